@@ -1,0 +1,1 @@
+"""Alignment Studio: from data to an aligned model, on one GPU."""

@@ -1,0 +1,137 @@
+"""STUDIO_HOME: the one module that knows where things live on disk.
+
+    <home>/
+      datasets/<id>/      dataset.json, train.parquet, test.parquet
+      runs/<id>/          recipe.yaml, run.json, events.jsonl, checkpoints/, adapter/, samples.jsonl
+      comparisons/<id>.json
+      uploads/            files brought in through the page
+      exports/            files made for download
+      votes.db            labelling projects and votes (SQLite)
+      cache/              skeletons, reference log-probabilities: safe to delete
+
+Ids are made here, from a clock and chance, never from a name a person typed: a label cannot become a path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from studio.errors import WorkspaceError
+
+_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+def default_home() -> Path:
+    """`$STUDIO_HOME`, else a folder in the user's data directory (never the working folder or /tmp)."""
+    chosen = os.environ.get("STUDIO_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_data_dir("alignment-studio", appauthor=False))
+
+
+def new_id(kind: str) -> str:
+    """A fresh id such as `run-20260131-142501-9f3c`: sortable by time, safe as a folder name."""
+    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace `path` so that a crash leaves either the old file or the new one, on disk, whole."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WorkspaceError(
+            f"Could not write {path.name} in {path.parent}: {error.strerror}. "
+            "Free some space or check the folder's permissions."
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_durably` of indented JSON."""
+    write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Workspace:
+    """Paths under one home folder; makes the folders it names."""
+
+    def __init__(self, home: str | os.PathLike[str] | None = None):
+        self.home = Path(home).expanduser() if home else default_home()
+        try:
+            for folder in ("datasets", "runs", "comparisons", "uploads", "exports", "cache"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.home} cannot be used: {error.strerror}. "
+                "Set STUDIO_HOME to a folder you can write to."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.home)!r})"
+
+    @property
+    def datasets(self) -> Path:
+        return self.home / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def comparisons(self) -> Path:
+        return self.home / "comparisons"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+    @property
+    def exports(self) -> Path:
+        return self.home / "exports"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def votes_url(self) -> str:
+        """SQLAlchemy URL of the votes: `$STUDIO_DATABASE_URL`, else SQLite in the workspace."""
+        return os.environ.get("STUDIO_DATABASE_URL") or f"sqlite:///{self.home / 'votes.db'}"
+
+    @property
+    def training_lock(self) -> Path:
+        """Held by whichever process is training, so that page and shell take turns."""
+        return self.home / "training.lock"
+
+    def folder(self, kind: str, identifier: str) -> Path:
+        """The folder of a dataset or run by id; refuses anything that is not an id of ours."""
+        if not _ID.fullmatch(identifier):
+            raise WorkspaceError(f"{identifier!r} is not an id of this workspace.")
+        return self.home / kind / identifier
+
+    def free_bytes(self) -> int:
+        """Bytes still free on the workspace's disk."""
+        status = os.statvfs(self.home)
+        return status.f_bavail * status.f_frsize
