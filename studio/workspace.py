@@ -9,7 +9,8 @@
       votes.db            labelling projects and votes (SQLite)
       cache/              skeletons, reference log-probabilities: safe to delete
 
-Ids are made here, from a clock and chance, never from a name a person typed: a label cannot become a path.
+Ids are made here, from a clock and chance, never from a name a person typed: a label cannot
+become a path.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 def default_home() -> Path:
-    """`$STUDIO_HOME`, else a folder in the user's data directory (never the working folder or /tmp)."""
+    """`$STUDIO_HOME`, else a folder of ours in the user's data directory."""
     chosen = os.environ.get("STUDIO_HOME")
     if chosen:
         return Path(chosen).expanduser()
