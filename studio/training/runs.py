@@ -1,0 +1,255 @@
+"""A run is a folder; this reads and writes it. No torch here: page, shell and tests use it freely.
+
+runs/<id>/
+  recipe.yaml    what was asked for
+  run.json       state, progress, lineage: replaced whole on every change
+  events.jsonl   append-only log; readers hold a byte offset, a torn last line is left for later
+  lock           held (flock) by the process that trains: how a killed run is told from a live one
+  stop           exists while somebody asks the run to stop; says "step" or "now"
+  checkpoints/   complete ones hold a manifest, see studio.training.checkpoints
+  adapter/       the result (model/ for a full fine-tune)
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from studio.errors import ConfigError, WorkspaceError, did_you_mean
+from studio.recipe import Recipe
+from studio.workspace import Workspace, new_id, write_durably, write_json
+
+LIVE = ("queued", "running", "stopping")
+RESUMABLE = ("stopped", "interrupted", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A snapshot of a run's `run.json`, with its folder.
+
+    `state` is one of queued, running, stopping, stopped, finished, failed, interrupted; times are
+    epoch seconds; `error` and `note` are sentences for a person; `data` says which rows were used.
+    """
+
+    id: str
+    name: str
+    state: str = "queued"
+    objective: str = "sft"
+    method: str = "lora"
+    model: str = "pocket"
+    step: int = 0
+    total_steps: int = 0
+    eta_s: float | None = None
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    train_seconds: float = 0.0
+    parent: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    folder: Path = Path()
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.from_yaml(self.folder / "recipe.yaml")
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def adapter(self) -> Path | None:
+        """Folder of the finished adapter, if there is one."""
+        path = self.folder / "adapter"
+        return path if (path / "adapter_config.json").exists() else None
+
+    @property
+    def weights(self) -> Path | None:
+        """Folder of a full fine-tune's weights, if there is one."""
+        path = self.folder / "model"
+        return path if (path / "config.json").exists() else None
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Events from a byte offset on, and the offset to go on from; cheap when nothing is new."""
+        return read_events(self.folder / "events.jsonl", offset)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and the API."""
+        plain = asdict(self)
+        plain["folder"] = str(self.folder)
+        plain["adapter"] = str(self.adapter) if self.adapter else None
+        return plain
+
+
+def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            block = file.read()
+    except FileNotFoundError:
+        return [], offset
+    end = block.rfind(b"\n") + 1
+    events = []
+    for line in block[:end].splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:  # a line torn by a crash, with later lines after it
+            continue
+    return events, offset + end
+
+
+class EventLog:
+    """Appends events to a run's log; a line is written in one call, so readers never see halves."""
+
+    def __init__(self, path: Path):
+        torn = path.exists() and path.stat().st_size and path.read_bytes()[-1:] != b"\n"
+        self._file = path.open("ab", buffering=0)
+        if torn:  # a crash cut the last line: end it, so that the next event stands alone
+            self._file.write(b"\n")
+
+    def write(self, kind: str, **values: Any) -> None:
+        line = json.dumps({"kind": kind, "time": time.time(), **values}, default=str)
+        self._file.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class RunStore:
+    """The runs of a workspace."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+
+    def create(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+        """A new queued run with its recipe on disk."""
+        if recipe.start_from:
+            self.get(recipe.start_from)
+        identifier = new_id("run")
+        folder = self.workspace.folder("runs", identifier)
+        folder.mkdir(parents=True)
+        run = Run(
+            id=identifier,
+            name=recipe.name or f"{recipe.model_name_or_path} {recipe.objective}",
+            objective=recipe.objective,
+            method=recipe.method,
+            model=recipe.model_name_or_path,
+            created=time.time(),
+            parent=recipe.start_from,
+            provenance=provenance or {},
+            folder=folder,
+        )
+        write_durably(folder / "recipe.yaml", recipe.to_yaml())
+        self.save(run)
+        return run
+
+    def save(self, run: Run) -> Run:
+        """Write `run.json`, whole or not at all."""
+        plain = asdict(run)
+        plain.pop("folder")
+        write_json(run.folder / "run.json", plain)
+        return run
+
+    def update(self, identifier: str, **changes: Any) -> Run:
+        """Read, change and write one run."""
+        return self.save(replace(self._read(identifier), **changes))
+
+    def _read(self, identifier: str) -> Run:
+        folder = self.workspace.folder("runs", identifier)
+        try:
+            plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
+        known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
+        return Run(**{**known, "folder": folder})
+
+    def get(self, name: str) -> Run:
+        """A run by id, or by name when exactly the newest one of that name is meant."""
+        try:
+            return self._settled(self._read(name))
+        except WorkspaceError:
+            pass
+        runs = self.list()
+        for run in runs:
+            if run.name == name:
+                return run
+        names = [run.id for run in runs] + [run.name for run in runs]
+        raise ConfigError(f"There is no run {name!r} here.{did_you_mean(name, names)}")
+
+    def list(self) -> list[Run]:
+        """All runs, newest first; folders that are not runs are passed over."""
+        runs = []
+        for folder in self.workspace.runs.iterdir():
+            try:
+                runs.append(self._settled(self._read(folder.name)))
+            except WorkspaceError:
+                continue
+        return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+    def _settled(self, run: Run) -> Run:
+        """A run that says it is running, yet whose lock nobody holds, was interrupted."""
+        if run.state in ("running", "stopping") and not self.held(run):
+            return self.update(run.id, state="interrupted", ended=time.time(), eta_s=None)
+        return run
+
+    def lock(self, run: Run) -> FileLock:
+        """The lock that the training process holds; the system lets it go when the process dies."""
+        return FileLock(run.folder / "lock", thread_local=False)
+
+    def held(self, run: Run) -> bool:
+        """Whether some process (this one included) is training the run right now."""
+        probe = self.lock(run)
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            return True
+        probe.release()
+        return False
+
+    def stop(self, identifier: str, now: bool = False) -> Run:
+        """Ask a run to stop: after the current step with everything saved, or at once."""
+        run = self.get(identifier)
+        if run.state == "queued":
+            return self.update(run.id, state="stopped", ended=time.time())
+        if not run.live:
+            raise ConfigError(f"{run.name} is not running; it is {run.state}.")
+        write_durably(run.folder / "stop", "now" if now else "step")
+        return replace(run, state="stopping")
+
+    @staticmethod
+    def stop_asked(run: Run) -> str | None:
+        """`"step"` or `"now"` when somebody asked the run to stop."""
+        try:
+            return (run.folder / "stop").read_text() or "step"
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def clear_stop(run: Run) -> None:
+        (run.folder / "stop").unlink(missing_ok=True)
+
+    def delete(self, identifier: str) -> None:
+        """Remove a run's folder; refused while it trains or while another run starts from it."""
+        run = self.get(identifier)
+        if run.live:
+            raise ConfigError(f"{run.name} is {run.state}; stop it before deleting it.")
+        children = [other.name for other in self.list() if other.parent == run.id]
+        if children:
+            raise ConfigError(
+                f"{run.name} is what {', '.join(children)} started from; delete that first."
+            )
+        shutil.rmtree(run.folder)
