@@ -1,0 +1,164 @@
+"""What to generate, and the live handle of a generation. No torch: for pages and shells too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Message = dict[str, Any]
+
+
+class Sampling(BaseModel):
+    """How the next token is chosen, under transformers' names. Temperature 0 is greedy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(0.0, ge=0, le=5)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    min_p: float = Field(0.0, ge=0, le=1)
+    repetition_penalty: float = Field(1.0, gt=0, le=5)
+    max_new_tokens: int = Field(128, ge=1, le=8192)
+    stop_strings: tuple[str, ...] = ()
+    seed: int = Field(0, ge=0)
+
+
+SAMPLING_PRESETS: dict[str, Sampling] = {
+    "greedy": Sampling(),
+    "balanced": Sampling(temperature=0.7, top_p=0.9),
+    "creative": Sampling(temperature=1.1, min_p=0.05),
+    "workshop": Sampling(temperature=0.3, top_p=0.9, repetition_penalty=1.2, max_new_tokens=100),
+    "workshop min-p": Sampling(temperature=1.5, min_p=0.1),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One model that answers: a base, or a run's result on top of its base.
+
+    `sampling` overrides the request's, so that one model can stand in two columns.
+    """
+
+    model: str
+    run: str | None = None
+    label: str = ""
+    sampling: Sampling | None = None
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """Prompts (a list of messages each, or plain text when `raw`) for every column."""
+
+    prompts: tuple[list[Message] | str, ...]
+    columns: tuple[Column, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    raw: bool = False
+    batch_size: int = 16
+
+
+@dataclass
+class Answer:
+    """One cell: text so far, its length in tokens, and how it ended (`stop`, `length`, `error`)."""
+
+    text: str = ""
+    tokens: int = 0
+    ended: str | None = None
+    error: str | None = None
+    prompt_text: str = ""
+
+
+@dataclass
+class Snapshot:
+    """A consistent copy of a generation's state: `answers[column][prompt]`."""
+
+    answers: list[list[Answer]]
+    done: bool
+    cancelled: bool
+    error: str | None
+    seconds: float
+    tokens: int
+    shared: bool | None
+    waiting: bool
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass
+class Generation:
+    """A live generation: the worker fills it, pages read `snapshot()`, anyone may `cancel()`."""
+
+    request: GenerationRequest
+    _answers: list[list[Answer]] = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _finished: threading.Event = field(default_factory=threading.Event, repr=False)
+    _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
+    _error: str | None = None
+    _started: float | None = None
+    _ended: float | None = None
+    shared: bool | None = None
+
+    def __post_init__(self) -> None:
+        self._answers = [[Answer() for _ in self.request.prompts] for _ in self.request.columns]
+
+    # --- the reader's side
+
+    def snapshot(self) -> Snapshot:
+        """The state right now; cheap enough for every poll of a page."""
+        with self._lock:
+            answers = [[Answer(**vars(cell)) for cell in column] for column in self._answers]
+        end = self._ended or time.monotonic()
+        return Snapshot(
+            answers=answers,
+            done=self._finished.is_set(),
+            cancelled=self._cancel.is_set(),
+            error=self._error,
+            seconds=end - self._started if self._started else 0.0,
+            tokens=sum(cell.tokens for column in answers for cell in column),
+            shared=self.shared,
+            waiting=self._started is None and not self._finished.is_set(),
+        )
+
+    def cancel(self) -> None:
+        """Stop within a token; what was written so far stays."""
+        self._cancel.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it ends; False when the time ran out first."""
+        return self._finished.wait(timeout)
+
+    @property
+    def done(self) -> bool:
+        return self._finished.is_set()
+
+    # --- the worker's side
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancel.is_set()
+
+    def begin(self) -> None:
+        self._started = time.monotonic()
+
+    def put(self, column: int, prompt: int, **changes: Any) -> None:
+        """Change one cell."""
+        with self._lock:
+            for key, value in changes.items():
+                setattr(self._answers[column][prompt], key, value)
+
+    def fail_column(self, column: int, sentence: str) -> None:
+        """One column cannot answer; the others go on."""
+        with self._lock:
+            for cell in self._answers[column]:
+                if cell.ended is None:
+                    cell.ended, cell.error = "error", sentence
+
+    def finish(self, error: str | None = None) -> None:
+        self._error = error
+        self._ended = time.monotonic()
+        self._finished.set()

@@ -1,0 +1,146 @@
+"""The one place that loads models, tokenizers and adapters.
+
+Imports torch, so it belongs to the worker's thread (see studio.worker).
+
+Safetensors only, and never a model's own code: what needs either is refused in a sentence.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
+
+from studio.errors import ModelError
+from studio.models import templates
+from studio.models.catalog import ModelRef
+
+transformers_logging.disable_progress_bar()
+
+
+def device() -> torch.device:
+    """The accelerator of this machine, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def weights_dtype(wanted: str = "auto") -> torch.dtype:
+    """`auto`: bfloat16 where the GPU has it, float16 on an older one, float32 on a CPU."""
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.float32
+
+
+def load_tokenizer(location: str | Path, revision: str | None = None) -> Any:
+    """A tokenizer with a padding token and a chat template (ours where it has none)."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(location), revision=revision or "main", trust_remote_code=False
+        )
+    except Exception as error:
+        raise ModelError(explain(error, str(location), "tokenizer")) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    templates.ensure(tokenizer)
+    return tokenizer
+
+
+def load_model(
+    reference: ModelRef, dtype: str = "auto", four_bit: dict[str, Any] | None = None
+) -> Any:
+    """A causal language model on this machine's device, in eval mode, its weights frozen.
+
+    `four_bit` holds BitsAndBytesConfig's `bnb_4bit_quant_type` and `bnb_4bit_use_double_quant`.
+    """
+    settings: dict[str, Any] = {
+        "dtype": weights_dtype(dtype),
+        "trust_remote_code": False,
+        "use_safetensors": True,
+        "revision": reference.revision or "main",
+    }
+    if four_bit is not None:
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_compute_dtype=weights_dtype(dtype), **four_bit
+        )
+        settings["device_map"] = {"": device()}
+    try:
+        # Read first, so that a repository with code of its own is refused before any weights move.
+        AutoConfig.from_pretrained(
+            reference.location, trust_remote_code=False, revision=reference.revision or "main"
+        )
+        model = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
+    except Exception as error:
+        raise ModelError(explain(error, reference.name, "model")) from error
+    if four_bit is None:
+        model.to(device())
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def share(model: Any) -> Any:
+    """A clone of the modules that keeps the very same tensors: no copy of the weights in memory.
+
+    Adapters, wrapped forwards and modes of the clone leave the original as it is.
+    """
+    tensors = (*model.parameters(), *model.buffers())
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+
+
+def load_adapter(model: Any, folder: Path, name: str = "default", trainable: bool = False) -> Any:
+    """`PeftModel` of a base with an adapter from disk (or one more adapter on a `PeftModel`)."""
+    try:
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
+            return model
+        return PeftModel.from_pretrained(
+            model, str(folder), adapter_name=name, is_trainable=trainable
+        )
+    except Exception as error:
+        raise ModelError(
+            f"The adapter in {folder.parent.name}/{folder.name} does not fit this model: {error}"
+        ) from error
+
+
+def explain(error: Exception, name: str, what: str) -> str:
+    """One sentence for a failed load: missing, gated, offline, remote code, wrong files, memory."""
+    kind, text = type(error).__name__, str(error)
+    chain = f"{kind} {type(error.__cause__).__name__} {text}"
+    if "GatedRepo" in chain or "gated repo" in text:
+        return f"{name} is gated on the Hub: accept its licence there, then set HF_TOKEN."
+    if "RepositoryNotFound" in chain or "is not a valid model identifier" in text:
+        return f"The Hub has no model {name}, or it is private: check the name, or set HF_TOKEN."
+    if "RevisionNotFound" in chain:
+        return f"{name} has no such revision on the Hub; check model_revision."
+    offline = (
+        "couldn't connect",
+        "LocalEntryNotFound",
+        "ConnectionError",
+        "ConnectError",
+        "OfflineMode",
+    )
+    if any(sign in chain for sign in offline) or "Cannot reach" in text:
+        return (
+            f"The {what} {name} is not on this machine and the Hub cannot be reached; "
+            "check the connection, or use `pocket` or a local folder."
+        )
+    if "trust_remote_code" in text:
+        return (
+            f"{name} needs code from its repository, which the studio never runs; choose another."
+        )
+    if "safetensors" in text and "not" in text:
+        return (
+            f"{name} has no safetensors weights, and pickled ones can run code; convert it first."
+        )
+    if "out of memory" in text.lower():
+        return f"{name} does not fit this machine's memory; choose a smaller model or method qlora."
+    return f"The {what} {name} could not be loaded: {text.splitlines()[0] if text else kind}."

@@ -1,0 +1,185 @@
+"""`Studio`: one workspace with everything in it, for the page, the shell and Python alike."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from studio.data import DatasetStore, PreparedDataset
+from studio.errors import ConfigError, DataError
+from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
+from studio.hardware import Hardware, detect, memory_now
+from studio.models.catalog import resolve
+from studio.preference import LabelStore
+from studio.recipe import Recipe
+from studio.training.rows import check_fit, parent_adapter
+from studio.training.runs import RESUMABLE, Run, RunStore
+from studio.worker import Worker
+from studio.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the status strip shows; memory in bytes."""
+
+    device: str = "CPU"
+    memory_used: int = 0
+    memory_total: int = 0
+    resident: list[str] = field(default_factory=list)
+    ready: bool = False
+    loading_note: str = ""
+    run: Run | None = None
+    queued: int = 0
+
+
+class Studio:
+    """The engine. Cheap to make; torch loads in its worker's thread when first needed.
+
+    Args:
+        home: the workspace folder; `$STUDIO_HOME` or the user's data directory by default.
+    """
+
+    def __init__(self, home: str | os.PathLike[str] | None = None):
+        self.workspace = Workspace(home)
+        self.datasets = DatasetStore(self.workspace)
+        self.runs = RunStore(self.workspace)
+        self.worker = Worker(self.workspace, self.datasets, self.runs)
+        self._tokenizers: dict[str, Any] = {}
+
+    @functools.cached_property
+    def labels(self) -> LabelStore:
+        """Labelling projects and votes."""
+        return LabelStore(self.workspace.votes_url)
+
+    # --- life
+
+    def warm_up(self) -> None:
+        """Load the heavy libraries behind the page, and take up runs left in the queue."""
+        self.worker.start()
+        for run in reversed(self.runs.list()):
+            if run.state == "queued" and not self.runs.held(run):
+                self.worker.enqueue(run.id)
+
+    def close(self) -> None:
+        """Stop the run in progress with everything saved, and end the worker."""
+        self.worker.close()
+
+    def hardware(self) -> Hardware:
+        return detect()
+
+    def status(self) -> Status:
+        """Cheap enough for every second; imports nothing heavy."""
+        used, total = memory_now()
+        live = [run for run in self.runs.list() if run.state in ("running", "stopping")]
+        run = live[0] if live else None
+        if run is not None and self.runs.stop_asked(run):
+            run = replace(run, state="stopping")
+        return Status(
+            device=device_label(),
+            memory_used=used,
+            memory_total=total,
+            resident=self.worker.resident(),
+            ready=self.worker.ready,
+            loading_note=self.worker.loading,
+            run=run,
+            queued=len(self.worker.queued),
+        )
+
+    # --- training
+
+    def dataset_for(self, name: str) -> PreparedDataset:
+        """A prepared dataset by id or name; a shipped sample, file or Hub id is prepared first."""
+        try:
+            return self.datasets.get(name)
+        except DataError as unknown:
+            from studio.data import looks_like_source
+
+            if not looks_like_source(name):
+                raise unknown
+            return self.datasets.prepare(name)
+
+    def train(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+        """Queue a run; refused before anything loads when it cannot work.
+
+        Returns at once; follow it with `runs.get(id)` and `Run.events`.
+        """
+        resolve(recipe.model_name_or_path)
+        dataset = self.dataset_for(recipe.dataset_name)
+        check_fit(recipe, dataset)
+        if recipe.start_from:
+            recipe = recipe.with_(start_from=self.runs.get(recipe.start_from).id)
+            parent_adapter(recipe, self.runs)
+        run = self.runs.create(recipe, provenance)
+        data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
+        run = self.runs.update(run.id, data=data | {"rows": dict(dataset.rows)})
+        self.worker.enqueue(run.id)
+        return self.runs.get(run.id)
+
+    def stop(self, run: str, now: bool = False) -> Run:
+        """Stop after the current step with everything saved, or at once."""
+        return self.runs.stop(run, now)
+
+    def resume(self, name: str) -> Run:
+        """Queue a stopped, interrupted or failed run again, from its newest complete checkpoint."""
+        run = self.runs.get(name)
+        if run.state not in RESUMABLE:
+            raise ConfigError(f"{run.name} is {run.state}, so there is nothing to resume.")
+        self.worker.enqueue(run.id)
+        return self.runs.get(run.id)
+
+    def wait(
+        self, run_id: str, on_event: Callable[[dict[str, Any]], None] | None = None,
+        poll: float = 0.2,
+    ) -> Run:  # fmt: skip
+        """Follow a run to its end, handing every event on."""
+        offset = 0
+        while True:
+            run = self.runs.get(run_id)
+            events, offset = run.events(offset)
+            for event in events:
+                if on_event:
+                    on_event(event)
+            if not run.live and not events:
+                return run
+            time.sleep(poll)
+
+    # --- generation
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Start answering; returns a live handle at once."""
+        generation = Generation(request)
+        self.worker.submit(generation)
+        return generation
+
+    def compare(
+        self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None
+    ) -> Generation:
+        """A run's base and its result side by side, over prompts, from one copy of the weights."""
+        run = self.runs.get(run_id)
+        columns = (Column(run.model, label="base"), Column(run.model, run.id, label=run.name))
+        request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
+        return self.generate(request)
+
+    def tokenizer(self, model: str) -> Any:
+        """A model's tokenizer with its chat template, kept; for rendering rows."""
+        if model not in self._tokenizers:
+            from studio.models.loading import load_tokenizer
+
+            self._tokenizers[model] = load_tokenizer(resolve(model).location)
+        return self._tokenizers[model]
+
+
+def device_label() -> str:
+    """The device's name; the GPU's once torch is loaded, never importing it."""
+    torch = sys.modules.get("torch")
+    try:
+        if torch is not None and torch.cuda.is_available():
+            return torch.cuda.get_device_name()
+    except (AttributeError, RuntimeError):
+        pass  # the worker is still importing it
+    return "CPU"

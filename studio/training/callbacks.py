@@ -1,0 +1,122 @@
+"""What happens beside TRL's loop: progress, events, stopping, samples, sealed checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from studio.errors import TrainingError
+from studio.training import checkpoints
+from studio.training.runs import EventLog, Run, RunStore
+
+_SAVE_EVERY = 1.0  # seconds between writes of run.json
+_WINDOW = 50  # steps that the estimate of the time left looks back on
+
+
+class Progress(TrainerCallback):
+    """Writes a run's events and progress, serves waiting generation, and honours stop."""
+
+    def __init__(self, run: Run, store: RunStore, events: EventLog, serve: Callable[[], None]):
+        self.run, self.store, self.events, self.serve = run, store, events, serve
+        self.stopped: str | None = None
+        self.metrics: dict[str, float] = dict(run.metrics)
+        self._stamps: deque[tuple[int, float]] = deque(maxlen=_WINDOW)
+        self._saved_at = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.run = self.store.update(
+            self.run.id, step=state.global_step, total_steps=state.max_steps
+        )
+        self.events.write("start", step=state.global_step, total_steps=state.max_steps)
+        self._stamps.append((state.global_step, time.monotonic()))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        self._stamps.append((state.global_step, time.monotonic()))
+        self._write_progress(state)
+        self.serve()
+        asked = self.store.stop_asked(self.run)
+        if asked:
+            self.stopped = asked
+            control.should_training_stop = True
+            control.should_save = asked == "step"
+        return control
+
+    def _write_progress(self, state: TrainerState) -> None:
+        now = time.monotonic()
+        if now - self._saved_at < _SAVE_EVERY and state.global_step < state.max_steps:
+            return
+        self._saved_at = now
+        first_step, first_time = self._stamps[0]
+        taken = state.global_step - first_step
+        eta = None
+        if taken > 0:
+            eta = (now - first_time) / taken * (state.max_steps - state.global_step)
+        self.run = self.store.update(
+            self.run.id,
+            step=state.global_step,
+            total_steps=state.max_steps,
+            eta_s=eta,
+            metrics=self.metrics,
+        )
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+        logs: dict[str, float] | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        values = {key: value for key, value in (logs or {}).items() if _is_number(value)}
+        if not values:
+            return
+        self.events.write("log", step=state.global_step, **values)
+        self.metrics |= values
+        for key in ("loss", "eval_loss"):
+            if key in values and not math.isfinite(values[key]):
+                raise TrainingError(
+                    f"The {key.replace('_', ' ')} became {values[key]} at step "
+                    f"{state.global_step}. Lower learning_rate, or look for odd rows in the data; "
+                    "the last complete checkpoint is kept."
+                )
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        if folder.is_dir():
+            checkpoints.seal(folder)
+            self.events.write("checkpoint", step=state.global_step)
+
+
+class Samples(TrainerCallback):
+    """Asks the model in training a few fixed prompts now and then: watch it change."""
+
+    def __init__(self, events: EventLog, ask: Callable[[], list[dict[str, str]]], every: int):
+        self.events, self.ask, self.every = events, ask, every
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.global_step == 0:
+            self._write(0)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self._write(state.global_step)
+
+    def _write(self, step: int) -> None:
+        for number, sample in enumerate(self.ask()):
+            self.events.write("sample", step=step, number=number, **sample)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,140 @@
+"""One run from its queue to its end, in the worker's thread. Whatever happens ends in a state."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from studio.data import DatasetStore
+from studio.errors import Cancelled, StudioError
+from studio.generation.engine import end_ids, prompt_text
+from studio.models.pool import ModelPool, Resident, release_memory
+from studio.training import checkpoints, trainers
+from studio.training.callbacks import Progress, Samples
+from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
+from studio.training.runs import EventLog, Run, RunStore
+
+_STACK = ("torch", "transformers", "trl", "peft", "datasets")
+_SAMPLE_TOKENS = 48
+
+
+def execute(
+    run: Run, store: RunStore, datasets: DatasetStore, pool: ModelPool, serve: Callable[[], None]
+) -> Run:
+    """Train a run to its end and leave it finished, stopped or failed; never raises a StudioError.
+
+    Args:
+        serve: called between steps; answers waiting generation.
+    """
+    events = EventLog(run.folder / "events.jsonl")
+    started = time.time()
+    run = store.update(
+        run.id, state="running", started=run.started or started, ended=None, error=None,
+        versions={name: version(name) for name in _STACK},
+    )  # fmt: skip
+    events.write("state", state="running")
+    state, error = "failed", None
+    try:
+        state = _train(run, store, datasets, pool, events, serve)
+    except StudioError as problem:
+        error = str(problem)
+    except torch.OutOfMemoryError:
+        error = (
+            "The device ran out of memory. Halve per_device_train_batch_size and double "
+            "gradient_accumulation_steps, turn on activation_checkpointing, or shorten max_length."
+        )
+    except OSError as problem:
+        error = f"The disk refused a write: {problem.strerror or problem}. Free some space; resume."
+    except Exception as problem:  # a fault of ours or a library's: never lose the run to it
+        (run.folder / "error.log").write_text(traceback.format_exc(), encoding="utf-8")
+        first = (str(problem).splitlines() or [""])[0]
+        error = (
+            f"The run broke off with {type(problem).__name__}: {first} "
+            "The full report is error.log in the run's folder."
+        )
+    finally:
+        store.clear_stop(run)
+        events.write("state", state=state, error=error)
+        events.close()
+        now = time.time()
+        run = store.update(
+            run.id, state=state, error=error, ended=now, eta_s=None,
+            train_seconds=run.train_seconds + now - started,
+        )  # fmt: skip
+        release_memory()
+    return run
+
+
+def _train(
+    run: Run, store: RunStore, datasets: DatasetStore, pool: ModelPool,
+    events: EventLog, serve: Callable[[], None],
+) -> str:  # fmt: skip
+    """Load, train, save; the state to end in."""
+    recipe = run.recipe
+    events.write("phase", text="reading the data")
+    train, evaluation = rows_for(recipe, run, datasets)
+    events.write("phase", text=f"loading {recipe.model_name_or_path}")
+    resident = pool.base_of(recipe)
+    parent = parent_adapter(recipe, store)
+    checkpoints.sweep(run.checkpoints)
+    resume = checkpoints.newest(run.checkpoints)
+    progress = Progress(run, store, events, serve)
+    events.write("phase", text=f"tokenising {len(train):,} rows")
+    trainer = trainers.build(
+        recipe, resident, parent, train, evaluation, run.checkpoints, [progress]
+    )
+    every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
+    prompts = sample_prompts(evaluation if evaluation is not None else train)
+    if every and prompts:
+        ask = _Asker(trainer, resident, prompts)
+        trainer.add_callback(Samples(events, ask, every))
+    if store.stop_asked(run):
+        raise Cancelled("The run was stopped before its first step.")
+    if resume is not None:
+        events.write("resume", step=checkpoints.step_of(resume))
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if progress.stopped != "now":
+        trainers.save_result(trainer, recipe, resident.tokenizer, run.folder)
+    store.update(run.id, step=trainer.state.global_step, metrics=progress.metrics)
+    return "stopped" if progress.stopped else "finished"
+
+
+class _Asker:
+    """Greedy answers of the model in training, leaving its mode and random state as they were."""
+
+    def __init__(self, trainer: Any, resident: Resident, prompts: list[Any]):
+        self.trainer, self.resident, self.prompts = trainer, resident, prompts
+
+    @torch.no_grad()
+    def __call__(self) -> list[dict[str, str]]:
+        tokenizer, model = self.resident.tokenizer, self.trainer.model
+        raw = [isinstance(prompt, str) for prompt in self.prompts]
+        texts = [
+            prompt_text(tokenizer, prompt, text_only)
+            for prompt, text_only in zip(self.prompts, raw, strict=True)
+        ]
+        was_training = model.training
+        model.eval()
+        samples = []
+        try:
+            for prompt, text in zip(self.prompts, texts, strict=True):
+                ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(
+                    model.device
+                )
+                output = model.generate(
+                    **ids, max_new_tokens=_SAMPLE_TOKENS, do_sample=False,
+                    pad_token_id=tokenizer.pad_token_id, eos_token_id=end_ids(self.resident),
+                )  # fmt: skip
+                answer = tokenizer.decode(
+                    output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
+                )
+                shown = prompt if isinstance(prompt, str) else prompt[-1]["content"]
+                samples.append({"prompt": shown, "answer": answer})
+        finally:
+            model.train(was_training)
+        return samples
