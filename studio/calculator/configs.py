@@ -1,0 +1,240 @@
+"""Which model: an alias, a Hub id, a folder, a `config.json` or its text -> transformers' config.
+
+Only numbers are read. Code that a config names (`auto_map`) is never fetched and never run: the
+model is counted through transformers' own architecture, or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.calculator.known import KNOWN, known
+from studio.errors import ModelError, did_you_mean
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
+_POCKET = Path(__file__).resolve().parents[2] / "presets" / "pocket"
+# Beyond any model there is: a wrong digit should be a sentence, not a machine out of memory.
+_LIMITS = {
+    "num_hidden_layers": 1_000,
+    "n_layer": 1_000,
+    "num_local_experts": 4_096,
+    "num_experts": 4_096,
+    "n_routed_experts": 4_096,
+    "hidden_size": 1_000_000,
+    "n_embd": 1_000_000,
+    "vocab_size": 100_000_000,
+}
+_IGNORED = ("quantization_config", "_attn_implementation", "attn_implementation", "dtype")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A config as found: its values, a name for people, where it came from, what to know of it."""
+
+    values: Mapping[str, Any]
+    name: str
+    origin: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Identifies the shape, for caching what is built from it."""
+        text = json.dumps(self.values, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_source(model: str | Path | Mapping[str, Any]) -> Source:
+    """Find the config of `model`; raises `ModelError` with what to do when there is none.
+
+    `model` is `pocket`, a Hub id, a folder with a `config.json`, the path of such a file, its
+    text, or its values.
+    """
+    if isinstance(model, Mapping):
+        return _checked(dict(model), _title(model, "pasted config"), "given values")
+    text = str(model).strip()
+    if not text:
+        raise ModelError("No model is named; give a Hub id, a folder or a config.json.")
+    if text.startswith("{"):
+        values = _parse(text, "The pasted config")
+        return _checked(values, _title(values, "pasted config"), "pasted config.json")
+    if text == "pocket":
+        return _from_folder(_pocket_folder(), "pocket", "built in")
+    path = Path(text).expanduser()
+    try:
+        exists, is_folder = path.exists(), path.is_dir()
+    except OSError:
+        raise ModelError(
+            f"{text[:60]!r}... is neither a model's name nor JSON; a config.json begins with {{."
+        ) from None
+    if is_folder:
+        return _from_folder(path, path.name, "local folder")
+    if exists:
+        values = _parse(_read(path), path.name)
+        return _checked(values, _title(values, path.parent.name or path.stem), "local file")
+    return _from_name(text)
+
+
+def _from_name(text: str) -> Source:
+    shipped = known(text)
+    if shipped is not None:
+        return _checked(shipped, text, "published shape, shipped with the studio")
+    if not _HUB_ID.fullmatch(text):
+        raise ModelError(
+            f"{text[:80]!r} is not a file or folder here, and not a Hub id such as "
+            f'"TinyLlama/TinyLlama-1.1B-Chat-v1.0".'
+        )
+    return _checked(_fetch(text), text, "config.json from the Hub")
+
+
+def _fetch(name: str) -> dict[str, Any]:
+    """A Hub model's `config.json` as values; no other file is read."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        path = hf_hub_download(name, "config.json", etag_timeout=5)
+    except GatedRepoError:
+        raise ModelError(
+            f"{name} is gated: accept its licence on the Hub and set HF_TOKEN, "
+            "or paste its config.json."
+        ) from None
+    except RepositoryNotFoundError:
+        raise ModelError(
+            f"The Hub has no model {name!r}, or it is private.{did_you_mean(name, KNOWN)}"
+        ) from None
+    except (LocalEntryNotFoundError, ConnectionError, TimeoutError):
+        raise ModelError(
+            f"The config of {name} could not be fetched: the Hub cannot be reached from here."
+            f"{did_you_mean(name, KNOWN)} Paste its config.json, or name a folder that holds it."
+        ) from None
+    except (EntryNotFoundError, HFValidationError) as error:
+        raise ModelError(f"{name} has no config.json to count from: {_first_line(error)}") from None
+    except Exception as error:  # the Hub's client passes on whatever its transport raises
+        raise ModelError(
+            f"The config of {name} could not be fetched ({_first_line(error)}). "
+            "Paste its config.json instead."
+        ) from error
+    return _parse(_read(Path(path)), f"{name}/config.json")
+
+
+def _pocket_folder() -> Path:
+    for folder in (_POCKET, _POCKET / "model"):
+        if (folder / "config.json").exists():
+            return folder
+    raise ModelError(f"The built-in model is missing: there is no config.json in {_POCKET}.")
+
+
+def _from_folder(folder: Path, name: str, origin: str) -> Source:
+    path = folder / "config.json"
+    if not path.exists():
+        hint = (
+            " It holds an adapter: name its base model instead."
+            if (folder / "adapter_config.json").exists()
+            else " Name the folder that save_pretrained wrote."
+        )
+        raise ModelError(f"The folder {folder} has no config.json.{hint}")
+    return _checked(_parse(_read(path), "config.json"), name, origin)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ModelError(f"{path.name} is not a config.json: it is not UTF-8 text.") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _parse(text: str, what: str) -> dict[str, Any]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(text.rstrip()) - 1
+        reason = (
+            "it ends too early; paste all of it" if cut else error.msg[0].lower() + error.msg[1:]
+        )
+        raise ModelError(
+            f"{what} is not whole JSON: {reason} (line {error.lineno}, column {error.colno})."
+        ) from None
+    except RecursionError:
+        raise ModelError(f"{what} is nested too deeply to be a config.json.") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{what} holds a {type(values).__name__}, not an object of settings.")
+    return values
+
+
+def _title(values: Mapping[str, Any], otherwise: str) -> str:
+    name = values.get("_name_or_path")
+    return name if isinstance(name, str) and name else otherwise
+
+
+def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
+    for key, limit in _LIMITS.items():
+        value = values.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= limit:
+            raise ModelError(
+                f"{key} is {value!r} in the config of {name}; "
+                f"it should be a whole number from 1 to {limit:,}."
+            )
+    notes = []
+    if values.get("auto_map"):
+        notes.append(
+            "Its config names remote code, which was not run: "
+            "counted with transformers' own architecture."
+        )
+    if values.get("quantization_config"):
+        notes.append("Its weights are published quantised; counted as the unquantised model.")
+    return Source(values, name, origin, tuple(notes))
+
+
+def to_config(source: Source) -> Any:
+    """transformers' own config object of a causal language model; never runs remote code."""
+    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
+
+    values = {key: value for key, value in source.values.items() if key not in _IGNORED}
+    kind = values.pop("model_type", None)
+    if not isinstance(kind, str) or not kind:
+        raise ModelError(
+            f"The config of {source.name} has no model_type, so its architecture is unknown. "
+            'Add one, such as "model_type": "llama".'
+        )
+    if kind not in CONFIG_MAPPING:
+        if values.get("auto_map"):
+            raise ModelError(
+                f"{source.name} is a {kind!r}, which only its own remote code can build; "
+                "the studio does not run code that comes with a model."
+            )
+        raise ModelError(
+            f"transformers knows no architecture {kind!r}.{did_you_mean(kind, CONFIG_MAPPING)}"
+        )
+    try:
+        config = CONFIG_MAPPING[kind].from_dict(values)
+    except Exception as error:  # a config class may raise anything about its own fields
+        raise ModelError(
+            f"The config of {source.name} is not a valid {kind}: {_first_line(error)}"
+        ) from error
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ModelError(
+            f"{source.name} is a {kind}, which is not a causal language model; "
+            "the studio trains those only."
+        )
+    return config
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]

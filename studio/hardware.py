@@ -1,0 +1,148 @@
+"""What is here: device, memory, bf16, cores. Nothing imports torch until `detect` is called.
+
+`memory_now` is cheap enough for a status strip that asks every second.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any, Literal
+
+import psutil
+
+Device = Literal["cuda", "mps", "cpu"]
+
+_PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "gradio")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """One machine, as training sees it, in bytes; on `mps` and `cpu` memory is the host's."""
+
+    device: Device
+    name: str
+    memory_total: int
+    memory_free: int
+    bf16: bool
+    cores: int
+    cuda_capability: tuple[int, int] | None = None
+    devices: int = 1
+    host_memory_total: int = 0
+    python: str = ""
+    system: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, packages as a mapping of name to version."""
+        return {**asdict(self), "packages": dict(self.packages)}
+
+    def line(self) -> str:
+        """`CPU · 2 cores · 24.9 GB` or `NVIDIA L4 · 22.1 of 24.1 GB free`."""
+        total = self.memory_total / 1e9
+        if self.device == "cpu":
+            return f"CPU · {self.cores} cores · {total:.1f} GB"
+        return f"{self.name} · {self.memory_free / 1e9:.1f} of {total:.1f} GB free"
+
+
+def cores() -> int:
+    """Cores this process may use (a container's share, not the whole machine's)."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _cgroup_limit() -> int | None:
+    """The container's memory limit in bytes, where one is set (cgroup v2, then v1)."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(path, encoding="ascii") as file:
+                text = file.read().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < 1 << 60:
+            return int(text)
+    return None
+
+
+def host_memory() -> tuple[int, int]:
+    """`(available, total)` bytes of the host, within the container's limit."""
+    memory = psutil.virtual_memory()
+    limit = _cgroup_limit()
+    total = min(memory.total, limit) if limit else memory.total
+    return min(memory.available, total), total
+
+
+def memory_now() -> tuple[int, int]:
+    """`(used, total)` bytes for the status strip: the card's once torch is up on one, else ours.
+
+    On a CPU `used` is this process's resident memory. Never imports torch.
+    """
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    if cuda is not None and cuda.is_available() and cuda.is_initialized():
+        free, total = cuda.mem_get_info()
+        return total - free, total
+    return psutil.Process().memory_info().rss, host_memory()[1]
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Installed versions of what training stands on, read without importing any of it."""
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def cpu_name() -> str:
+    """The processor's model name, or its architecture where the system does not say."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def detect() -> Hardware:
+    """Look at this machine. Imports torch, which takes seconds: call it off the page's path."""
+    import torch
+
+    available, total = host_memory()
+    common: dict[str, Any] = {
+        "cores": cores(),
+        "host_memory_total": total,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": versions(),
+    }
+    if torch.cuda.is_available():
+        free, card_total = torch.cuda.mem_get_info()
+        return Hardware(
+            device="cuda",
+            name=torch.cuda.get_device_name(),
+            memory_total=card_total,
+            memory_free=free,
+            bf16=torch.cuda.is_bf16_supported(including_emulation=False),
+            cuda_capability=torch.cuda.get_device_capability(),
+            devices=torch.cuda.device_count(),
+            **common,
+        )
+    if torch.backends.mps.is_available():
+        return Hardware("mps", "Apple GPU", total, available, bf16=True, **common)
+    return Hardware("cpu", cpu_name(), total, available, bf16=False, **common)
+
+
+@functools.cache
+def detected() -> Hardware:
+    """`detect()`, once a process; its `memory_free` is the one of that moment."""
+    return detect()
