@@ -1,0 +1,43 @@
+"""Blind pairwise preferences: pairs, votes, win rates, and rows for the next run."""
+
+from studio.preference.export import FORMATS, Export, Summary, export_items
+from studio.preference.items import (
+    CHOICES,
+    DEFAULT_QUESTION,
+    STRENGTHS,
+    Added,
+    Item,
+    JudgedItem,
+    Progress,
+    Project,
+    ShownItem,
+    Vote,
+    VoteReceipt,
+)
+from studio.preference.pairs import items_from_rows, pairs_from_texts
+from studio.preference.store import LabelStore
+from studio.preference.winrate import WinRate, sign_test, wilson_interval
+
+__all__ = [
+    "CHOICES",
+    "DEFAULT_QUESTION",
+    "FORMATS",
+    "STRENGTHS",
+    "Added",
+    "Export",
+    "Item",
+    "JudgedItem",
+    "LabelStore",
+    "Progress",
+    "Project",
+    "ShownItem",
+    "Summary",
+    "Vote",
+    "VoteReceipt",
+    "WinRate",
+    "export_items",
+    "items_from_rows",
+    "pairs_from_texts",
+    "sign_test",
+    "wilson_interval",
+]

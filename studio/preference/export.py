@@ -1,0 +1,146 @@
+"""Votes become rows that TRL's trainers read as they are.
+
+    dpo     {"prompt": [messages], "chosen": [messages], "rejected": [messages]}   DPOTrainer
+    kto     {"prompt": [messages], "completion": [messages], "label": bool}        KTOTrainer
+    reward  {"prompt": [...], "chosen": [...], "rejected": [...], "margin": float} RewardTrainer
+
+(TRL's explicit-prompt conversational formats, https://huggingface.co/docs/trl/dataset_formats.)
+Beside them every row has flat provenance columns: item, voters, agreement, strength, edited, and
+the sources' names and runs. The rule is `verdicts.RULE`; an edited answer becomes the chosen one;
+an item whose verdict is "both bad" is left out of pairs and gives KTO two negatives. The margin
+maps the four steps of strength to 0, 1/3, 2/3, 1 (Touvron et al. 2023, "Llama 2", section 3.2.2 and
+table 27).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from studio.errors import ConfigError, did_you_mean
+from studio.preference.items import JudgedItem, Message, source_label
+from studio.preference.verdicts import RULE, Verdict, decide
+
+Row = dict[str, Any]
+
+#: The dataset type each format is, in `studio.data`'s words.
+FORMATS = {"dpo": "preference", "kto": "unpaired_preference", "reward": "preference"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What went into the rows and what was left out, by reason."""
+
+    format: str
+    rows: int
+    items: int
+    used: int
+    edited: int
+    left_out: dict[str, int] = field(default_factory=dict)
+    rule: str = RULE
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Rows of one TRL format, its `studio.data` type, and the account of how they came about."""
+
+    type: str
+    rows: list[Row]
+    summary: Summary
+
+
+def export_items(items: Iterable[JudgedItem], format: str = "dpo") -> Export:
+    """Turn judged items into rows of `format`; raises `ConfigError` for an unknown one."""
+    makers: dict[str, Callable[[JudgedItem, Verdict], list[Row] | str]] = {
+        "dpo": _paired,
+        "reward": _reward,
+        "kto": _unpaired,
+    }
+    if format not in makers:
+        near = did_you_mean(str(format), makers)
+        raise ConfigError(f"There is no export format {format!r}; use dpo, kto or reward.{near}")
+    rows: list[Row] = []
+    left_out: Counter[str] = Counter()
+    total = edited = used = 0
+    for item in items:
+        total += 1
+        verdict = decide(item.votes)
+        made = verdict.why_not if verdict.outcome is None else makers[format](item, verdict)
+        if isinstance(made, str):
+            left_out[made] += 1
+            continue
+        used += 1
+        edited += bool(verdict.edited)
+        rows += made
+    summary = Summary(format, len(rows), total, used, edited, dict(left_out))
+    return Export(FORMATS[format], rows, summary)
+
+
+def _sides(item: JudgedItem, verdict: Verdict) -> tuple[str, str, Row]:
+    """Chosen text, rejected text and provenance of an item that `a` or `b` won."""
+    a, b = (item.answer_a, item.source_a), (item.answer_b, item.source_b)
+    (chosen, won), (rejected, lost) = (a, b) if verdict.outcome == "a" else (b, a)
+    provenance = _provenance(item, verdict) | {
+        "chosen_source": source_label(won),
+        "rejected_source": source_label(lost),
+        "chosen_run": str(won.get("run") or ""),
+        "rejected_run": str(lost.get("run") or ""),
+    }
+    return verdict.edited or chosen, rejected, provenance
+
+
+def _paired(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
+    if verdict.outcome not in ("a", "b"):
+        return "tie" if verdict.outcome == "tie" else "both bad"
+    chosen, rejected, provenance = _sides(item, verdict)
+    if chosen.split() == rejected.split():
+        return "edited into the rejected answer"
+    row = {"prompt": item.prompt, "chosen": _said(chosen), "rejected": _said(rejected)}
+    return [row | provenance]
+
+
+def _reward(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
+    made = _paired(item, verdict)
+    if isinstance(made, str):
+        return made
+    return [row | {"margin": round((verdict.strength - 1) / 3, 4)} for row in made]
+
+
+def _unpaired(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
+    if verdict.outcome == "tie":
+        return "tie"
+    if verdict.outcome == "both_bad":
+        sides = ((item.answer_a, item.source_a, False), (item.answer_b, item.source_b, False))
+    else:
+        chosen, rejected, _ = _sides(item, verdict)
+        if chosen.split() == rejected.split():
+            return "edited into the rejected answer"
+        won, lost = item.source_a, item.source_b
+        if verdict.outcome == "b":
+            won, lost = lost, won
+        sides = ((chosen, won, True), (rejected, lost, False))
+    return [
+        {"prompt": item.prompt, "completion": _said(text), "label": label}
+        | _provenance(item, verdict)
+        | {"source": source_label(source), "run": str(source.get("run") or "")}
+        for text, source, label in sides
+    ]
+
+
+def _provenance(item: JudgedItem, verdict: Verdict) -> Row:
+    return {
+        "item": item.item_id,
+        "voters": verdict.voters,
+        "agreement": round(verdict.agreement, 4),
+        "strength": round(verdict.strength, 4),
+        "edited": bool(verdict.edited),
+    }
+
+
+def _said(text: str) -> list[Message]:
+    return [{"role": "assistant", "content": text}]

@@ -1,0 +1,145 @@
+"""Making items: two columns of answers, or rows of a dataset, into pairs worth a person's time.
+
+Set aside and counted, never silently dropped:
+
+    "empty prompt"    nothing was asked
+    "empty answer"    one of the two is blank
+    "identical"       the two answers are the same text (white space aside)
+    "duplicate"       the same prompt with the same two answers, in either order, is already there
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from studio.errors import DataError
+from studio.preference.items import Item, as_messages, clean_text
+
+_NAMED_BY = {
+    "a": ("model1", "model_1", "model_a", "source1", "answer1_model"),
+    "b": ("model2", "model_2", "model_b", "source2", "answer2_model"),
+}
+
+
+def pair_digest(item: Item) -> str:
+    """A hash of prompt and both answers that does not depend on which answer is a and which b."""
+    answers = sorted((_squeeze(item.answer_a), _squeeze(item.answer_b)))
+    key = json.dumps([as_messages(item.prompt), answers], sort_keys=True)
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def why_set_aside(item: Item) -> str | None:
+    """The reason not to show this pair to anybody, or None when it is worth asking about."""
+    if not any(message["content"].strip() for message in as_messages(item.prompt)):
+        return "empty prompt"
+    first, second = _squeeze(item.answer_a), _squeeze(item.answer_b)
+    if not first or not second:
+        return "empty answer"
+    return "identical" if first == second else None
+
+
+def sift(
+    items: Iterable[Item], known: Iterable[str] = ()
+) -> tuple[dict[str, Item], dict[str, int]]:
+    """Worthwhile items by digest, and the count of those set aside by reason.
+
+    `known` holds digests that are already there. Items come back normalised: the prompt as
+    messages, every text storable. Raises `DataError` naming the item for an answer that is not
+    text.
+    """
+    kept: dict[str, Item] = {}
+    aside: Counter[str] = Counter()
+    seen = set(known)
+    for number, item in enumerate(items, 1):
+        for side, answer in (("a", item.answer_a), ("b", item.answer_b)):
+            if not isinstance(answer, str):
+                found = type(answer).__name__
+                raise DataError(f"Item {number}: answer {side} must be text, found {found}.")
+        item = replace(
+            item,
+            prompt=as_messages(item.prompt, f"item {number}"),
+            answer_a=clean_text(item.answer_a),
+            answer_b=clean_text(item.answer_b),
+        )
+        digest = pair_digest(item)
+        reason = why_set_aside(item) or ("duplicate" if digest in seen else None)
+        if reason:
+            aside[reason] += 1
+            continue
+        seen.add(digest)
+        kept[digest] = item
+    return kept, dict(aside)
+
+
+def pairs_from_texts(
+    prompts: Sequence[Sequence[Mapping[str, str]] | str],
+    answers_a: Sequence[str],
+    answers_b: Sequence[str],
+    source_a: Mapping[str, Any],
+    source_b: Mapping[str, Any],
+    provenance: Mapping[str, Any] | None = None,
+) -> tuple[list[Item], dict[str, int]]:
+    """Pair two columns of answers over the same prompts: `(items, set aside by reason)`."""
+    if not len(prompts) == len(answers_a) == len(answers_b):
+        raise DataError(
+            f"Pairs need as many answers as prompts: {len(prompts)} prompts, "
+            f"{len(answers_a)} first and {len(answers_b)} second answers."
+        )
+    made = (
+        Item(as_messages(prompt), first, second, source_a, source_b, provenance or {})
+        for prompt, first, second in zip(prompts, answers_a, answers_b, strict=True)
+    )
+    kept, aside = sift(made)
+    return list(kept.values()), aside
+
+
+def items_from_rows(
+    rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None
+) -> list[Item]:
+    """Items from comparison rows (`prompt, answer1, answer2`) or preference rows to be judged anew.
+
+    An answer may be text or messages (their contents are joined). A column such as `model1` names
+    the source; without one it is called "answer 1", or "chosen" and "rejected" for preference rows.
+    """
+    made = []
+    for number, row in enumerate(rows, 1):
+        first, second = ("answer1", "answer2") if "answer1" in row else ("chosen", "rejected")
+        for column in ("prompt", first, second):
+            if row.get(column) is None:
+                raise DataError(
+                    f"Row {number}: no {column!r}. Labelling needs prompt, answer1 and answer2, "
+                    "or prompt, chosen and rejected."
+                )
+        made.append(
+            Item(
+                as_messages(row["prompt"], f"row {number}"),
+                _answer_text(row[first], number, first),
+                _answer_text(row[second], number, second),
+                {"label": _named(row, "a", first)},
+                {"label": _named(row, "b", second)},
+                {**(provenance or {}), "row": number},
+            )
+        )
+    return made
+
+
+def _named(row: Mapping[str, Any], side: str, column: str) -> str:
+    for key in _NAMED_BY[side]:
+        if row.get(key):
+            return str(row[key])
+    return column.replace("answer", "answer ")
+
+
+def _answer_text(answer: object, number: int, column: str) -> str:
+    if isinstance(answer, str):
+        return answer
+    return "\n\n".join(m["content"] for m in as_messages(answer, f"row {number}, {column}"))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
