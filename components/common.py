@@ -141,7 +141,7 @@ def bytes_text(size: float) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """`41` -> `0:41`, `250` -> `4:10`, `3000` -> `50 min`, `8000` -> `2 h 13 min`; None -> a dash."""
+    """`41` -> `0:41`, `3000` -> `50 min`, `8000` -> `2 h 13 min`; not known -> a dash."""
     if seconds is None or seconds != seconds or seconds < 0:
         return "\N{EN DASH}"
     whole = round(seconds)

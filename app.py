@@ -1,0 +1,187 @@
+"""Alignment Studio: data -> SFT -> compare -> label -> DPO -> compare again, in one page.
+
+    python app.py                                  on this machine only, http://127.0.0.1:7860
+    python app.py --host 0.0.0.0 --auth ada:secret for others too, behind a login
+    STUDIO_HOME=/data/studio python app.py         where datasets, runs and votes are kept
+
+The page is built and served before torch and friends are imported: the engine loads them in its
+own thread, and the status strip says so until they are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from components.wiring import connect
+
+from components import calculator_tab, compare_tab, data_tab, label_tab, shell, theme, train_tab
+from components.common import Session, Shell
+from studio.errors import ConfigError, StudioError
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+TABS = (
+    ("data", "Data", data_tab),
+    ("calculator", "Calculator", calculator_tab),
+    ("train", "Train", train_tab),
+    ("compare", "Compare", compare_tab),
+    ("label", "Label", label_tab),
+)
+MAX_UPLOAD = "8gb"
+
+
+def build_app(studio: Studio) -> gr.Blocks:
+    """The whole page over one engine, importing nothing heavy; launch with `launch_options`."""
+    with gr.Blocks(
+        title="Alignment Studio",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(3600, 7 * 86400),
+    ) as app:
+        timer, session = gr.Timer(1.0), gr.State(Session())
+        top = shell.build_top()
+        guide = shell.build_guide()
+        with gr.Tabs(selected="data", elem_id="tabs") as tabs:
+            place = Shell(studio, tabs, timer, session)
+            built = {}
+            for tab_id, label, module in TABS:
+                with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}"):
+                    built[tab_id] = module.build(studio, place)
+        connect(app, place, top, guide, built)
+    return app
+
+
+def launch_options(studio: Studio) -> dict[str, Any]:
+    """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
+    home = studio.workspace
+    private = [home.datasets, home.runs, home.comparisons, home.uploads]
+    files = [home.home / name for name in ("votes.db", "votes.db-wal", "studio.log")]
+    return {
+        "theme": theme.StudioTheme(),
+        "css_paths": theme.stylesheets(),
+        "head": theme.scripts(),
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "show_error": True,
+        "ssr_mode": False,
+        "pwa": False,
+        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD", MAX_UPLOAD),
+        "allowed_paths": [str(home.exports)],
+        "blocked_paths": [str(path) for path in (*private, *files)],
+    }
+
+
+# ---- starting -----------------------------------------------------------------------------------
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Flags over environment over defaults; a Space binds to all interfaces by itself."""
+    parser = argparse.ArgumentParser(
+        prog="app.py",
+        description="Alignment Studio: prepare data, fine-tune, compare, label, align.",
+        epilog="STUDIO_HOME says where datasets, runs and votes are kept; STUDIO_AUTH is --auth "
+        "without showing it in the process list (user:password, several separated by commas).",
+    )
+    space = "SPACE_ID" in os.environ
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")
+    parser.add_argument("--host", default=host, help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument(
+        "--auth", action="append", metavar="USER:PASSWORD", help="ask for a login; repeatable"
+    )
+    parser.add_argument("--share", action="store_true", help="a public gradio.live link")
+    parser.add_argument("--open", action="store_true", help="open a browser when it is up")
+    chosen = parser.parse_args(arguments)
+    chosen.share = chosen.share or os.environ.get("GRADIO_SHARE", "").lower() == "true"
+    if not chosen.auth and os.environ.get("STUDIO_AUTH"):
+        chosen.auth = os.environ["STUDIO_AUTH"].split(",")
+    chosen.auth = [_login(pair) for pair in chosen.auth or []]
+    return chosen
+
+
+def _login(pair: str) -> tuple[str, str]:
+    user, colon, password = pair.strip().partition(":")
+    if not (user and colon and password):
+        raise ConfigError("--auth takes USER:PASSWORD, for example --auth ada:correct-horse.")
+    return user, password
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
+    """Refuse to let strangers in: anything but loopback needs a login, except on a Space."""
+    if auth or ("SPACE_ID" in os.environ and not share):
+        return
+    if share or not is_loopback(host):
+        where = "--share opens a public link" if share else f"{host} can be reached by others"
+        raise ConfigError(
+            f"{where}, and whoever opens the page can train and read files here: "
+            "add --auth USER:PASSWORD, or keep --host 127.0.0.1 without --share."
+        )
+
+
+def log_to_file(studio: Studio) -> None:
+    """Keep tracebacks in the workspace's studio.log; people see one sentence."""
+    handler = logging.handlers.RotatingFileHandler(
+        studio.workspace.home / "studio.log", maxBytes=2_000_000, backupCount=2, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("studio")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is stopped; 2 for bad usage, 1 when it cannot start."""
+    from studio import Studio
+
+    try:
+        chosen = parse(arguments)
+        check_exposure(chosen.host, chosen.auth, chosen.share)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        studio = Studio()
+    except StudioError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    log_to_file(studio)
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
+    app = build_app(studio)
+    studio.warm_up()
+    try:
+        app.launch(
+            server_name=chosen.host,
+            server_port=chosen.port,
+            auth=chosen.auth or None,
+            share=chosen.share,
+            inbrowser=chosen.open,
+            **launch_options(studio),
+        )
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
