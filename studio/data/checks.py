@@ -1,0 +1,217 @@
+"""What is wrong with a row that reads well: errors set it aside, warnings list it and keep it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+Finding = tuple[str, str, str | None, str]
+"""kind, message, field, severity."""
+
+_PLACEHOLDER = re.compile(r"\{\{ ?[A-Za-z_][\w ]{0,38}\}\}")
+_BAKED = re.compile(
+    r"<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|begin_of_text|endoftext|end|user|assistant|"
+    r"system)\|>|\[/?INST\]|<<SYS>>|<(?:start|end)_of_turn>|</s>|(?:^|\n)### (?:Human|Assistant|Instruction|"
+    r"Response):"
+)
+_SIDES = {"chosen", "rejected", "completion", "text"}
+
+
+def check(row: Row, type: str) -> list[Finding]:
+    """Everything a converted row shows about itself."""
+    found: list[Finding] = []
+    found.extend(_empties(row, type))
+    if type == "conversational":
+        found.extend(_conversation(row["messages"]))
+    elif isinstance(row.get("prompt"), list):
+        found.extend(_prompt(row["prompt"]))
+    if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
+        found.append(("equal_sides", "Chosen and rejected are the same text.", "rejected", "error"))
+    for name, text in texts_of(row):
+        if not text.isascii():
+            found.extend(_characters(name, text))
+        if "{{" in text and (match := _PLACEHOLDER.search(text)):
+            found.append(
+                ("placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning")
+            )
+        if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
+            message = f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
+            found.append(("template_token", message, name, "warning"))
+    return _once(found)
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """The first finding of each kind and field is enough for a row."""
+    seen: dict[tuple[str, str | None], Finding] = {}
+    for finding in found:
+        seen.setdefault((finding[0], finding[2]), finding)
+    return list(seen.values())
+
+
+def texts_of(row: Row) -> Iterator[tuple[str, str]]:
+    """(field, text) of every text in a row."""
+    for name, value in row.items():
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, str):
+                    yield name, item
+                elif isinstance(item, dict) and isinstance(item.get("content"), str):
+                    yield name, item["content"]
+
+
+def _empties(row: Row, type: str) -> Iterator[Finding]:
+    for name, value in row.items():
+        if name in ("tools", "provenance", "votes", "label", "follow_ups"):
+            continue
+        if isinstance(value, str):
+            if not value.strip():
+                yield "empty_field", f'"{name}" is empty.', name, "error"
+            continue
+        if not isinstance(value, list):
+            continue
+        last = value[-1] if value else None
+        if last is None:
+            yield "empty_field", f'"{name}" has no turns.', name, "error"
+        elif not _said(last) and (name in _SIDES or name == "messages" or last["role"] == "user"):
+            yield "empty_field", f'The last turn of "{name}" is empty.', name, "error"
+        elif any(not _said(turn) for turn in value[:-1]):
+            at = next(at for at, turn in enumerate(value, 1) if not _said(turn))
+            message = f'Turn {at} of "{name}" ({value[at - 1]["role"]}) is empty.'
+            yield "empty_turn", message, name, "warning"
+
+
+def _said(turn: Row) -> bool:
+    return bool(turn.get("content", "").strip() or turn.get("tool_calls"))
+
+
+def _conversation(messages: list[Row]) -> Iterator[Finding]:
+    roles = [turn["role"] for turn in messages]
+    if "assistant" not in roles:
+        yield (
+            "no_assistant",
+            "No turn is the assistant's: there is nothing to learn.",
+            "messages",
+            "error",
+        )
+        return
+    if roles[-1] != "assistant":
+        message = f"The conversation ends with the {roles[-1]}'s turn, not the assistant's."
+        yield "ends_without_assistant", message, "messages", "warning"
+    yield from _alternation(messages, "messages")
+
+
+def _prompt(messages: list[Row]) -> Iterator[Finding]:
+    yield from _alternation(messages, "prompt")
+    if messages and messages[-1]["role"] == "assistant":
+        message = (
+            "The prompt ends with the assistant's turn, so two of its turns follow each other."
+        )
+        yield "roles", message, "prompt", "warning"
+
+
+def _alternation(messages: list[Row], name: str) -> Iterator[Finding]:
+    roles = [turn["role"] for turn in messages]
+    if "user" not in roles:
+        yield (
+            "no_user",
+            f'"{name}" has no turn of the user; some chat templates refuse it.',
+            name,
+            "warning",
+        )
+    before = ""
+    for at, (role, turn) in enumerate(zip(roles, messages, strict=True), 1):
+        if role == "system" and at > 1:
+            message = f'Turn {at} of "{name}" is a system turn after the start.'
+            yield "roles", message, name, "warning"
+        called = before == "assistant" and messages[at - 2].get("tool_calls")
+        if (
+            role == before
+            and role in ("user", "assistant")
+            and not (called or turn.get("tool_calls"))
+        ):
+            message = f'Turns {at - 1} and {at} of "{name}" are both the {role}\'s.'
+            yield "roles", message, name, "warning"
+        if role == "assistant" and before in ("", "system"):
+            message = f'"{name}" starts with the assistant\'s turn.'
+            yield "roles", message, name, "warning"
+        before = role
+
+
+def _characters(name: str, text: str) -> Iterator[Finding]:
+    if "\ufffd" in text:
+        message = (
+            f'"{name}" holds replacement characters (\ufffd): its text was once decoded wrongly.'
+        )
+        yield "replacement_character", message, name, "warning"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        message = f'"{name}" holds half a character (a lone surrogate), which cannot be stored.'
+        yield "lone_surrogate", message, name, "error"
+
+
+def _plain(side: Any) -> Any:
+    """What makes two sides equal: the texts, whatever surrounds them."""
+    if isinstance(side, str):
+        return side.strip()
+    return [
+        (turn["role"], turn.get("content", "").strip(), turn.get("tool_calls")) for turn in side
+    ]
+
+
+def digest(value: Any) -> bytes:
+    """16 bytes that stand for a JSON-able value."""
+    dumped = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(dumped, digest_size=16).digest()
+
+
+def prompt_digest(row: Row) -> bytes:
+    """16 bytes that stand for a row's prompt; rows that share it stay on one side of a split."""
+    if "prompt" in row:
+        return digest(row["prompt"])
+    if "messages" in row:
+        turns = row["messages"]
+        first = next(
+            (at for at, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns)
+        )
+        return digest(turns[:first] or turns)
+    return digest(row)
+
+
+@dataclass
+class Seen:
+    """Rows met before: exact duplicates, and preferences that contradict one another."""
+
+    rows: dict[bytes, int] = field(default_factory=dict)
+    pairs: dict[bytes, tuple[int, bool]] = field(default_factory=dict)
+
+    def check(self, row: Row, type: str, number: int) -> list[Finding]:
+        """Findings about this row against those before it; remembers it."""
+        found: list[Finding] = []
+        mark = digest({k: v for k, v in row.items() if k != "provenance"})
+        if mark in self.rows:
+            found.append(
+                ("duplicate", f"Exactly the same as row {self.rows[mark]}.", None, "warning")
+            )
+        else:
+            self.rows[mark] = number
+        if type == "preference":
+            found.extend(self._contradiction(row, number))
+        return found
+
+    def _contradiction(self, row: Row, number: int) -> Iterator[Finding]:
+        sides = [digest(row["chosen"]), digest(row["rejected"])]
+        mark = digest([row.get("prompt"), *sorted(side.hex() for side in sides)])
+        order = sides[0] < sides[1]
+        before = self.pairs.setdefault(mark, (number, order))
+        if before[1] != order:
+            message = f"Row {before[0]} prefers the other answer of the same pair."
+            yield "contradiction", message, None, "warning"

@@ -1,0 +1,18 @@
+"""One small module a family; `FAMILIES` lists them from the most telling evidence to the least."""
+
+from studio.data.converters import chat, comparison, instruction, kto, preference, prompts, text
+from studio.data.converters.base import Family, Mapping, Match
+
+FAMILIES: list[Family] = [
+    *preference.FAMILIES,
+    *comparison.FAMILIES[:1],
+    *kto.FAMILIES,
+    *comparison.FAMILIES[1:],
+    *chat.FAMILIES,
+    *instruction.FAMILIES,
+    *prompts.FAMILIES,
+    *text.FAMILIES,
+]
+"""The first confident match wins: a preference file with a `messages` prompt is a preference file."""
+
+__all__ = ["FAMILIES", "Family", "Mapping", "Match"]

@@ -1,0 +1,112 @@
+"""Conversations: ShareGPT, messages, pairs of turns, a bare list a row; tool calls and tools."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from studio.data import names
+from studio.data.converters.base import Family, Mapping, Match, Row, mapped
+from studio.data.converters.fields import optional_text
+from studio.data.turns import Message, kind_of, to_messages, unwrapped
+from studio.data.profile import Column, Profile
+from studio.data.types import RowError
+
+
+def turns_column(profile: Profile, without: set[str] | None = None) -> Column | None:
+    """The column that holds whole conversations: by its values first, then by its name."""
+    found = [
+        column
+        for column in profile.columns.values()
+        if column.is_("turns", "pairs")
+        and column.name not in (without or ())
+        and column.key not in names.HISTORY
+    ]
+    named = [c for word in names.TURNS for c in found if c.key == word]
+    return (named or found or [None])[0]
+
+
+def spelling(column: Column) -> str:
+    """sharegpt, messages or turn-pairs: how most of its turns are written."""
+    counts = {"sharegpt": 0, "messages": 0, "turn-pairs": 0}
+    for value in column.values:
+        turns = unwrapped(value)
+        first = turns[0] if isinstance(turns, list) and turns else turns
+        if isinstance(first, dict) and "role" in first:
+            counts["messages"] += 1
+        elif isinstance(first, dict) and ("from" in first or "speaker" in first):
+            counts["sharegpt"] += 1
+        else:
+            counts["turn-pairs"] += 1
+    return max(counts, key=lambda name: counts[name])
+
+
+def with_system(messages: list[Message], system: str | None) -> list[Message]:
+    """The system prompt of another column in front, unless the turns have their own."""
+    if not system or not system.strip() or (messages and messages[0]["role"] == "system"):
+        return messages
+    return [{"role": "system", "content": system}, *messages]
+
+
+def tools_of(row: Row, column: str | None) -> str | None:
+    """The tools as JSON text (TRL reads it so, and Arrow keeps it whole); None where there are none."""
+    value = unwrapped(row.get(column)) if column else None
+    if value is None or value == [] or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
+        raise RowError(
+            "wrong_type", f'"{column}" is {kind_of(value)}, not a list of tools.', column
+        )
+    return json.dumps([_as_function(tool) for tool in value], ensure_ascii=False)
+
+
+def _as_function(tool: dict[str, Any]) -> dict[str, Any]:
+    if "function" in tool or "name" not in tool:
+        return tool
+    return {"type": "function", "function": tool}
+
+
+def _recognise(profile: Profile) -> Match | None:
+    column = turns_column(profile)
+    if column is None:
+        return None
+    system = profile.find(names.SYSTEM, "string", without=[column.name])
+    tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
+    how = spelling(column)
+    written = {
+        "sharegpt": "from/value",
+        "messages": "role/content",
+        "turn-pairs": "question/answer pairs",
+    }[how]
+    sure = 0.98 * column.share("turns", "pairs") * min(1.0, profile.coverage(column.name) + 0.02)
+    why = f'"{column.name}" holds conversations written as {written}.'
+    return Match(how, sure, why, mapped(messages=column.name, system=system, tools=tools))
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    messages = to_messages(row.get(mapping["messages"]), mapping["messages"])
+    result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
+    tools = tools_of(row, mapping.get("tools"))
+    if tools is not None:
+        result["tools"] = tools
+    return result
+
+
+FAMILIES = [
+    Family(
+        "messages",
+        "conversational",
+        "Conversations",
+        {
+            "messages": "the turns",
+            "system": "a system prompt from another column",
+            "tools": "the tools the assistant may call",
+        },
+        ("messages",),
+        _recognise,
+        _convert,
+        ("sharegpt", "turn-pairs", "chat"),
+    )
+]

@@ -1,0 +1,77 @@
+"""Reading single fields of a row, with the sentences for what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.data.turns import Message, kind_of, to_messages
+from studio.data.types import RowError
+
+Row = dict[str, Any]
+Mapping = dict[str, str]
+
+_ANSWER_KEYS = ("value", "text", "answer", "response", "content", "output", "completion")
+
+
+def text_of(row: Row, column: str) -> str:
+    """A required text field; whether it is empty, `checks` says."""
+    text = optional_text(row, column)
+    if text is None:
+        raise RowError("missing_field", f'"{column}" is missing.', column)
+    return text
+
+
+def optional_text(row: Row, column: str | None) -> str | None:
+    """A text field that may be missing; anything but text is refused, never written out as text."""
+    value = row.get(column) if column else None
+    if value is None or isinstance(value, str):
+        return value
+    raise RowError("wrong_type", f'"{column}" is {kind_of(value)}, not text.', column)
+
+
+def answer_of(row: Row, column: str) -> str:
+    """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value", "Aliases"}`)."""
+    value = row.get(column)
+    if isinstance(value, dict):
+        lowered = {str(name).lower(): inner for name, inner in value.items()}
+        value = next(
+            (lowered[name] for name in _ANSWER_KEYS if isinstance(lowered.get(name), str)), None
+        )
+        if value is None:
+            raise RowError("wrong_type", f'"{column}" is an object without a text in it.', column)
+        return text_of({column: value}, column)
+    if isinstance(value, list):
+        texts = [item for item in value if isinstance(item, str)]
+        if len(texts) != len(value) or not texts:
+            raise RowError("wrong_type", f'"{column}" is a list, not text.', column)
+        return text_of({column: texts[0]}, column)
+    return text_of(row, column)
+
+
+def side_messages(row: Row, column: str) -> list[Message]:
+    """An answer's messages: turns as they are, a plain text as one assistant turn."""
+    value = row.get(column)
+    if isinstance(value, list | dict):
+        return to_messages(value, column)
+    return [{"role": "assistant", "content": text_of(row, column)}]
+
+
+def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
+    """System, earlier turns, then instruction and input as one user turn (joined by a blank line)."""
+    messages: list[Message] = []
+    system = optional_text(row, mapping.get("system"))
+    if system and system.strip():
+        messages.append({"role": "system", "content": system})
+    history = row.get(mapping["history"]) if "history" in mapping else None
+    if history:
+        messages.extend(to_messages(history, mapping["history"]))
+    column = mapping["prompt"]
+    value = row.get(column)
+    if isinstance(value, list | dict):
+        return [*messages, *to_messages(value, column)]
+    instruction = optional_text(row, column)
+    extra = optional_text(row, mapping.get("input"))
+    if extra and extra.strip():
+        both = f"{instruction}\n\n{extra}" if instruction and instruction.strip() else extra
+        return [*messages, {"role": "user", "content": both}]
+    return [*messages, {"role": "user", "content": text_of(row, column)}]

@@ -1,0 +1,128 @@
+"""Alpaca and its cousins: an instruction, perhaps an input, a system prompt, earlier turns, and an answer."""
+
+from __future__ import annotations
+
+from studio.data import names
+from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.converters.fields import answer_of, prompt_messages, text_of
+from studio.data.turns import to_messages
+from studio.data.profile import Profile
+
+
+def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
+    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none does."""
+    history = profile.find(names.HISTORY, "pairs", "turns", without=without)
+    taken = without | ({history} if history else set())
+    prompt = profile.find(names.PROMPT, "string", "turns", without=taken)
+    if prompt is None:
+        return {}
+    taken = taken | {prompt}
+    system = profile.find(names.SYSTEM, "string", without=taken)
+    extra = profile.find(names.INPUT, "string", without=taken)
+    if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
+        extra = None
+    return mapped(prompt=prompt, input=extra, system=system, history=history)
+
+
+def _recognise(profile: Profile) -> Match | None:
+    answer = profile.find(names.COMPLETION, "string", "object", "strings")
+    if answer is None:
+        return None
+    prompt = prompt_columns(profile, {answer})
+    if not prompt:
+        return None
+    mapping = {**prompt, "completion": answer}
+    name = _name(profile, mapping)
+    sure = 0.97 if profile.columns[prompt["prompt"]].key in names.PROMPT[:5] else 0.88
+    sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
+    why = f"{listed(mapping)} read as a prompt and its answer."
+    return Match(name, sure, why, mapping)
+
+
+def _name(profile: Profile, mapping: Mapping) -> str:
+    keys = {profile.columns[column].key for column in mapping.values()}
+    if profile.columns[mapping["completion"]].is_("object") or "aliases" in profile.columns:
+        return "triviaqa"
+    ratings = [
+        c
+        for c in profile.columns.values()
+        if c.is_("number") and len(c.distinct) <= 10 and "id" not in c.key
+    ]
+    if {"prompt", "response"} <= keys and len(ratings) >= 3:
+        return "helpsteer"
+    if {"instruction", "context", "response"} <= keys:
+        return "dolly"
+    if "instruction" in keys:
+        return "alpaca"
+    if "question" in keys:
+        return "question-answer"
+    return "query-response" if "query" in keys else "instruction"
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    prompt = prompt_messages(row, mapping)
+    return {
+        "prompt": prompt,
+        "completion": [{"role": "assistant", "content": answer_of(row, mapping["completion"])}],
+    }
+
+
+def _recognise_ready(profile: Profile) -> Match | None:
+    columns = profile.columns
+    prompt, completion = columns.get("prompt"), columns.get("completion")
+    if prompt is None or completion is None or completion.is_("object"):
+        return None
+    if not (prompt.is_("string", "turns") and completion.is_("string", "turns", "turn")):
+        return None
+    why = '"prompt" and "completion" are already TRL\'s own columns.'
+    mapping = mapped(
+        prompt="prompt", completion="completion", tools="tools" if "tools" in columns else None
+    )
+    return Match("prompt-completion", 0.98 * profile.coverage("prompt", "completion"), why, mapping)
+
+
+def _convert_ready(row: Row, mapping: Mapping) -> Row:
+    """Strings stay strings; if either side is a list of turns, both become messages."""
+    prompt, completion = mapping["prompt"], mapping["completion"]
+    if isinstance(row.get(prompt), str) and isinstance(row.get(completion), str):
+        return {"prompt": text_of(row, prompt), "completion": text_of(row, completion)}
+    if isinstance(row.get(prompt), list | dict):
+        before = to_messages(row[prompt], prompt)
+    else:
+        before = [{"role": "user", "content": text_of(row, prompt)}]
+    if isinstance(row.get(completion), list | dict):
+        after = to_messages(row[completion], completion)
+    else:
+        after = [{"role": "assistant", "content": text_of(row, completion)}]
+    return {"prompt": before, "completion": after}
+
+
+_FIELDS = {
+    "prompt": "the instruction or question",
+    "input": "what the instruction is about, added below it",
+    "system": "a system prompt",
+    "history": "earlier turns",
+    "completion": "the answer to learn",
+}
+
+FAMILIES = [
+    Family(
+        "prompt-completion",
+        "prompt_completion",
+        "TRL's prompt and completion",
+        {"prompt": "the prompt", "completion": "the completion to learn"},
+        ("prompt", "completion"),
+        _recognise_ready,
+        _convert_ready,
+    ),
+    Family(
+        "instruction",
+        "prompt_completion",
+        "Instruction and answer (Alpaca and its cousins)",
+        _FIELDS,
+        ("prompt", "completion"),
+        _recognise,
+        _convert,
+        ("alpaca", "dolly", "question-answer", "query-response", "helpsteer", "triviaqa"),
+    ),
+]

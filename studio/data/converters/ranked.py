@@ -1,0 +1,194 @@
+"""Which of several answers is the better one: by a verdict, by scores, by ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.data import names
+from studio.data.converters.base import Mapping, Row
+from studio.data.turns import Message, kind_of, to_messages
+from studio.data.profile import Profile
+from studio.data.types import RowError
+
+VERDICT_FIELDS = {
+    "answers": "a list of answers (instead of answer1, answer2)",
+    "better": "which answer is better: its number, letter or column name",
+    "better_first": "whether a numeric verdict counts from 0 or from 1",
+    "scores": "a number for each answer, higher is better",
+    "ranks": "a number for each answer, lower is better",
+    **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
+    **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},
+}
+
+_TIES = {
+    "tie",
+    "tied",
+    "both",
+    "neither",
+    "equal",
+    "same",
+    "draw",
+    "tie (bothbad)",
+    "bothbad",
+    "none",
+}
+_TEXT_KEYS = ("text", "answer", "response", "content", "output", "completion", "value")
+_SCORE_KEYS = (
+    "score",
+    "rating",
+    "overall_score",
+    "reward",
+    "fine-grained_score",
+    "fine_grained_score",
+)
+
+
+def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
+    """The mapping of what decides between `answers`, and the rule in words; None when nothing does."""
+    for word in names.VERDICT:
+        for column in profile.columns.values():
+            if column.name in answers or names.numbered(column.name):
+                continue
+            words = column.key.split("_")
+            if column.key != word and not (
+                word in words and words[-1] in ("id", "index", "idx", word)
+            ):
+                continue
+            first = _counts_from(column.distinct, answers)
+            if first is not None:
+                origin = {"0": ", counted from 0", "1": ", counted from 1"}.get(first, "")
+                why = f'"{column.name}" names the better one{origin}; ties are set aside.'
+                return {"better": column.name, "better_first": first}, why
+    return _score_columns(profile, answers)
+
+
+def _counts_from(seen: set[str], answers: list[str]) -> str | None:
+    """ "0" or "1" for numeric verdicts, "name" for named ones, None where the values are no verdict."""
+    values = {value.strip().lower() for value in seen}
+    if not values:
+        return None
+    whole = {value.removesuffix(".0") for value in values}
+    if all(value.lstrip("-").isdigit() for value in whole):
+        numbers = {int(value) for value in whole}
+        if numbers <= set(range(len(answers))) and (len(answers) not in numbers):
+            return "0"
+        return "1" if numbers <= set(range(len(answers) + 1)) else None
+    known = {name for at, column in enumerate(answers) for name in _names(column, at)} | _TIES
+    return "name" if values <= known else None
+
+
+def _names(column: str, at: int) -> set[str]:
+    """What a verdict may call an answer: its column, its suffix, its letter, "model_a"."""
+    named = names.numbered(column)
+    suffix = named[1] if named else str(at + 1)
+    letter = "abcdefghi"[at]
+    return {column.lower(), suffix, letter, f"model_{suffix}", f"model_{letter}", f"{letter}."}
+
+
+def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
+    suffixes = [named[1] for column in answers if (named := names.numbered(column))]
+    for field, stems in (("score", names.SCORE_STEMS), ("rank", names.RANK_STEMS)):
+        found = {}
+        for column in profile.columns.values():
+            named = names.numbered(column.name)
+            if named and named[0].split("_")[-1] in stems and column.is_("number", "string"):
+                found[named[1]] = column.name
+        if len(suffixes) == len(answers) and all(suffix in found for suffix in suffixes):
+            mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
+            rule = "the higher score wins" if field == "score" else "the lower rank wins"
+            return mapping, f"each has its {field}, and {rule}; ties are set aside."
+    return None
+
+
+def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[int, int]:
+    """Positions of the better and of another answer by the row's verdict."""
+    column = mapping["better"]
+    value = row.get(column)
+    if value is None or value == "":
+        raise RowError("missing_field", f'"{column}" is missing.', column)
+    text = str(value).strip().lower().removesuffix(".0")
+    first = mapping.get("better_first", "1")
+    at: int | None = None
+    if text.lstrip("-").isdigit() and first in ("0", "1"):
+        at = int(text) - int(first)
+        if at == -1:
+            raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
+    else:
+        at = next((n for n, name in enumerate(columns) if text in _names(name, n)), None)
+    if at is None and text in _TIES:
+        raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
+    if at is None or not 0 <= at < len(columns):
+        raise RowError("wrong_type", f'"{column}" is "{text[:30]}", which names no answer.', column)
+    return at, next(n for n in range(len(columns)) if n != at)
+
+
+def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
+    """Positions of the best and the worst answer by their score or rank columns."""
+    field = "score" if "score1" in mapping else "rank"
+    numbers = [
+        _number(row.get(mapping.get(f"{field}{at}", "")), field) for at in range(1, count + 1)
+    ]
+    return _best_and_worst(numbers, field == "rank", mapping.get(f"{field}1", field))
+
+
+def pair_from_list(
+    answers: Any, numbers: Any, better: Any, kind: str | None, column: str
+) -> tuple[list[Message], list[Message]]:
+    """Best and worst of a list of answers: by index, by numbers beside it, or by their own scores."""
+    if not isinstance(answers, list):
+        raise RowError(
+            "wrong_type", f'"{column}" is {kind_of(answers)}, not a list of answers.', column
+        )
+    if len(answers) < 2:
+        raise RowError("too_few_answers", f'"{column}" has fewer than two answers.', column)
+    if isinstance(better, int) and not isinstance(better, bool):
+        if not 0 <= better < len(answers):
+            raise RowError(
+                "wrong_type", f"The verdict {better} names no answer of {column!r}.", column
+            )
+        at, other = better, next(n for n in range(len(answers)) if n != better)
+    else:
+        values = (
+            numbers if isinstance(numbers, list) else [_own_score(item, column) for item in answers]
+        )
+        if len(values) != len(answers):
+            raise RowError(
+                "wrong_type", f"{len(values)} scores stand beside {len(answers)} answers.", column
+            )
+        at, other = _best_and_worst([_number(v, "score") for v in values], kind == "ranks", column)
+    return _answer(answers[at], column), _answer(answers[other], column)
+
+
+def _best_and_worst(numbers: list[float], lower_wins: bool, column: str) -> tuple[int, int]:
+    if max(numbers) == min(numbers):
+        raise RowError("tie", "All answers have the same score; the row makes no pair.", column)
+    top, bottom = numbers.index(max(numbers)), numbers.index(min(numbers))
+    return (bottom, top) if lower_wins else (top, bottom)
+
+
+def _own_score(item: Any, column: str) -> Any:
+    if isinstance(item, dict):
+        for name in _SCORE_KEYS:
+            if isinstance(item.get(name), int | float | str):
+                return item[name]
+    raise RowError("missing_field", f"An answer of {column!r} has no score.", column)
+
+
+def _number(value: Any, field: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise RowError("wrong_type", f"The {field} is {kind_of(value)}, not a number.") from None
+    if number != number:
+        raise RowError("wrong_type", f"The {field} is not a number.")
+    return number
+
+
+def _answer(value: Any, column: str) -> list[Message]:
+    if isinstance(value, str):
+        return [{"role": "assistant", "content": value}]
+    if isinstance(value, dict) and "role" not in value:
+        text = next((value[name] for name in _TEXT_KEYS if isinstance(value.get(name), str)), None)
+        if text is not None:
+            return [{"role": "assistant", "content": text}]
+    return to_messages(value, column)

@@ -1,0 +1,123 @@
+"""Which family the rows belong to: a rule over many rows, which a person may overrule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from studio.data.converters import FAMILIES, Family, Match
+from studio.data.profile import Profile
+from studio.errors import DataError, did_you_mean
+
+_CONFIDENT = 0.5
+_BY_NAME = {name: family for family in FAMILIES for name in (family.name, *family.aliases)}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A decision: the family, under the name it was recognised by, with its mapping and reasons."""
+
+    name: str
+    type: str
+    confidence: float
+    why: str
+    mapping: dict[str, str]
+    convert: Callable[[dict[str, Any], dict[str, str]], dict[str, Any]]
+
+    def row(self, data: dict[str, Any]) -> dict[str, Any]:
+        """One row in TRL's form; raises `RowError`."""
+        return self.convert(data, self.mapping)
+
+
+def formats() -> dict[str, dict[str, str]]:
+    """Every format's name -> its fields and what they mean, for a person who maps columns by hand."""
+    return {family.name: dict(family.fields) for family in FAMILIES}
+
+
+def detect(
+    profile: Profile,
+    *,
+    format: str | None = None,
+    mapping: dict[str, str] | None = None,
+    name: str = "The source",
+) -> Format:
+    """Recognise the rows of `profile`.
+
+    `format` and `mapping` (field -> column) overrule the detector, alone or together. Raises
+    `DataError` where nothing fits or a name is unknown.
+    """
+    if mapping:
+        _check_columns(mapping, profile, name)
+    if format:
+        return _asked_for(profile, format, mapping)
+    if mapping:
+        family = _family_for(mapping)
+        return _made(family, _by_hand(family, family.name, mapping))
+    matches = [(family, match) for family in FAMILIES if (match := family.recognise(profile))]
+    best = next(((f, m) for f, m in matches if m.confidence >= _CONFIDENT), None)
+    if best is None and matches:
+        best = max(matches, key=lambda pair: pair[1].confidence)
+    if best is None:
+        columns = ", ".join(f'"{column}"' for column in list(profile.columns)[:12]) or "none"
+        raise DataError(
+            f"{name} holds no text to train on: its columns are {columns}. "
+            "Map the columns by hand, or check that this is the right file."
+        )
+    return _made(*best)
+
+
+def _made(family: Family, match: Match) -> Format:
+    confidence = max(0.0, min(1.0, match.confidence))
+    return Format(match.format, family.type, confidence, match.why, match.mapping, family.convert)
+
+
+def _asked_for(profile: Profile, format: str, mapping: dict[str, str] | None) -> Format:
+    family = _BY_NAME.get(format)
+    if family is None:
+        known = ", ".join(sorted(_BY_NAME))
+        raise DataError(
+            f'There is no format "{format}".{did_you_mean(format, _BY_NAME)} Known are {known}.'
+        )
+    found = family.recognise(profile)
+    columns = {**(found.mapping if found else {}), **(mapping or {})}
+    missing = [field for field in family.required if field not in columns]
+    if missing and not (family.name == "kto" and "messages" in columns):
+        needed = ", ".join(f'"{field}" ({family.fields[field]})' for field in missing)
+        raise DataError(f"To read the rows as {format}, say which column is {needed}.")
+    if mapping or found is None:
+        return _made(family, _by_hand(family, format, columns))
+    return _made(family, Match(format, found.confidence, f"Chosen by hand. {found.why}", columns))
+
+
+def _by_hand(family: Family, name: str, mapping: dict[str, str]) -> Match:
+    for field in mapping:
+        if field not in family.fields:
+            known = ", ".join(family.fields)
+            raise DataError(
+                f'"{field}" is no field of {name}.{did_you_mean(field, family.fields)} Its fields: {known}.'
+            )
+    shown = ", ".join(f'{field} from "{column}"' for field, column in mapping.items())
+    return Match(name, 1.0, f"Mapped by hand: {shown}.", dict(mapping))
+
+
+def _family_for(mapping: dict[str, str]) -> Family:
+    preferred = [_BY_NAME["instruction"], *FAMILIES]
+    for family in preferred:
+        if set(mapping) <= set(family.fields) and set(family.required) <= set(mapping):
+            return family
+    fields = sorted({field for family in FAMILIES for field in family.fields})
+    raise DataError(
+        f"The mapped fields ({', '.join(mapping)}) make no format together. "
+        f"Map for example prompt and completion, or chosen and rejected. Fields: {', '.join(fields[:20])}."
+    )
+
+
+def _check_columns(mapping: dict[str, str], profile: Profile, name: str) -> None:
+    for field, column in mapping.items():
+        if field != "better_first" and column not in profile.columns:
+            known = ", ".join(f'"{c}"' for c in list(profile.columns)[:20])
+            raise DataError(
+                f'{name} has no column "{column}" for {field}.'
+                f"{did_you_mean(column, profile.columns)} It has {known}."
+            )

@@ -1,0 +1,167 @@
+"""What people call their columns: vocabularies, never lists of files."""
+
+from __future__ import annotations
+
+import re
+
+PROMPT = (
+    "instruction", "prompt", "question", "query", "problem", "instructions", "user_prompt", "user_input",
+    "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context", "history",
+)  # fmt: skip
+COMPLETION = (
+    "output", "response", "completion", "answer", "assistant", "reply", "target", "solution", "outputs",
+    "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt", "gold",
+)  # fmt: skip
+INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
+SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt")
+HISTORY = ("history", "chat_history", "previous_turns", "dialogue_history", "past")
+TURNS = (
+    "messages",
+    "conversations",
+    "conversation",
+    "dialog",
+    "dialogue",
+    "chat",
+    "turns",
+    "items",
+)
+TEXT = ("text", "content", "document", "body", "article", "passage", "raw_content", "story")
+LABEL = (
+    "label",
+    "labels",
+    "kto_tag",
+    "desirable",
+    "is_good",
+    "thumbs_up",
+    "feedback",
+    "is_desirable",
+    "good",
+)
+PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
+TOOLS = ("tools", "functions", "available_tools")
+ANSWER_STEMS = (
+    "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation", "text",
+    "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation", "message",
+)  # fmt: skip
+ANSWER_LISTS = (
+    "answers",
+    "responses",
+    "completions",
+    "candidates",
+    "outputs",
+    "generations",
+    "summaries",
+)
+VERDICT = (
+    "winner", "better", "preferred", "preference", "choice", "chosen", "best", "label", "verdict", "better_id",
+    "preferred_id", "chosen_index", "overall_preference", "choose", "selected", "human_preference",
+)  # fmt: skip
+SCORE_STEMS = (
+    "score",
+    "scores",
+    "rating",
+    "ratings",
+    "reward",
+    "rewards",
+    "quality",
+    "overall_score",
+)
+RANK_STEMS = ("rank", "ranks", "ranking", "rankings")
+VOTE_STEMS = (
+    "annotator",
+    "vote",
+    "rater",
+    "judge",
+    "label",
+    "human",
+    "evaluator",
+    "worker",
+    "reviewer",
+)
+SIDES = (
+    ("chosen", "rejected"),
+    ("good", "bad"),
+    ("better", "worse"),
+    ("best", "worst"),
+    ("preferred", "dispreferred"),
+    ("preferred", "rejected"),
+    ("accepted", "rejected"),
+    ("selected", "rejected"),
+    ("winner", "loser"),
+    ("winning", "losing"),
+    ("win", "lose"),
+    ("positive", "negative"),
+    ("pos", "neg"),
+    ("j", "k"),
+)
+"""Names of the better and the worse answer, as whole words of a column's name."""
+
+NOT_TEXT = {
+    "id",
+    "ids",
+    "model",
+    "source",
+    "score",
+    "rating",
+    "name",
+    "url",
+    "date",
+    "len",
+    "length",
+    "type",
+}
+"""Words that make a column a remark about a text rather than the text."""
+
+_USER_WORDS = ("input", "user", "human", "question", "prompt", "query", "instruction", "request")
+_ASSISTANT_WORDS = (
+    "output",
+    "assistant",
+    "gpt",
+    "answer",
+    "response",
+    "completion",
+    "reply",
+    "bot",
+    "model",
+)
+PAIR_WORDS = {
+    **dict.fromkeys(_USER_WORDS, "user"),
+    **dict.fromkeys(_ASSISTANT_WORDS, "assistant"),
+    "system": "system",
+}
+"""The last word of a key in a turn written as a pair (`{"toy_input": ..., "toy_output": ...}`)."""
+
+ROLES = {
+    **dict.fromkeys(("user", "human", "prompter", "usr", "customer", "client", "person"), "user"),
+    **dict.fromkeys(
+        ("assistant", "gpt", "chatgpt", "bot", "model", "ai", "bard", "bing", "chatbot", "agent", "llm"),
+        "assistant",
+    ),
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(
+        ("tool", "observation", "function", "function_response", "function_result", "tool_response",
+         "tool_result", "ipython"),
+        "tool",
+    ),
+    **dict.fromkeys(("function_call", "tool_call", "tool_calls", "function-call"), "tool_call"),
+}  # fmt: skip
+"""Every role name we have met, in lower case, and TRL's name for it."""
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_OTHER = re.compile(r"[^a-z0-9]+")
+
+
+def key(name: str) -> str:
+    """A column's name in one spelling: `Tweet text`, `tweetText` and `tweet_text` are the same."""
+    return _OTHER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
+
+
+_NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)")
+
+
+def numbered(name: str) -> tuple[str, str] | None:
+    """`("response", "1")` for `response1`, `response_1`; `("answer", "a")` for `answer_a`; else None."""
+    match = _NUMBERED.fullmatch(key(name))
+    if not match or match["tail"]:
+        return None
+    return match["stem"].rstrip("_"), match["suffix"]

@@ -1,0 +1,111 @@
+"""The words of the data engine: what a row, a problem and an inspection are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+TYPES = (
+    "language_modeling",
+    "prompt_completion",
+    "conversational",
+    "prompt_only",
+    "preference",
+    "unpaired_preference",
+    "comparison",
+)
+"""TRL's dataset types, and `comparison`: several answers to a prompt without a verdict (for Label)."""
+
+Progress = Callable[[int, int | None, str], None]
+"""`progress(done, total or None, what)`; raising `studio.errors.Cancelled` from it stops the work."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one row (or, with `row=None`, with a file).
+
+    `row` counts from 1 as a person would: the line of a JSONL file, the record of any other.
+    `severity` is "error" (the row is set aside) or "warning" (the row is kept).
+    """
+
+    row: int | None
+    kind: str
+    message: str
+    file: str | None = None
+    field: str | None = None
+    severity: str = "error"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "row": self.row,
+            "kind": self.kind,
+            "message": self.message,
+            "file": self.file,
+            "field": self.field,
+            "severity": self.severity,
+        }
+
+
+class RowError(Exception):
+    """A converter's way to say why one row cannot be used; becomes a `Problem` with its row number."""
+
+    def __init__(self, kind: str, message: str, field: str | None = None):
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One record as its file holds it; `error` is set where the record could not be read."""
+
+    number: int
+    data: dict[str, Any]
+    file: str
+    error: RowError | None = None
+
+
+@dataclass
+class Inspection:
+    """What a source holds: how it was recognised, how much of it loads, and what is wrong with the rest.
+
+    `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of each
+    kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
+    """
+
+    source: str
+    format: str
+    type: str
+    confidence: float
+    why: str
+    rows: int = 0
+    kept: int = 0
+    columns: list[str] = field(default_factory=list)
+    mapping: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    sample: list[dict[str, Any]] = field(default_factory=list)
+    problem_counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form; rows hold only what JSON can hold."""
+        plain = {
+            "source": self.source,
+            "format": self.format,
+            "type": self.type,
+            "confidence": round(self.confidence, 3),
+            "why": self.why,
+            "rows": self.rows,
+            "kept": self.kept,
+            "columns": self.columns,
+            "mapping": self.mapping,
+            "problems": [problem.as_dict() for problem in self.problems],
+            "problem_counts": self.problem_counts,
+            "sample": self.sample,
+            "notes": self.notes,
+        }
+        return json.loads(json.dumps(plain, ensure_ascii=False, default=str))
