@@ -3,9 +3,27 @@
 sources -> readers -> profile -> formats (converters) -> checks -> inspection | prepared
 """
 
+from studio.data.cleaning import PrepareOptions
 from studio.data.formats import formats
 from studio.data.inspection import inspect
+from studio.data.prepared import DatasetStore, PreparedDataset, prepare_to_file
 from studio.data.sources import SAMPLES
 from studio.data.types import TYPES, Inspection, Problem, Progress
 
-__all__ = ["SAMPLES", "TYPES", "Inspection", "Problem", "Progress", "formats", "inspect"]
+prepare = prepare_to_file
+"""From Python: `prepare(source, "rows.jsonl")`; with a workspace, `DatasetStore(workspace).prepare`."""
+
+__all__ = [
+    "SAMPLES",
+    "TYPES",
+    "DatasetStore",
+    "Inspection",
+    "PrepareOptions",
+    "PreparedDataset",
+    "Problem",
+    "Progress",
+    "formats",
+    "inspect",
+    "prepare",
+    "prepare_to_file",
+]

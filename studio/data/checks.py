@@ -20,6 +20,7 @@ _BAKED = re.compile(
     r"system)\|>|\[/?INST\]|<<SYS>>|<(?:start|end)_of_turn>|</s>|(?:^|\n)### (?:Human|Assistant|Instruction|"
     r"Response):"
 )
+_MARK = re.compile(r"(?:Human|Assistant|User|USER|ASSISTANT): ")
 _SIDES = {"chosen", "rejected", "completion", "text"}
 
 
@@ -43,6 +44,9 @@ def check(row: Row, type: str) -> list[Finding]:
         if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
             message = f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
             found.append(("template_token", message, name, "warning"))
+        if type != "language_modeling" and (match := _MARK.match(text)):
+            message = f'A turn of "{name}" starts with "{match[0].strip()}": two turns may be glued together.'
+            found.append(("role_mark", message, name, "warning"))
     return _once(found)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from studio.data.checks import Finding, Seen, check
 from studio.data.formats import Format, detect
+from studio.data.given import GivenRows
 from studio.data.profile import PROFILE_ROWS, profile
 from studio.data.sources import Located
 from studio.data.types import Problem, Progress, RawRow, RowError
@@ -53,8 +54,9 @@ class Stream:
 
     def __init__(
         self,
-        located: Located,
+        located: Located | GivenRows,
         *,
+        decided: Format | None = None,
         format: str | None = None,
         mapping: dict[str, str] | None = None,
         limit: int | None = None,
@@ -73,7 +75,7 @@ class Stream:
             raise DataError(self._nothing())
         seen = profile(good)
         self.columns = list(seen.columns)
-        self.format: Format = detect(seen, format=format, mapping=mapping, name=located.name)
+        self.format = decided or detect(seen, format=format, mapping=mapping, name=located.name)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -30,12 +30,13 @@ def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]
     options = _dialect(text, kind, path)
     with open_text(path, head, note) as file:
         records = csv.reader(file, **options)
-        first = next((cells for cells in _guarded(records, path) if any(cells)), None)
-        if first is None or isinstance(first, RowError):
+        whole = (cells for cells in _guarded(records) if isinstance(cells, list))
+        first = next((cells for cells in whole if any(cells)), None)
+        if first is None:
             raise DataError(f"{path.name} is empty: there are no rows in it.")
         _refuse_width(first, path)
         sample = list(itertools.islice(csv.reader(io.StringIO(text), **options), 1, 200))
-        names, records = _header(first, sample, _guarded(records, path), path, note)
+        names, records = _header(first, sample, _guarded(records), path, note)
         yield from _csv_rows(records, names, path)
 
 
@@ -48,7 +49,9 @@ def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:
     quoted = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL}
     plain = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE}
     # a lone quotation mark at the start of a cell swallows the following lines: then quotes are text
-    return quoted if _even(text, quoted) >= _even(text, plain) else plain
+    clean = _even(text, {**quoted, "strict": True}) >= 0
+    with_quotes, without = _even(text, quoted), _even(text, plain)
+    return quoted if with_quotes > without or (clean and with_quotes == without) else plain
 
 
 def _even(text: str, options: dict[str, Any]) -> float:
@@ -63,7 +66,7 @@ def _even(text: str, options: dict[str, Any]) -> float:
     )
 
 
-def _guarded(records: Iterator[list[str]], path: Path) -> Iterator[list[str] | RowError]:
+def _guarded(records: Iterator[list[str]]) -> Iterator[list[str] | RowError]:
     while True:
         try:
             yield next(records)

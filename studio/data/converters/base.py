@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ def mapped(**columns: str | None) -> Mapping:
     return {field: column for field, column in columns.items() if column is not None}
 
 
-def listed(mapping: Mapping) -> str:
-    """`"a", "b" and "c"`: the columns of a mapping, for a sentence."""
-    shown = [f'"{column}"' for column in mapping.values()]
+def listed(columns: Iterable[str]) -> str:
+    """`"a", "b" and "c"`: columns, for a sentence."""
+    shown = [f'"{column}"' for column in columns]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

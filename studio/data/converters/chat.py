@@ -8,8 +8,8 @@ from typing import Any
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
 from studio.data.converters.fields import optional_text
-from studio.data.turns import Message, kind_of, to_messages, unwrapped
 from studio.data.profile import Column, Profile
+from studio.data.turns import Message, kind_of, to_messages, unwrapped
 from studio.data.types import RowError
 
 

@@ -21,8 +21,8 @@ from studio.data.converters.ranked import (
     pair_from_verdict,
     verdict_of,
 )
-from studio.data.turns import Message
 from studio.data.profile import Profile
+from studio.data.turns import Message
 from studio.data.types import RowError
 
 
@@ -57,7 +57,7 @@ def _recognise(profile: Profile) -> Match | None:
     votes = _vote_columns(profile)
     mapping.update({f"vote{at}": name for at, name in enumerate(votes, 1)})
     voted = f" Votes of {len(votes)} raters are kept with each row." if votes else ""
-    why = f"{listed(dict(enumerate(answers)))} answer the same prompt, and no column says which is better."  # type: ignore[arg-type]
+    why = f"{listed(answers)} answer the same prompt, and no column says which is better."
     return Match("comparison", 0.94 * profile.coverage(*answers) + 0.03, why + voted, mapping)
 
 
@@ -80,9 +80,7 @@ def _recognise_ranked(profile: Profile) -> Match | None:
         found = verdict_of(profile, answers)
         if found and ("prompt" in mapping or profile.columns[answers[0]].is_("turns")):
             extra, why = found
-            return Match(
-                "ranked", 0.93, f"{listed(dict(enumerate(answers)))}: {why}", {**mapping, **extra}
-            )  # type: ignore[arg-type]
+            return Match("ranked", 0.93, f"{listed(answers)}: {why}", {**mapping, **extra})
         return None
     return _recognise_list(profile)
 

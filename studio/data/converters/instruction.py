@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.converters.chat import tools_of
 from studio.data.converters.fields import answer_of, prompt_messages, text_of
-from studio.data.turns import to_messages
 from studio.data.profile import Profile
+from studio.data.turns import to_messages
 
 
 def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
@@ -35,7 +36,7 @@ def _recognise(profile: Profile) -> Match | None:
     name = _name(profile, mapping)
     sure = 0.97 if profile.columns[prompt["prompt"]].key in names.PROMPT[:5] else 0.88
     sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
-    why = f"{listed(mapping)} read as a prompt and its answer."
+    why = f"{listed(mapping.values())} read as a prompt and its answer."
     return Match(name, sure, why, mapping)
 
 
@@ -83,6 +84,12 @@ def _recognise_ready(profile: Profile) -> Match | None:
 
 def _convert_ready(row: Row, mapping: Mapping) -> Row:
     """Strings stay strings; if either side is a list of turns, both become messages."""
+    tools = tools_of(row, mapping.get("tools"))
+    ready = _ready_sides(row, mapping)
+    return {**ready, "tools": tools} if tools is not None else ready
+
+
+def _ready_sides(row: Row, mapping: Mapping) -> Row:
     prompt, completion = mapping["prompt"], mapping["completion"]
     if isinstance(row.get(prompt), str) and isinstance(row.get(completion), str):
         return {"prompt": text_of(row, prompt), "completion": text_of(row, completion)}
@@ -110,7 +117,11 @@ FAMILIES = [
         "prompt-completion",
         "prompt_completion",
         "TRL's prompt and completion",
-        {"prompt": "the prompt", "completion": "the completion to learn"},
+        {
+            "prompt": "the prompt",
+            "completion": "the completion to learn",
+            "tools": "the tools the assistant may call",
+        },
         ("prompt", "completion"),
         _recognise_ready,
         _convert_ready,

@@ -9,8 +9,8 @@ from studio.data.converters.base import Family, Mapping, Match, Row, mapped
 from studio.data.converters.chat import turns_column, with_system
 from studio.data.converters.fields import optional_text, prompt_messages, side_messages
 from studio.data.converters.instruction import prompt_columns
-from studio.data.turns import kind_of, to_messages
 from studio.data.profile import Column, Profile
+from studio.data.turns import kind_of, to_messages
 from studio.data.types import RowError
 
 _YES = {"true", "1", "good", "yes", "desirable", "chosen", "up", "thumbs_up", "like", "positive"}

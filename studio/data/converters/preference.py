@@ -8,8 +8,8 @@ from studio.data.converters.chat import tools_of, turns_column, with_system
 from studio.data.converters.fields import optional_text, prompt_messages, side_messages
 from studio.data.converters.instruction import prompt_columns
 from studio.data.converters.transcripts import parse_transcript
-from studio.data.turns import Message, to_messages
 from studio.data.profile import Column, Profile
+from studio.data.turns import Message, to_messages
 from studio.data.types import RowError
 
 _SIDE_SHAPES = ("string", "turns", "turn", "object", "strings")
@@ -64,7 +64,7 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
         return Match("preference", sure, why, mapping)
     values = [value for value in profile.columns[chosen].values if isinstance(value, str)]
     if values and sum(parse_transcript(value) is not None for value in values) > 0.6 * len(values):
-        why = f"{listed({'a': chosen, 'b': rejected})} are whole transcripts; the prompt is what they share."
+        why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
         return Match("preference-transcripts", sure, why, mapping)
     why = f'"{chosen}" is preferred over "{rejected}"; the prompt is what both sides share.'
     implicit = 0.5 if values else sure

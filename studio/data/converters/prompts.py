@@ -5,8 +5,8 @@ from __future__ import annotations
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
 from studio.data.converters.fields import optional_text, text_of
-from studio.data.turns import kind_of, to_messages
 from studio.data.profile import Profile
+from studio.data.turns import kind_of, to_messages
 from studio.data.types import RowError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from studio.data import names
 from studio.data.converters.base import Mapping, Row
-from studio.data.turns import Message, kind_of, to_messages
 from studio.data.profile import Profile
+from studio.data.turns import Message, kind_of, to_messages
 from studio.data.types import RowError
 
 VERDICT_FIELDS = {

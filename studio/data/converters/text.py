@@ -24,6 +24,15 @@ def _recognise(profile: Profile) -> Match | None:
         )
         return Match("text", 0.7, why, {"text": holder.name})
     named = profile.find(names.TEXT, "string")
+    joined = {"answer_id", "answer1_id", "model_id", "review_id"} & {
+        column.key for column in profile.columns.values()
+    }
+    if named and joined:
+        why = (
+            f'"{named}" is text, and "{min(joined)}" says that it answers or judges rows of another file. '
+            "Bring the prompts together with the answers to compare or to train on them."
+        )
+        return Match("text", 0.4, why, {"text": named})
     if named and profile.coverage(named) > 0.5:
         why = f'The text is in "{named}"; the other columns hold neither a prompt nor an answer.'
         return Match("text", 0.75, why, {"text": named})

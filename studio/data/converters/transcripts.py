@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from studio.data.turns import Message
 from studio.data.names import ROLES
+from studio.data.turns import Message
 
 _STYLES = (
     re.compile(r"(?:^|\n\n)(Human|Assistant|System):(?: |(?=\n)|$)"),

@@ -1,0 +1,354 @@
+"""Prepared datasets on disk: a folder each, parquet a split, and `dataset.json` saying how it came about."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from studio.data.cleaning import Cleaned, PrepareOptions, clean
+from studio.data.given import GivenRows, given_format
+from studio.data.pipeline import Stream
+from studio.data.schema import tables
+from studio.data.sources import SAMPLES, Source, locate, sample_path
+from studio.data.types import Progress
+from studio.errors import DataError, WorkspaceError, did_you_mean
+from studio.workspace import Workspace, new_id, write_json
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_IN_MEMORY = 256 << 20
+_COMPRESSION = "zstd"
+
+
+@dataclass(frozen=True)
+class PreparedDataset:
+    """A dataset ready for TRL; `rows` counts each split, `steps` tell what was done, in order."""
+
+    id: str
+    name: str
+    type: str
+    format: str
+    source: str
+    rows: dict[str, int]
+    fingerprint: str
+    steps: list[dict[str, Any]]
+    created: float
+    folder: Path = field(repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    problems: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def path(self, split: str = "train") -> Path:
+        """The split's parquet file; `DataError` where there is no such split."""
+        if split not in self.rows:
+            known = " and ".join(self.rows)
+            raise DataError(f'The dataset "{self.name}" has no split "{split}"; it has {known}.')
+        return self.folder / f"{split}.parquet"
+
+    def load(self, split: str = "train") -> Dataset:
+        """The split as `datasets.Dataset`: in memory when small, memory-mapped when not."""
+        from datasets import Dataset
+
+        path = self.path(split)
+        if not path.is_file():
+            raise WorkspaceError(
+                f"{path.name} of {self.id} is gone from the workspace. Prepare it again."
+            )
+        if path.stat().st_size > _IN_MEMORY:
+            cache = self.folder.parent.parent / "cache" / self.id
+            return Dataset.from_parquet(str(path), cache_dir=str(cache))  # type: ignore[return-value]
+        return Dataset(pq.read_table(path), split=split)  # type: ignore[arg-type]
+
+    def head(self, n: int = 5, split: str = "train") -> list[dict[str, Any]]:
+        """The first `n` rows as they will be trained on, empty fields left out; reads no more."""
+        rows: list[dict[str, Any]] = []
+        for batch in pq.ParquetFile(self.path(split)).iter_batches(batch_size=max(1, n)):
+            rows.extend(tidy(row) for row in batch.to_pylist())
+            if len(rows) >= n:
+                break
+        return rows[:n]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `dataset.json` holds."""
+        names = (
+            *("id", "name", "type", "format", "source", "rows", "fingerprint", "steps", "created"),
+            *("provenance", "problems", "notes"),
+        )
+        return {name: getattr(self, name) for name in names}
+
+
+def tidy(row: dict[str, Any]) -> dict[str, Any]:
+    """A row read back from Arrow without the empty places Arrow needs; tool calls as objects."""
+
+    def turn(value: Any) -> Any:
+        if not isinstance(value, dict) or "role" not in value:
+            return value
+        kept = {name: inner for name, inner in value.items() if inner is not None}
+        if "tool_calls" in kept:
+            calls = kept["tool_calls"]
+            kept["tool_calls"] = [orjson.loads(c) if isinstance(c, str) else c for c in calls]
+        return kept
+
+    return {
+        name: [turn(item) for item in value] if isinstance(value, list) else value
+        for name, value in row.items()
+        if value is not None
+    }
+
+
+class DatasetStore:
+    """The prepared datasets of a workspace."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self._preparing = threading.Lock()
+
+    def prepare(
+        self,
+        source: Source,
+        name: str | None = None,
+        options: PrepareOptions | None = None,
+        progress: Progress | None = None,
+        provenance: dict[str, Any] | None = None,
+    ) -> PreparedDataset:
+        """Read, recognise, check and clean `source`, and keep what is left under a new id.
+
+        Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so; then
+        nothing is left behind.
+        """
+        options = options or PrepareOptions()
+        stream = open_stream(source, options, progress)
+        where = {"source": _shown(source), "options": options.recorded(), **(provenance or {})}
+        return self._keep(stream, name or _plain_name(stream.located.name), options, where)
+
+    def from_rows(
+        self,
+        rows: Iterable[dict[str, Any]],
+        type: str,
+        name: str,
+        provenance: dict[str, Any] | None = None,
+        options: PrepareOptions | None = None,
+    ) -> PreparedDataset:
+        """Keep rows that are already TRL rows of `type` (labels become a dataset through this)."""
+        options = options or PrepareOptions(test_fraction=0.0, dedupe=False)
+        stream = Stream(GivenRows(name, rows), decided=given_format(type))
+        return self._keep(stream, name, options, dict(provenance or {}))
+
+    def list(self) -> list[PreparedDataset]:
+        """All prepared datasets, newest first; half-written ones are not seen."""
+        found = []
+        for folder in self.workspace.datasets.iterdir():
+            if (folder / "dataset.json").is_file() and not folder.name.startswith("."):
+                found.append(_read(folder))
+        return sorted(found, key=lambda dataset: (dataset.created, dataset.id), reverse=True)
+
+    def get(self, wanted: str) -> PreparedDataset:
+        """By id, by name (the newest), or by a shipped sample's alias (prepared on first use)."""
+        datasets = self.list()
+        for dataset in datasets:
+            if wanted in (dataset.id, dataset.name):
+                return dataset
+        if wanted in SAMPLES:
+            return self._sample(wanted)
+        known = [*(dataset.name for dataset in datasets), *SAMPLES]
+        raise DataError(
+            f'There is no prepared dataset "{wanted}".{did_you_mean(wanted, known)} '
+            "Prepare it first, or use a shipped sample."
+        )
+
+    def delete(self, identifier: str) -> None:
+        """Remove a dataset and its files for good."""
+        folder = self.workspace.folder("datasets", identifier)
+        if not folder.is_dir():
+            raise DataError(f"There is no prepared dataset {identifier}.")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.workspace.cache / identifier, ignore_errors=True)
+
+    def _sample(self, alias: str) -> PreparedDataset:
+        with self._preparing:
+            path = sample_path(alias)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            for dataset in self.list():
+                if (
+                    dataset.provenance.get("sample") == alias
+                    and dataset.provenance.get("sha256") == digest
+                ):
+                    return dataset
+            return self.prepare(alias, alias, provenance={"sample": alias, "sha256": digest})
+
+    def _keep(
+        self, stream: Stream, name: str, options: PrepareOptions, provenance: dict[str, Any]
+    ) -> PreparedDataset:
+        identifier = new_id("dataset")
+        folder = self.workspace.datasets / f".{identifier}"
+        try:
+            folder.mkdir()
+            cleaned = clean(stream, options, folder)
+            with cleaned.spool:
+                fingerprint = _write_splits(cleaned, stream, folder)
+            dataset = PreparedDataset(
+                id=identifier,
+                name=self._free_name(name),
+                type=stream.format.type,
+                format=stream.format.name,
+                source=stream.located.name,
+                rows={split: len(rows) for split, rows in cleaned.splits.items()},
+                fingerprint=fingerprint,
+                steps=cleaned.steps,
+                created=time.time(),
+                folder=folder,
+                provenance=provenance,
+                problems=dict(stream.problems.counts),
+                notes=stream.notes,
+            )
+            write_json(folder / "dataset.json", dataset.as_dict())
+            final = folder.rename(self.workspace.datasets / identifier)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, WorkspaceError):
+                raise
+            raise WorkspaceError(
+                f"The dataset could not be stored: {error}. Check the disk."
+            ) from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return replace(dataset, folder=final)
+
+    def _free_name(self, name: str) -> str:
+        taken = {dataset.name for dataset in self.list()}
+        candidate, number = name, 1
+        while candidate in taken:
+            number += 1
+            candidate = f"{name} {number}"
+        return candidate
+
+
+def prepare_to_file(
+    source: Source,
+    out: str | Path,
+    options: PrepareOptions | None = None,
+    progress: Progress | None = None,
+    test_out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Write the kept rows to `out` (.jsonl or .parquet) in TRL's form, and say what was done.
+
+    Everything goes into `out` unless `test_out` names a second file for the test split.
+    """
+    options = options or PrepareOptions()
+    if test_out is None:
+        options = replace(options, test_fraction=0.0)
+    files = {"train": Path(out), **({"test": Path(test_out)} if test_out else {})}
+    for path in files.values():
+        if path.suffix not in (".jsonl", ".parquet"):
+            raise DataError(
+                f"{path.name} ends in {path.suffix or 'nothing'}; name it .jsonl or .parquet."
+            )
+        if not path.parent.is_dir():
+            raise DataError(f"There is no folder {path.parent} to write {path.name} into.")
+    stream = open_stream(source, options, progress)
+    cleaned = clean(stream, options, Path(out).parent)
+    digest = hashlib.sha256(stream.format.type.encode())
+    with cleaned.spool:
+        for split, indices in cleaned.splits.items():
+            _write(files[split], cleaned, _hashed(cleaned, split, indices, digest))
+    return {
+        "out": str(out),
+        "format": stream.format.name,
+        "type": stream.format.type,
+        "rows": stream.rows,
+        "kept": sum(len(rows) for rows in cleaned.splits.values()),
+        "splits": {split: len(rows) for split, rows in cleaned.splits.items()},
+        "problems": dict(stream.problems.counts),
+        "steps": cleaned.steps,
+        "notes": stream.notes,
+        "fingerprint": digest.hexdigest(),
+    }
+
+
+def open_stream(source: Source, options: PrepareOptions, progress: Progress | None) -> Stream:
+    """The checked stream of a source under some options."""
+    located = locate(source, config=options.config, split=options.split, token=options.token)
+    return Stream(
+        located,
+        format=options.format,
+        mapping=options.mapping,
+        limit=options.limit,
+        progress=progress,
+    )
+
+
+def _write_splits(cleaned: Cleaned, stream: Stream, folder: Path) -> str:
+    digest = hashlib.sha256(stream.format.type.encode())
+    for split, indices in cleaned.splits.items():
+        path = folder / f"{split}.parquet"
+        _write(path, cleaned, _hashed(cleaned, split, indices, digest))
+    return digest.hexdigest()
+
+
+def _hashed(cleaned: Cleaned, split: str, indices: list[int], digest: Any) -> Iterator[bytes]:
+    digest.update(f"\n{split}\n".encode())
+    for raw in cleaned.spool.raw(indices):
+        digest.update(raw)
+        yield raw
+
+
+def _write(path: Path, cleaned: Cleaned, rows: Iterator[bytes]) -> None:
+    try:
+        if path.suffix == ".jsonl":
+            with path.open("wb") as file:
+                file.writelines(raw + b"\n" for raw in rows)
+            return
+        schema = cleaned.spool.shape.features().arrow_schema
+        with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as writer:
+            for table in tables(_batched(rows), cleaned.spool.shape):
+                writer.write_table(table)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path.name} could not be written: {error.strerror or error}."
+        ) from error
+
+
+def _batched(rows: Iterator[bytes], size: int = 1000) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for raw in rows:
+        batch.append(orjson.loads(raw))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _read(folder: Path) -> PreparedDataset:
+    try:
+        held = orjson.loads((folder / "dataset.json").read_bytes())
+        return PreparedDataset(folder=folder, **held)
+    except (OSError, ValueError, TypeError) as error:
+        raise WorkspaceError(
+            f"dataset.json of {folder.name} cannot be read ({error}). Delete that folder, or restore it."
+        ) from error
+
+
+def _plain_name(name: str) -> str:
+    path = Path(name)
+    for suffix in reversed(path.suffixes):
+        if suffix.lower() in (".gz", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow"):
+            name = name[: -len(suffix)]
+    return name.rsplit("/", 1)[-1] or "dataset"
+
+
+def _shown(source: Source) -> Any:
+    if isinstance(source, list | tuple):
+        return [str(item) for item in source]
+    return str(source)

@@ -1,0 +1,109 @@
+"""How TRL's rows are laid out in Arrow: one schema for a whole dataset, known before it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from datasets import Features
+
+_MESSAGE_FIELDS = ("messages", "prompt", "completion", "chosen", "rejected")
+_ORDER = (
+    "messages",
+    "prompt",
+    "follow_ups",
+    "completion",
+    "label",
+    "chosen",
+    "rejected",
+    "text",
+    *(f"answer{at}" for at in range(1, 10)),
+    "votes",
+    "tools",
+    "provenance",
+)
+
+
+class Shape:
+    """The fields and message keys seen in rows; grows row by row, ends as `datasets.Features`."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+        self.keys: dict[str, None] = {"role": None, "content": None}
+
+    def see(self, row: dict[str, Any]) -> None:
+        """Remember which fields this row has and what its messages carry."""
+        for name, value in row.items():
+            turns = name in _MESSAGE_FIELDS and isinstance(value, list)
+            kind = "messages" if turns else "text"
+            if self.fields.get(name) != "messages":
+                self.fields[name] = kind
+            if turns:
+                for turn in value:
+                    self.keys.update(dict.fromkeys(turn))
+
+    def fit(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with a string side turned into messages where other rows have messages there."""
+        if all(
+            isinstance(row.get(name), list)
+            for name, kind in self.fields.items()
+            if kind == "messages"
+        ):
+            return row
+        fitted = dict(row)
+        for name, kind in self.fields.items():
+            if kind == "messages" and isinstance(row.get(name), str):
+                role = "user" if name == "prompt" else "assistant"
+                fitted[name] = [{"role": role, "content": row[name]}]
+        return fitted
+
+    def features(self) -> Features:
+        """`datasets.Features`; tool calls and their free-form arguments are `Json`."""
+        from datasets import Features, Json, List, Value
+
+        message: dict[str, Any] = {name: Value("string") for name in self.keys}
+        if "tool_calls" in message:
+            message["tool_calls"] = List(Json())
+        special = {
+            "label": Value("bool"),
+            "follow_ups": List(Value("string")),
+            "votes": List({"annotator": Value("string"), "vote": Value("string")}),
+        }
+        known = [name for name in _ORDER if name in self.fields]
+        names = [*known, *(name for name in self.fields if name not in known)]
+        return Features(
+            {
+                name: special.get(name)
+                or (List(message) if self.fields[name] == "messages" else Value("string"))
+                for name in names
+            }
+        )
+
+
+def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Table]:
+    """Batches of rows as Arrow tables of `shape`."""
+    import pyarrow as pa
+
+    features = shape.features()
+    plain = "tool_calls" not in shape.keys
+    for batch in rows:
+        fitted = [shape.fit(row) for row in batch]
+        if plain:
+            yield pa.Table.from_pylist(fitted, features.arrow_schema)
+        else:
+            from datasets import Dataset
+
+            whole = [{name: row.get(name) for name in features} for row in fitted]
+            made = Dataset.from_list(_filled(whole, shape), features=features)
+            yield made.data.table.cast(features.arrow_schema)
+
+
+def _filled(rows: list[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
+    """Messages with every key, since `datasets` encodes structs field by field."""
+    for row in rows:
+        for name in _MESSAGE_FIELDS:
+            if isinstance(row.get(name), list):
+                row[name] = [{key: turn.get(key) for key in shape.keys} for turn in row[name]]
+    return rows
