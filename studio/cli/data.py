@@ -1,0 +1,205 @@
+"""`data inspect` and `data prepare`: what a file holds, and rows that TRL can train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studio.cli.output import Json, Terminal, example, parse_pairs
+from studio.errors import DataError
+
+if TYPE_CHECKING:
+    from studio.data import Inspection
+
+app = typer.Typer(
+    help="Data: look into any file, and make rows to train on.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_WIDTH = 100  # characters of a value that a person is shown; --json has them all
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE", help="Files, a folder, a shipped sample (pocket-sft) or a Hub id."
+    ),
+]
+FormatName = Annotated[
+    str | None, typer.Option("--format", help="Overrule the format that was recognised.")
+]
+Mapping = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column is what; repeatable."),
+]
+Config = Annotated[str | None, typer.Option(help="A Hub dataset's configuration.")]
+Split = Annotated[str | None, typer.Option(help="A Hub dataset's split, such as train[:500].")]
+
+
+@app.command("inspect", epilog=example("data inspect rows.jsonl", "data inspect pocket-sft --json"))
+def inspect_source(
+    source: Sources,
+    format: FormatName = None,
+    mapping: Mapping = None,
+    config: Config = None,
+    split: Split = None,
+    limit: Annotated[int | None, typer.Option(help="Read no more rows than this.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a file holds and what is wrong with it.
+
+    Its format and type, how many rows load, why the others do not, and the first rows as they will
+    be trained on.
+    """
+    with Terminal(as_json) as out, out.progress("Reading rows") as report:
+        from studio.data import inspect
+
+        found = inspect(
+            _one_or_all(source),
+            config=config,
+            split=split,
+            format=format,
+            mapping=parse_pairs(mapping or [], "--map") or None,
+            limit=limit,
+            progress=report,
+        )
+        out.result(found.as_dict(), _describe(found))
+
+
+@app.command(
+    "prepare",
+    epilog=example(
+        "data prepare rows.json --out train.jsonl", "data prepare rows.json --name letters"
+    ),
+)
+def prepare(
+    source: Sources,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write; without it, a dataset of the studio's own."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the studio's own dataset.")] = None,
+    format: FormatName = None,
+    mapping: Mapping = None,
+    test_fraction: Annotated[
+        float | None,
+        typer.Option(help="Share of rows held out for evaluation.", min=0.0, max=0.9),
+    ] = None,
+    min_words: Annotated[int, typer.Option(help="Drop answers shorter than this.", min=0)] = 0,
+    sample: Annotated[int | None, typer.Option(help="Keep this many, at random.", min=1)] = None,
+    keep_duplicates: Annotated[bool, typer.Option("--keep-duplicates")] = False,
+    seed: Annotated[int, typer.Option(help="Of the sample and the split.", min=0)] = 42,
+    as_json: Json = False,
+) -> None:
+    """Write rows in TRL's own dataset formats, cleaned.
+
+    Rows that are empty or there twice are dropped, and so are pairs whose answers are equal.
+    """
+    if to is not None and name is not None:
+        raise typer.BadParameter("--out writes a file and --name a dataset; give one of them")
+    values: dict[str, Any] = {
+        "format": format,
+        "mapping": parse_pairs(mapping or [], "--map") or None,
+        "min_words": min_words,
+        "sample": sample,
+        "dedupe": not keep_duplicates,
+        "seed": seed,
+    }
+    if test_fraction is not None:
+        values["test_fraction"] = test_fraction
+    with Terminal(as_json) as out, out.progress("Preparing rows") as report:
+        from studio.data import PrepareOptions, prepare_to_file
+
+        options = PrepareOptions(**values)
+        if to is not None:
+            summary = prepare_to_file(_one_or_all(source), to, options)
+        else:
+            made = out.studio.datasets.prepare(
+                _one_or_all(source), name=name, options=options, progress=report
+            )
+            summary = {
+                "id": made.id, "name": made.name, "type": made.type, "format": made.format,
+                "rows": made.rows, "fingerprint": made.fingerprint, "steps": made.steps,
+            }  # fmt: skip
+        out.result(summary, _account(summary, to))
+
+
+def _one_or_all(source: list[str]) -> Any:
+    return source[0] if len(source) == 1 else source
+
+
+def _describe(found: Inspection) -> str:
+    """An inspection for a person: what it is, then what is wrong, then the first row."""
+    lines = [
+        f"{found.source}: {found.format}, {found.type.replace('_', ' ')}",
+        f"{found.why} ({found.confidence:.0%} sure)",
+        f"{found.rows:,} rows, {found.kept:,} kept; columns {', '.join(found.columns)}",
+        *found.notes,
+    ]
+    for kind, count in sorted(found.problem_counts.items(), key=lambda pair: -pair[1]):
+        lines.append(f"{count:,} x {kind.replace('_', ' ')}")
+        for problem in [p for p in found.problems if p.kind == kind][:3]:
+            where = f"row {problem.row}: " if problem.row is not None else ""
+            lines.append(f"   {where}{problem.message}")
+    if found.sample:
+        lines.append("First row:")
+        for key, value in found.sample[0].items():
+            turns = value if isinstance(value, list) else [value]
+            lines += [f"   {key}: {_cut(_spoken(turn))}" for turn in turns]
+    return "\n".join(lines)
+
+
+def _spoken(turn: Any) -> str:
+    """A message as `role: content`, anything else as it is."""
+    if isinstance(turn, dict) and "role" in turn:
+        return f"{turn['role']}: {turn.get('content')}"
+    return str(turn)
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _account(summary: dict[str, Any], to: Path | None) -> str:
+    rows = summary.get("rows")
+    if isinstance(rows, dict):
+        rows = ", ".join(f"{count:,} {split}" for split, count in rows.items())
+    kind = str(summary.get("type", "")).replace("_", " ")
+    if to is not None:
+        return f"{to}: {rows} rows ({kind})"
+    return f"{summary['name']} ({summary['id']}): {rows} rows ({kind})"
+
+
+def read_prompts(path: Path) -> list[list[dict[str, str]]]:
+    """Prompts as messages: a .txt file's lines, or the prompts of any file of rows."""
+    if path.suffix.lower() == ".txt":
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise DataError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+        prompts = [[{"role": "user", "content": line.strip()}] for line in lines if line.strip()]
+    else:
+        from studio.data.pipeline import Stream
+        from studio.data.sources import locate
+
+        rows = (checked.row for checked in Stream(locate(path)))
+        prompts = [prompt for row in rows if row is not None and (prompt := _prompt_of(row))]
+    if not prompts:
+        raise DataError(f"{path} holds no prompts; give one a line, or rows with a prompt.")
+    return prompts
+
+
+def _prompt_of(row: dict[str, Any]) -> list[dict[str, str]]:
+    """The part of a row that asks: its prompt, or the turns before the first answer."""
+    prompt = row.get("prompt", row.get("text"))
+    if prompt is None:
+        turns = row.get("messages", [])
+        answers = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
+        prompt = turns[: answers[0]] if answers else turns
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}] if prompt.strip() else []
+    return [{"role": turn["role"], "content": turn["content"]} for turn in prompt]

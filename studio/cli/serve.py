@@ -1,0 +1,42 @@
+"""`app`: hand over to `app.py`, which owns the page and its flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.errors import StudioError
+
+
+def app(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; this machine only by default.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; the first free one from 7860 by default.", min=0)
+    ] = None,
+    auth: Annotated[
+        list[str] | None,
+        typer.Option(metavar="USER:PASSWORD", help="Ask for a login; repeatable."),
+    ] = None,
+    share: Annotated[bool, typer.Option("--share", help="Open a public gradio.live link.")] = False,
+    browser: Annotated[bool, typer.Option("--open", help="Open a browser when it is up.")] = False,
+) -> None:
+    """Open the studio in a browser.
+
+    The same page and the same flags as `python app.py`.
+    """
+    flags = ["--host", host] if host is not None else []
+    flags += ["--port", str(port)] if port is not None else []
+    for login in auth or []:
+        flags += ["--auth", login]
+    flags += ["--share"] if share else []
+    flags += ["--open"] if browser else []
+    page = Path(__file__).resolve().parents[2] / "app.py"
+    if not page.is_file():
+        raise StudioError(f"The page's program is missing: {page}. Run from a whole checkout.")
+    os.execv(sys.executable, [sys.executable, str(page), *flags])
