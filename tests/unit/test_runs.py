@@ -1,0 +1,173 @@
+"""Runs on disk: the log read from an offset, who holds a run, stopping, deleting."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from studio.errors import ConfigError
+from studio.recipe import Recipe
+from studio.training.runs import EventLog, RunStore, read_events
+from studio.workspace import Workspace
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RunStore(Workspace(tmp_path))
+
+
+def make(store: RunStore, name: str = "first", **changes):
+    return store.create(Recipe.defaults(name=name, **changes))
+
+
+# --- the log
+
+
+def test_events_are_read_from_an_offset(tmp_path):
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path)
+    log.write("log", step=1, loss=2.5)
+    events, offset = read_events(path)
+    assert [event["step"] for event in events] == [1]
+    assert read_events(path, offset) == ([], offset)
+    log.write("log", step=2, loss=2.0)
+    events, after = read_events(path, offset)
+    assert [event["step"] for event in events] == [2]
+    assert after > offset
+
+
+def test_a_half_written_line_waits(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"kind": "log", "step": 1}\n{"kind": "lo')
+    events, offset = read_events(path)
+    assert len(events) == 1
+    with path.open("ab") as file:
+        file.write(b'g", "step": 2}\n')
+    events, _ = read_events(path, offset)
+    assert [event["step"] for event in events] == [2]
+
+
+def test_a_line_torn_by_a_crash_costs_only_itself(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"kind": "log", "step": 1}\n{"kind": "lo')
+    EventLog(path).write("log", step=3)
+    events, _ = read_events(path)
+    assert [event["step"] for event in events] == [1, 3]
+
+
+def test_no_log_yet_is_no_events(tmp_path):
+    assert read_events(tmp_path / "none", 7) == ([], 7)
+
+
+# --- runs
+
+
+def test_a_run_comes_back_as_it_was_made(store):
+    run = make(store, lora_r=4)
+    again = store.get(run.id)
+    assert again == run
+    assert (again.state, again.live, again.adapter) == ("queued", True, None)
+    assert again.recipe.lora_r == 4
+    assert json.loads(json.dumps(again.as_dict()))["id"] == run.id
+
+
+def test_runs_are_listed_newest_first_and_strangers_passed_over(store):
+    first, second = make(store, "first"), make(store, "second")
+    store.update(second.id, created=first.created + 1)
+    (store.workspace.runs / "notes").mkdir()
+    assert [run.id for run in store.list()] == [second.id, first.id]
+
+
+def test_a_name_finds_its_newest_run(store):
+    old, new = make(store), make(store)
+    store.update(new.id, created=old.created + 1)
+    assert store.get("first").id == new.id
+    with pytest.raises(ConfigError, match='"first"'):
+        store.get("frist")
+
+
+def test_a_parent_must_exist(store):
+    with pytest.raises(ConfigError, match="no run"):
+        make(store, "child", start_from="nobody")
+
+
+def test_running_without_a_holder_is_interrupted(store):
+    run = make(store)
+    store.update(run.id, state="running", eta_s=3.0)
+    seen = store.get(run.id)
+    assert (seen.state, seen.eta_s) == ("interrupted", None)
+    assert seen.ended is not None
+
+
+def test_running_while_held_stays_running(store):
+    run = make(store)
+    store.update(run.id, state="running")
+    with store.lock(run):
+        assert store.held(run)
+        assert store.get(run.id).state == "running"
+    assert store.get(run.id).state == "interrupted"
+
+
+def test_a_killed_holder_lets_go(store):
+    run = make(store)
+    store.update(run.id, state="running")
+    code = (
+        "import sys, time; from filelock import FileLock\n"
+        "lock = FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); time.sleep(30)"
+    )
+    command = [sys.executable, "-c", code, str(run.folder / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+            assert store.get(run.id).state == "running"
+        finally:
+            holder.kill()
+    deadline = time.monotonic() + 5
+    while store.held(run) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert store.get(run.id).state == "interrupted"
+
+
+# --- stopping and deleting
+
+
+def test_a_waiting_run_stops_at_once(store):
+    assert store.stop(make(store).id).state == "stopped"
+
+
+@pytest.mark.parametrize(("now", "word"), [(False, "step"), (True, "now")])
+def test_a_running_run_is_asked_to_stop(store, now, word):
+    run = make(store)
+    store.update(run.id, state="running")
+    with store.lock(run):
+        assert store.stop_asked(run) is None
+        assert store.stop(run.id, now=now).state == "stopping"
+        assert store.stop_asked(run) == word
+    store.clear_stop(run)
+    assert store.stop_asked(run) is None
+
+
+def test_a_finished_run_cannot_be_stopped(store):
+    run = make(store)
+    store.update(run.id, state="finished")
+    with pytest.raises(ConfigError, match="finished"):
+        store.stop(run.id)
+
+
+def test_deleting_is_refused_while_it_matters(store):
+    parent = make(store, "parent")
+    with pytest.raises(ConfigError, match="stop it"):
+        store.delete(parent.id)
+    store.update(parent.id, state="finished")
+    child = make(store, "child", start_from=parent.id)
+    with pytest.raises(ConfigError, match="child"):
+        store.delete(parent.id)
+    store.stop(child.id)
+    store.delete(child.id)
+    store.delete(parent.id)
+    assert store.list() == []
+    assert not parent.folder.exists()

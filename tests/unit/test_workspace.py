@@ -1,0 +1,69 @@
+"""Where things live: ids, paths, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from studio.errors import WorkspaceError
+from studio.workspace import Workspace, default_home, new_id, write_durably, write_json
+
+
+def test_home_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "here"))
+    assert default_home() == tmp_path / "here"
+    monkeypatch.delenv("STUDIO_HOME")
+    assert default_home().name == "alignment-studio"
+
+
+def test_a_workspace_makes_its_folders(tmp_path):
+    home = Workspace(tmp_path / "new")
+    assert home.runs.is_dir() and home.datasets.is_dir() and home.exports.is_dir()
+    assert home.free_bytes() > 0
+
+
+def test_ids_are_fresh_and_safe():
+    made = {new_id("run") for _ in range(20)}
+    assert len(made) == 20
+    assert all(identifier.startswith("run-") for identifier in made)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "run", "/etc/passwd", "run-1/../..", "a name"])
+def test_only_an_id_becomes_a_path(tmp_path, name):
+    with pytest.raises(WorkspaceError, match="not an id"):
+        Workspace(tmp_path).folder("runs", name)
+
+
+def test_an_id_becomes_a_folder_inside(tmp_path):
+    home = Workspace(tmp_path)
+    identifier = new_id("run")
+    assert home.folder("runs", identifier) == home.runs / identifier
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WorkspaceError, match="STUDIO_HOME"):
+        Workspace(tmp_path / "file" / "home")
+
+
+def test_durable_writes_replace_whole_files(tmp_path):
+    path = tmp_path / "state.json"
+    write_json(path, {"step": 1})
+    write_json(path, {"step": 2})
+    assert json.loads(path.read_text()) == {"step": 2}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "state"
+    write_durably(path, "old")
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(WorkspaceError, match="No space left"):
+        write_durably(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
