@@ -6,12 +6,14 @@ sources -> readers -> profile -> formats (converters) -> checks -> inspection | 
 from studio.data.cleaning import PrepareOptions
 from studio.data.formats import formats
 from studio.data.inspection import inspect
-from studio.data.prepared import DatasetStore, PreparedDataset, prepare_to_file
+from studio.data.prepared import DatasetStore, PreparedDataset
 from studio.data.sources import SAMPLES
 from studio.data.types import TYPES, Inspection, Problem, Progress
+from studio.data.writing import prepare_to_file
 
 prepare = prepare_to_file
-"""From Python: `prepare(source, "rows.jsonl")`; with a workspace, `DatasetStore(workspace).prepare`."""
+"""From Python: `prepare(source, "rows.jsonl")`; with a workspace,
+`DatasetStore(workspace).prepare`."""
 
 __all__ = [
     "SAMPLES",

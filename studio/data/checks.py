@@ -16,9 +16,9 @@ Finding = tuple[str, str, str | None, str]
 
 _PLACEHOLDER = re.compile(r"\{\{ ?[A-Za-z_][\w ]{0,38}\}\}")
 _BAKED = re.compile(
-    r"<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|begin_of_text|endoftext|end|user|assistant|"
-    r"system)\|>|\[/?INST\]|<<SYS>>|<(?:start|end)_of_turn>|</s>|(?:^|\n)### (?:Human|Assistant|Instruction|"
-    r"Response):"
+    r"<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|begin_of_text|endoftext|end|user|"
+    r"assistant|system)\|>|\[/?INST\]|<<SYS>>|<(?:start|end)_of_turn>|</s>|"
+    r"(?:^|\n)### (?:Human|Assistant|Instruction|Response):"
 )
 _MARK = re.compile(r"(?:Human|Assistant|User|USER|ASSISTANT): ")
 _SIDES = {"chosen", "rejected", "completion", "text"}
@@ -42,10 +42,16 @@ def check(row: Row, type: str) -> list[Finding]:
                 ("placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning")
             )
         if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
-            message = f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
+            message = (
+                f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it '
+                "will be doubled."
+            )
             found.append(("template_token", message, name, "warning"))
         if type != "language_modeling" and (match := _MARK.match(text)):
-            message = f'A turn of "{name}" starts with "{match[0].strip()}": two turns may be glued together.'
+            message = (
+                f'A turn of "{name}" starts with "{match[0].strip()}": two turns may '
+                "be glued together."
+            )
             found.append(("role_mark", message, name, "warning"))
     return _once(found)
 
@@ -73,7 +79,7 @@ def texts_of(row: Row) -> Iterator[tuple[str, str]]:
 
 def _empties(row: Row, type: str) -> Iterator[Finding]:
     for name, value in row.items():
-        if name in ("tools", "provenance", "votes", "label", "follow_ups"):
+        if name in ("tools", "provenance", "votes", "label", "follow_ups", "answers"):
             continue
         if isinstance(value, str):
             if not value.strip():

@@ -23,7 +23,8 @@ MIN_ROWS_FOR_TEST = 20
 class PrepareOptions:
     """What preparing does to the rows; recorded with the dataset.
 
-    `min_words`: words each answer needs (0: any). `test_fraction` of the rows becomes the test split,
+    `min_words`: words each answer needs (0: any). `test_fraction` of the rows becomes the test
+    split,
     by prompt unless `split_by_prompt` is off. `sample` keeps that many rows, chosen by `seed`.
     `format` and `mapping` overrule the detector; `config`, `split`, `token` are for Hub ids.
     """
@@ -47,7 +48,8 @@ class PrepareOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.test_fraction < 1:
             raise ConfigError(
-                f"test_fraction is {self.test_fraction}; it is a share from 0 to below 1 (0.05 is usual)."
+                f"test_fraction is {self.test_fraction}; it is a share from 0 to below 1 "
+                "(0.05 is usual)."
             )
         if self.min_words < 0:
             raise ConfigError(f"min_words is {self.min_words}; it cannot be negative.")

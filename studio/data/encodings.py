@@ -1,4 +1,5 @@
-"""Which encoding and which kind of file the bytes are, judged by the bytes and only then by the name."""
+"""Which encoding and which kind of file the bytes are, judged by the bytes and only then by the
+name."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ _FOREIGN = (
 
 
 def data_suffix(path: Path) -> str | None:
-    """The kind named by the file's suffix, seeing through `.gz`; None where the name says nothing."""
+    """The kind named by the file's suffix, seeing through `.gz`; None where the name says
+    nothing."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -57,7 +59,8 @@ def data_suffix(path: Path) -> str | None:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, unpacked where they are gzip (by their first two bytes, whatever the name)."""
+    """The file's bytes, unpacked where they are gzip (by their first two bytes, whatever the
+    name)."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

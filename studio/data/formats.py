@@ -31,7 +31,8 @@ class Format:
 
 
 def formats() -> dict[str, dict[str, str]]:
-    """Every format's name -> its fields and what they mean, for a person who maps columns by hand."""
+    """Every format's name -> its fields and what they mean, for a person who maps columns by
+    hand."""
     return {family.name: dict(family.fields) for family in FAMILIES}
 
 
@@ -95,7 +96,8 @@ def _by_hand(family: Family, name: str, mapping: dict[str, str]) -> Match:
         if field not in family.fields:
             known = ", ".join(family.fields)
             raise DataError(
-                f'"{field}" is no field of {name}.{did_you_mean(field, family.fields)} Its fields: {known}.'
+                f'"{field}" is no field of {name}.{did_you_mean(field, family.fields)} Its '
+                f"fields: {known}."
             )
     shown = ", ".join(f'{field} from "{column}"' for field, column in mapping.items())
     return Match(name, 1.0, f"Mapped by hand: {shown}.", dict(mapping))
@@ -109,7 +111,8 @@ def _family_for(mapping: dict[str, str]) -> Family:
     fields = sorted({field for family in FAMILIES for field in family.fields})
     raise DataError(
         f"The mapped fields ({', '.join(mapping)}) make no format together. "
-        f"Map for example prompt and completion, or chosen and rejected. Fields: {', '.join(fields[:20])}."
+        "Map for example prompt and completion, or chosen and rejected. Fields: "
+        f"{', '.join(fields[:20])}."
     )
 
 

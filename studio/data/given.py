@@ -38,7 +38,8 @@ def given_format(type: str) -> Format:
     """The format of rows that already are of TRL's `type`; only their fields are checked."""
     if type not in TYPES:
         raise DataError(
-            f'There is no dataset type "{type}".{did_you_mean(type, TYPES)} Types: {", ".join(TYPES)}.'
+            f'There is no dataset type "{type}".{did_you_mean(type, TYPES)} Types: '
+            f"{', '.join(TYPES)}."
         )
 
     def convert(row: dict[str, Any], _: dict[str, str]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def read_hub(
     token: str | None,
     note: Callable[[str], None],
 ) -> Iterator[RawRow]:
-    """Rows of `load_dataset(name, config, split)`, streamed where the split is plain or a row slice."""
+    """Rows of `load_dataset(name, config, split)`, streamed where the split is plain or a row
+    slice."""
     _check_access(name, token)
     from datasets import load_dataset
 

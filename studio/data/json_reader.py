@@ -1,4 +1,5 @@
-"""JSON and JSONL, read as a stream: one element at a time, never the whole file where it is a list."""
+"""JSON and JSONL, read as a stream: one element at a time, never the whole file where it is a
+list."""
 
 from __future__ import annotations
 

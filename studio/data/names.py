@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 PROMPT = (
-    "instruction", "prompt", "question", "query", "problem", "instructions", "user_prompt", "user_input",
-    "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context", "history",
+    "instruction", "prompt", "question", "query", "problem", "instructions", "user_prompt",
+    "user_input",
+    "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context",
+    "history",
 )  # fmt: skip
 COMPLETION = (
-    "output", "response", "completion", "answer", "assistant", "reply", "target", "solution", "outputs",
-    "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt", "gold",
+    "output", "response", "completion", "answer", "assistant", "reply", "target", "solution",
+    "outputs",
+    "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt",
+    "gold",
 )  # fmt: skip
 INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
 SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt")
@@ -38,10 +42,13 @@ LABEL = (
     "good",
 )
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
+REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
 TOOLS = ("tools", "functions", "available_tools")
 ANSWER_STEMS = (
-    "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation", "text",
-    "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation", "message",
+    "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation",
+    "text",
+    "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation",
+    "message",
 )  # fmt: skip
 ANSWER_LISTS = (
     "answers",
@@ -53,7 +60,8 @@ ANSWER_LISTS = (
     "summaries",
 )
 VERDICT = (
-    "winner", "better", "preferred", "preference", "choice", "chosen", "best", "label", "verdict", "better_id",
+    "winner", "better", "preferred", "preference", "choice", "chosen", "best", "label", "verdict",
+    "better_id",
     "preferred_id", "chosen_index", "overall_preference", "choose", "selected", "human_preference",
 )  # fmt: skip
 SCORE_STEMS = (
@@ -134,7 +142,7 @@ PAIR_WORDS = {
 ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "usr", "customer", "client", "person"), "user"),
     **dict.fromkeys(
-        ("assistant", "gpt", "chatgpt", "bot", "model", "ai", "bard", "bing", "chatbot", "agent", "llm"),
+        ("assistant", "gpt", "chatgpt", "bot", "model", "ai", "bard", "bing", "chatbot", "agent"),
         "assistant",
     ),
     **dict.fromkeys(("system", "developer"), "system"),
@@ -160,7 +168,8 @@ _NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<t
 
 
 def numbered(name: str) -> tuple[str, str] | None:
-    """`("response", "1")` for `response1`, `response_1`; `("answer", "a")` for `answer_a`; else None."""
+    """`("response", "1")` for `response1`, `response_1`; `("answer", "a")` for `answer_a`; else
+    None."""
     match = _NUMBERED.fullmatch(key(name))
     if not match or match["tail"]:
         return None

@@ -1,4 +1,5 @@
-"""The one stream that inspecting and preparing share: located rows -> recognised -> converted -> checked."""
+"""The one stream that inspecting and preparing share: located rows -> recognised -> converted ->
+checked."""
 
 from __future__ import annotations
 

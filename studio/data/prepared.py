@@ -1,4 +1,5 @@
-"""Prepared datasets on disk: a folder each, parquet a split, and `dataset.json` saying how it came about."""
+"""Prepared datasets on disk: a folder each, parquet a split, and `dataset.json` saying how it
+came about."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow.parquet as pq
 
-from studio.data.cleaning import Cleaned, PrepareOptions, clean
+from studio.data.cleaning import PrepareOptions, clean
 from studio.data.given import GivenRows, given_format
 from studio.data.pipeline import Stream
-from studio.data.schema import tables
-from studio.data.sources import SAMPLES, Source, locate, sample_path
+from studio.data.sources import SAMPLES, Source, sample_path
 from studio.data.types import Progress
+from studio.data.writing import open_stream, write_splits
 from studio.errors import DataError, WorkspaceError, did_you_mean
 from studio.workspace import Workspace, new_id, write_json
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _IN_MEMORY = 256 << 20
-_COMPRESSION = "zstd"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Read, recognise, check and clean `source`, and keep what is left under a new id.
 
-        Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so; then
+        Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so;
+        then
         nothing is left behind.
         """
         options = options or PrepareOptions()
@@ -194,8 +195,9 @@ class DatasetStore:
         try:
             folder.mkdir()
             cleaned = clean(stream, options, folder)
+            files = {split: folder / f"{split}.parquet" for split in cleaned.splits}
             with cleaned.spool:
-                fingerprint = _write_splits(cleaned, stream, folder)
+                fingerprint = write_splits(cleaned, stream.format.type, files)
             dataset = PreparedDataset(
                 id=identifier,
                 name=self._free_name(name),
@@ -234,109 +236,14 @@ class DatasetStore:
         return candidate
 
 
-def prepare_to_file(
-    source: Source,
-    out: str | Path,
-    options: PrepareOptions | None = None,
-    progress: Progress | None = None,
-    test_out: str | Path | None = None,
-) -> dict[str, Any]:
-    """Write the kept rows to `out` (.jsonl or .parquet) in TRL's form, and say what was done.
-
-    Everything goes into `out` unless `test_out` names a second file for the test split.
-    """
-    options = options or PrepareOptions()
-    if test_out is None:
-        options = replace(options, test_fraction=0.0)
-    files = {"train": Path(out), **({"test": Path(test_out)} if test_out else {})}
-    for path in files.values():
-        if path.suffix not in (".jsonl", ".parquet"):
-            raise DataError(
-                f"{path.name} ends in {path.suffix or 'nothing'}; name it .jsonl or .parquet."
-            )
-        if not path.parent.is_dir():
-            raise DataError(f"There is no folder {path.parent} to write {path.name} into.")
-    stream = open_stream(source, options, progress)
-    cleaned = clean(stream, options, Path(out).parent)
-    digest = hashlib.sha256(stream.format.type.encode())
-    with cleaned.spool:
-        for split, indices in cleaned.splits.items():
-            _write(files[split], cleaned, _hashed(cleaned, split, indices, digest))
-    return {
-        "out": str(out),
-        "format": stream.format.name,
-        "type": stream.format.type,
-        "rows": stream.rows,
-        "kept": sum(len(rows) for rows in cleaned.splits.values()),
-        "splits": {split: len(rows) for split, rows in cleaned.splits.items()},
-        "problems": dict(stream.problems.counts),
-        "steps": cleaned.steps,
-        "notes": stream.notes,
-        "fingerprint": digest.hexdigest(),
-    }
-
-
-def open_stream(source: Source, options: PrepareOptions, progress: Progress | None) -> Stream:
-    """The checked stream of a source under some options."""
-    located = locate(source, config=options.config, split=options.split, token=options.token)
-    return Stream(
-        located,
-        format=options.format,
-        mapping=options.mapping,
-        limit=options.limit,
-        progress=progress,
-    )
-
-
-def _write_splits(cleaned: Cleaned, stream: Stream, folder: Path) -> str:
-    digest = hashlib.sha256(stream.format.type.encode())
-    for split, indices in cleaned.splits.items():
-        path = folder / f"{split}.parquet"
-        _write(path, cleaned, _hashed(cleaned, split, indices, digest))
-    return digest.hexdigest()
-
-
-def _hashed(cleaned: Cleaned, split: str, indices: list[int], digest: Any) -> Iterator[bytes]:
-    digest.update(f"\n{split}\n".encode())
-    for raw in cleaned.spool.raw(indices):
-        digest.update(raw)
-        yield raw
-
-
-def _write(path: Path, cleaned: Cleaned, rows: Iterator[bytes]) -> None:
-    try:
-        if path.suffix == ".jsonl":
-            with path.open("wb") as file:
-                file.writelines(raw + b"\n" for raw in rows)
-            return
-        schema = cleaned.spool.shape.features().arrow_schema
-        with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as writer:
-            for table in tables(_batched(rows), cleaned.spool.shape):
-                writer.write_table(table)
-    except OSError as error:
-        raise WorkspaceError(
-            f"{path.name} could not be written: {error.strerror or error}."
-        ) from error
-
-
-def _batched(rows: Iterator[bytes], size: int = 1000) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for raw in rows:
-        batch.append(orjson.loads(raw))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _read(folder: Path) -> PreparedDataset:
     try:
         held = orjson.loads((folder / "dataset.json").read_bytes())
         return PreparedDataset(folder=folder, **held)
     except (OSError, ValueError, TypeError) as error:
         raise WorkspaceError(
-            f"dataset.json of {folder.name} cannot be read ({error}). Delete that folder, or restore it."
+            f"dataset.json of {folder.name} cannot be read ({error}). Delete that folder, "
+            "or restore it."
         ) from error
 
 

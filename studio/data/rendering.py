@@ -1,6 +1,7 @@
 """The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
 
-Nothing is imitated: the row goes through `SFTTrainer._prepare_dataset` or `DPOTrainer._prepare_dataset`
+Nothing is imitated: the row goes through `SFTTrainer._prepare_dataset` or
+`DPOTrainer._prepare_dataset`
 of the installed TRL (https://huggingface.co/docs/trl/sft_trainer), on a dataset of one row, and the
 labels are read from what comes out. Only truncation is drawn afterwards, so that the view can show
 what is cut; both trainers keep the start.
@@ -29,7 +30,8 @@ class Token:
 
 @dataclass(frozen=True)
 class TokenView:
-    """One sequence of a row. `kept` tokens survive truncation; `trained` counts those among them."""
+    """One sequence of a row. `kept` tokens survive truncation; `trained` counts those among
+    them."""
 
     side: str
     tokens: list[Token]
@@ -55,8 +57,8 @@ def render(
 ) -> list[TokenView]:
     """One view ("text") for SFT types, two ("chosen", "rejected") for preferences.
 
-    `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise. Raises
-    `ModelError` where the tokenizer's chat template is missing, or refuses or cannot mask the row.
+    `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
+    Raises `ModelError` where the chat template is missing, or refuses or cannot mask the row.
     """
     if type not in (*_SFT_TYPES, "preference"):
         raise ConfigError(f"Rows of type {type} are not trained on, so they have no token view.")
@@ -153,7 +155,8 @@ def _run(prepare: Any) -> dict[str, Any]:
     except (RuntimeError, ValueError) as error:
         if "no assistant tokens" in str(error):
             raise ModelError(
-                "With assistant-only loss this row trains nothing: the template marks no assistant tokens. "
+                "With assistant-only loss this row trains nothing: the template marks no "
+                "assistant tokens. "
                 "Use a template with {% generation %}, or turn assistant-only loss off."
             ) from error
         raise ModelError(
@@ -162,7 +165,8 @@ def _run(prepare: Any) -> dict[str, Any]:
 
 
 def _training_template(tokenizer: Any) -> str | None:
-    """What SFTTrainer does: keep a template with generation marks, else look for a training twin."""
+    """What SFTTrainer does: keep a template with generation marks, else look for a training
+    twin."""
     from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 
     if has_generation_markers(tokenizer.chat_template):
@@ -171,7 +175,8 @@ def _training_template(tokenizer: Any) -> str | None:
         return get_training_chat_template(tokenizer)
     except ValueError as error:
         raise ModelError(
-            "Assistant-only loss needs a chat template with {% generation %} marks, and TRL knows none "
+            "Assistant-only loss needs a chat template with {% generation %} marks, and "
+            "TRL knows none "
             "for this model. Turn it off, or train on prompt and completion instead."
         ) from error
 

@@ -1,4 +1,5 @@
-"""How TRL's rows are laid out in Arrow: one schema for a whole dataset, known before it is written."""
+"""How TRL's rows are laid out in Arrow: one schema for a whole dataset, known before it is
+written."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ _ORDER = (
     "messages",
     "prompt",
     "follow_ups",
+    "answers",
     "completion",
     "label",
     "chosen",
@@ -69,6 +71,7 @@ class Shape:
         special = {
             "label": Value("bool"),
             "follow_ups": List(Value("string")),
+            "answers": List(Value("string")),
             "votes": List({"annotator": Value("string"), "vote": Value("string")}),
         }
         known = [name for name in _ORDER if name in self.fields]

@@ -15,7 +15,9 @@ from studio.errors import DataError, did_you_mean
 
 SAMPLES: dict[str, str] = {
     "pocket-sft": "Questions and answers about the pocket model's world, for SFT",
-    "pocket-preference": "Pairs with a visible taste: courteous and short over curt or rambling, for DPO",
+    "pocket-preference": (
+        "Pairs with a visible taste: courteous and short over curt or rambling, for DPO"
+    ),
     "pocket-questions": "Held-out questions with answers that a rule can check",
     "pocket-prompts": "Prompts to compare two models on",
 }
@@ -62,13 +64,14 @@ def locate(
 ) -> Located:
     """Find what `source` names.
 
-    An alias of `SAMPLES`; something path-like (starts with `.`, `/`, `~`, or ends in a data suffix);
+    An alias of `SAMPLES`; something path-like (starts with `.`, `/`, `~`, or ends in a data
+    suffix);
     otherwise a Hub id. A bare word is never silently read as a local folder.
     """
     if isinstance(source, list | tuple):
         return _several(list(source))
     text = os.fspath(source).strip()
-    if not text:
+    if not text or "\0" in text:
         raise DataError("No source was given. Name a file, a folder, a sample or a Hub id.")
     if text in SAMPLES:
         return _sample(text)
@@ -116,8 +119,8 @@ def _files_at(path: Path) -> tuple[Path, ...]:
             if not path.is_file():
                 raise DataError(f"{path} is not a regular file.")
             return (path,)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be opened: {error}.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened: {error.strerror}.") from error
     near = did_you_mean(path.name, _names_beside(path))
     raise DataError(f"There is no file {path}. Check the path.{near}")
 

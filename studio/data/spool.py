@@ -1,4 +1,5 @@
-"""Converted rows on disk while their order and split are decided: flat memory, any number of rows."""
+"""Converted rows on disk while their order and split are decided: flat memory, any number of
+rows."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ class Spool:
     """Append rows, then read them back in any order; eight bytes of memory a row."""
 
     def __init__(self, folder: Path):
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
         self._ends = array("q", [0])
         self.shape = Shape()
 

@@ -48,7 +48,7 @@ def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:
         delimiter = ";"
     quoted = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL}
     plain = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE}
-    # a lone quotation mark at the start of a cell swallows the following lines: then quotes are text
+    # a lone quotation mark opening a cell swallows the next lines: then quotes are just text
     clean = _even(text, {**quoted, "strict": True}) >= 0
     with_quotes, without = _even(text, quoted), _even(text, plain)
     return quoted if with_quotes > without or (clean and with_quotes == without) else plain

@@ -1,4 +1,5 @@
-"""Turns in every spelling, as TRL's messages: `{"role", "content"[, "tool_calls", "name", ...]}`."""
+"""Turns in every spelling, as TRL's messages: `{"role", "content"[, "tool_calls", "name",
+...]}`."""
 
 from __future__ import annotations
 
@@ -165,7 +166,8 @@ def _refuse_calls(where: str, field: str) -> Any:
 
 
 def tool_calls(value: Any) -> list[dict[str, Any]] | None:
-    """Tool calls in the transformers form, arguments as objects; None where there are none to read."""
+    """Tool calls in the transformers form, arguments as objects; None where there are none to
+    read."""
     value = unwrapped(value)
     calls = value if isinstance(value, list) else [value]
     result = []

@@ -16,10 +16,12 @@ TYPES = (
     "unpaired_preference",
     "comparison",
 )
-"""TRL's dataset types, and `comparison`: several answers to a prompt without a verdict (for Label)."""
+"""TRL's dataset types, and `comparison`: several answers to a prompt without a verdict (for
+Label)."""
 
 Progress = Callable[[int, int | None, str], None]
-"""`progress(done, total or None, what)`; raising `studio.errors.Cancelled` from it stops the work."""
+"""`progress(done, total or None, what)`; raising `studio.errors.Cancelled` from it stops the
+work."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Problem:
 
 
 class RowError(Exception):
-    """A converter's way to say why one row cannot be used; becomes a `Problem` with its row number."""
+    """A converter's way to say why one row cannot be used; becomes a `Problem` with its row
+    number."""
 
     def __init__(self, kind: str, message: str, field: str | None = None):
         super().__init__(message)
@@ -71,9 +74,11 @@ class RawRow:
 
 @dataclass
 class Inspection:
-    """What a source holds: how it was recognised, how much of it loads, and what is wrong with the rest.
+    """What a source holds: how it was recognised, how much of it loads, and what is wrong with
+    the rest.
 
-    `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of each
+    `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
+    each
     kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
     """
 

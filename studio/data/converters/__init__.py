@@ -13,6 +13,7 @@ FAMILIES: list[Family] = [
     *prompts.FAMILIES,
     *text.FAMILIES,
 ]
-"""The first confident match wins: a preference file with a `messages` prompt is a preference file."""
+"""The first confident match wins: a preference file with a `messages` prompt is a preference
+file."""
 
 __all__ = ["FAMILIES", "Family", "Mapping", "Match"]

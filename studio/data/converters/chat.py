@@ -49,7 +49,8 @@ def with_system(messages: list[Message], system: str | None) -> list[Message]:
 
 
 def tools_of(row: Row, column: str | None) -> str | None:
-    """The tools as JSON text (TRL reads it so, and Arrow keeps it whole); None where there are none."""
+    """The tools as JSON text (TRL reads it so, and Arrow keeps it whole); None where there are
+    none."""
     value = unwrapped(row.get(column)) if column else None
     if value is None or value == [] or (isinstance(value, str) and not value.strip()):
         return None

@@ -1,4 +1,5 @@
-"""Several answers to one prompt: without a verdict (for Label), with one, with scores, or with votes.
+"""Several answers to one prompt: without a verdict (for Label), with one, with scores, or with
+votes.
 
 Rules: a single verdict column or one score an answer makes a preference pair (best against worst;
 ties are set aside). Votes of several raters leave the row a comparison, and travel with it.
@@ -94,7 +95,10 @@ def _recognise_list(profile: Profile) -> Match | None:
     verdict = profile.find(names.VERDICT, "number", without=[lists])
     if scores:
         key = "ranks" if profile.columns[scores].key in names.RANK_STEMS else "scores"
-        why = f'"{scores}" holds a number for each of "{lists}": the best is chosen, the worst rejected.'
+        why = (
+            f'"{scores}" holds a number for each of "{lists}": the best is chosen, the '
+            "worst rejected."
+        )
         mapping[key] = scores
     elif verdict:
         why = f'"{verdict}" is the index of the better one of "{lists}".'

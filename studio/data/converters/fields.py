@@ -30,7 +30,8 @@ def optional_text(row: Row, column: str | None) -> str | None:
 
 
 def answer_of(row: Row, column: str) -> str:
-    """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value", "Aliases"}`)."""
+    """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value",
+    "Aliases"}`)."""
     value = row.get(column)
     if isinstance(value, dict):
         lowered = {str(name).lower(): inner for name, inner in value.items()}
@@ -57,7 +58,8 @@ def side_messages(row: Row, column: str) -> list[Message]:
 
 
 def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
-    """System, earlier turns, then instruction and input as one user turn (joined by a blank line)."""
+    """System, earlier turns, then instruction and input as one user turn (joined by a blank
+    line)."""
     messages: list[Message] = []
     system = optional_text(row, mapping.get("system"))
     if system and system.strip():

@@ -1,4 +1,5 @@
-"""Alpaca and its cousins: an instruction, perhaps an input, a system prompt, earlier turns, and an answer."""
+"""Alpaca and its cousins: an instruction, perhaps an input, a system prompt, earlier turns, and
+an answer."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from studio.data.turns import to_messages
 
 
 def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
-    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none does."""
+    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none
+    does."""
     history = profile.find(names.HISTORY, "pairs", "turns", without=without)
     taken = without | ({history} if history else set())
     prompt = profile.find(names.PROMPT, "string", "turns", without=taken)

@@ -99,7 +99,9 @@ FAMILIES = [
         "unpaired_preference",
         "Answers judged good or bad (KTO)",
         {
-            "messages": "whole conversations, the last turn judged (instead of prompt and completion)",
+            "messages": (
+                "whole conversations, the last turn judged (instead of prompt and completion)"
+            ),
             "prompt": "the prompt",
             "input": "what the prompt is about, added below it",
             "system": "a system prompt",

@@ -1,4 +1,5 @@
-"""A better and a worse answer: strings, messages or objects, the prompt explicit or inside both sides."""
+"""A better and a worse answer: strings, messages or objects, the prompt explicit or inside both
+sides."""
 
 from __future__ import annotations
 
@@ -127,7 +128,8 @@ def _whole(row: Row, column: str) -> list[Message]:
 def split_shared(
     better: list[Message], worse: list[Message], chosen: str, rejected: str
 ) -> tuple[list[Message], list[Message], list[Message]]:
-    """Prompt, better and worse answer of two whole conversations that differ in their last turn only."""
+    """Prompt, better and worse answer of two whole conversations that differ in their last turn
+    only."""
     for side, column in ((better, chosen), (worse, rejected)):
         if side[-1]["role"] != "assistant":
             raise RowError(

@@ -18,7 +18,10 @@ def _recognise(profile: Profile) -> Match | None:
         return Match("prompt-only", 0.9, why, mapped(prompt=several, system=system))
     prompt = profile.find(names.PROMPT[:13], "string", without=[system] if system else [])
     if prompt:
-        why = f'"{prompt}" is a prompt, and no column holds an answer.'
+        known = profile.find(names.REFERENCES, "strings")
+        why = f'"{prompt}" is a prompt, and no column holds an answer to learn.'
+        if known:
+            why += f' "{known}" lists accepted answers, kept for checking.'
         return Match(
             "prompt-only",
             0.85 * profile.coverage(prompt),
@@ -35,7 +38,15 @@ def _recognise(profile: Profile) -> Match | None:
 
 
 def _convert(row: Row, mapping: Mapping) -> Row:
-    """The first turn is the prompt; later turns of the user are kept as `follow_ups`."""
+    """The first turn is the prompt; later ones become `follow_ups`; accepted `answers` are kept."""
+    result = _prompt(row, mapping)
+    answers = row.get(mapping["answers"]) if "answers" in mapping else None
+    if isinstance(answers, list) and answers and all(isinstance(text, str) for text in answers):
+        result["answers"] = list(answers)
+    return result
+
+
+def _prompt(row: Row, mapping: Mapping) -> Row:
     column = mapping["prompt"]
     value = row.get(column)
     system = optional_text(row, mapping.get("system"))
@@ -60,7 +71,11 @@ FAMILIES = [
         "prompt-only",
         "prompt_only",
         "Prompts without answers",
-        {"prompt": "the prompt, or the list of the user's turns", "system": "a system prompt"},
+        {
+            "prompt": "the prompt, or the list of the user's turns",
+            "system": "a system prompt",
+            "answers": "accepted answers, kept for checking",
+        },
         ("prompt",),
         _recognise,
         _convert,

@@ -44,7 +44,8 @@ _SCORE_KEYS = (
 
 
 def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
-    """The mapping of what decides between `answers`, and the rule in words; None when nothing does."""
+    """The mapping of what decides between `answers`, and the rule in words; None when nothing
+    does."""
     for word in names.VERDICT:
         for column in profile.columns.values():
             if column.name in answers or names.numbered(column.name):
@@ -63,7 +64,7 @@ def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | No
 
 
 def _counts_from(seen: set[str], answers: list[str]) -> str | None:
-    """ "0" or "1" for numeric verdicts, "name" for named ones, None where the values are no verdict."""
+    """How verdicts count: "0" or "1" for numbers from there, "name" for names, None for neither."""
     values = {value.strip().lower() for value in seen}
     if not values:
         return None
@@ -134,7 +135,8 @@ def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
 def pair_from_list(
     answers: Any, numbers: Any, better: Any, kind: str | None, column: str
 ) -> tuple[list[Message], list[Message]]:
-    """Best and worst of a list of answers: by index, by numbers beside it, or by their own scores."""
+    """Best and worst of a list of answers: by index, by numbers beside it, or by their own
+    scores."""
     if not isinstance(answers, list):
         raise RowError(
             "wrong_type", f'"{column}" is {kind_of(answers)}, not a list of answers.', column

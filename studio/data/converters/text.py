@@ -19,7 +19,8 @@ def _recognise(profile: Profile) -> Match | None:
     holder = next((column for column in texts if _repeats_another(column, texts)), None)
     if holder:
         why = (
-            f'"{holder.name}" repeats the text of another column, so it is the finished text to train on. '
+            f'"{holder.name}" repeats the text of another column, so it is the finished '
+            "text to train on. "
             "Map prompt and completion by hand if you mean other columns."
         )
         return Match("text", 0.7, why, {"text": holder.name})
@@ -29,7 +30,8 @@ def _recognise(profile: Profile) -> Match | None:
     }
     if named and joined:
         why = (
-            f'"{named}" is text, and "{min(joined)}" says that it answers or judges rows of another file. '
+            f'"{named}" is text, and "{min(joined)}" says that it answers or judges rows of '
+            "another file. "
             "Bring the prompts together with the answers to compare or to train on them."
         )
         return Match("text", 0.4, why, {"text": named})
@@ -38,7 +40,8 @@ def _recognise(profile: Profile) -> Match | None:
         return Match("text", 0.75, why, {"text": named})
     longest = max(texts, key=lambda column: column.mean_characters * column.filled)
     why = (
-        f'No column is named as a prompt, an answer or a conversation; "{longest.name}" holds the most text. '
+        f'No column is named as a prompt, an answer or a conversation; "{longest.name}" '
+        "holds the most text. "
         "This is a guess: map the columns by hand if you mean something else."
     )
     return Match("text", 0.3, why, {"text": longest.name})
