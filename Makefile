@@ -1,0 +1,72 @@
+# `make run` opens the studio, `make test` proves it; both set up what they need, once.
+
+VENV   ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+# Tests never look anything up on the Hub, and never touch your own workspace.
+OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
+# Test folders after the unit tests, in this order; those without tests yet are left out.
+LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test test-unit test-app test-browser check format chromium screenshots clean
+
+help:
+	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
+	@echo "make test         set up, then run all tests (unit, app, browser)"
+	@echo "make check        lint, format, types, import rule"
+	@echo "make screenshots  draw the README's pictures anew"
+	@echo "make clean        remove the virtual environment and caches"
+
+run: $(VENV)/.ready
+	$(BIN)/python app.py $(ARGS)
+
+setup: $(VENV)/.ready-dev
+
+test: test-unit test-app test-browser
+
+test-unit: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -n 2 --dist loadfile
+
+test-app: $(VENV)/.ready-dev
+	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER)))
+
+test-browser: $(VENV)/.ready-dev chromium
+	$(PYTEST) tests/browser
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest -q tests/unit/test_import_rule.py
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Debian's chromium: found, or installed where that is allowed, or said what to install.
+chromium: $(VENV)/.ready-dev
+	@$(BIN)/python tests/chromium.py --install
+
+screenshots: $(VENV)/.ready-dev chromium
+	$(OFFLINE) $(BIN)/python benchmarks/screenshots.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.ready
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

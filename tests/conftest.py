@@ -1,0 +1,57 @@
+"""For all tests: no network, no look at the user's own workspace, and the real app on demand."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+for _setting in ("STUDIO_AUTH", "STUDIO_DATABASE_URL", "GRADIO_SERVER_NAME", "SPACE_ID"):
+    os.environ.pop(_setting, None)
+# Where a test forgets to name a workspace, it gets an empty one.
+_forgotten = tempfile.TemporaryDirectory(prefix="studio-tests-", ignore_cleanup_errors=True)
+os.environ["STUDIO_HOME"] = _forgotten.name
+
+from tests.serving import Server  # noqa: E402  (after the environment is set)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace folder, set as STUDIO_HOME."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("STUDIO_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files named by STUDIO_REAL_DATA; skips where there is none."""
+    folder = os.environ.get("STUDIO_REAL_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("STUDIO_REAL_DATA is not set: no real files to read here")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def start_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Server]]:
+    """`start_server(home=None, **environment)` starts an app of its own; all end with the tests."""
+    started: list[Server] = []
+
+    def start(home: Path | None = None, **environment: str) -> Server:
+        folder = home or tmp_path_factory.mktemp("server") / "home"
+        server = Server(folder, environment=environment)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.stop()
