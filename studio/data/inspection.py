@@ -24,8 +24,8 @@ def inspect(
     """Read a source to its end (or to `limit` rows) and say what it holds.
 
     `source`: a file, a list of files, a folder of shards, a shipped sample's alias, or a Hub id
-    (with `config`, `split` such as `train[:500]`, and `token`). `format` and `mapping` from fields to
-    columns overrule the detector. Raises `DataError` with one sentence where nothing can be read.
+    (with `config`, `split` such as `train[:500]`, and `token`). `format` and `mapping` (field to
+    column) overrule the detector. Raises `DataError` with one sentence where nothing can be read.
     """
     located = locate(source, config=config, split=split, token=token)
     stream = Stream(located, format=format, mapping=mapping, limit=limit, progress=progress)

@@ -8,8 +8,9 @@ FAMILIES: list[Family] = [
     *comparison.FAMILIES[:1],
     *kto.FAMILIES,
     *comparison.FAMILIES[1:],
+    *instruction.FAMILIES[:1],
     *chat.FAMILIES,
-    *instruction.FAMILIES,
+    *instruction.FAMILIES[1:],
     *prompts.FAMILIES,
     *text.FAMILIES,
 ]

@@ -26,6 +26,17 @@ def turns_column(profile: Profile, without: set[str] | None = None) -> Column | 
     return (named or found or [None])[0]
 
 
+def answered(column: Column) -> bool:
+    """Whether the assistant speaks in most of a column's conversations (if not, they are prompts)."""
+    spoken = 0
+    for value in column.values:
+        try:
+            spoken += any(turn["role"] == "assistant" for turn in to_messages(value, column.name))
+        except RowError:
+            spoken += 1  # a broken row is no evidence
+    return spoken >= 0.5 * len(column.values)
+
+
 def spelling(column: Column) -> str:
     """sharegpt, messages or turn-pairs: how most of its turns are written."""
     counts = {"sharegpt": 0, "messages": 0, "turn-pairs": 0}
@@ -71,7 +82,7 @@ def _as_function(tool: dict[str, Any]) -> dict[str, Any]:
 
 def _recognise(profile: Profile) -> Match | None:
     column = turns_column(profile)
-    if column is None:
+    if column is None or not answered(column):
         return None
     system = profile.find(names.SYSTEM, "string", without=[column.name])
     tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
+from studio.data.converters.chat import answered, turns_column
 from studio.data.converters.fields import optional_text, text_of
 from studio.data.profile import Profile
 from studio.data.turns import kind_of, to_messages
@@ -16,6 +17,10 @@ def _recognise(profile: Profile) -> Match | None:
     if several:
         why = f'"{several}" holds the user\'s turns, and no column holds answers.'
         return Match("prompt-only", 0.9, why, mapped(prompt=several, system=system))
+    turns = turns_column(profile)
+    if turns and not answered(turns):
+        why = f'"{turns.name}" holds turns of the user, and the assistant answers in none of them.'
+        return Match("prompt-only", 0.9, why, mapped(prompt=turns.name, system=system))
     prompt = profile.find(names.PROMPT[:13], "string", without=[system] if system else [])
     if prompt:
         known = profile.find(names.REFERENCES, "strings")
@@ -26,7 +31,7 @@ def _recognise(profile: Profile) -> Match | None:
             "prompt-only",
             0.85 * profile.coverage(prompt),
             why,
-            mapped(prompt=prompt, system=system),
+            mapped(prompt=prompt, system=system, answers=known),
         )
     keys = {column.key for column in profile.columns.values()}
     text = profile.find(names.TEXT, "string")
