@@ -79,16 +79,23 @@ def prepare(
         Path | None,
         typer.Option("--out", help="File to write; without it, a dataset of the studio's own."),
     ] = None,
+    test_out: Annotated[
+        Path | None, typer.Option(help="File for held-out rows; without it all go into --out.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the studio's own dataset.")] = None,
     format: FormatName = None,
     mapping: Mapping = None,
+    config: Config = None,
+    split: Split = None,
     test_fraction: Annotated[
         float | None,
         typer.Option(help="Share of rows held out for evaluation.", min=0.0, max=0.9),
     ] = None,
     min_words: Annotated[int, typer.Option(help="Drop answers shorter than this.", min=0)] = 0,
     sample: Annotated[int | None, typer.Option(help="Keep this many, at random.", min=1)] = None,
-    keep_duplicates: Annotated[bool, typer.Option("--keep-duplicates")] = False,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Keep rows that are there twice.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the sample and the split.", min=0)] = 42,
     as_json: Json = False,
 ) -> None:
@@ -96,11 +103,15 @@ def prepare(
 
     Rows that are empty or there twice are dropped, and so are pairs whose answers are equal.
     """
+    if test_out is not None and to is None:
+        raise typer.BadParameter("--test-out goes with --out")
     if to is not None and name is not None:
         raise typer.BadParameter("--out writes a file and --name a dataset; give one of them")
     values: dict[str, Any] = {
         "format": format,
         "mapping": parse_pairs(mapping or [], "--map") or None,
+        "config": config,
+        "split": split,
         "min_words": min_words,
         "sample": sample,
         "dedupe": not keep_duplicates,
@@ -113,7 +124,7 @@ def prepare(
 
         options = PrepareOptions(**values)
         if to is not None:
-            summary = prepare_to_file(_one_or_all(source), to, options)
+            summary = prepare_to_file(_one_or_all(source), to, options, report, test_out)
         else:
             made = out.studio.datasets.prepare(
                 _one_or_all(source), name=name, options=options, progress=report
@@ -163,13 +174,12 @@ def _cut(text: str) -> str:
 
 
 def _account(summary: dict[str, Any], to: Path | None) -> str:
-    rows = summary.get("rows")
-    if isinstance(rows, dict):
-        rows = ", ".join(f"{count:,} {split}" for split, count in rows.items())
-    kind = str(summary.get("type", "")).replace("_", " ")
-    if to is not None:
-        return f"{to}: {rows} rows ({kind})"
-    return f"{summary['name']} ({summary['id']}): {rows} rows ({kind})"
+    """Where the rows went, how many of each split, and what was dropped on the way."""
+    kind = summary["type"].replace("_", " ")
+    splits = summary["splits"] if to is not None else summary["rows"]
+    rows = ", ".join(f"{count:,} {split}" for split, count in splits.items())
+    place = str(to) if to is not None else f"{summary['name']} ({summary['id']})"
+    return f"{place}: {rows} rows ({kind})"
 
 
 def read_prompts(path: Path) -> list[list[dict[str, str]]]:
