@@ -204,7 +204,7 @@ def notice(kind: Kind, text: str, detail: str = "") -> str:
     return f'<div class="notice notice-{kind}" role="{role}"><span>{esc(text)}</span>{more}</div>'
 
 
-def chips(items: Iterable[str | tuple[str, str] | tuple[str, str, str]]) -> str:
+def chips(items: Iterable[str | tuple[str, ...]]) -> str:
     """A row of small facts: text, or (text, class), or (text, class, exact value on hover).
 
     Classes with a meaning: base, tuned, chosen, rejected, good, warn, danger, quiet, strong.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from components.common import empty_state, key_hint, section
+from components.common import chips, empty_state, key_hint, section
 
 CLEANING = [
     ("Drop rows with an empty side", "drop_empty"),
@@ -20,6 +20,7 @@ MASKS = [
     ("Assistant turns only", "assistant"),
 ]
 MAX_PARTS = 6
+NO_SOURCE = chips([("No source yet", "strong")])
 NOTHING = empty_state(
     "See your rows as a model will",
     "Bring a file, a Hub id or a sample on the left. Its format is recognised, every row is "
@@ -48,7 +49,7 @@ class Settle:
     hub_box: gr.Row
     config: gr.Textbox
     split: gr.Textbox
-    sample: gr.Radio
+    sample: gr.Dropdown
     trouble: gr.HTML
     settings: gr.Column
     form: gr.Dropdown
@@ -75,6 +76,7 @@ class See:
     delete: gr.Button
     really: gr.Button
     download: gr.DownloadButton
+    record: gr.HTML
     views: gr.Tabs
     problems_tab: gr.Tab
     prepared_tab: gr.Tab
@@ -97,7 +99,7 @@ class See:
 
 def settle_column(samples: list[tuple[str, str]]) -> Settle:
     """Source, format, cleaning, split, name, and the one button."""
-    with gr.Column(elem_classes=["settle", "panel"]):
+    with gr.Column(elem_classes="settle"):
         gr.HTML(section("Source"))
         kind = gr.Radio(
             KINDS, value="files", show_label=False, container=False, elem_classes="segmented"
@@ -116,9 +118,10 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
             with gr.Row(visible=False) as hub_box:
                 config = gr.Textbox(label="Config", placeholder="default", min_width=100)
                 split = gr.Textbox(label="Split", placeholder="train[:500]", min_width=100)
-        sample = gr.Radio(
-            samples, visible=False, show_label=False, container=False, elem_classes="choices"
-        )
+        sample = gr.Dropdown(
+            samples, value=None, visible=False, label="Sample", filterable=False,
+            elem_id="data-sample",
+        )  # fmt: skip
         trouble = gr.HTML("", elem_classes="inline-notice")
         progress = gr.HTML("", elem_id="data-progress")
         cancel = gr.Button("Cancel", size="sm", visible=False)
@@ -129,7 +132,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
                 CLEANING, value=["drop_empty", "drop_equal", "dedupe"], label="Cleaning"
             )
             held_out = gr.Slider(
-                0, 30, 5, step=1, label="Held out for testing, % of prompts", elem_classes="slim"
+                0, 30, 5, step=1, label="Held out for testing, %", elem_classes="slim"
             )
             name = gr.Textbox(label="Name", max_lines=1, elem_id="data-name")
         prepare = gr.Button(
@@ -154,9 +157,10 @@ def _columns() -> tuple[gr.Accordion, tuple[gr.Dropdown, ...]]:
 def see_column(models: list[tuple[str, str]]) -> See:
     """Headline, what to do next, and four ways to look."""
     with gr.Column(elem_classes="see"):
-        headline = gr.HTML("", elem_id="data-headline")
+        headline = gr.HTML(NO_SOURCE, elem_id="data-headline")
         done = gr.HTML("", elem_classes="inline-notice")
         actions, buttons = _actions()
+        record = gr.HTML("", elem_classes="inline-notice")
         with gr.Tabs(selected="rows", elem_classes="views") as views:
             with gr.Tab("Rows", id="rows"):
                 pager, previous, position, count, next_ = _pager()
@@ -176,7 +180,7 @@ def see_column(models: list[tuple[str, str]]) -> See:
             with gr.Tab("Prepared", id="prepared") as prepared_tab:
                 prepared = gr.HTML("", js_on_load=_OPEN, elem_id="prepared-list")
     return See(
-        headline, done, actions, *buttons, views, problems_tab, prepared_tab, tokens_tab,
+        headline, done, actions, *buttons, record, views, problems_tab, prepared_tab, tokens_tab,
         pager, previous, position, count, next_, card,
         token_bar, model, max_length, mask, tokens, problem_kind, problems, prepared,
     )  # fmt: skip

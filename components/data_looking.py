@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from components import data_views
 from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence, thousands
 from components.data_layout import MASKS, NOTHING, See
 from components.work import Work
+from studio.data.prepared import tidy
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -29,6 +31,7 @@ class Subject:
     source: Any = None
     reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     found: Inspection | None = None
+    rows: Sequence[dict[str, Any]] = ()
     dataset_id: str | None = None
     at: int = 0
 
@@ -54,7 +57,7 @@ class Looker:
         right.position.submit(guard(self.jump), [self.subject, right.position], row, **QUIET).then(
             guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET
         )
-        right.views.change(guard(self.switched), None, self.view, **QUIET).then(
+        right.views.select(guard(self.switched), None, self.view, **QUIET).then(
             guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET
         )
         for knob in self.rendering:
@@ -71,25 +74,25 @@ class Looker:
     def total(self, subject: Subject) -> int:
         if subject.dataset_id:
             return self.studio.datasets.get(subject.dataset_id).rows.get("train", 0)
-        return len(subject.found.sample) if subject.found else 0
+        return len(subject.rows)
 
     def row(self, subject: Subject) -> dict[str, Any] | None:
         """The row that is shown, in TRL's form."""
         if subject.dataset_id:
             return stored_row(self.studio.datasets.get(subject.dataset_id), subject.at)
-        rows = subject.found.sample if subject.found else []
-        return rows[subject.at] if subject.at < len(rows) else None
+        return subject.rows[subject.at] if subject.at < len(subject.rows) else None
 
     def type(self, subject: Subject) -> str:
         if subject.dataset_id:
             return self.studio.datasets.get(subject.dataset_id).type
         return subject.found.type if subject.found else ""
 
-    def show(self, subject: Subject) -> Updates:
-        """The row at the subject's position, with the pager around it."""
+    def show(self, subject: Subject, fresh: bool = True) -> Updates:
+        """The row at the subject's position, with the pager around it; `fresh`: a new subject."""
         right = self.right
         total, row = self.total(subject), self.row(subject)
-        masks = [m for m in MASKS if m[1] != "assistant" or self.type(subject) == "conversational"]
+        mask = DEFAULT_MASK.get(self.type(subject), "all")
+        masks = [choice for choice in MASKS if choice[1] in ("all", mask)]
         return {
             self.subject: subject,
             right.pager: gr.update(visible=total > 0),
@@ -97,23 +100,29 @@ class Looker:
             right.count: self.count_text(subject, total),
             right.card: data_views.row_card(row) if row else NOTHING,
             right.token_bar: gr.update(visible=total > 0),
-            right.mask: gr.update(choices=masks, visible=self.type(subject) in SFT_TYPES),
+            right.mask: gr.update(choices=masks, value=mask, visible=len(masks) > 1)
+            if fresh
+            else gr.skip(),
             right.tokens: gr.skip() if row else empty_state("Nothing to render", "Read a source."),
         }
 
     def count_text(self, subject: Subject, total: int) -> str:
         whole = subject.found.kept if subject.found and not subject.dataset_id else total
-        first = f"first of {thousands(whole)} rows" if whole > total else "rows"
-        return f'<span class="row-count">of {thousands(total)} {first}</span>'
+        words = f"of {thousands(total)} rows"
+        if whole > total:
+            words = f"of the first {thousands(total)} rows, {thousands(whole)} in all"
+        return f'<span class="row-count">{words}</span>'
 
     def turn(self, step: int, subject: Subject) -> Updates:
         total = self.total(subject)
-        return self.show(replace(subject, at=(subject.at + step) % total)) if total else {}
+        if not total:
+            return {}
+        return self.show(replace(subject, at=(subject.at + step) % total), fresh=False)
 
     def jump(self, subject: Subject, position: float | None) -> Updates:
         total = self.total(subject)
         at = min(max(int(position or 1), 1), max(1, total)) - 1
-        return self.show(replace(subject, at=at))
+        return self.show(replace(subject, at=at), fresh=False)
 
     # ---- tokens ---------------------------------------------------------------------------------
 
@@ -130,8 +139,10 @@ class Looker:
             return
         limit = int(max_length) if max_length else None
         work = Work(lambda _: self.render(row, self.type(subject), model, limit, mask))
-        for _ in work.steps():
-            yield progress_bar(0, None, f"loading the tokenizer of {model}")
+        for _ in work.steps(every=1.0):
+            loading = not self.studio.status().ready
+            what = "loading the training libraries" if loading else f"rendering for {model}"
+            yield progress_bar(0, None, what)
         try:
             yield data_views.token_view(work.result(), limit)
         except Exception as error:
@@ -140,6 +151,8 @@ class Looker:
     def render(
         self, row: dict[str, Any], type_: str, model: str, limit: int | None, mask: str
     ) -> list[Any]:
+        while not self.studio.status().ready:  # two threads must not import torch at once
+            time.sleep(0.1)
         from studio.data.rendering import render
 
         return render(
@@ -161,21 +174,18 @@ class Looker:
         )
 
 
-SFT_TYPES = ("prompt_completion", "conversational")
+DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
+
+
+@functools.lru_cache(maxsize=2)
+def _rows(dataset: str, path: str) -> Any:
+    """The rows of the datasets looked at last stay open: paging must be instant."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, memory_map=True)
 
 
 def stored_row(dataset: PreparedDataset, at: int) -> dict[str, Any] | None:
-    """One row of a prepared dataset's training split."""
-    rows = _opened(dataset.id, dataset)
-    return rows[at] if 0 <= at < len(rows) else None
-
-
-_cache: dict[str, Any] = {}
-
-
-def _opened(key: str, dataset: PreparedDataset) -> Any:
-    """The rows of the dataset that was looked at last stay open: paging must be instant."""
-    if key not in _cache:
-        _cache.clear()
-        _cache[key] = dataset.load("train")
-    return _cache[key]
+    """One row of a prepared dataset's training split, as it will be trained on."""
+    table = _rows(dataset.id, str(dataset.path("train")))
+    return tidy(table.slice(at, 1).to_pylist()[0]) if 0 <= at < table.num_rows else None

@@ -27,15 +27,18 @@ from components.common import (
 )
 from components.data_choices import (
     export_file,
+    first_rows,
     format_choices,
     found_name,
     given,
     prepare_button,
     prepare_options,
+    row_parts,
+    sample_choices,
 )
 from components.data_looking import Looker, Subject, Updates
 from components.work import Work
-from studio.data import SAMPLES, inspect
+from studio.data import inspect
 from studio.errors import Cancelled, ConfigError
 from studio.models.catalog import choices
 from studio.workspace import new_id
@@ -64,7 +67,7 @@ class DataHandles:
 def build(studio: Studio, shell: Shell) -> DataHandles:
     """Lay the tab out and bind it."""
     with gr.Row(elem_classes="desk"):
-        settle = data_layout.settle_column([(f"{a}: {what}", a) for a, what in SAMPLES.items()])
+        settle = data_layout.settle_column(sample_choices())
         see = data_layout.see_column(choices())
     subject, opening = gr.State(Subject()), gr.State(None)
     looker = Looker(studio, see, subject)
@@ -102,8 +105,8 @@ class _Page:
         shown = [
             self.subject, left.trouble, left.progress, left.cancel, left.settings, left.form,
             left.columns, *left.parts, left.cleaning, left.name, left.prepare,
-            right.headline, right.done, right.actions, right.views, right.problems_tab,
-            right.train, right.pager, right.position, right.count, right.card, right.token_bar,
+            right.headline, right.done, right.record, right.actions, right.views,
+            right.problems_tab, right.train, right.pager, right.position, right.count, right.card, right.token_bar,
             right.mask, right.tokens,
             right.problem_kind, right.problems, right.prepared,
         ]  # fmt: skip
@@ -152,7 +155,7 @@ class _Page:
         yield from self.read(subject.source, {**reading, **given(format=form)})
 
     def read_mapped(self, subject: Subject, form: str, *columns: str) -> Iterator[Updates]:
-        names = list(subject.found.mapping) if subject.found else []
+        names = [name for name, _ in row_parts(subject.found)] if subject.found else []
         mapping = {part: column for part, column in zip(names, columns, strict=False) if column}
         reading = {**subject.reading, "mapping": mapping, **given(format=form)}
         yield from self.read(subject.source, reading)
@@ -160,20 +163,25 @@ class _Page:
     def read(self, source: Any, reading: dict[str, Any]) -> Iterator[Updates]:
         """Inspect a source, telling how far it is; then show what was found, or what is wrong."""
         left = self.left
-        work = Work(lambda progress: inspect(source, progress=progress, **reading))
+
+        def task(progress: Any) -> tuple[Inspection, list[dict[str, Any]]]:
+            found = inspect(source, progress=progress, **reading)
+            return found, first_rows(source, reading)
+
+        work = Work(task)
         try:
             for step in work.steps():
                 yield {
                     left.progress: progress_bar(step[0], step[1], work.say(step)),
                     left.cancel: gr.update(visible=True),
                 }
-            found = work.result()
+            found, rows = work.result()
         except Cancelled:
             yield self.idle()
         except Exception as error:
             yield {**self.idle(), left.trouble: notice("error", sentence(error))}
         else:
-            yield {**self.idle(), **self.show_found(source, reading, found)}
+            yield {**self.idle(), **self.show_found(Subject(source, reading, found, rows), found)}
         finally:
             work.cancel()
 
@@ -181,23 +189,23 @@ class _Page:
         left = self.left
         return {left.progress: "", left.cancel: gr.update(visible=False), left.trouble: ""}
 
-    def show_found(self, source: Any, reading: dict[str, Any], found: Inspection) -> Updates:
+    def show_found(self, subject: Subject, found: Inspection) -> Updates:
         left, right = self.left, self.right
-        subject = Subject(source, reading, found)
         pairs = found.type in ("preference", "comparison")
         cleaning = [c for c in data_layout.CLEANING if pairs or c[1] != "drop_equal"]
         notes = " ".join(found.notes)
         count = sum(found.problem_counts.values())
         return {
             **self.looker.show(subject),
-            **self.show_parts(found, reading),
+            **self.show_parts(found, subject.reading),
             left.settings: gr.update(visible=True),
             left.form: gr.update(choices=format_choices(found), value=found.format),
             left.cleaning: gr.update(choices=cleaning, value=[value for _, value in cleaning]),
-            left.name: found_name(source, found),
+            left.name: found_name(subject.source, found),
             left.prepare: prepare_button(found.kept),
             right.headline: data_views.found_chips(found),
             right.done: notice("warn", notes) if notes else "",
+            right.record: "",
             right.actions: gr.update(visible=False),
             right.views: gr.Tabs(selected="rows"),
             right.problems_tab: gr.Tab(
@@ -211,17 +219,20 @@ class _Page:
 
     def show_parts(self, found: Inspection, reading: dict[str, Any]) -> Updates:
         """The column of each part of a row, to be put right by hand; folded unless unsure."""
-        pairs = list(found.mapping.items())[: data_layout.MAX_PARTS]
+        fields = row_parts(found)
         columns = [("not used", ""), *((name, name) for name in found.columns)]
         updates: Updates = {
             self.left.columns: gr.update(
-                visible=bool(pairs), open=found.confidence < 0.7 or "mapping" in reading
+                visible=bool(fields), open=found.confidence < 0.7 or "mapping" in reading
             )
         }
         for position, part in enumerate(self.left.parts):
-            used = position < len(pairs)
-            name, column = pairs[position] if used else ("", "")
-            updates[part] = gr.update(visible=used, label=name, choices=columns, value=column)
+            used = position < len(fields)
+            name, what = fields[position] if used else ("", "")
+            column = found.mapping.get(name, "")
+            updates[part] = gr.update(
+                visible=used, label=name, info=what, choices=columns, value=column
+            )
         return updates
 
     # ---- preparing ------------------------------------------------------------------------------
@@ -234,6 +245,7 @@ class _Page:
             [*self.shown, self.shell.session],
             **QUIET,
         )
+        press.success(None, None, None, js="() => studioReveal('data-headline')")
         left.cancel.click(self.idle, None, self.shown, cancels=[*self.reads, press], **QUIET)
         self.opening.change(
             guard(self.open), [self.opening, self.shell.session],
@@ -298,7 +310,8 @@ class _Page:
         return {
             **self.looker.show(Subject(dataset_id=dataset.id)),
             right.headline: data_views.prepared_chips(dataset),
-            right.done: notice("good", text, split) + data_views.steps_fold(dataset),
+            right.done: notice("good", text, split),
+            right.record: data_views.steps_fold(dataset),
             right.actions: gr.update(visible=True),
             right.train: gr.update(visible=trains),
             right.views: gr.Tabs(selected="rows"),
@@ -332,8 +345,9 @@ class _Page:
         return {
             **self.looker.show(Subject()),
             right.really: gr.update(visible=False),
-            right.headline: "",
+            right.headline: data_layout.NO_SOURCE,
             right.done: "",
+            right.record: "",
             right.actions: gr.update(visible=False),
             right.prepared: self.draw_prepared(),
             right.views: gr.Tabs(selected="prepared"),

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from components.common import (
     ago_text,
     chips,
-    compact,
     empty_state,
     esc,
+    notice,
     plural,
     thousands,
 )
 
 if TYPE_CHECKING:
-    from studio.data import Inspection
+    from studio.data import Inspection, PreparedDataset
 
 TRAINABLE = ("language_modeling", "prompt_completion", "conversational", "preference")
 TYPE_NAMES = {
@@ -37,6 +37,11 @@ _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 # ---- the headline -------------------------------------------------------------------------------
 
 
+def type_name(type_: str) -> str:
+    """TRL's dataset type in plain words."""
+    return TYPE_NAMES.get(type_, type_)
+
+
 def certainty(confidence: float) -> str:
     """A share of certainty in a word."""
     if confidence >= 0.95:
@@ -53,20 +58,20 @@ def found_chips(found: Inspection) -> str:
             (short_source(found.source), "strong", found.source),
             (found.format, "good" if sure >= 0.7 else "warn", found.why),
             (certainty(sure), "quiet", f"{sure:.0%}: {found.why}"),
-            (TYPE_NAMES.get(found.type, found.type), "", f"TRL type: {found.type}"),
+            (type_name(found.type), "", f"TRL type: {found.type}"),
             (kept, "warn" if dropped > 0 else "", f"{thousands(dropped)} left out"),
         ]
     )
 
 
-def prepared_chips(dataset: Any) -> str:
+def prepared_chips(dataset: PreparedDataset) -> str:
     """The headline of a prepared dataset."""
     splits = [f"{thousands(count)} {split}" for split, count in dataset.rows.items() if count]
     return chips(
         [
             (dataset.name, "strong", dataset.id),
             ("prepared", "good", f"fingerprint {dataset.fingerprint}"),
-            (TYPE_NAMES.get(dataset.type, dataset.type), "", f"TRL type: {dataset.type}"),
+            (type_name(dataset.type), "", f"TRL type: {dataset.type}"),
             (" \N{MIDDLE DOT} ".join(splits), ""),
             (ago_text(dataset.created), "quiet"),
         ]
@@ -209,26 +214,24 @@ def token_view(views: Sequence[Any], max_length: int | None) -> str:
 
 def _token_side(view: Any, max_length: int | None) -> str:
     kept = view.total if view.kept is None else view.kept
-    share = f"{view.trained / kept:.0%}" if kept else "0 %"
-    fits = kept >= view.total
+    share = f"{100 * view.trained / kept:.0f} %" if kept else "0 %"
+    lost = view.total - kept
+    limit = f"fits {thousands(max_length)}" if max_length else ""
     facts = chips(
         [
             (view.side, view.side if view.side in ("chosen", "rejected") else "strong"),
-            f"{plural(view.total, 'token')}",
-            (f"{thousands(view.trained)} trained ({share})", "danger" if not view.trained else ""),
-            (f"fits {thousands(max_length)}", "good")
-            if fits and max_length
-            else (f"{plural(view.total - kept, 'token')} cut off", "warn" if not fits else ""),
+            plural(view.total, "token"),
+            (f"{thousands(view.trained)} trained ({share})", "" if view.trained else "danger"),
+            (f"{plural(lost, 'token')} cut off", "warn") if lost else (limit, "good"),
         ]
-        if max_length
-        else [view.side, plural(view.total, "token"), f"{thousands(view.trained)} trained"]
     )
+    notes = "".join(notice("warn", note) for note in view.notes)
     parts = []
     for position, token in enumerate(view.tokens):
-        if position == kept and not fits:
+        if position == kept and lost:
             parts.append(f'<span class="cut-line">cut at {thousands(kept)} tokens</span>')
         parts.append(_token(token, position, position >= kept))
-    return f'{facts}<div class="token-text">{"".join(parts)}</div>'
+    return f'{facts}{notes}<div class="token-text">{"".join(parts)}</div>'
 
 
 def _token(token: Any, position: int, lost: bool) -> str:
@@ -276,7 +279,7 @@ def _problem_line(problem: Any) -> str:
     row = "" if problem.row is None else thousands(problem.row)
     where = short_source(problem.file) if problem.file else ""
     kept = problem.severity == "warning"
-    state = chips([("kept", "quiet") if kept else ("left out", "warn")])
+    state = chips([("warning", "quiet") if kept else ("left out", "warn")])
     return (
         f'<tr><td class="num" title="{esc(where)}">{row}</td><td>{esc(problem.kind)}</td>'
         f"<td>{esc(problem.message)}</td><td>{state}</td></tr>"
@@ -308,7 +311,7 @@ def _prepared_line(dataset: Any, chosen: bool) -> str:
     mark = ' aria-current="true"' if chosen else ""
     return (
         f'<tr data-open="{esc(dataset.id)}" tabindex="0"{mark}><td><b>{esc(dataset.name)}</b></td>'
-        f"<td>{esc(TYPE_NAMES.get(dataset.type, dataset.type))}</td>"
+        f"<td>{esc(type_name(dataset.type))}</td>"
         f'<td class="num" title="for training + held out">{rows}</td>'
         f'<td class="quiet" title="{esc(dataset.source)}">{esc(short_source(dataset.source))}</td>'
         f'<td class="quiet">{esc(ago_text(dataset.created))}</td></tr>'
@@ -317,11 +320,7 @@ def _prepared_line(dataset: Any, chosen: bool) -> str:
 
 def steps_fold(dataset: Any) -> str:
     """How a prepared dataset was made, step by step, folded."""
-    items = []
-    for step in dataset.steps:
-        name = step.get("step") or step.get("name") or step.get("what") or "step"
-        facts = [f"{k} {_fact(v)}" for k, v in step.items() if v != name]
-        items.append(f"<li><b>{esc(name)}</b> {esc(', '.join(facts))}</li>")
+    items = [f"<li>{esc(_step(step))}</li>" for step in dataset.steps]
     origin = f"<li><b>source</b> {esc(dataset.source)} ({esc(dataset.format)})</li>"
     mark = f"<li><b>fingerprint</b> <code>{esc(dataset.fingerprint)}</code></li>"
     return (
@@ -330,7 +329,31 @@ def steps_fold(dataset: Any) -> str:
     )
 
 
-def _fact(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return compact(value) if isinstance(value, int) and value > 99999 else str(value)
+STEP_WORDS = {
+    "read": "Read {rows} rows",
+    "convert": "Recognised as {format}; {dropped} rows could not be used",
+    "drop_empty": "Dropped {dropped} rows with an empty side",
+    "drop_equal": "Dropped {dropped} pairs whose sides are equal",
+    "dedupe": "Dropped {dropped} duplicates",
+    "min_words": "Dropped {dropped} rows with an answer under {words} words",
+    "sample": "Kept a sample of {kept} (seed {seed})",
+    "shuffle": "Shuffled (seed {seed})",
+}
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """One recorded step as a sentence; one it has no words for is shown as it is recorded."""
+    name = str(step.get("step", "step"))
+    shown = {key: thousands(v) if _is_count(v) else v for key, v in step.items()}
+    if name == "split":
+        by = "by prompt, " if step.get("by_prompt") else ""
+        held = f"{shown.get('test', 0)} held out"
+        return f"Split {by}seed {step.get('seed')}: {shown.get('train', 0)} to train on, {held}"
+    try:
+        return STEP_WORDS[name].format(**shown)
+    except KeyError:
+        return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

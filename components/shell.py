@@ -53,7 +53,7 @@ def status_strip(status: Any | None) -> str:
     parts = [_device(status)]
     if not status.ready:
         note = status.loading_note or "loading the training libraries"
-        parts.append(f'<span class="loading"><i></i>{esc(note)}</span>')
+        parts.append(f'<span class="warming"><i></i>{esc(note)}</span>')
     elif status.resident:
         names = ", ".join(status.resident)
         parts.append(f'<span class="resident" title="held in memory">{esc(names)}</span>')

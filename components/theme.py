@@ -165,6 +165,7 @@ class StudioTheme(Base):
             button_transform_active="none",
             checkbox_border_width="1px",
             checkbox_label_border_width="0px",
+            checkbox_label_border_width_dark="0px",
             checkbox_label_padding="3px 6px 3px 0",
             checkbox_label_shadow="none",
             checkbox_label_text_size="*text_md",

@@ -1,0 +1,133 @@
+"""What happens between tabs: the status strip, the guided walk, and every "next" that leads on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components import data_tab, guide, shell, train_tab
+from components.common import QUIET, Shell, guard
+from components.work import Work
+from studio.workspace import new_id
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+
+def connect(
+    app: gr.Blocks, place: Shell, top: shell.Top, bar: shell.GuideBar, built: dict[str, Any]
+) -> None:
+    """Bind everything that involves more than one tab."""
+    _status(app, place, top)
+    _onward(app, place, built)
+    Guided(place, bar, built).bind(app)
+
+
+# ---- status strip -------------------------------------------------------------------------------
+
+
+def _status(app: gr.Blocks, place: Shell, top: shell.Top) -> None:
+    studio = place.studio
+
+    def draw(shown: str) -> tuple[Any, Any]:
+        markup = shell.status_strip(studio.status())
+        return (gr.skip(), gr.skip()) if markup == shown else (markup, markup)
+
+    def open_tab(event: gr.EventData) -> Any:
+        return place.go(event._data["go"])
+
+    place.timer.tick(guard(draw), top.shown, [top.strip, top.shown], **QUIET)
+    app.load(guard(draw), top.shown, [top.strip, top.shown], **QUIET)
+    top.strip.click(guard(open_tab), None, place.tabs, **QUIET)
+
+
+# ---- from tab to tab ----------------------------------------------------------------------------
+
+
+def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
+    """Every finished step offers the next: data -> train -> compare -> label -> train."""
+    data, train, label = built["data"], built["train"], built["label"]
+    app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
+
+    def train_on(subject: Any) -> tuple[Any, Any]:
+        return train_tab.ask(dataset=subject.dataset_id), place.go("train")
+
+    def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
+        dataset_id = label.make_dataset(project_id)
+        asked = train_tab.ask(
+            dataset=dataset_id, objective="dpo", start_from=label.start_from(project_id)
+        )
+        return asked, data_tab.show(dataset_id), place.go("train")
+
+    data.train.click(guard(train_on), data.subject, [train.opening, place.tabs], **QUIET)
+    label.train_button.click(
+        guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
+    )
+
+
+# ---- the walk -----------------------------------------------------------------------------------
+
+
+class Guided:
+    """The landing's one button, and the stepper that leads from tab to tab."""
+
+    def __init__(self, place: Shell, bar: shell.GuideBar, built: dict[str, Any]):
+        self.place, self.bar, self.built = place, bar, built
+        self.studio: Studio = place.studio
+        self.leads = [
+            place.tabs, built["data"].opening, built["train"].opening, built["label"].project,
+        ]  # fmt: skip
+
+    def bind(self, app: gr.Blocks) -> None:
+        bar = self.bar
+        seen = [bar.landing, bar.bar, bar.steps, bar.next, bar.shown]
+        given = [bar.chosen, bar.shown]
+        gr.on(
+            [app.load, self.place.timer.tick, bar.chosen.change],
+            guard(self.draw), given, seen, **QUIET,
+        )  # fmt: skip
+        bar.begin.click(lambda: new_id("walk"), None, bar.chosen, **QUIET).then(
+            guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
+        )
+        bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
+        bar.leave.click(lambda: "", None, bar.chosen, **QUIET)
+
+    def draw(self, walk: str | None, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The landing, the stepper or neither; nothing is sent when nothing changed."""
+        if not walk:
+            first = not self.studio.runs.list()
+            state = ("landing", first)
+            if state == shown:
+                return tuple(gr.skip() for _ in range(5))
+            return gr.update(visible=first), gr.update(visible=False), "", gr.skip(), state
+        at = guide.place(guide.find(self.studio, walk))
+        state = ("walk", at)
+        if state == shown:
+            return tuple(gr.skip() for _ in range(5))
+        steps = shell.stepper(at.steps(), at.note, at.share)
+        button = gr.update(value=at.action, visible=bool(at.action), interactive=True)
+        return gr.update(visible=False), gr.update(visible=True), steps, button, state
+
+    def advance(self, walk: str) -> Iterator[tuple[Any, ...]]:
+        """One step of the walk, with the button saying that it is being done."""
+        idle = [gr.skip() for _ in self.leads]
+        yield gr.update(value="Working", interactive=False), *idle
+        work = Work(lambda _: guide.advance(self.studio, found, self.built["label"].make_dataset))
+        found = guide.find(self.studio, walk)
+        for _ in work.steps():
+            pass
+        move = work.result()
+        yield gr.skip(), *self.lead(move)
+
+    def lead(self, move: guide.Move) -> tuple[Any, ...]:
+        """The updates that open what a step made."""
+        data, train, label = gr.skip(), gr.skip(), gr.skip()
+        if move.dataset_id:
+            data = data_tab.show(move.dataset_id)
+        if move.tab == "train":
+            train = train_tab.ask(run=move.runs[0])
+        if move.project_id:
+            label = self.built["label"].open(move.project_id)
+        return self.place.go(move.tab), data, train, label
