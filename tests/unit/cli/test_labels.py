@@ -1,0 +1,141 @@
+"""`labels export` and `pairs make`, with votes and answers made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from studio.generation.request import Generation
+from studio.preference import Item, LabelStore
+from studio.recipe import Recipe
+from studio.training.runs import RunStore
+from studio.workspace import Workspace
+
+
+@pytest.fixture
+def labels(home: Path):
+    store = LabelStore(Workspace(home).votes_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def voted(labels):
+    """Three pairs: one won by a, one by b, one a tie."""
+    project = labels.create_project("first", order="given")
+    labels.add_items(project.id, [Item(f"q{n}", f"a{n}", f"b{n}") for n in range(3)])
+    for choice in ("a", "b", "tie"):
+        shown = labels.next_item(project.id, "ada")
+        assert shown is not None
+        labels.vote(project.id, shown.item_id, "ada", choice)
+    return project
+
+
+@pytest.mark.parametrize(("format", "rows"), [("dpo", 2), ("kto", 4), ("reward", 2)])
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+def test_votes_become_rows(shell, voted, tmp_path, format, rows, suffix):
+    out = tmp_path / "new" / f"labels{suffix}"
+    said = shell(
+        "labels", "export", "--project", "first", "--format", format, "--out", out, "--json"
+    )
+    assert said.code == 0, said.err
+    assert (said.json["rows"], said.json["items"]) == (rows, 3)
+    assert said.json["left_out"] == {"tie": 1}
+    assert shell("data", "inspect", out, "--json").json["kept"] == rows
+
+
+def test_no_votes_yet_is_said(shell, labels, tmp_path):
+    project = labels.create_project("empty")
+    labels.add_items(project.id, [Item("q", "a", "b")])
+    out = tmp_path / "labels.jsonl"
+    sentence = shell("labels", "export", "--project", "empty", "--out", out).refused(1)
+    assert "label some pairs" in sentence
+    assert not out.exists()
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Models that answer at once: their label and the question, except one they agree on."""
+
+    def generate(self, request):
+        generation = Generation(request)
+        generation.begin()
+        for column, asked in enumerate(request.columns):
+            for number, prompt in enumerate(request.prompts):
+                text = prompt[-1]["content"]
+                said = "same" if "agree" in text else f"{asked.label}: {text}"
+                generation.put(column, number, text=said, tokens=3, ended="stop")
+        generation.finish()
+        return generation
+
+    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+
+
+@pytest.fixture
+def run(home: Path):
+    store = RunStore(Workspace(home))
+    made = store.create(Recipe.defaults(name="tuned"))
+    return store.update(made.id, state="finished")
+
+
+def test_pairs_go_to_a_project_and_equal_ones_are_set_aside(shell, labels, answering, run):
+    arguments = ("pairs", "make", "--a", "base", "--b", "tuned", "--project", "first")
+    said = shell(*arguments, "--prompt", "Who?", "--prompt", "you agree", "--json")
+    assert said.code == 0, said.err
+    assert (said.json["added"], said.json["set_aside"]) == (1, {"identical": 1})
+    project = labels.get("first")
+    assert project.items == 1
+    (item,) = labels.judged(project.id)
+    assert {item.answer_a, item.answer_b} == {"base: Who?", "tuned: Who?"}
+    by_label = {source["label"]: source for source in (item.source_a, item.source_b)}
+    assert by_label["tuned"]["run"] == run.id and by_label["tuned"]["recipe"]
+    assert by_label["base"]["run"] is None
+    again = shell(*arguments, "--prompt", "Who?", "--json")
+    assert (again.json["added"], again.json["set_aside"]) == (0, {"duplicate": 1})
+
+
+def test_one_model_on_both_sides_takes_two_seeds(shell, labels, answering, run):
+    said = shell(
+        "pairs", "make", "--a", "tuned", "--b", "tuned", "--project", "first", "--prompt", "Who?",
+        "--temperature", "0.8", "--seed", "5", "--json",
+    )  # fmt: skip
+    assert said.json["set_aside"] == {"identical": 1}
+
+
+def test_generate_prints_both_answers(shell, answering, run, tmp_path):
+    prompts = tmp_path / "questions.txt"
+    prompts.write_text("Who?\nWhere?\n")
+    said = shell("generate", "--run", "tuned", "--prompts", prompts, "--json")
+    assert said.json == [
+        {"prompt": "Who?", "base": "base: Who?", "tuned": "tuned: Who?"},
+        {"prompt": "Where?", "base": "base: Where?", "tuned": "tuned: Where?"},
+    ]
+    assert "tuned   tuned: Who?" in shell("generate", "--run", "tuned", "--prompts", prompts).out
+    assert len(shell("generate", "--run", "tuned", "--prompts", prompts, "--limit", 1).out) < 60
+
+
+def test_several_turns_come_back_as_messages(shell, answering, run, tmp_path):
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": "Ada."},
+    ]
+    path = tmp_path / "chat.jsonl"
+    path.write_text(json.dumps({"messages": turns}) + "\n")
+    (row,) = shell("generate", "--run", "tuned", "--prompts", path, "--json").json
+    assert row["prompt"] == turns[:2]
+
+
+def test_an_answer_that_failed_fails_the_command(shell, monkeypatch, run):
+    def generate(self, request):
+        generation = Generation(request)
+        generation.begin()
+        generation.fail_column(1, "tuned has no adapter.")
+        generation.finish()
+        return generation
+
+    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+    said = shell("generate", "--run", "tuned", "--prompt", "Who?")
+    assert "no adapter" in said.refused(1)

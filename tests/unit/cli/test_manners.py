@@ -1,0 +1,122 @@
+"""Help, exit codes and errors: the same for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMANDS = [
+    "app", "data inspect", "data prepare", "calc", "train", "runs list", "runs show", "runs stop",
+    "runs resume", "generate", "pairs make", "labels export", "hardware",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(shell, command):
+    said = shell(*command.split(), "--help")
+    assert said.code == 0
+    assert f"python -m studio {command}" in said.out.split("Example")[1]
+    assert command == "app" or "--json" in said.out
+
+
+@pytest.mark.parametrize("group", ["", "data", "runs", "pairs", "labels"])
+def test_a_group_alone_says_what_it_holds(shell, group):
+    said = shell(*group.split())
+    assert said.code == 2
+    assert said.out == ""
+    assert "Commands:" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("dta inspect x", "data"),
+        ("data inspekt x", "inspect"),
+        ("data inspect", "SOURCE"),
+        ("data inspect x --limit none", "--limit"),
+        ("data prepare pocket-sft --out a.jsonl --name b", "--out"),
+        ("data prepare pocket-sft --test-out a.jsonl", "--test-out"),
+        ("data prepare pocket-sft --out a.jsonl --map prompt", "key=value"),
+        ("train pocket-stf", "pocket-sft"),
+        ("train no/such/recipe.yaml", "cannot be read"),
+        ("train pocket-sft --set lora_rank=8", "lora_r"),
+        ("train pocket-sft --set lora_r", "key=value"),
+        ("train pocket-sft --set lora_r=[", "YAML"),
+        ("train pocket-sft --set lora_r=none", "lora_r"),
+        ("runs show nothing", "no run"),
+        ("runs stop nothing", "no run"),
+        ("runs resume nothing", "no run"),
+        ("generate --prompt x", "--run"),
+        ("generate --run x", "--prompts"),
+        ("generate --run x --prompt y --top-p 0", "--top-p"),
+        ("generate --run x --prompt y --temperature 9", "--temperature"),
+        ("generate --run x --prompt y", "no run"),
+        ("pairs make --a base --b base --prompt x --project p", "--temperature"),
+        ("labels export --project p --out x.csv", ".csv"),
+        ("labels export --project p --out x.jsonl --format ppo", "--format"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_2(shell, arguments, words):
+    assert words in shell(*arguments.split()).refused(2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("data inspect no-such-file.jsonl", "no-such-file.jsonl"),
+        ("labels export --project p --out x.jsonl", "no labelling project"),
+        ("generate --run x --prompts no-such-file.txt", "no-such-file.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_1(shell, arguments, words):
+    assert words in shell(*arguments.split()).refused(1)
+
+
+def test_a_workspace_that_cannot_be_used_is_one_sentence(shell, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "file" / "home"))
+    assert "STUDIO_HOME" in shell("runs", "list").refused(1)
+
+
+def test_a_fault_of_ours_is_still_one_sentence(shell, monkeypatch):
+    def broken():
+        raise ZeroDivisionError("division by zero\nand more")
+
+    monkeypatch.setattr("studio.hardware.detect", broken)
+    sentence = shell("hardware").refused(1)
+    assert "ZeroDivisionError" in sentence and "--verbose" in sentence
+
+
+def test_what_libraries_print_stays_off_stdout(shell, monkeypatch):
+    from studio import hardware
+
+    real = hardware.detect
+
+    def chatty():
+        sys.stdout.write("loading ...\n")
+        return real()
+
+    monkeypatch.setattr("studio.hardware.detect", chatty)
+    said = shell("hardware", "--json")
+    assert said.json["cores"] >= 1
+    assert "loading" in said.err
+
+
+def test_help_is_there_at_once():
+    command = [sys.executable, "-m", "studio", "--help"]
+    times = []
+    for _ in range(2):  # the first may still have to compile
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 2.0  # 0.3 s alone on the machine; torch alone would take 3 s
+
+
+def test_output_cut_short_is_no_error():
+    code = f"{sys.executable} -m studio train --help | head -1"
+    done = subprocess.run(code, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith("Usage:")
