@@ -133,7 +133,9 @@ def _rows(generation: Generation, lanes: list[_Lane]) -> list[tuple[_Lane, int, 
     rows = []
     for index, prompt in enumerate(generation.request.prompts):
         for lane in lanes:
-            text = prompt_text(resident.tokenizer, prompt, generation.request.raw)
+            own = generation.request.columns[lane.index].prompts
+            asked = own[index] if own else prompt
+            text = prompt_text(resident.tokenizer, asked, generation.request.raw)
             ids = resident.tokenizer(text, add_special_tokens=generation.request.raw)["input_ids"]
             error = None
             if not ids:

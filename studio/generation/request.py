@@ -40,13 +40,15 @@ SAMPLING_PRESETS: dict[str, Sampling] = {
 class Column:
     """One model that answers: a base, or a run's result on top of its base.
 
-    `sampling` overrides the request's, so that one model can stand in two columns.
+    `sampling` overrides the request's, so that one model can stand in two columns; `prompts`, as
+    many as the request's, does so for a column with a conversation of its own.
     """
 
     model: str
     run: str | None = None
     label: str = ""
     sampling: Sampling | None = None
+    prompts: tuple[list[Message] | str, ...] | None = None
 
 
 @dataclass(frozen=True)

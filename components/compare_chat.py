@@ -1,0 +1,205 @@
+"""Chat with two to four columns at once: sent together, written together, stopped together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components import compare_views as views
+from components.common import QUIET, guard, notice, plural, sentence
+from components.compare_left import Left
+from components.comparison import Chat, Turn, finished, sides, vote
+from studio.generation.request import Generation, GenerationRequest
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+Updates = dict[Any, Any]
+_REFRESH = 0.12  # seconds between looks at what is being written
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What a chat needs to go on: the generation under way and its turn."""
+
+    turn: Turn
+    generation: Generation
+
+
+class ChatTab:
+    """The widgets and handlers of the Chat sub-tab. A browser's conversation lives in `chat`."""
+
+    def __init__(self, studio: Studio, left: Left):
+        self.studio, self.left = studio, left
+        self.chat = gr.State(Chat())
+
+    def lay_out(self) -> None:
+        with gr.Column(elem_id="chat-box"):
+            self.view = gr.HTML(
+                views.chat_empty(bool(finished(self.studio))), elem_id="chat-view", autoscroll=True
+            )
+            with gr.Accordion("Exact prompt", open=False, elem_classes="fold quiet"):
+                self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
+            with gr.Column(elem_id="chat-ask"):
+                with gr.Row(visible=False, elem_id="chat-verdict") as self.verdict:
+                    gr.HTML('<span class="verdict-label">Your verdict</span>')
+                    self.votes = {
+                        choice: gr.Button(text, size="sm", min_width=60)
+                        for choice, text in (
+                            ("a", "A is better"), ("b", "B is better"), ("tie", "Tie"),
+                            ("both_bad", "Both bad"),
+                        )
+                    }  # fmt: skip
+                self.said = gr.HTML("", elem_id="chat-said")
+                with gr.Row(elem_id="chat-line"):
+                    self.prompt = gr.Textbox(
+                        show_label=False, placeholder="Ask every column", lines=1, max_lines=8,
+                        elem_id="chat-prompt", scale=6, container=False, autofocus=False,
+                    )  # fmt: skip
+                    self.send = gr.Button(
+                        "Send", variant="primary", elem_id="chat-send", min_width=84, scale=0
+                    )
+                    self.stop = gr.Button(
+                        "Stop", visible=False, elem_id="chat-stop", min_width=84, scale=0
+                    )
+                with gr.Row(elem_id="chat-more"):
+                    self.again = gr.Button("Answer again", size="sm", min_width=60)
+                    self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
+
+    def bind(self) -> None:
+        given = {self.prompt, self.chat, *self.left.inputs}
+        parts = [
+            self.view, self.prompt, self.send, self.stop, self.chat, self.exact, self.verdict,
+            self.said,
+        ]  # fmt: skip
+        streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
+        gr.on(
+            [self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming
+        )
+        self.again.click(guard(self.ask_again), given, parts, **streaming)
+        self.stop.click(guard(self.halt), self.chat, None, **QUIET)
+        self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
+        for choice, button in self.votes.items():
+            button.click(guard(self._voter(choice)), self.chat, [self.said, self.verdict], **QUIET)
+
+    # ---- asking ---------------------------------------------------------------------------------
+
+    def ask(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
+        """Send the prompt to every column and show the answers as they are written."""
+        prompt = (data[self.prompt] or "").strip()
+        chat: Chat = data[self.chat]
+        if not prompt or (chat.live is not None and not chat.live.done):
+            return
+        yield from self._asked(data, chat, prompt)
+
+    def ask_again(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
+        """The last prompt once more, from the next seed."""
+        chat: Chat = data[self.chat]
+        if not chat.turns or (chat.live is not None and not chat.live.done):
+            return
+        last = chat.turns.pop()
+        yield from self._asked(data, chat, last.prompt, seed=last.sampling.seed + 1)
+
+    def _asked(
+        self, data: Mapping[Any, Any], chat: Chat, prompt: str, seed: int | None = None
+    ) -> Iterator[Updates]:
+        try:
+            chosen = sides(self.studio, self.left.columns(data))
+            sampling = self.left.sampling(data)
+        except Exception as error:
+            yield {self.said: notice("error", sentence(error))}
+            return
+        if seed is not None:
+            sampling = sampling.model_copy(update={"seed": seed})
+        system = self.left.system_text(data)
+        if chosen != chat.sides or system.strip() != chat.system.strip():
+            chat = Chat(chosen, system)
+        asking = self._begin(chat, prompt, sampling)
+        yield {
+            self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
+            self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
+            self.verdict: gr.update(visible=False),
+        }  # fmt: skip
+        try:
+            yield from self._written(chat, asking)
+        finally:
+            asking.generation.cancel()  # the page was left: nobody waits for the rest
+        yield self._ended(chat, asking.turn)
+
+    def _begin(self, chat: Chat, prompt: str, sampling: Any) -> _Asking:
+        asked = [chat.messages(at, prompt) for at in range(len(chat.sides))]
+        columns = tuple(
+            replace(side.column, prompts=(messages,))
+            for side, messages in zip(chat.sides, asked, strict=True)
+        )
+        generation = self.studio.generate(GenerationRequest((asked[0],), columns, sampling))
+        first = generation.snapshot()
+        turn = Turn(prompt, asked, sampling, [cells[0] for cells in first.answers], waiting=True)
+        chat.turns.append(turn)
+        chat.live = generation
+        return _Asking(turn, generation)
+
+    def _written(self, chat: Chat, asking: _Asking) -> Iterator[Updates]:
+        """The view whenever it changed, until every column is done."""
+        shown = ""
+        while True:
+            over = asking.generation.wait(_REFRESH)
+            snapshot = asking.generation.snapshot()
+            turn = asking.turn
+            turn.answers = [cells[0] for cells in snapshot.answers]
+            turn.seconds, turn.shared = snapshot.seconds, snapshot.shared
+            turn.waiting, turn.error, turn.done = snapshot.waiting, snapshot.error, over
+            markup = views.chat(chat)
+            if markup != shown:
+                shown = markup
+                yield {self.view: markup}
+            if over:
+                return
+
+    def _ended(self, chat: Chat, turn: Turn) -> Updates:
+        two = len(chat.sides) == 2 and not turn.error
+        fair = two and turn.same_question and all(a.text.strip() for a in turn.answers)
+        different = fair and turn.answers[0].text.strip() != turn.answers[1].text.strip()
+        said = ""
+        if two and not turn.same_question:
+            said = "Votes need both columns to have read the same; start a new chat to judge."
+        return {
+            self.send: gr.update(visible=True),
+            self.stop: gr.update(visible=False),
+            self.exact: views.prompts_given(turn, chat.sides),
+            self.verdict: gr.update(visible=different),
+            self.said: f'<p class="none">{said}</p>' if said else "",
+            self.chat: chat,
+        }
+
+    def halt(self, chat: Chat) -> None:
+        if chat.live is not None:
+            chat.live.cancel()
+
+    def begin_anew(self, chat: Chat) -> Updates:
+        if chat.live is not None:
+            chat.live.cancel()
+        return {
+            self.chat: Chat(),
+            self.view: views.chat_empty(bool(finished(self.studio))),
+            self.exact: views.prompts_given(None, ()),
+            self.verdict: gr.update(visible=False),
+            self.said: "",
+        }
+
+    # ---- voting ---------------------------------------------------------------------------------
+
+    def _voter(self, choice: str) -> Any:
+        def cast(chat: Chat, request: gr.Request) -> Updates:
+            if not chat.turns or not chat.turns[-1].done:
+                return {}
+            name, count = vote(self.studio, chat, choice, request.username or "me")
+            said = f"Kept: {views.VERDICTS[choice]}. {plural(count, 'vote')} in {name}."
+            return {self.said: notice("good", said), self.verdict: gr.update(visible=False)}
+
+        return cast
+
+

@@ -1,0 +1,164 @@
+"""The left of the Compare tab: which columns answer, and how the next token is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.context import Context
+
+from components.common import QUIET, Shell, guard
+from components.comparison import LETTERS, column_choices, finished, usual_columns
+from studio.errors import ConfigError
+from studio.generation.request import SAMPLING_PRESETS, Sampling
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_MAX = {"temperature": 2.0, "top_p": 1.0, "min_p": 0.5, "repetition_penalty": 2.0}
+_KNOBS: tuple[tuple[str, str, str], ...] = (
+    ("temperature", "Temperature", "Spread of the choice; 0 always takes the likeliest token."),
+    ("top_p", "Top-p", "Only tokens that together hold this share."),
+    ("min_p", "Min-p", "Only tokens at least this share as likely as the likeliest."),
+    ("repetition_penalty", "Repetition penalty", "Above 1 makes used tokens less likely."),
+    ("top_k", "Top-k", "Only the k likeliest tokens; 0 for all."),
+    ("max_new_tokens", "Max new tokens", "Where an answer is cut."),
+    ("seed", "Seed", "Same seed, same settings, same text."),
+)
+_WHOLE = ("top_k", "max_new_tokens", "seed")
+_FIRST = "greedy"
+
+
+class Left:
+    """The widgets that chat and prompt set share."""
+
+    def __init__(self, studio: Studio, shell: Shell):
+        self.studio, self.shell = studio, shell
+        self.seen: Any = gr.State(None)
+
+    def lay_out(self) -> None:
+        """The column, inside the open row."""
+        with gr.Column(elem_classes="settle", elem_id="compare-settle"):
+            self.choices = [self._column(at) for at in range(4)]
+            self.more = gr.Button("Add a column", size="sm", elem_id="compare-add")
+            self.preset = gr.Dropdown(
+                [(name.capitalize(), name) for name in SAMPLING_PRESETS], value=_FIRST,
+                label="Sampling", elem_id="compare-preset",
+            )  # fmt: skip
+            with gr.Accordion("Sampling knobs", open=False, elem_classes="fold"):
+                self.knobs = {name: self._knob(name, label, help) for name, label, help in _KNOBS}
+            with gr.Accordion("System prompt", open=False, elem_classes="fold"):
+                self.system = gr.Textbox(
+                    "", show_label=False, lines=3, max_lines=8, elem_id="compare-system",
+                    placeholder="Read by every column before the first prompt",
+                )  # fmt: skip
+        self.inputs = [*self.choices, *self.knobs.values(), self.system]
+
+    def _column(self, at: int) -> gr.Dropdown:
+        runs = finished(self.studio)
+        usual = usual_columns(runs)
+        return gr.Dropdown(
+            self._offered(at, runs), value=usual[at] if at < 2 else "", visible=at < 2,
+            label=f"{LETTERS[at]}", allow_custom_value=True, elem_id=f"compare-{LETTERS[at].lower()}",
+            elem_classes="column-choice",
+        )  # fmt: skip
+
+    @staticmethod
+    def _offered(at: int, runs: list[Any]) -> list[tuple[str, str]]:
+        offered = column_choices(runs)
+        return offered if at == 0 else [*offered, ("no column", "")]
+
+    def _knob(self, name: str, label: str, help: str) -> Any:
+        value = getattr(SAMPLING_PRESETS[_FIRST], name)
+        common: dict[str, Any] = {"label": label, "info": f"{help} ({name})", "value": value}
+        if name in _WHOLE:
+            low = 1 if name == "max_new_tokens" else 0
+            return gr.Number(precision=0, minimum=low, **common)
+        return gr.Slider(0.0 if name != "top_p" else 0.01, _MAX[name], step=0.01, **common)
+
+    # ---- binding --------------------------------------------------------------------------------
+
+    def bind(self, opening: gr.State) -> None:
+        lists = [*self.choices, self.more, self.seen]
+        given = {*self.choices, self.seen}
+        self.shell.timer.tick(guard(self.freshen), given, lists, **QUIET)
+        if Context.root_block is not None:
+            Context.root_block.load(guard(self.freshen), given, lists, **QUIET)
+        opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
+        self.more.click(guard(self.add), {*self.choices}, [*self.choices, self.more], **QUIET)
+        self.preset.input(guard(self.use_preset), self.preset, [*self.knobs.values()], **QUIET)
+
+    def freshen(self, data: Mapping[Any, Any]) -> Any:
+        """New runs appear in the lists; until something was chosen, the newest is in column B."""
+        runs = finished(self.studio)
+        now = tuple(run.id for run in runs)
+        before = data[self.seen]
+        if now == before:
+            return gr.skip()
+        values = [data[choice] or "" for choice in self.choices]
+        untouched = (values[0], values[1]) == self._usual_before(before, runs)
+        if before is None or untouched:
+            values[:2] = usual_columns(runs)
+        return self._columns(values, runs) | {self.seen: now}
+
+    @staticmethod
+    def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:
+        return usual_columns([run for run in runs if run.id in (before or ())])
+
+    def _columns(self, values: list[str], runs: list[Any]) -> dict[Any, Any]:
+        shown = max(2, max((at + 1 for at, value in enumerate(values) if value), default=2))
+        updates: dict[Any, Any] = {
+            choice: gr.update(
+                choices=self._offered(at, runs), value=values[at], visible=at < shown
+            )
+            for at, choice in enumerate(self.choices)
+        }
+        return updates | {self.more: gr.update(visible=shown < len(self.choices))}
+
+    def open(self, wanted: dict[str, Any] | None) -> Any:
+        """Another tab asks for runs: their base and they, side by side."""
+        if not wanted or not wanted.get("runs"):
+            return gr.skip()
+        runs = [self.studio.runs.get(identifier) for identifier in wanted["runs"]]
+        values = [f"base:{runs[0].model}", *(f"run:{run.id}" for run in runs)]
+        values = (values + ["", "", ""])[: len(self.choices)]
+        return self._columns(values, finished(self.studio))
+
+    def add(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """One more column: the newest run that is not in one yet."""
+        runs = finished(self.studio)
+        values = [data[choice] or "" for choice in self.choices]
+        offered = [value for _, value in column_choices(runs)]
+        free = [value for value in reversed(offered) if value not in values] or offered
+        at = next((at for at, value in enumerate(values) if not value), None)
+        if at is not None:
+            values[at] = free[-1] if at == 1 else free[0]
+        return self._columns(values, runs)
+
+    def use_preset(self, name: str) -> list[Any]:
+        preset = SAMPLING_PRESETS.get(name) or Sampling()
+        return [getattr(preset, knob) for knob in self.knobs]
+
+    # ---- reading --------------------------------------------------------------------------------
+
+    def columns(self, data: Mapping[Any, Any]) -> list[str]:
+        return [data[choice] or "" for choice in self.choices]
+
+    def system_text(self, data: Mapping[Any, Any]) -> str:
+        return data[self.system] or ""
+
+    def sampling(self, data: Mapping[Any, Any]) -> Sampling:
+        """The knobs as the engine takes them; a sentence for one out of range."""
+        values = {}
+        for name, knob in self.knobs.items():
+            value = data[knob]
+            if value is None:
+                raise ConfigError(f"{name} is empty; give it a number.")
+            values[name] = int(value) if name in _WHOLE else float(value)
+        try:
+            return Sampling(**values)
+        except ValueError as error:
+            issue = getattr(error, "errors", lambda: [{"loc": ("sampling",), "msg": str(error)}])()
+            first = issue[0]
+            raise ConfigError(f"{first['loc'][0]}: {first['msg'].lower()}.") from None

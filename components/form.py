@@ -1,0 +1,305 @@
+"""The recipe as a form: every knob's widget, made from its field; values in and out.
+
+A knob is named once, in `studio.knobs`. Here its annotation decides the widget, its help and label
+are the field's own, and `only` decides when it is shown. No layout here, and nothing about a page.
+"""
+
+from __future__ import annotations
+
+import functools
+import shlex
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gradio as gr
+import yaml
+
+from studio.errors import ConfigError
+from studio.recipe import Recipe, presets
+
+Kind = Literal["text", "words", "number", "integer", "flag", "maybe", "choice", "several"]
+
+SIMPLE = (
+    "objective", "dataset_name", "model_name_or_path", "start_from", "method", "learning_rate",
+    "num_train_epochs",
+)  # fmt: skip
+"""The knobs that stand before "More", in order; `start_from` only where there is something."""
+EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
+"""What opens first behind "More"."""
+GROUPS = {
+    "objective": "Objective",
+    "adapter": "Adapter",
+    "optimisation": "Optimisation",
+    "memory": "Memory and precision",
+    "keeping": "Watching and keeping",
+}
+_IMPLIED = {"load_in_4bit"}  # the method says it
+_NAMES = {"sft": "SFT", "dpo": "DPO", "lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA"}
+_MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a form needs to know of one field."""
+
+    name: str
+    label: str
+    help: str
+    group: str
+    only: str | None
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    default: Any = None
+
+    def applies(self, objective: str, method: str) -> bool:
+        """Whether the knob does anything for this objective and method."""
+        match self.only:
+            case "adapter":
+                return method != "full"
+            case "quantized":
+                return method == "qlora"
+            case None:
+                return True
+            case other:
+                return objective == other
+
+
+@functools.cache
+def knobs() -> dict[str, Knob]:
+    """Every knob a person can set, by name, in the order of the recipe."""
+    return {name: _knob(name) for name in Recipe.model_fields if name not in _IMPLIED}
+
+
+def _knob(name: str) -> Knob:
+    field = Recipe.model_fields[name]
+    extra = typing.cast(dict[str, Any], field.json_schema_extra or {})
+    kind, choices, optional = _kind(field.annotation)
+    label = extra.get("label") or name.replace("_", " ").capitalize()
+    return Knob(
+        name, label, field.description or "", extra["group"], extra.get("only"),
+        kind, choices, optional, field.default,
+    )  # fmt: skip
+
+
+def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
+    """The kind of widget an annotation asks for, its choices, and whether it may be empty."""
+    optional = False
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        parts = [part for part in typing.get_args(annotation) if part is not type(None)]
+        optional = len(parts) < len(typing.get_args(annotation))
+        annotation = next((p for p in parts if typing.get_origin(p) is tuple), parts[0])
+    if typing.get_origin(annotation) is Literal:
+        return "choice", typing.get_args(annotation), optional
+    if typing.get_origin(annotation) is tuple:
+        inner = typing.get_args(annotation)[0]
+        if typing.get_origin(inner) is Literal:
+            return "several", typing.get_args(inner), optional
+        return "words", (), optional
+    if annotation is bool:
+        return ("maybe" if optional else "flag"), (), optional
+    plain: dict[Any, Kind] = {int: "integer", float: "number"}
+    return plain.get(annotation, "text"), (), optional
+
+
+# ---- widgets ------------------------------------------------------------------------------------
+
+
+def widget(knob: Knob, value: Any, **settings: Any) -> Any:
+    """A widget for a knob, inside whatever layout is open; its help ends in the field's name."""
+    common = {
+        "label": knob.label,
+        "value": shown(knob, value),
+        "info": help_of(knob.name),
+        "elem_classes": "knob",
+        "elem_id": f"knob-{knob.name.replace('_', '-')}",
+        "min_width": 80,
+        **settings,
+    }
+    match knob.kind:
+        case "flag":
+            return gr.Checkbox(**common)
+        case "integer":
+            return gr.Number(precision=0, **common)
+        case "choice":
+            return gr.Dropdown([(_NAMES.get(c, c), c) for c in knob.choices], **common)
+        case "several":
+            return gr.Dropdown(list(knob.choices), multiselect=True, **common)
+        case "maybe":
+            return gr.Dropdown(_MAYBE, **common)
+        case _:
+            return gr.Textbox(max_lines=1, **common)
+
+
+def help_of(name: str) -> str:
+    """A knob's one line of help, ending in the field's own name."""
+    return f"{knobs()[name].help} ({name})"
+
+
+def choices_of(name: str) -> list[tuple[str, str]]:
+    """(label, value) pairs of a knob with fixed choices, for a widget of one's own."""
+    return [(_NAMES.get(choice, choice.capitalize()), choice) for choice in knobs()[name].choices]
+
+
+def shown(knob: Knob, value: Any) -> Any:
+    """A recipe's value as its widget holds it."""
+    match knob.kind:
+        case "number":
+            return "" if value is None else number_text(value)
+        case "maybe":
+            return {None: "auto", True: "yes", False: "no"}[value]
+        case "several":
+            return list(value)
+        case "words":
+            if value is None or isinstance(value, str):
+                return value or ""
+            return ", ".join(str(part) for part in value)
+        case "text":
+            return value or ""
+        case _:
+            return value
+
+
+def number_text(value: float) -> str:
+    """`0.0002` -> `2e-4`, `3.0` -> `3`: as people write rates."""
+    if value and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:g}"
+
+
+def given(knob: Knob, value: Any) -> Any:
+    """A widget's value as the recipe takes it; a `ConfigError` for a number that is none."""
+    match knob.kind:
+        case "number" | "integer":
+            return _number(knob, value)
+        case "maybe":
+            return {"yes": True, "no": False}.get(value)
+        case "several":
+            return tuple(value or ())
+        case "words":
+            parts = [part.strip() for part in str(value or "").split(",") if part.strip()]
+            return tuple(parts) if parts or not knob.optional else None
+        case "text":
+            text = str(value or "").strip()
+            return text if text or not knob.optional else None
+        case _:
+            return value
+
+
+def _number(knob: Knob, value: Any) -> float | int | None:
+    text = "" if value is None else str(value).strip().replace(",", ".")
+    if not text:
+        if knob.optional:
+            return None
+        raise ConfigError(f"{knob.label} ({knob.name}) is empty; give it a number.")
+    try:
+        number = float(text)
+    except ValueError:
+        raise ConfigError(
+            f"{knob.label} ({knob.name}) cannot be {text!r}; give it a number such as "
+            f"{number_text(knob.default) if knob.default else 10}."
+        ) from None
+    return int(number) if knob.kind == "integer" else number
+
+
+def read(values: Mapping[str, Any]) -> Recipe:
+    """The recipe that a form's values make; knobs that do not apply are left at their defaults."""
+    objective, method = values["objective"], values["method"]
+    known = knobs()
+    return Recipe.of(
+        {
+            name: given(known[name], value)
+            for name, value in values.items()
+            if known[name].applies(objective, method)
+        }
+    )
+
+
+def written(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's values as the form's widgets hold them."""
+    return {name: shown(knob, getattr(recipe, name)) for name, knob in knobs().items()}
+
+
+# ---- defaults that follow -----------------------------------------------------------------------
+
+Choice = tuple[str, str, str]  # objective, method, model
+
+
+@functools.cache
+def shipped() -> dict[str, Recipe]:
+    """The shipped recipes by slug, read once."""
+    return presets()
+
+
+def usual(choice: Choice) -> tuple[Recipe, str]:
+    """The customary recipe for an objective, a method and a model, and whose custom it is."""
+    objective, method, model = choice
+    near = [
+        (slug, recipe)
+        for slug, recipe in shipped().items()
+        if (recipe.objective, recipe.model_name_or_path) == (objective, model)
+    ]
+    for slug, recipe in near:
+        if recipe.method == method:
+            return recipe, f"as in the shipped recipe {slug}"
+    for slug, recipe in near:
+        if "full" not in (method, recipe.method):
+            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
+    name = f"{_NAMES.get(method, method)} {_NAMES.get(objective, objective)}"
+    plain = Recipe.defaults(objective, method, model_name_or_path=model)
+    return plain, f"usual for {name}"
+
+
+def follow(before: Choice, after: Choice) -> tuple[dict[str, Any], str]:
+    """What changes in the form when objective, method or model does, and a line that says so."""
+    if before == after:
+        return {}, ""
+    (old, _), (new, why) = usual(before), usual(after)
+    kept = {"name", "objective", "method", "model_name_or_path", "dataset_name", "start_from"}
+    changes, words = {}, []
+    for name, knob in knobs().items():
+        if name in kept or not knob.applies(after[0], after[1]):
+            continue
+        value = getattr(new, name)
+        if value == getattr(old, name) and knob.applies(before[0], before[1]):
+            continue
+        changes[name] = shown(knob, value)
+        if value != getattr(old, name):
+            words.append(f"{knob.label.lower()} {_said(knob, value)}")
+    if not words:
+        return changes, ""
+    said = ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+    return changes, f"{said[0].upper()}{said[1:]}: {why}."
+
+
+def _said(knob: Knob, value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(shown(knob, value)) if value is not None else "automatic"
+
+
+# ---- the command --------------------------------------------------------------------------------
+
+
+def command(recipe: Recipe) -> str:
+    """The shell command that starts this very run: the nearest shipped recipe and what differs."""
+    plain = recipe.model_dump(mode="json")
+
+    def differences(other: Recipe) -> dict[str, Any]:
+        theirs = other.model_dump(mode="json")
+        return {name: value for name, value in plain.items() if value != theirs[name]}
+
+    candidates = {slug: differences(other) for slug, other in shipped().items()}
+    slug = min(candidates, key=lambda name: len(candidates[name]))
+    sets = [f"--set {shlex.quote(f'{k}={_flat(v)}')}" for k, v in candidates[slug].items()]
+    return " \\\n  ".join([f"python -m studio train {slug}", *sets])
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

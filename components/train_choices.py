@@ -1,0 +1,171 @@
+"""What the Train form offers and says: datasets, runs to start from, the button, the estimate."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+from components.common import esc, plural, sentence, thousands
+from components.data_views import TYPE_NAMES
+from studio.data import SAMPLES
+from studio.data.sources import sample_path
+from studio.errors import StudioError
+from studio.recipe import OBJECTIVE_TYPES, Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+    from studio.training.runs import Run
+
+FROM_BASE = ("the base model", "")
+_SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
+DOT = " \N{MIDDLE DOT} "
+
+
+def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
+    """(label, value) of the datasets that an objective can learn from: prepared ones, then samples."""
+    wanted = OBJECTIVE_TYPES[objective]
+    prepared = [dataset for dataset in studio.datasets.list() if dataset.type in wanted]
+    offered = [
+        (
+            DOT.join(
+                (
+                    dataset.name,
+                    plural(dataset.rows.get("train", 0), "row"),
+                    TYPE_NAMES.get(dataset.type, dataset.type),
+                )
+            ),
+            dataset.id,
+        )
+        for dataset in prepared
+    ]
+    names = {dataset.name for dataset in prepared}
+    offered += [
+        (f"{alias}{DOT}sample{DOT}{TYPE_NAMES[kind]}", alias)
+        for alias, kind in _SAMPLE_TYPES.items()
+        if alias in SAMPLES and alias not in names and kind in wanted
+    ]
+    return offered
+
+
+def dataset_value(studio: Studio, name: str | None) -> str | None:
+    """The id of a prepared dataset by whatever name it goes; other names as they are."""
+    for dataset in studio.datasets.list():
+        if name in (dataset.id, dataset.name):
+            return dataset.id
+    return name
+
+
+def train_rows(studio: Studio, name: str | None) -> int | None:
+    """Rows that will be trained on, as far as that is known without reading the data."""
+    for dataset in studio.datasets.list():
+        if name in (dataset.id, dataset.name):
+            return dataset.rows.get("train")
+    return None
+
+
+@functools.cache
+def _sample_rows(alias: str) -> int | None:
+    try:
+        with sample_path(alias).open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except OSError:
+        return None
+
+
+def start_label(studio: Studio, name: str | None) -> str:
+    """What the primary button says."""
+    rows = train_rows(studio, name)
+    if rows is not None:
+        return f"Train on {plural(rows, 'row')}"
+    return f"Train on {name}" if name in SAMPLES else "Train"
+
+
+def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[str, str]]:
+    """The base, and the runs of this model whose adapter can be continued."""
+    if method == "full":
+        return [FROM_BASE]
+    runs = [run for run in continuable(studio) if run.model == model]
+    return [FROM_BASE, *((run_label(run), run.id) for run in runs)]
+
+
+def continuable(studio: Studio) -> list[Run]:
+    """Runs with an adapter, newest first."""
+    return [
+        run
+        for run in studio.runs.list()
+        if run.state in ("finished", "stopped") and run.adapter is not None
+    ]
+
+
+def newest_sft(studio: Studio, model: str) -> Run | None:
+    """The SFT run that DPO on this model would go on from."""
+    for run in continuable(studio):
+        if run.model == model and run.objective == "sft":
+            return run
+    return None
+
+
+def run_label(run: Any) -> str:
+    """A run in a list of choices."""
+    return f"{run.name}{DOT}{run.objective.upper()}, {plural(run.step, 'step')}"
+
+
+def signature(studio: Studio) -> tuple[Any, ...]:
+    """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
+    return (
+        studio.workspace.datasets.stat().st_mtime_ns,
+        tuple(run.id for run in continuable(studio)),
+        studio.worker.ready,
+    )
+
+
+def free_name(studio: Studio, recipe: Recipe) -> str:
+    """The recipe's name, or one made of model and objective, numbered when it is taken."""
+    short = re.split(r"[\\/]", recipe.model_name_or_path.rstrip("/\\"))[-1]
+    wanted = (recipe.name.strip() or f"{short}-{recipe.objective}")[:110]
+    taken = {run.name for run in studio.runs.list()}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted} {number}", number + 1
+    return name
+
+
+# ---- the line beside the button -----------------------------------------------------------------
+
+
+def planned_steps(recipe: Recipe, rows: int | None) -> int | None:
+    """Optimizer steps over so many rows on one device, without packing."""
+    if recipe.max_steps > 0:
+        return recipe.max_steps
+    if not rows:
+        return None
+    batches = -(-rows // recipe.per_device_train_batch_size)
+    each = max(1, -(-batches // recipe.gradient_accumulation_steps))
+    return max(1, round(each * recipe.num_train_epochs))
+
+
+def estimate_line(studio: Studio, recipe: Recipe) -> str:
+    """Trainable parameters, memory, steps and time; only the steps while the rest is not known."""
+    rows = train_rows(studio, recipe.dataset_name)
+    if rows is None and recipe.dataset_name in SAMPLES:
+        rows = _sample_rows(recipe.dataset_name)
+    steps = planned_steps(recipe, rows)
+    said = f"{thousands(steps)} steps" if steps else ""
+    if not studio.worker.ready:
+        return line_html(said, "memory and time follow once the libraries are loaded")
+    try:
+        from studio.calculator import estimate_recipe
+
+        estimate = estimate_recipe(recipe, rows=rows)
+        return line_html(estimate.line(), said, estimate.verdict)
+    except StudioError as error:
+        return line_html(said, sentence(error))
+
+
+def line_html(text: str, more: str = "", verdict: str = "") -> str:
+    """The line's markup; its space is kept while it is empty."""
+    kind = {"fits": "good", "tight": "warn", "does not fit": "danger"}.get(verdict, "")
+    body = f"<b>{esc(text)}</b>" if text else ""
+    rest = f"<span>{esc(more)}</span>" if more else ""
+    return f'<p class="estimate {kind}">{body}{rest}</p>'

@@ -1,0 +1,291 @@
+"""The left of the Train tab: the recipe as a form, as YAML and as a command, and what it will take."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.context import Context
+
+from components import form, train_choices
+from components.common import QUIET, Shell, guard, notice, sentence
+from components.form import EVERYDAY, GROUPS, SIMPLE, knobs
+from studio.errors import StudioError
+from studio.models.catalog import POCKET, choices
+from studio.recipe import Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+Updates = dict[Any, Any]
+_FIRST: form.Choice = ("sft", "lora", POCKET)
+
+
+class RecipeForm:
+    """The form's widgets by knob, and their handlers. What a browser has typed lives in the page."""
+
+    def __init__(self, studio: Studio, shell: Shell):
+        self.studio, self.shell = studio, shell
+        self.fields: dict[str, Any] = {}
+        self.settled = gr.State(_FIRST)
+        self.seen: Any = gr.State(())
+        self.started = gr.State("")
+        """The id of the run that this browser started last."""
+
+    # ---- layout ---------------------------------------------------------------------------------
+
+    def lay_out(self) -> None:
+        """The column, inside the open row."""
+        recipe, _ = form.usual(_FIRST)
+        with gr.Column(elem_classes="settle", elem_id="train-form"):
+            with gr.Column(elem_classes="simple"):
+                self._simple(recipe)
+            self.note = gr.HTML("", elem_id="train-note")
+            with gr.Accordion("More", open=False, elem_classes="fold"):
+                self._more(recipe)
+            with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
+                self._text(recipe)
+            self.line = gr.HTML(train_choices.line_html(""), elem_id="train-line")
+            self.trouble = gr.HTML("", elem_id="train-trouble")
+            self.start = gr.Button(
+                "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
+            )
+
+    def _simple(self, recipe: Recipe) -> None:
+        add = functools.partial(self._add, recipe)
+        self.fields["objective"] = gr.Radio(
+            form.choices_of("objective"), value=recipe.objective, label="Objective",
+            elem_classes=["segmented", "knob"], info=form.help_of("objective"),
+        )  # fmt: skip
+        self.fields["dataset_name"] = gr.Dropdown(
+            train_choices.dataset_choices(self.studio, recipe.objective), value=recipe.dataset_name,
+            label="Dataset", allow_custom_value=True, elem_id="train-dataset", elem_classes="knob",
+            info=form.help_of("dataset_name"),
+        )  # fmt: skip
+        self.fields["model_name_or_path"] = gr.Dropdown(
+            choices(), value=recipe.model_name_or_path, label="Model", allow_custom_value=True,
+            elem_id="train-model", elem_classes="knob", info=form.help_of("model_name_or_path"),
+        )  # fmt: skip
+        self.fields["start_from"] = gr.Dropdown(
+            [train_choices.FROM_BASE], value="", label="Start from", visible=False,
+            elem_id="train-start-from", elem_classes="knob", info=form.help_of("start_from"),
+        )  # fmt: skip
+        with gr.Row(elem_classes="pair"):
+            add("method", min_width=100)
+            add("learning_rate")
+            add("num_train_epochs")
+        gr.HTML('<p id="knob-help" aria-hidden="true"></p>')
+
+    def _more(self, recipe: Recipe) -> None:
+        self._add(recipe, "name")
+        with gr.Row(elem_classes="pair"):
+            for name in EVERYDAY:
+                self._add(recipe, name)
+        for group, title in GROUPS.items():
+            names = [
+                name
+                for name, knob in knobs().items()
+                if knob.group == group and name not in (*SIMPLE, *EVERYDAY)
+            ]
+            if names:
+                with gr.Accordion(title, open=False, elem_classes="fold inner"):
+                    for name in names:
+                        self._add(recipe, name)
+        self._add(recipe, "model_revision")
+
+    def _add(self, recipe: Recipe, name: str, **settings: Any) -> None:
+        knob = knobs()[name]
+        visible = knob.applies(recipe.objective, recipe.method)
+        self.fields[name] = form.widget(knob, getattr(recipe, name), visible=visible, **settings)
+
+    def _text(self, recipe: Recipe) -> None:
+        self.preset = gr.Dropdown(
+            list(form.shipped()), value=None, label="Begin with a shipped recipe",
+            elem_id="train-preset",
+        )  # fmt: skip
+        self.yaml = gr.Textbox(
+            recipe.to_yaml(), lines=9, max_lines=18, label="recipe.yaml", elem_classes="mono",
+            elem_id="train-yaml", buttons=["copy"],
+        )  # fmt: skip
+        self.apply = gr.Button("Apply this YAML", size="sm", elem_id="train-apply")
+        self.command = gr.Textbox(
+            form.command(recipe), lines=2, max_lines=10, label="The same in a shell",
+            elem_classes="mono", elem_id="train-command", interactive=False, buttons=["copy"],
+        )  # fmt: skip
+
+    # ---- binding --------------------------------------------------------------------------------
+
+    def bind(self) -> None:
+        """Bind the handlers; call once everything is laid out."""
+        fields = set(self.fields.values())
+        leading = [self.fields[name] for name in ("objective", "method", "model_name_or_path")]
+        everything = [*self.fields.values(), self.settled, self.note]
+        gr.on(
+            [widget.input for widget in leading],
+            guard(self.follow), {*fields, self.settled}, everything, **QUIET,
+        )  # fmt: skip
+        changes = [widget.change for widget in self.fields.values()]
+        gr.on(
+            changes, guard(self.restate), fields, [self.yaml, self.command, self.start, self.trouble],
+            trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
+        gr.on(
+            [*changes, self.seen.change],
+            guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
+        self.preset.input(guard(self.use_preset), self.preset, everything, **QUIET)
+        self.apply.click(
+            guard(self.use_yaml), self.yaml, [*everything, self.trouble], **QUIET
+        )
+        self.start.click(
+            guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
+        )
+        lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen, self.start]
+        inputs = {*fields, self.seen}
+        blocks = Context.root_block
+        if blocks is not None:
+            blocks.load(guard(self.freshen), inputs, lists, **QUIET)
+        self.shell.timer.tick(guard(self.freshen), inputs, lists, **QUIET)
+
+    def _values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        values = {name: data[widget] for name, widget in self.fields.items()}
+        values["start_from"] = values["start_from"] or None
+        return values
+
+    # ---- handlers -------------------------------------------------------------------------------
+
+    def follow(self, data: Mapping[Any, Any]) -> Updates:
+        """Objective, method or model changed: the defaults and what applies change with it."""
+        values = self._values(data)
+        return self._turned(values, data[self.settled])
+
+    def _turned(self, values: dict[str, Any], before: form.Choice) -> Updates:
+        after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
+        changes, note = form.follow(before, after)
+        updates: Updates = self._visible(after)
+        for name, value in changes.items():
+            updates[self.fields[name]] = gr.update(value=value, visible=True)
+        start, note = self._start_from(values, before, after, note)
+        updates[self.fields["start_from"]] = start
+        if before[0] != after[0]:
+            updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
+            updates[self.fields["name"]] = ""
+        return updates | {self.settled: after, self.note: notice("info", note)}
+
+    def _visible(self, choice: form.Choice) -> Updates:
+        return {
+            self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
+            for name, knob in knobs().items()
+            if knob.only is not None
+        }
+
+    def _start_from(
+        self, values: dict[str, Any], before: form.Choice, after: form.Choice, note: str
+    ) -> tuple[Any, str]:
+        """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
+        offered = train_choices.start_choices(self.studio, after[2], after[1])
+        chosen = values["start_from"] or ""
+        if chosen not in [value for _, value in offered]:
+            chosen = ""
+        if before[0] != after[0]:
+            chosen = ""
+            newest = train_choices.newest_sft(self.studio, after[2]) if after[0] == "dpo" else None
+            if newest is not None and newest.id in [value for _, value in offered]:
+                chosen = newest.id
+                note = f"{note} Starts from {newest.name}, whose frozen copy is the reference."
+        visible = len(offered) > 1
+        return gr.update(choices=offered, value=chosen, visible=visible), note.strip()
+
+    def _dataset(self, objective: str, chosen: str | None) -> Any:
+        offered = train_choices.dataset_choices(self.studio, objective)
+        names = [value for _, value in offered]
+        value = chosen if chosen in names else next(iter(names), None)
+        return gr.update(choices=offered, value=value)
+
+    def filled(self, recipe: Recipe, note: str = "") -> Updates:
+        """Every widget set to a recipe."""
+        choice = (recipe.objective, recipe.method, recipe.model_name_or_path)
+        updates = self._visible(choice)
+        for name, value in form.written(recipe).items():
+            visible = knobs()[name].applies(choice[0], choice[1])
+            updates[self.fields[name]] = gr.update(value=value, visible=visible)
+        offered = train_choices.start_choices(self.studio, choice[2], choice[1])
+        updates[self.fields["start_from"]] = gr.update(
+            choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
+        )
+        datasets = train_choices.dataset_choices(self.studio, recipe.objective)
+        updates[self.fields["dataset_name"]] = gr.update(
+            choices=datasets, value=train_choices.dataset_value(self.studio, recipe.dataset_name)
+        )
+        return updates | {self.settled: choice, self.note: notice("info", note)}
+
+    def use_preset(self, slug: str | None) -> Updates:
+        if not slug:
+            return {}
+        return self.filled(form.shipped()[slug], f"Every knob set as in {slug}.")
+
+    def use_yaml(self, text: str) -> Updates:
+        try:
+            recipe = Recipe.from_yaml(text)
+        except StudioError as error:
+            return {self.trouble: notice("error", sentence(error))}
+        return self.filled(recipe, "Every knob set as in the YAML.") | {self.trouble: ""}
+
+    def restate(self, data: Mapping[Any, Any]) -> Updates:
+        """The YAML, the command and the button say what the form says."""
+        values = self._values(data)
+        label = train_choices.start_label(self.studio, values["dataset_name"])
+        try:
+            recipe = form.read(values)
+        except StudioError as error:
+            return {self.trouble: notice("error", sentence(error)), self.start: label}
+        return {
+            self.yaml: recipe.to_yaml(),
+            self.command: form.command(recipe),
+            self.start: gr.update(value=label),
+            self.trouble: "",
+        }
+
+    def estimate(self, data: Mapping[Any, Any]) -> str:
+        """What the run will take, on one line."""
+        try:
+            recipe = form.read(self._values(data))
+        except StudioError:
+            return train_choices.line_html("")  # restate says what is wrong
+        return train_choices.estimate_line(self.studio, recipe)
+
+    def freshen(self, data: Mapping[Any, Any]) -> Any:
+        """New datasets and runs appear in the lists; nothing is sent while there are none."""
+        now = train_choices.signature(self.studio)
+        if now == data[self.seen]:
+            return gr.skip()
+        values = self._values(data)
+        offered = train_choices.start_choices(
+            self.studio, values["model_name_or_path"], values["method"]
+        )
+        dataset = train_choices.dataset_value(self.studio, values["dataset_name"])
+        return {
+            self.fields["dataset_name"]: gr.update(
+                choices=train_choices.dataset_choices(self.studio, values["objective"]),
+                value=dataset,
+            ),
+            self.fields["start_from"]: gr.update(choices=offered, visible=len(offered) > 1),
+            self.start: gr.update(value=train_choices.start_label(self.studio, dataset)),
+            self.seen: now,
+        }
+
+    def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
+        """Queue the run; what is wrong is said beside the button."""
+        values = self._values(data)
+        label = train_choices.start_label(self.studio, values["dataset_name"])
+        yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}
+        updates: Updates = {}
+        try:
+            recipe = form.read(values)
+            name = train_choices.free_name(self.studio, recipe)
+            updates[self.started] = self.studio.train(recipe.with_(name=name)).id
+        except Exception as error:
+            updates[self.trouble] = notice("error", sentence(error))
+        yield updates | {self.start: gr.update(value=label, interactive=True)}

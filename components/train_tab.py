@@ -1,0 +1,122 @@
+"""Train: a recipe on the left, what becomes of it on the right.
+
+`train_form` holds the left column, `train_watch` the right one; `form` and `plots` know nothing
+about a page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components import form
+from components.common import QUIET, Shell, guard
+from components.train_form import RecipeForm, Updates
+from components.train_watch import Watch
+from studio.recipe import OBJECTIVE_TYPES, Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+
+@dataclass(frozen=True)
+class TrainHandles:
+    """What the page's wiring uses."""
+
+    opening: gr.State
+    """Set to `ask(...)` to fill the form from another tab, or to bring a run into view."""
+    start: gr.Button
+    """The tab's primary button."""
+    started: gr.State
+    """The id of the run that this page started last."""
+    viewing: gr.State
+    """The id of the run in view; empty while there is none."""
+    compare: gr.Button
+    """Pressed to compare the run in view (`viewing`) with its base; there once it left weights."""
+
+
+def ask(
+    dataset: str | None = None,
+    objective: str | None = None,
+    start_from: str | None = None,
+    run: str | None = None,
+    model: str | None = None,
+) -> dict[str, Any]:
+    """A value for `TrainHandles.opening`: what to set in the form, or the run to show."""
+    wanted = {
+        "dataset": dataset, "objective": objective, "start_from": start_from,
+        "model": model, "run": run,
+    }  # fmt: skip
+    return {**wanted, "asked": time.monotonic()}
+
+
+def build(studio: Studio, shell: Shell) -> TrainHandles:
+    """Lay the tab out inside the open `gr.Tab` and bind it."""
+    left, right = RecipeForm(studio, shell), Watch(studio, shell)
+    opening = gr.State(None)
+    with gr.Row(elem_classes="desk", elem_id="train-desk"):
+        left.lay_out()
+        right.lay_out()
+    left.bind()
+    right.bind(left.started)
+
+    def show(wanted: dict[str, Any] | None, session: Any) -> Any:
+        run = (wanted or {}).get("run")
+        return replace(session, run_id=run) if run else gr.skip()
+
+    def fill(data: Mapping[Any, Any]) -> Any:
+        wanted = data[opening] or {}
+        if not any(wanted.get(key) for key in ("dataset", "objective", "start_from", "model")):
+            return gr.skip()
+        return filled(studio, left, wanted)
+
+    everything = [*left.fields.values(), left.settled, left.note]
+    opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
+    opening.change(guard(fill), {opening}, everything, **QUIET)
+    _endpoints(studio)
+    return TrainHandles(opening, left.start, left.started, right.viewing, right.compare)
+
+
+def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:
+    """The form set for a dataset, an objective and a run to go on from, with their usual values."""
+    objective, model, parent = wanted.get("objective"), wanted.get("model"), None
+    changes: dict[str, Any] = {}
+    if wanted.get("start_from"):
+        parent = studio.runs.get(wanted["start_from"])
+        changes |= {"start_from": parent.id}
+        model = model or parent.model
+    if wanted.get("dataset"):
+        dataset = studio.dataset_for(wanted["dataset"])
+        changes["dataset_name"] = dataset.id
+        fitting = [kind for kind, types in OBJECTIVE_TYPES.items() if dataset.type in types]
+        objective = objective or next(iter(fitting), None)
+    objective, model = objective or "sft", model or "pocket"
+    method = parent.method if parent and parent.method != "full" else "lora"
+    recipe, why = form.usual((objective, method, model))
+    changes["name"] = ""
+    if "dataset_name" not in changes:
+        changes["dataset_name"] = recipe.dataset_name
+    note = f"Every knob {why}."
+    if parent:
+        note += f" Starts from {parent.name}."
+    return left.filled(recipe.with_(**changes), note)
+
+
+def _endpoints(studio: Studio) -> None:
+    """The public ones: for scripts and for `gradio_client`."""
+
+    def train(recipe: str) -> dict[str, Any]:
+        return studio.train(Recipe.from_yaml(recipe)).as_dict()
+
+    def runs() -> list[dict[str, Any]]:
+        return [run.as_dict() for run in studio.runs.list()]
+
+    gr.api(
+        guard(train), api_name="train",
+        api_description="Queue a run from a recipe's YAML; returns the run.",
+    )  # fmt: skip
+    gr.api(guard(runs), api_name="runs", api_description="All runs, newest first.")
