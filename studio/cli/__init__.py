@@ -23,7 +23,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageErro
 
 from studio import __version__
 from studio.cli import calc, data, generate, hardware, labels, serve, train
-from studio.cli.output import example, say_error
+from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
 __all__ = ["app", "main"]
@@ -86,6 +86,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    Terminal.verbose = verbose
     if not verbose:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import sys
@@ -32,12 +33,22 @@ def say_error(sentence: str) -> None:
     typer.echo(f"error: {' '.join(sentence.split())}", err=True)
 
 
+class _Nowhere(io.TextIOBase):
+    """Takes what libraries print and drops it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 class Terminal:
-    """One command's way out. While it is open, whatever libraries print goes to stderr.
+    """One command's way out. While it is open, whatever libraries print is dropped, or goes to
+    stderr under `--verbose`: stdout is for the result alone.
 
     with Terminal(as_json) as out:
         out.result({"rows": 3}, "3 rows")
     """
+
+    verbose = False  # set once, from the command line
 
     def __init__(self, as_json: bool = False):
         self.as_json = as_json
@@ -45,7 +56,8 @@ class Terminal:
         self._studio: Studio | None = None
 
     def __enter__(self) -> Self:
-        self._stdout, sys.stdout = sys.stdout, sys.stderr
+        self._stdout = sys.stdout
+        sys.stdout = sys.stderr if Terminal.verbose else _Nowhere()
         return self
 
     def __exit__(

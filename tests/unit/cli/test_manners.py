@@ -102,6 +102,9 @@ def test_what_libraries_print_stays_off_stdout(shell, monkeypatch):
     monkeypatch.setattr("studio.hardware.detect", chatty)
     said = shell("hardware", "--json")
     assert said.json["cores"] >= 1
+    assert said.err == ""
+    said = shell("--verbose", "hardware", "--json")
+    assert said.json["cores"] >= 1
     assert "loading" in said.err
 
 
