@@ -32,8 +32,8 @@ class Column:
         )
 
     def is_(self, *shapes: str) -> bool:
-        """Mostly one of these shapes."""
-        return self.share(*shapes) >= 0.6
+        """One of these shapes at least half the time."""
+        return self.share(*shapes) >= 0.5
 
     @property
     def mean_characters(self) -> float:

@@ -119,7 +119,11 @@ FAMILIES = {
         "conversational",
         {"messages": [user("Hi"), assistant("Yo")]},
     ),
-    "bare list": ([user("Hi"), assistant("Yo")], "conversational", {"messages": [user("Hi"), assistant("Yo")]}),
+    "bare list": (
+        [user("Hi"), assistant("Yo")],
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
     "pairs with odd names": (
         {"messages": [{"my_system": "S", "my_input": "Hi", "my_output": "Yo"}]},
         "conversational",
@@ -226,7 +230,10 @@ FAMILIES = {
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
     "a list of scored answers": (
-        {"instruction": "Q", "completions": [{"response": "bad", "score": 1}, {"response": "good", "score": 9}]},
+        {
+            "instruction": "Q",
+            "completions": [{"response": "bad", "score": 1}, {"response": "good", "score": 9}],
+        },
         "preference",
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
@@ -295,14 +302,19 @@ def test_the_detector_judges_by_many_rows_and_not_by_the_first(tmp_path):
 
 
 def test_scores_that_tie_are_set_aside(tmp_path):
-    rows = [{"prompt": "Q", "response_a": "x", "response_b": "y", "winner": w} for w in ("a", "tie")]
+    rows = [
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "winner": w} for w in ("a", "tie")
+    ]
     seen = inspected(tmp_path, rows)
     assert (seen.type, seen.kept, seen.problem_counts) == ("preference", 1, {"tie": 1})
 
 
 def test_finished_text_is_told_from_its_parts(tmp_path):
     rows = [
-        {"Tweet text": f"my phone broke again {n}", "output": f"### Text: my phone broke again {n}\n\nno"}
+        {
+            "Tweet text": f"my phone broke again {n}",
+            "output": f"### Text: my phone broke again {n}\n\nno",
+        }
         for n in range(4)
     ]
     seen = inspected(tmp_path, rows)
@@ -336,7 +348,7 @@ def test_a_person_can_overrule_the_detector(tmp_path):
     ],
 )
 def test_wrong_overrules_are_refused_with_a_sentence(tmp_path, options, sentence):
-    with pytest.raises(DataError, match=".*") as caught:
+    with pytest.raises(DataError) as caught:
         inspected(tmp_path, [{"v1": "ham", "v2": "See you at noon"}], **options)
     assert sentence in str(caught.value)
 

@@ -1,0 +1,96 @@
+"""What is wrong with a row is listed with its number; errors set it aside, warnings keep it."""
+
+import json
+
+import pytest
+
+from studio.data import inspect
+
+
+def inspected(tmp_path, rows):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return inspect(path)
+
+
+GOOD_SFT = {"instruction": "Name a tree.", "input": "", "output": "Oak"}
+GOOD_DPO = {"prompt": "Q", "chosen": "yes please", "rejected": "no"}
+GOOD_CHAT = {
+    "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+}
+
+
+def chat(*turns):
+    names = {"u": "user", "a": "assistant", "s": "system"}
+    return {"messages": [{"role": names[r], "content": text} for r, text in turns]}
+
+
+CASES = [
+    (GOOD_SFT, {**GOOD_SFT, "output": "  "}, "empty_field", "error"),
+    (GOOD_SFT, {"instruction": "Name a tree."}, "missing_field", "error"),
+    (GOOD_SFT, {**GOOD_SFT, "output": True}, "wrong_type", "error"),
+    (GOOD_SFT, {**GOOD_SFT, "output": "I am {{name}}."}, "placeholder", "warning"),
+    (GOOD_SFT, {**GOOD_SFT, "output": "Oak<|im_end|>"}, "template_token", "warning"),
+    (GOOD_SFT, {**GOOD_SFT, "output": "caf\ufffd"}, "replacement_character", "warning"),
+    (GOOD_SFT, {**GOOD_SFT, "output": "half \ud83d"}, "lone_surrogate", "error"),
+    (GOOD_SFT, {**GOOD_SFT, "output": "Human: and you?"}, "role_mark", "warning"),
+    (GOOD_SFT, GOOD_SFT, "duplicate", "warning"),
+    (GOOD_DPO, {**GOOD_DPO, "prompt": "R", "rejected": "yes please "}, "equal_sides", "error"),
+    (
+        GOOD_DPO,
+        {"prompt": "Q", "chosen": "no", "rejected": "yes please"},
+        "contradiction",
+        "warning",
+    ),
+    (GOOD_CHAT, chat(("u", "a"), ("u", "b"), ("a", "c")), "roles", "warning"),
+    (GOOD_CHAT, chat(("s", "a"), ("a", "c")), "no_user", "warning"),
+    (GOOD_CHAT, chat(("u", "a")), "no_assistant", "error"),
+    (GOOD_CHAT, chat(("u", "a"), ("a", "b"), ("u", "c")), "ends_without_assistant", "warning"),
+    (GOOD_CHAT, chat(("u", "a"), ("a", "")), "empty_field", "error"),
+    (GOOD_CHAT, {"messages": [{"role": "wizard", "content": "x"}]}, "unknown_role", "error"),
+    (GOOD_CHAT, {"messages": "hello"}, "wrong_type", "error"),
+    (GOOD_CHAT, {"messages": []}, "empty_field", "error"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "kind", "severity"), CASES)
+def test_problem_is_found_with_its_row_and_the_good_rows_load(tmp_path, good, bad, kind, severity):
+    seen = inspected(tmp_path, [good, bad])
+    found = [p for p in seen.problems if p.kind == kind]
+    assert [(p.row, p.file, p.severity) for p in found] == [(2, "rows.jsonl", severity)]
+    assert seen.rows == 2
+    assert seen.kept == (1 if severity == "error" else 2)
+    assert all(p.row == 2 for p in seen.problems)
+    assert found[0].message.endswith(".")
+
+
+def test_sides_that_follow_different_prompts_are_set_aside(tmp_path):
+    row = {
+        "chosen": "\n\nHuman: A\n\nAssistant: x",
+        "rejected": "\n\nHuman: B\n\nAssistant: y",
+    }
+    good = {**row, "rejected": "\n\nHuman: A\n\nAssistant: y"}
+    seen = inspected(tmp_path, [good, row])
+    assert (seen.kept, seen.problem_counts) == (1, {"prompt_differs": 1})
+
+
+def test_transcript_with_an_empty_answer_and_two_answers_running(tmp_path):
+    start = "\n\nHuman: A\n\nAssistant: b"
+    rows = [
+        {"chosen": start, "rejected": start.replace("b", "c")},
+        {"chosen": start[:-1], "rejected": start},
+        {"chosen": start + "\n\nAssistant: x", "rejected": start + "\n\nAssistant: y"},
+    ]
+    seen = inspected(tmp_path, rows)
+    assert [(p.row, p.kind, p.severity) for p in seen.problems] == [
+        (2, "empty_field", "error"),
+        (3, "roles", "warning"),
+    ]
+
+
+def test_many_problems_are_all_counted_and_the_first_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("studio.data.pipeline.MAX_LISTED", 3)
+    seen = inspected(tmp_path, [GOOD_SFT] * 11)
+    assert seen.problem_counts == {"duplicate": 10}
+    assert len(seen.problems) == 3
+    assert (seen.rows, seen.kept) == (11, 11)
