@@ -106,9 +106,9 @@ class _Page:
             self.subject, left.trouble, left.progress, left.cancel, left.settings, left.form,
             left.columns, *left.parts, left.cleaning, left.name, left.prepare,
             right.headline, right.done, right.record, right.actions, right.views,
-            right.problems_tab, right.train, right.pager, right.position, right.count, right.card, right.token_bar,
-            right.mask, right.tokens,
-            right.problem_kind, right.problems, right.prepared,
+            right.problems_tab, right.train, right.pager, right.position, right.count, right.card,
+            right.token_bar, right.mask, right.tokens, right.problem_kind, right.problems,
+            right.prepared,
         ]  # fmt: skip
         self.shown = shown
         reads = [

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.common import plural, thousands
+from components.common import duration_text, plural, thousands
 from components.shell import run_note, votes_note
 from studio.data.sources import sample_path
 from studio.errors import ModelError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from studio.training.runs import Run
 
 VOTES = 4
+TABS = ("data", "train", "compare", "label", "train", "compare")
 STEPS = ("Data", "Train", "Compare", "Label", "Train DPO", "Compare again")
 ARROW = "\N{RIGHTWARDS ARROW}"
 DPO_STEPS = 24
@@ -42,6 +43,8 @@ class Walk:
     project: Project | None = None
     votes: int = 0
     dpo: Run | None = None
+    looked: int = 0
+    """How many of the two comparisons this browser has opened."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Move:
     project_id: str | None = None
 
 
-def find(studio: Studio, walk: str) -> Walk:
+def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
     """Read what a walk has made from the workspace."""
 
     def mine(things: Sequence[Any], part: str) -> Any | None:
@@ -91,7 +94,7 @@ def find(studio: Studio, walk: str) -> Walk:
     votes = 0
     if project is not None:
         votes = sum(1 for item in studio.labels.judged(project.id) if item.votes)
-    return Walk(walk, dataset, sft, project, votes, mine(runs, "dpo"))
+    return Walk(walk, dataset, sft, project, votes, mine(runs, "dpo"), looked)
 
 
 def place(walk: Walk) -> Place:
@@ -109,11 +112,7 @@ def place(walk: Walk) -> Place:
     if walk.sft.state != "finished":
         return _training(1, walk.sft)
     if walk.project is None:
-        return Place(
-            2,
-            "Ask both the same question: the base rambles on, the tuned one answers.",
-            action=f"Next: judge {VOTES} pairs {ARROW}",
-        )
+        return _comparing(walk.sft, walk.looked)
     if walk.votes < VOTES and walk.dpo is None:
         return Place(3, votes_note(walk.votes, VOTES), walk.votes / VOTES)
     if walk.dpo is None:
@@ -125,6 +124,12 @@ def place(walk: Walk) -> Place:
         )
     if walk.dpo.state != "finished":
         return _training(4, walk.dpo)
+    if walk.looked < 2:
+        return Place(
+            5,
+            f"{walk.dpo.name} learned from your verdicts{_took(walk.dpo)}.",
+            action=f"Next: compare again {ARROW}",
+        )
     return Place(
         5,
         "That was the loop. A few verdicts nudge a model; more of them, or the sample "
@@ -132,6 +137,24 @@ def place(walk: Walk) -> Place:
         action="Finish",
         finished=True,
     )
+
+
+def _comparing(sft: Run, looked: int) -> Place:
+    if not looked:
+        return Place(
+            2,
+            f"{sft.name} is trained{_took(sft)}.",
+            action=f"Next: compare base and tuned {ARROW}",
+        )
+    return Place(
+        2,
+        "Ask both the same question: the base model rambles on, the tuned one answers.",
+        action=f"Next: judge {VOTES} pairs {ARROW}",
+    )
+
+
+def _took(run: Run) -> str:
+    return f", in {duration_text(run.train_seconds)}" if run.train_seconds else ""
 
 
 def _training(step: int, run: Run) -> Place:
@@ -159,6 +182,8 @@ def advance(studio: Studio, walk: Walk, make_dataset: Callable[[str], str]) -> M
         return Move("train", runs=(run.id,))
     if walk.sft.state != "finished":
         return Move("train", runs=(studio.resume(walk.sft.id).id,))
+    if walk.project is None and not walk.looked:
+        return Move("compare", runs=(walk.sft.id,))
     if walk.project is None:
         return Move("label", project_id=make_pairs(studio, walk.sft, walk.id).id)
     if walk.dpo is None:

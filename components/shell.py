@@ -102,6 +102,7 @@ class GuideBar:
     next: gr.Button
     leave: gr.Button
     chosen: gr.BrowserState
+    """{"walk": id, "looked": comparisons opened} while this browser is on a walk, else {}."""
     shown: gr.State
 
 
@@ -119,7 +120,7 @@ def build_guide() -> GuideBar:
         with gr.Row(elem_id="guide-buttons"):
             next_ = gr.Button("Next", elem_id="guide-next", elem_classes="guide-action")
             leave = gr.Button("Leave the walk", size="sm", elem_id="guide-leave")
-    chosen = gr.BrowserState(False, storage_key="studio-walk", secret="alignment-studio")
+    chosen = gr.BrowserState({}, storage_key="studio-walk", secret="alignment-studio")
     return GuideBar(landing, begin, bar, steps, next_, leave, chosen, gr.State(()))
 
 

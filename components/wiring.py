@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import data_tab, guide, shell, train_tab
+from components import compare_tab, data_tab, guide, shell, train_tab
 from components.common import QUIET, Shell, guard
 from components.work import Work
 from studio.workspace import new_id
@@ -48,7 +48,8 @@ def _status(app: gr.Blocks, place: Shell, top: shell.Top) -> None:
 
 def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
-    data, train, label = built["data"], built["train"], built["label"]
+    data, train = built["data"], built["train"]
+    compare, label = built["compare"], built["label"]
     app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
 
     def train_on(subject: Any) -> tuple[Any, Any]:
@@ -61,6 +62,14 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
         )
         return asked, data_tab.show(dataset_id), place.go("train")
 
+    def compare_run(run_id: str) -> tuple[Any, Any]:
+        return compare_tab.ask((run_id,)), place.go("compare")
+
+    def judge(project_id: str | None) -> tuple[Any, Any]:
+        return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
+
+    train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
+    compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
     data.train.click(guard(train_on), data.subject, [train.opening, place.tabs], **QUIET)
     label.train_button.click(
         guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
@@ -77,7 +86,8 @@ class Guided:
         self.place, self.bar, self.built = place, bar, built
         self.studio: Studio = place.studio
         self.leads = [
-            place.tabs, built["data"].opening, built["train"].opening, built["label"].project,
+            bar.chosen, place.tabs, built["data"].opening, built["train"].opening,
+            built["label"].project, built["compare"].opening, built["compare"].prompt,
         ]  # fmt: skip
 
     def bind(self, app: gr.Blocks) -> None:
@@ -88,21 +98,37 @@ class Guided:
             [app.load, self.place.timer.tick, bar.chosen.change],
             guard(self.draw), given, seen, **QUIET,
         )  # fmt: skip
-        bar.begin.click(lambda: new_id("walk"), None, bar.chosen, **QUIET).then(
+        app.load(guard(self.resume), bar.chosen, self.place.tabs, **QUIET)
+        bar.begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
             guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
         )
         bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
-        bar.leave.click(lambda: "", None, bar.chosen, **QUIET)
+        bar.leave.click(lambda: {}, None, bar.chosen, **QUIET)
 
-    def draw(self, walk: str | None, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+    def begin(self) -> dict[str, Any]:
+        return {"walk": new_id("walk"), "looked": 0}
+
+    def found(self, chosen: Any) -> guide.Walk | None:
+        """The walk that this browser is on, as the workspace has it."""
+        if not isinstance(chosen, dict) or not chosen.get("walk"):
+            return None
+        return guide.find(self.studio, str(chosen["walk"]), int(chosen.get("looked") or 0))
+
+    def resume(self, chosen: Any) -> Any:
+        """After a refresh, the tab where the walk stands."""
+        walk = self.found(chosen)
+        return self.place.go(guide.TABS[guide.place(walk).step]) if walk else gr.skip()
+
+    def draw(self, chosen: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
         """The landing, the stepper or neither; nothing is sent when nothing changed."""
-        if not walk:
+        walk = self.found(chosen)
+        if walk is None:
             first = not self.studio.runs.list()
-            state = ("landing", first)
+            state: tuple[Any, ...] = ("landing", first)
             if state == shown:
                 return tuple(gr.skip() for _ in range(5))
             return gr.update(visible=first), gr.update(visible=False), "", gr.skip(), state
-        at = guide.place(guide.find(self.studio, walk))
+        at = guide.place(walk)
         state = ("walk", at)
         if state == shown:
             return tuple(gr.skip() for _ in range(5))
@@ -110,24 +136,36 @@ class Guided:
         button = gr.update(value=at.action, visible=bool(at.action), interactive=True)
         return gr.update(visible=False), gr.update(visible=True), steps, button, state
 
-    def advance(self, walk: str) -> Iterator[tuple[Any, ...]]:
+    def advance(self, chosen: Any) -> Iterator[tuple[Any, ...]]:
         """One step of the walk, with the button saying that it is being done."""
-        idle = [gr.skip() for _ in self.leads]
+        idle = tuple(gr.skip() for _ in self.leads)
+        walk = self.found(chosen)
+        if walk is None:
+            return
+        if guide.place(walk).finished:
+            yield gr.skip(), {}, *idle[1:]
+            return
         yield gr.update(value="Working", interactive=False), *idle
-        work = Work(lambda _: guide.advance(self.studio, found, self.built["label"].make_dataset))
-        found = guide.find(self.studio, walk)
-        for _ in work.steps():
-            pass
-        move = work.result()
-        yield gr.skip(), *self.lead(move)
+        work = Work(lambda _: guide.advance(self.studio, walk, self.built["label"].make_dataset))
+        try:
+            move = work.result()
+        except Exception:
+            action = guide.place(walk).action
+            yield gr.update(value=action, interactive=True), *idle
+            raise
+        looked = chosen["looked"] + (move.tab == "compare")
+        yield gr.skip(), {**chosen, "looked": looked}, *self.lead(move)
 
     def lead(self, move: guide.Move) -> tuple[Any, ...]:
         """The updates that open what a step made."""
-        data, train, label = gr.skip(), gr.skip(), gr.skip()
+        data, train, label, compare, prompt = (gr.skip() for _ in range(5))
         if move.dataset_id:
             data = data_tab.show(move.dataset_id)
         if move.tab == "train":
             train = train_tab.ask(run=move.runs[0])
         if move.project_id:
             label = self.built["label"].open(move.project_id)
-        return self.place.go(move.tab), data, train, label
+        if move.tab == "compare":
+            compare = compare_tab.ask(move.runs)
+            prompt = guide.sample_prompts()[0][0]["content"]
+        return self.place.go(move.tab), data, train, label, compare, prompt
