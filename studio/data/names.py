@@ -48,7 +48,7 @@ ANSWER_STEMS = (
     "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation",
     "text",
     "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation",
-    "message",
+    "message", "ref",
 )  # fmt: skip
 ANSWER_LISTS = (
     "answers",

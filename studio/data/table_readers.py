@@ -202,5 +202,5 @@ def _all_bytes(path: Path) -> bytes:
 
 
 def _damaged(path: Path, what: str, error: Exception) -> DataError:
-    reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    reason = str(error).splitlines()[0][:120].rstrip(".") if str(error) else type(error).__name__
     return DataError(f"{path.name} is damaged or not {what}: {reason}. Download or write it again.")

@@ -27,7 +27,7 @@ def turns_column(profile: Profile, without: set[str] | None = None) -> Column | 
 
 
 def answered(column: Column) -> bool:
-    """Whether the assistant speaks in most of a column's conversations; if not, they are prompts."""
+    """Whether the assistant speaks in most of a column's conversations; if not: prompts."""
     spoken = 0
     for value in column.values:
         try:
@@ -35,6 +35,17 @@ def answered(column: Column) -> bool:
         except RowError:
             spoken += 1  # a broken row is no evidence
     return spoken >= 0.5 * len(column.values)
+
+
+def asks(column: Column) -> bool:
+    """Whether most of a column's conversations end before an answer, so that they are prompts."""
+    open_ended = 0
+    for value in column.values:
+        try:
+            open_ended += to_messages(value, column.name)[-1]["role"] != "assistant"
+        except (RowError, IndexError):
+            open_ended += 1
+    return open_ended >= 0.5 * len(column.values)
 
 
 def spelling(column: Column) -> str:

@@ -22,6 +22,7 @@ from studio.data.converters.ranked import (
     pair_from_verdict,
     verdict_of,
 )
+from studio.data.converters.transcripts import open_transcript
 from studio.data.profile import Profile
 from studio.data.turns import Message
 from studio.data.types import RowError
@@ -138,7 +139,8 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
             at, other = pair_from_scores(row, mapping, len(columns))
         better, worse = side_messages(row, columns[at]), side_messages(row, columns[other])
     if "prompt" in mapping:
-        return {"prompt": prompt_messages(row, mapping), "chosen": better, "rejected": worse}
+        prompt = open_transcript(prompt_messages(row, mapping))
+        return {"prompt": prompt, "chosen": better, "rejected": worse}
     prompt, better, worse = split_shared(better, worse, "the better answer", "the worse answer")
     return {"prompt": prompt, "chosen": better, "rejected": worse}
 

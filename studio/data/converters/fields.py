@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.data.turns import Message, kind_of, to_messages
+from studio.data.turns import Message, kind_of, shape_of, to_messages, unwrapped
 from studio.data.types import RowError
 
 Row = dict[str, Any]
@@ -49,9 +49,16 @@ def answer_of(row: Row, column: str) -> str:
     return text_of(row, column)
 
 
+def turns_in(value: Any) -> Any:
+    """The turns that a text holds as JSON (CSV files carry them so); else the value itself."""
+    if isinstance(value, str) and shape_of(value) in ("turns", "pairs"):
+        return unwrapped(value)
+    return value
+
+
 def side_messages(row: Row, column: str) -> list[Message]:
     """An answer's messages: turns as they are, a plain text as one assistant turn."""
-    value = row.get(column)
+    value = turns_in(row.get(column))
     if isinstance(value, list | dict):
         return to_messages(value, column)
     return [{"role": "assistant", "content": text_of(row, column)}]
@@ -68,7 +75,7 @@ def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
     if history:
         messages.extend(to_messages(history, mapping["history"]))
     column = mapping["prompt"]
-    value = row.get(column)
+    value = turns_in(row.get(column))
     if isinstance(value, list | dict):
         return [*messages, *to_messages(value, column)]
     instruction = optional_text(row, column)

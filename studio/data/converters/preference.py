@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
-from studio.data.converters.chat import tools_of, turns_column, with_system
-from studio.data.converters.fields import optional_text, prompt_messages, side_messages
+from studio.data.converters.chat import asks, tools_of, turns_column, with_system
+from studio.data.converters.fields import (
+    optional_text,
+    prompt_messages,
+    side_messages,
+    turns_in,
+)
 from studio.data.converters.instruction import prompt_columns
-from studio.data.converters.transcripts import parse_transcript
+from studio.data.converters.transcripts import open_transcript, parse_transcript
 from studio.data.profile import Column, Profile
 from studio.data.turns import Message, to_messages
 from studio.data.types import RowError
@@ -47,6 +52,11 @@ def _recognise(profile: Profile) -> Match | None:
     turns = turns_column(profile, taken)
     rest = profile.columns[better].key.split("_")
     # an SFT answer kept beside the pair (`output`, `response`) is no part of the prompt
+    if turns and not asks(
+        turns
+    ):  # a finished conversation beside the pair repeats one of its sides
+        taken.add(turns.name)
+        turns = None
     prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken)
     system = profile.find(names.SYSTEM, "string", without=taken)
     tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
@@ -87,11 +97,11 @@ def _convert(row: Row, mapping: Mapping) -> Row:
 
 def _explicit(row: Row, mapping: Mapping, system: str | None) -> Row:
     chosen, rejected, column = mapping["chosen"], mapping["rejected"], mapping["prompt"]
-    if isinstance(row.get(column), list):
+    if isinstance(turns_in(row.get(column)), list):
         prompt = with_system(to_messages(row[column], column), system)
     else:
         prompt = prompt_messages(row, mapping)
-        prompt = _transcript_prompt(prompt)
+        prompt = open_transcript(prompt)
     better, worse = side_messages(row, chosen), side_messages(row, rejected)
     if better[0]["role"] != "assistant" or worse[0]["role"] != "assistant":
         # UltraFeedback: each side repeats the conversation from its start
@@ -101,18 +111,8 @@ def _explicit(row: Row, mapping: Mapping, system: str | None) -> Row:
     return {"prompt": prompt, "chosen": better, "rejected": worse}
 
 
-def _transcript_prompt(prompt: list[Message]) -> list[Message]:
-    """A prompt that is itself a transcript ending in an open `Assistant:` becomes its turns."""
-    if len(prompt) != 1:
-        return prompt
-    turns = parse_transcript(prompt[0]["content"])
-    if not turns or turns[-1]["role"] != "assistant" or turns[-1]["content"].strip():
-        return prompt
-    return turns[:-1]
-
-
 def _whole(row: Row, column: str) -> list[Message]:
-    value = row.get(column)
+    value = turns_in(row.get(column))
     if isinstance(value, str):
         turns = parse_transcript(value)
         if turns is None:

@@ -39,6 +39,7 @@ _SCORE_KEYS = (
     "overall_score",
     "reward",
     "fine-grained_score",
+    "pm_score",
     "fine_grained_score",
 )
 
@@ -173,6 +174,8 @@ def _own_score(item: Any, column: str) -> Any:
         for name in _SCORE_KEYS:
             if isinstance(item.get(name), int | float | str):
                 return item[name]
+        if isinstance(item.get("rank"), int | float):
+            return -item["rank"]  # the lower rank wins
     raise RowError("missing_field", f"An answer of {column!r} has no score.", column)
 
 

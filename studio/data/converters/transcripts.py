@@ -40,3 +40,13 @@ def _without_end(content: str, style: re.Pattern[str]) -> str:
     if "<" not in style.pattern:
         return content
     return next((content.removesuffix(end) for end in _ENDS if content.endswith(end)), content)
+
+
+def open_transcript(prompt: list[Message]) -> list[Message]:
+    """A prompt that is itself a transcript ending in an open `Assistant:` becomes its turns."""
+    if len(prompt) != 1:
+        return prompt
+    turns = parse_transcript(prompt[0]["content"])
+    if not turns or turns[-1]["role"] != "assistant" or turns[-1]["content"].strip():
+        return prompt
+    return turns[:-1]

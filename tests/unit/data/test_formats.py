@@ -190,6 +190,44 @@ FAMILIES = {
         "preference",
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
+    "preference sides beside the finished conversation": (
+        {
+            "prompt": "Q",
+            "messages": [user("Q"), assistant("good")],
+            "chosen": [user("Q"), assistant("good")],
+            "rejected": [user("Q"), assistant("bad")],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "preference sides as JSON in strings": (
+        {
+            "chosen": json.dumps([user("Q"), assistant("good")]),
+            "rejected": json.dumps([user("Q"), assistant("bad")]),
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "answers with their own ranks after a transcript": (
+        {
+            "prompt": "\n\nHuman: Q\n\nAssistant: ",
+            "answers": [{"answer": "bad", "rank": 2.0}, {"answer": "good", "rank": 1.0}],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "two whole conversations and a winner": (
+        {
+            "question_id": "x7",
+            "model_a": "m",
+            "model_b": "n",
+            "winner": "model_b",
+            "conversation_a": [user("Q"), assistant("bad")],
+            "conversation_b": [user("Q"), assistant("good")],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
     "preference sides without a prompt column": (
         {"chosen": [user("Q"), assistant("good")], "rejected": [user("Q"), assistant("bad")]},
         "preference",
