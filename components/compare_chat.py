@@ -76,9 +76,7 @@ class ChatTab:
             self.said,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
-        gr.on(
-            [self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming
-        )
+        gr.on([self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming)
         self.again.click(guard(self.ask_again), given, parts, **streaming)
         self.stop.click(guard(self.halt), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
@@ -201,5 +199,3 @@ class ChatTab:
             return {self.said: notice("good", said), self.verdict: gr.update(visible=False)}
 
         return cast
-
-

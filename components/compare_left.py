@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.context import Context
+from pydantic import ValidationError
 
 from components.common import QUIET, Shell, guard
 from components.comparison import LETTERS, column_choices, finished, usual_columns
@@ -60,7 +61,8 @@ class Left:
         usual = usual_columns(runs)
         return gr.Dropdown(
             self._offered(at, runs), value=usual[at] if at < 2 else "", visible=at < 2,
-            label=f"{LETTERS[at]}", allow_custom_value=True, elem_id=f"compare-{LETTERS[at].lower()}",
+            label=f"Column {LETTERS[at]}", allow_custom_value=True,
+            elem_id=f"compare-{LETTERS[at].lower()}",
             elem_classes="column-choice",
         )  # fmt: skip
 
@@ -109,9 +111,7 @@ class Left:
     def _columns(self, values: list[str], runs: list[Any]) -> dict[Any, Any]:
         shown = max(2, max((at + 1 for at, value in enumerate(values) if value), default=2))
         updates: dict[Any, Any] = {
-            choice: gr.update(
-                choices=self._offered(at, runs), value=values[at], visible=at < shown
-            )
+            choice: gr.update(choices=self._offered(at, runs), value=values[at], visible=at < shown)
             for at, choice in enumerate(self.choices)
         }
         return updates | {self.more: gr.update(visible=shown < len(self.choices))}
@@ -122,7 +122,7 @@ class Left:
             return gr.skip()
         runs = [self.studio.runs.get(identifier) for identifier in wanted["runs"]]
         values = [f"base:{runs[0].model}", *(f"run:{run.id}" for run in runs)]
-        values = (values + ["", "", ""])[: len(self.choices)]
+        values = [*values, "", "", ""][: len(self.choices)]
         return self._columns(values, finished(self.studio))
 
     def add(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -137,7 +137,7 @@ class Left:
         return self._columns(values, runs)
 
     def use_preset(self, name: str) -> list[Any]:
-        preset = SAMPLING_PRESETS.get(name) or Sampling()
+        preset = SAMPLING_PRESETS.get(name, SAMPLING_PRESETS[_FIRST])
         return [getattr(preset, knob) for knob in self.knobs]
 
     # ---- reading --------------------------------------------------------------------------------
@@ -158,7 +158,8 @@ class Left:
             values[name] = int(value) if name in _WHOLE else float(value)
         try:
             return Sampling(**values)
-        except ValueError as error:
-            issue = getattr(error, "errors", lambda: [{"loc": ("sampling",), "msg": str(error)}])()
-            first = issue[0]
-            raise ConfigError(f"{first['loc'][0]}: {first['msg'].lower()}.") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(
+                f"{first['loc'][0]} cannot be {first['input']}: {first['msg'].lower()}."
+            ) from None

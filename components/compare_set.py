@@ -124,9 +124,7 @@ class SetTab:
                 guard(lambda found, at, step=step: self.turn(found, at + step)),
                 [self.found, self.at], [self.place, self.card, self.at], **QUIET,
             )  # fmt: skip
-        self.table.click(
-            guard(self.jump), self.found, [self.place, self.card, self.at], **QUIET
-        )
+        self.table.click(guard(self.jump), self.found, [self.place, self.card, self.at], **QUIET)
         self.earlier.input(guard(self.reopen), self.earlier, shown, **QUIET)
         self.send.click(
             guard(self.to_label), self.found, [self.sent, self.send, self.project], **QUIET
@@ -276,5 +274,3 @@ class SetTab:
 
 def _place(at: int, total: int) -> str:
     return f'<span class="place">{at + 1} / {total}</span>'
-
-

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.events import api
 
 from components.common import Shell, guard
 from components.compare_chat import ChatTab
@@ -47,7 +48,7 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
         left.lay_out()
         with (
             gr.Column(elem_classes="see", elem_id="compare-see"),
-            gr.Tabs(elem_classes="subtabs", elem_id="compare-tabs"),
+            gr.Tabs(elem_classes="views", elem_id="compare-tabs"),
         ):
             with gr.Tab("Chat", id="chat"):
                 chat.lay_out()
@@ -67,7 +68,9 @@ def _endpoints(studio: Studio) -> None:
         prompt: str, columns: list[str], temperature: float = 0.0, max_new_tokens: int = 128,
         seed: int = 0,
     ) -> list[str]:  # fmt: skip
-        sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
+        sampling = Sampling.model_validate(
+            {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
+        )
         chosen = tuple(side(studio, column).column for column in columns)
         generation = studio.generate(GenerationRequest((prompt,), chosen, sampling))
         generation.wait()
@@ -76,7 +79,7 @@ def _endpoints(studio: Studio) -> None:
             raise gr.Error(snapshot.error, print_exception=False)
         return [column[0].error or column[0].text for column in snapshot.answers]
 
-    gr.api(
+    api(
         guard(generate), api_name="generate", concurrency_limit=None,
         api_description="One prompt to several columns, each `base:<model>` or `run:<id>`.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Markup of the Compare tab: pure functions to escaped HTML. What a model wrote is shown as text."""
+"""Markup of the Compare tab: pure functions to escaped HTML; what a model wrote is text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ VERDICTS = {"a": "A is better", "b": "B is better", "tie": "tie", "both_bad": "b
 def heads(sides: Sequence[Side]) -> str:
     """The columns' names, in their colours; they stay at the top while answers scroll."""
     cells = "".join(
-        f'<div class="col-head {side.kind}"><kbd>{LETTERS[at]}</kbd><b title="{esc(side.run or side.model)}">'
+        f'<div class="col-head {side.kind}"><kbd>{LETTERS[at]}</kbd>'
+        f'<b title="{esc(side.run or side.model)}">'
         f"{esc(side.label)}</b></div>"
         for at, side in enumerate(sides)
     )
@@ -117,7 +118,8 @@ def prompts_given(turn: Turn | None, sides: Sequence[Side]) -> str:
         return '<p class="none">Shown once something was asked.</p>'
     texts = [answer.prompt_text for answer in turn.answers]
     if len(set(texts)) == 1:
-        return f'<p class="none">The same for every column.</p><pre class="exact">{esc(texts[0])}</pre>'
+        same = '<p class="none">The same for every column.</p>'
+        return f'{same}<pre class="exact">{esc(texts[0])}</pre>'
     cells = "".join(
         f'<div>{tag(at, side)}<pre class="exact">{esc(text)}</pre></div>'
         for at, (side, text) in enumerate(zip(sides, texts, strict=True))
@@ -170,12 +172,10 @@ def set_card(comparison: Comparison, at: int) -> str:
         for turn in turns[:-1]
     )
     reference = comparison.references[at] if at < len(comparison.references) else None
-    known = (
-        f'<p class="reference"><b>in the data</b> {esc(reference)}</p>' if reference else ""
-    )
+    known = f'<p class="reference"><b>in the data</b> {esc(reference)}</p>' if reference else ""
     cells = "".join(
-        f'<div class="answer {side.kind}">{tag(column, side)}{_cell(comparison.answers[column][at])}'
-        "</div>"
+        f'<div class="answer {side.kind}">{tag(column, side)}'
+        f"{_cell(comparison.answers[column][at])}</div>"
         for column, side in enumerate(comparison.sides)
     )
     return (
@@ -199,7 +199,9 @@ def set_table(comparison: Comparison, at: int) -> str:
     names = "".join(f"<th>{LETTERS[i]} {esc(s.label)}</th>" for i, s in enumerate(comparison.sides))
     rows = []
     for row, turns in enumerate(comparison.prompts):
-        cells = "".join(f"<td>{esc(_short(column[row]['text']))}</td>" for column in comparison.answers)
+        cells = "".join(
+            f"<td>{esc(_short(column[row]['text']))}</td>" for column in comparison.answers
+        )
         asked = esc(_short(turns[-1]["content"] if turns else ""))
         current = ' aria-current="true"' if row == at else ""
         rows.append(

@@ -295,7 +295,11 @@ def command(recipe: Recipe) -> str:
 
     candidates = {slug: differences(other) for slug, other in shipped().items()}
     slug = min(candidates, key=lambda name: len(candidates[name]))
-    sets = [f"--set {shlex.quote(f'{k}={_flat(v)}')}" for k, v in candidates[slug].items()]
+    sets = [
+        f"--set {shlex.quote(f'{name}={_flat(value)}')}"
+        for name, value in candidates[slug].items()
+        if (name, value) != ("name", "")
+    ]
     return " \\\n  ".join([f"python -m studio train {slug}", *sets])
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Points drawn a line at most."""
+_ENOUGH = 20  # points before smoothing says more than it hides
 BASE, TUNED, CHOSEN, REJECTED = "#64748b", "#8257d8", "#0e9488", "#c77a0a"
 
 
@@ -30,6 +31,8 @@ class Line:
     label: str
     colour: str = TUNED
     dash: str = "solid"
+    noisy: bool = True
+    """Worth smoothing: measured on each batch. Evaluations and schedules are shown as they are."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class Chart:
     """The values are shares of one, drawn as per cent."""
 
 
-LOSS = Chart("Loss", (Line("loss", "train"), Line("eval_loss", "held out", BASE, "dot")))
-RATE = Chart("Learning rate", (Line("learning_rate", "rate", BASE),))
+LOSS = Chart(
+    "Loss", (Line("loss", "train"), Line("eval_loss", "held out", BASE, "dot", noisy=False))
+)
+RATE = Chart("Learning rate", (Line("learning_rate", "rate", BASE, noisy=False),))
 NORM = Chart("Gradient norm", (Line("grad_norm", "norm", BASE),))
 CHARTS: dict[str, tuple[Chart, ...]] = {
     "sft": (
@@ -52,7 +57,7 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Token accuracy",
             (
                 Line("mean_token_accuracy", "train"),
-                Line("eval_mean_token_accuracy", "held out", BASE, "dot"),
+                Line("eval_mean_token_accuracy", "held out", BASE, "dot", noisy=False),
             ),
             share=True,
         ),
@@ -64,14 +69,14 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             "Reward margin",
             (
                 Line("rewards/margins", "train"),
-                Line("eval_rewards/margins", "held out", BASE, "dot"),
+                Line("eval_rewards/margins", "held out", BASE, "dot", noisy=False),
             ),
         ),
         Chart(
             "Reward accuracy",
             (
                 Line("rewards/accuracies", "train"),
-                Line("eval_rewards/accuracies", "held out", BASE, "dot"),
+                Line("eval_rewards/accuracies", "held out", BASE, "dot", noisy=False),
             ),
             share=True,
         ),
@@ -128,7 +133,7 @@ def _order(value: float) -> float:
 
 
 def smooth(values: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average without the start's bias; NaN passes through, weight 0 does nothing.
+    """Exponential moving average without the start's bias; NaN passes, weight 0 does nothing.
 
     `weight` is the share of the past, from 0 to below 1, as in TensorBoard.
     """
@@ -158,8 +163,7 @@ def figure(chart: Chart, series: Mapping[str, Series], smoothing: float = 0.0) -
         one = series.get(line.key)
         if one is None or not len(one.steps):
             continue
-        # An evaluation is a few far points: shown as they are.
-        weight = 0.0 if line.key.startswith("eval_") else smoothing
+        weight = smoothing if line.noisy and len(one.steps) >= _ENOUGH else 0.0
         if weight > 0:
             figure.add_trace(_trace(line, *thin(one.steps, one.values), chart, faint=True))
         figure.add_trace(_trace(line, *thin(one.steps, smooth(one.values, weight)), chart))
@@ -171,11 +175,11 @@ def _trace(
 ) -> Any:
     import plotly.graph_objects as go
 
-    few = len(steps) < 12 or line.key.startswith("eval_")
+    few = len(steps) < 12 or (not line.noisy and line.dash == "dot")
     form = ".1%" if chart.share else ".4~g"
     return go.Scatter(
         x=steps,
-        y=[value if math.isfinite(value) else None for value in values],
+        y=[float(f"{value:.5g}") if math.isfinite(value) else None for value in values],
         name=line.label,
         mode="lines+markers" if few and not faint else "lines",
         line={"color": line.colour, "width": 1 if faint else 2, "dash": line.dash},
@@ -196,8 +200,10 @@ def _layout(chart: Chart, series: Mapping[str, Series]) -> dict[str, Any]:
     present = [line for line in chart.lines if line.key in series]
     return {
         "template": "none",
-        "title": {"text": _title(chart, present), "font": {"size": 13}, "x": 0.0, "xref": "container",
-                  "xanchor": "left", "y": 0.97, "yanchor": "top", "pad": {"l": 12, "t": 6}},
+        "title": {
+            "text": _title(chart, present), "font": {"size": 13}, "x": 0.0, "y": 0.97,
+            "xref": "container", "xanchor": "left", "yanchor": "top", "pad": {"l": 12, "t": 6},
+        },
         "height": 210,
         "margin": {"l": 44, "r": 14, "t": 38, "b": 26},
         "paper_bgcolor": "rgba(0,0,0,0)",

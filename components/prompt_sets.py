@@ -36,7 +36,10 @@ def source_choices(studio: Studio) -> list[tuple[str, str]]:
     """(label, value): shipped sets, the held-out rows of every dataset, and typed lines."""
     shipped = [(label, f"sample:{alias}") for alias, label in _SHIPPED.items()]
     prepared = [
-        (f"{d.name}{DOT}{plural(d.rows[split], 'row')}, {_SPLITS[split]}", f"dataset:{d.id}:{split}")
+        (
+            f"{d.name}{DOT}{plural(d.rows[split], 'row')}, {_SPLITS[split]}",
+            f"dataset:{d.id}:{split}",
+        )
         for d in studio.datasets.list()
         if d.type != "language_modeling"
         for split in ("test", "train")

@@ -1,4 +1,4 @@
-"""What the Train form offers and says: datasets, runs to start from, the button, the estimate."""
+"""What the Train form offers and says: datasets, runs to go on from, the button, the estimate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from components.common import esc, plural, sentence, thousands
-from components.data_views import TYPE_NAMES
 from studio.data import SAMPLES
 from studio.data.sources import sample_path
 from studio.errors import StudioError
@@ -19,11 +18,17 @@ if TYPE_CHECKING:
 
 FROM_BASE = ("the base model", "")
 _SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
+_SHORT = {
+    "language_modeling": "plain text",
+    "prompt_completion": "prompts, answers",
+    "conversational": "chats",
+    "preference": "pairs",
+}
 DOT = " \N{MIDDLE DOT} "
 
 
 def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
-    """(label, value) of the datasets that an objective can learn from: prepared ones, then samples."""
+    """(label, value) of the datasets an objective can learn from: prepared ones, then samples."""
     wanted = OBJECTIVE_TYPES[objective]
     prepared = [dataset for dataset in studio.datasets.list() if dataset.type in wanted]
     offered = [
@@ -32,27 +37,32 @@ def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
                 (
                     dataset.name,
                     plural(dataset.rows.get("train", 0), "row"),
-                    TYPE_NAMES.get(dataset.type, dataset.type),
+                    _SHORT.get(dataset.type, dataset.type),
                 )
             ),
-            dataset.id,
+            _value(dataset),
         )
         for dataset in prepared
     ]
     names = {dataset.name for dataset in prepared}
     offered += [
-        (f"{alias}{DOT}sample{DOT}{TYPE_NAMES[kind]}", alias)
+        (f"{alias}{DOT}sample{DOT}{_SHORT[kind]}", alias)
         for alias, kind in _SAMPLE_TYPES.items()
         if alias in SAMPLES and alias not in names and kind in wanted
     ]
     return offered
 
 
+def _value(dataset: Any) -> str:
+    """What a dataset is chosen by: a prepared sample keeps its alias, so a choice stays valid."""
+    return dataset.name if dataset.name in SAMPLES else dataset.id
+
+
 def dataset_value(studio: Studio, name: str | None) -> str | None:
-    """The id of a prepared dataset by whatever name it goes; other names as they are."""
+    """What a dataset, given by id or name, is chosen by; other names as they are."""
     for dataset in studio.datasets.list():
         if name in (dataset.id, dataset.name):
-            return dataset.id
+            return _value(dataset)
     return name
 
 

@@ -1,4 +1,4 @@
-"""The left of the Train tab: the recipe as a form, as YAML and as a command, and what it will take."""
+"""The left of the Train tab: a recipe as form, as YAML and as command, and what it will take."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
+_HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
+"""Where `static/train.js` shows the help of the knob under the pointer."""
 _FIRST: form.Choice = ("sft", "lora", POCKET)
 
 
 class RecipeForm:
-    """The form's widgets by knob, and their handlers. What a browser has typed lives in the page."""
+    """The form's widgets by knob, and their handlers; what was typed lives in the page."""
 
     def __init__(self, studio: Studio, shell: Shell):
         self.studio, self.shell = studio, shell
@@ -76,13 +78,15 @@ class RecipeForm:
             add("method", min_width=100)
             add("learning_rate")
             add("num_train_epochs")
-        gr.HTML('<p id="knob-help" aria-hidden="true"></p>')
+        gr.HTML(_HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
         self._add(recipe, "name")
-        with gr.Row(elem_classes="pair"):
-            for name in EVERYDAY:
-                self._add(recipe, name)
+        with gr.Column(elem_classes="everyday"):
+            with gr.Row(elem_classes="pair"):
+                for name in EVERYDAY:
+                    self._add(recipe, name, min_width=120)
+            gr.HTML(_HELP_LINE)
         for group, title in GROUPS.items():
             names = [
                 name
@@ -127,8 +131,9 @@ class RecipeForm:
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
         )  # fmt: skip
         changes = [widget.change for widget in self.fields.values()]
+        texts = [self.yaml, self.command, self.start, self.trouble]
         gr.on(
-            changes, guard(self.restate), fields, [self.yaml, self.command, self.start, self.trouble],
+            changes, guard(self.restate), fields, texts,
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         gr.on(
@@ -136,9 +141,7 @@ class RecipeForm:
             guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         self.preset.input(guard(self.use_preset), self.preset, everything, **QUIET)
-        self.apply.click(
-            guard(self.use_yaml), self.yaml, [*everything, self.trouble], **QUIET
-        )
+        self.apply.click(guard(self.use_yaml), self.yaml, [*everything, self.trouble], **QUIET)
         self.start.click(
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
@@ -258,21 +261,22 @@ class RecipeForm:
 
     def freshen(self, data: Mapping[Any, Any]) -> Any:
         """New datasets and runs appear in the lists; nothing is sent while there are none."""
-        now = train_choices.signature(self.studio)
+        leading = ("objective", "method", "model_name_or_path")
+        chosen = (data[self.fields[name]] for name in leading)
+        now = (*train_choices.signature(self.studio), *chosen)
         if now == data[self.seen]:
             return gr.skip()
         values = self._values(data)
         offered = train_choices.start_choices(
             self.studio, values["model_name_or_path"], values["method"]
         )
-        dataset = train_choices.dataset_value(self.studio, values["dataset_name"])
+        label = train_choices.start_label(self.studio, values["dataset_name"])
         return {
             self.fields["dataset_name"]: gr.update(
-                choices=train_choices.dataset_choices(self.studio, values["objective"]),
-                value=dataset,
+                choices=train_choices.dataset_choices(self.studio, values["objective"])
             ),
             self.fields["start_from"]: gr.update(choices=offered, visible=len(offered) > 1),
-            self.start: gr.update(value=train_choices.start_label(self.studio, dataset)),
+            self.start: gr.update(value=label),
             self.seen: now,
         }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.events import api
 
 from components import form
 from components.common import QUIET, Shell, guard
@@ -115,8 +116,8 @@ def _endpoints(studio: Studio) -> None:
     def runs() -> list[dict[str, Any]]:
         return [run.as_dict() for run in studio.runs.list()]
 
-    gr.api(
+    api(
         guard(train), api_name="train",
         api_description="Queue a run from a recipe's YAML; returns the run.",
     )  # fmt: skip
-    gr.api(guard(runs), api_name="runs", api_description="All runs, newest first.")
+    api(guard(runs), api_name="runs", api_description="All runs, newest first.")

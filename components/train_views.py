@@ -23,7 +23,7 @@ from components.history import History
 DOT = " \N{MIDDLE DOT} "
 STATES = {
     "queued": ("waiting", "quiet"),
-    "running": ("running", "tuned"),
+    "running": ("running", "live"),
     "stopping": ("stopping", "warn"),
     "stopped": ("stopped", ""),
     "finished": ("finished", "good"),
@@ -49,15 +49,15 @@ def nothing_yet() -> str:
     )
 
 
-def headline(run: Any, history: History) -> str:
-    """Name, state, progress and pace of a run."""
+def headline(run: Any) -> str:
+    """Name, state and origin of a run."""
     word, kind = STATES.get(run.state, (run.state, ""))
     what = f"{METHODS.get(run.method, run.method)} {run.objective.upper()} of {run.model}"
     facts = DOT.join(part for part in (what, rows_text(run), ago_text(run.created)) if part)
     return (
-        f'<div class="run-head"><div class="run-title"><h2 title="{esc(run.id)}">{esc(run.name)}</h2>'
+        f'<div class="run-title"><h2 title="{esc(run.id)}">{esc(run.name)}</h2>'
         f'<span class="chip chip-{kind}">{esc(word)}</span></div>'
-        f'<p class="run-facts">{esc(facts)}</p>{_progress(run, history)}</div>'
+        f'<p class="run-facts">{esc(facts)}</p>'
     )
 
 
@@ -68,7 +68,8 @@ def rows_text(run: Any) -> str:
     return f"{plural(rows, 'row')} of {name}" if rows and name else name
 
 
-def _progress(run: Any, history: History) -> str:
+def progress(run: Any, history: History) -> str:
+    """How far a run is, how long it still takes and how fast it goes."""
     share = run.step / run.total_steps if run.total_steps else 0.0
     steps = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
     parts = [steps]
@@ -88,7 +89,8 @@ def _progress(run: Any, history: History) -> str:
     width = "" if busy else f' style="width:{share * 100:.1f}%"'
     text = DOT.join(part for part in parts if part)
     return (
-        f'<div class="progress run-progress" role="status"><div class="{style}"><i{width}></i></div>'
+        '<div class="progress run-progress" role="status">'
+        f'<div class="{style}"><i{width}></i></div>'
         f"<span>{esc(text)}</span></div>"
     )
 
@@ -147,7 +149,7 @@ def _sample_card(answers: Sequence[Mapping[str, Any]]) -> str:
     picked = spread(answers, _SHOWN_SAMPLES)
     rows = "".join(
         f'<tr{" class=last" if at == len(picked) - 1 else ""}><th scope="row">'
-        f'{thousands(sample["step"])}</th><td>{_answer(sample["answer"])}</td></tr>'
+        f"{thousands(sample['step'])}</th><td>{_answer(sample['answer'])}</td></tr>"
         for at, sample in enumerate(picked)
     )
     prompt = esc(answers[0]["prompt"])
@@ -237,7 +239,9 @@ def runs_list(runs: Sequence[Any], viewing: str | None, waiting: Sequence[str] =
     return f'<div class="runs" role="list">{rows}{more}</div>'
 
 
-def _run_row(run: Any, viewing: str | None, waiting: Sequence[str], names: Mapping[str, str]) -> str:
+def _run_row(
+    run: Any, viewing: str | None, waiting: Sequence[str], names: Mapping[str, str]
+) -> str:
     word, kind = STATES.get(run.state, (run.state, ""))
     if run.state == "queued" and run.id in waiting:
         word = f"waiting, {waiting.index(run.id) + 1} of {len(waiting)}"
@@ -259,5 +263,5 @@ def _run_row(run: Any, viewing: str | None, waiting: Sequence[str], names: Mappi
         f'<span class="chip chip-{kind}">{esc(word)}</span>'
         f'<span class="run-what">{esc(what)}</span>'
         f'<span class="run-figures">{esc(DOT.join(part for part in figures if part))}</span>'
-        f'<time>{esc(ago_text(run.created))}</time></button>'
+        f"<time>{esc(ago_text(run.created))}</time></button>"
     )

@@ -80,6 +80,7 @@ class Watch:
                 self.delete = gr.Button("Delete", elem_id="run-delete", **small)
                 self.sure = gr.Button("Delete for good", variant="stop", **small)
                 self.keep = gr.Button("Keep it", **small)
+        self.bar = gr.HTML("", elem_id="run-bar")
         with gr.Row(elem_id="run-outcome"):
             self.outcome = gr.HTML("")
             self.compare = gr.Button(
@@ -109,7 +110,8 @@ class Watch:
         """Bind the handlers; `started` holds the id of the run this page began last."""
         given = [self.shell.session, self.shown, self.query, self.smoothing]
         self.parts = [
-            self.empty, self.view, self.list_box, self.list, self.head, self.outcome, self.compare,
+            self.empty, self.view, self.list_box, self.list, self.head, self.bar, self.outcome,
+            self.compare,
             *self._buttons(), *self.plots, self.samples, self.log, self.shown, self.viewing,
         ]  # fmt: skip
         looks = [
@@ -185,16 +187,17 @@ class Watch:
         if after.head != shown.head:
             updates |= self._headed(run, history, shown)
         if after.samples != shown.samples:
-            title = section("Its answers along the way", "step and answer, always greedily")
+            title = section("Its answers along the way", "greedy, by step")
             body = train_views.samples(history.samples)
             updates[self.samples] = title + body if body else ""
         if after.log != shown.log:
-            updates[self.log] = train_views.log_lines(history.log, query)
+            updates[self.log] = train_views.log_lines(history.log, query or "")
         drawn, charts = self._charted(run, history, smoothing, shown)
         updates |= charts
         if not updates:
             return gr.skip()
-        after = replace(after, charts=drawn, drawn_at=time.monotonic() if charts else shown.drawn_at)
+        drawn_at = time.monotonic() if charts else shown.drawn_at
+        after = replace(after, charts=drawn, drawn_at=drawn_at)
         return updates | {self.shown: after, self.viewing: run.id}
 
     def _stopping(self, run: Run) -> Run:
@@ -226,7 +229,8 @@ class Watch:
         resume = f"Resume from step {resume_from:,}" if resume_from else "Start again"
         done = run.adapter is not None or run.weights is not None
         updates: Updates = {
-            self.head: train_views.headline(run, history),
+            self.head: train_views.headline(run),
+            self.bar: train_views.progress(run, history),
             self.outcome: train_views.outcome(run, history, resume_from),
         }
         if shown.head[:2] != (run.id, run.state):
