@@ -51,10 +51,8 @@ def _recognise(profile: Profile) -> Match | None:
     taken = {better, worse}
     turns = turns_column(profile, taken)
     rest = profile.columns[better].key.split("_")
-    # an SFT answer kept beside the pair (`output`, `response`) is no part of the prompt
-    if turns and not asks(
-        turns
-    ):  # a finished conversation beside the pair repeats one of its sides
+    if turns and not asks(turns):
+        # a finished conversation beside the pair repeats one of its sides
         taken.add(turns.name)
         turns = None
     prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken)
@@ -73,7 +71,7 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
     if "prompt" in mapping:
         why = f'"{chosen}" is preferred over "{rejected}"; the prompt is in "{mapping["prompt"]}".'
         return Match("preference", sure, why, mapping)
-    values = [value for value in profile.columns[chosen].values if isinstance(value, str)]
+    values = [v for v in profile.columns[chosen].values if isinstance(turns_in(v), str)]
     if values and sum(parse_transcript(value) is not None for value in values) > 0.6 * len(values):
         why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
         return Match("preference-transcripts", sure, why, mapping)
