@@ -1,0 +1,257 @@
+"""Numbers for people, escaped markup, and errors as one sentence."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from components import common, data_views, guide, shell
+from components.work import Work
+from studio.data import Inspection, Problem
+from studio.errors import Cancelled, DataError
+
+ATTACK = '<img src=x onerror="alert(1)"> & ${1+1} {{x}}'
+SAFE = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; ${1+1} {{x}}"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (3, "3"), (999, "999"), (1085, "1.08 k"), (1_534_976, "1.53 M"), (999_999, "1.00 M"),
+     (1_100_048_384, "1.10 B"), (12_345_678, "12.3 M"), (3e12, "3.00 T")],
+)  # fmt: skip
+def test_compact(number, text):
+    assert common.compact(number) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (2048, "2 KB"), (5 << 20, "5.0 MB"),
+     (12_025_908_429, "11.2 GB"), (250 << 30, "250 GB"), (3 << 40, "3.0 TB")],
+)  # fmt: skip
+def test_bytes(size, text):
+    assert common.bytes_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (41, "0:41"), (250, "4:10"), (3000, "50 min"), (7200, "2 h"),
+     (8000, "2 h 13 min"), (3 * 86400, "3 days"), (None, "\N{EN DASH}"), (-1, "\N{EN DASH}"),
+     (float("nan"), "\N{EN DASH}")],
+)  # fmt: skip
+def test_durations(seconds, text):
+    assert common.duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [(0, "just now"), (12, "12 s ago"), (240, "4 min ago"), (10_800, "3 h ago"),
+     (90_000, "1 day ago"), (180_000, "2 days ago"), (-5, "just now")],
+)  # fmt: skip
+def test_ago(ago, text):
+    assert common.ago_text(1_000_000 - ago, now=1_000_000) == text
+
+
+def test_one_and_many():
+    assert common.plural(1, "row") == "1 row"
+    assert common.plural(1085, "row") == "1,085 rows"
+    assert common.plural(2, "entry", "entries") == "2 entries"
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        common.esc(ATTACK),
+        common.empty_state(ATTACK, ATTACK, ATTACK),
+        common.notice("error", ATTACK, ATTACK),
+        common.chips([ATTACK, (ATTACK, "good"), (ATTACK, "good", ATTACK)]),
+        common.section(ATTACK, ATTACK),
+        common.progress_bar(1, 2, ATTACK),
+        common.key_hint([(ATTACK, ATTACK)]),
+        data_views.row_card({"messages": [{"role": ATTACK, "content": ATTACK}], ATTACK: ATTACK}),
+        data_views.row_card({"prompt": ATTACK, "chosen": ATTACK, "rejected": f"{ATTACK} no"}),
+        data_views.row_card({"prompt": ATTACK, "answer1": ATTACK, "answer2": ATTACK}),
+        data_views.row_card({"prompt": ATTACK, "completion": ATTACK, "label": False}),
+        data_views.row_card({"text": ATTACK}),
+        shell.stepper([(ATTACK, "now")], ATTACK),
+    ],
+)
+def test_untrusted_text_is_escaped(markup):
+    assert "<img" not in markup
+    assert "&lt;img src" in markup or "&lt;</mark>" in markup or "&lt;img" in markup
+
+
+def test_a_whole_text_survives_in_a_card():
+    assert SAFE in data_views.row_card({"text": ATTACK})
+
+
+def test_sides_mark_what_only_one_says():
+    row = {"prompt": "Q", "chosen": "He lives in Alderford.", "rejected": "He lives in Coldwell."}
+    card = data_views.row_card(row)
+    assert "<mark>Alderford</mark>" in card
+    assert "<mark>Coldwell</mark>" in card
+
+
+def test_tokens_say_what_is_trained_and_where_the_cut_is():
+    tokens = [
+        SimpleNamespace(text="<b>", id=1, trained=False, special=True),
+        SimpleNamespace(text="yes\n", id=2, trained=True, special=False),
+        SimpleNamespace(text="lost", id=3, trained=True, special=False),
+    ]
+    view = SimpleNamespace(side="text", tokens=tokens, total=3, trained=1, kept=2, notes=["Why."])
+    markup = data_views.token_view([view], 2)
+    assert "&lt;b&gt;" in markup
+    assert "cut at 2 tokens" in markup
+    assert "1 token cut off" in markup
+    assert "1 trained (50 %)" in markup
+    assert "Why." in markup
+    assert markup.index("cut at 2") < markup.index("lost</span>")
+
+
+def test_problems_are_filtered_and_counted():
+    problems = [Problem(3, "empty_field", "The answer is empty."), Problem(None, "odd", "Odd.")]
+    counts = {"empty_field": 40, "odd": 1}
+    table = data_views.problems_table(problems, counts, "empty_field")
+    assert "The answer is empty." in table
+    assert "Odd." not in table
+    assert "39 more like these" in table
+    assert data_views.problem_kinds(counts)[0] == ("All kinds (41)", "")
+
+
+def test_headline_tells_format_and_loss():
+    found = Inspection("a/b/rows.json", "alpaca", "prompt_completion", 0.99, "why", 1100, 1085)
+    markup = data_views.found_chips(found)
+    assert "certain" in markup
+    assert "1,100 rows" in markup
+    assert "1,085 kept" in markup
+
+
+# ---- errors
+
+
+def test_our_errors_are_shown_as_they_are():
+    @common.guard
+    def fails():
+        raise DataError("Row 3 of a.json has no <answer>.")
+
+    with pytest.raises(gr.Error) as shown:
+        fails()
+    assert shown.value.message == "Row 3 of a.json has no &lt;answer&gt;."
+    assert shown.value.print_exception is False
+
+
+def test_other_errors_are_logged_and_not_shown(caplog):
+    @common.guard
+    def fails():
+        raise KeyError("secret/path")
+
+    with caplog.at_level(logging.ERROR, "studio"), pytest.raises(gr.Error) as shown:
+        fails()
+    assert "secret" not in shown.value.message
+    assert "studio.log" in shown.value.message
+    assert "secret/path" in caplog.text
+
+
+def test_streams_are_guarded_and_keep_their_signature():
+    @common.guard
+    def stream(first: int, second: str = "x"):
+        yield first
+        raise Cancelled("Stopped.")
+
+    steps = stream(7)
+    assert next(steps) == 7
+    with pytest.raises(gr.Error, match="Stopped"):
+        next(steps)
+    assert stream.__wrapped__.__code__.co_varnames[:2] == ("first", "second")
+
+
+def test_work_reports_and_can_be_cancelled():
+    def task(progress):
+        for done in range(10_000):
+            progress(done, 10_000, "counting")
+            import time
+
+            time.sleep(0.005)
+
+    work = Work(task)
+    steps = work.steps(every=0.02, patience=0.05)
+    step = next(steps)
+    assert "counting" in work.say((5, 10, "counting"))
+    assert step[1] in (None, 10_000)
+    work.cancel()
+    for _ in steps:
+        pass
+    with pytest.raises(Cancelled):
+        work.result()
+
+
+# ---- header and walk
+
+
+def status(**values):
+    usual = {
+        "device": "CPU", "memory_used": 2 << 30, "memory_total": 24 << 30, "resident": ["pocket"],
+        "ready": True, "loading_note": "", "run": None, "queued": 0,
+    }  # fmt: skip
+    return SimpleNamespace(**{**usual, **values})
+
+
+def test_strip_says_what_is_loading_then_what_is_held():
+    waiting = shell.status_strip(status(ready=False, loading_note="Loading the libraries"))
+    assert "Loading the libraries" in waiting
+    strip = shell.status_strip(status())
+    assert "2.0 / 24.0 GB" in strip
+    assert "pocket" in strip
+
+
+def test_strip_leads_to_the_run():
+    run = SimpleNamespace(
+        id="run-1", name="<dpo>", step=84, total_steps=120, eta_s=31.0, state="running"
+    )
+    strip = shell.status_strip(status(run=run, queued=2))
+    assert 'data-go="train"' in strip
+    assert "&lt;dpo&gt;" in strip
+    assert "84/120" in strip
+    assert "0:31 left" in strip
+    assert "+2 waiting" in strip
+
+
+def run(**values):
+    usual = {
+        "id": "r", "name": "pocket-sft", "state": "finished", "live": False, "error": None,
+        "step": 1, "total_steps": 2, "eta_s": None, "train_seconds": 30.0,
+    }  # fmt: skip
+    return SimpleNamespace(**{**usual, **values})
+
+
+def test_walk_goes_step_by_step():
+    data, project = SimpleNamespace(rows={"train": 10}), SimpleNamespace(id="p")
+    live = run(state="running", live=True)
+    walks = [
+        guide.Walk("w"),
+        guide.Walk("w", data),
+        guide.Walk("w", data, live),
+        guide.Walk("w", data, run()),
+        guide.Walk("w", data, run(), looked=1),
+        guide.Walk("w", data, run(), project, votes=3, looked=1),
+        guide.Walk("w", data, run(), project, votes=4, looked=1),
+        guide.Walk("w", data, run(), project, 4, live, 1),
+        guide.Walk("w", data, run(), project, 4, run(), 1),
+        guide.Walk("w", data, run(), project, 4, run(), 2),
+    ]
+    places = [guide.place(walk) for walk in walks]
+    assert [place.step for place in places] == [0, 1, 1, 2, 2, 3, 4, 4, 5, 5]
+    assert [bool(place.action) for place in places] == [
+        True, True, False, True, True, False, True, False, True, True,
+    ]  # fmt: skip
+    assert places[-1].finished
+    assert {state for _, state in places[-1].steps()} == {"done"}
+
+
+def test_a_failed_run_is_said_and_can_be_resumed():
+    failed = run(state="failed", error="The disk is full.")
+    place = guide.place(guide.Walk("w", SimpleNamespace(rows={}), failed))
+    assert "The disk is full." in place.note
+    assert place.action == "Resume the run"
