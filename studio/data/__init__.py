@@ -7,7 +7,7 @@ from studio.data.cleaning import PrepareOptions
 from studio.data.formats import formats
 from studio.data.inspection import inspect
 from studio.data.prepared import DatasetStore, PreparedDataset
-from studio.data.sources import SAMPLES
+from studio.data.sources import SAMPLES, looks_like_source
 from studio.data.types import TYPES, Inspection, Problem, Progress
 from studio.data.writing import prepare_to_file
 
@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "formats",
     "inspect",
+    "looks_like_source",
     "prepare",
     "prepare_to_file",
 ]

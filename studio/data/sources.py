@@ -55,6 +55,13 @@ def sample_path(alias: str) -> Path:
     return folder / f"{alias.removeprefix('pocket-')}.jsonl"
 
 
+def looks_like_source(name: str) -> bool:
+    """Whether a word is a sample, a path or an owner/name on the Hub, not a dataset's own name."""
+    if name in SAMPLES or _path_like(name, name):
+        return True
+    return "/" in name and _HUB_ID.fullmatch(name) is not None
+
+
 def locate(
     source: Source,
     *,
