@@ -79,7 +79,7 @@ class Move:
 
 
 def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
-    """Read what a walk has made from the workspace."""
+    """Read what a walk has made from the workspace, also where a tab's own button was used."""
 
     def mine(things: Sequence[Any], part: str) -> Any | None:
         marked = (t for t in things if t.provenance.get("walk") == walk)
@@ -87,14 +87,19 @@ def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
 
     runs = studio.runs.list()
     dataset = mine(studio.datasets.list(), "data")
-    sft = mine(runs, "sft")
+    sft = mine(runs, "sft") or next(
+        (r for r in runs if dataset and r.data.get("id") == dataset.id), None
+    )
     if sft is None:
         return Walk(walk, dataset)
+    dpo = mine(runs, "dpo") or next(
+        (r for r in runs if r.parent == sft.id and r.objective == "dpo"), None
+    )
     project = mine(studio.labels.projects(), "label")
     votes = 0
     if project is not None:
         votes = sum(1 for item in studio.labels.judged(project.id) if item.votes)
-    return Walk(walk, dataset, sft, project, votes, mine(runs, "dpo"), looked)
+    return Walk(walk, dataset, sft, project, votes, dpo, looked)
 
 
 def place(walk: Walk) -> Place:

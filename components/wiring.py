@@ -20,27 +20,36 @@ def connect(
     app: gr.Blocks, place: Shell, top: shell.Top, bar: shell.GuideBar, built: dict[str, Any]
 ) -> None:
     """Bind everything that involves more than one tab."""
-    _status(app, place, top)
     _onward(app, place, built)
-    Guided(place, bar, built).bind(app)
+    walk = Guided(place, bar, built)
+    walk.bind(app)
+    _each_second(app, place, top, walk)
 
 
-# ---- status strip -------------------------------------------------------------------------------
+# ---- each second --------------------------------------------------------------------------------
 
 
-def _status(app: gr.Blocks, place: Shell, top: shell.Top) -> None:
-    studio = place.studio
+def _each_second(app: gr.Blocks, place: Shell, top: shell.Top, walk: Guided) -> None:
+    """One small request a second keeps strip and walk true; nothing is sent while nothing changes.
 
-    def draw(shown: str) -> tuple[Any, Any]:
-        markup = shell.status_strip(studio.status())
-        return (gr.skip(), gr.skip()) if markup == shown else (markup, markup)
+    It stays out of the queue, so that a long handler of this browser never holds it up.
+    """
+
+    def draw(strip: str, chosen: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+        markup = shell.status_strip(place.studio.status())
+        same = markup == strip
+        return (*((gr.skip(),) * 2 if same else (markup, markup)), *walk.draw(chosen, shown))
 
     def open_tab(event: gr.EventData) -> Any:
         return place.go(event._data["go"])
 
-    place.timer.tick(guard(draw), top.shown, [top.strip, top.shown], **QUIET)
-    app.load(guard(draw), top.shown, [top.strip, top.shown], **QUIET)
-    top.strip.click(guard(open_tab), None, place.tabs, **QUIET)
+    given = [top.shown, walk.bar.chosen, walk.bar.shown]
+    gr.on(
+        [app.load, place.timer.tick, walk.bar.chosen.change],
+        guard(draw), given, [top.strip, top.shown, *walk.seen], queue=False, trigger_mode="once",
+        **QUIET,
+    )  # fmt: skip
+    top.strip.click(guard(open_tab), None, place.tabs, queue=False, **QUIET)
 
 
 # ---- from tab to tab ----------------------------------------------------------------------------
@@ -90,14 +99,10 @@ class Guided:
             built["label"].project, built["compare"].opening, built["compare"].prompt,
         ]  # fmt: skip
 
+        self.seen = [bar.landing, bar.bar, bar.steps, bar.next, bar.shown]
+
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
-        seen = [bar.landing, bar.bar, bar.steps, bar.next, bar.shown]
-        given = [bar.chosen, bar.shown]
-        gr.on(
-            [app.load, self.place.timer.tick, bar.chosen.change],
-            guard(self.draw), given, seen, **QUIET,
-        )  # fmt: skip
         app.load(guard(self.resume), bar.chosen, self.place.tabs, **QUIET)
         bar.begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
             guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
