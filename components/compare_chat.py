@@ -124,7 +124,8 @@ class ChatTab:
         try:
             yield from self._written(chat, asking)
         finally:
-            asking.generation.cancel()  # the page was left: nobody waits for the rest
+            if not asking.generation.done:  # the page was left: nobody waits for the rest
+                asking.generation.cancel()
         yield self._ended(chat, asking.turn)
 
     def _begin(self, chat: Chat, prompt: str, sampling: Any) -> _Asking:
@@ -135,7 +136,8 @@ class ChatTab:
         )
         generation = self.studio.generate(GenerationRequest((asked[0],), columns, sampling))
         first = generation.snapshot()
-        turn = Turn(prompt, asked, sampling, [cells[0] for cells in first.answers], waiting=True)
+        answers = [cells[0] for cells in first.answers]
+        turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True)
         chat.turns.append(turn)
         chat.live = generation
         return _Asking(turn, generation)
@@ -147,8 +149,11 @@ class ChatTab:
             over = asking.generation.wait(_REFRESH)
             snapshot = asking.generation.snapshot()
             turn = asking.turn
+            running = [at for at, answer in enumerate(turn.answers) if answer.ended is None]
             turn.answers = [cells[0] for cells in snapshot.answers]
-            turn.seconds, turn.shared = snapshot.seconds, snapshot.shared
+            for at in running:
+                turn.spent[at] = snapshot.seconds
+            turn.shared = snapshot.shared
             turn.waiting, turn.error, turn.done = snapshot.waiting, snapshot.error, over
             markup = views.chat(chat)
             if markup != shown:

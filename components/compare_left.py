@@ -84,7 +84,7 @@ class Left:
     def bind(self, opening: gr.State) -> None:
         lists = [*self.choices, self.more, self.seen]
         given = {*self.choices, self.seen}
-        self.shell.timer.tick(guard(self.freshen), given, lists, **QUIET)
+        self.shell.timer.tick(guard(self.freshen), given, lists, queue=False, **QUIET)
         if Context.root_block is not None:
             Context.root_block.load(guard(self.freshen), given, lists, **QUIET)
         opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)

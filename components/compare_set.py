@@ -188,7 +188,8 @@ class SetTab:
         try:
             yield from self._counted(generation)
         finally:
-            generation.cancel()  # the page was left: nobody waits for the rest
+            if not generation.done:  # the page was left: nobody waits for the rest
+                generation.cancel()
         comparison = from_generation(generation, chosen, asked.name, asked.references)
         yield self._answered(comparison, generation)
 

@@ -69,19 +69,20 @@ def chat_empty(has_run: bool) -> str:
 
 def chat(talk: Chat) -> str:
     """Every turn: the prompt across, the answers side by side beneath it."""
-    turns = "".join(_turn(talk.sides, turn) for turn in talk.turns)
+    last = len(talk.turns) - 1
+    turns = "".join(_turn(talk.sides, turn, at == last) for at, turn in enumerate(talk.turns))
     return f'<div class="chat">{heads(talk.sides)}{turns}</div>'
 
 
-def _turn(sides: Sequence[Side], turn: Turn) -> str:
+def _turn(sides: Sequence[Side], turn: Turn, last: bool) -> str:
     cells = "".join(
         f'<div class="answer {side.kind}">{tag(at, side)}{answer_body(answer, turn.done)}'
-        f'<p class="answer-facts">{answer_facts(answer, turn)}</p></div>'
+        f'<p class="answer-facts">{answer_facts(answer, turn, turn.spent[at])}</p></div>'
         for at, (side, answer) in enumerate(zip(sides, turn.answers, strict=True))
     )
     error = f'<p class="turn-error" role="alert">{esc(turn.error)}</p>' if turn.error else ""
     shared = shared_text(turn.shared, sides)
-    note = f'<p class="turn-note">{esc(shared)}</p>' if shared and turn.done else ""
+    note = f'<p class="turn-note">{esc(shared)}</p>' if shared and turn.done and last else ""
     return (
         f'<section class="turn"><p class="asked"><span>{esc(turn.prompt)}</span></p>{error}'
         f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>{note}</section>'
@@ -99,17 +100,22 @@ def answer_body(answer: Any, done: bool) -> str:
     return f'<p class="answer-text">{esc(answer.text.strip())}{caret}</p>'
 
 
-def answer_facts(answer: Any, turn: Turn) -> str:
+def answer_facts(answer: Any, turn: Turn, seconds: float) -> str:
     """Length, speed, and how it ended."""
     if answer.error:
         return ""
     if turn.waiting:
         return "waiting for the model"
     parts = [plural(answer.tokens, "token")] if answer.tokens or answer.ended else []
-    if answer.tokens and turn.seconds > 0.05:
-        parts.append(f"{compact(answer.tokens / turn.seconds)} tokens/s")
+    if answer.tokens and seconds > 0.05:
+        parts.append(pace_text(answer.tokens / seconds))
     parts.append(ENDS.get(answer.ended or "", ""))
     return esc(DOT.join(part for part in parts if part))
+
+
+def pace_text(pace: float) -> str:
+    """`46 tokens/s`, `3.9 tokens/s`."""
+    return f"{compact(pace) if pace >= 10 else f'{pace:.1f}'} tokens/s"
 
 
 def prompts_given(turn: Turn | None, sides: Sequence[Side]) -> str:
@@ -152,7 +158,7 @@ def set_progress(done: int, total: int, seconds: float, waiting: bool) -> str:
 def set_summary(comparison: Comparison) -> str:
     """A comparison's headline."""
     tokens = sum(cell["tokens"] for column in comparison.answers for cell in column)
-    pace = f"{compact(tokens / comparison.seconds)} tokens/s" if comparison.seconds > 0 else ""
+    pace = pace_text(tokens / comparison.seconds) if comparison.seconds > 0 else ""
     parts = [
         f"{plural(len(comparison.prompts), 'prompt')}, {comparison.source}",
         plural(tokens, "token"),

@@ -115,7 +115,8 @@ class Turn:
     asked: list[list[Message]]
     sampling: Sampling
     answers: list[Answer]
-    seconds: float = 0.0
+    spent: list[float] = field(default_factory=list)
+    """Seconds that each column wrote, up to its own end."""
     shared: bool | None = None
     done: bool = False
     waiting: bool = False
@@ -235,7 +236,7 @@ def from_generation(
         references=references,
         seconds=snapshot.seconds,
         shared=snapshot.shared,
-        complete=snapshot.done and not snapshot.cancelled,
+        complete=all(a.ended not in (None, "cancelled") for c in snapshot.answers for a in c),
     )
 
 

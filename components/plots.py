@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 1000
 """Points drawn a line at most."""
 _ENOUGH = 20  # points before smoothing says more than it hides
-BASE, TUNED, CHOSEN, REJECTED = "#64748b", "#8257d8", "#0e9488", "#c77a0a"
+BASE, TUNED, CHOSEN, REJECTED = "#64748b", "#8b63e0", "#0e9488", "#c77a0a"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ CHARTS: dict[str, tuple[Chart, ...]] = {
             ),
         ),
         Chart(
-            "Log-probability of the answers",
+            "Log-probabilities",
             (
                 Line("logps/chosen", "chosen", CHOSEN),
                 Line("logps/rejected", "rejected", REJECTED, "dash"),
@@ -205,7 +205,7 @@ def _layout(chart: Chart, series: Mapping[str, Series]) -> dict[str, Any]:
             "xref": "container", "xanchor": "left", "yanchor": "top", "pad": {"l": 12, "t": 6},
         },
         "height": 210,
-        "margin": {"l": 44, "r": 14, "t": 38, "b": 26},
+        "margin": {"l": 40, "r": 14, "t": 38, "b": 26},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "color": "#7a8394"},
@@ -214,20 +214,25 @@ def _layout(chart: Chart, series: Mapping[str, Series]) -> dict[str, Any]:
                        "font_color": "#eef0f4"},
         "xaxis": {**axis, "showgrid": False, "rangemode": "tozero", "hoverformat": ",d",
                   "unifiedhovertitle": {"text": "step %{x:,d}"}},
-        "yaxis": {**axis, "tickformat": ".0%" if chart.share else "", "exponentformat": "e"},
+        "yaxis": {**axis, "tickformat": ".0%" if chart.share else "", "exponentformat": "e", "automargin": True},
         "uirevision": "kept",
         "dragmode": "zoom",
     }  # fmt: skip
+
+
+_MARKS = {
+    "solid": "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 2,
+    "dot": "\N{MIDDLE DOT}" * 3,
+    "dash": "\N{EN DASH} \N{EN DASH}",
+}
 
 
 def _title(chart: Chart, lines: Sequence[Line]) -> str:
     """The name, and where there are several lines a legend in their colours and dashes."""
     if len(lines) < 2:
         return f"<b>{chart.title}</b>"
-    marks = {"solid": "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 2, "dot": "\N{MIDDLE DOT}" * 3,
-             "dash": "\N{EN DASH} \N{EN DASH}"}  # fmt: skip
     parts = (
-        f'<span style="color:{line.colour}">{marks[line.dash]} {line.label}</span>'
+        f'<span style="color:{line.colour}">{_MARKS[line.dash]}</span> {line.label}'
         for line in lines
     )
     return f"<b>{chart.title}</b>  <span style='font-size:11px'>{'  '.join(parts)}</span>"

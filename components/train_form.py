@@ -150,7 +150,7 @@ class RecipeForm:
         blocks = Context.root_block
         if blocks is not None:
             blocks.load(guard(self.freshen), inputs, lists, **QUIET)
-        self.shell.timer.tick(guard(self.freshen), inputs, lists, **QUIET)
+        self.shell.timer.tick(guard(self.freshen), inputs, lists, queue=False, **QUIET)
 
     def _values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         values = {name: data[widget] for name, widget in self.fields.items()}

@@ -146,14 +146,29 @@ def samples(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _sample_card(answers: Sequence[Mapping[str, Any]]) -> str:
-    picked = spread(answers, _SHOWN_SAMPLES)
+    picked = spread(stretches(answers), _SHOWN_SAMPLES)
     rows = "".join(
-        f'<tr{" class=last" if at == len(picked) - 1 else ""}><th scope="row">'
-        f"{thousands(sample['step'])}</th><td>{_answer(sample['answer'])}</td></tr>"
-        for at, sample in enumerate(picked)
+        f'<tr{" class=last" if at == len(picked) - 1 else ""}><th scope="row">{esc(steps)}</th>'
+        f"<td>{_answer(answer)}</td></tr>"
+        for at, (steps, answer) in enumerate(picked)
     )
     prompt = esc(answers[0]["prompt"])
     return f'<table class="sample"><caption title="{prompt}">{prompt}</caption>{rows}</table>'
+
+
+def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(steps, answer), an answer that did not change told once: `45-89`."""
+    found: list[tuple[int, int, str]] = []
+    for sample in answers:
+        step, text = sample["step"], sample["answer"]
+        if found and found[-1][2] == text:
+            found[-1] = (found[-1][0], step, text)
+        else:
+            found.append((step, step, text))
+    return [
+        (f"{first}" if first == last else f"{first}\N{EN DASH}{last}", text)
+        for first, last, text in found
+    ]
 
 
 def _answer(text: str) -> str:

@@ -120,7 +120,7 @@ class Watch:
         ]  # fmt: skip
         if Context.root_block is not None:
             looks.append(Context.root_block.load)
-        gr.on(looks, guard(self.look), given, self.parts, **QUIET)
+        gr.on(looks, guard(self.look), given, self.parts, queue=False, **QUIET)
         session = self.shell.session
         self.list.click(guard(self.pick), session, session, **QUIET)
         started.change(guard(self.attach), [started, session], session, **QUIET)

@@ -1,0 +1,95 @@
+"""Markup of Train and Compare: text from runs, datasets and models is always escaped."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from components import compare_views, train_views
+from components.comparison import Chat, Comparison, Side, Turn, column_choices, usual_columns
+from components.history import History
+from studio.generation.request import Answer, Sampling
+
+EVIL = "<img src=x onerror=alert(1)>"
+SIDES = (Side("pocket, base", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
+
+
+def run(**changes):
+    values = {
+        "id": "run-1", "name": EVIL, "state": "finished", "objective": "sft", "method": "lora",
+        "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
+        "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
+        "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
+    }  # fmt: skip
+    return SimpleNamespace(**{**values, **changes})
+
+
+def test_the_end_of_a_run_in_one_sentence():
+    said = train_views.outcome(run(), History())
+    assert "Finished: loss 0.41 after 120 steps in 0:34." in said
+    failed = train_views.outcome(run(state="failed", error=f"broke {EVIL}"), History())
+    assert "broke" in failed and EVIL not in failed
+    assert "from step 80" in train_views.outcome(run(state="interrupted"), History(), 80)
+    assert train_views.outcome(run(state="running"), History()) == ""
+
+
+def test_runs_escape_their_names():
+    for markup in (
+        train_views.headline(run()),
+        train_views.progress(run(), History()),
+        train_views.runs_list([run(parent="run-0")], "run-1"),
+        train_views.samples([{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]),
+        train_views.log_lines([{"kind": "note", "message": EVIL, "time": 0}]),
+    ):
+        assert "<img" not in markup
+
+
+def test_an_answer_that_stays_is_told_once():
+    steps = [{"step": step, "answer": "same"} for step in (0, 10, 20)]
+    told = train_views.stretches([*steps, {"step": 30, "answer": "new"}])
+    assert told == [("0\N{EN DASH}20", "same"), ("30", "new")]
+
+
+def test_the_log_can_be_searched():
+    events = [
+        {"kind": "log", "step": step, "loss": 1.0, "time": 0.0} for step in range(3)
+    ] + [{"kind": "checkpoint", "step": 2, "time": 0.0}]  # fmt: skip
+    assert train_views.log_lines(events, "checkpoint").count("<div><time>") == 1
+    assert "No line contains that." in train_views.log_lines(events, "nowhere")
+
+
+def test_models_cannot_write_markup():
+    asked = [[{"role": "user", "content": EVIL}]] * 2
+    answers = [Answer(EVIL, 5, "stop", None, EVIL), Answer("", 0, "error", EVIL, EVIL)]
+    turn = Turn(EVIL, asked, Sampling(), answers, [1.0, 1.0], done=True)
+    chat = Chat(SIDES, "", [turn])
+    comparison = Comparison(
+        "comparison-1", EVIL, 0.0, SIDES, asked,
+        [[{"text": EVIL, "tokens": 1, "ended": "stop", "error": None}] * 2] * 2,
+        {}, EVIL, [EVIL, None],
+    )  # fmt: skip
+    for markup in (
+        compare_views.chat(chat),
+        compare_views.prompts_given(turn, SIDES),
+        compare_views.set_card(comparison, 0),
+        compare_views.set_table(comparison, 0),
+        compare_views.set_summary(comparison),
+    ):
+        assert "<img" not in markup
+
+
+def test_each_column_keeps_its_own_history():
+    asked = [[{"role": "user", "content": "Hello"}]] * 2
+    turn = Turn("Hello", asked, Sampling(), [Answer("a"), Answer("b")], [0.0, 0.0], done=True)
+    chat = Chat(SIDES, "Be brief.", [turn])
+    first, second = chat.messages(0, "Next"), chat.messages(1, "Next")
+    assert [m["content"] for m in first] == ["Be brief.", "Hello", "a", "Next"]
+    assert second[2] == {"role": "assistant", "content": "b"}
+    assert turn.same_question
+
+
+def test_the_newest_run_stands_beside_its_own_base():
+    assert usual_columns([]) == ("base:pocket", "")
+    newest = run(model="other/model", id="run-9")
+    assert usual_columns([newest, run()]) == ("base:other/model", "run:run-9")
+    values = [value for _, value in column_choices([newest])]
+    assert values == ["base:pocket", "base:other/model", "run:run-9"]
