@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import data_views
+from components import data_cards, data_views
 from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence, thousands
 from components.data_layout import MASKS, NOTHING, See
 from components.work import Work
@@ -98,7 +98,7 @@ class Looker:
             right.pager: gr.update(visible=total > 0),
             right.position: gr.update(value=subject.at + 1, maximum=max(1, total)),
             right.count: self.count_text(subject, total),
-            right.card: data_views.row_card(row) if row else NOTHING,
+            right.card: data_cards.row_card(row) if row else NOTHING,
             right.token_bar: gr.update(visible=total > 0),
             right.mask: gr.update(choices=masks, value=mask, visible=len(masks) > 1)
             if fresh
@@ -144,7 +144,7 @@ class Looker:
             what = "loading the training libraries" if loading else f"rendering for {model}"
             yield progress_bar(0, None, what)
         try:
-            yield data_views.token_view(work.result(), limit)
+            yield data_cards.token_view(work.result(), limit)
         except Exception as error:
             yield notice("error", sentence(error))
 

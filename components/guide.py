@@ -148,18 +148,19 @@ def _comparing(sft: Run, looked: int) -> Place:
     if not looked:
         return Place(
             2,
-            f"{sft.name} is trained{_took(sft)}.",
+            f"{sft.name} is trained{_took(sft)}. See what changed.",
             action=f"Next: compare base and tuned {ARROW}",
         )
     return Place(
         2,
-        "Ask both the same question: the base model rambles on, the tuned one answers.",
+        "Press Send to ask both the same question: the base model rambles on, the tuned one "
+        "answers.",
         action=f"Next: judge {VOTES} pairs {ARROW}",
     )
 
 
 def _took(run: Run) -> str:
-    return f", in {duration_text(run.train_seconds)}" if run.train_seconds else ""
+    return f" after {duration_text(run.train_seconds)}" if run.train_seconds else ""
 
 
 def _training(step: int, run: Run) -> Place:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import common, data_views, guide, shell
+from components import common, data_cards, data_views, guide, shell
 from components.work import Work
 from studio.data import Inspection, Problem
 from studio.errors import Cancelled, DataError
@@ -70,11 +70,11 @@ def test_one_and_many():
         common.section(ATTACK, ATTACK),
         common.progress_bar(1, 2, ATTACK),
         common.key_hint([(ATTACK, ATTACK)]),
-        data_views.row_card({"messages": [{"role": ATTACK, "content": ATTACK}], ATTACK: ATTACK}),
-        data_views.row_card({"prompt": ATTACK, "chosen": ATTACK, "rejected": f"{ATTACK} no"}),
-        data_views.row_card({"prompt": ATTACK, "answer1": ATTACK, "answer2": ATTACK}),
-        data_views.row_card({"prompt": ATTACK, "completion": ATTACK, "label": False}),
-        data_views.row_card({"text": ATTACK}),
+        data_cards.row_card({"messages": [{"role": ATTACK, "content": ATTACK}], ATTACK: ATTACK}),
+        data_cards.row_card({"prompt": ATTACK, "chosen": ATTACK, "rejected": f"{ATTACK} no"}),
+        data_cards.row_card({"prompt": ATTACK, "answer1": ATTACK, "answer2": ATTACK}),
+        data_cards.row_card({"prompt": ATTACK, "completion": ATTACK, "label": False}),
+        data_cards.row_card({"text": ATTACK}),
         shell.stepper([(ATTACK, "now")], ATTACK),
     ],
 )
@@ -84,12 +84,12 @@ def test_untrusted_text_is_escaped(markup):
 
 
 def test_a_whole_text_survives_in_a_card():
-    assert SAFE in data_views.row_card({"text": ATTACK})
+    assert SAFE in data_cards.row_card({"text": ATTACK})
 
 
 def test_sides_mark_what_only_one_says():
     row = {"prompt": "Q", "chosen": "He lives in Alderford.", "rejected": "He lives in Coldwell."}
-    card = data_views.row_card(row)
+    card = data_cards.row_card(row)
     assert "<mark>Alderford</mark>" in card
     assert "<mark>Coldwell</mark>" in card
 
@@ -101,7 +101,7 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
         SimpleNamespace(text="lost", id=3, trained=True, special=False),
     ]
     view = SimpleNamespace(side="text", tokens=tokens, total=3, trained=1, kept=2, notes=["Why."])
-    markup = data_views.token_view([view], 2)
+    markup = data_cards.token_view([view], 2)
     assert "&lt;b&gt;" in markup
     assert "cut at 2 tokens" in markup
     assert "1 token cut off" in markup
