@@ -214,7 +214,10 @@ def _layout(chart: Chart, series: Mapping[str, Series]) -> dict[str, Any]:
                        "font_color": "#eef0f4"},
         "xaxis": {**axis, "showgrid": False, "rangemode": "tozero", "hoverformat": ",d",
                   "unifiedhovertitle": {"text": "step %{x:,d}"}},
-        "yaxis": {**axis, "tickformat": ".0%" if chart.share else "", "exponentformat": "e", "automargin": True},
+        "yaxis": {
+            **axis, "tickformat": ".0%" if chart.share else "", "exponentformat": "e",
+            "automargin": True,
+        },
         "uirevision": "kept",
         "dragmode": "zoom",
     }  # fmt: skip
