@@ -74,8 +74,3 @@ def test_the_light_parts_load_nothing_heavy(statement):
 def test_the_engine_is_there_before_torch_is():
     heavy = [name for name in HEAVY if name != "gradio"]
     assert loaded_by("from studio.studio import Studio", *heavy, "gradio") == []
-
-
-def test_the_page_is_described_before_torch_is_loaded():
-    heavy = [name for name in HEAVY if name not in ("gradio", "pandas")]  # Gradio brings pandas
-    assert loaded_by("import app", *heavy) == []

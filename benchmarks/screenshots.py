@@ -1,0 +1,197 @@
+"""The README's pictures, drawn from the real app: train, answer, label, then photograph each tab.
+
+python benchmarks/screenshots.py              docs/images/*.png, small
+python benchmarks/screenshots.py --all DIR    every tab, empty and full, wide and narrow, light and
+                                              dark, to look at
+python benchmarks/screenshots.py --home DIR   keep the workspace, and use it again the next time
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from PIL import Image  # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+
+from tests import chromium  # noqa: E402
+from tests.serving import Server  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+WIDE, NARROW = (1280, 860), (400, 860)
+COLOURS = 128  # enough for flat colours and type; a quarter of the bytes
+TABS = ("Data", "Calculator", "Train", "Compare", "Label")
+QUESTION = "Tell me about one of the villages."
+
+
+def fill(home: Path) -> None:
+    """A workspace in which everything has happened once: data, a run, pairs, a few votes."""
+    from studio import Studio
+    from studio.generation.request import Column, GenerationRequest, Sampling
+    from studio.preference import pairs_from_texts
+    from studio.recipe import presets
+
+    studio = Studio(home)
+    if any(run.state == "finished" for run in studio.runs.list()):
+        studio.close()
+        return
+    print("training pocket-sft ...", flush=True)
+    run = studio.wait(studio.train(presets()["pocket-sft"]).id)
+    studio.datasets.prepare("pocket-preference")
+    rows = studio.datasets.prepare("pocket-prompts").head(10)
+    prompts = [row["prompt"] for row in rows]
+    columns = (Column(run.model, label="base"), Column(run.model, run.id, label=run.name))
+    sampling = Sampling(temperature=0.7, top_p=0.9, max_new_tokens=60, seed=3)
+    generation = studio.generate(GenerationRequest(tuple(prompts), columns, sampling))
+    generation.wait()
+    base, tuned = ([cell.text for cell in column] for column in generation.snapshot().answers)
+    sources = ({"label": "base", "model": run.model}, {"label": run.name, "run": run.id})
+    items, _ = pairs_from_texts(prompts, base, tuned, *sources)  # pyright: ignore[reportCallIssue]
+    project = studio.labels.create_project("base and pocket-sft", order="given", seed=5)
+    studio.labels.add_items(project.id, items)
+    for _ in range(3):
+        shown = studio.labels.next_item(project.id, "me")
+        assert shown is not None
+        studio.labels.vote(project.id, shown.item_id, "me", "b", strength=3, seconds=4.0)
+    studio.close()
+
+
+# --- each tab, full
+
+
+def show_data(page: Page) -> None:
+    page.get_by_text("Sample", exact=True).first.click()
+    page.locator("#data-sample input").click()
+    page.get_by_role("option").first.click()
+    page.locator("#row-card").get_by_text("assistant").first.wait_for()
+    page.wait_for_timeout(2500)  # tokens come after rows
+
+
+def show_calculator(page: Page) -> None:
+    page.wait_for_timeout(4000)
+
+
+def show_train(page: Page) -> None:
+    page.locator("#train-see .js-plotly-plot").first.wait_for()
+    page.wait_for_timeout(1500)
+
+
+def show_compare(page: Page) -> None:
+    page.locator("#chat-prompt textarea").fill(QUESTION)
+    page.locator("#chat-send").click()
+    page.locator("#chat-verdict button").first.wait_for(timeout=90_000)
+    page.wait_for_timeout(800)
+
+
+def show_label(page: Page) -> None:
+    page.locator("#label-panel .lab").first.wait_for()
+    page.wait_for_timeout(2000)
+
+
+SHOW: dict[str, Callable[[Page], None]] = {
+    "Data": show_data,
+    "Calculator": show_calculator,
+    "Train": show_train,
+    "Compare": show_compare,
+    "Label": show_label,
+}
+
+
+# --- photographing
+
+
+@contextmanager
+def opened(browser: Browser, server: Server, size: tuple[int, int], dark: bool) -> Iterator[Page]:
+    """A fresh person's page, past its first paint."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.set_default_timeout(40_000)
+    page = context.new_page()
+    page.goto(f"{server.url}?__theme={'dark' if dark else 'light'}")
+    page.get_by_role("tab", name="Data").first.wait_for()
+    yield page
+    context.close()
+
+
+def photograph(page: Page, tab: str, path: Path, full: bool) -> None:
+    """Open a tab, put something on it, and save a small picture."""
+    if tab != "Data":
+        chosen = page.get_by_role("tab", name=tab, exact=True)
+        if not chosen.first.is_visible():  # a narrow page keeps some tabs in a menu
+            page.locator(".overflow-menu > button").first.click()
+            page.locator(".overflow-dropdown").get_by_text(tab, exact=True).click()
+        else:
+            chosen.first.click()
+    if full:
+        SHOW[tab](page)
+    page.wait_for_timeout(800)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def readme_pictures(browser: Browser, server: Server) -> None:
+    """One wide, light picture a tab."""
+    for tab in TABS:
+        with opened(browser, server, WIDE, dark=False) as page:
+            photograph(page, tab, IMAGES / f"{tab.lower()}.png", full=True)
+
+
+def all_pictures(browser: Browser, server: Server, folder: Path, full: bool) -> None:
+    """Each tab in each size and theme."""
+    state = "full" if full else "empty"
+    for size, name in ((WIDE, "wide"), (NARROW, "narrow")):
+        for dark in (False, True):
+            for tab in TABS:
+                with opened(browser, server, size, dark) as page:
+                    theme = "dark" if dark else "light"
+                    path = folder / f"{tab.lower()}-{state}-{name}-{theme}.png"
+                    photograph(page, tab, path, full)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--all", type=Path, metavar="DIR", help="every tab in every state")
+    parser.add_argument("--home", type=Path, metavar="DIR", help="a workspace to keep and reuse")
+    chosen = parser.parse_args()
+    executable = chromium.find()
+    if executable is None:
+        sys.stderr.write(chromium.ADVICE + "\n")
+        return 1
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="studio-pictures-") as scratch:
+        home = chosen.home or Path(scratch) / "full"
+        fill(home)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=executable, args=list(chromium.FLAGS)
+            )
+            server = Server(home).start()
+            try:
+                if chosen.all:
+                    all_pictures(browser, server, chosen.all, full=True)
+                    empty = Server(Path(scratch) / "empty").start()
+                    try:
+                        all_pictures(browser, empty, chosen.all, full=False)
+                    finally:
+                        empty.stop()
+                else:
+                    readme_pictures(browser, server)
+            finally:
+                server.stop()
+                browser.close()
+    print(f"done in {time.perf_counter() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

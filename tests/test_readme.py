@@ -1,0 +1,110 @@
+"""The README does what it says: its commands run, its links lead somewhere, its card is valid."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"<!-- (tested[^>]*?) -->\n```bash\n(.*?)```", re.DOTALL)
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def shortened(script: str) -> str:
+    """Three steps instead of a whole training run: what is tested is the command."""
+    return re.sub(r"(python -m studio train \S+)", r"\1 --set max_steps=3", script)
+
+
+def vote_on(home: Path, project: str) -> None:
+    """What a person does on the Label tab."""
+    from studio.preference import LabelStore
+    from studio.workspace import Workspace
+
+    store = LabelStore(Workspace(home).votes_url)
+    found = store.get(project)
+    while (shown := store.next_item(found.id, "ada")) is not None:
+        store.vote(found.id, shown.item_id, "ada", "left", seconds=2.0)
+    store.close()
+
+
+@pytest.mark.slow
+def test_every_marked_command_runs(tmp_path):
+    blocks = BLOCK.findall(README)
+    assert len(blocks) >= 5
+    environment = {
+        **os.environ,
+        "STUDIO_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    for mark, script in blocks:
+        if "after labelling" in mark:
+            vote_on(tmp_path / "home", "first-pairs")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", shortened(script)],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+    assert (tmp_path / "verdicts.jsonl").read_text()
+
+
+def test_no_command_is_left_out():
+    """Every block that uses the shell's commands is marked as tested."""
+    marked = "".join(script for _, script in BLOCK.findall(README))
+    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL):
+        if "python -m studio" in block:
+            assert block in marked
+
+
+def test_the_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make ([a-z][a-z-]*)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_recipes_named_are_the_recipes_shipped():
+    from studio.recipe import presets
+
+    sentence = README.split("Shipped recipes, by name:")[1].split(". Ctrl-C")[0]
+    assert set(re.findall(r"`([^`]+)`", sentence)) == set(presets())
+
+
+def test_links_and_pictures_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    missing = [t for t in targets if "://" not in t and not (ROOT / t).exists()]
+    assert missing == []
+    pictures = [ROOT / t for t in targets if t.endswith(".png")]
+    assert pictures
+    assert sum(path.stat().st_size for path in pictures) < 1_500_000
+
+
+def test_it_is_a_valid_space_card():
+    card = yaml.safe_load(README.split("---")[1])
+    pins = dict(
+        line.split("#")[0].strip().split("==")
+        for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        if "==" in line.split("#")[0]
+    )
+    assert (card["sdk"], card["sdk_version"]) == ("gradio", pins["gradio"])
+    assert card["python_version"] == "3.11"
+    assert (ROOT / card["app_file"]).is_file()
+    assert {card["colorFrom"], card["colorTo"]} <= COLOURS
+    assert len(card["short_description"]) <= 60
+    assert card["license"] == "apache-2.0"
+    assert card["suggested_hardware"]
+
+
+def test_settings_named_are_settings_read():
+    """Each variable of ours in the README is read somewhere in the code."""
+    files = [ROOT / "app.py", *ROOT.glob("studio/**/*.py"), *ROOT.glob("components/**/*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    for name in set(re.findall(r"STUDIO_[A-Z_]+", README)):
+        assert name in code, name
