@@ -88,7 +88,7 @@ def make_spec(
             f"method {method!r} is not known.{did_you_mean(method, METHODS)} "
             f"Known: {', '.join(METHODS)}."
         )
-    rank = _whole("lora_r", lora_r) if method in RANKED else 1
+    rank = _whole("lora_r", lora_r)
     alpha = 2 * rank if lora_alpha is None else lora_alpha
     if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not alpha > 0:
         raise ConfigError(f"lora_alpha is {alpha!r}; give a number above 0.")

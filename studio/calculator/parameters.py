@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.calculator.matrix import Matrix, matrix
+from studio.calculator.matrices import Matrix, matrix
 from studio.calculator.methods import PROMPTED, AdapterSpec, make_spec, peft_config
 from studio.calculator.skeleton import Skeleton, build, skeleton
 from studio.errors import ConfigError, did_you_mean
@@ -20,6 +20,7 @@ __all__ = ["Matrix", "ModuleCount", "ParameterCount", "count", "curve", "matrix"
 
 _REMEMBERED = 256
 _wrapping = threading.RLock()
+_LAYER = re.compile(r".*?\.\d+(?=\.)")
 _PREFIX = "base_model.model."
 
 
@@ -55,7 +56,8 @@ class ParameterCount:
     """What trains in one model by one method.
 
     `total` is the base model's; `all_parameters` counts the adapter too, as PEFT does, and is
-    what `percent` refers to. `saved` lists the adapter file's tensors as (numbers, is_adapter).
+    what `percent` refers to. `saved` lists the adapter file's tensors as (numbers, is_adapter);
+    `layers` is (name, trainable) of every layer that trains.
     """
 
     total: int
@@ -64,6 +66,7 @@ class ParameterCount:
     modules: tuple[ModuleCount, ...]
     saved: tuple[tuple[int, bool], ...]
     header_bytes: int
+    layers: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -119,6 +122,7 @@ def _whole_model(bones: Skeleton) -> ParameterCount:
     )
     return ParameterCount(
         bones.total, bones.total, bones.total, modules, ((bones.total, False),), 0,
+        _layers(bones, {info.name: info.parameters // info.count for info in bones.modules}),
         bones.source.notes,
     )  # fmt: skip
 
@@ -194,8 +198,26 @@ def _count_wrapped(bones: Skeleton, wrapped: Any, spec: AdapterSpec) -> Paramete
         modules=tuple(_table(bones, base, trainable)),
         saved=saved,
         header_bytes=header,
+        layers=_layers(
+            bones,
+            {
+                owner: sum(weight.numel() for _, weight in weights)
+                for owner, weights in trainable.items()
+            },
+        ),
         notes=notes,
     )
+
+
+def _layers(bones: Skeleton, each: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """`each` maps kept modules to their own trainable numbers; summed over every layer's."""
+    sums: dict[str, int] = {}
+    for owner, numbers in each.items():
+        for name in bones.expand(owner):
+            layer = _LAYER.match(name)
+            if layer:
+                sums[layer[0]] = sums.get(layer[0], 0) + numbers
+    return tuple(sums.items())
 
 
 def _infos(bones: Skeleton) -> dict[str, Any]:

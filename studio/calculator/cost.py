@@ -1,0 +1,168 @@
+"""Steps, tokens, floating-point operations and time; time is always a range.
+
+A multiply-add counts as two operations. A matrix of N parameters costs 2N a token forwards, 2N for
+the gradient of its input and 2N for its own gradient, which a frozen one does not need; attention
+costs 4 x length x width a layer, half of it masked (Kaplan et al. 2020, section 2.1).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from studio.calculator.activations import shape_of
+from studio.calculator.cards import Card
+from studio.calculator.parameters import ParameterCount
+from studio.calculator.plan import Plan
+from studio.calculator.skeleton import Skeleton
+from studio.calculator.wording import duration, span
+
+# A quantised matrix is unpacked before each product.
+_UNPACKING = {"none": 1.0, "8bit": 1.4, "4bit": 1.3}
+# Python and kernel launches: seconds a step, and a layer a step, at best and at worst.
+_STEP = {"cuda": (0.01, 0.05), "cpu": (0.005, 0.03), "mps": (0.02, 0.08)}
+_LAYER = {"cuda": (0.0005, 0.002), "cpu": (0.0015, 0.005), "mps": (0.001, 0.004)}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run takes. `seconds` is (low, high), or None when the rows are not known."""
+
+    flops_per_token: float
+    steps: int | None = None
+    tokens: tuple[int, int] | None = None
+    seconds: tuple[float, float] | None = None
+    basis: str = ""
+
+    def words(self) -> str:
+        """`about 2 min`, `2 to 5 min`, or nothing."""
+        return span(*self.seconds) if self.seconds else ""
+
+    def money(self, per_hour: float) -> tuple[float, float] | None:
+        """(low, high) at a rate an hour, in whatever money the rate is in."""
+        if not self.seconds:
+            return None
+        return self.seconds[0] / 3600 * per_hour, self.seconds[1] / 3600 * per_hour
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "flops_per_token": self.flops_per_token,
+            "steps": self.steps,
+            "tokens": list(self.tokens) if self.tokens else None,
+            "seconds": list(self.seconds) if self.seconds else None,
+            "basis": self.basis,
+        }
+
+
+def flops_per_token(bones: Skeleton, counted: ParameterCount, plan: Plan) -> float:
+    """Floating-point operations of training on one token of a batch."""
+    shape = shape_of(bones)
+    matrices = 0.0
+    for info in bones.modules:
+        if len(info.shape) == 3:
+            matrices += info.parameters / info.shape[0] * shape.experts_per_token
+        elif info.linear:
+            matrices += info.parameters
+    if bones.tied:  # counted where it was met first, as an embedding; used as the head's matrix
+        matrices += shape.vocab * shape.hidden
+    adapter = 0 if plan.method == "full" else counted.trainable
+    attention = 2 * plan.max_length * shape.query * shape.layers
+    forward = 2 * (matrices + adapter) + attention
+    trained = matrices if plan.method == "full" else adapter
+    total = forward + forward + 2 * trained
+    if plan.activation_checkpointing:
+        total += forward
+    if plan.objective == "dpo" and not plan.precompute_ref_log_probs:
+        total += 2 * matrices + attention
+    return total
+
+
+def steps_of(plan: Plan, rows: int, packed_rows: int | None = None) -> int:
+    """Optimizer steps over so many rows."""
+    if plan.max_steps > 0:
+        return plan.max_steps
+    batches = math.ceil((packed_rows or rows) / plan.per_device_train_batch_size)
+    per_epoch = max(1, math.ceil(batches / plan.gradient_accumulation_steps))
+    return max(1, round(per_epoch * plan.num_train_epochs))
+
+
+def estimate_cost(
+    bones: Skeleton, counted: ParameterCount, plan: Plan, card: Card, *,
+    rows: int | None = None, mean_tokens: float | None = None,
+    tokens_per_second: float | None = None,
+) -> Cost:  # fmt: skip
+    """What a run over `rows` rows of `mean_tokens` tokens takes on a card.
+
+    `mean_tokens` counts a whole row (for DPO its two sides together); unknown, a quarter to all of
+    the length is assumed. A measured `tokens_per_second` beats the card's peak.
+    """
+    each = flops_per_token(bones, counted, plan)
+    if not rows:
+        return Cost(each)
+    tokens, steps = _tokens(plan, rows, mean_tokens)
+    if tokens_per_second:
+        seconds = (0.9 * tokens[0] / tokens_per_second, 1.2 * tokens[1] / tokens_per_second)
+        return Cost(each, steps, tokens, seconds, f"measured: {tokens_per_second:,.0f} tokens/s")
+    low, high = card.efficiency
+    each_slow = each * _UNPACKING[plan.quantization]
+    device = card.device if card.device in _STEP else "cuda"
+    layers = shape_of(bones).layers
+    quick, slow = (
+        steps * plan.gradient_accumulation_steps * (_STEP[device][i] + layers * _LAYER[device][i])
+        for i in (0, 1)
+    )
+    best = max(tokens[0] * each_slow / (card.flops * high), quick)
+    worst = tokens[1] * each_slow / (card.flops * low) + slow
+    basis = (
+        f"{each:.3g} operations a token at {100 * low:.0f} to {100 * high:.0f} % of "
+        f"{card.flops / 1e12:,.3g} TFLOP/s"
+    )
+    return Cost(each, steps, tokens, (best, worst), basis)
+
+
+def _tokens(plan: Plan, rows: int, mean_tokens: float | None) -> tuple[tuple[int, int], int]:
+    """(low, high) tokens computed, padding included in the high one; and steps."""
+    sides = 2 if plan.objective == "dpo" else 1
+    longest = plan.max_length * sides
+    low = min(mean_tokens or longest / 4, longest)
+    high = min(1.6 * mean_tokens, longest) if mean_tokens else longest
+    packed = None
+    if plan.packing:
+        packed = max(1, math.ceil(rows * low / plan.max_length))
+        high = min(high, 1.1 * low) if mean_tokens else high
+    steps = steps_of(plan, rows, packed)
+    seen = rows * plan.num_train_epochs
+    if plan.max_steps > 0:
+        batch = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
+        seen = plan.max_steps * batch * (rows / packed if packed else 1)
+    return (round(seen * low), round(seen * high)), steps
+
+
+@functools.cache
+def cpu_flops() -> float:
+    """This machine's float32 matrix speed, measured once (0.1 s), in operations a second.
+
+    Through numpy: torch keeps a thread pool for every thread that computes with it.
+    """
+    import numpy
+
+    side = 512
+    a = numpy.ones((side, side), dtype=numpy.float32)
+    numpy.matmul(a, a)
+    best = math.inf
+    for _ in range(5):
+        started = time.perf_counter()
+        numpy.matmul(a, a)
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 / best
+
+
+def money_words(low: float, high: float) -> str:
+    """`0.12 to 0.31`, in the rate's own money."""
+    return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"about {low:.2f}"
+
+
+__all__ = ["Cost", "cpu_flops", "duration", "estimate_cost", "flops_per_token", "steps_of"]

@@ -1,0 +1,244 @@
+"""The calculator's one entry: a model and a run's settings -> what trains, what it needs, how long.
+
+>>> estimate("TinyLlama/TinyLlama-1.1B-Chat-v1.0", lora_r=8,
+...          lora_target_modules=["q_proj", "k_proj", "v_proj"]).trainable_parameters
+1531904
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio.calculator import cards, wording
+from studio.calculator.cards import Card, Verdict
+from studio.calculator.cost import Cost, estimate_cost
+from studio.calculator.memory import Memory, estimate_memory, precision_of
+from studio.calculator.methods import METHODS, AdapterSpec, make_spec
+from studio.calculator.parameters import ParameterCount, count
+from studio.calculator.plan import Plan, make_plan
+from studio.calculator.skeleton import Skeleton, skeleton
+
+_SPEC_FIELDS = (
+    "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save",
+    "rank_pattern", "layers_to_transform", "num_virtual_tokens",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Exact counts, estimated memory and time, and how it sits on the card."""
+
+    name: str
+    origin: str
+    plan: Plan
+    spec: AdapterSpec
+    parameters: ParameterCount
+    memory: Memory
+    cost: Cost
+    card: Card
+    skeleton: Skeleton = field(repr=False, compare=False)
+
+    @property
+    def total_parameters(self) -> int:
+        """Of the base model."""
+        return self.parameters.total
+
+    @property
+    def trainable_parameters(self) -> int:
+        return self.parameters.trainable
+
+    @property
+    def trainable_percent(self) -> float:
+        """Of all parameters, the adapter's among them (PEFT's `trainable%`)."""
+        return self.parameters.percent
+
+    @property
+    def adapter_bytes(self) -> int:
+        """Size of the file that training saves."""
+        precision = precision_of(self.plan)
+        return self.parameters.adapter_bytes(precision.adapter, precision.weights)
+
+    @property
+    def verdict(self) -> Verdict:
+        """`fits`, `tight` or `does not fit` on the card."""
+        return cards.verdict(self.memory.total, self.card)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.parameters.notes, *self.memory.notes)
+
+    def line(self) -> str:
+        """`1.53 M trainable (0.139 %) · 3.1 GB · about 2 min · fits`."""
+        parts = [
+            f"{wording.count(self.trainable_parameters)} trainable "
+            f"({wording.percent(self.trainable_percent)})",
+            wording.size(self.memory.total),
+            self.cost.words(),
+            self.verdict,
+        ]
+        return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, everything in it."""
+        return {
+            "model": self.name,
+            "origin": self.origin,
+            "method": self.spec.method,
+            "objective": self.plan.objective,
+            "total_parameters": self.total_parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "all_parameters": self.parameters.all_parameters,
+            "trainable_percent": self.trainable_percent,
+            "modules": [module.as_dict() for module in self.parameters.modules],
+            "layers": [
+                {"layer": name, "trainable": number} for name, number in self.parameters.layers
+            ],
+            "adapter_bytes": self.adapter_bytes,
+            "memory": self.memory.as_dict(),
+            "terms": [term.as_dict() for term in self.memory.terms],
+            "kv_cache_bytes_per_token": self.memory.kv_cache_per_token,
+            "card": self.card.name,
+            "card_bytes": self.card.memory,
+            "verdict": self.verdict,
+            "cost": self.cost.as_dict(),
+            "notes": list(self.notes),
+        }
+
+
+def estimate(
+    model: str | Path | Mapping[str, Any],
+    *,
+    method: str = "lora",
+    objective: str = "sft",
+    card: str | Card | None = None,
+    rows: int | None = None,
+    mean_tokens: float | None = None,
+    tokens_per_second: float | None = None,
+    dtype: str = "auto",
+    **settings: Any,
+) -> Estimate:
+    """Estimate one run. Raises `ModelError` or `ConfigError`, each one sentence.
+
+    Args:
+        model: `pocket`, a Hub id, a folder, a `config.json`'s path, text or values.
+        card: a name from `CARDS`; this machine when left out.
+        rows: rows of the dataset; without them there is no time.
+        mean_tokens: mean tokens a row (DPO: of its two sides together).
+        tokens_per_second: a measured speed, which beats the card's peak.
+        settings: the adapter's (`lora_r`, `lora_alpha`, `lora_target_modules`,
+            `lora_modules_to_save`, `rank_pattern`, `num_virtual_tokens` ...) and the run's
+            (`quantization`, `optim`, `per_device_train_batch_size`, `max_length`,
+            `activation_checkpointing` ...: see `Plan`).
+    """
+    if not isinstance(card, Card):
+        card = cards.find_card(card or cards.THIS_MACHINE)
+    adapter = {key: settings.pop(key) for key in _SPEC_FIELDS if key in settings}
+    unknown = [key for key in settings if key not in Plan.__dataclass_fields__]
+    if unknown:
+        from studio.errors import ConfigError, did_you_mean
+
+        known = (*_SPEC_FIELDS, *Plan.__dataclass_fields__)
+        raise ConfigError(
+            f"The calculator has no setting {unknown[0]!r}.{did_you_mean(unknown[0], known)}"
+        )
+    if "lora_target_modules" not in adapter and method in METHODS:
+        adapter["lora_target_modules"] = _usual_targets(method)
+    spec = make_spec(method, **adapter)
+    plan = make_plan(
+        card, method=method, objective=objective, dtype=dtype,
+        lora_dropout=spec.lora_dropout, **settings,
+    )  # fmt: skip
+    bones = skeleton(model)
+    return _estimate(bones, spec, plan, card, rows, mean_tokens, tokens_per_second)
+
+
+def _usual_targets(method: str) -> str | None:
+    """IA3 scales what PEFT names for each architecture; the others take every linear layer."""
+    return None if method == "ia3" else "all-linear"
+
+
+def _estimate(
+    bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card,
+    rows: int | None, mean_tokens: float | None, tokens_per_second: float | None,
+) -> Estimate:  # fmt: skip
+    counted = count(bones, spec)
+    return Estimate(
+        name=bones.name,
+        origin=bones.source.origin,
+        plan=plan,
+        spec=spec,
+        parameters=counted,
+        memory=estimate_memory(bones, counted, plan, card.device),
+        cost=estimate_cost(
+            bones, counted, plan, card, rows=rows, mean_tokens=mean_tokens,
+            tokens_per_second=tokens_per_second,
+        ),
+        card=card,
+        skeleton=bones,
+    )  # fmt: skip
+
+
+def again(
+    before: Estimate, *, method: str | None = None, spec: AdapterSpec | None = None,
+    card: Card | None = None, **changes: Any,
+) -> Estimate:  # fmt: skip
+    """The same estimate with changes of the plan, the adapter or the card."""
+    card = card or before.card
+    if method:
+        changes["method"] = method
+        if method == "full":
+            changes["quantization"] = "none"
+        old = spec or before.spec
+        spec = AdapterSpec(**{**vars(old), "method": method})
+    plan = before.plan.with_(**changes)
+    return _estimate(before.skeleton, spec or before.spec, plan, card, None, None, None)
+
+
+def recipe_settings(recipe: Any) -> dict[str, Any]:
+    """What of a `studio.recipe.Recipe` the calculator asks for, as keyword arguments."""
+    method = recipe.method
+    if method == "lora" and recipe.use_rslora:
+        method = "rslora"
+    targets = recipe.lora_target_modules
+    return {
+        "method": method,
+        "objective": recipe.objective,
+        "lora_r": recipe.lora_r,
+        "lora_alpha": recipe.lora_alpha,
+        "lora_dropout": recipe.lora_dropout,
+        "lora_target_modules": targets if isinstance(targets, str) else list(targets),
+        "lora_modules_to_save": list(recipe.lora_modules_to_save),
+        "quantization": "4bit" if recipe.quantized else "none",
+        "double_quant": recipe.use_bnb_nested_quant,
+        "optim": recipe.optim,
+        "dtype": recipe.dtype,
+        "per_device_train_batch_size": recipe.per_device_train_batch_size,
+        "gradient_accumulation_steps": recipe.gradient_accumulation_steps,
+        "max_length": recipe.max_length,
+        "activation_checkpointing": recipe.activation_checkpointing,
+        "attn_implementation": recipe.attn_implementation,
+        "precompute_ref_log_probs": recipe.precompute_ref_log_probs,
+        "packing": recipe.packing,
+        "num_train_epochs": recipe.num_train_epochs,
+        "max_steps": recipe.max_steps,
+        "continued": bool(recipe.start_from),
+        "keep_base": recipe.method == "full",
+    }
+
+
+def estimate_recipe(
+    recipe: Any, rows: int | None = None, mean_tokens: float | None = None,
+    *, card: str | Card | None = None, tokens_per_second: float | None = None,
+) -> Estimate:  # fmt: skip
+    """`estimate` of a recipe: the line beside the Start button."""
+    return estimate(
+        recipe.model_name_or_path,
+        rows=rows,
+        mean_tokens=mean_tokens,
+        card=card,
+        tokens_per_second=tokens_per_second,
+        **recipe_settings(recipe),
+    )

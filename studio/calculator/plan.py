@@ -1,0 +1,95 @@
+"""What of a run decides its memory and its time, with everything automatic settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from studio.calculator.cards import Card
+from studio.calculator.methods import METHODS
+from studio.errors import ConfigError, did_you_mean
+
+WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
+QUANTIZATIONS = ("none", "4bit", "8bit")
+OBJECTIVES = ("sft", "dpo")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """TRL's names where there are any.
+
+    `autocast` is mixed precision, by default where the weights are 16-bit;
+    `fused_loss` TRL's loss head, which never holds all logits;
+    `keep_base` a second, untouched copy of the weights beside the ones that train;
+    `continued` DPO from an SFT adapter, whose frozen copy is the reference.
+    """
+
+    method: str = "lora"
+    objective: str = "sft"
+    quantization: str = "none"
+    double_quant: bool = True
+    optim: str = "adamw_torch_fused"
+    dtype: str = "bfloat16"
+    autocast: bool | None = None
+    per_device_train_batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    max_length: int = 512
+    activation_checkpointing: bool = False
+    attn_implementation: str | None = None
+    lora_dropout: float = 0.0
+    fused_loss: bool = True
+    precompute_ref_log_probs: bool = False
+    keep_base: bool = False
+    continued: bool = False
+    packing: bool = False
+    num_train_epochs: float = 3.0
+    max_steps: int = -1
+
+    @property
+    def sequences(self) -> int:
+        """Sequences in one batch: DPO runs chosen and rejected together."""
+        return self.per_device_train_batch_size * (2 if self.objective == "dpo" else 1)
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens in one batch, at full length."""
+        return self.sequences * self.max_length
+
+    def with_(self, **changes: Any) -> Plan:
+        return replace(self, **changes)
+
+
+def make_plan(card: Card, **values: Any) -> Plan:
+    """A checked plan with `dtype="auto"` and the method's own quantisation settled for a card."""
+    plan = Plan(**values)
+    _among("method", plan.method, METHODS)
+    _among("objective", plan.objective, OBJECTIVES)
+    _among("quantization", plan.quantization, QUANTIZATIONS)
+    for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "max_length"):
+        value = getattr(plan, name)
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        if not whole or not 1 <= value <= 1 << 24 or int(value) != value:
+            raise ConfigError(f"{name} is {value!r}; give a whole number of at least 1.")
+        plan = plan.with_(**{name: int(value)})
+    dtype = plan.dtype
+    if dtype == "auto":
+        dtype = "float32" if card.device != "cuda" else "bfloat16" if card.bf16 else "float16"
+    _among("dtype", dtype, WIDTHS)
+    quantization = plan.quantization
+    if plan.method == "qlora" and quantization == "none":
+        quantization = "4bit"
+    if plan.method == "full" and quantization != "none":
+        raise ConfigError(
+            "method full cannot train a quantised base; choose qlora, or quantization none."
+        )
+    mixed = dtype != "float32" if plan.autocast is None else plan.autocast
+    mixed = mixed and card.device == "cuda"
+    return plan.with_(dtype=dtype, quantization=quantization, autocast=mixed)
+
+
+def _among(name: str, value: Any, known: Any) -> None:
+    if value not in known:
+        raise ConfigError(
+            f"{name} {value!r} is not known.{did_you_mean(str(value), known)} "
+            f"Known: {', '.join(known)}."
+        )

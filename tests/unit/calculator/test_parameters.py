@@ -1,0 +1,180 @@
+"""Exact: every figure is PEFT's own, and the published ones."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+
+from studio.calculator.configs import read_source
+from studio.calculator.methods import METHODS, make_spec, peft_config
+from studio.calculator.parameters import count, curve, targets_of
+from studio.calculator.skeleton import build, skeleton
+from studio.errors import ConfigError, ModelError
+from tests.unit.calculator.conftest import SHAPES, TINY
+
+TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
+QV = ["q_proj", "v_proj"]
+
+
+def pefts_own(config, spec):
+    """`get_nb_trainable_parameters()` of the whole model, wrapped the ordinary way."""
+    import peft
+    import torch
+
+    _, model = build(read_source(config))
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return peft.get_peft_model(model, peft_config(spec)).get_nb_trainable_parameters()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("method", ["lora", "dora", "adalora", "vera", "prefix_tuning"])
+def test_equals_peft(shape, method):
+    if (shape, method) in {("mixtral", "dora"), ("qwen2_moe", "dora")}:
+        pytest.skip("PEFT refuses DoRA on fused experts")
+    spec = make_spec(method, lora_r=4, lora_target_modules="all-linear")
+    found = count(SHAPES[shape], spec)
+    assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec)
+    assert sum(module.trainable for module in found.modules) == found.trainable
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "full"])
+def test_every_method_on_llama(method):
+    targets = None if method == "ia3" else "all-linear"
+    spec = make_spec(method, lora_r=4, lora_target_modules=targets)
+    found = count(TINY, spec)
+    assert (found.trainable, found.all_parameters) == pefts_own(TINY, spec)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lora_target_modules": QV, "rank_pattern": {"q_proj": 16}},
+        {"lora_target_modules": QV, "rank_pattern": {"layers.1.self_attn.q_proj": 16}},
+        {"lora_target_modules": QV, "layers_to_transform": [0, 2]},
+        {"lora_target_modules": QV, "lora_modules_to_save": ["lm_head"]},
+        {"lora_target_modules": QV, "lora_modules_to_save": ["embed_tokens", "lm_head"]},
+        {"lora_target_modules": r".*\.layers\.[01]\..*(q|v)_proj"},
+        {"lora_target_modules": ["model.layers.2.mlp.up_proj", "q_proj"]},
+        {"lora_target_modules": ["embed_tokens", "q_proj"]},
+    ],
+)
+def test_settings_that_tell_modules_apart(settings):
+    spec = make_spec("lora", lora_r=4, **settings)
+    found = count(TINY, spec)
+    assert (found.trainable, found.all_parameters) == pefts_own(TINY, spec)
+
+
+def test_full_counts_every_parameter_once():
+    tied = count(SHAPES["llama tied"], make_spec("full"))
+    loose = count(TINY, make_spec("full"))
+    assert loose.trainable - tied.trainable == 300 * 64
+    assert sum(module.trainable for module in tied.modules) == tied.trainable == tied.total
+
+
+def test_the_workshops_model():
+    """Its notebook prints 13.91 %: the ratio 0.0013906 times 100 twice over."""
+    found = count(
+        TINYLLAMA, make_spec(lora_r=8, lora_target_modules=["q_proj", "k_proj", "v_proj"])
+    )
+    assert found.total == 1_100_048_384
+    assert found.trainable == 1_531_904
+    assert f"{found.percent:.4f}" == "0.1391"
+    assert [module.count for module in found.modules] == [22, 22, 22]
+    assert len(found.layers) == 22
+    assert {trainable for _, trainable in found.layers} == {1_531_904 // 22}
+
+
+@pytest.mark.parametrize(
+    ("method", "r", "trainable", "file_size"),
+    [
+        ("lora", 32, 9_175_040, 36_715_216),
+        ("lora", 64, 18_350_080, 73_415_408),
+        ("dora", 32, 9_289_728, 37_181_760),
+    ],
+)
+def test_adapter_file_to_the_byte(method, r, trainable, file_size):
+    """PEFT's published runs on Llama-3.2-3B name the parameters and the file's size."""
+    found = count(LLAMA_3B, make_spec(method, lora_r=r, lora_target_modules=QV))
+    assert (found.trainable, found.adapter_bytes()) == (trainable, file_size)
+
+
+def test_all_published_counts(real_data):
+    folder = real_data / "model_configs"
+    expected = json.loads((folder / "EXPECTED.json").read_text())
+    for name, wanted in expected.items():
+        bones = skeleton(folder / name)
+        some = count(bones, make_spec(lora_r=8, lora_target_modules=wanted["lora_qv_targets"]))
+        every = count(bones, make_spec(lora_r=8, lora_target_modules="all-linear"))
+        got = (bones.total, bones.tied, some.trainable, every.trainable)
+        assert got == (
+            wanted["total_params"], wanted["tied"], wanted["lora_qv_r8"],
+            wanted["lora_all_linear_r8"],
+        ), name  # fmt: skip
+        assert {*targets_of(bones), bones.head} == set(wanted["linear_suffixes"]), name
+
+
+def test_remote_code_is_named_not_run():
+    config = TINY | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
+    found = count(config, make_spec(lora_r=4, lora_target_modules=QV))
+    assert found.trainable == count(TINY, make_spec(lora_r=4, lora_target_modules=QV)).trainable
+    assert "remote code, which was not run" in found.notes[0]
+    with pytest.raises(ModelError, match="does not run code that comes with a model"):
+        count(config | {"model_type": "evil"})
+
+
+def test_curve_is_linear_in_the_rank():
+    points = curve(TINY, make_spec(lora_target_modules=QV), (1, 2, 4))
+    assert [trainable // points[0][1] for _, trainable in points] == [1, 2, 4]
+
+
+def test_a_partly_wrong_list_is_noted():
+    found = count(TINY, make_spec(lora_target_modules=["q_proj", "qproj"]))
+    assert found.notes == ('qproj matches nothing in pasted config. Did you mean "q_proj"?',)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (TINY | {"model_type": "lama"}, 'no architecture .lama.. Did you mean "llama"'),
+        ({"hidden_size": 64}, "no model_type"),
+        ('{"model_type": "llama", "hidden_size": 6', "ends too early"),
+        ('{"model_type": "llama",, }', "not whole JSON"),
+        ("", "No model is named"),
+        ("no such folder/at all/here", "not a Hub id"),
+        (TINY | {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
+        (TINY | {"hidden_size": "64"}, "hidden_size is '64'"),
+        (TINY | {"model_type": "t5"}, "not a causal language model"),
+    ],
+)
+def test_models_that_cannot_be_counted(config, words):
+    with pytest.raises(ModelError, match=words):
+        count(config)
+
+
+def test_a_folder_without_a_config(tmp_path):
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        count(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(TINY))
+    assert count(tmp_path, make_spec("full")).total == count(TINY, make_spec("full")).total
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"lora_r": 0}, "lora_r is 0"),
+        ({"lora_r": 2.5}, "lora_r is 2.5"),
+        ({"method": "lorra"}, 'method .lorra. is not known. Did you mean "lora"'),
+        ({"lora_target_modules": []}, "No target modules"),
+        ({"lora_target_modules": ["qproj"]}, 'called qproj. Did you mean "q_proj"'),
+        ({"lora_target_modules": ["layers"]}, "PEFT cannot put lora on"),
+        ({"lora_dropout": 1.0}, "lora_dropout is 1.0"),
+        ({"lora_alpha": 0}, "lora_alpha is 0"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        count(TINY, make_spec(**settings))
