@@ -14,7 +14,7 @@ from studio.preference.items import (
     Vote,
     VoteReceipt,
 )
-from studio.preference.pairs import items_from_rows, pairs_from_texts
+from studio.preference.pairs import items_from_rows, pairs_from_texts, source_run
 from studio.preference.store import LabelStore
 from studio.preference.winrate import WinRate, sign_test, wilson_interval
 
@@ -39,5 +39,6 @@ __all__ = [
     "items_from_rows",
     "pairs_from_texts",
     "sign_test",
+    "source_run",
     "wilson_interval",
 ]

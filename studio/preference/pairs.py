@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.errors import DataError
-from studio.preference.items import Item, as_messages, clean_text
+from studio.preference.items import Item, JudgedItem, as_messages, clean_text
 
 _NAMED_BY = {
     "a": ("model1", "model_1", "model_a", "source1", "answer1_model"),
@@ -143,3 +143,14 @@ def _answer_text(answer: object, number: int, column: str) -> str:
 
 def _squeeze(text: str) -> str:
     return " ".join(text.split())
+
+
+def source_run(items: Iterable[JudgedItem]) -> str | None:
+    """The run that wrote most of these answers: the one a DPO run on them continues from."""
+    runs = Counter(
+        str(source["run"])
+        for item in items
+        for source in (item.source_a, item.source_b)
+        if source.get("run")
+    )
+    return runs.most_common(1)[0][0] if runs else None

@@ -1,0 +1,269 @@
+/* Label: what the judging panel does. `studioLabel(element, server, hooks)` is called by the component
+   when it appears; `server` holds the functions of components/label_server.py. */
+window.studioLabel = (element, server, hooks) => {
+  const {make, button, wait, newKey, count, verdictText, turns, prose, frame, duel, leftOut, save,
+    typing, KEYS, EXPORTS} = window.studioLabelParts;
+  const root = element.querySelector(".lab");
+  const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
+    edit: null, revising: null, revealed: false, flying: 0, waiting: null, since: 0, away: 0, hidden: 0};
+
+  /* ---- asking the server ------------------------------------------------------------------------ */
+  const ask = (name, more = {}) =>
+    server[name]({project: state.project?.id, annotator: state.annotator, ...more});
+
+  /* A vote is sent until the server has answered, under one key: it is kept once, however often. */
+  const insist = async (name, more) => {
+    state.flying += 1;
+    saved("saving", "busy");
+    try {
+      for (let pause = 500; ; pause = Math.min(pause * 2, 8000)) {
+        const reply = await ask(name, more);
+        if (reply) return reply;
+        saved("not saved: no connection, trying again", "lost");
+        await wait(pause);
+      }
+    } finally { state.flying -= 1; }
+  };
+  const saved = (text, kind) => { part.saved.textContent = text; part.saved.dataset.kind = kind; };
+
+  /* ---- showing ---------------------------------------------------------------------------------- */
+  const showItem = item => {
+    state.item = item;
+    state.note = ""; state.edit = null;
+    state.since = performance.now(); state.away = 0;
+    aside(null);
+    part.work.hidden = !item;
+    part.rest.hidden = !!item;
+    if (!item) return;
+    part.prompt.replaceChildren(...turns(item.prompt));
+    for (const side of ["left", "right"]) {
+      part[side].replaceChildren(prose(item[side]));
+      part[side].scrollTop = 0;
+    }
+    part.prompt.scrollTop = part.prompt.scrollHeight;
+  };
+  const showStanding = () => {
+    const p = state.progress;
+    part.head.hidden = !p;
+    if (!p) return;
+    const pace = p.seconds_each ? ` · ${Math.max(1, Math.round(p.seconds_each))} s each` : "";
+    part.count.textContent = `${count(p.done)} of ${count(p.total)}${pace}`;
+    part.count.title = `${count(p.today)} today` + (p.seconds_each
+      ? `, about ${Math.ceil(p.left * p.seconds_each / 60)} min left` : "");
+    part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
+  };
+  const take = reply => {
+    state.progress = reply.progress;
+    state.after = reply.after;
+    showStanding();
+    if (!reply.item) finish();
+    else if (reply.item.id !== state.item?.id || state.revising) { leaveReveal(); showItem(reply.item); }
+    state.revising = null;
+    part.banner.hidden = true;
+  };
+  const say = (title, text) => {
+    part.work.hidden = true;
+    part.rest.hidden = false;
+    part.rest.replaceChildren(make("div", {class: "empty"}, make("h3", {}, title), make("p", {}, text)));
+  };
+  const complain = text => { part.banner.textContent = text; part.banner.dataset.kind = "error";
+    part.banner.hidden = false; };
+  const aside = node => {
+    part.side.replaceChildren(...(node ? [node] : []));
+    part.side.hidden = !node;
+    part.side.dataset.what = node?.dataset.what || "";
+  };
+  const toggle = (what, build) => {
+    if (part.side.dataset.what === what) return aside(null);
+    const node = build();
+    node.dataset.what = what;
+    aside(node);
+    const field = node.querySelector("textarea");
+    if (field) field.focus();
+    else part.side.scrollIntoView({block: "nearest"});
+  };
+
+  /* ---- acting ------------------------------------------------------------------------------------- */
+  const act = {
+    async vote(choice, strength, edited = "") {
+      const item = state.item;
+      if (!item || state.revealed) return;
+      if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
+      const seconds = Math.max(0, (performance.now() - state.since - state.away) / 1000);
+      const vote = {item: item.id, choice, strength, seconds, note: state.note, edited, key: newKey()};
+      flash(choice);
+      const ahead = !state.revising && state.after;
+      if (ahead) showItem(state.after);
+      const reply = await insist("label_vote", vote);
+      if (reply.error) { await act.open(); saved("not saved", "lost"); complain(reply.error); }
+      else {
+        take(reply);
+        saved("saved: " + verdictText(choice, strength) + (edited ? ", edited" : ""), "safe");
+      }
+      next();
+    },
+    async undo() {
+      if (state.flying) { state.waiting = act.undo; return; }
+      if (!state.project) return;
+      const reply = await insist("label_undo", {key: newKey()});
+      if (reply.error) { saved("", ""); return complain(reply.error); }
+      state.item = null;
+      take(reply);
+      saved(reply.undone ? "taken back" : "nothing to take back", "safe");
+      next();
+    },
+    async open() {
+      const seat = hooks.value() || {};
+      if (!seat.project) { state.project = null; state.progress = null; showStanding();
+        return say("Judge two answers, without knowing whose they are",
+          "Send pairs here from Compare, or make a project below from a comparison dataset prepared in Data."); }
+      if (!seat.annotator) return say("Who is judging?", "Enter your name above; it is kept with each vote.");
+      const same = state.project?.id === seat.project && state.annotator === seat.annotator;
+      if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); }
+      state.annotator = seat.annotator;
+      const reply = await server.label_open({project: seat.project, annotator: seat.annotator});
+      if (!reply) return say("No connection", "The server did not answer; reload the page.");
+      if (reply.error) { part.head.hidden = true; return say("This project cannot be shown", reply.error); }
+      state.project = reply.project;
+      part.question.textContent = reply.project.question;
+      part.guidelines.replaceChildren(prose(reply.project.guidelines));
+      part.guide.hidden = !reply.project.guidelines;
+      part.guidelines.hidden = part.guidelines.hidden || !reply.project.guidelines;
+      if (same && state.revealed && reply.item) { state.progress = reply.progress; return showStanding(); }
+      take(reply);
+    },
+    async history() {
+      if (!state.project) return;
+      if (part.side.dataset.what === "history") return aside(null);
+      const reply = await ask("label_history");
+      if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
+      const rows = reply.votes.map(vote => make("button", {type: "button", class: "lab-past",
+        onclick: () => act.revise(vote)}, make("b", {}, verdictText(vote.choice, vote.strength)
+          + (vote.edited ? ", edited" : "")), make("span", {}, vote.asked)));
+      toggle("history", () => make("div", {class: "lab-past-list"}, make("h4", {}, rows.length
+        ? "Your latest votes; choose one to change it" : "No votes yet"), ...rows));
+    },
+    async revise(vote) {
+      const reply = await ask("label_show", {item: vote.item});
+      if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
+      leaveReveal();
+      showItem(reply.item);
+      state.revising = vote;
+      part.banner.textContent = "Changing an earlier vote (" + verdictText(vote.choice, vote.strength)
+        + "). Both stay on record. Esc goes back.";
+      part.banner.dataset.kind = "info";
+      part.banner.hidden = false;
+    },
+    note() {
+      if (!state.item) return;
+      toggle("note", () => {
+        const field = make("textarea", {rows: 2, maxlength: 4000, "aria-label": "note on this pair",
+          placeholder: "Why? Kept with your vote on this pair. Enter closes.",
+          oninput: () => { state.note = field.value; },
+          onkeydown: event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); aside(null); } }});
+        field.value = state.note;
+        return make("div", {class: "lab-note"}, field);
+      });
+    },
+    edit() {
+      if (!state.item) return;
+      toggle("edit", () => {
+        const field = make("textarea", {rows: 6, maxlength: 100000, "aria-label": "edited answer"});
+        const tabs = ["left", "right"].map((side, i) => button("Improve " + (i + 1), "", () => choose(side)));
+        const choose = side => {
+          state.edit = side;
+          field.value = state.item[side];
+          tabs.forEach((tab, i) => tab.setAttribute("aria-pressed", side === ["left", "right"][i]));
+          field.focus();
+        };
+        const done = () => act.vote(state.edit, 2, field.value);
+        field.addEventListener("keydown", event => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); done(); }
+        });
+        const box = make("div", {class: "lab-edit"}, make("div", {class: "lab-edit-bar"}, ...tabs,
+          make("span", {}, "The edited text becomes the chosen answer; the original stays on record."),
+          button("Save as better", "Ctrl ↵", done, {class: "lab-act"})), field);
+        choose(state.edit || "left");
+        return box;
+      });
+    },
+    help() {
+      toggle("help", () => make("div", {class: "lab-help"}, ...KEYS.map(([key, what]) =>
+        make("span", {}, make("kbd", {}, key), " " + what))));
+    },
+    guidelines() { if (!part.guide.hidden) part.guidelines.hidden = !part.guidelines.hidden; },
+    async results() {
+      const reply = await ask("label_results");
+      if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
+      state.revealed = true;
+      part.work.hidden = true;
+      part.rest.hidden = false;
+      part.rest.replaceChildren(reveal(reply));
+      if (state.progress) hooks.revealed();
+    },
+    back() { leaveReveal(); if (state.item) { part.work.hidden = false; part.rest.hidden = true; state.since = performance.now(); } },
+  };
+  const next = () => { const waiting = state.waiting; state.waiting = null; if (waiting) waiting(); };
+  const flash = choice => {
+    const card = root.querySelector(`.lab-answer[data-side="${choice}"]`) || part.actions;
+    card.classList.remove("lab-flash"); void card.offsetWidth; card.classList.add("lab-flash");
+  };
+  const leaveReveal = () => { if (state.revealed) { state.revealed = false; hooks.blind(); } };
+  const finish = () => {
+    state.item = null;
+    if (!state.progress?.total) { leaveReveal();
+      return say("No pairs in this project yet", "Send some here from Compare."); }
+    act.results();
+  };
+
+  const reveal = ({results, summary, progress}) => make("div", {class: "lab-reveal"},
+    make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
+      : `All ${count(progress.total)} judged`),
+    progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
+    ...(results.length ? results.map(duel) : [make("p", {}, "No verdicts yet.")]),
+    make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule)),
+    make("div", {class: "lab-actions"},
+      ...EXPORTS.map(([format, label]) => button("Save " + label + " rows", "", () => download(format),
+        {class: "lab-act", "data-export": format})),
+      make("span", {class: "lab-gap"}),
+      button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
+      progress.left ? button("Back to judging", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
+  const download = async format => {
+    const reply = await ask("label_export", {format});
+    if (!reply || reply.error) return saved(reply?.error || "no connection; try again", "lost");
+    save(reply.name, reply.jsonl);
+    saved(`${count(reply.rows)} rows saved as ${reply.name}`, "safe");
+  };
+
+  /* ---- keys ----------------------------------------------------------------------------------------- */
+  const letters = {b: () => act.vote("both_bad", 0), s: () => act.vote("skip", 0), u: act.undo,
+    e: act.edit, n: act.note, h: act.history, g: act.guidelines, "?": act.help};
+  const escape = () => {
+    if (!part.side.hidden) aside(null);
+    else if (state.revising) { state.item = null; act.open(); }
+    else if (state.revealed && state.item) act.back();
+  };
+  const onKey = event => {
+    if (!root.isConnected) return document.removeEventListener("keydown", onKey);
+    if (root.offsetParent === null || event.repeat || event.isComposing) return;
+    if (event.key === "Escape" && (root.contains(event.target) || !typing(event.target))) return escape();
+    if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const digit = /^(?:Digit|Numpad)([012])$/.exec(event.code)?.[1];
+    const run = digit === "0" ? () => act.vote("tie", 0)
+      : digit ? () => act.vote(digit === "1" ? "left" : "right", event.shiftKey ? 4 : 2)
+      : letters[event.key.toLowerCase()];
+    if (!run || (state.revealed && digit)) return;
+    event.preventDefault();
+    run();
+  };
+
+  const part = frame(root, act);
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) state.hidden = performance.now();
+    else if (state.hidden) state.away += performance.now() - state.hidden;
+  });
+  window.addEventListener("beforeunload", event => { if (state.flying && root.isConnected) event.preventDefault(); });
+  hooks.watch(() => act.open());
+  act.open();
+};
