@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -145,7 +146,12 @@ class _Page:
         yield from self.read([str(path) for path in kept] if len(kept) > 1 else str(kept[0]), {})
 
     def read_path(self, path: str, config: str, split: str) -> Iterator[Updates]:
-        yield from self.read((path or "").strip(), given(config=config, split=split))
+        source = (path or "").strip()
+        if "SPACE_ID" in os.environ and source[:1] in (".", "/", "~", "\\"):
+            trouble = "Files of this machine are not read on a public Space: upload yours instead."
+            yield {self.left.trouble: notice("error", trouble)}
+            return
+        yield from self.read(source, given(config=config, split=split))
 
     def read_sample(self, alias: str) -> Iterator[Updates]:
         yield from self.read(alias, {})

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from components.common import duration_text, plural, thousands
 from components.shell import run_note, votes_note
 from studio.data.sources import sample_path
-from studio.errors import ModelError
+from studio.errors import Cancelled, ModelError
 from studio.generation.request import Column, GenerationRequest, Sampling
 from studio.preference import pairs_from_texts
 from studio.recipe import presets
 
 if TYPE_CHECKING:
     from studio import Studio
-    from studio.data import PreparedDataset
+    from studio.data import PreparedDataset, Progress
     from studio.preference import Project
     from studio.training.runs import Run
 
@@ -105,7 +105,7 @@ def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
 def place(walk: Walk) -> Place:
     """Where the walk stands and what comes next."""
     if walk.dataset is None:
-        return Place(0, "Preparing the sample rows.", action=f"Prepare the sample rows {ARROW}")
+        return Place(0, "Preparing the sample rows.")
     if walk.sft is None:
         rows = plural(sum(walk.dataset.rows.values()), "row")
         return Place(
@@ -171,7 +171,9 @@ def _training(step: int, run: Run) -> Place:
     return Place(step, f"{why} Resume it to go on.", action="Resume the run")
 
 
-def advance(studio: Studio, walk: Walk, make_dataset: Callable[[str], str]) -> Move:
+def advance(
+    studio: Studio, walk: Walk, make_dataset: Callable[[str], str], progress: Progress
+) -> Move:
     """Do what the button says, through the engine; returns where to look.
 
     `make_dataset(project id) -> dataset id` turns votes into rows, as the Label tab does.
@@ -191,7 +193,7 @@ def advance(studio: Studio, walk: Walk, make_dataset: Callable[[str], str]) -> M
     if walk.project is None and not walk.looked:
         return Move("compare", runs=(walk.sft.id,))
     if walk.project is None:
-        return Move("label", project_id=make_pairs(studio, walk.sft, walk.id).id)
+        return Move("label", project_id=make_pairs(studio, walk.sft, walk.id, progress).id)
     if walk.dpo is None:
         run = train_on_votes(studio, walk.sft, make_dataset(walk.project.id), walk.id)
         return Move("train", runs=(run.id,))
@@ -207,7 +209,7 @@ def sample_prompts() -> list[list[dict[str, str]]]:
     return [[{"role": "user", "content": row["prompt"]}] for row in rows]
 
 
-def make_pairs(studio: Studio, run: Run, walk: str) -> Project:
+def make_pairs(studio: Studio, run: Run, walk: str, progress: Progress) -> Project:
     """Two answers of the tuned model to each sample prompt, drawn apart, as a blind project."""
     prompts = sample_prompts()
     drawn = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
@@ -216,7 +218,14 @@ def make_pairs(studio: Studio, run: Run, walk: str) -> Project:
         Column(run.model, run.id, label=f"{run.name}, seed {s.seed}", sampling=s) for s in samplings
     )
     generation = studio.generate(GenerationRequest(tuple(prompts), columns))
-    generation.wait()
+    try:
+        while not generation.wait(0.25):
+            cells = [cell for column in generation.snapshot().answers for cell in column]
+            written = sum(1 for cell in cells if cell.ended)
+            progress(written, len(cells), "Writing answers")
+    except Cancelled:
+        generation.cancel()
+        raise
     snapshot = generation.snapshot()
     if snapshot.error:
         raise ModelError(snapshot.error)

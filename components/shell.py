@@ -31,6 +31,8 @@ class Top:
 
     strip: gr.HTML
     shown: gr.State
+    walk: gr.Button
+    """Begins the guided walk when the landing no longer offers it."""
 
 
 def build_top() -> Top:
@@ -43,7 +45,8 @@ def build_top() -> Top:
             "align</p></div>"
         )
         strip = gr.HTML(status_strip(None), elem_id="strip", js_on_load=_DELEGATE)
-    return Top(strip, gr.State(""))
+        walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
+    return Top(strip, gr.State(""), walk)
 
 
 def status_strip(status: Any | None) -> str:

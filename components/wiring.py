@@ -21,7 +21,7 @@ def connect(
 ) -> None:
     """Bind everything that involves more than one tab."""
     _onward(app, place, built)
-    walk = Guided(place, bar, built)
+    walk = Guided(place, top, bar, built)
     walk.bind(app)
     _each_second(app, place, top, walk)
 
@@ -91,22 +91,23 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
 class Guided:
     """The landing's one button, and the stepper that leads from tab to tab."""
 
-    def __init__(self, place: Shell, bar: shell.GuideBar, built: dict[str, Any]):
-        self.place, self.bar, self.built = place, bar, built
+    def __init__(self, place: Shell, top: shell.Top, bar: shell.GuideBar, built: dict[str, Any]):
+        self.place, self.top, self.bar, self.built = place, top, bar, built
         self.studio: Studio = place.studio
         self.leads = [
             bar.chosen, place.tabs, built["data"].opening, built["train"].opening,
             built["label"].project, built["compare"].opening, built["compare"].prompt,
         ]  # fmt: skip
 
-        self.seen = [bar.landing, bar.bar, bar.steps, bar.next, bar.shown]
+        self.seen = [bar.landing, top.walk, bar.bar, bar.steps, bar.next, bar.shown]
 
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
         app.load(guard(self.resume), bar.chosen, self.place.tabs, **QUIET)
-        bar.begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
-            guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
-        )
+        for begin in (bar.begin, self.top.walk):
+            begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
+                guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
+            )
         bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
         bar.leave.click(lambda: {}, None, bar.chosen, **QUIET)
 
@@ -131,15 +132,17 @@ class Guided:
             first = not self.studio.runs.list()
             state: tuple[Any, ...] = ("landing", first)
             if state == shown:
-                return tuple(gr.skip() for _ in range(5))
-            return gr.update(visible=first), gr.update(visible=False), "", gr.skip(), state
+                return tuple(gr.skip() for _ in self.seen)
+            later = gr.update(visible=not first)
+            return gr.update(visible=first), later, gr.update(visible=False), "", gr.skip(), state
         at = guide.place(walk)
         state = ("walk", at)
         if state == shown:
-            return tuple(gr.skip() for _ in range(5))
+            return tuple(gr.skip() for _ in self.seen)
         steps = shell.stepper(at.steps(), at.note, at.share)
         button = gr.update(value=at.action, visible=bool(at.action), interactive=True)
-        return gr.update(visible=False), gr.update(visible=True), steps, button, state
+        gone = gr.update(visible=False)
+        return gone, gone, gr.update(visible=True), steps, button, state
 
     def advance(self, chosen: Any) -> Iterator[tuple[Any, ...]]:
         """One step of the walk, with the button saying that it is being done."""
@@ -151,13 +154,18 @@ class Guided:
             yield gr.skip(), {}, *idle[1:]
             return
         yield gr.update(value="Working", interactive=False), *idle
-        work = Work(lambda _: guide.advance(self.studio, walk, self.built["label"].make_dataset))
+        make_dataset = self.built["label"].make_dataset
+        work = Work(lambda progress: guide.advance(self.studio, walk, make_dataset, progress))
         try:
+            for step in work.steps(every=0.5):
+                yield gr.update(value=work.say(step) if step[2] else "Working"), *idle
             move = work.result()
         except Exception:
-            action = guide.place(walk).action
-            yield gr.update(value=action, interactive=True), *idle
+            action = guide.place(walk).action or "Try again"
+            yield gr.update(value=action, visible=True, interactive=True), *idle
             raise
+        finally:
+            work.cancel()
         looked = chosen["looked"] + (move.tab == "compare")
         yield gr.skip(), {**chosen, "looked": looked}, *self.lead(move)
 

@@ -244,7 +244,7 @@ def test_walk_goes_step_by_step():
     places = [guide.place(walk) for walk in walks]
     assert [place.step for place in places] == [0, 1, 1, 2, 2, 3, 4, 4, 5, 5]
     assert [bool(place.action) for place in places] == [
-        True, True, False, True, True, False, True, False, True, True,
+        False, True, False, True, True, False, True, False, True, True,
     ]  # fmt: skip
     assert places[-1].finished
     assert {state for _, state in places[-1].steps()} == {"done"}

@@ -10,7 +10,7 @@ from components.history import History
 from studio.generation.request import Answer, Sampling
 
 EVIL = "<img src=x onerror=alert(1)>"
-SIDES = (Side("pocket, base", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
+SIDES = (Side("pocket (base)", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
 
 
 def run(**changes):
