@@ -65,7 +65,7 @@ class ChatTab:
                     self.stop = gr.Button(
                         "Stop", visible=False, elem_id="chat-stop", min_width=84, scale=0
                     )
-                with gr.Row(elem_id="chat-more"):
+                with gr.Row(visible=False, elem_id="chat-more") as self.more:
                     self.again = gr.Button("Answer again", size="sm", min_width=60)
                     self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
 
@@ -73,7 +73,7 @@ class ChatTab:
         given = {self.prompt, self.chat, *self.left.inputs}
         parts = [
             self.view, self.prompt, self.send, self.stop, self.chat, self.exact, self.verdict,
-            self.said,
+            self.said, self.more,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         gr.on([self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming)
@@ -98,8 +98,19 @@ class ChatTab:
         chat: Chat = data[self.chat]
         if not chat.turns or (chat.live is not None and not chat.live.done):
             return
+        if self._always_same(data, chat):
+            said = "Greedy always gives the same answer; choose another sampling to vary it."
+            yield {self.said: notice("info", said)}
+            return
         last = chat.turns.pop()
         yield from self._asked(data, chat, last.prompt, seed=last.sampling.seed + 1)
+
+    def _always_same(self, data: Mapping[Any, Any], chat: Chat) -> bool:
+        """Whether asking again could only repeat: greedy before and now, by the same columns."""
+        greedy = (
+            not data[self.left.knobs["temperature"]] and not chat.turns[-1].sampling.temperature
+        )
+        return greedy and sides(self.studio, self.left.columns(data)) == chat.sides
 
     def _asked(
         self, data: Mapping[Any, Any], chat: Chat, prompt: str, seed: int | None = None
@@ -119,7 +130,7 @@ class ChatTab:
         yield {
             self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
             self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
-            self.verdict: gr.update(visible=False),
+            self.verdict: gr.update(visible=False), self.more: gr.update(visible=True),
         }  # fmt: skip
         try:
             yield from self._written(chat, asking)
@@ -191,6 +202,7 @@ class ChatTab:
             self.exact: views.prompts_given(None, ()),
             self.verdict: gr.update(visible=False),
             self.said: "",
+            self.more: gr.update(visible=False),
         }
 
     # ---- voting ---------------------------------------------------------------------------------
@@ -200,7 +212,7 @@ class ChatTab:
             if not chat.turns or not chat.turns[-1].done:
                 return {}
             name, count = vote(self.studio, chat, choice, request.username or "me")
-            said = f"Kept: {views.VERDICTS[choice]}. {plural(count, 'vote')} in {name}."
+            said = f"Kept: {views.VERDICTS[choice]}. {plural(count, 'vote')} in '{name}'."
             return {self.said: notice("good", said), self.verdict: gr.update(visible=False)}
 
         return cast

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from components.common import QUIET, Shell, guard
 from components.comparison import LETTERS, column_choices, finished, usual_columns
+from components.form import HELP_LINE
 from studio.errors import ConfigError
 from studio.generation.request import SAMPLING_PRESETS, Sampling
 
 if TYPE_CHECKING:
     from studio import Studio
 
-_MAX = {"temperature": 2.0, "top_p": 1.0, "min_p": 0.5, "repetition_penalty": 2.0}
 _KNOBS: tuple[tuple[str, str, str], ...] = (
     ("temperature", "Temperature", "Spread of the choice; 0 always takes the likeliest token."),
     ("top_p", "Top-p", "Only tokens that together hold this share."),
@@ -47,8 +47,13 @@ class Left:
                 [(name.capitalize(), name) for name in SAMPLING_PRESETS], value=_FIRST,
                 label="Sampling", elem_id="compare-preset",
             )  # fmt: skip
-            with gr.Accordion("Sampling knobs", open=False, elem_classes="fold"):
-                self.knobs = {name: self._knob(name, label, help) for name, label, help in _KNOBS}
+            with (
+                gr.Accordion("Sampling knobs", open=False, elem_classes="fold"),
+                gr.Column(elem_classes="everyday"),
+            ):
+                with gr.Row(elem_classes="pair"):
+                    self.knobs = {knob[0]: self._knob(*knob) for knob in _KNOBS}
+                gr.HTML(HELP_LINE)
             with gr.Accordion("System prompt", open=False, elem_classes="fold"):
                 self.system = gr.Textbox(
                     "", show_label=False, lines=3, max_lines=8, elem_id="compare-system",
@@ -72,12 +77,12 @@ class Left:
         return offered if at == 0 else [*offered, ("no column", "")]
 
     def _knob(self, name: str, label: str, help: str) -> Any:
-        value = getattr(SAMPLING_PRESETS[_FIRST], name)
-        common: dict[str, Any] = {"label": label, "info": f"{help} ({name})", "value": value}
-        if name in _WHOLE:
-            low = 1 if name == "max_new_tokens" else 0
-            return gr.Number(precision=0, minimum=low, **common)
-        return gr.Slider(0.0 if name != "top_p" else 0.01, _MAX[name], step=0.01, **common)
+        whole = name in _WHOLE
+        return gr.Number(
+            getattr(SAMPLING_PRESETS[_FIRST], name), label=label, info=f"{help} ({name})",
+            precision=0 if whole else None, step=1 if whole else 0.05, minimum=0, min_width=110,
+            elem_classes="knob",
+        )  # fmt: skip
 
     # ---- binding --------------------------------------------------------------------------------
 

@@ -93,7 +93,7 @@ def side(studio: Studio, choice: str) -> Side:
         digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12]
         return Side(run.name, "tuned", run.model, run.id, digest)
     model = name if kind == "base" and name else choice.strip()
-    return Side(f"{model}, base", "base", model)
+    return Side(f"{model} (base)", "base", model)
 
 
 def sides(studio: Studio, choices: Sequence[str | None]) -> tuple[Side, ...]:
@@ -184,7 +184,7 @@ def _vote_project(studio: Studio, first: Side, second: Side) -> Any:
     for project in studio.labels.projects():
         if project.provenance == mark:
             return project
-    name = studio.labels.free_name(f"{first.label} or {second.label}, in Compare"[:110])
+    name = studio.labels.free_name(f"Compare: {first.label} or {second.label}"[:110])
     return studio.labels.create_project(name, provenance=mark)
 
 

@@ -36,6 +36,8 @@ GROUPS = {
     "memory": "Memory and precision",
     "keeping": "Watching and keeping",
 }
+HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
+"""Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
 _IMPLIED = {"load_in_4bit"}  # the method says it
 _NAMES = {"sft": "SFT", "dpo": "DPO", "lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA"}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]

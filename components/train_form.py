@@ -11,7 +11,7 @@ from gradio.context import Context
 
 from components import form, train_choices
 from components.common import QUIET, Shell, guard, notice, sentence
-from components.form import EVERYDAY, GROUPS, SIMPLE, knobs
+from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
 from studio.errors import StudioError
 from studio.models.catalog import POCKET, choices
 from studio.recipe import Recipe
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-_HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
-"""Where `static/train.js` shows the help of the knob under the pointer."""
 _FIRST: form.Choice = ("sft", "lora", POCKET)
 
 
@@ -78,7 +76,7 @@ class RecipeForm:
             add("method", min_width=100)
             add("learning_rate")
             add("num_train_epochs")
-        gr.HTML(_HELP_LINE)
+        gr.HTML(HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
         self._add(recipe, "name")
@@ -86,7 +84,7 @@ class RecipeForm:
             with gr.Row(elem_classes="pair"):
                 for name in EVERYDAY:
                     self._add(recipe, name, min_width=120)
-            gr.HTML(_HELP_LINE)
+            gr.HTML(HELP_LINE)
         for group, title in GROUPS.items():
             names = [
                 name

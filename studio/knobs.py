@@ -112,7 +112,11 @@ class Knobs(BaseModel):
         only="adapter",
     )
     lora_modules_to_save: tuple[str, ...] = _knob(
-        (), "Modules trained whole and saved with the adapter.", group="adapter", only="adapter"
+        (),
+        "Modules trained whole and saved with the adapter.",
+        group="adapter",
+        label="Modules trained whole",
+        only="adapter",
     )
     use_rslora: bool = _knob(
         False,
@@ -134,7 +138,7 @@ class Knobs(BaseModel):
         8, "Rows a step on each device.", group="optimisation", label="Batch size", ge=1, le=4096
     )
     gradient_accumulation_steps: int = _knob(
-        1, "Batches added up before a step.", group="optimisation", ge=1
+        1, "Batches added up before a step.", group="optimisation", label="Accumulation", ge=1
     )
     max_length: int = _knob(
         512,
@@ -174,7 +178,11 @@ class Knobs(BaseModel):
         ge=0,
     )
     neftune_noise_alpha: float | None = _knob(
-        None, "Noise on the embeddings while training (NEFTune).", group="optimisation", ge=0
+        None,
+        "Noise on the embeddings while training (NEFTune).",
+        group="optimisation",
+        label="NEFTune noise",
+        ge=0,
     )
     seed: int = _knob(
         42, "Of data order, dropout and the adapter's start.", group="optimisation", ge=0
@@ -185,12 +193,14 @@ class Knobs(BaseModel):
         None,
         "Train on the completion only; by default so when rows have a prompt and a completion.",
         group="objective",
+        label="Completions only",
         only="sft",
     )
     assistant_only_loss: bool = _knob(
         False,
         "Train on assistant turns only; needs generation marks in the chat template.",
         group="objective",
+        label="Assistant turns only",
         only="sft",
     )
     packing: bool = _knob(
@@ -228,7 +238,11 @@ class Knobs(BaseModel):
         lt=0.5,
     )
     precompute_ref_log_probs: bool = _knob(
-        False, "Score the reference once before training.", group="objective", only="dpo"
+        False,
+        "Score the reference once before training.",
+        group="objective",
+        label="Reference scored once",
+        only="dpo",
     )
 
     # --- precision and memory
@@ -236,12 +250,13 @@ class Knobs(BaseModel):
         "auto",
         "Of the loaded weights; auto takes bfloat16 where the GPU has it, float32 on a CPU.",
         group="memory",
+        label="Number format",
     )
     load_in_4bit: bool = _knob(
         False, "Hold the base in 4 bits (QLoRA).", group="memory", only="quantized"
     )
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = _knob(
-        "nf4", "The 4-bit number format.", group="memory", only="quantized"
+        "nf4", "The 4-bit number format.", group="memory", label="4-bit format", only="quantized"
     )
     use_bnb_nested_quant: bool = _knob(
         True,
@@ -256,26 +271,38 @@ class Knobs(BaseModel):
         group="memory",
     )
     attn_implementation: str | None = _knob(
-        None, "Attention kernel by transformers' name.", group="memory"
+        None, "Attention kernel by transformers' name.", group="memory", label="Attention kernel"
     )
 
     # --- watching and keeping
-    logging_steps: int = _knob(1, "Steps between points on the charts.", group="keeping", ge=1)
+    logging_steps: int = _knob(
+        1, "Steps between points on the charts.", group="keeping", label="Log every", ge=1
+    )
     eval_steps: int | None = _knob(
         None,
         "Steps between evaluations on the held-out split; empty: after each epoch.",
         group="keeping",
+        label="Evaluate every",
         ge=1,
     )
     save_steps: int | None = _knob(
-        None, "Steps between checkpoints; empty saves about ten times a run.", group="keeping", ge=1
+        None,
+        "Steps between checkpoints; empty saves about ten times a run.",
+        group="keeping",
+        label="Checkpoint every",
+        ge=1,
     )
     save_total_limit: int = _knob(
-        2, "Checkpoints kept; never fewer than two.", group="keeping", ge=2
+        2,
+        "Checkpoints kept; never fewer than two.",
+        group="keeping",
+        label="Checkpoints kept",
+        ge=2,
     )
     sample_steps: int | None = _knob(
         None,
         "Steps between sample answers; empty takes about six a run, 0 none.",
         group="keeping",
+        label="Sample answers every",
         ge=0,
     )

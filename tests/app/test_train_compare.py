@@ -134,7 +134,7 @@ def test_the_form_offers_what_fits(studio: Studio):
 
 def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
     run = ended(studio)
-    sides = (Side("pocket, base", "base", "pocket"), Side("pocket-sft", "tuned", "pocket", run.id))
+    sides = (Side("pocket (base)", "base", "pocket"), Side("pocket-sft", "tuned", "pocket", run.id))
     asked = [[{"role": "user", "content": "Where does Mira live?"}]] * 2
     answers = [Answer("is a village", 3, "stop"), Answer("In Highcliff.", 4, "stop")]
     turn = Turn(asked[0][0]["content"], asked, Sampling(seed=3), answers, [1.0, 1.0], done=True)
@@ -152,7 +152,7 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
 def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     from components.comparison import Comparison, load, save
 
-    sides = (Side("pocket, base", "base", "pocket"), Side("pocket-sft", "tuned", "pocket", "run-1"))
+    sides = (Side("pocket (base)", "base", "pocket"), Side("pocket-sft", "tuned", "pocket", "run-1"))
     cells = [[{"text": t, "tokens": 1, "ended": "stop", "error": None} for t in column]
              for column in (["one", "same"], ["two", "same"])]  # fmt: skip
     prompts = [[{"role": "user", "content": "p"}], [{"role": "user", "content": "q"}]]
