@@ -41,6 +41,7 @@ window.studioLabel = (element, server, hooks) => {
       part[side].scrollTop = 0;
     }
     part.prompt.scrollTop = part.prompt.scrollHeight;
+    if (part.prompt.getBoundingClientRect().top < 48) part.head.scrollIntoView({block: "start"});
   };
   const showStanding = () => {
     const p = state.progress;
@@ -155,7 +156,7 @@ window.studioLabel = (element, server, hooks) => {
       part.banner.hidden = false;
     },
     note() {
-      if (!state.item) return;
+      if (!state.item || state.revealed) return;
       toggle("note", () => {
         const field = make("textarea", {rows: 2, maxlength: 4000, "aria-label": "note on this pair",
           placeholder: "Why? Kept with your vote on this pair. Enter closes.",
@@ -166,7 +167,7 @@ window.studioLabel = (element, server, hooks) => {
       });
     },
     edit() {
-      if (!state.item) return;
+      if (!state.item || state.revealed) return;
       toggle("edit", () => {
         const field = make("textarea", {rows: 6, maxlength: 100000, "aria-label": "edited answer"});
         const tabs = ["left", "right"].map((side, i) => button("Improve " + (i + 1), "", () => choose(side)));
@@ -196,6 +197,7 @@ window.studioLabel = (element, server, hooks) => {
       const reply = await ask("label_results");
       if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
       state.revealed = true;
+      aside(null);
       part.work.hidden = true;
       part.rest.hidden = false;
       part.rest.replaceChildren(reveal(reply));
@@ -227,6 +229,7 @@ window.studioLabel = (element, server, hooks) => {
         {class: "lab-act", "data-export": format})),
       make("span", {class: "lab-gap"}),
       button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
+      button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
       progress.left ? button("Back to judging", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
   const download = async format => {
     const reply = await ask("label_export", {format});

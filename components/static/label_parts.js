@@ -71,31 +71,33 @@
     part.banner = make("div", {class: "lab-banner", role: "status", hidden: true});
     part.prompt = make("div", {class: "lab-prompt", tabindex: "0", "aria-label": "prompt"});
     part.side = make("div", {class: "lab-side", hidden: true});
-    part.actions = make("div", {class: "lab-actions"},
+    part.actions = make("div", {class: "lab-actions"}, make("div", {class: "lab-group lab-votes"},
       button("1 better", "", () => act.vote("left", 2), {class: "lab-act lab-thumb", "data-act": "1"}),
       button("Tie", "0", () => act.vote("tie", 0), {class: "lab-act", "data-act": "tie"}),
       button("2 better", "", () => act.vote("right", 2), {class: "lab-act lab-thumb", "data-act": "2"}),
       button("Both bad", "b", () => act.vote("both_bad", 0), {class: "lab-act", "data-act": "both_bad"}),
-      button("Skip", "s", () => act.vote("skip", 0), {class: "lab-act", "data-act": "skip"}),
-      make("span", {class: "lab-gap"}),
+      button("Skip", "s", () => act.vote("skip", 0), {class: "lab-act", "data-act": "skip"})),
+      make("div", {class: "lab-group lab-tools"},
       button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
       button("Edit", "e", act.edit, {class: "lab-act", "data-act": "edit"}),
       button("Note", "n", act.note, {class: "lab-act", "data-act": "note"}),
       button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
       button("Results", "", act.results, {class: "lab-act", "data-act": "results"}),
-      button("Keys", "?", act.help, {class: "lab-act lab-keys-button", "data-act": "help"}));
+      button("Keys", "?", act.help, {class: "lab-act lab-keys-button", "data-act": "help"})));
     part.pair = make("div", {class: "lab-pair"}, card("left", "1"), card("right", "2"));
-    part.work = make("div", {class: "lab-work"}, part.banner, part.prompt, part.pair, part.side,
-      part.actions);
+    part.work = make("div", {class: "lab-work"}, part.banner, part.prompt, part.pair, part.actions);
     part.rest = make("div", {class: "lab-rest", hidden: true});
     part.head = make("div", {class: "lab-head"}, part.question, part.guide,
       make("div", {class: "lab-standing"}, part.count, part.saved));
     root.replaceChildren(part.head, make("div", {class: "lab-bar"}, part.bar), part.guidelines,
-      part.work, part.rest);
+      part.work, part.rest, part.side);
     return part;
   };
 
   /* ---- the reveal ------------------------------------------------------------------------------- */
+  /* The same colours as everywhere: base slate, tuned violet; blue for a second tuned one. */
+  const colours = (a, b) => b === "base" ? ["tuned", "base"] : a === "base" ? ["base", "tuned"]
+    : ["tuned", "other"];
   const duel = rate => {
     const total = rate.wins + rate.losses + rate.ties + rate.both_bad;
     const [first, second] = rate.losses > rate.wins
@@ -104,6 +106,7 @@
       : [{name: rate.a, wins: rate.wins, low: rate.low, high: rate.high, rate: rate.rate},
         {name: rate.b, wins: rate.losses}];
     const decisive = rate.wins + rate.losses;
+    const [one, two] = colours(first.name, second.name);
     const segment = (kind, size, label) => size
       ? make("span", {class: "lab-seg lab-seg-" + kind, style: `flex:${size}`,
         title: `${label}: ${size} of ${total}`}, String(size)) : "";
@@ -118,14 +121,14 @@
         : "Not settled: the interval includes 50 %, so more votes are needed.");
     return make("section", {class: "lab-duel"}, make("h3", {}, head),
       make("div", {class: "lab-segs", role: "img", "aria-label": head},
-        segment("first", first.wins, first.name), segment("tie", rate.ties, "tie"),
-        segment("bad", rate.both_bad, "both bad"), segment("second", second.wins, second.name)),
-      make("div", {class: "lab-legend"}, legend("first", first.name, first.wins),
+        segment(one, first.wins, first.name), segment("tie", rate.ties, "tie"),
+        segment("bad", rate.both_bad, "both bad"), segment(two, second.wins, second.name)),
+      make("div", {class: "lab-legend"}, legend(one, first.name, first.wins),
         legend("tie", "tie", rate.ties), legend("bad", "both bad", rate.both_bad),
-        legend("second", second.name, second.wins)),
+        legend(two, second.name, second.wins)),
       make("p", {}, sure));
   };
-  const legend = (kind, name, size) => size || kind === "first" || kind === "second"
+  const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
     ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name} ${count(size)}`) : "";
   const pValue = p => p < .001 ? "less than 0.001" : p.toFixed(3);
   const leftOut = summary => {
