@@ -1,0 +1,324 @@
+"""The calculator's pictures and tables: pure functions from numbers to markup.
+
+Drawn as SVG and plain markup, coloured by the page's own variables, so that light, dark and a
+phone's width need nothing more. Every figure has its exact value on hover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from components.common import esc, plural, thousands
+from studio.calculator import wording
+from studio.calculator.matrices import Matrix
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+DOT = " \N{MIDDLE DOT} "
+NBSP = "\N{NO-BREAK SPACE}"
+_WIDTH, _HEIGHT = 720.0, 300.0
+_THINNEST = 2.0
+VERDICTS = {"fits": "good", "tight": "warn", "does not fit": "danger"}
+
+
+# ---- one matrix ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Box:
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def matrix_svg(shape: Matrix) -> str:
+    """W beside B and A, to one scale; a side too thin to see is drawn two pixels wide and said."""
+    out, into, r = shape.out_features, shape.in_features, shape.r
+    gap = 56.0
+    scale = min((_WIDTH - 2 * gap - 24) / (2 * into + r), (_HEIGHT - 60) / max(out, r))
+    side = [max(_THINNEST, length * scale) for length in (out, into, r)]
+    tall, wide, thin = side
+    top = 34.0
+    left = (_WIDTH - (2 * wide + thin + 2 * gap)) / 2
+    w = _Box(left, top, wide, tall)
+    b = _Box(left + wide + gap, top, thin, tall)
+    a = _Box(b.x + thin + gap, top + (tall - thin) / 2, wide, thin)
+    height = top + max(tall, thin) + 26
+    parts = [
+        _matrix_box(w, "W", f"{out:,} {TIMES} {into:,}", shape.whole, "whole"),
+        _matrix_box(b, "B", f"{out:,} {TIMES} {r:,}", shape.b, "factor"),
+        _matrix_box(a, "A", f"{r:,} {TIMES} {into:,}", shape.a, "factor"),
+        _sign(w.x + wide + gap / 2, top + tall / 2, "+"),
+        _sign(b.x + thin + gap / 2, top + tall / 2, TIMES),
+    ]
+    label = (
+        f"W of {out:,} by {into:,} beside B of {out:,} by {r:,} and A of {r:,} by {into:,}, "
+        "drawn to one scale"
+    )
+    return (
+        f'<svg class="matrix-drawing" viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img" '
+        f'aria-label="{esc(label)}">{"".join(parts)}</svg>'
+    )
+
+
+def _matrix_box(box: _Box, name: str, size: str, numbers: int, kind: str) -> str:
+    middle = box.x + box.width / 2
+    return (
+        f'<g class="m-{kind}"><title>{name}: {thousands(numbers)} numbers</title>'
+        f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.1f}" rx="1.5"/>'
+        f'<text class="m-name" x="{middle:.1f}" y="{box.y - 10:.1f}">{name}</text>'
+        f'<text class="m-size" x="{middle:.1f}" y="{box.y + box.height + 17:.1f}">{size}</text></g>'
+    )
+
+
+def _sign(x: float, y: float, sign: str) -> str:
+    return f'<text class="m-sign" x="{x:.1f}" y="{y + 6:.1f}">{sign}</text>'
+
+
+def matrix_view(shape: Matrix) -> str:
+    """The drawing, the three figures and what they say."""
+    saved = abs(shape.saved)
+    change = "fewer" if shape.saved >= 0 else "more"
+    share = f"{shape.percent:.1f}" if shape.percent >= 10 else f"{shape.percent:.3g}"
+    stats = (
+        _stat("W", thousands(shape.whole), "numbers in the whole matrix"),
+        _stat("B and A", thousands(shape.factors), f"{share} % of W", "tuned"),
+        _stat(change.capitalize(), thousands(saved), _halves(shape)),
+    )
+    return (
+        f'<div class="calc">{_stats(stats)}'
+        f'<figure class="panel">{matrix_svg(shape)}</figure>'
+        f'<p class="calc-say">{esc(shape.sentence())} {esc(_rank_words(shape))}</p></div>'
+    )
+
+
+def _halves(shape: Matrix) -> str:
+    return f"B {thousands(shape.b)} + A {thousands(shape.a)}"
+
+
+def _rank_words(shape: Matrix) -> str:
+    if shape.r >= shape.full_rank:
+        return (
+            f"From rank {shape.full_rank:,} on, B and A can write any update of W at all, "
+            "so a higher rank adds numbers and nothing else."
+        )
+    if shape.break_even >= 1:
+        return (
+            f"Smaller than W up to rank {shape.break_even:,}; "
+            f"an update of W has at most rank {shape.full_rank:,}."
+        )
+    return "No rank makes B and A smaller than this W."
+
+
+# ---- one model ----------------------------------------------------------------------------------
+
+
+def _stat(label: str, value: str, below: str, kind: str = "", title: str = "") -> str:
+    hover = f' title="{esc(title)}"' if title else ""
+    return (
+        f'<div class="stat{" stat-" + kind if kind else ""}"{hover}><dt>{esc(label)}</dt>'
+        f"<dd><b>{esc(value)}</b><span>{esc(below)}</span></dd></div>"
+    )
+
+
+def _stats(stats: Iterable[str]) -> str:
+    return f'<dl class="stats">{"".join(stats)}</dl>'
+
+
+def headline(estimate) -> str:
+    """The three figures that decide: what trains, what it needs, how long it takes."""
+    total, card = estimate.memory.total, estimate.card
+    trains = _stat(
+        "Trainable",
+        wording.count(estimate.trainable_parameters),
+        f"{wording.percent(estimate.trainable_percent)} of "
+        f"{wording.count(estimate.parameters.all_parameters)}{DOT}"
+        f"{_file_words(estimate)}",
+        "tuned",
+        f"{thousands(estimate.trainable_parameters)} of "
+        f"{thousands(estimate.parameters.all_parameters)} parameters "
+        f"({estimate.trainable_percent:.4f} %)",
+    )
+    memory = _stat(
+        "Memory at the peak",
+        _of(total, card.memory),
+        f"{card.name}{DOT}{estimate.verdict}",
+        VERDICTS[estimate.verdict],
+        f"{thousands(total)} of {thousands(card.memory)} bytes, estimated",
+    )
+    return _stats((trains, memory, _time(estimate)))
+
+
+def _file_words(estimate) -> str:
+    if estimate.spec.method == "full":
+        return f"{wording.size(estimate.adapter_bytes)} saved"
+    return f"{wording.size(estimate.adapter_bytes)} file"
+
+
+def _of(part: int, whole: int) -> str:
+    """`10.2 of 24 GB`, in the larger one's unit when both share it."""
+    first, second = wording.size(part), wording.size(whole).replace(".0 ", " ")
+    if first.split()[1] == second.split()[1]:
+        first = first.split()[0]
+    return f"{first} of {second}"
+
+
+def _time(estimate) -> str:
+    cost = estimate.cost
+    if not cost.seconds:
+        return _stat("Time", "\N{EN DASH}", "give the rows, under More")
+    steps = plural(cost.steps, "step")
+    exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
+    return _stat("Time", wording.span(*cost.seconds), steps, "", exact)
+
+
+def memory_bar(estimate) -> str:
+    """The terms stacked against the card; past its end when they do not fit."""
+    total, room = estimate.memory.total, estimate.card.memory
+    span = max(total, room)
+    cuts = "".join(
+        f'<i class="t-{_slug(term.name)}" style="width:{100 * term.bytes / span:.3f}%" '
+        f'title="{esc(_hover(term))}"></i>'
+        for term in estimate.memory.terms
+    )
+    mark = ""
+    if total > room:
+        at = 100 * room / span
+        side = "before" if at > 50 else "after"
+        mark = (
+            f'<b class="limit limit-{side}" style="left:{at:.2f}%">'
+            f"<span>{esc(estimate.card.name)}</span></b>"
+        )
+    spoken = f"{wording.size(total)} of {wording.size(room)}: {estimate.verdict}"
+    legend = "".join(
+        f'<li title="{esc(_hover(term))}"><i class="t-{_slug(term.name)}"></i>'
+        f"{esc(term.name)} <b>{esc(wording.size(term.bytes))}</b></li>"
+        for term in estimate.memory.terms
+    )
+    return (
+        f'<div class="stack" role="img" aria-label="{esc(spoken)}">{cuts}{mark}</div>'
+        f'<ul class="legend">{legend}</ul>'
+    )
+
+
+def _hover(term) -> str:
+    return f"{term.name}: {thousands(term.bytes)} bytes. {term.formula}"
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def changes(found: Sequence) -> str:
+    """One-click changes that make it fit, smallest first; clicks carry only the change's number."""
+    if not found:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-change="{number}" class="v-{VERDICTS[change.verdict]}" '
+        f'title="{esc(change.why)}{DOT}{thousands(change.total)} bytes">{esc(change.label)}'
+        f"<span>{esc(wording.size(change.total))}</span></button>"
+        for number, change in enumerate(found)
+    )
+    fitting = any(change.verdict == "fits" for change in found)
+    title = "To make it fit" if fitting else "What helps, though not enough"
+    return f'<div class="changes"><h4>{title}</h4><div>{buttons}</div></div>'
+
+
+def module_table(estimate) -> str:
+    """What trains, by module, with each one's share."""
+    modules = [module for module in estimate.parameters.modules if module.trainable]
+    most = max((module.trainable for module in modules), default=1)
+    rows = "".join(
+        f'<tr title="{esc(module.pattern)}"><th scope="row">{esc(module.suffix)}</th>'
+        f"<td>{_shape(module.shape)}</td><td>{thousands(module.count)}</td>"
+        f'<td title="{thousands(module.trainable)}">{esc(wording.count(module.trainable))}'
+        f'<i style="width:{100 * module.trainable / most:.1f}%"></i></td></tr>'
+        for module in modules
+    )
+    return (
+        f'<table class="modules"><thead><tr><th scope="col">Module</th><th scope="col">Shape</th>'
+        f'<th scope="col">Layers</th><th scope="col">Trainable</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>{_layers(estimate.parameters.layers)}"
+    )
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f" {TIMES} ".join(f"{side:,}" for side in shape) if shape else "\N{EN DASH}"
+
+
+def _layers(layers: Sequence[tuple[str, int]]) -> str:
+    """`22 layers of 69,632 each`, or how many of which kind."""
+    kinds: dict[int, int] = {}
+    for _, trainable in layers:
+        kinds[trainable] = kinds.get(trainable, 0) + 1
+    if not kinds:
+        return ""
+    parts = [
+        f"{plural(number, 'layer')} of {thousands(each)}"
+        for each, number in sorted(kinds.items(), key=lambda kind: -kind[1])[:3]
+    ]
+    return f'<p class="calc-note">{esc(", ".join(parts))}{" each" if len(parts) == 1 else ""}</p>'
+
+
+def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
+    """Trainable parameters over ranks (both axes in doublings), the chosen one marked."""
+    if not points:
+        return ""
+    most = max(trainable for _, trainable in points)
+    rows = "".join(
+        f'<li class="{"now" if r == rank else ""}" title="rank {r}: {thousands(trainable)}">'
+        f"<span>{r}</span><i><b style='width:{max(0.6, 100 * trainable / most):.2f}%'></b></i>"
+        f"<em>{esc(wording.count(trainable))}</em></li>"
+        for r, trainable in points
+    )
+    return f'<ol class="ranks">{rows}</ol>'
+
+
+def method_table(found: Iterable[tuple[str, object | None, str]], chosen: str) -> str:
+    """Methods side by side: (name, estimate or None, why there is none)."""
+    rows = "".join(
+        _method_row(name, estimate, why, name == chosen) for name, estimate, why in found
+    )
+    return (
+        '<table class="modules methods"><thead><tr><th scope="col">Method</th>'
+        '<th scope="col">Trainable</th><th scope="col">File</th><th scope="col">Memory</th>'
+        f'<th scope="col"></th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _method_row(name: str, estimate, why: str, chosen: bool) -> str:
+    kind = ' class="now"' if chosen else ""
+    if estimate is None:
+        return (
+            f'<tr{kind} title="{esc(why)}"><th scope="row">{esc(name)}</th>'
+            f'<td colspan="4" class="quiet">{esc(why)}</td></tr>'
+        )
+    verdict = estimate.verdict
+    return (
+        f'<tr{kind}><th scope="row">{esc(name)}</th>'
+        f'<td title="{thousands(estimate.trainable_parameters)}">'
+        f"{esc(wording.count(estimate.trainable_parameters))}</td>"
+        f'<td title="{thousands(estimate.adapter_bytes)} bytes">'
+        f"{esc(wording.size(estimate.adapter_bytes))}</td>"
+        f'<td title="{thousands(estimate.memory.total)} bytes">'
+        f"{esc(wording.size(estimate.memory.total))}</td>"
+        f'<td class="v-{VERDICTS[verdict]}">{esc(verdict)}</td></tr>'
+    )
+
+
+def sources(estimate, remarks: Sequence[str] = ()) -> str:
+    """Where the numbers come from, term by term."""
+    rows = "".join(
+        f'<tr><th scope="row">{esc(term.name)}</th><td>{thousands(term.bytes)}</td>'
+        f"<td>{esc(term.formula)}<small>{esc(term.as_dict()['source'])}</small></td></tr>"
+        for term in estimate.memory.terms
+    )
+    said = "".join(f"<li>{esc(remark)}</li>" for remark in remarks)
+    return (
+        "<details class='sources'><summary>Where the numbers come from</summary>"
+        f"<ul>{said}</ul><table class='modules'><thead><tr><th scope='col'>Term</th>"
+        f"<th scope='col'>Bytes</th><th scope='col'>Formula and source</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></details>"
+    )
