@@ -92,7 +92,7 @@ class Worker:
             self._thread.join(timeout)
 
     def enqueue(self, run_id: str) -> None:
-        """Queue a run that is on disk. Its lock is held from now on, so no other process takes it."""
+        """Queue a run that is on disk; its lock is held from now on, so nobody else takes it."""
         run = self._runs.get(run_id)
         lock = self._runs.lock(run)
         try:
@@ -130,9 +130,13 @@ class Worker:
     # --- the worker's own thread
 
     def _main(self) -> None:
-        from studio.models.pool import ModelPool
-        from studio.training import execute as _  # noqa: F401  (TRL and PEFT, before they are needed)
-
+        try:
+            from studio.models.pool import ModelPool
+            from studio.training import execute as _  # noqa: F401  (TRL and PEFT, ahead of need)
+        except Exception as error:  # a broken installation: say so for as long as the page is open
+            logger.exception("the training libraries did not load")
+            self.loading = f"The training libraries did not load: {error}"
+            return
         self._pool = ModelPool()
         # Short turns for other threads' Python, so that a busy page cannot starve small steps.
         sys.setswitchinterval(0.001)
@@ -180,8 +184,10 @@ class Worker:
         try:
             with self._turn(run_id):
                 self._train(run_id)
-        except Cancelled:
-            pass  # stopped while it waited; the store says so already
+        except Cancelled as reason:
+            logger.info("%s: %s", run_id, reason)
+        except Exception:  # a run whose folder vanished, say: the next one must still have its turn
+            logger.exception("%s could not be run", run_id)
         finally:
             self.current = None
             lock.release()

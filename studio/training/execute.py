@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+from transformers import PrinterCallback
 
 from studio.data import DatasetStore
 from studio.errors import Cancelled, StudioError
@@ -88,6 +89,7 @@ def _train(
     trainer = trainers.build(
         recipe, resident, parent, train, evaluation, run.checkpoints, [progress]
     )
+    trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
     prompts = sample_prompts(evaluation if evaluation is not None else train)
     if every and prompts:
