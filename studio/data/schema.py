@@ -28,38 +28,50 @@ _ORDER = (
 )
 
 
+_SPECIAL = ("label", "follow_ups", "answers", "votes")
+"""Columns whose type does not follow from their values."""
+
+
 class Shape:
     """The fields and message keys seen in rows; grows row by row, ends as `datasets.Features`."""
 
     def __init__(self) -> None:
-        self.fields: dict[str, str] = {}
+        self.fields: dict[str, str | None] = {}
         self.keys: dict[str, None] = {"role": None, "content": None}
 
     def see(self, row: dict[str, Any]) -> None:
         """Remember which fields this row has and what its messages carry."""
         for name, value in row.items():
             turns = name in _MESSAGE_FIELDS and isinstance(value, list)
-            kind = "messages" if turns else "text"
-            if self.fields.get(name) != "messages":
-                self.fields[name] = kind
+            self.fields[name] = _merged(
+                self.fields.get(name), "messages" if turns else _kind(value)
+            )
             if turns:
                 for turn in value:
                     self.keys.update(dict.fromkeys(turn))
 
     def fit(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with a string side turned into messages where other rows have messages there."""
-        if all(
-            isinstance(row.get(name), list)
-            for name, kind in self.fields.items()
-            if kind == "messages"
-        ):
+        if all(self._fits(row.get(name), name, kind) for name, kind in self.fields.items()):
             return row
         fitted = dict(row)
         for name, kind in self.fields.items():
             if kind == "messages" and isinstance(row.get(name), str):
                 role = "user" if name == "prompt" else "assistant"
                 fitted[name] = [{"role": role, "content": row[name]}]
+            elif kind == "text" and not self._fits(row.get(name), name, kind):
+                fitted[name] = str(row[name])
         return fitted
+
+    @staticmethod
+    def _fits(value: Any, name: str, kind: str | None) -> bool:
+        if kind == "messages":
+            return isinstance(value, list)
+        return kind != "text" or value is None or isinstance(value, str) or name in _SPECIAL
+
+    def _type(self, name: str) -> str:
+        kind = self.fields[name]
+        return "string" if kind in (None, "text") else kind
 
     def features(self) -> Features:
         """`datasets.Features`; tool calls and their free-form arguments are `Json`."""
@@ -79,10 +91,29 @@ class Shape:
         return Features(
             {
                 name: special.get(name)
-                or (List(message) if self.fields[name] == "messages" else Value("string"))
+                or (List(message) if self.fields[name] == "messages" else Value(self._type(name)))
                 for name in names
             }
         )
+
+
+def _kind(value: Any) -> str | None:
+    """What a plain column's value is, in Arrow's words where it is a number or a truth value."""
+    if value is None:
+        return None
+    for type_, kind in ((bool, "bool"), (int, "int64"), (float, "float64")):
+        if isinstance(value, type_):
+            return kind
+    return "text"
+
+
+def _merged(known: str | None, seen: str | None) -> str | None:
+    """One kind for a column: whole and broken numbers are numbers, any other mix is text."""
+    if known == "messages" or seen in (None, known):
+        return known
+    if known is None or seen == "messages":
+        return seen
+    return "float64" if {known, seen} == {"int64", "float64"} else "text"
 
 
 def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Table]:
