@@ -105,7 +105,9 @@ def answer_facts(answer: Any, turn: Turn, seconds: float) -> str:
     if answer.error:
         return ""
     if turn.waiting:
-        return "waiting for the model"
+        return "waiting for its turn"
+    if not (answer.tokens or answer.ended or turn.done):
+        return "loading the model"
     parts = [plural(answer.tokens, "token")] if answer.tokens or answer.ended else []
     if answer.tokens and seconds > 0.05:
         parts.append(pace_text(answer.tokens / seconds))
