@@ -46,11 +46,15 @@ def ask(
     start_from: str | None = None,
     run: str | None = None,
     model: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A value for `TrainHandles.opening`: what to set in the form, or the run to show."""
+    """A value for `TrainHandles.opening`: what to set in the form, or the run to show.
+
+    `knobs` are changes to the recipe, under its own names.
+    """
     wanted = {
         "dataset": dataset, "objective": objective, "start_from": start_from,
-        "model": model, "run": run,
+        "model": model, "run": run, "knobs": dict(knobs or {}),
     }  # fmt: skip
     return {**wanted, "asked": time.monotonic()}
 
@@ -71,7 +75,8 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
 
     def fill(data: Mapping[Any, Any]) -> Any:
         wanted = data[opening] or {}
-        if not any(wanted.get(key) for key in ("dataset", "objective", "start_from", "model")):
+        asked = ("dataset", "objective", "start_from", "model", "knobs")
+        if not any(wanted.get(key) for key in asked):
             return gr.skip()
         return filled(studio, left, wanted)
 
@@ -84,8 +89,9 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:
     """The form set for a dataset, an objective and a run to go on from, with their usual values."""
-    objective, model, parent = wanted.get("objective"), wanted.get("model"), None
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = dict(wanted.get("knobs") or {})
+    objective = wanted.get("objective") or changes.get("objective")
+    model, parent = wanted.get("model") or changes.get("model_name_or_path"), None
     if wanted.get("start_from"):
         parent = studio.runs.get(wanted["start_from"])
         changes |= {"start_from": parent.id}
@@ -97,11 +103,14 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
         objective = objective or next(iter(fitting), None)
     objective, model = objective or "sft", model or "pocket"
     method = parent.method if parent and parent.method != "full" else "lora"
+    method = changes.get("method") or method
     recipe, why = form.usual((objective, method, model))
     changes["name"] = ""
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name
     note = f"Every knob {why}."
+    if wanted.get("knobs"):
+        note = f"Set as in the calculator; every other knob {why}."
     if parent:
         note += f" Starts from {parent.name}."
     return left.filled(recipe.with_(**changes), note)

@@ -57,7 +57,7 @@ def _each_second(app: gr.Blocks, place: Shell, top: shell.Top, walk: Guided) -> 
 
 def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
-    data, train = built["data"], built["train"]
+    data, calculator, train = built["data"], built["calculator"], built["train"]
     compare, label = built["compare"], built["label"]
     app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
 
@@ -77,6 +77,12 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     def judge(project_id: str | None) -> tuple[Any, Any]:
         return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
 
+    def use_in_training(wanted: Any) -> tuple[Any, Any]:
+        return train_tab.ask(knobs=calculator.current_choices(wanted)), place.go("train")
+
+    calculator.use_button.click(
+        guard(use_in_training), calculator.wanted, [train.opening, place.tabs], **QUIET
+    )
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
     compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
     data.train.click(guard(train_on), data.subject, [train.opening, place.tabs], **QUIET)
