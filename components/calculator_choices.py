@@ -7,14 +7,12 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from components.common import thousands
 from studio.calculator.cards import CARDS, THIS_MACHINE
 from studio.calculator.known import KNOWN
 from studio.calculator.methods import ALL_LINEAR, METHODS, PROMPTED, RANKED
 from studio.knobs import Method
 
 TRAINED_HERE = get_args(Method)
-_TIMES = "\N{MULTIPLICATION SIGN}"
 _WORKSHOP = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
 _OPTIMIZERS = ["adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit",
                "adafactor", "sgd"]  # fmt: skip
@@ -139,24 +137,18 @@ class Choices:
     def shown_for(self, method: str) -> tuple[Any, ...]:
         """Rank, targets, virtual tokens and quantisation: gone where they do not apply."""
         ranked, prompted, full = method in RANKED, method in PROMPTED, method == "full"
-        quantised = {"value": "4bit"} if method == "qlora" else {"value": "none"} if full else {}
         return (
             gr.update(visible=ranked),
             gr.update(visible=not (prompted or full)),
             gr.update(visible=prompted),
-            gr.update(visible=not full and method != "qlora", **quantised),
+            gr.update(visible=not full and method != "qlora"),
         )
 
     def targets_for(self, model: str) -> Any:
-        """The targets' choices with shapes, for a model; only names that it has stay chosen."""
+        """The targets' choices for a model; what it lacks stays chosen and is said."""
         from studio.calculator.skeleton import skeleton
 
-        bones = skeleton(model)
-        labels: dict[str, str] = {ALL_LINEAR: ALL_LINEAR}
-        for info in bones.linears():
-            shape = f"{thousands(info.shape[0])} {_TIMES} {thousands(info.shape[1])}"
-            labels.setdefault(info.suffix, f"{info.suffix}  {shape}, {info.count} of them")
-        return gr.update(choices=[(label, name) for name, label in labels.items()])
+        return gr.update(choices=[ALL_LINEAR, *skeleton(model).suffixes()])
 
     def filled(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Updates that set the fields named in `settings`; the others stay."""
@@ -164,8 +156,8 @@ class Choices:
         targets = values.get("lora_target_modules")
         if isinstance(targets, str):
             values["lora_target_modules"] = [targets]
-        if values.get("quantization") == "none" and values.get("method") == "qlora":
-            values["quantization"] = "4bit"
+        if values.get("method") == "qlora":
+            values["quantization"] = "none"  # the method says it
         return tuple(
             gr.update(value=values[name]) if name in values and values[name] is not None
             else gr.skip()

@@ -83,7 +83,7 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
             figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=_CLICKS)
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
     page = _Page(studio, choices, problem, figures, wanted, offered, drawn, use)
-    page.bind(shell, opening)
+    page.bind(opening)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
     return CalculatorHandles(use, wanted, opening)
 
@@ -103,7 +103,7 @@ class _Page:
         self.offered, self.drawn, self.use = offered, drawn, use
         self.results = [figures, problem, wanted, offered, drawn, use]
 
-    def bind(self, shell: Shell, opening: gr.State) -> None:
+    def bind(self, opening: gr.State) -> None:
         fields = self.choices.fields
         calm = {**QUIET, "trigger_mode": "always_last"}
         everything = set(fields.values())
@@ -117,9 +117,10 @@ class _Page:
         )
         self.figures.click(guard(self.apply), self.offered, list(fields.values()), **QUIET)
         opening.change(guard(self.take), opening, list(fields.values()), **QUIET)
-        shell.timer.tick(
+        soon = gr.Timer(1.0)
+        soon.tick(
             guard(self.first), {self.drawn, *everything},
-            [*self.results, fields["lora_target_modules"]], queue=False, **QUIET,
+            [*self.results, fields["lora_target_modules"], soon], queue=False, **QUIET,
         )  # fmt: skip
 
     def ready(self) -> bool:
@@ -127,14 +128,17 @@ class _Page:
         return bool(self.studio.worker.ready)
 
     def first(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
-        """Draw once the libraries are loaded; from then on nothing."""
-        if data[self.drawn] or not self.ready():
-            return (gr.skip(),) * (len(self.results) + 1)
+        """Draw once the libraries are loaded, and stop asking."""
+        if not self.ready():
+            return (gr.skip(),) * (len(self.results) + 2)
+        stop = gr.Timer(active=False)
+        if data[self.drawn]:
+            return (*(gr.skip(),) * (len(self.results) + 1), stop)
         targets = self.offer_targets(data[self.choices.fields["model"]])
-        return (*self.draw(data), targets)
+        return (*self.draw(data), targets, stop)
 
     def draw(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
-        """Figures, or one sentence on why there are none; the last ones stay, dimmed."""
+        """Figures, or one sentence on why there are none."""
         if not self.ready():
             return (views.waiting(), *(gr.skip(),) * 3, False, gr.skip())
         chosen = self.choices.read(data)
@@ -185,7 +189,7 @@ def _matrix_sliders() -> list[gr.Slider]:
     rank = gr.Slider(value=8, maximum=512, label="Rank r", **common)
     with gr.Row(elem_classes="calc-examples"):
         for example in _EXAMPLES:
-            words = f"{example[0]} \N{MULTIPLICATION SIGN} {example[1]} at {example[2]}"
+            words = f"{example[0]}\N{MULTIPLICATION SIGN}{example[1]} at {example[2]}"
             gr.Button(words, size="sm", min_width=60).click(
                 lambda example=example: example, None, [out, into, rank], queue=False, **QUIET
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components import drawing
-from components.common import empty_state, notice, section, sentence
+from components.common import empty_state, esc, notice, section, sentence
 from studio.calculator.matrices import matrix
 from studio.calculator.methods import METHODS, RANKED
 from studio.errors import StudioError
@@ -90,8 +90,6 @@ def _warnings(found: Any) -> str:
 
 def _remarks(found: Any, per_hour: float | None) -> list[str]:
     remarks = [UNITS_NOTE, ESTIMATE_NOTE, f"Shape: {found.origin}."]
-    if found.trainable_parameters == WORKSHOP:
-        remarks.insert(0, WORKSHOP_NOTE)
     remarks += [note for note in found.notes if note not in remarks]
     if found.cost.seconds:
         remarks.append(f"Time: {found.cost.basis}.")
@@ -109,7 +107,7 @@ def _details(found: Any) -> str:
 
     table = (
         f'<section class="panel">{section("By module", found.name)}'
-        f'<div class="scroll">{drawing.module_table(found)}</div></section>'
+        f'<div class="scroll">{drawing.module_table(found)}</div>{_workshop(found)}</section>'
     )
     if found.spec.method not in RANKED:
         return table
@@ -118,6 +116,12 @@ def _details(found: Any) -> str:
     ladder = drawing.rank_curve(curve(found.skeleton, found.spec, ranks), rank)
     curve_panel = f'<section class="panel">{section("Over ranks", "trainable")}{ladder}</section>'
     return f'<div class="two">{table}{curve_panel}</div>'
+
+
+def _workshop(found: Any) -> str:
+    if found.trainable_parameters != WORKSHOP:
+        return ""
+    return f'<p class="calc-note">{esc(WORKSHOP_NOTE)}</p>'
 
 
 def _methods(model: Any, settings: Mapping[str, Any], found: Any) -> str:

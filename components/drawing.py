@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from components.common import esc, plural, thousands
 from studio.calculator import wording
 from studio.calculator.matrices import Matrix
+from studio.calculator.parameters import WHOLE_MODEL
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 DOT = " \N{MIDDLE DOT} "
-NBSP = "\N{NO-BREAK SPACE}"
 _WIDTH, _HEIGHT = 720.0, 300.0
 _THINNEST = 2.0
 VERDICTS = {"fits": "good", "tight": "warn", "does not fit": "danger"}
@@ -168,7 +168,7 @@ def _of(part: int, whole: int) -> str:
 def _time(estimate) -> str:
     cost = estimate.cost
     if not cost.seconds:
-        return _stat("Time", "\N{EN DASH}", "give the rows, under More")
+        return _stat("Time", "\N{EN DASH}", "once Rows are given, under More")
     steps = plural(cost.steps, "step")
     exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
     return _stat("Time", wording.span(*cost.seconds), steps, "", exact)
@@ -227,15 +227,25 @@ def changes(found: Sequence) -> str:
 
 
 def module_table(estimate) -> str:
-    """What trains, by module, with each one's share."""
+    """What trains, by module, with each one's share; then the linear ones that stay frozen."""
     modules = [module for module in estimate.parameters.modules if module.trainable]
     most = max((module.trainable for module in modules), default=1)
+    trained = {module.pattern for module in modules}
+    frozen = [
+        info for info in estimate.skeleton.linears()
+        if modules and modules[0].pattern != WHOLE_MODEL and info.pattern not in trained
+    ]  # fmt: skip
     rows = "".join(
         f'<tr title="{esc(module.pattern)}"><th scope="row">{esc(module.suffix)}</th>'
         f"<td>{_shape(module.shape)}</td><td>{thousands(module.count)}</td>"
         f'<td title="{thousands(module.trainable)}">{esc(wording.count(module.trainable))}'
         f'<i style="width:{100 * module.trainable / most:.1f}%"></i></td></tr>'
         for module in modules
+    )
+    rows += "".join(
+        f'<tr class="frozen" title="{esc(info.pattern)}"><th scope="row">{esc(info.suffix)}</th>'
+        f"<td>{_shape(info.shape)}</td><td>{thousands(info.count)}</td><td>frozen</td></tr>"
+        for info in frozen
     )
     return (
         f'<table class="modules"><thead><tr><th scope="col">Module</th><th scope="col">Shape</th>'

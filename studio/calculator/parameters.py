@@ -18,6 +18,7 @@ from studio.errors import ConfigError, did_you_mean
 
 __all__ = ["Matrix", "ModuleCount", "ParameterCount", "count", "curve", "matrix", "targets_of"]
 
+WHOLE_MODEL = "(whole model)"
 _REMEMBERED = 256
 _wrapping = threading.RLock()
 _LAYER = re.compile(r".*?\.\d+(?=\.)")
@@ -240,7 +241,7 @@ def _table(bones: Skeleton, base: Mapping[str, Any], trainable: Mapping[str, Any
     for owner, weights in trainable.items():
         copies = bones.copies(owner) if owner else 1
         info = base.get(owner)
-        pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", owner) if owner else "(whole model)"
+        pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", owner) if owner else WHOLE_MODEL
         shape = info.shape if info else ()
         added = sum(weight.numel() for _, weight in weights) * copies
         tensors = tuple((name, tuple(weight.shape)) for name, weight in weights)
