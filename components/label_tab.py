@@ -245,7 +245,7 @@ def create_from_dataset(
     store, dataset = studio.labels, studio.datasets.get(dataset_id)
     if dataset.type not in LABELLABLE:
         raise DataError(f"{dataset.name} holds {dataset.type} rows; labelling needs two answers.")
-    rows = [row for split in dataset.rows for row in dataset.load(split)]
+    rows: list[Any] = [row for split in dataset.rows for row in dataset.load(split)]
     items = items_from_rows(rows, {"dataset": dataset.id, "dataset_name": dataset.name})
     wanted = name.strip()
     project = store.create_project(

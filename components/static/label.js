@@ -5,20 +5,25 @@ window.studioLabel = (element, server, hooks) => {
     typing, KEYS, EXPORTS} = window.studioLabelParts;
   const root = element.querySelector(".lab");
   const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
-    edit: null, revising: null, revealed: false, flying: 0, waiting: null, since: 0, away: 0, hidden: 0};
+    edit: null, revising: null, revealed: false, flying: 0, sent: 0, opened: 0,
+    waiting: null, since: 0, away: 0, hidden: 0};
 
   /* ---- asking the server ------------------------------------------------------------------------ */
-  const ask = (name, more = {}) =>
-    server[name]({project: state.project?.id, annotator: state.annotator, ...more});
+  const seatNow = () => ({project: state.project?.id, annotator: state.annotator});
+  const ask = (name, more = {}) => server[name]({...seatNow(), ...more});
 
-  /* A vote is sent until the server has answered, under one key: it is kept once, however often. */
+  /* A vote is sent until the server has answered, under one key: it is kept once, however often.
+     Null when somebody sat down elsewhere meanwhile: the vote is kept, but its answer is not for here. */
   const insist = async (name, more) => {
+    const seat = seatNow();
     state.flying += 1;
+    state.sent += 1;
     saved("saving", "busy");
     try {
       for (let pause = 500; ; pause = Math.min(pause * 2, 8000)) {
-        const reply = await ask(name, more);
-        if (reply) return reply;
+        const reply = await server[name]({...seat, ...more});
+        const now = seatNow();
+        if (reply) return seat.project === now.project && seat.annotator === now.annotator ? reply : null;
         saved("not saved: no connection, trying again", "lost");
         await wait(pause);
       }
@@ -96,6 +101,7 @@ window.studioLabel = (element, server, hooks) => {
       const ahead = !state.revising && state.after;
       if (ahead) showItem(state.after);
       const reply = await insist("label_vote", vote);
+      if (!reply) return next();
       if (reply.error) { await act.open(); saved("not saved", "lost"); complain(reply.error); }
       else {
         take(reply);
@@ -107,6 +113,7 @@ window.studioLabel = (element, server, hooks) => {
       if (state.flying) { state.waiting = act.undo; return; }
       if (!state.project) return;
       const reply = await insist("label_undo", {key: newKey()});
+      if (!reply) return next();
       if (reply.error) { saved("", ""); return complain(reply.error); }
       state.item = null;
       take(reply);
@@ -122,7 +129,9 @@ window.studioLabel = (element, server, hooks) => {
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
       if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); }
       state.annotator = seat.annotator;
+      const turn = state.opened += 1, sent = state.sent;
       const reply = await server.label_open({project: seat.project, annotator: seat.annotator});
+      if (turn !== state.opened) return;  // asked again meanwhile
       if (!reply) return say("No connection", "The server did not answer; reload the page.");
       if (reply.error) { part.head.hidden = true; return say("This project cannot be shown", reply.error); }
       state.project = reply.project;
@@ -130,6 +139,7 @@ window.studioLabel = (element, server, hooks) => {
       part.guidelines.replaceChildren(prose(reply.project.guidelines));
       part.guide.hidden = !reply.project.guidelines;
       part.guidelines.hidden = part.guidelines.hidden || !reply.project.guidelines;
+      if (same && state.sent !== sent) return;  // a vote has overtaken this: its answer is the newer one
       if (same && state.revealed && reply.item) { state.progress = reply.progress; return showStanding(); }
       take(reply);
     },

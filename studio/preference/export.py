@@ -15,7 +15,7 @@ table 27).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -88,8 +88,8 @@ def _sides(item: JudgedItem, verdict: Verdict) -> tuple[str, str, Row]:
     provenance = _provenance(item, verdict) | {
         "chosen_source": source_label(won),
         "rejected_source": source_label(lost),
-        "chosen_run": str(won.get("run") or ""),
-        "rejected_run": str(lost.get("run") or ""),
+        "chosen_run": _run(won),
+        "rejected_run": _run(lost),
     }
     return verdict.edited or chosen, rejected, provenance
 
@@ -127,7 +127,7 @@ def _unpaired(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
     return [
         {"prompt": item.prompt, "completion": _said(text), "label": label}
         | _provenance(item, verdict)
-        | {"source": source_label(source), "run": str(source.get("run") or "")}
+        | {"source": source_label(source), "run": _run(source)}
         for text, source, label in sides
     ]
 
@@ -140,6 +140,10 @@ def _provenance(item: JudgedItem, verdict: Verdict) -> Row:
         "strength": round(verdict.strength, 4),
         "edited": bool(verdict.edited),
     }
+
+
+def _run(source: Mapping[str, Any]) -> str | None:
+    return str(source["run"]) if source.get("run") else None
 
 
 def _said(text: str) -> list[Message]:

@@ -1,0 +1,181 @@
+"""Label in the app: what the panel may ask, what it never learns, and votes made into a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from components import label_tab
+from components.common import Session, Shell
+from components.label_server import questions
+from studio.errors import DataError
+from studio.preference import Item, Project
+from studio.studio import Studio
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "home")
+
+
+@pytest.fixture
+def project(studio: Studio) -> Project:
+    made = studio.labels.create_project("first verdicts", guidelines="Short wins.", order="given")
+    items = [
+        Item(
+            f"question {n}",
+            f"first {n}",
+            f"second {n}",
+            {"label": "secret-base", "model": "secret-model"},
+            {"label": "secret-tuned", "run": "run-secret"},
+        )
+        for n in range(3)
+    ]
+    studio.labels.add_items(made.id, items)
+    return made
+
+
+class Panel:
+    """Asks as the page does: by name, with one mapping."""
+
+    def __init__(self, studio: Studio, project: Project):
+        self.asked = {question.__name__: question for question in questions(lambda: studio.labels)}
+        self.seat = {"project": project.id, "annotator": "ada"}
+
+    def __call__(self, name: str, **more: Any) -> dict[str, Any]:
+        return self.asked[f"label_{name}"](self.seat | more)
+
+    def vote(self, choice: str = "left", **more: Any) -> dict[str, Any]:
+        item = self("open")["item"]["id"]
+        vote = {"item": item, "choice": choice, "strength": 2, "seconds": 1.5, "key": f"key {item}"}
+        return self("vote", **(vote | more))
+
+
+@pytest.fixture
+def panel(studio: Studio, project: Project) -> Panel:
+    return Panel(studio, project)
+
+
+def test_opening_gives_item_next_item_and_progress(panel, project):
+    reply = panel("open")
+    assert reply["project"]["guidelines"] == "Short wins."
+    assert set(reply["item"]) == {"id", "prompt", "left", "right"}
+    assert reply["after"]["id"] != reply["item"]["id"]
+    assert (reply["progress"]["done"], reply["progress"]["total"]) == (0, 3)
+
+
+def test_a_vote_answers_with_the_next_item_and_is_kept_once(panel, studio, project):
+    after = panel("open")["after"]
+    reply = panel.vote(note="kind", edited="first, improved", key="once")
+    assert reply["item"] == after and reply["progress"]["done"] == 1
+    item = panel("history")["votes"][0]["item"]
+    again = panel.vote("right", item=item, key="once")
+    assert again["receipt"]["repeated"] and again["progress"]["done"] == 1
+    (vote,) = studio.labels.history(project.id, "ada")
+    assert (vote.note, vote.edited, vote.seconds) == ("kind", "first, improved", 1.5)
+
+
+def test_the_page_learns_no_names_and_no_sides_before_the_results(panel):
+    replies = [
+        panel("open"),
+        panel.vote(),
+        panel.vote("right"),
+        panel("history"),
+        panel.vote("tie"),
+    ]
+    replies += [panel("undo", key="u"), panel("show", item=1)]
+    sent = json.dumps(replies)
+    assert "secret" not in sent
+    assert '"order"' not in sent and '"a"' not in sent and '"b"' not in sent
+    assert "secret-base" in json.dumps(panel("results"))
+
+
+def test_undo_and_history_speak_of_what_was_seen(panel):
+    panel.vote("left", strength=4)
+    first = panel("history")["votes"][0]
+    assert (first["choice"], first["strength"], first["asked"]) == ("left", 4, "question 0")
+    reply = panel("undo", key="u1")
+    assert reply["undone"] and reply["item"]["id"] == first["item"]
+    assert not panel("undo", key="u2")["undone"]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "message"),
+    [
+        ("open", {"project": "labels-0"}, "no labelling project"),
+        ("open", {"project": None}, "no usable project"),
+        ("open", {"project": "x" * 400}, "the most is 40"),
+        ("open", {"annotator": ["ada"]}, "no usable annotator"),
+        ("open", {"annotator": " \n"}, "Enter your name"),
+        ("vote", {"item": "1"}, "no usable item"),
+        ("vote", {"item": True}, "no usable item"),
+        ("vote", {"item": 10**30}, "no usable item"),
+        ("vote", {"item": 999}, "not in this project"),
+        ("vote", {"choice": "a"}, "A vote from the page"),
+        ("vote", {"choice": "left", "strength": 9}, "Strength goes from"),
+        ("vote", {"seconds": "1"}, "no usable seconds"),
+        ("vote", {"note": "x" * 4001}, "the most is 4,000"),
+        ("vote", {"key": ""}, "no usable key"),
+        ("undo", {}, "no usable key"),
+        ("show", {"item": -1}, "no usable item"),
+        ("export", {"format": "csv"}, "An export is one of"),
+    ],
+)
+def test_whatever_is_posted_gets_a_sentence(panel, studio, project, name, more, message):
+    vote = {"item": 1, "choice": "tie", "strength": 0, "seconds": 1.0, "key": "k"}
+    reply = panel(name, **((vote | more) if name == "vote" else more))
+    assert message in reply["error"]
+    assert studio.labels.progress(project.id, "ada").done == 0
+
+
+def test_what_is_not_a_mapping_gets_a_sentence_too(panel):
+    for question in panel.asked.values():
+        for posted in (None, "x", [1], {str(n): n for n in range(30)}):
+            assert "reload it" in question(posted)["error"]
+
+
+def test_export_is_jsonl_with_a_safe_name(panel):
+    panel.vote()
+    reply = panel("export", format="dpo")
+    assert reply["name"] == "first-verdicts-dpo.jsonl" and reply["rows"] == 1
+    assert json.loads(reply["jsonl"])["chosen"][0]["role"] == "assistant"
+
+
+def test_votes_become_a_dataset_that_names_them(panel, studio, project):
+    with pytest.raises(DataError, match="no pair to train on yet"):
+        label_tab.make_dataset(studio, project.id)
+    panel.vote("left")
+    panel.vote("tie")
+    dataset = studio.datasets.get(label_tab.make_dataset(studio, project.id))
+    assert dataset.type == "preference" and dataset.rows["train"] == 1
+    assert dataset.provenance["project"] == project.id
+    assert dataset.provenance["votes"]["left_out"] == {"tie": 1, "not labelled yet": 1}
+    assert dataset.provenance["run"] == "run-secret"
+    assert {"prompt", "chosen", "rejected"} <= set(dataset.head(1, "train")[0])
+
+
+def test_a_project_is_made_from_a_dataset(studio):
+    rows = [{"prompt": f"q{n}", "answer1": "yes", "answer2": "no"} for n in range(3)]
+    rows.append({"prompt": "q9", "answer1": "same", "answer2": "same"})
+    dataset = studio.datasets.from_rows(rows, type="comparison", name="two models")
+    project, said = label_tab.create_from_dataset(studio, dataset.id, "", "Which?", "Be fair.")
+    assert project.name == "two models" and project.question == "Which?"
+    assert studio.labels.progress(project.id, "ada").total == 3
+    assert "3 pairs to judge" in said
+    with pytest.raises(DataError, match="exists already"):
+        label_tab.create_from_dataset(studio, dataset.id, "two models", "", "")
+    with pytest.raises(DataError, match="prepare comparison data"):
+        label_tab.create_from_dataset(studio, None, "", "", "")
+
+
+def test_the_tab_builds_and_keeps_its_endpoints_private(studio):
+    with gr.Blocks() as blocks:
+        timer, session = gr.Timer(1.0), gr.State(Session())
+        with gr.Tabs() as tabs, gr.Tab("Label", id="label"):
+            label_tab.build(studio, Shell(studio, tabs, timer, session))
+    assert blocks.fns
+    assert {fn.api_visibility for fn in blocks.fns.values()} == {"private"}
