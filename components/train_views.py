@@ -79,7 +79,7 @@ def progress(run: Any, history: History) -> str:
         if pace:
             parts.append(f"{compact(pace)} tokens/s")
     elif run.state == "stopping":
-        parts.append("saving after this step")
+        parts.append("ending with this step")
     elif run.state == "queued":
         parts = ["waiting for its turn"]
     else:
