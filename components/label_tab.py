@@ -104,7 +104,7 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         panel,
         train,
         make_dataset=lambda project_id: make_dataset(studio, project_id),
-        start_from=lambda project_id: source_run(studio.labels.judged(project_id)),
+        start_from=lambda project_id: start_from(studio, project_id),
         open=lambda project_id: _projects(studio.labels.projects(), project_id),
     )
 
@@ -185,6 +185,18 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
         export.rows, type=export.type, name=f"{project.name} votes", provenance=provenance
     )
     return made.id
+
+
+def start_from(studio: Studio, project_id: str) -> str | None:
+    """The run whose answers were judged, to go on from; None, with a word, when it was deleted."""
+    run_id = source_run(studio.labels.judged(project_id))
+    if run_id is None:
+        return None
+    try:
+        return studio.runs.get(run_id).id
+    except StudioError:
+        gr.Warning(f"The run that wrote these answers ({run_id}) is gone: DPO would start afresh.")
+        return None
 
 
 # ---- a new project ------------------------------------------------------------------------------

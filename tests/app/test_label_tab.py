@@ -158,6 +158,13 @@ def test_votes_become_a_dataset_that_names_them(panel, studio, project):
     assert {"prompt", "chosen", "rejected"} <= set(dataset.head(1, "train")[0])
 
 
+def test_a_run_that_is_gone_is_not_started_from(studio, project, monkeypatch):
+    said = []
+    monkeypatch.setattr(label_tab.gr, "Warning", said.append)
+    assert label_tab.start_from(studio, project.id) is None
+    assert "run-secret" in said[0]
+
+
 def test_a_project_is_made_from_a_dataset(studio):
     rows = [{"prompt": f"q{n}", "answer1": "yes", "answer2": "no"} for n in range(3)]
     rows.append({"prompt": "q9", "answer1": "same", "answer2": "same"})
