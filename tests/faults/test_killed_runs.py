@@ -1,0 +1,87 @@
+"""`kill -9` in the middle of a run: it reads "interrupted", and resumes as if nothing happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.training.runs import Run, RunStore
+from studio.workspace import Workspace
+from tests.unit.training.conftest import preference_rows, sft_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 24
+
+
+def shell(home: Path, *words: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "STUDIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "studio", *words], cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> dict:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def train_words(objective: str, data: Path) -> list[str]:
+    settings = {
+        "dataset_name": data, "max_steps": STEPS, "per_device_train_batch_size": 2,
+        "max_length": 96, "lora_r": 4, "save_steps": 4, "sample_steps": 0, "logging_steps": 1,
+        "learning_rate": 1e-3,
+    }  # fmt: skip
+    pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    return ["train", f"pocket-{objective}", *pairs, "--json"]
+
+
+def losses(run: Run) -> dict[int, float]:
+    """Loss by step; a step trained twice (before and after the kill) counts as it was last."""
+    events = run.events()[0]
+    return {event["step"]: event["loss"] for event in events if "loss" in event}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["sft", "dpo"])
+def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
+    rows = sft_rows(60) if objective == "sft" else preference_rows(60)
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    home = tmp_path / "home"
+    whole = finish(shell(home, *train_words(objective, data)))
+    store = RunStore(Workspace(home))
+
+    process = shell(home, *train_words(objective, data))
+    killed = kill_after(process, store, whole["run_id"], step=10)
+    assert store.get(killed).state == "interrupted"
+
+    resumed = finish(shell(home, "runs", "resume", killed, "--json"))
+    assert (resumed["state"], resumed["steps"]) == ("finished", STEPS)
+    events = store.get(killed).events()[0]
+    assert any(event["kind"] == "resume" and event["step"] >= 4 for event in events)
+    expected, got = losses(store.get(whole["run_id"])), losses(store.get(killed))
+    assert got.keys() == expected.keys()
+    assert all(got[step] == pytest.approx(expected[step], abs=1e-6) for step in expected)
+
+
+def kill_after(process: subprocess.Popen[str], store: RunStore, other: str, step: int) -> str:
+    """Kill the process once its run has logged a step; the run's id."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        for run in store.list():
+            if run.id != other and max(losses(run), default=0) >= step:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                return run.id
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.05)
+    raise AssertionError("the run never reached the step to kill it at")

@@ -1,0 +1,137 @@
+"""Side by side from one copy: each column is what that model says alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from studio import Studio
+from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
+from studio.models.catalog import resolve
+from studio.training.runs import Run
+from tests.unit.training.conftest import small
+
+PROMPTS = ("Who is the baker?", "What is winter like in the hills?", "Tell me a story.")
+SHORT = Sampling(max_new_tokens=16)
+
+
+def plain(prompt: str, adapter: Path | None = None, tokens: int = 16) -> str:
+    """The same answer through stock transformers and PEFT, one prompt at a time."""
+    location = resolve("pocket").location
+    tokenizer = AutoTokenizer.from_pretrained(location)
+    model = AutoModelForCausalLM.from_pretrained(location, dtype=torch.float32)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, adapter)
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+    )
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+    output = model.generate(**ids, max_new_tokens=tokens, do_sample=False)
+    return tokenizer.decode(output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def ask(studio: Studio, *columns: Column, prompts: tuple = PROMPTS, **settings: object) -> Snapshot:
+    sampling = Sampling(**{**SHORT.model_dump(), **settings})
+    generation = studio.generate(GenerationRequest(prompts, columns, sampling))
+    assert generation.wait(120)
+    return generation.snapshot()
+
+
+def texts(snapshot: Snapshot) -> list[list[str]]:
+    return [[cell.text for cell in column] for column in snapshot.answers]
+
+
+def test_columns_equal_stock_loading(studio: Studio, sft: Run, dpo: Run) -> None:
+    snapshot = ask(studio, Column("pocket"), Column("pocket", sft.id), Column("pocket", dpo.id))
+    assert snapshot.error is None and snapshot.shared
+    assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
+    assert texts(snapshot)[1] == [plain(prompt, sft.adapter) for prompt in PROMPTS]
+    assert texts(snapshot)[2] == [plain(prompt, dpo.adapter) for prompt in PROMPTS]
+
+
+def test_an_adapter_that_cannot_mix_still_equals_stock(studio: Studio) -> None:
+    run = studio.wait(studio.train(small("sft", "facts", method="dora", max_steps=3)).id)
+    snapshot = ask(studio, Column("pocket"), Column("pocket", run.id))
+    assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
+    assert texts(snapshot)[1] == [plain(prompt, run.adapter) for prompt in PROMPTS]
+
+
+def test_base_is_the_base_while_a_run_trains(studio: Studio) -> None:
+    run = studio.train(small("sft", "facts", max_steps=60))
+    while not any(event["kind"] == "log" for event in studio.runs.get(run.id).events()[0]):
+        time.sleep(0.02)
+    during = ask(studio, Column("pocket"))
+    assert studio.runs.get(run.id).state == "running"
+    studio.stop(run.id, now=True)
+    studio.wait(run.id)
+    assert texts(during)[0] == [plain(prompt) for prompt in PROMPTS]
+    assert texts(ask(studio, Column("pocket"))) == texts(during)
+
+
+def test_same_seed_same_text(studio: Studio, sft: Run) -> None:
+    columns = (Column("pocket"), Column("pocket", sft.id))
+    first = ask(studio, *columns, temperature=1.0, seed=3)
+    again = ask(studio, *columns, temperature=1.0, seed=3)
+    other = ask(studio, *columns, temperature=1.0, seed=4)
+    assert texts(first) == texts(again) != texts(other)
+
+
+def test_one_model_at_two_temperatures(studio: Studio) -> None:
+    snapshot = ask(
+        studio,
+        Column("pocket", sampling=SHORT),
+        Column("pocket", sampling=Sampling(temperature=1.5, seed=1, max_new_tokens=16)),
+    )
+    greedy, warm = texts(snapshot)
+    assert greedy == [plain(prompt) for prompt in PROMPTS] and warm != greedy
+
+
+def test_a_bad_cell_or_column_leaves_the_others(studio: Studio, sft: Run) -> None:
+    snapshot = ask(
+        studio,
+        Column("pocket", sft.id),
+        Column("pocket", "run-20200101-000000-0000"),
+        prompts=("Who is the baker?", "word " * 3000),
+    )
+    good, gone = snapshot.answers
+    assert good[0].text and good[0].error is None
+    assert "shorten it" in (good[1].error or "")
+    assert all("There is no run" in (cell.error or "") for cell in gone)
+
+
+def test_an_empty_raw_prompt_is_refused_in_its_cell(studio: Studio) -> None:
+    generation = studio.generate(GenerationRequest(("",), (Column("pocket"),), SHORT, raw=True))
+    assert generation.wait(60)
+    assert "prompt is empty" in (generation.snapshot().answers[0][0].error or "")
+
+
+def test_cancel_keeps_what_was_written(studio: Studio) -> None:
+    request = GenerationRequest(("Tell me a story.",), (Column("pocket"),), Sampling(
+        max_new_tokens=400, temperature=1.3, repetition_penalty=1.5,
+    ))  # fmt: skip
+    generation = studio.generate(request)
+    while generation.snapshot().tokens < 5 and not generation.done:
+        time.sleep(0.01)
+    generation.cancel()
+    assert generation.wait(20)
+    cell = generation.snapshot().answers[0][0]
+    assert cell.ended in ("cancelled", "stop") and 0 < cell.tokens < 400
+
+
+def test_sampling_leaves_a_runs_randomness_alone(studio: Studio) -> None:
+    def draw(pool: object) -> float:
+        torch.manual_seed(5)
+        return torch.rand(1).item()
+
+    def state(pool: object) -> float:
+        return torch.rand(1).item()
+
+    studio.worker.submit(draw).result(60)
+    expected = studio.worker.submit(state).result(60)
+    studio.worker.submit(draw).result(60)
+    ask(studio, Column("pocket"), temperature=1.0)
+    assert studio.worker.submit(state).result(60) == expected
