@@ -144,11 +144,13 @@ class Choices:
             gr.update(visible=not full and method != "qlora"),
         )
 
-    def targets_for(self, model: str) -> Any:
-        """The targets' choices for a model; what it lacks stays chosen and is said."""
+    def targets_for(self, model: str, chosen: Any) -> Any:
+        """A model's targets; chosen names that it lacks go, for all-linear when none is left."""
         from studio.calculator.skeleton import skeleton
 
-        return gr.update(choices=[ALL_LINEAR, *skeleton(model).suffixes()])
+        names = [ALL_LINEAR, *skeleton(model).suffixes()]
+        kept = [name for name in chosen or () if name in names]
+        return gr.update(choices=names, value=kept or [ALL_LINEAR])
 
     def filled(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Updates that set the fields named in `settings`; the others stay."""

@@ -110,7 +110,10 @@ class _Page:
         changed = [field.change for name, field in fields.items() if name != "model"]
         gr.on(changed, guard(self.draw), everything, self.results, **calm)
         fields["model"].change(
-            guard(self.offer_targets), fields["model"], fields["lora_target_modules"], **QUIET
+            guard(self.offer_targets),
+            [fields["model"], fields["lora_target_modules"]],
+            fields["lora_target_modules"],
+            **QUIET,
         ).then(guard(self.draw), everything, self.results, **calm)
         fields["method"].change(
             guard(self.choices.shown_for), fields["method"], self.choices.depending, **QUIET
@@ -134,7 +137,8 @@ class _Page:
         stop = gr.Timer(active=False)
         if data[self.drawn]:
             return (*(gr.skip(),) * (len(self.results) + 1), stop)
-        targets = self.offer_targets(data[self.choices.fields["model"]])
+        fields = self.choices.fields
+        targets = self.offer_targets(data[fields["model"]], data[fields["lora_target_modules"]])
         return (*self.draw(data), targets, stop)
 
     def draw(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
@@ -154,12 +158,12 @@ class _Page:
         on = gr.update(interactive=wanted is not None, value=self.choices.use_label(wanted))
         return html, quiet, wanted, changes, True, on
 
-    def offer_targets(self, model: Any) -> Any:
+    def offer_targets(self, model: Any, chosen: Any) -> Any:
         """The model's own module names to choose from; choices that it lacks go."""
         if not self.ready():
             return gr.skip()
         try:
-            return self.choices.targets_for(model)
+            return self.choices.targets_for(model, chosen)
         except StudioError:
             return gr.skip()  # the figures say what is wrong with the model
 

@@ -41,16 +41,17 @@ def matrix_svg(shape: Matrix) -> str:
     tall, wide, thin = side
     top = 34.0
     left = (_WIDTH - (2 * wide + thin + 2 * gap)) / 2
-    w = _Box(left, top, wide, tall)
-    b = _Box(left + wide + gap, top, thin, tall)
-    a = _Box(b.x + thin + gap, top + (tall - thin) / 2, wide, thin)
+    middle = top + max(tall, thin) / 2
+    w = _Box(left, middle - tall / 2, wide, tall)
+    b = _Box(left + wide + gap, w.y, thin, tall)
+    a = _Box(b.x + thin + gap, middle - thin / 2, wide, thin)
     height = top + max(tall, thin) + 26
     parts = [
         _matrix_box(w, "W", f"{out:,} {TIMES} {into:,}", shape.whole, "whole"),
         _matrix_box(b, "B", f"{out:,} {TIMES} {r:,}", shape.b, "factor"),
         _matrix_box(a, "A", f"{r:,} {TIMES} {into:,}", shape.a, "factor"),
-        _sign(w.x + wide + gap / 2, top + tall / 2, "+"),
-        _sign(b.x + thin + gap / 2, top + tall / 2, TIMES),
+        _sign(w.x + wide + gap / 2, middle, "+"),
+        _sign(b.x + thin + gap / 2, middle, TIMES),
     ]
     label = (
         f"W of {out:,} by {into:,} beside B of {out:,} by {r:,} and A of {r:,} by {into:,}, "

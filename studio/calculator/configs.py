@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from studio.calculator.known import KNOWN, known
 from studio.errors import ModelError, did_you_mean
@@ -94,16 +97,21 @@ def _from_name(text: str) -> Source:
 
 def _fetch(name: str) -> dict[str, Any]:
     """A Hub model's `config.json` as values; no other file is read."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
         HFValidationError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
     )
 
+    kept = try_to_load_from_cache(name, "config.json") if "/" in name else None
+    if isinstance(kept, str):
+        return _parse(_read(Path(kept)), f"{name}/config.json")
     try:
+        _reach_hub()
         path = hf_hub_download(name, "config.json", etag_timeout=5)
     except GatedRepoError:
         raise ModelError(
@@ -114,7 +122,7 @@ def _fetch(name: str) -> dict[str, Any]:
         raise ModelError(
             f"The Hub has no model {name!r}, or it is private.{did_you_mean(name, KNOWN)}"
         ) from None
-    except (LocalEntryNotFoundError, ConnectionError, TimeoutError):
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError):
         raise ModelError(
             f"The config of {name} could not be fetched: the Hub cannot be reached from here."
             f"{did_you_mean(name, KNOWN)} Paste its config.json, or name a folder that holds it."
@@ -127,6 +135,21 @@ def _fetch(name: str) -> dict[str, Any]:
             "Paste its config.json instead."
         ) from error
     return _parse(_read(Path(path)), f"{name}/config.json")
+
+
+def _reach_hub() -> None:
+    """Find out in seconds that there is no network; the Hub's client retries for half a minute."""
+    from huggingface_hub import constants
+
+    proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
+    if proxied or constants.HF_HUB_OFFLINE:
+        return
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=4).close()
+    except OSError as error:
+        raise ConnectionError(str(error)) from None
 
 
 def _pocket_folder() -> Path:
