@@ -64,8 +64,11 @@ def _comparison_card(row: Mapping[str, Any]) -> str:
 
 def _card(body: str, row: Mapping[str, Any], shown: set[str]) -> str:
     rest = {key: value for key, value in row.items() if key not in shown and value is not None}
-    more = "".join(f"<dt>{esc(key)}</dt><dd>{_text(value)}</dd>" for key, value in rest.items())
-    return f'<article class="row-card">{body}{f"<dl>{more}</dl>" if more else ""}</article>'
+    if not rest:
+        return f'<article class="row-card">{body}</article>'
+    lines = "".join(f"<dt>{esc(key)}</dt><dd>{_text(value)}</dd>" for key, value in rest.items())
+    more = f"<summary>{plural(len(rest), 'more column')}</summary><dl>{lines}</dl>"
+    return f'<article class="row-card">{body}<details>{more}</details></article>'
 
 
 def _as_turns(value: Any, name: str) -> list[Any]:

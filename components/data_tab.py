@@ -263,7 +263,7 @@ class _Page:
         for button, suffix in ((right.jsonl, "jsonl"), (right.parquet, "parquet")):
             button.click(
                 guard(self.exporter(suffix)), self.subject, right.download, **PRIVATE
-            ).then(None, None, None, js="() => studioDownload('data-download')")
+            ).success(None, None, None, js="() => studioDownload('data-download')")
 
     def prepare(
         self, subject: Subject, cleaning: list[str], held_out: float, name: str, session: Session

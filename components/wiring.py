@@ -62,7 +62,11 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
 
     def train_on(subject: Any) -> tuple[Any, Any]:
-        return train_tab.ask(dataset=subject.dataset_id), place.go("train")
+        dataset = place.studio.datasets.get(subject.dataset_id)
+        wrote = dataset.provenance.get("run")  # verdicts: go on from the run that wrote the answers
+        known = any(run.id == wrote for run in place.studio.runs.list())
+        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None)
+        return asked, place.go("train")
 
     def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
         dataset_id = label.make_dataset(project_id)

@@ -5,7 +5,7 @@ window.studioDownload = (id) => {
     const node = document.getElementById(id);
     const link = node && (node.closest("a[href]") || node.querySelector("a[href]") || node);
     if (link) link.click();
-  }, 150);
+  }, 400);
 };
 window.studioReveal = (id) => {
   // On a phone results stand below the choices: bring them into view when they are new.
