@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 # Tests never look anything up on the Hub, and never touch your own workspace.
-OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=PASSIVE
 PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 # Test folders after the unit tests, in this order; those without tests yet are left out.
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
