@@ -174,7 +174,7 @@ class Studio:
         if model not in self._tokenizers:
             from studio.models.loading import load_tokenizer
 
-            self._tokenizers[model] = load_tokenizer(resolve(model).location)
+            self._tokenizers[model] = load_tokenizer(resolve(model))
         return self._tokenizers[model]
 
 

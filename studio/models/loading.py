@@ -8,6 +8,7 @@ Safetensors only, and never a model's own code: what needs either is refused in 
 from __future__ import annotations
 
 import copy
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from studio import hub
 from studio.errors import ModelError
 from studio.models import templates
 from studio.models.catalog import ModelRef
@@ -41,14 +43,17 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
     return torch.float32
 
 
-def load_tokenizer(location: str | Path, revision: str | None = None) -> Any:
+def load_tokenizer(reference: ModelRef) -> Any:
     """A tokenizer with a padding token and a chat template (ours where it has none)."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(location), revision=revision or "main", trust_remote_code=False
+            reference.location,
+            revision=reference.revision or "main",
+            trust_remote_code=False,
+            local_files_only=_only_local(reference),
         )
     except Exception as error:
-        raise ModelError(explain(error, str(location), "tokenizer")) from error
+        raise ModelError(explain(error, reference.name, "tokenizer")) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     templates.ensure(tokenizer)
@@ -67,6 +72,7 @@ def load_model(
         "trust_remote_code": False,
         "use_safetensors": True,
         "revision": reference.revision or "main",
+        "local_files_only": _only_local(reference),
     }
     if four_bit is not None:
         settings["quantization_config"] = BitsAndBytesConfig(
@@ -76,7 +82,10 @@ def load_model(
     try:
         # Read first, so that a repository with code of its own is refused before any weights move.
         AutoConfig.from_pretrained(
-            reference.location, trust_remote_code=False, revision=reference.revision or "main"
+            reference.location,
+            trust_remote_code=False,
+            revision=reference.revision or "main",
+            local_files_only=settings["local_files_only"],
         )
         model = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
     except Exception as error:
@@ -85,6 +94,31 @@ def load_model(
         model.to(device())
     model.requires_grad_(False)
     return model.eval()
+
+
+def _only_local(reference: ModelRef) -> bool:
+    """Take what is cached at once when the Hub is out of reach, rather than retry for minutes."""
+    return reference.kind != "hub" or not hub.reachable()
+
+
+def fingerprint(reference: ModelRef, model: Any) -> str:
+    """What tells one base's weights from another's: the Hub's commit, or a digest of the files.
+
+    Of each local file the size, the first and the last megabyte count: enough to see that a model
+    was trained again, without reading tens of gigabytes.
+    """
+    commit = getattr(model.config, "_commit_hash", None)
+    if reference.kind == "hub" and commit:
+        return str(commit)
+    digest = hashlib.sha256()
+    for path in sorted(Path(reference.location).glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(1 << 20))
+            file.seek(max(0, size - (1 << 20)))
+            digest.update(file.read())
+    return digest.hexdigest()[:16]
 
 
 def share(model: Any) -> Any:

@@ -31,6 +31,7 @@ class Resident:
     name: str
     model: Any
     tokenizer: Any
+    fingerprint: str
     used: float = 0.0
     adapted: Any = None
     adapters: dict[str, float] = field(default_factory=dict)
@@ -76,16 +77,18 @@ class ModelPool:
         self, reference: ModelRef, dtype: str, four_bit: dict[str, Any] | None
     ) -> Resident:
         key = (
-            reference.location, reference.revision or "main", dtype,
+            reference.location, reference.revision or "main", loading.weights_dtype(dtype),
             tuple(sorted(four_bit.items())) if four_bit else None,
         )  # fmt: skip
         resident = self._residents.get(key)
         if resident is None:
             self._make_room()
-            tokenizer = loading.load_tokenizer(reference.location, reference.revision)
+            tokenizer = loading.load_tokenizer(reference)
             model = loading.load_model(reference, dtype, four_bit)
             label = reference.label + (" (4-bit)" if four_bit else "")
-            resident = self._residents[key] = Resident(key, label, model, tokenizer)
+            stamp = loading.fingerprint(reference, model)
+            resident = Resident(key, label, model, tokenizer, stamp)
+            self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
 
@@ -95,15 +98,19 @@ class ModelPool:
             self.drop(oldest)
 
     def drop(self, resident: Resident) -> None:
-        """Let a base and its adapters go, and give the memory back."""
+        """Let a base and its adapters go; the memory comes back once no job holds them."""
         self._residents.pop(resident.key, None)
-        resident.model = resident.adapted = None
         release_memory()
 
     def with_adapter(self, resident: Resident, run: Run) -> str:
         """Load a run's adapter beside the base; the adapter's name in `resident.adapted`."""
         if run.adapter is None:
             raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
+        if run.base and run.base != resident.fingerprint:
+            raise ModelError(
+                f"{run.name} was trained on other weights than {run.model} holds now, so its "
+                "adapter does not belong on them. Train it again, or bring the old weights back."
+            )
         stamp = (run.adapter / "adapter_config.json").stat().st_mtime
         name = run.id
         if resident.adapters.get(name) == stamp:

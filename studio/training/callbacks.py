@@ -44,6 +44,7 @@ class Progress(TrainerCallback):
         self._stamps.append((state.global_step, time.monotonic()))
         self._write_progress(state)
         self.serve()
+        control.should_log |= state.global_step >= state.max_steps  # never lose the last point
         asked = self.store.stop_asked(self.run)
         if asked:
             self.stopped = asked

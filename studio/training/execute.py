@@ -12,7 +12,7 @@ import torch
 from transformers import PrinterCallback
 
 from studio.data import DatasetStore
-from studio.errors import Cancelled, StudioError
+from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
 from studio.models.pool import ModelPool, Resident, release_memory
 from studio.training import checkpoints, trainers
@@ -42,6 +42,8 @@ def execute(
     state, error = "failed", None
     try:
         state = _train(run, store, datasets, pool, events, serve)
+    except Cancelled:
+        state = "stopped"
     except StudioError as problem:
         error = str(problem)
     except torch.OutOfMemoryError:
@@ -81,6 +83,13 @@ def _train(
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = pool.base_of(recipe)
+    trained_on = {run.base, store.get(recipe.start_from).base if recipe.start_from else ""}
+    if trained_on - {"", resident.fingerprint}:
+        raise TrainingError(
+            f"{run.model} holds other weights now than the ones this run goes on from. "
+            "Start anew from the base."
+        )
+    store.update(run.id, base=resident.fingerprint)
     parent = parent_adapter(recipe, store)
     checkpoints.sweep(run.checkpoints)
     resume = checkpoints.newest(run.checkpoints)

@@ -34,7 +34,8 @@ class Run:
     """A snapshot of a run's `run.json`, with its folder.
 
     `state` is one of queued, running, stopping, stopped, finished, failed, interrupted; times are
-    epoch seconds; `error` and `note` are sentences for a person; `data` says which rows were used.
+    epoch seconds; `error` is a sentence for a person; `data` says which rows were used, and
+    `base` is the fingerprint of the weights that the run was trained on.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Run:
     ended: float | None = None
     train_seconds: float = 0.0
     parent: str | None = None
+    base: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

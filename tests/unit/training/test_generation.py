@@ -109,6 +109,15 @@ def test_an_empty_raw_prompt_is_refused_in_its_cell(studio: Studio) -> None:
     assert "prompt is empty" in (generation.snapshot().answers[0][0].error or "")
 
 
+def test_an_adapter_never_sits_on_other_weights(studio: Studio, sft: Run) -> None:
+    studio.runs.update(sft.id, base="0123456789abcdef")
+    try:
+        cell = ask(studio, Column("pocket", sft.id)).answers[0][0]
+    finally:
+        studio.runs.update(sft.id, base=sft.base)
+    assert "other weights" in (cell.error or "") and not cell.text
+
+
 def test_cancel_keeps_what_was_written(studio: Studio) -> None:
     request = GenerationRequest(("Tell me a story.",), (Column("pocket"),), Sampling(
         max_new_tokens=400, temperature=1.3, repetition_penalty=1.5,
