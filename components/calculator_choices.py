@@ -20,7 +20,10 @@ _ATTENTION = [("SDPA", "sdpa"), ("Flash attention 2", "flash_attention_2"), ("Ea
 
 
 class Choices:
-    """Builds the widgets inside the open column; `fields` are in a fixed order."""
+    """Builds the widgets inside the open column; `fields` are in a fixed order.
+
+    `model_problem` and `problem` say what is wrong, beside the model and beside the rest.
+    """
 
     def __init__(self) -> None:
         self.fields: dict[str, Any] = {}
@@ -38,6 +41,7 @@ class Choices:
             ["pocket", *KNOWN], value=_WORKSHOP, allow_custom_value=True, label="Model",
             info="A Hub id, a folder, or the text of a config.json", elem_id="calc-model",
         ))  # fmt: skip
+        self.model_problem = gr.HTML("", visible=False, elem_id="calc-model-problem")
         add("method", gr.Dropdown(
             [(label, name) for name, label in METHODS.items()], value="lora", label="Method",
             elem_id="calc-method",
@@ -50,6 +54,7 @@ class Choices:
             [ALL_LINEAR, "q_proj", "k_proj", "v_proj"], value=["q_proj", "k_proj", "v_proj"],
             multiselect=True, label="Targets", elem_id="calc-targets",
         ))  # fmt: skip
+        self.problem = gr.HTML("", visible=False, elem_id="calc-problem")
         with gr.Row(elem_classes="calc-pair"):
             add("per_device_train_batch_size", gr.Number(
                 8, precision=0, minimum=1, label="Batch size", min_width=80

@@ -27,6 +27,7 @@ element.addEventListener('click', event => {
   if (button) trigger('click', {change: Number(button.dataset.change)});
 });
 """
+_NO_PROBLEM = gr.update(value="", visible=False)
 _EXAMPLES = ((6, 7, 3), (1000, 768, 8), (600, 400, 6))
 
 
@@ -72,7 +73,6 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
             )  # fmt: skip
             with gr.Column(elem_classes="calc-side") as model_side:
                 choices = Choices()
-                problem = gr.HTML("", visible=False, elem_id="calc-problem")
                 use = gr.Button(
                     "Use in training", variant="primary", elem_id="calc-use",
                     elem_classes="main-action",
@@ -82,7 +82,7 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
         with gr.Column(elem_classes="see"):
             figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=_CLICKS)
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
-    page = _Page(studio, choices, problem, figures, wanted, offered, drawn, use)
+    page = _Page(studio, choices, figures, wanted, offered, drawn, use)
     page.bind(opening)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
     return CalculatorHandles(use, wanted, opening)
@@ -95,13 +95,14 @@ class _Page:
     """Binds the model's door: any change of a choice draws the figures anew."""
 
     def __init__(
-        self, studio: Studio, choices: Choices, problem: gr.HTML, figures: gr.HTML,
+        self, studio: Studio, choices: Choices, figures: gr.HTML,
         wanted: gr.State, offered: gr.State, drawn: gr.State, use: gr.Button,
     ):  # fmt: skip
         self.studio, self.choices = studio, choices
-        self.figures, self.problem, self.wanted = figures, problem, wanted
+        self.figures, self.wanted = figures, wanted
         self.offered, self.drawn, self.use = offered, drawn, use
-        self.results = [figures, problem, wanted, offered, drawn, use]
+        problems = [choices.model_problem, choices.problem]
+        self.results = [figures, *problems, wanted, offered, drawn, use]
 
     def bind(self, opening: gr.State) -> None:
         fields = self.choices.fields
@@ -144,19 +145,19 @@ class _Page:
     def draw(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
         """Figures, or one sentence on why there are none."""
         if not self.ready():
-            return (views.waiting(), *(gr.skip(),) * 3, False, gr.skip())
+            return (views.waiting(), *(gr.skip(),) * 4, False, gr.skip())
         chosen = self.choices.read(data)
         try:
             html, changes = views.model_view(chosen)
         except StudioError as error:
-            where = "model" if isinstance(error, ModelError) else ""
+            of_model = isinstance(error, ModelError)
             said = gr.update(value=notice("error", sentence(error)), visible=True)
+            places = (said, _NO_PROBLEM) if of_model else (_NO_PROBLEM, said)
             off = gr.update(interactive=False)
-            return views.nothing(where), said, None, (), True, off
+            return views.nothing("model" if of_model else ""), *places, None, (), True, off
         wanted = self.choices.as_recipe(chosen)
-        quiet = gr.update(value="", visible=False)
         on = gr.update(interactive=wanted is not None, value=self.choices.use_label(wanted))
-        return html, quiet, wanted, changes, True, on
+        return html, _NO_PROBLEM, _NO_PROBLEM, wanted, changes, True, on
 
     def offer_targets(self, model: Any, chosen: Any) -> Any:
         """The model's own module names to choose from; choices that it lacks go."""

@@ -35,17 +35,17 @@ class _Box:
 def matrix_svg(shape: Matrix) -> str:
     """W beside B and A, to one scale; a side too thin to see is drawn two pixels wide and said."""
     out, into, r = shape.out_features, shape.in_features, shape.r
-    gap = 56.0
+    gap = 96.0
     scale = min((_WIDTH - 2 * gap - 24) / (2 * into + r), (_HEIGHT - 60) / max(out, r))
     side = [max(_THINNEST, length * scale) for length in (out, into, r)]
     tall, wide, thin = side
-    top = 34.0
+    top = 36.0
     left = (_WIDTH - (2 * wide + thin + 2 * gap)) / 2
     middle = top + max(tall, thin) / 2
     w = _Box(left, middle - tall / 2, wide, tall)
     b = _Box(left + wide + gap, w.y, thin, tall)
     a = _Box(b.x + thin + gap, middle - thin / 2, wide, thin)
-    height = top + max(tall, thin) + 26
+    height = top + max(tall, thin) + 30
     parts = [
         _matrix_box(w, "W", f"{out:,} {TIMES} {into:,}", shape.whole, "whole"),
         _matrix_box(b, "B", f"{out:,} {TIMES} {r:,}", shape.b, "factor"),
@@ -70,7 +70,7 @@ def _matrix_box(box: _Box, name: str, size: str, numbers: int, kind: str) -> str
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" '
         f'height="{box.height:.1f}" rx="1.5"/>'
         f'<text class="m-name" x="{middle:.1f}" y="{box.y - 10:.1f}">{name}</text>'
-        f'<text class="m-size" x="{middle:.1f}" y="{box.y + box.height + 17:.1f}">{size}</text></g>'
+        f'<text class="m-size" x="{middle:.1f}" y="{box.y + box.height + 21:.1f}">{size}</text></g>'
     )
 
 

@@ -102,8 +102,15 @@ def count(
 def curve(
     model: str | Path | Mapping[str, Any] | Skeleton, spec: AdapterSpec, ranks: tuple[int, ...]
 ) -> list[tuple[int, int]]:
-    """`(rank, trainable)` for each rank."""
+    """`(rank, trainable)` for each rank.
+
+    Every method but LoKr, which factors differently at each rank, adds the same number with each
+    further rank, so two counts give them all.
+    """
     bones = model if isinstance(model, Skeleton) else skeleton(model)
+    if spec.method != "lokr" and not spec.rank_pattern:
+        one, two = (count(bones, spec.with_rank(r)).trainable for r in (1, 2))
+        return [(r, one + (r - 1) * (two - one)) for r in ranks]
     return [(r, count(bones, spec.with_rank(r)).trainable) for r in ranks]
 
 
@@ -154,7 +161,7 @@ def _wrap(bones: Skeleton, base: Any, spec: AdapterSpec) -> Any:
 
 
 def _refusal(bones: Skeleton, spec: AdapterSpec, error: Exception) -> ConfigError:
-    text = " ".join(str(error).split())
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(str(error).split()))
     if "not found in the base model" in text or "No modules were targeted" in text:
         return ConfigError(_no_match(bones, spec.target_modules))
     if "specify `target_modules`" in text or "specify target_modules" in text:
@@ -162,7 +169,7 @@ def _refusal(bones: Skeleton, spec: AdapterSpec, error: Exception) -> ConfigErro
             f"PEFT has no usual targets for {bones.config.model_type}; "
             f"choose some of {', '.join(bones.suffixes())}, or all-linear."
         )
-    reason = text.split(". ")[0][:220] or type(error).__name__
+    reason = text.split(". ")[0][:220].rstrip(".") or type(error).__name__
     return ConfigError(f"PEFT cannot put {spec.method} on {bones.name}: {reason}.")
 
 
