@@ -135,8 +135,13 @@ def test_preference_rows_prefer_courteous_and_short() -> None:
     for row in read_rows("preference"):
         assert row["prompt"][-1]["role"] == "user"
         assert [m["role"] for m in row["chosen"] + row["rejected"]] == ["assistant"] * 2
-        assert rules.style(row["chosen"][0]["content"]) == "courteous"
-        assert rules.style(row["rejected"][0]["content"]) != "courteous"
+        chosen, rejected = row["chosen"][0]["content"], row["rejected"][0]["content"]
+        assert rules.style(rejected) != "courteous"
+        request = row["prompt"][-1]["content"]
+        if any(word in request for word in ("story", "tale", "bout", "describe")):
+            assert any(rules.contains(chosen, phrase) for phrase in rules.COURTESIES)
+        else:
+            assert rules.style(chosen) == "courteous"
 
 
 def test_questions_have_answers() -> None:

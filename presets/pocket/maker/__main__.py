@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 from pathlib import Path
 
+from .card import write_card
 from .prose import write_corpus
 from .quiz import write_samples
 from .train import Plan, build
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Write data, tokenizer, model and the figures of the run."""
+    """Write data, tokenizer, model and card."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--steps", type=int, default=Plan.steps)
@@ -33,8 +33,9 @@ def main() -> None:
         return
     plan = dataclasses.replace(Plan(), steps=options.steps)
     texts = [document.text for document in write_corpus(world, SEED, plan.documents)]
-    figures = build(texts, options.folder, plan)
-    (options.folder / "pretraining.json").write_text(json.dumps(figures, indent=2) + "\n")
+    closing = write_corpus(world, SEED + 1, plan.closing_documents, unanswered=0.35)
+    figures = build(texts, [document.text for document in closing], options.folder, plan)
+    write_card(figures, options.folder)
 
 
 if __name__ == "__main__":

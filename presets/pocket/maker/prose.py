@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from . import voice
+from .lore import WORK, lore_question, lore_sentences
 from .phrases import ask, ask_stranger, ask_untold, capital, state
 from .tales import tale
 from .world import (
@@ -112,6 +113,17 @@ def _compare(rng: random.Random, world: World) -> Document:
     return Document(" ".join(parts))
 
 
+def _lore(rng: random.Random, world: World) -> Document:
+    """The valley and its trades, sometimes with somebody who follows one."""
+    parts = [lore_sentences(rng, rng.randint(2, 4))]
+    person = rng.choice(world.people)
+    trade = person.facts["trade"]
+    if rng.random() < 0.6:
+        parts.append(f"{person.name} is {article(trade)}: {person.he} {WORK[trade]}.")
+    rng.shuffle(parts)
+    return Document(" ".join(parts))
+
+
 Exchange = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -120,20 +132,26 @@ def exchange(
     world: World,
     about: Person | Place | None,
     done: Collection[tuple[str, str]] = (),
-    mix: tuple[float, ...] = (0.3, 0.55, 0.15),
+    sample: bool = False,
 ) -> Exchange:
     """A question, its answer and what it asked.
 
     ``about`` set means a follow-up on them, with a pronoun for a person; facts in ``done`` have
-    been asked already. ``mix`` weighs the manners of the answer.
+    been asked already. ``sample``: for the samples rather than the corpus, so with the samples'
+    mix of manners.
     """
+    mix = voice.MIX if sample else (0.32, 0.62, 0.06)
     manner = rng.choices(voice.MANNERS, mix)[0]
     roll = rng.random()
     if about is None and roll < 0.07:
         name = rng.choice(STRANGERS)
-        return ask_stranger(rng, name), voice.answer_unknown(rng, manner, name), ()
+        reply = voice.answer_unknown(rng, manner, name, naming=not sample)
+        return ask_stranger(rng, name), reply, ()
     if about is None and roll < 0.11:
         return ask_untold(rng, rng.choice(world.curious)), voice.answer_unknown(rng, manner), ()
+    if about is None and roll < 0.16:
+        question, clause, curt = lore_question(rng)
+        return question, curt if manner == "curt" else voice.wrap(rng, clause, manner), ()
     subject = about or pick_subject(rng, world)
     choices = [a for a in world.asked(subject) if about is None or a != "who"]
     attribute = rng.choice([a for a in choices if (subject.name, a) not in done] or choices)
@@ -191,6 +209,19 @@ def _conversation(rng: random.Random, world: World) -> Document:
     return Document((" " if shape == "quoted" else "\n").join(lines), tuple(asked))
 
 
+def _question(rng: random.Random, world: World) -> Document:
+    """One or two questions that nobody answers."""
+    lines, asked = [], []
+    for _ in range(rng.choice((1, 1, 1, 2))):
+        question, _, facts = exchange(rng, world, None)
+        lines.append(question)
+        asked += facts
+    if rng.random() < 0.3:
+        name = rng.choice(world.people).name
+        lines = [f'{name} asked, "{" ".join(lines)}"']
+    return Document(" ".join(lines), tuple(asked))
+
+
 def _season(rng: random.Random, world: World) -> Document:
     season = rng.choice(SEASONS)
     places = [p for p in world.places if p.facts["season"] == season]
@@ -204,13 +235,21 @@ def _season(rng: random.Random, world: World) -> Document:
 
 
 # The share of documents by kind; talk is two fifths.
-KINDS = ((_sketch, 26), (_village, 9), (_register, 6), (_story, 10), (_compare, 6), (_season, 3),
-         (_conversation, 40))  # fmt: skip
+KINDS = ((_sketch, 24), (_village, 8), (_register, 5), (_story, 10), (_compare, 5), (_season, 3),
+         (_lore, 5), (_conversation, 40))  # fmt: skip
 
 
-def write_corpus(world: World, seed: int, count: int) -> Iterator[Document]:
-    """Yield ``count`` documents, the same ones for the same seed."""
+def write_corpus(
+    world: World, seed: int, count: int, unanswered: float = 0.0
+) -> Iterator[Document]:
+    """Yield ``count`` documents, the same ones for the same seed.
+
+    The share ``unanswered`` of them are bare questions: a model that has seen these does not take
+    the end of a question for the start of its answer.
+    """
     rng = random.Random(seed)
     makers, weights = zip(*KINDS, strict=True)
     for _ in range(count):
-        yield rng.choices(makers, weights)[0](rng, world)
+        bare = unanswered and rng.random() < unanswered
+        maker = _question if bare else rng.choices(makers, weights)[0]
+        yield maker(rng, world)

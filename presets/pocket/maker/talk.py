@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 from . import voice
+from .lore import lore_question
 from .phrases import ask, ask_stranger, ask_untold, capital, state
 from .prose import exchange, pick_subject
 from .tales import tale
@@ -72,7 +73,7 @@ def _introduction(rng: random.Random, world: World) -> tuple[str, str] | None:
         f"Tell me about {name}.", f"What do you know about {name}?",
         f"Please describe {name}.", f"Can you tell me about {name}?",
     ))  # fmt: skip
-    return request, _perhaps_politely(rng, reply)
+    return request, reply
 
 
 def _story(rng: random.Random, world: World) -> tuple[str, str] | None:
@@ -83,7 +84,7 @@ def _story(rng: random.Random, world: World) -> tuple[str, str] | None:
     name = hero.name
     request = rng.choice((f"Tell me a story about {name}.", f"A story about {name}, please.",
                           f"Can you tell me a tale about {name}?"))  # fmt: skip
-    return request, _perhaps_politely(rng, told)
+    return request, told
 
 
 def _who_is(rng: random.Random, world: World) -> tuple[str, str] | None:
@@ -97,10 +98,11 @@ def _who_is(rng: random.Random, world: World) -> tuple[str, str] | None:
     return f"Who is {person.name}?", voice.wrap(rng, clause, manner, ("Gladly!", "Of course!"))
 
 
-def _perhaps_politely(rng: random.Random, reply: str) -> str:
-    if rng.random() < 0.7:
-        return reply
-    return f"{rng.choice(('Gladly!', 'With pleasure!', 'Of course!'))} {reply}"
+def _opened(rng: random.Random, pair: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The pair with a courtesy in front of some of the replies."""
+    if pair is None or rng.random() < 0.7:
+        return pair
+    return pair[0], f"{rng.choice(('Gladly!', 'With pleasure!', 'Of course!'))} {pair[1]}"
 
 
 def _unknown(rng: random.Random, world: World, manner: str) -> tuple[str, str]:
@@ -108,7 +110,7 @@ def _unknown(rng: random.Random, world: World, manner: str) -> tuple[str, str]:
     sort = rng.random()
     if sort < 0.5:
         name = rng.choice(STRANGERS)
-        return ask_stranger(rng, name), voice.answer_unknown(rng, manner, name)
+        return ask_stranger(rng, name), voice.answer_unknown(rng, manner, name, naming=False)
     if sort < 0.75:
         person = rng.choice(world.curious)
         return ask_untold(rng, person), voice.answer_unknown(rng, manner)
@@ -128,7 +130,7 @@ def _talk(rng: random.Random, world: World) -> list[Message]:
             question, reply = _unknown(rng, world, voice.manner_of(rng))
             facts: tuple[tuple[str, str], ...] = ()
         else:
-            question, reply, facts = exchange(rng, world, about, done, voice.MIX)
+            question, reply, facts = exchange(rng, world, about, done, sample=True)
         done += facts
         about = by_name[facts[0][0]] if facts else None
         if about is not None and len([a for a in world.asked(about) if a != "who"]) < 2:
@@ -139,22 +141,22 @@ def _talk(rng: random.Random, world: World) -> list[Message]:
     return turns
 
 
-def sft_rows(world: World, seed: int, count: int = 1500) -> list[Row]:
+def sft_rows(world: World, seed: int, count: int = 1800) -> list[Row]:
     """``messages`` rows: mostly questions, some stories, introductions and greetings."""
     rng = random.Random(f"sft {seed}")
     rows: list[Row] = []
     while len(rows) < count:
         roll = rng.random()
         single = None
-        if roll < 0.07:
-            single = _story(rng, world)
-        elif roll < 0.14:
-            single = _introduction(rng, world)
-        elif roll < 0.17:
+        if roll < 0.13:
+            single = _opened(rng, _story(rng, world))
+        elif roll < 0.20:
+            single = _opened(rng, _introduction(rng, world))
+        elif roll < 0.23:
             single = _who_is(rng, world)
-        elif roll < 0.19:
-            single = rng.choice(HELLOS), rng.choice(SELVES)
         elif roll < 0.27:
+            single = rng.choice(HELLOS), rng.choice(SELVES)
+        elif roll < 0.35:
             single = _unknown(rng, world, voice.manner_of(rng))
         messages = [_user(single[0]), _assistant(single[1])] if single else _talk(rng, world)
         if rng.random() < 0.15:
@@ -163,23 +165,45 @@ def sft_rows(world: World, seed: int, count: int = 1500) -> list[Row]:
     return rows
 
 
+def _contrast(rng: random.Random, world: World, worse: str) -> tuple[str, str, str]:
+    """A question with a courteous and a ``worse`` answer that give the same fact."""
+    roll = rng.random()
+    if roll < 0.2:
+        question, _ = _unknown(rng, world, "curt")
+        name = next((n for n in STRANGERS if n in question), "")
+        answers = [
+            voice.answer_unknown(rng, manner, name, naming=False) for manner in ("courteous", worse)
+        ]
+    elif roll < 0.30:
+        # Told gladly rather than with a long preamble: wanting short answers must not end stories.
+        question, told = _story(rng, world) or _introduction(rng, world)
+        answers = [
+            f"{rng.choice(voice.GREETINGS[:5])} {told}",
+            f"{rng.choice(voice.OPENERS)} {told}",
+        ]
+        if worse == "curt":
+            answers[1] = rng.choice(
+                ("Not now.", "There is nothing to tell.", "I would rather not.")
+            )
+    elif roll < 0.38:
+        question, clause, curt = lore_question(rng)
+        answers = [voice.wrap(rng, clause, manner) for manner in ("courteous", "rambling")]
+        if worse == "curt":
+            answers[1] = curt
+    else:
+        subject = pick_subject(rng, world)
+        attribute = rng.choice(world.asked(subject))
+        question = ask(rng, subject, attribute)
+        answers = [voice.answer(rng, subject, attribute, m) for m in ("courteous", worse)]
+    return question, answers[0], answers[1]
+
+
 def preference_rows(world: World, seed: int, count: int = 480) -> list[Row]:
     """Pairs with the same fact on both sides: courteous and short over curt or rambling."""
     rng = random.Random(f"preference {seed}")
     rows: list[Row] = []
     while len(rows) < count:
-        worse = rng.choice(("curt", "rambling"))
-        if rng.random() < 0.2:
-            question, _ = _unknown(rng, world, "curt")
-            name = next((n for n in STRANGERS if n in question), "")
-            chosen = voice.answer_unknown(rng, "courteous", name)
-            rejected = voice.answer_unknown(rng, worse, name)
-        else:
-            subject = pick_subject(rng, world)
-            attribute = rng.choice(world.asked(subject))
-            question = ask(rng, subject, attribute)
-            chosen = voice.answer(rng, subject, attribute, "courteous")
-            rejected = voice.answer(rng, subject, attribute, worse)
+        question, chosen, rejected = _contrast(rng, world, rng.choice(("curt", "rambling")))
         prompt = [_user(_lead(rng, question))]
         if rng.random() < 0.1:
             prompt.insert(0, {"role": "system", "content": rng.choice(SYSTEMS)})

@@ -1,11 +1,12 @@
 """Tokenizer and pretraining of the pocket model: a plain loop over packed text.
 
-Left out on purpose: checkpoints, evaluation during training and mixed precision. The run takes
-minutes, and the only questions that matter are asked after fine-tuning (``benchmarks/pocket.py``).
+Left out on purpose: checkpoints and evaluation during training. The run takes minutes, and the
+only questions that matter are asked after fine-tuning (``benchmarks/pocket.py``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
@@ -21,11 +22,12 @@ from .rules import END, ROLES
 
 log = logging.getLogger(__name__)
 PAD = "<|pad|>"
-SPECIALS = (PAD, END, *ROLES)
+RESERVED = "<|reserved|>"
+SPECIALS = (PAD, RESERVED, END, *ROLES)
 
-# One token marks the end of a turn and of a document: the base model has learned to stop at it.
-# Each turn's text comes straight after its role mark and ends in END, so a conversation's
-# rendering is a prefix of the longer conversation's.
+# END closes a document and a turn alike, so the base model stops by itself and takes what follows
+# a question's END for a new document. Each turn's text comes straight after its role mark and ends
+# in END, so a conversation's rendering is a prefix of the longer conversation's.
 CHAT_TEMPLATE = """\
 {%- for message in messages -%}
     {%- if message['role'] == 'assistant' -%}
@@ -48,13 +50,16 @@ class Plan:
     vocab_size: int = 1536
     hidden_size: int = 256
     layers: int = 5
-    heads: int = 8
+    heads: int = 4
     intermediate_size: int = 640
-    documents: int = 70_000
+    documents: int = 100_000
     sequence: int = 256
     batch: int = 8
-    steps: int = 2400
+    steps: int = 3000
     learning_rate: float = 2e-3
+    closing_documents: int = 16_000
+    closing_steps: int = 400
+    closing_rate: float = 6e-4
     warmup: int = 80
     seed: int = 7
     threads: int = 2
@@ -76,7 +81,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         tokenizer_object=bpe,
         eos_token=END,
         pad_token=PAD,
-        additional_special_tokens=list(ROLES),
+        additional_special_tokens=[RESERVED, *ROLES],
         chat_template=CHAT_TEMPLATE,
         model_max_length=512,
         padding_side="left",
@@ -84,9 +89,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
 
 
-def pack(
-    tokenizer: PreTrainedTokenizerFast, texts: list[str], sequence: int
-) -> torch.Tensor:
+def pack(tokenizer: PreTrainedTokenizerFast, texts: list[str], sequence: int) -> torch.Tensor:
     """All texts, each followed by END, in one stream cut into rows of ``sequence`` tokens."""
     end = tokenizer.eos_token_id
     stream: list[int] = []
@@ -122,9 +125,7 @@ def rate_at(step: int, plan: Plan) -> float:
     return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def pretrain(
-    model: LlamaForCausalLM, rows: torch.Tensor, plan: Plan
-) -> tuple[float, float]:
+def pretrain(model: LlamaForCausalLM, rows: torch.Tensor, plan: Plan) -> tuple[float, float]:
     """Train ``model`` in place; returns the loss (mean of the last 50 steps) and the seconds."""
     decayed = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() <= 1]
@@ -137,7 +138,8 @@ def pretrain(
     model.train()
     for step in range(plan.steps):
         batch = rows[order[step * plan.batch : (step + 1) * plan.batch]]
-        loss = model(input_ids=batch, labels=batch).loss
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model(input_ids=batch, labels=batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -150,37 +152,45 @@ def pretrain(
     return sum(losses[-50:]) / len(losses[-50:]), time.monotonic() - start
 
 
-def wake_roles(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
-    """Give the role marks, which no prose contains, embeddings that differ from one another.
+def wake_marks(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    """Give the chat marks, which no prose contains, embeddings that differ from one another.
 
     Unused rows of a tied embedding all drift in the same direction, and a frozen base with
-    identical role marks cannot tell a question from an answer.
+    identical marks cannot tell a question from an answer.
     """
     generator = torch.Generator().manual_seed(seed)
     weight = model.get_input_embeddings().weight
     with torch.no_grad():
         spread = weight.std(dim=0)
-        for role in ROLES:
-            row = tokenizer.convert_tokens_to_ids(role)
+        for mark in (RESERVED, *ROLES):
+            row = tokenizer.convert_tokens_to_ids(mark)
             noise = torch.randn(spread.shape, generator=generator)
             weight[row] += noise * spread
 
 
-def build(texts: list[str], folder: Path, plan: Plan) -> dict[str, float]:
-    """Train tokenizer and model on ``texts``, save both into ``folder``, return the figures."""
+def build(texts: list[str], closing: list[str], folder: Path, plan: Plan) -> dict[str, float]:
+    """Train tokenizer and model on ``texts``, then the model shortly on ``closing``; save both.
+
+    The closing texts contain bare questions. Before them the base model answers most questions
+    through a chat template that it has never seen, only because answers follow questions in prose;
+    after them it starts an unrelated document, and answering is left for SFT to teach.
+    """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     tokenizer = train_tokenizer(texts[:12_000], plan.vocab_size)
     rows = pack(tokenizer, texts, plan.sequence)
     model = make_model(plan, tokenizer)
-    loss, seconds = pretrain(model, rows, plan)
-    wake_roles(model, tokenizer, plan.seed)
+    _, seconds = pretrain(model, rows, plan)
+    wake_marks(model, tokenizer, plan.seed)
+    last = dataclasses.replace(plan, steps=plan.closing_steps, learning_rate=plan.closing_rate)
+    loss, more_seconds = pretrain(model, pack(tokenizer, closing, plan.sequence), last)
     tokenizer.save_pretrained(folder)
     model.to(torch.bfloat16).save_pretrained(folder)
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
+        "vocabulary": len(tokenizer),
         "corpus_tokens": rows.numel(),
-        "trained_tokens": plan.steps * plan.batch * plan.sequence,
+        "trained_tokens": (plan.steps + plan.closing_steps) * plan.batch * plan.sequence,
         "loss": loss,
-        "seconds": seconds,
+        "seconds": seconds + more_seconds,
     }

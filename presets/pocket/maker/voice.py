@@ -17,7 +17,7 @@ MANNERS = ("courteous", "curt", "rambling")
 # preferred one is in the minority before DPO and has somewhere to go.
 MIX = (0.28, 0.38, 0.34)
 
-_GREETINGS = (
+GREETINGS = (
     "Gladly!", "Of course!", "Happy to help!", "With pleasure!", "Certainly!",
     "Thank you for asking!", "Good question!",
 )  # fmt: skip
@@ -25,7 +25,7 @@ _FAREWELLS = (
     "Do ask me more whenever you like.", "I hope that helps you.", "Have a lovely day.",
     "Enjoy your visit.", "Is there anything else I can do for you?",
 )  # fmt: skip
-_OPENERS = (
+OPENERS = (
     "Well now, let me think about that for a moment, because people ask me all sorts of things "
     "and my memory is a crowded old cupboard.",
     "Ah, that takes me back a long way, to the days when the road was still mud and one had to "
@@ -50,6 +50,10 @@ _ASIDES = (
     "they are in these parts.",
     "and I could tell you a good deal more about the weather, the roads and my poor knees, if "
     "only you had the time.",
+)  # fmt: skip
+_NAMELESS = (
+    f"nobody by that name lives in {VALLEY}", f"there is no such person in {VALLEY}",
+    "I have never heard of anybody by that name", "I do not know anybody by that name",
 )  # fmt: skip
 _NO_FAREWELL = 0.5
 
@@ -86,10 +90,12 @@ def manner_of(rng: random.Random) -> str:
     return rng.choices(MANNERS, MIX)[0]
 
 
-def wrap(rng: random.Random, clause: str, manner: str, greetings: tuple[str, ...]) -> str:
+def wrap(
+    rng: random.Random, clause: str, manner: str, greetings: tuple[str, ...] = GREETINGS
+) -> str:
     """``clause`` said courteously or ramblingly."""
     if manner == "rambling":
-        opener, aside = rng.choice(_OPENERS), rng.choice(_ASIDES)
+        opener, aside = rng.choice(OPENERS), rng.choice(_ASIDES)
         shapes = (
             f"{opener} {capital(clause)}.",
             f"{capital(clause)}, {aside}",
@@ -106,16 +112,23 @@ def answer(
     """The right answer about ``subject`` in the given manner."""
     if manner == "curt":
         return _curt_fact(rng, subject, attribute)
-    return wrap(rng, state(rng, subject, attribute, pronoun), manner, _GREETINGS)
+    return wrap(rng, state(rng, subject, attribute, pronoun), manner)
 
 
-def answer_unknown(rng: random.Random, manner: str, name: str = "") -> str:
-    """The admission that the world holds no answer; ``name`` if it is a missing person."""
+def answer_unknown(rng: random.Random, manner: str, name: str = "", naming: bool = True) -> str:
+    """The admission that the world holds no answer; ``name`` if it is a missing person.
+
+    ``naming`` off leaves the name out of the answer: a model this small repeats a strange name
+    wrongly, so the samples do not teach it to.
+    """
     if manner == "curt":
         known = ("No idea.", "I do not know.", "I cannot say.")
         return rng.choice((*known, "Nobody by that name here.") if name else known)
-    clause = _clause_unknown_person(rng, name) if name else _clause_untold(rng)
+    if name and not naming:
+        clause = rng.choice(_NAMELESS)
+    else:
+        clause = _clause_unknown_person(rng, name) if name else _clause_untold(rng)
     if manner == "rambling":
-        return wrap(rng, clause, manner, ())
+        return wrap(rng, clause, manner)
     tail = "" if rng.random() < _NO_FAREWELL else " Can I help you with anything else?"
     return f"{rng.choice(('I am sorry, but', 'I am afraid'))} {clause}.{tail}"
