@@ -9,6 +9,7 @@ python benchmarks/screenshots.py --home DIR   keep the workspace, and use it aga
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -22,14 +23,14 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
+from studio.data.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 WIDE, NARROW = (1280, 860), (400, 860)
-COLOURS = 128  # enough for flat colours and type; a quarter of the bytes
+COLOURS = 256  # enough for flat colours and type; a third of the bytes
 TABS = ("Data", "Calculator", "Train", "Compare", "Label")
-QUESTION = "Tell me about one of the villages."
 
 
 def fill(home: Path) -> None:
@@ -67,12 +68,22 @@ def fill(home: Path) -> None:
 # --- each tab, full
 
 
+def question() -> str:
+    """The first of the shipped prompts that asks one thing."""
+    for line in sample_path("pocket-prompts").read_text(encoding="utf-8").splitlines():
+        prompt = json.loads(line)["prompt"]
+        if len(prompt) == 1:
+            return prompt[0]["content"]
+    raise LookupError("The shipped prompts hold no single question.")
+
+
 def show_data(page: Page) -> None:
-    page.get_by_text("Sample", exact=True).first.click()
+    page.get_by_text("Samples", exact=True).first.click()
     page.locator("#data-sample input").click()
     page.get_by_role("option").first.click()
     page.locator("#row-card").get_by_text("assistant").first.wait_for()
-    page.wait_for_timeout(2500)  # tokens come after rows
+    page.get_by_role("tab", name="Tokens").click()
+    page.wait_for_timeout(6000)  # the first tokens wait for the tokenizer
 
 
 def show_calculator(page: Page) -> None:
@@ -85,7 +96,7 @@ def show_train(page: Page) -> None:
 
 
 def show_compare(page: Page) -> None:
-    page.locator("#chat-prompt textarea").fill(QUESTION)
+    page.locator("#chat-prompt textarea").fill(question())
     page.locator("#chat-send").click()
     page.locator("#chat-verdict button").first.wait_for(timeout=90_000)
     page.wait_for_timeout(800)
