@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from components.wiring import connect
 
 from components import calculator_tab, compare_tab, data_tab, label_tab, shell, theme, train_tab
 from components.common import Session, Shell
+from components.wiring import connect
 from studio.errors import ConfigError, StudioError
 
 if TYPE_CHECKING:

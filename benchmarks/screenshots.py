@@ -69,12 +69,9 @@ def fill(home: Path) -> None:
 
 
 def question() -> str:
-    """The first of the shipped prompts that asks one thing."""
-    for line in sample_path("pocket-prompts").read_text(encoding="utf-8").splitlines():
-        prompt = json.loads(line)["prompt"]
-        if len(prompt) == 1:
-            return prompt[0]["content"]
-    raise LookupError("The shipped prompts hold no single question.")
+    """The first of the shipped prompts."""
+    with sample_path("pocket-prompts").open(encoding="utf-8") as lines:
+        return json.loads(next(lines))["prompt"]
 
 
 def show_data(page: Page) -> None:

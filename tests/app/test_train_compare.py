@@ -152,7 +152,10 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
 def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     from components.comparison import Comparison, load, save
 
-    sides = (Side("pocket (base)", "base", "pocket"), Side("pocket-sft", "tuned", "pocket", "run-1"))
+    sides = (
+        Side("pocket (base)", "base", "pocket"),
+        Side("pocket-sft", "tuned", "pocket", "run-1"),
+    )
     cells = [[{"text": t, "tokens": 1, "ended": "stop", "error": None} for t in column]
              for column in (["one", "same"], ["two", "same"])]  # fmt: skip
     prompts = [[{"role": "user", "content": "p"}], [{"role": "user", "content": "q"}]]
