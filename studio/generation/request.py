@@ -17,14 +17,14 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float = Field(0.0, ge=0, le=5)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
-    min_p: float = Field(0.0, ge=0, le=1)
-    repetition_penalty: float = Field(1.0, gt=0, le=5)
-    max_new_tokens: int = Field(128, ge=1, le=8192)
+    temperature: float = Field(default=0.0, ge=0, le=5)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=5)
+    max_new_tokens: int = Field(default=128, ge=1, le=8192)
     stop_strings: tuple[str, ...] = ()
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 SAMPLING_PRESETS: dict[str, Sampling] = {

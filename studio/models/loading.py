@@ -87,7 +87,7 @@ def load_model(
             revision=reference.revision or "main",
             local_files_only=settings["local_files_only"],
         )
-        model = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
+        model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
     except Exception as error:
         raise ModelError(explain(error, reference.name, "model")) from error
     if four_bit is None:
