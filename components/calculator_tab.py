@@ -117,8 +117,9 @@ class _Page:
             **QUIET,
         ).then(guard(self.draw), everything, self.results, **calm)
         fields["method"].change(
-            guard(self.choices.shown_for), fields["method"], self.choices.depending, **QUIET
-        )
+            guard(self.choices.shown_for), fields["method"], self.choices.depending,
+            trigger_mode="multiple", **QUIET,  # always_last twice on one event never comes to rest
+        )  # fmt: skip
         self.figures.click(guard(self.apply), self.offered, list(fields.values()), **QUIET)
         opening.change(guard(self.take), opening, list(fields.values()), **QUIET)
         soon = gr.Timer(1.0)

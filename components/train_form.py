@@ -134,8 +134,9 @@ class RecipeForm:
             changes, guard(self.restate), fields, texts,
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
+        # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [*changes, self.seen.change],
+            [self.yaml.change, self.seen.change],
             guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         self.preset.input(guard(self.use_preset), self.preset, everything, **QUIET)

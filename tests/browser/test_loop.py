@@ -1,0 +1,154 @@
+"""The whole loop in a browser, as a person would walk it: every tab, every "next" button.
+
+A file comes in, is prepared and trained on; its answers are compared with the base's, judged blind
+by keyboard, exported, and trained on again; and the two are compared once more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.serving import Server
+
+SLOW = 120_000  # ms; a short run on two busy cores, libraries and all
+PLACES = ["harbour", "mill", "orchard", "chapel", "bridge", "forge", "market", "tower"]
+SHOTS = os.environ.get("STUDIO_TEST_SHOTS")  # a folder: keep a picture of every step
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Alpaca rows, two of them not fit to train on."""
+    made = [
+        {"instruction": f"Where is the {place} of {town}?", "input": "",
+         "output": f"The {place} of {town} is beside the river, next to the old wall."}
+        for place in PLACES for town in ("Alder", "Birch", "Cedar", "Dorn", "Elm")
+    ]  # fmt: skip
+    made += [{"instruction": "Say nothing.", "input": "", "output": ""}, made[0]]
+    path = tmp_path / "places.json"
+    path.write_text(json.dumps(made))
+    return path
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).first.click()
+
+
+def apply_yaml(page: Page, change: Callable[[str], str]) -> None:
+    """Change the recipe in its YAML view, and wait until the form has taken it."""
+    box = page.locator("#train-yaml textarea")
+    if not box.is_visible():
+        page.get_by_role("button", name="Recipe as YAML and command").click()
+    page.wait_for_timeout(1500)  # people read before they type
+    box.fill(change(box.input_value()))
+    page.locator("#train-apply").click()
+    expect(page.locator("#train-command textarea")).to_have_value(
+        re.compile("max_steps=4"), timeout=SLOW
+    )
+
+
+def train(page: Page, name: str) -> None:
+    """Start the run that the form describes, and see it to its end."""
+
+    def short(text: str) -> str:
+        kept = [line for line in text.splitlines() if not line.startswith(("name:", "max_steps"))]
+        return "\n".join([f"name: {name}", *kept, "max_steps: 4", ""])
+
+    apply_yaml(page, short)
+    page.locator("#train-start").click()
+    expect(page.locator("#run-head")).to_contain_text(name, timeout=SLOW)
+    expect(page.locator("#run-compare")).to_be_visible(timeout=SLOW)
+    shot(page, f"train-{name}")
+
+
+def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[..., Page],
+                        rows: Path) -> None:  # fmt: skip
+    page = new_page(1440, 900)
+    page.goto(start_server().url)
+
+    # Data: read, checked, prepared
+    page.locator("#data-files input[type=file]").set_input_files(rows)
+    expect(page.locator("#data-headline")).to_contain_text("alpaca", timeout=SLOW)
+    expect(page.locator("#row-card")).to_contain_text("Where is the harbour of Alder?")
+    shot(page, "data-read")
+    page.locator("#data-prepare").click()
+    expect(page.locator("#data-train")).to_be_visible(timeout=SLOW)
+    shot(page, "data-prepared")
+    page.locator("#data-train").click()
+
+    # Train: SFT on what was prepared
+    expect(page.locator("#train-start")).to_contain_text("38 rows", timeout=SLOW)
+    train(page, "loop-sft")
+
+    # Compare: base beside tuned, in a chat
+    page.locator("#run-compare").click()
+    expect(page.locator("#chat-prompt textarea")).to_be_visible()
+    page.locator("#chat-prompt textarea").fill("Where is the mill of Elm?")
+    page.keyboard.press("Enter")
+    answers = page.locator("#chat-view")
+    expect(answers).to_contain_text("loop-sft", timeout=SLOW)
+    expect(answers).to_contain_text("share one copy of the weights", timeout=SLOW)
+    expect(answers.get_by_text("tokens/s")).to_have_count(2, timeout=SLOW)
+    shot(page, "compare-chat")
+
+    # A prompt set, sent to Label
+    page.get_by_role("tab", name="Prompt set").click()
+    page.locator("#set-limit input").fill("6")
+    page.locator("#set-limit input").blur()
+    page.locator("#set-begin").click()
+    expect(page.locator("#set-send")).to_be_visible(timeout=SLOW)
+    shot(page, "compare-set")
+    page.locator("#set-send").click()
+
+    # Label: four or more pairs by keyboard
+    name = page.get_by_label("Your name")
+    expect(name).to_be_visible(timeout=SLOW)
+    name.fill("ada")
+    name.press("Enter")
+    count = page.locator(".lab-count")
+    expect(count).to_contain_text("0 of")
+    total = int(count.inner_text().split(" of ")[1].split()[0])
+    assert total >= 4
+    shot(page, "label")
+    page.locator(".lab-prompt").click()
+    for voted in range(1, total + 1):
+        page.keyboard.press("1" if voted % 2 else "2")
+        expect(count).to_contain_text(f"{voted} of {total}")
+    expect(page.locator('.lab-saved[data-kind="safe"]')).to_be_visible()
+    expect(page.locator("#label-train")).to_be_visible(timeout=SLOW)
+    shot(page, "label-done")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="DPO").first.click()
+    exported = [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
+    assert len(exported) == total and {"prompt", "chosen", "rejected"} <= exported[0].keys()
+
+    # Train DPO on the verdicts, from the run that wrote the answers
+    page.locator("#label-train").click()
+    expect(page.locator("#train-start")).to_contain_text(f"{total} rows", timeout=SLOW)
+    shot(page, "train-dpo-form")
+    train(page, "loop-dpo")
+    home = page.url  # the page survives a refresh with the run still in view
+    page.goto(home)
+    tab(page, "Train")
+    expect(page.locator("#run-list")).to_contain_text("loop-dpo", timeout=SLOW)
+    expect(page.locator("#run-list")).to_contain_text("loop-sft")
+
+    # Compare again
+    page.locator("#run-compare").click()
+    page.locator("#chat-prompt textarea").fill("Where is the tower of Dorn?")
+    page.keyboard.press("Enter")
+    expect(answers).to_contain_text("loop-dpo", timeout=SLOW)
+    expect(answers).to_contain_text("share one copy of the weights", timeout=SLOW)
+    expect(answers.get_by_text("tokens/s")).to_have_count(2, timeout=SLOW)
+    shot(page, "compare-again")
