@@ -132,11 +132,11 @@ def _three_figures(value: float) -> str:
 
 
 def bytes_text(size: float) -> str:
-    """`12_025_908_429` -> `11.2 GB` (in steps of 1,024, as memory is sold)."""
+    """`12_025_908_429` -> `12.0 GB` (in steps of 1,000, as cards and files are named)."""
     units = ["B", "KB", "MB", "GB", "TB"]
     value, unit = float(size), units.pop(0)
-    while units and abs(value) >= 1023.5:
-        value, unit = value / 1024, units.pop(0)
+    while units and abs(value) >= 999.5:
+        value, unit = value / 1000, units.pop(0)
     return f"{value:.0f} {unit}" if unit in ("B", "KB") or value >= 99.5 else f"{value:.1f} {unit}"
 
 

@@ -96,7 +96,8 @@
 
   /* ---- the reveal ------------------------------------------------------------------------------- */
   /* The same colours as everywhere: base slate, tuned violet; blue for a second tuned one. */
-  const colours = (a, b) => b === "base" ? ["tuned", "base"] : a === "base" ? ["base", "tuned"]
+  const isBase = name => name === "base" || name.endsWith("(base)");
+  const colours = (a, b) => isBase(b) ? ["tuned", "base"] : isBase(a) ? ["base", "tuned"]
     : ["tuned", "other"];
   const duel = rate => {
     const total = rate.wins + rate.losses + rate.ties + rate.both_bad;

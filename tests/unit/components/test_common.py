@@ -28,8 +28,8 @@ def test_compact(number, text):
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (2048, "2 KB"), (5 << 20, "5.0 MB"),
-     (12_025_908_429, "11.2 GB"), (250 << 30, "250 GB"), (3 << 40, "3.0 TB")],
+    [(0, "0 B"), (999, "999 B"), (2_048, "2 KB"), (5_000_000, "5.0 MB"),
+     (12_025_908_429, "12.0 GB"), (250 * 10**9, "250 GB"), (3 * 10**12, "3.0 TB")],
 )  # fmt: skip
 def test_bytes(size, text):
     assert common.bytes_text(size) == text
@@ -192,7 +192,7 @@ def test_work_reports_and_can_be_cancelled():
 
 def status(**values):
     usual = {
-        "device": "CPU", "memory_used": 2 << 30, "memory_total": 24 << 30, "resident": ["pocket"],
+        "device": "CPU", "memory_used": 2 * 10**9, "memory_total": 24 * 10**9, "resident": ["pocket"],
         "ready": True, "loading_note": "", "run": None, "queued": 0,
     }  # fmt: skip
     return SimpleNamespace(**{**usual, **values})
