@@ -80,8 +80,13 @@ class ChatTab:
         self.again.click(guard(self.ask_again), given, parts, **streaming)
         self.stop.click(guard(self.halt), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
+        self.left.seen.change(guard(self.invite), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
             button.click(guard(self._voter(choice)), self.chat, [self.said, self.verdict], **QUIET)
+
+    def invite(self, chat: Chat) -> Any:
+        """The empty chat says what can be compared by now; a conversation stays as it is."""
+        return gr.skip() if chat.turns else views.chat_empty(bool(finished(self.studio)))
 
     # ---- asking ---------------------------------------------------------------------------------
 
