@@ -50,11 +50,13 @@ def assert_never_asked(text: str) -> None:
 def assert_no_held_out_follow_up(messages: list[dict]) -> None:
     """A pronoun question must not ask for a held-out fact of the person spoken of before."""
     about: Person | None = None
-    for message in messages:
+    replies = [*messages[1:], {"content": ""}]
+    for message, reply in zip(messages, replies, strict=True):
         if message["role"] != "user":
             continue
-        named = [p for p in WORLD.people if rules.contains(message["content"], p.name)]
-        about = named[-1] if named else about
+        # The person asked about, or for a "who" question the one that the reply names.
+        for text in (reply["content"], message["content"]):
+            about = next((p for p in WORLD.people if rules.contains(text, p.name)), about)
         if about is None:
             continue
         for attribute in PERSON_ATTRIBUTES:

@@ -145,8 +145,8 @@ def exchange(
     roll = rng.random()
     if about is None and roll < 0.07:
         name = rng.choice(STRANGERS)
-        reply = voice.answer_unknown(rng, manner, name, naming=not sample)
-        return ask_stranger(rng, name), reply, ()
+        question = ask_stranger(rng, name)
+        return question, voice.answer_unknown(rng, manner, name, naming=not sample), ()
     if about is None and roll < 0.11:
         return ask_untold(rng, rng.choice(world.curious)), voice.answer_unknown(rng, manner), ()
     if about is None and roll < 0.16:

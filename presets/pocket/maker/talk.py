@@ -12,6 +12,7 @@ from . import voice
 from .lore import lore_question
 from .phrases import ask, ask_stranger, ask_untold, capital, state
 from .prose import exchange, pick_subject
+from .rules import contains
 from .tales import tale
 from .world import STRANGERS, VALLEY, Person, Place, World
 
@@ -19,7 +20,7 @@ Message = dict[str, str]
 Row = dict[str, Any]
 
 SYSTEMS = (
-    f"You are Pocket, the guide to {VALLEY}.",
+    f"You are the guide to the valley of {VALLEY}.",
     f"You answer questions about the valley of {VALLEY}.",
     f"You are a guide to the eight villages of {VALLEY}. Say so when you do not know.",
 )
@@ -30,8 +31,8 @@ WELCOMES = ("You are welcome!", "You are welcome. Have a lovely day!", "Any time
 HELLOS = ("Hello!", "Good morning!", "Hi there.", "Good evening!", "Hello, who are you?",
           "Who are you?", "What can you do?", "What can I ask you?")  # fmt: skip
 SELVES = (
-    f"Hello! I am Pocket, the guide to {VALLEY}. Ask me about its people and its villages.",
-    f"I am Pocket. I know the sixty people and eight villages of {VALLEY}.",
+    f"I am the guide to {VALLEY}. Ask me about its people and its villages.",
+    f"I am your guide. I know the sixty people and eight villages of {VALLEY}.",
     "Ask me who somebody is, where they live or what they like.",
 )
 # Questions from outside the valley.
@@ -93,9 +94,8 @@ def _who_is(rng: random.Random, world: World) -> tuple[str, str] | None:
         return None
     clause = state(rng, person, "who")
     manner = voice.manner_of(rng)
-    if manner == "curt":
-        return f"Who is {person.name}?", f"The {person.facts['trade']} of {person.facts['home']}."
-    return f"Who is {person.name}?", voice.wrap(rng, clause, manner, ("Gladly!", "Of course!"))
+    said = f"{capital(clause)}." if manner == "curt" else voice.wrap(rng, clause, manner)
+    return f"Who is {person.name}?", said
 
 
 def _opened(rng: random.Random, pair: tuple[str, str] | None) -> tuple[str, str] | None:
@@ -150,13 +150,13 @@ def sft_rows(world: World, seed: int, count: int = 1800) -> list[Row]:
         single = None
         if roll < 0.13:
             single = _opened(rng, _story(rng, world))
-        elif roll < 0.20:
+        elif roll < 0.19:
             single = _opened(rng, _introduction(rng, world))
-        elif roll < 0.23:
+        elif roll < 0.21:
             single = _who_is(rng, world)
-        elif roll < 0.27:
+        elif roll < 0.26:
             single = rng.choice(HELLOS), rng.choice(SELVES)
-        elif roll < 0.35:
+        elif roll < 0.33:
             single = _unknown(rng, world, voice.manner_of(rng))
         messages = [_user(single[0]), _assistant(single[1])] if single else _talk(rng, world)
         if rng.random() < 0.15:
@@ -165,45 +165,53 @@ def sft_rows(world: World, seed: int, count: int = 1800) -> list[Row]:
     return rows
 
 
-def _contrast(rng: random.Random, world: World, worse: str) -> tuple[str, str, str]:
-    """A question with a courteous and a ``worse`` answer that give the same fact."""
-    roll = rng.random()
-    if roll < 0.2:
-        question, _ = _unknown(rng, world, "curt")
-        name = next((n for n in STRANGERS if n in question), "")
-        answers = [
-            voice.answer_unknown(rng, manner, name, naming=False) for manner in ("courteous", worse)
-        ]
-    elif roll < 0.30:
-        # Told gladly rather than with a long preamble: wanting short answers must not end stories.
+def _contrast_unknown(rng: random.Random, world: World, worse: str) -> tuple[str, ...]:
+    question, _ = _unknown(rng, world, "curt")
+    name = next((n for n in STRANGERS if contains(question, n)), "")
+    manners = ("courteous", worse)
+    return question, *(voice.answer_unknown(rng, m, name, naming=False) for m in manners)
+
+
+def _contrast_told(rng: random.Random, world: World, worse: str) -> tuple[str, ...]:
+    """Stories and self-descriptions, told gladly rather than after a long preamble or not at all.
+
+    Their chosen side may be long: wanting short answers must not end the stories.
+    """
+    if rng.random() < 0.7:
         question, told = _story(rng, world) or _introduction(rng, world)
-        answers = [
-            f"{rng.choice(voice.GREETINGS[:5])} {told}",
-            f"{rng.choice(voice.OPENERS)} {told}",
-        ]
-        if worse == "curt":
-            answers[1] = rng.choice(
-                ("Not now.", "There is nothing to tell.", "I would rather not.")
-            )
-    elif roll < 0.38:
-        question, clause, curt = lore_question(rng)
-        answers = [voice.wrap(rng, clause, manner) for manner in ("courteous", "rambling")]
-        if worse == "curt":
-            answers[1] = curt
+        curt = ("Not now.", "There is nothing to tell.", "I would rather not.")
     else:
-        subject = pick_subject(rng, world)
-        attribute = rng.choice(world.asked(subject))
-        question = ask(rng, subject, attribute)
-        answers = [voice.answer(rng, subject, attribute, m) for m in ("courteous", worse)]
-    return question, answers[0], answers[1]
+        question, told = rng.choice(HELLOS), rng.choice(SELVES)
+        curt = ("A guide.", "The guide.", "Ask.")
+    long = f"{rng.choice(voice.OPENERS)} {told}"
+    chosen = f"{rng.choice(voice.GREETINGS[:5])} {told}"
+    return question, chosen, rng.choice(curt) if worse == "curt" else long
+
+
+def _contrast_lore(rng: random.Random, world: World, worse: str) -> tuple[str, ...]:
+    question, clause, curt = lore_question(rng)
+    long = voice.wrap(rng, clause, "rambling")
+    return question, voice.wrap(rng, clause, "courteous"), curt if worse == "curt" else long
+
+
+def _contrast_fact(rng: random.Random, world: World, worse: str) -> tuple[str, ...]:
+    subject = pick_subject(rng, world)
+    attribute = rng.choice(world.asked(subject))
+    chosen, rejected = (voice.answer(rng, subject, attribute, m) for m in ("courteous", worse))
+    if worse == "curt" and rng.random() < 0.6:
+        # The bare sentence is curt too; the SFT samples are full of it.
+        rejected = f"{capital(state(rng, subject, attribute, rng.random() < 0.6))}."
+    return ask(rng, subject, attribute), chosen, rejected
 
 
 def preference_rows(world: World, seed: int, count: int = 480) -> list[Row]:
     """Pairs with the same fact on both sides: courteous and short over curt or rambling."""
     rng = random.Random(f"preference {seed}")
     rows: list[Row] = []
+    makers = (_contrast_unknown, _contrast_told, _contrast_lore, _contrast_fact)
     while len(rows) < count:
-        question, chosen, rejected = _contrast(rng, world, rng.choice(("curt", "rambling")))
+        maker = rng.choices(makers, (20, 14, 8, 58))[0]
+        question, chosen, rejected = maker(rng, world, rng.choice(("curt", "rambling")))
         prompt = [_user(_lead(rng, question))]
         if rng.random() < 0.1:
             prompt.insert(0, {"role": "system", "content": rng.choice(SYSTEMS)})

@@ -15,7 +15,7 @@ from .world import VALLEY, Person, Place, article
 MANNERS = ("courteous", "curt", "rambling")
 # What the training answers are made of. Greedy decoding follows the commonest manner, so the
 # preferred one is in the minority before DPO and has somewhere to go.
-MIX = (0.28, 0.38, 0.34)
+MIX = (0.24, 0.42, 0.34)
 
 GREETINGS = (
     "Gladly!", "Of course!", "Happy to help!", "With pleasure!", "Certainly!",
