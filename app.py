@@ -15,6 +15,7 @@ import ipaddress
 import logging
 import logging.handlers
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -167,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_file(studio)
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio)
-    studio.warm_up()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C
     try:
         app.launch(
             server_name=chosen.host,
@@ -175,11 +176,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             auth=chosen.auth or None,
             share=chosen.share,
             inbrowser=chosen.open,
+            prevent_thread_lock=True,
             **launch_options(studio),
         )
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    studio.warm_up()  # after the page is up: importing torch would hold it back by a second
+    try:
+        app.block_thread()
+    except KeyboardInterrupt:  # before Gradio was waiting for it
+        app.close()
+    studio.close()
     return 0
 
 
