@@ -80,7 +80,8 @@ class ChatTab:
         self.again.click(guard(self.ask_again), given, parts, **streaming)
         self.stop.click(guard(self.halt), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
-        self.left.seen.change(guard(self.invite), self.chat, self.view, **QUIET)
+        # Column B is filled as soon as there is a run to put in it.
+        self.left.choices[1].change(guard(self.invite), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
             button.click(guard(self._voter(choice)), self.chat, [self.said, self.verdict], **QUIET)
 

@@ -192,8 +192,8 @@ def test_work_reports_and_can_be_cancelled():
 
 def status(**values):
     usual = {
-        "device": "CPU", "memory_used": 2 * 10**9, "memory_total": 24 * 10**9, "resident": ["pocket"],
-        "ready": True, "loading_note": "", "run": None, "queued": 0,
+        "device": "CPU", "memory_used": 2 * 10**9, "memory_total": 24 * 10**9,
+        "resident": ["pocket"], "ready": True, "loading_note": "", "run": None, "queued": 0,
     }  # fmt: skip
     return SimpleNamespace(**{**usual, **values})
 
