@@ -1,6 +1,6 @@
 """Base, SFT and DPO on the pocket model, end to end on two cores: a table of held-out figures.
 
-    python -m benchmarks.pocket [--write-card] [--seed N] [--model FOLDER]
+    python -m benchmarks.pocket [--write-card] [--seeds 7 1] [--model FOLDER]
 
 Plain TRL and PEFT, driven by the two shipped recipes, so the figures in the model card do not
 depend on the studio's own engine. Replies are greedy; the rules that judge them are in
@@ -146,8 +146,8 @@ def measure(model: Any, tokenizer: Any) -> tuple[dict[str, float], list[str]]:
     return figures, shown
 
 
-def run(folder: Path, seed: int) -> dict[str, dict[str, float]]:
-    """Base, then SFT, then DPO from that adapter: figures by stage."""
+def run(folder: Path, seeds: list[int]) -> dict[str, dict[str, float]]:
+    """Base, then for every seed SFT and DPO from that adapter: figures by stage."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     stages: dict[str, dict[str, float]] = {}
 
@@ -161,15 +161,16 @@ def run(folder: Path, seed: int) -> dict[str, dict[str, float]]:
         logging.info("%s %s\n%s", stage, stages[stage], "\n".join(f"  {line}" for line in shown))
 
     note("base", base(), (0.0, 0.0))
-    sft, dpo = load_recipe("pocket-sft", seed=seed), load_recipe("pocket-dpo", seed=seed)
-    torch.manual_seed(seed)
-    tuned, seconds = train(get_peft_model(base(), lora_config(sft)), tokenizer, sft)
-    note("sft", tuned, seconds)
-    with tempfile.TemporaryDirectory() as adapter:
-        tuned.save_pretrained(adapter)
-        tuned = PeftModel.from_pretrained(base(), adapter, is_trainable=True)
-    tuned, seconds = train(tuned, tokenizer, dpo)
-    note("dpo", tuned, seconds)
+    for seed in seeds:
+        sft, dpo = load_recipe("pocket-sft", seed=seed), load_recipe("pocket-dpo", seed=seed)
+        torch.manual_seed(seed)
+        tuned, seconds = train(get_peft_model(base(), lora_config(sft)), tokenizer, sft)
+        note(f"SFT, seed {seed}", tuned, seconds)
+        with tempfile.TemporaryDirectory() as adapter:
+            tuned.save_pretrained(adapter)
+            tuned = PeftModel.from_pretrained(base(), adapter, is_trainable=True)
+        tuned, seconds = train(tuned, tokenizer, dpo)
+        note(f"DPO, seed {seed}", tuned, seconds)
     return stages
 
 
@@ -177,7 +178,7 @@ def main() -> None:
     """Run and print the table; write it into the card when asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=POCKET)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[7])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write-card", action="store_true")
     options = parser.parse_args()
@@ -185,7 +186,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=FutureWarning)
     torch.set_num_threads(options.threads)
-    stages = run(options.model, options.seed)
+    stages = run(options.model, options.seeds)
     print(figures_table(stages))
     if options.write_card:
         write_figures(stages, POCKET)
