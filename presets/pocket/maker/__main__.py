@@ -31,7 +31,9 @@ def main() -> None:
     write_samples(world, options.folder / "data", SEED)
     if options.data_only:
         return
-    plan = dataclasses.replace(Plan(), steps=options.steps)
+    plan = dataclasses.replace(
+        Plan(), steps=options.steps, closing_steps=min(Plan.closing_steps, options.steps)
+    )
     texts = [document.text for document in write_corpus(world, SEED, plan.documents)]
     closing = write_corpus(world, SEED + 1, plan.closing_documents, unanswered=0.35)
     figures = build(texts, [document.text for document in closing], options.folder, plan)
