@@ -18,7 +18,13 @@ COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
 def shortened(script: str) -> str:
-    """Three steps instead of a whole training run: what is tested is the command."""
+    """Three steps instead of a whole training run: what is tested is the command.
+
+    Large ones for the first run, so that its answers differ from the base's and can be judged.
+    """
+    script = script.replace(
+        "train pocket-sft", "train pocket-sft --set warmup_steps=0 --set learning_rate=0.01"
+    )
     return re.sub(r"(python -m studio train \S+)", r"\1 --set max_steps=3", script)
 
 

@@ -104,7 +104,7 @@ def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[
 
     # A prompt set, sent to Label
     page.get_by_role("tab", name="Prompt set").click()
-    page.locator("#set-limit input").fill("6")
+    page.locator("#set-limit input").fill("12")  # answers alike are set aside
     page.locator("#set-limit input").blur()
     page.locator("#set-begin").click()
     expect(page.locator("#set-send")).to_be_visible(timeout=SLOW)
