@@ -221,6 +221,11 @@ def refusals(values: Any) -> Iterator[str]:
         yield "LoftQ corrects a 4-bit base; set load_in_8bit: false"
     if values.start_from and values.start_as == "continue":
         yield from _cannot_continue(method)
+    elif values.start_from and quantized:
+        yield (
+            "start_as: merge makes a base of 16 bits or more, which stays so; choose lora, or "
+            "start_as: continue"
+        )
     if method.prompted:
         yield from _prompt_refusals(method, values)
     targets = values.lora_target_modules
