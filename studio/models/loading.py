@@ -90,6 +90,13 @@ def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | 
         raise ModelError(explain(error, reference.name, "model")) from error
     if bits is None:
         model.to(device())
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would repack the weights in place at the first answer on such a CPU: they
+            # change (their scales are rounded), and gradients no longer pass through them.
+            module.support_avx512bf16_for_cpu = False
+        if bits and bits.get("load_in_8bit") and hasattr(module, "init_8bit_state"):
+            module.init_8bit_state()  # else the first clone to answer takes the scales with it
     model.requires_grad_(False)
     return model.eval()
 
@@ -124,7 +131,10 @@ def share(model: Any) -> Any:
 
     Adapters, wrapped forwards and modes of the clone leave the original as it is.
     """
-    tensors = (*model.parameters(), *model.buffers())
+    tensors = [*model.parameters(), *model.buffers()]
+    for module in model.modules():  # bitsandbytes' 8-bit layers keep tensors in a state beside
+        beside = getattr(vars(module).get("state"), "__dict__", {})
+        tensors += [tensor for tensor in beside.values() if isinstance(tensor, torch.Tensor)]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 

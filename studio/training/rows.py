@@ -80,6 +80,11 @@ def parent_adapter(recipe: Recipe, store: RunStore) -> Any:
             f"{parent.name} holds a {theirs.label} adapter, which a {ours.label} run cannot "
             f"continue; set method: {parent.method}, or start_as: merge."
         )
+    if recipe.quantized and "+" in parent.base:
+        raise ConfigError(
+            f"{parent.name} was trained on a merged base, which is held in 16 bits or more; choose "
+            "a method that does not quantise, such as lora."
+        )
     if recipe.objective == "reward":
         raise ConfigError(
             "A reward model scores and cannot continue an adapter that writes; set start_as: merge."

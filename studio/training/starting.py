@@ -38,6 +38,10 @@ class Start:
 def begin(recipe: Recipe, resident: Resident, parent: Path | None, steps: int) -> Start:
     """The start of a run on a base in memory; `parent` is the adapter that it continues."""
     method = METHODS[recipe.method]
+    if recipe.method == "dora" and recipe.ephemeral_gpu_offload and not torch.cuda.is_available():
+        raise TrainingError(
+            "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
+        )
     model = _weights(recipe, resident)
     if parent is not None:
         return Start(loading.load_adapter(model, parent, trainable=True))

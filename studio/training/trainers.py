@@ -122,11 +122,26 @@ def build(
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     trainer.recipe = recipe
+    _mend(trainer, recipe, resident)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))
     if METHODS[recipe.method].moves_base:
         _keep_initial(trainer.model, folder.parent / "initial")
     return trainer
+
+
+def _mend(trainer: Any, recipe: Recipe, resident: Resident) -> None:
+    """Two places where PEFT and TRL do not meet."""
+    model = trainer.model
+    if recipe.method == "llama_adapter":
+        # Its wrapper remembers the forward of before TRL put the fused loss head in.
+        model.base_model.forward = model.base_model.model.forward
+    if recipe.quantized:
+        # TRL trains a quantised base's adapter in bfloat16. What is multiplied with weights kept
+        # wider (VeRA's random matrices; modules trained whole, on a CPU) must be as wide as they.
+        for name, tensor in model.named_parameters():
+            if ".modules_to_save." in name or ".vera_lambda_" in name:
+                tensor.data = tensor.data.to(resident.model.dtype)
 
 
 def _first_line(error: Exception) -> str:
