@@ -112,8 +112,25 @@ def to_messages(value: Any, field: str) -> list[Message]:
         raise RowError("empty_field", f'"{field}" has no turns.', field)
     messages: list[Message] = []
     for at, turn in enumerate(value, 1):
-        messages.extend(_turn_messages(turn, at, field))
+        plain = _plain_turn(turn)
+        if plain is None:
+            messages.extend(_turn_messages(turn, at, field))
+        else:
+            messages.append(plain)
     return messages
+
+
+def _plain_turn(turn: Any) -> Message | None:
+    """The quick way for what most files hold: a known role, a text, and nothing else."""
+    if type(turn) is dict and len(turn) == 2:
+        role, text = turn.get("role"), turn.get("content")
+        if role is None:
+            role, text = turn.get("from"), turn.get("value")
+        if type(text) is str and type(role) is str:
+            known = ROLES.get(role)
+            if known is not None and known != "tool_call":
+                return {"role": known, "content": text}
+    return None
 
 
 def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
