@@ -92,7 +92,7 @@ def _best(profile: Profile) -> Format | None:
 
 
 def _readable(format: Format, rows: list[dict[str, Any]]) -> float:
-    """Share of rows that a format reads; 1 from nine in ten on."""
+    """Share of rows that a format reads; 1 from every other row on."""
     read = 0
     for row in rows:
         try:
@@ -101,7 +101,7 @@ def _readable(format: Format, rows: list[dict[str, Any]]) -> float:
         except RowError as error:
             read += error.kind in _FAIR
     share = read / max(1, len(rows))
-    return 1.0 if share >= 0.9 else share
+    return 1.0 if share >= 0.5 else share
 
 
 def _made(family: Family, match: Match) -> Format:

@@ -86,6 +86,25 @@ SCORE_STEMS = (
     "likes",
     "wins",
 )
+MODEL_STEMS = ("output", "answer", "response", "completion", "reply", "generation")
+NO_MODEL = {
+    *(
+        "chosen",
+        "rejected",
+        "good",
+        "bad",
+        "better",
+        "worse",
+        "best",
+        "worst",
+        "preferred",
+        "final",
+    ),
+    *("expected", "correct", "gold", "reference", "original", "target", "system", "win", "lose"),
+    *("accepted", "selected", "winner", "loser", "positive", "negative", "pos", "neg", "model"),
+}
+"""Words before an answer's name that say what it is for, not which model gave it."""
+VOTE_LISTS = ("votes", "annotations", "annotator_votes", "ratings_by_rater", "judgements", "labels")
 RANK_STEMS = ("rank", "ranks", "ranking", "rankings")
 VOTE_STEMS = (
     "annotator",

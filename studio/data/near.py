@@ -96,7 +96,10 @@ def _bins(hashes: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 class NearDuplicates:
-    """Takes every row's text, in order; finds the near pairs at the end. 64 bytes a row, on disk."""
+    """Takes every row's text, in order; finds the near pairs at the end.
+
+    Signatures take 64 bytes a row, on disk.
+    """
 
     def __init__(self, folder: Path | None = None):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()

@@ -38,6 +38,17 @@ def answered(column: Column) -> bool:
     return spoken >= 0.5 * len(column.values)
 
 
+def asked(column: Column) -> bool:
+    """Whether the user speaks in most of a column's conversations."""
+    spoken = 0
+    for value in column.values:
+        try:
+            spoken += any(turn["role"] == "user" for turn in to_messages(value, column.name))
+        except RowError:
+            spoken += 1  # a broken row is no evidence
+    return spoken >= 0.5 * len(column.values)
+
+
 def asks(column: Column) -> bool:
     """Whether most of a column's conversations end before an answer, so that they are prompts."""
     open_ended = 0
@@ -96,7 +107,7 @@ def _recognise(profile: Profile) -> Match | None:
     column = turns_column(profile)
     if column is None:
         return _spoken(profile)
-    if not answered(column):
+    if not answered(column) or column.key == "instances":
         return None
     system = profile.find(names.SYSTEM, "string", without=[column.name])
     tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
@@ -108,6 +119,8 @@ def _recognise(profile: Profile) -> Match | None:
     }[how]
     share = column.share("turns", "pairs") * min(1.0, profile.coverage(column.name) + 0.02)
     sure = 0.4 + 0.58 * share
+    if not asked(column):
+        sure *= 0.4
     why = f'"{column.name}" holds conversations written as {written}.'
     return Match(how, sure, why, mapped(messages=column.name, system=system, tools=tools))
 

@@ -79,7 +79,8 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
         why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
         return Match("preference-transcripts", sure, why, mapping)
     why = f'"{chosen}" is preferred over "{rejected}"; the prompt is what both sides share.'
-    shared = any(len(v) > 1 for v in profile.columns[chosen].values if isinstance(v, list))
+    turns = [turns_in(v) for v in profile.columns[chosen].values]
+    shared = any(len(v) > 1 for v in turns if isinstance(v, list))
     implicit = sure if not values and shared else 0.4
     return Match("preference-implicit", implicit, why, mapping)
 
