@@ -203,6 +203,13 @@ class Knobs(BaseModel):
         label="Assistant turns only",
         only="sft",
     )
+    chat_template_path: str | None = _knob(
+        None,
+        "Chat template in place of the model's own: chatml, llama3, zephyr, alpaca, plain or a "
+        ".jinja file. It is saved with the adapter.",
+        group="objective",
+        label="Chat template",
+    )
     packing: bool = _knob(
         False,
         "Put several short rows into one sequence: far less padding.",
