@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 Row = dict[str, Any]
 Finding = tuple[str, str, str | None, str]
@@ -177,51 +173,14 @@ def _plain(side: Any) -> Any:
     ]
 
 
-def digest(value: Any) -> bytes:
-    """16 bytes that stand for a JSON-able value."""
-    dumped = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(dumped, digest_size=16).digest()
-
-
-def prompt_digest(row: Row) -> bytes:
-    """16 bytes that stand for a row's prompt; rows that share it stay on one side of a split."""
+def prompt_of(row: Row) -> Any:
+    """What a row asks: rows that share it stay on one side of a split."""
     if "prompt" in row:
-        return digest(row["prompt"])
+        return row["prompt"]
     if "messages" in row:
         turns = row["messages"]
         first = next(
             (at for at, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns)
         )
-        return digest(turns[:first] or turns)
-    return digest(row)
-
-
-@dataclass
-class Seen:
-    """Rows met before: exact duplicates, and preferences that contradict one another."""
-
-    rows: dict[bytes, int] = field(default_factory=dict)
-    pairs: dict[bytes, tuple[int, bool]] = field(default_factory=dict)
-
-    def check(self, row: Row, type: str, number: int) -> list[Finding]:
-        """Findings about this row against those before it; remembers it."""
-        found: list[Finding] = []
-        mark = digest({k: v for k, v in row.items() if k != "provenance"})
-        if mark in self.rows:
-            found.append(
-                ("duplicate", f"Exactly the same as row {self.rows[mark]}.", None, "warning")
-            )
-        else:
-            self.rows[mark] = number
-        if type == "preference":
-            found.extend(self._contradiction(row, number))
-        return found
-
-    def _contradiction(self, row: Row, number: int) -> Iterator[Finding]:
-        sides = [digest(row["chosen"]), digest(row["rejected"])]
-        mark = digest([row.get("prompt"), *sorted(side.hex() for side in sides)])
-        order = sides[0] < sides[1]
-        before = self.pairs.setdefault(mark, (number, order))
-        if before[1] != order:
-            message = f"Row {before[0]} prefers the other answer of the same pair."
-            yield "contradiction", message, None, "warning"
+        return turns[:first] or turns
+    return row

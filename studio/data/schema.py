@@ -3,7 +3,7 @@ written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,17 +38,21 @@ class Shape:
     def __init__(self) -> None:
         self.fields: dict[str, str | None] = {}
         self.keys: dict[str, None] = {"role": None, "content": None}
+        self.mixed = False
 
     def see(self, row: dict[str, Any]) -> None:
         """Remember which fields this row has and what its messages carry."""
         for name, value in row.items():
             turns = name in _MESSAGE_FIELDS and isinstance(value, list)
-            self.fields[name] = _merged(
-                self.fields.get(name), "messages" if turns else _kind(value)
-            )
+            seen = "messages" if turns else _kind(value)
+            known = self.fields.get(name)
+            if seen != known or known is None:
+                self.fields[name] = _merged(known, seen)
+                self.mixed |= known is not None and seen is not None
             if turns:
                 for turn in value:
-                    self.keys.update(dict.fromkeys(turn))
+                    if len(turn) > 2:  # more than a role and a content
+                        self.keys.update(dict.fromkeys(turn))
 
     def fit(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with a string side turned into messages where other rows have messages there."""
@@ -132,6 +136,44 @@ def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Ta
             whole = [{name: row.get(name) for name in features} for row in fitted]
             made = Dataset.from_list(_filled(whole, shape), features=features)
             yield made.data.table.cast(features.arrow_schema)
+
+
+_PIECE = 4 << 20
+
+
+def parsed(rows: Iterable[bytes], shape: Shape) -> Iterator[pa.Table]:
+    """Rows as JSON bytes, as Arrow tables of `shape`.
+
+    Arrow's own parser where every row has the shape as it is; row by row where it has to be
+    fitted, or where tool calls are free-form.
+    """
+    import orjson
+    import pyarrow as pa
+    import pyarrow.json
+
+    schema = shape.features().arrow_schema
+    plain = not shape.mixed and "tool_calls" not in shape.keys
+    options = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    for piece in _pieces(rows):
+        if not plain:
+            yield from tables([[orjson.loads(raw) for raw in piece]], shape)
+            continue
+        joined = b"\n".join(piece) + b"\n"
+        block = pa.json.ReadOptions(block_size=len(joined) + 1)
+        yield pa.json.read_json(pa.BufferReader(joined), block, options).cast(schema)
+
+
+def _pieces(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+    piece: list[bytes] = []
+    size = 0
+    for raw in rows:
+        piece.append(raw)
+        size += len(raw)
+        if size > _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def _filled(rows: list[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
