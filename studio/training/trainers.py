@@ -9,31 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from studio.errors import TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints
+from studio.training import checkpoints, methods
 
 _OURS = {"name", "objective", "method", "start_from", "sample_steps"}
-
-
-def adapter_config(recipe: Recipe) -> LoraConfig:
-    """PEFT's configuration of a fresh adapter."""
-    targets = recipe.lora_target_modules
-    return LoraConfig(
-        r=recipe.lora_r,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        modules_to_save=list(recipe.lora_modules_to_save) or None,
-        use_rslora=recipe.use_rslora,
-        use_dora=recipe.method == "dora",
-        task_type="CAUSAL_LM",
-    )
 
 
 def model_for(recipe: Recipe, resident: Resident, parent_adapter: Path | None) -> Any:
@@ -117,7 +101,7 @@ def build(
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,
         "callbacks": callbacks,
-        "peft_config": adapter_config(recipe) if fresh else None,
+        "peft_config": methods.peft_config(recipe) if fresh else None,
     }
     if recipe.objective == "dpo" and recipe.method == "full":
         settings["ref_model"] = loading.share(resident.model)
