@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator.activations import shape_of
+from studio.calculator.activations import depth, shape_of
 from studio.calculator.cards import Card
 from studio.calculator.parameters import ParameterCount
-from studio.calculator.plan import Plan
+from studio.calculator.plan import PAIRED, Plan
 from studio.calculator.skeleton import Skeleton
 from studio.calculator.wording import duration, span
 
@@ -68,14 +68,16 @@ def flops_per_token(bones: Skeleton, counted: ParameterCount, plan: Plan) -> flo
             matrices += info.parameters
     if bones.tied:  # counted where it was met first, as an embedding; used as the head's matrix
         matrices += shape.vocab * shape.hidden
-    adapter = 0 if plan.method == "full" else counted.trainable
+    adapter = 0 if plan.whole_model else counted.trainable
     attention = 2 * plan.max_length * shape.query * shape.layers
     forward = 2 * (matrices + adapter) + attention
-    trained = matrices if plan.method == "full" else adapter
-    total = forward + forward + 2 * trained
+    trained = adapter
+    if plan.whole_model:
+        trained = matrices * counted.trainable / counted.total
+    total = forward + depth(bones, counted) * forward + 2 * trained
     if plan.activation_checkpointing:
         total += forward
-    if plan.objective == "dpo" and not plan.precompute_ref_log_probs:
+    if plan.scores_reference:
         total += 2 * matrices + attention
     return total
 
@@ -125,7 +127,7 @@ def estimate_cost(
 
 def _tokens(plan: Plan, rows: int, mean_tokens: float | None) -> tuple[tuple[int, int], int]:
     """(low, high) tokens computed, padding included in the high one; and steps."""
-    sides = 2 if plan.objective == "dpo" else 1
+    sides = 2 if plan.objective in PAIRED else 1
     longest = plan.max_length * sides
     low = min(mean_tokens or longest / 4, longest)
     high = min(1.6 * mean_tokens, longest) if mean_tokens else longest

@@ -16,15 +16,11 @@ from studio.calculator import cards, wording
 from studio.calculator.cards import Card, Verdict
 from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.memory import Memory, estimate_memory, precision_of
-from studio.calculator.methods import METHODS, AdapterSpec, make_spec
+from studio.calculator.methods import SPEC_FIELDS, TARGETED, AdapterSpec, make_spec
 from studio.calculator.parameters import ParameterCount, count
 from studio.calculator.plan import Plan, make_plan
 from studio.calculator.skeleton import Skeleton, skeleton
-
-_SPEC_FIELDS = (
-    "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save",
-    "rank_pattern", "layers_to_transform", "num_virtual_tokens",
-)  # fmt: skip
+from studio.training.methods import WHOLE_MODEL, knob_applies
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Estimate:
         return {
             "model": self.name,
             "origin": self.origin,
-            "method": self.spec.method,
+            "method": self.spec.name,
             "objective": self.plan.objective,
             "total_parameters": self.total_parameters,
             "trainable_parameters": self.trainable_parameters,
@@ -135,20 +131,20 @@ def estimate(
     """
     if not isinstance(card, Card):
         card = cards.find_card(card or cards.THIS_MACHINE)
-    adapter = {key: settings.pop(key) for key in _SPEC_FIELDS if key in settings}
+    adapter = {key: settings.pop(key) for key in SPEC_FIELDS if key in settings}
     unknown = [key for key in settings if key not in Plan.__dataclass_fields__]
     if unknown:
         from studio.errors import ConfigError, did_you_mean
 
-        known = (*_SPEC_FIELDS, *Plan.__dataclass_fields__)
+        known = (*SPEC_FIELDS, *Plan.__dataclass_fields__)
         raise ConfigError(
             f"The calculator has no setting {unknown[0]!r}.{did_you_mean(unknown[0], known)}"
         )
-    if "lora_target_modules" not in adapter and method in METHODS:
+    if "lora_target_modules" not in adapter:
         adapter["lora_target_modules"] = _usual_targets(method)
     spec = make_spec(method, **adapter)
     plan = make_plan(
-        card, method=method, objective=objective, dtype=dtype,
+        card, method=spec.method, objective=objective, dtype=dtype,
         lora_dropout=spec.lora_dropout, **settings,
     )  # fmt: skip
     bones = skeleton(model)
@@ -157,7 +153,7 @@ def estimate(
 
 def _usual_targets(method: str) -> str | None:
     """IA3 scales what PEFT names for each architecture; the others take every linear layer."""
-    return None if method == "ia3" else "all-linear"
+    return "all-linear" if method in TARGETED and method != "ia3" else None
 
 
 def _estimate(
@@ -199,18 +195,15 @@ def again(
 
 def recipe_settings(recipe: Any) -> dict[str, Any]:
     """What of a `studio.recipe.Recipe` the calculator asks for, as keyword arguments."""
-    method = recipe.method
-    if method == "lora" and recipe.use_rslora:
-        method = "rslora"
-    targets = recipe.lora_target_modules
+    adapter = {
+        name: getattr(recipe, name)
+        for name in SPEC_FIELDS
+        if name in type(recipe).model_fields and knob_applies(name, recipe.method)
+    }
     return {
-        "method": method,
+        "method": recipe.method,
         "objective": recipe.objective,
-        "lora_r": recipe.lora_r,
-        "lora_alpha": recipe.lora_alpha,
-        "lora_dropout": recipe.lora_dropout,
-        "lora_target_modules": list(targets) if isinstance(targets, tuple) else targets,
-        "lora_modules_to_save": list(recipe.lora_modules_to_save),
+        **adapter,
         "quantization": "4bit" if recipe.quantized else "none",
         "double_quant": recipe.use_bnb_nested_quant,
         "optim": recipe.optim,
@@ -225,7 +218,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
         "continued": bool(recipe.start_from),
-        "keep_base": recipe.method == "full",
+        "keep_base": recipe.method in WHOLE_MODEL,
     }
 
 
