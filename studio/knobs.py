@@ -169,6 +169,9 @@ class Knobs(BaseModel):
     assistant_only_loss: bool = _knob(
         False, "Train on assistant turns only; needs generation marks in the chat template.",
         "objective", "Assistant turns only", "sft")
+    chat_template_path: str | None = _knob(
+        None, "Chat template in place of the model's own: chatml, llama3, zephyr, alpaca, plain or "
+        "a .jinja file. It is saved with the adapter.", "objective", "Chat template")
     packing: bool = _knob(
         False, "Put several short rows into one sequence: far less padding.",
         "objective", None, "sft")

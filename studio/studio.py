@@ -14,6 +14,7 @@ from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
+from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
@@ -113,10 +114,14 @@ class Studio:
         Returns at once; follow it with `runs.get(id)` and `Run.events`.
         """
         resolve(recipe.model_name_or_path)
+        if recipe.chat_template_path:
+            templates.read(recipe.chat_template_path)
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
         if recipe.start_from:
-            recipe = recipe.with_(start_from=self.runs.get(recipe.start_from).id)
+            parent = self.runs.get(recipe.start_from)
+            template = recipe.chat_template_path or parent.recipe.chat_template_path
+            recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
             parent_adapter(recipe, self.runs)
         run = self.runs.create(recipe, provenance)
         data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
@@ -169,13 +174,13 @@ class Studio:
         request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
         return self.generate(request)
 
-    def tokenizer(self, model: str) -> Any:
-        """A model's tokenizer with its chat template, kept; for rendering rows."""
+    def tokenizer(self, model: str, template: str | None = None) -> Any:
+        """A model's tokenizer with its chat template (or another one), kept; for rendering rows."""
         if model not in self._tokenizers:
             from studio.models.loading import load_tokenizer
 
             self._tokenizers[model] = load_tokenizer(resolve(model))
-        return self._tokenizers[model]
+        return templates.dressed(self._tokenizers[model], template)
 
 
 def device_label() -> str:

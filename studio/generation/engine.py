@@ -18,6 +18,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from studio.errors import StudioError
 from studio.generation.request import Column, Generation, Sampling
+from studio.models import templates
 from studio.models.pool import ModelPool, Resident
 from studio.recipe import Recipe
 from studio.training.runs import Run, RunStore
@@ -35,6 +36,8 @@ class _Lane:
     adapter: str | None
     mixable: bool
     sampling: Sampling
+    tokenizer: Any
+    """The resident's, with the chat template that the column's run was trained with."""
 
 
 def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
@@ -88,13 +91,16 @@ def _lane(
 ) -> _Lane:
     run: Run | None = runs.get(column.run) if column.run else None
     if run is not None and run.weights is not None:
-        return _Lane(index, pool.of_folder(run.weights, run.name), None, False, Sampling())
+        resident = pool.of_folder(run.weights, run.name)
+        return _Lane(index, resident, None, False, Sampling(), resident.tokenizer)
     recipe = run.recipe if run else recipes.get(column.model)
     resident = pool.base_of(recipe) if recipe else pool.base(column.model)
     if run is None:
-        return _Lane(index, resident, None, True, Sampling())
+        return _Lane(index, resident, None, True, Sampling(), resident.tokenizer)
     mixable = run.recipe.method in ("lora", "qlora") and not run.recipe.lora_modules_to_save
-    return _Lane(index, resident, pool.with_adapter(resident, run), mixable, Sampling())
+    tokenizer = templates.dressed(resident.tokenizer, run.recipe.chat_template_path)
+    adapter = pool.with_adapter(resident, run)
+    return _Lane(index, resident, adapter, mixable, Sampling(), tokenizer)
 
 
 def _group(lanes: list[_Lane]) -> list[list[_Lane]]:
@@ -135,7 +141,7 @@ def _rows(generation: Generation, lanes: list[_Lane]) -> list[tuple[_Lane, int, 
         for lane in lanes:
             own = generation.request.columns[lane.index].prompts
             asked = own[index] if own else prompt
-            text = prompt_text(resident.tokenizer, asked, generation.request.raw)
+            text = prompt_text(lane.tokenizer, asked, generation.request.raw)
             ids = resident.tokenizer(text, add_special_tokens=generation.request.raw)["input_ids"]
             error = None
             if not ids:

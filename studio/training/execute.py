@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import PrinterCallback
 from studio.data import DatasetStore
 from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
+from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
 from studio.training import checkpoints, trainers
 from studio.training.callbacks import Progress, Samples
@@ -83,6 +85,8 @@ def _train(
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = pool.base_of(recipe)
+    dressed = templates.dressed(resident.tokenizer, recipe.chat_template_path)
+    resident = replace(resident, tokenizer=dressed)
     trained_on = {run.base, store.get(recipe.start_from).base if recipe.start_from else ""}
     if trained_on - {"", resident.fingerprint}:
         raise TrainingError(

@@ -17,7 +17,8 @@ from studio.models.pool import Resident
 from studio.recipe import Recipe
 from studio.training import checkpoints, methods
 
-_OURS = {"name", "objective", "method", "start_from", "sample_steps"}
+_OURS = {"name", "objective", "method", "start_from", "sample_steps", "chat_template_path"}
+# chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 
 
 def model_for(recipe: Recipe, resident: Resident, parent_adapter: Path | None) -> Any:
