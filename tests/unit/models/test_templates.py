@@ -60,7 +60,7 @@ def test_wearing_another_template_leaves_the_tokenizer_as_it_was(tokenizer):
 
 
 def test_a_wrong_template_is_one_sentence(tokenizer, tmp_path):
-    with pytest.raises(ModelError, match="no chat template 'chatlm'. Did you mean"):
+    with pytest.raises(ModelError, match=r"no chat template 'chatlm'\. Did you mean"):
         templates.dressed(tokenizer, "chatlm")
     with pytest.raises(ModelError, match="cannot be read"):
         templates.dressed(tokenizer, str(tmp_path / "none.jinja"))
