@@ -8,15 +8,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from studio.calculator import cards, wording
 from studio.calculator.cards import Card, Verdict
 from studio.calculator.cost import Cost, estimate_cost
+from studio.calculator.lengths import Lengths
 from studio.calculator.memory import Memory, estimate_memory, precision_of
-from studio.calculator.methods import SPEC_FIELDS, TARGETED, AdapterSpec, make_spec
+from studio.calculator.methods import SPEC_FIELDS, TARGETED, UNQUANTIZED, AdapterSpec, make_spec
 from studio.calculator.parameters import ParameterCount, count
 from studio.calculator.plan import Plan, make_plan
 from studio.calculator.skeleton import Skeleton, skeleton
@@ -112,6 +113,7 @@ def estimate(
     card: str | Card | None = None,
     rows: int | None = None,
     mean_tokens: float | None = None,
+    lengths: Lengths | None = None,
     tokens_per_second: float | None = None,
     dtype: str = "auto",
     **settings: Any,
@@ -123,6 +125,7 @@ def estimate(
         card: a name from `CARDS`; this machine when left out.
         rows: rows of the dataset; without them there is no time.
         mean_tokens: mean tokens a row (DPO: of its two sides together).
+        lengths: what the dataset's rows measure (`studio.calculator.lengths`), in place of both.
         tokens_per_second: a measured speed, which beats the card's peak.
         settings: the adapter's (`lora_r`, `lora_alpha`, `lora_target_modules`,
             `lora_modules_to_save`, `rank_pattern`, `num_virtual_tokens` ...) and the run's
@@ -148,7 +151,8 @@ def estimate(
         lora_dropout=spec.lora_dropout, **settings,
     )  # fmt: skip
     bones = skeleton(model)
-    return _estimate(bones, spec, plan, card, rows, mean_tokens, tokens_per_second)
+    data = {"rows": rows, "mean_tokens": mean_tokens, "lengths": lengths}
+    return _estimate(bones, spec, plan, card, tokens_per_second=tokens_per_second, **data)
 
 
 def _usual_targets(method: str) -> str | None:
@@ -156,10 +160,7 @@ def _usual_targets(method: str) -> str | None:
     return "all-linear" if method in TARGETED and method != "ia3" else None
 
 
-def _estimate(
-    bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card,
-    rows: int | None, mean_tokens: float | None, tokens_per_second: float | None,
-) -> Estimate:  # fmt: skip
+def _estimate(bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data: Any) -> Estimate:
     counted = count(bones, spec)
     return Estimate(
         name=bones.name,
@@ -168,13 +169,10 @@ def _estimate(
         spec=spec,
         parameters=counted,
         memory=estimate_memory(bones, counted, plan, card.device),
-        cost=estimate_cost(
-            bones, counted, plan, card, rows=rows, mean_tokens=mean_tokens,
-            tokens_per_second=tokens_per_second,
-        ),
+        cost=estimate_cost(bones, counted, plan, card, **data),
         card=card,
         skeleton=bones,
-    )  # fmt: skip
+    )
 
 
 def again(
@@ -185,12 +183,11 @@ def again(
     card = card or before.card
     if method:
         changes["method"] = method
-        if method == "full":
+        if method in UNQUANTIZED:
             changes["quantization"] = "none"
-        old = spec or before.spec
-        spec = AdapterSpec(**{**vars(old), "method": method})
+        spec = replace(spec or before.spec, method=method)
     plan = before.plan.with_(**changes)
-    return _estimate(before.skeleton, spec or before.spec, plan, card, None, None, None)
+    return _estimate(before.skeleton, spec or before.spec, plan, card)
 
 
 def recipe_settings(recipe: Any) -> dict[str, Any]:
@@ -204,7 +201,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "method": recipe.method,
         "objective": recipe.objective,
         **adapter,
-        "quantization": "4bit" if recipe.quantized else "none",
+        "quantization": _bits(recipe),
         "double_quant": recipe.use_bnb_nested_quant,
         "optim": recipe.optim,
         "dtype": recipe.dtype,
@@ -222,15 +219,23 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
     }
 
 
+def _bits(recipe: Any) -> str:
+    if not recipe.quantized:
+        return "none"
+    return "8bit" if recipe.load_in_8bit else "4bit"
+
+
 def estimate_recipe(
     recipe: Any, rows: int | None = None, mean_tokens: float | None = None,
-    *, card: str | Card | None = None, tokens_per_second: float | None = None,
+    *, lengths: Lengths | None = None, card: str | Card | None = None,
+    tokens_per_second: float | None = None,
 ) -> Estimate:  # fmt: skip
     """`estimate` of a recipe: the line beside the Start button."""
     return estimate(
         recipe.model_name_or_path,
         rows=rows,
         mean_tokens=mean_tokens,
+        lengths=lengths,
         card=card,
         tokens_per_second=tokens_per_second,
         **recipe_settings(recipe),

@@ -8,7 +8,6 @@ from typing import Any
 from studio.calculator.cards import Card
 from studio.calculator.methods import METHODS, UNQUANTIZED
 from studio.errors import ConfigError, did_you_mean
-from studio.training.methods import METHODS as TRAINED
 from studio.training.methods import QUANTIZED, WHOLE_MODEL
 from studio.training.objectives import OBJECTIVES, WITH_REFERENCE
 
@@ -94,7 +93,7 @@ def make_plan(card: Card, **values: Any) -> Plan:
         quantization = "4bit"
     if plan.method in UNQUANTIZED and quantization != "none":
         raise ConfigError(
-            f"{TRAINED[plan.method].label} cannot train on a quantised base; choose qlora, or "
+            f"method {plan.method} cannot train on a quantised base; choose qlora, or "
             "quantization none."
         )
     mixed = dtype != "float32" if plan.autocast is None else plan.autocast
