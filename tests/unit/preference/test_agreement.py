@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -69,11 +68,8 @@ def _slow_alpha(units):
     return 1 - within / expected
 
 
-@pytest.mark.skipif(
-    not os.environ.get("STUDIO_REAL_DATA"), reason="STUDIO_REAL_DATA is not set: no real files"
-)
-def test_pandalms_three_raters():
-    path = Path(os.environ["STUDIO_REAL_DATA"]) / "pandalm" / "testset-v1.json"
+def test_pandalms_three_raters(real_data: Path):
+    path = real_data / "pandalm" / "testset-v1.json"
     rows = json.loads(path.read_text(encoding="utf-8"))
     units = [tuple(row[f"annotator{k}"] for k in (1, 2, 3)) for row in rows]
     assert agreement.unanimous(units) == (879, 999)
