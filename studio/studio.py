@@ -162,7 +162,14 @@ class Studio:
     def generate(self, request: GenerationRequest) -> Generation:
         """Start answering; returns a live handle at once."""
         generation = Generation(request)
-        self.worker.submit(generation)
+        elsewhere = [at for at, column in enumerate(request.columns) if column.endpoint]
+        generation.parts = len(elsewhere) + (len(elsewhere) < len(request.columns))
+        if elsewhere:
+            from studio.generation import endpoint
+
+            endpoint.start(generation, elsewhere)
+        if len(elsewhere) < len(request.columns):
+            self.worker.submit(generation)
         return generation
 
     def compare(
