@@ -49,8 +49,8 @@ def nothing_yet() -> str:
 def headline(run: Any) -> str:
     """Name, state and origin of a run."""
     word, kind = STATES.get(run.state, (run.state, ""))
-    kind = f"{what(run)} of {run.model}"
-    facts = DOT.join(part for part in (kind, rows_text(run), ago_text(run.created)) if part)
+    made = f"{what(run)} of {run.model}"
+    facts = DOT.join(part for part in (made, rows_text(run), ago_text(run.created)) if part)
     return (
         f'<div class="run-title"><h2 title="{esc(run.id)}">{esc(run.name)}</h2>'
         f'<span class="chip chip-{kind}">{esc(word)}</span></div>'

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 Level = Literal["danger", "warn", "info"]
 _RECENT = 10  # points that "lately" means
-_EARLY = 10  # points that the beginning is told from
+_EARLY = 20  # points that the beginning is told from
 _SETTLED = 40  # points before a run can be said to learn nothing
 _SPIKE = 0.5  # smallest jump of a loss worth a word
 _RECOVERED = 5  # calm points after which a spike is over
@@ -177,9 +177,9 @@ class Watcher:
             spread = median(abs(value - middle) for value in seen)
             if loss > middle + max(8 * spread, 0.5 * abs(middle), _SPIKE):
                 self._spiked, self._calm = self._spiked or self.step, 0
-                self._found.pop("spike", None)
-                self._note(
-                    "spike", "warn", f"The loss jumped from about {middle:.3g} to {loss:.3g}.",
+                self._found["spike"] = Finding(
+                    "spike", "warn", self._spiked,
+                    f"The loss jumped from about {middle:.3g} to {loss:.3g}.",
                     "One batch threw the weights off: a rate too high for this stage, or odd rows.",
                     f"If it does not come back, lower learning_rate{self._rate_words(2)} or "
                     "max_grad_norm, or lengthen warmup_steps.",
@@ -253,14 +253,14 @@ class Watcher:
         if accuracy is not None and margin is not None:
             flat = abs(margin) < 0.005 and abs(accuracy - 0.5) < 0.15
         else:
-            early, late = fmean(track.first), fmean(track.recent)
+            early, late = median(track.first), median(track.recent)
             noise = max(_spread(track.first), _spread(track.recent))
-            flat = abs(early - late) < max(0.002 * abs(early), 0.3 * noise)
+            flat = early - late < max(0.005 * abs(early), noise)
             flat = flat and late > 0.05  # a loss near 0 has nothing left to lose
         if not flat:
             return None
         return self._finding(
-            "nothing", "warn", f"After {self.points} points the loss is where it began.",
+            "nothing", "warn", f"After {self.points} measurements the loss has not fallen.",
             "The rate is too low, the adapter too small, or the model knows these rows already.",
             f"Raise learning_rate{self._rate_words(0.2)} or lora_r, and look at the sample "
             "answers: if they are good, there is nothing left to learn here.",
