@@ -29,7 +29,13 @@ _LISTS = ("loss_weights",)
 
 
 def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
-    """TRL's config of the objective: every knob of the recipe that it knows, by the same name."""
+    """TRL's config of the objective."""
+    _, config = OBJECTIVES[recipe.objective].classes()
+    return config(output_dir=str(folder), **settings(recipe, rows, has_eval))
+
+
+def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
+    """What TRL's config is given: every knob of the recipe that it knows, by the same name."""
     _, config = OBJECTIVES[recipe.objective].classes()
     known = {field.name for field in dataclasses.fields(config)}
     values = {
@@ -43,7 +49,6 @@ def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
     steps = planned_steps(recipe, rows)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
     values |= {
-        "output_dir": str(folder),
         "per_device_eval_batch_size": recipe.per_device_train_batch_size,
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
         "logging_first_step": True,
@@ -53,7 +58,7 @@ def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
         "gradient_checkpointing": recipe.activation_checkpointing,
         "activation_checkpointing": recipe.activation_checkpointing,
     }
-    return config(**values)
+    return values
 
 
 def _device_settings(recipe: Recipe) -> dict[str, Any]:
@@ -108,7 +113,7 @@ def build(
     """
     trainer_class, _ = OBJECTIVES[recipe.objective].classes()
     start = starting.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
-    settings: dict[str, Any] = {
+    given: dict[str, Any] = {
         "model": start.model,
         "args": arguments(recipe, folder, len(train), evaluation is not None),
         "train_dataset": train,
@@ -118,11 +123,11 @@ def build(
         "peft_config": start.config,
     }
     if start.reference is not None:
-        settings["ref_model"] = start.reference
+        given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
     try:
-        trainer = ours(trainer_class)(**settings)
+        trainer = ours(trainer_class)(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     trainer.recipe = recipe
@@ -169,12 +174,12 @@ def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) 
     """
     name = "adapter" if recipe.uses_adapter else "model"
     temporary = run_folder / f".{name}.part"
-    settings: dict[str, Any] = {}
+    how: dict[str, Any] = {}
     if recipe.uses_adapter:
-        settings["selected_adapters"] = ["default"]
+        how["selected_adapters"] = ["default"]
     if METHODS[recipe.method].moves_base:
-        settings["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
-    trainer.model.save_pretrained(str(temporary), **settings)
+        how["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
+    trainer.model.save_pretrained(str(temporary), **how)
     tokenizer.save_pretrained(temporary)
     _replace(temporary, run_folder / name)
 
