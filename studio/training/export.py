@@ -162,7 +162,7 @@ def _write_script(
     if recipe.start_from:
         parent = runs.get(recipe.start_from)
         shutil.copytree(parent.adapter or parent.folder, out / "start", dirs_exist_ok=True)
-    pins = [f"{name}=={version(name)}" for name in (*_PINNED, *_extra(recipe))]
+    pins = [f"{name}=={version(name).partition('+')[0]}" for name in (*_PINNED, *_extra(recipe))]
     needed = "\n".join(f'#     "{pin}",' for pin in pins)
     body = _SCRIPT.format(
         needed=needed, name=run.name, label=objective.label, method=METHODS[recipe.method].label,
@@ -270,7 +270,8 @@ def _reference_line(recipe: Recipe, model: str) -> str:
     method = METHODS[recipe.method]
     if not OBJECTIVES[recipe.objective].reference or (method.adapter and not method.moves_base):
         return ""
-    return f'\n    ref_model=AutoModelForCausalLM.from_pretrained({model!r}, dtype="{_dtype(recipe)}"),'
+    loaded = f'AutoModelForCausalLM.from_pretrained({model!r}, dtype="{_dtype(recipe)}")'
+    return f"\n    ref_model={loaded},"
 
 
 def _pretty(values: dict[str, Any]) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from peft import PeftModel
 from peft.optimizers import create_loraplus_optimizer
+from safetensors import SafetensorError
 from transformers import TrainerCallback
 from transformers.trainer_utils import rotate_checkpoints
 from trl.trainer import utils as trl_utils
 
-from studio.errors import TrainingError
+from studio.errors import StudioError, TrainingError, WorkspaceError
 from studio.recipe import Recipe
 from studio.training import checkpoints
 
@@ -111,6 +112,8 @@ class Ours:
             if self.args.should_save:
                 checkpoints.make_sure_it_fits(Path(self.args.output_dir), self.checkpoint_bytes())
             super()._save_checkpoint(model, trial)  # pyright: ignore[reportAttributeAccessIssue]
+        except (OSError, RuntimeError, SafetensorError) as problem:
+            raise self._unsaved(problem) from problem
         finally:
             self.args.save_total_limit = keep
         self.accelerator.wait_for_everyone()
@@ -121,6 +124,20 @@ class Ours:
                 output_dir=self.args.output_dir, save_total_limit=keep,
                 best_model_checkpoint=self.state.best_model_checkpoint, use_mtime=True,
             )  # fmt: skip
+
+    def _unsaved(self, problem: Exception) -> StudioError:
+        """What to say of a checkpoint that could not be written; what is half there goes."""
+        if isinstance(problem, StudioError):
+            return problem
+        folder = Path(self.args.output_dir)
+        checkpoints.sweep(folder)
+        kept = checkpoints.newest(folder)
+        last = f"step {checkpoints.step_of(kept)}'s is kept" if kept else "there is none before it"
+        first = (str(problem).splitlines() or [type(problem).__name__])[0]
+        return WorkspaceError(
+            f"The checkpoint of step {self.state.global_step} could not be written ({first}); "
+            f"{last}. Free some space on the disk, then resume."
+        )
 
 
 class RankBudget(TrainerCallback):

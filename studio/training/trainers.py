@@ -15,7 +15,7 @@ from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints, starting
+from studio.training import checkpoints, exhaustion, starting
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
@@ -129,6 +129,8 @@ def build(
     try:
         trainer = ours(trainer_class)(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        if exhaustion.is_exhaustion(error):
+            raise
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     trainer.recipe = recipe
     _mend(trainer, recipe, resident)

@@ -83,4 +83,4 @@ def test_every_script_is_python(method: str, studio: Studio, tmp_path: Path) -> 
         studio.stop(run.id)
         studio.runs.delete(run.id)
     compile(text, "train.py", "exec")
-    assert ("ref_model=" in text) == (method in ("pissa", "last_layers"))
+    assert ("ref_model=" in text) == (method in ("pissa", "last_layers", "full"))
