@@ -113,7 +113,14 @@ def _train(
     progress = Progress(run, store, events, serve)
     events.write("phase", text=f"tokenising {len(train):,} rows")
     trainer = trainers.build(
-        recipe, resident, parent, train, evaluation, run.checkpoints, [progress]
+        recipe,
+        resident,
+        parent,
+        train,
+        evaluation,
+        run.checkpoints,
+        [progress],
+        store.workspace.cache / "references",
     )
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))

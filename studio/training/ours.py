@@ -23,6 +23,7 @@ from trl.trainer import utils as trl_utils
 from studio.errors import StudioError, TrainingError, WorkspaceError
 from studio.recipe import Recipe
 from studio.training import checkpoints
+from studio.training.references import ReferenceCache
 
 _BESIDE_WEIGHTS = 8 << 20  # bytes of a checkpoint's tokenizer, states and card
 
@@ -47,6 +48,7 @@ class Ours:
     """Mixed in before a TRL trainer (see `ours`)."""
 
     recipe: Recipe
+    references: ReferenceCache | None = None
     args: Any
     state: Any
     model: Any
@@ -61,6 +63,12 @@ class Ours:
     def compute_ref_log_probs(self, *args: Any, **kwargs: Any) -> Any:
         with compact_head():
             return super().compute_ref_log_probs(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        def scored() -> Any:
+            return super(Ours, self)._precompute_ref_logps(dataset, name, batch_size)  # pyright: ignore[reportAttributeAccessIssue]
+
+        return self.references.fill(dataset, scored) if self.references else scored()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """One batch; raises at the very step whose loss is no number, before weights move."""
@@ -151,6 +159,6 @@ class RankBudget(TrainerCallback):
 
 
 @functools.cache
-def ours(trainer: type) -> type:
+def ours(trainer: type) -> Any:
     """A TRL trainer with the studio's mixin in front."""
     return type(f"Studio{trainer.__name__}", (Ours, trainer), {})

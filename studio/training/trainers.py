@@ -19,6 +19,7 @@ from studio.training import checkpoints, exhaustion, starting
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
+from studio.training.references import ReferenceCache, reference_key
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
@@ -47,6 +48,8 @@ def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
         losses = list(recipe.loss_type)
         values["loss_type"] = losses if recipe.objective == "dpo" else losses[0]
     steps = planned_steps(recipe, rows)
+    if "precompute_ref_log_probs" in known:
+        values["precompute_ref_log_probs"] = scores_ahead(recipe)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
     values |= {
         "per_device_eval_batch_size": recipe.per_device_train_batch_size,
@@ -93,6 +96,13 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def scores_ahead(recipe: Recipe) -> bool:
+    """Whether the reference is scored once before training: it pays from the second pass on."""
+    if recipe.precompute_ref_log_probs is not None:
+        return recipe.precompute_ref_log_probs
+    return recipe.num_train_epochs > 1 and recipe.max_steps < 0
+
+
 def planned_steps(recipe: Recipe, rows: int) -> int:
     """Optimizer steps that a recipe takes over so many rows (one process, no packing)."""
     if recipe.max_steps > 0:
@@ -105,8 +115,9 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
+    references: Path | None = None,
 ) -> Any:  # fmt: skip
-    """A ready trainer of the recipe's objective.
+    """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
@@ -126,13 +137,18 @@ def build(
         given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+    kind = ours(trainer_class)
+    trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
+    trainer.recipe = recipe
+    if references is not None:
+        key = reference_key(recipe, resident.fingerprint, parent_adapter)
+        trainer.references = ReferenceCache(references, key)
     try:
-        trainer = ours(trainer_class)(**given)
+        trainer.__init__(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         if exhaustion.is_exhaustion(error):
             raise
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
-    trainer.recipe = recipe
     _mend(trainer, recipe, resident)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))

@@ -68,8 +68,8 @@ def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path)
     for _ in range(KILLS):
         seen = {run.id for run in store.list()}
         process = shell(home, *train_words(objective, data))
-        at = chance.randint(5, STEPS - 4)
-        killed = kill_after(process, store, seen, at, chance.uniform(0, 0.3))
+        at = chance.randint(5, STEPS - 8)
+        killed = kill_after(process, store, seen, at, chance.uniform(0, 0.05))
         assert store.get(killed).state == "interrupted"
         resumed = finish(shell(home, "runs", "resume", killed, "--json"))
         assert (resumed["state"], resumed["steps"]) == ("finished", STEPS)
