@@ -63,7 +63,10 @@ def prepare_to_file(
 
 
 def open_reading(
-    source: Source, options: PrepareOptions, progress: Progress | None, folder: Path
+    source: Source,
+    options: PrepareOptions,
+    progress: Progress | None,
+    folder: Path | None = None,
 ) -> Reading:
     """A source read to its end under some options, its rows kept in `folder` meanwhile."""
     located = locate(source, config=options.config, split=options.split, token=options.token)
