@@ -10,6 +10,7 @@ from typing import Any
 from studio.data.checks import Finding, check, whole_text
 from studio.data.formats import Format, detect
 from studio.data.given import GivenRows
+from studio.data.joining import Joined
 from studio.data.profile import PROFILE_ROWS, profile
 from studio.data.sources import Located
 from studio.data.types import Notes, Progress, RawRow, RowError
@@ -61,7 +62,7 @@ class Stream:
 
     def __init__(
         self,
-        located: Located | GivenRows,
+        located: Located | GivenRows | Joined,
         *,
         decided: Format | None = None,
         format: str | None = None,

@@ -18,6 +18,7 @@ from studio.data.across import Across
 from studio.data.checks import Row
 from studio.data.given import GivenRows
 from studio.data.groups import Groups
+from studio.data.joining import Joined
 from studio.data.pipeline import Checked, Stream
 from studio.data.preferences import PreferenceReport, PreferenceTally
 from studio.data.problems import Problems, problem_of
@@ -46,7 +47,7 @@ class Reading:
 
     def __init__(
         self,
-        located: Located | GivenRows,
+        located: Located | GivenRows | Joined,
         stream: Stream,
         *,
         folder: Path | None = None,
@@ -215,7 +216,7 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
 
 
 def read_located(
-    located: Located | GivenRows,
+    located: Located | GivenRows | Joined,
     *,
     decided: Any = None,
     format: str | None = None,
