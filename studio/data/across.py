@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import xxhash
 
-from studio.data.checks import Finding, Row, prompt_of, texts_of
+from studio.data.checks import Finding, Row, prompt_of, whole_text
 from studio.data.near import NearDuplicates
 from studio.data.spool import Spool
 from studio.data.types import Progress
@@ -28,8 +28,8 @@ class Across:
         self._pairs, self._order = array("Q"), array("b")
         self._near = NearDuplicates(folder) if near else None
 
-    def see(self, row: Row, dumped: bytes) -> None:
-        """The next row, with its JSON bytes."""
+    def see(self, row: Row, dumped: bytes, text: str) -> None:
+        """The next row, with its JSON bytes and its `whole_text`."""
         if "provenance" in row:  # where a row came from does not make it another row
             bare = {name: value for name, value in row.items() if name != "provenance"}
             dumped = orjson.dumps(bare, default=str)
@@ -45,7 +45,12 @@ class Across:
             self._pairs.append(xxhash.xxh3_64_intdigest(both.encode()))
             self._order.append(sides[0] < sides[1])
         if self._near is not None:
-            self._near.add(text_of_row(row))
+            self._near.add(text)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """A digest of each row, its provenance left out."""
+        return np.array(self._rows, np.uint64)
 
     @property
     def prompts(self) -> np.ndarray:
@@ -54,7 +59,7 @@ class Across:
 
     def findings(self, spool: Spool, progress: Progress | None) -> Iterator[Found]:
         """All findings about rows beside each other."""
-        rows = np.array(self._rows, np.uint64)
+        rows = self.rows
         firsts = first_of_each(rows)
         copies = firsts != np.arange(len(rows))
         for at in np.flatnonzero(copies).tolist():
@@ -69,7 +74,7 @@ class Across:
                 progress(len(rows), len(rows), "Comparing rows that are nearly the same")
 
         def text(at: int) -> str:
-            return text_of_row(orjson.loads(spool.one(at)))
+            return whole_text(orjson.loads(spool.one(at)))
 
         for at, before, share in self._near.pairs(copies, text, tick):
             words = f"Nearly the same as {{where}}: they share {share:.0%} of their word pairs."
@@ -85,7 +90,7 @@ class Across:
             yield at, int(firsts[at]), ("contradiction", message, None, "warning")
 
     def close(self) -> None:
-        """End the work in the background."""
+        """Drop the signatures."""
         if self._near is not None:
             self._near.close()
 
@@ -101,8 +106,3 @@ def first_of_each(digests: np.ndarray) -> np.ndarray:
     firsts = np.empty(len(order), np.int64)
     firsts[order] = order[starts]
     return firsts
-
-
-def text_of_row(row: Row) -> str:
-    """All that a row says, for comparing it with others."""
-    return "\n".join([text for name, text in texts_of(row) if name not in ("tools", "provenance")])

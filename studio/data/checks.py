@@ -17,11 +17,12 @@ _BAKED = re.compile(
     r"(?:^|\n)### (?:Human|Assistant|Instruction|Response):"
 )
 _MARK = re.compile(r"(?:Human|Assistant|User|USER|ASSISTANT): ")
+_MARK_INSIDE = re.compile(r"(?:^|\n)" + _MARK.pattern)
 _SIDES = {"chosen", "rejected", "completion", "text"}
 
 
-def check(row: Row, type: str) -> list[Finding]:
-    """Everything a converted row shows about itself."""
+def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
+    """Everything a converted row shows about itself; `text` is its `whole_text`, if at hand."""
     found: list[Finding] = []
     found.extend(_empties(row, type))
     if type == "conversational":
@@ -30,26 +31,44 @@ def check(row: Row, type: str) -> list[Finding]:
         found.extend(_prompt(row["prompt"]))
     if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
         found.append(("equal_sides", "Chosen and rejected are the same text.", "rejected", "error"))
-    for name, text in texts_of(row):
-        if not text.isascii():
-            found.extend(_characters(name, text))
-        if "{{" in text and (match := _PLACEHOLDER.search(text)):
-            found.append(
-                ("placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning")
-            )
-        if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
-            message = (
-                f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it '
-                "will be doubled."
-            )
-            found.append(("template_token", message, name, "warning"))
-        if type != "language_modeling" and (match := _MARK.match(text)):
-            message = (
-                f'A turn of "{name}" starts with "{match[0].strip()}": two turns may '
-                "be glued together."
-            )
-            found.append(("role_mark", message, name, "warning"))
-    return _once(found)
+    if _worth_a_look(whole_text(row) if text is None else text):
+        for name, inner in texts_of(row):
+            found.extend(_in_text(name, inner, type))
+    return _once(found) if len(found) > 1 else found
+
+
+def whole_text(row: Row) -> str:
+    """All that a row says, a text a line; tools and provenance are not said."""
+    return "\n".join([text for name, text in texts_of(row) if name not in ("tools", "provenance")])
+
+
+def _worth_a_look(text: str) -> bool:
+    """Whether anything in a row's text could be a finding; most rows end here."""
+    return (
+        "<" in text
+        or "[" in text
+        or "{{" in text
+        or "###" in text
+        or not text.isascii()
+        or (": " in text and _MARK_INSIDE.search(text) is not None)
+    )
+
+
+def _in_text(name: str, text: str, type: str) -> Iterator[Finding]:
+    if not text.isascii():
+        yield from _characters(name, text)
+    if "{{" in text and (match := _PLACEHOLDER.search(text)):
+        yield "placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning"
+    if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
+        message = (
+            f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
+        )
+        yield "template_token", message, name, "warning"
+    if type != "language_modeling" and (match := _MARK.match(text)):
+        message = (
+            f'A turn of "{name}" starts with "{match[0].strip()}": two turns may be glued together.'
+        )
+        yield "role_mark", message, name, "warning"
 
 
 def _once(found: list[Finding]) -> list[Finding]:

@@ -4,17 +4,15 @@ A text is the set of its neighbouring word pairs, letters in lower case; two tex
 their sets overlap by `NEAR` or more (Jaccard). Signatures are one-permutation MinHash with the
 empty bins filled by rotation (Li, Owen and Zhang, arXiv:1208.1259; Shrivastava and Li,
 arXiv:1406.4784), found by locality-sensitive bands (Broder 1997; Leskovec et al., "Mining of
-Massive Datasets", chapter 3). All in numpy over the bytes of many texts at once, in a thread of
-its own: a library that hashes word by word takes longer than everything else together.
+Massive Datasets", chapter 3). All in numpy over the bytes of many texts at once: a
+library that hashes word by word takes longer than everything else together.
 """
 
 from __future__ import annotations
 
 import itertools
-import queue
 import re
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,8 +22,11 @@ NEAR = 0.7
 """Share of word pairs two texts must have in common to be called near duplicates."""
 BINS = 32
 BANDS = 8
-MIN_PAIRS = 6
-"""Texts with fewer word pairs are too short to be near anything; the exact check sees them."""
+MIN_WORDS = 7
+"""Texts with fewer words are too short to be near anything; the exact check sees them."""
+
+_TOGETHER = 1 << 17
+"""Characters hashed at once: what the processor's cache holds."""
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _ROW = b"\xff"  # no byte of UTF-8, so it can stand between texts
@@ -43,39 +44,27 @@ def _letters() -> bytes:
 
 
 _LETTERS = _letters()
-_MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
+_HALF = np.uint64(0xFFFFFFFF)
 
 
 def sign(texts: list[str]) -> np.ndarray:
-    """(texts, BINS) of uint16, the texts' signatures; all zero where a text is too short."""
+    """(texts, BINS) of uint16, the texts' signatures; all zero where a text is too short.
+
+    What is hashed is the twelve bytes from the start of every word on, about two words; every
+    character of a script written without spaces starts a word.
+    """
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     ends = np.cumsum(np.fromiter((len(text) + 1 for text in encoded), np.int64, len(encoded)))
-    starts, words = _words(_ROW.join(encoded).translate(_LETTERS))
-    rows = np.searchsorted(ends, starts, side="right")
-    pairs = words[:-1] * _STEP + (words[1:] ^ (words[1:] >> np.uint64(29)))
-    same = rows[:-1] == rows[1:]
-    return _bins(_mixed(pairs[same]), rows[:-1][same], len(texts))
-
-
-def _words(text: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Where words start, and a hash of each by its length, its first and its last eight bytes.
-
-    Every character of a script written without spaces is a word.
-    """
-    padded = np.frombuffer(bytes(8) + text + bytes(8), np.uint8)
-    data = padded[8:-8]
-    inside = data != 0
-    alone = (data >= 0xE3) & (data < 0xF8)
-    first, last = inside.copy(), inside.copy()
-    first[1:] &= ~inside[:-1] | alone[1:]
-    last[:-1] &= ~inside[1:] | alone[1:]
-    starts, ends = np.flatnonzero(first), np.flatnonzero(last) + 1
-    eight = np.lib.stride_tricks.as_strided(padded.view(), (len(padded) - 7, 8), (1, 1))
-    lengths = ends - starts
-    masks = _MASKS[np.minimum(lengths, 8)]
-    head = eight[starts + 8].view(np.uint64)[:, 0] & masks
-    tail = eight[ends].view(np.uint64)[:, 0] & ~_MASKS[8 - np.minimum(lengths, 8)]
-    return starts, _mixed(head * _STEP ^ tail + lengths.astype(np.uint64))
+    joined = _ROW.join(encoded).translate(_LETTERS)
+    padded = np.frombuffer(joined + bytes(16), np.uint8)
+    data = padded[:-16]
+    first = data != 0
+    first[1:] &= (data[:-1] == 0) | ((data[1:] >= 0xE3) & (data[1:] < 0xF8))
+    starts = np.flatnonzero(first)
+    eights = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
+    hashes = _mixed(eights[starts] * _STEP ^ (eights[starts + 8] & _HALF))
+    counts = np.diff(np.searchsorted(starts, ends), prepend=0)
+    return _bins(hashes, counts)
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
@@ -85,13 +74,14 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> np.uint64(31))
 
 
-def _bins(pairs: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+def _bins(hashes: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """The smallest hash in each bin; empty bins borrow from the next filled one."""
-    flat = np.full(count * BINS, _EMPTY, np.uint32)
-    where = rows * BINS + (pairs & np.uint64(BINS - 1)).astype(np.int64)
-    np.minimum.at(flat, where, (pairs >> np.uint64(32)).astype(np.uint32))
-    table = flat.reshape(count, BINS)
-    short = np.bincount(rows, minlength=count) < MIN_PAIRS
+    flat = np.full(len(counts) * BINS, _EMPTY, np.uint32)
+    where = np.repeat(np.arange(len(counts)) * BINS, counts)
+    where += (hashes & np.uint64(BINS - 1)).astype(np.int64)
+    np.minimum.at(flat, where, (hashes >> np.uint64(32)).astype(np.uint32))
+    table = flat.reshape(len(counts), BINS)
+    short = counts < MIN_WORDS
     original, borrowed = table.copy(), 0
     while borrowed < BINS - 1:
         gaps = table == _EMPTY
@@ -106,40 +96,28 @@ def _bins(pairs: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
 
 
 class NearDuplicates:
-    """Takes every row's text, in order, while other work goes on; finds the near pairs at the end.
+    """Takes every row's text, in order; finds the near pairs at the end.
 
-    64 bytes a row, on disk. Use as a context manager: the thread ends with it.
+    Signatures take 64 bytes a row, on disk.
     """
 
     def __init__(self, folder: Path | None = None):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
-        self._queue: queue.Queue[list[str] | None] = queue.Queue(maxsize=16)
-        self._error: BaseException | None = None
         self._count = 0
         self._batch: list[str] = []
         self._size = 0
-        self._thread = threading.Thread(target=self._work, name="near-duplicates", daemon=True)
-        self._thread.start()
 
     def add(self, text: str) -> None:
         """The next row's text."""
         self._batch.append(text)
         self._size += len(text)
-        if self._size > 1 << 17 or len(self._batch) >= 4096:
-            self._send()
+        if self._size > _TOGETHER or len(self._batch) >= 4096:
+            self._sign()
 
-    def _send(self) -> None:
+    def _sign(self) -> None:
+        self._file.write(sign(self._batch).tobytes())
         self._count += len(self._batch)
-        self._queue.put(self._batch)
         self._batch, self._size = [], 0
-
-    def _work(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            if self._error is None:
-                try:
-                    self._file.write(sign(batch).tobytes())
-                except (OSError, ValueError, MemoryError) as error:
-                    self._error = error  # raised by pairs(); the queue is drained meanwhile
 
     def pairs(
         self,
@@ -163,10 +141,7 @@ class NearDuplicates:
         With `limit`, only rows before it count as earlier ones.
         """
         if self._batch:
-            self._send()
-        self._end()
-        if self._error is not None:
-            raise self._error
+            self._sign()
         if not self._count:
             return
         self._file.flush()
@@ -174,14 +149,8 @@ class NearDuplicates:
         later, earlier = _candidates(signed, skip, limit)
         yield from zip(later.tolist(), earlier.tolist(), strict=True)
 
-    def _end(self) -> None:
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
-
     def close(self) -> None:
-        """End the thread and drop the signatures."""
-        self._end()
+        """Drop the signatures."""
         self._file.close()
 
     def __enter__(self) -> NearDuplicates:

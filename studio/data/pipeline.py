@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.data.checks import Finding, check
+from studio.data.checks import Finding, check, whole_text
 from studio.data.formats import Format, detect
 from studio.data.given import GivenRows
 from studio.data.profile import PROFILE_ROWS, profile
@@ -16,7 +16,6 @@ from studio.data.types import Notes, Progress, RawRow, RowError
 from studio.errors import DataError
 
 _EVERY = 500
-_NO_FINDINGS: list[Finding] = []
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class Checked:
     raw: RawRow
     row: dict[str, Any] | None
     findings: list[Finding]
+    text: str = ""
 
     @property
     def errors(self) -> set[str]:
@@ -131,7 +131,8 @@ class Stream:
             row = self.format.row(raw.data)
         except RowError as error:
             return Checked(raw, None, [(error.kind, error.message, error.field, "error")])
-        return Checked(raw, row, check(row, self.format.type) or _NO_FINDINGS)
+        text = whole_text(row)
+        return Checked(raw, row, check(row, self.format.type, text), text)
 
     def second_thoughts(self) -> Format | None:
         """Another format, where rows from everywhere say that the first ones misled.

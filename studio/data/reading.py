@@ -69,7 +69,7 @@ class Reading:
             raise
         finally:
             across.close()
-        self.prompts = across.prompts
+        self.prompts, self.digests = across.prompts, across.rows
         self.good = np.flatnonzero(self.flags & _ERRORS == 0)
 
     def _keep(self, checked: Checked, across: Across) -> None:
@@ -80,7 +80,7 @@ class Reading:
             self.problems.add(problem_of(finding, raw.number, raw.file), file)
             if finding[3] == "error":
                 flag |= _FLAGS.get(finding[0], UNUSABLE)
-        if row is None or any(kind == "lone_surrogate" for kind, *_ in checked.findings):
+        if row is None or any(finding[0] == "lone_surrogate" for finding in checked.findings):
             return
         self.shape.see(row)
         dumped = orjson.dumps(row, default=str)
@@ -89,7 +89,7 @@ class Reading:
         self._file.append(file)
         self._flags.append(flag)
         self.groups.see(raw.data)
-        across.see(row, dumped)
+        across.see(row, dumped, checked.text)
 
     def _compare(self, across: Across) -> None:
         names = list(self._files)

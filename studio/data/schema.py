@@ -38,7 +38,6 @@ class Shape:
     def __init__(self) -> None:
         self.fields: dict[str, str | None] = {}
         self.keys: dict[str, None] = {"role": None, "content": None}
-        self.mixed = False
 
     def see(self, row: dict[str, Any]) -> None:
         """Remember which fields this row has and what its messages carry."""
@@ -48,30 +47,10 @@ class Shape:
             known = self.fields.get(name)
             if seen != known or known is None:
                 self.fields[name] = _merged(known, seen)
-                self.mixed |= known is not None and seen is not None
             if turns:
                 for turn in value:
                     if len(turn) > 2:  # more than a role and a content
                         self.keys.update(dict.fromkeys(turn))
-
-    def fit(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row with a string side turned into messages where other rows have messages there."""
-        if all(self._fits(row.get(name), name, kind) for name, kind in self.fields.items()):
-            return row
-        fitted = dict(row)
-        for name, kind in self.fields.items():
-            if kind == "messages" and isinstance(row.get(name), str):
-                role = "user" if name == "prompt" else "assistant"
-                fitted[name] = [{"role": role, "content": row[name]}]
-            elif kind == "text" and not self._fits(row.get(name), name, kind):
-                fitted[name] = str(row[name])
-        return fitted
-
-    @staticmethod
-    def _fits(value: Any, name: str, kind: str | None) -> bool:
-        if kind == "messages":
-            return isinstance(value, list)
-        return kind != "text" or value is None or isinstance(value, str) or name in _SPECIAL
 
     def _type(self, name: str) -> str:
         kind = self.fields[name]
@@ -121,46 +100,73 @@ def _merged(known: str | None, seen: str | None) -> str | None:
 
 
 def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Table]:
-    """Batches of rows as Arrow tables of `shape`."""
+    """Batches of rows as Arrow tables of `shape`.
+
+    Column by column, which is several times faster than `pa.Table.from_pylist`. A text becomes a
+    message where other rows have messages in its place.
+    """
     import pyarrow as pa
 
     features = shape.features()
-    plain = "tool_calls" not in shape.keys
+    schema = features.arrow_schema
     for batch in rows:
-        fitted = [shape.fit(row) for row in batch]
-        if plain:
-            yield pa.Table.from_pylist(fitted, features.arrow_schema)
-        else:
-            from datasets import Dataset
+        if "tool_calls" in shape.keys:  # free-form objects: `datasets` knows how to store them
+            yield _with_calls(batch, shape, features)
+            continue
+        columns = [
+            _turns(batch, field, shape) if shape.fields[field.name] == "messages"
+            else _plain(batch, field)
+            for field in schema
+        ]  # fmt: skip
+        yield pa.Table.from_arrays(columns, schema=schema)
 
-            whole = [{name: row.get(name) for name in features} for row in fitted]
-            made = Dataset.from_list(_filled(whole, shape), features=features)
-            yield made.data.table.cast(features.arrow_schema)
+
+def _plain(rows: list[dict[str, Any]], field: pa.Field) -> pa.Array:
+    import pyarrow as pa
+
+    values = [row.get(field.name) for row in rows]
+    if pa.types.is_string(field.type):
+        values = [v if v is None or isinstance(v, str) else str(v) for v in values]
+    return pa.array(values, field.type)
+
+
+def _turns(rows: list[dict[str, Any]], field: pa.Field, shape: Shape) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    role = "user" if field.name == "prompt" else "assistant"
+    values = [row.get(field.name) for row in rows]
+    lists = [
+        [{"role": role, "content": value}] if isinstance(value, str) else value for value in values
+    ]
+    flat = [turn for turns in lists if turns for turn in turns]
+    ends = np.cumsum([0, *(len(turns) if turns else 0 for turns in lists)])
+    struct = pa.StructArray.from_arrays(
+        [pa.array([turn.get(key) for turn in flat], pa.string()) for key in shape.keys],
+        list(shape.keys),
+    )
+    missing = pa.array([turns is None for turns in lists]) if None in lists else None
+    offsets = pa.array(ends, pa.int32())
+    return pa.ListArray.from_arrays(offsets, struct, mask=missing).cast(field.type)
+
+
+def _with_calls(rows: list[dict[str, Any]], shape: Shape, features: Features) -> pa.Table:
+    from datasets import Dataset
+
+    whole = [{name: row.get(name) for name in features} for row in rows]
+    made = Dataset.from_list(_filled(whole, shape), features=features)
+    return made.data.table.cast(features.arrow_schema)
 
 
 _PIECE = 4 << 20
 
 
 def parsed(rows: Iterable[bytes], shape: Shape) -> Iterator[pa.Table]:
-    """Rows as JSON bytes, as Arrow tables of `shape`.
-
-    Arrow's own parser where every row has the shape as it is; row by row where it has to be
-    fitted, or where tool calls are free-form.
-    """
+    """Rows as JSON bytes, as Arrow tables of `shape`."""
     import orjson
-    import pyarrow as pa
-    import pyarrow.json
 
-    schema = shape.features().arrow_schema
-    plain = not shape.mixed and "tool_calls" not in shape.keys
-    options = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     for piece in _pieces(rows):
-        if not plain:
-            yield from tables([[orjson.loads(raw) for raw in piece]], shape)
-            continue
-        joined = b"\n".join(piece) + b"\n"
-        block = pa.json.ReadOptions(block_size=len(joined) + 1)
-        yield pa.json.read_json(pa.BufferReader(joined), block, options).cast(schema)
+        yield from tables([[orjson.loads(raw) for raw in piece]], shape)
 
 
 def _pieces(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -180,6 +186,9 @@ def _filled(rows: list[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
     """Messages with every key, since `datasets` encodes structs field by field."""
     for row in rows:
         for name in _MESSAGE_FIELDS:
+            if shape.fields.get(name) == "messages" and isinstance(row.get(name), str):
+                role = "user" if name == "prompt" else "assistant"
+                row[name] = [{"role": role, "content": row[name]}]
             if isinstance(row.get(name), list):
                 row[name] = [{key: turn.get(key) for key in shape.keys} for turn in row[name]]
     return rows

@@ -13,6 +13,9 @@ RUN_BYTES = 4 << 20
 """Bytes read at once where rows lie side by side."""
 
 
+_BUFFER = 1 << 20
+
+
 class Spool:
     """Append rows as JSON bytes, then read them back in any order; eight bytes of memory a row.
 
@@ -20,7 +23,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path | None = None):
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=_BUFFER)  # noqa: SIM115 - closed by close()
         self._ends = array("q", [0])
         self._lock = threading.Lock()
 

@@ -18,7 +18,8 @@ from studio.data.sources import Source, locate
 from studio.data.types import Progress
 from studio.errors import DataError, WorkspaceError
 
-_COMPRESSION = "zstd"
+_PARQUET: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
+"""Texts differ from row to row, so a dictionary of them is only work."""
 
 
 def prepare_to_file(
@@ -77,18 +78,14 @@ def open_reading(
 
 
 def write_splits(reading: Reading, cleaned: Cleaned, files: dict[str, Path]) -> str:
-    """Write each split to its file; returns the fingerprint: a hash of the type and every row."""
+    """Write each split to its file; returns the fingerprint: a hash of the type and of every
+    row's own hash, in order; where a row came from is no part of it."""
     digest = hashlib.sha256(reading.stream.format.type.encode())
     for split, positions in cleaned.splits.items():
         digest.update(f"\n{split}\n".encode())
-        _write(files[split], reading.shape, _hashed(reading.spool.raw(positions), digest))
+        digest.update(reading.digests[positions].astype("<u8").tobytes())
+        _write(files[split], reading.shape, reading.spool.raw(positions))
     return digest.hexdigest()
-
-
-def _hashed(rows: Iterator[bytes], digest: Any) -> Iterator[bytes]:
-    for raw in rows:
-        digest.update(raw)
-        yield raw
 
 
 def _write(path: Path, shape: Shape, rows: Iterator[bytes]) -> None:
@@ -100,7 +97,7 @@ def _write(path: Path, shape: Shape, rows: Iterator[bytes]) -> None:
                 file.writelines(raw + b"\n" for raw in rows)
         else:
             schema = shape.features().arrow_schema
-            with pq.ParquetWriter(part, schema, compression=_COMPRESSION) as writer:
+            with pq.ParquetWriter(part, schema, **_PARQUET) as writer:
                 for table in parsed(rows, shape):
                     writer.write_table(table)
         part.replace(path)
