@@ -69,7 +69,7 @@ class Measuring:
         rows = self.shelf.rows(subject)
         if rows.type not in TRAINED:
             why = WHY_NOT.get(rows.type, "")
-            yield {widgets.said: empty_state("Nothing to train on in these rows", why)}
+            yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
         known = self._known.get(self.key(subject, model, template, mask))
         limit = int(max_length or 512)

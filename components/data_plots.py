@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LIT = "#c99a00"
 BINS = 40
-_SHARE = "#7a8394"
+_SHARE = "#4b74e6"
 _TAIL = 0.998  # beyond this share of the rows the last bar gathers the rest
 
 
@@ -35,7 +35,8 @@ def histogram(
     if limit is not None and not far_off:
         top = max(top, limit)
     width = max(1, -(-(top + 1) // BINS))
-    edges = np.arange(0, top + width + 1, width)
+    start = int(values.min()) if width == 1 else 0
+    edges = np.arange(start, top + width + 1, width)
     counts, _ = np.histogram(np.minimum(values, top), edges)
     middle = edges[:-1] + (width - 1) / 2
     ends = edges[1:] - 1

@@ -28,10 +28,14 @@ from components.data_looking import Looker, Updates
 from components.data_see import NO_PROBLEMS, NO_SOURCE, See
 from components.data_shelf import Shelf, Subject
 from components.data_source import SourceHandlers
-from components.data_tokens import TRAINED, TokenHandlers
+from components.data_tokens import TokenHandlers
 from components.work import Work
 from studio.data import PreparedDataset
 from studio.errors import Cancelled, ConfigError
+from studio.recipe import OBJECTIVE_TYPES
+
+TRAINABLE = {type_ for types in OBJECTIVE_TYPES.values() for type_ in types}
+"""Types that some objective learns from."""
 
 
 def show(dataset_id: str, asked: float) -> tuple[str, float]:
@@ -151,7 +155,7 @@ class PreparedHandlers:
             right.done: notice("good", text, split),
             right.record: data_reports.steps_fold(dataset),
             actions.box: gr.update(visible=True),
-            actions.train: gr.update(visible=dataset.type in TRAINED),
+            actions.train: gr.update(visible=dataset.type in TRAINABLE),
             actions.undo: gr.update(visible=False),
             actions.push_box: gr.update(visible=False),
             right.views: gr.Tabs(selected="rows"),

@@ -242,7 +242,7 @@ def _statistics() -> Statistics:
                 8, 2048, 512, step=8, label="Length limit, tokens", elem_classes="slim", scale=3,
                 elem_id="length-limit",
             )  # fmt: skip
-            take = gr.Button("Take the suggestion", size="sm", scale=0, min_width=170)
+            take = gr.Button("Take the suggestion", size="sm", scale=0, min_width=230)
         cost = gr.HTML("", elem_classes="inline-notice", elem_id="length-cost")
         with gr.Column(visible=False, elem_classes="length-plots") as plots:
             tokens = gr.Plot(show_label=False, container=False, elem_id="length-tokens")

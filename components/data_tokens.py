@@ -21,8 +21,8 @@ DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"
 TRAINED = ("language_modeling", "prompt_completion", "conversational", "preference")
 WHY_NOT = {
     "prompt_only": "Prompts alone teach nothing: send them to Compare, or label answers to them.",
-    "unpaired_preference": "Rated answers are not trained on by SFT or DPO as they are. Map their "
-    "columns as prompt and completion to train on them, or pair them up.",
+    "unpaired_preference": "Rated answers are trained on by KTO; the token view draws rows for SFT "
+    "and pairs for DPO. Map their columns as prompt and completion to see them so.",
     "comparison": "Two answers without a verdict: judge them on Label first, and train on that.",
 }
 
@@ -96,7 +96,7 @@ class TokenHandlers:
             return
         type_ = self.shelf.rows(subject).type
         if type_ not in TRAINED:
-            yield empty_state("Nothing to train on in these rows", WHY_NOT.get(type_, ""))
+            yield empty_state("No token view for these rows", WHY_NOT.get(type_, ""))
             return
         row = self.looker.row(subject)
         if row is None:

@@ -21,7 +21,7 @@ from studio.data.browsing import Shown
 if TYPE_CHECKING:
     from studio.data import Inspection, PreparedDataset
 
-TRAINABLE = ("language_modeling", "prompt_completion", "conversational", "preference")
+
 TYPE_NAMES = {
     "language_modeling": "plain text",
     "prompt_completion": "prompt and completion",

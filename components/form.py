@@ -19,8 +19,10 @@ import yaml
 
 from studio.errors import ConfigError
 from studio.recipe import Recipe, presets
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES
 
-Kind = Literal["text", "words", "number", "integer", "flag", "maybe", "choice", "several"]
+Kind = Literal["text", "pairs", "words", "number", "integer", "flag", "maybe", "choice", "several"]
 
 SIMPLE = (
     "objective", "dataset_name", "model_name_or_path", "start_from", "method", "learning_rate",
@@ -39,7 +41,7 @@ GROUPS = {
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
 _IMPLIED = {"load_in_4bit"}  # the method says it
-_NAMES = {"sft": "SFT", "dpo": "DPO", "lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA"}
+_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items())}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
 
@@ -59,15 +61,7 @@ class Knob:
 
     def applies(self, objective: str, method: str) -> bool:
         """Whether the knob does anything for this objective and method."""
-        match self.only:
-            case "adapter":
-                return method != "full"
-            case "quantized":
-                return method == "qlora"
-            case None:
-                return True
-            case other:
-                return objective == other
+        return Recipe.applies(self.name, objective, method)
 
 
 @functools.cache
@@ -101,6 +95,8 @@ def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
         if typing.get_origin(inner) is Literal:
             return "several", typing.get_args(inner), optional
         return "words", (), optional
+    if typing.get_origin(annotation) is dict:
+        return "pairs", (), optional
     if annotation is bool:
         return ("maybe" if optional else "flag"), (), optional
     plain: dict[Any, Kind] = {int: "integer", float: "number"}
@@ -159,6 +155,8 @@ def shown(knob: Knob, value: Any) -> Any:
             if value is None or isinstance(value, str):
                 return value or ""
             return ", ".join(str(part) for part in value)
+        case "pairs":
+            return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
             return value or ""
         case _:

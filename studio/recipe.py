@@ -1,9 +1,9 @@
 """The recipe: every knob of a run, frozen and validated, under TRL's and PEFT's own names.
 
-A recipe reads and writes flat YAML. Names that TRL's `SFTConfig`, `DPOConfig` and `ModelConfig`
-know are used exactly as there; five are ours: `name`, `objective`, `method`, `start_from` and
-`sample_steps`. What is left out takes the defaults of its objective and method. Unknown keys are
-refused with the nearest right name.
+A recipe reads and writes flat YAML. Names that TRL's configs and `ModelConfig` know are used as
+there, and PEFT's for what only PEFT knows; ours are `name`, `objective`, `method`, `start_from`,
+`start_as`, `sample_steps` and `num_trainable_layers`. What is left out takes the defaults of its
+objective and method. Unknown keys are refused with the nearest right name.
 The form in the page, the command line and the files are three views of this one class.
 """
 
@@ -11,21 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
 from studio.errors import ConfigError, did_you_mean
 from studio.knobs import Knobs, LossType, Method, Objective
+from studio.training import methods, objectives
+from studio.training.defaults import usual
+from studio.training.objectives import OBJECTIVES
 
 __all__ = ["OBJECTIVE_TYPES", "LossType", "Method", "Objective", "Recipe", "find_recipe", "presets"]
 
 # What each objective can learn from: the types of studio.data.
-OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {
-    "sft": ("language_modeling", "prompt_completion", "conversational"),
-    "dpo": ("preference",),
-}
+OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
 
 
 class Recipe(Knobs):
@@ -43,47 +43,63 @@ class Recipe(Knobs):
             return "all-linear" if names == ("all-linear",) else names
         return value
 
-    @field_validator("loss_type", "loss_weights", "lora_modules_to_save", mode="before")
+    @field_validator(
+        "loss_type", "loss_weights", "lora_modules_to_save", "feedforward_modules",
+        "layers_to_transform", "report_to", mode="before",
+    )  # fmt: skip
     @classmethod
     def _several(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return (value,) if isinstance(value, int | float) else value
 
+    @field_validator("rank_pattern", "alpha_pattern", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """`q_proj=8, v_proj=32` as people write it, or a mapping."""
+        if not isinstance(value, str):
+            return value or {}
+        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("write it as q_proj=8, v_proj=32")
+        return {name.strip(): number.strip() for name, number in pairs}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.loss_weights is not None and len(self.loss_weights) != len(self.loss_type):
+        for reason in (*methods.refusals(self), *objectives.refusals(self)):
+            raise ValueError(reason)
+        if self.early_stopping_patience and not self.load_best_model_at_end:
             raise ValueError(
-                f"loss_weights has {len(self.loss_weights)} numbers for "
-                f"{len(self.loss_type)} losses; give one each"
+                "early_stopping_patience waits for a better checkpoint; set "
+                "load_best_model_at_end: true"
             )
-        if self.method == "full" and self.load_in_4bit:
-            raise ValueError(
-                "method full cannot train a 4-bit base; choose qlora, or load_in_4bit: false"
-            )
-        if self.method == "full" and self.start_from and self.objective == "dpo":
-            raise ValueError(
-                "start_from continues an adapter, which method full does not have; choose lora"
-            )
-        if "lm_head" in self.lora_target_modules and not isinstance(self.lora_target_modules, str):
-            raise ValueError(
-                "lm_head cannot be a target: TRL's fused loss reads its weight directly "
-                "and would never train it"
-            )
-        if self.completion_only_loss and self.assistant_only_loss:
-            raise ValueError("choose completion_only_loss or assistant_only_loss, not both")
         return self
 
     # --- derived
 
     @property
     def quantized(self) -> bool:
-        """Whether the base is held in 4 bits."""
-        return self.method == "qlora" or self.load_in_4bit
+        """Whether the base is held in 4 or 8 bits."""
+        return self.method in methods.QUANTIZED or self.load_in_4bit or self.load_in_8bit
 
     @property
     def uses_adapter(self) -> bool:
-        return self.method != "full"
+        return methods.METHODS[self.method].adapter
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on training another run's adapter."""
+        return bool(self.start_from) and self.start_as == "continue"
+
+    @classmethod
+    def applies(cls, knob: str, objective: str, method: str) -> bool:
+        """Whether a knob does anything for an objective and a method."""
+        extra = cast(dict[str, Any], cls.model_fields[knob].json_schema_extra)
+        if extra["group"] == "adapter":
+            return methods.knob_applies(knob, method)
+        if extra["only"] == "quantized":
+            return method in methods.QUANTIZED
+        return extra["only"] is None or objective in extra["only"].split()
 
     # --- in and out
 
@@ -103,9 +119,11 @@ class Recipe(Knobs):
                     f"A recipe has no {key!r}.{did_you_mean(str(key), cls.model_fields)}"
                 )
         settled = {
-            **_objective_defaults(values.get("objective", "sft"), values.get("method", "lora")),
+            **usual(values.get("objective", "sft"), values.get("method", "lora")),
             **values,
         }
+        if settled.get("load_in_8bit") and "load_in_4bit" not in values:
+            settled["load_in_4bit"] = False
         try:
             return cls.model_validate(settled)
         except ValidationError as error:
@@ -157,23 +175,12 @@ class Recipe(Knobs):
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with changes, validated."""
-        return Recipe.of({**self.model_dump(), **changes})
-
-
-def _objective_defaults(objective: Any, method: Any) -> dict[str, Any]:
-    """What follows from the choice of objective and method (the field's customary values).
-
-    DPO wants a rate some forty times lower than LoRA SFT, and full fine-tuning ten times lower
-    than LoRA.
-    """
-    values: dict[str, Any] = {}
-    if objective == "dpo":
-        values |= {"learning_rate": 5e-6, "num_train_epochs": 1.0, "warmup_steps": 0.1, "beta": 0.1}
-    if method == "full":
-        values["learning_rate"] = 2e-5 if objective == "sft" else 1e-6
-    if method == "qlora":
-        values["load_in_4bit"] = True
-    return values
+        if changes.get("load_in_8bit"):
+            changes.setdefault("load_in_4bit", False)
+        values = self.model_dump()
+        if changes.get("objective", self.objective) != self.objective:
+            values = {key: value for key, value in values.items() if not key.startswith("loss_")}
+        return Recipe.of({**values, **changes})
 
 
 def _sentence(error: ValidationError) -> str:

@@ -209,7 +209,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "lora_r": recipe.lora_r,
         "lora_alpha": recipe.lora_alpha,
         "lora_dropout": recipe.lora_dropout,
-        "lora_target_modules": targets if isinstance(targets, str) else list(targets),
+        "lora_target_modules": list(targets) if isinstance(targets, tuple) else targets,
         "lora_modules_to_save": list(recipe.lora_modules_to_save),
         "quantization": "4bit" if recipe.quantized else "none",
         "double_quant": recipe.use_bnb_nested_quant,

@@ -21,6 +21,7 @@ from studio.generation.request import Column, Generation, Sampling
 from studio.models import templates
 from studio.models.pool import ModelPool, Resident
 from studio.recipe import Recipe
+from studio.training.methods import METHODS
 from studio.training.runs import Run, RunStore
 
 _BASE = "__base__"  # PEFT's name for rows that use no adapter
@@ -94,13 +95,18 @@ def _lane(
         resident = pool.of_folder(run.weights, run.name)
         return _Lane(index, resident, None, False, Sampling(), resident.tokenizer)
     recipe = run.recipe if run else recipes.get(column.model)
-    resident = pool.base_of(recipe) if recipe else pool.base(column.model)
+    resident = pool.base_of(recipe, runs) if recipe else pool.base(column.model)
     if run is None:
         return _Lane(index, resident, None, True, Sampling(), resident.tokenizer)
-    mixable = run.recipe.method in ("lora", "qlora") and not run.recipe.lora_modules_to_save
     tokenizer = templates.dressed(resident.tokenizer, run.recipe.chat_template_path)
     adapter = pool.with_adapter(resident, run)
-    return _Lane(index, resident, adapter, mixable, Sampling(), tokenizer)
+    return _Lane(index, resident, adapter, _mixes(run.recipe), Sampling(), tokenizer)
+
+
+def _mixes(recipe: Recipe) -> bool:
+    """Whether PEFT can run its rows beside the base's in one batch."""
+    lora = METHODS[recipe.method].config == "LoraConfig" and recipe.method != "dora"
+    return lora and not recipe.lora_modules_to_save
 
 
 def _group(lanes: list[_Lane]) -> list[list[_Lane]]:
@@ -187,7 +193,7 @@ def _batch(
     adapters = [lane.adapter or _BASE for lane, _, _ in rows]
     model = resident.model
     if any(name != _BASE for name in adapters):
-        model = resident.adapted
+        model = resident.adapted(next(name for name in adapters if name != _BASE))
         if all(lane.mixable for lane, _, _ in rows):
             inputs["adapter_names"] = adapters
         else:

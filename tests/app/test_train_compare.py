@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -35,7 +37,10 @@ def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
 
 
 @pytest.fixture
-def watch(studio: Studio) -> Watch:
+def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    # "2 minutes ago" is drawn anew twice a minute: in these tests that minute never passes.
+    clock = SimpleNamespace(time=lambda: 1e9, monotonic=time.monotonic)
+    monkeypatch.setattr("components.train_watch.time", clock)
     with gr.Blocks():
         timer, session = gr.Timer(1.0), gr.State(Session())
         with gr.Tabs() as tabs:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import yaml
 
 from studio.errors import ConfigError
+from studio.knobs import Method, Objective, OptimName, SchedulerName
 from studio.recipe import Recipe, find_recipe, presets
+from studio.training.defaults import defaults
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES
 
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -42,7 +48,26 @@ def test_an_unknown_key_names_the_nearest(wrong, right):
         ({"method": "full", "load_in_4bit": True}, "4-bit"),
         ({"method": "full", "objective": "dpo", "start_from": "run"}, "start_from"),
         ({"completion_only_loss": True, "assistant_only_loss": True}, "not both"),
-        ({"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0]}, "loss_weights"),
+        (
+            {"objective": "dpo", "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0]},
+            "loss_weights",
+        ),
+        ({"objective": "dpo", "loss_type": "exo_pair"}, "label_smoothing"),
+        ({"objective": "dpo", "loss_type": "kto"}, "sigmoid_norm"),
+        ({"objective": "kto", "loss_type": ["kto", "apo_zero_unpaired"]}, "one loss_type"),
+        ({"objective": "kto", "per_device_train_batch_size": 1}, "KL"),
+        ({"objective": "dpo", "loss_type": "aot", "use_weighting": True}, "aot"),
+        ({"method": "pissa", "load_in_4bit": True}, "takes the base's weights apart"),
+        ({"method": "lokr", "load_in_8bit": True}, "8-bit"),
+        ({"method": "prompt_tuning", "packing": True}, "packing"),
+        ({"method": "prefix_tuning", "activation_checkpointing": True}, "cache"),
+        ({"method": "p_tuning", "start_from": "run"}, "PEFT cannot go on"),
+        ({"method": "last_layers", "start_from": "run"}, "start_as: merge"),
+        ({"layers_to_transform": [1]}, "lora_target_modules by name"),
+        ({"early_stopping_patience": 2}, "load_best_model_at_end"),
+        ({"rank_pattern": "q_proj"}, "q_proj=8"),
+        ({"optim": "adam"}, "optim"),
+        ({"lr_scheduler_type": "sawtooth"}, "lr_scheduler_type"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(values, words):
@@ -58,6 +83,32 @@ def test_defaults_follow_the_objective_and_the_method():
     assert Recipe.defaults("sft", "full").learning_rate == 2e-5
     assert Recipe.defaults("sft", "qlora").load_in_4bit
     assert Recipe.defaults("dpo", learning_rate=1e-5).learning_rate == 1e-5
+
+
+def test_every_default_says_why_and_makes_a_recipe():
+    for objective in OBJECTIVES:
+        for method in METHODS:
+            recipe = Recipe.defaults(objective, method)
+            for found in defaults(objective, method):
+                assert getattr(recipe, found.knob) == found.value and len(found.why) > 10
+    assert Recipe.defaults("kto").loss_type == ("kto",)
+    assert Recipe.defaults("sft", "qlora", load_in_8bit=True).load_in_4bit is False
+
+
+def test_patterns_are_read_as_people_write_them():
+    recipe = Recipe.of({"rank_pattern": "q_proj=8, v_proj=32"})
+    assert recipe.rank_pattern == {"q_proj": 8, "v_proj": 32}
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+
+
+def test_names_are_the_libraries_own():
+    from transformers.trainer_utils import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    assert set(get_args(OptimName)) <= {name.value for name in OptimizerNames}
+    assert set(get_args(SchedulerName)) <= {name.value for name in SchedulerType}
+    assert set(get_args(Objective)) == set(OBJECTIVES)
+    assert set(get_args(Method)) == set(METHODS)
 
 
 def test_a_recipe_is_frozen_and_changes_are_validated():

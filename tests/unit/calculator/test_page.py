@@ -56,8 +56,10 @@ def test_choices_become_a_valid_recipe(choices, method):
 
 
 @pytest.mark.parametrize("method", ["vera", "ia3", "prompt_tuning", "adalora"])
-def test_methods_that_are_counted_but_not_trained(choices, method):
-    assert choices.as_recipe(chosen(choices, method=method)) is None
+def test_every_counted_method_can_be_trained(choices, method):
+    wanted = choices.as_recipe(chosen(choices, method=method))
+    assert wanted is not None
+    assert Recipe.defaults(wanted["objective"], method).with_(**wanted).method == method
     assert calculator_views.model_view(chosen(choices, method=method))[0]
 
 
