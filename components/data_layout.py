@@ -147,9 +147,6 @@ def _cleaning() -> Cleaning:
         )  # fmt: skip
         balance = gr.Dropdown([("no column", "")], value="", label="Balance by", visible=False)
         with gr.Row():
-            sample = gr.Number(
-                None, precision=0, minimum=1, label="Keep a sample of", placeholder="all",
-                min_width=100,
-            )  # fmt: skip
+            sample = gr.Number(0, precision=0, minimum=0, label="Rows kept, 0: all", min_width=100)
             seed = gr.Number(42, precision=0, minimum=0, label="Seed", min_width=100)
     return Cleaning(steps, more, least, most, held_out, balance, sample, seed, test)
