@@ -247,8 +247,10 @@ def _statistics() -> Statistics:
         with gr.Column(visible=False, elem_classes="length-plots") as plots:
             tokens = gr.Plot(show_label=False, container=False, elem_id="length-tokens")
             with gr.Row():
-                trained = gr.Plot(show_label=False, container=False)
-                turns = gr.Plot(show_label=False, container=False)
+                with gr.Column(min_width=300):
+                    trained = gr.Plot(show_label=False, container=False)
+                with gr.Column(min_width=300):
+                    turns = gr.Plot(show_label=False, container=False)
     return Statistics(
         tab, pairs, said, cancel, bar, limit, take, cost, plots, tokens, trained, turns
     )

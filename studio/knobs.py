@@ -170,8 +170,8 @@ class Knobs(BaseModel):
         False, "Train on assistant turns only; needs generation marks in the chat template.",
         "objective", "Assistant turns only", "sft")
     chat_template_path: str | None = _knob(
-        None, "Chat template in place of the model's own: chatml, llama3, zephyr, alpaca, plain "
-        "or a .jinja file. It is saved with the adapter.", "objective", "Chat template")
+        None, "Chat template in place of the model's own: chatml, llama3, zephyr, alpaca, plain or "
+        "a .jinja file. It is saved with the adapter.", "objective", "Chat template")
     packing: bool = _knob(
         False, "Put several short rows into one sequence: far less padding.",
         "objective", None, "sft")

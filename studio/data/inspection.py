@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio.data.joining import find_join
 from studio.data.reading import First, Reading, read_located
 from studio.data.sources import Source, locate
 from studio.data.types import Inspection, Progress
@@ -26,17 +27,25 @@ def read(
     """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
 
     `source`: a file, a list of files, a folder of shards, a shipped sample's alias, or a Hub id
-    (with `config`, `split` such as `train[:500]`, and `token`). `format` and `mapping` (field to
-    column) overrule the detector. `first` is called once with what the first rows show, long
+    (with `config`, `split` such as `train[:500]`, and `token`). Files that hold several models'
+    answers to the same prompts are joined, see `studio.data.joining`. `format` and `mapping` (field
+    to column) overrule the detector. `first` is called once with what the first rows show, long
     before a large file ends; then `progress` counts. `near=False` leaves out the search for near
     duplicates. Raises `DataError` with one sentence where nothing can be read, and `Cancelled`
     where `progress` says so.
     """
     located = locate(source, config=config, split=split, token=token)
+    joined = None if format or mapping else find_join(located.name, located.files)
     return read_located(
-        located, format=format, mapping=mapping, limit=limit, progress=progress, first=first,
-        folder=folder, near=near,
-    )  # fmt: skip
+        joined or located,
+        format=format,
+        mapping=mapping,
+        limit=limit,
+        progress=progress,
+        first=first,
+        folder=folder,
+        near=near,
+    )
 
 
 def inspect(

@@ -10,12 +10,14 @@ from typing import Any
 from studio.data.checks import Finding, check, whole_text
 from studio.data.formats import Format, detect
 from studio.data.given import GivenRows
+from studio.data.joining import Joined
 from studio.data.profile import PROFILE_ROWS, profile
 from studio.data.sources import Located
 from studio.data.types import Notes, Progress, RawRow, RowError
 from studio.errors import DataError
 
 _EVERY = 500
+_WEAK = ("prompt_only", "language_modeling")
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Stream:
 
     def __init__(
         self,
-        located: Located | GivenRows,
+        located: Located | GivenRows | Joined,
         *,
         decided: Format | None = None,
         format: str | None = None,
@@ -150,6 +152,8 @@ class Stream:
             return None
         if (other.name, other.mapping) == (self.format.name, self.format.mapping):
             return None
+        if other.type in _WEAK and self.format.type not in _WEAK:
+            return None  # it reads more rows by leaving their answers out
         evenly = sampled.rows or rows
         gained = _converted(other, evenly) - _converted(self.format, evenly)
         if gained > 0 or (gained == 0 and _converted(other, rows) > _converted(self.format, rows)):
@@ -165,7 +169,7 @@ class Stream:
             other = detect(profile(sampled.failed), name=self.located.name)
         except DataError:
             return None
-        same = (other.name, other.type) == (self.format.name, self.format.type)
+        same = (other.name, other.mapping) == (self.format.name, self.format.mapping)
         if (
             other.confidence < 0.5
             or same
@@ -174,7 +178,8 @@ class Stream:
             return None
         return (
             f"{sampled.failures:,} of {self.rows:,} rows do not read as {self.format.name}; they "
-            f"look like {other.name}. Save the two kinds of rows as two files."
+            f"look like {other.name} with other columns: {other.why} Save the two kinds of rows "
+            "as two files, or rename the columns."
         )
 
 

@@ -20,6 +20,7 @@ from studio.data.cleaning import clean
 from studio.data.given import GivenRows, given_format
 from studio.data.options import PrepareOptions
 from studio.data.reading import Reading, read_located
+from studio.data.rows import tidy
 from studio.data.sources import SAMPLES, Source, sample_path
 from studio.data.types import Progress
 from studio.data.writing import open_reading, write_splits
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _DELETED = ".deleted-"
 _IN_MEMORY = 256 << 20
+
+__all__ = ["DatasetStore", "PreparedDataset", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,20 @@ class PreparedDataset:
                 break
         return rows[:n]
 
+    def page(self, start: int = 0, count: int = 50, split: str = "train") -> list[dict[str, Any]]:
+        """Rows `start` to `start + count` of a split; only the row groups they are in are read."""
+        file = pq.ParquetFile(self.path(split), memory_map=True)
+        found: list[dict[str, Any]] = []
+        before = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if before + size > start and before < start + count:
+                table = file.read_row_group(group)
+                first = max(0, start - before)
+                found += table.slice(first, start + count - before - first).to_pylist()
+            before += size
+        return [tidy(row) for row in found]
+
     def as_dict(self) -> dict[str, Any]:
         """What `dataset.json` holds."""
         names = (
@@ -88,25 +105,6 @@ class PreparedDataset:
             *("provenance", "problems", "notes"),
         )
         return {name: getattr(self, name) for name in names}
-
-
-def tidy(row: dict[str, Any]) -> dict[str, Any]:
-    """A row read back from Arrow without the empty places Arrow needs; tool calls as objects."""
-
-    def turn(value: Any) -> Any:
-        if not isinstance(value, dict) or "role" not in value:
-            return value
-        kept = {name: inner for name, inner in value.items() if inner is not None}
-        if "tool_calls" in kept:
-            calls = kept["tool_calls"]
-            kept["tool_calls"] = [orjson.loads(c) if isinstance(c, str) else c for c in calls]
-        return kept
-
-    return {
-        name: [turn(item) for item in value] if isinstance(value, list) else value
-        for name, value in row.items()
-        if value is not None
-    }
 
 
 class DatasetStore:

@@ -88,14 +88,14 @@ class Profile:
         return min(counts) / max(1, self.rows) if counts else 0.0
 
 
-def profile(rows: Iterable[dict[str, Any]]) -> Profile:
-    """Look at rows (already read) column by column."""
+def profile(rows: Iterable[dict[str, Any]], keep: int = SAMPLED) -> Profile:
+    """Look at rows (already read) column by column; the first `keep` stay at hand."""
     columns: dict[str, Column] = {}
     count = 0
     sample: list[dict[str, Any]] = []
     for row in rows:
         count += 1
-        if len(sample) < SAMPLED:
+        if len(sample) < keep:
             sample.append(row)
         for name, value in row.items():
             column = columns.get(name)

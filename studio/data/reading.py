@@ -18,7 +18,9 @@ from studio.data.across import Across
 from studio.data.checks import Row
 from studio.data.given import GivenRows
 from studio.data.groups import Groups
+from studio.data.joining import Joined
 from studio.data.pipeline import Checked, Stream
+from studio.data.preferences import PreferenceReport, PreferenceTally
 from studio.data.problems import Problems, problem_of
 from studio.data.schema import Shape
 from studio.data.sources import Located
@@ -45,7 +47,7 @@ class Reading:
 
     def __init__(
         self,
-        located: Located | GivenRows,
+        located: Located | GivenRows | Joined,
         stream: Stream,
         *,
         folder: Path | None = None,
@@ -54,7 +56,8 @@ class Reading:
     ):
         self.located, self.stream = located, stream
         self.spool, self.shape, self.problems = Spool(folder), Shape(), Problems(folder)
-        self.groups = Groups(stream.profile)
+        self.groups, self._tally = Groups(stream.profile), PreferenceTally()
+        self._pairs = stream.format.type == "preference"
         self._numbers, self._file, self._flags = array("q"), array("H"), bytearray()
         self._files: dict[str, int] = {}
         self._progress = progress
@@ -89,6 +92,8 @@ class Reading:
         self._file.append(file)
         self._flags.append(flag)
         self.groups.see(raw.data)
+        if self._pairs and not flag:
+            self._tally.see(row, raw.data, self.stream.format.mapping.get("answer1"))
         across.see(row, dumped, checked.text)
 
     def _compare(self, across: Across) -> None:
@@ -175,7 +180,14 @@ class Reading:
             self.problems.listed, key=lambda p: (self._files.get(p.file or "", 0), p.row or 0)
         )
         found.problem_counts = dict(self.problems.counts)
+        found.groups = self.groups.columns()
+        report = self.preference()
+        found.preference = report.as_dict() if report else None
         return found
+
+    def preference(self) -> PreferenceReport | None:
+        """How length and place go with being chosen; None where the rows are no preferences."""
+        return self._tally.report()
 
     def close(self) -> None:
         """Give the rows' place on disk back."""
@@ -216,7 +228,7 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
 
 
 def read_located(
-    located: Located | GivenRows,
+    located: Located | GivenRows | Joined,
     *,
     decided: Any = None,
     format: str | None = None,

@@ -113,6 +113,8 @@ class Inspection:
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
     each
     kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
+    `groups`: columns one can balance by, with their number of values. `preference`: see
+    `studio.data.preferences`.
     """
 
     source: str
@@ -128,6 +130,8 @@ class Inspection:
     sample: list[dict[str, Any]] = field(default_factory=list)
     problem_counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    groups: dict[str, int] = field(default_factory=dict)
+    preference: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form; rows hold only what JSON can hold."""
@@ -145,5 +149,7 @@ class Inspection:
             "problem_counts": self.problem_counts,
             "sample": self.sample,
             "notes": self.notes,
+            "groups": self.groups,
+            "preference": self.preference,
         }
         return json.loads(json.dumps(plain, ensure_ascii=False, default=str))

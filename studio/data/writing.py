@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from studio.data.cleaning import Cleaned, clean
+from studio.data.inspection import read
 from studio.data.options import PrepareOptions
-from studio.data.reading import Reading, read_located
+from studio.data.reading import Reading
 from studio.data.schema import Shape, parsed
-from studio.data.sources import Source, locate
+from studio.data.sources import Source
 from studio.data.types import Progress
 from studio.errors import DataError, WorkspaceError
 
@@ -63,12 +64,17 @@ def prepare_to_file(
 
 
 def open_reading(
-    source: Source, options: PrepareOptions, progress: Progress | None, folder: Path
+    source: Source,
+    options: PrepareOptions,
+    progress: Progress | None,
+    folder: Path | None = None,
 ) -> Reading:
     """A source read to its end under some options, its rows kept in `folder` meanwhile."""
-    located = locate(source, config=options.config, split=options.split, token=options.token)
-    return read_located(
-        located,
+    return read(
+        source,
+        config=options.config,
+        split=options.split,
+        token=options.token,
         format=options.format,
         mapping=options.mapping,
         limit=options.limit,

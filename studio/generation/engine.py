@@ -98,9 +98,10 @@ def _lane(
     resident = pool.base_of(recipe, runs) if recipe else pool.base(column.model)
     if run is None:
         return _Lane(index, resident, None, True, Sampling(), resident.tokenizer)
+    mixable = _mixes(run.recipe)
     tokenizer = templates.dressed(resident.tokenizer, run.recipe.chat_template_path)
     adapter = pool.with_adapter(resident, run)
-    return _Lane(index, resident, adapter, _mixes(run.recipe), Sampling(), tokenizer)
+    return _Lane(index, resident, adapter, mixable, Sampling(), tokenizer)
 
 
 def _mixes(recipe: Recipe) -> bool:

@@ -22,8 +22,9 @@ from studio.training.ours import RankBudget, ours
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
-    "chat_template_path",  # TRL's name, but the tokenizer comes dressed: it may be one of ours
+    "chat_template_path",
 }  # fmt: skip
+# chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 _LISTS = ("loss_weights",)
 
 
