@@ -64,6 +64,7 @@ def execute(
             "The full report is error.log in the run's folder."
         )
     finally:
+        pool.training = None
         store.clear_stop(run)
         events.write("state", state=state, error=error)
         events.close()
@@ -115,6 +116,7 @@ def _train(
         raise Cancelled("The run was stopped before its first step.")
     if resume is not None:
         events.write("resume", step=checkpoints.step_of(resume))
+    pool.training = (run.id, trainer.model)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if progress.stopped != "now":
         trainers.save_result(trainer, recipe, resident.tokenizer, run.folder)
