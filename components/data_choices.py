@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import orjson
-import pyarrow.parquet as pq
 
 from components.common import plural
 from components.data_layout import CLEANING, MAX_PARTS, MORE_CLEANING, NOVELTY, PAIRS_ONLY, USUAL
-from studio.data import SAMPLES, PrepareOptions, formats
-from studio.data.prepared import tidy
+from studio.data import SAMPLES, PrepareOptions, export, formats
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -96,22 +92,14 @@ def prepare_options(how: dict[str, Any], values: Sequence[Any]) -> PrepareOption
     )
 
 
-def export_file(studio: Studio, dataset: PreparedDataset, suffix: str) -> Path:
-    """The dataset's training rows as one file in the exports folder, made once."""
+def export_file(studio: Studio, dataset: PreparedDataset, suffix: str, split: str) -> Path:
+    """One split of a dataset as a file in the exports folder, made once."""
     folder = studio.workspace.exports / dataset.id
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "rows"
-    path = folder / f"{name}-train.{suffix}"
-    if path.exists():
-        return path
-    part = path.with_suffix(".part")
-    if suffix == "parquet":
-        shutil.copyfile(dataset.path("train"), part)
-    else:
-        with part.open("wb") as out:
-            for batch in pq.ParquetFile(dataset.path("train")).iter_batches(1000):
-                out.writelines(orjson.dumps(tidy(row)) + b"\n" for row in batch.to_pylist())
-    part.replace(path)
+    path = folder / f"{name}-{split}.{suffix}"
+    if not path.exists():
+        export(dataset, path, split)
     return path
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import data_plots, data_reports, plots
+from components import data_plots, data_reports
 from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence
 from components.data_looking import Looker, Updates
 from components.data_see import NO_STATISTICS, See
@@ -35,8 +35,8 @@ class Measuring:
     def bind(self) -> None:
         widgets, rendering = self.widgets, self.tokens.rendering
         drawn = [
-            widgets.said, widgets.cancel, widgets.bar, widgets.limit, widgets.take, widgets.cost,
-            widgets.plots, widgets.tokens, widgets.trained, widgets.turns,
+            widgets.pairs, widgets.said, widgets.cancel, widgets.bar, widgets.limit, widgets.take,
+            widgets.cost, widgets.plots, widgets.tokens, widgets.trained, widgets.turns,
         ]  # fmt: skip
         asked = [self.looker.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
@@ -67,6 +67,8 @@ class Measuring:
             yield {widgets.said: NO_STATISTICS}
             return
         rows = self.shelf.rows(subject)
+        pairs = self.shelf.pairs(subject)
+        yield {widgets.pairs: data_reports.pair_report(pairs) if pairs else ""}
         if rows.type not in TRAINED:
             why = WHY_NOT.get(rows.type, "")
             yield {widgets.said: empty_state("No token counts for these rows", why)}
@@ -149,7 +151,7 @@ class Measuring:
             data_plots.histogram(found.trained, "Trained tokens a row", "tokens", colour=lit),
             data_plots.histogram(found.turns, "Turns a row", "turns"),
         ]
-        return [plots.payload(figure) for figure in figures]
+        return [data_plots.payload(figure) for figure in figures]
 
     # ---- the limit ------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Measuring:
         figure = data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=int(limit))
         return {
             self.widgets.cost: data_reports.limit_cost(found.at(int(limit))),
-            self.widgets.tokens: plots.payload(figure),
+            self.widgets.tokens: data_plots.payload(figure),
         }
 
     def suggested(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
-
-from components.plots import BASE, REJECTED
 
 if TYPE_CHECKING:
     import numpy as np
     from plotly.graph_objects import Figure
 
-LIT = "#c99a00"
+BASE, LIT, REJECTED = "#64748b", "#c99a00", "#c77a0a"
+"""Middle tones, readable on paper and on ink."""
 BINS = 40
 _SHARE = "#4b74e6"
 _TAIL = 0.998  # beyond this share of the rows the last bar gathers the rest
@@ -106,3 +106,12 @@ def _layout(title: str, unit: str) -> dict[str, Any]:
         "yaxis2": {**axis, "overlaying": "y", "side": "right", "range": [0, 1.02],
                    "tickformat": ".0%", "showgrid": False},
     }  # fmt: skip
+
+
+def payload(figure: Figure) -> Any:
+    """A figure as Gradio's plot takes it, without Plotly's own toolbar."""
+    from gradio.components.plot import PlotData
+
+    plain = json.loads(figure.to_json() or "{}")
+    plain["config"] = {"displayModeBar": False, "responsive": True}
+    return PlotData(type="plotly", plot=json.dumps(plain))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ from components.data_shelf import Shelf, Subject
 from components.data_source import SourceHandlers
 from components.data_tokens import TokenHandlers
 from components.work import Work
-from studio.data import PreparedDataset
+from studio.data import PreparedDataset, push
 from studio.errors import Cancelled, ConfigError
 from studio.recipe import OBJECTIVE_TYPES
 
@@ -85,6 +86,12 @@ class PreparedHandlers:
             button.click(
                 guard(self.exporter(suffix)), subject, actions.download, **PRIVATE
             ).success(None, None, None, js="() => studioDownload('data-download')")
+        actions.push.click(
+            lambda: (gr.update(visible=True), ""), None, [actions.push_box, actions.sent], **QUIET
+        )
+        actions.send.click(
+            guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
+        )
         blocks = Context.root_block
         if blocks is not None:
             blocks.load(guard(self.restore), [self.looker.kept, session], self.outputs, **QUIET)
@@ -233,6 +240,30 @@ class PreparedHandlers:
             if not subject.dataset_id:
                 raise ConfigError("Open a prepared dataset first.")
             dataset = self.studio.datasets.get(subject.dataset_id)
-            return gr.update(value=str(data_choices.export_file(self.studio, dataset, suffix)))
+            path = data_choices.export_file(self.studio, dataset, suffix, subject.split)
+            return gr.update(value=str(path))
 
         return export
+
+    def push(self, subject: Subject, repo: str, public: bool) -> Iterator[str]:
+        """Upload the shown dataset with its card; what came of it is said beside the button."""
+        if not subject.dataset_id:
+            raise ConfigError("Open a prepared dataset first.")
+        dataset = self.studio.datasets.get(subject.dataset_id)
+        token = os.environ.get("HF_TOKEN")
+        if not token:
+            yield notice(
+                "error",
+                "There is no token: set HF_TOKEN where the studio is started, to one that may "
+                "write on the Hub.",
+            )
+            return
+        wanted = (repo or "").strip()
+        work = Work(lambda _: push(dataset, wanted, token=token, private=not public))
+        for _ in work.steps(every=1.0):
+            yield progress_bar(0, None, f"pushing to {wanted}")
+        try:
+            kind = "public" if public else "private"
+            yield notice("good", f"Pushed as a {kind} dataset with its card: {work.result()}")
+        except Exception as error:
+            yield notice("error", sentence(error))

@@ -7,6 +7,9 @@ from typing import Any
 
 from components.common import chips, compact, esc, notice, plural, thousands
 
+TELLING = 0.65
+"""Share of pairs from which on length alone is called telling."""
+
 # ---- cleaning -----------------------------------------------------------------------------------
 
 
@@ -79,6 +82,43 @@ def length_facts(found: Any, model: str) -> str:
         f'<p class="quiet">Counted with the tokenizer and template of {esc(model)}. {esc(told)}</p>'
     )
     return facts + by + refused
+
+
+def pair_report(report: Any) -> str:
+    """What lengths and places give away in a preference set, in a few plain sentences."""
+    longer, shorter = report.longer_wins, report.shorter_wins
+    guess = report.pick_longer
+    lines = [
+        f"The longer answer is the chosen one in {longer:.0%} of the pairs, the shorter one in "
+        f"{shorter:.0%}.",
+        f"Chosen answers have {report.chosen_length:,.0f} characters on average, rejected ones "
+        f"{report.rejected_length:,.0f}; the median ratio is {report.length_ratio:.2f}.",
+        f"Always picking the longer answer would be right {guess:.0%} of the time.",
+    ]
+    if report.first_wins is not None:
+        lines.append(f"The answer that stood first was chosen {report.first_wins:.0%} of the time.")
+    warned = ""
+    if max(guess, 1 - guess) >= TELLING:
+        kind = "long" if guess > 0.5 else "short"
+        warned = notice(
+            "warn",
+            f"Length alone tells the winner so often that a model will learn to write {kind} "
+            "answers.",
+            "Balance the pairs, cap the words of an answer, or watch the answers' length in "
+            "Compare.",
+        )
+    bar = (
+        f'<div class="share-bar" role="img" aria-label="{esc(lines[0])}">'
+        f'<i class="share-longer" style="width:{longer:.1%}">longer {longer:.0%}</i>'
+        f'<i class="share-same" style="width:{max(0.0, 1 - longer - shorter):.1%}"></i>'
+        f'<i class="share-shorter" style="width:{shorter:.1%}">shorter {shorter:.0%}</i></div>'
+    )
+    items = "".join(f"<li>{esc(line)}</li>" for line in lines)
+    return (
+        f'<section class="cleaning"><h4>Which answer was chosen, by length, in '
+        f'{plural(report.pairs, "pair")}</h4>{bar}<ul class="plain-list">{items}</ul></section>'
+        f"{warned}"
+    )
 
 
 def limit_cost(cut: Any) -> str:

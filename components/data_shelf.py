@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.data.browsing import GOOD, ReadRows, Rows, StoredRows
+from studio.data.preferences import PreferenceReport, preference_report
 from studio.errors import DataError
 from studio.workspace import new_id
 
@@ -121,6 +122,16 @@ class Shelf:
             subject.reading_id, subject.dataset_id, subject.split, subject.kind, subject.text,
         )  # fmt: skip
         return _kept(self._answers, key, lambda: rows.find(subject.kind, subject.text, progress))
+
+    def pairs(self, subject: Subject) -> PreferenceReport | None:
+        """What the lengths of a preference set's answers give away; None for other rows."""
+        rows = self.rows(subject)
+        if rows.type != "preference":
+            return None
+        if subject.reading_id:
+            return self.held(subject).reading.preference()
+        key = ("pairs", subject.dataset_id, subject.split)
+        return _kept(self._answers, key, lambda: preference_report(iter(rows.trainable())))
 
     def forget(self, dataset_id: str) -> None:
         """A dataset is gone: close what was open of it."""
