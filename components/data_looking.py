@@ -18,7 +18,6 @@ from studio.data.browsing import ALL, GOOD, ReadRows
 from studio.errors import DataError
 
 Updates = dict[Any, Any]
-_QUICK = 20_000  # rows searched at every letter; of more only at Enter
 
 
 class Looker:
@@ -55,12 +54,10 @@ class Looker:
             pager.filter.input(guard(self.narrow), [subject, pager.filter], outputs, **QUIET),
             pager.split.input(guard(self.switch), [subject, pager.split], outputs, **QUIET),
             pager.search.submit(
-                guard(self.search), [subject, pager.search], outputs,
-                trigger_mode="always_last", **QUIET,
+                guard(self.search), [subject, pager.search], outputs, **QUIET
             ),
-            pager.search.input(
-                guard(self.typed), [subject, pager.search], outputs,
-                trigger_mode="always_last", **QUIET,
+            pager.search.change(
+                guard(self.cleared), [subject, pager.search], outputs, **QUIET
             ),
         ]  # fmt: skip
         for move in moves:
@@ -172,10 +169,11 @@ class Looker:
         """To the other side of the split."""
         return self.show(replace(subject, split=split, at=0)) if subject.something else {}
 
-    def typed(self, subject: Subject, text: str) -> Iterator[Updates]:
-        """While typing, where that is quick; clearing the field always shows all rows again."""
-        if subject.something and (not text or len(self.shelf.rows(subject)) <= _QUICK):
-            yield from self.search(subject, text)
+    def cleared(self, subject: Subject, text: str) -> Any:
+        """An emptied search field shows all rows again at once."""
+        if text or not subject.text:
+            return {}
+        return self.show(replace(subject, text="", at=0))
 
     def search(self, subject: Subject, text: str) -> Iterator[Updates]:
         """Only rows that hold a text."""

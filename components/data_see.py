@@ -187,7 +187,7 @@ def _pager() -> Pager:
             elem_classes="filter", label="Which rows", elem_id="row-filter",
         )  # fmt: skip
         search = gr.Textbox(
-            show_label=False, container=False, placeholder="Search the rows", max_lines=1,
+            show_label=False, container=False, placeholder="Search, then Enter", max_lines=1,
             elem_id="row-search", label="Search",
         )  # fmt: skip
     progress = gr.HTML("", elem_classes="inline-notice")

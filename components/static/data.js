@@ -1,7 +1,8 @@
 /* Data: j and k (or the arrow keys) page through rows, / goes to the search field. */
 (() => {
   const typing = (node) =>
-    node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) ||
+    node && (node.isContentEditable ||
+      (/^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) && !/^(file|checkbox)$/.test(node.type)) ||
       node.getAttribute("role") === "slider" || node.getAttribute("role") === "tab");
   const visible = (node) => node && node.offsetParent !== null;
   const turns = { ArrowLeft: "row-previous", k: "row-previous", ArrowRight: "row-next", j: "row-next" };
