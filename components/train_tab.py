@@ -119,7 +119,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
         changes["dataset_name"] = recipe.dataset_name
     note = f"Every knob {why}."
     if wanted.get("knobs"):
-        note = f"Set as in the calculator; every other knob {why}."
+        note = f"Set as it was chosen; every other knob {why}."
     if parent:
         note += f" Starts from {parent.name}."
     return left.filled(recipe.with_(**changes), note)

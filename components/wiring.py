@@ -59,13 +59,12 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
     data, calculator, train = built["data"], built["calculator"], built["train"]
     compare, label = built["compare"], built["label"]
-    app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
 
-    def train_on(subject: Any) -> tuple[Any, Any]:
+    def train_on(subject: Any, knobs: Any) -> tuple[Any, Any]:
         dataset = place.studio.datasets.get(subject.dataset_id)
         wrote = dataset.provenance.get("run")  # verdicts: go on from the run that wrote the answers
         known = any(run.id == wrote for run in place.studio.runs.list())
-        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None)
+        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None, knobs=knobs)
         return asked, place.go("train")
 
     def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
@@ -89,7 +88,9 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     )
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
     compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
-    data.train.click(guard(train_on), data.subject, [train.opening, place.tabs], **QUIET)
+    data.train.click(
+        guard(train_on), [data.subject, data.knobs], [train.opening, place.tabs], **QUIET
+    )
     label.train_button.click(
         guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
     )

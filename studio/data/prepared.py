@@ -30,6 +30,7 @@ from studio.workspace import Workspace, new_id, write_json
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_DELETED = ".deleted-"
 _IN_MEMORY = 256 << 20
 
 __all__ = ["DatasetStore", "PreparedDataset", "tidy"]
@@ -185,6 +186,24 @@ class DatasetStore:
             raise DataError(f"There is no prepared dataset {identifier}.")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.workspace.cache / identifier, ignore_errors=True)
+
+    def set_aside(self, identifier: str) -> None:
+        """Remove a dataset so that `take_back` can undo it, until the next one is removed."""
+        folder = self.workspace.folder("datasets", identifier)
+        if not folder.is_dir():
+            raise DataError(f"There is no prepared dataset {identifier}.")
+        for old in self.workspace.datasets.glob(f"{_DELETED}*"):
+            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(self.workspace.cache / old.name.removeprefix(_DELETED), True)
+        folder.rename(folder.with_name(f"{_DELETED}{identifier}"))
+
+    def take_back(self, identifier: str) -> PreparedDataset:
+        """Undo `set_aside`; a `DataError` once another removal has made it final."""
+        folder = self.workspace.folder("datasets", identifier)
+        aside = folder.with_name(f"{_DELETED}{identifier}")
+        if not aside.is_dir():
+            raise DataError("That dataset is gone for good: another was deleted after it.")
+        return _read(aside.rename(folder))
 
     def _sample(self, alias: str) -> PreparedDataset:
         with self._preparing:

@@ -121,6 +121,11 @@ class Reading:
         """Rows without errors."""
         return len(self.good)
 
+    @property
+    def readable(self) -> int:
+        """Rows that could be converted and stored, the empty and the equal ones among them."""
+        return int(np.count_nonzero(self.flags & UNUSABLE == 0))
+
     def row(self, at: int) -> Row:
         """The `at`-th good row (from 0), as it would be trained on."""
         if not 0 <= at < len(self.good):
@@ -144,6 +149,12 @@ class Reading:
         where = int(self.good[at])
         return list(self._files)[self._file[where]], self._numbers[where]
 
+    def places(self) -> Iterator[tuple[str, int]]:
+        """(file, row number in it) of every converted row, good or not, in order."""
+        names = list(self._files)
+        for file, number in zip(self._file, self._numbers, strict=True):
+            yield names[file], number
+
     def find(self, number: int, file: str | None = None) -> int | None:
         """Position among the good rows of a file's row number; None where that row is not good."""
         same = np.array(self._numbers, np.int64)[self.good] == number
@@ -156,7 +167,7 @@ class Reading:
         """Positions of good rows from `start` on that hold `text`, whatever its case."""
         wanted = text.casefold()
         for at, raw in enumerate(self.spool.raw(self.good[start:]), start):
-            if any(wanted in found.casefold() for found in _texts(orjson.loads(raw))):
+            if any(wanted in found.casefold() for found in texts_within(orjson.loads(raw))):
                 yield at
 
     # ---- results --------------------------------------------------------------------------------
@@ -190,12 +201,13 @@ class Reading:
         self.close()
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_within(value: Any) -> Iterator[str]:
+    """Every text inside a row."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+            yield from texts_within(inner)
 
 
 def first_look(stream: Stream, sample: list[Row]) -> Inspection:
