@@ -12,11 +12,12 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-app test-browser check format chromium screenshots clean
+.PHONY: help run setup test test-unit test-app test-browser test-matrix check format chromium screenshots clean
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
 	@echo "make test         set up, then run all tests (unit, app, browser)"
+	@echo "make test-matrix  every objective with every method (a few minutes)"
 	@echo "make check        lint, format, types, import rule"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
@@ -30,6 +31,10 @@ test: test-unit test-app test-browser
 
 test-unit: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -n 2 --dist loadfile
+
+# Every objective with every method; writes the table in docs/methods.md.
+test-matrix: $(VENV)/.ready-dev
+	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER)))

@@ -107,7 +107,13 @@ class Left:
         untouched = (values[0], values[1]) == self._usual_before(before, runs)
         if before is None or untouched:
             values[:2] = usual_columns(runs)
-        return self._columns(values, runs) | {self.seen: now}
+            return self._columns(values, runs) | {self.seen: now}
+        # No values: others may have been chosen while this was being answered.
+        lists = {
+            choice: gr.update(choices=self._offered(at, runs))
+            for at, choice in enumerate(self.choices)
+        }
+        return lists | {self.seen: now}
 
     @staticmethod
     def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:

@@ -132,6 +132,11 @@ def widget(knob: Knob, value: Any, **settings: Any) -> Any:
             return gr.Textbox(max_lines=1, **common)
 
 
+def name_of(choice: str) -> str:
+    """An objective or a method as people write it: `dpo` -> `DPO`."""
+    return _NAMES.get(choice, choice)
+
+
 def help_of(name: str) -> str:
     """A knob's one line of help, ending in the field's own name."""
     return f"{knobs()[name].help} ({name})"

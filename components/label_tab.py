@@ -33,6 +33,9 @@ studioLabel(element, server, {
 """
 
 
+_KNOWN_NAME = "(seat, name) => seat?.name || name"
+
+
 @dataclass(frozen=True)
 class LabelHandles:
     """What `app.py` wires to other tabs.
@@ -74,22 +77,22 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
     new = _build_new_project()
 
+    blocks = Context.root_block
+    if blocks is not None:  # in the browser: an answer from the server could undo what was typed
+        blocks.load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
+    sit_down, taken = guard(_sit_down), [panel, seat, train]
     arrive = {
         "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen)),
         "inputs": [seat, project],
-        "outputs": [project, annotator, panel, new.box, new.dataset],
+        "outputs": [project, new.box, new.dataset],
     }
-    if Context.root_block is not None:
-        Context.root_block.load(**arrive, **QUIET)
-    if isinstance(tab, gr.Tab):
-        tab.select(**arrive, **QUIET)
+    for come in (blocks.load if blocks else None, tab.select if isinstance(tab, gr.Tab) else None):
+        if come is not None:
+            come(**arrive, **QUIET).then(sit_down, [project, annotator], taken, **QUIET)
     gr.on(
         [project.change, annotator.submit, annotator.blur],
-        guard(_sit_down),
-        [project, annotator],
-        [panel, seat, train],
-        **QUIET,
-    )
+        sit_down, [project, annotator], taken, **QUIET,
+    )  # fmt: skip
     panel.revealed(guard(lambda chosen: _offer(studio, chosen)), project, train, **QUIET)
     panel.blind(lambda: gr.Button(visible=False), None, train, **QUIET)
     new.create.click(
@@ -112,9 +115,12 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
 # ---- choosing what to label and who labels ------------------------------------------------------
 
 
+def _choices(projects: list[Project]) -> list[tuple[str, str]]:
+    return [(f"{p.name} \N{MIDDLE DOT} {plural(p.items, 'pair')}", p.id) for p in projects]
+
+
 def _projects(projects: list[Project], chosen: str | None) -> Any:
-    choices = [(f"{p.name} \N{MIDDLE DOT} {plural(p.items, 'pair')}", p.id) for p in projects]
-    return gr.Dropdown(choices=choices, value=_pick(projects, chosen))
+    return gr.Dropdown(choices=_choices(projects), value=_pick(projects, chosen))
 
 
 def _pick(projects: list[Project], chosen: str | None) -> str | None:
@@ -129,8 +135,7 @@ def _seated(project_id: str | None, name: str) -> dict[str, Any]:
 
 
 def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
-    kept = kept if isinstance(kept, dict) else {}
-    name, wanted = str(kept.get("name") or "me"), chosen or kept.get("project")
+    wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
         (f"{data.name} \N{MIDDLE DOT} {plural(sum(data.rows.values()), 'row')}", data.id)
@@ -139,8 +144,9 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     ]
     box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
-    seated = _seated(_pick(projects, wanted), name)
-    return _projects(projects, wanted), gr.Textbox(value=name), seated, box, datasets
+    if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
+        return gr.Dropdown(choices=_choices(projects)), box, datasets
+    return _projects(projects, wanted), box, datasets
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:

@@ -31,6 +31,7 @@ class RecipeForm:
         self.fields: dict[str, Any] = {}
         self.settled = gr.State(_FIRST)
         self.seen: Any = gr.State(())
+        self.restated: Any = gr.State(())
         self.started = gr.State("")
         """The id of the run that this browser started last."""
 
@@ -128,23 +129,22 @@ class RecipeForm:
             [widget.input for widget in leading],
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
         )  # fmt: skip
-        changes = [widget.change for widget in self.fields.values()]
-        texts = [self.yaml, self.command, self.start, self.trouble]
+        changes = [widget.change for widget in (*self.fields.values(), self.seen)]
+        texts = [self.yaml, self.command, self.start, self.trouble, self.restated]
         gr.on(
-            changes, guard(self.restate), fields, texts,
+            changes, guard(self.restate), {*fields, self.seen}, texts,
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
-        gr.on(
-            [self.yaml.change, self.seen.change],
-            guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+        self.restated.change(
+            guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET
+        )
         self.preset.input(guard(self.use_preset), self.preset, everything, **QUIET)
         self.apply.click(guard(self.use_yaml), self.yaml, [*everything, self.trouble], **QUIET)
         self.start.click(
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
-        lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen, self.start]
+        lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         inputs = {*fields, self.seen}
         blocks = Context.root_block
         if blocks is not None:
@@ -243,11 +243,13 @@ class RecipeForm:
             recipe = form.read(values)
         except StudioError as error:
             return {self.trouble: notice("error", sentence(error)), self.start: label}
+        text = recipe.to_yaml()
         return {
-            self.yaml: recipe.to_yaml(),
+            self.yaml: text,
             self.command: form.command(recipe),
             self.start: gr.update(value=label),
             self.trouble: "",
+            self.restated: (text, data[self.seen]),
         }
 
     def estimate(self, data: Mapping[Any, Any]) -> str:
@@ -259,7 +261,10 @@ class RecipeForm:
         return train_choices.estimate_line(self.studio, recipe)
 
     def freshen(self, data: Mapping[Any, Any]) -> Any:
-        """New datasets and runs appear in the lists; nothing is sent while there are none."""
+        """New datasets and runs appear in the lists; nothing is sent while there are none.
+
+        It sends no value: the form may have been filled anew while this was being answered.
+        """
         leading = ("objective", "method", "model_name_or_path")
         chosen = (data[self.fields[name]] for name in leading)
         now = (*train_choices.signature(self.studio), *chosen)
@@ -269,13 +274,11 @@ class RecipeForm:
         offered = train_choices.start_choices(
             self.studio, values["model_name_or_path"], values["method"]
         )
-        label = train_choices.start_label(self.studio, values["dataset_name"])
         return {
             self.fields["dataset_name"]: gr.update(
                 choices=train_choices.dataset_choices(self.studio, values["objective"])
             ),
             self.fields["start_from"]: gr.update(choices=offered, visible=len(offered) > 1),
-            self.start: gr.update(value=label),
             self.seen: now,
         }
 

@@ -82,9 +82,18 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
             return gr.skip()
         return filled(studio, left, wanted)
 
+    def copy(data: Mapping[Any, Any]) -> Any:
+        wanted = data[right.copied]
+        if not wanted:
+            return gr.skip()
+        run = studio.runs.get(wanted[0])
+        note = f"Every knob set as in {run.name}: change what you like and train."
+        return left.filled(run.recipe.with_(name=f"{run.name} copy"[:120]), note)
+
     everything = [*left.fields.values(), left.settled, left.note]
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening}, everything, **QUIET)
+    right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
     _endpoints(studio)
     return TrainHandles(opening, left.start, left.started, right.viewing, left.yaml, right.compare)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from components import form
 from components.common import (
     ago_text,
-    compact,
     duration_text,
     empty_state,
     esc,
     left_text,
     notice,
     plural,
+    section,
     thousands,
 )
 from components.history import History
@@ -30,10 +30,7 @@ STATES = {
     "failed": ("failed", "danger"),
     "interrupted": ("interrupted", "warn"),
 }
-METHODS = {"lora": "LoRA", "dora": "DoRA", "qlora": "QLoRA", "full": "full"}
-_SHOWN_LINES = 200
 _SHOWN_RUNS = 60
-_SHOWN_SAMPLES = 7
 
 
 # ---- the run in view ----------------------------------------------------------------------------
@@ -52,8 +49,8 @@ def nothing_yet() -> str:
 def headline(run: Any) -> str:
     """Name, state and origin of a run."""
     word, kind = STATES.get(run.state, (run.state, ""))
-    what = f"{METHODS.get(run.method, run.method)} {run.objective.upper()} of {run.model}"
-    facts = DOT.join(part for part in (what, rows_text(run), ago_text(run.created)) if part)
+    made = f"{what(run)} of {run.model}"
+    facts = DOT.join(part for part in (made, rows_text(run), ago_text(run.created)) if part)
     return (
         f'<div class="run-title"><h2 title="{esc(run.id)}">{esc(run.name)}</h2>'
         f'<span class="chip chip-{kind}">{esc(word)}</span></div>'
@@ -69,15 +66,12 @@ def rows_text(run: Any) -> str:
 
 
 def progress(run: Any, history: History) -> str:
-    """How far a run is, how long it still takes and how fast it goes."""
+    """How far a run is and how long it still takes."""
     share = run.step / run.total_steps if run.total_steps else 0.0
     steps = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
     parts = [steps]
     if run.state == "running":
         parts.append(left_text(run.eta_s) if steps else history.phase or "starting")
-        pace = history.tokens_per_second
-        if pace:
-            parts.append(f"{compact(pace)} tokens/s")
     elif run.state == "stopping":
         parts.append("ending with this step")
     elif run.state == "queued":
@@ -132,151 +126,72 @@ def final_loss(run: Any) -> float | None:
     return None
 
 
-# ---- samples ------------------------------------------------------------------------------------
-
-
-def samples(found: Sequence[Mapping[str, Any]]) -> str:
-    """The model's own answers to a few fixed prompts at step 0, n, ... last: watch it change."""
-    if not found:
-        return ""
-    prompts: dict[Any, list[Mapping[str, Any]]] = {}
-    for sample in found:
-        prompts.setdefault(sample.get("number", sample.get("prompt")), []).append(sample)
-    return f'<div class="samples">{"".join(_sample_card(each) for each in prompts.values())}</div>'
-
-
-def _sample_card(answers: Sequence[Mapping[str, Any]]) -> str:
-    picked = spread(stretches(answers), _SHOWN_SAMPLES)
-    rows = "".join(
-        f'<tr{" class=last" if at == len(picked) - 1 else ""}><th scope="row">{esc(steps)}</th>'
-        f"<td>{_answer(answer)}</td></tr>"
-        for at, (steps, answer) in enumerate(picked)
-    )
-    prompt = esc(answers[0]["prompt"])
-    return f'<table class="sample"><caption title="{prompt}">{prompt}</caption>{rows}</table>'
-
-
-def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(steps, answer), an answer that did not change told once: `45-89`."""
-    found: list[tuple[int, int, str]] = []
-    for sample in answers:
-        step, text = sample["step"], sample["answer"]
-        if found and found[-1][2] == text:
-            found[-1] = (found[-1][0], step, text)
-        else:
-            found.append((step, step, text))
-    return [
-        (f"{first}" if first == last else f"{first}\N{EN DASH}{last}", text)
-        for first, last, text in found
-    ]
-
-
-def _answer(text: str) -> str:
-    return esc(text.strip()) or '<span class="none">(nothing)</span>'
-
-
-def spread(things: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of a sequence, evenly, with the first and the last."""
-    if len(things) <= most:
-        return list(things)
-    return [things[round(i * (len(things) - 1) / (most - 1))] for i in range(most)]
-
-
-# ---- log ----------------------------------------------------------------------------------------
-
-
-def log_lines(events: Iterable[Mapping[str, Any]], wanted: str = "") -> str:
-    """The newest events, newest first, as lines; only those that contain every word of `wanted`."""
-    words = wanted.lower().split()
-    lines = []
-    matched = 0
-    for event in reversed(list(events)):
-        text = event_text(event)
-        if any(word not in text.lower() for word in words):
-            continue
-        matched += 1
-        if len(lines) < _SHOWN_LINES:
-            clock = time.strftime("%H:%M:%S", time.localtime(event.get("time", 0)))
-            lines.append(f"<div><time>{clock}</time><span>{esc(text)}</span></div>")
-    if not lines:
-        what = "No line contains that." if words else "Nothing has happened yet."
-        return f'<div class="log"><p class="none">{what}</p></div>'
-    rest = matched - len(lines)
-    more = f'<p class="none">{thousands(rest)} older lines</p>' if rest > 0 else ""
-    return f'<div class="log" tabindex="0" role="log">{"".join(lines)}{more}</div>'
-
-
-def event_text(event: Mapping[str, Any]) -> str:
-    """One event as a line of text."""
-    kind = event.get("kind", "")
-    step = event.get("step")
-    match kind:
-        case "log":
-            values = (
-                f"{name} {_figure(value)}"
-                for name, value in event.items()
-                if name not in ("kind", "time", "step")
-            )
-            return f"step {step}: {', '.join(values)}"
-        case "state":
-            error = event.get("error")
-            return f"{event.get('state')}{': ' + str(error) if error else ''}"
-        case "phase":
-            return str(event.get("text", ""))
-        case "start":
-            return f"training from step {step} of {event.get('total_steps')}"
-        case "checkpoint":
-            return f"checkpoint at step {step}"
-        case "resume":
-            return f"resumed from the checkpoint at step {step}"
-        case "note":
-            return str(event.get("message", ""))
-        case _:
-            rest = {key: value for key, value in event.items() if key not in ("kind", "time")}
-            return f"{kind} {rest or ''}".strip()
-
-
-def _figure(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 # ---- queue and runs -----------------------------------------------------------------------------
 
 
-def runs_list(runs: Sequence[Any], viewing: str | None, waiting: Sequence[str] = ()) -> str:
-    """Every run, newest first, as buttons that bring it into view."""
+def queue_list(waiting: Sequence[Any]) -> str:
+    """The runs that wait, in order, each with buttons that move it or take it off."""
+    rows = "".join(
+        f'<li><span class="place">{at + 1}</span><b>{esc(run.name)}</b>'
+        f'<span class="run-what">{esc(what(run))}</span><span class="moves">'
+        + _move(run, "up", "\N{UPWARDS ARROW}", "sooner", at == 0)
+        + _move(run, "down", "\N{DOWNWARDS ARROW}", "later", at == len(waiting) - 1)
+        + _move(run, "off", "Remove", "off the queue", False)
+        + "</span></li>"
+        for at, run in enumerate(waiting)
+    )
+    return f'{section("Queue")}<ol class="waiting">{rows}</ol>' if rows else ""
+
+
+def _move(run: Any, act: str, sign: str, says: str, off: bool) -> str:
+    return (
+        f'<button type="button" data-act="{act}" data-run="{esc(run.id)}" '
+        f'aria-label="{esc(run.name)}: {says}" title="{says}"{" disabled" if off else ""}>'
+        f"{sign}</button>"
+    )
+
+
+def runs_list(runs: Sequence[Any], viewing: str | None, overlaid: Sequence[str] = ()) -> str:
+    """Every run, newest first: a button brings it into view, a box lays it over that one."""
     if not runs:
         return ""
     names = {run.id: run.name for run in runs}
-    rows = "".join(_run_row(run, viewing, waiting, names) for run in runs[:_SHOWN_RUNS])
+    rows = "".join(_run_row(run, viewing, overlaid, names) for run in runs[:_SHOWN_RUNS])
     rest = len(runs) - _SHOWN_RUNS
     more = f'<p class="none">and {thousands(rest)} older</p>' if rest > 0 else ""
-    return f'<div class="runs" role="list">{rows}{more}</div>'
+    hint = "tick to lay over the run in view" if len(runs) > 1 else ""
+    return f'{section("Runs", hint)}<div class="runs" role="list">{rows}{more}</div>'
+
+
+def what(run: Any, names: Mapping[str, str] | None = None) -> str:
+    """`LoRA DPO · from first`."""
+    origin = f"from {(names or {}).get(run.parent, run.parent)}" if run.parent and names else ""
+    kind = f"{form.name_of(run.method)} {form.name_of(run.objective)}"
+    return DOT.join(part for part in (kind, origin) if part)
 
 
 def _run_row(
-    run: Any, viewing: str | None, waiting: Sequence[str], names: Mapping[str, str]
+    run: Any, viewing: str | None, overlaid: Sequence[str], names: Mapping[str, str]
 ) -> str:
     word, kind = STATES.get(run.state, (run.state, ""))
-    if run.state == "queued" and run.id in waiting:
-        word = f"waiting, {waiting.index(run.id) + 1} of {len(waiting)}"
     if run.state in ("running", "stopping") and run.total_steps:
         word += f" {run.step * 100 // run.total_steps} %"
     loss = final_loss(run)
     figures = [f"loss {loss:.3g}" if loss is not None else ""]
     figures.append(duration_text(run.train_seconds) if run.train_seconds else "")
-    origin = f"from {names.get(run.parent, run.parent)}" if run.parent else ""
-    what = DOT.join(
-        part
-        for part in (f"{METHODS.get(run.method, run.method)} {run.objective.upper()}", origin)
-        if part
+    viewed = run.id == viewing
+    ticked = " checked" if viewed or run.id in overlaid else ""
+    over = (
+        f'<input type="checkbox" data-over="{esc(run.id)}" '
+        f'aria-label="Lay {esc(run.name)} over the run in view"{ticked}'
+        f"{' disabled' if viewed else ''}>"
     )
-    current = ' aria-current="true"' if run.id == viewing else ""
     return (
-        f'<button type="button" class="run-row" role="listitem" data-run="{esc(run.id)}"{current} '
-        f'title="{esc(run.id)}"><b>{esc(run.name)}</b>'
+        f'<div class="run-line" role="listitem"{" data-viewed" if viewed else ""}>{over}'
+        f'<button type="button" class="run-row" data-run="{esc(run.id)}"'
+        f'{" aria-current=true" if viewed else ""} title="{esc(run.id)}"><b>{esc(run.name)}</b>'
         f'<span class="chip chip-{kind}">{esc(word)}</span>'
-        f'<span class="run-what">{esc(what)}</span>'
+        f'<span class="run-what">{esc(what(run, names))}</span>'
         f'<span class="run-figures">{esc(DOT.join(part for part in figures if part))}</span>'
-        f"<time>{esc(ago_text(run.created))}</time></button>"
+        f"<time>{esc(ago_text(run.created))}</time></button></div>"
     )

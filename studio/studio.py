@@ -66,8 +66,10 @@ class Studio:
     def warm_up(self) -> None:
         """Load the heavy libraries behind the page, and take up runs left in the queue."""
         self.worker.start()
-        for run in reversed(self.runs.list()):
-            if run.state == "queued" and not self.runs.held(run):
+        self.runs.empty_trash()
+        waiting = [run for run in self.runs.list() if run.state == "queued"]
+        for run in sorted(waiting, key=lambda run: run.place or run.created):
+            if not self.runs.held(run):
                 self.worker.enqueue(run.id)
 
     def close(self) -> None:
@@ -130,8 +132,14 @@ class Studio:
         return self.runs.get(run.id)
 
     def stop(self, run: str, now: bool = False) -> Run:
-        """Stop after the current step with everything saved, or at once."""
-        return self.runs.stop(run, now)
+        """Stop after the current step with everything saved, or at once; or take off the queue."""
+        stopped = self.runs.stop(run, now)
+        self.worker.take_off(stopped.id)
+        return stopped
+
+    def move(self, run: str, by: int) -> list[str]:
+        """Move a waiting run so many places in the queue (negative: sooner); the new order."""
+        return self.worker.move(self.runs.get(run).id, by)
 
     def resume(self, name: str) -> Run:
         """Queue a stopped, interrupted or failed run again, from its newest complete checkpoint."""
@@ -162,7 +170,14 @@ class Studio:
     def generate(self, request: GenerationRequest) -> Generation:
         """Start answering; returns a live handle at once."""
         generation = Generation(request)
-        self.worker.submit(generation)
+        elsewhere = [at for at, column in enumerate(request.columns) if column.endpoint]
+        generation.parts = len(elsewhere) + (len(elsewhere) < len(request.columns))
+        if elsewhere:
+            from studio.generation import endpoint
+
+            endpoint.start(generation, elsewhere)
+        if len(elsewhere) < len(request.columns):
+            self.worker.submit(generation)
         return generation
 
     def compare(

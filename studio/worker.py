@@ -100,7 +100,7 @@ class Worker:
         except Timeout:
             raise ConfigError(f"{run.name} is already in another process's hands.") from None
         self._runs.clear_stop(run)
-        self._runs.update(run_id, state="queued", error=None, eta_s=None)
+        self._runs.update(run_id, state="queued", error=None, eta_s=None, place=time.time())
         self._put_run(run_id, lock)
 
     def _put_run(self, run_id: str, lock: FileLock) -> None:
@@ -108,6 +108,31 @@ class Worker:
             self._queue.append((run_id, lock))
             self._wake.notify_all()
         self.start()
+
+    def take_off(self, run_id: str) -> bool:
+        """Let go of a run that waits, so that it can be resumed or deleted; False if none did."""
+        with self._wake:
+            for entry in self._queue:
+                if entry[0] == run_id:
+                    self._queue.remove(entry)
+                    entry[1].release()
+                    return True
+        return False
+
+    def move(self, run_id: str, by: int) -> list[str]:
+        """Move a waiting run so many places (negative: sooner); the new order, kept on disk."""
+        with self._wake:
+            order = list(self._queue)
+            at = next((i for i, (waiting, _) in enumerate(order) if waiting == run_id), None)
+            if at is None:
+                raise ConfigError("That run does not wait any more.")
+            entry = order.pop(at)
+            order.insert(max(0, at + by), entry)
+            self._queue = deque(order)
+        now = time.time()
+        for number, (waiting, _) in enumerate(order):
+            self._runs.update(waiting, place=now + number * 1e-3)
+        return [waiting for waiting, _ in order]
 
     def submit(self, job: Generation | Call) -> Future:
         """A generation, or any call that gets the model pool; served between training steps."""

@@ -7,6 +7,8 @@
       uploads/            files brought in through the page
       exports/            files made for download
       votes.db            labelling projects and votes (SQLite)
+      trash/<id>/         deleted runs, for a day
+      presets/<name>.yaml recipes saved by a person
       cache/              skeletons, reference log-probabilities: safe to delete
 
 Ids are made here, from a clock and chance, never from a name a person typed: a label cannot
@@ -115,6 +117,11 @@ class Workspace:
     @property
     def cache(self) -> Path:
         return self.home / "cache"
+
+    @property
+    def trash(self) -> Path:
+        """Deleted runs, for a day; on the same disk, so that moving there costs nothing."""
+        return self.home / "trash"
 
     @property
     def votes_url(self) -> str:

@@ -12,7 +12,14 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from studio.data.encodings import decode_head, line_decoder, open_bytes, open_text, text_encoding
+from studio.data.encodings import (
+    Note,
+    decode_head,
+    line_decoder,
+    open_bytes,
+    open_text,
+    text_encoding,
+)
 from studio.data.types import RawRow, RowError
 from studio.errors import DataError
 
@@ -22,8 +29,6 @@ MAX_OBJECT = 512 << 20
 """Bytes a file whose root is an object may have, since it is read whole."""
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"
-
-Note = Callable[[str], None]
 
 
 def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
@@ -115,7 +120,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
         return
     decode = line_decoder("utf-8", note, path.name)
     number = 0
-    with open_bytes(path) as file:
+    with open_bytes(path, note) as file:
         while line := file.readline(MAX_RECORD + 1):
             number += 1
             if number == 1:
@@ -129,7 +134,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
 
 def _read_wide_lines(path: Path, encoding: str, note: Note) -> Iterator[RawRow]:
     note(f"{path.name} is {encoding.upper()}.")
-    with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding, newline="\n") as file:
+    with open_bytes(path, note) as raw, io.TextIOWrapper(raw, encoding, newline="\n") as file:
         for number, line in enumerate(_text_lines(file), 1):
             if line.strip():
                 yield _parse_line(line.encode("utf-8", "surrogatepass"), number, path, None)

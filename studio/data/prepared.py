@@ -3,6 +3,7 @@ came about."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import threading
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow.parquet as pq
 
-from studio.data.cleaning import PrepareOptions, clean
+from studio.data.cleaning import clean
 from studio.data.given import GivenRows, given_format
-from studio.data.pipeline import Stream
+from studio.data.options import PrepareOptions
+from studio.data.reading import Reading, read_located
 from studio.data.sources import SAMPLES, Source, sample_path
 from studio.data.types import Progress
-from studio.data.writing import open_stream, write_splits
+from studio.data.writing import open_reading, write_splits
 from studio.errors import DataError, WorkspaceError, did_you_mean
 from studio.workspace import Workspace, new_id, write_json
 
@@ -115,7 +117,7 @@ class DatasetStore:
 
     def prepare(
         self,
-        source: Source,
+        source: Source | Reading,
         name: str | None = None,
         options: PrepareOptions | None = None,
         progress: Progress | None = None,
@@ -123,14 +125,23 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Read, recognise, check and clean `source`, and keep what is left under a new id.
 
+        A `Reading` is not read again; the options' format, mapping and limit were its own then.
         Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so;
         then
         nothing is left behind.
         """
         options = options or PrepareOptions()
-        stream = open_stream(source, options, progress)
         where = {"source": _shown(source), "options": options.recorded(), **(provenance or {})}
-        return self._keep(stream, name or _plain_name(stream.located.name), options, where)
+        with contextlib.ExitStack() as opened:
+            reading = (
+                source
+                if isinstance(source, Reading)
+                else opened.enter_context(
+                    open_reading(source, options, progress, self.workspace.cache)
+                )
+            )
+            called = name or _plain_name(reading.located.name)
+            return self._keep(reading, called, options, where, progress)
 
     def from_rows(
         self,
@@ -142,8 +153,10 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Keep rows that are already TRL rows of `type` (labels become a dataset through this)."""
         options = options or PrepareOptions(test_fraction=0.0, dedupe=False)
-        stream = Stream(GivenRows(name, rows), decided=given_format(type))
-        return self._keep(stream, name, options, dict(provenance or {}))
+        with read_located(
+            GivenRows(name, rows), decided=given_format(type), folder=self.workspace.cache
+        ) as reading:
+            return self._keep(reading, name, options, dict(provenance or {}))
 
     def list(self) -> list[PreparedDataset]:
         """All prepared datasets, newest first; half-written ones are not seen."""
@@ -188,16 +201,21 @@ class DatasetStore:
             return self.prepare(alias, alias, provenance={"sample": alias, "sha256": digest})
 
     def _keep(
-        self, stream: Stream, name: str, options: PrepareOptions, provenance: dict[str, Any]
+        self,
+        reading: Reading,
+        name: str,
+        options: PrepareOptions,
+        provenance: dict[str, Any],
+        progress: Progress | None = None,
     ) -> PreparedDataset:
+        stream = reading.stream
         identifier = new_id("dataset")
         folder = self.workspace.datasets / f".{identifier}"
         try:
             folder.mkdir()
-            cleaned = clean(stream, options, folder)
+            cleaned = clean(reading, options, progress)
             files = {split: folder / f"{split}.parquet" for split in cleaned.splits}
-            with cleaned.spool:
-                fingerprint = write_splits(cleaned, stream.format.type, files)
+            fingerprint = write_splits(reading, cleaned, files)
             dataset = PreparedDataset(
                 id=identifier,
                 name=self._free_name(name),
@@ -210,8 +228,8 @@ class DatasetStore:
                 created=time.time(),
                 folder=folder,
                 provenance=provenance,
-                problems=dict(stream.problems.counts),
-                notes=stream.notes,
+                problems=dict(reading.problems.counts),
+                notes=list(stream.notes),
             )
             write_json(folder / "dataset.json", dataset.as_dict())
             final = folder.rename(self.workspace.datasets / identifier)
@@ -255,7 +273,9 @@ def _plain_name(name: str) -> str:
     return name.rsplit("/", 1)[-1] or "dataset"
 
 
-def _shown(source: Source) -> Any:
+def _shown(source: Source | Reading) -> Any:
+    if isinstance(source, Reading):
+        return source.located.name
     if isinstance(source, list | tuple):
         return [str(item) for item in source]
     return str(source)

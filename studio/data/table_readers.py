@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.encodings import decode_head, open_bytes, open_text
-from studio.data.json_reader import MAX_RECORD, Note
+from studio.data.encodings import Note, decode_head, open_bytes, open_text
+from studio.data.json_reader import MAX_RECORD
 from studio.data.types import RawRow, RowError
 from studio.errors import DataError
 

@@ -51,6 +51,39 @@ class Problem:
         }
 
 
+class Notes(list[str]):
+    """What a person should know about a source, each thing once; called to add one.
+
+    Readers also tell it which file they read, so that it knows how much of the bytes is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = 0
+        self._total = 0
+        self._now: tuple[Any, int] | None = None
+
+    def __call__(self, text: str) -> None:
+        if text not in self:
+            self.append(text)
+
+    def expect(self, size: int) -> None:
+        """So many bytes are to be read."""
+        self._total += size
+
+    def watch(self, file: Any, size: int) -> None:
+        """`file` (open, of `size` bytes on disk) is the one read from here on."""
+        if self._now:
+            self._done += self._now[1]
+        self._now = (file, size)
+
+    def share(self) -> float | None:
+        """Share of the bytes read so far; None where sizes are not known."""
+        if not self._total or self._now is None or self._now[0].closed:
+            return None
+        return min(1.0, (self._done + self._now[0].tell()) / self._total)
+
+
 class RowError(Exception):
     """A converter's way to say why one row cannot be used; becomes a `Problem` with its row
     number."""

@@ -60,12 +60,10 @@ def load_tokenizer(reference: ModelRef) -> Any:
     return tokenizer
 
 
-def load_model(
-    reference: ModelRef, dtype: str = "auto", four_bit: dict[str, Any] | None = None
-) -> Any:
+def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None) -> Any:
     """A causal language model on this machine's device, in eval mode, its weights frozen.
 
-    `four_bit` holds BitsAndBytesConfig's `bnb_4bit_quant_type` and `bnb_4bit_use_double_quant`.
+    `bits` holds BitsAndBytesConfig's settings for a quantised base.
     """
     settings: dict[str, Any] = {
         "dtype": weights_dtype(dtype),
@@ -74,9 +72,9 @@ def load_model(
         "revision": reference.revision or "main",
         "local_files_only": _only_local(reference),
     }
-    if four_bit is not None:
+    if bits is not None:
         settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_compute_dtype=weights_dtype(dtype), **four_bit
+            bnb_4bit_compute_dtype=weights_dtype(dtype), **bits
         )
         settings["device_map"] = {"": device()}
     try:
@@ -90,8 +88,15 @@ def load_model(
         model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
     except Exception as error:
         raise ModelError(explain(error, reference.name, "model")) from error
-    if four_bit is None:
+    if bits is None:
         model.to(device())
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would repack the weights in place at the first answer on such a CPU: they
+            # change (their scales are rounded), and gradients no longer pass through them.
+            module.support_avx512bf16_for_cpu = False
+        if bits and bits.get("load_in_8bit") and hasattr(module, "init_8bit_state"):
+            module.init_8bit_state()  # else the first clone to answer takes the scales with it
     model.requires_grad_(False)
     return model.eval()
 
@@ -126,7 +131,10 @@ def share(model: Any) -> Any:
 
     Adapters, wrapped forwards and modes of the clone leave the original as it is.
     """
-    tensors = (*model.parameters(), *model.buffers())
+    tensors = [*model.parameters(), *model.buffers()]
+    for module in model.modules():  # bitsandbytes' 8-bit layers keep tensors in a state beside
+        beside = getattr(vars(module).get("state"), "__dict__", {})
+        tensors += [tensor for tensor in beside.values() if isinstance(tensor, torch.Tensor)]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
@@ -143,6 +151,25 @@ def load_adapter(model: Any, folder: Path, name: str = "default", trainable: boo
         raise ModelError(
             f"The adapter in {folder.parent.name}/{folder.name} does not fit this model: {error}"
         ) from error
+
+
+def merged(model: Any, folder: Path) -> Any:
+    """A copy of an unquantised base with an adapter added into its weights, frozen, in eval mode.
+
+    Raises `ModelError` for an adapter whose numbers cannot be added to weights.
+    """
+    adapted = load_adapter(copy.deepcopy(model), folder)
+    if not hasattr(adapted.base_model, "merge_and_unload"):
+        raise ModelError(
+            f"The adapter in {folder.parent.name} cannot be merged: it changes no weights. "
+            "Continue a LoRA run instead."
+        )
+    try:
+        whole = adapted.merge_and_unload(safe_merge=True)
+    except (ValueError, NotImplementedError, AttributeError) as error:
+        raise ModelError(f"PEFT cannot merge {folder.parent.name}: {error}") from error
+    whole.requires_grad_(False)
+    return whole.eval()
 
 
 def explain(error: Exception, name: str, what: str) -> str:

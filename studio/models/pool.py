@@ -17,7 +17,8 @@ from studio.errors import ModelError
 from studio.models import loading
 from studio.models.catalog import ModelRef, resolve
 from studio.recipe import Recipe
-from studio.training.runs import Run
+from studio.training.methods import METHODS
+from studio.training.runs import Run, RunStore
 
 KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
 KEEP_ADAPTERS = 4  # adapters held on one base
@@ -32,9 +33,14 @@ class Resident:
     model: Any
     tokenizer: Any
     fingerprint: str
+    location: str = ""
     used: float = 0.0
-    adapted: Any = None
-    adapters: dict[str, float] = field(default_factory=dict)
+    views: dict[str, Any] = field(default_factory=dict)
+    adapters: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def adapted(self, name: str) -> Any:
+        """The weight-sharing view that carries an adapter."""
+        return self.views[self.adapters[name][0]]
 
     @property
     def bytes(self) -> int:
@@ -47,6 +53,8 @@ class ModelPool:
 
     def __init__(self) -> None:
         self._residents: dict[tuple[Any, ...], Resident] = {}
+        self.training: tuple[str, Any] | None = None
+        """(run id, model) of the run that has its turn; usable between its steps."""
 
     def names(self) -> list[str]:
         """Labels of what is in memory, for the status strip."""
@@ -54,40 +62,64 @@ class ModelPool:
 
     def base(
         self, name: str, revision: str | None = None, dtype: str = "auto",
-        four_bit: dict[str, Any] | None = None,
+        bits: dict[str, Any] | None = None,
     ) -> Resident:  # fmt: skip
-        """The one copy of a base model, loaded if need be."""
-        return self._resident(resolve(name, revision), dtype, four_bit)
+        """The one copy of a base model, loaded if need be; `bits` as `loading.load_model` takes."""
+        return self._resident(resolve(name, revision), dtype, bits)
 
-    def base_of(self, recipe: Recipe) -> Resident:
-        """The base that a recipe's run trains on, in the precision it trains in."""
-        four_bit = None
-        if recipe.quantized:
-            four_bit = {
-                "bnb_4bit_quant_type": recipe.bnb_4bit_quant_type,
-                "bnb_4bit_use_double_quant": recipe.use_bnb_nested_quant,
-            }
-        return self.base(recipe.model_name_or_path, recipe.model_revision, recipe.dtype, four_bit)
+    def base_of(self, recipe: Recipe, runs: RunStore) -> Resident:
+        """The base that a recipe's run trains on, in the precision it trains in.
+
+        Where it, or the run it continues, starts from a run merged into its base, that is the
+        merged model.
+        """
+        return self._base_of(recipe, runs, quantization(recipe))
+
+    def _base_of(self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None) -> Resident:
+        first = recipe
+        while first.continues:
+            first = runs.get(first.start_from or "").recipe
+        if first.start_from:
+            return self._merged(runs.get(first.start_from), runs)
+        name, revision = recipe.model_name_or_path, recipe.model_revision
+        return self.base(name, revision, recipe.dtype, bits)
+
+    def _merged(self, parent: Run, runs: RunStore) -> Resident:
+        """A finished run as a model of its own: its adapter added into an unquantised base."""
+        if parent.weights is not None:
+            return self.of_folder(parent.weights, parent.name)
+        base = self._base_of(parent.recipe, runs, None)
+        key = (*base.key, "merged", parent.id)
+        resident = self._residents.get(key)
+        if resident is None:
+            folder = _adapter_of(parent, base)
+            self._make_room()
+            resident = Resident(
+                key, f"{base.name} with {parent.name}", loading.merged(base.model, folder),
+                base.tokenizer, f"{base.fingerprint}+{parent.id}", base.location,
+            )  # fmt: skip
+            self._residents[key] = resident
+        resident.used = time.monotonic()
+        return resident
 
     def of_folder(self, folder: Path, label: str) -> Resident:
         """A model from a folder of ours: a full fine-tune's weights."""
         return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
 
-    def _resident(
-        self, reference: ModelRef, dtype: str, four_bit: dict[str, Any] | None
-    ) -> Resident:
+    def _resident(self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> Resident:
         key = (
             reference.location, reference.revision or "main", loading.weights_dtype(dtype),
-            tuple(sorted(four_bit.items())) if four_bit else None,
+            tuple(sorted(bits.items())) if bits else None,
         )  # fmt: skip
         resident = self._residents.get(key)
         if resident is None:
             self._make_room()
             tokenizer = loading.load_tokenizer(reference)
-            model = loading.load_model(reference, dtype, four_bit)
-            label = reference.label + (" (4-bit)" if four_bit else "")
+            model = loading.load_model(reference, dtype, bits)
+            kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
+            label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
-            resident = Resident(key, label, model, tokenizer, stamp)
+            resident = Resident(key, label, model, tokenizer, stamp, reference.location)
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
@@ -102,39 +134,64 @@ class ModelPool:
         self._residents.pop(resident.key, None)
         release_memory()
 
-    def with_adapter(self, resident: Resident, run: Run) -> str:
-        """Load a run's adapter beside the base; the adapter's name in `resident.adapted`."""
-        if run.adapter is None:
-            raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
-        if run.base and run.base != resident.fingerprint:
-            raise ModelError(
-                f"{run.name} was trained on other weights than {run.model} holds now, so its "
-                "adapter does not belong on them. Train it again, or bring the old weights back."
-            )
-        stamp = (run.adapter / "adapter_config.json").stat().st_mtime
-        name = run.id
-        if resident.adapters.get(name) == stamp:
-            return name
-        if resident.adapted is None:
-            clone = loading.share(resident.model)
-            resident.adapted = loading.load_adapter(clone, run.adapter, name)
-        else:
-            if name in resident.adapters:
-                self._unload(resident, name)
-            while len(resident.adapters) >= KEEP_ADAPTERS:
-                self._unload(resident, next(iter(resident.adapters)))
-            loading.load_adapter(resident.adapted, run.adapter, name)
-        resident.adapted.eval()
-        resident.adapters[name] = stamp
+    def with_adapter(self, resident: Resident, run: Run, checkpoint: Path | None = None) -> str:
+        """Load a run's adapter, or a checkpoint's, beside the base; its name in `adapted`.
+
+        LoRA adapters share one view, so that their rows can share a batch; another method's
+        adapter gets a view of its own (PEFT holds one kind in a model).
+        """
+        folder = _adapter_of(run, resident, checkpoint)
+        stamp = (folder / "adapter_config.json").stat().st_mtime
+        name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
+        if name in resident.adapters:
+            if resident.adapters[name][1] == stamp:
+                return name
+            self._unload(resident, name)
+        while len(resident.adapters) >= KEEP_ADAPTERS:
+            self._unload(resident, next(iter(resident.adapters)))
+        kind = "lora" if METHODS[run.method].config == "LoraConfig" else name
+        view = resident.views.get(kind)
+        if view is None:
+            view = loading.share(resident.model)
+        resident.views[kind] = loading.load_adapter(view, folder, name).eval()
+        resident.adapters[name] = (kind, stamp)
         return name
 
     @staticmethod
     def _unload(resident: Resident, name: str) -> None:
-        resident.adapters.pop(name)
-        if resident.adapters:
-            resident.adapted.delete_adapter(name)
+        kind, _ = resident.adapters.pop(name)
+        if any(other == kind for other, _ in resident.adapters.values()):
+            resident.views[kind].delete_adapter(name)
         else:  # PEFT cannot be without any adapter: the view is made afresh
-            resident.adapted = None
+            del resident.views[kind]
+
+
+def _adapter_of(run: Run, resident: Resident, checkpoint: Path | None = None) -> Path:
+    """The folder of a run's adapter, if it belongs on these weights and writes answers."""
+    folder = checkpoint or run.adapter
+    if folder is None:
+        raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
+    if run.objective == "reward":
+        raise ModelError(f"{run.name} is a reward model: it scores answers and writes none.")
+    if run.base and run.base != resident.fingerprint:
+        raise ModelError(
+            f"{run.name} was trained on other weights than {run.model} holds now, so its "
+            "adapter does not belong on them. Train it again, or bring the old weights back."
+        )
+    return folder
+
+
+def quantization(recipe: Recipe) -> dict[str, Any] | None:
+    """What of `BitsAndBytesConfig` a recipe's base is loaded with; None for whole weights."""
+    if not recipe.quantized:
+        return None
+    if recipe.load_in_8bit:
+        return {"load_in_8bit": True}
+    return {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": recipe.bnb_4bit_quant_type,
+        "bnb_4bit_use_double_quant": recipe.use_bnb_nested_quant,
+    }
 
 
 def release_memory() -> None:

@@ -6,13 +6,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from studio.errors import TrainingError
-from studio.training import checkpoints
 from studio.training.runs import EventLog, Run, RunStore
 
 _SAVE_EVERY = 1.0  # seconds between writes of run.json
@@ -79,21 +77,17 @@ class Progress(TrainerCallback):
             return
         self.events.write("log", step=state.global_step, **values)
         self.metrics |= values
-        for key in ("loss", "eval_loss"):
-            if key in values and not math.isfinite(values[key]):
-                raise TrainingError(
-                    f"The {key.replace('_', ' ')} became {values[key]} at step "
-                    f"{state.global_step}. Lower learning_rate, or look for odd rows in the data; "
-                    "the last complete checkpoint is kept."
-                )
+        if not math.isfinite(values.get("eval_loss", 0.0)):
+            raise TrainingError(
+                f"The held-out loss became {values['eval_loss']} at step {state.global_step}. "
+                "Lower learning_rate, or look for odd rows in the data; the last complete "
+                "checkpoint is kept."
+            )
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        if folder.is_dir():
-            checkpoints.seal(folder)
-            self.events.write("checkpoint", step=state.global_step)
+        self.events.write("checkpoint", step=state.global_step)
 
 
 class Samples(TrainerCallback):

@@ -19,6 +19,7 @@ from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
 from studio.training import checkpoints, trainers
 from studio.training.callbacks import Progress, Samples
+from studio.training.objectives import OBJECTIVES
 from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
 from studio.training.runs import EventLog, Run, RunStore
 
@@ -63,6 +64,7 @@ def execute(
             "The full report is error.log in the run's folder."
         )
     finally:
+        pool.training = None
         store.clear_stop(run)
         events.write("state", state=state, error=error)
         events.close()
@@ -84,10 +86,12 @@ def _train(
     events.write("phase", text="reading the data")
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
-    resident = pool.base_of(recipe)
+    resident = pool.base_of(recipe, store)
     dressed = templates.dressed(resident.tokenizer, recipe.chat_template_path)
     resident = replace(resident, tokenizer=dressed)
-    trained_on = {run.base, store.get(recipe.start_from).base if recipe.start_from else ""}
+    trained_on = {run.base}
+    if recipe.continues:
+        trained_on.add(store.get(recipe.start_from or "").base)
     if trained_on - {"", resident.fingerprint}:
         raise TrainingError(
             f"{run.model} holds other weights now than the ones this run goes on from. "
@@ -105,13 +109,14 @@ def _train(
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
     prompts = sample_prompts(evaluation if evaluation is not None else train)
-    if every and prompts:
+    if every and prompts and OBJECTIVES[recipe.objective].answers:
         ask = _Asker(trainer, resident, prompts)
         trainer.add_callback(Samples(events, ask, every))
     if store.stop_asked(run):
         raise Cancelled("The run was stopped before its first step.")
     if resume is not None:
         events.write("resume", step=checkpoints.step_of(resume))
+    pool.training = (run.id, trainer.model)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if progress.stopped != "now":
         trainers.save_result(trainer, recipe, resident.tokenizer, run.folder)

@@ -221,6 +221,12 @@ def refusals(values: Any) -> Iterator[str]:
         yield "LoftQ corrects a 4-bit base; set load_in_8bit: false"
     if values.start_from and values.start_as == "continue":
         yield from _cannot_continue(method)
+    elif values.start_from and quantized:
+        yield (
+            "start_as: merge makes a base of 16 bits or more, which stays so; choose lora, or "
+            "start_as: continue"
+        )
+    yield from _objective_refusals(method, values)
     if method.prompted:
         yield from _prompt_refusals(method, values)
     targets = values.lora_target_modules
@@ -233,6 +239,7 @@ def refusals(values: Any) -> Iterator[str]:
         )
 
 
+_VIRTUAL_TOKENS = ("prompt_tuning", "p_tuning")
 _WHY_NOT_QUANTIZED = {
     "full": "rounded weights have no gradient",
     "last_layers": "rounded weights have no gradient",
@@ -258,6 +265,18 @@ def _cannot_continue(method: Method) -> Iterator[str]:
         yield (
             f"{method.label} is a way to start an adapter, and start_from brings a started one; "
             "choose lora or qlora, or start_as: merge"
+        )
+
+
+def _objective_refusals(method: Method, values: Any) -> Iterator[str]:
+    if values.objective == "reward" and method.moves_base:
+        yield f"PEFT cannot save {method.label} with a reward model's score; choose lora"
+    if values.objective == "reward" and method.name == "llama_adapter":
+        yield f"PEFT saves no score with a {method.label}; choose lora"
+    if values.objective in ("orpo", "cpo", "simpo") and method.name in _VIRTUAL_TOKENS:
+        yield (
+            f"TRL's experimental trainers count positions without {method.label}'s virtual "
+            "tokens; choose prefix_tuning or lora"
         )
 
 

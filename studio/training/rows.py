@@ -6,7 +6,9 @@ from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError, TrainingError
-from studio.recipe import OBJECTIVE_TYPES, Recipe
+from studio.recipe import Recipe
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES, conversion
 from studio.training.runs import Run, RunStore
 
 _SAMPLE_PROMPTS = 3
@@ -14,13 +16,24 @@ _SAMPLE_PROMPTS = 3
 
 def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
     """Refuse a dataset that the objective cannot learn from, saying what would work."""
-    wanted = OBJECTIVE_TYPES[recipe.objective]
-    if dataset.type not in wanted:
-        kinds = " or ".join(wanted).replace("_", " ")
+    objective = OBJECTIVES[recipe.objective]
+    if dataset.type not in objective.types:
+        kinds = " or ".join(objective.types).replace("_", " ")
+        instead = conversion(recipe.objective, dataset.type)
         raise DataError(
             f"{dataset.name} holds {dataset.type.replace('_', ' ')} rows, and "
-            f"{recipe.objective.upper()} learns from {kinds} rows. "
-            "Choose another dataset, or another objective."
+            f"{objective.label} learns from {kinds} rows. "
+            f"{instead[0].upper()}{instead[1:]}."
+        )
+    if recipe.completion_only_loss and dataset.type != "prompt_completion":
+        raise DataError(
+            f"completion_only_loss needs rows with a prompt and a completion, and {dataset.name} "
+            f"holds {dataset.type.replace('_', ' ')} rows; leave it empty, or use "
+            "assistant_only_loss for chats."
+        )
+    if recipe.assistant_only_loss and dataset.type == "language_modeling":
+        raise DataError(
+            f"assistant_only_loss needs chats, and {dataset.name} holds plain text; turn it off."
         )
 
 
@@ -41,18 +54,53 @@ def _trl_columns(rows: Any) -> Any:
 
 
 def parent_adapter(recipe: Recipe, store: RunStore) -> Any:
-    """Folder of the adapter to go on from; a sentence where there is none, or not for this base."""
+    """Folder of the adapter to go on training; None where the run begins a fresh one.
+
+    A sentence where there is nothing to start from, or it is not for this base or this method.
+    """
     if not recipe.start_from:
         return None
     parent = store.get(recipe.start_from)
-    if parent.adapter is None:
-        raise TrainingError(f"{parent.name} has no adapter to start from; it is {parent.state}.")
     if parent.model != recipe.model_name_or_path:
         raise ConfigError(
             f"{parent.name} was trained on {parent.model}, so a run that starts from it needs "
             f"model_name_or_path: {parent.model} (not {recipe.model_name_or_path})."
         )
+    if parent.objective == "reward":
+        raise ConfigError(
+            f"{parent.name} is a reward model; only a run that writes answers can be started from."
+        )
+    if recipe.start_as == "merge":
+        return _merges(recipe, parent)
+    if parent.adapter is None:
+        raise TrainingError(f"{parent.name} has no adapter to start from; it is {parent.state}.")
+    ours, theirs = METHODS[recipe.method], METHODS[parent.method]
+    if ours.config != theirs.config:
+        raise ConfigError(
+            f"{parent.name} holds a {theirs.label} adapter, which a {ours.label} run cannot "
+            f"continue; set method: {parent.method}, or start_as: merge."
+        )
+    if recipe.quantized and "+" in parent.base:
+        raise ConfigError(
+            f"{parent.name} was trained on a merged base, which is held in 16 bits or more; choose "
+            "a method that does not quantise, such as lora."
+        )
+    if recipe.objective == "reward":
+        raise ConfigError(
+            "A reward model scores and cannot continue an adapter that writes; set start_as: merge."
+        )
     return parent.adapter
+
+
+def _merges(recipe: Recipe, parent: Run) -> None:
+    if parent.adapter is None and parent.weights is None:
+        raise TrainingError(f"{parent.name} has nothing to merge; it is {parent.state}.")
+    theirs = METHODS[parent.method]
+    if theirs.prompted or parent.method == "llama_adapter":
+        raise ConfigError(
+            f"{parent.name} holds a {theirs.label} adapter, which changes no weights and so cannot "
+            "be merged; start from the base, or from a LoRA run."
+        )
 
 
 def sample_every(recipe: Recipe, steps: int) -> int:

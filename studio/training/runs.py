@@ -4,6 +4,7 @@ runs/<id>/
   recipe.yaml    what was asked for
   run.json       state, progress, lineage: replaced whole on every change
   events.jsonl   append-only log; readers hold a byte offset, a torn last line is left for later
+  label          the name a person gave it later, if any
   lock           held (flock) by the process that trains: how a killed run is told from a live one
   stop           exists while somebody asks the run to stop; says "step" or "now"
   checkpoints/   complete ones hold a manifest, see studio.training.checkpoints
@@ -13,6 +14,7 @@ runs/<id>/
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +28,8 @@ from studio.recipe import Recipe
 from studio.workspace import Workspace, new_id, write_durably, write_json
 
 LIVE = ("queued", "running", "stopping")
+TRASH_KEPT = 86400.0  # seconds that a deleted run can be brought back
+_LONGEST_NAME = 120
 RESUMABLE = ("stopped", "interrupted", "failed")
 
 
@@ -34,8 +38,9 @@ class Run:
     """A snapshot of a run's `run.json`, with its folder.
 
     `state` is one of queued, running, stopping, stopped, finished, failed, interrupted; times are
-    epoch seconds; `error` is a sentence for a person; `data` says which rows were used, and
-    `base` is the fingerprint of the weights that the run was trained on.
+    epoch seconds; `place` orders the waiting ones; `error` is a sentence for a person; `data`
+    says which rows were used, and `base` is the fingerprint of the weights that the run was
+    trained on.
     """
 
     id: str
@@ -48,6 +53,7 @@ class Run:
     total_steps: int = 0
     eta_s: float | None = None
     created: float = 0.0
+    place: float = 0.0
     started: float | None = None
     ended: float | None = None
     train_seconds: float = 0.0
@@ -84,9 +90,18 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
-    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Events from a byte offset on, and the offset to go on from; cheap when nothing is new."""
-        return read_events(self.folder / "events.jsonl", offset)
+    def events(self, offset: int = 0, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Events from a byte offset on, and the offset to go on from; cheap when nothing is new.
+
+        `limit` bytes are read at once where it is given; at the end the offset stays as it is.
+        """
+        return read_events(self.folder / "events.jsonl", offset, limit)
+
+    @property
+    def log_size(self) -> int:
+        """Bytes of the event log so far."""
+        path = self.folder / "events.jsonl"
+        return path.stat().st_size if path.exists() else 0
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json` and the API."""
@@ -96,12 +111,17 @@ class Run:
         return plain
 
 
-def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits."""
+def read_events(
+    path: Path, offset: int = 0, limit: int | None = None
+) -> tuple[list[dict[str, Any]], int]:
+    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits.
+
+    With a `limit` about so many bytes are read: at least one line where there is one.
+    """
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            block = file.read()
+            block = file.read() if limit is None else file.read(limit) + file.readline()
     except FileNotFoundError:
         return [], offset
     end = block.rfind(b"\n") + 1
@@ -176,6 +196,7 @@ class RunStore:
             plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
+        plain["name"] = _label(folder) or plain.get("name", "")
         known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
         return Run(**{**known, "folder": folder})
 
@@ -244,8 +265,23 @@ class RunStore:
     def clear_stop(run: Run) -> None:
         (run.folder / "stop").unlink(missing_ok=True)
 
+    def rename(self, identifier: str, name: str) -> Run:
+        """Give a run another label; its id and its folder stay.
+
+        The label has a file of its own, so that a run in progress cannot write over it.
+        """
+        run = self.get(identifier)
+        label = " ".join(name.split())
+        if not 0 < len(label) <= _LONGEST_NAME:
+            raise ConfigError(f"A run's name has 1 to {_LONGEST_NAME} characters.")
+        write_durably(run.folder / "label", label)
+        return self._read(run.id)
+
     def delete(self, identifier: str) -> None:
-        """Remove a run's folder; refused while it trains or while another run starts from it."""
+        """Put a run in the trash; refused while it trains or while another run starts from it.
+
+        `restore` brings it back until `empty_trash`.
+        """
         run = self.get(identifier)
         if run.live:
             raise ConfigError(f"{run.name} is {run.state}; stop it before deleting it.")
@@ -254,4 +290,30 @@ class RunStore:
             raise ConfigError(
                 f"{run.name} is what {', '.join(children)} started from; delete that first."
             )
-        shutil.rmtree(run.folder)
+        self.workspace.trash.mkdir(exist_ok=True)
+        os.utime(run.folder)  # the trash is emptied by age
+        run.folder.rename(self.workspace.trash / run.id)
+
+    def restore(self, identifier: str) -> Run:
+        """Bring a deleted run back; a `ConfigError` once the trash was emptied."""
+        folder = self.workspace.folder("trash", identifier)
+        if not folder.is_dir():
+            raise ConfigError(f"{identifier} is not in the trash any more.")
+        folder.rename(self.workspace.folder("runs", identifier))
+        return self.get(identifier)
+
+    def empty_trash(self, older_than: float = TRASH_KEPT) -> None:
+        """Remove for good what was deleted more than so many seconds ago."""
+        if not self.workspace.trash.is_dir():
+            return
+        for folder in self.workspace.trash.iterdir():
+            if time.time() - folder.stat().st_mtime >= older_than:
+                shutil.rmtree(folder)
+
+
+def _label(folder: Path) -> str:
+    """The name a person gave the run later, if any."""
+    try:
+        return (folder / "label").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -2,77 +2,90 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from peft import PeftModel
+from transformers import EarlyStoppingCallback
 
-from studio.errors import TrainingError
+from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints, methods
+from studio.training import checkpoints, starting
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES
+from studio.training.ours import RankBudget, ours
 
-_OURS = {"name", "objective", "method", "start_from", "sample_steps", "chat_template_path"}
+_OURS = {
+    "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
+    "chat_template_path",
+}  # fmt: skip
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
-
-
-def model_for(recipe: Recipe, resident: Resident, parent_adapter: Path | None) -> Any:
-    """What the trainer gets: a weight-sharing clone, with the parent's adapter when it goes on.
-
-    A full fine-tune changes its weights, so it takes a copy of its own.
-    """
-    if recipe.method == "full":
-        model = copy.deepcopy(resident.model)
-        model.requires_grad_(True)
-        return model
-    clone = loading.share(resident.model)
-    if parent_adapter is not None:
-        return loading.load_adapter(clone, parent_adapter, trainable=True)
-    return clone
+_LISTS = ("loss_weights",)
 
 
 def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
-    """TRL's SFTConfig or DPOConfig: every knob of the recipe that it knows, under the same name."""
-    config = SFTConfig if recipe.objective == "sft" else DPOConfig
+    """TRL's config of the objective: every knob of the recipe that it knows, by the same name."""
+    _, config = OBJECTIVES[recipe.objective].classes()
     known = {field.name for field in dataclasses.fields(config)}
     values = {
-        key: value
+        key: list(value) if key in _LISTS and value else value
         for key, value in recipe.model_dump().items()
         if key in known and key not in _OURS and value is not None
     }
-    for key in ("loss_type", "loss_weights"):
-        if recipe.objective == "sft":
-            values.pop(key, None)
-        elif key in values:
-            values[key] = list(values[key])
+    if "loss_type" in values:
+        losses = list(recipe.loss_type)
+        values["loss_type"] = losses if recipe.objective == "dpo" else losses[0]
     steps = planned_steps(recipe, rows)
-    on_cpu = loading.device().type == "cpu"
+    values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
     values |= {
         "output_dir": str(folder),
-        "use_cpu": on_cpu,
-        "bf16": not on_cpu and loading.weights_dtype(recipe.dtype) is torch.bfloat16,
-        "fp16": not on_cpu and loading.weights_dtype(recipe.dtype) is torch.float16,
-        "tf32": torch.cuda.is_available() or None,
-        "save_strategy": "steps",
-        "save_steps": recipe.save_steps or max(1, -(-steps // 10)),
-        "eval_strategy": ("steps" if recipe.eval_steps else "epoch") if has_eval else "no",
         "per_device_eval_batch_size": recipe.per_device_train_batch_size,
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
         "logging_first_step": True,
-        "report_to": "none",
+        "report_to": list(recipe.report_to) or "none",
         "disable_tqdm": True,
+        # TRL turns checkpointing on by default under its older name; both must say the same.
+        "gradient_checkpointing": recipe.activation_checkpointing,
+        "activation_checkpointing": recipe.activation_checkpointing,
+    }
+    return config(**values)
+
+
+def _device_settings(recipe: Recipe) -> dict[str, Any]:
+    on_cpu = loading.device().type == "cpu"
+    dtype = loading.weights_dtype(recipe.dtype)
+    return {
+        "use_cpu": on_cpu,
+        "bf16": not on_cpu and dtype is torch.bfloat16,
+        "fp16": not on_cpu and dtype is torch.float16,
+        "tf32": torch.cuda.is_available() or None,
         "dataloader_num_workers": 0,  # workers forked from a thread can hang
         "dataloader_pin_memory": torch.cuda.is_available(),
-        "gradient_checkpointing": recipe.activation_checkpointing,
     }
-    # TRL turns checkpointing on by default under its older name; both must say the same.
-    values["activation_checkpointing"] = recipe.activation_checkpointing
-    return config(**values)
+
+
+def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
+    """When to save and to evaluate; the best one can be kept only where both fall together."""
+    save = recipe.save_steps or max(1, -(-steps // 10))
+    if not recipe.load_best_model_at_end:
+        every = ("steps" if recipe.eval_steps else "epoch") if has_eval else "no"
+        return {"save_strategy": "steps", "save_steps": save, "eval_strategy": every}
+    if not has_eval:
+        raise ConfigError(
+            "load_best_model_at_end compares held-out losses, and this dataset has no test split; "
+            "prepare it with one, or set load_best_model_at_end: false."
+        )
+    often = recipe.eval_steps or save
+    return {
+        "save_strategy": "steps", "save_steps": max(1, round(save / often)) * often,
+        "eval_strategy": "steps", "eval_steps": often,
+        "metric_for_best_model": "eval_loss", "greater_is_better": False,
+    }  # fmt: skip
 
 
 def planned_steps(recipe: Recipe, rows: int) -> int:
@@ -88,29 +101,51 @@ def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
 ) -> Any:  # fmt: skip
-    """A ready SFTTrainer or DPOTrainer.
+    """A ready trainer of the recipe's objective.
 
-    DPO without a parent takes the base as reference (the adapter off); with one, TRL freezes a
-    copy of the parent's adapter and goes on training it.
+    Preference learning without a parent takes the base as reference (the adapter off); with one,
+    TRL freezes a copy of the parent's adapter and goes on training it.
     """
-    model = model_for(recipe, resident, parent_adapter)
-    fresh = recipe.uses_adapter and parent_adapter is None
+    trainer_class, _ = OBJECTIVES[recipe.objective].classes()
+    start = starting.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     settings: dict[str, Any] = {
-        "model": model,
+        "model": start.model,
         "args": arguments(recipe, folder, len(train), evaluation is not None),
         "train_dataset": train,
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,
         "callbacks": callbacks,
-        "peft_config": methods.peft_config(recipe) if fresh else None,
+        "peft_config": start.config,
     }
-    if recipe.objective == "dpo" and recipe.method == "full":
-        settings["ref_model"] = loading.share(resident.model)
-    trainer = SFTTrainer if recipe.objective == "sft" else DPOTrainer
+    if start.reference is not None:
+        settings["ref_model"] = start.reference
+    if recipe.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
     try:
-        return trainer(**settings)
-    except (ValueError, TypeError, RuntimeError) as error:
+        trainer = ours(trainer_class)(**settings)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
+    trainer.recipe = recipe
+    _mend(trainer, recipe, resident)
+    if recipe.method == "adalora":
+        trainer.add_callback(RankBudget(trainer.model))
+    if METHODS[recipe.method].moves_base:
+        _keep_initial(trainer.model, folder.parent / "initial")
+    return trainer
+
+
+def _mend(trainer: Any, recipe: Recipe, resident: Resident) -> None:
+    """Two places where PEFT and TRL do not meet."""
+    model = trainer.model
+    if recipe.method == "llama_adapter":
+        # Its wrapper remembers the forward of before TRL put the fused loss head in.
+        model.base_model.forward = model.base_model.model.forward
+    if recipe.quantized:
+        # TRL trains a quantised base's adapter in bfloat16. What is multiplied with weights kept
+        # wider (VeRA's random matrices; modules trained whole, on a CPU) must be as wide as they.
+        for name, tensor in model.named_parameters():
+            if ".modules_to_save." in name or ".vera_lambda_" in name:
+                tensor.data = tensor.data.to(resident.model.dtype)
 
 
 def _first_line(error: Exception) -> str:
@@ -118,14 +153,28 @@ def _first_line(error: Exception) -> str:
     return text[0] if text else type(error).__name__
 
 
+def _keep_initial(model: PeftModel, folder: Path) -> None:
+    """The adapter as it began, so that what is learned can be told from it (see `save_result`)."""
+    config = model.peft_config["default"]
+    start, config.init_lora_weights = config.init_lora_weights, True  # pyright: ignore[reportAttributeAccessIssue]
+    model.save_pretrained(str(folder), selected_adapters=["default"])
+    config.init_lora_weights = start  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) -> None:
-    """The adapter (or the whole model) with its tokenizer, complete or not there at all."""
+    """The adapter (or the whole model) with its tokenizer, complete or not there at all.
+
+    A method that moved the base is saved as a plain LoRA on the base as it was (PEFT's conversion:
+    twice the rank), so that everything else can use it like any other.
+    """
     name = "adapter" if recipe.uses_adapter else "model"
     temporary = run_folder / f".{name}.part"
+    settings: dict[str, Any] = {}
     if recipe.uses_adapter:
-        trainer.model.save_pretrained(temporary, selected_adapters=["default"])
-    else:
-        trainer.model.save_pretrained(temporary)
+        settings["selected_adapters"] = ["default"]
+    if METHODS[recipe.method].moves_base:
+        settings["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
+    trainer.model.save_pretrained(str(temporary), **settings)
     tokenizer.save_pretrained(temporary)
     _replace(temporary, run_folder / name)
 

@@ -10,7 +10,6 @@ import pytest
 from components import compare_tab, train_choices, train_tab
 from components.common import Session, Shell
 from components.comparison import Chat, Side, Turn, to_label, vote
-from components.train_watch import Shown, Watch
 from studio import Recipe
 from studio.generation.request import Answer, Sampling
 from studio.studio import Studio
@@ -34,17 +33,6 @@ def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
     return blocks, shell
 
 
-@pytest.fixture
-def watch(studio: Studio) -> Watch:
-    with gr.Blocks():
-        timer, session = gr.Timer(1.0), gr.State(Session())
-        with gr.Tabs() as tabs:
-            pass
-        watch = Watch(studio, Shell(studio, tabs, timer, session))
-        watch.lay_out()
-    return watch
-
-
 def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: str) -> Run:
     """A run on disk as if it had trained."""
     run = studio.runs.create(Recipe.defaults("sft", name="pocket-sft", **recipe))
@@ -62,57 +50,10 @@ def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: st
     )  # fmt: skip
 
 
-def is_skip(update: object) -> bool:
-    return isinstance(update, dict) and update == gr.skip()
-
-
 def test_both_tabs_build_and_keep_their_insides_private(studio: Studio):
     blocks, _ = page(studio)
     public = [fn.api_name for fn in blocks.fns.values() if fn.api_visibility == "public"]
     assert sorted(map(str, public)) == ["generate", "runs", "train"]
-
-
-def test_a_page_gets_everything_once_and_then_nothing(studio: Studio, watch: Watch):
-    ended(studio)
-    first = watch.look(Session(), Shown(), "", 0.6)
-    assert "Finished: loss 0.41 after 30 steps in 0:34." in first[watch.outcome]
-    assert first[watch.compare]["visible"] is True
-    assert first[watch.plots[0]]["value"] is not None
-    assert first[watch.plots[5]]["visible"] is False
-    assert "Mira." in first[watch.samples]
-    assert is_skip(watch.look(Session(), first[watch.shown], "", 0.6))
-
-
-def test_new_points_redraw_the_charts_and_leave_the_rest(studio: Studio, watch: Watch):
-    run = ended(studio)
-    shown = watch.look(Session(), Shown(), "", 0.6)[watch.shown]
-    log = EventLog(run.folder / "events.jsonl")
-    log.write("log", step=31, loss=0.4)
-    log.close()
-    then = watch.look(Session(), shown, "", 0.6)
-    assert watch.plots[0] in then and watch.log in then
-    assert watch.list not in then and watch.head not in then
-
-
-def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch: Watch):
-    ended(studio)
-    live = ended(studio, state="running")
-    ended(studio, state="failed")
-    lock = studio.runs.lock(live)
-    with lock:
-        found = watch.look(Session(), Shown(), "", 0.6)
-        assert found[watch.viewing] == live.id
-        assert found[watch.stop]["visible"] is True
-        chosen = watch.look(Session(run_id=studio.runs.list()[0].id), Shown(), "", 0.6)
-        assert chosen[watch.viewing] == studio.runs.list()[0].id
-
-
-def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watch: Watch):
-    ended(studio, state="running", steps=24)
-    found = watch.look(Session(), Shown(), "", 0.6)
-    assert "Interrupted at about step 24" in found[watch.outcome]
-    assert found[watch.resume]["visible"] is True
-    assert found[watch.stop]["visible"] is False
 
 
 def test_the_form_offers_what_fits(studio: Studio):
@@ -168,16 +109,6 @@ def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     project, pairs, aside = to_label(studio, comparison)
     assert (pairs, aside) == (1, {"identical": 1})
     assert studio.labels.get(project).provenance == {"comparison": comparison.id}
-
-
-def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: Watch):
-    """What one page asks, another sees: stopping lives in the workspace."""
-    run = ended(studio, state="running")
-    with studio.runs.lock(run):
-        watch.ask_stop(run.id)
-        found = watch.look(Session(), Shown(), "", 0.6)
-        assert "stopping" in found[watch.head]
-        assert found[watch.stop]["visible"] is False and found[watch.halt]["visible"] is True
 
 
 @pytest.fixture(scope="module")

@@ -62,8 +62,9 @@ def train(page: Page, name: str) -> None:
     """Start the run that the form describes, and see it to its end."""
 
     def short(text: str) -> str:
-        kept = [line for line in text.splitlines() if not line.startswith(("name:", "max_steps"))]
-        return "\n".join([f"name: {name}", *kept, "max_steps: 4", ""])
+        steep = {"name": name, "max_steps": 4, "warmup_steps": 0, "learning_rate": 0.01}
+        kept = [line for line in text.splitlines() if line.partition(":")[0] not in steep]
+        return "\n".join([*kept, *(f"{knob}: {value}" for knob, value in steep.items()), ""])
 
     apply_yaml(page, short)
     page.locator("#train-start").click()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from components import compare_views, train_views
+from components import compare_views, train_parts, train_views
 from components.comparison import Chat, Comparison, Side, Turn, column_choices, usual_columns
 from components.history import History
 from studio.generation.request import Answer, Sampling
+from studio.training.health import Finding
 
 EVIL = "<img src=x onerror=alert(1)>"
 SIDES = (Side("pocket (base)", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
@@ -33,28 +34,51 @@ def test_the_end_of_a_run_in_one_sentence():
 
 
 def test_runs_escape_their_names():
+    finding = Finding("nan", "danger", 3, EVIL, EVIL, EVIL)
     for markup in (
         train_views.headline(run()),
         train_views.progress(run(), History()),
         train_views.runs_list([run(parent="run-0")], "run-1"),
-        train_views.samples([{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]),
-        train_views.log_lines([{"kind": "note", "message": EVIL, "time": 0}]),
+        train_views.queue_list([run(state="queued")]),
+        train_parts.samples({EVIL: [{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]}),
+        train_parts.health([finding]),
+        train_parts.stage(EVIL, [EVIL]),
     ):
         assert "<img" not in markup
 
 
 def test_an_answer_that_stays_is_told_once():
     steps = [{"step": step, "answer": "same"} for step in (0, 10, 20)]
-    told = train_views.stretches([*steps, {"step": 30, "answer": "new"}])
-    assert told == [("0\N{EN DASH}20", "same"), ("30", "new")]
+    told = train_parts.stretches([*steps, {"step": 30, "answer": "new"}])
+    assert told == [("steps 0\N{EN DASH}20", "same"), ("step 30", "new")]
 
 
-def test_the_log_can_be_searched():
-    events = [
-        {"kind": "log", "step": step, "loss": 1.0, "time": 0.0} for step in range(3)
-    ] + [{"kind": "checkpoint", "step": 2, "time": 0.0}]  # fmt: skip
-    assert train_views.log_lines(events, "checkpoint").count("<div><time>") == 1
-    assert "No line contains that." in train_views.log_lines(events, "nowhere")
+def test_answers_of_several_runs_stand_beside_each_other():
+    told = {
+        name: [{"step": 9, "prompt": "Who?", "answer": f"I am {name}."}] for name in ("one", "two")
+    }
+    markup = train_parts.samples(told)
+    assert markup.index("I am one.") < markup.index("I am two.")
+    alone = train_parts.samples({**told, "three": []})
+    assert "run by run" in alone
+
+
+def test_a_healthy_run_has_no_card():
+    assert train_parts.health([]) == ""
+
+
+def test_the_latest_measurements_stand_in_tiles():
+    history = History()
+    history.add(
+        [
+            {"kind": "log", "step": 5, "time": 1.0, "loss": 0.5, "mean_token_accuracy": 0.9131,
+             "memory": 2.1e9, "epoch": 0.25},
+            {"kind": "log", "step": 5, "time": 1.0, "eval_loss": 0.6},
+        ]
+    )  # fmt: skip
+    tiles = train_parts.figures(run(state="running", live=True, eta_s=41.0), history)
+    for said in ("0.5<span>held out 0.6", "91.3 %", "2.1 GB", "0:41", "0.25"):
+        assert said in tiles
 
 
 def test_models_cannot_write_markup():

@@ -1,0 +1,280 @@
+"""The Train tab in the app: what travels to a page, the queue, deleting and naming."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from components import train_server, train_watch
+from components.common import Session, Shell
+from components.history import Histories
+from components.train_watch import Shown, Watch
+from studio import Recipe
+from studio.studio import Studio
+from studio.training.runs import EventLog, Run
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "home")
+
+
+@pytest.fixture
+def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
+    with gr.Blocks():
+        timer, session = gr.Timer(1.0), gr.State(Session())
+        with gr.Tabs() as tabs:
+            pass
+        watch = Watch(studio, Shell(studio, tabs, timer, session))
+        watch.lay_out()
+    # What is told in words of time is renewed every half minute; here the clock stands still.
+    monkeypatch.setattr(train_watch.time, "time", lambda: 1.0e9)
+    return watch
+
+
+def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: object) -> Run:
+    """A run on disk as if it had trained."""
+    run = studio.runs.create(Recipe.defaults("sft", **{"name": "pocket-sft", **recipe}))
+    log = EventLog(run.folder / "events.jsonl")
+    for step in range(1, steps + 1):
+        log.write("log", step=step, loss=1 / step, learning_rate=1e-4, mean_token_accuracy=0.5)
+    log.write("sample", step=steps, number=0, prompt="Who?", answer="Mira.")
+    log.close()
+    if state == "finished":
+        (run.folder / "adapter").mkdir()
+        (run.folder / "adapter" / "adapter_config.json").write_text("{}")
+    return studio.runs.update(
+        run.id, state=state, step=steps, total_steps=steps, metrics={"loss": 0.41},
+        train_seconds=34.0, data={"name": "pocket-sft", "rows": {"train": 1085}},
+    )  # fmt: skip
+
+
+def is_skip(update: object) -> bool:
+    return isinstance(update, dict) and update == gr.skip()
+
+
+class Page:
+    """A browser's side of the panel: keeps what it was sent, asks for the rest."""
+
+    def __init__(self, studio: Studio, run: str, *overlay: str):
+        self.feed = train_server.questions(studio, Histories())[0]
+        self.ask: dict = {"run": run, "overlay": overlay, "have": {}, "parts": {}, "log": {}}
+
+    def poll(self) -> dict:
+        reply = json.loads(json.dumps(self.feed(self.ask)))
+        for run, news in reply.get("runs", {}).items():
+            cursors = {part: news[part]["cursor"] for part in ("train", "held_out") if part in news}
+            self.ask["have"].setdefault(run, {}).update(cursors)
+        self.ask["parts"] |= {name: part["mark"] for name, part in reply.get("parts", {}).items()}
+        if "log" in reply:
+            self.ask["log"]["at"] = reply["log"]["at"]
+        return reply
+
+
+# ---- what travels -------------------------------------------------------------------------------
+
+
+def test_a_page_gets_everything_once_and_then_nothing(studio: Studio, watch: Watch):
+    run = ended(studio)
+    first = watch.look(Session(), Shown())
+    assert "Finished: loss 0.41 after 30 steps in 0:34." in first[watch.outcome]
+    assert first[watch.compare]["visible"] is True
+    assert f'data-run="{run.id}"' in first[watch.panel]
+    assert is_skip(watch.look(Session(), first[watch.shown]))
+
+
+def test_the_panel_gets_everything_once_and_then_only_what_is_new(studio: Studio):
+    run = ended(studio)
+    page = Page(studio, run.id)
+    first = page.poll()
+    assert first["runs"][run.id]["train"]["steps"] == list(range(1, 31))
+    assert "Mira." in first["parts"]["samples"]["body"]
+    assert [chart["title"] for chart in first["parts"]["plan"]["body"]][:1] == ["Loss"]
+    assert page.poll() == {}
+    log = EventLog(run.folder / "events.jsonl")
+    log.write("log", step=31, loss=0.4, epoch=0.5)
+    log.close()
+    then = page.poll()
+    assert then["runs"][run.id]["train"]["steps"] == [31]
+    assert set(then["parts"]) == {"figures"}
+    assert len(json.dumps(then)) < 1200
+
+
+def test_a_long_run_costs_a_page_a_few_hundred_bytes_a_poll(studio: Studio):
+    run = ended(studio, state="running", steps=1)
+    page = Page(studio, run.id)
+    path = run.folder / "events.jsonl"
+    sizes = []
+    for block in range(60):
+        steps = range(2 + 500 * block, 502 + 500 * block)
+        lines = [{"kind": "log", "step": step, "time": step, "loss": 1 / step} for step in steps]
+        with path.open("a") as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
+        sizes.append(len(json.dumps(page.poll())))
+    whole = len(json.dumps(Page(studio, run.id).poll()))
+    assert whole < 80_000  # 30,000 points, drawn as at most a thousand
+    # Where the points are thinned once more the whole table travels again, ever more rarely.
+    assert sum(sizes[-20:]) / 20 < whole / 4
+
+
+def test_a_million_points_stay_small():
+    from components.history import Table
+
+    table = Table()
+    for step in range(1_000_000):
+        table.add(step, {"loss": 1.0})
+    news = table.since(None)
+    assert news is not None and len(json.dumps(news)) < 60_000
+    table.add(1_000_000, {"loss": 1.0})
+    assert len(json.dumps(table.since(news["cursor"]))) < 300
+
+
+def test_two_runs_are_laid_over_one_another_with_what_differs(studio: Studio):
+    one = ended(studio, learning_rate=1e-3)
+    two = ended(studio, learning_rate=2e-3, name="second <b>")
+    first = Page(studio, one.id, two.id).poll()
+    assert set(first["runs"]) == {one.id, two.id}
+    compared = first["parts"]["compare"]["body"]
+    assert "learning_rate" in compared and "0.002" in compared
+    assert "lora_r" not in compared and "<b>" not in compared.replace("<b>s", "")
+    assert "second &lt;b&gt;" in compared
+
+
+def test_the_log_is_searched_and_read_on(studio: Studio):
+    run = ended(studio)
+    page = Page(studio, run.id)
+    page.ask["log"] = {"open": True, "query": "step 30"}
+    found = page.poll()["log"]
+    assert len(found["lines"]) == 1 and "loss 0.03333" in found["lines"][0][1]
+    assert "log" not in page.poll()
+    log = EventLog(run.folder / "events.jsonl")
+    log.write("note", message="step 30 was kept")
+    log.close()
+    assert [line for _, line in page.poll()["log"]["lines"]] == ["step 30 was kept"]
+
+
+@pytest.mark.parametrize(
+    "ask", [None, [], {}, {"run": 3}, {"run": "../../etc"}, {"run": "run-20260101-000000-0000"}]
+)
+def test_a_question_that_makes_no_sense_gets_nothing(studio: Studio, ask: object):
+    assert train_server.questions(studio, Histories())[0](ask) == {}
+
+
+def test_wrong_parts_of_a_question_are_passed_over(studio: Studio):
+    run = ended(studio)
+    ask = {"run": run.id, "overlay": 3, "have": [1], "parts": "x", "log": {"open": 1, "at": "x"}}
+    reply = train_server.questions(studio, Histories())[0](ask)
+    assert len(reply["runs"][run.id]["train"]["steps"]) == 30 and reply["log"]["fresh"]
+
+
+# ---- attaching ----------------------------------------------------------------------------------
+
+
+def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch: Watch):
+    ended(studio)
+    live = ended(studio, state="running")
+    ended(studio, state="failed")
+    with studio.runs.lock(live):
+        found = watch.look(Session(), Shown())
+        assert found[watch.viewing] == live.id
+        assert found[watch.stop]["visible"] is True
+        chosen = watch.look(Session(run_id=studio.runs.list()[0].id), Shown())
+        assert chosen[watch.viewing] == studio.runs.list()[0].id
+
+
+def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watch: Watch):
+    ended(studio, state="running", steps=24)
+    found = watch.look(Session(), Shown())
+    assert "Interrupted at about step 24" in found[watch.outcome]
+    assert found[watch.resume]["visible"] is True
+    assert found[watch.stop]["visible"] is False
+
+
+def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: Watch):
+    """What one page asks, another sees: stopping lives in the workspace."""
+    run = ended(studio, state="running")
+    with studio.runs.lock(run):
+        assert watch.ask_stop(run.id) == ""
+        found = watch.look(Session(), Shown())
+        assert "stopping" in found[watch.head]
+        assert found[watch.stop]["visible"] is False and found[watch.halt]["visible"] is True
+
+
+# ---- steering -----------------------------------------------------------------------------------
+
+
+def event(run: Run, act: str) -> gr.EventData:
+    return gr.EventData(None, {"run": run.id, "act": act})
+
+
+def queued(studio: Studio, *names: str) -> list[Run]:
+    """Runs that wait: the worker's thread is not started here."""
+    studio.worker.start = lambda: None  # type: ignore[method-assign]
+    runs = [studio.runs.create(Recipe.defaults("sft", name=name)) for name in names]
+    for run in runs:
+        studio.worker.enqueue(run.id)
+    return runs
+
+
+def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: Watch):
+    one, two, three = queued(studio, "one", "two", "three")
+    watch.pick(Session(), "", (), event(three, "up"))
+    assert studio.worker.queued == [one.id, three.id, two.id]
+    watch.pick(Session(), "", (), event(one, "off"))
+    assert studio.worker.queued == [three.id, two.id]
+    assert studio.runs.get(one.id).state == "stopped"
+    shown = watch.look(Session(), Shown())[watch.queue]
+    assert shown.index("three") < shown.index("two") and "one: sooner" not in shown
+    assert watch.go_on(one.id) == ""  # its lock was let go, so it can wait again at once
+    assert studio.worker.queued == [three.id, two.id, one.id]
+
+
+def test_the_order_of_the_queue_outlives_the_studio(studio: Studio):
+    one, two = queued(studio, "one", "two")
+    studio.move(two.id, -1)
+    for run in (one, two):
+        studio.worker.take_off(run.id)
+    again = Studio(studio.workspace.home)
+    again.worker.start = lambda: None  # type: ignore[method-assign]
+    again.warm_up()
+    assert again.worker.queued == [two.id, one.id]
+
+
+def test_deleting_can_be_undone(studio: Studio, watch: Watch):
+    run = ended(studio)
+    trouble, gone, box, said, _ = watch.remove(run.id, Session(run_id=run.id))
+    assert (trouble, gone, box["visible"]) == ("", run.id, True)
+    assert "Deleted pocket-sft." in said
+    assert studio.runs.list() == []
+    *_, session = watch.bring_back(run.id, Session())
+    assert session.run_id == run.id
+    assert studio.runs.get(run.id).adapter is not None
+
+
+def test_what_forbids_deleting_is_said_in_place(studio: Studio, watch: Watch):
+    parent = ended(studio)
+    ended(studio, name="child", start_from=parent.id)
+    trouble, *rest = watch.remove(parent.id, Session())
+    assert "child" in trouble and all(is_skip(update) for update in rest)
+
+
+def test_a_run_is_renamed_also_while_it_trains(studio: Studio, watch: Watch):
+    run = ended(studio, state="running")
+    with studio.runs.lock(run):
+        _, _, trouble = watch.give_name(run.id, "  my   run ")
+        studio.runs.save(run)  # the trainer's own snapshot knows nothing of the new name
+        assert trouble == "" and studio.runs.get(run.id).name == "my run"
+    box, _, trouble = watch.give_name(run.id, " ")
+    assert box["visible"] is True and "1 to 120 characters" in trouble
+
+
+def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
+    one, two = ended(studio), ended(studio, name="two")
+    _, over = watch.pick(Session(), two.id, (), event(one, "over"))
+    assert over == (one.id,)
+    found = watch.look(Session(run_id=two.id), Shown(), over)
+    assert f'data-overlay="{one.id}"' in found[watch.panel]
+    assert watch.pick(Session(), two.id, over, event(one, "over"))[1] == ()

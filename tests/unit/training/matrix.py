@@ -1,0 +1,113 @@
+"""One cell of the matrix: an objective with a method on the pocket model, checked to the bit."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from studio.errors import ConfigError, TrainingError
+from studio.models import loading
+from studio.models.pool import ModelPool
+from studio.recipe import Recipe
+from studio.training import starting, trainers
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES
+from tests.unit.training.conftest import preference_rows, sft_rows
+
+_POOL = ModelPool()
+# Small enough for a cell in well under a second.
+_SMALL = {
+    "max_steps": 1, "per_device_train_batch_size": 2, "max_length": 48, "lora_r": 4,
+    "learning_rate": 1e-2, "sample_steps": 0, "warmup_steps": 0, "num_virtual_tokens": 4,
+    "lora_target_modules": ("q_proj", "v_proj", "down_proj"), "lr_scheduler_type": "constant",
+    "feedforward_modules": ("down_proj",), "adapter_layers": 2, "save_steps": 100,
+}  # fmt: skip
+
+
+def recipe_of(objective: str, method: str, **changes: Any) -> Recipe:
+    values = {**_SMALL, "label_smoothing": 0.0, **changes}
+    if method == "adalora":  # its ranks need a step to be cut in
+        values["max_steps"] = 2
+    return Recipe.defaults(objective, method, **values)
+
+
+def rows_of(objective: str) -> Dataset:
+    rows = sft_rows(4) if objective == "sft" else preference_rows(4)
+    return Dataset.from_list(rows)
+
+
+def cell(objective: str, method: str, **changes: Any) -> str:
+    """`trained`, or the sentence it is refused with; raises AssertionError when it lies."""
+    try:
+        recipe = recipe_of(objective, method, **changes)
+    except ConfigError as refusal:
+        return str(refusal)
+    resident = _POOL.base_of(recipe, None)  # pyright: ignore[reportArgumentType]
+    base = [tensor.detach().clone() for tensor in resident.model.state_dict().values()]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        try:
+            trainer = trainers.build(
+                recipe, resident, None, rows_of(objective), None, home / "checkpoints", []
+            )
+        except TrainingError as refusal:
+            return str(refusal)
+        _check_training(trainer)
+        trainers.save_result(trainer, recipe, resident.tokenizer, home)
+        _check_reload(trainer, recipe, resident, home)
+    after = resident.model.state_dict().values()
+    assert all(torch.equal(a, b) for a, b in zip(base, after, strict=True)), "the base moved"
+    return "trained"
+
+
+def _check_training(trainer: Any) -> None:
+    """Every group of trainable tensors moves, and nothing else does."""
+    model = trainer.model
+    before = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
+    trains = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+    assert trains
+    trainer.train()
+    moved = {
+        name for name, tensor in model.named_parameters() if not torch.equal(tensor, before[name])
+    }
+    assert moved and moved <= trains, sorted(moved - trains)[:3]
+    # A LoRA's first matrix has no gradient while the second is zero: one step moves half of them.
+    assert len(moved) >= len(trains) / 4, (len(moved), len(trains))
+
+
+def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> None:
+    """What was saved, loaded by PEFT and transformers alone, says the same."""
+    model = trainer.model.eval()
+    ids = resident.tokenizer("Who is the baker?", return_tensors="pt")["input_ids"]
+    reward = recipe.objective == "reward"
+    kind = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
+    if recipe.uses_adapter:
+        base = loading.share(resident.model)
+        if reward:
+            base = starting._with_score(base, recipe)
+        again = PeftModel.from_pretrained(base, home / "adapter").eval()
+        widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
+        for name, tensor in again.named_parameters():
+            tensor.data = tensor.data.to(widths[name])  # bfloat16 where the base is quantised
+    else:
+        again = kind.from_pretrained(home / "model", dtype=torch.float32).eval()
+    with torch.no_grad():
+        said, says = model(input_ids=ids).logits, again(input_ids=ids).logits
+    # PiSSA comes back as another sum of the same matrices, and AdaLoRA by the ranks it kept.
+    exact = not METHODS[recipe.method].moves_base
+    torch.testing.assert_close(says, said, atol=1e-5 if exact else 1e-3, rtol=1e-4)
+    if not reward:
+        asked = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "do_sample": False}
+        with torch.no_grad():
+            answers = [m.generate(**asked, max_new_tokens=4).tolist() for m in (model, again)]
+        assert answers[0] == answers[1]
+
+
+def everything() -> list[tuple[str, str]]:
+    return [(objective, method) for objective in OBJECTIVES for method in METHODS]
