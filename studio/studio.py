@@ -17,6 +17,7 @@ from studio.hardware import Hardware, detect, memory_now
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
+from studio.scoring import ScoreRequest, Scoring
 from studio.training.rows import check_fit, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.worker import Worker
@@ -166,6 +167,18 @@ class Studio:
         if len(elsewhere) < len(request.columns):
             self.worker.submit(generation)
         return generation
+
+    def score(self, request: ScoreRequest) -> Scoring:
+        """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
+        scoring = Scoring(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.scoring.measure import score
+
+            score(scoring, pool, self.runs)
+
+        self.worker.submit(work)
+        return scoring
 
     def compare(
         self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None
