@@ -20,7 +20,7 @@ from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
 from studio.training.rows import check_fit, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
-from studio.worker import Worker
+from studio.worker import Future, Worker
 from studio.workspace import Workspace
 
 
@@ -179,6 +179,19 @@ class Studio:
 
         self.worker.submit(work)
         return scoring
+
+    def read_answer(
+        self, columns: Sequence[Column], prompt: list[Message] | str,
+        answer: str | tuple[int, ...], raw: bool = False,
+    ) -> Future:  # fmt: skip
+        """An answer token by token under every column; `result()` is an `AnswerReading`."""
+
+        def work(pool: Any) -> Any:
+            from studio.scoring.tokens import read_answer
+
+            return read_answer(columns, prompt, answer, pool, self.runs, raw)
+
+        return self.worker.submit(work)
 
     def compare(
         self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None

@@ -13,7 +13,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
-from studio.errors import ConfigError
+from studio.errors import ConfigError, StudioError
 from studio.generation.request import Column, Sampling
 from studio.models.catalog import resolve
 from studio.scoring import ScoreRequest, Scoring, load_rows
@@ -151,3 +151,24 @@ def test_cancel_and_refusals(studio: Studio, sft: Run) -> None:
         studio.score(ScoreRequest(columns(sft), rows, ("rouge",)))
     with pytest.raises(ConfigError, match="needs a pattern"):
         studio.score(ScoreRequest(columns(sft), rows, ("regex",)))
+
+
+def test_an_answer_token_by_token(studio: Studio, dpo: Run) -> None:
+    prompt, answer = preference_rows(1)[0]["prompt"], "Gladly: blue."
+    reading = studio.read_answer(columns(dpo), prompt, answer).result(60)
+    assert "".join(token.text for token in reading.tokens) == answer
+    for at, adapter in enumerate((None, dpo.adapter)):
+        known = completion_logps(adapter, prompt, [{"role": "assistant", "content": answer}])
+        count = len(reading.tokens)  # the template's own end of turn follows
+        assert [t.logps[at] for t in reading.tokens] == pytest.approx(known[:count], abs=1e-4)
+    for token in reading.tokens:
+        best = token.likeliest[1]
+        assert len(best) == 5 and best[0][1] == max(logp for _, logp in best)
+        assert token.ratio(1) == pytest.approx(token.logps[1] - token.logps[0])
+    assert reading.rewards[0] is None
+    assert reading.rewards[1] == pytest.approx(0.1 * (reading.sums[1] - reading.sums[0]))
+    with pytest.raises(StudioError, match="one base"):
+        odd = (*columns(dpo), Column("./other", label="other"))
+        studio.read_answer(odd, prompt, answer).result(60)
+    nothing = studio.read_answer(columns(dpo), prompt, "").result(60)
+    assert "no text to read" in (nothing.errors[0] or "") and not nothing.tokens
