@@ -1,26 +1,24 @@
 """Two columns through the studio beside stock transformers: time, first token, memory.
 
-    python -m benchmarks.compare                # the pocket model and a random 100 M one, on the CPU
     python -m benchmarks.compare --repeats 9
 
-Arms: `studio` streams base and tuned together from one copy of the weights; `two` is two sequential
-`generate` calls of stock transformers and PEFT on two loaded copies; `one` is the base alone.
-Answers are checked to be equal first. Times are medians of interleaved repeats in one process;
-memory is the growth of the resident set over the imports, each arm in a process of its own.
+On the CPU the pocket model and a random one of 100 million parameters. Arms: `studio` streams base
+and tuned together from one copy of the weights; `two` is two sequential `generate` calls of stock
+transformers and PEFT on two loaded copies; `one` is the base alone. Answers are checked to be equal
+first. Times are medians of interleaved repeats in one process; memory is the growth of the resident
+set over the imports, each arm in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +146,12 @@ class StockArm:
                     eos_token_id=self.tokenizer.eos_token_id,
                 )
                 ids.append(out[0, inputs["input_ids"].shape[1] :].tolist())
-        ends = {self.tokenizer.eos_token_id}
-        return {"wall": time.perf_counter() - begun, "first": stamps[1] - begun,
-                "ids": [[token for token in each if token not in ends] for each in ids]}  # fmt: skip
+        end = self.tokenizer.eos_token_id
+        return {
+            "wall": time.perf_counter() - begun,
+            "first": stamps[1] - begun,
+            "ids": [[token for token in each if token != end] for each in ids],
+        }
 
     def close(self) -> None:
         """Nothing to end."""
@@ -166,18 +167,18 @@ def times(home: Path, model: str, run: str, repeats: int) -> dict[str, Any]:
     """Interleaved repeats of all arms, after one unmeasured round that checks the answers."""
     arms = {name: arm(name, home, model, run) for name in ARMS}
     warm = {name: each() for name, each in arms.items()}
-    equal = (
-        warm["studio"]["ids"] == warm["two"]["ids"] and warm["one"]["ids"] == warm["two"]["ids"][:1]
-    )
+    known = warm["two"]["ids"]
+    equal = warm["studio"]["ids"] == known and warm["one"]["ids"] == known[:1]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS}
     for at in range(repeats):
         for name in ARMS[at % 3 :] + ARMS[: at % 3]:
             found[name].append(arms[name]())
     for each in arms.values():
         each.close()
-    median: Callable[[str, str], float] = lambda name, what: statistics.median(
-        result[what] for result in found[name]
-    )
+
+    def median(name: str, what: str) -> float:
+        return statistics.median(result[what] for result in found[name])
+
     return {
         "equal": equal,
         "lengths": [len(ids) for ids in warm["two"]["ids"]],
@@ -268,6 +269,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Peak figures are the process's own; children report theirs themselves.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main()
