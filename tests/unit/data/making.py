@@ -3,9 +3,22 @@
 import json
 import random
 
-WORDS = (
-    "river stone lamp wolf green seven quiet engine paper cloud bridge salt winter honey".split()
-)
+WORDS = [
+    "river",
+    "stone",
+    "lamp",
+    "wolf",
+    "green",
+    "seven",
+    "quiet",
+    "engine",
+    "paper",
+    "cloud",
+    "bridge",
+    "salt",
+    "winter",
+    "honey",
+]
 
 
 def said(chance: random.Random, count: int = 12) -> str:
