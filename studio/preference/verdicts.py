@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.preference.items import Vote
+from studio.preference.items import UNDECIDED, Vote
 
 RULE = (
     "One row an item, by the majority of its current votes (more than half, skips not counted). "
@@ -38,7 +38,9 @@ def decide(votes: Sequence[Vote]) -> Verdict:
     """The majority verdict of an item's current votes."""
     if not votes:
         return Verdict(None, why_not="not labelled yet")
-    counted = [vote for vote in votes if vote.choice != "skip"]
+    if any(vote.choice == "broken" for vote in votes):
+        return Verdict(None, why_not="flagged as broken")
+    counted = [vote for vote in votes if vote.choice not in UNDECIDED]
     if not counted:
         return Verdict(None, why_not="skipped")
     choice, count = Counter(vote.choice for vote in counted).most_common(1)[0]
