@@ -214,10 +214,12 @@ window.studioCharts = (host) => {
     const head = canvas.parentNode.querySelector(".chart-legend"), values = view.hover !== null;
     const at = values && lines.length ? view.hover : null;
     const step = view.hover, epoch = store[view.runs[0]?.id]?.epoch;
-    const shown = chart.small && view.runs.length === 1 ? lines.filter(line => !line.dots) : lines;
+    const several = view.runs.length > 1, plain = chart.small || several || chart.lines.length > 1;
+    let shown = plain ? lines.filter(line => !line.dots) : lines;
+    if (several && at === null) shown = [];  // the table below says which colour is whose
     const parts = shown.map(line => {
       if (at === null) return chip(line, chart, shown.length === 1 ? line.y.at(-1) : undefined);
-      return chip(line, chart, line.y[nearest(line.raw.x, at)]);
+      return chip(several ? {...line, who: ""} : line, chart, line.y[nearest(line.raw.x, at)]);
     });
     if (shown.length === 1 && at === null) parts[0].querySelector("i").remove(), parts[0].firstChild.remove();
     head.replaceChildren(...parts);
