@@ -1,95 +1,182 @@
-"""Rows as a person reads them and as a trainer does: pure functions to escaped HTML."""
+"""Rows as a person reads them: pure functions to escaped HTML."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.common import chips, esc, notice, plural, thousands
+from components.common import chips, esc, plural, thousands
 
 if TYPE_CHECKING:
-    from studio.data.rendering import Token, TokenView
+    from studio.data.browsing import Shown
 
 LONG_TEXT = 6000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_FOLDERS = re.compile(r"[\\/]")
+_ALIKE = 0.25  # below this share of words in common, marking the differences marks everything
+VERDICTS = {True: ("good answer", "chosen"), False: ("bad answer", "rejected")}
 
 
-# ---- rows as cards ------------------------------------------------------------------------------
-
-
-def row_card(row: Mapping[str, Any]) -> str:
-    """One training row as a person reads it: turns with their roles; two answers side by side."""
-    if "messages" in row:
-        return _card(_turns(row["messages"]), row, {"messages"})
-    if "chosen" in row and "rejected" in row:
-        return _preference_card(row)
-    if "answer1" in row:
-        return _comparison_card(row)
-    if "completion" in row:
-        verdict = row.get("label")
-        side = "" if verdict is None else ("chosen" if verdict else "rejected")
-        prompt = _as_turns(row.get("prompt"), "prompt")
-        answer = _as_turns(row["completion"], "completion")
-        body = _turns(prompt) + _turns(answer, side or "answer")
-        return _card(body, row, {"prompt", "completion", "label"})
-    if "prompt" in row:
-        return _card(_turns(_as_turns(row["prompt"], "prompt")), row, {"prompt"})
-    return _card(_turns([{"role": "text", "content": row.get("text")}], "answer"), row, {"text"})
-
-
-def _preference_card(row: Mapping[str, Any]) -> str:
-    prompt = _as_turns(row.get("prompt"), "prompt") if "prompt" in row else []
-    chosen = _as_turns(row["chosen"], "chosen")
-    rejected = _as_turns(row["rejected"], "rejected")
-    left, right = _marked(_content(chosen), _content(rejected))
-    pair = (
-        f'<div class="pair"><div class="side side-chosen"><h4>chosen</h4>{left}</div>'
-        f'<div class="side side-rejected"><h4>rejected</h4>{right}</div></div>'
+def shown_card(shown: Shown, place: str = "", looked_for: str = "") -> str:
+    """A row with where it stood and what is wrong with it; hits of a search are marked."""
+    where = place
+    if shown.number is not None:
+        where = f"row {thousands(shown.number)}"
+        where += f" of {_FOLDERS.split(shown.file)[-1]}" if shown.file else ""
+    wrong = "".join(
+        f'<li class="told-{esc(problem.severity)}">{chips([problem_chip(problem)])}'
+        f"<span>{esc(problem.message)}</span></li>"
+        for problem in shown.problems
     )
-    return _card(_turns(prompt) + pair, row, {"prompt", "chosen", "rejected"})
+    told = f'<ul class="told">{wrong}</ul>' if wrong else ""
+    head = f'<header class="card-head"><span>{esc(where)}</span></header>' if where else ""
+    return f'<article class="row-card">{head}{told}{row_card(shown.row, looked_for)}</article>'
 
 
-def _comparison_card(row: Mapping[str, Any]) -> str:
-    answers = [key for key in row if re.fullmatch(r"answer\d+", key)]
-    sides = "".join(
-        f'<div class="side"><h4>answer {esc(key[6:])}</h4>'
-        f"{_text(_content(_as_turns(row[key], key)))}</div>"
-        for key in answers
-    )
-    prompt = _turns(_as_turns(row.get("prompt"), "prompt"))
-    return _card(f'{prompt}<div class="pair">{sides}</div>', row, {"prompt", *answers})
+def problem_chip(problem: Any) -> tuple[str, str]:
+    """A problem's kind in words, coloured by what it does to the row."""
+    return kind_words(problem.kind), "warn" if problem.severity == "error" else "quiet"
 
 
-def _card(body: str, row: Mapping[str, Any], shown: set[str]) -> str:
-    rest = {key: value for key, value in row.items() if key not in shown and value is not None}
-    if not rest:
-        return f'<article class="row-card">{body}</article>'
-    lines = "".join(f"<dt>{esc(key)}</dt><dd>{_text(value)}</dd>" for key, value in rest.items())
-    more = f"<summary>{plural(len(rest), 'more column')}</summary><dl>{lines}</dl>"
-    return f'<article class="row-card">{body}<details>{more}</details></article>'
+def kind_words(kind: str) -> str:
+    """`empty_field` -> `empty field`."""
+    return kind.replace("_", " ")
+
+
+def row_card(row: Mapping[str, Any], looked_for: str = "") -> str:
+    """One row: turns with their roles; two answers side by side with what differs marked."""
+    return _Card(looked_for).of(row)
+
+
+class _Card:
+    """Writes one row; knows what was searched for, to mark it."""
+
+    def __init__(self, looked_for: str):
+        self._hit = re.compile(re.escape(looked_for), re.IGNORECASE) if looked_for else None
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        """The body of the card by what kind of row it is."""
+        if "messages" in row:
+            return self._turns(row["messages"]) + self._rest(row, {"messages"})
+        if "chosen" in row and "rejected" in row:
+            return self._preference(row)
+        if "answer1" in row:
+            return self._comparison(row)
+        if "completion" in row:
+            return self._completion(row)
+        if "prompt" in row:
+            turns = self._turns(_as_turns(row["prompt"], "prompt"))
+            return turns + self._rest(row, {"prompt"})
+        text = [{"role": "text", "content": row.get("text")}]
+        return self._turns(text, "answer") + self._rest(row, {"text"})
+
+    def _completion(self, row: Mapping[str, Any]) -> str:
+        verdict, style = VERDICTS.get(row.get("label"), ("", "answer"))  # type: ignore[arg-type]
+        prompt = self._turns(_as_turns(row.get("prompt"), "prompt"))
+        answer = self._turns(_as_turns(row["completion"], "completion"), style)
+        said = f'<div class="verdict">{chips([(verdict, style)])}</div>' if verdict else ""
+        return prompt + answer + said + self._rest(row, {"prompt", "completion", "label"})
+
+    def _preference(self, row: Mapping[str, Any]) -> str:
+        prompt = _as_turns(row.get("prompt"), "prompt") if "prompt" in row else []
+        sides = [("chosen", row["chosen"]), ("rejected", row["rejected"])]
+        return self._turns(prompt) + self._pair(sides) + self._rest(row, {"prompt", *dict(sides)})
+
+    def _comparison(self, row: Mapping[str, Any]) -> str:
+        names = [key for key in row if re.fullmatch(r"answer\d+", key)]
+        sides = [(f"answer {key[6:]}", row[key]) for key in names]
+        prompt = self._turns(_as_turns(row.get("prompt"), "prompt"))
+        return prompt + self._pair(sides) + self._rest(row, {"prompt", *names})
+
+    def _pair(self, sides: Sequence[tuple[str, Any]]) -> str:
+        texts = [_content(_as_turns(value, name)) for name, value in sides]
+        marked = differences(*texts) if len(texts) == 2 else None
+        bodies = marked if marked and not self._hit else [self._text(text) for text in texts]
+        boxes = "".join(
+            f'<div class="side side-{esc(name.split()[0])}"><h4>{esc(name)}'
+            f"<small>{plural(len(text.split()), 'word')}</small></h4>{body}</div>"
+            for (name, _), text, body in zip(sides, texts, bodies, strict=True)
+        )
+        note = ""
+        if len(texts) == 2 and marked is None and all(text.strip() for text in texts):
+            note = '<p class="pair-note">Too little in common to mark the differences.</p>'
+        return f'<div class="pair">{boxes}</div>{note}'
+
+    def _rest(self, row: Mapping[str, Any], shown: set[str]) -> str:
+        rest = {key: value for key, value in row.items() if key not in shown and value is not None}
+        if not rest:
+            return ""
+        lines = "".join(
+            f"<dt>{esc(key)}</dt><dd>{self._text(_pretty(value))}</dd>"
+            for key, value in rest.items()
+        )
+        names = ", ".join(rest)
+        return f"<details><summary>Also here: {esc(names)}</summary><dl>{lines}</dl></details>"
+
+    def _turns(self, turns: Iterable[Any], style: str = "") -> str:
+        return "".join(self._turn(turn, style) for turn in turns)
+
+    def _turn(self, turn: Any, style: str) -> str:
+        if not isinstance(turn, Mapping):
+            turn = {"role": "?", "content": turn}
+        role = str(turn.get("role") or "?")
+        kind = style or {"assistant": "answer", "system": "system"}.get(role, "plain")
+        calls = "".join(
+            f'<pre class="turn-tools">{self._marked(_pretty(call))}</pre>'
+            for call in turn.get("tool_calls") or ()
+        )
+        content = turn.get("content")
+        text = "" if calls and not content else self._text(content)
+        return (
+            f'<div class="turn turn-{esc(kind)}"><span class="role">{esc(role)}</span>'
+            f"<div>{text}{calls}</div></div>"
+        )
+
+    def _text(self, value: Any) -> str:
+        text = _plain(value)
+        if not text.strip():
+            return '<p class="said said-empty">empty</p>'
+        cut = len(text) - LONG_TEXT
+        if cut <= 0:
+            return f'<p class="said">{self._marked(text)}</p>'
+        return (
+            f'<p class="said">{self._marked(text[:LONG_TEXT])}</p><details class="long"><summary>'
+            f"{thousands(cut)} more characters</summary>"
+            f'<p class="said">{self._marked(text[LONG_TEXT:])}</p></details>'
+        )
+
+    def _marked(self, text: str) -> str:
+        if self._hit is None:
+            return esc(text)
+        out, end = [], 0
+        for found in self._hit.finditer(text):
+            out.append(f'{esc(text[end : found.start()])}<mark class="hit">{esc(found[0])}</mark>')
+            end = found.end()
+        return "".join(out) + esc(text[end:])
+
+
+def differences(left: str, right: str) -> list[str] | None:
+    """Both sides with the words that only one of them has marked; None where next to nothing is
+    shared, or they are too long to compare."""
+    if not left.strip() or not right.strip() or len(left) + len(right) > 2 * LONG_TEXT:
+        return None
+    a, b = _WORDS.findall(left), _WORDS.findall(right)
+    match = difflib.SequenceMatcher(a=a, b=b, autojunk=False)
+    if match.quick_ratio() < _ALIKE or match.ratio() < _ALIKE:
+        return None
+    sides: list[list[str]] = [[], []]
+    for kind, a0, a1, b0, b1 in match.get_opcodes():
+        for words, out in zip((a[a0:a1], b[b0:b1]), sides, strict=True):
+            text = esc("".join(words))
+            out.append(text if kind == "equal" or not text.strip() else f"<mark>{text}</mark>")
+    return [f'<p class="said">{"".join(side)}</p>' for side in sides]
 
 
 def _as_turns(value: Any, name: str) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [{"role": name, "content": value}]
-
-
-def _turns(turns: Iterable[Any], style: str = "") -> str:
-    return "".join(_turn(turn, style) for turn in turns)
-
-
-def _turn(turn: Any, style: str) -> str:
-    if not isinstance(turn, Mapping):
-        turn = {"role": "?", "content": turn}
-    role = str(turn.get("role") or "?")
-    kind = style or ("answer" if role == "assistant" else "")
-    calls = turn.get("tool_calls")
-    tools = f'<div class="turn-tools">calls {esc(calls)}</div>' if calls else ""
-    return (
-        f'<div class="turn turn-{esc(kind or "plain")}"><span class="role">{esc(role)}</span>'
-        f"<div>{_text(turn.get('content'))}{tools}</div></div>"
-    )
 
 
 def _content(turns: Sequence[Any]) -> str:
@@ -109,75 +196,13 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _text(value: Any) -> str:
-    text = _plain(value)
-    if not text.strip():
-        return '<p class="said said-empty">empty</p>'
-    cut = len(text) - LONG_TEXT
-    more = f'<span class="cut"> ... {thousands(cut)} more characters</span>' if cut > 0 else ""
-    return f'<p class="said">{esc(text[:LONG_TEXT])}{more}</p>'
-
-
-def _marked(left: str, right: str) -> tuple[str, str]:
-    """Both sides with what only one of them says marked; long sides are left plain."""
-    if not left.strip() or not right.strip() or len(left) + len(right) > LONG_TEXT:
-        return _text(left), _text(right)
-    a, b = _WORDS.findall(left), _WORDS.findall(right)
-    match = difflib.SequenceMatcher(a=a, b=b, autojunk=False)
-    if match.ratio() < 0.25:  # nothing in common worth pointing at
-        return _text(left), _text(right)
-    one, two = [], []
-    for kind, a0, a1, b0, b1 in match.get_opcodes():
-        for words, out in ((a[a0:a1], one), (b[b0:b1], two)):
-            text = esc("".join(words))
-            out.append(text if kind == "equal" or not text.strip() else f"<mark>{text}</mark>")
-    return f'<p class="said">{"".join(one)}</p>', f'<p class="said">{"".join(two)}</p>'
-
-
-# ---- tokens -------------------------------------------------------------------------------------
-
-
-def token_view(views: Sequence[TokenView], max_length: int | None) -> str:
-    """Every token of a rendered row: trained ones lit, masked ones dim, the cut drawn."""
-    legend = (
-        '<div class="token-legend"><span class="tok tok-lit">trained</span>'
-        '<span class="tok">masked: read, not learned</span>'
-        '<span class="tok tok-special">special</span></div>'
-    )
-    return f'<div class="tokens">{legend}{"".join(_token_side(v, max_length) for v in views)}</div>'
-
-
-def _token_side(view: TokenView, max_length: int | None) -> str:
-    kept = view.total if view.kept is None else view.kept
-    share = f"{100 * view.trained / kept:.0f} %" if kept else "0 %"
-    lost = view.total - kept
-    limit = f"fits {thousands(max_length)}" if max_length else ""
-    facts = chips(
-        [
-            (view.side, view.side if view.side in ("chosen", "rejected") else "strong"),
-            plural(view.total, "token"),
-            (f"{thousands(view.trained)} trained ({share})", "" if view.trained else "danger"),
-            (f"{plural(lost, 'token')} cut off", "warn") if lost else (limit, "good"),
-        ]
-    )
-    notes = "".join(notice("warn", note) for note in view.notes)
-    parts = []
-    for position, token in enumerate(view.tokens):
-        if position == kept and lost:
-            parts.append(f'<span class="cut-line">cut at {thousands(kept)} tokens</span>')
-        parts.append(_token(token, position, position >= kept))
-    return f'{facts}{notes}<div class="token-text">{"".join(parts)}</div>'
-
-
-def _token(token: Token, position: int, lost: bool) -> str:
-    classes = ["tok"]
-    if token.special:
-        classes.append("tok-special")
-    if lost:
-        classes.append("tok-lost")
-    elif token.trained:
-        classes.append("tok-lit")
-    text = esc(token.text).replace("\n", '<i class="nl">\N{RETURN SYMBOL}</i>\n')
-    state = "cut off" if lost else "trained" if token.trained else "masked"
-    title = f"token {position + 1}, id {token.id}, {state}"
-    return f'<span class="{" ".join(classes)}" title="{title}">{text}</span>'
+def _pretty(value: Any) -> str:
+    """Tools, calls and provenance as indented JSON; texts as they are."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value[:1] in "[{" else value
+        except ValueError:
+            return value
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

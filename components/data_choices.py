@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import orjson
-import pyarrow.parquet as pq
 
-from components import data_layout
 from components.common import plural
-from components.data_looking import Subject
-from studio.data import SAMPLES, PrepareOptions, formats
-from studio.data.pipeline import Stream
-from studio.data.prepared import tidy
-from studio.data.sources import locate
+from components.data_layout import CLEANING, MAX_PARTS, MORE_CLEANING, NOVELTY, PAIRS_ONLY, USUAL
+from studio.data import SAMPLES, PrepareOptions, export, formats
 
 if TYPE_CHECKING:
     from studio import Studio
     from studio.data import Inspection, PreparedDataset
 
-FIRST_ROWS = 500
+Choices = list[tuple[str, str]]
 
 
-def sample_choices() -> list[tuple[str, str]]:
+def sample_choices() -> Choices:
     """The shipped samples, each with what it is for."""
     return [(f"{alias} \N{MIDDLE DOT} {what}", alias) for alias, what in SAMPLES.items()]
 
@@ -44,49 +37,69 @@ def found_name(source: Any, found: Inspection) -> str:
     return re.sub(r"(\.(json|jsonl|csv|tsv|parquet|arrow|gz|txt))+$", "", name)[:60]
 
 
-def format_choices(found: Inspection) -> list[tuple[str, str]]:
+def format_choices(found: Inspection) -> Choices:
     """Every format, the one that was found first and marked."""
     others = [(name, name) for name in formats() if name != found.format]
     return [(f"{found.format} (found)", found.format), *others]
 
 
-def first_rows(source: Any, reading: dict[str, Any]) -> list[dict[str, Any]]:
-    """The good rows at the beginning of a source, to be paged through before preparing it."""
-    where = {key: value for key, value in reading.items() if key in ("config", "split")}
-    how = {key: value for key, value in reading.items() if key not in where}
-    stream = Stream(locate(source, **where), limit=2 * FIRST_ROWS, **how)
-    good = (checked.row for checked in stream if checked.row is not None and not checked.errors)
-    return list(itertools.islice(good, FIRST_ROWS))
-
-
-def row_parts(found: Inspection) -> list[tuple[str, str]]:
+def row_parts(found: Inspection) -> Choices:
     """(part, what it is) of a format's rows, to be given a column each."""
     fields = formats().get(found.format) or dict.fromkeys(found.mapping, "")
-    return list(fields.items())[: data_layout.MAX_PARTS]
+    return list(fields.items())[:MAX_PARTS]
 
 
-def prepare_options(subject: Subject, cleaning: list[str], held_out: float) -> PrepareOptions:
-    """The left column's choices as the engine's options."""
-    chosen = {name: name in cleaning for _, name in data_layout.CLEANING}
-    return PrepareOptions(**chosen, test_fraction=held_out / 100, **subject.reading)
+def cleaning_choices(type_: str) -> tuple[tuple[Choices, list[str]], tuple[Choices, list[str]]]:
+    """The two groups of steps that rows of a type can have, each with what is usual."""
+    pairs = type_ in ("preference", "comparison")
+    fit = [
+        [choice for choice in group if pairs or choice[1] not in PAIRS_ONLY]
+        for group in (CLEANING, MORE_CLEANING)
+    ]
+    first, more = ((group, [v for _, v in group if v in USUAL]) for group in fit)
+    return first, more
 
 
-def export_file(studio: Studio, dataset: PreparedDataset, suffix: str) -> Path:
-    """The dataset's training rows as one file in the exports folder, made once."""
+def held_out_choices(studio: Studio) -> Choices:
+    """Prepared datasets whose prompts must not be trained on."""
+    return [
+        ("nothing", ""),
+        *((dataset.name, str(dataset.folder)) for dataset in studio.datasets.list()[:50]),
+    ]
+
+
+def balance_choices(columns: dict[str, int]) -> Choices:
+    """Columns of few values, with how many groups each makes."""
+    return [("no column", ""), *((f"{name} ({n} groups)", name) for name, n in columns.items())]
+
+
+def prepare_options(how: dict[str, Any], values: Sequence[Any]) -> PrepareOptions:
+    """The left column's choices (in the order of `Cleaning.inputs`) as the engine's options."""
+    steps, more, least, most, held_out, balance, sample, seed, test = values
+    chosen = {*(steps or ()), *(more or ())}
+    flags = {name: name in chosen for _, name in (*CLEANING, *MORE_CLEANING) if name != "novelty"}
+    return PrepareOptions(
+        **flags,
+        novelty=NOVELTY if "novelty" in chosen else 0.0,
+        min_words=int(least or 0),
+        max_words=int(most or 0),
+        held_out=held_out or None,
+        balance=balance or None,
+        sample=int(sample) if sample else None,
+        seed=int(seed or 0),
+        test_fraction=(test or 0) / 100,
+        **how,
+    )
+
+
+def export_file(studio: Studio, dataset: PreparedDataset, suffix: str, split: str) -> Path:
+    """One split of a dataset as a file in the exports folder, made once."""
     folder = studio.workspace.exports / dataset.id
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "rows"
-    path = folder / f"{name}-train.{suffix}"
-    if path.exists():
-        return path
-    part = path.with_suffix(".part")
-    if suffix == "parquet":
-        shutil.copyfile(dataset.path("train"), part)
-    else:
-        with part.open("wb") as out:
-            for batch in pq.ParquetFile(dataset.path("train")).iter_batches(1000):
-                out.writelines(orjson.dumps(tidy(row)) + b"\n" for row in batch.to_pylist())
-    part.replace(path)
+    path = folder / f"{name}-{split}.{suffix}"
+    if not path.exists():
+        export(dataset, path, split)
     return path
 
 

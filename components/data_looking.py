@@ -1,191 +1,214 @@
-"""The Data tab's right column at work: which rows are shown, paging, tokens, the problem filter."""
+"""Looking through rows on the Data tab: paging, jumping, searching, filtering, held-out rows."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
 from components import data_cards, data_views
-from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence, thousands
-from components.data_layout import MASKS, NOTHING, See
+from components.common import QUIET, guard, plural, progress_bar, thousands
+from components.data_see import FILTERS, NO_STATISTICS, NO_TOKENS, NOTHING, See
+from components.data_shelf import Shelf, Subject
 from components.work import Work
-from studio.data.prepared import tidy
-
-if TYPE_CHECKING:
-    from studio import Studio
-    from studio.data import Inspection, PreparedDataset
+from studio.data.browsing import ALL, GOOD, ReadRows
+from studio.errors import DataError
 
 Updates = dict[Any, Any]
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What the right column shows: a source as found, or a dataset as prepared."""
-
-    source: Any = None
-    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
-    found: Inspection | None = None
-    rows: Sequence[dict[str, Any]] = ()
-    dataset_id: str | None = None
-    at: int = 0
-
-
 class Looker:
-    """Shows one row of a subject at a time, as a card or as tokens."""
+    """Shows one row of a subject at a time."""
 
-    def __init__(self, studio: Studio, right: See, subject: gr.State):
-        self.studio, self.right, self.subject = studio, right, subject
+    def __init__(self, shelf: Shelf, right: See):
+        self.shelf, self.right = shelf, right
+        self.subject = gr.State(Subject())
         self.view = gr.State("rows")
-        self.rendering = [right.model, right.max_length, right.mask]
-
-    def bind(self) -> None:
-        right = self.right
-        row = [
-            self.subject, right.pager, right.position, right.count, right.card,
-            right.token_bar, right.mask, right.tokens,
+        self.kept = gr.BrowserState({}, storage_key="studio-data", secret="alignment-studio")
+        """What this browser looks at: found again after a refresh."""
+        pager = right.pager
+        self.outputs = [
+            self.subject, self.kept, pager.box, pager.position, pager.count, right.card,
         ]  # fmt: skip
-        for button, step in ((right.previous, -1), (right.next, 1)):
-            button.click(
-                guard(functools.partial(self.turn, step)), self.subject, row, **QUIET
-            ).then(guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET)
-        right.position.submit(guard(self.jump), [self.subject, right.position], row, **QUIET).then(
-            guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET
-        )
-        right.views.select(guard(self.switched), None, self.view, **QUIET).then(
-            guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET
-        )
-        for knob in self.rendering:
-            knob.change(guard(self.tokens_if_shown), self._token_inputs(), right.tokens, **QUIET)
-        right.problem_kind.input(
-            guard(self.filter), [self.subject, right.problem_kind], right.problems, **QUIET
-        )
+        self.fresh_outputs = [
+            *self.outputs, self.view, pager.search, pager.filter, pager.split, pager.progress,
+            right.tokens.view, right.tokens.bar, right.statistics.said, right.statistics.bar,
+            right.statistics.plots, right.statistics.cost,
+        ]  # fmt: skip
 
-    def _token_inputs(self) -> list[Any]:
-        return [self.view, self.subject, *self.rendering]
+    def bind(self, then: Callable[[Any], None]) -> None:
+        """Bind the handlers; `then` adds what follows once another row is shown."""
+        pager, subject = self.right.pager, self.subject
+        outputs = [*self.outputs, pager.progress]
+        moves = [
+            pager.previous.click(
+                guard(functools.partial(self.turn, -1)), subject, outputs, **QUIET
+            ),
+            pager.next.click(guard(functools.partial(self.turn, 1)), subject, outputs, **QUIET),
+            pager.position.submit(
+                guard(self.jump), [subject, pager.position], outputs, **QUIET
+            ),
+            pager.filter.input(guard(self.narrow), [subject, pager.filter], outputs, **QUIET),
+            pager.split.input(guard(self.switch), [subject, pager.split], outputs, **QUIET),
+            pager.search.submit(
+                guard(self.search), [subject, pager.search], outputs, **QUIET
+            ),
+            pager.search.change(
+                guard(self.cleared), [subject, pager.search], outputs, **QUIET
+            ),
+        ]  # fmt: skip
+        for move in moves:
+            then(move)
+        opening = self.right.problems.list.click(
+            guard(self.open_problem), subject,
+            [*outputs, pager.filter, pager.search, self.right.views, self.view], **QUIET,
+        )  # fmt: skip
+        opening.success(None, None, None, js="() => studioReveal('data-headline')")
 
-    # ---- rows -----------------------------------------------------------------------------------
-
-    def total(self, subject: Subject) -> int:
-        if subject.dataset_id:
-            return self.studio.datasets.get(subject.dataset_id).rows.get("train", 0)
-        return len(subject.rows)
+    # ---- what is shown --------------------------------------------------------------------------
 
     def row(self, subject: Subject) -> dict[str, Any] | None:
         """The row that is shown, in TRL's form."""
-        if subject.dataset_id:
-            return stored_row(self.studio.datasets.get(subject.dataset_id), subject.at)
-        return subject.rows[subject.at] if subject.at < len(subject.rows) else None
+        if not subject.something:
+            return None
+        found = self.shelf.matches(subject)
+        if not len(found):
+            return None
+        return self.shelf.rows(subject).show(int(found[min(subject.at, len(found) - 1)])).row
 
-    def type(self, subject: Subject) -> str:
-        if subject.dataset_id:
-            return self.studio.datasets.get(subject.dataset_id).type
-        return subject.found.type if subject.found else ""
-
-    def show(self, subject: Subject, fresh: bool = True) -> Updates:
-        """The row at the subject's position, with the pager around it; `fresh`: a new subject."""
-        right = self.right
-        total, row = self.total(subject), self.row(subject)
-        mask = DEFAULT_MASK.get(self.type(subject), "all")
-        masks = [choice for choice in MASKS if choice[1] in ("all", mask)]
+    def show(self, subject: Subject) -> Updates:
+        """The row at the subject's place, and where that is."""
+        pager = self.right.pager
+        found = self.shelf.matches(subject)
+        at = min(subject.at, max(0, len(found) - 1))
+        subject = replace(subject, at=at)
+        card = data_views.no_match(subject.text)
+        if len(found):
+            shown = self.shelf.rows(subject).show(int(found[at]))
+            place = "held-out row" if subject.split == "test" else ""
+            card = data_cards.shown_card(shown, place, subject.text)
         return {
             self.subject: subject,
-            right.pager: gr.update(visible=total > 0),
-            right.position: gr.update(value=subject.at + 1, maximum=max(1, total)),
-            right.count: self.count_text(subject, total),
-            right.card: data_cards.row_card(row) if row else NOTHING,
-            right.token_bar: gr.update(visible=total > 0),
-            right.mask: gr.update(choices=masks, value=mask, visible=len(masks) > 1)
-            if fresh
-            else gr.skip(),
-            right.tokens: gr.skip() if row else empty_state("Nothing to render", "Read a source."),
+            self.kept: subject.kept(),
+            pager.box: gr.update(visible=True),
+            pager.position: gr.update(value=at + 1, maximum=max(1, len(found))),
+            pager.count: self.count_text(subject, len(found)),
+            self.right.card: card,
         }
 
-    def count_text(self, subject: Subject, total: int) -> str:
-        whole = subject.found.kept if subject.found and not subject.dataset_id else total
-        words = f"of {thousands(total)} rows"
-        if whole > total:
-            words = f"of the first {thousands(total)} rows, {thousands(whole)} in all"
+    def count_text(self, subject: Subject, count: int) -> str:
+        words = f"of {plural(count, 'row')}"
+        if subject.text or subject.kind not in (GOOD, ALL):
+            words = f"of {thousands(count)} found"
         return f'<span class="row-count">{words}</span>'
 
+    def show_fresh(self, subject: Subject, filters: list[tuple[str, str]] | None = None) -> Updates:
+        """Another source or dataset: the card, and every view of the one before put away."""
+        pager, tokens, statistics = self.right.pager, self.right.tokens, self.right.statistics
+        splits = ()
+        if subject.dataset_id:
+            splits = tuple(self.shelf.studio.datasets.get(subject.dataset_id).rows)
+        return {
+            **self.show(subject),
+            self.view: "rows",
+            pager.progress: "",
+            pager.search: gr.update(value=subject.text),
+            pager.filter: gr.update(
+                choices=filters or FILTERS, value=subject.kind, visible=bool(filters)
+            ),
+            pager.split: gr.update(value=subject.split, visible="test" in splits),
+            tokens.view: NO_TOKENS,
+            tokens.bar: gr.update(visible=True),
+            **self._no_statistics(),
+            statistics.said: NO_STATISTICS,
+        }
+
+    def nothing(self) -> Updates:
+        """Nothing is shown any more."""
+        return {
+            self.subject: Subject(),
+            self.kept: {},
+            self.right.pager.box: gr.update(visible=False),
+            self.right.pager.progress: "",
+            self.right.card: NOTHING,
+            self.right.tokens.bar: gr.update(visible=False),
+            self.right.tokens.view: NO_TOKENS,
+            self.right.statistics.said: NO_STATISTICS,
+            **self._no_statistics(),
+        }
+
+    def _no_statistics(self) -> Updates:
+        statistics = self.right.statistics
+        return {
+            statistics.bar: gr.update(visible=False),
+            statistics.plots: gr.update(visible=False),
+            statistics.cost: "",
+        }
+
+    # ---- moving ---------------------------------------------------------------------------------
+
     def turn(self, step: int, subject: Subject) -> Updates:
-        total = self.total(subject)
-        if not total:
-            return {}
-        return self.show(replace(subject, at=(subject.at + step) % total), fresh=False)
+        """One row on or back, round the end."""
+        count = len(self.shelf.matches(subject)) if subject.something else 0
+        return self.show(replace(subject, at=(subject.at + step) % count)) if count else {}
 
     def jump(self, subject: Subject, position: float | None) -> Updates:
-        total = self.total(subject)
-        at = min(max(int(position or 1), 1), max(1, total)) - 1
-        return self.show(replace(subject, at=at), fresh=False)
+        """To a row by its place."""
+        if not subject.something:
+            return {}
+        return self.show(replace(subject, at=max(int(position or 1), 1) - 1))
 
-    # ---- tokens ---------------------------------------------------------------------------------
+    def narrow(self, subject: Subject, kind: str) -> Updates:
+        """Only rows of a filter."""
+        return self.show(replace(subject, kind=kind, at=0)) if subject.something else {}
 
-    def switched(self, event: gr.SelectData) -> str:
-        return str(event.value or "").split()[0].lower()
+    def switch(self, subject: Subject, split: str) -> Updates:
+        """To the other side of the split."""
+        return self.show(replace(subject, split=split, at=0)) if subject.something else {}
 
-    def tokens_if_shown(
-        self, view: str, subject: Subject, model: str, max_length: float | None, mask: str
-    ) -> Iterator[Any]:
-        """Render the shown row for a model, when somebody is looking."""
-        row = self.row(subject)
-        if view != "tokens" or row is None:
-            yield gr.skip()
+    def cleared(self, subject: Subject, text: str) -> Any:
+        """An emptied search field shows all rows again at once."""
+        if text or not subject.text:
+            return {}
+        return self.show(replace(subject, text="", at=0))
+
+    def search(self, subject: Subject, text: str) -> Iterator[Updates]:
+        """Only rows that hold a text."""
+        text = (text or "").strip()
+        if not subject.something or text == subject.text:
             return
-        limit = int(max_length) if max_length else None
-        work = Work(lambda _: self.render(row, self.type(subject), model, limit, mask))
-        for _ in work.steps(every=1.0):
-            loading = not self.studio.status().ready
-            what = "loading the training libraries" if loading else f"rendering for {model}"
-            yield progress_bar(0, None, what)
+        wanted = replace(subject, text=text, at=0)
+        work = Work(lambda progress: self.shelf.matches(wanted, progress))
         try:
-            yield data_cards.token_view(work.result(), limit)
-        except Exception as error:
-            yield notice("error", sentence(error))
+            for step in work.steps():
+                bar = progress_bar(step[0], step[1], work.say(step))
+                yield {self.right.pager.progress: bar}
+            work.result()
+            yield {**self.show(wanted), self.right.pager.progress: ""}
+        finally:
+            work.cancel()
 
-    def render(
-        self, row: dict[str, Any], type_: str, model: str, limit: int | None, mask: str
-    ) -> list[Any]:
-        while not self.studio.status().ready:  # two threads must not import torch at once
-            time.sleep(0.1)
-        from studio.data.rendering import render
-
-        return render(
-            row,
-            type_,
-            self.studio.tokenizer(model),
-            max_length=limit,
-            completion_only_loss={"completion": True, "all": False}.get(mask),
-            assistant_only_loss=mask == "assistant" and type_ == "conversational",
-        )
-
-    # ---- problems -------------------------------------------------------------------------------
-
-    def filter(self, subject: Subject, kind: str) -> str:
-        if subject.found is None:
-            return empty_state("No problems listed", "Read a source first.")
-        return data_views.problems_table(
-            subject.found.problems, subject.found.problem_counts, kind or ""
-        )
-
-
-DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
-
-
-@functools.lru_cache(maxsize=2)
-def _rows(dataset: str, path: str) -> Any:
-    """The rows of the datasets looked at last stay open: paging must be instant."""
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path, memory_map=True)
-
-
-def stored_row(dataset: PreparedDataset, at: int) -> dict[str, Any] | None:
-    """One row of a prepared dataset's training split, as it will be trained on."""
-    table = _rows(dataset.id, str(dataset.path("train")))
-    return tidy(table.slice(at, 1).to_pylist()[0]) if 0 <= at < table.num_rows else None
+    def open_problem(self, subject: Subject, event: gr.EventData) -> Updates:
+        """The row that a problem is about, among all rows."""
+        asked = event._data
+        rows = self.shelf.rows(subject) if subject.something else None
+        if not isinstance(rows, ReadRows):
+            return {}
+        number = int(asked["open"])
+        at = rows.position(asked.get("file") or None, number)
+        if at is None:
+            raise DataError(
+                f"Row {thousands(number)} could not be turned into a row, so there is nothing to "
+                f"show: {asked.get('why') or 'see its line in the list.'}"
+            )
+        pager = self.right.pager
+        return {
+            **self.show(replace(subject, kind=ALL, text="", at=at)),
+            pager.filter: gr.update(value=ALL),
+            pager.search: gr.update(value=""),
+            self.right.views: gr.Tabs(selected="rows"),
+            self.view: "rows",
+        }

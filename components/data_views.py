@@ -11,14 +11,17 @@ from components.common import (
     chips,
     empty_state,
     esc,
+    notice,
     plural,
     thousands,
 )
+from components.data_cards import kind_words, shown_card
+from studio.data.browsing import Shown
 
 if TYPE_CHECKING:
     from studio.data import Inspection, PreparedDataset
 
-TRAINABLE = ("language_modeling", "prompt_completion", "conversational", "preference")
+
 TYPE_NAMES = {
     "language_modeling": "plain text",
     "prompt_completion": "prompt and completion",
@@ -45,11 +48,11 @@ def certainty(confidence: float) -> str:
     return "likely" if confidence >= 0.7 else "a guess: check it"
 
 
-def found_chips(found: Inspection) -> str:
-    """What was recognised in a source, on one line."""
+def found_head(found: Inspection) -> str:
+    """What was recognised in a source, how surely and why, on two lines."""
     sure, dropped = found.confidence, found.rows - found.kept
     kept = f"{plural(found.rows, 'row')} \N{RIGHTWARDS ARROW} {thousands(found.kept)} kept"
-    return chips(
+    line = chips(
         [
             (short_source(found.source), "strong", found.source),
             (found.format, "good" if sure >= 0.7 else "warn", found.why),
@@ -58,6 +61,48 @@ def found_chips(found: Inspection) -> str:
             (kept, "warn" if dropped > 0 else "", f"{thousands(dropped)} left out"),
         ]
     )
+    return f'{line}<p class="why">{esc(found.why)}</p>'
+
+
+def found_first(found: Inspection) -> str:
+    """What the first rows of a large source look like, while the rest is still read."""
+    return chips(
+        [
+            (short_source(found.source), "strong", found.source),
+            (found.format, "good", found.why),
+            (type_name(found.type), "", f"TRL type: {found.type}"),
+            ("reading on", "quiet"),
+        ]
+    )
+
+
+def first_card(found: Inspection) -> str:
+    """The first row of a source that is still being read."""
+    if not found.sample:
+        return empty_state("Reading", "The first rows hold nothing to show yet.")
+    return shown_card(Shown(found.sample[0]), "first row")
+
+
+def notes_list(notes: Sequence[str]) -> str:
+    """What a person should know about how a source was read, a line each."""
+    return "".join(notice("warn", note) for note in notes[:4])
+
+
+def no_match(text: str) -> str:
+    """No row to show: because of the search, or of the filter."""
+    if text:
+        return empty_state("No row holds that", f"Nothing here contains \u201c{text}\u201d.")
+    return empty_state("No such rows", "No row of this kind could be read. Choose another filter.")
+
+
+def row_filters(found: Inspection) -> list[tuple[str, str]]:
+    """(label with count, filter) choices for the rows of a source."""
+    kinds = sorted(found.problem_counts.items(), key=lambda pair: -pair[1])
+    return [
+        (f"Good rows ({thousands(found.kept)})", "good"),
+        (f"Every row ({thousands(found.rows)})", "all"),
+        *((f"{kind_words(kind).capitalize()} ({thousands(count)})", kind) for kind, count in kinds),
+    ]
 
 
 def prepared_chips(dataset: PreparedDataset) -> str:
@@ -87,23 +132,23 @@ def problem_kinds(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """(label with count, kind) choices for the filter, most frequent first."""
     every = [(f"All kinds ({thousands(sum(counts.values()))})", "")]
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
-    return every + [(f"{kind} ({thousands(count)})", kind) for kind, count in ordered]
+    return every + [(f"{kind_words(kind)} ({thousands(count)})", kind) for kind, count in ordered]
 
 
-def problems_table(
-    problems: Sequence[Any], counts: Mapping[str, int], kind: str = "", limit: int = 300
-) -> str:
-    """Rows that will not be trained on, or that want a look, and why."""
-    chosen = [problem for problem in problems if not kind or problem.kind == kind][:limit]
-    if not chosen:
+def problems_table(problems: Sequence[Any], total: int) -> str:
+    """Rows that will not be trained on, or that want a look, and why; a click shows the row."""
+    if not problems:
         return empty_state("No problems found", "Every row can be trained on.")
-    total = counts.get(kind, len(chosen)) if kind else sum(counts.values())
-    more = total - len(chosen)
-    tail = f'<p class="quiet">and {plural(more, "more", "more")} like these</p>' if more > 0 else ""
-    lines = "".join(_problem_line(problem) for problem in chosen)
+    more = total - len(problems)
+    tail = ""
+    if more > 0:
+        count = plural(more, "more", "more")
+        tail = f'<p class="quiet">and {count}; the download has them all</p>'
+    lines = "".join(_problem_line(problem) for problem in problems)
     return (
-        '<div class="scroll"><table class="list"><thead><tr><th class="num">Row</th><th>Kind</th>'
-        f"<th>What is wrong</th><th></th></tr></thead><tbody>{lines}</tbody></table></div>{tail}"
+        '<div class="scroll"><table class="list list-open problem-table"><thead><tr>'
+        '<th class="num">Row</th><th>Kind</th><th>What is wrong</th><th></th></tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>{tail}"
     )
 
 
@@ -111,9 +156,16 @@ def _problem_line(problem: Any) -> str:
     row = "" if problem.row is None else thousands(problem.row)
     where = short_source(problem.file) if problem.file else ""
     kept = problem.severity == "warning"
-    state = chips([("warning", "quiet") if kept else ("left out", "warn")])
+    state = chips([("kept", "quiet") if kept else ("left out", "warn")])
+    opens = ""
+    if problem.row is not None:
+        opens = (
+            f' data-open="{problem.row}" data-file="{esc(problem.file)}" '
+            f'data-why="{esc(problem.message)}" tabindex="0"'
+        )
     return (
-        f'<tr><td class="num" title="{esc(where)}">{row}</td><td>{esc(problem.kind)}</td>'
+        f'<tr{opens}><td class="num" title="{esc(where)}">{row}</td>'
+        f'<td class="kind">{esc(kind_words(problem.kind))}</td>'
         f"<td>{esc(problem.message)}</td><td>{state}</td></tr>"
     )
 
@@ -148,44 +200,3 @@ def _prepared_line(dataset: Any, chosen: bool) -> str:
         f'<td class="quiet" title="{esc(dataset.source)}">{esc(short_source(dataset.source))}</td>'
         f'<td class="quiet">{esc(ago_text(dataset.created))}</td></tr>'
     )
-
-
-def steps_fold(dataset: Any) -> str:
-    """How a prepared dataset was made, step by step, folded."""
-    items = [f"<li>{esc(_step(step))}</li>" for step in dataset.steps]
-    origin = f"<li><b>source</b> {esc(dataset.source)} ({esc(dataset.format)})</li>"
-    mark = f"<li><b>fingerprint</b> <code>{esc(dataset.fingerprint)}</code></li>"
-    return (
-        '<details class="steps"><summary>How it was made</summary>'
-        f"<ol>{origin}{''.join(items)}{mark}</ol></details>"
-    )
-
-
-STEP_WORDS = {
-    "read": "Read {rows} rows",
-    "convert": "Recognised as {format}; {dropped} rows could not be used",
-    "drop_empty": "Dropped {dropped} rows with an empty side",
-    "drop_equal": "Dropped {dropped} pairs whose sides are equal",
-    "dedupe": "Dropped {dropped} duplicates",
-    "min_words": "Dropped {dropped} rows with an answer under {words} words",
-    "sample": "Kept a sample of {kept} (seed {seed})",
-    "shuffle": "Shuffled (seed {seed})",
-}
-
-
-def _step(step: Mapping[str, Any]) -> str:
-    """One recorded step as a sentence; one it has no words for is shown as it is recorded."""
-    name = str(step.get("step", "step"))
-    shown = {key: thousands(v) if _is_count(v) else v for key, v in step.items()}
-    if name == "split":
-        by = "by prompt, " if step.get("by_prompt") else ""
-        held = f"{shown.get('test', 0)} held out"
-        return f"Split {by}seed {step.get('seed')}: {shown.get('train', 0)} to train on, {held}"
-    try:
-        return STEP_WORDS[name].format(**shown)
-    except KeyError:
-        return ", ".join(f"{key} {value}" for key, value in shown.items())
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

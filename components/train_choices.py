@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.common import esc, notice, plural, sentence, thousands
 from components.form import knobs, name_of
+from studio.calculator import wording
 from studio.data import SAMPLES
 from studio.data.sources import sample_path
 from studio.errors import StudioError
@@ -172,10 +173,15 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
     if not studio.worker.ready:
         return line_html(said, "memory and time follow once the libraries are loaded")
     try:
-        from studio.calculator import estimate_recipe
+        from studio.calculator.here import estimate_here
 
-        estimate = estimate_recipe(recipe, rows=rows)
-        return line_html(estimate.line(), said, estimate.verdict)
+        estimate = estimate_here(studio, recipe)
+        tokens = estimate.cost.tokens
+        more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
+        more += [f"{wording.count(tokens[0])} tokens"] if tokens else []
+        if "measured" in estimate.cost.basis:
+            more.append("time as an earlier run's")
+        return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))
 

@@ -36,6 +36,8 @@ class TrainHandles:
     """The id of the run that this page started last."""
     viewing: gr.State
     """The id of the run in view; empty while there is none."""
+    recipe: gr.Textbox
+    """The form's recipe as YAML, always current."""
     compare: gr.Button
     """Pressed to compare the run in view (`viewing`) with its base; there once it left weights."""
 
@@ -93,7 +95,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     opening.change(guard(fill), {opening}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
     _endpoints(studio)
-    return TrainHandles(opening, left.start, left.started, right.viewing, right.compare)
+    return TrainHandles(opening, left.start, left.started, right.viewing, left.yaml, right.compare)
 
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:
@@ -119,7 +121,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
         changes["dataset_name"] = recipe.dataset_name
     note = f"Every knob {why}."
     if wanted.get("knobs"):
-        note = f"Set as in the calculator; every other knob {why}."
+        note = f"Set as it was chosen; every other knob {why}."
     if parent:
         note += f" Starts from {parent.name}."
     return left.filled(recipe.with_(**changes), note)

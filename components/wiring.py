@@ -10,6 +10,7 @@ import gradio as gr
 from components import compare_tab, data_tab, guide, shell, train_tab
 from components.common import QUIET, Shell, guard
 from components.work import Work
+from studio.recipe import Recipe
 from studio.workspace import new_id
 
 if TYPE_CHECKING:
@@ -59,13 +60,12 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
     data, calculator, train = built["data"], built["calculator"], built["train"]
     compare, label = built["compare"], built["label"]
-    app.load(guard(data.draw_prepared), None, data.prepared, **QUIET)
 
-    def train_on(subject: Any) -> tuple[Any, Any]:
+    def train_on(subject: Any, knobs: Any) -> tuple[Any, Any]:
         dataset = place.studio.datasets.get(subject.dataset_id)
         wrote = dataset.provenance.get("run")  # verdicts: go on from the run that wrote the answers
         known = any(run.id == wrote for run in place.studio.runs.list())
-        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None)
+        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None, knobs=knobs)
         return asked, place.go("train")
 
     def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
@@ -84,12 +84,18 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     def use_in_training(wanted: Any) -> tuple[Any, Any]:
         return train_tab.ask(knobs=calculator.current_choices(wanted)), place.go("train")
 
+    def count_recipe(text: str) -> Any:
+        return calculator.fill(Recipe.from_yaml(text))
+
+    calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
         guard(use_in_training), calculator.wanted, [train.opening, place.tabs], **QUIET
     )
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
     compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
-    data.train.click(guard(train_on), data.subject, [train.opening, place.tabs], **QUIET)
+    data.train.click(
+        guard(train_on), [data.subject, data.knobs], [train.opening, place.tabs], **QUIET
+    )
     label.train_button.click(
         guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
     )

@@ -14,12 +14,14 @@ from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
+from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
+from studio.scoring import ScoreRequest, Scoring
 from studio.training.rows import check_fit, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
-from studio.worker import Worker
+from studio.worker import Future, Worker
 from studio.workspace import Workspace
 
 
@@ -115,10 +117,14 @@ class Studio:
         Returns at once; follow it with `runs.get(id)` and `Run.events`.
         """
         resolve(recipe.model_name_or_path)
+        if recipe.chat_template_path:
+            templates.read(recipe.chat_template_path)
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
         if recipe.start_from:
-            recipe = recipe.with_(start_from=self.runs.get(recipe.start_from).id)
+            parent = self.runs.get(recipe.start_from)
+            template = recipe.chat_template_path or parent.recipe.chat_template_path
+            recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
             parent_adapter(recipe, self.runs)
         run = self.runs.create(recipe, provenance)
         data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
@@ -165,8 +171,40 @@ class Studio:
     def generate(self, request: GenerationRequest) -> Generation:
         """Start answering; returns a live handle at once."""
         generation = Generation(request)
-        self.worker.submit(generation)
+        elsewhere = [at for at, column in enumerate(request.columns) if column.endpoint]
+        generation.parts = len(elsewhere) + (len(elsewhere) < len(request.columns))
+        if elsewhere:
+            from studio.generation import endpoint
+
+            endpoint.start(generation, elsewhere)
+        if len(elsewhere) < len(request.columns):
+            self.worker.submit(generation)
         return generation
+
+    def score(self, request: ScoreRequest) -> Scoring:
+        """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
+        scoring = Scoring(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.scoring.measure import score
+
+            score(scoring, pool, self.runs)
+
+        self.worker.submit(work)
+        return scoring
+
+    def read_answer(
+        self, columns: Sequence[Column], prompt: list[Message] | str,
+        answer: str | tuple[int, ...], raw: bool = False,
+    ) -> Future:  # fmt: skip
+        """An answer token by token under every column; `result()` is an `AnswerReading`."""
+
+        def work(pool: Any) -> Any:
+            from studio.scoring.tokens import read_answer
+
+            return read_answer(columns, prompt, answer, pool, self.runs, raw)
+
+        return self.worker.submit(work)
 
     def compare(
         self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None
@@ -177,13 +215,13 @@ class Studio:
         request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
         return self.generate(request)
 
-    def tokenizer(self, model: str) -> Any:
-        """A model's tokenizer with its chat template, kept; for rendering rows."""
+    def tokenizer(self, model: str, template: str | None = None) -> Any:
+        """A model's tokenizer with its chat template (or another one), kept; for rendering rows."""
         if model not in self._tokenizers:
             from studio.models.loading import load_tokenizer
 
             self._tokenizers[model] = load_tokenizer(resolve(model))
-        return self._tokenizers[model]
+        return templates.dressed(self._tokenizers[model], template)
 
 
 def device_label() -> str:

@@ -94,6 +94,19 @@ def shape_of(bones: Skeleton) -> Shape:
     )
 
 
+def depth(bones: Skeleton, counted: ParameterCount) -> float:
+    """Share of the layers that gradients reach: from the top down to the lowest that trains."""
+    pieces = {"embed", "wte", "wpe", "virtual"}
+    if not counted.layers or any(
+        any(piece in module.suffix for piece in pieces) for module in counted.modules
+    ):
+        return 1.0
+    lists = [block for block in bones.blocks if counted.layers[0][0].startswith(block.list_path)]
+    number = sum(len(block.indices) for block in lists)
+    lowest = min(int(name.rsplit(".", 1)[-1]) for name, _ in counted.layers)
+    return max(0.0, number - lowest) / number if number else 1.0
+
+
 def activations(
     bones: Skeleton, counted: ParameterCount, settings: Any, precision: Precision, length: int
 ) -> Activations:
@@ -118,7 +131,7 @@ def activations(
         key: _layer(infos, shape, trained, settings, precision, length)
         for key, infos in layers.items()
     }
-    saved = sum(size * counts[key] for key, size in sizes.items())
+    saved = depth(bones, counted) * sum(size * counts[key] for key, size in sizes.items())
     number = sum(counts.values()) or shape.layers
     residual = shape.hidden * (precision.compute if precision.weights == 2 else 4)
     widest = max((_width(info, shape) for info in bones.linears()), default=shape.hidden)

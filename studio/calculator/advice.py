@@ -68,7 +68,7 @@ def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
             "same result, somewhat slower",
             {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation},
         )
-    if plan.objective == "dpo" and plan.method == "full" and not plan.keep_base:
+    if plan.scores_reference and plan.whole_model and not plan.keep_base:
         yield (
             "Precompute the reference",
             "scores it once, then drops it",
@@ -85,7 +85,7 @@ def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
     while length > 256:
         length //= 2
         yield f"Length {length}", "longer rows are cut", {"max_length": length}
-    if plan.method == "full":
+    if plan.whole_model:
         yield "LoRA", "trains an adapter instead of all weights", {"method": "lora"}
         yield (
             "QLoRA",
@@ -100,13 +100,13 @@ def _combined(before: Estimate) -> Change | None:
     labels: list[str] = []
     plan = before.plan
     ladder: list[tuple[str, dict[str, Any]]] = []
-    if plan.method == "full":
+    if plan.whole_model:
         ladder.append(("LoRA", {"method": "lora"}))
     if not plan.activation_checkpointing:
         ladder.append(("checkpoint activations", {"activation_checkpointing": True}))
     if plan.quantization != "4bit":
         small: dict[str, Any] = {"quantization": "4bit"}
-        if plan.method in ("lora", "full"):
+        if plan.method == "lora" or plan.whole_model:
             small["method"] = "qlora"
         ladder.append(("4-bit base", small))
     if plan.per_device_train_batch_size > 1:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from studio.calculator.known import KNOWN, known
 from studio.errors import ModelError, did_you_mean
+from studio.hub import reachable
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 _POCKET = Path(__file__).resolve().parents[2] / "presets" / "pocket"
@@ -26,6 +24,9 @@ _POCKET = Path(__file__).resolve().parents[2] / "presets" / "pocket"
 _LIMITS = {
     "num_hidden_layers": 1_000,
     "n_layer": 1_000,
+    "num_attention_heads": 10_000,
+    "num_key_value_heads": 10_000,
+    "n_head": 10_000,
     "num_local_experts": 4_096,
     "num_experts": 4_096,
     "n_routed_experts": 4_096,
@@ -63,7 +64,7 @@ def read_source(model: str | Path | Mapping[str, Any]) -> Source:
     text = str(model).strip()
     if not text:
         raise ModelError("No model is named; give a Hub id, a folder or a config.json.")
-    if text.startswith("{"):
+    if text.startswith(("{", "[")):
         values = _parse(text, "The pasted config")
         return _checked(values, _title(values, "pasted config"), "pasted config.json")
     if text == "pocket":
@@ -111,7 +112,8 @@ def _fetch(name: str) -> dict[str, Any]:
     if isinstance(kept, str):
         return _parse(_read(Path(kept)), f"{name}/config.json")
     try:
-        _reach_hub()
+        if not reachable():
+            raise ConnectionError("the Hub does not answer")
         path = hf_hub_download(name, "config.json", etag_timeout=5)
     except GatedRepoError:
         raise ModelError(
@@ -135,21 +137,6 @@ def _fetch(name: str) -> dict[str, Any]:
             "Paste its config.json instead."
         ) from error
     return _parse(_read(Path(path)), f"{name}/config.json")
-
-
-def _reach_hub() -> None:
-    """Find out in seconds that there is no network; the Hub's client retries for half a minute."""
-    from huggingface_hub import constants
-
-    proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
-    if proxied or constants.HF_HUB_OFFLINE:
-        return
-    address = urlsplit(constants.ENDPOINT)
-    port = address.port or (80 if address.scheme == "http" else 443)
-    try:
-        socket.create_connection((address.hostname or "", port), timeout=4).close()
-    except OSError as error:
-        raise ConnectionError(str(error)) from None
 
 
 def _pocket_folder() -> Path:
@@ -184,7 +171,7 @@ def _parse(text: str, what: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(text.rstrip()) - 1
+        cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
         reason = (
             "it ends too early; paste all of it" if cut else error.msg[0].lower() + error.msg[1:]
         )
@@ -206,7 +193,7 @@ def _title(values: Mapping[str, Any], otherwise: str) -> str:
 def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
     for key, limit in _LIMITS.items():
         value = values.get(key)
-        if value is None:
+        if value is None or isinstance(value, list):
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= limit:
             raise ModelError(
@@ -260,4 +247,5 @@ def to_config(source: Source) -> Any:
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:200]
+    line = lines[-1] if lines else type(error).__name__
+    return re.sub(r"^\w+Error: ", "", line)[:200]

@@ -10,15 +10,16 @@ from __future__ import annotations
 import functools
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from studio.calculator.activations import shape_of
+from studio.calculator.activations import depth, shape_of
 from studio.calculator.cards import Card
+from studio.calculator.lengths import Lengths
 from studio.calculator.parameters import ParameterCount
-from studio.calculator.plan import Plan
+from studio.calculator.plan import PAIRED, Plan
 from studio.calculator.skeleton import Skeleton
-from studio.calculator.wording import duration, span
+from studio.calculator.wording import span
 
 # A quantised matrix is unpacked before each product.
 _UNPACKING = {"none": 1.0, "8bit": 1.4, "4bit": 1.3}
@@ -29,13 +30,19 @@ _LAYER = {"cuda": (0.0005, 0.002), "cpu": (0.0015, 0.005), "mps": (0.001, 0.004)
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes. `seconds` is (low, high), or None when the rows are not known."""
+    """What a run takes. `seconds` is (low, high), or None when the rows are not known.
+
+    `tokens` are (the rows' own, with padding) over the whole run, `trained` those that the loss
+    counts, where that is known; `data` says what the rows are like.
+    """
 
     flops_per_token: float
     steps: int | None = None
     tokens: tuple[int, int] | None = None
+    trained: int | None = None
     seconds: tuple[float, float] | None = None
     basis: str = ""
+    data: str = ""
 
     def words(self) -> str:
         """`about 2 min`, `2 to 5 min`, or nothing."""
@@ -52,8 +59,10 @@ class Cost:
             "flops_per_token": self.flops_per_token,
             "steps": self.steps,
             "tokens": list(self.tokens) if self.tokens else None,
+            "trained_tokens": self.trained,
             "seconds": list(self.seconds) if self.seconds else None,
             "basis": self.basis,
+            "data": self.data,
         }
 
 
@@ -68,14 +77,16 @@ def flops_per_token(bones: Skeleton, counted: ParameterCount, plan: Plan) -> flo
             matrices += info.parameters
     if bones.tied:  # counted where it was met first, as an embedding; used as the head's matrix
         matrices += shape.vocab * shape.hidden
-    adapter = 0 if plan.method == "full" else counted.trainable
+    adapter = 0 if plan.whole_model else counted.trainable
     attention = 2 * plan.max_length * shape.query * shape.layers
     forward = 2 * (matrices + adapter) + attention
-    trained = matrices if plan.method == "full" else adapter
-    total = forward + forward + 2 * trained
+    trained = adapter
+    if plan.whole_model:
+        trained = matrices * counted.trainable / counted.total
+    total = forward + depth(bones, counted) * forward + 2 * trained
     if plan.activation_checkpointing:
         total += forward
-    if plan.objective == "dpo" and not plan.precompute_ref_log_probs:
+    if plan.scores_reference:
         total += 2 * matrices + attention
     return total
 
@@ -91,21 +102,33 @@ def steps_of(plan: Plan, rows: int, packed_rows: int | None = None) -> int:
 
 def estimate_cost(
     bones: Skeleton, counted: ParameterCount, plan: Plan, card: Card, *,
-    rows: int | None = None, mean_tokens: float | None = None,
+    rows: int | None = None, mean_tokens: float | None = None, lengths: Lengths | None = None,
     tokens_per_second: float | None = None,
 ) -> Cost:  # fmt: skip
     """What a run over `rows` rows of `mean_tokens` tokens takes on a card.
 
-    `mean_tokens` counts a whole row (for DPO its two sides together); unknown, a quarter to all of
-    the length is assumed. A measured `tokens_per_second` beats the card's peak.
+    `mean_tokens` counts a whole row (for pairs its two sides together); unknown, a quarter to all
+    of the length is assumed. Measured `lengths` of a dataset beat both, and a measured
+    `tokens_per_second` (of the rows' own tokens) beats the card's peak.
     """
     each = flops_per_token(bones, counted, plan)
+    rows = rows or (lengths.rows if lengths else None)
     if not rows:
         return Cost(each)
-    tokens, steps = _tokens(plan, rows, mean_tokens)
+    low, high = _row_tokens(plan, mean_tokens, lengths)
+    packed = max(1, math.ceil(rows * low / plan.max_length)) if plan.packing else None
+    steps = steps_of(plan, rows, packed)
+    seen = _rows_seen(plan, rows, packed)
+    tokens = round(seen * low), round(seen * high)
+    found = Cost(
+        each, steps, tokens,
+        round(seen * lengths.mean_trained(plan.max_length)) if lengths else None,
+        data=lengths.words(plan.max_length) if lengths else "",
+    )  # fmt: skip
     if tokens_per_second:
-        seconds = (0.9 * tokens[0] / tokens_per_second, 1.2 * tokens[1] / tokens_per_second)
-        return Cost(each, steps, tokens, seconds, f"measured: {tokens_per_second:,.0f} tokens/s")
+        own = tokens[0] if lengths else tokens[1]
+        seconds = (0.9 * tokens[0] / tokens_per_second, 1.2 * own / tokens_per_second)
+        return replace(found, seconds=seconds, basis=f"measured: {tokens_per_second:,.0f} tokens/s")
     low, high = card.efficiency
     each_slow = each * _UNPACKING[plan.quantization]
     device = card.device if card.device in _STEP else "cuda"
@@ -120,25 +143,30 @@ def estimate_cost(
         f"{each:.3g} operations a token at {100 * low:.0f} to {100 * high:.0f} % of "
         f"{card.flops / 1e12:,.3g} TFLOP/s"
     )
-    return Cost(each, steps, tokens, (best, worst), basis)
+    return replace(found, seconds=(best, worst), basis=basis)
 
 
-def _tokens(plan: Plan, rows: int, mean_tokens: float | None) -> tuple[tuple[int, int], int]:
-    """(low, high) tokens computed, padding included in the high one; and steps."""
-    sides = 2 if plan.objective == "dpo" else 1
-    longest = plan.max_length * sides
+def _row_tokens(
+    plan: Plan, mean_tokens: float | None, lengths: Lengths | None
+) -> tuple[float, float]:
+    """Tokens a row, its sequences together: (its own, as a batch carries it)."""
+    if lengths:
+        low = lengths.mean(plan.max_length)
+        batch = plan.per_device_train_batch_size
+        return low, 1.05 * low if plan.packing else lengths.padded(plan.max_length, batch)
+    longest = plan.max_length * (2 if plan.objective in PAIRED else 1)
     low = min(mean_tokens or longest / 4, longest)
-    high = min(1.6 * mean_tokens, longest) if mean_tokens else longest
-    packed = None
-    if plan.packing:
-        packed = max(1, math.ceil(rows * low / plan.max_length))
-        high = min(high, 1.1 * low) if mean_tokens else high
-    steps = steps_of(plan, rows, packed)
-    seen = rows * plan.num_train_epochs
-    if plan.max_steps > 0:
-        batch = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
-        seen = plan.max_steps * batch * (rows / packed if packed else 1)
-    return (round(seen * low), round(seen * high)), steps
+    if not mean_tokens:
+        return low, longest
+    return low, min((1.1 if plan.packing else 1.6) * mean_tokens, longest)
+
+
+def _rows_seen(plan: Plan, rows: int, packed: int | None) -> float:
+    """Rows that pass through the model over the whole run."""
+    if plan.max_steps <= 0:
+        return rows * plan.num_train_epochs
+    batch = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
+    return plan.max_steps * batch * (rows / packed if packed else 1)
 
 
 @functools.cache
@@ -158,11 +186,3 @@ def cpu_flops() -> float:
         numpy.matmul(a, a)
         best = min(best, time.perf_counter() - started)
     return 2 * side**3 / best
-
-
-def money_words(low: float, high: float) -> str:
-    """`0.12 to 0.31`, in the rate's own money."""
-    return f"{low:.2f} to {high:.2f}" if f"{low:.2f}" != f"{high:.2f}" else f"about {low:.2f}"
-
-
-__all__ = ["Cost", "cpu_flops", "duration", "estimate_cost", "flops_per_token", "steps_of"]

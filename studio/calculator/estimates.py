@@ -8,23 +8,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from studio.calculator import cards, wording
 from studio.calculator.cards import Card, Verdict
 from studio.calculator.cost import Cost, estimate_cost
+from studio.calculator.lengths import Lengths
 from studio.calculator.memory import Memory, estimate_memory, precision_of
-from studio.calculator.methods import METHODS, AdapterSpec, make_spec
+from studio.calculator.methods import SPEC_FIELDS, TARGETED, UNQUANTIZED, AdapterSpec, make_spec
 from studio.calculator.parameters import ParameterCount, count
 from studio.calculator.plan import Plan, make_plan
 from studio.calculator.skeleton import Skeleton, skeleton
-
-_SPEC_FIELDS = (
-    "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save",
-    "rank_pattern", "layers_to_transform", "num_virtual_tokens",
-)  # fmt: skip
+from studio.training.methods import WHOLE_MODEL, knob_applies
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Estimate:
         return {
             "model": self.name,
             "origin": self.origin,
-            "method": self.spec.method,
+            "method": self.spec.name,
             "objective": self.plan.objective,
             "total_parameters": self.total_parameters,
             "trainable_parameters": self.trainable_parameters,
@@ -116,6 +113,7 @@ def estimate(
     card: str | Card | None = None,
     rows: int | None = None,
     mean_tokens: float | None = None,
+    lengths: Lengths | None = None,
     tokens_per_second: float | None = None,
     dtype: str = "auto",
     **settings: Any,
@@ -127,6 +125,7 @@ def estimate(
         card: a name from `CARDS`; this machine when left out.
         rows: rows of the dataset; without them there is no time.
         mean_tokens: mean tokens a row (DPO: of its two sides together).
+        lengths: what the dataset's rows measure (`studio.calculator.lengths`), in place of both.
         tokens_per_second: a measured speed, which beats the card's peak.
         settings: the adapter's (`lora_r`, `lora_alpha`, `lora_target_modules`,
             `lora_modules_to_save`, `rank_pattern`, `num_virtual_tokens` ...) and the run's
@@ -135,35 +134,33 @@ def estimate(
     """
     if not isinstance(card, Card):
         card = cards.find_card(card or cards.THIS_MACHINE)
-    adapter = {key: settings.pop(key) for key in _SPEC_FIELDS if key in settings}
+    adapter = {key: settings.pop(key) for key in SPEC_FIELDS if key in settings}
     unknown = [key for key in settings if key not in Plan.__dataclass_fields__]
     if unknown:
         from studio.errors import ConfigError, did_you_mean
 
-        known = (*_SPEC_FIELDS, *Plan.__dataclass_fields__)
+        known = (*SPEC_FIELDS, *Plan.__dataclass_fields__)
         raise ConfigError(
             f"The calculator has no setting {unknown[0]!r}.{did_you_mean(unknown[0], known)}"
         )
-    if "lora_target_modules" not in adapter and method in METHODS:
+    if "lora_target_modules" not in adapter:
         adapter["lora_target_modules"] = _usual_targets(method)
     spec = make_spec(method, **adapter)
     plan = make_plan(
-        card, method=method, objective=objective, dtype=dtype,
+        card, method=spec.method, objective=objective, dtype=dtype,
         lora_dropout=spec.lora_dropout, **settings,
     )  # fmt: skip
     bones = skeleton(model)
-    return _estimate(bones, spec, plan, card, rows, mean_tokens, tokens_per_second)
+    data = {"rows": rows, "mean_tokens": mean_tokens, "lengths": lengths}
+    return _estimate(bones, spec, plan, card, tokens_per_second=tokens_per_second, **data)
 
 
 def _usual_targets(method: str) -> str | None:
     """IA3 scales what PEFT names for each architecture; the others take every linear layer."""
-    return None if method == "ia3" else "all-linear"
+    return "all-linear" if method in TARGETED and method != "ia3" else None
 
 
-def _estimate(
-    bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card,
-    rows: int | None, mean_tokens: float | None, tokens_per_second: float | None,
-) -> Estimate:  # fmt: skip
+def _estimate(bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data: Any) -> Estimate:
     counted = count(bones, spec)
     return Estimate(
         name=bones.name,
@@ -172,13 +169,10 @@ def _estimate(
         spec=spec,
         parameters=counted,
         memory=estimate_memory(bones, counted, plan, card.device),
-        cost=estimate_cost(
-            bones, counted, plan, card, rows=rows, mean_tokens=mean_tokens,
-            tokens_per_second=tokens_per_second,
-        ),
+        cost=estimate_cost(bones, counted, plan, card, **data),
         card=card,
         skeleton=bones,
-    )  # fmt: skip
+    )
 
 
 def again(
@@ -189,29 +183,25 @@ def again(
     card = card or before.card
     if method:
         changes["method"] = method
-        if method == "full":
+        if method in UNQUANTIZED:
             changes["quantization"] = "none"
-        old = spec or before.spec
-        spec = AdapterSpec(**{**vars(old), "method": method})
+        spec = replace(spec or before.spec, method=method)
     plan = before.plan.with_(**changes)
-    return _estimate(before.skeleton, spec or before.spec, plan, card, None, None, None)
+    return _estimate(before.skeleton, spec or before.spec, plan, card)
 
 
 def recipe_settings(recipe: Any) -> dict[str, Any]:
     """What of a `studio.recipe.Recipe` the calculator asks for, as keyword arguments."""
-    method = recipe.method
-    if method == "lora" and recipe.use_rslora:
-        method = "rslora"
-    targets = recipe.lora_target_modules
+    adapter = {
+        name: getattr(recipe, name)
+        for name in SPEC_FIELDS
+        if name in type(recipe).model_fields and knob_applies(name, recipe.method)
+    }
     return {
-        "method": method,
+        "method": recipe.method,
         "objective": recipe.objective,
-        "lora_r": recipe.lora_r,
-        "lora_alpha": recipe.lora_alpha,
-        "lora_dropout": recipe.lora_dropout,
-        "lora_target_modules": list(targets) if isinstance(targets, tuple) else targets,
-        "lora_modules_to_save": list(recipe.lora_modules_to_save),
-        "quantization": "4bit" if recipe.quantized else "none",
+        **adapter,
+        "quantization": _bits(recipe),
         "double_quant": recipe.use_bnb_nested_quant,
         "optim": recipe.optim,
         "dtype": recipe.dtype,
@@ -220,24 +210,32 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "max_length": recipe.max_length,
         "activation_checkpointing": recipe.activation_checkpointing,
         "attn_implementation": recipe.attn_implementation,
-        "precompute_ref_log_probs": recipe.precompute_ref_log_probs,
+        "precompute_ref_log_probs": bool(recipe.precompute_ref_log_probs),
         "packing": recipe.packing,
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
         "continued": bool(recipe.start_from),
-        "keep_base": recipe.method == "full",
+        "keep_base": recipe.method in WHOLE_MODEL,
     }
+
+
+def _bits(recipe: Any) -> str:
+    if not recipe.quantized:
+        return "none"
+    return "8bit" if recipe.load_in_8bit else "4bit"
 
 
 def estimate_recipe(
     recipe: Any, rows: int | None = None, mean_tokens: float | None = None,
-    *, card: str | Card | None = None, tokens_per_second: float | None = None,
+    *, lengths: Lengths | None = None, card: str | Card | None = None,
+    tokens_per_second: float | None = None,
 ) -> Estimate:  # fmt: skip
     """`estimate` of a recipe: the line beside the Start button."""
     return estimate(
         recipe.model_name_or_path,
         rows=rows,
         mean_tokens=mean_tokens,
+        lengths=lengths,
         card=card,
         tokens_per_second=tokens_per_second,
         **recipe_settings(recipe),

@@ -17,6 +17,7 @@ from studio.calculator.parameters import ParameterCount
 from studio.calculator.plan import WIDTHS, Plan
 from studio.calculator.skeleton import Skeleton
 from studio.calculator.wording import count, size
+from studio.training.objectives import WITH_REFERENCE
 
 CUDA_CONTEXT = 550_000_000
 CPU_LIBRARIES = 900_000_000
@@ -77,7 +78,7 @@ def precision_of(plan: Plan) -> Precision:
     weights = WIDTHS[plan.dtype]
     compute = 2 if weights == 2 or plan.autocast else 4
     adapter = 2 if plan.quantization != "none" else 4
-    return Precision(weights, compute, weights if plan.method == "full" else adapter)
+    return Precision(weights, compute, weights if plan.whole_model else adapter)
 
 
 def estimate_memory(
@@ -171,7 +172,7 @@ def _experts(bones: Skeleton) -> str:
 
 
 def _adapters(counted: ParameterCount, plan: Plan, precision: Precision) -> Term:
-    if plan.method == "full":
+    if plan.whole_model:
         return Term("adapters", 0, "none")
     return Term(
         "adapters",
@@ -211,6 +212,8 @@ def _dora_space(bones: Skeleton, plan: Plan) -> int:
 
 def _logits(shape: Shape, plan: Plan, precision: Precision, device: str) -> Term:
     tokens = plan.batch_tokens
+    if plan.objective == "reward":
+        return Term("logits", 0, "none: a reward model gives one number a row")
     if not plan.fused_loss:
         each = precision.compute + 12
         return Term(
@@ -230,14 +233,13 @@ def _logits(shape: Shape, plan: Plan, precision: Precision, device: str) -> Term
 
 
 def _reference(bones: Skeleton, counted: ParameterCount, plan: Plan, precision: Precision) -> Term:
-    whole = plan.method == "full" or plan.method in PROMPTED
-    scored = plan.objective == "dpo" and not plan.precompute_ref_log_probs
-    if plan.method == "full" and (plan.keep_base or scored):
+    referred = plan.objective in WITH_REFERENCE
+    if plan.whole_model and (plan.keep_base or plan.scores_reference):
         words = "the untouched base stays loaded beside the copy that trains"
-        if plan.objective == "dpo":
+        if referred:
             words = "a copy of the model, frozen"
         return Term("reference", bones.total * precision.weights, words)
-    if plan.objective == "dpo" and plan.continued and not whole:
+    if referred and plan.continued and not plan.whole_model and plan.method not in PROMPTED:
         words = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
         return Term("reference", counted.trainable * precision.adapter, words)
     return Term("reference", 0, "none: the adapter is switched off to score the reference")

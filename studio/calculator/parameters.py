@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.calculator.matrices import Matrix, matrix
-from studio.calculator.methods import PROMPTED, AdapterSpec, make_spec, peft_config
-from studio.calculator.skeleton import Skeleton, build, skeleton
+from studio.calculator.methods import PROMPTED, AdapterSpec, make_spec
+from studio.calculator.skeleton import Skeleton, skeleton
+from studio.calculator.wrapping import Trained, Wrapped, product, wrapped
 from studio.errors import ConfigError, did_you_mean
+from studio.training.methods import METHODS
 
 __all__ = ["Matrix", "ModuleCount", "ParameterCount", "count", "curve", "matrix", "targets_of"]
 
 WHOLE_MODEL = "(whole model)"
 _REMEMBERED = 256
-_wrapping = threading.RLock()
+_counting = threading.RLock()
 _LAYER = re.compile(r".*?\.\d+(?=\.)")
-_PREFIX = "base_model.model."
 
 
 @dataclass(frozen=True)
 class ModuleCount:
     """Trainable parameters of one kind of module, summed over the layers it repeats in.
 
-    `tensors` are the adapter's own shapes in one of them, with the share that is not float32
-    by PEFT's choice left to the memory estimate.
+    `tensors` are the adapter's own shapes in one of them.
     """
 
     pattern: str
@@ -89,10 +87,11 @@ def count(
     """Count `model` under `spec` (LoRA at its defaults when left out). Raises `StudioError`s."""
     bones = model if isinstance(model, Skeleton) else skeleton(model)
     spec = spec or make_spec()
-    with _wrapping:
+    with _counting:
         found = bones.counted.get(spec)
         if found is None:
-            found = _whole_model(bones) if spec.method == "full" else _adapter(bones, spec)
+            whole = not METHODS[spec.method].adapter
+            found = _weights(bones, spec) if whole else _adapter(bones, spec)
             bones.counted[spec] = found
             while len(bones.counted) > _REMEMBERED:
                 bones.counted.popitem(last=False)
@@ -102,222 +101,156 @@ def count(
 def curve(
     model: str | Path | Mapping[str, Any] | Skeleton, spec: AdapterSpec, ranks: tuple[int, ...]
 ) -> list[tuple[int, int]]:
-    """`(rank, trainable)` for each rank.
-
-    Every method but LoKr, which factors differently at each rank, adds the same number with each
-    further rank, so two counts give them all.
-    """
+    """`(rank, trainable)` for each rank."""
     bones = model if isinstance(model, Skeleton) else skeleton(model)
-    if spec.method != "lokr" and not spec.rank_pattern:
-        one, two = (count(bones, spec.with_rank(r)).trainable for r in (1, 2))
-        return [(r, one + (r - 1) * (two - one)) for r in ranks]
-    return [(r, count(bones, spec.with_rank(r)).trainable) for r in ranks]
+    with _counting:
+        return [
+            (r, sum(tensor.numbers for tensor in wrapped(bones, spec.with_rank(r)).trained))
+            for r in ranks
+        ]
 
 
 def targets_of(model: str | Path | Mapping[str, Any] | Skeleton) -> tuple[str, ...]:
     """The names one can target in a model, in its own order."""
     bones = model if isinstance(model, Skeleton) else skeleton(model)
-    return bones.suffixes()
+    return bones.targets()
 
 
-def _whole_model(bones: Skeleton) -> ParameterCount:
-    modules = tuple(
-        ModuleCount(
-            info.pattern, info.suffix, info.shape, info.count, info.parameters, info.parameters
-        )
-        for info in bones.modules
-        if info.parameters
-    )
+# --- weights of the model itself
+
+
+def _weights(bones: Skeleton, spec: AdapterSpec) -> ParameterCount:
+    """Full fine-tuning, or the last layers of the longest list of them."""
+    last = spec.num_trainable_layers if spec.method == "last_layers" else None
+    chosen = None if last is None else set(bones.last_layers(last))
+    modules, layers = [], {}
+    for info in bones.modules:
+        if not info.parameters:
+            continue
+        each = info.parameters // info.count
+        names = list(bones.expand(info.name))
+        if chosen is not None:
+            names = [name for name in names if any(name.startswith(layer) for layer in chosen)]
+        if not names:
+            continue
+        modules.append(
+            ModuleCount(
+                info.pattern, info.suffix, info.shape, len(names), info.parameters,
+                each * len(names),
+            )
+        )  # fmt: skip
+        for name in names:
+            if layer := _LAYER.match(name):
+                layers[layer[0]] = layers.get(layer[0], 0) + each
     return ParameterCount(
-        bones.total, bones.total, bones.total, modules, ((bones.total, False),), 0,
-        _layers(bones, {info.name: info.parameters // info.count for info in bones.modules}),
-        bones.source.notes,
+        bones.total, sum(module.trainable for module in modules), bones.total, tuple(modules),
+        ((bones.total, False),), 0, tuple(layers.items()), bones.source.notes,
     )  # fmt: skip
 
 
+# --- an adapter
+
+
 def _adapter(bones: Skeleton, spec: AdapterSpec) -> ParameterCount:
-    """Wrap the thin model, or the whole one when the spec tells layers apart."""
-    if spec.names_layers:
-        _, base = build(bones.source)
-        whole = Skeleton(
-            bones.source, bones.config, base, (), bones.total, (), bones.head, bones.tied
-        )
-        return _count_wrapped(whole, _wrap(whole, base, spec), spec)
-    return _count_wrapped(bones, _wrap(bones, bones.copy_thin(), spec), spec)
-
-
-def _wrap(bones: Skeleton, base: Any, spec: AdapterSpec) -> Any:
-    """PEFT's model, on the meta device; what PEFT refuses becomes one sentence."""
-    import peft
-    import torch
-
-    config = peft_config(spec)
-    try:
-        with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return peft.get_peft_model(base, config)
-    except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
-        raise _refusal(bones, spec, error) from error
-
-
-def _refusal(bones: Skeleton, spec: AdapterSpec, error: Exception) -> ConfigError:
-    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(str(error).split()))
-    if "not found in the base model" in text or "No modules were targeted" in text:
-        return ConfigError(_no_match(bones, spec.target_modules))
-    if "specify `target_modules`" in text or "specify target_modules" in text:
-        return ConfigError(
-            f"PEFT has no usual targets for {bones.config.model_type}; "
-            f"choose some of {', '.join(bones.suffixes())}, or all-linear."
-        )
-    reason = text.split(". ")[0][:220].rstrip(".") or type(error).__name__
-    return ConfigError(f"PEFT cannot put {spec.method} on {bones.name}: {reason}.")
-
-
-def _no_match(bones: Skeleton, targets: tuple[str, ...] | str | None) -> str:
-    names = bones.suffixes()
-    wanted = targets if isinstance(targets, tuple) else (str(targets),)
-    near = next((hint for name in wanted if (hint := did_you_mean(name, names))), "")
-    return (
-        f"No module of {bones.name} is called {' or '.join(wanted)}.{near} "
-        f"It has {', '.join(names)}."
-    )
-
-
-def _count_wrapped(bones: Skeleton, wrapped: Any, spec: AdapterSpec) -> ParameterCount:
-    base = {info.name: info for info in bones.modules} or _infos(bones)
-    prefix = "base_model." if spec.method in PROMPTED else _PREFIX
-    trainable: dict[str, list[tuple[str, Any]]] = {}
-    added = frozen = 0
-    for name, weight in wrapped.named_parameters():
-        path = name.removeprefix(prefix)
-        numbers = weight.numel() * bones.copies(path)
-        if not weight.requires_grad:
-            frozen += numbers
-            continue
-        owner = _owner(path, base)
-        trainable.setdefault(owner, []).append((path[len(owner) :].lstrip("."), weight))
-        added += numbers
-    saved, header = _saved(bones, wrapped, spec)
-    notes = (*bones.source.notes, *_notes(bones, spec, trainable))
+    found = wrapped(bones, spec)
+    trainable = sum(tensor.numbers for tensor in found.trained)
     return ParameterCount(
         total=bones.total,
-        trainable=added,
-        all_parameters=added + frozen,
-        modules=tuple(_table(bones, base, trainable)),
-        saved=saved,
-        header_bytes=header,
-        layers=_layers(
-            bones,
-            {
-                owner: sum(weight.numel() for _, weight in weights)
-                for owner, weights in trainable.items()
-            },
+        trainable=trainable,
+        all_parameters=trainable + found.frozen,
+        modules=tuple(_table(found)),
+        saved=tuple(
+            (product(tensor.shape) * len(tensor.names), tensor.adapter) for tensor in found.stored
         ),
-        notes=notes,
+        header_bytes=_header_bytes(found),
+        layers=_layers(found),
+        notes=(*bones.source.notes, *_notes(bones, spec, found)),
     )
 
 
-def _layers(bones: Skeleton, each: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    """`each` maps kept modules to their own trainable numbers; summed over every layer's."""
+def _layers(found: Wrapped) -> tuple[tuple[str, int], ...]:
     sums: dict[str, int] = {}
-    for owner, numbers in each.items():
-        for name in bones.expand(owner):
-            layer = _LAYER.match(name)
-            if layer:
-                sums[layer[0]] = sums.get(layer[0], 0) + numbers
+    for tensor in found.trained:
+        numbers = product(tensor.shape)
+        for layer in found.layers[tensor.owner]:
+            sums[layer] = sums.get(layer, 0) + numbers
     return tuple(sums.items())
 
 
-def _infos(bones: Skeleton) -> dict[str, Any]:
-    from studio.calculator.skeleton import module_infos
-
-    return {info.name: info for info in module_infos(bones)}
-
-
-def _owner(path: str, base: Mapping[str, Any]) -> str:
-    """The base module an adapter's parameter belongs to, or "" for the model as a whole."""
-    while path:
-        path = path.rpartition(".")[0]
-        if path in base:
-            return path
-    return ""
-
-
-def _table(bones: Skeleton, base: Mapping[str, Any], trainable: Mapping[str, Any]) -> Any:
+def _table(found: Wrapped) -> Iterator[ModuleCount]:
+    owners: dict[str, list[Trained]] = {}
+    for tensor in found.trained:
+        owners.setdefault(tensor.owner, []).append(tensor)
     merged: dict[tuple[str, tuple[int, ...]], ModuleCount] = {}
-    for owner, weights in trainable.items():
-        copies = bones.copies(owner) if owner else 1
-        info = base.get(owner)
+    for owner, tensors in owners.items():
+        info = found.base.get(owner)
         pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", owner) if owner else WHOLE_MODEL
         shape = info.shape if info else ()
-        added = sum(weight.numel() for _, weight in weights) * copies
-        tensors = tuple((name, tuple(weight.shape)) for name, weight in weights)
-        suffix = owner.rsplit(".", 1)[-1] if owner else "virtual tokens"
         before = merged.get((pattern, shape))
         merged[pattern, shape] = ModuleCount(
             pattern,
-            suffix,
+            owner.rsplit(".", 1)[-1] if owner else "virtual tokens",
             shape,
-            copies + (before.count if before else 0),
+            (info.count if info else 1) + (before.count if before else 0),
             (info.parameters if info else 0) + (before.parameters if before else 0),
-            added + (before.trainable if before else 0),
-            before.tensors if before else tensors,
+            sum(tensor.numbers for tensor in tensors) + (before.trainable if before else 0),
+            before.tensors if before else tuple((t.name, t.shape) for t in tensors),
         )
-    return merged.values()
+    yield from merged.values()
 
 
-def _saved(
-    bones: Skeleton, wrapped: Any, spec: AdapterSpec
-) -> tuple[tuple[tuple[int, bool], ...], int]:
-    """Tensors of the adapter file as (numbers, is_adapter), and the bytes of its header."""
-    if spec.method in PROMPTED:
-        settings = next(iter(wrapped.peft_config.values()))
-        width = settings.token_dim * (
-            2 * settings.num_layers if spec.method == "prefix_tuning" else 1
-        )
-        return ((spec.num_virtual_tokens * width, True),), 96
-    from peft import get_peft_model_state_dict
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    whole = {name for name, _ in bones.thin.named_parameters()}
-    saved, names = [], []
-    for name, weight in state.items():
-        path = name.removeprefix(_PREFIX)
-        saved.append((weight.numel() * bones.copies(path), path not in whole))
-        names += [(_PREFIX + full, weight) for full in bones.expand(path)]
-    return tuple(saved), _header_bytes(names)
-
-
-def _header_bytes(tensors: list[tuple[str, Any]]) -> int:
+def _header_bytes(found: Wrapped) -> int:
     """Bytes of the header: its length, then JSON padded to eight, as safetensors writes it."""
-    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for name, weight in sorted(tensors, key=lambda pair: pair[0]):
-        end = offset + 4 * weight.numel()
-        entries[name] = {
-            "dtype": "F32", "shape": list(weight.shape), "data_offsets": [offset, end],
-        }  # fmt: skip
+    if len(found.file_order) == 1:
+        return 96
+    header, offset = len('{"__metadata__":{"format":"pt"}}'), 0
+    for name, index in found.file_order:
+        shape = found.stored[index].shape
+        end = offset + 4 * product(shape)
+        sides = ",".join(map(str, shape))
+        entry = f',"{name}":{{"dtype":"F32","shape":[{sides}],"data_offsets":[{offset},{end}]}}'
+        header += len(entry)
         offset = end
-    header = len(json.dumps(entries, separators=(",", ":")))
     return 8 + -(-header // 8) * 8
 
 
-def _notes(bones: Skeleton, spec: AdapterSpec, trainable: Mapping[str, Any]) -> list[str]:
-    """Things PEFT does without a word."""
-    notes = []
-    if isinstance(spec.target_modules, tuple):
-        hit = set(trainable)
-        for name in spec.target_modules:
-            if not any(owner == name or owner.endswith(f".{name}") for owner in hit):
-                notes.append(
-                    f"{name} matches nothing in {bones.name}.{did_you_mean(name, bones.suffixes())}"
-                )
+def _notes(bones: Skeleton, spec: AdapterSpec, found: Wrapped) -> Iterator[str]:
+    """Things PEFT does without a word; a `ConfigError` for names that it would just pass over."""
+    hit = {tensor.owner for tensor in found.trained}
+    if isinstance(spec.lora_target_modules, tuple) and spec.method not in PROMPTED:
+        for name in spec.lora_target_modules:
+            fused = name.rsplit(".", 1)[-1] in bones.expert_names()
+            if not fused and not any(_named(owner, name) for owner in hit):
+                near = did_you_mean(name, bones.targets())
+                yield f"{name} matches nothing in {bones.name}.{near}"
+    everything = {info.name for info in bones.modules}
+    for name in spec.lora_modules_to_save:
+        if not any(name in owner for owner in hit):
+            suffixes = {part.rsplit(".", 1)[-1] for part in everything}
+            raise ConfigError(
+                f"lora_modules_to_save names {name}, which {bones.name} does not have."
+                f"{did_you_mean(name, sorted(suffixes))}"
+            )
+    for pattern, _ in spec.rank_pattern:
+        if not any(_patterned(name, pattern) for owner in hit for name in _spelt(bones, owner)):
+            near = did_you_mean(pattern, bones.targets())
+            yield f"The rank for {pattern} changes nothing: no chosen target is called so.{near}"
     if spec.method == "adalora":
-        notes.append(
-            "AdaLoRA starts at this rank and prunes to half of it; the start is what counts here."
-        )
-    if bones.tied and any(owner == bones.head for owner in trainable):
-        notes.append(f"{bones.head} shares its weights with the input embedding.")
-    return notes
+        yield "AdaLoRA starts at this rank and prunes to half of it; the start is what counts here."
+    if bones.tied and bones.head in hit:
+        yield f"{bones.head} shares its weights with the input embedding."
+
+
+def _named(owner: str, name: str) -> bool:
+    return owner == name or owner.endswith(f".{name}")
+
+
+def _spelt(bones: Skeleton, owner: str) -> Iterator[str]:
+    """A kept module's names in the whole model; in a wrap of the whole one there is just one."""
+    yield owner
+    yield from bones.expand(owner)
+
+
+def _patterned(name: str, pattern: str) -> bool:
+    """PEFT's `get_pattern_key`: the pattern is a regex for the end of a module's name."""
+    return re.match(rf"(.*\.)?({pattern})$", name) is not None

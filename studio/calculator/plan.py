@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.calculator.cards import Card
-from studio.calculator.methods import METHODS
+from studio.calculator.methods import METHODS, UNQUANTIZED
 from studio.errors import ConfigError, did_you_mean
+from studio.training.methods import QUANTIZED, WHOLE_MODEL
+from studio.training.objectives import OBJECTIVES, WITH_REFERENCE
 
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 QUANTIZATIONS = ("none", "4bit", "8bit")
-OBJECTIVES = ("sft", "dpo")
+PAIRED = ("dpo", "orpo", "cpo", "simpo", "reward")
+FUSED = ("sft", "dpo", "kto")
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Plan:
     """TRL's names where there are any.
 
     `autocast` is mixed precision, by default where the weights are 16-bit;
-    `fused_loss` TRL's loss head, which never holds all logits;
+    `fused_loss` TRL's loss head, which never holds all logits (by default where TRL has one);
     `keep_base` a second, untouched copy of the weights beside the ones that train;
     `continued` DPO from an SFT adapter, whose frozen copy is the reference.
     """
@@ -37,7 +40,7 @@ class Plan:
     activation_checkpointing: bool = False
     attn_implementation: str | None = None
     lora_dropout: float = 0.0
-    fused_loss: bool = True
+    fused_loss: bool | None = None
     precompute_ref_log_probs: bool = False
     keep_base: bool = False
     continued: bool = False
@@ -47,8 +50,18 @@ class Plan:
 
     @property
     def sequences(self) -> int:
-        """Sequences in one batch: DPO runs chosen and rejected together."""
-        return self.per_device_train_batch_size * (2 if self.objective == "dpo" else 1)
+        """Sequences in one batch: objectives on pairs run chosen and rejected together."""
+        return self.per_device_train_batch_size * (2 if self.objective in PAIRED else 1)
+
+    @property
+    def whole_model(self) -> bool:
+        """Whether weights of the model itself train, so that the run works on a copy of them."""
+        return self.method in WHOLE_MODEL
+
+    @property
+    def scores_reference(self) -> bool:
+        """Whether each batch also runs through the reference."""
+        return self.objective in WITH_REFERENCE and not self.precompute_ref_log_probs
 
     @property
     def batch_tokens(self) -> int:
@@ -76,15 +89,17 @@ def make_plan(card: Card, **values: Any) -> Plan:
         dtype = "float32" if card.device != "cuda" else "bfloat16" if card.bf16 else "float16"
     _among("dtype", dtype, WIDTHS)
     quantization = plan.quantization
-    if plan.method == "qlora" and quantization == "none":
+    if plan.method in QUANTIZED and quantization == "none":
         quantization = "4bit"
-    if plan.method == "full" and quantization != "none":
+    if plan.method in UNQUANTIZED and quantization != "none":
         raise ConfigError(
-            "method full cannot train a quantised base; choose qlora, or quantization none."
+            f"method {plan.method} cannot train on a quantised base; choose qlora, or "
+            "quantization none."
         )
     mixed = dtype != "float32" if plan.autocast is None else plan.autocast
     mixed = mixed and card.device == "cuda"
-    return plan.with_(dtype=dtype, quantization=quantization, autocast=mixed)
+    fused = plan.objective in FUSED if plan.fused_loss is None else plan.fused_loss
+    return plan.with_(dtype=dtype, quantization=quantization, autocast=mixed, fused_loss=fused)
 
 
 def _among(name: str, value: Any, known: Any) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.calculator.configs import Source, read_source, to_config
-from studio.errors import ModelError
+from studio.errors import ConfigError, ModelError
 
 _KEPT = 6
 _cache: OrderedDict[str, Skeleton] = OrderedDict()
@@ -71,6 +71,7 @@ class Skeleton:
     head: str | None
     tied: bool
     counted: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
+    wraps: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def name(self) -> str:
@@ -110,6 +111,31 @@ class Skeleton:
     def suffixes(self) -> tuple[str, ...]:
         """Names to choose targets from, in the model's order."""
         return tuple(dict.fromkeys(info.suffix for info in self.linears()))
+
+    def expert_names(self) -> tuple[str, ...]:
+        """Experts' matrices, which transformers fuses into stacks, by the names PEFT knows them."""
+        from peft.utils import transformers_weight_conversion as conversion
+
+        kind = conversion._MODEL_TO_CONVERSION_PATTERN.get(self.config.model_type) or ""
+        names = conversion._MOE_TARGET_MODULE_MAPPING.get(kind, {})
+        return tuple(names) if any(len(info.shape) == 3 for info in self.modules) else ()
+
+    def targets(self) -> tuple[str, ...]:
+        """All names that an adapter can be put on, experts' included."""
+        return tuple(dict.fromkeys((*self.suffixes(), *self.expert_names())))
+
+    def last_layers(self, number: int) -> tuple[str, ...]:
+        """Prefixes of the last layers of the longest list of them. Raises `ConfigError`."""
+        lists: dict[str, list[int]] = {}
+        for block in self.blocks:
+            lists.setdefault(block.list_path, []).extend(map(int, block.indices))
+        path = max(lists, key=lambda name: len(lists[name]), default="")
+        indices = sorted(lists.get(path, []))
+        if number > len(indices):
+            raise ConfigError(
+                f"num_trainable_layers is {number}, and {self.name} has {len(indices)} layers."
+            )
+        return tuple(f"{path}.{index}." for index in indices[-number:])
 
     def copy_thin(self) -> Any:
         """A fresh thin model for PEFT to work on."""
@@ -187,7 +213,7 @@ def _thin_lists(module: Any, path: str, blocks: list[Block]) -> None:
 
     for name, child in list(module.named_children()):
         here = f"{path}.{name}" if path else name
-        if isinstance(child, nn.ModuleList) and len(child) > 1:
+        if isinstance(child, nn.ModuleList) and len(child):
             kinds: dict[Any, list[str]] = {}
             for index, layer in child.named_children():
                 kinds.setdefault(_signature(layer), []).append(index)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.output import Json, Terminal, example, parse_pairs
+from studio.cli.output import Json, Terminal, example, parse_pairs, table
 from studio.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,7 +37,14 @@ Config = Annotated[str | None, typer.Option(help="A Hub dataset's configuration.
 Split = Annotated[str | None, typer.Option(help="A Hub dataset's split, such as train[:500].")]
 
 
-@app.command("inspect", epilog=example("data inspect rows.jsonl", "data inspect pocket-sft --json"))
+@app.command(
+    "inspect",
+    epilog=example(
+        "data inspect rows.jsonl",
+        "data inspect pocket-sft --json",
+        "data inspect one.csv two.jsonl --table",
+    ),
+)
 def inspect_source(
     source: Sources,
     format: FormatName = None,
@@ -45,6 +52,13 @@ def inspect_source(
     config: Config = None,
     split: Split = None,
     limit: Annotated[int | None, typer.Option(help="Read no more rows than this.", min=1)] = None,
+    as_table: Annotated[
+        bool, typer.Option("--table", help="A line a source, each read by itself.")
+    ] = False,
+    problems_out: Annotated[
+        Path | None,
+        typer.Option(help="Write every problem to this file (JSON Lines: file, row, kind, ...)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a file holds and what is wrong with it.
@@ -52,19 +66,48 @@ def inspect_source(
     Its format and type, how many rows load, why the others do not, and the first rows as they will
     be trained on.
     """
+    if as_table and problems_out is not None:
+        raise typer.BadParameter("--problems-out goes with one source, not with --table")
+    how: dict[str, Any] = {
+        "config": config,
+        "split": split,
+        "format": format,
+        "mapping": parse_pairs(mapping or [], "--map") or None,
+        "limit": limit,
+    }
     with Terminal(as_json) as out, out.progress("Reading rows") as report:
-        from studio.data import inspect
+        from studio.data import read
 
-        found = inspect(
-            _one_or_all(source),
-            config=config,
-            split=split,
-            format=format,
-            mapping=parse_pairs(mapping or [], "--map") or None,
-            limit=limit,
-            progress=report,
-        )
-        out.result(found.as_dict(), _describe(found))
+        if as_table:
+            found = [_line(name, {**how, "progress": report}) for name in source]
+            out.result(found, table([list(line.values()) for line in found], list(found[0])))
+            return
+        with read(_one_or_all(source), progress=report, **how) as reading:
+            if problems_out is not None:
+                count = reading.problems.write(problems_out)
+                out.note(f"{count:,} problems written to {problems_out}")
+            inspected = reading.inspection()
+        out.result(inspected.as_dict(), _describe(inspected))
+
+
+def _line(source: str, how: dict[str, Any]) -> dict[str, Any]:
+    """One source in a line: what it is and how much of it loads, or why it cannot be read."""
+    from studio.data import inspect
+
+    try:
+        found = inspect(source, **how)
+    except DataError as error:
+        empty = {"format": "-", "type": "-", "rows": None, "kept": None}
+        return {"source": source, **empty, "problems": str(error)}
+    counts = ", ".join(f"{n:,} {kind}" for kind, n in sorted(found.problem_counts.items()))
+    return {
+        "source": source,
+        "format": found.format,
+        "type": found.type,
+        "rows": found.rows,
+        "kept": found.kept,
+        "problems": counts or "none",
+    }
 
 
 @app.command(
@@ -96,6 +139,26 @@ def prepare(
     keep_duplicates: Annotated[
         bool, typer.Option("--keep-duplicates", help="Keep rows that are there twice.")
     ] = False,
+    max_words: Annotated[int, typer.Option(help="Drop answers longer than this.", min=0)] = 0,
+    drop_near: Annotated[
+        bool, typer.Option("--drop-near", help="Drop rows that are nearly the same as another.")
+    ] = False,
+    drop_contradictions: Annotated[
+        bool, typer.Option("--drop-contradictions", help="Drop pairs that reverse another pair.")
+    ] = False,
+    novelty: Annotated[
+        float, typer.Option(help="Drop prompts with this ROUGE-L to another (0.7).", min=0, max=1)
+    ] = 0.0,
+    held_out: Annotated[
+        str | None, typer.Option(help="Drop rows whose prompt is in this evaluation file.")
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="A column whose groups become equally large.")
+    ] = None,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Shuffle by the seed.")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what each step would drop.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the sample and the split.", min=0)] = 42,
     as_json: Json = False,
 ) -> None:
@@ -116,6 +179,13 @@ def prepare(
         "sample": sample,
         "dedupe": not keep_duplicates,
         "seed": seed,
+        "max_words": max_words,
+        "drop_near": drop_near,
+        "drop_contradictions": drop_contradictions,
+        "novelty": novelty,
+        "held_out": held_out,
+        "balance": balance,
+        "shuffle": shuffle,
     }
     if test_fraction is not None:
         values["test_fraction"] = test_fraction
@@ -123,6 +193,9 @@ def prepare(
         from studio.data import PrepareOptions, prepare_to_file
 
         options = PrepareOptions(**values)
+        if preview:
+            out.result(*_previewed(_one_or_all(source), options, report))
+            return
         if to is not None:
             summary = prepare_to_file(_one_or_all(source), to, options, report, test_out)
         else:
@@ -134,6 +207,52 @@ def prepare(
                 "rows": made.rows, "fingerprint": made.fingerprint, "steps": made.steps,
             }  # fmt: skip
         out.result(summary, _account(summary, to))
+
+
+def _previewed(source: Any, options: Any, report: Any) -> tuple[list[dict[str, Any]], str]:
+    from studio.data import preview
+    from studio.data.writing import open_reading
+
+    with open_reading(source, options, report) as reading:
+        steps = [vars(step) for step in preview(reading, options, report)]
+    lines = []
+    for step in steps:
+        lines.append(f"{step['step'].replace('_', ' ')}: {step['dropped']:,} rows dropped")
+        lines += [f"   row {row['row']}: {_cut(str(row['data']))}" for row in step["examples"]]
+    return steps, "\n".join(lines) or "No step is chosen."
+
+
+@app.command(
+    "export",
+    epilog=example("data export letters letters.parquet", "data export pocket-sft a.jsonl"),
+)
+def export_rows(
+    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
+    to: Annotated[Path, typer.Argument(help="File to write: .jsonl or .parquet.")],
+    split: Annotated[str, typer.Option(help="The split to write.")] = "train",
+    as_json: Json = False,
+) -> None:
+    """Write a prepared dataset's rows to a file that TRL reads."""
+    with Terminal(as_json) as out:
+        from studio.data import export
+
+        rows = export(out.studio.datasets.get(dataset), to, split)
+        out.result({"out": str(to), "rows": rows}, f"{to}: {rows:,} {split} rows")
+
+
+@app.command("push", epilog=example("data push letters my-name/letters"))
+def push_rows(
+    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to on the Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to see.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload a prepared dataset with its card to the Hub (HF_TOKEN); private unless told."""
+    with Terminal(as_json) as out:
+        from studio.data import push
+
+        url = push(out.studio.datasets.get(dataset), repo, private=not public)
+        out.result({"url": url}, url)
 
 
 def _one_or_all(source: list[str]) -> Any:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
-
-import orjson
 
 Row = dict[str, Any]
 Finding = tuple[str, str, str | None, str]
@@ -21,39 +17,64 @@ _BAKED = re.compile(
     r"(?:^|\n)### (?:Human|Assistant|Instruction|Response):"
 )
 _MARK = re.compile(r"(?:Human|Assistant|User|USER|ASSISTANT): ")
+_MARK_INSIDE = re.compile(r"(?:^|\n)" + _MARK.pattern)
 _SIDES = {"chosen", "rejected", "completion", "text"}
 
 
-def check(row: Row, type: str) -> list[Finding]:
-    """Everything a converted row shows about itself."""
+def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
+    """Everything a converted row shows about itself; `text` is its `whole_text`, if at hand."""
     found: list[Finding] = []
-    found.extend(_empties(row, type))
     if type == "conversational":
-        found.extend(_conversation(row["messages"]))
-    elif isinstance(row.get("prompt"), list):
-        found.extend(_prompt(row["prompt"]))
+        turns = row["messages"]
+        if not all(turn["content"].strip() for turn in turns):
+            found.extend(_empties(row, type))
+        found.extend(_told_by_roles(turns))
+    else:
+        found.extend(_empties(row, type))
+        if isinstance(row.get("prompt"), list):
+            found.extend(_prompt(row["prompt"]))
     if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
         found.append(("equal_sides", "Chosen and rejected are the same text.", "rejected", "error"))
-    for name, text in texts_of(row):
-        if not text.isascii():
-            found.extend(_characters(name, text))
-        if "{{" in text and (match := _PLACEHOLDER.search(text)):
-            found.append(
-                ("placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning")
-            )
-        if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
-            message = (
-                f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it '
-                "will be doubled."
-            )
-            found.append(("template_token", message, name, "warning"))
-        if type != "language_modeling" and (match := _MARK.match(text)):
-            message = (
-                f'A turn of "{name}" starts with "{match[0].strip()}": two turns may '
-                "be glued together."
-            )
-            found.append(("role_mark", message, name, "warning"))
-    return _once(found)
+    if _worth_a_look(whole_text(row) if text is None else text):
+        for name, inner in texts_of(row):
+            found.extend(_in_text(name, inner, type))
+    return _once(found) if len(found) > 1 else found
+
+
+def whole_text(row: Row) -> str:
+    """All that a row says, a text a line; tools and provenance are not said."""
+    if len(row) == 1 and "messages" in row:
+        return "\n".join([turn["content"] for turn in row["messages"]])
+    return "\n".join([text for name, text in texts_of(row) if name not in ("tools", "provenance")])
+
+
+def _worth_a_look(text: str) -> bool:
+    """Whether anything in a row's text could be a finding; most rows end here."""
+    return (
+        "<" in text
+        or "[" in text
+        or "{{" in text
+        or "###" in text
+        or not text.isascii()
+        or (": " in text and _MARK_INSIDE.search(text) is not None)
+    )
+
+
+def _in_text(name: str, text: str, type: str) -> Iterator[Finding]:
+    if not text.isascii():
+        yield from _characters(name, text)
+    if "{{" in text and (match := _PLACEHOLDER.search(text)):
+        yield "placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning"
+    if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
+        message = (
+            f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
+        )
+        yield "template_token", message, name, "warning"
+    if type != "language_modeling" and (match := _MARK.match(text)):
+        message = (
+            f'A turn of "{name}" starts with "{match[0].strip()}": two turns may be glued together.'
+        )
+        yield "role_mark", message, name, "warning"
 
 
 def _once(found: list[Finding]) -> list[Finding]:
@@ -100,6 +121,22 @@ def _empties(row: Row, type: str) -> Iterator[Finding]:
 
 def _said(turn: Row) -> bool:
     return bool(turn.get("content", "").strip() or turn.get("tool_calls"))
+
+
+_ORDERS: dict[str, list[Finding]] = {}
+"""What the order of roles tells: the same few orders come again and again."""
+
+
+def _told_by_roles(messages: list[Row]) -> list[Finding]:
+    if len(messages) > 16 or any(len(turn) > 2 for turn in messages):
+        return list(_conversation(messages))
+    order = " ".join([turn["role"] for turn in messages])
+    told = _ORDERS.get(order)
+    if told is None:
+        told = list(_conversation(messages))
+        if len(_ORDERS) < 1000:
+            _ORDERS[order] = told
+    return told
 
 
 def _conversation(messages: list[Row]) -> Iterator[Finding]:
@@ -177,51 +214,14 @@ def _plain(side: Any) -> Any:
     ]
 
 
-def digest(value: Any) -> bytes:
-    """16 bytes that stand for a JSON-able value."""
-    dumped = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(dumped, digest_size=16).digest()
-
-
-def prompt_digest(row: Row) -> bytes:
-    """16 bytes that stand for a row's prompt; rows that share it stay on one side of a split."""
+def prompt_of(row: Row) -> Any:
+    """What a row asks: rows that share it stay on one side of a split."""
     if "prompt" in row:
-        return digest(row["prompt"])
+        return row["prompt"]
     if "messages" in row:
         turns = row["messages"]
         first = next(
             (at for at, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns)
         )
-        return digest(turns[:first] or turns)
-    return digest(row)
-
-
-@dataclass
-class Seen:
-    """Rows met before: exact duplicates, and preferences that contradict one another."""
-
-    rows: dict[bytes, int] = field(default_factory=dict)
-    pairs: dict[bytes, tuple[int, bool]] = field(default_factory=dict)
-
-    def check(self, row: Row, type: str, number: int) -> list[Finding]:
-        """Findings about this row against those before it; remembers it."""
-        found: list[Finding] = []
-        mark = digest({k: v for k, v in row.items() if k != "provenance"})
-        if mark in self.rows:
-            found.append(
-                ("duplicate", f"Exactly the same as row {self.rows[mark]}.", None, "warning")
-            )
-        else:
-            self.rows[mark] = number
-        if type == "preference":
-            found.extend(self._contradiction(row, number))
-        return found
-
-    def _contradiction(self, row: Row, number: int) -> Iterator[Finding]:
-        sides = [digest(row["chosen"]), digest(row["rejected"])]
-        mark = digest([row.get("prompt"), *sorted(side.hex() for side in sides)])
-        order = sides[0] < sides[1]
-        before = self.pairs.setdefault(mark, (number, order))
-        if before[1] != order:
-            message = f"Row {before[0]} prefers the other answer of the same pair."
-            yield "contradiction", message, None, "warning"
+        return turns[:first] or turns
+    return row

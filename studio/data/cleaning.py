@@ -1,152 +1,183 @@
-"""Which rows to keep, in what order, on which side of the split; every step counted."""
+"""Which rows to keep, in what order, on which side of the split; every step counted and shown."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from studio.data.checks import prompt_digest
-from studio.data.pipeline import Checked, Stream
-from studio.data.spool import Spool
-from studio.errors import ConfigError, DataError
+import numpy as np
+import orjson
 
-_EMPTY = {"empty_field"}
-_EQUAL = {"equal_sides"}
+from studio.data import reading as reasons
+from studio.data.novelty import repeated
+from studio.data.options import PrepareOptions
+from studio.data.overlap import overlapping
+from studio.data.reading import Reading
+from studio.data.types import Progress
+from studio.errors import DataError, did_you_mean
+
 MIN_ROWS_FOR_TEST = 20
 """Below this many rows the split keeps everything for training."""
+EXAMPLES = 3
+
+Dropped = tuple[str, dict[str, Any], np.ndarray]
+"""A step's name, its settings, and the positions of the rows it drops."""
 
 
 @dataclass(frozen=True)
-class PrepareOptions:
-    """What preparing does to the rows; recorded with the dataset.
-
-    `min_words`: words each answer needs (0: any). `test_fraction` of the rows becomes the test
-    split,
-    by prompt unless `split_by_prompt` is off. `sample` keeps that many rows, chosen by `seed`.
-    `format` and `mapping` overrule the detector; `config`, `split`, `token` are for Hub ids.
-    """
-
-    drop_empty: bool = True
-    drop_equal: bool = True
-    dedupe: bool = True
-    min_words: int = 0
-    test_fraction: float = 0.05
-    split_by_prompt: bool = True
-    seed: int = 42
-    shuffle: bool = False
-    sample: int | None = None
-    limit: int | None = None
-    format: str | None = None
-    mapping: dict[str, str] | None = None
-    config: str | None = None
-    split: str | None = None
-    token: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.test_fraction < 1:
-            raise ConfigError(
-                f"test_fraction is {self.test_fraction}; it is a share from 0 to below 1 "
-                "(0.05 is usual)."
-            )
-        if self.min_words < 0:
-            raise ConfigError(f"min_words is {self.min_words}; it cannot be negative.")
-        if self.sample is not None and self.sample < 1:
-            raise ConfigError(f"sample is {self.sample}; keep at least one row, or leave it out.")
-
-    def recorded(self) -> dict[str, Any]:
-        """What is stored with the dataset: everything but the token."""
-        return {name: value for name, value in asdict(self).items() if name != "token"}
-
-
-@dataclass
 class Cleaned:
-    """Kept rows in a spool, the order of each split, and what was done."""
+    """Positions of the kept rows for each split, in order, and what was done."""
 
-    spool: Spool
-    splits: dict[str, list[int]]
+    splits: dict[str, np.ndarray]
     steps: list[dict[str, Any]]
 
 
-def clean(stream: Stream, options: PrepareOptions, folder: Path) -> Cleaned:
-    """Read the stream to its end, keep what `options` keep, and decide order and split.
+@dataclass(frozen=True)
+class StepPreview:
+    """What a step would do: rows dropped, with a few of them (place and row)."""
 
-    Raises `DataError` where no row is left; the caller closes the spool.
-    """
-    spool = Spool(folder)
-    try:
-        prompts, dropped = _fill(spool, stream, options)
-        if not len(spool):
-            raise DataError(_none_left(stream, dropped))
-        order = list(range(len(spool)))
-        steps = _steps(stream, options, dropped)
-        chance = random.Random(options.seed)
-        if options.sample is not None and options.sample < len(order):
-            order = sorted(chance.sample(order, options.sample))
-            steps.append({"step": "sample", "kept": len(order), "seed": options.seed})
-        if options.shuffle:
-            chance.shuffle(order)
-            steps.append({"step": "shuffle", "seed": options.seed})
-        splits = split(order, prompts, options)
-        steps.append(
-            {
-                "step": "split",
-                "test_fraction": options.test_fraction,
-                "by_prompt": options.split_by_prompt,
-                "seed": options.seed,
-                **{name: len(rows) for name, rows in splits.items()},
-            }
+    step: str
+    dropped: int
+    settings: dict[str, Any]
+    examples: list[dict[str, Any]]
+
+
+def clean(reading: Reading, options: PrepareOptions, progress: Progress | None = None) -> Cleaned:
+    """Decide about every row of a reading. Raises `DataError` where no row is left."""
+    kept, steps = _first_steps(reading)
+    for name, settings, dropped in _dropping(reading, options, progress):
+        kept = np.setdiff1d(kept, dropped, assume_unique=True)
+        steps.append({"step": name, **settings, "dropped": len(dropped)})
+    if not len(kept):
+        raise DataError(_none_left(reading, steps))
+    kept = _ordered(kept, options, steps)
+    splits = split(kept, reading.prompts, options)
+    steps.append(
+        {
+            "step": "split",
+            "test_fraction": options.test_fraction,
+            "by_prompt": options.split_by_prompt,
+            "seed": options.seed,
+            **{name: len(rows) for name, rows in splits.items()},
+        }
+    )
+    return Cleaned(splits, steps)
+
+
+def preview(
+    reading: Reading, options: PrepareOptions, progress: Progress | None = None
+) -> list[StepPreview]:
+    """What each chosen step would drop, with examples; nothing is written."""
+    found = []
+    for name, settings, dropped in _dropping(reading, options, progress):
+        shown = [reading.at(int(at)) for at in dropped[:EXAMPLES]]
+        found.append(StepPreview(name, len(dropped), settings, shown))
+    return found
+
+
+def _first_steps(reading: Reading) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    kept = np.flatnonzero(reading.flags & reasons.UNUSABLE == 0)
+    format = reading.stream.format
+    steps: list[dict[str, Any]] = [
+        {"step": "read", "rows": reading.rows},
+        {
+            "step": "convert",
+            "format": format.name,
+            "mapping": dict(format.mapping),
+            "dropped": reading.rows - len(kept),
+        },
+    ]
+    return kept, steps
+
+
+def _dropping(
+    reading: Reading, options: PrepareOptions, progress: Progress | None
+) -> Iterator[Dropped]:
+    """The chosen steps one after the other, each over the rows the ones before it left."""
+    kept = np.flatnonzero(reading.flags & reasons.UNUSABLE == 0)
+    for name, settings, choose in _chosen(reading, options, progress):
+        dropped = choose(kept)
+        yield name, settings, dropped
+        kept = np.setdiff1d(kept, dropped, assume_unique=True)
+
+
+Choose = Callable[[np.ndarray], np.ndarray]
+
+
+def _chosen(
+    reading: Reading, options: PrepareOptions, progress: Progress | None
+) -> Iterator[tuple[str, dict[str, Any], Choose]]:
+    preference = reading.stream.format.type == "preference"
+
+    def flagged(flag: int) -> Choose:
+        return lambda kept: kept[reading.flags[kept] & flag > 0]
+
+    if options.drop_empty:
+        yield "drop_empty", {}, flagged(reasons.EMPTY)
+    if options.drop_equal and preference:
+        yield "drop_equal", {}, flagged(reasons.EQUAL)
+    if options.min_words:
+        least = options.min_words
+        yield "min_words", {"words": least}, lambda kept: kept[_words(reading, kept)[0] < least]
+    if options.max_words:
+        most = options.max_words
+        yield "max_words", {"words": most}, lambda kept: kept[_words(reading, kept)[1] > most]
+    if options.dedupe:
+        yield "dedupe", {}, flagged(reasons.DUPLICATE)
+    if options.drop_near:
+        yield "drop_near", {}, flagged(reasons.NEAR)
+    if options.drop_contradictions and preference:
+        yield "drop_contradictions", {}, flagged(reasons.CONTRADICTION)
+    if options.novelty:
+        share = options.novelty
+        yield (
+            "novelty",
+            {"rouge_l": share},
+            lambda kept: kept[repeated(_rows(reading, kept), share, progress)],
         )
-        return Cleaned(spool, splits, steps)
-    except BaseException:
-        spool.close()
-        raise
+    if options.held_out:
+        other = options.held_out
+        yield (
+            "held_out",
+            {"source": other},
+            lambda kept: kept[overlapping(_rows(reading, kept), other, progress)],
+        )
+    if options.balance:
+        column = options.balance
+        yield "balance", {"column": column}, lambda kept: _surplus(reading, kept, column, options)
 
 
-def _fill(
-    spool: Spool, stream: Stream, options: PrepareOptions
-) -> tuple[list[bytes], Counter[str]]:
-    prompts: list[bytes] = []
-    dropped: Counter[str] = Counter()
-    for checked in stream:
-        reason = _reason(checked, options, stream.format.type)
-        if reason or checked.row is None:
-            dropped[reason or "unreadable"] += 1
-            continue
-        spool.append(checked.row)
-        prompts.append(prompt_digest(checked.row)[:8])
-    return prompts, dropped
+def _rows(reading: Reading, positions: np.ndarray) -> Iterator[dict[str, Any]]:
+    for raw in reading.spool.raw(positions):
+        yield orjson.loads(raw)
 
 
-def _reason(checked: Checked, options: PrepareOptions, type: str) -> str | None:
-    """The step that drops this row, or None."""
-    errors = checked.errors
-    if checked.row is None or errors - _EMPTY - _EQUAL:
-        return "unreadable"
-    if errors & _EMPTY and options.drop_empty:
-        return "drop_empty"
-    if errors & _EQUAL and options.drop_equal:
-        return "drop_equal"
-    if options.min_words and _words(checked.row, type) < options.min_words:
-        return "min_words"
-    if options.dedupe and any(kind == "duplicate" for kind, *_ in checked.findings):
-        return "dedupe"
-    return None
+def _words(reading: Reading, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words of the shortest and of the longest answer of each row."""
+    type = reading.stream.format.type
+    counts = [_answers(row, type) for row in _rows(reading, positions)]
+    return (
+        np.array([min(found, default=0) for found in counts], np.int64),
+        np.array([max(found, default=0) for found in counts], np.int64),
+    )
 
 
-def _words(row: dict[str, Any], type: str) -> int:
-    """Words of the shortest answer of a row."""
-    fields = {
-        "language_modeling": ["text"],
-        "prompt_completion": ["completion"],
-        "unpaired_preference": ["completion"],
-        "preference": ["chosen", "rejected"],
-        "conversational": ["messages"],
-        "prompt_only": ["prompt"],
-    }.get(type) or [name for name in row if name.startswith("answer")]
-    return min((_count(row[name], type) for name in fields), default=0)
+_ANSWERS = {
+    "language_modeling": ["text"],
+    "prompt_completion": ["completion"],
+    "unpaired_preference": ["completion"],
+    "preference": ["chosen", "rejected"],
+    "conversational": ["messages"],
+    "prompt_only": ["prompt"],
+}
+
+
+def _answers(row: dict[str, Any], type: str) -> list[int]:
+    """Words of every answer of a row; of all the assistant's turns together in a conversation."""
+    fields = _ANSWERS.get(type) or [name for name in row if name.startswith("answer")]
+    return [_count(row[name], type) for name in fields]
 
 
 def _count(value: Any, type: str) -> int:
@@ -156,37 +187,50 @@ def _count(value: Any, type: str) -> int:
     return sum(len(turn["content"].split()) for turn in answers)
 
 
-def _steps(stream: Stream, options: PrepareOptions, dropped: Counter[str]) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = [
-        {"step": "read", "rows": stream.rows},
-        {
-            "step": "convert",
-            "format": stream.format.name,
-            "mapping": dict(stream.format.mapping),
-            "dropped": dropped["unreadable"],
-        },
+def _surplus(
+    reading: Reading, kept: np.ndarray, column: str, options: PrepareOptions
+) -> np.ndarray:
+    """Rows beyond the size of the smallest group, chosen by the seed."""
+    known = reading.groups.columns()
+    if column not in known:
+        groups = ", ".join(f'"{name}" ({count} groups)' for name, count in known.items())
+        raise DataError(
+            f'"{column}" is no column to balance by.{did_you_mean(column, known)} '
+            + (f"It can be {groups}." if groups else "No column here has a few values only.")
+        )
+    codes = reading.groups.codes(column)[kept]
+    groups, counts = np.unique(codes, return_counts=True)
+    chance = np.random.default_rng([options.seed, 1])
+    surplus = [
+        chance.choice(kept[codes == group], count - counts.min(), replace=False)
+        for group, count in zip(groups, counts, strict=True)
     ]
-    asked = {
-        "drop_empty": options.drop_empty,
-        "drop_equal": options.drop_equal and stream.format.type == "preference",
-        "min_words": bool(options.min_words),
-        "dedupe": options.dedupe,
-    }
-    for name, wanted in asked.items():
-        if wanted:
-            extra = {"words": options.min_words} if name == "min_words" else {}
-            steps.append({"step": name, **extra, "dropped": dropped[name]})
-    return steps
+    return np.sort(np.concatenate(surplus))
 
 
-def _none_left(stream: Stream, dropped: Counter[str]) -> str:
-    reasons = ", ".join(f"{count} by {name}" for name, count in dropped.most_common())
-    first = stream.problems.listed[0] if stream.problems.listed else None
+def _ordered(kept: np.ndarray, options: PrepareOptions, steps: list[dict[str, Any]]) -> np.ndarray:
+    chance = random.Random(options.seed)
+    order = kept.tolist()
+    if options.sample is not None and options.sample < len(order):
+        order = sorted(chance.sample(order, options.sample))
+        steps.append({"step": "sample", "kept": len(order), "seed": options.seed})
+    if options.shuffle:
+        chance.shuffle(order)
+        steps.append({"step": "shuffle", "seed": options.seed})
+    return np.array(order, np.int64)
+
+
+def _none_left(reading: Reading, steps: list[dict[str, Any]]) -> str:
+    reasons = ", ".join(
+        f"{step['dropped']} by {step['step']}" for step in steps if step.get("dropped")
+    )
+    first = reading.problems.listed[0] if reading.problems.listed else None
     why = f" Row {first.row}: {first.message}" if first else ""
-    return f"No row of {stream.located.name} is left ({reasons or 'none were read'}).{why}"
+    name = reading.located.name
+    return f"No row of {name} is left ({reasons or 'none were read'}).{why}"
 
 
-def split(order: list[int], prompts: list[bytes], options: PrepareOptions) -> dict[str, list[int]]:
+def split(order: np.ndarray, prompts: np.ndarray, options: PrepareOptions) -> dict[str, np.ndarray]:
     """Train and test rows; no prompt is on both sides when splitting by prompt.
 
     At least one test row from 20 rows on; none below, or when all rows share one prompt.
@@ -194,22 +238,17 @@ def split(order: list[int], prompts: list[bytes], options: PrepareOptions) -> di
     if not options.test_fraction or len(order) < MIN_ROWS_FOR_TEST:
         return {"train": order}
     wanted = max(1, round(options.test_fraction * len(order)))
-    groups: dict[bytes | int, list[int]] = {}
-    for at in order:
-        groups.setdefault(prompts[at] if options.split_by_prompt else at, []).append(at)
-    keys = list(groups)
-    random.Random(f"split-{options.seed}").shuffle(keys)
-    test: set[int] = set()
-    for key in keys:
-        if len(test) >= wanted:
+    keys = prompts[order] if options.split_by_prompt else np.arange(len(order))
+    _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    chosen = np.zeros(len(sizes), bool)
+    rows = 0
+    for group in np.random.default_rng([options.seed, 0]).permutation(len(sizes)).tolist():
+        if rows >= wanted:
             break
-        if len(test) + len(groups[key]) <= max(wanted, 1.5 * wanted) and len(groups[key]) < len(
-            order
-        ):
-            test.update(groups[key])
-    if not test and len(groups) > 1:
-        test.update(min(groups.values(), key=len))
-    train = [at for at in order if at not in test]
-    return (
-        {"train": train, "test": [at for at in order if at in test]} if test else {"train": order}
-    )
+        if rows + sizes[group] <= 1.5 * wanted and sizes[group] < len(order):
+            chosen[group] = True
+            rows += sizes[group]
+    if not rows and len(sizes) > 1:
+        chosen[np.argmin(sizes)] = True
+    held = chosen[group_of]
+    return {"train": order[~held], "test": order[held]} if held.any() else {"train": order}

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from studio.data.types import Notes
 from studio.errors import DataError
+
+Note = Callable[[str], None]
 
 HEAD = 1 << 20
 """Bytes looked at to judge a file."""
@@ -58,15 +61,32 @@ def data_suffix(path: Path) -> str | None:
     return SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path, note: Note | None = None) -> BinaryIO:
     """The file's bytes, unpacked where they are gzip (by their first two bytes, whatever the
     name)."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
+        file = path.open("rb", buffering=1 << 18)
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if isinstance(note, Notes):
+            note.watch(file, path.stat().st_size)
+        if not packed:
+            return file
+        return _Unpacked(file)  # type: ignore[return-value]
     except OSError as error:
         raise DataError(f"{path.name} cannot be opened: {error.strerror or error}.") from error
+
+
+class _Unpacked(io.BufferedReader):
+    """A gzip file that closes the file under it."""
+
+    def __init__(self, packed: BinaryIO):
+        super().__init__(gzip.GzipFile(fileobj=packed), 1 << 18)  # type: ignore[arg-type]
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
 
 
 def read_head(path: Path) -> bytes:
@@ -167,13 +187,13 @@ def _as_cp1252_handler(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(CP1252_FALLBACK, _as_cp1252_handler)
 
 
-def open_text(path: Path, head: bytes, note: Callable[[str], None]) -> io.TextIOWrapper:
+def open_text(path: Path, head: bytes, note: Note) -> io.TextIOWrapper:
     """The file as text, line ends untouched; an encoding other than UTF-8 is named in a note."""
     encoding = text_encoding(head) or "utf-8"
     if encoding not in ("utf-8", "utf-8-sig"):
         shown = "Windows-1252 (cp1252)" if encoding == "cp1252" else encoding.upper()
         note(f"{path.name} is {shown}, not UTF-8; it was read as such.")
-    return io.TextIOWrapper(open_bytes(path), encoding, errors=CP1252_FALLBACK, newline="")
+    return io.TextIOWrapper(open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline="")
 
 
 def _as_cp1252(raw: bytes) -> str:
@@ -183,7 +203,7 @@ def _as_cp1252(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def line_decoder(encoding: str, note: Callable[[str], None], name: str) -> Callable[[bytes], str]:
+def line_decoder(encoding: str, note: Note, name: str) -> Callable[[bytes], str]:
     """A decoder of single lines; a line that is not UTF-8 is read as cp1252, said once."""
     said = False
 

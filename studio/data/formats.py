@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.data.converters import FAMILIES, Family, Match
-from studio.data.profile import Profile
+from studio.data.profile import Profile, flattened
+from studio.data.profile import profile as _profile_of
+from studio.data.types import RowError
 from studio.errors import DataError, did_you_mean
 
 _CONFIDENT = 0.5
+_FAIR = ("tie", "empty_field", "prompt_differs", "too_few_answers")
+"""Faults of a row that say nothing against its format."""
 _BY_NAME = {name: family for family in FAMILIES for name in (family.name, *family.aliases)}
 
 
@@ -24,10 +28,11 @@ class Format:
     why: str
     mapping: dict[str, str]
     convert: Callable[[dict[str, Any], dict[str, str]], dict[str, Any]]
+    opened: bool = False
 
     def row(self, data: dict[str, Any]) -> dict[str, Any]:
-        """One row in TRL's form; raises `RowError`."""
-        return self.convert(data, self.mapping)
+        """One row in TRL's form; raises `RowError`. `opened`: objects are opened one level."""
+        return self.convert(flattened(data) if self.opened else data, self.mapping)
 
 
 def formats() -> dict[str, dict[str, str]]:
@@ -55,17 +60,48 @@ def detect(
     if mapping:
         family = _family_for(mapping)
         return _made(family, _by_hand(family, family.name, mapping))
-    matches = [(family, match) for family in FAMILIES if (match := family.recognise(profile))]
-    best = next(((f, m) for f, m in matches if m.confidence >= _CONFIDENT), None)
-    if best is None and matches:
-        best = max(matches, key=lambda pair: pair[1].confidence)
+    best = _best(profile)
+    if best is None or best.confidence < _CONFIDENT:
+        flat = [flattened(row) for row in profile.sample]
+        if any(row.keys() != flat[at].keys() for at, row in enumerate(profile.sample)):
+            inside = _best(_profile_of(flat))
+            if inside and inside.confidence > max(_CONFIDENT, best.confidence if best else 0.0):
+                return replace(inside, opened=True)
     if best is None:
         columns = ", ".join(f'"{column}"' for column in list(profile.columns)[:12]) or "none"
         raise DataError(
             f"{name} holds no text to train on: its columns are {columns}. "
             "Map the columns by hand, or check that this is the right file."
         )
-    return _made(*best)
+    return best
+
+
+def _best(profile: Profile) -> Format | None:
+    """The first confident claim that reads the rows; else the best of the others."""
+    made = []
+    for family in FAMILIES:
+        match = family.recognise(profile)
+        if match is None:
+            continue
+        found = _made(family, match)
+        found = replace(found, confidence=found.confidence * _readable(found, profile.sample))
+        if found.confidence >= _CONFIDENT:
+            return found
+        made.append(found)
+    return max(made, key=lambda found: found.confidence, default=None)
+
+
+def _readable(format: Format, rows: list[dict[str, Any]]) -> float:
+    """Share of rows that a format reads; 1 from every other row on."""
+    read = 0
+    for row in rows:
+        try:
+            format.row(row)
+            read += 1
+        except RowError as error:
+            read += error.kind in _FAIR
+    share = read / max(1, len(rows))
+    return 1.0 if share >= 0.5 else share
 
 
 def _made(family: Family, match: Match) -> Format:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from studio.data.formats import Format
-from studio.data.types import TYPES, RawRow, RowError
+from studio.data.types import TYPES, Notes, RawRow, RowError
 from studio.errors import DataError, did_you_mean
 
 _REQUIRED = {
@@ -28,7 +28,7 @@ class GivenRows:
     name: str
     given: Iterable[dict[str, Any]]
 
-    def rows(self, note: Callable[[str], None]) -> Iterator[RawRow]:
+    def rows(self, note: Notes) -> Iterator[RawRow]:
         """The rows, numbered from 1."""
         for number, row in enumerate(self.given, 1):
             yield RawRow(number, row, self.name)

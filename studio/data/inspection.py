@@ -1,13 +1,51 @@
-"""Look at a source without keeping anything: what it is, what loads, what is wrong with the
-rest."""
+"""Look at a source: what it is, what loads, what is wrong with the rest."""
 
 from __future__ import annotations
 
-from studio.data.pipeline import Stream
+from pathlib import Path
+
+from studio.data.joining import find_join
+from studio.data.reading import First, Reading, read_located
 from studio.data.sources import Source, locate
 from studio.data.types import Inspection, Progress
 
-SAMPLE_ROWS = 5
+
+def read(
+    source: Source,
+    *,
+    config: str | None = None,
+    split: str | None = None,
+    format: str | None = None,
+    mapping: dict[str, str] | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    first: First | None = None,
+    token: str | None = None,
+    folder: Path | None = None,
+    near: bool = True,
+) -> Reading:
+    """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
+
+    `source`: a file, a list of files, a folder of shards, a shipped sample's alias, or a Hub id
+    (with `config`, `split` such as `train[:500]`, and `token`). Files that hold several models'
+    answers to the same prompts are joined, see `studio.data.joining`. `format` and `mapping` (field
+    to column) overrule the detector. `first` is called once with what the first rows show, long
+    before a large file ends; then `progress` counts. `near=False` leaves out the search for near
+    duplicates. Raises `DataError` with one sentence where nothing can be read, and `Cancelled`
+    where `progress` says so.
+    """
+    located = locate(source, config=config, split=split, token=token)
+    joined = None if format or mapping else find_join(located.name, located.files)
+    return read_located(
+        joined or located,
+        format=format,
+        mapping=mapping,
+        limit=limit,
+        progress=progress,
+        first=first,
+        folder=folder,
+        near=near,
+    )
 
 
 def inspect(
@@ -21,33 +59,9 @@ def inspect(
     progress: Progress | None = None,
     token: str | None = None,
 ) -> Inspection:
-    """Read a source to its end (or to `limit` rows) and say what it holds.
-
-    `source`: a file, a list of files, a folder of shards, a shipped sample's alias, or a Hub id
-    (with `config`, `split` such as `train[:500]`, and `token`). `format` and `mapping` (field to
-    column) overrule the detector. Raises `DataError` with one sentence where nothing can be read.
-    """
-    located = locate(source, config=config, split=split, token=token)
-    stream = Stream(located, format=format, mapping=mapping, limit=limit, progress=progress)
-    kept, sample = 0, []
-    for checked in stream:
-        if checked.row is None or checked.errors:
-            continue
-        kept += 1
-        if len(sample) < SAMPLE_ROWS:
-            sample.append(checked.row)
-    return Inspection(
-        source=located.name,
-        format=stream.format.name,
-        type=stream.format.type,
-        confidence=stream.format.confidence,
-        why=stream.format.why,
-        rows=stream.rows,
-        kept=kept,
-        columns=stream.columns,
-        mapping=dict(stream.format.mapping),
-        problems=stream.problems.listed,
-        sample=sample,
-        problem_counts=dict(stream.problems.counts),
-        notes=stream.notes,
-    )
+    """What `read` finds, without keeping the rows at hand."""
+    with read(
+        source, config=config, split=split, format=format, mapping=mapping, limit=limit,
+        progress=progress, token=token,
+    ) as reading:  # fmt: skip
+        return reading.inspection()

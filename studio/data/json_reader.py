@@ -12,18 +12,23 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from studio.data.encodings import decode_head, line_decoder, open_bytes, open_text, text_encoding
+from studio.data.encodings import (
+    Note,
+    decode_head,
+    line_decoder,
+    open_bytes,
+    open_text,
+    text_encoding,
+)
+from studio.data.json_shapes import is_conversation, rows_in
+from studio.data.json_window import MAX_RECORD, Broken, Window
 from studio.data.types import RawRow, RowError
 from studio.errors import DataError
 
-MAX_RECORD = 64 << 20
-"""Bytes one record may have; a longer one is a mistake in the file, not a row."""
-MAX_OBJECT = 512 << 20
-"""Bytes a file whose root is an object may have, since it is read whole."""
+MAX_WHOLE = 32 << 20
+"""Characters of a file with an object at its root that is looked at whole."""
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"
-
-Note = Callable[[str], None]
 
 
 def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
@@ -89,13 +94,7 @@ def _really(kind: str, head: bytes) -> str:
         return "jsonl" if whole and _try(lines[1].rstrip(",")) is not None else "json"
     if whole or not isinstance(first, list):
         return "jsonl"
-    return "jsonl" if _is_conversation(first) else "json"
-
-
-def _is_conversation(value: list[Any]) -> bool:
-    return bool(value) and all(
-        isinstance(turn, dict) and ("role" in turn or "from" in turn) for turn in value
-    )
+    return "jsonl" if is_conversation(first) else "json"
 
 
 def _try(line: str) -> Any:
@@ -115,7 +114,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
         return
     decode = line_decoder("utf-8", note, path.name)
     number = 0
-    with open_bytes(path) as file:
+    with open_bytes(path, note) as file:
         while line := file.readline(MAX_RECORD + 1):
             number += 1
             if number == 1:
@@ -129,7 +128,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
 
 def _read_wide_lines(path: Path, encoding: str, note: Note) -> Iterator[RawRow]:
     note(f"{path.name} is {encoding.upper()}.")
-    with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding, newline="\n") as file:
+    with open_bytes(path, note) as raw, io.TextIOWrapper(raw, encoding, newline="\n") as file:
         for number, line in enumerate(_text_lines(file), 1):
             if line.strip():
                 yield _parse_line(line.encode("utf-8", "surrogatepass"), number, path, None)
@@ -166,105 +165,76 @@ def _skip_line(file: BinaryIO) -> None:
 
 
 def _read_list(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
-    """The elements of a list at the root, decoded one by one from a moving window."""
+    """The elements of a list at the root."""
     number = 0
-    for value in _elements(path, head, note):
-        number += 1
-        if isinstance(value, RowError):
-            if number == 1:
-                raise DataError(f"{path.name} cannot be read as JSON. {value.message}")
-            yield RawRow(number, {}, path.name, value)
-            return
-        yield as_row(value, number, path.name)
+    with open_text(path, head, note) as file:
+        window = Window(file)
+        window.peek()
+        try:
+            for number, value in enumerate(window.elements(), 1):
+                yield as_row(value, number, path.name)
+        except Broken as error:
+            if not number:
+                raise DataError(f"{path.name} cannot be read as JSON. {error}") from error
+            yield _broken(number + 1, path, str(error))
     if not number:
         raise DataError(f"{path.name} is an empty list: there are no rows in it.")
 
 
-def _elements(path: Path, head: bytes, note: Note) -> Iterator[Any]:
-    """Values of the root list; a `RowError` as the last one where the list breaks off."""
-    decoder = json.JSONDecoder()
-    with open_text(path, head, note) as file:
-        window, at = file.read(_CHUNK).lstrip("\ufeff" + _SPACE), 1
-        while True:
-            at = _skip(window, at, _SPACE + ",")
-            if window[at : at + 1] == "]":
-                return
-            try:
-                value, end = decoder.raw_decode(window, at)
-                whole = end < len(window) or window[end - 1] in '}]"'
-                error: Exception = ValueError("the value may go on")
-            except (ValueError, RecursionError) as caught:
-                value, end, whole, error = None, at, False, caught
-            if whole:
-                yield value
-                at = end
-                continue
-            # doubling what is read keeps a long record linear in time
-            more = file.read(max(_CHUNK, len(window) - at)) if _may_go_on(error, window) else ""
-            if not more or len(window) - at > MAX_RECORD:
-                yield RowError("malformed_json", _where(window, at, error))
-                return
-            window, at = window[at:] + more, 0
-
-
-def _may_go_on(error: Exception, window: str) -> bool:
-    """Whether the value only looks broken because the window ends inside it."""
-    if not isinstance(error, json.JSONDecodeError):
-        return not isinstance(error, RecursionError)
-    return error.msg.startswith("Unterminated string") or error.pos >= len(window) - 16
-
-
-def _where(window: str, at: int, error: Exception) -> str:
-    if len(window) - at > MAX_RECORD:
-        return "This record is longer than 64 MB; nothing after it could be read."
-    rest = window[at : at + 40].strip()
-    if not rest:
-        return "The list breaks off without its closing ]: the file is cut short."
-    reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-    return f'The JSON breaks off near "{rest}" ({reason}); nothing after it could be read.'
-
-
-def _skip(window: str, at: int, characters: str) -> int:
-    while at < len(window) and window[at] in characters:
-        at += 1
-    return at
-
-
 def _read_object(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
-    """A root object: the one list of rows in it, a table of columns, or a single row."""
+    """A root object: the list of rows in it, a table of columns, a row a key, or a single row.
+
+    Small files are looked at whole; of a large one the first list of objects is streamed. Objects
+    one after the other are rows.
+    """
     with open_text(path, head, note) as file:
-        text = file.read(MAX_OBJECT + 1)
-    if len(text) > MAX_OBJECT:
-        raise DataError(
-            f"{path.name} is one JSON object of more than 512 MB. Save it as JSON Lines."
-        )
+        text = file.read(MAX_WHOLE + 1).lstrip("\ufeff")
+    if len(text) > MAX_WHOLE:
+        del text
+        yield from _stream_object(path, head, note)
+        return
     try:
-        root = json.loads(text.lstrip("\ufeff"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name} cannot be read as JSON: {error}.") from error
-    if not isinstance(root, dict):
-        raise DataError(f"{path.name} is not a JSON list or object of rows.")
-    yield from (as_row(v, n, path.name) for n, v in enumerate(_rows_in(root, path, note), 1))
+        root = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise DataError(f"{path.name} cannot be read as JSON: {error}.") from error
+        note(f"{path.name} holds one JSON object after the other: each is a row.")
+        yield from _read_sequence(path, head, note)
+        return
+    except RecursionError as error:
+        raise DataError(f"{path.name} cannot be read as JSON: nested too deeply.") from error
+    yield from (as_row(v, n, path.name) for n, v in enumerate(rows_in(root, path.name, note), 1))
 
 
-def _rows_in(root: dict[str, Any], path: Path, note: Note) -> list[Any]:
-    lists = {
-        key: value
-        for key, value in root.items()
-        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
-    }
-    if len(lists) == 1 and not _is_conversation(next(iter(lists.values()))):
-        key, rows = next(iter(lists.items()))
-        note(f'{path.name} holds its rows under "{key}".')
-        return rows
-    columns = [value for value in root.values() if isinstance(value, list)]
-    if len(columns) == len(root) > 1 and len({len(value) for value in columns}) == 1 and not lists:
-        note(f"{path.name} holds a list per column.")
-        names = list(root)
-        return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
-    if len(lists) > 1 and not any(_is_conversation(value) for value in lists.values()):
-        names = ", ".join(f'"{key}"' for key in lists)
-        raise DataError(
-            f"{path.name} holds several lists ({names}). Save the one you mean as its own file."
-        )
-    return [root]
+def _read_sequence(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
+    with open_text(path, head, note) as file:
+        window, number = Window(file), 0
+        try:
+            while window.peek():
+                number += 1
+                yield as_row(window.value(), number, path.name)
+        except Broken as error:
+            yield _broken(number, path, str(error))
+
+
+def _stream_object(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
+    with open_text(path, head, note) as file:
+        window, number = Window(file), 0
+        window.peek()
+        try:
+            for name in window.fields():
+                if number and window.peek() == "[":
+                    note(f"{path.name} holds more lists; only the first was read.")
+                    return
+                if window.peek() != "[":
+                    window.value()
+                    continue
+                note(f'{path.name} holds its rows under "{name}".')
+                for number, value in enumerate(window.elements(), 1):
+                    yield as_row(value, number, path.name)
+        except Broken as error:
+            if not number:
+                raise DataError(f"{path.name} cannot be read as JSON. {error}") from error
+            yield _broken(number + 1, path, str(error))
+    if not number:
+        raise DataError(f"{path.name} is one large JSON object without a list of rows in it.")

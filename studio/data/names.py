@@ -8,16 +8,16 @@ PROMPT = (
     "instruction", "prompt", "question", "query", "problem", "instructions", "user_prompt",
     "user_input",
     "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context",
-    "history",
+    "history", "goal", "q", "article", "document", "dialogue", "dialog", "passage", "post", "text",
 )  # fmt: skip
 COMPLETION = (
     "output", "response", "completion", "answer", "assistant", "reply", "target", "solution",
     "outputs",
     "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt",
-    "gold",
+    "gold", "a", "summary", "highlights", "tldr", "answers",
 )  # fmt: skip
 INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
-SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt")
+SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt", "system_instruction")
 HISTORY = ("history", "chat_history", "previous_turns", "dialogue_history", "past")
 TURNS = (
     "messages",
@@ -28,7 +28,10 @@ TURNS = (
     "chat",
     "turns",
     "items",
+    "contents",
 )
+SPOKEN = (*TURNS[:6], "data", "utterances", "lines")
+"""Columns whose lists of texts are what two people said in turn."""
 TEXT = ("text", "content", "document", "body", "article", "passage", "raw_content", "story")
 LABEL = (
     "label",
@@ -40,6 +43,11 @@ LABEL = (
     "feedback",
     "is_desirable",
     "good",
+    "accepted",
+    "is_accepted",
+    "approved",
+    "liked",
+    "is_preferred",
 )
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
 REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
@@ -73,7 +81,30 @@ SCORE_STEMS = (
     "rewards",
     "quality",
     "overall_score",
+    "votes",
+    "upvotes",
+    "likes",
+    "wins",
 )
+MODEL_STEMS = ("output", "answer", "response", "completion", "reply", "generation")
+NO_MODEL = {
+    *(
+        "chosen",
+        "rejected",
+        "good",
+        "bad",
+        "better",
+        "worse",
+        "best",
+        "worst",
+        "preferred",
+        "final",
+    ),
+    *("expected", "correct", "gold", "reference", "original", "target", "system", "win", "lose"),
+    *("accepted", "selected", "winner", "loser", "positive", "negative", "pos", "neg", "model"),
+}
+"""Words before an answer's name that say what it is for, not which model gave it."""
+VOTE_LISTS = ("votes", "annotations", "annotator_votes", "ratings_by_rater", "judgements", "labels")
 RANK_STEMS = ("rank", "ranks", "ranking", "rankings")
 VOTE_STEMS = (
     "annotator",
@@ -92,6 +123,9 @@ SIDES = (
     ("better", "worse"),
     ("best", "worst"),
     ("preferred", "dispreferred"),
+    ("preferred", "nonpreferred"),
+    ("preferred", "unpreferred"),
+    ("chosen", "notchosen"),
     ("preferred", "rejected"),
     ("accepted", "rejected"),
     ("selected", "rejected"),
@@ -154,6 +188,9 @@ ROLES = {
     **dict.fromkeys(("function_call", "tool_call", "tool_calls", "function-call"), "tool_call"),
 }  # fmt: skip
 """Every role name we have met, in lower case, and TRL's name for it."""
+
+PROMPT_STEMS = ("turn", "question", "prompt", "query", "user", "instruction")
+"""What numbered columns that hold the user's turns one by one are called."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")

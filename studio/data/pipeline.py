@@ -1,34 +1,33 @@
-"""The one stream that inspecting and preparing share: located rows -> recognised -> converted ->
-checked."""
+"""The stream of a source's rows: located -> recognised -> converted -> checked, one at a time."""
 
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.data.checks import Finding, Seen, check
+from studio.data.checks import Finding, check, whole_text
 from studio.data.formats import Format, detect
 from studio.data.given import GivenRows
+from studio.data.joining import Joined
 from studio.data.profile import PROFILE_ROWS, profile
 from studio.data.sources import Located
-from studio.data.types import Problem, Progress, RawRow, RowError
+from studio.data.types import Notes, Progress, RawRow, RowError
 from studio.errors import DataError
 
-MAX_LISTED = 1000
-"""Problems listed of each kind; all are counted."""
 _EVERY = 500
+_WEAK = ("prompt_only", "language_modeling")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checked:
-    """One record after all checks: its TRL row, or None where it could not be converted."""
+    """One record after its own checks: its TRL row, or None where it could not be converted."""
 
     raw: RawRow
     row: dict[str, Any] | None
     findings: list[Finding]
+    text: str = ""
 
     @property
     def errors(self) -> set[str]:
@@ -37,17 +36,25 @@ class Checked:
 
 
 @dataclass
-class Problems:
-    """Problems as they come: counted by kind, the first of each kind listed."""
+class _Sampled:
+    """Rows from everywhere in a source, in flat memory: every n-th, and the first that failed."""
 
-    listed: list[Problem] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    failures: int = 0
+    _stride: int = 1
 
-    def add(self, raw: RawRow, finding: Finding) -> None:
-        kind, message, column, severity = finding
-        self.counts[kind] += 1
-        if self.counts[kind] <= MAX_LISTED:
-            self.listed.append(Problem(raw.number, kind, message, raw.file, column, severity))
+    def see(self, number: int, row: dict[str, Any]) -> None:
+        if number % self._stride == 0:
+            self.rows.append(row)
+            if len(self.rows) >= 2 * PROFILE_ROWS:
+                self.rows = self.rows[1::2]
+                self._stride *= 2
+
+    def fail(self, row: dict[str, Any]) -> None:
+        self.failures += 1
+        if len(self.failed) < PROFILE_ROWS:
+            self.failed.append(row)
 
 
 class Stream:
@@ -55,7 +62,7 @@ class Stream:
 
     def __init__(
         self,
-        located: Located | GivenRows,
+        located: Located | GivenRows | Joined,
         *,
         decided: Format | None = None,
         format: str | None = None,
@@ -64,23 +71,22 @@ class Stream:
         progress: Progress | None = None,
     ):
         self.located = located
-        self.notes: list[str] = []
-        self.problems = Problems()
+        self.notes = Notes()
         self.rows = 0
         self._progress = progress
-        rows = located.rows(self._note)
+        rows = located.rows(self.notes)
         self._rows = rows if limit is None else itertools.islice(rows, limit)
         self._head = list(itertools.islice(self._rows, PROFILE_ROWS))
         good = [raw.data for raw in self._head if raw.error is None]
         if not good:
             raise DataError(self._nothing())
         seen = profile(good)
+        self._asked = {"format": format, "mapping": mapping, "name": located.name}
+        self._forced = decided is not None
+        self._sampled = _Sampled()
+        self.profile = seen
         self.columns = list(seen.columns)
-        self.format = decided or detect(seen, format=format, mapping=mapping, name=located.name)
-
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+        self.format = decided or detect(seen, **self._asked)
 
     def _nothing(self) -> str:
         if not self._head:
@@ -89,28 +95,101 @@ class Stream:
         reason = first.error.message if first.error else ""
         return f"No row of {self.located.name} could be read. Row {first.number}: {reason}"
 
+    def first(self, count: int) -> list[Checked]:
+        """The first rows, checked, before anything else is read; iterating starts over."""
+        return [self._check(raw) for raw in self._head[:count]]
+
     def __iter__(self) -> Iterator[Checked]:
-        seen = Seen()
+        sampled, columns = self._sampled, dict.fromkeys(self.columns)
         for raw in itertools.chain(self._head, self._rows):
             self.rows += 1
-            if self._progress and self.rows % _EVERY == 0:
-                self._progress(self.rows, None, "Reading rows")
-            checked = self._check(raw, seen)
-            for finding in checked.findings:
-                self.problems.add(raw, finding)
+            if self.rows % _EVERY == 0:
+                self._report()
+            checked = self._check(raw)
+            if raw.error is None:
+                if checked.row is None:
+                    sampled.fail(raw.data)
+                if self.rows > PROFILE_ROWS:
+                    sampled.see(self.rows, raw.data)
+                    if not raw.data.keys() <= columns.keys():
+                        columns.update(dict.fromkeys(raw.data))
             yield checked
         self._head = []
+        self.columns = list(columns)[:1000]
         if self._progress:
             self._progress(self.rows, self.rows, "Read all rows")
 
-    def _check(self, raw: RawRow, seen: Seen) -> Checked:
+    def _report(self) -> None:
+        """Counts as they arrive; the total is judged by the share of the bytes read."""
+        if self._progress:
+            share = self.notes.share()
+            total = max(self.rows, round(self.rows / share)) if share else None
+            self._progress(self.rows, total, "Reading rows")
+
+    def _check(self, raw: RawRow) -> Checked:
         try:
             if raw.error:
                 raise raw.error
             row = self.format.row(raw.data)
         except RowError as error:
             return Checked(raw, None, [(error.kind, error.message, error.field, "error")])
-        findings = check(row, self.format.type)
-        if not any(kind == "lone_surrogate" for kind, *_ in findings):
-            findings += seen.check(row, self.format.type, raw.number)
-        return Checked(raw, row, findings)
+        text = whole_text(row)
+        return Checked(raw, row, check(row, self.format.type, text), text)
+
+    def second_thoughts(self) -> Format | None:
+        """Another format, where rows from everywhere say that the first ones misled.
+
+        Rows are sampled evenly from the whole source, with some of those that could not be
+        converted; the new decision must convert more of them than the old one.
+        """
+        sampled = self._sampled
+        if self._forced or self.rows <= PROFILE_ROWS or not sampled.failures:
+            return None
+        rows = [*sampled.rows, *sampled.failed]
+        try:
+            other = detect(profile(rows), **self._asked)
+        except DataError:
+            return None
+        if (other.name, other.mapping) == (self.format.name, self.format.mapping):
+            return None
+        if other.type in _WEAK and self.format.type not in _WEAK:
+            return None  # it reads more rows by leaving their answers out
+        evenly = sampled.rows or rows
+        gained = _converted(other, evenly) - _converted(self.format, evenly)
+        if gained > 0 or (gained == 0 and _converted(other, rows) > _converted(self.format, rows)):
+            return other
+        return None
+
+    def mixed(self) -> str | None:
+        """A sentence where many rows that could not be converted look like another format."""
+        sampled = self._sampled
+        if len(sampled.failed) < 5 or sampled.failures < 0.02 * self.rows:
+            return None
+        try:
+            other = detect(profile(sampled.failed), name=self.located.name)
+        except DataError:
+            return None
+        same = (other.name, other.mapping) == (self.format.name, self.format.mapping)
+        if (
+            other.confidence < 0.5
+            or same
+            or _converted(other, sampled.failed) < len(sampled.failed) / 2
+        ):
+            return None
+        return (
+            f"{sampled.failures:,} of {self.rows:,} rows do not read as {self.format.name}; they "
+            f"look like {other.name} with other columns: {other.why} Save the two kinds of rows "
+            "as two files, or rename the columns."
+        )
+
+
+def _converted(format: Format, rows: list[dict[str, Any]]) -> int:
+    """How many of the rows a format reads."""
+    count = 0
+    for row in rows:
+        try:
+            format.row(row)
+            count += 1
+        except RowError:
+            continue
+    return count

@@ -3,6 +3,7 @@ came about."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import threading
@@ -15,19 +16,24 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow.parquet as pq
 
-from studio.data.cleaning import PrepareOptions, clean
+from studio.data.cleaning import clean
 from studio.data.given import GivenRows, given_format
-from studio.data.pipeline import Stream
+from studio.data.options import PrepareOptions
+from studio.data.reading import Reading, read_located
+from studio.data.rows import tidy
 from studio.data.sources import SAMPLES, Source, sample_path
 from studio.data.types import Progress
-from studio.data.writing import open_stream, write_splits
+from studio.data.writing import open_reading, write_splits
 from studio.errors import DataError, WorkspaceError, did_you_mean
 from studio.workspace import Workspace, new_id, write_json
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_DELETED = ".deleted-"
 _IN_MEMORY = 256 << 20
+
+__all__ = ["DatasetStore", "PreparedDataset", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,20 @@ class PreparedDataset:
                 break
         return rows[:n]
 
+    def page(self, start: int = 0, count: int = 50, split: str = "train") -> list[dict[str, Any]]:
+        """Rows `start` to `start + count` of a split; only the row groups they are in are read."""
+        file = pq.ParquetFile(self.path(split), memory_map=True)
+        found: list[dict[str, Any]] = []
+        before = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if before + size > start and before < start + count:
+                table = file.read_row_group(group)
+                first = max(0, start - before)
+                found += table.slice(first, start + count - before - first).to_pylist()
+            before += size
+        return [tidy(row) for row in found]
+
     def as_dict(self) -> dict[str, Any]:
         """What `dataset.json` holds."""
         names = (
@@ -85,25 +105,6 @@ class PreparedDataset:
             *("provenance", "problems", "notes"),
         )
         return {name: getattr(self, name) for name in names}
-
-
-def tidy(row: dict[str, Any]) -> dict[str, Any]:
-    """A row read back from Arrow without the empty places Arrow needs; tool calls as objects."""
-
-    def turn(value: Any) -> Any:
-        if not isinstance(value, dict) or "role" not in value:
-            return value
-        kept = {name: inner for name, inner in value.items() if inner is not None}
-        if "tool_calls" in kept:
-            calls = kept["tool_calls"]
-            kept["tool_calls"] = [orjson.loads(c) if isinstance(c, str) else c for c in calls]
-        return kept
-
-    return {
-        name: [turn(item) for item in value] if isinstance(value, list) else value
-        for name, value in row.items()
-        if value is not None
-    }
 
 
 class DatasetStore:
@@ -115,7 +116,7 @@ class DatasetStore:
 
     def prepare(
         self,
-        source: Source,
+        source: Source | Reading,
         name: str | None = None,
         options: PrepareOptions | None = None,
         progress: Progress | None = None,
@@ -123,14 +124,23 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Read, recognise, check and clean `source`, and keep what is left under a new id.
 
+        A `Reading` is not read again; the options' format, mapping and limit were its own then.
         Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so;
         then
         nothing is left behind.
         """
         options = options or PrepareOptions()
-        stream = open_stream(source, options, progress)
         where = {"source": _shown(source), "options": options.recorded(), **(provenance or {})}
-        return self._keep(stream, name or _plain_name(stream.located.name), options, where)
+        with contextlib.ExitStack() as opened:
+            reading = (
+                source
+                if isinstance(source, Reading)
+                else opened.enter_context(
+                    open_reading(source, options, progress, self.workspace.cache)
+                )
+            )
+            called = name or _plain_name(reading.located.name)
+            return self._keep(reading, called, options, where, progress)
 
     def from_rows(
         self,
@@ -142,8 +152,10 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Keep rows that are already TRL rows of `type` (labels become a dataset through this)."""
         options = options or PrepareOptions(test_fraction=0.0, dedupe=False)
-        stream = Stream(GivenRows(name, rows), decided=given_format(type))
-        return self._keep(stream, name, options, dict(provenance or {}))
+        with read_located(
+            GivenRows(name, rows), decided=given_format(type), folder=self.workspace.cache
+        ) as reading:
+            return self._keep(reading, name, options, dict(provenance or {}))
 
     def list(self) -> list[PreparedDataset]:
         """All prepared datasets, newest first; half-written ones are not seen."""
@@ -175,6 +187,24 @@ class DatasetStore:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.workspace.cache / identifier, ignore_errors=True)
 
+    def set_aside(self, identifier: str) -> None:
+        """Remove a dataset so that `take_back` can undo it, until the next one is removed."""
+        folder = self.workspace.folder("datasets", identifier)
+        if not folder.is_dir():
+            raise DataError(f"There is no prepared dataset {identifier}.")
+        for old in self.workspace.datasets.glob(f"{_DELETED}*"):
+            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(self.workspace.cache / old.name.removeprefix(_DELETED), True)
+        folder.rename(folder.with_name(f"{_DELETED}{identifier}"))
+
+    def take_back(self, identifier: str) -> PreparedDataset:
+        """Undo `set_aside`; a `DataError` once another removal has made it final."""
+        folder = self.workspace.folder("datasets", identifier)
+        aside = folder.with_name(f"{_DELETED}{identifier}")
+        if not aside.is_dir():
+            raise DataError("That dataset is gone for good: another was deleted after it.")
+        return _read(aside.rename(folder))
+
     def _sample(self, alias: str) -> PreparedDataset:
         with self._preparing:
             path = sample_path(alias)
@@ -188,16 +218,21 @@ class DatasetStore:
             return self.prepare(alias, alias, provenance={"sample": alias, "sha256": digest})
 
     def _keep(
-        self, stream: Stream, name: str, options: PrepareOptions, provenance: dict[str, Any]
+        self,
+        reading: Reading,
+        name: str,
+        options: PrepareOptions,
+        provenance: dict[str, Any],
+        progress: Progress | None = None,
     ) -> PreparedDataset:
+        stream = reading.stream
         identifier = new_id("dataset")
         folder = self.workspace.datasets / f".{identifier}"
         try:
             folder.mkdir()
-            cleaned = clean(stream, options, folder)
+            cleaned = clean(reading, options, progress)
             files = {split: folder / f"{split}.parquet" for split in cleaned.splits}
-            with cleaned.spool:
-                fingerprint = write_splits(cleaned, stream.format.type, files)
+            fingerprint = write_splits(reading, cleaned, files)
             dataset = PreparedDataset(
                 id=identifier,
                 name=self._free_name(name),
@@ -210,8 +245,8 @@ class DatasetStore:
                 created=time.time(),
                 folder=folder,
                 provenance=provenance,
-                problems=dict(stream.problems.counts),
-                notes=stream.notes,
+                problems=dict(reading.problems.counts),
+                notes=list(stream.notes),
             )
             write_json(folder / "dataset.json", dataset.as_dict())
             final = folder.rename(self.workspace.datasets / identifier)
@@ -255,7 +290,9 @@ def _plain_name(name: str) -> str:
     return name.rsplit("/", 1)[-1] or "dataset"
 
 
-def _shown(source: Source) -> Any:
+def _shown(source: Source | Reading) -> Any:
+    if isinstance(source, Reading):
+        return source.located.name
     if isinstance(source, list | tuple):
         return [str(item) for item in source]
     return str(source)

@@ -12,6 +12,20 @@ from studio.data.turns import shape_of
 PROFILE_ROWS = 256
 """Rows looked at before a format is decided."""
 
+SAMPLED = 40
+"""Rows on which a decision is tried out."""
+
+
+def flattened(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and shape_of(value) == "object":
+            flat.update({f"{name}.{inner}": held for inner, held in value.items()})
+        else:
+            flat[name] = value
+    return flat
+
 
 @dataclass
 class Column:
@@ -46,6 +60,7 @@ class Profile:
 
     rows: int
     columns: dict[str, Column]
+    sample: list[dict[str, Any]] = field(default_factory=list)
 
     def find(
         self, vocabulary: Sequence[str], *shapes: str, without: Iterable[str] = ()
@@ -73,12 +88,15 @@ class Profile:
         return min(counts) / max(1, self.rows) if counts else 0.0
 
 
-def profile(rows: Iterable[dict[str, Any]]) -> Profile:
-    """Look at rows (already read) column by column."""
+def profile(rows: Iterable[dict[str, Any]], keep: int = SAMPLED) -> Profile:
+    """Look at rows (already read) column by column; the first `keep` stay at hand."""
     columns: dict[str, Column] = {}
     count = 0
+    sample: list[dict[str, Any]] = []
     for row in rows:
         count += 1
+        if len(sample) < keep:
+            sample.append(row)
         for name, value in row.items():
             column = columns.get(name)
             if column is None:
@@ -94,4 +112,4 @@ def profile(rows: Iterable[dict[str, Any]]) -> Profile:
                 column.distinct.add(str(value))
             if len(column.values) < 40:
                 column.values.append(value)
-    return Profile(count, columns)
+    return Profile(count, columns, sample)

@@ -1,26 +1,40 @@
 """The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
 
-Nothing is imitated: the row goes through `SFTTrainer._prepare_dataset` or
-`DPOTrainer._prepare_dataset`
-of the installed TRL (https://huggingface.co/docs/trl/sft_trainer), on a dataset of one row, and the
-labels are read from what comes out. Only truncation is drawn afterwards, so that the view can show
-what is cut; both trainers keep the start.
+Nothing is imitated: rows go through `SFTTrainer._prepare_dataset` or `DPOTrainer._prepare_dataset`
+of the installed TRL (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
+what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; both
+trainers keep the start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
+from studio.data import template_trouble
 from studio.errors import ConfigError, ModelError
 
-_SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
+SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
+Row = dict[str, Any]
+
+
+class Encoded(NamedTuple):
+    """One whole sequence of a row, before truncation: its side, its ids, what the loss counts."""
+
+    side: str
+    ids: list[int]
+    trained: list[bool]
 
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its text, its id, whether the loss counts it, whether it is a special token."""
+    """One token: its text, its id, whether the loss counts it, whether it is a special token.
+
+    The texts of a sequence join to its text: a character spelled in several tokens stands with
+    the first of them, and the others are empty.
+    """
 
     text: str
     id: int
@@ -47,7 +61,7 @@ class TokenView:
 
 
 def render(
-    row: dict[str, Any],
+    row: Row,
     type: str,
     tokenizer: Any,
     *,
@@ -60,32 +74,47 @@ def render(
     `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
     Raises `ModelError` where the chat template is missing, or refuses or cannot mask the row.
     """
-    if type not in (*_SFT_TYPES, "preference"):
-        raise ConfigError(f"Rows of type {type} are not trained on, so they have no token view.")
+    encoded = encode([row], type, tokenizer, completion_only_loss, assistant_only_loss)[0]
+    about = template_trouble.dropped_turns(row, tokenizer)
+    return [_view(one, tokenizer, max_length, about) for one in encoded]
+
+
+def encode(
+    rows: Sequence[Row],
+    type: str,
+    tokenizer: Any,
+    completion_only_loss: bool | None = None,
+    assistant_only_loss: bool = False,
+) -> list[list[Encoded]]:
+    """The sequences of many rows of one type, whole; errors as `render`'s, for the first that
+    fails."""
+    if type not in (*SFT_TYPES, "preference"):
+        raise ConfigError(
+            f"{type.replace('_', ' ').capitalize()} rows are not trained on as they are, so they "
+            "have no token view."
+        )
     from trl.data_utils import is_conversational
 
-    if is_conversational(row) and not getattr(tokenizer, "chat_template", None):
+    if any(map(is_conversational, rows)) and not getattr(tokenizer, "chat_template", None):
         raise ModelError(
             "The model's tokenizer has no chat template, so conversations cannot be rendered. "
             "Choose a template for it."
         )
     if type == "preference":
-        sequences = _dpo(row, tokenizer)
-    else:
-        sequences = _sft(row, tokenizer, completion_only_loss, assistant_only_loss)
-    return [_view(side, ids, labels, tokenizer, max_length) for side, ids, labels in sequences]
+        return _dpo(rows, tokenizer)
+    return _sft(rows, tokenizer, completion_only_loss, assistant_only_loss)
 
 
 def _sft(
-    row: dict[str, Any],
+    rows: Sequence[Row],
     tokenizer: Any,
     completion_only_loss: bool | None,
     assistant_only_loss: bool,
-) -> list[tuple[str, list[int], list[bool]]]:
+) -> list[list[Encoded]]:
     from trl.trainer.sft_trainer import SFTTrainer
 
     if completion_only_loss is None:
-        completion_only_loss = "prompt" in row and "completion" in row
+        completion_only_loss = "prompt" in rows[0] and "completion" in rows[0]
     trainer = SimpleNamespace(
         _tokenizer=tokenizer,
         completion_only_loss=completion_only_loss,
@@ -100,64 +129,73 @@ def _sft(
         shuffle_dataset=False,
     )
     prepared = _run(
-        lambda: SFTTrainer._prepare_dataset(
+        rows,
+        tokenizer,
+        lambda data: SFTTrainer._prepare_dataset(
             trainer,  # type: ignore[arg-type]
-            _one(row),
+            data,
             tokenizer,
             args,  # type: ignore[arg-type]
             False,
             None,
             "view",
-        )
+        ),
     )
-    return [("text", prepared["input_ids"], [label != -100 for label in prepared["labels"]])]
+    return [
+        [Encoded("text", row["input_ids"], [label != -100 for label in row["labels"]])]
+        for row in prepared
+    ]
 
 
-def _dpo(row: dict[str, Any], tokenizer: Any) -> list[tuple[str, list[int], list[bool]]]:
+def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
     from trl.trainer.dpo_trainer import DPOTrainer
 
     trainer = SimpleNamespace(_tokenizer=tokenizer)
     args = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
     prepared = _run(
-        lambda: DPOTrainer._prepare_dataset(trainer, _one(row), tokenizer, args, "view")  # type: ignore[arg-type]
+        rows,
+        tokenizer,
+        lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
     )
-    prompt = prepared["prompt_ids"]
     return [
-        (
-            side,
-            prompt + prepared[f"{side}_ids"],
-            [False] * len(prompt) + [True] * len(prepared[f"{side}_ids"]),
-        )
-        for side in ("chosen", "rejected")
+        [
+            Encoded(
+                side,
+                row["prompt_ids"] + row[f"{side}_ids"],
+                [False] * len(row["prompt_ids"]) + [True] * len(row[f"{side}_ids"]),
+            )
+            for side in ("chosen", "rejected")
+        ]
+        for row in prepared
     ]
 
 
-def _one(row: dict[str, Any]) -> Any:
-    """The row as an iterable dataset: no caching and no fingerprinting of the tokenizer."""
+def _stream(rows: Sequence[Row]) -> Any:
+    """Rows as an iterable dataset: no caching and no fingerprinting of the tokenizer."""
     from datasets import Dataset
 
     from studio.data.schema import Shape, tables
 
     shape = Shape()
-    shape.see(row)
-    table = next(iter(tables([[dict(row)]], shape)))
+    for row in rows:
+        shape.see(row)
+    table = next(iter(tables([[dict(row) for row in rows]], shape)))
     return Dataset(table).to_iterable_dataset()  # type: ignore[arg-type]
 
 
-def _run(prepare: Any) -> dict[str, Any]:
-    """The one prepared row, or the template's refusal as a sentence."""
+def _run(rows: Sequence[Row], tokenizer: Any, prepare: Callable[[Any], Any]) -> list[Row]:
+    """The prepared rows, or the template's refusal as a sentence."""
     from jinja2 import TemplateError
 
     try:
-        return next(iter(prepare()))
+        return list(prepare(_stream(rows)))
     except TemplateError as error:
-        raise ModelError(f"The model's chat template refuses this row: {error}.") from error
-    except (RuntimeError, ValueError) as error:
+        raise ModelError(template_trouble.refusal(rows[0], tokenizer, error)) from error
+    except (RuntimeError, ValueError, TypeError) as error:
         if "no assistant tokens" in str(error):
             raise ModelError(
-                "With assistant-only loss this row trains nothing: the template marks no "
-                "assistant tokens. "
-                "Use a template with {% generation %}, or turn assistant-only loss off."
+                "With assistant-only loss this row trains nothing: the chat template marks no "
+                "assistant tokens in it. Choose another chat template, or learn from all tokens."
             ) from error
         raise ModelError(
             f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
@@ -175,15 +213,14 @@ def _training_template(tokenizer: Any) -> str | None:
         return get_training_chat_template(tokenizer)
     except ValueError as error:
         raise ModelError(
-            "Assistant-only loss needs a chat template with {% generation %} marks, and "
-            "TRL knows none "
-            "for this model. Turn it off, or train on prompt and completion instead."
+            "Learning from assistant turns only needs a chat template that marks them with "
+            "{% generation %}. This model's does not, and TRL knows no such twin of it. Choose "
+            "one of the studio's templates, or learn from all tokens."
         ) from error
 
 
-def _view(
-    side: str, ids: list[int], trained: list[bool], tokenizer: Any, max_length: int | None
-) -> TokenView:
+def _view(encoded: Encoded, tokenizer: Any, max_length: int | None, about: list[str]) -> TokenView:
+    side, ids, trained = encoded
     special = set(tokenizer.all_special_ids) | {
         at for at, added in tokenizer.added_tokens_decoder.items() if added.special
     }
@@ -192,40 +229,33 @@ def _view(
         for text, id, lit in zip(token_texts(ids, tokenizer), ids, trained, strict=True)
     ]
     kept = len(ids) if max_length is None else min(len(ids), max_length)
-    count = sum(trained[:kept])
-    return TokenView(side, tokens, len(ids), count, kept, _notes(ids, kept, count, tokenizer))
+    notes = [*about, *template_trouble.notes(ids, trained, kept, tokenizer)]
+    return TokenView(side, tokens, len(ids), sum(trained[:kept]), kept, notes)
+
+
+_WHOLE = 12  # tokens that one character may be spelled in, with room to spare
 
 
 def token_texts(ids: list[int], tokenizer: Any) -> list[str]:
-    """Each token's own text, its leading space kept; raw form where it is part of a character."""
-    raw = tokenizer.convert_ids_to_tokens(ids)
-    texts = []
-    for id, name in zip(ids, raw, strict=True):
-        text = tokenizer.decode([id], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        if "\ufffd" in text:
-            text = name
-        elif name.startswith("▁") and not text.startswith(" "):
-            text = " " * (len(name) - len(name.lstrip("▁"))) + text
-        texts.append(text)
+    """Each token's own text, its leading space kept. A character spelled in several tokens
+    stands whole with the first, and the others are empty, so that the texts join to the text."""
+    texts: list[str] = []
+    at = 0
+    while at < len(ids):
+        size, text = 1, _text(ids[at : at + 1], tokenizer)
+        while "\ufffd" in text and size < _WHOLE and at + size < len(ids):
+            size += 1
+            text = _text(ids[at : at + size], tokenizer)
+        if "\ufffd" in text:  # no run of tokens makes it whole: it is that character
+            size, text = 1, _text(ids[at : at + 1], tokenizer)
+        texts.extend([text, *[""] * (size - 1)])
+        at += size
     return texts
 
 
-def _notes(ids: list[int], kept: int, trained: int, tokenizer: Any) -> list[str]:
-    """What a person should see at a glance, in plain sentences."""
-    notes = []
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if bos is not None and ids[:2] == [bos, bos]:
-        notes.append(
-            "The text starts with two beginning-of-text tokens: the template adds one too many."
-        )
-    if eos is not None and eos not in ids[-3:]:
-        notes.append(
-            "The text does not end with the end-of-text token, so the model may not learn to stop."
-        )
-    if not trained:
-        notes.append(
-            "No token of this row is trained: the row teaches nothing and the trainer drops it."
-        )
-    if kept < len(ids):
-        notes.append(f"The last {len(ids) - kept} of {len(ids)} tokens are cut off at {kept}.")
-    return notes
+def _text(ids: list[int], tokenizer: Any) -> str:
+    text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    name = tokenizer.convert_ids_to_tokens(ids[0])
+    if name.startswith("▁") and not text.startswith(" "):
+        text = " " * (len(name) - len(name.lstrip("▁"))) + text
+    return text

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.data.encodings import data_suffix
 from studio.data.readers import read_files
-from studio.data.types import RawRow
+from studio.data.types import Notes, RawRow
 from studio.errors import DataError, did_you_mean
 
 SAMPLES: dict[str, str] = {
@@ -40,9 +40,11 @@ class Located:
     split: str | None = None
     token: str | None = None
 
-    def rows(self, note: Callable[[str], None]) -> Iterator[RawRow]:
+    def rows(self, note: Notes) -> Iterator[RawRow]:
         """All rows as a stream."""
         if self.hub is None:
+            for path in self.files:
+                note.expect(path.stat().st_size)
             return read_files(self.files, note)
         from studio.data.hub import read_hub
 

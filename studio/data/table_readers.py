@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from studio.data.encodings import decode_head, open_bytes, open_text
-from studio.data.json_reader import MAX_RECORD, Note
+from studio.data.encodings import Note, decode_head, open_bytes, open_text
+from studio.data.json_window import MAX_RECORD
 from studio.data.types import RawRow, RowError
 from studio.errors import DataError
 
@@ -29,7 +29,7 @@ def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]
     text = decode_head(head).lstrip("\ufeff")
     options = _dialect(text, kind, path)
     with open_text(path, head, note) as file:
-        records = csv.reader(file, **options)
+        records = csv.reader(_lines(file, path), **options)
         whole = (cells for cells in _guarded(records) if isinstance(cells, list))
         first = next((cells for cells in whole if any(cells)), None)
         if first is None:
@@ -38,6 +38,19 @@ def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]
         sample = list(itertools.islice(csv.reader(io.StringIO(text), **options), 1, 200))
         names, records = _header(first, sample, _guarded(records), path, note)
         yield from _csv_rows(records, names, path)
+
+
+def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
+    """Lines of bounded length, so that a file without line ends is not read whole."""
+    number = 0
+    while line := file.readline(MAX_RECORD):
+        number += 1
+        if len(line) >= MAX_RECORD:
+            raise DataError(
+                f"Line {number} of {path.name} is longer than 64 MB, which is no row. "
+                "Check that it is the right file, with a line end after each row."
+            )
+        yield line
 
 
 def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:

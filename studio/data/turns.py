@@ -12,7 +12,8 @@ from studio.data.types import RowError
 Message = dict[str, Any]
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
-_TEXT_KEYS = ("content", "value", "text", "message", "utterance")
+_TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
+_SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
 
 
@@ -28,7 +29,9 @@ def shape_of(value: Any) -> str:
     if isinstance(value, int | float):
         return "number"
     if isinstance(value, dict):
-        return "turn" if _is_turn(value) else "object"
+        if _is_turn(value):
+            return "turn"
+        return "turns" if turn_lists(value) else "object"
     if isinstance(value, list | tuple):
         return _shape_of_list(value)
     return "nothing" if value is None else "other"
@@ -63,10 +66,38 @@ def _text(value: Any) -> bool:
 
 
 def _is_turn(value: dict[str, Any]) -> bool:
-    role = _first(value, _ROLE_KEYS)
+    role = _role(value)
     if not isinstance(role, str):
-        return False
+        return _single(value) is not None
     return _first(value, _TEXT_KEYS) is not None or "tool_calls" in value or "content" in value
+
+
+def _role(turn: dict[str, Any]) -> Any:
+    """Who speaks; ChatGPT's export says so inside an object."""
+    role = _first(turn, _ROLE_KEYS)
+    return role.get("role") if isinstance(role, dict) else role
+
+
+def _single(turn: dict[str, Any]) -> tuple[str, str] | None:
+    """(role, text) of a turn written `{"user": "..."}`."""
+    if len(turn) == 1:
+        name, text = next(iter(turn.items()))
+        if isinstance(name, str) and name.lower() in ROLES and isinstance(text, str):
+            return name, text
+    return None
+
+
+def turn_lists(value: Any) -> list[dict[str, Any]] | None:
+    """Turns kept as a list a field (`{"from": [...], "value": [...]}`), as `datasets` may store
+    them; None where it is not that."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(isinstance(inner, list) for inner in value.values()):
+        return None
+    role, text = _first(value, _ROLE_KEYS), _first(value, _TEXT_KEYS[:5])
+    if not role or text is None or len({len(inner) for inner in value.values()}) != 1:
+        return None
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
 
 
 def _first(value: dict[str, Any], keys: tuple[str, ...]) -> Any:
@@ -103,7 +134,7 @@ def to_messages(value: Any, field: str) -> list[Message]:
     """
     value = unwrapped(value)
     if isinstance(value, dict):
-        value = [value]
+        value = turn_lists(value) or [value]
     if value is None:
         raise RowError("missing_field", f'"{field}" is missing.', field)
     if not isinstance(value, list | tuple):
@@ -112,6 +143,14 @@ def to_messages(value: Any, field: str) -> list[Message]:
         raise RowError("empty_field", f'"{field}" has no turns.', field)
     messages: list[Message] = []
     for at, turn in enumerate(value, 1):
+        if type(turn) is dict and len(turn) == 2:
+            # the quick way for what most files hold: a known role, a text, and nothing else
+            role, text = turn.get("from"), turn.get("value")
+            if role is None:
+                role, text = turn.get("role"), turn.get("content")
+            if type(text) is str and type(role) is str and role in _SPEAKERS:
+                messages.append({"role": _SPEAKERS[role], "content": text})
+                continue
         messages.extend(_turn_messages(turn, at, field))
     return messages
 
@@ -124,7 +163,9 @@ def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
         return [message(role, text, where, field) for role, text in zip(roles, texts, strict=False)]
     if not isinstance(turn, dict):
         raise RowError("wrong_type", f"{where} is {_kind(turn)}, not a turn with a role.", field)
-    role = _first(turn, _ROLE_KEYS)
+    role = _role(turn)
+    if role is None and (single := _single(turn)):
+        return [_from_turn({"content": single[1]}, single[0], where, field)]
     if role is None:
         pair = _pair_keys(turn)
         if not pair:
@@ -150,6 +191,8 @@ def _from_turn(turn: dict[str, Any], role: Any, where: str, field: str) -> Messa
         parsed = tool_calls(content)
         if parsed:
             calls, content = parsed, ""
+    if known == "tool" and isinstance(content, dict | list) and not _spoken_parts(content):
+        content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
     result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
     if calls:
@@ -185,6 +228,8 @@ def tool_calls(value: Any) -> list[dict[str, Any]] | None:
 
 def message(role: str, content: Any, where: str, field: str) -> Message:
     """One message; text parts are joined, other parts refused."""
+    if isinstance(content, dict):  # one part, or ChatGPT's and Gemini's {"parts": [...]}
+        content = content["parts"] if isinstance(content.get("parts"), list) else [content]
     if isinstance(content, list):
         content = _joined(content, where, field)
     if content is None:
@@ -192,6 +237,14 @@ def message(role: str, content: Any, where: str, field: str) -> Message:
     if not isinstance(content, str):
         raise RowError("wrong_type", f"{where} holds {_kind(content)}, not text.", field)
     return {"role": role, "content": content}
+
+
+def _spoken_parts(content: Any) -> bool:
+    """Whether a content is parts of text rather than a tool's result."""
+    parts = content if isinstance(content, list) else [content]
+    return bool(parts) and all(
+        isinstance(part, dict) and ("text" in part or "parts" in part) for part in parts
+    )
 
 
 def _joined(parts: list[Any], where: str, field: str) -> str:

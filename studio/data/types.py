@@ -51,6 +51,39 @@ class Problem:
         }
 
 
+class Notes(list[str]):
+    """What a person should know about a source, each thing once; called to add one.
+
+    Readers also tell it which file they read, so that it knows how much of the bytes is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = 0
+        self._total = 0
+        self._now: tuple[Any, int] | None = None
+
+    def __call__(self, text: str) -> None:
+        if text not in self:
+            self.append(text)
+
+    def expect(self, size: int) -> None:
+        """So many bytes are to be read."""
+        self._total += size
+
+    def watch(self, file: Any, size: int) -> None:
+        """`file` (open, of `size` bytes on disk) is the one read from here on."""
+        if self._now:
+            self._done += self._now[1]
+        self._now = (file, size)
+
+    def share(self) -> float | None:
+        """Share of the bytes read so far; None where sizes are not known."""
+        if not self._total or self._now is None or self._now[0].closed:
+            return None
+        return min(1.0, (self._done + self._now[0].tell()) / self._total)
+
+
 class RowError(Exception):
     """A converter's way to say why one row cannot be used; becomes a `Problem` with its row
     number."""
@@ -62,7 +95,9 @@ class RowError(Exception):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: a million of them are made, and frozen ones take thrice as long
 class RawRow:
     """One record as its file holds it; `error` is set where the record could not be read."""
 
@@ -80,6 +115,8 @@ class Inspection:
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
     each
     kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
+    `groups`: columns one can balance by, with their number of values. `preference`: see
+    `studio.data.preferences`.
     """
 
     source: str
@@ -95,6 +132,8 @@ class Inspection:
     sample: list[dict[str, Any]] = field(default_factory=list)
     problem_counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    groups: dict[str, int] = field(default_factory=dict)
+    preference: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form; rows hold only what JSON can hold."""
@@ -112,5 +151,7 @@ class Inspection:
             "problem_counts": self.problem_counts,
             "sample": self.sample,
             "notes": self.notes,
+            "groups": self.groups,
+            "preference": self.preference,
         }
         return json.loads(json.dumps(plain, ensure_ascii=False, default=str))

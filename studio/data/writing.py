@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 
-from studio.data.cleaning import Cleaned, PrepareOptions, clean
-from studio.data.pipeline import Stream
-from studio.data.schema import tables
-from studio.data.sources import Source, locate
+from studio.data.cleaning import Cleaned, clean
+from studio.data.inspection import read
+from studio.data.options import PrepareOptions
+from studio.data.reading import Reading
+from studio.data.schema import Shape, parsed
+from studio.data.sources import Source
 from studio.data.types import Progress
 from studio.errors import DataError, WorkspaceError
 
-_COMPRESSION = "zstd"
+_PARQUET: dict[str, Any] = {"compression": "snappy", "use_dictionary": False}
+"""Texts differ from row to row, so a dictionary of them is only work."""
 
 
 def prepare_to_file(
@@ -43,52 +45,56 @@ def prepare_to_file(
             )
         if not path.parent.is_dir():
             raise DataError(f"There is no folder {path.parent} to write {path.name} into.")
-    stream = open_stream(source, options, progress)
-    cleaned = clean(stream, options, Path(out).parent)
-    with cleaned.spool:
-        fingerprint = write_splits(cleaned, stream.format.type, files)
-    return {
-        "out": str(out),
-        "format": stream.format.name,
-        "type": stream.format.type,
-        "rows": stream.rows,
-        "kept": sum(len(rows) for rows in cleaned.splits.values()),
-        "splits": {split: len(rows) for split, rows in cleaned.splits.items()},
-        "problems": dict(stream.problems.counts),
-        "steps": cleaned.steps,
-        "notes": stream.notes,
-        "fingerprint": fingerprint,
-    }
+    with open_reading(source, options, progress, Path(out).parent) as reading:
+        cleaned = clean(reading, options, progress)
+        stream = reading.stream
+        fingerprint = write_splits(reading, cleaned, files)
+        return {
+            "out": str(out),
+            "format": stream.format.name,
+            "type": stream.format.type,
+            "rows": reading.rows,
+            "kept": sum(len(rows) for rows in cleaned.splits.values()),
+            "splits": {split: len(rows) for split, rows in cleaned.splits.items()},
+            "problems": dict(reading.problems.counts),
+            "steps": cleaned.steps,
+            "notes": list(stream.notes),
+            "fingerprint": fingerprint,
+        }
 
 
-def open_stream(source: Source, options: PrepareOptions, progress: Progress | None) -> Stream:
-    """The checked stream of a source under some options."""
-    located = locate(source, config=options.config, split=options.split, token=options.token)
-    return Stream(
-        located,
+def open_reading(
+    source: Source,
+    options: PrepareOptions,
+    progress: Progress | None,
+    folder: Path | None = None,
+) -> Reading:
+    """A source read to its end under some options, its rows kept in `folder` meanwhile."""
+    return read(
+        source,
+        config=options.config,
+        split=options.split,
+        token=options.token,
         format=options.format,
         mapping=options.mapping,
         limit=options.limit,
         progress=progress,
+        folder=folder,
     )
 
 
-def write_splits(cleaned: Cleaned, type: str, files: dict[str, Path]) -> str:
-    """Write each split to its file; returns the fingerprint: a hash of the type and every row."""
-    digest = hashlib.sha256(type.encode())
-    for split, indices in cleaned.splits.items():
+def write_splits(reading: Reading, cleaned: Cleaned, files: dict[str, Path]) -> str:
+    """Write each split to its file; returns the fingerprint: a hash of the type and of every
+    row's own hash, in order; where a row came from is no part of it."""
+    digest = hashlib.sha256(reading.stream.format.type.encode())
+    for split, positions in cleaned.splits.items():
         digest.update(f"\n{split}\n".encode())
-        _write(files[split], cleaned, _hashed(cleaned.spool.raw(indices), digest))
+        digest.update(reading.digests[positions].astype("<u8").tobytes())
+        _write(files[split], reading.shape, reading.spool.raw(positions))
     return digest.hexdigest()
 
 
-def _hashed(rows: Iterator[bytes], digest: Any) -> Iterator[bytes]:
-    for raw in rows:
-        digest.update(raw)
-        yield raw
-
-
-def _write(path: Path, cleaned: Cleaned, rows: Iterator[bytes]) -> None:
+def _write(path: Path, shape: Shape, rows: Iterator[bytes]) -> None:
     """Beside its place first, so that a failure leaves no half file under the name."""
     part = path.with_name(f".{path.name}.part")
     try:
@@ -96,9 +102,9 @@ def _write(path: Path, cleaned: Cleaned, rows: Iterator[bytes]) -> None:
             with part.open("wb") as file:
                 file.writelines(raw + b"\n" for raw in rows)
         else:
-            schema = cleaned.spool.shape.features().arrow_schema
-            with pq.ParquetWriter(part, schema, compression=_COMPRESSION) as writer:
-                for table in tables(_batched(rows), cleaned.spool.shape):
+            schema = shape.features().arrow_schema
+            with pq.ParquetWriter(part, schema, **_PARQUET) as writer:
+                for table in parsed(rows, shape):
                     writer.write_table(table)
         part.replace(path)
     except OSError as error:
@@ -106,14 +112,3 @@ def _write(path: Path, cleaned: Cleaned, rows: Iterator[bytes]) -> None:
         raise WorkspaceError(f"{path.name} could not be written: {reason}.") from error
     finally:
         part.unlink(missing_ok=True)
-
-
-def _batched(rows: Iterator[bytes], size: int = 1000) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for raw in rows:
-        batch.append(orjson.loads(raw))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 Message = dict[str, Any]
+LIVE = "live"
 
 
 class Sampling(BaseModel):
@@ -40,6 +41,9 @@ SAMPLING_PRESETS: dict[str, Sampling] = {
 class Column:
     """One model that answers: a base, or a run's result on top of its base.
 
+    `checkpoint` is the step of one of the run's checkpoints, or `LIVE` for a run in progress as of
+    its last step. With `endpoint`, an OpenAI-compatible address, `model` is a name known there.
+
     `sampling` overrides the request's, so that one model can stand in two columns; `prompts`, as
     many as the request's, does so for a column with a conversation of its own.
     """
@@ -47,6 +51,8 @@ class Column:
     model: str
     run: str | None = None
     label: str = ""
+    checkpoint: int | str | None = None
+    endpoint: str | None = None
     sampling: Sampling | None = None
     prompts: tuple[list[Message] | str, ...] | None = None
 
@@ -71,6 +77,8 @@ class Answer:
     ended: str | None = None
     error: str | None = None
     prompt_text: str = ""
+    ids: tuple[int, ...] = ()
+    """The answer's token ids, once it has ended on this machine."""
 
 
 @dataclass
@@ -85,6 +93,7 @@ class Snapshot:
     tokens: int
     shared: bool | None
     waiting: bool
+    copies: list[int] = field(default_factory=list)
 
     @property
     def tokens_per_second(self) -> float:
@@ -104,6 +113,10 @@ class Generation:
     _started: float | None = None
     _ended: float | None = None
     shared: bool | None = None
+    copies: list[int] = field(default_factory=list)
+    """For each column of this machine, which copy of weights it uses, counted from 0."""
+    parts: int = 1
+    """Those who fill it: the worker, and one thread for each column served elsewhere."""
 
     def __post_init__(self) -> None:
         self._answers = [[Answer() for _ in self.request.prompts] for _ in self.request.columns]
@@ -124,6 +137,7 @@ class Generation:
             tokens=sum(cell.tokens for column in answers for cell in column),
             shared=self.shared,
             waiting=self._started is None and not self._finished.is_set(),
+            copies=list(self.copies),
         )
 
     def cancel(self) -> None:
@@ -145,7 +159,7 @@ class Generation:
         return self._cancel.is_set()
 
     def begin(self) -> None:
-        self._started = time.monotonic()
+        self._started = self._started or time.monotonic()
 
     def put(self, column: int, prompt: int, **changes: Any) -> None:
         """Change one cell."""
@@ -161,6 +175,11 @@ class Generation:
                     cell.ended, cell.error = "error", sentence
 
     def finish(self, error: str | None = None) -> None:
-        self._error = error
+        """One part is done; the last one ends the generation."""
+        with self._lock:
+            self._error = self._error or error
+            self.parts -= 1
+            if self.parts > 0:
+                return
         self._ended = time.monotonic()
         self._finished.set()

@@ -53,6 +53,8 @@ class ModelPool:
 
     def __init__(self) -> None:
         self._residents: dict[tuple[Any, ...], Resident] = {}
+        self.training: tuple[str, Any] | None = None
+        """(run id, model) of the run that has its turn; usable between its steps."""
 
     def names(self) -> list[str]:
         """Labels of what is in memory, for the status strip."""
@@ -132,15 +134,15 @@ class ModelPool:
         self._residents.pop(resident.key, None)
         release_memory()
 
-    def with_adapter(self, resident: Resident, run: Run) -> str:
-        """Load a run's adapter beside the base; its name in `resident.adapted`.
+    def with_adapter(self, resident: Resident, run: Run, checkpoint: Path | None = None) -> str:
+        """Load a run's adapter, or a checkpoint's, beside the base; its name in `adapted`.
 
         LoRA adapters share one view, so that their rows can share a batch; another method's
         adapter gets a view of its own (PEFT holds one kind in a model).
         """
-        folder = _adapter_of(run, resident)
+        folder = _adapter_of(run, resident, checkpoint)
         stamp = (folder / "adapter_config.json").stat().st_mtime
-        name = run.id
+        name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
         if name in resident.adapters:
             if resident.adapters[name][1] == stamp:
                 return name
@@ -164,9 +166,10 @@ class ModelPool:
             del resident.views[kind]
 
 
-def _adapter_of(run: Run, resident: Resident) -> Path:
+def _adapter_of(run: Run, resident: Resident, checkpoint: Path | None = None) -> Path:
     """The folder of a run's adapter, if it belongs on these weights and writes answers."""
-    if run.adapter is None:
+    folder = checkpoint or run.adapter
+    if folder is None:
         raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
     if run.objective == "reward":
         raise ModelError(f"{run.name} is a reward model: it scores answers and writes none.")
@@ -175,7 +178,7 @@ def _adapter_of(run: Run, resident: Resident) -> Path:
             f"{run.name} was trained on other weights than {run.model} holds now, so its "
             "adapter does not belong on them. Train it again, or bring the old weights back."
         )
-    return run.adapter
+    return folder
 
 
 def quantization(recipe: Recipe) -> dict[str, Any] | None:

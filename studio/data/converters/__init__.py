@@ -1,10 +1,20 @@
 """One small module a family; `FAMILIES` lists them from the most telling evidence to the least."""
 
-from studio.data.converters import chat, comparison, instruction, kto, preference, prompts, text
+from studio.data.converters import (
+    chat,
+    comparison,
+    instruction,
+    kto,
+    preference,
+    prompts,
+    text,
+    votes,
+)
 from studio.data.converters.base import Family, Mapping, Match
 
 FAMILIES: list[Family] = [
     *preference.FAMILIES,
+    *votes.FAMILIES,
     *comparison.FAMILIES[:1],
     *kto.FAMILIES,
     *comparison.FAMILIES[1:],

@@ -8,6 +8,7 @@ from typing import Any
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
 from studio.data.converters.fields import optional_text
+from studio.data.converters.transcripts import parse_transcript
 from studio.data.profile import Column, Profile
 from studio.data.turns import Message, kind_of, to_messages, unwrapped
 from studio.data.types import RowError
@@ -32,6 +33,17 @@ def answered(column: Column) -> bool:
     for value in column.values:
         try:
             spoken += any(turn["role"] == "assistant" for turn in to_messages(value, column.name))
+        except RowError:
+            spoken += 1  # a broken row is no evidence
+    return spoken >= 0.5 * len(column.values)
+
+
+def asked(column: Column) -> bool:
+    """Whether the user speaks in most of a column's conversations."""
+    spoken = 0
+    for value in column.values:
+        try:
+            spoken += any(turn["role"] == "user" for turn in to_messages(value, column.name))
         except RowError:
             spoken += 1  # a broken row is no evidence
     return spoken >= 0.5 * len(column.values)
@@ -93,7 +105,9 @@ def _as_function(tool: dict[str, Any]) -> dict[str, Any]:
 
 def _recognise(profile: Profile) -> Match | None:
     column = turns_column(profile)
-    if column is None or not answered(column):
+    if column is None:
+        return _spoken(profile)
+    if not answered(column) or column.key == "instances":
         return None
     system = profile.find(names.SYSTEM, "string", without=[column.name])
     tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
@@ -105,12 +119,62 @@ def _recognise(profile: Profile) -> Match | None:
     }[how]
     share = column.share("turns", "pairs") * min(1.0, profile.coverage(column.name) + 0.02)
     sure = 0.4 + 0.58 * share
+    if not asked(column):
+        sure *= 0.4
     why = f'"{column.name}" holds conversations written as {written}.'
     return Match(how, sure, why, mapped(messages=column.name, system=system, tools=tools))
 
 
+def _spoken(profile: Profile) -> Match | None:
+    """Lists of texts that two people say in turn, the user first."""
+    name = next(
+        (
+            c.name
+            for word in names.SPOKEN
+            for c in profile.columns.values()
+            if c.key == word and c.is_("strings") and _even(c.values)
+        ),
+        None,
+    )
+    if name is None:
+        return None
+    system = profile.find(names.SYSTEM, "string", without=[name])
+    why = f'"{name}" holds texts that user and assistant say in turn, the user first.'
+    return Match("alternating", 0.8, why, mapped(messages=name, system=system))
+
+
+def _even(values: list[Any]) -> bool:
+    """Mostly two texts or more, and answered."""
+    return sum(len(value) >= 2 and len(value) % 2 == 0 for value in values) >= 0.7 * len(values)
+
+
+def _turns_of(row: Row, column: str) -> list[Message]:
+    value = row.get(column)
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        roles = ("user", "assistant")
+        return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
+    if isinstance(value, str) and (turns := parse_transcript(value)):
+        return turns
+    return to_messages(value, column)
+
+
+def _recognise_transcript(profile: Profile) -> Match | None:
+    """A column of texts that each hold a whole conversation, marked Human: and Assistant:."""
+    for column in profile.columns.values():
+        texts = [value for value in column.values if isinstance(value, str)]
+        if column.share("string") < 0.9 or len(profile.columns) > 8:
+            continue
+        if sum(parse_transcript(text) is not None for text in texts) < 0.8 * len(texts):
+            continue
+        sure = 0.9 if column.key in names.TURNS else 0.4
+        why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
+        system = profile.find(names.SYSTEM, "string", without=[column.name])
+        return Match("transcript", sure, why, mapped(messages=column.name, system=system))
+    return None
+
+
 def _convert(row: Row, mapping: Mapping) -> Row:
-    messages = to_messages(row.get(mapping["messages"]), mapping["messages"])
+    messages = _turns_of(row, mapping["messages"])
     result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:
@@ -131,6 +195,15 @@ FAMILIES = [
         ("messages",),
         _recognise,
         _convert,
-        ("sharegpt", "turn-pairs", "chat"),
-    )
+        ("sharegpt", "turn-pairs", "chat", "alternating"),
+    ),
+    Family(
+        "transcript",
+        "conversational",
+        "Conversations in one text, marked Human: and Assistant:",
+        {"messages": "the text", "system": "a system prompt from another column"},
+        ("messages",),
+        _recognise_transcript,
+        _convert,
+    ),
 ]

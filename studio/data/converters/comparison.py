@@ -11,37 +11,24 @@ import json
 from typing import Any
 
 from studio.data import names
+from studio.data.converters.answers import answer_columns, vote_columns
 from studio.data.converters.base import Family, Mapping, Match, Row, listed
 from studio.data.converters.fields import prompt_messages, side_messages
 from studio.data.converters.instruction import prompt_columns
 from studio.data.converters.preference import split_shared
 from studio.data.converters.ranked import (
     VERDICT_FIELDS,
+    listed_answers,
     pair_from_list,
     pair_from_scores,
     pair_from_verdict,
+    verdict_column,
     verdict_of,
 )
 from studio.data.converters.transcripts import open_transcript
 from studio.data.profile import Profile
 from studio.data.turns import Message
 from studio.data.types import RowError
-
-
-def answer_columns(profile: Profile) -> list[str]:
-    """Two or more columns with one stem and different numbers or letters, holding answers."""
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for column in profile.columns.values():
-        named = names.numbered(column.name)
-        if named and column.is_("string", "turns", "turn"):
-            groups.setdefault(named[0], []).append((named[1], column.name))
-    for stem in names.ANSWER_STEMS:
-        found = groups.get(stem) or next(
-            (group for other, group in groups.items() if other.split("_")[-1] == stem), []
-        )
-        if len(found) >= 2:
-            return [name for _, name in sorted(found)]
-    return []
 
 
 def _prompt(profile: Profile, answers: list[str]) -> Mapping:
@@ -51,25 +38,32 @@ def _prompt(profile: Profile, answers: list[str]) -> Mapping:
 def _recognise(profile: Profile) -> Match | None:
     answers = answer_columns(profile)
     if len(answers) < 2:
-        return None
+        return _recognise_unjudged(profile)
     prompt = _prompt(profile, answers)
     if not prompt and not profile.columns[answers[0]].is_("turns"):
         return None
     mapping = {**prompt, **{f"answer{at}": name for at, name in enumerate(answers, 1)}}
-    votes = _vote_columns(profile)
+    votes = vote_columns(profile)
     mapping.update({f"vote{at}": name for at, name in enumerate(votes, 1)})
     voted = f" Votes of {len(votes)} raters are kept with each row." if votes else ""
     why = f"{listed(answers)} answer the same prompt, and no column says which is better."
     return Match("comparison", 0.94 * profile.coverage(*answers) + 0.03, why + voted, mapping)
 
 
-def _vote_columns(profile: Profile) -> list[str]:
-    found = []
-    for column in profile.columns.values():
-        named = names.numbered(column.name)
-        if named and named[0].split("_")[-1] in names.VOTE_STEMS and len(column.distinct) <= 8:
-            found.append(column.name)
-    return found
+def _recognise_unjudged(profile: Profile) -> Match | None:
+    """A list of two answers or more a row, without a verdict."""
+    lists = profile.find(names.ANSWER_LISTS, "strings", "objects", "turns")
+    if lists is None or profile.find(names.COMPLETION[:-1], "string", without=[lists]):
+        return None
+    values = profile.columns[lists].values
+    several = sum(len(value) >= 2 for value in values) >= 0.8 * len(values)
+    if lists.lower() == "answers" and profile.columns[lists].is_("strings"):
+        return None  # accepted answers to a question, kept for checking
+    prompt = prompt_columns(profile, {lists})
+    if not several or not prompt:
+        return None
+    why = f'"{lists}" holds several answers to each prompt, and nothing says which is better.'
+    return Match("comparison", 0.85, why, {**prompt, "answers": lists})
 
 
 def _recognise_ranked(profile: Profile) -> Match | None:
@@ -93,7 +87,7 @@ def _recognise_list(profile: Profile) -> Match | None:
         return None
     mapping = {**prompt_columns(profile, {lists}), "answers": lists}
     scores = profile.find((*names.SCORE_STEMS, *names.RANK_STEMS), "numbers", without=[lists])
-    verdict = profile.find(names.VERDICT, "number", without=[lists])
+    verdict = verdict_column(profile, [lists])
     if scores:
         key = "ranks" if profile.columns[scores].key in names.RANK_STEMS else "scores"
         why = (
@@ -102,13 +96,21 @@ def _recognise_list(profile: Profile) -> Match | None:
         )
         mapping[key] = scores
     elif verdict:
-        why = f'"{verdict}" is the index of the better one of "{lists}".'
-        mapping["better"] = verdict
+        first = "1" if _from_one(profile, lists, verdict) else "0"
+        why = f'"{verdict}" is the index of the better one of "{lists}", counted from {first}.'
+        mapping.update(better=verdict, better_first=first)
     elif profile.columns[lists].is_("objects") and _scored(profile.columns[lists].values):
         why = f'Each of "{lists}" carries its own score: the best is chosen, the worst rejected.'
     else:
         return None
     return Match("ranked", 0.9, why, mapping) if "prompt" in mapping else None
+
+
+def _from_one(profile: Profile, lists: str, verdict: str) -> bool:
+    """Whether an index counts from 1: never 0, and as high as there are answers."""
+    seen = {int(float(value)) for value in profile.columns[verdict].distinct}
+    longest = max((len(value) for value in profile.columns[lists].values), default=0)
+    return 0 not in seen and longest in seen
 
 
 def _scored(values: list[Any]) -> bool:
@@ -127,7 +129,7 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
         better, worse = pair_from_list(
             row.get(column),
             row.get(numbers) if numbers else None,
-            row.get(mapping["better"]) if "better" in mapping else None,
+            _index(row, mapping),
             "ranks" if "ranks" in mapping else "scores",
             column,
         )
@@ -145,16 +147,28 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
     return {"prompt": prompt, "chosen": better, "rejected": worse}
 
 
+def _index(row: Row, mapping: Mapping) -> int | None:
+    if "better" not in mapping:
+        return None
+    column = mapping["better"]
+    try:
+        return int(float(row[column])) - int(mapping.get("better_first", "0") or 0)
+    except (KeyError, TypeError, ValueError):
+        raise RowError("wrong_type", f'"{column}" is no number of an answer.', column) from None
+
+
 def _answers(mapping: Mapping) -> list[str]:
     numbered = sorted(
-        (int(f[6:]), c) for f, c in mapping.items() if f.startswith("answer") and f[6:]
+        (int(f[6:]), c) for f, c in mapping.items() if f.startswith("answer") and f[6:].isdigit()
     )
     return [column for _, column in numbered]
 
 
 def _convert(row: Row, mapping: Mapping) -> Row:
-    columns = _answers(mapping)
-    sides = [side_messages(row, column) for column in columns]
+    if "answers" in mapping:
+        sides = listed_answers(row.get(mapping["answers"]), mapping["answers"])
+    else:
+        sides = [side_messages(row, column) for column in _answers(mapping)]
     prompt = prompt_messages(row, mapping) if "prompt" in mapping else _shared(sides)
     result: Row = {"prompt": prompt}
     for at, side in enumerate(sides, 1):
@@ -205,8 +219,12 @@ FAMILIES = [
         "comparison",
         "comparison",
         "Several answers without a verdict",
-        {**_PROMPT_FIELDS, **{f"vote{at}": f"vote of rater {at}" for at in range(1, 10)}},
-        ("prompt", "answer1", "answer2"),
+        {
+            **_PROMPT_FIELDS,
+            "answers": "a list of answers (instead of answer1, answer2)",
+            **{f"vote{at}": f"vote of rater {at}" for at in range(1, 10)},
+        },
+        ("prompt",),
         _recognise,
         _convert,
     ),

@@ -33,11 +33,16 @@ def answer_of(row: Row, column: str) -> str:
     """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value",
     "Aliases"}`)."""
     value = row.get(column)
+    if isinstance(value, dict) and shape_of(value) == "turn":
+        return to_messages(value, column)[-1]["content"]
     if isinstance(value, dict):
         lowered = {str(name).lower(): inner for name, inner in value.items()}
         value = next(
-            (lowered[name] for name in _ANSWER_KEYS if isinstance(lowered.get(name), str)), None
+            (lowered[name] for name in _ANSWER_KEYS if isinstance(lowered.get(name), str | list)),
+            None,
         )
+        if isinstance(value, list):  # SQuAD keeps every rater's answer; the first counts
+            value = next((item for item in value if isinstance(item, str)), None)
         if value is None:
             raise RowError("wrong_type", f'"{column}" is an object without a text in it.', column)
         return text_of({column: value}, column)
@@ -59,6 +64,8 @@ def turns_in(value: Any) -> Any:
 def side_messages(row: Row, column: str) -> list[Message]:
     """An answer's messages: turns as they are, a plain text as one assistant turn."""
     value = turns_in(row.get(column))
+    if isinstance(value, dict) and shape_of(value) == "object":
+        return [{"role": "assistant", "content": answer_of(row, column)}]
     if isinstance(value, list | dict):
         return to_messages(value, column)
     return [{"role": "assistant", "content": text_of(row, column)}]

@@ -28,11 +28,16 @@ def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
 
 
 def _recognise(profile: Profile) -> Match | None:
-    answer = profile.find(names.COMPLETION, "string", "object", "strings")
+    instances = profile.find(("instances",), "pairs", "objects")
+    if instances and (asked := profile.find(("instruction",), "string")):
+        why = f'"{asked}" is asked of the input in "{instances}" (Self-Instruct); the first counts.'
+        return Match("self-instruct", 0.95, why, {"prompt": asked, "completion": instances})
+    answer = profile.find(names.COMPLETION[:-1], "string", "object", "strings", "turn")
+    answer = answer or profile.find(names.COMPLETION[-1:], "string", "object")
     if answer is None:
         return None
     prompt = prompt_columns(profile, {answer})
-    if not prompt:
+    if not prompt or _repeats(profile, prompt["prompt"], answer):
         return None
     mapping = {**prompt, "completion": answer}
     name = _name(profile, mapping)
@@ -40,6 +45,16 @@ def _recognise(profile: Profile) -> Match | None:
     sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
     why = f"{listed(mapping.values())} read as a prompt and its answer."
     return Match(name, sure, why, mapping)
+
+
+def _repeats(profile: Profile, prompt: str, answer: str) -> bool:
+    """Whether the answer column holds the prompt too: then it is a finished text."""
+    one, other = profile.columns[prompt], profile.columns[answer]
+    if one.mean_characters < 15 or len(one.values) != len(other.values):
+        return False
+    pairs = zip(one.values, other.values, strict=True)
+    inside = sum(isinstance(a, str) and isinstance(b, str) and a in b != a for a, b in pairs)
+    return inside >= 0.9 * len(one.values)
 
 
 def _name(profile: Profile, mapping: Mapping) -> str:
@@ -63,6 +78,10 @@ def _name(profile: Profile, mapping: Mapping) -> str:
 
 
 def _convert(row: Row, mapping: Mapping) -> Row:
+    first = row.get(mapping["completion"])
+    if isinstance(first, list) and first and isinstance(first[0], dict) and "output" in first[0]:
+        row = {**row, "input": first[0].get("input"), "output": first[0]["output"]}
+        mapping = {**mapping, "input": "input", "completion": "output"}
     prompt = prompt_messages(row, mapping)
     return {
         "prompt": prompt,
@@ -136,6 +155,14 @@ FAMILIES = [
         ("prompt", "completion"),
         _recognise,
         _convert,
-        ("alpaca", "dolly", "question-answer", "query-response", "helpsteer", "triviaqa"),
+        (
+            "alpaca",
+            "dolly",
+            "question-answer",
+            "query-response",
+            "helpsteer",
+            "triviaqa",
+            "self-instruct",
+        ),
     ),
 ]

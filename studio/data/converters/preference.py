@@ -3,6 +3,8 @@ sides."""
 
 from __future__ import annotations
 
+import re
+
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.converters.chat import asks, tools_of, turns_column, with_system
@@ -18,6 +20,7 @@ from studio.data.profile import Column, Profile
 from studio.data.turns import Message, to_messages
 from studio.data.types import RowError
 
+_NEGATED = re.compile(r"(?<![a-z])(non|not|un|dis)_(?=[a-z])")
 _SIDE_SHAPES = ("string", "turns", "turn", "object", "strings")
 
 
@@ -39,7 +42,7 @@ def sides(profile: Profile) -> tuple[str, str] | None:
 
 
 def _without_word(column: Column, word: str) -> frozenset[str] | None:
-    words = column.key.split("_")
+    words = _NEGATED.sub(r"\1", column.key).split("_")
     return frozenset(w for w in words if w != word) if word in words else None
 
 
@@ -76,7 +79,9 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
         why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
         return Match("preference-transcripts", sure, why, mapping)
     why = f'"{chosen}" is preferred over "{rejected}"; the prompt is what both sides share.'
-    implicit = 0.5 if values else sure
+    turns = [turns_in(v) for v in profile.columns[chosen].values]
+    shared = any(len(v) > 1 for v in turns if isinstance(v, list))
+    implicit = sure if not values and shared else 0.4
     return Match("preference-implicit", implicit, why, mapping)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.data import names
-from studio.data.converters.base import Family, Mapping, Match, Row, mapped
+from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.converters.chat import answered, turns_column
 from studio.data.converters.fields import optional_text, text_of
 from studio.data.profile import Profile
@@ -21,6 +21,13 @@ def _recognise(profile: Profile) -> Match | None:
     if turns and not answered(turns):
         why = f'"{turns.name}" holds turns of the user, and the assistant answers in none of them.'
         return Match("prompt-only", 0.9, why, mapped(prompt=turns.name, system=system))
+    numbered_turns = _numbered(profile)
+    if numbered_turns:
+        why = f"{listed(numbered_turns)} are the user's turns one by one; no column answers them."
+        later = {f"follow_up{at}": name for at, name in enumerate(numbered_turns[1:], 1)}
+        return Match(
+            "prompt-only", 0.85, why, {**mapped(prompt=numbered_turns[0], system=system), **later}
+        )
     prompt = profile.find(names.PROMPT[:13], "string", without=[system] if system else [])
     if prompt:
         known = profile.find(names.REFERENCES, "strings")
@@ -42,10 +49,27 @@ def _recognise(profile: Profile) -> Match | None:
     return None
 
 
+def _numbered(profile: Profile) -> list[str]:
+    """Columns such as turn1, turn2 that hold the user's turns; empty where there are none."""
+    for stem in names.PROMPT_STEMS:
+        found = [
+            (named[1], column.name)
+            for column in profile.columns.values()
+            if (named := names.numbered(column.name)) and named[0] == stem and column.is_("string")
+        ]
+        if len(found) >= 2 and found[0][0] in ("0", "1", "a"):
+            return [name for _, name in sorted(found)]
+    return []
+
+
 def _convert(row: Row, mapping: Mapping) -> Row:
     """The first turn is the prompt; later ones become `follow_ups`; accepted `answers` are kept."""
     result = _prompt(row, mapping)
     answers = row.get(mapping["answers"]) if "answers" in mapping else None
+    columns = [c for f, c in mapping.items() if f.startswith("follow_up")]
+    later = [text for c in columns if (text := optional_text(row, c)) and text.strip()]
+    if later:
+        result["follow_ups"] = later
     if isinstance(answers, list) and answers and all(isinstance(text, str) for text in answers):
         result["answers"] = list(answers)
     return result
@@ -80,6 +104,7 @@ FAMILIES = [
             "prompt": "the prompt, or the list of the user's turns",
             "system": "a system prompt",
             "answers": "accepted answers, kept for checking",
+            **{f"follow_up{at}": f"turn {at + 1} of the user" for at in range(1, 9)},
         },
         ("prompt",),
         _recognise,

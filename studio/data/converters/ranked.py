@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from studio.data import names
 from studio.data.converters.base import Mapping, Row
-from studio.data.profile import Profile
+from studio.data.profile import Column, Profile
 from studio.data.turns import Message, kind_of, to_messages
 from studio.data.types import RowError
 
@@ -47,31 +48,51 @@ _SCORE_KEYS = (
 def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
     """The mapping of what decides between `answers`, and the rule in words; None when nothing
     does."""
+    for column in _verdict_columns(profile, answers):
+        first = counts_from(column.distinct, answers)
+        if first is not None:
+            why = f'"{column.name}" names the better one{_ORIGIN[first]}; ties are set aside.'
+            return {"better": column.name, "better_first": first}, why
+    return _score_columns(profile, answers)
+
+
+_ORIGIN = {
+    "0": ", counted from 0",
+    "1": ", counted from 1",
+    "name": "",
+    "sign": " (below 0 the first, above 0 the second)",
+}
+_LAST = ("id", "index", "idx", "strength", "answer", "response", "completion", "model", "score")
+
+
+def _verdict_columns(profile: Profile, answers: list[str]) -> Iterator[Column]:
+    """Columns whose names speak of a verdict, the plainest name first."""
     for word in names.VERDICT:
         for column in profile.columns.values():
             if column.name in answers or names.numbered(column.name):
                 continue
             words = column.key.split("_")
-            if column.key != word and not (
-                word in words and words[-1] in ("id", "index", "idx", word)
-            ):
-                continue
-            first = _counts_from(column.distinct, answers)
-            if first is not None:
-                origin = {"0": ", counted from 0", "1": ", counted from 1"}.get(first, "")
-                why = f'"{column.name}" names the better one{origin}; ties are set aside.'
-                return {"better": column.name, "better_first": first}, why
-    return _score_columns(profile, answers)
+            if column.key == word or (word in words and words[-1] in (*_LAST, word)):
+                yield column
 
 
-def _counts_from(seen: set[str], answers: list[str]) -> str | None:
-    """How verdicts count: "0" or "1" for numbers from there, "name" for names, None for neither."""
+def verdict_column(profile: Profile, answers: list[str]) -> str | None:
+    """A column of numbers whose name speaks of a verdict."""
+    found = (c.name for c in _verdict_columns(profile, answers) if c.is_("number"))
+    return next(found, None)
+
+
+def counts_from(seen: set[str], answers: list[str]) -> str | None:
+    """How verdicts count: "0" or "1" for numbers from there, "name" for names, "sign" where
+    the sign decides, None for neither."""
     values = {value.strip().lower() for value in seen}
     if not values:
         return None
     whole = {value.removesuffix(".0") for value in values}
     if all(value.lstrip("-").isdigit() for value in whole):
         numbers = {int(value) for value in whole}
+        if min(numbers) < -1 and max(numbers) > 0 and len(answers) == 2:
+            return "sign"
         if numbers <= set(range(len(answers))) and (len(answers) not in numbers):
             return "0"
         return "1" if numbers <= set(range(len(answers) + 1)) else None
@@ -93,7 +114,7 @@ def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] 
         found = {}
         for column in profile.columns.values():
             named = names.numbered(column.name)
-            if named and named[0].split("_")[-1] in stems and column.is_("number", "string"):
+            if named and _speaks_of(named[0].split("_"), stems) and column.is_("number", "string"):
                 found[named[1]] = column.name
         if len(suffixes) == len(answers) and all(suffix in found for suffix in suffixes):
             mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
@@ -102,26 +123,41 @@ def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] 
     return None
 
 
+def _speaks_of(words: list[str], stems: tuple[str, ...]) -> bool:
+    """A score by its last word, or a verdict a column (`winner_model_a`: 1 or 0)."""
+    return words[-1] in stems or (words[0] in ("winner", "win") and stems is names.SCORE_STEMS)
+
+
 def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[int, int]:
     """Positions of the better and of another answer by the row's verdict."""
     column = mapping["better"]
     value = row.get(column)
     if value is None or value == "":
         raise RowError("missing_field", f'"{column}" is missing.', column)
+    at = named_answer(value, mapping.get("better_first", "1"), columns, column)
+    if at is None:
+        raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
+    return at, next(n for n in range(len(columns)) if n != at)
+
+
+def named_answer(value: Any, first: str, columns: list[str], column: str) -> int | None:
+    """Position of the answer that a verdict names, None for a tie; `first`: see `counts_from`."""
     text = str(value).strip().lower().removesuffix(".0")
-    first = mapping.get("better_first", "1")
     at: int | None = None
-    if text.lstrip("-").isdigit() and first in ("0", "1"):
-        at = int(text) - int(first)
+    if text.lstrip("-").isdigit() and first in ("0", "1", "sign"):
+        number = int(text)
+        if first == "sign":
+            return None if number == 0 else int(number > 0)
+        at = number - int(first)
         if at == -1:
-            raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
+            return None
     else:
         at = next((n for n, name in enumerate(columns) if text in _names(name, n)), None)
     if at is None and text in _TIES:
-        raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
+        return None
     if at is None or not 0 <= at < len(columns):
         raise RowError("wrong_type", f'"{column}" is "{text[:30]}", which names no answer.', column)
-    return at, next(n for n in range(len(columns)) if n != at)
+    return at
 
 
 def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
@@ -160,6 +196,13 @@ def pair_from_list(
             )
         at, other = _best_and_worst([_number(v, "score") for v in values], kind == "ranks", column)
     return _answer(answers[at], column), _answer(answers[other], column)
+
+
+def listed_answers(value: Any, column: str) -> list[list[Message]]:
+    """Every answer of a list, as messages; two at least."""
+    if not isinstance(value, list) or len(value) < 2:
+        raise RowError("too_few_answers", f'"{column}" has fewer than two answers.', column)
+    return [_answer(item, column) for item in value[:9]]
 
 
 def _best_and_worst(numbers: list[float], lower_wins: bool, column: str) -> tuple[int, int]:

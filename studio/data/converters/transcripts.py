@@ -10,7 +10,7 @@ from studio.data.turns import Message
 _STYLES = (
     re.compile(r"(?:^|\n\n)(Human|Assistant|System):(?: |(?=\n)|$)"),
     re.compile(r"(?:^|\n)### ?(Human|User|Assistant|System):(?: |\n|$)"),
-    re.compile(r"(?:^|\n)(USER|User|ASSISTANT|Assistant|SYSTEM|System):(?: |\n|$)"),
+    re.compile(r"(?:^|\n)(USER|User|Human|ASSISTANT|Assistant|SYSTEM|System):(?: |\n|$)"),
     re.compile(r"<\|im_start\|>(user|assistant|system)\n"),
     re.compile(r"<\|(user|assistant|system)\|>\n"),
 )

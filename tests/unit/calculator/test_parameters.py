@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import pytest
 
 from studio.calculator.configs import read_source
-from studio.calculator.methods import METHODS, make_spec, peft_config
+from studio.calculator.methods import METHODS, TARGETED, make_spec
 from studio.calculator.parameters import count, curve, targets_of
 from studio.calculator.skeleton import build, skeleton
 from studio.errors import ConfigError, ModelError
+from studio.training.methods import METHODS as TRAINED
+from studio.training.methods import peft_config
 from tests.unit.calculator.conftest import SHAPES, TINY
 
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
 LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
 QV = ["q_proj", "v_proj"]
+
+
+ADAPTERS = [name for name in METHODS if name == "rslora" or TRAINED[name].adapter]
+SMALL = {"lora_r": 4, "oft_block_size": 16, "adapter_layers": 2, "encoder_hidden_size": 32}
 
 
 def pefts_own(config, spec):
@@ -25,28 +32,65 @@ def pefts_own(config, spec):
     import torch
 
     _, model = build(read_source(config))
+    if spec.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
+        spec = replace(spec, method="lora")
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return peft.get_peft_model(model, peft_config(spec)).get_nb_trainable_parameters()
 
 
+def spec_of(method, **settings):
+    if method in TARGETED and method != "ia3":
+        settings = {"lora_target_modules": "all-linear"} | settings
+    return make_spec(method, **(SMALL | settings))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("method", ["lora", "dora", "adalora", "vera", "prefix_tuning"])
-def test_equals_peft(shape, method):
-    if (shape, method) in {("mixtral", "dora"), ("qwen2_moe", "dora")}:
-        pytest.skip("PEFT refuses DoRA on fused experts")
-    spec = make_spec(method, lora_r=4, lora_target_modules="all-linear")
-    found = count(SHAPES[shape], spec)
-    assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec)
-    assert sum(module.trainable for module in found.modules) == found.trainable
+def test_every_method_equals_peft_or_is_refused_with_it(shape):
+    refused = set()
+    for method in ADAPTERS:
+        spec = spec_of(method)
+        try:
+            found = count(SHAPES[shape], spec)
+        except ConfigError:
+            refused.add(method)
+            with pytest.raises((ValueError, TypeError, NotImplementedError)):
+                pefts_own(SHAPES[shape], spec)
+            continue
+        assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec), method
+        assert sum(module.trainable for module in found.modules) == found.trainable, method
+    assert len(refused) <= 4, refused
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "full"])
-def test_every_method_on_llama(method):
-    targets = None if method == "ia3" else "all-linear"
-    spec = make_spec(method, lora_r=4, lora_target_modules=targets)
+@pytest.mark.parametrize("method", [name for name in ADAPTERS if name != "pissa"])
+def test_the_figure_of_a_really_wrapped_model(method):
+    """Not on the meta device: weights, and PEFT's own answer about them."""
+    import peft
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    spec = spec_of(method)
+    values = {key: value for key, value in TINY.items() if key != "model_type"}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(**values))
+    wrapped = peft.get_peft_model(model, peft_config(spec))
     found = count(TINY, spec)
-    assert (found.trainable, found.all_parameters) == pefts_own(TINY, spec)
+    assert (found.trainable, found.all_parameters) == wrapped.get_nb_trainable_parameters()
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_last_layers_are_those_of_the_model(layers):
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    values = {key: value for key, value in TINY.items() if key != "model_type"}
+    model = AutoModelForCausalLM.from_config(LlamaConfig(**values))
+    last = model.model.layers[-layers:]
+    wanted = sum(weight.numel() for weight in last.parameters())
+    found = count(TINY, make_spec("last_layers", num_trainable_layers=layers))
+    assert found.trainable == wanted == sum(module.trainable for module in found.modules)
+    assert [name for name, _ in found.layers] == [
+        f"model.layers.{index}" for index in range(3 - layers, 3)
+    ]
+    with pytest.raises(ConfigError, match="has 3 layers"):
+        count(TINY, make_spec("last_layers", num_trainable_layers=4))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +104,7 @@ def test_every_method_on_llama(method):
         {"lora_target_modules": r".*\.layers\.[01]\..*(q|v)_proj"},
         {"lora_target_modules": ["model.layers.2.mlp.up_proj", "q_proj"]},
         {"lora_target_modules": ["embed_tokens", "q_proj"]},
+        {"lora_target_modules": QV, "rank_pattern": "q_proj=2, layers.0.self_attn.v_proj=32"},
     ],
 )
 def test_settings_that_tell_modules_apart(settings):
@@ -114,7 +159,7 @@ def test_all_published_counts(real_data):
             wanted["total_params"], wanted["tied"], wanted["lora_qv_r8"],
             wanted["lora_all_linear_r8"],
         ), name  # fmt: skip
-        assert {*targets_of(bones), bones.head} == set(wanted["linear_suffixes"]), name
+        assert {*bones.suffixes(), bones.head} == set(wanted["linear_suffixes"]), name
 
 
 def test_remote_code_is_named_not_run():
@@ -128,17 +173,27 @@ def test_remote_code_is_named_not_run():
 
 @pytest.mark.parametrize("shape", ["llama", "mixtral", "gpt2"])
 @pytest.mark.parametrize("method", ["lora", "dora", "adalora", "loha", "lokr", "vera"])
-def test_curve_is_what_each_rank_counts(shape, method):
+def test_the_curve_is_pefts_at_every_rank(shape, method):
     if (shape, method) in {("mixtral", "dora"), ("gpt2", "loha"), ("gpt2", "lokr")}:
         pytest.skip("PEFT refuses this method here")
-    spec = make_spec(method, lora_target_modules="all-linear")
-    for r, trainable in curve(SHAPES[shape], spec, (1, 3, 16)):
-        assert trainable == count(SHAPES[shape], spec.with_rank(r)).trainable
+    spec = spec_of(method)
+    for r, trainable in curve(SHAPES[shape], spec, (3, 16)):
+        assert trainable == pefts_own(SHAPES[shape], spec.with_rank(r))[0]
+
+
+def test_experts_are_chosen_by_the_names_they_had():
+    spec = make_spec(lora_r=4, lora_target_modules=["q_proj", "w1", "w2", "w3"])
+    found = count(SHAPES["mixtral"], spec)
+    assert (found.trainable, found.all_parameters) == pefts_own(SHAPES["mixtral"], spec)
+    assert not found.notes
+    assert "w1" in targets_of(SHAPES["mixtral"])
 
 
 def test_a_partly_wrong_list_is_noted():
     found = count(TINY, make_spec(lora_target_modules=["q_proj", "qproj"]))
     assert found.notes == ('qproj matches nothing in pasted config. Did you mean "q_proj"?',)
+    found = count(TINY, make_spec(lora_target_modules=QV, rank_pattern={"up_proj": 4}))
+    assert "The rank for up_proj changes nothing" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -175,8 +230,15 @@ def test_a_folder_without_a_config(tmp_path):
         ({"method": "lorra"}, 'method .lorra. is not known. Did you mean "lora"'),
         ({"lora_target_modules": []}, "No target modules"),
         ({"lora_target_modules": ["qproj"]}, 'called qproj. Did you mean "q_proj"'),
-        ({"lora_target_modules": ["layers"]}, "PEFT cannot put lora on"),
+        ({"lora_target_modules": ["layers"]}, "PEFT cannot put LoRA on"),
         ({"lora_dropout": 1.0}, "lora_dropout is 1.0"),
+        (
+            {"lora_modules_to_save": ["embd_tokens"]},
+            'Did you mean "embed_tokens"',
+        ),
+        ({"rank_pattern": "q_proj"}, "write q_proj=8"),
+        ({"lora_target_modules": ".*foo"}, "is matched by"),
+        ({"lora_rank": 4}, 'no setting .lora_rank.. Did you mean "lora_r"'),
         ({"lora_alpha": 0}, "lora_alpha is 0"),
     ],
 )

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import common, data_cards, data_views, guide, shell
+from components import common, data_cards, guide, shell
 from components.work import Work
-from studio.data import Inspection, Problem
 from studio.errors import Cancelled, DataError
 
 ATTACK = '<img src=x onerror="alert(1)"> & ${1+1} {{x}}'
@@ -92,40 +91,6 @@ def test_sides_mark_what_only_one_says():
     card = data_cards.row_card(row)
     assert "<mark>Alderford</mark>" in card
     assert "<mark>Coldwell</mark>" in card
-
-
-def test_tokens_say_what_is_trained_and_where_the_cut_is():
-    tokens = [
-        SimpleNamespace(text="<b>", id=1, trained=False, special=True),
-        SimpleNamespace(text="yes\n", id=2, trained=True, special=False),
-        SimpleNamespace(text="lost", id=3, trained=True, special=False),
-    ]
-    view = SimpleNamespace(side="text", tokens=tokens, total=3, trained=1, kept=2, notes=["Why."])
-    markup = data_cards.token_view([view], 2)
-    assert "&lt;b&gt;" in markup
-    assert "cut at 2 tokens" in markup
-    assert "1 token cut off" in markup
-    assert "1 trained (50 %)" in markup
-    assert "Why." in markup
-    assert markup.index("cut at 2") < markup.index("lost</span>")
-
-
-def test_problems_are_filtered_and_counted():
-    problems = [Problem(3, "empty_field", "The answer is empty."), Problem(None, "odd", "Odd.")]
-    counts = {"empty_field": 40, "odd": 1}
-    table = data_views.problems_table(problems, counts, "empty_field")
-    assert "The answer is empty." in table
-    assert "Odd." not in table
-    assert "39 more like these" in table
-    assert data_views.problem_kinds(counts)[0] == ("All kinds (41)", "")
-
-
-def test_headline_tells_format_and_loss():
-    found = Inspection("a/b/rows.json", "alpaca", "prompt_completion", 0.99, "why", 1100, 1085)
-    markup = data_views.found_chips(found)
-    assert "certain" in markup
-    assert "1,100 rows" in markup
-    assert "1,085 kept" in markup
 
 
 # ---- errors

@@ -284,26 +284,159 @@ FAMILIES = {
         "comparison",
         {"prompt": [user("Q")], "answer1": "A", "answer2": "B"},
     ),
-    "comparison with votes": (
+    "several raters' votes": (
         {
             "idx": 3,
             "instruction": "I",
             "input": "x",
-            "response1": "A",
-            "response2": "B",
-            "annotator1": 1,
+            "response1": "bad",
+            "response2": "good",
+            "annotator1": 2,
             "annotator2": 0,
+            "annotator3": 2,
         },
+        "preference",
+        {"prompt": [user("I\n\nx")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a list of votes": (
+        {"prompt": "Q", "answer_a": "bad", "answer_b": "good", "votes": ["b", "a", "b"]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "two models' answers": (
+        {"instruction": "I", "gpt4_output": "A", "llama_output": "B", "id": 3},
         "comparison",
+        {"prompt": [user("I")], "answer1": "A", "answer2": "B", "provenance": '{"id": 3}'},
+    ),
+    "a list of answers without a verdict": (
+        {"prompt": "Q", "responses": ["A", "B", "C"]},
+        "comparison",
+        {"prompt": [user("Q")], "answer1": "A", "answer2": "B", "answer3": "C"},
+    ),
+    "Self-Instruct's instances": (
+        {"instruction": "Add.", "instances": [{"input": "2 and 3", "output": "5"}]},
+        "prompt_completion",
+        {"prompt": [user("Add.\n\n2 and 3")], "completion": [assistant("5")]},
+    ),
+    "squad": (
+        {"context": "In 1900.", "question": "When?", "answers": {"text": ["1900"], "start": [3]}},
+        "prompt_completion",
+        {"prompt": [user("When?\n\nIn 1900.")], "completion": [assistant("1900")]},
+    ),
+    "a document and its summary": (
+        {"document": "Long text.", "summary": "Short.", "id": "7"},
+        "prompt_completion",
+        {"prompt": [user("Long text.")], "completion": [assistant("Short.")]},
+    ),
+    "turns of one key": (
+        {"conversation": [{"user": "Hi"}, {"assistant": "Yo"}]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "texts said in turn": (
+        {"id": "7", "data": ["Hi", "Yo", "And?", "No"]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo"), user("And?"), assistant("No")]},
+    ),
+    "turns as a list a field": (
+        {"conversations": {"from": ["human", "gpt"], "value": ["Hi", "Yo"]}},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "gemini": (
         {
-            "prompt": [user("I\n\nx")],
-            "answer1": "A",
-            "answer2": "B",
-            "votes": [
-                {"annotator": "annotator1", "vote": "1"},
-                {"annotator": "annotator2", "vote": "0"},
-            ],
-            "provenance": '{"idx": 3}',
+            "contents": [
+                {"role": "user", "parts": [{"text": "Hi"}]},
+                {"role": "model", "parts": [{"text": "Yo"}]},
+            ]
         },
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "chatgpt export": (
+        {
+            "title": "t",
+            "messages": [
+                {"author": {"role": "user"}, "content": {"parts": ["Hi"]}},
+                {"author": {"role": "assistant"}, "content": {"parts": ["Yo"]}},
+            ],
+        },
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "a tool that answers an object": (
+        {
+            "messages": [
+                user("Roll"),
+                {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                {"role": "tool", "content": {"result": 4}},
+                assistant("Four"),
+            ]
+        },
+        "conversational",
+        {
+            "messages": [
+                user("Roll"),
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                {"role": "tool", "content": '{"result": 4}'},
+                assistant("Four"),
+            ]
+        },
+    ),
+    "a conversation in one text": (
+        {"conversation": "Human: Hi\n\nAssistant: Yo"},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "rows inside an object": (
+        {"data": {"messages": [user("Hi"), assistant("Yo")]}},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "numbered turns of the user": (
+        {"id": 4, "turn1": "First", "turn2": "Then"},
+        "prompt_only",
+        {"prompt": [user("First")], "follow_ups": ["Then"]},
+    ),
+    "openai's preference": (
+        {
+            "input": {"messages": [user("Q")], "tools": []},
+            "preferred_output": [assistant("good")],
+            "non_preferred_output": [assistant("bad")],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "summaries and the index of the better": (
+        {
+            "info": {"post": "Q", "id": "x"},
+            "summaries": [{"text": "bad"}, {"text": "good"}],
+            "choice": 1,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "answers with their scores and a nested question": (
+        {
+            "question": {"full_text": "Q", "id": "x"},
+            "answer_0": "bad",
+            "answer_1": "good",
+            "score_0": -1.0,
+            "score_1": 1.0,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "one verdict column an answer": (
+        {
+            "prompt": "Q",
+            "response_a": "bad",
+            "response_b": "good",
+            "winner_model_a": 0,
+            "winner_model_b": 1,
+            "winner_tie": 0,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
 }

@@ -36,7 +36,7 @@ EXPECTED = {
     "nasty/sms_spam_latin1_crlf_first600lines.csv": ("language_modeling", 599, 599, {}),
     "nasty/triviaqa_rows_1771-1790_U+0085.jsonl": ("prompt_completion", 20, 20, {}),
     "openai_cookbook/toy_chat_fine_tuning.jsonl": ("conversational", 5, 5, {"no_user": 1}),
-    "pandalm/testset-v1.json": ("comparison", 999, 939, {"empty_field": 54, "wrong_type": 6}),
+    "pandalm/testset-v1.json": ("preference", 999, 836, {}),
     "rasbt/instruction-data-with-preference.json": ("preference", 1100, 1094, {"equal_sides": 6}),
     "rasbt/instruction-data.json": ("prompt_completion", 1100, 1100, {}),
     "torchtune_assets/chat_tiny.json": ("conversational", 1, 1, {}),
@@ -83,7 +83,7 @@ def test_encodings_and_odd_line_ends_survive():
 
 
 def test_votes_travel_with_comparisons_and_answers_with_their_turns():
-    judged = inspect(ROOT / "pandalm/testset-v1.json").sample[0]
+    judged = inspect(ROOT / "pandalm/testset-v1.json", format="comparison").sample[0]
     assert [vote["vote"] for vote in judged["votes"]] == ["2", "2", "2"]
     called = inspect(ROOT / "llama_factory/glaive_toolcall_en_demo.json", limit=5)
     roles = [turn["role"] for turn in called.sample[0]["messages"]]

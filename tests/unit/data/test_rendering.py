@@ -142,3 +142,88 @@ def test_refusals_are_sentences(pocket):
             render({"messages": TWO}, "conversational", tokenizer, max_length=None)
     finally:
         tokenizer.chat_template = template
+
+
+def test_a_character_in_several_tokens_stands_whole_with_the_first(pocket):
+    _, tokenizer = pocket
+    text = "It\u2019s é你 🎉 fine"
+    view = render({"text": text}, "language_modeling", tokenizer, max_length=None)[0]
+    texts = [token.text for token in view.tokens]
+    assert text in "".join(texts) and "🎉" in texts and "" in texts
+    assert not any("\ufffd" in part for part in texts)
+
+
+@pytest.mark.parametrize("name", ["chatml", "llama3", "zephyr", "alpaca", "plain"])
+def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from studio.models.templates import dressed
+
+    model, tokenizer = pocket[0], dressed(pocket[1], name)
+    rows = [{"messages": TWO}]
+    args = SFTConfig(
+        output_dir=str(tmp_path), max_length=250, use_cpu=True, report_to="none", bf16=False,
+        assistant_only_loss=True,
+    )  # fmt: skip
+    trainer = SFTTrainer(
+        model, args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+    )
+    batch, _ = trainer_batch(trainer, rows)
+    view = render(
+        rows[0], "conversational", tokenizer, max_length=250, assistant_only_loss=True
+    )[0]  # fmt: skip
+    kept = view.tokens[: view.kept]
+    assert batch["labels"][0][: len(kept)].tolist() == [t.id if t.trained else -100 for t in kept]
+
+
+def notes_of(row, type, tokenizer, **options):
+    return " ".join(render(row, type, tokenizer, max_length=None, **options)[0].notes)
+
+
+def test_a_wrong_template_is_explained_with_a_remedy(pocket):
+    from copy import deepcopy
+
+    tokenizer = deepcopy(pocket[1])
+    system = [{"role": "system", "content": "Be kind."}, *TWO[:2]]
+    tokenizer.chat_template = (
+        "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}{{ eos_token }}"
+    )
+    told = notes_of({"messages": system}, "conversational", tokenizer)
+    assert "drops the system turn" in told and "first user turn" in told
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system.') }}"
+        "{% endif %}{{ m.content }}{% endfor %}"
+    )
+    with pytest.raises(ModelError, match=r"refuses the system turn: No system\. Choose another"):
+        render({"messages": system}, "conversational", tokenizer, max_length=None)
+    assert "does not end with the end-of-text token" in notes_of(
+        {"messages": TWO[:2]}, "conversational", tokenizer
+    )
+    tokenizer.bos_token = tokenizer.eos_token
+    tokenizer.chat_template = (
+        "{{ bos_token }}{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    told = notes_of({"messages": TWO[:2]}, "conversational", tokenizer)
+    assert "two beginning-of-text tokens" in told and "choose another chat template" in told
+
+
+def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
+    from copy import deepcopy
+
+    tokenizer = deepcopy(pocket[1])
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    with pytest.raises(ModelError, match="TRL knows no such twin"):
+        render({"messages": TWO}, "conversational", tokenizer, max_length=None,
+               assistant_only_loss=True)  # fmt: skip
+
+
+def test_a_spelled_mark_and_a_dropped_tool_call_are_said(pocket):
+    from studio.models.templates import dressed
+
+    told = notes_of({"messages": TWO}, "conversational", dressed(pocket[1], "chatml"))
+    assert "no token <|im_start|>" in told
+    call = {"type": "function", "function": {"name": "lookup", "arguments": "{}"}}
+    row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
+    told = notes_of(row, "conversational", dressed(pocket[1], "zephyr"))
+    assert "leaves out the tool call of turn 2" in told

@@ -13,7 +13,6 @@ from studio import Studio
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
 from studio.models.catalog import resolve
 from studio.training.runs import Run
-from tests.unit.training.conftest import small
 
 PROMPTS = ("Who is the baker?", "What is winter like in the hills?", "Tell me a story.")
 SHORT = Sampling(max_new_tokens=16)
@@ -51,25 +50,6 @@ def test_columns_equal_stock_loading(studio: Studio, sft: Run, dpo: Run) -> None
     assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
     assert texts(snapshot)[1] == [plain(prompt, sft.adapter) for prompt in PROMPTS]
     assert texts(snapshot)[2] == [plain(prompt, dpo.adapter) for prompt in PROMPTS]
-
-
-def test_an_adapter_that_cannot_mix_still_equals_stock(studio: Studio) -> None:
-    run = studio.wait(studio.train(small("sft", "facts", method="dora", max_steps=3)).id)
-    snapshot = ask(studio, Column("pocket"), Column("pocket", run.id))
-    assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
-    assert texts(snapshot)[1] == [plain(prompt, run.adapter) for prompt in PROMPTS]
-
-
-def test_base_is_the_base_while_a_run_trains(studio: Studio) -> None:
-    run = studio.train(small("sft", "facts", max_steps=60))
-    while not any(event["kind"] == "log" for event in studio.runs.get(run.id).events()[0]):
-        time.sleep(0.02)
-    during = ask(studio, Column("pocket"))
-    assert studio.runs.get(run.id).state == "running"
-    studio.stop(run.id, now=True)
-    studio.wait(run.id)
-    assert texts(during)[0] == [plain(prompt) for prompt in PROMPTS]
-    assert texts(ask(studio, Column("pocket"))) == texts(during)
 
 
 def test_same_seed_same_text(studio: Studio, sft: Run) -> None:

@@ -1,0 +1,179 @@
+"""The Statistics view at work: tokens of every row counted in the background, and a limit to
+move."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components import data_plots, data_reports
+from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence
+from components.data_looking import Looker, Updates
+from components.data_see import NO_STATISTICS, See
+from components.data_shelf import Shelf, Subject
+from components.data_tokens import TRAINED, WHY_NOT, TokenHandlers, masking, waiting_words
+from components.work import Work
+from studio.errors import Cancelled
+
+if TYPE_CHECKING:
+    from studio.data.lengths import Lengths
+
+_KEPT = 6
+
+
+class Measuring:
+    """Counts once for each source, model, template and mask; drawing again is then instant."""
+
+    def __init__(self, shelf: Shelf, right: See, looker: Looker, tokens: TokenHandlers):
+        self.shelf, self.looker, self.tokens = shelf, looker, tokens
+        self.right, self.widgets = right, right.statistics
+        self._known: OrderedDict[Any, Lengths] = OrderedDict()
+
+    def bind(self) -> None:
+        widgets, rendering = self.widgets, self.tokens.rendering
+        drawn = [
+            widgets.pairs, widgets.said, widgets.cancel, widgets.bar, widgets.limit, widgets.take,
+            widgets.cost, widgets.plots, widgets.tokens, widgets.trained, widgets.turns,
+        ]  # fmt: skip
+        asked = [self.looker.subject, *rendering]
+        counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
+        widgets.cancel.click(self.cancelled, None, drawn, cancels=[counting], **QUIET)
+        redrawn = [widgets.cost, widgets.tokens]
+        moved = [self.looker.subject, *rendering, widgets.limit]
+        limit, carried = self.right.tokens.max_length, self.right.tokens.carried
+        widgets.limit.release(guard(self.move), moved, redrawn, **QUIET).then(
+            guard(self.carry), [*rendering[:2], widgets.limit],
+            [limit, self.tokens.chosen, carried], **QUIET,
+        )  # fmt: skip
+        widgets.take.click(guard(self.suggested), asked, widgets.limit, **QUIET).then(
+            guard(self.move), moved, redrawn, **QUIET
+        ).then(
+            guard(self.carry), [*rendering[:2], widgets.limit],
+            [limit, self.tokens.chosen, carried], **QUIET,
+        )  # fmt: skip
+
+    def key(self, subject: Subject, model: str, template: str, mask: str) -> Any:
+        return (subject.reading_id, subject.dataset_id, subject.split, model, template, mask)
+
+    def count(
+        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+    ) -> Iterator[Updates]:
+        """Count, telling how far it is; then draw."""
+        widgets = self.widgets
+        if not subject.something:
+            yield {widgets.said: NO_STATISTICS}
+            return
+        rows = self.shelf.rows(subject)
+        pairs = self.shelf.pairs(subject)
+        yield {widgets.pairs: data_reports.pair_report(pairs) if pairs else ""}
+        if rows.type not in TRAINED:
+            why = WHY_NOT.get(rows.type, "")
+            yield {widgets.said: empty_state("No token counts for these rows", why)}
+            return
+        known = self._known.get(self.key(subject, model, template, mask))
+        limit = int(max_length or 512)
+        if known is not None:
+            yield self.draw(known, model, limit)
+            return
+        work = Work(lambda progress: self.measured(subject, model, template, mask, progress))
+        try:
+            for step in work.steps():
+                words = work.say(step) if step[1] else waiting_words(self.shelf.studio, model)
+                yield {
+                    widgets.said: progress_bar(step[0], step[1], words),
+                    widgets.cancel: gr.update(visible=True),
+                }
+            yield self.draw(work.result(), model, limit)
+        except Cancelled:
+            yield self.cancelled()
+        except Exception as error:
+            yield {**self.cancelled(), widgets.said: notice("error", sentence(error))}
+        finally:
+            work.cancel()
+
+    def measured(
+        self, subject: Subject, model: str, template: str, mask: str, progress: Any
+    ) -> Lengths:
+        tokenizer = self.tokens.tokenizer(model, template)
+        from studio.data.lengths import measure
+
+        rows = self.shelf.rows(subject)
+        context = tokenizer.model_max_length
+        found = measure(
+            rows.trainable(), rows.type, tokenizer, progress=progress,
+            context=context if context and context < 10_000_000 else None,
+            **masking(rows.type, mask),
+        )  # fmt: skip
+        self._known[self.key(subject, model, template, mask)] = found
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return found
+
+    def cancelled(self) -> Updates:
+        """Stopped half way: said, and nothing half drawn."""
+        widgets = self.widgets
+        return {
+            widgets.said: empty_state("Not counted", "Open this view again to count the tokens."),
+            widgets.cancel: gr.update(visible=False),
+            widgets.bar: gr.update(visible=False),
+            widgets.plots: gr.update(visible=False),
+            widgets.cost: "",
+        }
+
+    def draw(self, found: Lengths, model: str, limit: int) -> Updates:
+        """Facts, the slider over the lengths there are, and the three pictures."""
+        widgets, suggestion = self.widgets, found.suggestion()
+        longest = int(found.longest.max(initial=64))
+        top = max(longest, limit, suggestion)
+        pictures = self.pictures(found, limit)
+        return {
+            widgets.said: data_reports.length_facts(found, model),
+            widgets.cancel: gr.update(visible=False),
+            widgets.bar: gr.update(visible=True),
+            widgets.limit: gr.update(
+                maximum=-(-top // 64) * 64, value=limit, step=8 if top < 4096 else 64
+            ),
+            widgets.take: gr.update(value=f"Take the suggestion, {suggestion:,}"),
+            widgets.cost: data_reports.limit_cost(found.at(limit)),
+            widgets.plots: gr.update(visible=True),
+            widgets.tokens: pictures[0],
+            widgets.trained: pictures[1],
+            widgets.turns: pictures[2],
+        }
+
+    def pictures(self, found: Lengths, limit: int) -> list[Any]:
+        lit = data_plots.LIT
+        figures = [
+            data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=limit),
+            data_plots.histogram(found.trained, "Trained tokens a row", "tokens", colour=lit),
+            data_plots.histogram(found.turns, "Turns a row", "turns"),
+        ]
+        return [data_plots.payload(figure) for figure in figures]
+
+    # ---- the limit ------------------------------------------------------------------------------
+
+    def move(
+        self, subject: Subject, model: str, template: str, _: float | None, mask: str, limit: float
+    ) -> Updates:
+        """The limit's line moved: what it costs there."""
+        found = self._known.get(self.key(subject, model, template, mask))
+        if found is None:
+            return {}
+        figure = data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=int(limit))
+        return {
+            self.widgets.cost: data_reports.limit_cost(found.at(int(limit))),
+            self.widgets.tokens: data_plots.payload(figure),
+        }
+
+    def suggested(
+        self, subject: Subject, model: str, template: str, _: float | None, mask: str
+    ) -> Any:
+        found = self._known.get(self.key(subject, model, template, mask))
+        return gr.skip() if found is None else found.suggestion()
+
+    def carry(self, model: str, template: str, limit: float) -> tuple[Any, ...]:
+        """The limit is the token view's too, and goes along to Train."""
+        return int(limit), *self.tokens.choose({}, model, template, limit)

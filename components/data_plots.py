@@ -1,0 +1,117 @@
+"""Histograms of the Data tab: pure functions from counted rows to Plotly figures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from plotly.graph_objects import Figure
+
+BASE, LIT, REJECTED = "#64748b", "#c99a00", "#c77a0a"
+"""Middle tones, readable on paper and on ink."""
+BINS = 40
+_SHARE = "#4b74e6"
+_TAIL = 0.998  # beyond this share of the rows the last bar gathers the rest
+
+
+def histogram(
+    values: np.ndarray, title: str, unit: str, *, colour: str = BASE, limit: int | None = None
+) -> Figure:
+    """Rows by `values` (whole numbers), with the share of rows at or below each value.
+
+    `limit` draws a line; bars beyond it are in another colour. The last bar gathers the longest
+    0.2 % of the rows, so that one giant does not flatten the rest.
+    """
+    import numpy as np
+    import plotly.graph_objects as go
+
+    figure = go.Figure(layout=_layout(title, unit))
+    if not len(values):
+        return figure
+    top = max(int(np.quantile(values, _TAIL, method="higher")), 1)
+    far_off = limit is not None and limit > 2 * top  # its line would squeeze all bars
+    if limit is not None and not far_off:
+        top = max(top, limit)
+    width = max(1, -(-(top + 1) // BINS))
+    start = int(values.min()) if width == 1 else 0
+    edges = np.arange(start, top + width + 1, width)
+    counts, _ = np.histogram(np.minimum(values, top), edges)
+    middle = edges[:-1] + (width - 1) / 2
+    ends = edges[1:] - 1
+    share = np.searchsorted(np.sort(values), ends, side="right") / len(values)
+    over = [limit is not None and start > limit for start in edges[:-1].tolist()]
+    last = len(counts) - 1
+    names = [
+        f"{start:,}" if width == 1 else f"{start:,} to {end:,}"
+        for start, end in zip(edges[:-1].tolist(), ends.tolist(), strict=True)
+    ]
+    if values.max() > ends[last]:
+        names[last] = f"{edges[last]:,} and more"
+    figure.add_bar(
+        x=middle, y=counts, width=width * 0.92, customdata=names,
+        marker={"color": [REJECTED if far else colour for far in over], "line": {"width": 0}},
+        hovertemplate=f"%{{customdata}} {unit}: %{{y:,}} rows<extra></extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=ends + 0.5, y=share, yaxis="y2", mode="lines", customdata=ends,
+        line={"color": _SHARE, "width": 1.5, "shape": "hv" if width == 1 else "linear"},
+        hovertemplate=f"%{{y:.1%}} of the rows have %{{customdata:,}} {unit} or fewer"
+        "<extra></extra>",
+    )  # fmt: skip
+    if limit is not None:
+        _draw_limit(figure, limit, far_off)
+    return figure
+
+
+def _draw_limit(figure: Figure, limit: int, far_off: bool) -> None:
+    """The limit as a line; one far beyond all rows is only named at the edge."""
+    text = {"font": {"size": 11, "color": REJECTED}, "showarrow": False, "yanchor": "bottom",
+            "y": 1.0, "yref": "paper"}  # fmt: skip
+    if far_off:
+        words = f"limit {limit:,} \N{RIGHTWARDS ARROW}"
+        figure.add_annotation(text=words, x=1.0, xref="paper", xanchor="right", **text)
+        return
+    line = {"color": REJECTED, "width": 2, "dash": "dash"}
+    figure.add_vline(x=limit, line=line, annotation={"text": f"limit {limit:,}", **text})
+
+
+def _layout(title: str, unit: str) -> dict[str, Any]:
+    axis = {
+        "gridcolor": "rgba(128,136,150,.22)", "zeroline": False, "tickfont": {"size": 11},
+        "nticks": 6, "showline": False, "ticks": "", "fixedrange": True,
+    }  # fmt: skip
+    head = (
+        f"<b>{title}</b>  <span style='font-size:11px;color:{_SHARE}'>share of rows, right</span>"
+    )
+    return {
+        "template": "none",
+        "title": {
+            "text": head, "font": {"size": 13}, "x": 0.0, "y": 0.98, "xref": "container",
+            "xanchor": "left", "yanchor": "top", "pad": {"l": 12, "t": 6},
+        },
+        "height": 240,
+        "margin": {"l": 46, "r": 44, "t": 50, "b": 40},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "color": "#7a8394"},
+        "hoverlabel": {"font": {"size": 12, "color": "#eef0f4"}, "bgcolor": "#232a36",
+                       "bordercolor": "#232a36"},
+        "bargap": 0,
+        "showlegend": False,
+        "xaxis": {**axis, "showgrid": False, "rangemode": "tozero", "tickformat": ",d",
+                  "title": {"text": unit, "font": {"size": 11}, "standoff": 6}},
+        "yaxis": {**axis, "tickformat": ",d", "rangemode": "tozero"},
+        "yaxis2": {**axis, "overlaying": "y", "side": "right", "range": [0, 1.02],
+                   "tickformat": ".0%", "showgrid": False},
+    }  # fmt: skip
+
+
+def payload(figure: Figure) -> Any:
+    """A figure as Gradio's plot takes it, without Plotly's own toolbar."""
+    from gradio.components.plot import PlotData
+
+    plain = json.loads(figure.to_json() or "{}")
+    plain["config"] = {"displayModeBar": False, "responsive": True}
+    return PlotData(type="plotly", plot=json.dumps(plain))

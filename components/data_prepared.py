@@ -1,0 +1,269 @@
+"""Prepared datasets on the Data tab: preparing, opening, deleting and taking that back, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from components import data_choices, data_reports, data_views
+from components.common import (
+    PRIVATE,
+    QUIET,
+    Session,
+    Shell,
+    empty_state,
+    guard,
+    notice,
+    plural,
+    progress_bar,
+    sentence,
+    thousands,
+)
+from components.data_layout import Settle
+from components.data_looking import Looker, Updates
+from components.data_see import NO_PROBLEMS, NO_SOURCE, See
+from components.data_shelf import Shelf, Subject
+from components.data_source import SourceHandlers
+from components.data_tokens import TokenHandlers
+from components.work import Work
+from studio.data import PreparedDataset, push
+from studio.errors import Cancelled, ConfigError
+from studio.recipe import OBJECTIVE_TYPES
+
+TRAINABLE = {type_ for types in OBJECTIVE_TYPES.values() for type_ in types}
+"""Types that some objective learns from."""
+
+
+def show(dataset_id: str, asked: float) -> tuple[str, float]:
+    """A value for `opening`; asking for the same dataset again counts as a change."""
+    return dataset_id, asked
+
+
+class PreparedHandlers:
+    """Makes prepared datasets, shows them, and does with them what a person asks."""
+
+    def __init__(
+        self, shelf: Shelf, left: Settle, right: See, looker: Looker, tokens: TokenHandlers,
+        source: SourceHandlers, shell: Shell,
+    ):  # fmt: skip
+        self.shelf, self.studio, self.shell = shelf, shelf.studio, shell
+        self.left, self.right = left, right
+        self.looker, self.tokens, self.source = looker, tokens, source
+        self.opening = gr.State(None)
+        self.deleted = gr.State("")
+        actions = right.actions
+        self.outputs = [
+            *source.outputs, actions.train, actions.push, right.prepared, shell.session,
+            self.deleted,
+        ]  # fmt: skip
+
+    def bind(self, clock: Any) -> None:
+        """Bind the handlers; `clock` gives a fresh number for each opening."""
+        left, right, actions = self.left, self.right, self.right.actions
+        subject, session = self.looker.subject, self.shell.session
+        press = left.prepare.click(
+            guard(self.prepare), [subject, left.name, session, *left.cleaning.inputs],
+            self.outputs, **QUIET,
+        )  # fmt: skip
+        press.success(None, None, None, js="() => studioReveal('data-headline')")
+        left.cancel.click(
+            self.stopped, subject, self.outputs, cancels=[*self.source.reads, press], **QUIET
+        )
+        self.opening.change(guard(self.open), [self.opening, session], self.outputs, **QUIET)
+
+        def opened(event: gr.EventData) -> tuple[str, float]:
+            return show(event._data["open"], clock())
+
+        right.prepared.click(guard(opened), None, self.opening, **QUIET)
+        actions.delete.click(guard(self.delete), subject, self.outputs, **QUIET)
+        actions.undo.click(guard(self.undo), [self.deleted, session], self.outputs, **QUIET)
+        for button, suffix in ((actions.jsonl, "jsonl"), (actions.parquet, "parquet")):
+            button.click(
+                guard(self.exporter(suffix)), subject, actions.download, **PRIVATE
+            ).success(None, None, None, js="() => studioDownload('data-download')")
+        actions.push.click(
+            lambda: (gr.update(visible=True), ""), None, [actions.push_box, actions.sent], **QUIET
+        )
+        actions.send.click(
+            guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
+        )
+        blocks = Context.root_block
+        if blocks is not None:
+            blocks.load(guard(self.restore), [self.looker.kept, session], self.outputs, **QUIET)
+
+    # ---- preparing ------------------------------------------------------------------------------
+
+    def prepare(
+        self, subject: Subject, name: str, session: Session, *values: Any
+    ) -> Iterator[Updates]:
+        """Clean, split and record; then offer training."""
+        left = self.left
+        if not subject.reading_id:
+            raise ConfigError("There is nothing to prepare yet: bring a source first.")
+        held = self.shelf.held(subject)
+        options = data_choices.prepare_options(held.how, values)
+        work = Work(
+            lambda progress: self.studio.datasets.prepare(
+                held.reading,
+                name=(name or "").strip() or None,
+                options=options,
+                progress=progress,
+            )
+        )
+        yield {left.prepare: gr.update(value="Preparing", interactive=False), left.trouble: ""}
+        ready = gr.update(value="Prepare again", interactive=True)
+        try:
+            for step in work.steps():
+                yield {
+                    left.progress: progress_bar(step[0], step[1], work.say(step)),
+                    left.cancel: gr.update(visible=True),
+                }
+            dataset = work.result()
+        except Cancelled:
+            yield {**self.source.idle(), left.prepare: ready}
+        except Exception as error:
+            trouble = notice("error", sentence(error))
+            yield {**self.source.idle(), left.prepare: ready, left.trouble: trouble}
+        else:
+            yield {
+                **self.source.idle(),
+                left.prepare: gr.update(value="Prepared", interactive=False),
+                **self.show_dataset(dataset, done=True),
+                self.shell.session: replace(session, dataset_id=dataset.id),
+            }
+        finally:
+            work.cancel()
+
+    def stopped(self, subject: Subject) -> Updates:
+        """Cancel was pressed: the work ends by itself, and the button is ready again."""
+        ready = gr.update(value="Prepare again", interactive=subject.reading_id is not None)
+        return {**self.source.idle(), self.left.prepare: ready}
+
+    # ---- showing --------------------------------------------------------------------------------
+
+    def show_dataset(
+        self, dataset: PreparedDataset, done: bool = False, at: Subject | None = None
+    ) -> Updates:
+        """A prepared dataset on the right: its rows, how it was made, what can be done with it."""
+        right, actions, problems = self.right, self.right.actions, self.right.problems
+        total = sum(dataset.rows.values())
+        held = dataset.rows.get("test", 0)
+        split = f"{thousands(total - held)} to train on, {thousands(held)} held out" if held else ""
+        text = f"Prepared {plural(total, 'row')} as {dataset.name}." if done else ""
+        return {
+            **self.looker.show_fresh(at or Subject(dataset_id=dataset.id)),
+            **self.tokens.masks(dataset.type),
+            right.headline: data_views.prepared_chips(dataset),
+            right.done: notice("good", text, split),
+            right.record: data_reports.steps_fold(dataset),
+            actions.box: gr.update(visible=True),
+            actions.train: gr.update(visible=dataset.type in TRAINABLE),
+            actions.undo: gr.update(visible=False),
+            actions.push_box: gr.update(visible=False),
+            right.views: gr.Tabs(selected="rows"),
+            problems.tab: gr.Tab(label="Problems"),
+            problems.cleaning: "",
+            problems.bar: gr.update(visible=False),
+            problems.list: empty_state(
+                "Only good rows are in a prepared dataset", "What was left out is in its record."
+            ),
+            right.prepared: self.draw(dataset.id),
+            self.deleted: "",
+        }
+
+    def draw(self, chosen: str | None = None) -> str:
+        """The list of prepared datasets, read anew."""
+        return data_views.prepared_table(self.studio.datasets.list(), chosen)
+
+    def open(self, opening: tuple[str, float] | None, session: Session) -> Updates:
+        """Show a dataset that was asked for."""
+        if not opening:
+            return {}
+        dataset = self.studio.datasets.get(opening[0])
+        chosen = replace(session, dataset_id=dataset.id)
+        return {**self.show_dataset(dataset), self.shell.session: chosen}
+
+    def restore(self, kept: Any, session: Session) -> Updates:
+        """After a refresh, what this browser was looking at, where it was."""
+        subject = Subject.again(kept)
+        if not subject.something or not self.shelf.knows(subject):
+            return {self.right.prepared: self.draw()}
+        if subject.dataset_id:
+            dataset = self.studio.datasets.get(subject.dataset_id)
+            chosen = replace(session, dataset_id=dataset.id)
+            return {**self.show_dataset(dataset, at=subject), self.shell.session: chosen}
+        return {**self.source.show_found(subject), self.right.prepared: self.draw()}
+
+    # ---- deleting -------------------------------------------------------------------------------
+
+    def delete(self, subject: Subject) -> Updates:
+        """Put a dataset away; it can be taken back until the next one is deleted."""
+        right, actions = self.right, self.right.actions
+        if not subject.dataset_id:
+            return {}
+        dataset = self.studio.datasets.get(subject.dataset_id)
+        self.studio.datasets.set_aside(dataset.id)
+        self.shelf.forget(dataset.id)
+        return {
+            **self.looker.nothing(),
+            right.headline: NO_SOURCE,
+            right.done: notice("info", f"Deleted {dataset.name}."),
+            right.record: "",
+            actions.box: gr.update(visible=False),
+            actions.push_box: gr.update(visible=False),
+            actions.undo: gr.update(visible=True),
+            right.problems.list: NO_PROBLEMS,
+            right.prepared: self.draw(),
+            right.views: gr.Tabs(selected="prepared"),
+            self.deleted: dataset.id,
+        }
+
+    def undo(self, deleted: str, session: Session) -> Updates:
+        """Take the last deletion back."""
+        if not deleted:
+            return {}
+        dataset = self.studio.datasets.take_back(deleted)
+        chosen = replace(session, dataset_id=dataset.id)
+        return {**self.show_dataset(dataset), self.shell.session: chosen}
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    def exporter(self, suffix: str) -> Any:
+        """The handler that writes the shown dataset as a file and hands it to the browser."""
+
+        def export(subject: Subject) -> Any:
+            if not subject.dataset_id:
+                raise ConfigError("Open a prepared dataset first.")
+            dataset = self.studio.datasets.get(subject.dataset_id)
+            path = data_choices.export_file(self.studio, dataset, suffix, subject.split)
+            return gr.update(value=str(path))
+
+        return export
+
+    def push(self, subject: Subject, repo: str, public: bool) -> Iterator[str]:
+        """Upload the shown dataset with its card; what came of it is said beside the button."""
+        if not subject.dataset_id:
+            raise ConfigError("Open a prepared dataset first.")
+        dataset = self.studio.datasets.get(subject.dataset_id)
+        token = os.environ.get("HF_TOKEN")
+        if not token:
+            yield notice(
+                "error",
+                "There is no token: set HF_TOKEN where the studio is started, to one that may "
+                "write on the Hub.",
+            )
+            return
+        wanted = (repo or "").strip()
+        work = Work(lambda _: push(dataset, wanted, token=token, private=not public))
+        for _ in work.steps(every=1.0):
+            yield progress_bar(0, None, f"pushing to {wanted}")
+        try:
+            kind = "public" if public else "private"
+            yield notice("good", f"Pushed as a {kind} dataset with its card: {work.result()}")
+        except Exception as error:
+            yield notice("error", sentence(error))

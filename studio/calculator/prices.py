@@ -1,0 +1,64 @@
+"""What a card costs an hour: list prices of hosted hardware, and the user's own over them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from studio.calculator.cards import CARDS
+from studio.errors import ConfigError, did_you_mean
+from studio.workspace import Workspace, write_json
+
+_SHIPPED = Path(__file__).resolve().parents[2] / "presets" / "prices.json"
+_FILE = "prices.json"
+
+
+@cache
+def _shipped() -> dict[str, Any]:
+    return json.loads(_SHIPPED.read_text(encoding="utf-8"))
+
+
+def source() -> str:
+    """Where the shipped prices are from."""
+    return str(_shipped()["source"])
+
+
+def prices(workspace: Workspace) -> dict[str, float | None]:
+    """Price an hour of every card, None where none is known; the workspace's own come first."""
+    try:
+        own = json.loads((workspace.home / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        own = {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{_FILE} in the workspace cannot be read: {error}.") from None
+    shipped = _shipped()["prices"]
+    return {name: own.get(name, shipped.get(name)) for name in CARDS}
+
+
+def keep_prices(workspace: Workspace, rows: Iterable[tuple[Any, Any]]) -> dict[str, float | None]:
+    """Keep (card, price an hour) rows; an empty price is none. Raises `ConfigError`."""
+    kept: dict[str, float | None] = {}
+    for name, price in rows:
+        card = str(name or "").strip()
+        if card not in CARDS:
+            raise ConfigError(f"There is no card {card!r} here.{did_you_mean(card, CARDS)}")
+        kept[card] = _price(card, price)
+    write_json(workspace.home / _FILE, kept)
+    return prices(workspace)
+
+
+def _price(card: str, value: Any) -> float | None:
+    text = str("" if value is None else value).strip().lstrip("$").strip()
+    if text in ("", "nan", "None"):
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < 10_000:
+        raise ConfigError(f"The price of {card} is {value!r}; give an amount an hour, such as 0.8.")
+    return price

@@ -1,0 +1,113 @@
+"""JSON of any length, one value at a time from a moving window: never the whole file in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+MAX_RECORD = 64 << 20
+"""Bytes one record may have; a longer one is a mistake in the file, not a row."""
+_CHUNK = 1 << 20
+_SPACE = " \t\r\n"
+
+
+class Broken(Exception):
+    """The JSON cannot be read from here on; the message says near what."""
+
+
+class Window:
+    """A text file read piece by piece; `peek` and `value` move along it."""
+
+    def __init__(self, file: io.TextIOBase):
+        self._file = file
+        self._text = file.read(_CHUNK).lstrip("\ufeff")
+        self._at = 0
+        self._decoder = json.JSONDecoder()
+
+    def peek(self) -> str:
+        """The next character that is no space; nothing at the end."""
+        while True:
+            text, at = self._text, self._at
+            while at < len(text) and text[at] in _SPACE:
+                at += 1
+            self._at = at
+            if at < len(text):
+                return text[at]
+            self._text, self._at = self._file.read(_CHUNK), 0
+            if not self._text:
+                return ""
+
+    def step(self) -> None:
+        """Past the character that `peek` gave."""
+        self._at += 1
+
+    def value(self) -> Any:
+        """The JSON value that starts here; `Broken` where there is none."""
+        self.peek()
+        while True:
+            text, at = self._text, self._at
+            try:
+                value, end = self._decoder.raw_decode(text, at)
+                if end < len(text) or text[end - 1] in '}]"':
+                    self._at = end
+                    return value
+                error: Exception = ValueError("the value may go on")
+            except (ValueError, RecursionError) as caught:
+                error = caught
+            # doubling what is read keeps a long record linear in time
+            more = self._more() if self._may_go_on(error) else ""
+            if more == "" and error.args == ("the value may go on",):
+                self._at = len(self._text)
+                return self._decoder.raw_decode(self._text, at)[0]
+            if more == "" or len(self._text) > MAX_RECORD:
+                raise Broken(self._where(error))
+
+    def _more(self) -> str:
+        more = self._file.read(max(_CHUNK, len(self._text) - self._at))
+        if more:
+            self._text, self._at = self._text[self._at :] + more, 0
+        return more
+
+    def _may_go_on(self, error: Exception) -> bool:
+        """Whether the value only looks broken because the window ends inside it."""
+        if not isinstance(error, json.JSONDecodeError):
+            return not isinstance(error, RecursionError)
+        return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - 16
+
+    def _where(self, error: Exception) -> str:
+        if len(self._text) - self._at > MAX_RECORD:
+            return "This record is longer than 64 MB; nothing after it could be read."
+        rest = self._text[self._at : self._at + 40].strip()
+        if not rest:
+            return "The list breaks off without its closing ]: the file is cut short."
+        if isinstance(error, RecursionError):
+            reason = "nested too deeply"
+        else:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        return f'The JSON breaks off near "{rest}" ({reason}); nothing after it could be read.'
+
+    def elements(self) -> Iterator[Any]:
+        """Values of the list that starts here."""
+        self.step()
+        while (character := self.peek()) != "]":
+            if character == ",":
+                self.step()
+                continue
+            yield self.value()
+        self.step()
+
+    def fields(self) -> Iterator[str]:
+        """Keys of the object that starts here; the caller reads each value before the next key."""
+        self.step()
+        while (character := self.peek()) != "}":
+            if character == ",":
+                self.step()
+                continue
+            name = self.value()
+            if not isinstance(name, str) or self.peek() != ":":
+                raise Broken(f"A field's name is missing near {str(name)[:40]!r}.")
+            self.step()
+            yield name
+        self.step()

@@ -1,0 +1,26 @@
+"""Rows as they come back from Arrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+
+def tidy(row: dict[str, Any]) -> dict[str, Any]:
+    """A row read back from Arrow without the empty places Arrow needs; tool calls as objects."""
+
+    def turn(value: Any) -> Any:
+        if not isinstance(value, dict) or "role" not in value:
+            return value
+        kept = {name: inner for name, inner in value.items() if inner is not None}
+        if "tool_calls" in kept:
+            calls = kept["tool_calls"]
+            kept["tool_calls"] = [orjson.loads(c) if isinstance(c, str) else c for c in calls]
+        return kept
+
+    return {
+        name: [turn(item) for item in value] if isinstance(value, list) else value
+        for name, value in row.items()
+        if value is not None
+    }

@@ -1,0 +1,156 @@
+"""A prepared dataset on its way out: a file, or a repository on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from studio.data.rows import tidy
+from studio.errors import ConfigError, DataError, WorkspaceError
+
+if TYPE_CHECKING:
+    from studio.data.prepared import PreparedDataset
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+
+def export(dataset: PreparedDataset, path: str | Path, split: str = "train") -> int:
+    """Write one split to `path` (.jsonl or .parquet) as TRL reads it; returns its rows."""
+    out = Path(path)
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise DataError(
+            f"{out.name} ends in {out.suffix or 'nothing'}; name it .jsonl or .parquet."
+        )
+    source = dataset.path(split)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        if out.suffix == ".parquet":
+            shutil.copyfile(source, part)
+        else:
+            with part.open("wb") as file:
+                for batch in pq.ParquetFile(source).iter_batches(1000):
+                    file.writelines(orjson.dumps(tidy(row)) + b"\n" for row in batch.to_pylist())
+        part.replace(out)
+    except OSError as error:
+        raise WorkspaceError(f"{out} could not be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return dataset.rows[split]
+
+
+def card(dataset: PreparedDataset) -> str:
+    """The dataset card: what the rows are, where they came from, and every step, for the Hub."""
+    lines = [
+        "---",
+        "tags:",
+        "- trl",
+        "- alignment-studio",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        *(
+            line
+            for split in dataset.rows
+            for line in (f"  - split: {split}", f"    path: data/{split}.parquet")
+        ),
+        "---",
+        "",
+        f"# {_inline(dataset.name)}",
+        "",
+        f"{dataset.type.replace('_', ' ').capitalize()} rows in the format of "
+        "[TRL](https://huggingface.co/docs/trl/dataset_formats), prepared with the alignment "
+        f"studio from `{_inline(dataset.source)}` (recognised as {dataset.format}).",
+        "",
+        "| split | rows |",
+        "|---|---:|",
+        *(f"| {split} | {rows:,} |" for split, rows in dataset.rows.items()),
+        "",
+        "## Steps",
+        "",
+        *(f"{at}. {_step(step)}" for at, step in enumerate(dataset.steps, 1)),
+        "",
+    ]
+    if dataset.problems:
+        lines += ["## Problems found in the source", ""]
+        lines += [f"- {kind.replace('_', ' ')}: {n:,}" for kind, n in dataset.problems.items()]
+        lines.append("")
+    lines += [f"Fingerprint of the rows: `{dataset.fingerprint}`.", ""]
+    return "\n".join(lines)
+
+
+def _inline(text: str) -> str:
+    """A name that cannot break out of its line of Markdown."""
+    return re.sub(r"[`\r\n]+", " ", text).strip() or "dataset"
+
+
+def _step(step: dict[str, Any]) -> str:
+    rest = ", ".join(
+        f"{_inline(str(name)).replace('_', ' ')} {_inline(str(value))}"
+        for name, value in step.items()
+        if name not in ("step", "mapping")
+    )
+    return f"{step['step'].replace('_', ' ')}: {rest}" if rest else step["step"]
+
+
+def push(
+    dataset: PreparedDataset, repo: str, *, token: str | None = None, private: bool = True
+) -> str:
+    """Upload every split and the card to `owner/name` on the Hub; returns the page's address.
+
+    Made private unless `private=False`. Raises `ConfigError` for a name the Hub cannot have or a
+    token it refuses, `DataError` where it cannot be reached.
+    """
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise ConfigError(f'"{repo}" is no name for a dataset on the Hub; it reads owner/name.')
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        url = api.upload_folder(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=_staged(dataset),
+            commit_message=f"Upload {_inline(dataset.name)}",
+        )
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            raise ConfigError(
+                f"The Hub refused to write {repo}: give a token that may write there (HF_TOKEN)."
+            ) from error
+        raise DataError(f"The Hub answered {status} for {repo}: {_first_line(error)}") from error
+    except (httpx.HTTPError, OfflineModeIsEnabled, ConnectionError) as error:
+        raise DataError(
+            f"The Hub cannot be reached (offline?), so {repo} was not pushed. "
+            "Connect, or export a file."
+        ) from error
+    finally:
+        shutil.rmtree(_stage(dataset), ignore_errors=True)
+    return str(getattr(url, "repo_url", None) or f"{api.endpoint}/datasets/{repo}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _stage(dataset: PreparedDataset) -> Path:
+    return dataset.folder.parent.parent / "exports" / f".push-{dataset.id}"
+
+
+def _staged(dataset: PreparedDataset) -> Path:
+    """The repository as a folder: README.md and data/<split>.parquet, linked where possible."""
+    folder = _stage(dataset)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text(card(dataset), encoding="utf-8")
+    for split in dataset.rows:
+        shutil.copyfile(dataset.path(split), folder / "data" / f"{split}.parquet")
+    return folder

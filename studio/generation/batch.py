@@ -1,0 +1,138 @@
+"""One batch through `generate`: streamed to its cells, cancellable, settings all our own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
+
+from studio.generation.lanes import BASE, Lane
+from studio.generation.request import Generation, Sampling
+
+_REFRESH = 0.08  # seconds between decodes for the page
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt for one lane, as token ids."""
+
+    lane: Lane
+    prompt: int
+    ids: list[int]
+
+
+def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
+    """Answer rows of one group together; the base's rows and the adapters' in one batch."""
+    first = rows[0].lane
+    resident, sampling = first.resident, first.sampling
+    longest = max(len(row.ids) for row in rows)
+    context = getattr(resident.model.config, "max_position_embeddings", None) or longest + 10**6
+    room = min(sampling.max_new_tokens, context - longest)
+    pad = resident.tokenizer.pad_token_id
+    device = resident.model.device
+    padded = [[pad] * (longest - len(row.ids)) + row.ids for row in rows]
+    mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
+    inputs: dict[str, Any] = {
+        "input_ids": torch.tensor(padded, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+        "generation_config": _config(sampling, room, pad, ends),
+        "stopping_criteria": StoppingCriteriaList([_Cancelled(generation)]),
+    }
+    if sampling.stop_strings:
+        inputs["tokenizer"] = resident.tokenizer
+    streamer = _Cells(generation, rows, sampling, {*ends, pad})
+    adapted = next((row.lane for row in rows if row.lane.adapter), first)
+    if adapted.mixable and adapted.adapter:
+        inputs["adapter_names"] = [row.lane.adapter or BASE for row in rows]
+    # A fork of the random state: sampling here must not move a training run's.
+    with torch.random.fork_rng(), torch.inference_mode(), adapted.model() as model:
+        torch.manual_seed(sampling.seed)
+        model.generate(**inputs, streamer=streamer)
+    streamer.close(room)
+
+
+def _config(sampling: Sampling, room: int, pad: int, ends: list[int]) -> GenerationConfig:
+    """transformers' settings from ours; nothing is inherited from the model's own defaults."""
+    settings: dict[str, Any] = {
+        "max_new_tokens": room,
+        "do_sample": sampling.temperature > 0,
+        "repetition_penalty": sampling.repetition_penalty,
+        "pad_token_id": pad,
+        "eos_token_id": ends,
+        "stop_strings": list(sampling.stop_strings) or None,
+    }
+    if sampling.temperature > 0:
+        settings |= {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": sampling.top_k,
+            "min_p": sampling.min_p or None,
+        }
+    return GenerationConfig(**settings)
+
+
+class _Cancelled(StoppingCriteria):
+    """Ends every row of the batch at the next token once somebody pressed stop."""
+
+    def __init__(self, generation: Generation):
+        self._generation = generation
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.full(
+            (input_ids.shape[0],), self._generation.cancelled, device=input_ids.device
+        )
+
+
+class _Cells(BaseStreamer):
+    """Gives each new token of the batch to its cell, decoded a few times a second."""
+
+    def __init__(self, generation: Generation, rows: list[Row], sampling: Sampling, ends: set[int]):
+        self._generation, self._rows, self._stops = generation, rows, sampling.stop_strings
+        self._ends = ends  # the padding that follows a row ended by a stop string ends it too
+        self._ids: list[list[int]] = [[] for _ in rows]
+        self._ended = [False] * len(rows)
+        self._prompt_seen = False
+        self._shown = 0.0
+
+    def put(self, value: torch.Tensor) -> None:
+        if not self._prompt_seen:  # generate hands the prompt over first
+            self._prompt_seen = True
+            return
+        for row, token in enumerate(value.tolist()):
+            if self._ended[row]:
+                continue
+            if token in self._ends:
+                self._ended[row] = True
+                self._show(row, "stop")
+            else:
+                self._ids[row].append(token)
+        if time.monotonic() - self._shown > _REFRESH:
+            self._shown = time.monotonic()
+            for row, ended in enumerate(self._ended):
+                if not ended:
+                    self._show(row)
+
+    def end(self) -> None:
+        """transformers calls this after the last token; `close` says how each row ended."""
+
+    def close(self, room: int) -> None:
+        for row, ended in enumerate(self._ended):
+            if not ended:
+                reason = "length" if len(self._ids[row]) >= room else "stop"
+                self._show(row, "cancelled" if self._generation.cancelled else reason)
+
+    def _show(self, row: int, ended: str | None = None) -> None:
+        cell, ids = self._rows[row], self._ids[row]
+        text = cell.lane.tokenizer.decode(ids, skip_special_tokens=True)
+        cut = min((at for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
+        if cut is not None:  # as everywhere, an answer does not hold the string that ended it
+            text, ended = text[:cut], "stop" if ended in (None, "length") else ended
+        changes: dict[str, Any] = {"text": text, "tokens": len(ids), "ended": ended}
+        if ended:
+            changes["ids"] = tuple(ids)
+        self._generation.put(cell.lane.index, cell.prompt, **changes)

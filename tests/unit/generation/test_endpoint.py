@@ -1,0 +1,149 @@
+"""A column served elsewhere, against a stand-in on the loopback that speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio import Studio
+from studio.errors import ConfigError
+from studio.generation import endpoint
+from studio.generation.request import GenerationRequest, Sampling, Snapshot
+
+SAMPLING = Sampling(temperature=0.5, min_p=0.1, max_new_tokens=9, stop_strings=("END",), seed=3)
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Answers a few words, one an event; what it was asked is in `asked`."""
+
+    asked: list[tuple[str, dict[str, Any], str | None]]
+    pause = 0.0
+    key: str | None = None
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        type(self).asked.append((self.path, body, self.headers.get("Authorization")))
+        if self.key and self.headers.get("Authorization") != f"Bearer {self.key}":
+            return self._refuse(401, "no such key")
+        if body["model"] == "gone":
+            return self._refuse(404, "The model `gone` does not exist.")
+        self.send_response(200)
+        self.end_headers()
+        field = "text" if self.path.endswith("/completions") and "prompt" in body else "delta"
+        try:
+            for word in ("It ", "is ", "blue."):
+                piece = {"text": word} if field == "text" else {"delta": {"content": word}}
+                self._event({"choices": [{**piece, "finish_reason": None}]})
+                time.sleep(self.pause)
+            self._event({"choices": [{"delta": {}, "finish_reason": "length"}]})
+            self._event({"choices": [], "usage": {"completion_tokens": 7}})
+            self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            pass  # the reader hung up: what a cancelled answer looks like from here
+
+    def _event(self, value: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
+
+    def _refuse(self, status: int, why: str) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps({"error": {"message": why}}).encode())
+
+    def log_message(self, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
+    handler = type("Own", (StandIn,), {"asked": []})
+    found = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv(endpoint.URL, f"http://127.0.0.1:{found.server_port}/v1/")
+    monkeypatch.delenv(endpoint.KEY, raising=False)
+    yield handler
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "home")
+
+
+def ask(studio: Studio, *prompts: Any, model: str = "served", **settings: Any) -> Snapshot:
+    columns = (endpoint.column(model),)
+    generation = studio.generate(GenerationRequest(prompts, columns, SAMPLING, **settings))
+    assert generation.wait(20)
+    return generation.snapshot()
+
+
+def test_answers_stream_from_a_server(studio: Studio, server: type[StandIn]) -> None:
+    server.key = "sesame"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(endpoint.KEY, "sesame")
+        snapshot = ask(studio, "What colour is the sky?", [{"role": "user", "content": "And?"}])
+    assert [cell.text for cell in snapshot.answers[0]] == ["It is blue."] * 2
+    assert {(cell.tokens, cell.ended) for cell in snapshot.answers[0]} == {(7, "length")}
+    assert not studio.worker.ready  # nothing was loaded here
+    path, body, key = server.asked[0]
+    assert (path, key) == ("/v1/chat/completions", "Bearer sesame")
+    assert {message["content"] for _, sent, _ in server.asked for message in sent["messages"]} == {
+        "What colour is the sky?", "And?",
+    }  # fmt: skip
+    sent = {name: body[name] for name in ("temperature", "min_p", "max_tokens", "stop", "seed")}
+    assert sent == {"temperature": 0.5, "min_p": 0.1, "max_tokens": 9, "stop": ["END"], "seed": 3}
+    assert "top_k" not in body and "repetition_penalty" not in body
+
+
+def test_a_raw_prompt_goes_to_completions(studio: Studio, server: type[StandIn]) -> None:
+    cell = ask(studio, "Once upon", raw=True).answers[0][0]
+    path, body, _ = server.asked[0]
+    assert (path, body["prompt"], cell.text) == ("/v1/completions", "Once upon", "It is blue.")
+    assert cell.prompt_text == "Once upon"
+
+
+def test_what_goes_wrong_is_a_sentence(
+    studio: Studio, server: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*prompts: Any, **settings: Any) -> str:
+        return ask(studio, *prompts, **settings).answers[0][0].error or ""
+
+    assert "404: The model `gone` does not exist." in said("x", model="gone")
+    assert "prompt is empty" in said("  ")
+    server.key = "sesame"
+    assert "refuses the key (401); check STUDIO_ENDPOINT_KEY" in said("x")
+    monkeypatch.setenv(endpoint.URL, "http://127.0.0.1:9/v1")
+    assert "cannot be reached" in said("x")
+    monkeypatch.setenv(endpoint.URL, "ftp://x")
+    with pytest.raises(ConfigError, match="http://"):
+        endpoint.column("m")
+    monkeypatch.delenv(endpoint.URL)
+    with pytest.raises(ConfigError, match="STUDIO_ENDPOINT_URL"):
+        endpoint.column("m")
+
+
+def test_the_key_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(endpoint.URL, "https://known.example/v1")
+    monkeypatch.setenv(endpoint.KEY, "sesame")
+    assert endpoint._headers("https://known.example/v1") == {"Authorization": "Bearer sesame"}
+    assert endpoint._headers("https://other.example/v1") == {}
+
+
+def test_stop_hangs_up(studio: Studio, server: type[StandIn]) -> None:
+    server.pause = 0.3
+    columns = (endpoint.column("served"),)
+    generation = studio.generate(GenerationRequest(("x",), columns, SAMPLING))
+    while not generation.snapshot().answers[0][0].text:
+        time.sleep(0.01)
+    generation.cancel()
+    assert generation.wait(5)
+    cell = generation.snapshot().answers[0][0]
+    assert cell.ended == "cancelled" and cell.text.startswith("It")
