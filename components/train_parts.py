@@ -44,8 +44,6 @@ def figures(run: Any, history: History) -> str:
     left = run.eta_s if run.live else None
     if left is not None:
         tiles.append(_stat("time left", duration_text(left), "", f"{left:,.0f} s"))
-    elif not run.live and run.train_seconds:
-        tiles.append(_stat("took", duration_text(run.train_seconds), "", ""))
     body = "".join(tile for tile in tiles if tile)
     return f'<dl class="run-figures-row">{body}</dl>' if body else ""
 
