@@ -4,8 +4,9 @@
 
 Arms take turns, losses are compared before anything is timed, and a ratio is of medians. Times are
 processor seconds (a shared machine's clock says little) of making the trainer, where the reference
-is scored, and of `trainer.train()`; loading the model is not in them. The base is the built-in model's shape with a vocabulary of ordinary size and
-random weights, because the loss head is most of what a small model costs.
+is scored, and of `trainer.train()`; loading the model is not in them. The base is the built-in
+model's shape with a vocabulary of ordinary size and random weights, because the loss head is most
+of what a small model costs.
 """
 
 from __future__ import annotations
