@@ -12,7 +12,7 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-app test-browser test-matrix check format chromium screenshots clean
+.PHONY: help run setup test test-unit test-app test-browser test-matrix test-kills check format chromium screenshots clean
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -35,6 +35,10 @@ test-unit: $(VENV)/.ready-dev
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py
+
+# SFT and DPO, each killed and resumed at twenty random points.
+test-kills: $(VENV)/.ready-dev
+	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER)))

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from studio.calculator.cards import CARDS, THIS_MACHINE
+from studio.calculator.here import SAMPLE_TYPES
 from studio.calculator.known import KNOWN
-from studio.calculator.methods import ALL_LINEAR, METHODS, PROMPTED, RANKED
-from studio.knobs import Method
+from studio.calculator.methods import ALL_LINEAR, METHODS, RSLORA
+from studio.data import SAMPLES
+from studio.recipe import Recipe
+from studio.training.methods import METHODS as TRAINED
+from studio.training.methods import adapter_knobs, knob_applies
+from studio.training.objectives import OBJECTIVES
 
-TRAINED_HERE = get_args(Method)
+if TYPE_CHECKING:
+    from studio import Studio
+
 _WORKSHOP = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
 _OPTIMIZERS = ["adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit",
-               "adafactor", "sgd"]  # fmt: skip
+               "adafactor", "lion_8bit", "sgd"]  # fmt: skip
 _ATTENTION = [("SDPA", "sdpa"), ("Flash attention 2", "flash_attention_2"), ("Eager", "eager")]
+_PRECISION = [("automatic", "auto"), "bfloat16", "float16", "float32"]
+NO_DATA = ("none", "")
 
 
 class Choices:
@@ -25,15 +34,17 @@ class Choices:
     `model_problem` and `problem` say what is wrong, beside the model and beside the rest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
         self.fields: dict[str, Any] = {}
         self._main()
         with gr.Accordion("More", open=False, elem_classes="calc-more"):
-            self._more()
-        self.depending = [
-            self.fields[name]
-            for name in ("lora_r", "lora_target_modules", "num_virtual_tokens", "quantization")
-        ]
+            self._of_method()
+            self._of_run()
+            self._of_data()
+        names = [name for name in self.fields if name in adapter_knobs()]
+        self._names = [*names, "quantization", "packing"]
+        self.depending = [self.fields[name] for name in self._names]
 
     def _main(self) -> None:
         add = self.fields.__setitem__
@@ -47,12 +58,17 @@ class Choices:
             elem_id="calc-method",
         ))  # fmt: skip
         add("lora_r", gr.Slider(1, 256, value=8, step=1, label="Rank", elem_id="calc-rank"))
-        add("num_virtual_tokens", gr.Slider(
-            1, 200, value=20, step=1, label="Virtual tokens", visible=False
-        ))  # fmt: skip
+        for name, label, highest, value in (
+            ("num_virtual_tokens", "Virtual tokens", 200, 20),
+            ("oft_block_size", "Block size", 256, 32),
+            ("adapter_len", "Tokens a layer", 100, 10),
+            ("adapter_layers", "Last layers", 64, 4),
+            ("num_trainable_layers", "Layers trained", 64, 2),
+        ):
+            add(name, gr.Slider(1, highest, value=value, step=1, label=label, visible=False))
         add("lora_target_modules", gr.Dropdown(
             [ALL_LINEAR, "q_proj", "k_proj", "v_proj"], value=["q_proj", "k_proj", "v_proj"],
-            multiselect=True, label="Targets", elem_id="calc-targets",
+            multiselect=True, allow_custom_value=True, label="Targets", elem_id="calc-targets",
         ))  # fmt: skip
         self.problem = gr.HTML("", visible=False, elem_id="calc-problem")
         with gr.Row(elem_classes="calc-pair"):
@@ -65,108 +81,198 @@ class Choices:
             elem_id="calc-card",
         ))  # fmt: skip
 
-    def _more(self) -> None:
+    def _of_method(self) -> None:
         add = self.fields.__setitem__
-        add("objective", gr.Radio(
-            [("SFT", "sft"), ("DPO", "dpo")], value="sft", label="Objective",
-            elem_classes="segmented",
+        add("rank_pattern", gr.Textbox(
+            "", label="Ranks by module", info="As q_proj=4, v_proj=64", elem_id="calc-ranks",
         ))  # fmt: skip
-        add("activation_checkpointing", gr.Checkbox(
-            False, label="Checkpoint activations",
-            info="Recompute them in the backward pass: less memory, slower",
+        add("lora_modules_to_save", gr.Textbox(
+            "", label="Modules trained whole", info="As embed_tokens, lm_head",
         ))  # fmt: skip
         add("quantization", gr.Dropdown(
             [("none", "none"), ("8 bits", "8bit"), ("4 bits (NF4)", "4bit")], value="none",
             label="Base weights quantised",
         ))  # fmt: skip
-        add("optim", gr.Dropdown(
-            _OPTIMIZERS, value=_OPTIMIZERS[0], allow_custom_value=True, label="Optimizer"
+
+    def _of_run(self) -> None:
+        add = self.fields.__setitem__
+        add("objective", gr.Dropdown(
+            [(row.label, name) for name, row in OBJECTIVES.items()], value="sft",
+            label="Objective",
         ))  # fmt: skip
-        add("attn_implementation", gr.Dropdown(_ATTENTION, value="sdpa", label="Attention"))
-        add("gradient_accumulation_steps", gr.Number(
-            1, precision=0, minimum=1, label="Gradient accumulation"
+        add("activation_checkpointing", gr.Checkbox(
+            False, label="Checkpoint activations",
+            info="Recompute them in the backward pass: less memory, slower",
+        ))  # fmt: skip
+        add("all_logits", gr.Checkbox(
+            False, label="Hold all logits at once",
+            info="As a plain training loop does; TRL's loss works in pieces",
         ))  # fmt: skip
         with gr.Row(elem_classes="calc-pair"):
-            add("rows", gr.Number(None, precision=0, minimum=0, label="Rows", min_width=80))
-            add("mean_tokens", gr.Number(None, minimum=0, label="Tokens a row", min_width=80))
+            add("optim", gr.Dropdown(
+                _OPTIMIZERS, value=_OPTIMIZERS[0], allow_custom_value=True, label="Optimizer",
+                min_width=80,
+            ))  # fmt: skip
+            add("dtype", gr.Dropdown(_PRECISION, value="auto", label="Precision", min_width=80))
+        with gr.Row(elem_classes="calc-pair"):
+            add("attn_implementation", gr.Dropdown(
+                _ATTENTION, value="sdpa", label="Attention", min_width=80
+            ))  # fmt: skip
+            add("gradient_accumulation_steps", gr.Number(
+                1, precision=0, minimum=1, label="Accumulation", min_width=80
+            ))  # fmt: skip
+
+    def _of_data(self) -> None:
+        add = self.fields.__setitem__
+        add("dataset", gr.Dropdown(
+            self.datasets(), value="pocket-sft", label="Dataset", elem_id="calc-dataset",
+            info="Its rows are measured, for steps and time",
+        ))  # fmt: skip
+        with gr.Row(elem_classes="calc-pair"):
+            add("rows", gr.Number(
+                None, precision=0, minimum=0, label="Or rows", min_width=80, placeholder="1000"
+            ))  # fmt: skip
+            add("mean_tokens", gr.Number(
+                None, minimum=0, label="Tokens a row", min_width=80, placeholder="200"
+            ))  # fmt: skip
+        add("packing", gr.Checkbox(False, label="Pack several rows into one sequence"))
         with gr.Row(elem_classes="calc-pair"):
             add("num_train_epochs", gr.Number(3, minimum=0, label="Epochs", min_width=80))
-            add("per_hour", gr.Number(None, minimum=0, label="Price an hour", min_width=80))
+            add("per_hour", gr.Number(
+                None, minimum=0, label="Price an hour", min_width=80, placeholder="by table"
+            ))  # fmt: skip
+
+    def datasets(self) -> list[tuple[str, str]]:
+        """(label, value) of what can be measured: prepared datasets, samples, none."""
+        kept = [(dataset.name, dataset.id) for dataset in self.studio.datasets.list()
+                if dataset.rows.get("train")]  # fmt: skip
+        names = {name for name, _ in kept}
+        samples = [(f"{alias}, sample", alias) for alias in SAMPLE_TYPES if alias not in names]
+        kept = [(name, name if name in SAMPLES else identifier) for name, identifier in kept]
+        return [*kept, *samples, NO_DATA]
+
+    def _kind(self, dataset: str | None) -> str | None:
+        """The type of a dataset's rows."""
+        for kept in self.studio.datasets.list():
+            if dataset in (kept.id, kept.name):
+                return kept.type
+        return SAMPLE_TYPES.get(dataset or "")
 
     # --- reading
 
     def read(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         """Values by name, without what does not apply to the method."""
         chosen = {name: data[field] for name, field in self.fields.items()}
-        method = chosen["method"]
-        if method not in RANKED:
-            chosen.pop("lora_r")
-        if method in PROMPTED or method == "full":
-            chosen.pop("lora_target_modules")
-        if method not in PROMPTED:
-            chosen.pop("num_virtual_tokens")
-        if method == "full":
+        method = _trained(chosen["method"])
+        chosen = {
+            name: value
+            for name, value in chosen.items()
+            if name not in adapter_knobs() or (knob_applies(name, method) and value not in ("", []))
+        }
+        if TRAINED[method].quantized != "may":
             chosen["quantization"] = "none"
+        if chosen["objective"] != "sft":
+            chosen["packing"] = False
+        if chosen.get("lora_target_modules"):
+            chosen["lora_target_modules"] = _targets(chosen["lora_target_modules"])
+        elif knob_applies("lora_target_modules", method) and method != "ia3":
+            chosen["lora_target_modules"] = []
         return chosen
 
-    def as_recipe(self, chosen: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The recipe changes behind the choices; None for a method that is counted, not trained."""
-        method = "lora" if chosen["method"] == "rslora" else chosen["method"]
-        if method == "lora" and chosen["quantization"] == "4bit":
+    def as_recipe(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe changes behind the choices."""
+        method = _trained(chosen["method"])
+        if chosen["quantization"] != "none" and method == "lora":
             method = "qlora"
-        if method not in TRAINED_HERE or chosen["quantization"] == "8bit":
-            return None
         wanted: dict[str, Any] = {
+            name: value
+            for name, value in chosen.items()
+            if name in Recipe.model_fields and name not in ("lora_modules_to_save", "rank_pattern")
+        }
+        wanted |= {
             "model_name_or_path": chosen["model"],
             "method": method,
-            "objective": chosen["objective"],
-            "load_in_4bit": method == "qlora" or chosen["quantization"] == "4bit",
-            **{name: chosen[name] for name in (
-                "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
-                "activation_checkpointing", "optim",
-            )},
-        }  # fmt: skip
+            "load_in_4bit": method in ("qlora", "loftq") or chosen["quantization"] == "4bit",
+            "load_in_8bit": False,
+        }
+        if chosen["quantization"] == "8bit":
+            wanted |= {"load_in_4bit": False, "load_in_8bit": True}
+        if self._kind(chosen.get("dataset")) in OBJECTIVES[chosen["objective"]].types:
+            wanted["dataset_name"] = chosen["dataset"]
         if "lora_r" in chosen:
-            wanted |= {"lora_r": chosen["lora_r"], "lora_alpha": 2 * chosen["lora_r"]}
-            wanted["use_rslora"] = chosen["method"] == "rslora"
-            targets = chosen["lora_target_modules"]
-            wanted["lora_target_modules"] = ALL_LINEAR if ALL_LINEAR in targets else tuple(targets)
+            wanted["lora_alpha"] = 2 * chosen["lora_r"]
+        if method in ("lora", "qlora"):
+            wanted["use_rslora"] = chosen["method"] == RSLORA
+        targets = wanted.get("lora_target_modules")
+        if isinstance(targets, list):
+            wanted["lora_target_modules"] = tuple(targets)
+        for name in ("lora_modules_to_save", "rank_pattern"):
+            if chosen.get(name):
+                wanted[name] = chosen[name]
         return wanted
-
-    def use_label(self, wanted: Mapping[str, Any] | None) -> str:
-        """What the button says."""
-        return "Use in training" if wanted else "Counted here, not trained here"
 
     # --- writing
 
-    def shown_for(self, method: str) -> tuple[Any, ...]:
-        """Rank, targets, virtual tokens and quantisation: gone where they do not apply."""
-        ranked, prompted, full = method in RANKED, method in PROMPTED, method == "full"
-        return (
-            gr.update(visible=ranked),
-            gr.update(visible=not (prompted or full)),
-            gr.update(visible=prompted),
-            gr.update(visible=not full and method != "qlora"),
-        )
+    def shown_for(self, method: str, objective: str) -> tuple[Any, ...]:
+        """What the method has no use for is gone."""
+        row = TRAINED[_trained(method)]
+        shown = {name: knob_applies(name, row.name) for name in self._names}
+        shown |= {"quantization": row.quantized == "may", "packing": objective == "sft"}
+        return tuple(gr.update(visible=shown[name]) for name in self._names)
 
     def targets_for(self, model: str, chosen: Any) -> Any:
         """A model's targets; chosen names that it lacks go, for all-linear when none is left."""
         from studio.calculator.skeleton import skeleton
 
-        names = [ALL_LINEAR, *skeleton(model).suffixes()]
+        names = [ALL_LINEAR, *skeleton(model).targets()]
         kept = [name for name in chosen or () if name in names]
         return gr.update(choices=names, value=kept or [ALL_LINEAR])
+
+    def switched(self, model: str, chosen: Any, names: list[str]) -> list[str]:
+        """The targets with some names turned on, or off where all of them were on."""
+        from studio.calculator.skeleton import skeleton
+
+        bones = skeleton(model)
+        every = list(bones.suffixes())
+        every += [name for name in bones.expert_names() if name not in every]
+        now = every if ALL_LINEAR in (chosen or ()) else [n for n in chosen or () if n in every]
+        off = set(names) <= set(now)
+        kept = [name for name in every if (name in now and name not in names) or
+                (name in names and not off)]  # fmt: skip
+        return [ALL_LINEAR] if kept == every else kept
 
     def filled(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Updates that set the fields named in `settings`; the others stay."""
         values = dict(settings)
         targets = values.get("lora_target_modules")
-        if isinstance(targets, str):
-            values["lora_target_modules"] = [targets]
-        if values.get("method") == "qlora":
+        if isinstance(targets, str | tuple):
+            values["lora_target_modules"] = [targets] if isinstance(targets, str) else list(targets)
+        if values.get("use_rslora") and values.get("method") == "lora":
+            values["method"] = RSLORA
+        if values.get("method") == "qlora" and values.get("quantization") == "8bit":
+            values["method"] = "lora"
+        elif TRAINED[_trained(values.get("method", "lora"))].quantized == "always":
             values["quantization"] = "none"  # the method says it
+        for name in ("lora_modules_to_save", "rank_pattern"):
+            values[name] = _text(values[name]) if name in values else None
         return tuple(
-            gr.update(value=values[name]) if name in values and values[name] is not None
-            else gr.skip()
+            gr.update(value=values[name]) if values.get(name) is not None else gr.skip()
             for name in self.fields
-        )  # fmt: skip
+        )
+
+
+def _trained(method: str) -> str:
+    return "lora" if method == RSLORA else method
+
+
+def _targets(chosen: list[str]) -> list[str] | str:
+    """One entry alone may be all-linear or a regex; several are names."""
+    if ALL_LINEAR in chosen:
+        return ALL_LINEAR
+    return chosen[0] if len(chosen) == 1 else chosen
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = [f"{name}={rank}" for name, rank in value.items()]
+    return value if isinstance(value, str) else ", ".join(value or ())

@@ -16,15 +16,18 @@ import gradio as gr
 from components import calculator_views as views
 from components.calculator_choices import Choices
 from components.common import QUIET, Shell, guard, notice, section, sentence
+from studio.calculator.methods import METHODS
 from studio.errors import ConfigError, ModelError, StudioError
+from studio.recipe import Recipe
 
 if TYPE_CHECKING:
     from studio import Studio
 
 _CLICKS = """
 element.addEventListener('click', event => {
-  const button = event.target.closest('[data-change]');
-  if (button) trigger('click', {change: Number(button.dataset.change)});
+  const button = event.target.closest(
+    '[data-change], [data-target], [data-pick], [data-rank], [data-method]');
+  if (button) trigger('click', {...button.dataset});
 });
 """
 _NO_PROBLEM = gr.update(value="", visible=False)
@@ -37,6 +40,8 @@ class CalculatorHandles:
 
     use_button: gr.Button
     """The tab's primary button: bring the choices (`wanted`) to Train."""
+    from_recipe: gr.Button
+    """Pressed to take over the recipe that stands in the Train form."""
     wanted: gr.State
     """The choices under the recipe's names, always current; None while they cannot be used."""
     opening: gr.State
@@ -58,7 +63,8 @@ def ask(recipe: Any) -> dict[str, Any]:
     from studio.calculator.estimates import recipe_settings
 
     settings = recipe_settings(recipe)
-    return {**settings, "model": recipe.model_name_or_path, "asked": time.monotonic()}
+    place = {"model": recipe.model_name_or_path, "dataset": recipe.dataset_name}
+    return {**settings, **place, "asked": time.monotonic()}
 
 
 def build(studio: Studio, shell: Shell) -> CalculatorHandles:
@@ -72,7 +78,11 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
                 elem_classes="segmented", elem_id="calc-door",
             )  # fmt: skip
             with gr.Column(elem_classes="calc-side") as model_side:
-                choices = Choices()
+                choices = Choices(studio)
+                table = _price_table(studio)
+                from_recipe = gr.Button(
+                    "From current recipe", size="sm", elem_id="calc-from", elem_classes="quiet"
+                )
                 use = gr.Button(
                     "Use in training", variant="primary", elem_id="calc-use",
                     elem_classes="main-action",
@@ -83,9 +93,22 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
             figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=_CLICKS)
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
     page = _Page(studio, choices, figures, wanted, offered, drawn, use)
-    page.bind(opening)
+    page.bind(opening, table)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
-    return CalculatorHandles(use, wanted, opening)
+    return CalculatorHandles(use, from_recipe, wanted, opening)
+
+
+def _price_table(studio: Studio) -> gr.Dataframe:
+    """What each card costs an hour; edits are kept in the workspace."""
+    from studio.calculator.prices import prices
+
+    with gr.Accordion("Prices an hour", open=False, elem_classes="calc-more"):
+        return gr.Dataframe(
+            [[card, price] for card, price in prices(studio.workspace).items()],
+            headers=["Card", "Price an hour"], datatype=["str", "number"], type="array",
+            column_count=2, row_count=len(prices(studio.workspace)), interactive=True,
+            static_columns=[0], show_label=False, elem_id="calc-prices",
+        )  # fmt: skip
 
 
 # ---- a model ------------------------------------------------------------------------------------
@@ -104,7 +127,7 @@ class _Page:
         problems = [choices.model_problem, choices.problem]
         self.results = [figures, *problems, wanted, offered, drawn, use]
 
-    def bind(self, opening: gr.State) -> None:
+    def bind(self, opening: gr.State, table: gr.Dataframe) -> None:
         fields = self.choices.fields
         calm = {**QUIET, "trigger_mode": "always_last"}
         everything = set(fields.values())
@@ -116,11 +139,23 @@ class _Page:
             fields["lora_target_modules"],
             **QUIET,
         ).then(guard(self.draw), everything, self.results, **calm)
-        fields["method"].change(
-            guard(self.choices.shown_for), fields["method"], self.choices.depending,
+        gr.on(
+            [fields["method"].change, fields["objective"].change],
+            guard(self.choices.shown_for), [fields["method"], fields["objective"]],
+            self.choices.depending,
             trigger_mode="multiple", **QUIET,  # always_last twice on one event never comes to rest
         )  # fmt: skip
-        self.figures.click(guard(self.apply), self.offered, list(fields.values()), **QUIET)
+        fields["dataset"].focus(
+            lambda: gr.update(choices=self.choices.datasets()), None, fields["dataset"],
+            queue=False, **QUIET,
+        )  # fmt: skip
+        self.figures.click(
+            guard(self.apply), [self.offered, fields["model"], fields["lora_target_modules"]],
+            list(fields.values()), **QUIET,
+        )  # fmt: skip
+        table.input(guard(self.keep_prices), table, None, **QUIET).then(
+            guard(self.draw), everything, self.results, **calm
+        )
         opening.change(guard(self.take), opening, list(fields.values()), **QUIET)
         soon = gr.Timer(1.0)
         soon.tick(
@@ -149,16 +184,21 @@ class _Page:
             return (views.waiting(), *(gr.skip(),) * 4, False, gr.skip())
         chosen = self.choices.read(data)
         try:
-            html, changes = views.model_view(chosen)
+            wanted, recipe, refused = self.choices.as_recipe(chosen), None, ""
+            try:
+                recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
+            except StudioError as error:
+                refused = sentence(error)
+            html, changes = views.model_view(self.studio, chosen, recipe)
         except StudioError as error:
             of_model = isinstance(error, ModelError)
             said = gr.update(value=notice("error", sentence(error)), visible=True)
             places = (said, _NO_PROBLEM) if of_model else (_NO_PROBLEM, said)
             off = gr.update(interactive=False)
             return views.nothing("model" if of_model else ""), *places, None, (), True, off
-        wanted = self.choices.as_recipe(chosen)
-        on = gr.update(interactive=wanted is not None, value=self.choices.use_label(wanted))
-        return html, _NO_PROBLEM, _NO_PROBLEM, wanted, changes, True, on
+        said = gr.update(value=notice("warn", refused), visible=True) if refused else _NO_PROBLEM
+        on = gr.update(interactive=not refused)
+        return html, _NO_PROBLEM, said, None if refused else wanted, changes, True, on
 
     def offer_targets(self, model: Any, chosen: Any) -> Any:
         """The model's own module names to choose from; choices that it lacks go."""
@@ -169,12 +209,31 @@ class _Page:
         except StudioError:
             return gr.skip()  # the figures say what is wrong with the model
 
-    def apply(self, offered: Any, event: gr.EventData) -> tuple[Any, ...]:
-        """Take over one of the offered changes."""
-        number = event._data.get("change") if isinstance(event._data, dict) else None
-        if not isinstance(number, int) or not 0 <= number < len(offered or ()):
-            return tuple(gr.skip() for _ in self.choices.fields)
-        return self.choices.filled(dict(offered[number]))
+    def apply(self, offered: Any, model: Any, targets: Any, event: gr.EventData) -> tuple[Any, ...]:
+        """Take over what was clicked: an offered change, a target, a rank or a method."""
+        data = event._data if isinstance(event._data, dict) else {}
+        return self.choices.filled(self._clicked(data, offered, model, targets))
+
+    def _clicked(self, data: dict[str, Any], offered: Any, model: Any, chosen: Any) -> Any:
+        number = str(data.get("change", ""))
+        if number.isdigit() and int(number) < len(offered or ()):
+            return dict(offered[int(number)])
+        if str(data.get("rank", "")).isdigit():
+            return {"lora_r": int(data["rank"])}
+        if data.get("method") in METHODS:
+            return {"method": data["method"]}
+        if data.get("pick"):
+            return {"lora_target_modules": str(data["pick"]).split(",")}
+        if data.get("target"):
+            names = str(data["target"]).split(",")
+            return {"lora_target_modules": self.choices.switched(model, chosen, names)}
+        return {}
+
+    def keep_prices(self, rows: Any) -> None:
+        """The table's prices from now on."""
+        from studio.calculator.prices import keep_prices
+
+        keep_prices(self.studio.workspace, [(row[0], row[1]) for row in rows])
 
     def take(self, asked: Mapping[str, Any] | None) -> tuple[Any, ...]:
         """Take over another tab's recipe."""

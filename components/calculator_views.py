@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from components import drawing
+from components import calculator_tree, drawing
 from components.common import empty_state, esc, notice, section, sentence
+from studio.calculator.cards import THIS_MACHINE
 from studio.calculator.matrices import matrix
-from studio.calculator.methods import METHODS, RANKED
+from studio.calculator.methods import METHODS, RANKED, TARGETED, UNQUANTIZED
 from studio.errors import StudioError
+from studio.training.methods import adapter_knobs, knob_applies
+
+if TYPE_CHECKING:
+    from studio import Studio
 
 _RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
-_SIDE_BY_SIDE = ("lora", "qlora", "dora", "adalora", "lokr", "vera", "ia3", "prompt_tuning", "full")
+# rsLoRA, PiSSA and LoftQ train what LoRA trains.
+_SIDE_BY_SIDE = tuple(name for name in METHODS if name not in ("rslora", "pissa", "loftq"))
 WORKSHOP = 1_531_904
 WORKSHOP_NOTE = (
     "The workshop's notebook prints this ratio as 13.91 %. Trainable over all is 0.001391, which "
@@ -23,8 +29,8 @@ UNITS_NOTE = (
     "GB is 10\N{SUPERSCRIPT NINE} bytes."
 )
 ESTIMATE_NOTE = (
-    "Memory is an estimate for one device at full length; it came within 5 % of the three runs "
-    "that PEFT published for Llama-3.2-3B. Time is a range, for peak speed at the stated share."
+    "Memory is an estimate for one device at full length. Time is a range: the card's peak at the "
+    "stated share of it, or what an earlier run of this shape did here."
 )
 
 
@@ -51,71 +57,127 @@ def matrix_or_words(out: Any, into: Any, r: Any) -> str:
         return notice("error", sentence(error))
 
 
-def model_view(chosen: Mapping[str, Any]) -> tuple[str, tuple[tuple[tuple[str, Any], ...], ...]]:
+def model_view(
+    studio: Studio, chosen: Mapping[str, Any], recipe: Any = None
+) -> tuple[str, tuple[tuple[tuple[str, Any], ...], ...]]:
     """The figures' markup, and the settings behind each offered change.
 
-    Raises the engine's `StudioError`s for choices that cannot be estimated.
+    `recipe` is what the choices come to, for the speed of earlier runs like it. Raises the
+    engine's `StudioError`s for choices that cannot be estimated.
     """
     from studio.calculator.advice import suggestions
     from studio.calculator.estimates import estimate
 
-    settings = {name: value for name, value in chosen.items() if value is not None}
-    model, per_hour = settings.pop("model"), settings.pop("per_hour", None)
-    settings = {key: value for key, value in settings.items() if value or key not in
-                ("rows", "mean_tokens")}  # fmt: skip
-    targets = settings.get("lora_target_modules")
-    if isinstance(targets, list) and "all-linear" in targets:
-        settings["lora_target_modules"] = "all-linear"
-    if settings["method"] == "ia3" and settings.get("lora_target_modules") == "all-linear":
-        settings.pop("lora_target_modules")
-    found = estimate(model or "", **settings)
+    model, settings, per_hour = _settings(studio, chosen, recipe)
+    found = estimate(model, **settings)
+    if per_hour is None:
+        from studio.calculator.prices import prices
+
+        per_hour = prices(studio.workspace).get(found.card.name)
     offered = suggestions(found)
     parts = [
-        drawing.headline(found),
+        drawing.headline(found, per_hour),
         f'<section class="panel">{drawing.memory_bar(found)}{drawing.changes(offered)}</section>',
         _details(found),
         _methods(model, settings, found),
-        drawing.sources(found, _remarks(found, per_hour)),
+        drawing.sources(found, _remarks(found, per_hour), _checks()),
     ]
     return f'<div class="calc">{_warnings(found)}{"".join(parts)}</div>', tuple(
         change.settings for change in offered
     )
 
 
+def _settings(
+    studio: Studio, chosen: Mapping[str, Any], recipe: Any
+) -> tuple[str, dict[str, Any], float | None]:
+    """The model, `estimate`'s keyword arguments, and a price that was typed."""
+    settings = {name: value for name, value in chosen.items() if value not in (None, "")}
+    model, per_hour = settings.pop("model", ""), settings.pop("per_hour", None)
+    dataset = settings.pop("dataset", None)
+    if settings.pop("all_logits", False):
+        settings["fused_loss"] = False
+    settings = {key: value for key, value in settings.items() if value or key not in
+                ("rows", "mean_tokens")}  # fmt: skip
+    if dataset and "rows" not in settings:
+        settings["lengths"] = _lengths(studio, model, dataset, recipe)
+    if recipe is not None and settings["card"] == THIS_MACHINE:
+        from studio.calculator.measured import earlier_speed
+
+        speed = earlier_speed(studio.runs.list(), recipe)
+        if speed:
+            settings["tokens_per_second"] = speed.tokens_per_second
+    return model, settings, per_hour or None
+
+
+def _lengths(studio: Studio, model: str, dataset: str, recipe: Any) -> Any:
+    from studio.calculator.here import dataset_lengths
+    from studio.recipe import Recipe
+
+    about = recipe or Recipe.defaults()
+    try:
+        return dataset_lengths(
+            studio, about.with_(dataset_name=dataset, model_name_or_path=model or "pocket")
+        )
+    except StudioError:
+        return None  # what is wrong with the model is said where it is counted
+
+
 def _warnings(found: Any) -> str:
     """What a person should know before the figures."""
-    remarks = [note for note in found.notes if "matches nothing" in note or "remote code" in note]
+    telling = ("matches nothing", "remote code", "changes nothing")
+    remarks = [note for note in found.notes if any(words in note for words in telling)]
     return "".join(notice("warn", remark) for remark in remarks)
 
 
 def _remarks(found: Any, per_hour: float | None) -> list[str]:
+    from studio.calculator import prices, wording
+
     remarks = [UNITS_NOTE, ESTIMATE_NOTE, f"Shape: {found.origin}."]
     remarks += [note for note in found.notes if note not in remarks]
-    if found.cost.seconds:
-        remarks.append(f"Time: {found.cost.basis}.")
-        if per_hour:
-            low, high = found.cost.money(per_hour)
-            remarks.append(f"Cost at {per_hour:g} an hour: {low:.2f} to {high:.2f}.")
-    cache = found.memory.kv_cache_per_token
-    remarks.append(f"Generating keeps {cache:,} bytes for every token of every row (KV cache).")
+    cost = found.cost
+    if cost.data:
+        remarks.append(f"Data: {cost.data}.")
+    if cost.seconds:
+        own, carried = (wording.count(number) for number in cost.tokens)
+        trained = f", {wording.count(cost.trained)} of them trained" if cost.trained else ""
+        remarks.append(f"{cost.steps:,} steps over {own} tokens{trained}; {carried} with padding.")
+        remarks.append(f"Time: {cost.basis}.")
+    if per_hour:
+        remarks.append(f"Prices as they come: {prices.source()}. Yours, under More, go before.")
     return remarks
 
 
+def _checks() -> list[tuple[str, str, int, int, str]]:
+    """(what, where the figure is from, the figure, the estimate, assumptions)."""
+    from studio.calculator.points import MEASURED, RULES_OF_THUMB
+
+    return [
+        (point.label, point.source, point.peak, point.estimated(), point.assumes)
+        for point in (*MEASURED, *RULES_OF_THUMB)
+    ]
+
+
 def _details(found: Any) -> str:
-    """The table by module, beside the curve over ranks where there is a rank."""
+    """The tree of modules, beside the curve over ranks where there is a rank, and the layers."""
     from studio.calculator.parameters import curve
 
-    table = (
-        f'<section class="panel">{section("By module", found.name)}'
-        f'<div class="scroll">{drawing.module_table(found)}</div>{_workshop(found)}</section>'
+    hint = "click to choose" if found.spec.name in TARGETED else "what trains"
+    tree = (
+        f'<section class="panel">{section("Modules", hint)}'
+        f'<div class="scroll">{calculator_tree.module_tree(found)}</div>'
+        f"{_workshop(found)}</section>"
     )
-    if found.spec.method not in RANKED:
-        return table
-    rank = found.spec.lora_r
-    ranks = tuple(sorted({*_RANKS, rank}))
-    ladder = drawing.rank_curve(curve(found.skeleton, found.spec, ranks), rank)
-    curve_panel = f'<section class="panel">{section("Over ranks", "trainable")}{ladder}</section>'
-    return f'<div class="two">{table}{curve_panel}</div>'
+    strip = calculator_tree.layer_strip(found)
+    side = f'<section class="panel">{section("Layers", "trainable")}{strip}</section>'
+    if not strip:
+        side = ""
+    if found.spec.name in RANKED:
+        rank = found.spec.lora_r
+        ranks = tuple(sorted({*_RANKS, rank}))
+        ladder = drawing.rank_curve(curve(found.skeleton, found.spec, ranks), rank)
+        head = section("Over ranks", "click to choose")
+        side = f'<section class="panel">{head}{ladder}</section>{side}'
+    return f'<div class="two">{tree}<div class="calc">{side}</div></div>' if side else tree
 
 
 def _workshop(found: Any) -> str:
@@ -125,13 +187,12 @@ def _workshop(found: Any) -> str:
 
 
 def _methods(model: Any, settings: Mapping[str, Any], found: Any) -> str:
-    rows = []
-    for method in dict.fromkeys((*_SIDE_BY_SIDE, found.spec.method)):
-        if method == found.spec.method:
-            rows.append((METHODS[method], found, ""))
-            continue
-        rows.append((METHODS[method], *_other(model, settings, found, method)))
-    table = drawing.method_table(rows, METHODS[found.spec.method])
+    now = found.spec.name
+    rows = [
+        (method, found, "") if method == now else (method, *_other(model, settings, found, method))
+        for method in dict.fromkeys((*_SIDE_BY_SIDE, now))
+    ]
+    table = drawing.method_table(rows, now, METHODS)
     return (
         f'<section class="panel">{section("Methods side by side", "same rank, targets and batch")}'
         f'<div class="scroll">{table}</div></section>'
@@ -144,13 +205,16 @@ def _other(
     """Another method's estimate, or the first words of why there is none."""
     from studio.calculator.estimates import estimate
 
-    changed = {**settings, "method": method, "card": found.card}
-    changed["quantization"] = "4bit" if method == "qlora" else "none"
-    if method in ("ia3", "full") or method not in RANKED:
+    kept = {
+        name: value
+        for name, value in settings.items()
+        if name not in adapter_knobs() or knob_applies(name, method)
+    }
+    changed = {**kept, "method": method, "card": found.card}
+    if method in UNQUANTIZED or method in ("qlora", "loftq"):
+        changed["quantization"] = "none"
+    if method == "ia3":
         changed.pop("lora_target_modules", None)
-    elif "lora_target_modules" not in changed:
-        changed["lora_target_modules"] = "all-linear"
-    changed.pop("rows", None)
     try:
         return estimate(model, **changed), ""
     except StudioError as error:

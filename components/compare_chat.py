@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.context import Context
 
 from components import compare_views as views
 from components.common import QUIET, guard, notice, plural, sentence
 from components.compare_left import Left
-from components.comparison import Chat, Turn, finished, sides, vote
+from components.compare_tokens import TokenView
+from components.comparison import finished, sides
+from components.conversation import Chat, Turn, bring_back, keep, vote
 from studio.generation.request import Generation, GenerationRequest
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class ChatTab:
     def __init__(self, studio: Studio, left: Left):
         self.studio, self.left = studio, left
         self.chat = gr.State(Chat())
+        self.kept: Any = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
 
     def lay_out(self) -> None:
         with gr.Column(elem_id="chat-box"):
@@ -43,6 +47,8 @@ class ChatTab:
             )
             with gr.Accordion("Exact prompt", open=False, elem_classes="fold quiet"):
                 self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
+            self.tokens = TokenView(self.studio)
+            self.tokens.lay_out()
             with gr.Column(elem_id="chat-ask"):
                 with gr.Row(visible=False, elem_id="chat-verdict") as self.verdict:
                     gr.HTML('<span class="verdict-label">Your verdict</span>')
@@ -67,19 +73,26 @@ class ChatTab:
                     )
                 with gr.Row(visible=False, elem_id="chat-more") as self.more:
                     self.again = gr.Button("Answer again", size="sm", min_width=60)
+                    self.edit = gr.Button("Edit prompt", size="sm", min_width=60)
+                    self.mark = gr.Button("Mark differences", size="sm", min_width=60)
                     self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
 
     def bind(self) -> None:
         given = {self.prompt, self.chat, *self.left.inputs}
         parts = [
             self.view, self.prompt, self.send, self.stop, self.chat, self.exact, self.verdict,
-            self.said, self.more,
+            self.said, self.more, self.kept,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         gr.on([self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming)
         self.again.click(guard(self.ask_again), given, parts, **streaming)
         self.stop.click(guard(self.halt), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
+        self.edit.click(guard(self.edit_last), self.chat, parts, **QUIET)
+        self.mark.click(guard(self.mark_differences), self.chat, [self.view, self.mark], **QUIET)
+        self.tokens.bind(self.chat)
+        if Context.root_block is not None:
+            Context.root_block.load(guard(self.restore), {self.kept, self.chat}, parts, **QUIET)
         # Column B is filled as soon as there is a run to put in it.
         self.left.choices[1].change(guard(self.invite), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
@@ -121,6 +134,7 @@ class ChatTab:
     def _asked(
         self, data: Mapping[Any, Any], chat: Chat, prompt: str, seed: int | None = None
     ) -> Iterator[Updates]:
+        raw = bool(data[self.left.raw])
         try:
             chosen = sides(self.studio, self.left.columns(data))
             sampling = self.left.sampling(data)
@@ -130,8 +144,9 @@ class ChatTab:
         if seed is not None:
             sampling = sampling.model_copy(update={"seed": seed})
         system = self.left.system_text(data)
-        if chosen != chat.sides or system.strip() != chat.system.strip():
-            chat = Chat(chosen, system)
+        told = chosen, system.strip(), raw
+        if told != (chat.sides, chat.system.strip(), chat.raw):
+            chat = Chat(chosen, system, raw=raw, marked=chat.marked)
         asking = self._begin(chat, prompt, sampling)
         yield {
             self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
@@ -151,7 +166,8 @@ class ChatTab:
             replace(side.column, prompts=(messages,))
             for side, messages in zip(chat.sides, asked, strict=True)
         )
-        generation = self.studio.generate(GenerationRequest((asked[0],), columns, sampling))
+        request = GenerationRequest((asked[0],), columns, sampling, raw=chat.raw)
+        generation = self.studio.generate(request)
         first = generation.snapshot()
         answers = [cells[0] for cells in first.answers]
         turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True)
@@ -184,6 +200,7 @@ class ChatTab:
         fair = two and turn.same_question and all(a.text.strip() for a in turn.answers)
         different = fair and turn.answers[0].text.strip() != turn.answers[1].text.strip()
         said = ""
+        keep(self.studio, chat)
         if two and not turn.same_question:
             said = "Votes need both columns to have read the same; start a new chat to judge."
         return {
@@ -193,6 +210,7 @@ class ChatTab:
             self.verdict: gr.update(visible=different),
             self.said: f'<p class="none">{said}</p>' if said else "",
             self.chat: chat,
+            self.kept: chat.id,
         }
 
     def halt(self, chat: Chat) -> None:
@@ -209,7 +227,37 @@ class ChatTab:
             self.verdict: gr.update(visible=False),
             self.said: "",
             self.more: gr.update(visible=False),
+            self.kept: "",
         }
+
+    def edit_last(self, chat: Chat) -> Any:
+        """The last prompt goes back into the box, and its answers go."""
+        if not chat.turns or (chat.live is not None and not chat.live.done):
+            return gr.skip()
+        last = chat.turns.pop()
+        keep(self.studio, chat)
+        view = views.chat(chat) if chat.turns else views.chat_empty(bool(finished(self.studio)))
+        return {
+            self.chat: chat, self.view: view, self.prompt: last.prompt, self.said: "",
+            self.verdict: gr.update(visible=False), self.more: gr.update(visible=bool(chat.turns)),
+        }  # fmt: skip
+
+    def mark_differences(self, chat: Chat) -> Any:
+        if not chat.turns:
+            return gr.skip()
+        chat.marked = not chat.marked
+        label = "Hide differences" if chat.marked else "Mark differences"
+        return [views.chat(chat), gr.update(value=label)]
+
+    def restore(self, data: Mapping[Any, Any]) -> Any:
+        """After a refresh, the conversation that this browser had."""
+        chat = bring_back(self.studio, str(data[self.kept] or ""))
+        if chat is None or not chat.turns or data[self.chat].turns:
+            return {self.said: ""}
+        return {
+            self.chat: chat, self.view: views.chat(chat), self.more: gr.update(visible=True),
+            self.exact: views.prompts_given(chat.turns[-1], chat.sides),
+        }  # fmt: skip
 
     # ---- voting ---------------------------------------------------------------------------------
 

@@ -10,7 +10,13 @@ from gradio.context import Context
 from pydantic import ValidationError
 
 from components.common import QUIET, Shell, guard
-from components.comparison import LETTERS, column_choices, finished, usual_columns
+from components.comparison import (
+    LETTERS,
+    column_choices,
+    finished,
+    training,
+    usual_columns,
+)
 from components.form import HELP_LINE
 from studio.errors import ConfigError
 from studio.generation.request import SAMPLING_PRESETS, Sampling
@@ -53,27 +59,38 @@ class Left:
             ):
                 with gr.Row(elem_classes="pair"):
                     self.knobs = {knob[0]: self._knob(*knob) for knob in _KNOBS}
+                self.stops = gr.Textbox(
+                    "", lines=2, max_lines=4, label="Stop strings, one a line",
+                    info="An answer ends before any of these. (stop_strings)", elem_classes="knob",
+                )  # fmt: skip
                 gr.HTML(HELP_LINE)
             with gr.Accordion("System prompt", open=False, elem_classes="fold"):
                 self.system = gr.Textbox(
                     "", show_label=False, lines=3, max_lines=8, elem_id="compare-system",
                     placeholder="Read by every column before the first prompt",
                 )  # fmt: skip
-        self.inputs = [*self.choices, *self.knobs.values(), self.system]
+            self.raw = gr.Checkbox(
+                False, label="Raw prompt", elem_id="compare-raw",
+                info="Given as typed: no chat template, no system prompt, nothing said before.",
+            )  # fmt: skip
+        self.inputs = [*self.choices, *self.knobs.values(), self.stops, self.system, self.raw]
 
     def _column(self, at: int) -> gr.Dropdown:
         runs = finished(self.studio)
         usual = usual_columns(runs)
         return gr.Dropdown(
-            self._offered(at, runs), value=usual[at] if at < 2 else "", visible=at < 2,
+            self._offered(at, self._values(runs)), value=usual[at] if at < 2 else "",
+            visible=at < 2,
             label=f"Column {LETTERS[at]}", allow_custom_value=True,
             elem_id=f"compare-{LETTERS[at].lower()}",
             elem_classes="column-choice",
         )  # fmt: skip
 
+    def _values(self, runs: list[Any]) -> list[tuple[str, str]]:
+        return column_choices(runs, training(self.studio))
+
     @staticmethod
-    def _offered(at: int, runs: list[Any]) -> list[tuple[str, str]]:
-        offered = column_choices(runs)
+    def _offered(at: int, offered: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return offered if at == 0 else [*offered, ("no column", "")]
 
     def _knob(self, name: str, label: str, help: str) -> Any:
@@ -99,7 +116,8 @@ class Left:
     def freshen(self, data: Mapping[Any, Any]) -> Any:
         """New runs appear in the lists; until something was chosen, the newest is in column B."""
         runs = finished(self.studio)
-        now = tuple(run.id for run in runs)
+        offered = self._values(runs)
+        now = tuple(value for _, value in offered)
         before = data[self.seen]
         if now == before:
             return gr.skip()
@@ -110,19 +128,22 @@ class Left:
             return self._columns(values, runs) | {self.seen: now}
         # No values: others may have been chosen while this was being answered.
         lists = {
-            choice: gr.update(choices=self._offered(at, runs))
+            choice: gr.update(choices=self._offered(at, offered))
             for at, choice in enumerate(self.choices)
         }
         return lists | {self.seen: now}
 
     @staticmethod
     def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:
-        return usual_columns([run for run in runs if run.id in (before or ())])
+        return usual_columns([run for run in runs if f"run:{run.id}" in (before or ())])
 
     def _columns(self, values: list[str], runs: list[Any]) -> dict[Any, Any]:
+        offered = self._values(runs)
         shown = max(2, max((at + 1 for at, value in enumerate(values) if value), default=2))
         updates: dict[Any, Any] = {
-            choice: gr.update(choices=self._offered(at, runs), value=values[at], visible=at < shown)
+            choice: gr.update(
+                choices=self._offered(at, offered), value=values[at], visible=at < shown
+            )
             for at, choice in enumerate(self.choices)
         }
         return updates | {self.more: gr.update(visible=shown < len(self.choices))}
@@ -140,7 +161,7 @@ class Left:
         """One more column: the newest run that is not in one yet."""
         runs = finished(self.studio)
         values = [data[choice] or "" for choice in self.choices]
-        offered = [value for _, value in column_choices(runs)]
+        offered = [value for _, value in column_choices(runs) if "@" not in value]
         free = [value for value in reversed(offered) if value not in values] or offered
         at = next((at for at, value in enumerate(values) if not value), None)
         if at is not None:
@@ -167,8 +188,9 @@ class Left:
             if value is None:
                 raise ConfigError(f"{name} is empty; give it a number.")
             values[name] = int(value) if name in _WHOLE else float(value)
+        stops = (data[self.stops] or "").splitlines()
         try:
-            return Sampling(**values)
+            return Sampling(**values, stop_strings=tuple(stop for stop in stops if stop))
         except ValidationError as error:
             first = error.errors()[0]
             raise ConfigError(

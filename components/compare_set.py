@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
-from components import compare_views as views
+from components import compare_set_views as views
 from components import prompt_sets
 from components.common import QUIET, guard, notice, plural, sentence
 from components.compare_left import Left
@@ -82,6 +82,10 @@ class SetTab:
                 self.place = gr.HTML("", elem_id="set-place")
                 self.next = gr.Button(ARROW, size="sm", min_width=36, scale=0, elem_id="set-next")
                 self.summary = gr.HTML("", elem_id="set-summary")
+                self.mark = gr.Checkbox(
+                    False, label="Mark differences", container=False, scale=0, min_width=150,
+                    elem_id="set-mark",
+                )  # fmt: skip
                 self.send = gr.Button(
                     f"Send pairs to Label {ARROW}", elem_id="set-send", visible=False, scale=0,
                     min_width=230,
@@ -89,6 +93,15 @@ class SetTab:
             self.sent = gr.HTML("", elem_id="set-sent")
             self.card = gr.HTML("", elem_id="set-card")
             with gr.Accordion("All of them as a table", open=False, elem_classes="fold quiet"):
+                with gr.Row(elem_id="set-filter"):
+                    self.only = gr.Dropdown(
+                        list(views.FILTERS), value="all", show_label=False, container=False,
+                        elem_id="set-only", min_width=140, scale=0,
+                    )  # fmt: skip
+                    self.search = gr.Textbox(
+                        "", show_label=False, container=False, placeholder="Search",
+                        elem_id="set-search", scale=2,
+                    )  # fmt: skip
                 self.table = gr.HTML("", elem_id="set-table", js_on_load=_PICK)
         with gr.Accordion("Earlier comparisons", open=False, elem_classes="fold quiet"):
             self.earlier = gr.Dropdown(
@@ -101,7 +114,7 @@ class SetTab:
     def bind(self, tab: gr.Tab) -> None:
         shown = [
             self.empty, self.result, self.place, self.summary, self.card, self.table, self.send,
-            self.found, self.at, self.sent,
+            self.found, self.at, self.sent, self.only, self.search, self.mark,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         naming = [self.source, self.limit, self.typed]
@@ -119,12 +132,18 @@ class SetTab:
             **streaming,
         )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        how = [self.found, self.at, self.only, self.search, self.mark]
+        turned = [self.place, self.card, self.at]
         for button, step in ((self.previous, -1), (self.next, 1)):
             button.click(
-                guard(lambda found, at, step=step: self.turn(found, at + step)),
-                [self.found, self.at], [self.place, self.card, self.at], **QUIET,
-            )  # fmt: skip
-        self.table.click(guard(self.jump), self.found, [self.place, self.card, self.at], **QUIET)
+                guard(lambda *given, step=step: self.turn(*given, step=step)), how, turned, **QUIET
+            )
+        self.mark.change(guard(self.turn), how, turned, **QUIET)
+        self.table.click(guard(self.jump), how, turned, **QUIET)
+        gr.on(
+            [self.only.change, self.search.change], guard(self.narrowed), how,
+            [*turned, self.table], **QUIET,
+        )  # fmt: skip
         self.earlier.input(guard(self.reopen), self.earlier, shown, **QUIET)
         self.send.click(
             guard(self.to_label), self.found, [self.sent, self.send, self.project], **QUIET
@@ -178,7 +197,9 @@ class SetTab:
             else prompt
             for prompt in asked.prompts
         ]
-        request = GenerationRequest(tuple(prompts), tuple(s.column for s in chosen), sampling)
+        request = GenerationRequest(
+            tuple(prompts), tuple(s.column for s in chosen), sampling, bool(data[self.left.raw])
+        )
         generation = self.studio.generate(request)
         yield {
             self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
@@ -229,10 +250,13 @@ class SetTab:
         return {
             self.empty: gr.update(visible=False),
             self.result: gr.update(visible=True),
-            self.place: _place(at, pairs),
+            self.place: _place(at, pairs, pairs),
             self.summary: views.set_summary(comparison),
             self.card: views.set_card(comparison, at),
-            self.table: views.set_table(comparison, at),
+            self.table: views.set_table(comparison, at, range(pairs)),
+            self.only: "all",
+            self.search: "",
+            self.mark: False,
             self.send: gr.update(
                 visible=len(comparison.sides) > 1,
                 value=f"Send these {plural(pairs, 'pair')} to Label {ARROW}",
@@ -242,18 +266,39 @@ class SetTab:
             self.sent: "",
         }
 
-    def turn(self, comparison: Comparison | None, at: int) -> Any:
+    def turn(
+        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
+        step: int = 0,
+    ) -> Any:  # fmt: skip
+        """The next or the previous prompt among those that the filter leaves."""
         if comparison is None:
             return gr.skip()
-        at %= len(comparison.prompts)
+        places = views.matching(comparison, only, search) or list(range(len(comparison.prompts)))
+        near = min(range(len(places)), key=lambda place: abs(places[place] - at))
+        if step:
+            near = (near + step) % len(places)
+        at = places[near]
         return {
-            self.place: _place(at, len(comparison.prompts)),
-            self.card: views.set_card(comparison, at),
+            self.place: _place(near, len(places), len(comparison.prompts)),
+            self.card: views.set_card(comparison, at, marked),
             self.at: at,
         }
 
-    def jump(self, comparison: Comparison | None, event: gr.EventData) -> Any:
-        return self.turn(comparison, int(event._data["at"]))
+    def jump(
+        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
+        event: gr.EventData,
+    ) -> Any:  # fmt: skip
+        return self.turn(comparison, int(event._data["at"]), only, search, marked)
+
+    def narrowed(
+        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool
+    ) -> Any:
+        """The table and the paging keep to what the filter and the search leave."""
+        if comparison is None:
+            return gr.skip()
+        places = views.matching(comparison, only, search)
+        turned = self.turn(comparison, at, only, search, marked)
+        return {**turned, self.table: views.set_table(comparison, turned[self.at], places)}
 
     def reopen(self, identifier: str | None) -> Any:
         return self.shown(load(self.studio, identifier)) if identifier else gr.skip()
@@ -273,5 +318,6 @@ class SetTab:
         }
 
 
-def _place(at: int, total: int) -> str:
-    return f'<span class="place">{at + 1} / {total}</span>'
+def _place(at: int, shown: int, total: int) -> str:
+    of = f" of {total}" if shown != total else ""
+    return f'<span class="place">{at + 1} / {shown}{of}</span>'

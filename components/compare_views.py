@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from components.common import compact, empty_state, esc, plural, progress_bar, thousands
-from components.comparison import LETTERS, Chat, Comparison, Side, Turn
+from components.common import compact, empty_state, esc, plural
+from components.compare_marks import differences
+from components.comparison import LETTERS, Side
+from components.conversation import Chat, Turn
 
 DOT = " \N{MIDDLE DOT} "
 ENDS = {
@@ -70,14 +72,19 @@ def chat_empty(has_run: bool) -> str:
 def chat(talk: Chat) -> str:
     """Every turn: the prompt across, the answers side by side beneath it."""
     last = len(talk.turns) - 1
-    turns = "".join(_turn(talk.sides, turn, at == last) for at, turn in enumerate(talk.turns))
+    turns = "".join(
+        _turn(talk.sides, turn, at == last, talk.marked) for at, turn in enumerate(talk.turns)
+    )
     return f'<div class="chat">{heads(talk.sides)}{turns}</div>'
 
 
-def _turn(sides: Sequence[Side], turn: Turn, last: bool) -> str:
+def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
+    texts = [answer.text.strip() for answer in turn.answers]
+    shown = differences(texts) if marked and turn.done else [esc(text) for text in texts]
     cells = "".join(
-        f'<div class="answer {side.kind}">{tag(at, side)}{answer_body(answer, turn.done)}'
-        f'<p class="answer-facts">{answer_facts(answer, turn, turn.spent[at])}</p></div>'
+        f'<div class="answer {side.kind}">{tag(at, side)}{_body(answer, shown[at], turn.done)}'
+        f'<p class="answer-facts"><span>{answer_facts(answer, turn, turn.spent[at])}</span>'
+        f"{_copy(answer.text) if turn.done else ''}</p></div>"
         for at, (side, answer) in enumerate(zip(sides, turn.answers, strict=True))
     )
     error = f'<p class="turn-error" role="alert">{esc(turn.error)}</p>' if turn.error else ""
@@ -89,15 +96,22 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool) -> str:
     )
 
 
-def answer_body(answer: Any, done: bool) -> str:
-    """An answer as text; a caret while it is being written."""
+def _copy(text: str) -> str:
+    """A button that copies the answer as it was written (see static/compare.js)."""
+    if not text.strip():
+        return ""
+    return f'<button type="button" class="copy" data-copy="{esc(text.strip())}">Copy</button>'
+
+
+def _body(answer: Any, markup: str, done: bool) -> str:
+    """An answer as text (already markup); a caret while it is being written."""
     if answer.error:
         return f'<p class="answer-error" role="alert">{esc(answer.error)}</p>'
     writing = not done and answer.ended is None
     caret = '<i class="caret" aria-hidden="true"></i>' if writing else ""
     if not answer.text.strip() and not writing:
         return '<p class="answer-text none">(nothing)</p>'
-    return f'<p class="answer-text">{esc(answer.text.strip())}{caret}</p>'
+    return f'<p class="answer-text">{markup}{caret}</p>'
 
 
 def answer_facts(answer: Any, turn: Turn, seconds: float) -> str:
@@ -133,101 +147,3 @@ def prompts_given(turn: Turn | None, sides: Sequence[Side]) -> str:
         for at, (side, text) in enumerate(zip(sides, texts, strict=True))
     )
     return f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>'
-
-
-# ---- a set of prompts ---------------------------------------------------------------------------
-
-
-def set_empty() -> str:
-    """The prompt set before anything was answered."""
-    return empty_state(
-        "Many prompts at once",
-        "Choose a set of prompts above. Every column answers all of them in batches; read them one "
-        "at a time here, then send the pairs to be judged blind.",
-    )
-
-
-def set_progress(done: int, total: int, seconds: float, waiting: bool) -> str:
-    """How far a set has been answered."""
-    if waiting:
-        return progress_bar(0, None, "Waiting for the model")
-    left = ""
-    if done and seconds > 2:
-        left = f", {seconds / done * (total - done):.0f} s left"
-    return progress_bar(done, total, f"{thousands(done)} of {thousands(total)} answers{left}")
-
-
-def set_summary(comparison: Comparison) -> str:
-    """A comparison's headline."""
-    tokens = sum(cell["tokens"] for column in comparison.answers for cell in column)
-    pace = pace_text(tokens / comparison.seconds) if comparison.seconds > 0 else ""
-    parts = [
-        f"{plural(len(comparison.prompts), 'prompt')}, {comparison.source}",
-        plural(tokens, "token"),
-        pace,
-        "" if comparison.complete else "stopped before the end",
-        shared_text(comparison.shared, comparison.sides).rstrip("."),
-    ]
-    return f'<p class="set-summary">{esc(DOT.join(part for part in parts if part))}</p>'
-
-
-def set_card(comparison: Comparison, at: int) -> str:
-    """One prompt with every column's answer beneath it."""
-    turns = comparison.prompts[at]
-    asked = esc(turns[-1]["content"]) if turns else ""
-    before = "".join(
-        f'<p class="earlier"><b>{esc(turn["role"])}</b> {esc(turn["content"])}</p>'
-        for turn in turns[:-1]
-    )
-    reference = comparison.references[at] if at < len(comparison.references) else None
-    known = f'<p class="reference"><b>in the data</b> {esc(reference)}</p>' if reference else ""
-    cells = "".join(
-        f'<div class="answer {side.kind}">{tag(column, side)}'
-        f"{_cell(comparison.answers[column][at])}</div>"
-        for column, side in enumerate(comparison.sides)
-    )
-    return (
-        f'<div class="chat">{heads(comparison.sides)}<section class="turn">{before}'
-        f'<p class="asked"><span>{asked}</span></p>{known}'
-        f'<div class="cols" style="--cols:{len(comparison.sides)}">{cells}</div></section></div>'
-    )
-
-
-def _cell(cell: Mapping[str, Any]) -> str:
-    if cell["error"]:
-        return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
-    text = esc(cell["text"].strip()) or '<span class="none">(nothing)</span>'
-    facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not begun"))
-    said = DOT.join(fact for fact in facts if fact)
-    return f'<p class="answer-text">{text}</p><p class="answer-facts">{esc(said)}</p>'
-
-
-def set_table(comparison: Comparison, at: int) -> str:
-    """All prompts as a table; a row brings its prompt up."""
-    names = "".join(f"<th>{LETTERS[i]} {esc(s.label)}</th>" for i, s in enumerate(comparison.sides))
-    rows = []
-    for row, turns in enumerate(comparison.prompts):
-        cells = "".join(
-            f"<td>{esc(_short(column[row]['text']))}</td>" for column in comparison.answers
-        )
-        asked = esc(_short(turns[-1]["content"] if turns else ""))
-        current = ' aria-current="true"' if row == at else ""
-        rows.append(
-            f'<tr data-at="{row}"{current}><td><button type="button" data-at="{row}">{row + 1}'
-            f"</button></td><td>{asked}</td>{cells}</tr>"
-        )
-    return (
-        '<div class="set-table"><table><thead><tr><th></th><th>prompt</th>'
-        f"{names}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _short(text: str, most: int = 160) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= most else flat[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def sent_text(pairs: int, aside: Mapping[str, int]) -> str:
-    """What became of the pairs sent to Label."""
-    rest = ", ".join(f"{count} {reason}" for reason, count in aside.items() if count)
-    return f"Sent {plural(pairs, 'pair')} to Label." + (f" Set aside: {rest}." if rest else "")

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, WorkspaceError
-from studio.generation.request import Answer, Column, Generation, Message, Sampling
-from studio.preference import Item
-from studio.preference.pairs import pair_digest
+from studio.generation.request import LIVE, Column, Generation, Message
+from studio.training import checkpoints
 from studio.workspace import new_id, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 LETTERS = "ABCD"
 DOT = " \N{MIDDLE DOT} "
 NONE = ""
-PROJECT_KIND = "votes in Compare"
+_WITH_CHECKPOINTS = 4  # newest runs whose checkpoints are offered
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,27 @@ class Side:
     model: str
     run: str | None = None
     recipe: str | None = None  # digest of the run's recipe
+    checkpoint: int | str | None = None
+    endpoint: str | None = None
 
     @property
     def column(self) -> Column:
-        return Column(self.model, self.run, label=self.label)
+        return Column(self.model, self.run, self.label, self.checkpoint, self.endpoint)
+
+    @property
+    def key(self) -> str:
+        """What tells this column's model from another's."""
+        step = f"@{self.checkpoint}" if self.checkpoint is not None else ""
+        return f"{self.endpoint or ''}{self.run or self.model}{step}"
+
+    @property
+    def folder(self) -> str | None:
+        """Where the adapter lies in the workspace; none for a base or a run in progress."""
+        if self.run is None or self.checkpoint == LIVE:
+            return None
+        if self.checkpoint is not None:
+            return f"runs/{self.run}/checkpoints/checkpoint-{self.checkpoint}"
+        return f"runs/{self.run}/adapter"
 
     def source(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that made an answer, as it is kept beside a vote."""
@@ -49,7 +65,8 @@ class Side:
             "label": self.label,
             "model": self.model,
             "run": self.run,
-            "adapter": f"runs/{self.run}/adapter" if self.run else None,
+            "adapter": self.folder,
+            "checkpoint": self.checkpoint,
             "recipe": self.recipe,
             "sampling": dict(sampling),
             "seed": sampling.get("seed"),
@@ -65,15 +82,27 @@ def finished(studio: Studio) -> list[Run]:
     ]
 
 
-def column_choices(runs: Sequence[Any]) -> list[tuple[str, str]]:
-    """(label, value): every base in play, then every run that left weights."""
-    models = dict.fromkeys(["pocket", *(run.model for run in runs)])
+def training(studio: Studio) -> list[Run]:
+    """Runs in progress, which can answer as of their last step."""
+    return [run for run in studio.runs.list() if run.state in ("running", "stopping")]
+
+
+def column_choices(runs: Sequence[Any], live: Sequence[Any] = ()) -> list[tuple[str, str]]:
+    """(label, value): every base in play, runs in progress, runs that left weights, checkpoints."""
+    models = dict.fromkeys(["pocket", *(run.model for run in (*live, *runs))])
     bases = [(f"{model}{DOT}base", f"base:{model}") for model in models]
+    now = [(f"{run.name}{DOT}in progress", f"live:{run.id}") for run in live]
     tuned = [
         (f"{run.name}{DOT}{run.objective.upper()}, {run.step:,} steps", f"run:{run.id}")
         for run in runs
     ]
-    return bases + tuned
+    kept = [
+        (f"{run.name}{DOT}checkpoint at {step:,}", f"run:{run.id}@{step}")
+        for run in (*live, *runs)[:_WITH_CHECKPOINTS]
+        for step in checkpoints.steps(run.checkpoints)
+        if step != run.step or run.live
+    ]
+    return [*bases, *now, *tuned, *kept]
 
 
 def usual_columns(runs: Sequence[Any]) -> tuple[str, str]:
@@ -84,16 +113,33 @@ def usual_columns(runs: Sequence[Any]) -> tuple[str, str]:
 
 
 def side(studio: Studio, choice: str) -> Side:
-    """What a column's value stands for."""
+    """What a column's value stands for: `run:<id>`, `run:<id>@<step>`, `live:<id>`, `api:<model>`,
+    `base:<model>`, or a model's name."""
     kind, _, name = choice.strip().partition(":")
-    if kind == "run" and name:
-        run = studio.runs.get(name)
-        if run.adapter is None and run.weights is None:
-            raise ConfigError(f"{run.name} left no weights to compare; it is {run.state}.")
-        digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12]
-        return Side(run.name, "tuned", run.model, run.id, digest)
+    if kind == "api" and name:
+        from studio.generation import endpoint
+
+        served = endpoint.column(name, f"{name} (served)")
+        return Side(served.label, "base", name, endpoint=served.endpoint)
+    if kind in ("run", "live") and name:
+        name, _, step = name.partition("@")
+        return _run_side(studio.runs.get(name), LIVE if kind == "live" else step)
     model = name if kind == "base" and name else choice.strip()
     return Side(f"{model} (base)", "base", model)
+
+
+def _run_side(run: Run, step: str) -> Side:
+    digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12]
+    if step == LIVE:
+        return Side(f"{run.name}, in progress", "tuned", run.model, run.id, digest, LIVE)
+    if step:
+        if not step.isdigit():
+            raise ConfigError(f"A checkpoint is named by its step, not {step!r}.")
+        label = f"{run.name} at {int(step):,}"
+        return Side(label, "tuned", run.model, run.id, digest, int(step))
+    if run.adapter is None and run.weights is None:
+        raise ConfigError(f"{run.name} left no weights to compare; it is {run.state}.")
+    return Side(run.name, "tuned", run.model, run.id, digest)
 
 
 def sides(studio: Studio, choices: Sequence[str | None]) -> tuple[Side, ...]:
@@ -102,90 +148,6 @@ def sides(studio: Studio, choices: Sequence[str | None]) -> tuple[Side, ...]:
     if not found:
         raise ConfigError("Choose at least one column to answer.")
     return found
-
-
-# ---- a chat -------------------------------------------------------------------------------------
-
-
-@dataclass
-class Turn:
-    """One prompt and every column's answer to it."""
-
-    prompt: str
-    asked: list[list[Message]]
-    sampling: Sampling
-    answers: list[Answer]
-    spent: list[float] = field(default_factory=list)
-    """Seconds that each column wrote, up to its own end."""
-    shared: bool | None = None
-    done: bool = False
-    waiting: bool = False
-    error: str | None = None
-    vote: str | None = None
-
-    @property
-    def same_question(self) -> bool:
-        """Whether every column read exactly the same conversation: what makes a vote fair."""
-        return all(messages == self.asked[0] for messages in self.asked)
-
-
-@dataclass
-class Chat:
-    """One browser's conversation with two to four columns; each keeps its own history."""
-
-    sides: tuple[Side, ...] = ()
-    system: str = ""
-    turns: list[Turn] = field(default_factory=list)
-    live: Generation | None = None
-
-    def messages(self, column: int, prompt: str) -> list[Message]:
-        """What a column is asked next."""
-        found: list[Message] = []
-        if self.system.strip():
-            found.append({"role": "system", "content": self.system.strip()})
-        for turn in self.turns:
-            found.append({"role": "user", "content": turn.prompt})
-            found.append({"role": "assistant", "content": turn.answers[column].text})
-        return [*found, {"role": "user", "content": prompt}]
-
-
-def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, int]:
-    """Keep a verdict on the last turn with everything that made it: (project name, its votes)."""
-    turn = chat.turns[-1]
-    first, second = chat.sides[:2]
-    sampling = turn.sampling.model_dump(mode="json")
-    project = _vote_project(studio, first, second)
-    item = Item(
-        turn.asked[0], turn.answers[0].text, turn.answers[1].text,
-        first.source(sampling), second.source(sampling), {"from": "compare", "blind": False},
-    )  # fmt: skip
-    labels = studio.labels
-    added = labels.add_items(project.id, [item])
-    if not added.added and "duplicate" not in added.set_aside:
-        reason = next(iter(added.set_aside), "empty")
-        raise ConfigError(f"Not kept: the two answers are {reason}, so there is nothing to judge.")
-    digest = pair_digest(item)
-    judged = list(labels.judged(project.id))
-    stored = next(
-        each
-        for each in judged
-        if pair_digest(Item(each.prompt, each.answer_a, each.answer_b)) == digest
-    )
-    if stored.answer_a != item.answer_a and choice in ("a", "b"):
-        choice = "b" if choice == "a" else "a"
-    labels.vote(project.id, stored.item_id, annotator, choice, shown_order="ab")
-    turn.vote = choice
-    return project.name, labels.progress(project.id, annotator).done
-
-
-def _vote_project(studio: Studio, first: Side, second: Side) -> Any:
-    """The labelling project for in-place votes on these two, made when there is none."""
-    mark = {"kind": PROJECT_KIND, "columns": [first.run or first.model, second.run or second.model]}
-    for project in studio.labels.projects():
-        if project.provenance == mark:
-            return project
-    name = studio.labels.free_name(f"Compare: {first.label} or {second.label}"[:110])
-    return studio.labels.create_project(name, provenance=mark)
 
 
 # ---- a set of prompts ---------------------------------------------------------------------------

@@ -6,13 +6,12 @@ phone's width need nothing more. Every figure has its exact value on hover.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.common import esc, plural, thousands
 from studio.calculator import wording
 from studio.calculator.matrices import Matrix
-from studio.calculator.parameters import WHOLE_MODEL
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 DOT = " \N{MIDDLE DOT} "
@@ -128,8 +127,8 @@ def _stats(stats: Iterable[str]) -> str:
     return f'<dl class="stats">{"".join(stats)}</dl>'
 
 
-def headline(estimate) -> str:
-    """The three figures that decide: what trains, what it needs, how long it takes."""
+def headline(estimate, per_hour: float | None = None) -> str:
+    """The three figures that decide: what trains, what it needs, how long it takes and costs."""
     total, card = estimate.memory.total, estimate.card
     trains = _stat(
         "Trainable",
@@ -149,7 +148,7 @@ def headline(estimate) -> str:
         VERDICTS[estimate.verdict],
         f"{thousands(total)} of {thousands(card.memory)} bytes, estimated",
     )
-    return _stats((trains, memory, _time(estimate)))
+    return _stats((trains, memory, _time(estimate, per_hour)))
 
 
 def _file_words(estimate) -> str:
@@ -166,13 +165,15 @@ def _of(part: int, whole: int) -> str:
     return f"{first} of {second}"
 
 
-def _time(estimate) -> str:
+def _time(estimate, per_hour: float | None) -> str:
     cost = estimate.cost
     if not cost.seconds:
-        return _stat("Time", "\N{EN DASH}", "once Rows are given, under More")
-    steps = plural(cost.steps, "step")
+        return _stat("Time", "\N{EN DASH}", "once a dataset or rows are given, under More")
+    below = plural(cost.steps, "step")
+    if per_hour:
+        below += f"{DOT}{wording.money(*cost.money(per_hour))} at {per_hour:g} an hour"
     exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
-    return _stat("Time", wording.span(*cost.seconds), steps, "", exact)
+    return _stat("Time", wording.span(*cost.seconds), below, "", exact)
 
 
 def memory_bar(estimate) -> str:
@@ -200,7 +201,19 @@ def memory_bar(estimate) -> str:
     )
     return (
         f'<div class="stack" role="img" aria-label="{esc(spoken)}">{cuts}{mark}</div>'
-        f'<ul class="legend">{legend}</ul>'
+        f'<ul class="legend">{legend}</ul>{_generating(estimate)}'
+    )
+
+
+def _generating(estimate) -> str:
+    """What answering takes instead: the weights and a cache that grows with every token."""
+    weights = estimate.memory.as_dict()["weights"] + estimate.memory.as_dict().get("adapters", 0)
+    length = estimate.plan.max_length
+    row = estimate.memory.kv_cache_per_token * length
+    return (
+        f'<p class="calc-note" title="{thousands(estimate.memory.kv_cache_per_token)} bytes a '
+        f'token of a row">Generating takes {wording.size(weights)} of weights and '
+        f"{wording.size(row)} of KV cache for each row of {thousands(length)} tokens.</p>"
     )
 
 
@@ -227,70 +240,34 @@ def changes(found: Sequence) -> str:
     return f'<div class="changes"><h4>{title}</h4><div>{buttons}</div></div>'
 
 
-def module_table(estimate) -> str:
-    """What trains, by module, with each one's share; then the linear ones that stay frozen."""
-    modules = [module for module in estimate.parameters.modules if module.trainable]
-    most = max((module.trainable for module in modules), default=1)
-    trained = {module.pattern for module in modules}
-    frozen = [
-        info for info in estimate.skeleton.linears()
-        if modules and modules[0].pattern != WHOLE_MODEL and info.pattern not in trained
-    ]  # fmt: skip
-    rows = "".join(
-        f'<tr title="{esc(module.pattern)}"><th scope="row">{esc(module.suffix)}</th>'
-        f"<td>{_shape(module.shape)}</td><td>{thousands(module.count)}</td>"
-        f'<td title="{thousands(module.trainable)}">{esc(wording.count(module.trainable))}'
-        f'<i style="width:{100 * module.trainable / most:.1f}%"></i></td></tr>'
-        for module in modules
-    )
-    rows += "".join(
-        f'<tr class="frozen" title="{esc(info.pattern)}"><th scope="row">{esc(info.suffix)}</th>'
-        f"<td>{_shape(info.shape)}</td><td>{thousands(info.count)}</td><td>frozen</td></tr>"
-        for info in frozen
-    )
-    return (
-        f'<table class="modules"><thead><tr><th scope="col">Module</th><th scope="col">Shape</th>'
-        f'<th scope="col">Layers</th><th scope="col">Trainable</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{_layers(estimate.parameters.layers)}"
-    )
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return f" {TIMES} ".join(f"{side:,}" for side in shape) if shape else "\N{EN DASH}"
-
-
-def _layers(layers: Sequence[tuple[str, int]]) -> str:
-    """`22 layers of 69,632 each`, or how many of which kind."""
-    kinds: dict[int, int] = {}
-    for _, trainable in layers:
-        kinds[trainable] = kinds.get(trainable, 0) + 1
-    if not kinds:
-        return ""
-    parts = [
-        f"{plural(number, 'layer')} of {thousands(each)}"
-        for each, number in sorted(kinds.items(), key=lambda kind: -kind[1])[:3]
-    ]
-    return f'<p class="calc-note">{esc(", ".join(parts))}{" each" if len(parts) == 1 else ""}</p>'
-
-
 def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
-    """Trainable parameters over ranks (both axes in doublings), the chosen one marked."""
+    """Trainable parameters over ranks, the chosen one marked; a click takes another.
+
+    Buttons carry the rank (`data-rank`).
+    """
     if not points:
         return ""
     most = max(trainable for _, trainable in points)
     rows = "".join(
-        f'<li class="{"now" if r == rank else ""}" title="rank {r}: {thousands(trainable)}">'
-        f"<span>{r}</span><i><b style='width:{max(0.6, 100 * trainable / most):.2f}%'></b></i>"
-        f"<em>{esc(wording.count(trainable))}</em></li>"
+        f'<li class="{"now" if r == rank else ""}"><button type="button" data-rank="{r}" '
+        f'title="rank {r}: {thousands(trainable)}"><span>{r}</span>'
+        f"<i><b style='width:{max(0.6, 100 * trainable / most):.2f}%'></b></i>"
+        f"<em>{esc(wording.count(trainable))}</em></button></li>"
         for r, trainable in points
     )
     return f'<ol class="ranks">{rows}</ol>'
 
 
-def method_table(found: Iterable[tuple[str, object | None, str]], chosen: str) -> str:
-    """Methods side by side: (name, estimate or None, why there is none)."""
+def method_table(
+    found: Iterable[tuple[str, object | None, str]], chosen: str, labels: Mapping[str, str]
+) -> str:
+    """Methods side by side: (name, estimate or None, why there is none); a click takes one.
+
+    Buttons carry the method's name (`data-method`).
+    """
     rows = "".join(
-        _method_row(name, estimate, why, name == chosen) for name, estimate, why in found
+        _method_row(name, labels[name], estimate, why, name == chosen)
+        for name, estimate, why in found
     )
     return (
         '<table class="modules methods"><thead><tr><th scope="col">Method</th>'
@@ -299,16 +276,17 @@ def method_table(found: Iterable[tuple[str, object | None, str]], chosen: str) -
     )
 
 
-def _method_row(name: str, estimate, why: str, chosen: bool) -> str:
+def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
     kind = ' class="now"' if chosen else ""
+    said = f'<button type="button" data-method="{esc(name)}">{esc(label)}</button>'
     if estimate is None:
         return (
-            f'<tr{kind} title="{esc(why)}"><th scope="row">{esc(name)}</th>'
+            f'<tr{kind} title="{esc(why)}"><th scope="row">{said}</th>'
             f'<td colspan="4" class="quiet">{esc(why)}</td></tr>'
         )
     verdict = estimate.verdict
     return (
-        f'<tr{kind}><th scope="row">{esc(name)}</th>'
+        f'<tr{kind}><th scope="row">{said}</th>'
         f'<td title="{thousands(estimate.trainable_parameters)}">'
         f"{esc(wording.count(estimate.trainable_parameters))}</td>"
         f'<td title="{thousands(estimate.adapter_bytes)} bytes">'
@@ -319,8 +297,14 @@ def _method_row(name: str, estimate, why: str, chosen: bool) -> str:
     )
 
 
-def sources(estimate, remarks: Sequence[str] = ()) -> str:
-    """Where the numbers come from, term by term."""
+def sources(
+    estimate, remarks: Sequence[str] = (),
+    checks: Sequence[tuple[str, str, int, int, str]] = (),
+) -> str:  # fmt: skip
+    """Where the numbers come from, term by term, and how estimates met figures from elsewhere.
+
+    `checks` are (what, source, its bytes, the estimate's bytes, what it assumes).
+    """
     rows = "".join(
         f'<tr><th scope="row">{esc(term.name)}</th><td>{thousands(term.bytes)}</td>'
         f"<td>{esc(term.formula)}<small>{esc(term.as_dict()['source'])}</small></td></tr>"
@@ -331,5 +315,21 @@ def sources(estimate, remarks: Sequence[str] = ()) -> str:
         "<details class='sources'><summary>Where the numbers come from</summary>"
         f"<ul>{said}</ul><table class='modules'><thead><tr><th scope='col'>Term</th>"
         f"<th scope='col'>Bytes</th><th scope='col'>Formula and source</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></details>"
+        f"<tbody>{rows}</tbody></table>{_checked(checks)}</details>"
+    )
+
+
+def _checked(checks: Sequence[tuple[str, str, int, int, str]]) -> str:
+    if not checks:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{esc(what)}</th><td>{esc(wording.size(peak))}</td>'
+        f"<td>{esc(wording.size(found))}</td><td>{100 * (found / peak - 1):+.0f} %</td>"
+        f"<td>{esc(source)}<small>{esc(assumes)}</small></td></tr>"
+        for what, source, peak, found, assumes in checks
+    )
+    return (
+        "<table class='modules checks'><thead><tr><th scope='col'>Known figure</th>"
+        "<th scope='col'>Known</th><th scope='col'>Estimate</th><th scope='col'>Off by</th>"
+        f"<th scope='col'>Source and assumptions</th></tr></thead><tbody>{rows}</tbody></table>"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from components.common import plural
 from studio.data.sources import sample_path
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Message
+from studio.scoring.rows import asked_of
 from studio.workspace import new_id
 
 if TYPE_CHECKING:
@@ -75,30 +75,9 @@ def load_set(studio: Studio, source: str, typed: str, limit: int) -> PromptSet:
 
 
 def _from_rows(name: str, rows: list[dict[str, Any]]) -> PromptSet:
-    pairs = [pair for pair in map(_row, rows) if pair is not None]
-    return PromptSet(name, [prompt for prompt, _ in pairs], [answer for _, answer in pairs])
-
-
-def _row(row: Mapping[str, Any]) -> tuple[list[Message], str | None] | None:
-    """The prompt of a row of any type, and the answer it holds."""
-    if row.get("messages"):
-        turns = [{"role": t["role"], "content": t["content"] or ""} for t in row["messages"]]
-        at = next((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))
-        answer = turns[at]["content"] if at < len(turns) else None
-        return (turns[:at], answer) if at else None
-    prompt = row.get("prompt")
-    if not prompt:
-        return None
-    asked = (
-        _asked(prompt)
-        if isinstance(prompt, str)
-        else [{"role": turn["role"], "content": turn["content"] or ""} for turn in prompt]
-    )
-    answer = row.get("completion") or row.get("chosen") or row.get("answers")
-    if isinstance(answer, list):
-        texts = [each["content"] if isinstance(each, Mapping) else str(each) for each in answer]
-        answer = ", ".join(texts)
-    return asked, answer
+    pairs = [pair for pair in map(asked_of, rows) if pair is not None]
+    answers = [", ".join(references) or None for _, references in pairs]
+    return PromptSet(name, [prompt for prompt, _ in pairs], answers)
 
 
 def _asked(text: str) -> list[Message]:

@@ -36,6 +36,8 @@ class TrainHandles:
     """The id of the run that this page started last."""
     viewing: gr.State
     """The id of the run in view; empty while there is none."""
+    recipe: gr.Textbox
+    """The form's recipe as YAML, always current."""
     compare: gr.Button
     """Pressed to compare the run in view (`viewing`) with its base; there once it left weights."""
 
@@ -93,7 +95,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     opening.change(guard(fill), {opening}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
     _endpoints(studio)
-    return TrainHandles(opening, left.start, left.started, right.viewing, right.compare)
+    return TrainHandles(opening, left.start, left.started, right.viewing, left.yaml, right.compare)
 
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:

@@ -10,6 +10,7 @@ import gradio as gr
 from components import compare_tab, data_tab, guide, shell, train_tab
 from components.common import QUIET, Shell, guard
 from components.work import Work
+from studio.recipe import Recipe
 from studio.workspace import new_id
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     def use_in_training(wanted: Any) -> tuple[Any, Any]:
         return train_tab.ask(knobs=calculator.current_choices(wanted)), place.go("train")
 
+    def count_recipe(text: str) -> Any:
+        return calculator.fill(Recipe.from_yaml(text))
+
+    calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
         guard(use_in_training), calculator.wanted, [train.opening, place.tabs], **QUIET
     )

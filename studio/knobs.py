@@ -208,8 +208,9 @@ class Knobs(BaseModel):
     center_rewards_coefficient: float | None = _knob(
         None, "Pull of the mean reward towards zero (0.01 is usual).",
         "objective", "Centre rewards", "reward", ge=0)
-    precompute_ref_log_probs: bool = _knob(
-        False, "Score the reference once before training; kept for later runs on the same data.",
+    precompute_ref_log_probs: bool | None = _knob(
+        None, "Score the reference once before training, and keep the scores for later runs on the "
+        "same data; by default where there is more than one pass.",
         "objective", "Reference scored once", "dpo kto")
 
     # --- precision and memory

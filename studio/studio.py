@@ -18,9 +18,10 @@ from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
+from studio.scoring import ScoreRequest, Scoring
 from studio.training.rows import check_fit, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
-from studio.worker import Worker
+from studio.worker import Future, Worker
 from studio.workspace import Workspace
 
 
@@ -179,6 +180,31 @@ class Studio:
         if len(elsewhere) < len(request.columns):
             self.worker.submit(generation)
         return generation
+
+    def score(self, request: ScoreRequest) -> Scoring:
+        """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
+        scoring = Scoring(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.scoring.measure import score
+
+            score(scoring, pool, self.runs)
+
+        self.worker.submit(work)
+        return scoring
+
+    def read_answer(
+        self, columns: Sequence[Column], prompt: list[Message] | str,
+        answer: str | tuple[int, ...], raw: bool = False,
+    ) -> Future:  # fmt: skip
+        """An answer token by token under every column; `result()` is an `AnswerReading`."""
+
+        def work(pool: Any) -> Any:
+            from studio.scoring.tokens import read_answer
+
+            return read_answer(columns, prompt, answer, pool, self.runs, raw)
+
+        return self.worker.submit(work)
 
     def compare(
         self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None

@@ -1,5 +1,13 @@
-/* Compare: arrow keys page through a prompt set while no field has the focus. */
+/* Compare: arrow keys page through a prompt set while no field has the focus; answers are copied. */
 (() => {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    navigator.clipboard.writeText(button.dataset.copy).then(() => {
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    }, () => { button.textContent = "Not allowed here"; });
+  });
   const typing = (node) =>
     node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) ||
       ["slider", "tab", "option"].includes(node.getAttribute("role")));

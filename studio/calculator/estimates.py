@@ -210,7 +210,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "max_length": recipe.max_length,
         "activation_checkpointing": recipe.activation_checkpointing,
         "attn_implementation": recipe.attn_implementation,
-        "precompute_ref_log_probs": recipe.precompute_ref_log_probs,
+        "precompute_ref_log_probs": bool(recipe.precompute_ref_log_probs),
         "packing": recipe.packing,
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,

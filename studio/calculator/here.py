@@ -6,21 +6,25 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from studio.calculator import lengths
 from studio.calculator.cards import THIS_MACHINE
-from studio.calculator.estimates import Estimate, estimate_recipe
-from studio.calculator.lengths import Lengths
-from studio.calculator.measured import earlier_speed
 from studio.data import SAMPLES, PrepareOptions
 from studio.data.sources import sample_path
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.calculator.estimates import Estimate
+    from studio.calculator.lengths import Lengths
+
+SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
+"""The shipped samples that are trained on, and the type of their rows."""
 
 
 def estimate_here(studio: Studio, recipe: Any, card: str | None = None) -> Estimate:
     """Estimate a recipe with what this workspace knows; the speed of earlier runs is for this
     machine only."""
+    from studio.calculator.estimates import estimate_recipe
+    from studio.calculator.measured import earlier_speed
+
     speed = earlier_speed(studio.runs.list(), recipe) if card in (None, THIS_MACHINE) else None
     return estimate_recipe(
         recipe,
@@ -32,6 +36,8 @@ def estimate_here(studio: Studio, recipe: Any, card: str | None = None) -> Estim
 
 def dataset_lengths(studio: Studio, recipe: Any) -> Lengths | None:
     """What the recipe's training rows measure, or None for a dataset that is not prepared."""
+    from studio.calculator import lengths
+
     name = recipe.dataset_name
     asked: dict[str, Any] = {
         "completion_only_loss": recipe.completion_only_loss,
@@ -48,12 +54,9 @@ def dataset_lengths(studio: Studio, recipe: Any) -> Lengths | None:
             )
     if name in SAMPLES:
         return lengths.of_rows(
-            partial(_sample_rows, name), name, _SAMPLE_TYPES.get(name, ""), model, **asked
+            partial(_sample_rows, name), name, SAMPLE_TYPES.get(name, ""), model, **asked
         )
     return None
-
-
-_SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
 
 
 def _sample_rows(alias: str) -> list[dict[str, Any]]:

@@ -48,10 +48,12 @@ def span(low: float, high: float) -> str:
 
 
 def money(low: float, high: float) -> str:
-    """`0.12 to 0.31`, `about 2.40`, `under 0.01`, in the rate's own money."""
+    """`0.12 to 0.31`, `about 2.40`, `up to 0.03`, in the rate's own money."""
     if high < 0.01:
         return "under 0.01"
     first, last = f"{low:,.2f}", f"{high:,.2f}"
+    if low < 0.01:
+        return f"up to {last}"
     return f"about {last}" if first == last else f"{first} to {last}"
 
 

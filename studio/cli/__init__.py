@@ -22,7 +22,7 @@ import typer.main
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
 
 from studio import __version__
-from studio.cli import calc, data, generate, hardware, labels, serve, train
+from studio.cli import calc, data, generate, hardware, labels, score, serve, train
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
@@ -43,7 +43,18 @@ class _InOrder(typer.core.TyperGroup):
     """Lists the commands in the order of the loop, not the commands first and the groups last."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        order = ("app", "data", "calc", "train", "runs", "generate", "pairs", "labels", "hardware")
+        order = (
+            "app",
+            "data",
+            "calc",
+            "train",
+            "runs",
+            "generate",
+            "score",
+            "pairs",
+            "labels",
+            "hardware",
+        )
         return sorted(super().list_commands(ctx), key=order.index)
 
 
@@ -66,6 +77,9 @@ app.add_typer(train.app, name="runs")
 app.command("generate", epilog=example("generate --run pocket-sft --prompts questions.txt"))(
     generate.generate
 )
+app.command(
+    "score", epilog=example("score --run pocket-sft --data pocket-questions --metrics contains")
+)(score.score)
 app.add_typer(generate.app, name="pairs")
 app.add_typer(labels.app, name="labels")
 app.command("hardware", epilog=example("hardware --json"))(hardware.hardware)

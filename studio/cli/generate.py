@@ -52,7 +52,7 @@ def generate(
     Both stand side by side, from one copy of the weights.
     """
     asked = _asked(prompts, prompt, limit)
-    sampling = _sampling(
+    sampling = sampling_of(
         temperature=temperature,
         top_p=top_p,
         top_k=top_k,
@@ -102,7 +102,7 @@ def make(
 ) -> None:
     """Let two models answer the same prompts, and queue the pairs for blind labelling."""
     asked = _asked(prompts, prompt, limit)
-    sampling = _sampling(
+    sampling = sampling_of(
         temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
     )
     with Terminal(as_json) as out:
@@ -150,7 +150,8 @@ def _asked(
     return asked[:limit]
 
 
-def _sampling(**values: Any) -> Sampling:
+def sampling_of(**values: Any) -> Sampling:
+    """Sampling from options; a sentence names the option that is out of range."""
     from pydantic import ValidationError
 
     from studio.generation.request import Sampling

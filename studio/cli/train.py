@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -171,6 +172,22 @@ def resume(run: RunName, as_json: Json = False) -> None:
     """Go on with a stopped, interrupted or failed run, here, from its last checkpoint."""
     with Terminal(as_json) as out:
         _finish(out, out.studio.resume(run))
+
+
+@app.command("export", epilog=example("runs export pocket-sft --to trl --out exported"))
+def export(
+    run: RunName,
+    to: Annotated[str, typer.Option(help="trl (a YAML for its command line) or script.")],
+    out: Annotated[Path, typer.Option(help="A folder to write into.", file_okay=False)],
+    as_json: Json = False,
+) -> None:
+    """Write a run as plain TRL with its rows and model; it needs no studio then."""
+    with Terminal(as_json) as terminal:
+        from studio.training.export import export as write
+
+        studio = terminal.studio
+        files = write(studio.runs.get(run), studio.runs, studio.datasets, to, out)
+        terminal.result({"files": [str(path) for path in files]}, str(files[0]))
 
 
 def _as_dict(run: Run) -> dict[str, Any]:

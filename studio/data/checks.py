@@ -24,11 +24,15 @@ _SIDES = {"chosen", "rejected", "completion", "text"}
 def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
     """Everything a converted row shows about itself; `text` is its `whole_text`, if at hand."""
     found: list[Finding] = []
-    found.extend(_empties(row, type))
     if type == "conversational":
-        found.extend(_conversation(row["messages"]))
-    elif isinstance(row.get("prompt"), list):
-        found.extend(_prompt(row["prompt"]))
+        turns = row["messages"]
+        if not all(turn["content"].strip() for turn in turns):
+            found.extend(_empties(row, type))
+        found.extend(_told_by_roles(turns))
+    else:
+        found.extend(_empties(row, type))
+        if isinstance(row.get("prompt"), list):
+            found.extend(_prompt(row["prompt"]))
     if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
         found.append(("equal_sides", "Chosen and rejected are the same text.", "rejected", "error"))
     if _worth_a_look(whole_text(row) if text is None else text):
@@ -39,6 +43,8 @@ def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
 
 def whole_text(row: Row) -> str:
     """All that a row says, a text a line; tools and provenance are not said."""
+    if len(row) == 1 and "messages" in row:
+        return "\n".join([turn["content"] for turn in row["messages"]])
     return "\n".join([text for name, text in texts_of(row) if name not in ("tools", "provenance")])
 
 
@@ -115,6 +121,22 @@ def _empties(row: Row, type: str) -> Iterator[Finding]:
 
 def _said(turn: Row) -> bool:
     return bool(turn.get("content", "").strip() or turn.get("tool_calls"))
+
+
+_ORDERS: dict[str, list[Finding]] = {}
+"""What the order of roles tells: the same few orders come again and again."""
+
+
+def _told_by_roles(messages: list[Row]) -> list[Finding]:
+    if len(messages) > 16 or any(len(turn) > 2 for turn in messages):
+        return list(_conversation(messages))
+    order = " ".join([turn["role"] for turn in messages])
+    told = _ORDERS.get(order)
+    if told is None:
+        told = list(_conversation(messages))
+        if len(_ORDERS) < 1000:
+            _ORDERS[order] = told
+    return told
 
 
 def _conversation(messages: list[Row]) -> Iterator[Finding]:

@@ -59,7 +59,10 @@ def sign(texts: list[str]) -> np.ndarray:
     padded = np.frombuffer(joined + bytes(16), np.uint8)
     data = padded[:-16]
     first = data != 0
-    first[1:] &= (data[:-1] == 0) | ((data[1:] >= 0xE3) & (data[1:] < 0xF8))
+    begins = ~first[:-1]
+    if not all(text.isascii() for text in texts):
+        begins |= (data[1:] >= 0xE3) & (data[1:] < 0xF8)
+    first[1:] &= begins
     starts = np.flatnonzero(first)
     eights = np.ndarray((len(padded) - 7,), "<u8", padded, strides=(1,))
     hashes = _mixed(eights[starts] * _STEP ^ (eights[starts + 8] & _HALF))

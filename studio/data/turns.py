@@ -13,6 +13,7 @@ Message = dict[str, Any]
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
+_SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
 
 
@@ -142,25 +143,16 @@ def to_messages(value: Any, field: str) -> list[Message]:
         raise RowError("empty_field", f'"{field}" has no turns.', field)
     messages: list[Message] = []
     for at, turn in enumerate(value, 1):
-        plain = _plain_turn(turn)
-        if plain is None:
-            messages.extend(_turn_messages(turn, at, field))
-        else:
-            messages.append(plain)
-    return messages
-
-
-def _plain_turn(turn: Any) -> Message | None:
-    """The quick way for what most files hold: a known role, a text, and nothing else."""
-    if type(turn) is dict and len(turn) == 2:
-        role, text = turn.get("role"), turn.get("content")
-        if role is None:
+        if type(turn) is dict and len(turn) == 2:
+            # the quick way for what most files hold: a known role, a text, and nothing else
             role, text = turn.get("from"), turn.get("value")
-        if type(text) is str and type(role) is str:
-            known = ROLES.get(role)
-            if known is not None and known != "tool_call":
-                return {"role": known, "content": text}
-    return None
+            if role is None:
+                role, text = turn.get("role"), turn.get("content")
+            if type(text) is str and type(role) is str and role in _SPEAKERS:
+                messages.append({"role": _SPEAKERS[role], "content": text})
+                continue
+        messages.extend(_turn_messages(turn, at, field))
+    return messages
 
 
 def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:

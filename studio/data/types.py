@@ -95,7 +95,9 @@ class RowError(Exception):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: a million of them are made, and frozen ones take thrice as long
 class RawRow:
     """One record as its file holds it; `error` is set where the record could not be read."""
 

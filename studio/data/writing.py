@@ -19,7 +19,7 @@ from studio.data.sources import Source
 from studio.data.types import Progress
 from studio.errors import DataError, WorkspaceError
 
-_PARQUET: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
+_PARQUET: dict[str, Any] = {"compression": "snappy", "use_dictionary": False}
 """Texts differ from row to row, so a dictionary of them is only work."""
 
 

@@ -175,7 +175,7 @@ def _living(plan: Plan, run: Run, pool: ModelPool, runs: RunStore) -> Lane:
 
 def checkpoint_folder(run: Run, step: int | str) -> Any:
     """A complete checkpoint of a run by its step; a sentence names the ones there are."""
-    steps = checkpoint_steps(run)
+    steps = checkpoints.steps(run.checkpoints)
     if step not in steps:
         kept = ", ".join(f"{each:,}" for each in steps) or "none"
         raise ConfigError(f"{run.name} has no checkpoint at step {step}; it keeps {kept}.")
@@ -185,14 +185,3 @@ def checkpoint_folder(run: Run, step: int | str) -> Any:
             "base's weights while it trains. Compare the finished run."
         )
     return run.checkpoints / f"checkpoint-{step}"
-
-
-def checkpoint_steps(run: Run) -> list[int]:
-    """Steps of a run's complete checkpoints, oldest first."""
-    if not run.checkpoints.is_dir():
-        return []
-    return sorted(
-        checkpoints.step_of(path)
-        for path in run.checkpoints.iterdir()
-        if checkpoints.step_of(path) >= 0 and checkpoints.is_complete(path)
-    )

@@ -40,19 +40,25 @@ def bootstrap_mean(
     (Efron and Tibshirani 1993, chapters 8 and 13). None where nothing was scored.
     """
     kept = [cluster for cluster in clusters if len(cluster)]
-    if not kept:
+    return bootstrap_ratio([math.fsum(c) for c in kept], [len(c) for c in kept], repeats, seed)
+
+
+def bootstrap_ratio(
+    totals: Sequence[float], sizes: Sequence[float], repeats: int = REPEATS, seed: int = 0
+) -> Estimate | None:
+    """sum(totals) / sum(sizes) over independent units, with a percentile bootstrap over units."""
+    sums, weights = np.asarray(totals, dtype=float), np.asarray(sizes, dtype=float)
+    if not len(sums) or weights.sum() <= 0:
         return None
-    sums = np.array([math.fsum(cluster) for cluster in kept])
-    sizes = np.array([len(cluster) for cluster in kept], dtype=float)
     draw = np.random.default_rng(seed)
     means = np.empty(repeats)
-    step = max(1, 2_000_000 // len(kept))  # a few tens of megabytes at a time
+    step = max(1, 2_000_000 // len(sums))  # a few tens of megabytes at a time
     for start in range(0, repeats, step):
-        shape = (min(step, repeats - start), len(kept))
-        chosen = draw.integers(len(kept), size=shape)
-        means[start : start + shape[0]] = sums[chosen].sum(1) / sizes[chosen].sum(1)
+        shape = (min(step, repeats - start), len(sums))
+        chosen = draw.integers(len(sums), size=shape)
+        means[start : start + shape[0]] = sums[chosen].sum(1) / weights[chosen].sum(1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(sums.sum() / sizes.sum()), float(low), float(high), len(kept))
+    return Estimate(float(sums.sum() / weights.sum()), float(low), float(high), len(sums))
 
 
 def votes_to_settle(wins: int, losses: int) -> int | None:

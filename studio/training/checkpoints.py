@@ -56,6 +56,15 @@ def newest(folder: Path) -> Path | None:
     return max(found, key=step_of, default=None)
 
 
+def steps(folder: Path) -> list[int]:
+    """Steps of the complete checkpoints under a run's `checkpoints/`, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        step for path in folder.iterdir() if (step := step_of(path)) >= 0 and is_complete(path)
+    )
+
+
 def sweep(folder: Path) -> None:
     """Remove what a crash left half-written, so that it can neither count nor fill the disk."""
     if not folder.is_dir():

@@ -17,7 +17,7 @@ from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
 from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
-from studio.training import checkpoints, trainers
+from studio.training import checkpoints, exhaustion, trainers
 from studio.training.callbacks import Progress, Samples
 from studio.training.objectives import OBJECTIVES
 from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
@@ -25,6 +25,7 @@ from studio.training.runs import EventLog, Run, RunStore
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48
+_KEPT = 2  # checkpoints a run always has room for before it begins
 
 
 def execute(
@@ -49,20 +50,13 @@ def execute(
         state = "stopped"
     except StudioError as problem:
         error = str(problem)
-    except torch.OutOfMemoryError:
-        error = (
-            "The device ran out of memory. Halve per_device_train_batch_size and double "
-            "gradient_accumulation_steps, turn on activation_checkpointing, or shorten max_length."
-        )
     except OSError as problem:
         error = f"The disk refused a write: {problem.strerror or problem}. Free some space; resume."
     except Exception as problem:  # a fault of ours or a library's: never lose the run to it
-        (run.folder / "error.log").write_text(traceback.format_exc(), encoding="utf-8")
-        first = (str(problem).splitlines() or [""])[0]
-        error = (
-            f"The run broke off with {type(problem).__name__}: {first} "
-            "The full report is error.log in the run's folder."
-        )
+        if exhaustion.is_exhaustion(problem):
+            error = _say_exhausted(run, events)
+        else:
+            error = _say_broken(run, problem)
     finally:
         pool.training = None
         store.clear_stop(run)
@@ -75,6 +69,21 @@ def execute(
         )  # fmt: skip
         release_memory()
     return run
+
+
+def _say_exhausted(run: Run, events: EventLog) -> str:
+    found = exhaustion.explain(run.recipe)
+    events.write("memory", term=found.term, changes=found.changes)
+    return found.sentence
+
+
+def _say_broken(run: Run, problem: Exception) -> str:
+    (run.folder / "error.log").write_text(traceback.format_exc(), encoding="utf-8")
+    first = (str(problem).splitlines() or [""])[0]
+    return (
+        f"The run broke off with {type(problem).__name__}: {first} "
+        "The full report is error.log in the run's folder."
+    )
 
 
 def _train(
@@ -104,7 +113,14 @@ def _train(
     progress = Progress(run, store, events, serve)
     events.write("phase", text=f"tokenising {len(train):,} rows")
     trainer = trainers.build(
-        recipe, resident, parent, train, evaluation, run.checkpoints, [progress]
+        recipe,
+        resident,
+        parent,
+        train,
+        evaluation,
+        run.checkpoints,
+        [progress],
+        store.workspace.cache / "references",
     )
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
@@ -114,6 +130,7 @@ def _train(
         trainer.add_callback(Samples(events, ask, every))
     if store.stop_asked(run):
         raise Cancelled("The run was stopped before its first step.")
+    checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
     if resume is not None:
         events.write("resume", step=checkpoints.step_of(resume))
     pool.training = (run.id, trainer.model)

@@ -15,13 +15,15 @@ from typing import Any
 
 from peft import PeftModel
 from peft.optimizers import create_loraplus_optimizer
+from safetensors import SafetensorError
 from transformers import TrainerCallback
 from transformers.trainer_utils import rotate_checkpoints
 from trl.trainer import utils as trl_utils
 
-from studio.errors import TrainingError
+from studio.errors import StudioError, TrainingError, WorkspaceError
 from studio.recipe import Recipe
 from studio.training import checkpoints
+from studio.training.references import ReferenceCache
 
 _BESIDE_WEIGHTS = 8 << 20  # bytes of a checkpoint's tokenizer, states and card
 
@@ -46,6 +48,7 @@ class Ours:
     """Mixed in before a TRL trainer (see `ours`)."""
 
     recipe: Recipe
+    references: ReferenceCache | None = None
     args: Any
     state: Any
     model: Any
@@ -60,6 +63,12 @@ class Ours:
     def compute_ref_log_probs(self, *args: Any, **kwargs: Any) -> Any:
         with compact_head():
             return super().compute_ref_log_probs(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        def scored() -> Any:
+            return super(Ours, self)._precompute_ref_logps(dataset, name, batch_size)  # pyright: ignore[reportAttributeAccessIssue]
+
+        return self.references.fill(dataset, scored) if self.references else scored()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """One batch; raises at the very step whose loss is no number, before weights move."""
@@ -111,6 +120,8 @@ class Ours:
             if self.args.should_save:
                 checkpoints.make_sure_it_fits(Path(self.args.output_dir), self.checkpoint_bytes())
             super()._save_checkpoint(model, trial)  # pyright: ignore[reportAttributeAccessIssue]
+        except (OSError, RuntimeError, SafetensorError) as problem:
+            raise self._unsaved(problem) from problem
         finally:
             self.args.save_total_limit = keep
         self.accelerator.wait_for_everyone()
@@ -121,6 +132,20 @@ class Ours:
                 output_dir=self.args.output_dir, save_total_limit=keep,
                 best_model_checkpoint=self.state.best_model_checkpoint, use_mtime=True,
             )  # fmt: skip
+
+    def _unsaved(self, problem: Exception) -> StudioError:
+        """What to say of a checkpoint that could not be written; what is half there goes."""
+        if isinstance(problem, StudioError):
+            return problem
+        folder = Path(self.args.output_dir)
+        checkpoints.sweep(folder)
+        kept = checkpoints.newest(folder)
+        last = f"step {checkpoints.step_of(kept)}'s is kept" if kept else "there is none before it"
+        first = (str(problem).splitlines() or [type(problem).__name__])[0]
+        return WorkspaceError(
+            f"The checkpoint of step {self.state.global_step} could not be written ({first}); "
+            f"{last}. Free some space on the disk, then resume."
+        )
 
 
 class RankBudget(TrainerCallback):
@@ -134,6 +159,6 @@ class RankBudget(TrainerCallback):
 
 
 @functools.cache
-def ours(trainer: type) -> type:
+def ours(trainer: type) -> Any:
     """A TRL trainer with the studio's mixin in front."""
     return type(f"Studio{trainer.__name__}", (Ours, trainer), {})

@@ -15,10 +15,11 @@ from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints, starting
+from studio.training import checkpoints, exhaustion, starting
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
+from studio.training.references import ReferenceCache, reference_key
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
@@ -29,7 +30,13 @@ _LISTS = ("loss_weights",)
 
 
 def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
-    """TRL's config of the objective: every knob of the recipe that it knows, by the same name."""
+    """TRL's config of the objective."""
+    _, config = OBJECTIVES[recipe.objective].classes()
+    return config(output_dir=str(folder), **settings(recipe, rows, has_eval))
+
+
+def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
+    """What TRL's config is given: every knob of the recipe that it knows, by the same name."""
     _, config = OBJECTIVES[recipe.objective].classes()
     known = {field.name for field in dataclasses.fields(config)}
     values = {
@@ -41,9 +48,10 @@ def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
         losses = list(recipe.loss_type)
         values["loss_type"] = losses if recipe.objective == "dpo" else losses[0]
     steps = planned_steps(recipe, rows)
+    if "precompute_ref_log_probs" in known:
+        values["precompute_ref_log_probs"] = scores_ahead(recipe)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
     values |= {
-        "output_dir": str(folder),
         "per_device_eval_batch_size": recipe.per_device_train_batch_size,
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
         "logging_first_step": True,
@@ -53,7 +61,7 @@ def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
         "gradient_checkpointing": recipe.activation_checkpointing,
         "activation_checkpointing": recipe.activation_checkpointing,
     }
-    return config(**values)
+    return values
 
 
 def _device_settings(recipe: Recipe) -> dict[str, Any]:
@@ -88,6 +96,13 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def scores_ahead(recipe: Recipe) -> bool:
+    """Whether the reference is scored once before training: it pays from the second pass on."""
+    if recipe.precompute_ref_log_probs is not None:
+        return recipe.precompute_ref_log_probs
+    return recipe.num_train_epochs > 1 and recipe.max_steps < 0
+
+
 def planned_steps(recipe: Recipe, rows: int) -> int:
     """Optimizer steps that a recipe takes over so many rows (one process, no packing)."""
     if recipe.max_steps > 0:
@@ -100,15 +115,16 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
+    references: Path | None = None,
 ) -> Any:  # fmt: skip
-    """A ready trainer of the recipe's objective.
+    """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
     """
     trainer_class, _ = OBJECTIVES[recipe.objective].classes()
     start = starting.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
-    settings: dict[str, Any] = {
+    given: dict[str, Any] = {
         "model": start.model,
         "args": arguments(recipe, folder, len(train), evaluation is not None),
         "train_dataset": train,
@@ -118,14 +134,21 @@ def build(
         "peft_config": start.config,
     }
     if start.reference is not None:
-        settings["ref_model"] = start.reference
+        given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
-    try:
-        trainer = ours(trainer_class)(**settings)
-    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
-        raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
+    kind = ours(trainer_class)
+    trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe
+    if references is not None:
+        key = reference_key(recipe, resident.fingerprint, parent_adapter)
+        trainer.references = ReferenceCache(references, key)
+    try:
+        trainer.__init__(**given)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        if exhaustion.is_exhaustion(error):
+            raise
+        raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     _mend(trainer, recipe, resident)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))
@@ -169,12 +192,12 @@ def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) 
     """
     name = "adapter" if recipe.uses_adapter else "model"
     temporary = run_folder / f".{name}.part"
-    settings: dict[str, Any] = {}
+    how: dict[str, Any] = {}
     if recipe.uses_adapter:
-        settings["selected_adapters"] = ["default"]
+        how["selected_adapters"] = ["default"]
     if METHODS[recipe.method].moves_base:
-        settings["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
-    trainer.model.save_pretrained(str(temporary), **settings)
+        how["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
+    trainer.model.save_pretrained(str(temporary), **how)
     tokenizer.save_pretrained(temporary)
     _replace(temporary, run_folder / name)
 

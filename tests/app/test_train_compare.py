@@ -9,7 +9,8 @@ import pytest
 
 from components import compare_tab, train_choices, train_tab
 from components.common import Session, Shell
-from components.comparison import Chat, Side, Turn, to_label, vote
+from components.comparison import Side, to_label
+from components.conversation import Chat, Turn, vote
 from studio import Recipe
 from studio.generation.request import Answer, Sampling
 from studio.studio import Studio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.unit.training.conftest import preference_rows, sft_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 24
+KILLS = int(os.environ.get("STUDIO_KILLS", "1"))
 
 
 def shell(home: Path, *words: str) -> subprocess.Popen[str]:
@@ -53,6 +55,7 @@ def losses(run: Run) -> dict[int, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["sft", "dpo"])
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
+    """Once in `make test`; `make test-kills` does it at twenty random points."""
     rows = sft_rows(60) if objective == "sft" else preference_rows(60)
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,25 +63,32 @@ def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path)
     whole = finish(shell(home, *train_words(objective, data)))
     store = RunStore(Workspace(home))
 
-    process = shell(home, *train_words(objective, data))
-    killed = kill_after(process, store, whole["run_id"], step=10)
-    assert store.get(killed).state == "interrupted"
+    expected = losses(store.get(whole["run_id"]))
+    chance = random.Random(7)
+    for _ in range(KILLS):
+        seen = {run.id for run in store.list()}
+        process = shell(home, *train_words(objective, data))
+        at = chance.randint(5, STEPS - 8)
+        killed = kill_after(process, store, seen, at, chance.uniform(0, 0.05))
+        assert store.get(killed).state == "interrupted"
+        resumed = finish(shell(home, "runs", "resume", killed, "--json"))
+        assert (resumed["state"], resumed["steps"]) == ("finished", STEPS)
+        events = store.get(killed).events()[0]
+        assert any(event["kind"] == "resume" and event["step"] >= 4 for event in events)
+        got = losses(store.get(killed))
+        assert got.keys() == expected.keys()
+        assert all(got[step] == pytest.approx(expected[step], abs=1e-6) for step in expected)
 
-    resumed = finish(shell(home, "runs", "resume", killed, "--json"))
-    assert (resumed["state"], resumed["steps"]) == ("finished", STEPS)
-    events = store.get(killed).events()[0]
-    assert any(event["kind"] == "resume" and event["step"] >= 4 for event in events)
-    expected, got = losses(store.get(whole["run_id"])), losses(store.get(killed))
-    assert got.keys() == expected.keys()
-    assert all(got[step] == pytest.approx(expected[step], abs=1e-6) for step in expected)
 
-
-def kill_after(process: subprocess.Popen[str], store: RunStore, other: str, step: int) -> str:
-    """Kill the process once its run has logged a step; the run's id."""
+def kill_after(
+    process: subprocess.Popen[str], store: RunStore, others: set[str], step: int, wait: float
+) -> str:
+    """Kill the process a moment after its run has logged a step; the run's id."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         for run in store.list():
-            if run.id != other and max(losses(run), default=0) >= step:
+            if run.id not in others and max(losses(run), default=0) >= step:
+                time.sleep(wait)
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
                 return run.id

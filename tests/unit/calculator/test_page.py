@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import calculator_tab, calculator_views, drawing
+from components import calculator_tab, calculator_tree, calculator_views, drawing
 from components.calculator_choices import Choices
+from studio import Studio
 from studio.calculator import estimate, matrix, suggestions
+from studio.calculator.methods import METHODS
 from studio.errors import ConfigError, ModelError
 from studio.recipe import Recipe
 from tests.unit.calculator.conftest import TINY
@@ -17,10 +19,23 @@ from tests.unit.calculator.conftest import TINY
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
 
 
-@pytest.fixture
-def choices():
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    here = Studio(tmp_path_factory.mktemp("home"))
+    yield here
+    here.close()
+
+
+@pytest.fixture(scope="module")
+def choices(studio):
     with gr.Blocks():
-        return Choices()
+        return Choices(studio)
+
+
+def view(choices, **changes):
+    """The right column for the form as it opens, with changes; no dataset unless named."""
+    asked = chosen(choices, **({"dataset": ""} | changes))
+    return calculator_views.model_view(choices.studio, asked)
 
 
 def chosen(choices, **changes):
@@ -31,36 +46,51 @@ def chosen(choices, **changes):
 
 
 def test_the_form_opens_on_the_workshops_model(choices):
-    html, offered = calculator_views.model_view(chosen(choices))
+    html, offered = view(choices)
     assert "1.53 M" in html and "0.139 %" in html and "13.91 %" in html
     assert "1,531,904 of 1,101,580,288 parameters (0.1391 %)" in html
     assert offered == ()
 
 
 def test_changes_offered_are_the_settings_behind_the_buttons(choices):
-    html, offered = calculator_views.model_view(
-        chosen(choices, model="mistralai/Mistral-7B-Instruct-v0.3")
-    )
+    html, offered = view(choices, model="mistralai/Mistral-7B-Instruct-v0.3")
     assert 'data-change="0"' in html
     updates = dict(zip(choices.fields, choices.filled(dict(offered[0])), strict=True))
     assert updates["activation_checkpointing"]["value"] is True
     assert "value" not in updates["model"]
 
 
-@pytest.mark.parametrize("method", ["lora", "qlora", "dora", "full", "rslora"])
-def test_choices_become_a_valid_recipe(choices, method):
+@pytest.mark.parametrize("method", METHODS)
+def test_every_counted_method_becomes_a_valid_recipe_and_comes_back(choices, method):
     wanted = choices.as_recipe(chosen(choices, method=method))
-    assert wanted is not None
     recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
     assert recipe.model_name_or_path == TINYLLAMA
+    updates = dict(zip(choices.fields, choices.filled(calculator_tab.ask(recipe)), strict=True))
+    assert updates["method"]["value"] == method
+    assert updates["dataset"]["value"] == "pocket-sft"
+    if "lora_r" in chosen(choices, method=method):
+        assert updates["lora_r"]["value"] == 8
 
 
-@pytest.mark.parametrize("method", ["vera", "ia3", "prompt_tuning", "adalora"])
-def test_every_counted_method_can_be_trained(choices, method):
-    wanted = choices.as_recipe(chosen(choices, method=method))
-    assert wanted is not None
-    assert Recipe.defaults(wanted["objective"], method).with_(**wanted).method == method
-    assert calculator_views.model_view(chosen(choices, method=method))[0]
+def test_everything_chosen_goes_to_training_and_back(choices):
+    wanted = choices.as_recipe(
+        chosen(
+            choices, rank_pattern="q_proj=4, v_proj=64", lora_modules_to_save="lm_head",
+            quantization="8bit", packing=True,
+        )
+    )  # fmt: skip
+    recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
+    assert recipe.rank_pattern == {"q_proj": 4, "v_proj": 64}
+    assert recipe.lora_modules_to_save == ("lm_head",)
+    assert recipe.load_in_8bit and recipe.packing and not recipe.load_in_4bit
+    updates = dict(zip(choices.fields, choices.filled(calculator_tab.ask(recipe)), strict=True))
+    assert updates["rank_pattern"]["value"] == "q_proj=4, v_proj=64"
+    assert (updates["method"]["value"], updates["quantization"]["value"]) == ("lora", "8bit")
+
+
+def test_data_of_another_kind_stays_behind(choices):
+    assert "dataset_name" in choices.as_recipe(chosen(choices))
+    assert "dataset_name" not in choices.as_recipe(chosen(choices, objective="dpo"))
 
 
 def test_a_recipe_fills_the_form(choices):
@@ -78,8 +108,40 @@ def test_targets_follow_the_model(choices):
     assert choices.targets_for("openai-community/gpt2", ["q_proj"])["value"] == ["all-linear"]
 
 
+def test_a_switch_turns_targets_on_and_off(choices):
+    assert choices.switched(TINYLLAMA, ["q_proj"], ["v_proj"]) == ["q_proj", "v_proj"]
+    assert choices.switched(TINYLLAMA, ["q_proj", "v_proj"], ["q_proj"]) == ["v_proj"]
+    without = choices.switched(TINYLLAMA, ["all-linear"], ["down_proj"])
+    assert "down_proj" not in without and len(without) == 6
+    assert choices.switched(TINYLLAMA, without, ["down_proj"]) == ["all-linear"]
+
+
+def test_the_tree_sums_what_is_counted():
+    found = estimate(TINYLLAMA, card="L4", lora_r=8, lora_target_modules=["q_proj", "v_proj"])
+    root = calculator_tree.grown(found)
+    assert (root.parameters, root.trainable) == (found.total_parameters, found.trainable_parameters)
+    html = calculator_tree.module_tree(found)
+    assert html.count('aria-checked="true"') == 2 and 'data-pick="q_proj,v_proj"' in html
+    assert "22</small>" in html
+    strip = calculator_tree.layer_strip(estimate(TINYLLAMA, card="L4", method="last_layers"))
+    assert strip.count("<i ") == 22 and "Layers 0 to 19: 0 each; layers 20 to 21" in strip
+
+
+def test_experts_are_one_switch():
+    found = estimate("mistralai/Mixtral-8x7B-Instruct-v0.1", card="H200", lora_r=8)
+    assert 'data-target="w1,w3,w2"' in calculator_tree.module_tree(found)
+
+
+def test_time_cost_and_data_are_told(choices):
+    html, _ = view(choices, dataset="pocket-sft", card="L4 24 GB", model="pocket")
+    assert "steps" in html and "at 0.8 an hour" in html
+    assert "tokens a row" in html and "own tokenizer" in html
+    html, _ = view(choices, rows=1000, mean_tokens=100, per_hour=3)
+    assert "375 steps" in html and "at 3 an hour" in html
+
+
 def test_handles_refuse_choices_that_cannot_be_used():
-    handles = calculator_tab.CalculatorHandles(*[SimpleNamespace()] * 3)
+    handles = calculator_tab.CalculatorHandles(*[SimpleNamespace()] * 4)
     with pytest.raises(ConfigError):
         handles.current_choices(None)
     assert handles.current_choices({"lora_r": 8}) == {"lora_r": 8}
@@ -87,9 +149,9 @@ def test_handles_refuse_choices_that_cannot_be_used():
 
 def test_errors_reach_the_page_as_they_are(choices):
     with pytest.raises(ModelError, match="No model is named"):
-        calculator_views.model_view(chosen(choices, model=""))
+        view(choices, model="")
     with pytest.raises(ConfigError, match="called nope"):
-        calculator_views.model_view(chosen(choices, lora_target_modules=["nope"]))
+        view(choices, lora_target_modules=["nope"])
     assert "rank is 0" in calculator_views.matrix_or_words(6, 7, 0)
 
 
@@ -98,7 +160,7 @@ def test_names_from_a_config_are_escaped(choices):
         f'"{key}": "{value}"' if isinstance(value, str) else f'"{key}": {value}'
         for key, value in TINY.items()
     ) + "}"  # fmt: skip
-    html, _ = calculator_views.model_view(chosen(choices, model=config))
+    html, _ = view(choices, model=config)
     assert "<script>" not in html and "&lt;script&gt;" in html
 
 

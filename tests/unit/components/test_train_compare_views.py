@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
-from components import compare_views, train_parts, train_views
-from components.comparison import Chat, Comparison, Side, Turn, column_choices, usual_columns
+from components import compare_set_views, compare_views, train_parts, train_views
+from components.comparison import Comparison, Side, column_choices, usual_columns
+from components.conversation import Chat, Turn
 from components.history import History
 from studio.generation.request import Answer, Sampling
 from studio.training.health import Finding
@@ -20,6 +22,7 @@ def run(**changes):
         "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
         "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
         "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
+        "live": False, "checkpoints": Path("nowhere"),
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
 
@@ -94,9 +97,9 @@ def test_models_cannot_write_markup():
     for markup in (
         compare_views.chat(chat),
         compare_views.prompts_given(turn, SIDES),
-        compare_views.set_card(comparison, 0),
-        compare_views.set_table(comparison, 0),
-        compare_views.set_summary(comparison),
+        compare_set_views.set_card(comparison, 0, True),
+        compare_set_views.set_table(comparison, 0, [0, 1]),
+        compare_set_views.set_summary(comparison),
     ):
         assert "<img" not in markup
 

@@ -16,6 +16,7 @@ from studio.errors import ConfigError
 from studio.generation import engine, lanes
 from studio.generation.request import LIVE, Column, Generation, GenerationRequest, Sampling
 from studio.models.catalog import resolve
+from studio.training import checkpoints
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
 
@@ -107,7 +108,7 @@ def test_the_run_in_progress_answers_as_of_its_last_step(studio: Studio, tmp_pat
 
 
 def test_a_checkpoint_is_a_column(studio: Studio, sft: Run) -> None:
-    assert lanes.checkpoint_steps(sft) == [2, 4]
+    assert checkpoints.steps(sft.checkpoints) == [2, 4]
     first, last, result = ask(
         studio, Column("pocket", sft.id, checkpoint=2), Column("pocket", sft.id, checkpoint=4),
         Column("pocket", sft.id),

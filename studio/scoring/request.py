@@ -1,0 +1,143 @@
+"""What to score, and the live handle of it. No torch: for pages and shells too."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.errors import Cancelled, ConfigError, did_you_mean
+from studio.generation.request import Column, Sampling
+from studio.scoring import text
+from studio.scoring.rows import CHOICES, ScoreRows, require
+
+_TAUGHT = ("prompt_completion", "conversational", "language_modeling")
+_ASKING = ("prompt_completion", "conversational", "prompt_only", "preference")
+_ANSWERED = ("prompt_completion", "conversational", "preference", "prompt_only")
+
+# name -> (rows it needs, what it says, whether more is better: None where neither is)
+METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
+    "loss": (_TAUGHT, "Mean negative log-likelihood of a trained token, in nats.", False),
+    "perplexity": (_TAUGHT, "exp(loss).", False),
+    "token_accuracy": (_TAUGHT, "Share of trained tokens that are the model's first choice.", True),
+    "preference_accuracy": (("preference",), "Share of pairs whose chosen is likelier.", True),
+    "reward_accuracy": (("preference",), "The same for implicit rewards over the base's.", True),
+    "reward_margin": (("preference",), "Mean beta x (log-ratio chosen - rejected).", True),
+    "choice_accuracy": ((CHOICES,), "Multiple choice by log-likelihood of the letter.", True),
+    "exact_match": (_ANSWERED, "The extracted answer equals a reference.", True),
+    "numeric_match": (_ANSWERED, "The extracted answer is the reference's number.", True),
+    "contains": (_ANSWERED, "The answer contains a reference.", True),
+    "regex": (_ASKING, "The answer matches --pattern.", True),
+    "rouge_l": (_ANSWERED, "ROUGE-L F1 against a reference.", True),
+    "length": (_ASKING, "Tokens in an answer.", None),
+    "repeated_4grams": (_ASKING, "Share of 4-grams that repeat within an answer.", False),
+    "distinct_2": (_ASKING, "Different bigrams among all bigrams of all answers.", True),
+    "empty_rate": (_ASKING, "Share of empty answers.", False),
+    "refusal_rate": (_ASKING, "Share of answers that begin as refusals do.", False),
+}
+FORWARD = ("loss", "perplexity", "token_accuracy")
+PREFERENCE = ("preference_accuracy", "reward_accuracy", "reward_margin")
+REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")
+GENERATED = (*REFERENCED, "regex", "length", "repeated_4grams", "distinct_2", "empty_rate",
+             "refusal_rate")  # fmt: skip
+
+
+def usual_metrics(rows: ScoreRows) -> tuple[str, ...]:
+    """What suits these rows: everything that needs no setting of its own."""
+    without = {"regex", "numeric_match", *(() if rows.answered else REFERENCED)}
+    return tuple(
+        name
+        for name, (kinds, _, _) in METRICS.items()
+        if rows.type in kinds and name not in without
+    )
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Columns, rows, metrics by name, and how the answers are made and read.
+
+    `beta` scales implicit rewards; None takes each run's own, or 0.1.
+    """
+
+    columns: tuple[Column, ...]
+    rows: ScoreRows
+    metrics: tuple[str, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    extractor: str = "text"
+    pattern: str | None = None
+    beta: float | None = None
+    batch_size: int = 16
+
+    def checked(self) -> ScoreRequest:
+        """Itself, or a `ConfigError` for what cannot be scored."""
+        if not self.columns:
+            raise ConfigError("Choose at least one column to score.")
+        if not self.metrics:
+            raise ConfigError(f"Name a metric: {', '.join(METRICS)}.")
+        for name in self.metrics:
+            if name not in METRICS:
+                raise ConfigError(
+                    f"There is no metric {name!r}.{did_you_mean(name, METRICS)} "
+                    f"Metrics: {', '.join(METRICS)}."
+                )
+            require(self.rows, METRICS[name][0], name)
+        compared = [name for name in self.metrics if name in REFERENCED]
+        if compared and not self.rows.answered:
+            raise ConfigError(
+                f"{compared[0]} needs answers to compare with, and {self.rows.name} holds none."
+            )
+        text.extractor(self.extractor)
+        if "regex" in self.metrics:
+            if not self.pattern:
+                raise ConfigError("The metric regex needs a pattern to look for (--pattern).")
+            text.pattern(self.pattern)
+        elsewhere = [each.label for each in self.columns if each.endpoint]
+        if elsewhere and set(self.metrics) - set(GENERATED):
+            raise ConfigError(
+                f"{elsewhere[0]} is served elsewhere and gives no log-likelihoods; score it on "
+                "its answers only."
+            )
+        return self
+
+
+@dataclass
+class Scoring:
+    """A live scoring: the worker fills it, pages read it, anyone may `cancel()`."""
+
+    request: ScoreRequest
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    done: int = 0
+    total: int = 0
+    what: str = "Waiting for the model"
+    started: float | None = None
+    _finished: threading.Event = field(default_factory=threading.Event, repr=False)
+    _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def cancel(self) -> None:
+        """Stop after the batch that is being computed."""
+        self._cancel.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancel.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._finished.wait(timeout)
+
+    # --- the worker's side
+
+    def expect(self, more: int) -> None:
+        self.started = self.started or time.monotonic()
+        self.total += more
+
+    def step(self, more: int, what: str) -> None:
+        """So many more are done; raises `Cancelled` once somebody pressed stop."""
+        self.done, self.what = self.done + more, what
+        if self.cancelled:
+            raise Cancelled("The scoring was stopped.")
+
+    def finish(self, result: dict[str, Any] | None = None, error: str | None = None) -> None:
+        self.result, self.error = result, error
+        self._finished.set()

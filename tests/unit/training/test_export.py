@@ -1,0 +1,86 @@
+"""A run exported to plain TRL gives the studio's losses, step for step, with no studio about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from studio import Studio
+from studio.errors import ConfigError
+from studio.training.export import export
+from studio.training.runs import Run
+from tests.unit.training.conftest import small
+from tests.unit.training.test_runs_end_to_end import logs
+
+
+def losses(folder: Path, steps: int) -> list[float]:
+    state = json.loads(
+        (folder / "result" / f"checkpoint-{steps}" / "trainer_state.json").read_text()
+    )
+    return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+
+
+def write(studio: Studio, run: Run, to: str, out: Path) -> Path:
+    return export(run, studio.runs, studio.datasets, to, out)[0]
+
+
+def start(command: list[str], folder: Path) -> None:
+    """In the exported folder, without the studio on the path."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["sft", "dpo"])
+def test_trl_gives_the_same_losses(which: str, studio: Studio, tmp_path: Path) -> None:
+    data = "facts" if which == "sft" else "taste"
+    run = studio.wait(studio.train(small(which, data, max_steps=4, save_steps=4)).id)
+    first = write(studio, run, "trl", tmp_path)
+    assert yaml.safe_load(first.read_text())["dataset_name"] == "data"
+    trl = str(Path(sys.executable).with_name("trl"))
+    start([trl, which, "--config", "recipe.yaml"], tmp_path)
+    assert losses(tmp_path, 4) == pytest.approx([e["loss"] for e in logs(run)], abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["sft", "dpo"])
+def test_the_script_gives_the_same_losses(
+    which: str, studio: Studio, sft: Run, dpo: Run, tmp_path: Path
+) -> None:
+    run = sft if which == "sft" else dpo  # the second continues the first's adapter
+    write(studio, run, "script", tmp_path)
+    start([sys.executable, "train.py"], tmp_path)
+    assert losses(tmp_path, 4) == pytest.approx([e["loss"] for e in logs(run)], abs=1e-4)
+    assert "studio" not in (tmp_path / "train.py").read_text()
+
+
+def test_what_trl_cannot_say_is_refused(studio: Studio, dpo: Run, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="choose --to script"):
+        write(studio, dpo, "trl", tmp_path)
+    with pytest.raises(ConfigError, match="trl or script"):
+        write(studio, dpo, "notebook", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "method", ["pissa", "oft", "last_layers", "full", "qlora", "prompt_tuning"]
+)
+def test_every_script_is_python(method: str, studio: Studio, tmp_path: Path) -> None:
+    recipe = small("dpo", "taste", method=method, prompt_tuning_init_text="Answer kindly")
+    run = studio.runs.create(recipe)
+    try:
+        text = write(studio, run, "script", tmp_path).read_text()
+    finally:
+        studio.stop(run.id)
+        studio.runs.delete(run.id)
+    compile(text, "train.py", "exec")
+    assert ("ref_model=" in text) == (method in ("pissa", "last_layers", "full"))

@@ -1,0 +1,174 @@
+"""Scores of real columns against transformers and TRL alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from studio import Studio
+from studio.errors import ConfigError, StudioError
+from studio.generation.request import Column, Sampling
+from studio.models.catalog import resolve
+from studio.scoring import ScoreRequest, Scoring, load_rows
+from studio.training.runs import Run
+from tests.unit.training.conftest import preference_rows, sft_rows
+
+
+def finished(scoring: Scoring) -> dict[str, Any]:
+    assert scoring.wait(120) and scoring.error is None and scoring.result is not None
+    assert scoring.done == scoring.total
+    return scoring.result
+
+
+def columns(run: Run) -> tuple[Column, ...]:
+    return Column("pocket", label="base"), Column("pocket", run.id, label=run.name)
+
+
+def stock(adapter: Path | None) -> tuple[Any, Any]:
+    location = resolve("pocket").location
+    model = AutoModelForCausalLM.from_pretrained(location, dtype=torch.float32)
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, adapter)
+    return model, AutoTokenizer.from_pretrained(location)
+
+
+def completion_logps(adapter: Path | None, prompt: Any, completion: Any) -> list[float]:
+    """Log-probabilities of a completion's tokens, one row at a time, without the studio."""
+    model, tokenizer = stock(adapter)
+    before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    whole = tokenizer.apply_chat_template(prompt + completion, tokenize=False)
+    start = len(tokenizer(before)["input_ids"])
+    ids = tokenizer(whole, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        logps = model(ids).logits.float().log_softmax(-1)[0, :-1]
+    return logps.gather(-1, ids[0, 1:, None])[start - 1 :, 0].tolist()
+
+
+def test_loss_is_that_of_stock_loading(studio: Studio, sft: Run, tmp_path: Path) -> None:
+    rows = sft_rows(5)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    metrics = ("loss", "perplexity", "token_accuracy")
+    request = ScoreRequest(columns(sft), load_rows(studio, str(path)), metrics)
+    result = finished(studio.score(request))
+    for found, adapter in zip(result["columns"], (None, sft.adapter), strict=True):
+        known = [p for r in rows for p in completion_logps(adapter, r["prompt"], r["completion"])]
+        loss = -sum(known) / len(known)
+        assert found["metrics"]["loss"]["value"] == pytest.approx(loss, abs=1e-4)
+        assert found["metrics"]["perplexity"]["value"] == pytest.approx(math.exp(loss), rel=1e-3)
+    base, tuned = (found["metrics"]["loss"] for found in result["columns"])
+    (difference,) = result["differences"]
+    change = difference["metrics"]["loss"]
+    assert change["value"] == pytest.approx(tuned["value"] - base["value"], abs=1e-6)
+    assert change["low"] <= change["value"] <= change["high"] < 0  # it learned these rows
+    assert (change["lower"], change["higher"]) == (5, 0)
+
+
+def test_preferences_and_implicit_rewards(studio: Studio, dpo: Run, tmp_path: Path) -> None:
+    rows = preference_rows(4)
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    metrics = ("preference_accuracy", "reward_accuracy", "reward_margin")
+    request = ScoreRequest(columns(dpo), load_rows(studio, str(path)), metrics)
+    result = finished(studio.score(request))
+    base, tuned = (found["metrics"] for found in result["columns"])
+    assert "reward_margin" not in base
+    sums = {
+        (side, adapter): [sum(completion_logps(adapter, r["prompt"], r[side])) for r in rows]
+        for side in ("chosen", "rejected") for adapter in (None, dpo.adapter)
+    }  # fmt: skip
+    margins = [
+        0.1 * (c - c0 - (r - r0))
+        for c, c0, r, r0 in zip(
+            sums["chosen", dpo.adapter], sums["chosen", None],
+            sums["rejected", dpo.adapter], sums["rejected", None], strict=True,
+        )
+    ]  # fmt: skip
+    assert tuned["reward_margin"]["value"] == pytest.approx(sum(margins) / 4, abs=1e-4)
+    assert tuned["reward_accuracy"]["value"] == sum(m > 0 for m in margins) / 4
+    ahead = [a > b for a, b in zip(sums["chosen", None], sums["rejected", None], strict=True)]
+    assert base["preference_accuracy"]["value"] == sum(ahead) / 4
+
+
+def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
+    rows = load_rows(studio, "pocket-questions", 6)
+    metrics = ("exact_match", "contains", "rouge_l", "regex", "length", "repeated_4grams",
+               "distinct_2", "empty_rate", "refusal_rate")  # fmt: skip
+    request = ScoreRequest(columns(sft), rows, metrics, Sampling(max_new_tokens=8), pattern="e")
+    result = finished(studio.score(request))
+    for found in result["columns"]:
+        assert found["error"] is None and set(found["metrics"]) == set(metrics)
+        assert 0 < found["metrics"]["length"]["value"] <= 8
+    assert "distinct_2" not in result["differences"][0]["metrics"]
+
+
+def test_multiple_choice_by_likelihood(studio: Studio, sft: Run, tmp_path: Path) -> None:
+    path = tmp_path / "choices.jsonl"
+    questions = [
+        {"question": f"Colour {n}?", "choices": ["red", "blue", "green"], "answer": n % 3}
+        for n in range(3)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in questions))
+    request = ScoreRequest(columns(sft), load_rows(studio, str(path)), ("choice_accuracy",))
+    found = finished(studio.score(request))["columns"][0]["metrics"]["choice_accuracy"]
+    model, tokenizer = stock(None)
+    hits = 0
+    for row in load_rows(studio, str(path)).questions:
+        ids = tokenizer(row.prompt, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            last = model(ids).logits[0, -1]
+        names = [tokenizer(f"{row.prompt} {letter}")["input_ids"][-1] for letter in "ABC"]
+        hits += int(last[names].argmax()) == row.answer
+    assert found["value"] == pytest.approx(hits / 3) and found["count"] == 3
+
+
+def test_a_column_that_is_gone_leaves_the_others(studio: Studio, sft: Run) -> None:
+    gone = Column("pocket", "run-20200101-000000-0000", label="gone")
+    rows = load_rows(studio, "facts", 1)
+    request = ScoreRequest((*columns(sft), gone), rows, ("loss", "length"))
+    scoring = studio.score(request)
+    assert scoring.wait(60) and scoring.result is not None
+    base, tuned, missing = scoring.result["columns"]
+    assert base["metrics"]["loss"] and tuned["metrics"]["length"]
+    assert "There is no run" in missing["error"] and not missing["metrics"]
+
+
+def test_cancel_and_refusals(studio: Studio, sft: Run) -> None:
+    rows = load_rows(studio, "pocket-questions", 40)
+    scoring = studio.score(ScoreRequest(columns(sft), rows, ("length",)))
+    scoring.cancel()
+    assert scoring.wait(30) and scoring.error == "The scoring was stopped."
+    with pytest.raises(ConfigError, match="needs preference rows"):
+        studio.score(ScoreRequest(columns(sft), rows, ("reward_margin",)))
+    with pytest.raises(ConfigError, match='Did you mean "rouge_l"'):
+        studio.score(ScoreRequest(columns(sft), rows, ("rouge",)))
+    with pytest.raises(ConfigError, match="needs a pattern"):
+        studio.score(ScoreRequest(columns(sft), rows, ("regex",)))
+
+
+def test_an_answer_token_by_token(studio: Studio, dpo: Run) -> None:
+    prompt, answer = preference_rows(1)[0]["prompt"], "Gladly: blue."
+    reading = studio.read_answer(columns(dpo), prompt, answer).result(60)
+    assert "".join(token.text for token in reading.tokens) == answer
+    for at, adapter in enumerate((None, dpo.adapter)):
+        known = completion_logps(adapter, prompt, [{"role": "assistant", "content": answer}])
+        count = len(reading.tokens)  # the template's own end of turn follows
+        assert [t.logps[at] for t in reading.tokens] == pytest.approx(known[:count], abs=1e-4)
+    for token in reading.tokens:
+        best = token.likeliest[1]
+        assert len(best) == 5 and best[0][1] == max(logp for _, logp in best)
+        assert token.ratio(1) == pytest.approx(token.logps[1] - token.logps[0])
+    assert reading.rewards[0] is None
+    assert reading.rewards[1] == pytest.approx(0.1 * (reading.sums[1] - reading.sums[0]))
+    with pytest.raises(StudioError, match="one base"):
+        odd = (*columns(dpo), Column("./other", label="other"))
+        studio.read_answer(odd, prompt, answer).result(60)
+    nothing = studio.read_answer(columns(dpo), prompt, "").result(60)
+    assert "no text to read" in (nothing.errors[0] or "") and not nothing.tokens
