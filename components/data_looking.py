@@ -150,29 +150,29 @@ class Looker:
 
     # ---- moving ---------------------------------------------------------------------------------
 
-    def turn(self, step: int, subject: Subject) -> Updates:
+    def turn(self, step: int, subject: Subject) -> Any:
         """One row on or back, round the end."""
         count = len(self.shelf.matches(subject)) if subject.something else 0
-        return self.show(replace(subject, at=(subject.at + step) % count)) if count else {}
+        return self.show(replace(subject, at=(subject.at + step) % count)) if count else gr.skip()
 
-    def jump(self, subject: Subject, position: float | None) -> Updates:
+    def jump(self, subject: Subject, position: float | None) -> Any:
         """To a row by its place."""
         if not subject.something:
-            return {}
+            return gr.skip()
         return self.show(replace(subject, at=max(int(position or 1), 1) - 1))
 
-    def narrow(self, subject: Subject, kind: str) -> Updates:
+    def narrow(self, subject: Subject, kind: str) -> Any:
         """Only rows of a filter."""
-        return self.show(replace(subject, kind=kind, at=0)) if subject.something else {}
+        return self.show(replace(subject, kind=kind, at=0)) if subject.something else gr.skip()
 
-    def switch(self, subject: Subject, split: str) -> Updates:
+    def switch(self, subject: Subject, split: str) -> Any:
         """To the other side of the split."""
-        return self.show(replace(subject, split=split, at=0)) if subject.something else {}
+        return self.show(replace(subject, split=split, at=0)) if subject.something else gr.skip()
 
     def cleared(self, subject: Subject, text: str) -> Any:
         """An emptied search field shows all rows again at once."""
         if text or not subject.text:
-            return {}
+            return gr.skip()
         return self.show(replace(subject, text="", at=0))
 
     def search(self, subject: Subject, text: str) -> Iterator[Updates]:
@@ -191,12 +191,12 @@ class Looker:
         finally:
             work.cancel()
 
-    def open_problem(self, subject: Subject, event: gr.EventData) -> Updates:
+    def open_problem(self, subject: Subject, event: gr.EventData) -> Any:
         """The row that a problem is about, among all rows."""
         asked = event._data
         rows = self.shelf.rows(subject) if subject.something else None
         if not isinstance(rows, ReadRows):
-            return {}
+            return gr.skip()
         number = int(asked["open"])
         at = rows.position(asked.get("file") or None, number)
         if at is None:

@@ -157,11 +157,11 @@ class Measuring:
 
     def move(
         self, subject: Subject, model: str, template: str, _: float | None, mask: str, limit: float
-    ) -> Updates:
+    ) -> Any:
         """The limit's line moved: what it costs there."""
         found = self._known.get(self.key(subject, model, template, mask))
         if found is None:
-            return {}
+            return gr.skip()
         figure = data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=int(limit))
         return {
             self.widgets.cost: data_reports.limit_cost(found.at(int(limit))),

@@ -49,6 +49,8 @@ def histogram(
     ]
     if values.max() > ends[last]:
         names[last] = f"{edges[last]:,} and more"
+    if width == 1:
+        figure.update_xaxes(tickmode="array", tickvals=edges[:-1], range=[start - 0.7, top + 0.7])
     figure.add_bar(
         x=middle, y=counts, width=width * 0.92, customdata=names,
         marker={"color": [REJECTED if far else colour for far in over], "line": {"width": 0}},

@@ -132,8 +132,8 @@ class PreparedHandlers:
         else:
             yield {
                 **self.source.idle(),
-                left.prepare: gr.update(value="Prepared", interactive=False),
-                **self.show_dataset(dataset, done=True),
+                left.prepare: gr.update(value="Prepare again", interactive=True),
+                **self.show_dataset(dataset, done=True, at=Subject(subject.reading_id, dataset.id)),
                 self.shell.session: replace(session, dataset_id=dataset.id),
             }
         finally:
@@ -180,10 +180,10 @@ class PreparedHandlers:
         """The list of prepared datasets, read anew."""
         return data_views.prepared_table(self.studio.datasets.list(), chosen)
 
-    def open(self, opening: tuple[str, float] | None, session: Session) -> Updates:
+    def open(self, opening: tuple[str, float] | None, session: Session) -> Any:
         """Show a dataset that was asked for."""
         if not opening:
-            return {}
+            return gr.skip()
         dataset = self.studio.datasets.get(opening[0])
         chosen = replace(session, dataset_id=dataset.id)
         return {**self.show_dataset(dataset), self.shell.session: chosen}
@@ -201,11 +201,11 @@ class PreparedHandlers:
 
     # ---- deleting -------------------------------------------------------------------------------
 
-    def delete(self, subject: Subject) -> Updates:
+    def delete(self, subject: Subject) -> Any:
         """Put a dataset away; it can be taken back until the next one is deleted."""
         right, actions = self.right, self.right.actions
         if not subject.dataset_id:
-            return {}
+            return gr.skip()
         dataset = self.studio.datasets.get(subject.dataset_id)
         self.studio.datasets.set_aside(dataset.id)
         self.shelf.forget(dataset.id)
@@ -223,10 +223,10 @@ class PreparedHandlers:
             self.deleted: dataset.id,
         }
 
-    def undo(self, deleted: str, session: Session) -> Updates:
+    def undo(self, deleted: str, session: Session) -> Any:
         """Take the last deletion back."""
         if not deleted:
-            return {}
+            return gr.skip()
         dataset = self.studio.datasets.take_back(deleted)
         chosen = replace(session, dataset_id=dataset.id)
         return {**self.show_dataset(dataset), self.shell.session: chosen}

@@ -128,7 +128,7 @@ class Shelf:
         rows = self.rows(subject)
         if rows.type != "preference":
             return None
-        if subject.reading_id:
+        if not subject.dataset_id:
             return self.held(subject).reading.preference()
         key = ("pairs", subject.dataset_id, subject.split)
         return _kept(self._answers, key, lambda: preference_report(iter(rows.trainable())))

@@ -143,6 +143,8 @@ class _Lazily(Sequence[Any]):
         return self._count
 
     def __getitem__(self, at: Any) -> Any:
+        if not 0 <= at < self._count:  # how iterating over a sequence ends
+            raise IndexError(at)
         return self._get(at)
 
 

@@ -1,0 +1,69 @@
+"""Rows to look through: good ones, bad ones, found ones; and a deleted dataset that comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from studio.data import DatasetStore, PrepareOptions, read
+from studio.data.browsing import ALL, GOOD, ReadRows, StoredRows
+from studio.errors import DataError
+from studio.workspace import Workspace
+
+ROWS = [
+    {"instruction": "Where is the mill?", "input": "", "output": "By the river."},
+    {"instruction": "Where is the inn?", "input": "", "output": ""},
+    {"instruction": "Where is the MILL?", "input": "", "output": "By the bridge."},
+    {"instruction": "Where is the mill?", "input": "", "output": "By the river."},
+]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(ROWS))
+    return path
+
+
+def test_every_row_is_shown_with_its_place_and_problems(source: Path) -> None:
+    with read(source) as reading:
+        rows = ReadRows(reading)
+        assert rows.find(GOOD, "").tolist() == [0, 2, 3] and len(rows) == 4
+        assert rows.find(ALL, "").tolist() == [0, 1, 2, 3]
+        empty = rows.show(int(rows.find("empty_field", "")[0]))
+        assert (empty.number, [problem.kind for problem in empty.problems]) == (2, ["empty_field"])
+        assert rows.position(empty.file, 2) == 1 and rows.position(empty.file, 99) is None
+        assert rows.show(3).problems[0].message.startswith("Exactly the same as row 1")
+
+
+def test_search_is_by_any_text_whatever_its_case(source: Path) -> None:
+    with read(source) as reading:
+        rows = ReadRows(reading)
+        assert rows.find(GOOD, "mill").tolist() == [0, 2, 3]
+        assert rows.find(ALL, "bridge").tolist() == [2]
+        assert rows.find(ALL, "nowhere").tolist() == []
+        assert [row["completion"][0]["content"] for row in rows.trainable()] == [
+            "By the river.", "By the bridge.", "By the river.",
+        ]  # fmt: skip
+
+
+def test_prepared_rows_are_read_the_same_way(source: Path, home: Path) -> None:
+    store = DatasetStore(Workspace(home))
+    rows = StoredRows(store.prepare(source, options=PrepareOptions(test_fraction=0)))
+    assert len(rows) == 2 and rows.find(GOOD, "bridge").tolist() == [1]
+    assert rows.show(1).row == rows.trainable()[1]
+
+
+def test_a_deletion_is_taken_back_until_the_next(source: Path, home: Path) -> None:
+    store = DatasetStore(Workspace(home))
+    first, second = store.prepare(source, "first"), store.prepare(source, "second")
+    store.set_aside(first.id)
+    assert [dataset.name for dataset in store.list()] == ["second"]
+    assert store.take_back(first.id).name == "first" and store.get("first").head(1)
+    store.set_aside(first.id)
+    store.set_aside(second.id)
+    with pytest.raises(DataError, match="gone for good"):
+        store.take_back(first.id)
+    assert store.take_back(second.id).name == "second"
