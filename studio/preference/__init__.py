@@ -11,6 +11,7 @@ from studio.preference.items import (
     Progress,
     Project,
     ShownItem,
+    Standing,
     Vote,
     VoteReceipt,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Progress",
     "Project",
     "ShownItem",
+    "Standing",
     "Summary",
     "Vote",
     "VoteReceipt",
