@@ -36,6 +36,7 @@ from studio.preference.items import (
 )
 from studio.preference.projects import ProjectStore
 from studio.preference.schema import annotators, assignments, items, projects, votes
+from studio.preference.verdicts import Rule
 from studio.preference.winrate import WinRate, tally
 
 LEASE = 15 * 60.0
@@ -229,9 +230,9 @@ class LabelStore(ProjectStore):
         """Win rates between the sources that met (see `winrate.tally`), most items first."""
         return tally(self.judged(project_id))
 
-    def export(self, project_id: str, format: str = "dpo") -> Export:
+    def export(self, project_id: str, format: str = "dpo", rule: Rule | None = None) -> Export:
         """Rows for DPO, KTO or reward training with an account of what was left out and why."""
-        return export_items(self.judged(project_id), format)
+        return export_items(self.judged(project_id), format, rule)
 
 
 def _project(db: sa.Connection, project_id: str) -> Project:
