@@ -161,3 +161,20 @@ def test_unusable_targets_fail_in_a_sentence(studio: Studio) -> None:
     run = studio.wait(studio.train(small("sft", "facts", lora_target_modules="quary")).id)
     assert run.state == "failed"
     assert "quary" in (run.error or "") and "\n" not in (run.error or "")
+
+
+def test_a_chosen_chat_template_is_kept_with_run_and_adapter(studio: Studio) -> None:
+    from transformers import AutoTokenizer
+
+    from studio.models import templates
+
+    recipe = small("sft", "facts", chat_template_path="zephyr", max_steps=1)
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error) == ("finished", None) and run.adapter is not None
+    assert studio.runs.get(run.id).recipe.chat_template_path == "zephyr"
+    assert AutoTokenizer.from_pretrained(run.adapter).chat_template == templates.read("zephyr")
+    assert studio.tokenizer("pocket").chat_template != templates.read("zephyr")
+    asked = studio.compare(run.id, ["Hello?"])
+    asked.wait(60)
+    shown = [asked.snapshot().answers[column][0].prompt_text for column in (0, 1)]
+    assert "<|user|>\n" not in shown[0] and "<|user|>\nHello?" in shown[1]
