@@ -76,7 +76,7 @@ def health(found: Sequence[Finding]) -> str:
     """What is going wrong in plain words; nothing where nothing is."""
     cards = "".join(
         f'<li class="finding finding-{one.level}"><b>{esc(one.title)}</b>'
-        f'<span class="finding-level">{_LEVELS[one.level]}, since step {one.step:,}</span>'
+        f'<span class="finding-level">{_LEVELS[one.level]}, step {one.step:,}</span>'
         f"<p>{esc(one.means)}</p><p><strong>What to change:</strong> {esc(one.change)}</p></li>"
         for one in found
     )

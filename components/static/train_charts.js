@@ -89,7 +89,7 @@ window.studioCharts = (host) => {
     const size = Math.abs(value);
     if (size >= 1e6) return `${+(value / 1e6).toPrecision(3)} M`;
     if (size >= 1e4) return `${+(value / 1e3).toPrecision(3)} k`;
-    if (size && size < 1e-3) return value.toExponential().replace("e-", "e\u2212");
+    if (size && size < 1e-3) return (+value.toPrecision(3)).toExponential().replace("e-", "e\u2212");
     return String(+value.toPrecision(3));
   };
   const ticks = (low, high, most) => {
