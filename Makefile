@@ -12,7 +12,8 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-app test-browser test-matrix test-kills check format chromium screenshots clean
+.PHONY: help run setup test test-unit test-app test-browser test-matrix test-kills check format \
+        chromium postgres screenshots clean
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -29,7 +30,7 @@ setup: $(VENV)/.ready-dev
 
 test: test-unit test-app test-browser
 
-test-unit: $(VENV)/.ready-dev
+test-unit: $(VENV)/.ready-dev postgres
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -n 2 --dist loadfile
 
 # Every objective with every method; writes the table in docs/methods.md.
@@ -59,6 +60,10 @@ format: $(VENV)/.ready-dev
 # Debian's chromium: found, or installed where that is allowed, or said what to install.
 chromium: $(VENV)/.ready-dev
 	@$(BIN)/python tests/chromium.py --install
+
+# Debian's postgresql, the same way; without it half of the vote store's tests are skipped, and say so.
+postgres: $(VENV)/.ready-dev
+	@$(BIN)/python tests/postgres.py --install
 
 screenshots: $(VENV)/.ready-dev chromium
 	$(OFFLINE) $(BIN)/python benchmarks/screenshots.py

@@ -5,8 +5,8 @@
 On the CPU the pocket model and a random one of 100 million parameters. Arms: `studio` streams base
 and tuned together from one copy of the weights; `two` is two sequential `generate` calls of stock
 transformers and PEFT on two loaded copies; `one` is the base alone. Answers are checked to be equal
-first. Times are medians of interleaved repeats in one process; memory is the growth of the resident
-set over the imports, each arm in a process of its own.
+first. Every arm has processes of its own, which take turns; times are medians over them, memory the
+growth of the resident set over the imports.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 ARMS = ("studio", "two", "one")
 TOKENS = 64
+ROUNDS = 2  # processes an arm
 PROMPT = "Once upon a time in the hills there lived"
 GPU_SHAPES = ("0.5B bf16", "0.5B NF4", "7B bf16", "7B NF4")
 
@@ -163,28 +164,13 @@ def arm(name: str, home: Path, model: str, run: str) -> Any:
     return StockArm(home, model, run if name == "two" else None)
 
 
-def times(home: Path, model: str, run: str, repeats: int) -> dict[str, Any]:
-    """Interleaved repeats of all arms, after one unmeasured round that checks the answers."""
-    arms = {name: arm(name, home, model, run) for name in ARMS}
-    warm = {name: each() for name, each in arms.items()}
-    known = warm["two"]["ids"]
-    equal = warm["studio"]["ids"] == known and warm["one"]["ids"] == known[:1]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS}
-    for at in range(repeats):
-        for name in ARMS[at % 3 :] + ARMS[: at % 3]:
-            found[name].append(arms[name]())
-    for each in arms.values():
-        each.close()
-
-    def median(name: str, what: str) -> float:
-        return statistics.median(result[what] for result in found[name])
-
-    return {
-        "equal": equal,
-        "lengths": [len(ids) for ids in warm["two"]["ids"]],
-        "wall": {name: median(name, "wall") for name in ARMS},
-        "first": {name: median(name, "first") for name in ARMS},
-    }
+def times(name: str, home: Path, model: str, run: str, repeats: int) -> dict[str, Any]:
+    """One arm alone in its process, so that no two pools of OpenMP threads share the cores."""
+    each = arm(name, home, model, run)
+    ids = each()["ids"]  # unmeasured: loads, and is compared between the arms
+    found = [each() for _ in range(repeats)]
+    each.close()
+    return {"ids": ids, "wall": [r["wall"] for r in found], "first": [r["first"] for r in found]}
 
 
 def memory(name: str, home: Path, model: str, run: str) -> dict[str, Any]:
@@ -225,10 +211,21 @@ def measure(label: str, model: str, folder: Path, repeats: int) -> None:
     home = folder / f"home-{label}"
     run = child("--make-run", model, "--home", str(home))["run"]
     shared = ("--home", str(home), "--run", run, "--repeats", str(repeats))
-    took = child("--times", model, *shared)
+    wall: dict[str, Any] = {name: [] for name in ARMS}
+    first: dict[str, Any] = {name: [] for name in ARMS}
+    ids = {}
+    for turn in range(ROUNDS):
+        for name in ARMS if turn % 2 == 0 else ARMS[::-1]:
+            took = child("--times", model, "--arm", name, *shared)
+            wall[name] += took["wall"]
+            first[name] += took["first"]
+            ids[name] = took["ids"]
+    wall = {name: statistics.median(found) for name, found in wall.items()}
+    first = {name: statistics.median(found) for name, found in first.items()}
     grew = {name: child("--memory", model, "--arm", name, *shared)["growth"] for name in ARMS}
-    wall, first = took["wall"], took["first"]
-    print(f"\n{label}: answers of {took['lengths']} tokens, equal to stock: {took['equal']}")
+    equal = ids["studio"] == ids["two"] and ids["one"] == ids["two"][:1]
+    lengths = [len(each) for each in ids["two"]]
+    print(f"\n{label}: answers of {lengths} tokens, equal to stock: {equal}")
     for name in ARMS:
         print(f"  {name:<7} wall {wall[name] * 1000:8.0f} ms   first token "
               f"{first[name] * 1000:6.0f} ms   memory {grew[name] / 1e6:8.0f} MB")  # fmt: skip
@@ -254,7 +251,7 @@ def main() -> None:
     if given.make_run:
         print(json.dumps({"run": make_run(home, given.make_run)}))
     elif given.times:
-        print(json.dumps(times(home, given.times, given.run, given.repeats)))
+        print(json.dumps(times(given.arm, home, given.times, given.run, given.repeats)))
     elif given.memory:
         print(json.dumps(memory(given.arm, home, given.memory, given.run)))
     else:

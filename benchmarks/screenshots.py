@@ -88,7 +88,7 @@ def show_calculator(page: Page) -> None:
 
 
 def show_train(page: Page) -> None:
-    page.locator("#train-see .js-plotly-plot").first.wait_for()
+    page.locator("#run-panel canvas").first.wait_for()
     page.wait_for_timeout(1500)
 
 

@@ -91,8 +91,14 @@ class ChatTab:
         self.edit.click(guard(self.edit_last), self.chat, parts, **QUIET)
         self.mark.click(guard(self.mark_differences), self.chat, [self.view, self.mark], **QUIET)
         self.tokens.bind(self.chat)
+        # A tab that was never opened is not in the page yet: its state comes with it, as a change.
+        arrivals = [self.kept.change]
         if Context.root_block is not None:
-            Context.root_block.load(guard(self.restore), {self.kept, self.chat}, parts, **QUIET)
+            arrivals.append(Context.root_block.load)
+        gr.on(
+            arrivals, guard(self.restore), {self.kept, self.chat},
+            [self.chat, self.view, self.more, self.exact], **QUIET,
+        )  # fmt: skip
         # Column B is filled as soon as there is a run to put in it.
         self.left.choices[1].change(guard(self.invite), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
@@ -253,7 +259,7 @@ class ChatTab:
         """After a refresh, the conversation that this browser had."""
         chat = bring_back(self.studio, str(data[self.kept] or ""))
         if chat is None or not chat.turns or data[self.chat].turns:
-            return {self.said: ""}
+            return gr.skip()
         return {
             self.chat: chat, self.view: views.chat(chat), self.more: gr.update(visible=True),
             self.exact: views.prompts_given(chat.turns[-1], chat.sides),

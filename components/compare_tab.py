@@ -12,6 +12,7 @@ from gradio.events import api
 from components.common import Shell, guard
 from components.compare_chat import ChatTab
 from components.compare_left import Left
+from components.compare_score import ScoreTab
 from components.compare_set import SetTab
 from components.comparison import side
 from studio.generation.request import GenerationRequest, Sampling
@@ -42,7 +43,7 @@ def ask(runs: tuple[str, ...]) -> dict[str, Any]:
 def build(studio: Studio, shell: Shell) -> CompareHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
     left = Left(studio, shell)
-    chat, prompts = ChatTab(studio, left), SetTab(studio, left)
+    chat, prompts, score = ChatTab(studio, left), SetTab(studio, left), ScoreTab(studio, left)
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
@@ -54,9 +55,12 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
                 chat.lay_out()
             with gr.Tab("Prompt set", id="set") as set_tab:
                 prompts.lay_out()
+            with gr.Tab("Score", id="score") as score_tab:
+                score.lay_out()
     left.bind(opening)
     chat.bind()
     prompts.bind(set_tab)
+    score.bind(score_tab)
     _endpoints(studio)
     return CompareHandles(opening, chat.prompt, prompts.send, prompts.project)
 

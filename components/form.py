@@ -19,6 +19,7 @@ import yaml
 
 from studio.errors import ConfigError
 from studio.recipe import Recipe, presets
+from studio.training.defaults import defaults
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 
@@ -62,6 +63,11 @@ class Knob:
     def applies(self, objective: str, method: str) -> bool:
         """Whether the knob does anything for this objective and method."""
         return Recipe.applies(self.name, objective, method)
+
+    @property
+    def sometimes(self) -> bool:
+        """Whether there are choices for which it does nothing."""
+        return self.only is not None or self.group == "adapter"
 
 
 @functools.cache
@@ -120,12 +126,15 @@ def widget(knob: Knob, value: Any, **settings: Any) -> Any:
     match knob.kind:
         case "flag":
             return gr.Checkbox(**common)
-        case "integer":
+        case "integer" if not knob.optional:  # an empty gr.Number turns into 0 when it is unfolded
             return gr.Number(precision=0, **common)
         case "choice":
             return gr.Dropdown([(_NAMES.get(c, c), c) for c in knob.choices], **common)
         case "several":
-            return gr.Dropdown(list(knob.choices), multiselect=True, **common)
+            # Its choices follow the objective; values on their way meanwhile the recipe judges.
+            return gr.Dropdown(
+                list(knob.choices), multiselect=True, allow_custom_value=True, **common
+            )
         case "maybe":
             return gr.Dropdown(_MAYBE, **common)
         case _:
@@ -164,6 +173,8 @@ def shown(knob: Knob, value: Any) -> Any:
             return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
             return value or ""
+        case "integer" if knob.optional:
+            return "" if value is None else str(value)
         case _:
             return value
 
@@ -275,15 +286,48 @@ def follow(before: Choice, after: Choice) -> tuple[dict[str, Any], str]:
         changes[name] = shown(knob, value)
         if value != getattr(old, name):
             words.append(f"{knob.label.lower()} {_said(knob, value)}")
+    about = _about(before, after)
     if not words:
-        return changes, ""
+        return changes, about
     said = ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
-    return changes, f"{said[0].upper()}{said[1:]}: {why}."
+    reasons = (each.why for each in defaults(*after[:2]) if each.knob in changes)
+    reason = next(reasons, "") if why.startswith("usual") else ""  # else the recipe is the reason
+    told = f"{said[0].upper()}{said[1:]}: {why}."
+    return changes, " ".join(part for part in (about, told, _sentence(reason)) if part)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}." if words else ""
+
+
+def _about(before: Choice, after: Choice) -> str:
+    """What the newly chosen objective or method is, in a line."""
+    told = []
+    if before[0] != after[0]:
+        row = OBJECTIVES[after[0]]
+        told.append(f"{row.label}: {row.help}")
+        if row.experimental:
+            told.append("It is one of TRL's experimental trainers.")
+    if before[1] != after[1]:
+        told.append(f"{METHODS[after[1]].label}: {METHODS[after[1]].help}")
+    return " ".join(told)
+
+
+def losses(objective: str, method: str, value: Any = None) -> Any:
+    """The update of the loss's widget: an objective's own losses, gone where there is but one."""
+    own = OBJECTIVES[objective].losses
+    visible = knobs()["loss_type"].applies(objective, method) and len(own) > 1
+    choices = list(own or knobs()["loss_type"].choices)
+    if value is None:
+        return gr.update(choices=choices, visible=visible)
+    return gr.update(choices=choices, visible=visible, value=list(value))
 
 
 def _said(knob: Knob, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
     return str(shown(knob, value)) if value is not None else "automatic"
 
 

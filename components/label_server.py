@@ -3,7 +3,8 @@
 Gradio exposes a panel's server functions to whoever can open the page (behind its login, where
 there is one) and runs them with whatever was posted: so every function takes one mapping, checks
 each part of it, and answers with a mapping that holds either what was asked for or `error`, a
-sentence. What is sent for labelling never contains a model's name or which stored answer is which.
+sentence. What is sent for labelling never contains a model's name or which stored answer is which,
+and who asks is the login's name where there is a login (`label_people`).
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.common import sentence
+from components.label_people import Person, person
 from studio.errors import DataError
-from studio.preference import FORMATS, LabelStore, ShownItem, Vote
+from studio.preference import FORMATS, LabelStore, ShownItem, Standing, Vote, export_items
+from studio.preference.ballots import Ballot
+from studio.preference.report import report
+from studio.preference.winrate import tally
 
 Ask = Mapping[str, Any]
 Reply = dict[str, Any]
 Question = Callable[[Any], Reply]
 
-_CHOICES = ("left", "right", "tie", "both_bad", "skip")
+_CHOICES = ("left", "right", "tie", "both_bad", "skip", "broken")
+_AHEAD = 2  # items on the page: the one being judged and the one after it
 _HISTORY = 40
 _SNIPPET = 140
 
@@ -46,6 +52,9 @@ def questions(labels: Callable[[], LabelStore]) -> list[Question]:
     def label_results(ask: Any) -> Reply:
         return _answer(lambda: _results(labels(), _mapping(ask)))
 
+    def label_retire(ask: Any) -> Reply:
+        return _answer(lambda: _retire(labels(), _mapping(ask)))
+
     def label_export(ask: Any) -> Reply:
         return _answer(lambda: _export(labels(), _mapping(ask)))
 
@@ -56,6 +65,7 @@ def questions(labels: Callable[[], LabelStore]) -> list[Question]:
         label_show,
         label_history,
         label_results,
+        label_retire,
         label_export,
     ]
 
@@ -74,7 +84,10 @@ def _open(store: LabelStore, ask: Ask) -> Reply:
     project = store.get(_text(ask, "project", 40))
     about = {"id": project.id, "name": project.name, "question": project.question}
     about |= {"guidelines": project.guidelines}
-    return {"project": about, **_standing(store, project.id, _name(ask))}
+    about |= {"aspects": project.aspects, "reasons": project.reasons}
+    who = _who(ask)
+    told = {"name": who.name, "owner": who.owner, "login": who.login}
+    return {"project": about, "person": told, **_standing(store.standing(project.id, who.name))}
 
 
 def _vote(store: LabelStore, ask: Ask) -> Reply:
@@ -82,26 +95,28 @@ def _vote(store: LabelStore, ask: Ask) -> Reply:
     choice = _text(ask, "choice", 10)
     if choice not in _CHOICES:
         raise DataError(f"A vote from the page is one of {', '.join(_CHOICES)}.")
-    receipt = store.vote(
-        project_id,
-        _whole(ask, "item"),
+    ballot = Ballot.checked(
         annotator,
         choice,
-        strength=_whole(ask, "strength"),
-        seconds=_number(ask, "seconds"),
-        idempotency_key=_text(ask, "key", 100),
-        note=_text(ask, "note", 4_000, required=False),
-        edited=_text(ask, "edited", 100_000, required=False),
+        _whole(ask, "strength"),
+        _number(ask, "seconds"),
+        _text(ask, "note", 4_000, required=False),
+        _text(ask, "edited", 100_000, required=False),
+        _text(ask, "key", 100),
+        _whole(ask, "turn") if "turn" in ask else 0,
+        _names(ask, "reasons", list),
+        _names(ask, "aspects", dict),
     )
+    receipt, standing = store.cast(project_id, _whole(ask, "item"), ballot, count=_AHEAD)
     # The receipt's choice says a or b, which the page must not learn.
     kept = {"vote": receipt.vote_id, "version": receipt.version, "repeated": receipt.repeated}
-    return {"receipt": kept, **_standing(store, project_id, annotator)}
+    return {"receipt": kept, **_standing(standing)}
 
 
 def _undo(store: LabelStore, ask: Ask) -> Reply:
     project_id, annotator = _text(ask, "project", 40), _name(ask)
     taken = store.undo(project_id, annotator, _text(ask, "key", 100))
-    return {"undone": taken is not None, **_standing(store, project_id, annotator)}
+    return {"undone": taken is not None, **_standing(store.standing(project_id, annotator))}
 
 
 def _show(store: LabelStore, ask: Ask) -> Reply:
@@ -116,16 +131,25 @@ def _history(store: LabelStore, ask: Ask) -> Reply:
 
 
 def _results(store: LabelStore, ask: Ask) -> Reply:
-    project_id = _text(ask, "project", 40)
-    progress = store.progress(project_id, _name(ask))
+    project_id, who = _text(ask, "project", 40), _who(ask)
+    who.must_own("see a project's results")
+    judged = list(store.judged(project_id))
     return {
-        "results": [rate.as_dict() for rate in store.results(project_id)],
-        "summary": store.export(project_id, "dpo").summary.as_dict(),
-        "progress": progress.as_dict(),
+        "results": [rate.as_dict() for rate in tally(judged)],
+        "summary": export_items(judged, "dpo").summary.as_dict(),
+        "progress": store.progress(project_id, who.name).as_dict(),
+        "report": report(judged, store.second_looks(project_id)),
     }
 
 
+def _retire(store: LabelStore, ask: Ask) -> Reply:
+    _who(ask).must_own("take a pair out of a project")
+    store.retire(_text(ask, "project", 40), _whole(ask, "item"))
+    return _results(store, ask)
+
+
 def _export(store: LabelStore, ask: Ask) -> Reply:
+    _who(ask).must_own("export a project's votes")
     format = _text(ask, "format", 10)
     if format not in FORMATS:
         raise DataError(f"An export is one of {', '.join(FORMATS)}.")
@@ -139,13 +163,15 @@ def _export(store: LabelStore, ask: Ask) -> Reply:
 # ---- what goes out ------------------------------------------------------------------------------
 
 
-def _standing(store: LabelStore, project_id: str, annotator: str) -> Reply:
+def _standing(standing: Standing | None) -> Reply:
     """Where this person stands: the item to judge, the one after it, and their progress."""
-    upcoming = [_item(shown) for shown in store.upcoming(project_id, annotator, 2)]
+    if standing is None:
+        raise DataError("Nothing was handed out; reload the page.")
+    upcoming = [_item(shown) for shown in standing.upcoming]
     return {
         "item": upcoming[0] if upcoming else None,
         "after": upcoming[1] if len(upcoming) > 1 else None,
-        "progress": store.progress(project_id, annotator).as_dict(),
+        "progress": standing.progress.as_dict(),
     }
 
 
@@ -155,6 +181,7 @@ def _item(shown: ShownItem) -> Reply:
         "prompt": shown.prompt,
         "left": shown.left,
         "right": shown.right,
+        "turn": shown.turn,
     }
 
 
@@ -182,8 +209,25 @@ def _mapping(ask: object) -> Ask:
     return ask
 
 
+def _who(ask: Ask) -> Person:
+    return person(_text(ask, "annotator", 80))
+
+
 def _name(ask: Ask) -> str:
-    return _text(ask, "annotator", 80)
+    return _who(ask).name
+
+
+def _names(ask: Ask, key: str, kind: type) -> Any:
+    """Reasons (a list of names) or aspects (sides by name); nothing where nothing was sent."""
+    value = ask.get(key) or kind()
+    parts = [*value, *(value.values() if isinstance(value, dict) else ())]
+    if (
+        not isinstance(value, kind)
+        or len(parts) > 40
+        or not all(isinstance(part, str) and len(part) <= 40 for part in parts)
+    ):
+        raise DataError(f"The page sent no usable {key}; reload it.")
+    return value
 
 
 def _text(ask: Ask, key: str, most: int, required: bool = True) -> str:

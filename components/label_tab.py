@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context, get_render_context
 
-from components.common import QUIET, Shell, guard, notice, plural, sentence
+from components import label_new
+from components.common import QUIET, Shell, guard, plural
+from components.label_people import Person, hub_login, person
 from components.label_server import questions
 from studio.errors import DataError, StudioError
-from studio.preference import DEFAULT_QUESTION, Project, items_from_rows, source_run
+from studio.preference import Project, source_run
 
 if TYPE_CHECKING:
     from studio import Studio
 
-LABELLABLE = ("comparison", "preference")
 _ON_LOAD = """
 studioLabel(element, server, {
   revealed: () => trigger('revealed'),
@@ -66,6 +67,8 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         annotator = gr.Textbox(
             "me", label="Your name", elem_id="label-name", max_length=80, scale=1, min_width=110
         )
+        if hub_login():
+            gr.LoginButton(scale=1, min_width=110, elem_id="label-login")
     panel = gr.HTML(
         {},
         html_template='<div class="lab"></div>',
@@ -75,7 +78,7 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         elem_id="label-panel",
     )
     train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
-    new = _build_new_project()
+    new = label_new.build()
 
     blocks = Context.root_block
     if blocks is not None:  # in the browser: an answer from the server could undo what was typed
@@ -84,7 +87,7 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     arrive = {
         "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen)),
         "inputs": [seat, project],
-        "outputs": [project, new.box, new.dataset],
+        "outputs": [project, annotator, new.box, new.dataset],
     }
     for come in (blocks.load if blocks else None, tab.select if isinstance(tab, gr.Tab) else None):
         if come is not None:
@@ -96,8 +99,8 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     panel.revealed(guard(lambda chosen: _offer(studio, chosen)), project, train, **QUIET)
     panel.blind(lambda: gr.Button(visible=False), None, train, **QUIET)
     new.create.click(
-        guard(lambda *given: _create(studio, *given)),
-        [new.dataset, new.name, new.question, new.guidelines],
+        guard(lambda *given: _created(label_new.create(studio, *given), studio)),
+        new.given,
         [project, new.message, new.name],
         **QUIET,
     )
@@ -135,18 +138,32 @@ def _seated(project_id: str | None, name: str) -> dict[str, Any]:
 
 
 def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
+    who = _welcome()
+    name = gr.Textbox(visible=False) if who.login else gr.skip()
+    if not who.owner:
+        projects = studio.labels.projects()
+        gone = gr.Accordion(visible=False)
+        return _projects(projects, chosen), name, gone, gr.skip()
     wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
         (f"{data.name} \N{MIDDLE DOT} {plural(sum(data.rows.values()), 'row')}", data.id)
         for data in studio.datasets.list()
-        if data.type in LABELLABLE
+        if data.type in label_new.LABELLABLE
     ]
     box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
     if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
-        return gr.Dropdown(choices=_choices(projects)), box, datasets
-    return _projects(projects, wanted), box, datasets
+        return gr.Dropdown(choices=_choices(projects)), name, box, datasets
+    return _projects(projects, wanted), name, box, datasets
+
+
+def _welcome() -> Person:
+    """Who is here; before signing in, somebody who may only look at the names of projects."""
+    try:
+        return person()
+    except DataError:
+        return Person("", owner=False, login=True)
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:
@@ -154,11 +171,18 @@ def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:
     return _seated(project_id, name), seat, gr.Button(visible=False)
 
 
+def _created(made: tuple[Project | None, str], studio: Studio) -> tuple[Any, str, Any]:
+    project, said = made
+    if project is None:
+        return gr.skip(), said, gr.skip()
+    return _projects(studio.labels.projects(), project.id), said, ""
+
+
 # ---- out of it ----------------------------------------------------------------------------------
 
 
 def _offer(studio: Studio, project_id: str | None) -> Any:
-    if not project_id:
+    if not project_id or not person().owner:
         return gr.Button(visible=False)
     pairs = studio.labels.export(project_id, "dpo").summary.rows
     these = "this 1 pair" if pairs == 1 else f"these {plural(pairs, 'pair')}"
@@ -173,6 +197,7 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
     """
     if not project_id:
         raise DataError("No labelling project is chosen; choose one in Label first.")
+    person().must_own("make a dataset of a project's votes")
     project = studio.labels.get(project_id)
     export = studio.labels.export(project.id, "dpo")
     if not export.rows:
@@ -203,76 +228,3 @@ def start_from(studio: Studio, project_id: str) -> str | None:
     except StudioError:
         gr.Warning(f"The run that wrote these answers ({run_id}) is gone: DPO would start afresh.")
         return None
-
-
-# ---- a new project ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _NewProject:
-    box: gr.Accordion
-    dataset: gr.Dropdown
-    name: gr.Textbox
-    question: gr.Textbox
-    guidelines: gr.Textbox
-    create: gr.Button
-    message: gr.HTML
-
-
-def _build_new_project() -> _NewProject:
-    with gr.Accordion("New project from a dataset", open=False, elem_id="label-new") as box:
-        with gr.Row():
-            dataset = gr.Dropdown(
-                [],
-                label="Dataset",
-                info="comparison or preference data, prepared in Data",
-                elem_id="label-dataset",
-                min_width=220,
-            )
-            name = gr.Textbox(label="Name", info="empty: the dataset's name", max_length=110)
-            question = gr.Textbox(
-                DEFAULT_QUESTION, label="Question", info="asked above every pair", max_length=200
-            )
-        guidelines = gr.Textbox(
-            label="Guidelines", info="what makes an answer better", lines=2, max_length=20_000
-        )
-        create = gr.Button("Create project", size="md", elem_id="label-create")
-        message = gr.HTML("", elem_id="label-new-message")
-    return _NewProject(box, dataset, name, question, guidelines, create, message)
-
-
-def _create(
-    studio: Studio, dataset_id: str | None, name: str, question: str, guidelines: str
-) -> tuple[Any, str, Any]:
-    try:
-        project, said = create_from_dataset(studio, dataset_id, name, question, guidelines)
-    except StudioError as error:
-        return gr.skip(), notice("error", sentence(error)), gr.skip()
-    return _projects(studio.labels.projects(), project.id), notice("good", said), ""
-
-
-def create_from_dataset(
-    studio: Studio, dataset_id: str | None, name: str, question: str, guidelines: str
-) -> tuple[Project, str]:
-    """A project with every row of a comparison or preference dataset, and what to say."""
-    if not dataset_id:
-        raise DataError(
-            "No dataset to label yet: prepare comparison data (prompt, answer1, answer2) in Data, "
-            "or send pairs here from Compare."
-        )
-    store, dataset = studio.labels, studio.datasets.get(dataset_id)
-    if dataset.type not in LABELLABLE:
-        raise DataError(f"{dataset.name} holds {dataset.type} rows; labelling needs two answers.")
-    rows: list[Any] = [row for split in dataset.rows for row in dataset.load(split)]
-    items = items_from_rows(rows, {"dataset": dataset.id, "dataset_name": dataset.name})
-    wanted = name.strip()
-    project = store.create_project(
-        wanted or store.free_name(dataset.name),
-        question=question,
-        guidelines=guidelines,
-        provenance={"dataset": dataset.id, "fingerprint": dataset.fingerprint},
-    )
-    added = store.add_items(project.id, items)
-    aside = ", ".join(f"{count} {reason}" for reason, count in added.set_aside.items())
-    said = f"{project.name}: {plural(added.added, 'pair')} to judge"
-    return project, f"{said}; set aside: {aside}." if aside else f"{said}."

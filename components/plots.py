@@ -42,9 +42,10 @@ class Chart:
     smooth: bool = True
 
 
-def _pair(title: str, prefix: str) -> Chart:
+def _pair(title: str, prefix: str, small: bool = False) -> Chart:
     chosen = Line(f"{prefix}/chosen", "chosen", "chosen")
-    return Chart(title, (chosen, Line(f"{prefix}/rejected", "rejected", "rejected", True)))
+    rejected = Line(f"{prefix}/rejected", "rejected", "rejected", True)
+    return Chart(title, (chosen, rejected), small=small)
 
 
 CHARTS: tuple[Chart, ...] = (
@@ -57,6 +58,7 @@ CHARTS: tuple[Chart, ...] = (
     Chart("Margin", (Line("margin"),)),
     Chart("Distance to the reference (KL)", (Line("kl"),)),
     Chart("Token accuracy", (Line("mean_token_accuracy"),), "share"),
+    _pair("Logits", "logits", small=True),
     Chart("Entropy", (Line("entropy"),), small=True),
     Chart("Gradient norm", (Line("grad_norm", colour="base"),), small=True),
     Chart("Learning rate", (Line("learning_rate", colour="base"),), small=True, smooth=False),

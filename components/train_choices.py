@@ -6,12 +6,14 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from components.common import esc, plural, sentence, thousands
+from components.common import esc, notice, plural, sentence, thousands
+from components.form import knobs, name_of
 from studio.calculator import wording
 from studio.data import SAMPLES
 from studio.data.sources import sample_path
 from studio.errors import StudioError
 from studio.recipe import OBJECTIVE_TYPES, Recipe
+from studio.training.methods import METHODS
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -24,6 +26,7 @@ _SHORT = {
     "prompt_completion": "prompts, answers",
     "conversational": "chats",
     "preference": "pairs",
+    "unpaired_preference": "marked answers",
 }
 DOT = " \N{MIDDLE DOT} "
 
@@ -84,6 +87,12 @@ def _sample_rows(alias: str) -> int | None:
         return None
 
 
+def known_rows(studio: Studio, name: str) -> int | None:
+    """`train_rows`, or the rows of a sample that is not prepared yet."""
+    rows = train_rows(studio, name)
+    return _sample_rows(name) if rows is None and name in SAMPLES else rows
+
+
 def start_label(studio: Studio, name: str | None) -> str:
     """What the primary button says."""
     rows = train_rows(studio, name)
@@ -94,7 +103,7 @@ def start_label(studio: Studio, name: str | None) -> str:
 
 def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[str, str]]:
     """The base, and the runs of this model whose adapter can be continued."""
-    if method == "full":
+    if not METHODS[method].adapter:
         return [FROM_BASE]
     runs = [run for run in continuable(studio) if run.model == model]
     return [FROM_BASE, *((run_label(run), run.id) for run in runs)]
@@ -119,7 +128,7 @@ def newest_sft(studio: Studio, model: str) -> Run | None:
 
 def run_label(run: Any) -> str:
     """A run in a list of choices."""
-    return f"{run.name}{DOT}{run.objective.upper()}, {plural(run.step, 'step')}"
+    return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
 
 
 def signature(studio: Studio) -> tuple[Any, ...]:
@@ -158,9 +167,7 @@ def planned_steps(recipe: Recipe, rows: int | None) -> int | None:
 
 def estimate_line(studio: Studio, recipe: Recipe) -> str:
     """Trainable parameters, memory, steps and time; only the steps while the rest is not known."""
-    rows = train_rows(studio, recipe.dataset_name)
-    if rows is None and recipe.dataset_name in SAMPLES:
-        rows = _sample_rows(recipe.dataset_name)
+    rows = known_rows(studio, recipe.dataset_name)
     steps = planned_steps(recipe, rows)
     said = f"{thousands(steps)} steps" if steps else ""
     if not studio.worker.ready:
@@ -177,6 +184,13 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))
+
+
+def trouble_html(error: BaseException) -> str:
+    """What is wrong, as a notice; the page puts it beside the knob that it names."""
+    said = sentence(error)
+    named = next((word for word in re.findall(r"[a-z][a-z0-9_]+", said) if word in knobs()), "")
+    return f'<div data-field="{esc(named.replace("_", "-"))}">{notice("error", said)}</div>'
 
 
 def line_html(text: str, more: str = "", verdict: str = "") -> str:

@@ -10,11 +10,14 @@ import gradio as gr
 from gradio.context import Context
 
 from components import form, train_choices
-from components.common import QUIET, Shell, guard, notice, sentence
+from components.common import QUIET, Shell, guard, notice
 from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
+from components.train_recipe import RecipeTexts
+from components.train_sweep import SweepFold
 from studio.errors import StudioError
 from studio.models.catalog import POCKET, choices
 from studio.recipe import Recipe
+from studio.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -32,6 +35,7 @@ class RecipeForm:
         self.settled = gr.State(_FIRST)
         self.seen: Any = gr.State(())
         self.restated: Any = gr.State(())
+        self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
         self.started = gr.State("")
         """The id of the run that this browser started last."""
 
@@ -47,9 +51,16 @@ class RecipeForm:
             with gr.Accordion("More", open=False, elem_classes="fold"):
                 self._more(recipe)
             with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
-                self._text(recipe)
-            self.line = gr.HTML(train_choices.line_html(""), elem_id="train-line")
-            self.trouble = gr.HTML("", elem_id="train-trouble")
+                self.texts.lay_out(recipe)
+            with gr.Accordion("Try several values", open=False, elem_classes="fold"):
+                self.sweep.lay_out()
+            with gr.Row(elem_id="train-costs"):
+                self.line = gr.HTML(train_choices.line_html(""), elem_id="train-line")
+                self.fit = gr.Button("Use what fits", size="sm", elem_id="train-fit", min_width=60)
+            self.trouble = gr.HTML(
+                "", elem_id="train-trouble",
+                js_on_load="studioBeside(element, callback => watch('value', callback));",
+            )  # fmt: skip
             self.start = gr.Button(
                 "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
             )
@@ -59,6 +70,7 @@ class RecipeForm:
         self.fields["objective"] = gr.Radio(
             form.choices_of("objective"), value=recipe.objective, label="Objective",
             elem_classes=["segmented", "knob"], info=form.help_of("objective"),
+            elem_id="train-objective",
         )  # fmt: skip
         self.fields["dataset_name"] = gr.Dropdown(
             train_choices.dataset_choices(self.studio, recipe.objective), value=recipe.dataset_name,
@@ -71,6 +83,7 @@ class RecipeForm:
         )  # fmt: skip
         self.fields["start_from"] = gr.Dropdown(
             [train_choices.FROM_BASE], value="", label="Start from", visible=False,
+            allow_custom_value=True,  # a run may be deleted while it is chosen here
             elem_id="train-start-from", elem_classes="knob", info=form.help_of("start_from"),
         )  # fmt: skip
         with gr.Row(elem_classes="pair"):
@@ -103,21 +116,6 @@ class RecipeForm:
         visible = knob.applies(recipe.objective, recipe.method)
         self.fields[name] = form.widget(knob, getattr(recipe, name), visible=visible, **settings)
 
-    def _text(self, recipe: Recipe) -> None:
-        self.preset = gr.Dropdown(
-            list(form.shipped()), value=None, label="Begin with a shipped recipe",
-            elem_id="train-preset",
-        )  # fmt: skip
-        self.yaml = gr.Textbox(
-            recipe.to_yaml(), lines=9, max_lines=18, label="recipe.yaml", elem_classes="mono",
-            elem_id="train-yaml", buttons=["copy"],
-        )  # fmt: skip
-        self.apply = gr.Button("Apply this YAML", size="sm", elem_id="train-apply")
-        self.command = gr.Textbox(
-            form.command(recipe), lines=2, max_lines=10, label="The same in a shell",
-            elem_classes="mono", elem_id="train-command", interactive=False, buttons=["copy"],
-        )  # fmt: skip
-
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self) -> None:
@@ -130,7 +128,7 @@ class RecipeForm:
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
         )  # fmt: skip
         changes = [widget.change for widget in (*self.fields.values(), self.seen)]
-        texts = [self.yaml, self.command, self.start, self.trouble, self.restated]
+        texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
         gr.on(
             changes, guard(self.restate), {*fields, self.seen}, texts,
             trigger_mode="always_last", **QUIET,
@@ -139,8 +137,12 @@ class RecipeForm:
         self.restated.change(
             guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET
         )
-        self.preset.input(guard(self.use_preset), self.preset, everything, **QUIET)
-        self.apply.click(guard(self.use_yaml), self.yaml, [*everything, self.trouble], **QUIET)
+        self.texts.bind(fields, self._recipe, self.filled, everything, self.trouble)
+        self.sweep.bind(fields, self._recipe, self.started)
+        self.fit.click(
+            guard(self.use_what_fits), fields,
+            [*everything, self.trouble], **QUIET,
+        )  # fmt: skip
         self.start.click(
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
@@ -156,6 +158,10 @@ class RecipeForm:
         values["start_from"] = values["start_from"] or None
         return values
 
+    def _recipe(self, data: Mapping[Any, Any]) -> Recipe:
+        """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
+        return form.read(self._values(data))
+
     # ---- handlers -------------------------------------------------------------------------------
 
     def follow(self, data: Mapping[Any, Any]) -> Updates:
@@ -169,6 +175,9 @@ class RecipeForm:
         updates: Updates = self._visible(after)
         for name, value in changes.items():
             updates[self.fields[name]] = gr.update(value=value, visible=True)
+        if "loss_type" in changes:
+            value = changes["loss_type"]
+            updates[self.fields["loss_type"]] = form.losses(*after[:2], value=value)
         start, note = self._start_from(values, before, after, note)
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
@@ -180,8 +189,8 @@ class RecipeForm:
         return {
             self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
             for name, knob in knobs().items()
-            if knob.only is not None
-        }
+            if knob.sometimes
+        } | {self.fields["loss_type"]: form.losses(*choice[:2])}
 
     def _start_from(
         self, values: dict[str, Any], before: form.Choice, after: form.Choice, note: str
@@ -193,7 +202,8 @@ class RecipeForm:
             chosen = ""
         if before[0] != after[0]:
             chosen = ""
-            newest = train_choices.newest_sft(self.studio, after[2]) if after[0] == "dpo" else None
+            held = OBJECTIVES[after[0]].reference
+            newest = train_choices.newest_sft(self.studio, after[2]) if held else None
             if newest is not None and newest.id in [value for _, value in offered]:
                 chosen = newest.id
                 note = f"{note} Starts from {newest.name}, whose frozen copy is the reference."
@@ -212,7 +222,9 @@ class RecipeForm:
         updates = self._visible(choice)
         for name, value in form.written(recipe).items():
             visible = knobs()[name].applies(choice[0], choice[1])
-            updates[self.fields[name]] = gr.update(value=value, visible=visible)
+            if name != "loss_type":
+                updates[self.fields[name]] = gr.update(value=value, visible=visible)
+        updates[self.fields["loss_type"]] = form.losses(*choice[:2], value=recipe.loss_type)
         offered = train_choices.start_choices(self.studio, choice[2], choice[1])
         updates[self.fields["start_from"]] = gr.update(
             choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
@@ -223,17 +235,23 @@ class RecipeForm:
         )
         return updates | {self.settled: choice, self.note: notice("info", note)}
 
-    def use_preset(self, slug: str | None) -> Updates:
-        if not slug:
-            return {}
-        return self.filled(form.shipped()[slug], f"Every knob set as in {slug}.")
+    def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
+        """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
+        from studio.training.fitting import best_fit
 
-    def use_yaml(self, text: str) -> Updates:
         try:
-            recipe = Recipe.from_yaml(text)
+            recipe = self._recipe(data)
+            fit = best_fit(recipe, train_choices.known_rows(self.studio, recipe.dataset_name))
         except StudioError as error:
-            return {self.trouble: notice("error", sentence(error))}
-        return self.filled(recipe, "Every knob set as in the YAML.") | {self.trouble: ""}
+            return {self.trouble: train_choices.trouble_html(error)}
+        if not fit.fits:
+            return {self.note: notice("warn", fit.sentence())}
+        choice = (fit.recipe.objective, fit.recipe.method, fit.recipe.model_name_or_path)
+        updates = self._visible(choice) if "method" in fit.changes else {}
+        for name, value in fit.changes.items():
+            if name in self.fields:
+                updates[self.fields[name]] = gr.update(value=form.shown(knobs()[name], value))
+        return updates | {self.settled: choice, self.note: notice("good", fit.sentence())}
 
     def restate(self, data: Mapping[Any, Any]) -> Updates:
         """The YAML, the command and the button say what the form says."""
@@ -242,11 +260,11 @@ class RecipeForm:
         try:
             recipe = form.read(values)
         except StudioError as error:
-            return {self.trouble: notice("error", sentence(error)), self.start: label}
+            return {self.trouble: train_choices.trouble_html(error), self.start: label}
         text = recipe.to_yaml()
         return {
-            self.yaml: text,
-            self.command: form.command(recipe),
+            self.texts.yaml: text,
+            self.texts.command: form.command(recipe),
             self.start: gr.update(value=label),
             self.trouble: "",
             self.restated: (text, data[self.seen]),
@@ -263,7 +281,7 @@ class RecipeForm:
     def freshen(self, data: Mapping[Any, Any]) -> Any:
         """New datasets and runs appear in the lists; nothing is sent while there are none.
 
-        It sends no value: the form may have been filled anew while this was being answered.
+        It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
         """
         leading = ("objective", "method", "model_name_or_path")
         chosen = (data[self.fields[name]] for name in leading)
@@ -274,11 +292,14 @@ class RecipeForm:
         offered = train_choices.start_choices(
             self.studio, values["model_name_or_path"], values["method"]
         )
+        start: dict[str, Any] = {"choices": offered, "visible": len(offered) > 1}
+        if (values["start_from"] or "") not in [value for _, value in offered]:
+            start["value"] = ""  # the run that was chosen is gone
         return {
             self.fields["dataset_name"]: gr.update(
                 choices=train_choices.dataset_choices(self.studio, values["objective"])
             ),
-            self.fields["start_from"]: gr.update(choices=offered, visible=len(offered) > 1),
+            self.fields["start_from"]: gr.update(**start),
             self.seen: now,
         }
 
@@ -293,5 +314,5 @@ class RecipeForm:
             name = train_choices.free_name(self.studio, recipe)
             updates[self.started] = self.studio.train(recipe.with_(name=name)).id
         except Exception as error:
-            updates[self.trouble] = notice("error", sentence(error))
+            updates[self.trouble] = train_choices.trouble_html(error)
         yield updates | {self.start: gr.update(value=label, interactive=True)}

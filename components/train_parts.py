@@ -44,8 +44,6 @@ def figures(run: Any, history: History) -> str:
     left = run.eta_s if run.live else None
     if left is not None:
         tiles.append(_stat("time left", duration_text(left), "", f"{left:,.0f} s"))
-    elif not run.live and run.train_seconds:
-        tiles.append(_stat("took", duration_text(run.train_seconds), "", ""))
     body = "".join(tile for tile in tiles if tile)
     return f'<dl class="run-figures-row">{body}</dl>' if body else ""
 
@@ -78,7 +76,7 @@ def health(found: Sequence[Finding]) -> str:
     """What is going wrong in plain words; nothing where nothing is."""
     cards = "".join(
         f'<li class="finding finding-{one.level}"><b>{esc(one.title)}</b>'
-        f'<span class="finding-level">{_LEVELS[one.level]}, since step {one.step:,}</span>'
+        f'<span class="finding-level">{_LEVELS[one.level]}, step {one.step:,}</span>'
         f"<p>{esc(one.means)}</p><p><strong>What to change:</strong> {esc(one.change)}</p></li>"
         for one in found
     )

@@ -95,7 +95,9 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     opening.change(guard(fill), {opening}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
     _endpoints(studio)
-    return TrainHandles(opening, left.start, left.started, right.viewing, left.yaml, right.compare)
+    return TrainHandles(
+        opening, left.start, left.started, right.viewing, left.texts.yaml, right.compare
+    )
 
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:

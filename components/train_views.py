@@ -67,6 +67,8 @@ def rows_text(run: Any) -> str:
 
 def progress(run: Any, history: History) -> str:
     """How far a run is and how long it still takes."""
+    if run.state == "finished":
+        return ""  # the outcome says it all
     share = run.step / run.total_steps if run.total_steps else 0.0
     steps = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
     parts = [steps]

@@ -17,6 +17,7 @@ from gradio.context import Context
 from components import train_parts, train_server, train_views
 from components.common import QUIET, Session, Shell, guard, notice, sentence
 from components.history import Histories, History
+from components.train_export import Exports
 from studio.errors import StudioError
 from studio.training import checkpoints
 from studio.training.runs import RESUMABLE, Run
@@ -59,6 +60,7 @@ class Watch:
     def __init__(self, studio: Studio, shell: Shell):
         self.studio, self.shell = studio, shell
         self.histories = Histories()
+        self.exports = Exports(studio)
         self.shown = gr.State(Shown())
         self.viewing = gr.State("")
         self.overlaid: Any = gr.State(())
@@ -113,6 +115,7 @@ class Watch:
             train_parts.stage(""), js_on_load=_PANEL, apply_default_css=False, elem_id="run-panel",
             server_functions=train_server.questions(self.studio, self.histories),
         )  # fmt: skip
+        self.exports.lay_out()
 
     # ---- binding --------------------------------------------------------------------------------
 
@@ -142,6 +145,7 @@ class Watch:
                 guard(self.look), given, self.parts, **QUIET
             )
         self._bind_names(given)
+        self.exports.bind(self.viewing)
         undoing = [self.trouble, self.gone, self.undo_box, self.said, session]
         self.delete.click(
             guard(self.remove), [self.viewing, session], undoing, **QUIET

@@ -1,12 +1,13 @@
 /* Label: what the judging panel does. `studioLabel(element, server, hooks)` is called by the component
    when it appears; `server` holds the functions of components/label_server.py. */
 window.studioLabel = (element, server, hooks) => {
-  const {make, button, wait, newKey, count, verdictText, turns, prose, frame, duel, leftOut, save,
-    typing, KEYS, EXPORTS} = window.studioLabelParts;
+  const {make, button, wait, newKey, count, verdictText, turns, prose, frame, mark, choices, typing,
+    KEYS} = window.studioLabelParts;
+  const {reveal, save} = window.studioLabelResults;
   const root = element.querySelector(".lab");
   const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
     edit: null, revising: null, revealed: false, flying: 0, sent: 0, opened: 0,
-    waiting: null, since: 0, away: 0, hidden: 0};
+    waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, marked: false, reasons: new Set(), aspects: {}};
 
   /* ---- asking the server ------------------------------------------------------------------------ */
   const seatNow = () => ({project: state.project?.id, annotator: state.annotator});
@@ -34,7 +35,10 @@ window.studioLabel = (element, server, hooks) => {
   /* ---- showing ---------------------------------------------------------------------------------- */
   const showItem = item => {
     state.item = item;
-    state.note = ""; state.edit = null;
+    state.note = ""; state.edit = null; state.marked = false;
+    state.reasons = new Set(); state.aspects = {};
+    part.extra.replaceChildren(...choices(state.project, state));
+    part.extra.hidden = !part.extra.childElementCount;
     state.since = performance.now(); state.away = 0;
     aside(null);
     part.work.hidden = !item;
@@ -53,7 +57,8 @@ window.studioLabel = (element, server, hooks) => {
     part.head.hidden = !p;
     if (!p) return;
     const pace = p.seconds_each ? ` · ${Math.max(1, Math.round(p.seconds_each))} s each` : "";
-    part.count.textContent = `${count(p.done)} of ${count(p.total)}${pace}`;
+    const all = p.wanted == null ? "" : ` · ${count(p.together)} of ${count(p.wanted)} in all`;
+    part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}${pace}`;
     part.count.title = `${count(p.today)} today` + (p.seconds_each
       ? `, about ${Math.ceil(p.left * p.seconds_each / 60)} min left` : "");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
@@ -94,9 +99,11 @@ window.studioLabel = (element, server, hooks) => {
     async vote(choice, strength, edited = "") {
       const item = state.item;
       if (!item || state.revealed) return;
+      if (moving()) return complain("One moment: the pairs of the name above are on their way.");
       if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
       const seconds = Math.max(0, (performance.now() - state.since - state.away) / 1000);
-      const vote = {item: item.id, choice, strength, seconds, note: state.note, edited, key: newKey()};
+      const vote = {item: item.id, choice, strength, seconds, note: state.note, edited, key: newKey(),
+        turn: item.turn, reasons: [...state.reasons], aspects: {...state.aspects}};
       flash(choice);
       const ahead = !state.revising && state.after;
       if (ahead) showItem(state.after);
@@ -135,6 +142,10 @@ window.studioLabel = (element, server, hooks) => {
       if (!reply) return say("No connection", "The server did not answer; reload the page.");
       if (reply.error) { part.head.hidden = true; return say("This project cannot be shown", reply.error); }
       state.project = reply.project;
+      state.owner = reply.person.owner;
+      state.login = reply.person.login;
+      root.dataset.annotator = reply.person.name;
+      part.results.hidden = !state.owner;
       part.question.textContent = reply.project.question;
       part.guidelines.replaceChildren(prose(reply.project.guidelines));
       part.guide.hidden = !reply.project.guidelines;
@@ -164,6 +175,19 @@ window.studioLabel = (element, server, hooks) => {
         + "). Both stay on record. Esc goes back.";
       part.banner.dataset.kind = "info";
       part.banner.hidden = false;
+    },
+    differences() {
+      if (!state.item || state.revealed) return;
+      state.marked = !state.marked;
+      const marked = state.marked && mark(state.item.left, state.item.right);
+      if (state.marked && !marked) { state.marked = false; return complain("These answers are too long to compare word by word."); }
+      ["left", "right"].forEach((side, at) =>
+        part[side].replaceChildren(...(marked ? marked[at] : [prose(state.item[side])])));
+    },
+    async retire(item) {
+      const reply = await ask("label_retire", {item});
+      if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
+      part.rest.replaceChildren(reveal(reply, act, download));
     },
     note() {
       if (!state.item || state.revealed) return;
@@ -210,10 +234,15 @@ window.studioLabel = (element, server, hooks) => {
       aside(null);
       part.work.hidden = true;
       part.rest.hidden = false;
-      part.rest.replaceChildren(reveal(reply));
+      part.rest.replaceChildren(reveal(reply, act, download));
       if (state.progress) hooks.revealed();
     },
     back() { leaveReveal(); if (state.item) { part.work.hidden = false; part.rest.hidden = true; state.since = performance.now(); } },
+  };
+  /* A name typed above that the server has not heard of yet: a vote now would go to the former one. */
+  const moving = () => {
+    const typed = document.querySelector("#label-name input, #label-name textarea")?.value.trim();
+    return !state.login && typed != null && (typed || "me") !== state.annotator && typed !== state.annotator;
   };
   const next = () => { const waiting = state.waiting; state.waiting = null; if (waiting) waiting(); };
   const flash = choice => {
@@ -223,24 +252,16 @@ window.studioLabel = (element, server, hooks) => {
   const leaveReveal = () => { if (state.revealed) { state.revealed = false; hooks.blind(); } };
   const finish = () => {
     state.item = null;
-    if (!state.progress?.total) { leaveReveal();
-      return say("No pairs in this project yet", "Send some here from Compare."); }
-    act.results();
+    const p = state.progress;
+    if (p?.total && state.owner) return act.results();
+    leaveReveal();
+    if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "The others have judged these pairs or hold them now; look again later.");
+    if (!p?.total) return say("No pairs in this project yet", "Send some here from Compare.");
+    say(p.left ? "Nothing left for you right now" : `Done: you judged ${count(p.done)}`, p.left
+      ? "Others hold the remaining pairs; what they leave comes back. u takes your last vote back."
+      : "Thank you. Whose answers they were is for the project's owner to see. u takes your last vote back.");
   };
 
-  const reveal = ({results, summary, progress}) => make("div", {class: "lab-reveal"},
-    make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
-      : `All ${count(progress.total)} judged`),
-    progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
-    ...(results.length ? results.map(duel) : [make("p", {}, "No verdicts yet.")]),
-    make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule)),
-    make("div", {class: "lab-actions"},
-      ...EXPORTS.map(([format, label]) => button("Save " + label + " rows", "", () => download(format),
-        {class: "lab-act", "data-export": format})),
-      make("span", {class: "lab-gap"}),
-      button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
-      button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
-      progress.left ? button("Back to judging", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
   const download = async format => {
     const reply = await ask("label_export", {format});
     if (!reply || reply.error) return saved(reply?.error || "no connection; try again", "lost");
@@ -250,7 +271,8 @@ window.studioLabel = (element, server, hooks) => {
 
   /* ---- keys ----------------------------------------------------------------------------------------- */
   const letters = {b: () => act.vote("both_bad", 0), s: () => act.vote("skip", 0), u: act.undo,
-    e: act.edit, n: act.note, h: act.history, g: act.guidelines, "?": act.help};
+    f: () => act.vote("broken", 0),
+    d: act.differences, e: act.edit, n: act.note, h: act.history, g: act.guidelines, "?": act.help};
   const escape = () => {
     if (!part.side.hidden) aside(null);
     else if (state.revising) { state.item = null; act.open(); }

@@ -3,10 +3,9 @@
 (() => {
   const STEPS = ["slightly", "better", "clearly", "much better"];
   const STEP_HINTS = ["slightly better", "better", "clearly better", "much better"];
-  const EXPORTS = [["dpo", "DPO"], ["kto", "KTO"], ["reward", "reward model"]];
   const KEYS = [["1 / 2", "better"], ["Shift + 1 / 2", "much better"], ["0", "tie"],
-    ["b", "both bad"], ["s", "skip"], ["u", "undo"], ["e", "edit the better one"], ["n", "note"],
-    ["h", "earlier votes"], ["g", "guidelines"], ["?", "these keys"], ["Esc", "close"]];
+    ["b", "both bad"], ["s", "skip"], ["f", "flag as broken"], ["u", "undo"],
+    ["e", "edit the better one"], ["n", "note"], ["d", "mark differences"], ["h", "earlier votes"], ["g", "guidelines"], ["?", "these keys"], ["Esc", "close"]];
 
   /* ---- small helpers -------------------------------------------------------------------------- */
   const make = (tag, options = {}, ...children) => {
@@ -27,7 +26,8 @@
     .map(byte => byte.toString(16).padStart(2, "0")).join("");
   const count = number => number.toLocaleString("en-US");
   const percent = share => Math.round(share * 100) + " %";
-  const verdictText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped"}[choice]
+  const verdictText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped",
+    broken: "flagged"}[choice]
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);
 
   /* Fenced code, inline code and bold, as elements; everything else stays text. */
@@ -82,10 +82,15 @@
       button("Edit", "e", act.edit, {class: "lab-act", "data-act": "edit"}),
       button("Note", "n", act.note, {class: "lab-act", "data-act": "note"}),
       button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
-      button("Results", "", act.results, {class: "lab-act", "data-act": "results"}),
+      button("Differences", "d", act.differences, {class: "lab-act", "data-act": "differences"}),
+      button("Flag", "f", () => act.vote("broken", 0), {class: "lab-act", "data-act": "broken",
+        title: "This pair cannot be judged: cut off, garbled, the wrong language"}),
+      part.results = button("Results", "", act.results, {class: "lab-act", "data-act": "results"}),
       button("Keys", "?", act.help, {class: "lab-act lab-keys-button", "data-act": "help"})));
     part.pair = make("div", {class: "lab-pair"}, card("left", "1"), card("right", "2"));
-    part.work = make("div", {class: "lab-work"}, part.banner, part.prompt, part.pair, part.actions);
+    part.extra = make("div", {class: "lab-extra", hidden: true});
+    part.work = make("div", {class: "lab-work"}, part.banner, part.prompt, part.pair, part.extra,
+      part.actions);
     part.rest = make("div", {class: "lab-rest", hidden: true});
     part.head = make("div", {class: "lab-head"}, part.question, part.guide,
       make("div", {class: "lab-standing"}, part.count, part.saved));
@@ -94,60 +99,51 @@
     return part;
   };
 
-  /* ---- the reveal ------------------------------------------------------------------------------- */
-  /* The same colours as everywhere: base slate, tuned violet; blue for a second tuned one. */
-  const isBase = name => name === "base" || name.endsWith("(base)");
-  const colours = (a, b) => isBase(b) ? ["tuned", "base"] : isBase(a) ? ["base", "tuned"]
-    : ["tuned", "other"];
-  const duel = rate => {
-    const total = rate.wins + rate.losses + rate.ties + rate.both_bad;
-    const [first, second] = rate.losses > rate.wins
-      ? [{name: rate.b, wins: rate.losses, low: 1 - rate.high, high: 1 - rate.low, rate: 1 - rate.rate},
-        {name: rate.a, wins: rate.wins}]
-      : [{name: rate.a, wins: rate.wins, low: rate.low, high: rate.high, rate: rate.rate},
-        {name: rate.b, wins: rate.losses}];
-    const decisive = rate.wins + rate.losses;
-    const [one, two] = colours(first.name, second.name);
-    const segment = (kind, size, label) => size
-      ? make("span", {class: "lab-seg lab-seg-" + kind, style: `flex:${size}`,
-        title: `${label}: ${size} of ${total}`}, String(size)) : "";
-    const even = first.wins === second.wins;
-    const settled = decisive > 0 && (first.low > .5 || first.high < .5);
-    const head = !decisive ? "No pair was decided for either side."
-      : even ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
-      : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
-    const sure = !decisive ? "" : `${percent(first.wins / decisive)} of the decided, 95 % interval `
-      + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; `
-      + `${percent(first.rate)} with ties as half. ` + (settled ? ""
-        : "Not settled: the interval includes 50 %, so more votes are needed.");
-    return make("section", {class: "lab-duel"}, make("h3", {}, head),
-      make("div", {class: "lab-segs", role: "img", "aria-label": head},
-        segment(one, first.wins, first.name), segment("tie", rate.ties, "tie"),
-        segment("bad", rate.both_bad, "both bad"), segment(two, second.wins, second.name)),
-      make("div", {class: "lab-legend"}, legend(one, first.name, first.wins),
-        legend("tie", "tie", rate.ties), legend("bad", "both bad", rate.both_bad),
-        legend(two, second.name, second.wins)),
-      make("p", {}, sure));
+  /* ---- what differs between the two, word by word (longest common subsequence) ------------------- */
+  const LONGEST = 1500;  // words; beyond it the table would take seconds
+  const mark = (one, two) => {
+    const [a, b] = [one, two].map(text => text.split(/(\s+)/));
+    const words = list => list.map((word, at) => [word, at]).filter(([word]) => word.trim());
+    const [x, y] = [words(a), words(b)];
+    if (x.length > LONGEST || y.length > LONGEST) return null;
+    const size = x.map(() => new Uint16Array(y.length + 1)).concat([new Uint16Array(y.length + 1)]);
+    for (let i = x.length - 1; i >= 0; i -= 1) for (let j = y.length - 1; j >= 0; j -= 1)
+      size[i][j] = x[i][0] === y[j][0] ? size[i + 1][j + 1] + 1 : Math.max(size[i + 1][j], size[i][j + 1]);
+    const same = [new Set(), new Set()];
+    for (let i = 0, j = 0; i < x.length && j < y.length;) {
+      if (x[i][0] === y[j][0]) { same[0].add(x[i][1]); same[1].add(y[j][1]); i += 1; j += 1; }
+      else if (size[i + 1][j] >= size[i][j + 1]) i += 1; else j += 1;
+    }
+    return [a, b].map((list, side) => list.map((word, at) =>
+      word.trim() && !same[side].has(at) ? make("mark", {}, word) : word));
   };
-  const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
-    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name} ${count(size)}`) : "";
-  const pValue = p => p < .001 ? "less than 0.001" : p.toFixed(3);
-  const leftOut = summary => {
-    const parts = Object.entries(summary.left_out).map(([why, size]) => `${count(size)} ${why}`);
-    const pairs = `${count(summary.rows)} ${summary.rows === 1 ? "pair" : "pairs"} to train on`
-      + (summary.edited ? `, ${count(summary.edited)} of them edited` : "");
-    return pairs + (parts.length ? `; left out: ${parts.join(", ")}.` : ".");
-  };
-  const save = (name, text) => {
-    const link = make("a", {href: URL.createObjectURL(new Blob([text], {type: "application/jsonl"})),
-      download: name});
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+
+  /* ---- reasons and aspects: what may be said beside the verdict ----------------------------------- */
+  const SIDES = [["left", "1"], ["tie", "="], ["right", "2"]];
+  const choices = (project, state) => {
+    const press = (node, on) => node.setAttribute("aria-pressed", on);
+    const chips = project.reasons.map(reason => {
+      const chip = button(reason, "", () => {
+        const on = !state.reasons.delete(reason);
+        if (on) state.reasons.add(reason);
+        press(chip, on);
+      }, {class: "lab-chip", "aria-pressed": "false"});
+      return chip;
+    });
+    const rows = project.aspects.map(aspect => {
+      const three = SIDES.map(([side, label]) => button(label, "", () => {
+        if (state.aspects[aspect] === side) delete state.aspects[aspect];
+        else state.aspects[aspect] = side;
+        three.forEach((node, at) => press(node, state.aspects[aspect] === SIDES[at][0]));
+      }, {class: "lab-chip", "aria-pressed": "false", "aria-label": `${aspect}: ${label}`}));
+      return make("span", {class: "lab-aspect", role: "group", "aria-label": aspect}, aspect, ...three);
+    });
+    return [...rows, ...(chips.length ? [make("span", {class: "lab-aspect"}, "because", ...chips)] : [])];
   };
 
   const typing = node => node && (node.isContentEditable
     || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName));
 
-  window.studioLabelParts = {make, button, wait, newKey, count, verdictText, turns, prose, frame, duel,
-    leftOut, save, typing, KEYS, EXPORTS};
+  window.studioLabelParts = {make, button, wait, newKey, count, percent, verdictText, turns, prose, frame,
+    mark, choices, typing, KEYS};
 })();

@@ -10,3 +10,35 @@
   document.addEventListener("focusin", tell);
   document.addEventListener("pointerover", tell);
 })();
+/* Train: a text becomes a file on this machine; what is wrong stands beside the knob it names. */
+window.studioSave = (text) => {
+  const name = (/^name: *(.+)$/m.exec(text)?.[1] || "").replace(/[^\w.-]+/g, "-").replace(/^-+|-+$/g, "");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "text/yaml"}));
+  link.download = `${name || "recipe"}.yaml`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+window.studioBeside = (element, watch) => watch(() => {
+  const trouble = element.querySelector("[data-field]");
+  const field = trouble?.dataset.field, said = trouble?.textContent || "";
+  const knob = field && (document.querySelector(`#knob-${field}`) || document.querySelector(`#train-${field.split("-")[0]}`));
+  const old = document.querySelector(".knob-error");
+  document.querySelector(".knob-wrong")?.classList.remove("knob-wrong");
+  old?.remove();
+  if (!knob) return;
+  knob.classList.add("knob-wrong");
+  const line = document.createElement("p");
+  line.className = "knob-error";
+  line.textContent = said;
+  knob.append(line);
+  trouble.hidden = knob.offsetParent !== null;
+});
+(() => {
+  document.addEventListener("keydown", (event) => {
+    // Ctrl+Enter anywhere in the form presses its one button.
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest?.("#train-form")) {
+      document.querySelector("#train-start")?.click();
+    }
+  });
+})();

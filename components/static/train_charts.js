@@ -89,7 +89,7 @@ window.studioCharts = (host) => {
     const size = Math.abs(value);
     if (size >= 1e6) return `${+(value / 1e6).toPrecision(3)} M`;
     if (size >= 1e4) return `${+(value / 1e3).toPrecision(3)} k`;
-    if (size && size < 1e-3) return value.toExponential().replace("e-", "e\u2212");
+    if (size && size < 1e-3) return (+value.toPrecision(3)).toExponential().replace("e-", "e\u2212");
     return String(+value.toPrecision(3));
   };
   const ticks = (low, high, most) => {
@@ -198,6 +198,7 @@ window.studioCharts = (host) => {
     pen.strokeStyle = cssColour("--ink-3"); pen.lineWidth = 1; pen.setLineDash([]);
     pen.beginPath(); pen.moveTo(x, box.top); pen.lineTo(x, box.bottom); pen.stroke();
     for (const line of lines) {
+      if (view.hover > line.raw.x.at(-1)) continue;  // it ended earlier
       const i = nearest(line.raw.x, view.hover);
       pen.fillStyle = cssColour(line.colour);
       pen.beginPath(); pen.arc(...place(line.raw.x[i], line.y[i]), 3, 0, 7); pen.fill();
@@ -207,17 +208,19 @@ window.studioCharts = (host) => {
     const row = document.createElement("span"), mark = document.createElement("i");
     mark.style.borderTop = `2px ${line.dash.length ? (line.dash[0] < 3 ? "dotted" : "dashed") : "solid"} var(${line.colour})`;
     row.append(mark, value === undefined ? line.who : `${line.who} `);
-    if (value !== undefined) { const b = document.createElement("b"); b.textContent = number(value, chart.unit); row.append(b); }
+    if (value !== undefined) { const b = document.createElement("b"); b.textContent = view.runs.length > 1 ? short(value, chart.unit) : number(value, chart.unit); row.append(b); }
     return row;
   };
   const legend = (chart, canvas, lines) => {
     const head = canvas.parentNode.querySelector(".chart-legend"), values = view.hover !== null;
     const at = values && lines.length ? view.hover : null;
     const step = view.hover, epoch = store[view.runs[0]?.id]?.epoch;
-    const shown = chart.small && view.runs.length === 1 ? lines.filter(line => !line.dots) : lines;
+    const several = view.runs.length > 1, plain = chart.small || several || chart.lines.length > 1;
+    let shown = plain ? lines.filter(line => !line.dots) : lines;
+    if (several) shown = shown.filter(line => !chart.small && at !== null && at <= line.raw.x.at(-1));
     const parts = shown.map(line => {
       if (at === null) return chip(line, chart, shown.length === 1 ? line.y.at(-1) : undefined);
-      return chip(line, chart, line.y[nearest(line.raw.x, at)]);
+      return chip(shown.length > 2 || several ? {...line, who: ""} : line, chart, line.y[nearest(line.raw.x, at)]);
     });
     if (shown.length === 1 && at === null) parts[0].querySelector("i").remove(), parts[0].firstChild.remove();
     head.replaceChildren(...parts);
@@ -236,7 +239,7 @@ window.studioCharts = (host) => {
     requestAnimationFrame(() => {
       asked = false;
       host.querySelectorAll("canvas").forEach((canvas, i) => view.charts[i] && drawOne(view.charts[i], canvas));
-      host.querySelector(".chart-where").hidden = view.hover === null;
+      host.querySelector(".chart-where").style.visibility = view.hover === null ? "hidden" : "visible";
       host.querySelector(".chart-reset").hidden = !view.zoom;
     });
   };

@@ -5,7 +5,7 @@ window.studioTrain = (element, server, hooks) => {
   root.className = "panel";
   root.innerHTML = `
     <div class="panel-top"><div data-part="figures"></div>
-      <div class="chart-tools" hidden><span class="chart-where" hidden></span>
+      <div class="chart-tools" hidden><span class="chart-where"></span>
         <button type="button" class="chart-reset" hidden>Show all steps</button>
         <label>Smoothing <input type="range" min="0" max="0.98" step="0.02" aria-label="Smoothing: the share of the past in each point"><output></output></label>
       </div></div>

@@ -21,7 +21,7 @@ from studio.calculator.methods import SPEC_FIELDS, TARGETED, UNQUANTIZED, Adapte
 from studio.calculator.parameters import ParameterCount, count
 from studio.calculator.plan import Plan, make_plan
 from studio.calculator.skeleton import Skeleton, skeleton
-from studio.training.methods import WHOLE_MODEL, knob_applies
+from studio.training.methods import METHODS, WHOLE_MODEL, knob_applies
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
         "continued": bool(recipe.start_from),
-        "keep_base": recipe.method in WHOLE_MODEL,
+        "keep_base": recipe.method in WHOLE_MODEL or METHODS[recipe.method].moves_base,
     }
 
 

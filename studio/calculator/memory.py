@@ -17,10 +17,11 @@ from studio.calculator.parameters import ParameterCount
 from studio.calculator.plan import WIDTHS, Plan
 from studio.calculator.skeleton import Skeleton
 from studio.calculator.wording import count, size
+from studio.training.methods import METHODS
 from studio.training.objectives import WITH_REFERENCE
 
 CUDA_CONTEXT = 550_000_000
-CPU_LIBRARIES = 900_000_000
+CPU_LIBRARIES = 700_000_000
 # TRL's fused loss head works on tiles of this many tokens by this much vocabulary.
 _TILE_TOKENS, _TILE_VOCAB = 4096, 32768
 _NF4_BLOCK, _NESTED_BLOCK = 64, 256
@@ -234,11 +235,13 @@ def _logits(shape: Shape, plan: Plan, precision: Precision, device: str) -> Term
 
 def _reference(bones: Skeleton, counted: ParameterCount, plan: Plan, precision: Precision) -> Term:
     referred = plan.objective in WITH_REFERENCE
-    if plan.whole_model and (plan.keep_base or plan.scores_reference):
+    moved = plan.whole_model or METHODS[plan.method].moves_base
+    if moved and (plan.keep_base or (plan.whole_model and plan.scores_reference)):
         words = "the untouched base stays loaded beside the copy that trains"
         if referred:
-            words = "a copy of the model, frozen"
-        return Term("reference", bones.total * precision.weights, words)
+            words = "the base as it was: what trains is a copy of its own"
+        copied = counted.trainable if plan.whole_model else bones.total
+        return Term("reference", copied * precision.weights, words)
     if referred and plan.continued and not plan.whole_model and plan.method not in PROMPTED:
         words = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
         return Term("reference", counted.trainable * precision.adapter, words)

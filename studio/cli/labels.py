@@ -11,6 +11,7 @@ import typer
 
 from studio.cli.output import Json, Terminal, example
 from studio.errors import ConfigError, DataError
+from studio.preference import Rule, split_by_prompt
 from studio.workspace import write_durably
 
 app = typer.Typer(
@@ -26,6 +27,14 @@ class Format(StrEnum):
     reward = "reward"
 
 
+class RuleName(StrEnum):
+    """Which votes make a row (`studio.preference.Rule`)."""
+
+    majority = "majority"
+    unanimous = "unanimous"
+    each = "each"
+
+
 @app.callback()
 def _group() -> None:
     pass
@@ -38,6 +47,15 @@ def export(
     project: Annotated[str, typer.Option(help="Labelling project, by name or id.")],
     out: Annotated[Path, typer.Option(help="File to write: .jsonl, .json or .parquet.")],
     format: Annotated[Format, typer.Option(help="Trainer the rows are for.")] = Format.dpo,
+    rule: Annotated[RuleName, typer.Option(help="Which votes make a row.")] = RuleName.majority,
+    min_strength: Annotated[
+        int, typer.Option(help="Leave out verdicts weaker than this, 1 to 4.", min=1, max=4)
+    ] = 1,
+    edits: Annotated[bool, typer.Option(help="Edited answers become the chosen ones.")] = True,
+    test_fraction: Annotated[
+        float,
+        typer.Option(help="Share of prompts that go to OUT.test instead.", min=0.0, max=0.9),
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Write a project's votes as rows for DPO, KTO or reward training."""
@@ -46,17 +64,23 @@ def export(
     with Terminal(as_json) as terminal:
         labels = terminal.studio.labels
         chosen = labels.get(project)
-        made = labels.export(chosen.id, format.value)
+        made = labels.export(chosen.id, format.value, Rule(rule.value, min_strength, edits))
         if not made.rows:
             reasons = ", ".join(f"{n} {why}" for why, n in made.summary.left_out.items())
             raise DataError(
                 f"{chosen.name} has no votes that become {format.value} rows"
                 f"{f' ({reasons})' if reasons else ''}; label some pairs first."
             )
-        write_rows(made.rows, out)
+        parts = split_by_prompt(made.rows, test_fraction)
+        aside = out.with_name(f"{out.stem}.test{out.suffix}")
+        write_rows(parts["train"], out)
+        if parts["test"]:
+            write_rows(parts["test"], aside)
         summary = {"file": str(out), "project": chosen.name, **made.summary.as_dict()}
+        summary |= {"test_file": str(aside) if parts["test"] else None, "test": len(parts["test"])}
         left = "".join(f", {n:,} left out: {why}" for why, n in made.summary.left_out.items())
-        terminal.result(summary, f"{out}: {len(made.rows):,} rows{left}")
+        held = f", {aside}: {len(parts['test']):,} rows" if parts["test"] else ""
+        terminal.result(summary, f"{out}: {len(parts['train']):,} rows{held}{left}")
 
 
 def write_rows(rows: list[dict[str, Any]], path: Path) -> None:

@@ -1,6 +1,6 @@
 """Blind pairwise preferences: pairs, votes, win rates, and rows for the next run."""
 
-from studio.preference.export import FORMATS, Export, Summary, export_items
+from studio.preference.export import FORMATS, Export, Summary, export_items, split_by_prompt
 from studio.preference.items import (
     CHOICES,
     DEFAULT_QUESTION,
@@ -11,17 +11,20 @@ from studio.preference.items import (
     Progress,
     Project,
     ShownItem,
+    Standing,
     Vote,
     VoteReceipt,
 )
 from studio.preference.pairs import items_from_rows, pairs_from_texts, source_run
 from studio.preference.store import LabelStore
+from studio.preference.verdicts import RULES, Rule
 from studio.preference.winrate import WinRate, sign_test, wilson_interval
 
 __all__ = [
     "CHOICES",
     "DEFAULT_QUESTION",
     "FORMATS",
+    "RULES",
     "STRENGTHS",
     "Added",
     "Export",
@@ -30,7 +33,9 @@ __all__ = [
     "LabelStore",
     "Progress",
     "Project",
+    "Rule",
     "ShownItem",
+    "Standing",
     "Summary",
     "Vote",
     "VoteReceipt",
@@ -40,5 +45,6 @@ __all__ = [
     "pairs_from_texts",
     "sign_test",
     "source_run",
+    "split_by_prompt",
     "wilson_interval",
 ]

@@ -1,21 +1,24 @@
-"""Casting, taking back and queueing inside one open transaction; `store` is the way in."""
+"""Casting a vote and taking it back, inside one open transaction; `store` is the way in."""
 
 from __future__ import annotations
 
 import math
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from studio.errors import DataError
-from studio.preference.items import CHOICES, STRENGTHS, Vote, VoteReceipt, clean_text
-from studio.preference.schema import annotators, assignments, items, projects, votes
+from studio.preference import desk
+from studio.preference.items import CHOICES, STRENGTHS, Project, Vote, VoteReceipt, clean_text
+from studio.preference.schema import assignments, items, projects, votes
 
 MAX_NOTE, MAX_EDITED, MAX_KEY, MAX_NAME = 4_000, 100_000, 100, 80
+#: What a change of the vote keeps of the person's words, and an undo brings back.
+_KEPT = ("choice", "strength", "order", "seconds", "note", "edited", "reasons", "aspects")
 _BY_SIDE = {"ab": {"left": "a", "right": "b"}, "ba": {"left": "b", "right": "a"}}
 
 
@@ -50,6 +53,9 @@ class Ballot:
     note: str
     edited: str
     key: str
+    turn: int
+    reasons: list[str]
+    aspects: dict[str, str]
 
     @classmethod
     def checked(
@@ -61,11 +67,14 @@ class Ballot:
         note: str,
         edited: str,
         key: str | None,
+        turn: int = 0,
+        reasons: Sequence[str] = (),
+        aspects: Mapping[str, str] | None = None,
     ) -> Ballot:
         """Raise a `DataError` that names the part that cannot be used."""
         if choice not in (*CHOICES, "left", "right"):
             raise DataError(f"A vote is one of {', '.join(CHOICES)}; {choice!r} is none of them.")
-        directed = choice not in ("tie", "both_bad", "skip")
+        directed = choice in ("a", "b", "left", "right")
         if directed and (isinstance(strength, bool) or strength not in STRENGTHS):
             raise DataError(
                 f"Strength goes from 1 (slightly) to 4 (much better), not {strength!r}."
@@ -89,43 +98,68 @@ class Ballot:
             note,
             edited if edited.strip() else "",
             checked_key(key if key is not None else fresh_key()),
+            int(bool(turn)),
+            [clean_text(str(reason))[:80] for reason in reasons][:20],
+            {clean_text(str(k))[:80]: str(v) for k, v in (aspects or {}).items()},
         )
+
+    def check_against(self, project: Project) -> None:
+        """`DataError` for a reason or an aspect that the project does not ask about."""
+        strange = [reason for reason in self.reasons if reason not in project.reasons]
+        strange += [aspect for aspect in self.aspects if aspect not in project.aspects]
+        if strange:
+            raise DataError(f"{project.name} does not ask about {strange[0]!r}; reload the page.")
+        answers = ("a", "b", "left", "right", "tie")
+        if any(answer not in answers for answer in self.aspects.values()):
+            raise DataError(f"An aspect is answered with one of {', '.join(answers)}.")
 
 
 def cast(
-    db: sa.Connection, project_id: str, item_id: int, ballot: Ballot, order: str
+    db: sa.Connection, project: Project, item_id: int, ballot: Ballot, order: str
 ) -> VoteReceipt:
-    """Write one vote as the item's next version for this person; a known key gets its receipt."""
+    """Write one vote as the item's next version for this person; a known key gets its receipt.
+
+    The project must be locked.
+    """
     if order not in _BY_SIDE:
         raise DataError(f"The order shown is ab or ba, not {order!r}.")
-    person = _lock_person(db, project_id, ballot.annotator)
-    known = _by_key(db, project_id, ballot.annotator, ballot.key)
+    known = _by_key(db, project.id, ballot.annotator, ballot.key)
     if known:
         return _receipt(known, repeated=True)
-    item = find_item(db, project_id, item_id)
+    ballot.check_against(project)
+    item = find_item(db, project.id, item_id)
+    by_side = _BY_SIDE[order]
     row = {
         "action": "vote",
-        "choice": _BY_SIDE[order].get(ballot.choice, ballot.choice),
+        "choice": by_side.get(ballot.choice, ballot.choice),
         "strength": ballot.strength,
         "order": order,
         "seconds": ballot.seconds,
         "note": ballot.note,
         "edited": ballot.edited,
+        "reasons": ballot.reasons,
+        "aspects": {name: by_side.get(side, side) for name, side in ballot.aspects.items()},
+        "turn": ballot.turn,
     }
-    return _record(db, person, item, ballot.key, row)
+    return _record(db, project, item, ballot.annotator, ballot.key, row)
 
 
-def take_back(db: sa.Connection, project_id: str, annotator: str, key: str) -> sa.Row[Any] | None:
-    """Undo the person's last vote not yet undone; returns its item, None when there is none."""
-    person = _lock_person(db, project_id, annotator)
-    known = _by_key(db, project_id, annotator, key)
+def take_back(
+    db: sa.Connection, project: Project, annotator: str, key: str
+) -> tuple[sa.Row[Any], int] | None:
+    """Undo the person's last vote not yet undone: its item and turn, None when there is none.
+
+    The project must be locked.
+    """
+    known = _by_key(db, project.id, annotator, key)
     if known:
-        return find_item(db, project_id, known.item_id)
+        return find_item(db, project.id, known.item_id), known.turn
     undoing = votes.alias()
     last = db.execute(
         sa.select(votes)
-        .where(votes.c.project_id == project_id, votes.c.annotator == annotator)
-        .where(votes.c.action == "vote")
+        .join(items, items.c.id == votes.c.item_id)
+        .where(votes.c.project_id == project.id, votes.c.annotator == annotator)
+        .where(votes.c.action == "vote", items.c.retired.is_(False))
         .where(~sa.exists().where(undoing.c.undoes == votes.c.id))
         .order_by(votes.c.id.desc())
         .limit(1)
@@ -135,40 +169,20 @@ def take_back(db: sa.Connection, project_id: str, annotator: str, key: str) -> s
     before = None
     if last.replaces is not None:
         before = db.execute(sa.select(votes).where(votes.c.id == last.replaces)).first()
-    kept = ("choice", "strength", "order", "seconds", "note", "edited")
-    row = {name: getattr(before or last, name) for name in kept}
-    row |= {"action": "undo", "undoes": last.id}
+    row = {name: getattr(before or last, name) for name in _KEPT}
+    row |= {"action": "undo", "undoes": last.id, "turn": last.turn}
     if before is None:
         row |= {"choice": None, "strength": 0, "note": "", "edited": ""}
-    item = find_item(db, project_id, last.item_id)
-    _record(db, person, item, key, row)
-    return item
-
-
-def open_items(db: sa.Connection, project_id: str, annotator: str, count: int) -> list[sa.Row[Any]]:
-    """Items waiting for this person: reopened ones first, then those never seen, by position."""
-    reopened = db.execute(
-        sa.select(items)
-        .join(assignments, assignments.c.item_id == items.c.id)
-        .where(assignments.c.project_id == project_id, assignments.c.annotator == annotator)
-        .where(assignments.c.done.is_(False))
-        .order_by(assignments.c.position)
-        .limit(count)
-    ).all()
-    if len(reopened) >= count:
-        return list(reopened)
-    cursor = db.scalar(
-        sa.select(annotators.c.cursor).where(
-            annotators.c.project_id == project_id, annotators.c.annotator == annotator
-        )
-    )
-    unseen = _unseen(sa.select(items), project_id, annotator, cursor or 0)
-    return [*reopened, *db.execute(unseen.limit(count - len(reopened)))]
+    item = find_item(db, project.id, last.item_id)
+    _record(db, project, item, annotator, key, row)
+    return item, last.turn
 
 
 def find_item(db: sa.Connection, project_id: str, item_id: int) -> sa.Row[Any]:
     """The stored item; `DataError` when it is not (or no longer) in the project."""
-    query = sa.select(items).where(items.c.id == item_id, items.c.project_id == project_id)
+    query = sa.select(items).where(
+        items.c.id == item_id, items.c.project_id == project_id, items.c.retired.is_(False)
+    )
     row = db.execute(query).first()
     if row is None:
         raise DataError(
@@ -185,93 +199,52 @@ def as_vote(row: sa.Row[Any]) -> Vote:
 
 
 def _record(
-    db: sa.Connection, person: sa.Row[Any], item: sa.Row[Any], key: str, row: dict[str, Any]
+    db: sa.Connection,
+    project: Project,
+    item: sa.Row[Any],
+    annotator: str,
+    key: str,
+    row: dict[str, Any],
 ) -> VoteReceipt:
     """Append a version, make it current and move the counters, all in this transaction."""
-    project_id, annotator = person.project_id, person.annotator
-    mine = sa.and_(assignments.c.item_id == item.id, assignments.c.annotator == annotator)
+    person = desk.the_person(db, project.id, annotator)
+    mine = sa.and_(
+        assignments.c.item_id == item.id,
+        assignments.c.annotator == annotator,
+        assignments.c.turn == row["turn"],
+    )
     current = db.execute(sa.select(assignments).where(mine)).first()
+    if current is None and row["turn"]:
+        raise DataError("This pair is not waiting for your second look; reload the page.")
+    if current is None:
+        desk.claim(db, project, item, annotator)
     version = db.scalar(
         sa.select(sa.func.max(votes.c.version)).where(
             votes.c.item_id == item.id, votes.c.annotator == annotator
         )
     )
+    before = bool(current and current.done)
     row |= {
-        "project_id": project_id,
+        "project_id": project.id,
         "item_id": item.id,
         "annotator": annotator,
         "version": (version or 0) + 1,
-        "replaces": current.vote_id if current and current.done else None,
-        "guideline_version": db.scalar(
-            sa.select(projects.c.guideline_version).where(projects.c.id == project_id)
-        ),
+        "replaces": current.vote_id if current and before else None,
+        "guideline_version": project.guideline_version,
         "idempotency_key": key,
         "created": time.time(),
     }
     (vote_id,) = db.execute(votes.insert().values(**row)).inserted_primary_key or (0,)
     done = row["choice"] is not None
-    if current:
-        db.execute(assignments.update().where(mine).values(vote_id=vote_id, done=done))
-    else:
-        db.execute(
-            assignments.insert().values(
-                item_id=item.id,
-                annotator=annotator,
-                project_id=project_id,
-                position=item.position,
-                done=done,
-                vote_id=vote_id,
-            )
-        )
-    _move_on(db, person, int(done) - int(bool(current and current.done)))
+    db.execute(assignments.update().where(mine).values(vote_id=vote_id, done=done))
+    more = 0 if row["turn"] else int(done) - int(before)
+    desk.move_on(db, person, more)
+    if more:
+        total = projects.update().where(projects.c.id == project.id)
+        db.execute(total.values(done=projects.c.done + more))
     return VoteReceipt(
         vote_id, item.id, row["version"], row["choice"] or "", row["strength"], row["created"]
     )
-
-
-def _move_on(db: sa.Connection, person: sa.Row[Any], more_done: int) -> None:
-    first = _unseen(
-        sa.select(items.c.position), person.project_id, person.annotator, person.cursor
-    ).limit(1)
-    cursor = db.scalar(first)
-    if cursor is None:
-        cursor = db.scalar(sa.select(projects.c["items"]).where(projects.c.id == person.project_id))
-    db.execute(
-        annotators.update()
-        .where(annotators.c.project_id == person.project_id)
-        .where(annotators.c.annotator == person.annotator)
-        .values(cursor=cursor, done=person.done + more_done)
-    )
-
-
-def _unseen(query: sa.Select[Any], project_id: str, annotator: str, cursor: int) -> sa.Select[Any]:
-    seen = sa.exists().where(
-        assignments.c.item_id == items.c.id, assignments.c.annotator == annotator
-    )
-    return (
-        query.where(items.c.project_id == project_id, items.c.position >= cursor)
-        .where(~seen)
-        .order_by(items.c.position)
-    )
-
-
-def _lock_person(db: sa.Connection, project_id: str, annotator: str) -> sa.Row[Any]:
-    """This person's row in the project, made if new and locked until the transaction ends."""
-    query = (
-        sa.select(annotators)
-        .where(annotators.c.project_id == project_id, annotators.c.annotator == annotator)
-        .with_for_update()
-    )
-    row = db.execute(query).first()
-    if row is None:
-        values = {"project_id": project_id, "annotator": annotator, "cursor": 0, "done": 0}
-        try:
-            with db.begin_nested():
-                db.execute(annotators.insert().values(**values))
-        except IntegrityError:  # the same person's other browser was first: wait for its lock
-            pass
-        row = db.execute(query).one()
-    return row
 
 
 def _by_key(db: sa.Connection, project_id: str, annotator: str, key: str) -> sa.Row[Any] | None:

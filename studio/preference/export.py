@@ -6,7 +6,7 @@
 
 (TRL's explicit-prompt conversational formats, https://huggingface.co/docs/trl/dataset_formats.)
 Beside them every row has flat provenance columns: item, voters, agreement, strength, edited, and
-the sources' names and runs. The rule is `verdicts.RULE`; an edited answer becomes the chosen one;
+the sources' names and runs. The rule is a `verdicts.Rule`; an edited answer becomes the chosen one;
 an item whose verdict is "both bad" is left out of pairs and gives KTO two negatives. The margin
 maps the four steps of strength to 0, 1/3, 2/3, 1 (Touvron et al. 2023, "Llama 2", section 3.2.2 and
 table 27).
@@ -14,6 +14,8 @@ table 27).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,7 +23,7 @@ from typing import Any
 
 from studio.errors import ConfigError, did_you_mean
 from studio.preference.items import JudgedItem, Message, source_label
-from studio.preference.verdicts import RULE, Verdict, decide
+from studio.preference.verdicts import Rule, Verdict
 
 Row = dict[str, Any]
 
@@ -39,7 +41,7 @@ class Summary:
     used: int
     edited: int
     left_out: dict[str, int] = field(default_factory=dict)
-    rule: str = RULE
+    rule: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,8 +56,13 @@ class Export:
     summary: Summary
 
 
-def export_items(items: Iterable[JudgedItem], format: str = "dpo") -> Export:
-    """Turn judged items into rows of `format`; raises `ConfigError` for an unknown one."""
+def export_items(
+    items: Iterable[JudgedItem], format: str = "dpo", rule: Rule | None = None
+) -> Export:
+    """Turn judged items into rows of `format`; raises `ConfigError` for an unknown one.
+
+    `items`, `used` and `left_out` of the summary count items, or votes where each counts.
+    """
     makers: dict[str, Callable[[JudgedItem, Verdict], list[Row] | str]] = {
         "dpo": _paired,
         "reward": _reward,
@@ -64,21 +71,34 @@ def export_items(items: Iterable[JudgedItem], format: str = "dpo") -> Export:
     if format not in makers:
         near = did_you_mean(str(format), makers)
         raise ConfigError(f"There is no export format {format!r}; use dpo, kto or reward.{near}")
+    rule = rule or Rule()
     rows: list[Row] = []
     left_out: Counter[str] = Counter()
     total = edited = used = 0
     for item in items:
-        total += 1
-        verdict = decide(item.votes)
-        made = verdict.why_not if verdict.outcome is None else makers[format](item, verdict)
-        if isinstance(made, str):
-            left_out[made] += 1
-            continue
-        used += 1
-        edited += bool(verdict.edited)
-        rows += made
-    summary = Summary(format, len(rows), total, used, edited, dict(left_out))
+        for verdict in rule.verdicts(item.votes):
+            total += 1
+            made = verdict.why_not if verdict.outcome is None else makers[format](item, verdict)
+            if isinstance(made, str):
+                left_out[made] += 1
+                continue
+            used += 1
+            edited += bool(verdict.edited)
+            rows += made
+    summary = Summary(format, len(rows), total, used, edited, dict(left_out), rule.sentence())
     return Export(FORMATS[format], rows, summary)
+
+
+def split_by_prompt(rows: list[Row], test_fraction: float, seed: int = 42) -> dict[str, list[Row]]:
+    """`{"train": rows, "test": rows}`; all rows of one prompt on one side, decided by its hash."""
+    if not 0 <= test_fraction < 1:
+        raise ConfigError(f"The test's share is from 0 to below 1, not {test_fraction!r}.")
+    made: dict[str, list[Row]] = {"train": [], "test": []}
+    for row in rows:
+        key = f"{seed}\x1f{json.dumps(row['prompt'], sort_keys=True)}"
+        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
+        made["test" if place < test_fraction else "train"].append(row)
+    return made
 
 
 def _sides(item: JudgedItem, verdict: Verdict) -> tuple[str, str, Row]:

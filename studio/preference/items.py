@@ -7,6 +7,8 @@ A *choice* is one of
     "tie"         as good as each other
     "both_bad"    neither is acceptable
     "skip"        the person would rather not say; counts as seen, decides nothing
+    "broken"      the item cannot be judged (cut off, wrong language ...); decides nothing, and the
+                  item is left out of what comes of the project until its owner has looked
 
 and *strength* has four steps: 1 slightly better, 2 better, 3 clearly better, 4 much better.
 "left" and "right" are accepted wherever a person chose by what they saw; the store turns them into
@@ -22,9 +24,11 @@ from typing import Any
 
 from studio.errors import DataError
 
-CHOICES = ("a", "b", "tie", "both_bad", "skip")
+CHOICES = ("a", "b", "tie", "both_bad", "skip", "broken")
 STRENGTHS = {1: "slightly better", 2: "better", 3: "clearly better", 4: "much better"}
 DEFAULT_STRENGTH = 2
+#: What decides nothing: left out of verdicts, win rates and agreement alike.
+UNDECIDED = ("skip", "broken")
 DEFAULT_QUESTION = "Which answer is better?"
 
 Message = dict[str, str]
@@ -57,7 +61,13 @@ class Added:
 
 @dataclass(frozen=True)
 class Project:
-    """A labelling project. `order` is "random" (shuffled on arrival) or "given"."""
+    """A labelling project.
+
+    `order` is "random" (shuffled on arrival), "given" or "uncertain" (see `pairs.arrange`).
+    `overlap` is how many people judge an item, 0 for everyone; `repeat_every` after how many votes
+    a person is asked about an earlier item again, 0 for never; `done` how many judgements there
+    are.
+    """
 
     id: str
     name: str
@@ -69,11 +79,24 @@ class Project:
     items: int
     created: float
     provenance: dict[str, Any]
+    overlap: int = 0
+    repeat_every: int = 0
+    aspects: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    done: int = 0
+
+    @property
+    def wanted(self) -> int | None:
+        """Judgements there will be when all is done; None where everyone may judge everything."""
+        return self.items * self.overlap if self.overlap else None
 
 
 @dataclass(frozen=True)
 class ShownItem:
-    """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba"."""
+    """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
+
+    `turn` is 1 when the person is asked about it a second time.
+    """
 
     project_id: str
     item_id: int
@@ -81,6 +104,7 @@ class ShownItem:
     left: str
     right: str
     order: str
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,13 +122,19 @@ class VoteReceipt:
 
 @dataclass(frozen=True)
 class Progress:
-    """One person's standing in a project; `seconds_each` is the median of their last 30 votes."""
+    """One person's standing in a project; `seconds_each` is the median of their last 30 votes.
+
+    `total` is what this person has done and may still do. Where items are shared out, `together`
+    is everybody's count and `wanted` what it will be in the end.
+    """
 
     done: int
     total: int
     today: int
     seconds_each: float | None
     saved_at: float | None
+    together: int | None = None
+    wanted: int | None = None
 
     @property
     def left(self) -> int:
@@ -112,6 +142,14 @@ class Progress:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"left": self.left}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a person stands: the items to judge next, the first one now, and their progress."""
+
+    upcoming: list[ShownItem]
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -130,11 +168,17 @@ class Vote:
     edited: str
     guideline_version: int
     created: float
+    turn: int = 0
+    reasons: list[str] = field(default_factory=list)
+    aspects: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """A stored item with the current vote of everyone who voted on it."""
+    """A stored item with the current vote of everyone who voted on it.
+
+    `sampled` is whether the item was drawn at random, so that its votes speak for all prompts.
+    """
 
     item_id: int
     prompt: list[Message]
@@ -143,6 +187,7 @@ class JudgedItem:
     source_a: dict[str, Any]
     source_b: dict[str, Any]
     votes: tuple[Vote, ...]
+    sampled: bool = True
 
 
 def clean_text(text: str) -> str:
@@ -180,7 +225,10 @@ def source_label(source: Mapping[str, Any]) -> str:
     return "unnamed"
 
 
-def side_order(seed: int, annotator: str, item_id: int) -> str:
-    """Which stored answer this person sees on the left of this item: "ab" or "ba", for good."""
+def side_order(seed: int, annotator: str, item_id: int, turn: int = 0) -> str:
+    """Which stored answer this person sees on the left of this item: "ab" or "ba", for good.
+
+    A second look shows the sides the other way round.
+    """
     digest = hashlib.sha256(f"{seed}\x1f{annotator}\x1f{item_id}".encode()).digest()
-    return "ba" if digest[0] & 1 else "ab"
+    return "ba" if (digest[0] + turn) & 1 else "ab"

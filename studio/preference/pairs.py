@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +21,9 @@ from typing import Any
 
 from studio.errors import DataError
 from studio.preference.items import Item, JudgedItem, as_messages, clean_text
+
+ORDERS = ("random", "given", "uncertain")
+_STRATUM = 4  # of so many items in "uncertain" order, one is drawn by chance
 
 _NAMED_BY = {
     "a": ("model1", "model_1", "model_a", "source1", "answer1_model"),
@@ -74,6 +79,39 @@ def sift(
         seen.add(digest)
         kept[digest] = item
     return kept, dict(aside)
+
+
+def arrange(
+    fresh: Sequence[tuple[str, Item]], order: str, seed: str
+) -> list[tuple[str, Item, bool]]:
+    """Items in the order in which they are asked, each with whether its place is due to chance.
+
+    "uncertain" asks first where the implicit reward margin (`provenance["margin"]`: how much
+    better the model itself takes one answer to be) is small, yet draws every fourth item by chance:
+    win rates are computed on those alone. Items without a margin count as least informative.
+    """
+    shuffled = list(fresh)
+    if order == "given":
+        return [(digest, item, True) for digest, item in shuffled]
+    random.Random(seed).shuffle(shuffled)
+    if order == "random":
+        return [(digest, item, True) for digest, item in shuffled]
+    drawn, rest = shuffled[::_STRATUM], [x for n, x in enumerate(shuffled) if n % _STRATUM]
+    rest.sort(key=lambda pair: _margin(pair[1]))
+    arranged: list[tuple[str, Item, bool]] = []
+    for number in range(len(shuffled)):
+        by_chance = number % _STRATUM == 0
+        digest, item = (drawn if by_chance else rest)[number // _STRATUM if by_chance else
+                                                      number - number // _STRATUM - 1]  # fmt: skip
+        arranged.append((digest, item, by_chance))
+    return arranged
+
+
+def _margin(item: Item) -> float:
+    margin = item.provenance.get("margin")
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or math.isnan(margin):
+        return math.inf
+    return abs(margin)
 
 
 def pairs_from_texts(

@@ -1,39 +1,21 @@
-"""The tables of the vote store and how a database is opened: SQLite by default, PostgreSQL by URL.
+"""The tables of the vote store, as the newest migration leaves them (`migrations/versions`).
 
-    meta         schema version
-    projects     what is asked, and the seeds behind every shuffle
+    projects     what is asked, of how many people, and the seeds behind every shuffle
     items        two answers to a prompt; `position` is the order in which they are asked
     votes        append-only: every vote, every change of mind and every undo is a new row
-    assignments  per person and item: which row of `votes` is current (derived, same transaction)
-    annotators   per person and project: how far they have come (derived, same transaction)
+    assignments  per person and item: which row of `votes` is current, or until when the item is
+                 held for this person (same transaction as the vote)
+    annotators   per person and project: how far they have come (same transaction as the vote)
 
-SQLite runs in WAL mode with `synchronous=FULL`: when a commit returns, the vote is on disk.
-Transactions that write start with BEGIN IMMEDIATE, so that two of them queue instead of deadlocking
-on an upgrade.
+A change here needs a migration beside it; a test compares the two.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy import event, exc
-
-from studio.errors import WorkspaceError
-
-SCHEMA_VERSION = 1
 
 metadata = sa.MetaData()
 _BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-
-meta = sa.Table(
-    "meta",
-    metadata,
-    sa.Column("key", sa.String(40), primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)
 
 projects = sa.Table(
     "projects",
@@ -48,6 +30,14 @@ projects = sa.Table(
     sa.Column("items", sa.Integer, nullable=False),
     sa.Column("provenance", sa.JSON, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+    # How many people judge an item; 0 is everyone.
+    sa.Column("overlap", sa.Integer, nullable=False, server_default="0"),
+    # After how many votes a person is asked about an earlier item again; 0 is never.
+    sa.Column("repeat_every", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("aspects", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("reasons", sa.JSON, nullable=False, server_default="[]"),
+    # Items judged, each as often as people judged it: what `overlap` counts against.
+    sa.Column("done", sa.Integer, nullable=False, server_default="0"),
 )
 
 items = sa.Table(
@@ -64,7 +54,14 @@ items = sa.Table(
     sa.Column("source_b", sa.JSON, nullable=False),
     sa.Column("provenance", sa.JSON, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+    # People who hold or have judged it; `open` is whether one more may.
+    sa.Column("taken", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("open", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("retired", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Drawn at random, not for what it may teach: what unbiased win rates are computed on.
+    sa.Column("sampled", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.UniqueConstraint("project_id", "position"),
+    sa.Index("items_open", "project_id", "open", "position"),
     sa.UniqueConstraint("project_id", "digest"),
     sqlite_autoincrement=True,
 )
@@ -89,6 +86,9 @@ votes = sa.Table(
     sa.Column("guideline_version", sa.Integer, nullable=False),
     sa.Column("idempotency_key", sa.String(100), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False, server_default="0"),  # 1: asked once more
+    sa.Column("reasons", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("aspects", sa.JSON, nullable=False, server_default="{}"),
     sa.UniqueConstraint("item_id", "annotator", "version"),
     sa.UniqueConstraint("project_id", "annotator", "idempotency_key"),
     sa.Index("votes_by_person", "project_id", "annotator", "id"),
@@ -101,11 +101,15 @@ assignments = sa.Table(
     metadata,
     sa.Column("item_id", sa.ForeignKey("items.id"), primary_key=True),
     sa.Column("annotator", sa.String(80), primary_key=True),
+    sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("done", sa.Boolean, nullable=False),
-    sa.Column("vote_id", sa.ForeignKey("votes.id"), nullable=False),
+    sa.Column("vote_id", sa.ForeignKey("votes.id")),  # null: held, never voted on
+    sa.Column("claimed", sa.Float, nullable=False),
+    sa.Column("leased_until", sa.Float),  # null: does not lapse
     sa.Index("assignments_by_person", "project_id", "annotator", "done", "position"),
+    sa.Index("assignments_lapsing", "project_id", "done", "leased_until"),
 )
 
 annotators = sa.Table(
@@ -116,99 +120,3 @@ annotators = sa.Table(
     sa.Column("cursor", sa.Integer, nullable=False),  # no unseen item lies before this position
     sa.Column("done", sa.Integer, nullable=False),
 )
-
-
-class Database:
-    """An engine opened at first use, with `reading()` and `writing()` transactions."""
-
-    def __init__(self, url: str):
-        self.url = url
-        try:
-            self._engine = _make_engine(url)
-        except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
-            raise WorkspaceError(
-                f"The database URL cannot be used: {error}. "
-                "Use sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME."
-            ) from error
-        self._ready = False
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the database."""
-        with self._said_plainly():
-            self._prepare_once()
-            with self._engine.connect() as connection, connection.begin():
-                yield connection
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is on disk when the block has ended without an error."""
-        with self._said_plainly():
-            self._prepare_once()
-            with self._engine.connect() as plain:
-                connection = plain.execution_options(writes=True)
-                with connection.begin():
-                    yield connection
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    def _prepare_once(self) -> None:
-        if not self._ready:
-            try:
-                prepare(self._engine)
-            except (
-                exc.IntegrityError,
-                exc.ProgrammingError,
-            ):  # another process was making the tables; they are there now
-                prepare(self._engine)
-            self._ready = True
-
-    @contextlib.contextmanager
-    def _said_plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except exc.IntegrityError:  # a rule of ours: whoever asked knows what it means
-            raise
-        except (exc.DatabaseError, exc.TimeoutError) as error:
-            why = str(getattr(error, "orig", error)).strip()
-            raise WorkspaceError(
-                f"The votes database could not be used ({why}). Nothing was "
-                "recorded; check free space and permissions of the workspace, then try again."
-            ) from error
-
-
-def prepare(engine: sa.Engine) -> None:
-    """Make the tables where there are none; refuse a database of a newer studio."""
-    with engine.connect() as plain:
-        connection = plain.execution_options(writes=True)
-        with connection.begin():
-            metadata.create_all(connection)
-            version = connection.scalar(sa.select(meta.c.value).where(meta.c.key == "schema"))
-            if version is None:
-                connection.execute(meta.insert().values(key="schema", value=str(SCHEMA_VERSION)))
-            elif int(version) > SCHEMA_VERSION:
-                raise WorkspaceError(
-                    f"The votes database has schema {version}, this studio knows {SCHEMA_VERSION}. "
-                    "Use the newer studio that made it."
-                )
-
-
-def _make_engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    engine = sa.create_engine(url, pool_size=10, max_overflow=30, connect_args={"timeout": 15})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

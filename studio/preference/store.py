@@ -12,151 +12,43 @@ transaction and safe from any thread. The work per vote does not depend on how m
 
 from __future__ import annotations
 
-import random
-import secrets
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from studio.errors import DataError, did_you_mean
-from studio.preference import ballots
+from studio.preference import ballots, desk
 from studio.preference.ballots import Ballot
 from studio.preference.export import Export, export_items
 from studio.preference.items import (
-    DEFAULT_QUESTION,
     DEFAULT_STRENGTH,
-    Added,
-    Item,
     JudgedItem,
     Progress,
     Project,
     ShownItem,
+    Standing,
     Vote,
     VoteReceipt,
-    clean_text,
     side_order,
 )
-from studio.preference.pairs import sift
-from studio.preference.schema import Database, annotators, assignments, items, projects, votes
+from studio.preference.projects import ProjectStore
+from studio.preference.schema import annotators, assignments, items, projects, votes
+from studio.preference.verdicts import Rule
 from studio.preference.winrate import WinRate, tally
-from studio.workspace import new_id
 
-_CHUNK = 500  # digests looked up in one query: below every database's limit on parameters
+LEASE = 15 * 60.0
 
 
-class LabelStore:
+class LabelStore(ProjectStore):
     """Labelling projects in one database; see the module's first lines for the way through it."""
 
-    def __init__(self, url: str):
-        self._db = Database(url)
-
-    def close(self) -> None:
-        """Let go of the database's connections."""
-        self._db.close()
-
-    # --- projects and items -------------------------------------------------------------------
-
-    def projects(self) -> list[Project]:
-        """All projects, newest first."""
-        query = sa.select(projects).order_by(projects.c.created.desc(), projects.c.id.desc())
-        with self._db.reading() as db:
-            return [Project(**row._mapping) for row in db.execute(query)]
-
-    def get(self, id_or_name: str) -> Project:
-        """A project by id or by name; `DataError` with the nearest name when there is none."""
-        either = sa.or_(projects.c.id == id_or_name, projects.c.name == id_or_name)
-        with self._db.reading() as db:
-            row = db.execute(sa.select(projects).where(either)).first()
-            if row:
-                return Project(**row._mapping)
-            names = list(db.scalars(sa.select(projects.c.name)))
-        raise DataError(
-            f"There is no labelling project {id_or_name!r}.{did_you_mean(str(id_or_name), names)}"
-        )
-
-    def create_project(
-        self,
-        name: str,
-        question: str = DEFAULT_QUESTION,
-        guidelines: str = "",
-        provenance: Mapping[str, Any] | None = None,
-        order: str = "random",
-        seed: int | None = None,
-    ) -> Project:
-        """A new, empty project; its name must be free (`free_name` finds one).
-
-        `order` "random" shuffles items as they arrive, so that stopping early leaves a fair sample;
-        "given" keeps them as they come. `seed` decides every shuffle; drawn when not given.
-        """
-        name = clean_text(name).strip()
-        if not 1 <= len(name) <= 120:
-            raise DataError("A labelling project needs a name of 1 to 120 characters.")
-        if order not in ("random", "given"):
-            raise DataError(f"Order must be random or given, not {order!r}.")
-        row = {
-            "id": new_id("labels"),
-            "name": name,
-            "question": clean_text(question).strip() or DEFAULT_QUESTION,
-            "guidelines": clean_text(guidelines),
-            "guideline_version": 1,
-            "order": order,
-            "seed": secrets.randbelow(2**31) if seed is None else seed,
-            "items": 0,
-            "created": time.time(),
-            "provenance": dict(provenance or {}),
-        }
-        try:
-            with self._db.writing() as db:
-                db.execute(projects.insert().values(**row))
-        except IntegrityError as error:
-            raise DataError(
-                f"A labelling project named {name!r} exists already; choose another name."
-            ) from error
-        return Project(**row)
-
-    def free_name(self, wanted: str) -> str:
-        """`wanted`, or `wanted 2`, `wanted 3` ... whichever no project has yet."""
-        wanted = (wanted.strip() or "labels")[:110]
-        taken = {project.name for project in self.projects()}
-        name, number = wanted, 2
-        while name in taken:
-            name, number = f"{wanted} {number}", number + 1
-        return name
-
-    def revise_guidelines(self, project_id: str, guidelines: str) -> Project:
-        """Replace the guidelines; votes from now on carry the next guideline version."""
-        with self._db.writing() as db:
-            db.execute(
-                projects.update()
-                .where(projects.c.id == project_id)
-                .values(
-                    guidelines=clean_text(guidelines),
-                    guideline_version=projects.c.guideline_version + 1,
-                )
-            )
-        return self.get(project_id)
-
-    def add_items(self, project_id: str, new: Iterable[Item]) -> Added:
-        """Add pairs at the end; identical, empty and duplicate ones are set aside, counted."""
-        kept, aside = sift(new)
-        with self._db.writing() as db:
-            project = _lock_project(db, project_id)
-            known = _known_digests(db, project.id, list(kept))
-            if known:
-                aside["duplicate"] = aside.get("duplicate", 0) + len(known)
-            fresh = [(digest, item) for digest, item in kept.items() if digest not in known]
-            if project.order == "random":
-                random.Random(f"{project.seed}:{project.items}").shuffle(fresh)
-            if fresh:
-                db.execute(items.insert(), _item_rows(project, fresh))
-                total = project.items + len(fresh)
-                db.execute(projects.update().where(projects.c.id == project.id).values(items=total))
-        return Added(len(fresh), aside)
+    def __init__(self, url: str, lease: float = LEASE):
+        """`lease` is how many seconds an item shown is kept for somebody who does not answer."""
+        super().__init__(url)
+        self._lease = lease
 
     # --- labelling ----------------------------------------------------------------------------
 
@@ -165,20 +57,30 @@ class LabelStore:
         return next(iter(self.upcoming(project_id, annotator, 1)), None)
 
     def upcoming(self, project_id: str, annotator: str, count: int = 2) -> list[ShownItem]:
-        """The next `count` items for this person; the first is `next_item`, the rest follow it."""
+        """The next `count` items for this person; the first is `next_item`, the rest follow it.
+
+        Where items are shared out, these are held for the person from now on.
+        """
+        return self.standing(project_id, annotator, count).upcoming
+
+    def standing(self, project_id: str, annotator: str, count: int = 2) -> Standing:
+        """The next `count` items for this person, held where items are shared out, and progress."""
         annotator = ballots.checked_name(annotator)
         with self._db.reading() as db:
-            seed = _seed(db, project_id)
-            rows = ballots.open_items(db, project_id, annotator, count)
-        return [_shown(row, seed, annotator) for row in rows]
+            project = _project(db, project_id)
+            if not desk.holds(project):
+                return self._standing(db, project, annotator, count)
+        with self._db.writing() as db:
+            project = desk.lock_project(db, project_id)
+            return self._standing(db, project, annotator, count)
 
     def show(self, project_id: str, item_id: int, annotator: str) -> ShownItem:
         """One particular item as this person sees it (to change an earlier vote)."""
         annotator = ballots.checked_name(annotator)
         with self._db.reading() as db:
-            seed = _seed(db, project_id)
+            seed = _project(db, project_id).seed
             row = ballots.find_item(db, project_id, item_id)
-        return _shown(row, seed, annotator)
+        return _shown(row, seed, annotator, 0)
 
     def vote(
         self,
@@ -192,19 +94,40 @@ class LabelStore:
         idempotency_key: str | None = None,
         note: str = "",
         edited: str = "",
+        turn: int = 0,
+        reasons: Sequence[str] = (),
+        aspects: Mapping[str, str] | None = None,
     ) -> VoteReceipt:
         """Record a vote; returns once it is on disk.
 
         `choice` is one of `items.CHOICES`, or "left"/"right" by what was seen. `shown_order`
         defaults to the order this person is shown. A second call with the same `idempotency_key`
         returns the first one's receipt and changes nothing. `edited` is an improved text of the
-        winning answer. Voting again on an item adds a version.
+        winning answer. Voting again on an item adds a version. `turn` is the shown item's.
         """
-        ballot = Ballot.checked(annotator, choice, strength, seconds, note, edited, idempotency_key)
+        ballot = Ballot.checked(
+            annotator, choice, strength, seconds, note, edited, idempotency_key,
+            turn, reasons, aspects,
+        )  # fmt: skip
+        return self.cast(project_id, item_id, ballot, shown_order)[0]
+
+    def cast(
+        self,
+        project_id: str,
+        item_id: int,
+        ballot: Ballot,
+        shown_order: str | None = None,
+        count: int = 0,
+    ) -> tuple[VoteReceipt, Standing | None]:
+        """Record a checked ballot and, with `count`, hand out what comes next: one transaction."""
         with self._db.writing() as db:
-            seed = _seed(db, project_id)
-            order = shown_order or side_order(seed, ballot.annotator, item_id)
-            return ballots.cast(db, project_id, item_id, ballot, order)
+            project = desk.lock_project(db, project_id)
+            seen = side_order(project.seed, ballot.annotator, item_id, ballot.turn)
+            receipt = ballots.cast(db, project, item_id, ballot, shown_order or seen)
+            if not count:
+                return receipt, None
+            project = _project(db, project_id)
+            return receipt, self._standing(db, project, ballot.annotator, count)
 
     def undo(
         self, project_id: str, annotator: str, idempotency_key: str | None = None
@@ -216,41 +139,26 @@ class LabelStore:
         """
         annotator = ballots.checked_name(annotator)
         with self._db.writing() as db:
-            seed = _seed(db, project_id)
-            key = idempotency_key or ballots.fresh_key()
-            row = ballots.take_back(db, project_id, annotator, ballots.checked_key(key))
-            return _shown(row, seed, annotator) if row else None
+            project = desk.lock_project(db, project_id)
+            key = ballots.checked_key(idempotency_key or ballots.fresh_key())
+            taken = ballots.take_back(db, project, annotator, key)
+            return _shown(taken[0], project.seed, annotator, taken[1]) if taken else None
 
     def progress(self, project_id: str, annotator: str) -> Progress:
         """Done, total, today's count, pace and the time of the last saved vote."""
         annotator = ballots.checked_name(annotator)
-        mine = sa.and_(votes.c.project_id == project_id, votes.c.annotator == annotator)
-        voted = sa.and_(mine, votes.c.action == "vote")
-        midnight = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1))
         with self._db.reading() as db:
-            total = db.scalar(sa.select(projects.c["items"]).where(projects.c.id == project_id))
-            if total is None:
-                raise _no_project(project_id)
-            done = db.scalar(
-                sa.select(annotators.c.done)
-                .where(annotators.c.project_id == project_id)
-                .where(annotators.c.annotator == annotator)
-            )
-            today = db.scalar(sa.select(sa.func.count()).where(voted, votes.c.created >= midnight))
-            recent = db.execute(
-                sa.select(votes.c.seconds, votes.c.created)
-                .where(voted)
-                .order_by(votes.c.id.desc())
-                .limit(30)
-            ).all()
-        paces = [row.seconds for row in recent if row.seconds > 0]
-        return Progress(
-            done=done or 0,
-            total=total,
-            today=today or 0,
-            seconds_each=statistics.median(paces) if paces else None,
-            saved_at=recent[0].created if recent else None,
-        )
+            return _progress(db, _project(db, project_id), annotator)
+
+    def _standing(
+        self, db: sa.Connection, project: Project, annotator: str, count: int
+    ) -> Standing:
+        if desk.holds(project):
+            rows = desk.hold(db, project, annotator, count, self._lease)
+        else:
+            rows = desk.walk(db, project.id, annotator, count)
+        shown = [_shown(row, project.seed, annotator, row.turn) for row in rows]
+        return Standing(shown, _progress(db, project, annotator))
 
     def history(self, project_id: str, annotator: str, limit: int = 50) -> list[Vote]:
         """This person's current votes, newest first."""
@@ -279,9 +187,11 @@ class LabelStore:
     def judged(self, project_id: str) -> Iterator[JudgedItem]:
         """Every item in order of position, each with the current votes of all who voted on it."""
         with self._db.reading() as db:
-            _seed(db, project_id)
+            _project(db, project_id)
             stored = db.execute(
-                sa.select(items).where(items.c.project_id == project_id).order_by(items.c.position)
+                sa.select(items)
+                .where(items.c.project_id == project_id, items.c.retired.is_(False))
+                .order_by(items.c.position)
             ).all()
             current = db.execute(_current_votes(project_id).order_by(votes.c.item_id)).all()
         by_item = {
@@ -290,77 +200,91 @@ class LabelStore:
         }
         for row in stored:
             texts = (row.prompt, row.answer_a, row.answer_b, row.source_a, row.source_b)
-            yield JudgedItem(row.id, *texts, by_item.get(row.id, ()))
+            yield JudgedItem(row.id, *texts, by_item.get(row.id, ()), row.sampled)
+
+    def second_looks(self, project_id: str) -> list[tuple[Vote, Vote]]:
+        """(first, second) current vote of a person on an item that they were asked about twice."""
+        again = _current_votes(project_id, turn=1)
+        first = _current_votes(project_id).where(
+            sa.tuple_(votes.c.item_id, votes.c.annotator).in_(
+                sa.select(assignments.c.item_id, assignments.c.annotator).where(
+                    assignments.c.project_id == project_id, assignments.c.turn == 1
+                )
+            )
+        )
+        with self._db.reading() as db:
+            before = {(row.item_id, row.annotator): row for row in db.execute(first)}
+            after = db.execute(again.order_by(votes.c.id)).all()
+        return [
+            (ballots.as_vote(before[key]), ballots.as_vote(row))
+            for row in after
+            if (key := (row.item_id, row.annotator)) in before
+        ]
+
+    def flagged(self, project_id: str) -> list[JudgedItem]:
+        """Items that somebody flagged as broken, for the owner to look at."""
+        judged = self.judged(project_id)
+        return [item for item in judged if any(vote.choice == "broken" for vote in item.votes)]
 
     def results(self, project_id: str) -> list[WinRate]:
         """Win rates between the sources that met (see `winrate.tally`), most items first."""
         return tally(self.judged(project_id))
 
-    def export(self, project_id: str, format: str = "dpo") -> Export:
+    def export(self, project_id: str, format: str = "dpo", rule: Rule | None = None) -> Export:
         """Rows for DPO, KTO or reward training with an account of what was left out and why."""
-        return export_items(self.judged(project_id), format)
+        return export_items(self.judged(project_id), format, rule)
 
 
-def _no_project(project_id: str) -> DataError:
-    return DataError(f"There is no labelling project {project_id!r}; choose one from the list.")
-
-
-def _seed(db: sa.Connection, project_id: str) -> int:
-    seed = db.scalar(sa.select(projects.c.seed).where(projects.c.id == project_id))
-    if seed is None:
-        raise _no_project(project_id)
-    return seed
-
-
-def _lock_project(db: sa.Connection, project_id: str) -> Project:
-    query = sa.select(projects).where(projects.c.id == project_id).with_for_update()
-    row = db.execute(query).first()
+def _project(db: sa.Connection, project_id: str) -> Project:
+    row = db.execute(sa.select(projects).where(projects.c.id == project_id)).first()
     if row is None:
-        raise _no_project(project_id)
+        raise desk.no_project(project_id)
     return Project(**row._mapping)
 
 
-def _known_digests(db: sa.Connection, project_id: str, digests: list[str]) -> set[str]:
-    known: set[str] = set()
-    for start in range(0, len(digests), _CHUNK):
-        query = sa.select(items.c.digest).where(
-            items.c.project_id == project_id,
-            items.c.digest.in_(digests[start : start + _CHUNK]),
-        )
-        known.update(db.scalars(query))
-    return known
+def _progress(db: sa.Connection, project: Project, annotator: str) -> Progress:
+    mine = sa.and_(votes.c.project_id == project.id, votes.c.annotator == annotator)
+    voted = sa.and_(mine, votes.c.action == "vote")
+    midnight = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1))
+    done = db.scalar(
+        sa.select(annotators.c.done)
+        .where(annotators.c.project_id == project.id)
+        .where(annotators.c.annotator == annotator)
+    )
+    today = db.scalar(sa.select(sa.func.count()).where(voted, votes.c.created >= midnight))
+    recent = db.execute(
+        sa.select(votes.c.seconds, votes.c.created)
+        .where(voted)
+        .order_by(votes.c.id.desc())
+        .limit(30)
+    ).all()
+    paces = [row.seconds for row in recent if row.seconds > 0]
+    total, wanted = project.items, project.wanted
+    if wanted is not None:  # what the others have not judged yet, and not more than one of each
+        total = (done or 0) + min(project.items - (done or 0), max(0, wanted - project.done))
+    return Progress(
+        done=done or 0,
+        total=total,
+        today=today or 0,
+        seconds_each=statistics.median(paces) if paces else None,
+        saved_at=recent[0].created if recent else None,
+        together=project.done if wanted is not None else None,
+        wanted=wanted,
+    )
 
 
-def _item_rows(project: Project, fresh: list[tuple[str, Item]]) -> list[dict[str, Any]]:
-    now = time.time()
-    return [
-        {
-            "project_id": project.id,
-            "position": position,
-            "digest": digest,
-            "prompt": item.prompt,
-            "answer_a": item.answer_a,
-            "answer_b": item.answer_b,
-            "source_a": dict(item.source_a),
-            "source_b": dict(item.source_b),
-            "provenance": dict(item.provenance),
-            "created": now,
-        }
-        for position, (digest, item) in enumerate(fresh, project.items)
-    ]
-
-
-def _current_votes(project_id: str) -> sa.Select[Any]:
+def _current_votes(project_id: str, turn: int = 0) -> sa.Select[Any]:
     return (
         sa.select(votes)
         .join(assignments, assignments.c.vote_id == votes.c.id)
         .where(assignments.c.project_id == project_id, assignments.c.done.is_(True))
+        .where(assignments.c.turn == turn)
     )
 
 
-def _shown(row: sa.Row[Any], seed: int, annotator: str) -> ShownItem:
-    order = side_order(seed, annotator, row.id)
+def _shown(row: sa.Row[Any], seed: int, annotator: str, turn: int) -> ShownItem:
+    order = side_order(seed, annotator, row.id, turn)
     left, right = row.answer_a, row.answer_b
     if order == "ba":
         left, right = right, left
-    return ShownItem(row.project_id, row.id, row.prompt, left, right, order)
+    return ShownItem(row.project_id, row.id, row.prompt, left, right, order, turn)

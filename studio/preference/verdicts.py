@@ -1,21 +1,77 @@
-"""One verdict for an item out of everybody's current votes.
+"""One verdict for an item out of everybody's current votes, by a rule that is stated with the rows.
 
-The rule, stated once and used by results and export alike: skips are not counted; the verdict is
-the choice that more than half of the remaining votes gave; otherwise there is no majority.
+Skips and flags are not counted, and a flagged item has no verdict. *majority*: the choice that more
+than half of the remaining votes gave. *unanimous*: the choice that all of them gave. *each*: every
+vote is a verdict of its own (for export only; results always count an item once).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from studio.preference.items import Vote
+from studio.errors import ConfigError, did_you_mean
+from studio.preference.items import STRENGTHS, UNDECIDED, Vote
 
-RULE = (
-    "One row an item, by the majority of its current votes (more than half, skips not counted). "
-    "Ties and items without a majority are left out."
-)
+RULES = ("majority", "unanimous", "each")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How votes become rows: which verdicts count, and how strong they must be.
+
+    `min_strength` is the least mean strength (1 to 4) of those behind a verdict; `edits` is whether
+    an improved text takes the chosen answer's place.
+    """
+
+    name: str = "majority"
+    min_strength: int = 1
+    edits: bool = True
+
+    def __post_init__(self) -> None:
+        if self.name not in RULES:
+            near = did_you_mean(str(self.name), RULES)
+            raise ConfigError(f"The rule is {', '.join(RULES)}, not {self.name!r}.{near}")
+        if self.min_strength not in STRENGTHS:
+            raise ConfigError(f"The least strength is 1 to 4, not {self.min_strength!r}.")
+
+    def sentence(self) -> str:
+        """The rule in words, for whoever gets the rows."""
+        how = {
+            "majority": "One row an item, by the majority of its current votes (more than half, "
+            "skips not counted).",
+            "unanimous": "One row an item on which all current votes agree (skips not counted).",
+            "each": "One row a vote.",
+        }[self.name]
+        none = " and items without a majority" if self.name == "majority" else ""
+        weak = f" Verdicts weaker than {STRENGTHS[self.min_strength]} are left out."
+        parts = (
+            how,
+            f" Ties{none} are left out.",
+            weak if self.min_strength > 1 else "",
+            "" if self.edits else " Edits are left aside.",
+        )
+        return "".join(parts)
+
+    def verdicts(self, votes: Sequence[Vote]) -> list[Verdict]:
+        """The verdicts on one item: one, or one a vote where each counts."""
+        if self.name == "each" and any(vote.choice not in UNDECIDED for vote in votes):
+            made = [decide([vote]) for vote in votes]
+            if any(vote.choice == "broken" for vote in votes):
+                made = [decide(votes)]
+        else:
+            made = [decide(votes)]
+        return [self._held_to(verdict) for verdict in made]
+
+    def _held_to(self, verdict: Verdict) -> Verdict:
+        if verdict.outcome is None:
+            return verdict
+        if self.name == "unanimous" and verdict.agreement < 1:
+            return Verdict(None, voters=verdict.voters, why_not="not unanimous")
+        if verdict.outcome in ("a", "b") and verdict.strength < self.min_strength:
+            return Verdict(None, voters=verdict.voters, why_not="too weak")
+        return verdict if self.edits else replace(verdict, edited="")
 
 
 @dataclass(frozen=True)
@@ -38,7 +94,9 @@ def decide(votes: Sequence[Vote]) -> Verdict:
     """The majority verdict of an item's current votes."""
     if not votes:
         return Verdict(None, why_not="not labelled yet")
-    counted = [vote for vote in votes if vote.choice != "skip"]
+    if any(vote.choice == "broken" for vote in votes):
+        return Verdict(None, why_not="flagged as broken")
+    counted = [vote for vote in votes if vote.choice not in UNDECIDED]
     if not counted:
         return Verdict(None, why_not="skipped")
     choice, count = Counter(vote.choice for vote in counted).most_common(1)[0]

@@ -80,12 +80,13 @@ def load_rows(studio: Studio, source: str, limit: int | None = None) -> ScoreRow
 def _from_source(source: str, limit: int | None) -> ScoreRows:
     from studio.data.pipeline import Stream
     from studio.data.sources import locate
+    from studio.data.types import Notes
 
     path = Path(source).expanduser()
     located = locate(path if path.is_file() else source)
-    first = next(located.rows(lambda _: None), None)
+    first = next(located.rows(Notes()), None)
     if first is not None and first.error is None and _looks_like_choices(first.data):
-        raw = itertools.islice(located.rows(lambda _: None), limit)
+        raw = itertools.islice(located.rows(Notes()), limit)
         found = [_choice(each.data, each.number) for each in raw if each.error is None]
         return ScoreRows(located.name, CHOICES, questions=found)
     stream = Stream(located, limit=limit)

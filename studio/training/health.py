@@ -295,7 +295,7 @@ class Watcher:
             return None
         return self._finding(
             "collapse", "warn",
-            f"Accuracy reads {accuracy:.0%}, yet the chosen answers became less likely "
+            f"Accuracy reads {100 * accuracy:.0f} %, yet the chosen answers became less likely "
             f"(by {fallen:.0f} nats a row).",
             "The model runs away from both answers, only faster from the rejected one: what it "
             "says may fall apart although the numbers look perfect.",

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from components import label_tab
+from components import label_new, label_tab
 from components.common import Session, Shell
 from components.label_server import questions
 from studio.errors import DataError
@@ -63,7 +63,7 @@ def panel(studio: Studio, project: Project) -> Panel:
 def test_opening_gives_item_next_item_and_progress(panel, project):
     reply = panel("open")
     assert reply["project"]["guidelines"] == "Short wins."
-    assert set(reply["item"]) == {"id", "prompt", "left", "right"}
+    assert set(reply["item"]) == {"id", "prompt", "left", "right", "turn"}
     assert reply["after"]["id"] != reply["item"]["id"]
     assert (reply["progress"]["done"], reply["progress"]["total"]) == (0, 3)
 
@@ -169,14 +169,14 @@ def test_a_project_is_made_from_a_dataset(studio):
     rows = [{"prompt": f"q{n}", "answer1": "yes", "answer2": "no"} for n in range(3)]
     rows.append({"prompt": "q9", "answer1": "same", "answer2": "same"})
     dataset = studio.datasets.from_rows(rows, type="comparison", name="two models")
-    project, said = label_tab.create_from_dataset(studio, dataset.id, "", "Which?", "Be fair.")
+    project, said = label_new.create_from_dataset(studio, dataset.id, "", "Which?", "Be fair.")
     assert project.name == "two models" and project.question == "Which?"
     assert studio.labels.progress(project.id, "ada").total == 3
     assert "3 pairs to judge" in said
     with pytest.raises(DataError, match="exists already"):
-        label_tab.create_from_dataset(studio, dataset.id, "two models", "", "")
+        label_new.create_from_dataset(studio, dataset.id, "two models", "", "")
     with pytest.raises(DataError, match="prepare comparison data"):
-        label_tab.create_from_dataset(studio, None, "", "", "")
+        label_new.create_from_dataset(studio, None, "", "", "")
 
 
 def test_the_tab_builds_and_keeps_its_endpoints_private(studio):

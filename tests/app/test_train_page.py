@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from components import train_server, train_watch
+from components import train_export, train_server, train_watch
 from components.common import Session, Shell
 from components.history import Histories
 from components.train_watch import Shown, Watch
@@ -278,3 +278,19 @@ def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
     found = watch.look(Session(run_id=two.id), Shown(), over)
     assert f'data-overlay="{one.id}"' in found[watch.panel]
     assert watch.pick(Session(), two.id, over, event(one, "over"))[1] == ()
+
+
+# ---- elsewhere, presets, sweeps -----------------------------------------------------------------
+
+
+def test_a_recipe_is_taken_elsewhere(studio: Studio):
+    run = ended(studio)
+    path = train_export.write(studio, run.id, "recipe")
+    assert path.parent == studio.workspace.exports
+    assert Recipe.from_yaml(path) == run.recipe
+
+
+def test_what_cannot_be_taken_elsewhere_is_said(studio: Studio):
+    run = ended(studio)
+    skip, said = train_export.Exports(studio).make("csv", run.id)
+    assert is_skip(skip) and "csv" in said

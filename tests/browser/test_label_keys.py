@@ -1,9 +1,10 @@
-"""Four pairs judged by keyboard in Chromium; what was pressed is what is in the database."""
+"""Judged by keyboard in Chromium, alone and by two at once; what was pressed is in the database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -15,6 +16,16 @@ from studio.preference import Item, Project
 from studio.studio import Studio
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **bold** {{value}} ${1 + 1}"
+
+# What somebody might post who knows how the panel asks: another's name, the owner's question.
+RESULTS_BY_HAND = """async project => {
+  const config = await (await fetch('config')).json();
+  const panel = config.components.find(part => part.props.elem_id === 'label-panel');
+  const answer = await fetch('gradio_api/component_server', {method: 'POST',
+    headers: {'Content-Type': 'application/json'}, body: JSON.stringify({session_hash: 'by-hand',
+      component_id: panel.id, fn_name: 'label_results', data: {project, annotator: 'ada'}})});
+  return await answer.text();
+}"""
 
 
 @pytest.fixture
@@ -32,24 +43,38 @@ def project(studio: Studio) -> Project:
 
 
 @pytest.fixture
-def url(studio: Studio, project: Project) -> Iterator[str]:
-    with gr.Blocks() as app:
-        timer, session = gr.Timer(1.0), gr.State(Session())
-        with gr.Tabs(selected="label") as tabs:
-            shell = Shell(studio, tabs, timer, session)
-            with gr.Tab("Other", id="other"):
-                gr.Textbox(label="elsewhere")
-            with gr.Tab("Label", id="label"):
-                label_tab.build(studio, shell)
-    _, local, _ = app.launch(
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        css_paths=theme.stylesheets(),
-        head=theme.scripts(),
-    )
-    yield local
-    app.close()
+def serve(studio: Studio) -> Iterator[Callable[..., str]]:
+    """Serves the tab beside another one; gives the address."""
+    started = []
+
+    def start(**options: Any) -> str:
+        with gr.Blocks() as app:
+            timer, session = gr.Timer(1.0), gr.State(Session())
+            with gr.Tabs(selected="label") as tabs:
+                shell = Shell(studio, tabs, timer, session)
+                with gr.Tab("Other", id="other"):
+                    gr.Textbox(label="elsewhere")
+                with gr.Tab("Label", id="label"):
+                    label_tab.build(studio, shell)
+        _, local, _ = app.launch(
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            css_paths=theme.stylesheets(),
+            head=theme.scripts(),
+            **options,
+        )
+        started.append(app)
+        return local
+
+    yield start
+    for app in started:
+        app.close()
+
+
+@pytest.fixture
+def url(serve: Callable[..., str], project: Project) -> str:
+    return serve()
 
 
 def progress(page: Page, text: str) -> None:
@@ -72,6 +97,7 @@ def test_four_pairs_by_keyboard(
     page.keyboard.press("1")
     page.get_by_label("Your name").fill("ada")
     page.keyboard.press("Enter")
+    expect(page.locator('.lab[data-annotator="ada"]')).to_be_visible()
     expect(page.locator(".lab-count")).to_have_text("0 of 4")
     asked.click()
     page.keyboard.press("Shift+Digit1")
@@ -111,3 +137,74 @@ def test_four_pairs_by_keyboard(
     assert last.choice == ("b" if last.order == "ab" else "a")
     assert all(vote.seconds > 0 for vote in votes.values())
     assert studio.labels.progress(project.id, "me").done == 0
+
+
+def sit_down(page: Page, url: str, name: str, password: str) -> None:
+    page.goto(url)
+    page.get_by_label("username").fill(name)
+    page.get_by_label("password").fill(password)
+    page.get_by_role("button", name="Login").click()
+    expect(page.locator(".lab-prompt")).to_contain_text("question")
+
+
+def test_two_people_at_once_share_the_pairs_out(
+    serve: Callable[..., str], studio: Studio, new_page: Callable[..., Page]
+) -> None:
+    shared = studio.labels.create_project(
+        "shared", order="given", seed=5, overlap=1, reasons=["kinder", "shorter"]
+    )
+    sides = {"label": "base"}, {"label": "tuned"}
+    studio.labels.add_items(
+        shared.id, [Item(f"question {n}", f"one {n}", f"two words {n}", *sides) for n in range(6)]
+    )
+    url = serve(auth=[("ada", "first"), ("ben", "second")])
+    ada, ben = new_page(), new_page(390, 844)
+    sit_down(ada, url, "ada", "first")
+    sit_down(ben, url, "ben", "second")
+    asked = [page.locator(".lab-prompt .lab-user .lab-text") for page in (ada, ben)]
+    assert asked[0].inner_text() != asked[1].inner_text()
+    assert not ada.get_by_label("Your name").is_visible(), "the login is the name"
+    assert ada.locator('[data-act="results"]').is_visible()
+    assert not ben.locator('[data-act="results"]').is_visible()
+    assert not ben.locator("#label-new").is_visible()
+
+    before = asked[1].inner_text()
+    ben.reload()
+    expect(asked[1]).to_have_text(before)
+
+    ada.locator(".lab-prompt").click()
+    ben.locator(".lab-prompt").click()
+    ada.get_by_role("button", name="kinder").click()
+    ada.keyboard.press("1")
+    expect(ada.locator(".lab-count")).to_contain_text("1 of 6 in all")
+    ben.keyboard.press("b")
+    expect(ben.locator(".lab-count")).to_contain_text("2 of 6 in all")
+    ada.keyboard.press("d")
+    expect(ada.locator('[data-side="left"] mark, [data-side="right"] mark')).not_to_have_count(0)
+    ada.keyboard.press("f")
+    expect(ada.locator(".lab-count")).to_contain_text("3 of 6 in all")
+    ben.keyboard.press("s")
+    expect(ben.locator(".lab-count")).to_contain_text("4 of 6 in all")
+    ada.keyboard.press("2")
+    expect(ada.locator(".lab-count")).to_contain_text("5 of 6 in all")
+    ben.keyboard.press("Shift+Digit2")
+    expect(ben.locator(".lab-rest")).to_contain_text("you judged 3")
+    expect(ben.locator(".lab-rest")).not_to_contain_text("tuned")
+
+    judged = list(studio.labels.judged(shared.id))
+    assert [len(item.votes) for item in judged] == [1] * 6
+    votes = {name: [] for name in ("ada", "ben")}
+    for item in judged:
+        votes[item.votes[0].annotator].append(item.votes[0])
+    assert {vote.choice for vote in votes["ada"]} >= {"broken"}
+    assert sorted(vote.choice for vote in votes["ben"])[1:] == ["both_bad", "skip"]
+    first = next(vote for vote in votes["ada"] if vote.reasons)
+    assert first.reasons == ["kinder"] and first.choice == first.order[0]
+    last = next(vote for vote in votes["ben"] if vote.strength == 4)
+    assert last.choice == last.order[1]
+
+    ada.reload()
+    expect(ada.locator(".lab-reveal")).to_contain_text("How it was judged")
+    expect(ada.locator(".lab-table")).to_contain_text("ben")
+    posted = ben.evaluate(RESULTS_BY_HAND, shared.id)
+    assert "Only an owner" in posted

@@ -3,22 +3,8 @@
 import json
 import random
 
-WORDS = [
-    "river",
-    "stone",
-    "lamp",
-    "wolf",
-    "green",
-    "seven",
-    "quiet",
-    "engine",
-    "paper",
-    "cloud",
-    "bridge",
-    "salt",
-    "winter",
-    "honey",
-]
+_TEXT = "river stone lamp wolf green seven quiet engine paper cloud bridge salt winter honey"
+WORDS = _TEXT.split(" ")
 
 
 def said(chance: random.Random, count: int = 12) -> str:

