@@ -46,7 +46,7 @@ def build() -> NewProject:
                 DEFAULT_QUESTION, label="Question", info="asked above every pair", max_length=200
             )
         guidelines = gr.Textbox(
-            label="Guidelines", info="what makes an answer better; Markdown", lines=2,
+            label="Guidelines", info="what makes an answer better", lines=2,
             max_length=20_000,
         )  # fmt: skip
         more = _build_more()

@@ -11,7 +11,6 @@ import typer
 
 from studio.cli.output import Json, Terminal, example
 from studio.errors import ConfigError, DataError
-from studio.preference import Rule, split_by_prompt
 from studio.workspace import write_durably
 
 app = typer.Typer(
@@ -61,6 +60,8 @@ def export(
     """Write a project's votes as rows for DPO, KTO or reward training."""
     if out.suffix not in (".jsonl", ".json", ".parquet"):
         raise ConfigError(f"--out ends in {out.suffix or 'nothing'}; use .jsonl, .json, .parquet.")
+    from studio.preference import Rule, split_by_prompt
+
     with Terminal(as_json) as terminal:
         labels = terminal.studio.labels
         chosen = labels.get(project)

@@ -1,0 +1,139 @@
+"""How long a vote takes until the next pair is there, with 1, 10 and 50 people labelling at once.
+
+    python -m benchmarks.labelling                 1,000 and 100,000 items on SQLite
+    python -m benchmarks.labelling --items 100000 --people 50
+
+The real labelling panel's server functions behind the real app, asked over loopback HTTP as the
+page does: one request carries the vote, its answer the next pair. Every person thinks for
+`--think` seconds on average between two votes (exponential), as a quick person would: 50 people
+make about 50 votes a second. Flat in the number of items means that the last rows of both tables
+are alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import random
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from studio.preference import Item
+from studio.studio import Studio
+from tests.serving import Server
+
+CHUNK = 20_000
+
+
+class Asker:
+    """One person's connection to the panel's functions."""
+
+    def __init__(self, port: int, panel: int, project: str, name: str):
+        self.line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.panel, self.seat = panel, {"project": project, "annotator": name}
+
+    def __call__(self, function: str, **more: Any) -> dict[str, Any]:
+        body = {"session_hash": self.seat["annotator"], "component_id": self.panel,
+                "fn_name": function, "data": {**self.seat, **more}}  # fmt: skip
+        self.line.request(
+            "POST", "/gradio_api/component_server", json.dumps(body),
+            {"Content-Type": "application/json"},
+        )  # fmt: skip
+        reply = json.loads(self.line.getresponse().read())
+        self.line.close()  # the server drops a line that was silent for five seconds
+        if "error" in reply:
+            raise RuntimeError(reply["error"])
+        return reply
+
+
+def label(
+    ask: Asker, ready: threading.Barrier, chosen: argparse.Namespace, draw: random.Random,
+    taken: list[float],
+) -> None:  # fmt: skip
+    """Judge until the time is up; seconds from vote to next pair are added to `taken`."""
+    item = ask("label_open")["item"]
+    ready.wait()
+    until = time.monotonic() + chosen.seconds
+    while item is not None:
+        time.sleep(draw.expovariate(1 / chosen.think))
+        if time.monotonic() > until:
+            return
+        vote = {"choice": draw.choice(["left", "right"]), "strength": 2, "seconds": 1.0}
+        key = f"{draw.getrandbits(96):x}"
+        began = time.perf_counter()
+        reply = ask("label_vote", item=item["id"], turn=item["turn"], key=key, **vote)
+        taken.append(time.perf_counter() - began)
+        item = reply["item"]
+
+
+def fill(home: Path, count: int) -> str:
+    """A project of so many items, each for one person; its id."""
+    store = Studio(home).labels
+    project = store.create_project(f"{count} items", overlap=1, seed=1)
+    for start in range(0, count, CHUNK):
+        stop = min(start + CHUNK, count)
+        text = " and so on" * 30
+        items = [
+            Item(f"question {n}", f"one {n}{text}", f"two {n}{text}") for n in range(start, stop)
+        ]
+        store.add_items(project.id, items)
+    store.close()
+    return project.id
+
+
+def measure(server: Server, project: str, people: int, chosen: argparse.Namespace) -> str:
+    """One row: people, votes a second, milliseconds from vote to next pair, server's memory."""
+    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    line.request("GET", "/config")
+    parts = json.loads(line.getresponse().read())["components"]
+    panel = next(part["id"] for part in parts if part["props"].get("elem_id") == "label-panel")
+    taken: list[float] = []
+    ready = threading.Barrier(people)
+    askers = [Asker(server.port, panel, project, f"{people}-{n}") for n in range(people)]
+    threads = [
+        threading.Thread(target=label, args=(ask, ready, chosen, random.Random(number), taken))
+        for number, ask in enumerate(askers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.process is not None
+    memory = psutil.Process(server.process.pid).memory_info().rss / 1e6
+    steps = statistics.quantiles(taken, n=100) if len(taken) > 1 else [0.0] * 99
+    return (
+        f"{people:>6} {len(taken):>7} {len(taken) / chosen.seconds:>9.1f} {steps[49] * 1e3:>8.0f} "
+        f"{steps[94] * 1e3:>8.0f} {memory:>8.0f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--items", type=int, nargs="+", default=[1_000, 100_000])
+    parser.add_argument("--people", type=int, nargs="+", default=[1, 10, 50])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--think", type=float, default=1.0)
+    chosen = parser.parse_args()
+    for count in chosen.items:
+        with tempfile.TemporaryDirectory(prefix="studio-labelling-") as folder:
+            home = Path(folder)
+            project = fill(home, count)
+            server = Server(home).start()
+            try:
+                print(f"{count:,} items")
+                print("people   votes   votes/s   p50 ms   p95 ms   MB rss")
+                for people in chosen.people:
+                    print(measure(server, project, people, chosen))
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    main()
