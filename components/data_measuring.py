@@ -44,7 +44,9 @@ class Measuring:
         redrawn = [widgets.cost, widgets.tokens]
         moved = [self.looker.subject, *rendering, widgets.limit]
         limit, carried = self.right.tokens.max_length, self.right.tokens.carried
-        widgets.limit.release(guard(self.move), moved, redrawn, **QUIET).then(
+        widgets.limit.input(
+            guard(self.move), moved, redrawn, trigger_mode="always_last", **QUIET
+        ).then(
             guard(self.carry), [*rendering[:2], widgets.limit],
             [limit, self.tokens.chosen, carried], **QUIET,
         )  # fmt: skip
