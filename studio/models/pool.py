@@ -21,7 +21,7 @@ from studio.training.methods import METHODS
 from studio.training.runs import Run, RunStore
 
 KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
-KEEP_ADAPTERS = 4  # adapters held on one base
+KEEP_ADAPTERS = 4  # adapters held on one base, as many as columns; least recently used first out
 
 
 @dataclass
@@ -145,6 +145,7 @@ class ModelPool:
         name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
         if name in resident.adapters:
             if resident.adapters[name][1] == stamp:
+                resident.adapters[name] = resident.adapters.pop(name)  # the last to be let go
                 return name
             self._unload(resident, name)
         while len(resident.adapters) >= KEEP_ADAPTERS:
