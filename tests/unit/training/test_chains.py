@@ -103,10 +103,12 @@ def test_the_best_checkpoint_is_kept_and_patience_ends(studio: Studio, tmp_path:
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in sft_rows(60)))
     recipe = small(
-        "sft", str(data), max_steps=12, save_steps=2, eval_steps=2, learning_rate=0.2,
+        "sft", str(data), max_steps=12, save_steps=2, eval_steps=2, learning_rate=1e-12,
         load_best_model_at_end=True, early_stopping_patience=2,
     )  # fmt: skip
     run = studio.wait(studio.train(recipe).id)
     assert (run.state, run.error) == ("finished", None)
     held_out = [e["eval_loss"] for e in run.events()[0] if "eval_loss" in e]
-    assert held_out and run.step < 12
+    # Nothing is learned at this rate, so nothing after the first look beats it.
+    assert len(held_out) == 3 and run.step == 6
+    assert (run.checkpoints / "checkpoint-2").is_dir()

@@ -153,7 +153,7 @@ def test_running_out_of_memory_ends_the_run_and_not_the_worker(
     with monkeypatch.context() as patch:
         patch.setattr(SFTTrainer, "compute_loss", greedy)
         run = studio.wait(studio.train(small("sft", "facts")).id)
-    assert run.state == "failed" and "per_device_train_batch_size" in (run.error or "")
+    assert run.state == "failed" and "Batch 2, accumulate 2" in (run.error or "")
     assert studio.wait(studio.train(small("sft", "facts", max_steps=1)).id).state == "finished"
 
 
