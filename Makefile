@@ -12,7 +12,7 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-app test-browser test-matrix test-kills check format \
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills check format \
         chromium postgres screenshots clean
 
 help:
@@ -28,21 +28,24 @@ run: $(VENV)/.ready
 
 setup: $(VENV)/.ready-dev
 
-test: test-unit test-app test-browser
+test: test-unit test-slow test-app test-browser
 
 test-unit: $(VENV)/.ready-dev postgres
-	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
+
+test-slow: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m slow -n 2
 
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev
-	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py
+	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py tests/unit/training/test_export.py
 
 # SFT and DPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
 
 test-app: $(VENV)/.ready-dev
-	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER)))
+	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile
 
 test-browser: $(VENV)/.ready-dev chromium
 	$(PYTEST) tests/browser

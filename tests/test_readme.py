@@ -79,7 +79,7 @@ def test_the_make_targets_exist():
 def test_the_recipes_named_are_the_recipes_shipped():
     from studio.recipe import presets
 
-    sentence = README.split("Shipped recipes, by name:")[1].split(". Ctrl-C")[0]
+    sentence = README.split("Shipped recipes, by name:")[1].split(". What")[0]
     assert set(re.findall(r"`([^`]+)`", sentence)) == set(presets())
 
 

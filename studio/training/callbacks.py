@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from studio.errors import TrainingError
+from studio.hardware import memory_now
 from studio.training.runs import EventLog, Run, RunStore
 
 _SAVE_EVERY = 1.0  # seconds between writes of run.json
@@ -75,7 +76,8 @@ class Progress(TrainerCallback):
         values = {key: value for key, value in (logs or {}).items() if _is_number(value)}
         if not values:
             return
-        self.events.write("log", step=state.global_step, **values)
+        held = {"memory": memory_now()[0]} if "loss" in values else {}
+        self.events.write("log", step=state.global_step, **values, **held)
         self.metrics |= values
         if not math.isfinite(values.get("eval_loss", 0.0)):
             raise TrainingError(

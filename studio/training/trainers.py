@@ -149,6 +149,11 @@ def build(
         if exhaustion.is_exhaustion(error):
             raise
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
+    if not len(trainer.train_dataset):
+        raise TrainingError(
+            f"No row has a trained token within {recipe.max_length} tokens: the prompts alone fill "
+            "them. Raise max_length, or look at the rows in Data's token view."
+        )
     _mend(trainer, recipe, resident)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))

@@ -141,6 +141,11 @@ def test_nan_stops_at_that_step_and_keeps_the_checkpoint(
     assert newest is not None and newest.name == "checkpoint-2"
 
 
+def test_a_length_that_leaves_nothing_to_train_is_said(studio: Studio) -> None:
+    run = studio.wait(studio.train(small("sft", "facts", max_length=8)).id)
+    assert run.state == "failed" and "Raise max_length" in (run.error or "")
+
+
 def test_running_out_of_memory_ends_the_run_and_not_the_worker(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

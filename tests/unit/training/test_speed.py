@@ -54,6 +54,7 @@ def test_the_compact_head_gives_the_same_loss_and_gradient(
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_sweep_scores_the_reference_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     from trl import DPOTrainer
 
