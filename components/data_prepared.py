@@ -94,7 +94,10 @@ class PreparedHandlers:
         )
         blocks = Context.root_block
         if blocks is not None:
-            blocks.load(guard(self.restore), [self.looker.kept, session], self.outputs, **QUIET)
+            # In two steps: the page touches every output of an event, and mostly there is nothing.
+            again = gr.State(None)
+            blocks.load(guard(self.recall), self.looker.kept, [again, self.right.prepared], **QUIET)
+            again.change(guard(self.restore), [again, session], self.outputs, **QUIET)
 
     # ---- preparing ------------------------------------------------------------------------------
 
@@ -188,16 +191,20 @@ class PreparedHandlers:
         chosen = replace(session, dataset_id=dataset.id)
         return {**self.show_dataset(dataset), self.shell.session: chosen}
 
+    def recall(self, kept: Any) -> tuple[Any, str]:
+        """What to bring back after a refresh, if it is still there; and the list of datasets."""
+        subject = Subject.again(kept)
+        known = subject.something and self.shelf.knows(subject)
+        return kept if known else gr.skip(), self.draw()
+
     def restore(self, kept: Any, session: Session) -> Updates:
         """After a refresh, what this browser was looking at, where it was."""
         subject = Subject.again(kept)
-        if not subject.something or not self.shelf.knows(subject):
-            return {self.right.prepared: self.draw()}
         if subject.dataset_id:
             dataset = self.studio.datasets.get(subject.dataset_id)
             chosen = replace(session, dataset_id=dataset.id)
             return {**self.show_dataset(dataset, at=subject), self.shell.session: chosen}
-        return {**self.source.show_found(subject), self.right.prepared: self.draw()}
+        return self.source.show_found(subject)
 
     # ---- deleting -------------------------------------------------------------------------------
 
