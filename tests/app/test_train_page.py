@@ -15,6 +15,7 @@ from components.train_watch import Shown, Watch
 from studio import Recipe
 from studio.studio import Studio
 from studio.training.runs import EventLog, Run
+from tests.app.made_runs import ended
 
 
 @pytest.fixture
@@ -33,23 +34,6 @@ def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
     # What is told in words of time is renewed every half minute; here the clock stands still.
     monkeypatch.setattr(train_watch.time, "time", lambda: 1.0e9)
     return watch
-
-
-def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: object) -> Run:
-    """A run on disk as if it had trained."""
-    run = studio.runs.create(Recipe.defaults("sft", **{"name": "pocket-sft", **recipe}))
-    log = EventLog(run.folder / "events.jsonl")
-    for step in range(1, steps + 1):
-        log.write("log", step=step, loss=1 / step, learning_rate=1e-4, mean_token_accuracy=0.5)
-    log.write("sample", step=steps, number=0, prompt="Who?", answer="Mira.")
-    log.close()
-    if state == "finished":
-        (run.folder / "adapter").mkdir()
-        (run.folder / "adapter" / "adapter_config.json").write_text("{}")
-    return studio.runs.update(
-        run.id, state=state, step=steps, total_steps=steps, metrics={"loss": 0.41},
-        train_seconds=34.0, data={"name": "pocket-sft", "rows": {"train": 1085}},
-    )  # fmt: skip
 
 
 def is_skip(update: object) -> bool:
