@@ -22,7 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import calculator_tab, compare_tab, data_tab, label_tab, shell, theme, train_tab
+from components import (
+    calculator_tab,
+    compare_tab,
+    data_tab,
+    label_tab,
+    pulse,
+    shell,
+    theme,
+    train_tab,
+)
 from components.common import Session, Shell
 from components.wiring import connect
 from studio.errors import ConfigError, StudioError
@@ -48,11 +57,11 @@ def build_app(studio: Studio) -> gr.Blocks:
         fill_width=True,
         delete_cache=(3600, 7 * 86400),
     ) as app:
-        timer, session = gr.Timer(1.0), gr.State(Session())
-        top = shell.build_top()
+        session = gr.State(Session())
+        top = shell.build_top(pulse.questions(studio))
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
-            place = Shell(studio, tabs, timer, session)
+            place = Shell(studio, tabs, top.strip, session)
             built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent

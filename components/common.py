@@ -50,8 +50,9 @@ class Shell:
 
     studio: Studio
     tabs: gr.Tabs
-    timer: gr.Timer
-    """Ticks about once a second in every open page; with nothing new, return gr.skip()."""
+    pulse: gr.HTML
+    """Its `change` says that a run, a dataset or a library came, went or changed its state; its
+    `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
     session: gr.State
     """Holds a `Session`; change it with `dataclasses.replace`."""
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 from pydantic import ValidationError
 
 from components.common import QUIET, Shell, guard
@@ -106,9 +105,9 @@ class Left:
     def bind(self, opening: gr.State) -> None:
         lists = [*self.choices, self.more, self.seen]
         given = {*self.choices, self.seen}
-        self.shell.timer.tick(guard(self.freshen), given, lists, queue=False, **QUIET)
-        if Context.root_block is not None:
-            Context.root_block.load(guard(self.freshen), given, lists, **QUIET)
+        self.shell.pulse.change(
+            guard(self.freshen), given, lists, queue=False, trigger_mode="multiple", **QUIET
+        )
         opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
         self.more.click(guard(self.add), {*self.choices}, [*self.choices, self.more], **QUIET)
         self.preset.input(guard(self.use_preset), self.preset, [*self.knobs.values()], **QUIET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,6 @@ WHAT_IT_IS = (
     "Teach a language model from your data, compare it with the one you began with, judge its "
     "answers blind, and train on your verdicts: all on this machine."
 )
-# A click anywhere in the strip's own buttons is told to the server; other clicks are not.
-_DELEGATE = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('[data-go]');
-  if (button) trigger('click', {go: button.dataset.go});
-});
-"""
 
 
 # ---- header -------------------------------------------------------------------------------------
@@ -27,16 +21,18 @@ element.addEventListener('click', event => {
 
 @dataclass(frozen=True)
 class Top:
-    """The header: `strip` is redrawn by the shared timer; a click on the run asks for it."""
+    """The header: `strip` draws itself and is the page's pulse; a click on the run asks for it."""
 
     strip: gr.HTML
-    shown: gr.State
     walk: gr.Button
     """Begins the guided walk when the landing no longer offers it."""
 
 
-def build_top() -> Top:
-    """Build the header; it stays at the top of the window on every tab."""
+def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
+    """Build the header; it stays at the top of the window on every tab.
+
+    `questions` are those of `components.pulse`, which the strip asks every second.
+    """
     with gr.Row(elem_id="top"):
         gr.HTML(
             '<div class="brand"><svg viewBox="0 0 20 20" aria-hidden="true">'
@@ -44,9 +40,12 @@ def build_top() -> Top:
             f'<h1>Alignment Studio</h1><p title="{esc(WHAT_IT_IS)}">data, tune, compare, label, '
             "align</p></div>"
         )
-        strip = gr.HTML(status_strip(None), elem_id="strip", js_on_load=_DELEGATE)
+        strip = gr.HTML(
+            status_strip(None), elem_id="strip", server_functions=questions,
+            js_on_load="studioPulse(element, server, trigger);",
+        )  # fmt: skip
         walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
-    return Top(strip, gr.State(""), walk)
+    return Top(strip, walk)
 
 
 def status_strip(status: Any | None) -> str:
@@ -70,7 +69,7 @@ def _device(status: Any) -> str:
     if total and bytes_text(used).split()[1] != bytes_text(total).split()[1]:
         memory = f"{bytes_text(used)} / {bytes_text(total)}"
     share = min(100, 100 * used / total) if total else 0
-    exact = f"{thousands(used)} of {thousands(total)} bytes in use"
+    exact = f"{bytes_text(used)} of {bytes_text(total)} in use"
     return (
         f'<span class="device" title="{exact}"><b>{esc(status.device)}</b> {memory}'
         f'<span class="gauge"><i style="width:{share:.0f}%"></i></span></span>'

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import form, train_choices
 from components.common import QUIET, Shell, guard, notice
@@ -148,10 +147,9 @@ class RecipeForm:
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         inputs = {*fields, self.seen}
-        blocks = Context.root_block
-        if blocks is not None:
-            blocks.load(guard(self.freshen), inputs, lists, **QUIET)
-        self.shell.timer.tick(guard(self.freshen), inputs, lists, queue=False, **QUIET)
+        self.shell.pulse.change(
+            guard(self.freshen), inputs, lists, queue=False, trigger_mode="multiple", **QUIET
+        )
 
     def _values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         values = {name: data[widget] for name, widget in self.fields.items()}

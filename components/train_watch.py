@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import train_parts, train_server, train_views
 from components.common import QUIET, Session, Shell, guard, notice, sentence
@@ -127,9 +126,7 @@ class Watch:
             self.outcome, self.compare, self.stop, self.halt, self.resume, self.delete,
             self.panel, self.shown, self.viewing,
         ]  # fmt: skip
-        looks = [self.shell.timer.tick, self.shell.session.change, self.overlaid.change]
-        if Context.root_block is not None:
-            looks.append(Context.root_block.load)
+        looks = [self.shell.pulse.tick, self.shell.session.change, self.overlaid.change]
         gr.on(looks, guard(self.look), given, self.parts, queue=False, **QUIET)
         session = self.shell.session
         for place in (self.list, self.queue):

@@ -1,4 +1,4 @@
-"""What happens between tabs: the status strip, the guided walk, and every "next" that leads on."""
+"""What happens between tabs: the guided walk, and every "next" that leads on."""
 
 from __future__ import annotations
 
@@ -24,32 +24,10 @@ def connect(
     _onward(app, place, built)
     walk = Guided(place, top, bar, built)
     walk.bind(app)
-    _each_second(app, place, top, walk)
-
-
-# ---- each second --------------------------------------------------------------------------------
-
-
-def _each_second(app: gr.Blocks, place: Shell, top: shell.Top, walk: Guided) -> None:
-    """One small request a second keeps strip and walk true; nothing is sent while nothing changes.
-
-    It stays out of the queue, so that a long handler of this browser never holds it up.
-    """
-
-    def draw(strip: str, chosen: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
-        markup = shell.status_strip(place.studio.status())
-        same = markup == strip
-        return (*((gr.skip(),) * 2 if same else (markup, markup)), *walk.draw(chosen, shown))
 
     def open_tab(event: gr.EventData) -> Any:
         return place.go(event._data["go"])
 
-    given = [top.shown, walk.bar.chosen, walk.bar.shown]
-    gr.on(
-        [app.load, place.timer.tick, walk.bar.chosen.change],
-        guard(draw), given, [top.strip, top.shown, *walk.seen], queue=False, trigger_mode="once",
-        **QUIET,
-    )  # fmt: skip
     top.strip.click(guard(open_tab), None, place.tabs, queue=False, **QUIET)
 
 
@@ -126,6 +104,11 @@ class Guided:
             )
         bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
         bar.leave.click(lambda: {}, None, bar.chosen, **QUIET)
+        # Out of the queue, so that a long handler of this browser never holds it up.
+        gr.on(
+            [self.place.pulse.tick, bar.chosen.change],
+            guard(self.draw), [bar.chosen, bar.shown], self.seen, queue=False, **QUIET,
+        )  # fmt: skip
 
     def begin(self) -> dict[str, Any]:
         return {"walk": new_id("walk"), "looked": 0}

@@ -181,8 +181,8 @@ def test_a_project_is_made_from_a_dataset(studio):
 
 def test_the_tab_builds_and_keeps_its_endpoints_private(studio):
     with gr.Blocks() as blocks:
-        timer, session = gr.Timer(1.0), gr.State(Session())
+        pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs, gr.Tab("Label", id="label"):
-            label_tab.build(studio, Shell(studio, tabs, timer, session))
+            label_tab.build(studio, Shell(studio, tabs, pulse, session))
     assert blocks.fns
     assert {fn.api_visibility for fn in blocks.fns.values()} == {"private"}

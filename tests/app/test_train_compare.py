@@ -24,9 +24,9 @@ def studio(tmp_path: Path) -> Studio:
 
 def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
     with gr.Blocks() as blocks:
-        timer, session = gr.Timer(1.0), gr.State(Session())
+        pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs:
-            shell = Shell(studio, tabs, timer, session)
+            shell = Shell(studio, tabs, pulse, session)
             with gr.Tab("Train", id="train"):
                 train_tab.build(studio, shell)
             with gr.Tab("Compare", id="compare"):

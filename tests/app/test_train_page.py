@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from components import train_export, train_server, train_watch
+from components import pulse, train_export, train_server, train_watch
 from components.common import Session, Shell
 from components.history import Histories
 from components.train_watch import Shown, Watch
@@ -26,10 +26,10 @@ def studio(tmp_path: Path) -> Studio:
 @pytest.fixture
 def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
     with gr.Blocks():
-        timer, session = gr.Timer(1.0), gr.State(Session())
+        session = gr.State(Session())
         with gr.Tabs() as tabs:
             pass
-        watch = Watch(studio, Shell(studio, tabs, timer, session))
+        watch = Watch(studio, Shell(studio, tabs, gr.HTML(), session))
         watch.lay_out()
     # What is told in words of time is renewed every half minute; here the clock stands still.
     monkeypatch.setattr(train_watch.time, "time", lambda: 1.0e9)
@@ -56,6 +56,32 @@ class Page:
         if "log" in reply:
             self.ask["log"]["at"] = reply["log"]["at"]
         return reply
+
+
+# ---- the pulse ----------------------------------------------------------------------------------
+
+
+def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
+    [ask] = pulse.questions(studio)
+    empty = ask({})
+    assert not empty["live"] and "no run" in empty["html"]
+    assert ask({})["lists"] == empty["lists"] and ask({})["runs"] == empty["runs"]
+    run = ended(studio)
+    listed = ask({})
+    assert listed["lists"] != empty["lists"] and listed["runs"] != empty["runs"]
+    studio.runs.update(run.id, step=run.step + 1)
+    moved = ask({})
+    assert moved["lists"] == listed["lists"] and moved["runs"] != listed["runs"]
+    studio.runs.delete(run.id)
+    assert ask({})["lists"] == empty["lists"]
+
+
+def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    def broken() -> None:
+        raise OSError("disk")
+
+    monkeypatch.setattr(studio.runs, "list", broken)
+    assert "studio.log" in pulse.questions(studio)[0]({})["error"]
 
 
 # ---- what travels -------------------------------------------------------------------------------

@@ -49,9 +49,9 @@ def serve(studio: Studio) -> Iterator[Callable[..., str]]:
 
     def start(**options: Any) -> str:
         with gr.Blocks() as app:
-            timer, session = gr.Timer(1.0), gr.State(Session())
+            pulse, session = gr.HTML(), gr.State(Session())
             with gr.Tabs(selected="label") as tabs:
-                shell = Shell(studio, tabs, timer, session)
+                shell = Shell(studio, tabs, pulse, session)
                 with gr.Tab("Other", id="other"):
                     gr.Textbox(label="elsewhere")
                 with gr.Tab("Label", id="label"):

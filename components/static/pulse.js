@@ -1,0 +1,34 @@
+/* The status strip. It draws itself, once a second while somebody can see it; Gradio's events follow only
+   where something changed. `studioPulse(element, server, trigger)` is called when it appears. */
+window.studioPulse = (element, server, trigger) => {
+  const TRAIL = 4;  // ticks after the last change: Gradio drops one that meets its like still under way
+  const drawn = {html: "", lists: null, runs: null};
+  let left = 0, asking = false;
+
+  const take = reply => {
+    if (reply.html !== drawn.html) element.querySelector(".strip").outerHTML = reply.html;
+    if (reply.lists !== drawn.lists) trigger("change");
+    if (reply.live || reply.lists !== drawn.lists || reply.runs !== drawn.runs) left = TRAIL;
+    Object.assign(drawn, reply);
+    if (left > 0) { left -= 1; trigger("tick"); }
+  };
+  const ask = async () => {
+    if (asking || document.hidden) return;
+    asking = true;
+    try {
+      const reply = await server.pulse();
+      if (!reply.error) take(reply);
+    } catch {
+      element.querySelector(".strip").innerHTML = '<span class="quiet">The studio does not answer</span>';
+      drawn.html = "";
+    } finally { asking = false; }
+  };
+
+  element.addEventListener("click", event => {
+    const button = event.target.closest("[data-go]");
+    if (button) trigger("click", {go: button.dataset.go});
+  });
+  const timer = setInterval(() => element.isConnected ? ask() : clearInterval(timer), 1000);
+  document.addEventListener("visibilitychange", ask);
+  ask();
+};
