@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components import calculator_views as views
-from components.calculator_choices import Choices
+from components.calculator_choices import WORKSHOP, Choices
 from components.common import QUIET, Shell, guard, notice, section, sentence
 from studio.calculator.methods import METHODS
 from studio.errors import ConfigError, ModelError, StudioError
@@ -27,7 +27,10 @@ _CLICKS = """
 element.addEventListener('click', event => {
   const button = event.target.closest(
     '[data-change], [data-target], [data-pick], [data-rank], [data-method]');
-  if (button) trigger('click', {...button.dataset});
+  if (!button) return;
+  const on = button.getAttribute('aria-checked');  // at once; the figures follow
+  if (on) button.setAttribute('aria-checked', String(on === 'false'));
+  trigger('click', {...button.dataset});
 });
 """
 _NO_PROBLEM = gr.update(value="", visible=False)
@@ -45,32 +48,48 @@ class CalculatorHandles:
     wanted: gr.State
     """The choices under the recipe's names, always current; None while they cannot be used."""
     opening: gr.State
-    """Set to `ask(recipe)` to fill the calculator from another tab."""
+    """Set to `ask(...)` to draw the figures, filled from another tab."""
+    linked: gr.Checkbox
+    """Whether the choices follow the Train form, and it them."""
+    page: ModelPage
+    """The fields, and what is drawn of them."""
+
+    @property
+    def choices(self) -> Choices:
+        """The fields, and what they mean."""
+        return self.page.choices
 
     def current_choices(self, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
         """Recipe changes from the value of `wanted`; a `ConfigError` when there are none."""
         if not wanted:
             raise ConfigError("The calculator's choices cannot be used: see what it says.")
-        return dict(wanted)
-
-    def fill(self, recipe: Any) -> dict[str, Any]:
-        """A value for `opening` that takes over a recipe's knobs."""
-        return ask(recipe)
+        recipe = self.choices.recipe(wanted)
+        return {name: getattr(recipe, name) for name in wanted}
 
 
-def ask(recipe: Any) -> dict[str, Any]:
-    """A value for `CalculatorHandles.opening` from a `Recipe`."""
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as the calculator takes it: `estimate`'s settings, its model and dataset."""
     from studio.calculator.estimates import recipe_settings
 
-    settings = recipe_settings(recipe)
     place = {"model": recipe.model_name_or_path, "dataset": recipe.dataset_name}
-    return {**settings, **place, "asked": time.monotonic()}
+    return recipe_settings(recipe) | place
+
+
+def ask(
+    settings: Mapping[str, Any] | None = None, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A value for `CalculatorHandles.opening`: what to take over, nothing to draw only.
+
+    `before` is what stood in the fields when this was asked; one typed in since is left alone.
+    """
+    return {
+        "settings": dict(settings or {}), "before": dict(before or {}), "asked": time.monotonic()
+    }  # fmt: skip
 
 
 def build(studio: Studio, shell: Shell) -> CalculatorHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
-    wanted, opening, offered = gr.State(None), gr.State(None), gr.State(())
-    drawn = gr.State(False)
+    opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="calculator-desk"):
         with gr.Column(elem_classes="settle"):
             door = gr.Radio(
@@ -78,11 +97,16 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
                 elem_classes="segmented", elem_id="calc-door",
             )  # fmt: skip
             with gr.Column(elem_classes="calc-side") as model_side:
+                linked = gr.Checkbox(
+                    True, label="Follows the Train form", elem_id="calc-linked",
+                    info="And it follows this: what was changed last counts in both",
+                )  # fmt: skip
                 choices = Choices(studio)
                 table = _price_table(studio)
                 from_recipe = gr.Button(
-                    "From current recipe", size="sm", elem_id="calc-from", elem_classes="quiet"
-                )
+                    "From current recipe", size="sm", elem_id="calc-from", elem_classes="quiet",
+                    visible=False,
+                )  # fmt: skip
                 use = gr.Button(
                     "Use in training", variant="primary", elem_id="calc-use",
                     elem_classes="main-action",
@@ -92,10 +116,13 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
         with gr.Column(elem_classes="see"):
             figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=_CLICKS)
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
-    page = _Page(studio, choices, figures, wanted, offered, drawn, use)
+    linked.input(
+        lambda on: gr.update(visible=not on), linked, from_recipe, queue=False, **QUIET
+    )  # fmt: skip
+    page = ModelPage(studio, choices, figures, use)
     page.bind(opening, table)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
-    return CalculatorHandles(use, from_recipe, wanted, opening)
+    return CalculatorHandles(use, from_recipe, page.wanted, opening, linked, page)
 
 
 def _price_table(studio: Studio) -> gr.Dataframe:
@@ -114,31 +141,35 @@ def _price_table(studio: Studio) -> gr.Dataframe:
 # ---- a model ------------------------------------------------------------------------------------
 
 
-class _Page:
+class ModelPage:
     """Binds the model's door: any change of a choice draws the figures anew."""
 
-    def __init__(
-        self, studio: Studio, choices: Choices, figures: gr.HTML,
-        wanted: gr.State, offered: gr.State, drawn: gr.State, use: gr.Button,
-    ):  # fmt: skip
-        self.studio, self.choices = studio, choices
-        self.figures, self.wanted = figures, wanted
-        self.offered, self.drawn, self.use = offered, drawn, use
+    def __init__(self, studio: Studio, choices: Choices, figures: gr.HTML, use: gr.Button):
+        self.studio, self.choices, self.figures = studio, choices, figures
+        self.wanted, self.offered = gr.State(None), gr.State(())
+        self.rest = gr.State({})
+        """Settings of the Train form that have no field here and count all the same."""
+        self.drawn = gr.State(None)
+        """What the figures were drawn for."""
+        self.soon = gr.Timer(0.5, active=False)
+        """Asks again until the libraries are there."""
         problems = [choices.model_problem, choices.problem]
-        self.results = [figures, *problems, wanted, offered, drawn, use]
+        self.results = [
+            figures, *problems, self.wanted, self.offered, use, self.drawn, self.soon
+        ]  # fmt: skip
 
     def bind(self, opening: gr.State, table: gr.Dataframe) -> None:
         fields = self.choices.fields
         calm = {**QUIET, "trigger_mode": "always_last"}
-        everything = set(fields.values())
-        changed = [field.change for name, field in fields.items() if name != "model"]
-        gr.on(changed, guard(self.draw), everything, self.results, **calm)
-        fields["model"].change(
-            guard(self.offer_targets),
-            [fields["model"], fields["lora_target_modules"]],
-            fields["lora_target_modules"],
-            **QUIET,
-        ).then(guard(self.draw), everything, self.results, **calm)
+        read = {*fields.values(), self.rest, self.drawn}
+        gr.on(
+            [field.change for field in fields.values()],
+            guard(self.draw), read, self.results, **calm,
+        )  # fmt: skip
+        targets = fields["lora_target_modules"]
+        fields["model"].input(
+            guard(self.offer_targets), [fields["model"], targets], targets, **QUIET
+        )  # fmt: skip
         gr.on(
             [fields["method"].change, fields["objective"].change],
             guard(self.choices.shown_for), [fields["method"], fields["objective"]],
@@ -149,56 +180,53 @@ class _Page:
             lambda: gr.update(choices=self.choices.datasets()), None, fields["dataset"],
             queue=False, **QUIET,
         )  # fmt: skip
-        self.figures.click(
-            guard(self.apply), [self.offered, fields["model"], fields["lora_target_modules"]],
-            list(fields.values()), **QUIET,
-        )  # fmt: skip
-        table.input(guard(self.keep_prices), table, None, **QUIET).then(
-            guard(self.draw), everything, self.results, **calm
+        both = [*fields.values(), *self.results]
+        self.figures.click(guard(self.apply), {*read, self.offered}, both, **QUIET)
+        self.choices.example.click(guard(self.show_example), read, both, **QUIET)
+        table.input(guard(self.keep_prices), table, self.drawn, **QUIET).then(
+            guard(self.draw), read, self.results, **calm
         )
-        opening.change(guard(self.take), opening, list(fields.values()), **QUIET)
-        soon = gr.Timer(1.0)
-        soon.tick(
-            guard(self.first), {self.drawn, *everything},
-            [*self.results, fields["lora_target_modules"], soon], queue=False, **QUIET,
-        )  # fmt: skip
+        self.opening = opening
+        opening.change(guard(self.take), {*read, opening}, [self.rest, *both], **QUIET)
+        self.soon.tick(guard(self.draw), read, self.results, queue=False, **QUIET)
 
     def ready(self) -> bool:
         """Whether torch and friends are there; until then a figure would hold the page up."""
         return bool(self.studio.worker.ready)
 
-    def first(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
-        """Draw once the libraries are loaded, and stop asking."""
-        if not self.ready():
-            return (gr.skip(),) * (len(self.results) + 2)
-        stop = gr.Timer(active=False)
-        if data[self.drawn]:
-            return (*(gr.skip(),) * (len(self.results) + 1), stop)
-        fields = self.choices.fields
-        targets = self.offer_targets(data[fields["model"]], data[fields["lora_target_modules"]])
-        return (*self.draw(data), targets, stop)
-
     def draw(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
-        """Figures, or one sentence on why there are none."""
+        """Figures, or one sentence on why there are none; nothing where they are there already."""
+        return self._drawn(self.choices.values(data), data[self.rest], data[self.drawn])
+
+    def _drawn(
+        self, values: Mapping[str, Any], rest: Mapping[str, Any], before: Any
+    ) -> tuple[Any, ...]:  # fmt: skip
         if not self.ready():
-            return (views.waiting(), *(gr.skip(),) * 4, False, gr.skip())
-        chosen = self.choices.read(data)
+            return (views.waiting(), *(gr.skip(),) * 5, None, gr.Timer(active=True))
+        now = {**rest, **values}
+        if now == before:
+            return (*(gr.skip(),) * (len(self.results) - 1), gr.Timer(active=False))
+        return (*self.figures_for(values, rest), now, gr.Timer(active=False))
+
+    def figures_for(self, values: Mapping[str, Any], rest: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Figures, two places for what is wrong, the recipe's changes, offers, the button."""
         try:
-            wanted, recipe, refused = self.choices.as_recipe(chosen), None, ""
+            wanted, recipe, refused = self.choices.wanted(values), None, ""
             try:
-                recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
+                recipe = self.choices.recipe(wanted)
             except StudioError as error:
                 refused = sentence(error)
+            chosen = self.choices.read({**rest, **values})
             html, changes = views.model_view(self.studio, chosen, recipe)
         except StudioError as error:
             of_model = isinstance(error, ModelError)
             said = gr.update(value=notice("error", sentence(error)), visible=True)
             places = (said, _NO_PROBLEM) if of_model else (_NO_PROBLEM, said)
             off = gr.update(interactive=False)
-            return views.nothing("model" if of_model else ""), *places, None, (), True, off
+            return views.nothing("model" if of_model else ""), *places, None, (), off
         said = gr.update(value=notice("warn", refused), visible=True) if refused else _NO_PROBLEM
         on = gr.update(interactive=not refused)
-        return html, _NO_PROBLEM, said, None if refused else wanted, changes, True, on
+        return html, _NO_PROBLEM, said, None if refused else wanted, changes, on
 
     def offer_targets(self, model: Any, chosen: Any) -> Any:
         """The model's own module names to choose from; choices that it lacks go."""
@@ -209,35 +237,49 @@ class _Page:
         except StudioError:
             return gr.skip()  # the figures say what is wrong with the model
 
-    def apply(self, offered: Any, model: Any, targets: Any, event: gr.EventData) -> tuple[Any, ...]:
-        """Take over what was clicked: an offered change, a target, a rank or a method."""
-        data = event._data if isinstance(event._data, dict) else {}
-        return self.choices.filled(self._clicked(data, offered, model, targets))
+    def _set(self, data: Mapping[Any, Any], changes: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Fields and figures in one answer."""
+        now = self.choices.values(data) | dict(changes)
+        updates = self.choices.updates(changes)
+        return (*updates, *self._drawn(now, data[self.rest], data[self.drawn]))
 
-    def _clicked(self, data: dict[str, Any], offered: Any, model: Any, chosen: Any) -> Any:
-        number = str(data.get("change", ""))
-        if number.isdigit() and int(number) < len(offered or ()):
+    def apply(self, data: Mapping[Any, Any], event: gr.EventData) -> tuple[Any, ...]:
+        """Take over what was clicked: an offered change, a target, a rank or a method."""
+        clicked = event._data if isinstance(event._data, dict) else {}
+        values = self.choices.values(data)
+        return self._set(data, self.choices.given(self._clicked(clicked, data, values)))
+
+    def _clicked(self, clicked: Any, data: Mapping[Any, Any], values: Mapping[str, Any]) -> Any:
+        number, offered = str(clicked.get("change", "")), data[self.offered] or ()
+        if number.isdigit() and int(number) < len(offered):
             return dict(offered[int(number)])
-        if str(data.get("rank", "")).isdigit():
-            return {"lora_r": int(data["rank"])}
-        if data.get("method") in METHODS:
-            return {"method": data["method"]}
-        if data.get("pick"):
-            return {"lora_target_modules": str(data["pick"]).split(",")}
-        if data.get("target"):
-            names = str(data["target"]).split(",")
-            return {"lora_target_modules": self.choices.switched(model, chosen, names)}
+        if str(clicked.get("rank", "")).isdigit():
+            return {"lora_r": int(clicked["rank"])}
+        if clicked.get("method") in METHODS:
+            return {"method": clicked["method"]}
+        if clicked.get("pick"):
+            return {"lora_target_modules": str(clicked["pick"]).split(",")}
+        if clicked.get("target"):
+            names, chosen = str(clicked["target"]).split(","), values["lora_target_modules"]
+            return {"lora_target_modules": self.choices.switched(values["model"], chosen, names)}
         return {}
 
+    def show_example(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
+        """The workshop's model with its own settings."""
+        return self._set(data, self.choices.given(WORKSHOP))
+
     def keep_prices(self, rows: Any) -> None:
-        """The table's prices from now on."""
+        """The table's prices from now on; what was drawn had others."""
         from studio.calculator.prices import keep_prices
 
         keep_prices(self.studio.workspace, [(row[0], row[1]) for row in rows])
 
-    def take(self, asked: Mapping[str, Any] | None) -> tuple[Any, ...]:
-        """Take over another tab's recipe."""
-        return self.choices.filled(dict(asked or {}))
+    def take(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
+        """Take over another tab's settings, but for fields that were typed in meanwhile."""
+        asked = data[self.opening] or ask()
+        rest = self.choices.beyond(asked["settings"]) if asked["settings"] else data[self.rest]
+        newer = self.choices.newer(asked, self.choices.values(data))
+        return (rest, *self._set({**data, self.rest: rest}, newer))
 
 
 # ---- a matrix -----------------------------------------------------------------------------------

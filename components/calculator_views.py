@@ -91,9 +91,12 @@ def _settings(
     studio: Studio, chosen: Mapping[str, Any], recipe: Any
 ) -> tuple[str, dict[str, Any], float | None]:
     """The model, `estimate`'s keyword arguments, and a price that was typed."""
+    from studio.calculator.estimates import keeps_base
+
     settings = {name: value for name, value in chosen.items() if value not in (None, "")}
     model, per_hour = settings.pop("model", ""), settings.pop("per_hour", None)
     dataset = settings.pop("dataset", None)
+    settings["keep_base"] = keeps_base(settings["method"])
     if settings.pop("all_logits", False):
         settings["fused_loss"] = False
     settings = {key: value for key, value in settings.items() if value or key not in
@@ -203,14 +206,14 @@ def _other(
     model: Any, settings: Mapping[str, Any], found: Any, method: str
 ) -> tuple[Any | None, str]:
     """Another method's estimate, or the first words of why there is none."""
-    from studio.calculator.estimates import estimate
+    from studio.calculator.estimates import estimate, keeps_base
 
     kept = {
         name: value
         for name, value in settings.items()
         if name not in adapter_knobs() or knob_applies(name, method)
     }
-    changed = {**kept, "method": method, "card": found.card}
+    changed = {**kept, "method": method, "card": found.card, "keep_base": keeps_base(method)}
     if method in UNQUANTIZED or method in ("qlora", "loftq"):
         changed["quantization"] = "none"
     if method == "ia3":

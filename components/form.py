@@ -41,7 +41,6 @@ GROUPS = {
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
-_IMPLIED = {"load_in_4bit"}  # the method says it
 _NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items())}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
@@ -73,7 +72,7 @@ class Knob:
 @functools.cache
 def knobs() -> dict[str, Knob]:
     """Every knob a person can set, by name, in the order of the recipe."""
-    return {name: _knob(name) for name in Recipe.model_fields if name not in _IMPLIED}
+    return {name: _knob(name) for name in Recipe.model_fields}
 
 
 def _knob(name: str) -> Knob:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
+LEADING = ("objective", "method", "model_name_or_path")
+"""The knobs that others follow."""
 _FIRST: form.Choice = ("sft", "lora", POCKET)
 
 
@@ -120,7 +122,7 @@ class RecipeForm:
     def bind(self) -> None:
         """Bind the handlers; call once everything is laid out."""
         fields = set(self.fields.values())
-        leading = [self.fields[name] for name in ("objective", "method", "model_name_or_path")]
+        leading = [self.fields[name] for name in LEADING]
         everything = [*self.fields.values(), self.settled, self.note]
         gr.on(
             [widget.input for widget in leading],
@@ -136,8 +138,8 @@ class RecipeForm:
         self.restated.change(
             guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET
         )
-        self.texts.bind(fields, self._recipe, self.filled, everything, self.trouble)
-        self.sweep.bind(fields, self._recipe, self.started)
+        self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
+        self.sweep.bind(fields, self.recipe, self.started)
         self.fit.click(
             guard(self.use_what_fits), fields,
             [*everything, self.trouble], **QUIET,
@@ -151,20 +153,21 @@ class RecipeForm:
             guard(self.freshen), inputs, lists, queue=False, trigger_mode="multiple", **QUIET
         )
 
-    def _values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        """What stands in every widget, by knob."""
         values = {name: data[widget] for name, widget in self.fields.items()}
         values["start_from"] = values["start_from"] or None
         return values
 
-    def _recipe(self, data: Mapping[Any, Any]) -> Recipe:
+    def recipe(self, data: Mapping[Any, Any]) -> Recipe:
         """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
-        return form.read(self._values(data))
+        return form.read(self.values(data))
 
     # ---- handlers -------------------------------------------------------------------------------
 
     def follow(self, data: Mapping[Any, Any]) -> Updates:
         """Objective, method or model changed: the defaults and what applies change with it."""
-        values = self._values(data)
+        values = self.values(data)
         return self._turned(values, data[self.settled])
 
     def _turned(self, values: dict[str, Any], before: form.Choice) -> Updates:
@@ -233,12 +236,34 @@ class RecipeForm:
         )
         return updates | {self.settled: choice, self.note: notice("info", note)}
 
+    def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
+        """Some knobs set, the others left; a knob that was typed in since it was asked stays."""
+        values, before = self.values(data), wanted["before"]
+        knob_values = {
+            name: form.shown(knobs()[name], value)
+            for name, value in wanted["changes"].items()
+            if name in values and values[name] == before[name]
+        }
+        leading = {name: knob_values[name] for name in LEADING if name in knob_values}
+        updates = self._turned(values | leading, data[self.settled]) if leading else {}
+        after = tuple((values | knob_values)[name] for name in LEADING)
+        for name, value in knob_values.items():
+            shown = knobs()[name].applies(*after[:2])
+            updates[self.fields[name]] = gr.update(value=value, visible=shown)
+        if "dataset_name" in knob_values:
+            offered = train_choices.dataset_choices(self.studio, after[0])
+            value = train_choices.dataset_value(self.studio, knob_values["dataset_name"])
+            updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
+        labels = [knobs()[name].label.lower() for name in knob_values]
+        note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
+        return updates | ({self.note: notice("info", note)} if note else {})
+
     def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
         """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
         from studio.training.fitting import best_fit
 
         try:
-            recipe = self._recipe(data)
+            recipe = self.recipe(data)
             fit = best_fit(recipe, train_choices.known_rows(self.studio, recipe.dataset_name))
         except StudioError as error:
             return {self.trouble: train_choices.trouble_html(error)}
@@ -253,7 +278,7 @@ class RecipeForm:
 
     def restate(self, data: Mapping[Any, Any]) -> Updates:
         """The YAML, the command and the button say what the form says."""
-        values = self._values(data)
+        values = self.values(data)
         label = train_choices.start_label(self.studio, values["dataset_name"])
         try:
             recipe = form.read(values)
@@ -271,7 +296,7 @@ class RecipeForm:
     def estimate(self, data: Mapping[Any, Any]) -> str:
         """What the run will take, on one line."""
         try:
-            recipe = form.read(self._values(data))
+            recipe = form.read(self.values(data))
         except StudioError:
             return train_choices.line_html("")  # restate says what is wrong
         return train_choices.estimate_line(self.studio, recipe)
@@ -281,12 +306,11 @@ class RecipeForm:
 
         It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
         """
-        leading = ("objective", "method", "model_name_or_path")
-        chosen = (data[self.fields[name]] for name in leading)
+        chosen = (data[self.fields[name]] for name in LEADING)
         now = (*train_choices.signature(self.studio), *chosen)
         if now == data[self.seen]:
             return gr.skip()
-        values = self._values(data)
+        values = self.values(data)
         offered = train_choices.start_choices(
             self.studio, values["model_name_or_path"], values["method"]
         )
@@ -303,7 +327,7 @@ class RecipeForm:
 
     def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
         """Queue the run; what is wrong is said beside the button."""
-        values = self._values(data)
+        values = self.values(data)
         label = train_choices.start_label(self.studio, values["dataset_name"])
         yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}
         updates: Updates = {}

@@ -2,7 +2,7 @@
 
 The form in the page, the YAML and the shell's `--set` are all made from these fields
 (see `studio.recipe`). A knob of a method (group `adapter`) applies where `studio.training.methods`
-lists it; `only` names the objectives that another knob is for, or `quantized`.
+lists it; `only` names the objectives that another knob is for, or a key of `QUANTIZATION`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ SchedulerName = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial",
     "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay",
 ]  # fmt: skip
+
+QUANTIZATION = {"quantized": ("always",), "quantizable": ("may",), "either": ("always", "may")}
+"""What `only` says of a base held in few bits -> `Method.quantized` of the methods it is for."""
 
 
 def _knob(
@@ -218,9 +221,10 @@ class Knobs(BaseModel):
         "auto", "Of the loaded weights; auto takes bfloat16 where the GPU has it, float32 on a "
         "CPU.", "memory", "Number format")
     load_in_4bit: bool = _knob(
-        False, "Hold the base in 4 bits (QLoRA).", "memory", None, "quantized")
+        False, "Hold the base in 4 bits, as QLoRA does by itself.", "memory", "4-bit base",
+        "quantizable")
     load_in_8bit: bool = _knob(
-        False, "Hold the base in 8 bits instead of 4.", "memory", "8-bit base", "quantized")
+        False, "Hold the base in 8 bits instead of 4.", "memory", "8-bit base", "either")
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = _knob(
         "nf4", "The 4-bit number format.", "memory", "4-bit format", "quantized")
     use_bnb_nested_quant: bool = _knob(

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
 from studio.errors import ConfigError, did_you_mean
-from studio.knobs import Knobs, LossType, Method, Objective
+from studio.knobs import QUANTIZATION, Knobs, LossType, Method, Objective
 from studio.training import methods, objectives
 from studio.training.defaults import usual
 from studio.training.objectives import OBJECTIVES
@@ -97,8 +97,8 @@ class Recipe(Knobs):
         extra = cast(dict[str, Any], cls.model_fields[knob].json_schema_extra)
         if extra["group"] == "adapter":
             return methods.knob_applies(knob, method)
-        if extra["only"] == "quantized":
-            return method in methods.QUANTIZED
+        if extra["only"] in QUANTIZATION:
+            return methods.METHODS[method].quantized in QUANTIZATION[extra["only"]]
         return extra["only"] is None or objective in extra["only"].split()
 
     # --- in and out

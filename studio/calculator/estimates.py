@@ -216,8 +216,13 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
         "continued": bool(recipe.start_from),
-        "keep_base": recipe.method in WHOLE_MODEL or METHODS[recipe.method].moves_base,
+        "keep_base": keeps_base(recipe.method),
     }
+
+
+def keeps_base(method: str) -> bool:
+    """Whether training here holds the base as it was beside the weights that the method changes."""
+    return method in WHOLE_MODEL or (method in METHODS and METHODS[method].moves_base)
 
 
 def _bits(recipe: Any) -> str:

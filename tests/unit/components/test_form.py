@@ -20,7 +20,7 @@ def test_every_knob_is_in_the_form_once():
             assert knob.group in form.GROUPS, name
     assert len(form.SIMPLE) <= 7
     assert len(set(placed)) == len(placed)
-    assert set(Recipe.model_fields) - set(form.knobs()) == {"load_in_4bit"}
+    assert set(Recipe.model_fields) - set(form.knobs()) == set()
 
 
 def test_every_knob_has_a_label_and_a_help_that_names_the_field():
