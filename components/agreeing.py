@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from components import calculator_tab, train_tab
+from components import calculator_page, train_tab
 from components.calculator_tab import CalculatorHandles
 from components.common import QUIET, Shell, guard
 from components.train_tab import TrainHandles
@@ -61,7 +61,7 @@ class Agreement:
         nothing = (gr.skip(), gr.skip(), gr.skip())
         if tab not in ("Calculator", "Train"):
             return nothing
-        drawn = (calculator_tab.ask(), gr.skip(), gr.skip()) if tab == "Calculator" else nothing
+        drawn = (calculator_page.ask(), gr.skip(), gr.skip()) if tab == "Calculator" else nothing
         if not data[self.calculator.linked]:
             return drawn
         try:
@@ -71,13 +71,13 @@ class Agreement:
 
     def _to_calculator(self, data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
         choices, met = self.calculator.choices, data[self.met]
-        form = calculator_tab.settings_of(self.train.form.recipe(data))
+        form = calculator_page.settings_of(self.train.form.recipe(data))
         if form == met.form:
-            return calculator_tab.ask(), gr.skip(), gr.skip()
+            return calculator_page.ask(), gr.skip(), gr.skip()
         before = choices.values(data)
         wanted = choices.wanted(before | choices.given(form))
         asked = (data[self.train.opening] or {}).get("asked")
-        return calculator_tab.ask(form, before), gr.skip(), Met(form, wanted, asked)
+        return calculator_page.ask(form, before), gr.skip(), Met(form, wanted, asked)
 
     def _to_train(self, data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
         choices, met = self.calculator.choices, data[self.met]

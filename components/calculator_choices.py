@@ -9,7 +9,7 @@ import gradio as gr
 
 from components import form
 from studio.calculator.cards import CARDS, THIS_MACHINE
-from studio.calculator.here import SAMPLE_TYPES
+from studio.calculator.here import SAMPLE_TYPES, kind_of
 from studio.calculator.known import KNOWN
 from studio.calculator.methods import ALL_LINEAR, METHODS, RSLORA
 from studio.data import SAMPLES
@@ -173,13 +173,6 @@ class Choices:
         kept = [(name, name if name in SAMPLES else identifier) for name, identifier in kept]
         return [*kept, *samples, NO_DATA]
 
-    def kind(self, dataset: str | None) -> str | None:
-        """The type of a dataset's rows."""
-        for kept in self.studio.datasets.list():
-            if dataset in (kept.id, kept.name):
-                return kept.type
-        return SAMPLE_TYPES.get(dataset or "")
-
     # --- reading
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
@@ -223,7 +216,8 @@ class Choices:
         }
         if chosen["quantization"] == "8bit":
             wanted |= {"load_in_4bit": False, "load_in_8bit": True}
-        if self.kind(chosen.get("dataset")) in OBJECTIVES[chosen["objective"]].types:
+        kind = kind_of(self.studio, chosen.get("dataset"))
+        if kind in OBJECTIVES[chosen["objective"]].types:
             wanted["dataset_name"] = chosen["dataset"]
         if "lora_r" in chosen:
             wanted["lora_alpha"] = 2 * chosen["lora_r"]

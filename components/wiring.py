@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import calculator_tab, compare_tab, data_tab, guide, shell, train_tab
+from components import calculator_page, compare_tab, data_tab, guide, shell, train_tab
 from components.agreeing import Agreement
 from components.common import QUIET, Shell, guard
 from components.work import Work
@@ -61,7 +61,7 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
         return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
 
     def count_recipe(text: str) -> Any:
-        return calculator_tab.ask(calculator_tab.settings_of(Recipe.from_yaml(text)))
+        return calculator_page.ask(calculator_page.settings_of(Recipe.from_yaml(text)))
 
     def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
         knobs = calculator.current_choices(data[calculator.wanted])

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from app import build_app
-from components import agreeing, calculator_tab
+from components import agreeing, calculator_page
 from components.agreeing import Agreement, Met
 from studio.studio import Studio
 from tests.unit.calculator.conftest import TINY
@@ -113,7 +113,7 @@ def test_every_shared_knob_travels(forms: Forms):
     batch = recipe.per_device_train_batch_size, recipe.gradient_accumulation_steps
     assert (*batch, recipe.max_length, recipe.optim) == (2, 4, 128, "paged_adamw_8bit")
     forms.open("Calculator")
-    settings = calculator_tab.settings_of(recipe)
+    settings = calculator_page.settings_of(recipe)
     given = forms.calculator.choices.given(settings)
     now = forms.calculator.choices.values(forms.data)
     assert {name: now[name] for name in given} == given

@@ -7,7 +7,14 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import calculator_tab, calculator_tree, calculator_views, drawing, form
+from components import (
+    calculator_page,
+    calculator_tab,
+    calculator_tree,
+    calculator_views,
+    drawing,
+    form,
+)
 from components.calculator_choices import WORKSHOP, Choices
 from studio import Studio
 from studio.calculator import estimate, matrix, suggestions
@@ -48,7 +55,7 @@ def chosen(choices, **changes):
 def test_the_form_opens_with_what_the_train_form_does(choices):
     values = choices.values({field: field.value for field in choices.fields.values()})
     recipe, _ = form.usual(("sft", "lora", "pocket"))
-    settings = choices.given(calculator_tab.settings_of(recipe))
+    settings = choices.given(calculator_page.settings_of(recipe))
     assert {name: values[name] for name in settings} == settings
 
 
@@ -71,7 +78,7 @@ def test_every_counted_method_becomes_a_valid_recipe_and_comes_back(choices, met
     wanted = choices.as_recipe(chosen(choices, method=method))
     recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
     assert recipe.model_name_or_path == TINYLLAMA
-    values = choices.given(calculator_tab.settings_of(recipe))
+    values = choices.given(calculator_page.settings_of(recipe))
     assert (values["method"], values["dataset"]) == (method, "pocket-sft")
     if "lora_r" in chosen(choices, method=method):
         assert values["lora_r"] == 8
@@ -88,7 +95,7 @@ def test_everything_chosen_goes_to_training_and_back(choices):
     assert recipe.rank_pattern == {"q_proj": 4, "v_proj": 64}
     assert recipe.lora_modules_to_save == ("lm_head",)
     assert recipe.load_in_8bit and recipe.packing and not recipe.load_in_4bit
-    values = choices.given(calculator_tab.settings_of(recipe))
+    values = choices.given(calculator_page.settings_of(recipe))
     assert values["rank_pattern"] == "q_proj=4, v_proj=64"
     assert (values["method"], values["quantization"]) == ("lora", "8bit")
 
@@ -96,14 +103,17 @@ def test_everything_chosen_goes_to_training_and_back(choices):
 def test_data_of_another_kind_stays_behind(choices):
     assert "dataset_name" in choices.as_recipe(chosen(choices))
     assert "dataset_name" not in choices.as_recipe(chosen(choices, objective="dpo"))
+    html, _ = view(choices, objective="dpo", dataset="pocket-sft", model="pocket")
+    assert "DPO cannot learn from rows of type conversational, so there is no time" in html
+    assert "214 steps" not in html
 
 
 def test_a_recipe_fills_the_form(choices):
     recipe = Recipe.defaults("dpo", "qlora", lora_r=32, lora_target_modules=["q_proj"])
-    values = choices.given(calculator_tab.settings_of(recipe))
+    values = choices.given(calculator_page.settings_of(recipe))
     wanted = {"lora_r": 32, "objective": "dpo", "method": "qlora", "model": "pocket"}
     assert {name: values[name] for name in wanted} == wanted
-    assert choices.beyond(calculator_tab.settings_of(recipe))["lora_alpha"] == recipe.lora_alpha
+    assert choices.beyond(calculator_page.settings_of(recipe))["lora_alpha"] == recipe.lora_alpha
 
 
 def test_targets_follow_the_model(choices):
