@@ -12,7 +12,7 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills check format \
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills test-launch check format \
         chromium postgres screenshots clean
 
 help:
@@ -43,6 +43,10 @@ test-matrix: $(VENV)/.ready-dev
 # SFT and DPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
+
+# Two processes under `accelerate launch`: SFT and DPO, stopped, resumed, killed, broken.
+test-launch: $(VENV)/.ready-dev
+	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

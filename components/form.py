@@ -20,6 +20,7 @@ import yaml
 from studio.errors import ConfigError
 from studio.recipe import Recipe, presets
 from studio.training.defaults import defaults
+from studio.training.launching import WAYS
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 
@@ -37,12 +38,13 @@ GROUPS = {
     "adapter": "Adapter",
     "optimisation": "Optimisation",
     "memory": "Memory and precision",
+    "devices": "Several devices",
     "keeping": "Watching and keeping",
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
 _IMPLIED = {"load_in_4bit"}  # the method says it
-_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items())}
+_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items(), *WAYS.items())}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
 
