@@ -16,6 +16,7 @@ from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
 from studio.training import checkpoints, exhaustion, launching, starting
+from studio.training.batches import spare_padding
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
@@ -156,6 +157,7 @@ def build(
             "them. Raise max_length, or look at the rows in Data's token view."
         )
     _mend(trainer, recipe, resident)
+    spare_padding(trainer, recipe)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))
     if METHODS[recipe.method].moves_base and trainer.is_world_process_zero():
