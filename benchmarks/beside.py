@@ -1,8 +1,8 @@
 """What `benchmarks.training` measures in processes of its own: a run in the app, and memory's peak.
 
-The page is the app's own, polled as an open one polls: all handlers of the timer once a second and
-the panel's question for news. The other side is what the same run exports (`--to script`), and the
-same run by `python -m studio train` with no page anywhere.
+The page is the app's own, polled as an open one polls: the pulse, all handlers of its tick and the
+panel's question for news, once a second. The other side is what the same run exports
+(`--to script`), and the same run by `python -m studio train` with no page anywhere.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def machine() -> str:
 
 
 class Page:
-    """Asks the app what an open page asks, once a second."""
+    """Asks the app what an open page asks, once a second, while a run is at work."""
 
     def __init__(self, url: str):
         self.client = httpx.Client(base_url=url, timeout=60)
@@ -57,15 +57,21 @@ class Page:
             for each in told["dependencies"]
             if any(event == "tick" for _, event in each["targets"])
         ]  # fmt: skip
-        self.panel = next(at for at, props in held.items() if props.get("elem_id") == "run-panel")
+        self.places = {
+            name: at for at, props in held.items() for name in props.get("server_fns") or ()
+        }
+
+    def _call(self, name: str, asked: Any) -> None:
+        self.client.post("gradio_api/component_server", json={
+            "session_hash": self.session, "component_id": self.places[name], "fn_name": name,
+            "data": asked,
+        }).raise_for_status()  # fmt: skip
 
     def look(self, run_id: str) -> None:
+        self._call("pulse", None)
         for tick in self.ticks:
             self.client.post("gradio_api/run/predict", json=tick).raise_for_status()
-        self.client.post("gradio_api/component_server", json={
-            "session_hash": self.session, "component_id": self.panel, "fn_name": "train_feed",
-            "data": {"run": run_id, "log": {"open": True}},
-        }).raise_for_status()  # fmt: skip
+        self._call("train_feed", {"run": run_id, "log": {"open": True}})
         self.asked += 1
 
     @contextlib.contextmanager
