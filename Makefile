@@ -12,8 +12,8 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills check format \
-        chromium postgres screenshots clean
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills test-launch \
+        test-shapes check format chromium postgres screenshots clean
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -43,6 +43,14 @@ test-matrix: $(VENV)/.ready-dev
 # SFT and DPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
+
+# Two processes under `accelerate launch`: SFT and DPO, stopped, resumed, killed, broken.
+test-launch: $(VENV)/.ready-dev
+	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py
+
+# The larger shipped recipes on their models' widths, with few layers where there is no GPU.
+test-shapes: $(VENV)/.ready-dev
+	STUDIO_SHAPES=1 $(PYTEST) tests/gpu
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form, train_choices
+from components import form, form_follow, train_choices
 from components.common import QUIET, Shell, guard, notice
 from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
+from components.form_follow import Choice
 from components.train_recipe import RecipeTexts
 from components.train_sweep import SweepFold
 from studio.errors import StudioError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Updates = dict[Any, Any]
 LEADING = ("objective", "method", "model_name_or_path")
 """The knobs that others follow."""
-_FIRST: form.Choice = ("sft", "lora", POCKET)
+_FIRST: Choice = ("sft", "lora", POCKET)
 
 
 class RecipeForm:
@@ -44,7 +45,7 @@ class RecipeForm:
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
-        recipe, _ = form.usual(_FIRST)
+        recipe, _ = form_follow.usual(_FIRST)
         with gr.Column(elem_classes="settle", elem_id="train-form"):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
@@ -170,15 +171,15 @@ class RecipeForm:
         values = self.values(data)
         return self._turned(values, data[self.settled])
 
-    def _turned(self, values: dict[str, Any], before: form.Choice) -> Updates:
+    def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
         after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
-        changes, note = form.follow(before, after)
+        changes, note = form_follow.follow(before, after, train_choices.device(self.studio))
         updates: Updates = self._visible(after)
         for name, value in changes.items():
             updates[self.fields[name]] = gr.update(value=value, visible=True)
         if "loss_type" in changes:
             value = changes["loss_type"]
-            updates[self.fields["loss_type"]] = form.losses(*after[:2], value=value)
+            updates[self.fields["loss_type"]] = form_follow.losses(*after[:2], value=value)
         start, note = self._start_from(values, before, after, note)
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
@@ -186,15 +187,19 @@ class RecipeForm:
             updates[self.fields["name"]] = ""
         return updates | {self.settled: after, self.note: notice("info", note)}
 
-    def _visible(self, choice: form.Choice) -> Updates:
+    def _visible(self, choice: Choice) -> Updates:
         return {
             self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
             for name, knob in knobs().items()
             if knob.sometimes
-        } | {self.fields["loss_type"]: form.losses(*choice[:2])}
+        } | {self.fields["loss_type"]: form_follow.losses(*choice[:2])}
 
     def _start_from(
-        self, values: dict[str, Any], before: form.Choice, after: form.Choice, note: str
+        self,
+        values: dict[str, Any],
+        before: Choice,
+        after: Choice,
+        note: str,
     ) -> tuple[Any, str]:
         """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
         offered = train_choices.start_choices(self.studio, after[2], after[1])
@@ -225,7 +230,7 @@ class RecipeForm:
             visible = knobs()[name].applies(choice[0], choice[1])
             if name != "loss_type":
                 updates[self.fields[name]] = gr.update(value=value, visible=visible)
-        updates[self.fields["loss_type"]] = form.losses(*choice[:2], value=recipe.loss_type)
+        updates[self.fields["loss_type"]] = form_follow.losses(*choice[:2], value=recipe.loss_type)
         offered = train_choices.start_choices(self.studio, choice[2], choice[1])
         updates[self.fields["start_from"]] = gr.update(
             choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
@@ -287,7 +292,7 @@ class RecipeForm:
         text = recipe.to_yaml()
         return {
             self.texts.yaml: text,
-            self.texts.command: form.command(recipe),
+            self.texts.command: form_follow.command(recipe),
             self.start: gr.update(value=label),
             self.trouble: "",
             self.restated: (text, data[self.seen]),

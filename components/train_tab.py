@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api
 
-from components import form
+from components import form_follow, train_choices
 from components.common import QUIET, Shell, guard
 from components.train_form import RecipeForm, Updates
 from components.train_watch import Watch
@@ -129,7 +129,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     objective, model = objective or "sft", model or "pocket"
     method = parent.method if parent and parent.method != "full" else "lora"
     method = changes.get("method") or method
-    recipe, why = form.usual((objective, method, model))
+    recipe, why = form_follow.usual((objective, method, model), train_choices.device(studio))
     changes["name"] = ""
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name

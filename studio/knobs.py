@@ -27,6 +27,7 @@ OptimName = Literal[
     "paged_lion_8bit", "ademamix", "ademamix_8bit", "paged_ademamix_32bit", "paged_ademamix_8bit",
     "sgd", "adagrad", "rmsprop", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit",
 ]  # fmt: skip
+LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "zero2", "zero3"]
 SchedulerName = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial",
     "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay",
@@ -235,6 +236,14 @@ class Knobs(BaseModel):
         "memory")
     attn_implementation: str | None = _knob(
         None, "Attention kernel by transformers' name.", "memory", "Attention kernel")
+
+    # --- several devices
+    accelerate_config: LaunchName = _knob(
+        "single", "How the run is launched: one process, or several by a file of "
+        "presets/accelerate. A step's rows are divided among them.", "devices", "Launch")
+    num_processes: int | None = _knob(
+        None, "How many processes; empty: one a GPU, or two on the CPU.",
+        "devices", "Processes", ge=2, le=64)
 
     # --- watching and keeping
     logging_steps: int = _knob(

@@ -19,7 +19,7 @@ from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
-from studio.training.rows import check_fit, parent_adapter
+from studio.training.rows import check_fit, check_trackers, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.worker import Future, Worker
 from studio.workspace import Workspace
@@ -121,6 +121,7 @@ class Studio:
             templates.read(recipe.chat_template_path)
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
+        check_trackers(recipe)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -174,19 +175,41 @@ def resume(run: RunName, as_json: Json = False) -> None:
         _finish(out, out.studio.resume(run))
 
 
-@app.command("export", epilog=example("runs export pocket-sft --to trl --out exported"))
+@app.command(
+    "export",
+    epilog=example(
+        "runs export pocket-sft --to trl --out exported", "runs export pocket-sft --to job > job.py"
+    ),
+)
 def export(
     run: RunName,
-    to: Annotated[str, typer.Option(help="trl (a YAML for its command line) or script.")],
-    out: Annotated[Path, typer.Option(help="A folder to write into.", file_okay=False)],
+    to: Annotated[
+        str, typer.Option(help="trl (a YAML for its command line), script, or job (one file).")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder to write into; a job is printed without.", file_okay=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run as plain TRL with its rows and model; it needs no studio then."""
+    """Write a run as plain TRL with its rows and model; it needs no studio then.
+
+    A job is one script for a machine elsewhere, with the rows inside.
+    """
     with Terminal(as_json) as terminal:
         from studio.training.export import export as write
 
         studio = terminal.studio
-        files = write(studio.runs.get(run), studio.runs, studio.datasets, to, out)
+        found = studio.runs.get(run)
+        if out is None:
+            if to != "job":
+                raise ConfigError(f"Name a folder to write into: --to {to} --out exported.")
+            with tempfile.TemporaryDirectory() as held:
+                [script] = write(found, studio.runs, studio.datasets, to, Path(held))
+                text = script.read_text(encoding="utf-8")
+            terminal.result({"script": text}, text.rstrip())
+            return
+        files = write(found, studio.runs, studio.datasets, to, out)
         terminal.result({"files": [str(path) for path in files]}, str(files[0]))
 
 

@@ -43,6 +43,11 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
     return torch.float32
 
 
+def dtype_name(wanted: str = "auto") -> str:
+    """`weights_dtype` by its name, such as `bfloat16`."""
+    return str(weights_dtype(wanted)).removeprefix("torch.")
+
+
 def load_tokenizer(reference: ModelRef) -> Any:
     """A tokenizer with a padding token and a chat template (ours where it has none)."""
     try:

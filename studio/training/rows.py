@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
@@ -35,6 +36,16 @@ def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
         raise DataError(
             f"assistant_only_loss needs chats, and {dataset.name} holds plain text; turn it off."
         )
+
+
+def check_trackers(recipe: Recipe) -> None:
+    """Refuse a tracker that is not installed; the studio brings none."""
+    for name in recipe.report_to:
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"report_to names {name}, which is not installed here; `pip install {name}`, or "
+                "leave it out."
+            )
 
 
 def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any]:
