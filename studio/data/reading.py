@@ -25,6 +25,7 @@ from studio.data.problems import Problems, problem_of
 from studio.data.schema import Shape
 from studio.data.sources import Located
 from studio.data.spool import Spool
+from studio.data.threads import Threaded, find_threads
 from studio.data.types import Inspection, Progress
 from studio.errors import DataError
 
@@ -47,7 +48,7 @@ class Reading:
 
     def __init__(
         self,
-        located: Located | GivenRows | Joined,
+        located: Located | GivenRows | Joined | Threaded,
         stream: Stream,
         *,
         folder: Path | None = None,
@@ -228,7 +229,7 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
 
 
 def read_located(
-    located: Located | GivenRows | Joined,
+    located: Located | GivenRows | Joined | Threaded,
     *,
     decided: Any = None,
     format: str | None = None,
@@ -247,6 +248,10 @@ def read_located(
         )
 
     stream = opened(decided)
+    threaded = None if format or mapping or decided else find_threads(located, stream.profile)
+    if threaded:
+        located = threaded
+        stream = opened(None)
     if first:
         good = [c.row for c in stream.first(50) if c.row is not None and not c.errors]
         first(first_look(stream, good[:SAMPLE_ROWS]))

@@ -7,8 +7,8 @@ from typing import Any
 
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
-from studio.data.converters.fields import optional_text
-from studio.data.converters.transcripts import parse_transcript
+from studio.data.converters.fields import earlier_turns, optional_text
+from studio.data.converters.transcripts import from_template, parse_transcript
 from studio.data.profile import Column, Profile
 from studio.data.turns import Message, kind_of, to_messages, unwrapped
 from studio.data.types import RowError
@@ -150,12 +150,7 @@ def _even(values: list[Any]) -> bool:
 
 def _turns_of(row: Row, column: str) -> list[Message]:
     value = row.get(column)
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        roles = ("user", "assistant")
-        return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
-    if isinstance(value, str) and (turns := parse_transcript(value)):
-        return turns
-    return to_messages(value, column)
+    return earlier_turns(value, column) or to_messages(value, column)
 
 
 def _recognise_transcript(profile: Profile) -> Match | None:
@@ -166,8 +161,11 @@ def _recognise_transcript(profile: Profile) -> Match | None:
             continue
         if sum(parse_transcript(text) is not None for text in texts) < 0.8 * len(texts):
             continue
-        sure = 0.9 if column.key in names.TURNS else 0.4
+        baked = sum(map(from_template, texts)) >= 0.8 * len(texts)
+        sure = 0.9 if baked or column.key in names.TURNS else 0.4
         why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
+        if baked:
+            why += " A model's own template is put in their place. Choose text to keep them."
         system = profile.find(names.SYSTEM, "string", without=[column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None

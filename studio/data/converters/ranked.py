@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,7 @@ def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | No
     return _score_columns(profile, answers)
 
 
+_SAID = re.compile(r" (?:is (?:clearly |slightly )?)?(?:better|wins|won|preferred)\.?$")
 _ORIGIN = {
     "0": ", counted from 0",
     "1": ", counted from 1",
@@ -85,13 +87,14 @@ def verdict_column(profile: Profile, answers: list[str]) -> str | None:
 def counts_from(seen: set[str], answers: list[str]) -> str | None:
     """How verdicts count: "0" or "1" for numbers from there, "name" for names, "sign" where
     the sign decides, None for neither."""
-    values = {value.strip().lower() for value in seen}
+    values = {_SAID.sub("", value.strip().lower()) for value in seen}
     if not values:
         return None
     whole = {value.removesuffix(".0") for value in values}
     if all(value.lstrip("-").isdigit() for value in whole):
         numbers = {int(value) for value in whole}
-        if min(numbers) < -1 and max(numbers) > 0 and len(answers) == 2:
+        strength = min(numbers) < -1 or (min(numbers) == -1 and 0 not in numbers)
+        if strength and max(numbers) > 0 and len(answers) == 2:
             return "sign"
         if numbers <= set(range(len(answers))) and (len(answers) not in numbers):
             return "0"
@@ -105,7 +108,19 @@ def _names(column: str, at: int) -> set[str]:
     named = names.numbered(column)
     suffix = named[1] if named else str(at + 1)
     letter = "abcdefghi"[at]
-    return {column.lower(), suffix, letter, f"model_{suffix}", f"model_{letter}", f"{letter}."}
+    return {
+        column.lower(),
+        suffix,
+        letter,
+        f"model_{suffix}",
+        f"model_{letter}",
+        f"{letter}.",
+        *(
+            f"{word} {mark}"
+            for word in ("answer", "response", "assistant", "model", "option")
+            for mark in (suffix, letter)
+        ),
+    }
 
 
 def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
@@ -142,7 +157,7 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
 
 def named_answer(value: Any, first: str, columns: list[str], column: str) -> int | None:
     """Position of the answer that a verdict names, None for a tie; `first`: see `counts_from`."""
-    text = str(value).strip().lower().removesuffix(".0")
+    text = _SAID.sub("", str(value).strip().lower()).removesuffix(".0")
     at: int | None = None
     if text.lstrip("-").isdigit() and first in ("0", "1", "sign"):
         number = int(text)
