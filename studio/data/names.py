@@ -10,14 +10,15 @@ PROMPT = (
     "user_input",
     "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context",
     "history", "goal", "q", "article", "document", "dialogue", "dialog", "passage", "post",
-    "anchor", "src", "pregunta", "frage", "domanda", "pergunta", "instruccion", "anweisung", "text",
+    "anchor", "src", "source_text", "pregunta", "frage", "domanda", "pergunta", "instruccion",
+    "anweisung", "text",
 )  # fmt: skip
 COMPLETION = (
     "output", "response", "completion", "answer", "assistant", "reply", "target", "solution",
     "outputs",
     "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt",
     "assistant_message", "gold", "a", "summary", "highlights", "tldr", "tgt", "mt", "respuesta",
-    "antwort", "reponse", "risposta", "resposta", "answers",
+    "ground_truth", "target_text", "antwort", "reponse", "risposta", "resposta", "answers",
 )  # fmt: skip
 INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
 SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt", "system_instruction")
@@ -61,7 +62,7 @@ ANSWER_STEMS = (
     "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation",
     "text",
     "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation",
-    "message", "ref",
+    "message", "ref", "model",
 )  # fmt: skip
 ANSWER_LISTS = (
     "answers",
@@ -112,9 +113,10 @@ NO_MODEL = {
 }
 """Words before an answer's name that say what it is for, not which model gave it."""
 MODELS = {
-    "alpaca", "baseline", "bard", "chatgpt", "claude", "davinci", "deepseek", "dolly", "falcon",
-    "gemini", "gemma", "gpt", "gpt2", "gpt3", "gpt4", "gpt4o", "grok", "koala", "llama", "llama2",
-    "llama3", "mistral", "mixtral", "mpt", "olmo", "palm", "phi", "qwen", "smollm", "vicuna",
+    "alpaca", "base", "baseline", "tuned", "finetuned", "bard", "chatgpt", "claude", "davinci",
+    "deepseek", "dolly", "falcon", "gemini", "gemma", "gpt", "gpt2", "gpt3", "gpt4", "gpt4o",
+    "grok", "koala", "llama", "llama2", "llama3", "mistral", "mixtral", "mpt", "olmo", "palm",
+    "phi", "qwen", "smollm", "vicuna",
     "wizardlm", "zephyr",
 }  # fmt: skip
 """First words of columns that are called after the model whose answers they hold."""
@@ -163,11 +165,13 @@ RIGHT = (
 """Which of a question's options is right."""
 CLASS = (
     "label", "labels", "class", "classification", "sentiment", "emotion", "intent", "gold_label",
-    "stance", "toxicity", "polarity", "coarse_label", "fine_label", "is_duplicate", "entailment",
+    "stance", "toxicity", "polarity", "coarse_label", "fine_label", "stars", "rating",
+    "is_duplicate", "entailment",
 )  # fmt: skip
 JUDGED = (
     "text", "sentence", "review", "utterance", "tweet", "comment", "headline", "statement", "claim",
-    "title", "message", "question", "query", "content", "document", "passage", "body", "input",
+    "content", "comment_text", "message", "question", "query", "document", "passage", "body",
+    "title", "input",
 )  # fmt: skip
 """Texts that a class is given to."""
 JUDGED_PAIRS = (

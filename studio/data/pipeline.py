@@ -171,6 +171,7 @@ class Stream:
         except DataError:
             return None
         same = (other.name, other.mapping) == (self.format.name, self.format.mapping)
+        same |= other.type in _WEAK and self.format.type not in _WEAK  # the good part of bad rows
         if (
             other.confidence < 0.5
             or same

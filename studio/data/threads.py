@@ -1,5 +1,5 @@
-"""One message a row, each naming the message it answers (Open Assistant's flat form): put together
-into conversations before anything else looks at the rows.
+"""One message a row, naming the message it answers (Open Assistant's flat form) or the conversation
+that it is part of: put together before anything else looks at the rows.
 
 Rule: as for trees of messages (`studio.data.converters.trees`), one conversation a tree, along the
 replies that are ranked best.
@@ -19,6 +19,9 @@ from studio.data.profile import Profile
 from studio.data.spool import Spool
 from studio.data.types import Notes, RawRow, RowError
 
+_GROUPS = (
+    "conversation_id", "conv_id", "dialog_id", "dialogue_id", "thread_id", "session_id", "chat_id",
+)  # fmt: skip
 _IDS = ("message_id", "msg_id", "id", "uuid", "node_id", "post_id", "comment_id")
 _PARENTS = ("parent_id", "parent", "parent_message_id", "reply_to", "in_reply_to", "parent_uuid")
 _SPEAKERS = ("role", "from", "speaker", "author", "sender")
@@ -30,10 +33,11 @@ class Threaded:
     """A source of single messages; looks like a `Located` that holds whole conversations."""
 
     located: Any
-    id: str
-    parent: str
     text: str
     role: str
+    id: str | None = None
+    parent: str | None = None
+    group: str | None = None
 
     @property
     def name(self) -> str:
@@ -41,21 +45,28 @@ class Threaded:
 
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """A row a tree, under the number of its first message: `{"prompt": message}`."""
-        note(
-            f'Each row is one message; "{self.parent}" says which one it answers, so they are put '
-            "together: one conversation a tree, along the replies that are ranked best."
-        )
+        told = f'"{self.group}" says which conversation it is part of, and they are put together.'
+        if self.parent:
+            told = (
+                f'"{self.parent}" says which one it answers. They are put together: one '
+                "conversation a tree, along the replies that are ranked best."
+            )
+        note(f"Each row is one message; {told}")
         with Spool() as spool:
             tree = _Tree()
             for raw in self.located.rows(note):
-                key, text = raw.data.get(self.id), raw.data.get(self.text)
+                column = self.id or self.group or ""
+                key = raw.data.get(column)
                 if raw.error is not None or not isinstance(key, str | int):
-                    error = raw.error or RowError("missing_field", f'"{self.id}" is missing.')
+                    error = raw.error or RowError("missing_field", f'"{column}" is missing.')
                     yield RawRow(raw.number, raw.data, raw.file, error)
                     continue
-                turn = {"role": raw.data.get(self.role), "content": text}
+                turn = {"role": raw.data.get(self.role), "content": raw.data.get(self.text)}
                 spool.append(orjson.dumps([turn, raw.file], default=str))
-                tree.add(key, raw.data.get(self.parent), raw.data.get("rank"), raw.number)
+                if self.parent:
+                    tree.add(key, raw.data.get(self.parent), raw.data.get("rank"), raw.number)
+                else:
+                    tree.add_next(key, raw.number)
             for root in tree.roots():
                 yield self._conversation(root, tree, spool)
 
@@ -77,6 +88,7 @@ class _Tree:
     def __init__(self) -> None:
         self.numbers, self.first = array("q"), bytearray()
         self._at: dict[str | int, int] = {}
+        self._last: dict[str | int, int] = {}
         self._parents: list[Any] = []
         self._ranks = array("d")
 
@@ -86,6 +98,13 @@ class _Tree:
         self._parents.append(parent if parent != "" else None)
         ranked = isinstance(rank, int | float) and rank == rank
         self._ranks.append(rank if ranked else float("inf"))
+
+    def add_next(self, group: str | int, number: int) -> None:
+        """The next message of a conversation: it answers the one before."""
+        at = len(self.numbers)
+        before = self._last.get(group)
+        self._last[group] = at
+        self.add(at, before, None, number)
 
     def roots(self) -> list[int]:
         """Messages that answer none, and those whose parent is missing."""
@@ -121,9 +140,12 @@ def find_threads(located: Any, profile: Profile) -> Threaded | None:
 
     parent, own = called(_PARENTS), called(_IDS)
     role, text = called(_SPEAKERS), called(_SAID)
-    if not (parent and own and role and text):
+    group = called(_GROUPS)
+    if not (role and text and ((parent and own) or group)):
         return None
     spoken = {value.strip().lower() for value in profile.columns[role].distinct}
     if not spoken or not all(value in names.ROLES for value in spoken):
         return None
-    return Threaded(located, own, parent, text, role)
+    if parent and own:
+        return Threaded(located, text, role, id=own, parent=parent)
+    return Threaded(located, text, role, group=group)

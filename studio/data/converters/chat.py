@@ -66,9 +66,10 @@ def spelling(column: Column) -> str:
     for value in column.values:
         turns = unwrapped(value)
         first = turns[0] if isinstance(turns, list) and turns else turns
-        if isinstance(first, dict) and "role" in first:
+        first = {str(name).lower() for name in first} if isinstance(first, dict) else ()
+        if "role" in first:
             counts["messages"] += 1
-        elif isinstance(first, dict) and ("from" in first or "speaker" in first):
+        elif "from" in first or "speaker" in first:
             counts["sharegpt"] += 1
         else:
             counts["turn-pairs"] += 1
@@ -159,13 +160,16 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         texts = [value for value in column.values if isinstance(value, str)]
         if column.share("string") < 0.9 or len(profile.columns) > 8:
             continue
-        if sum(parse_transcript(text) is not None for text in texts) < 0.8 * len(texts):
+        told = sum(parse_transcript(text) is not None for text in texts)
+        if told < 0.8 * len(texts):
             continue
         baked = sum(map(from_template, texts)) >= 0.8 * len(texts)
         sure = 0.9 if baked or column.key in names.TURNS else 0.4
+        if told == len(texts) and column.key in names.TEXT:
+            sure = max(sure, 0.8)
         why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
         if baked:
-            why += " A model's own template is put in their place. Choose text to keep them."
+            why += " The model's own template takes their place. Choose text to keep them."
         system = profile.find(names.SYSTEM, "string", without=[column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None

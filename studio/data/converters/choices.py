@@ -97,8 +97,8 @@ def _counts(column: Column, count: int) -> str | None:
     if not seen:
         return None
     if all(value.isdigit() for value in seen):
-        numbers = {int(value) for value in seen}
-        if max(numbers) > count:
+        numbers = {int(value) for value in seen if int(value) <= count}
+        if 2 * len(numbers) < len(seen):
             return None
         return "1" if 0 not in numbers and (count in numbers or len(numbers) > 1) else "0"
     if all(len(value.strip("(). ")) == 1 and value.strip("(). ").isalnum() for value in seen):

@@ -8,7 +8,7 @@ from studio.data.converters.base import Family, Mapping, Match, Row, listed, map
 from studio.data.converters.chat import tools_of
 from studio.data.converters.fields import answer_of, prompt_messages, text_of
 from studio.data.converters.transcripts import parse_transcript
-from studio.data.profile import Profile
+from studio.data.profile import Column, Profile
 from studio.data.turns import to_messages, tool_calls
 
 
@@ -17,15 +17,26 @@ def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
     does."""
     history = _history(profile, without)
     taken = without | ({history} if history else set())
-    prompt = profile.find(names.PROMPT, "string", "turns", without=taken)
+    kinds = {column.name for column in profile.columns.values() if _kind_only(column)}
+    prompt = profile.find(names.PROMPT, "string", "turns", without=taken | kinds)
+    if prompt is None:
+        prompt = profile.find(names.PROMPT, "string", "turns", without=taken)
     if prompt is None:
         return {}
-    taken = taken | {prompt}
+    taken = taken | kinds | {prompt}
     system = profile.find(names.SYSTEM, "string", without=taken)
     extra = profile.find(names.INPUT, "string", without=taken)
     if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
         extra = None
     return mapped(prompt=prompt, input=extra, system=system, history=history)
+
+
+def _kind_only(column: Column) -> bool:
+    """One word, the same for many rows: it says what kind of row this is."""
+    words = column.distinct
+    if column.key not in ("task", "source", "user", "document", "goal"):
+        return False
+    return 2 * len(words) < column.filled and not any(" " in word.strip() for word in words)
 
 
 def _history(profile: Profile, without: set[str]) -> str | None:

@@ -83,7 +83,7 @@ def _recognise_translation(profile: Profile) -> Match | None:
     found = [
         column.name
         for column in profile.columns.values()
-        if column.is_("string") and column.key.split("_")[-1] in names.LANGUAGES
+        if column.is_("string") and not names.LANGUAGES.isdisjoint(column.key.split("_")[-2:])
     ]
     others = [
         column

@@ -124,18 +124,26 @@ def _names(column: str, at: int) -> set[str]:
 
 
 def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
-    suffixes = [named[1] for column in answers if (named := names.numbered(column))]
+    suffixes = [_apart(column)[1] for column in answers]
     for field, stems in (("score", names.SCORE_STEMS), ("rank", names.RANK_STEMS)):
         found = {}
         for column in profile.columns.values():
-            named = names.numbered(column.name)
-            if named and _speaks_of(named[0].split("_"), stems) and column.is_("number", "string"):
-                found[named[1]] = column.name
-        if len(suffixes) == len(answers) and all(suffix in found for suffix in suffixes):
+            stem, suffix = _apart(column.name)
+            if _speaks_of(stem.split("_"), stems) and column.is_("number", "string"):
+                found[suffix] = column.name
+        if len(set(suffixes)) == len(answers) and all(suffix in found for suffix in suffixes):
             mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
             rule = "the higher score wins" if field == "score" else "the lower rank wins"
             return mapping, f"each has its {field}, and {rule}; ties are set aside."
     return None
+
+
+def _apart(column: str) -> tuple[str, str]:
+    """What a column holds, and whose it is: by number or letter, or by the model before it."""
+    if named := names.numbered(column):
+        return named
+    whose, _, stem = names.key(column).rpartition("_")
+    return stem, whose
 
 
 def _speaks_of(words: list[str], stems: tuple[str, ...]) -> bool:
@@ -232,8 +240,9 @@ def _own_score(item: Any, column: str) -> Any:
         for name in _SCORE_KEYS:
             if isinstance(item.get(name), int | float | str):
                 return item[name]
-        if isinstance(item.get("rank"), int | float):
-            return -item["rank"]  # the lower rank wins
+        for name in ("rank", "ranking"):
+            if isinstance(item.get(name), int | float):
+                return -item[name]  # the lower rank wins
     raise RowError("missing_field", f"An answer of {column!r} has no score.", column)
 
 

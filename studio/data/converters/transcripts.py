@@ -22,6 +22,7 @@ _STYLES = (
     _Style(re.compile(r"(?:^|\n)?### ?(Human|User|Assistant|System):(?: |\n|$)"), True),
     _Style(re.compile(r"(?:\n\n|\n|^)### (Instruction|Input|Response):(?:\n|$)"), True),
     _Style(re.compile(r"(?:^|\n)(USER|User|Human|ASSISTANT|Assistant|SYSTEM|System):(?: |\n|$)")),
+    _Style(re.compile(r"(?:^|[ \n]|</s>)(USER|ASSISTANT):(?: |$)"), True),
     _Style(re.compile(r"<\|im_start\|>(user|assistant|system)\n"), True),
     _Style(re.compile(r"<\|(user|assistant|system)\|>\n"), True),
     _Style(
@@ -38,7 +39,7 @@ _SPEAKERS = {
 _STARTS = ("<s>", "<bos>", "<|begin_of_text|>", "<|endoftext|>")
 _ENDS = (
     "<|im_end|>\n", "<|im_end|>", " </s>", "</s>\n", "</s>", "<|endoftext|>", "<|eot_id|>",
-    "<end_of_turn>\n", "<end_of_turn>",
+    "<end_of_turn>\n", "<end_of_turn>", "<|end|>\n", "<|end|>",
 )  # fmt: skip
 _SYSTEM = re.compile(r"<<SYS>>\n(.*?)\n<</SYS>>\n\n", re.DOTALL)
 
@@ -62,7 +63,7 @@ def _parsed(text: str, style: _Style) -> list[Message] | None:
         return None
     start = text[: marks[0].start()]
     start = next((start.removeprefix(s) for s in _STARTS if start.startswith(s)), start).strip()
-    if start and marks[0][1] != "Instruction":  # Alpaca's preamble is its system turn
+    if start and marks[0][1] not in ("Instruction", "USER"):  # a preamble is the system turn
         return None
     messages: list[Message] = [{"role": "system", "content": start}] if start else []
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
