@@ -84,6 +84,17 @@ def length_facts(found: Any, model: str) -> str:
     return facts + by + refused
 
 
+def tokens_checked(found: Any, model: str, limit: int, counts: Mapping[str, int]) -> str:
+    """Which rows were looked at with which tokenizer, and how many of them have which problem."""
+    told = [f"{thousands(n)} {kind.replace('_', ' ')}" for kind, n in counts.items() if n]
+    rows = plural(found.measured, "row")
+    of = f", a sample of {thousands(found.rows)}," if found.sampled else ""
+    return (
+        f'<p class="quiet">Tokens of {rows}{of} checked with {esc(model)} at {thousands(limit)}: '
+        f"{esc(', '.join(told) or 'none is too long, and each has something to learn')}.</p>"
+    )
+
+
 def pair_report(report: Any) -> str:
     """What lengths and places give away in a preference set, in a few plain sentences."""
     longer, shorter = report.longer_wins, report.shorter_wins
