@@ -214,7 +214,7 @@ class Measuring:
             widgets.cost: data_reports.limit_cost(found.at(limit)),
             widgets.plots: gr.update(visible=True),
             widgets.tokens: pictures[0],
-            widgets.trained: pictures[1],
+            widgets.trained: gr.update(value=pictures[1], visible=found.learns),
             widgets.turns: pictures[2],
         }
 

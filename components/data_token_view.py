@@ -44,8 +44,10 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
             (name, style),
             plural(view.total, "token"),
             (
-                f"{thousands(view.trained)} trained ({view.percent:.0f} %)" if learns else "",
-                "" if view.trained else "danger",
+                f"{thousands(view.trained)} trained ({view.percent:.0f} %)"
+                if learns
+                else "nothing is learned from it: the answer follows",
+                "quiet" if not learns else "" if view.trained else "danger",
                 f"{view.percent:.2f} % of the {thousands(view.kept)} tokens that are kept",
             ),
             (f"{thousands(lost)} cut off", "warn") if lost else (limit, "good"),

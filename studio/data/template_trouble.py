@@ -71,9 +71,7 @@ def notes(
     `asks`: a prompt alone, which ends where the answer begins and has no loss.
     """
     found = _start(ids, tokenizer)
-    if asks:
-        found.append("A prompt alone: nothing of it is learned; the model's answer follows it.")
-    else:
+    if not asks:
         found.extend(_end(ids, trained, kept, tokenizer))
     found.extend(_marks(tokenizer))
     if not asks and not any(trained[:kept]):

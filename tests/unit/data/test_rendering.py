@@ -146,9 +146,7 @@ def test_a_prompt_alone_is_drawn_as_the_model_is_asked(pocket):
     asked = tokenizer.apply_chat_template(USER, add_generation_prompt=True)["input_ids"]
     assert [token.id for token in view.tokens] == asked
     assert (view.side, view.trained) == ("prompt", 0)
-    assert view.notes == [
-        "A prompt alone: nothing of it is learned; the model's answer follows it."
-    ]
+    assert view.notes == []
     text = render({"prompt": "Mira"}, "prompt_only", tokenizer, max_length=None)[0]
     assert "".join(token.text for token in text.tokens).endswith("Mira")
 
@@ -249,6 +247,18 @@ def test_a_wrong_template_is_explained_with_a_remedy(pocket):
     )
     told = notes_of({"messages": TWO[:2]}, "conversational", tokenizer)
     assert "two beginning-of-text tokens" in told and "choose another chat template" in told
+
+
+def test_an_end_that_is_masked_is_said(pocket):
+    from copy import deepcopy
+
+    tokenizer = deepcopy(pocket[1])
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+        "{% endgeneration %}{{ eos_token }}{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    told = notes_of({"messages": TWO}, "conversational", tokenizer, assistant_only_loss=True)
+    assert "is masked, so the model is not taught to stop. Choose another chat template." in told
 
 
 def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
