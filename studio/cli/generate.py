@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.data import read_prompts
 from studio.cli.output import Json, Terminal, example
+from studio.cli.prompts import read_prompts
 from studio.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
