@@ -20,6 +20,7 @@ from components.label_people import Person, hub_login, person
 from components.label_server import questions
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
+from studio.preference.rounds import votes_dataset
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -198,24 +199,7 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
     if not project_id:
         raise DataError("No labelling project is chosen; choose one in Label first.")
     person().must_own("make a dataset of a project's votes")
-    project = studio.labels.get(project_id)
-    export = studio.labels.export(project.id, "dpo")
-    if not export.rows:
-        raise DataError(
-            f"{project.name} has no pair to train on yet: judge at least one better than the other."
-        )
-    provenance = {
-        "made_by": "labels",
-        "project": project.id,
-        "project_name": project.name,
-        "project_provenance": project.provenance,
-        "votes": export.summary.as_dict(),
-        "run": source_run(studio.labels.judged(project.id)),
-    }
-    made = studio.datasets.from_rows(
-        export.rows, type=export.type, name=f"{project.name} votes", provenance=provenance
-    )
-    return made.id
+    return votes_dataset(studio, project_id).id
 
 
 def start_from(studio: Studio, project_id: str) -> str | None:

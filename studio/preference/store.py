@@ -150,6 +150,20 @@ class LabelStore(ProjectStore):
         with self._db.reading() as db:
             return _progress(db, _project(db, project_id), annotator)
 
+    def ready(self, project_id: str) -> int:
+        """Items waiting beyond the person who has come farthest, or for one more person at all."""
+        with self._db.reading() as db:
+            project = _project(db, project_id)
+            farthest = sa.select(sa.func.max(annotators.c.cursor)).where(
+                annotators.c.project_id == project_id
+            )
+            query = sa.select(sa.func.count()).where(
+                items.c.project_id == project_id, items.c.open.is_(True)
+            )
+            if not project.overlap:
+                query = query.where(items.c.position >= (db.scalar(farthest) or 0))
+            return db.scalar(query) or 0
+
     def _standing(
         self, db: sa.Connection, project: Project, annotator: str, count: int
     ) -> Standing:
@@ -201,6 +215,15 @@ class LabelStore(ProjectStore):
         for row in stored:
             texts = (row.prompt, row.answer_a, row.answer_b, row.source_a, row.source_b)
             yield JudgedItem(row.id, *texts, by_item.get(row.id, ()), row.sampled)
+
+    def sides(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """(project id, source a, source b) of every project's first item."""
+        first = sa.select(sa.func.min(items.c.id)).group_by(items.c.project_id)
+        query = sa.select(items.c.project_id, items.c.source_a, items.c.source_b).where(
+            items.c.id.in_(first)
+        )
+        with self._db.reading() as db:
+            return [tuple(row) for row in db.execute(query)]  # pyright: ignore[reportReturnType]
 
     def second_looks(self, project_id: str) -> list[tuple[Vote, Vote]]:
         """(first, second) current vote of a person on an item that they were asked about twice."""

@@ -101,6 +101,8 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
     """
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for item in items:
+        if not item.sampled:
+            continue
         verdict = decide(item.votes)
         if verdict.outcome is None and not verdict.voters:
             continue
