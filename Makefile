@@ -12,7 +12,8 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills check format \
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills test-rounds \
+        test-vote-kills check format \
         chromium postgres screenshots clean
 
 help:
@@ -43,6 +44,15 @@ test-matrix: $(VENV)/.ready-dev
 # SFT and DPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
+
+# Two rounds of pairs, votes by a rule, DPO and blind duels on the pocket world: some minutes.
+test-rounds: $(VENV)/.ready-dev
+	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/preference/test_rounds.py
+
+# The app killed 200 times while votes stream in, on each database: about twenty minutes a database.
+test-vote-kills: $(VENV)/.ready-dev postgres
+	$(BIN)/python -m tests.faults.killed_votes --kills 200
+	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

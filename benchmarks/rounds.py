@@ -32,8 +32,8 @@ from studio.generation.request import Column, Sampling
 from studio.preference import Project, Rule, ShownItem
 from studio.preference.making import PairPlan, make_project
 from studio.preference.report import report
-from studio.preference.rounds import lineages, make_duel, votes_dataset
-from studio.preference.winrate import wilson_interval
+from studio.preference.rounds import Duel, lineages, make_duel, votes_dataset
+from studio.preference.winrate import sign_test, wilson_interval
 from studio.recipe import presets
 from studio.training.runs import Run
 
@@ -81,7 +81,10 @@ class Ruler:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One round: the share of courteous, short replies on held-out prompts, and both duels."""
+    """One round: the share of courteous, short replies on held-out prompts, and both duels.
+
+    A duel is won, lost, even and alike (identical answers), and its win rate with ties as half.
+    """
 
     number: int
     courteous: float
@@ -168,7 +171,7 @@ def loop(
         made.append(_outcome(studio, number, courteous, tuned, run, first, project))
         run = tuned
     put_in = {ruler.name: dict(ruler.put_in) for ruler in (careful, hasty)}
-    return made, {"put_in": put_in, **found_out(studio, projects)}
+    return made, {"put_in": put_in, **found_out(studio, projects, hasty)}
 
 
 def _outcome(
@@ -176,13 +179,26 @@ def _outcome(
     project: Project,
 ) -> Outcome:  # fmt: skip
     chain = next(line for line in lineages(studio) if line.rounds[-1].run.id == tuned.id)
-    met = [chain.rounds[-1].against(other.id) for other in (before, first)]
-    rates = [m.rate.as_dict() if m and m.rate else None for m in met]
-    pairs = studio.labels.get(project.id).items
-    return Outcome(number, courteous, rates[0], rates[1], pairs)
+    last = chain.rounds[-1]
+    met = [_met(last.against(other.id)) for other in (before, first)]
+    return Outcome(number, courteous, met[0], met[1], studio.labels.get(project.id).items)
 
 
-def found_out(studio: Studio, projects: list[Project]) -> dict[str, Any]:
+def _met(met: Duel | None) -> dict[str, Any] | None:
+    if met is None or met.rate is None or met.share is None:
+        return None
+    rate = met.rate
+    counts = {"won": rate.wins, "lost": rate.losses, "even": rate.ties, "alike": met.even}
+    return {"rate": met.share.value, "low": met.share.low, "high": met.share.high, **counts}
+
+
+def _left_by_hurry(ruler: Ruler) -> float:
+    """The share of left answers to expect: all of the hurried ones, half of the others."""
+    others = ruler.put_in["kept"] + ruler.put_in["turned"]
+    return (ruler.put_in["hurried"] + others / 2) / (ruler.put_in["hurried"] + others)
+
+
+def found_out(studio: Studio, projects: list[Project], hasty: Ruler) -> dict[str, Any]:
     """The report's figures over the labelling projects, beside what was put in by the parameters.
 
     Two looks by one careful annotator at a pair that the rule decides are alike with probability
@@ -201,8 +217,10 @@ def found_out(studio: Studio, projects: list[Project]) -> dict[str, Any]:
     same = sum(first.choice == second.choice for first, second in looks)
     people = {name: [next(r for r in part["people"] if r["name"] == name) for part in said]
               for name in ("careful", "hasty")}  # fmt: skip
+    put_in = {"careful": 0.5, "hasty": _left_by_hurry(hasty)}
     left = {
         name: _pooled([(row["left"]["share"], row["left"]["count"]) for row in rows])
+        | {"put_in": put_in[name]}
         for name, rows in people.items()
     }
     return {
@@ -218,7 +236,8 @@ def found_out(studio: Studio, projects: list[Project]) -> dict[str, Any]:
 def _pooled(parts: list[tuple[float | None, int]]) -> dict[str, Any]:
     count = sum(n for _, n in parts)
     yes = round(sum((share or 0) * n for share, n in parts))
-    return {"found": yes / count, "count": count, "interval": wilson_interval(yes, count)}
+    interval, p_value = wilson_interval(yes, count), sign_test(yes, count - yes)
+    return {"found": yes / count, "count": count, "interval": interval, "p_value": p_value}
 
 
 def first_run(studio: Studio) -> Run:

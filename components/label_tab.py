@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context, get_render_context
 
-from components import label_new
+from components import label_new, label_rounds
 from components.common import QUIET, Shell, guard, plural
 from components.label_people import Person, hub_login, person
 from components.label_server import questions
@@ -74,12 +74,13 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         {},
         html_template='<div class="lab"></div>',
         js_on_load=_ON_LOAD,
-        server_functions=questions(lambda: studio.labels),
+        server_functions=questions(lambda: studio.labels, lambda project: _about(studio, project)),
         apply_default_css=False,
         elem_id="label-panel",
     )
     train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
-    new = label_new.build()
+    new = label_new.build(studio)
+    label_rounds.build(studio, project)
 
     blocks = Context.root_block
     if blocks is not None:  # in the browser: an answer from the server could undo what was typed
@@ -165,6 +166,14 @@ def _welcome() -> Person:
         return person()
     except DataError:
         return Person("", owner=False, login=True)
+
+
+def _about(studio: Studio, project_id: str) -> dict[str, Any]:
+    """What a visit is told beside the pairs: whether more are being written."""
+    plan = studio.pairs.plan(project_id)
+    if plan is None or plan.done:
+        return {}
+    return {"coming": {"left": len(plan.prompts) - plan.written, "error": plan.error}}
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:

@@ -26,6 +26,7 @@ from studio.preference.winrate import WinRate, tally
 
 if TYPE_CHECKING:
     from studio.data import PreparedDataset
+    from studio.preference.duels import Estimate
     from studio.studio import Studio
     from studio.training.runs import Run
 
@@ -138,7 +139,9 @@ def trained_prompts(studio: Studio, run: Run) -> set[str]:
 class Duel:
     """A project in which a run met another.
 
-    `rate` is seen from the run and over held-out prompts only, None before any verdict.
+    `rate` is seen from the run and over held-out prompts only, None before any verdict. `share` is
+    its win rate with ties as half, over all held-out prompts, those with identical answers too
+    (`even` of them: nobody is asked about these); its interval is over prompts.
     """
 
     project: str
@@ -146,6 +149,8 @@ class Duel:
     items: int
     opponent: str | None  # a run's id, None for the base
     rate: WinRate | None
+    share: Estimate | None = None
+    even: int = 0
     trained_on: int = 0  # items of it left out: the run was trained on their prompts
 
 
@@ -214,9 +219,26 @@ def _duels(
         held_out = [item for item in judged if _key(item.prompt) not in seen]
         opponent = second if first == run.id else first
         rate = _seen_from(run, held_out)
-        known = len(judged) - len(held_out)
-        made.append(Duel(project.id, project.name, len(judged), opponent, rate, known))
+        known, even = len(judged) - len(held_out), _even(studio, project)
+        share = _share(rate, even)
+        made.append(Duel(project.id, project.name, len(judged), opponent, rate, share, even, known))
     return made
+
+
+def _even(studio: Studio, project: Project) -> int:
+    """Prompts to which both wrote the same, as far as the pairs were written here."""
+    plan = studio.pairs.plan(project.id)
+    aside = plan.set_aside if plan else {}
+    return aside.get("identical", 0) + aside.get("near-identical", 0)
+
+
+def _share(rate: WinRate | None, even: int) -> Estimate | None:
+    if rate is None:
+        return None
+    from studio.preference.duels import bootstrap_mean
+
+    half = rate.ties + rate.both_bad + even
+    return bootstrap_mean([*[[1.0]] * rate.wins, *[[0.5]] * half, *[[0.0]] * rate.losses])
 
 
 def _seen_from(run: Run, judged: list[JudgedItem]) -> WinRate | None:

@@ -25,6 +25,7 @@ from studio.preference.ballots import Ballot
 from studio.preference.export import Export, export_items
 from studio.preference.items import (
     DEFAULT_STRENGTH,
+    RULING,
     JudgedItem,
     Progress,
     Project,
@@ -208,13 +209,17 @@ class LabelStore(ProjectStore):
                 .order_by(items.c.position)
             ).all()
             current = db.execute(_current_votes(project_id).order_by(votes.c.item_id)).all()
+            settled = db.execute(_current_votes(project_id, RULING).order_by(votes.c.id)).all()
         by_item = {
             item_id: tuple(ballots.as_vote(row) for row in rows)
             for item_id, rows in groupby(current, key=lambda row: row.item_id)
         }
+        rulings = {row.item_id: ballots.as_vote(row) for row in settled}
         for row in stored:
             texts = (row.prompt, row.answer_a, row.answer_b, row.source_a, row.source_b)
-            yield JudgedItem(row.id, *texts, by_item.get(row.id, ()), row.sampled)
+            yield JudgedItem(
+                row.id, *texts, by_item.get(row.id, ()), row.sampled, rulings.get(row.id)
+            )
 
     def sides(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
         """(project id, source a, source b) of every project's first item."""

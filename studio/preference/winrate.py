@@ -103,7 +103,7 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
     for item in items:
         if not item.sampled:
             continue
-        verdict = decide(item.votes)
+        verdict = decide(item.deciding)
         if verdict.outcome is None and not verdict.voters:
             continue
         a, b = source_label(item.source_a), source_label(item.source_b)

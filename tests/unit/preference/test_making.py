@@ -131,5 +131,6 @@ def test_rounds_are_read_from_runs_votes_and_duels(studio):
     assert line.rounds[0].votes["project"] == project.id
     met = line.rounds[0].against(first.id)
     assert (met.rate.a, met.rate.wins, met.rate.losses, met.items) == ("new", 5, 0, 7)
+    assert met.share.value == 1.0 and met.share.count == 5
     with pytest.raises(DataError, match="choose others"):
         make_duel(studio, second, first, prompts(6))
