@@ -12,8 +12,8 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills test-launch \
-        test-shapes check format chromium postgres screenshots clean
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
+        test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills check format \
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -51,6 +51,15 @@ test-launch: $(VENV)/.ready-dev
 # The larger shipped recipes on their models' widths, with few layers where there is no GPU.
 test-shapes: $(VENV)/.ready-dev
 	STUDIO_SHAPES=1 $(PYTEST) tests/gpu
+
+# Two rounds of pairs, votes by a rule, DPO and blind duels on the pocket world: some minutes.
+test-rounds: $(VENV)/.ready-dev
+	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/preference/test_rounds.py
+
+# The app killed 200 times while votes stream in, on each database: about twenty minutes a database.
+test-vote-kills: $(VENV)/.ready-dev postgres
+	$(BIN)/python -m tests.faults.killed_votes --kills 200
+	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

@@ -17,6 +17,8 @@ from studio.hardware import Hardware, detect, memory_now
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
+from studio.preference.making import PairMaker
+from studio.preference.rounds import learned_from
 from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
 from studio.training.rows import check_fit, check_trackers, parent_adapter
@@ -55,6 +57,7 @@ class Studio:
         self.datasets = DatasetStore(self.workspace)
         self.runs = RunStore(self.workspace)
         self.worker = Worker(self.workspace, self.datasets, self.runs)
+        self.pairs = PairMaker(self)
         self._tokenizers: dict[str, Any] = {}
 
     @functools.cached_property
@@ -65,16 +68,18 @@ class Studio:
     # --- life
 
     def warm_up(self) -> None:
-        """Load the heavy libraries behind the page, and take up runs left in the queue."""
+        """Load the heavy libraries behind the page, and take up runs and pairs left undone."""
         self.worker.start()
         self.runs.empty_trash()
         waiting = [run for run in self.runs.list() if run.state == "queued"]
         for run in sorted(waiting, key=lambda run: run.place or run.created):
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
+        self.pairs.start()
 
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
+        self.pairs.close()
         self.worker.close()
 
     def hardware(self) -> Hardware:
@@ -129,6 +134,8 @@ class Studio:
             parent_adapter(recipe, self.runs)
         run = self.runs.create(recipe, provenance)
         data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
+        if votes := learned_from(dataset):
+            data |= {"votes": votes}
         run = self.runs.update(run.id, data=data | {"rows": dict(dataset.rows)})
         self.worker.enqueue(run.id)
         return self.runs.get(run.id)
