@@ -12,6 +12,7 @@ from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
+from studio.exports import Exporting, ExportRequest
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
 from studio.models import templates
@@ -192,6 +193,22 @@ class Studio:
 
         self.worker.submit(work)
         return scoring
+
+    def export(self, request: ExportRequest) -> Exporting:
+        """Start writing a run's result for use elsewhere; returns a live handle at once.
+
+        Its `result` is the export's record, there once the export is proven and in its place.
+        """
+        self.runs.get(request.run)
+        exporting = Exporting(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.exports.make import make
+
+            exporting.run(lambda: make(exporting, self.runs, self.datasets))
+
+        self.worker.submit(work)
+        return exporting
 
     def read_answer(
         self, columns: Sequence[Column], prompt: list[Message] | str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.follow import follow
+from studio.cli.follow import follow, watch
 from studio.cli.output import Json, Terminal, example, parse_pairs, say_error, table
 from studio.errors import ConfigError
 
@@ -174,20 +174,55 @@ def resume(run: RunName, as_json: Json = False) -> None:
         _finish(out, out.studio.resume(run))
 
 
-@app.command("export", epilog=example("runs export pocket-sft --to trl --out exported"))
+@app.command(
+    "export",
+    epilog=example(
+        "runs export pocket-sft --to merged --out mine",
+        "runs export pocket-sft --to gguf --outtype f16 --out mine-gguf",
+    ),
+)
 def export(
     run: RunName,
-    to: Annotated[str, typer.Option(help="trl (a YAML for its command line) or script.")],
-    out: Annotated[Path, typer.Option(help="A folder to write into.", file_okay=False)],
+    to: Annotated[str, typer.Option(help="adapter, merged, gguf, trl or script.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder.", file_okay=False)],
+    outtype: Annotated[
+        str, typer.Option(help="How a GGUF file holds weights: q8_0, f16, bf16 or f32.")
+    ] = "q8_0",
     as_json: Json = False,
 ) -> None:
-    """Write a run as plain TRL with its rows and model; it needs no studio then."""
-    with Terminal(as_json) as terminal:
-        from studio.training.export import export as write
+    """Write a run's result (adapter, merged, gguf), or what repeats the run (trl, script).
 
+    A result is loaded back with the stock libraries and must answer as the run does.
+    """
+    with Terminal(as_json) as terminal:
         studio = terminal.studio
-        files = write(studio.runs.get(run), studio.runs, studio.datasets, to, out)
-        terminal.result({"files": [str(path) for path in files]}, str(files[0]))
+        found = studio.runs.get(run)
+        if to in ("trl", "script"):
+            from studio.training.export import export as write
+
+            files = write(found, studio.runs, studio.datasets, to, out)
+            terminal.result({"files": [str(path) for path in files]}, str(files[0]))
+            return
+        from studio.exports import ExportRequest
+
+        job = studio.export(ExportRequest(found.id, to, out, outtype))
+        record = watch(terminal, job, "Loading the run")
+        terminal.result(record, _exported(record))
+
+
+def _exported(record: dict[str, Any]) -> str:
+    """What was proven, and how to serve it."""
+    from studio.exports import serve
+
+    found = record["figures"]
+    lines = [
+        f"{record['folder']}: {record['bytes'] / 1e6:,.1f} MB, {', '.join(record['files'])}",
+        f"largest difference of a logit {found['largest_difference']:.3g} "
+        f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
+        f"greedy tokens that agree {found['agreement']:.1%}",
+        *(f"{program}: {line}" for program, line in serve.commands(record, record["folder"])),
+    ]
+    return "\n".join(lines)
 
 
 def _as_dict(run: Run) -> dict[str, Any]:
