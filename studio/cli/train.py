@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from studio.training.runs import Run
 
 app = typer.Typer(
-    help="Runs: list, show, stop, resume.", no_args_is_help=True, rich_markup_mode=None
+    help="Runs: list, show, stop, resume, export, import.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run, by id or name.")]
 
@@ -208,6 +210,23 @@ def export(
         job = studio.export(ExportRequest(found.id, to, out, outtype))
         record = watch(terminal, job, "Loading the run")
         terminal.result(record, _exported(record))
+
+
+@app.command("import", epilog=example("runs import ./my-adapter --base pocket --name theirs"))
+def import_adapter(
+    folder: Annotated[Path, typer.Argument(help="What PEFT saved.", exists=True, file_okay=False)],
+    base: Annotated[
+        str | None, typer.Option(help="The model it belongs on, where its config names none here.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A label for the run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Take in an adapter made elsewhere as a finished run; pickles are refused."""
+    with Terminal(as_json) as out:
+        from studio.exports.adopt import adopt
+
+        run = adopt(out.studio.runs, folder, base, name)
+        out.result(_as_dict(run), f"{run.id} {run.name}: {run.method} on {run.model}")
 
 
 def _exported(record: dict[str, Any]) -> str:

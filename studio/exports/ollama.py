@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 _ROLES = ("system", "user", "assistant")
-_MARKS = {"system": "SYSTEM\u241eTEXT", "user": "USER\u241eTEXT", "assistant": "ANSWER\u241eTEXT"}
+_MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
 
 
 def write(folder: Path, gguf: str, tokenizer: Any) -> bool:

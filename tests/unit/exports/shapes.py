@@ -31,7 +31,7 @@ POCKET = ROOT / "presets" / "pocket"
 _SPECIAL = ("<pad>", "</s>", "<s>", "<unk>", "<|user|>", "<|assistant|>", "<|system|>")
 _SHARED: dict[str, Any] = {
     "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.2,
+    "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.1,
 }  # fmt: skip
 _LLAMA3_ROPE = {
     "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,

@@ -77,7 +77,7 @@ def test_every_format_is_the_run(
     model = folder / shape
     if shape != "Pocket" and not model.exists():
         make(shape, model)
-    rate = 2e-3 if method == "full" else 5e-2
+    rate = 2e-3 if method == "full" else 1e-2
     recipe = small(
         "sft", "facts", method=method, learning_rate=rate, max_steps=8, save_steps=100,
         model_name_or_path="pocket" if shape == "Pocket" else str(model), name=f"{shape} {method}",
