@@ -15,6 +15,7 @@ from studio.errors import ConfigError, DataError
 from studio.exports import Exporting, ExportRequest
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
+from studio.library import Library
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
@@ -62,6 +63,11 @@ class Studio:
     def labels(self) -> LabelStore:
         """Labelling projects and votes."""
         return LabelStore(self.workspace.votes_url)
+
+    @functools.cached_property
+    def library(self) -> Library:
+        """Bases, runs and exports with what they came from, what they hold and what needs them."""
+        return Library(self.workspace, self.runs, self.datasets)
 
     # --- life
 

@@ -35,11 +35,10 @@ def test_it_answers_as_it_did(studio: Studio, sft: Run, theirs: Path) -> None:
     assert run.adapter and run.provenance["imported"] == "theirs"
     said = []
     for each in (sft, run):
-        handle = studio.compare(
-            each.id, ["What is the taste of honey?"], Sampling(max_new_tokens=8)
-        )
+        asked = ["What is the taste of honey?"]
+        handle = studio.compare(each.id, asked, Sampling(max_new_tokens=8))
         assert handle.wait(60)
-        said.append([column[0].text for column in handle.answers])
+        said.append([column[0].text for column in handle.snapshot().answers])
     assert said[0] == said[1] and said[0][0] != said[0][1]
     studio.runs.delete(run.id)
 

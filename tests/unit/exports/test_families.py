@@ -97,6 +97,7 @@ def test_every_format_is_the_run(
         seen[run.name, name] = figures
 
 
+@pytest.mark.skipif(ALL, reason="written at the end of this very run")
 def test_the_table_in_the_docs_has_every_cell() -> None:
     rows = [
         line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
