@@ -14,6 +14,8 @@ from studio.exports import FORMATS, OUTTYPES, PROVEN, serve
 if TYPE_CHECKING:
     from studio.library import Item, Waste
 
+Fold = tuple[str, str, str]
+"""What opens under a card: its name, the words on its button, its markup."""
 _KINDS = {"base": "base", "run": "run", "export": "export"}
 _PARTS = {
     "runs": "runs", "exports": "exports", "datasets": "datasets", "uploads": "uploads",
@@ -107,18 +109,32 @@ def _marked(item: Item) -> str:
 def _actions(item: Item) -> str:
     run = item.run
     done = run is not None and not run.live and bool(run.adapter or run.weights)
-    parts = []
-    if item.kind == "run" and done and run is not None and run.objective != "reward":
-        parts.append(_button("compare", "Compare"))
+    buttons: list[str] = []
+    folds: list[Fold] = []
+    if item.kind == "run" and run is not None and done and run.objective != "reward":
+        buttons.append(_button("compare", "Compare"))
         if run.adapter:
-            parts.append(_button("continue", "Continue training"))
-        parts.append(_export_box(item))
+            buttons.append(_button("continue", "Continue training"))
+        folds.append(_export_box(item))
     if item.kind == "export" and item.record is not None:
-        parts.append(_take_box(item))
-    parts.append(_note_box(item))
-    if (item.kind == "run" and run is not None and not run.live) or item.kind == "export":
-        parts.append(_delete_box(item))
-    return f'<div class="card-acts">{"".join(parts)}</div>'
+        folds += _take_boxes(item, item.record)
+    folds.append(_note_box(item))
+    if item.kind == "export" or (item.kind == "run" and run is not None and not run.live):
+        folds.append(_delete_box(item))
+    return _folded(folds, "".join(buttons))
+
+
+def _folded(folds: Sequence[Fold], first: str = "") -> str:
+    """A row of buttons; those of `folds` open a part below the row."""
+    buttons = "".join(
+        f'<button type="button" class="act act-{name}" data-fold="{name}" aria-expanded="false">'
+        f"{esc(title)}</button>"
+        for name, title, _ in folds
+    )
+    bodies = "".join(
+        f'<div class="fold-body" data-body="{name}" hidden>{body}</div>' for name, _, body in folds
+    )
+    return f'<div class="card-acts">{first}{buttons}</div>{bodies}'
 
 
 def _button(act: str, label: str, **data: str) -> str:
@@ -126,14 +142,7 @@ def _button(act: str, label: str, **data: str) -> str:
     return f'<button type="button" class="act" data-act="{act}"{more}>{esc(label)}</button>'
 
 
-def _fold(title: str, body: str, style: str = "") -> str:
-    return (
-        f'<details class="fold-act {style}"><summary class="act">{esc(title)}</summary>'
-        f'<div class="fold-body">{body}</div></details>'
-    )
-
-
-def _export_box(item: Item) -> str:
+def _export_box(item: Item) -> Fold:
     """Each format with what it is; GGUF in its four types."""
     run = item.run
     assert run is not None
@@ -149,12 +158,15 @@ def _export_box(item: Item) -> str:
     note = (
         "Loaded back with the stock libraries and compared with the run before it is called done."
     )
-    return _fold("Export", f'<ul class="formats">{"".join(rows)}</ul><p class="quiet">{note}</p>')
+    return (
+        "export",
+        "Export",
+        f'<ul class="formats">{"".join(rows)}</ul><p class="quiet">{note}</p>',
+    )
 
 
-def _take_box(item: Item) -> str:
+def _take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
     """An export's files and the commands that serve it."""
-    assert item.record is not None
     files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
     links = "".join(
         f'<li><a href="/gradio_api/file={quote(str(path))}" download>{esc(path.name)}</a>'
@@ -164,15 +176,18 @@ def _take_box(item: Item) -> str:
     commands = "".join(
         f"<li><p>{esc(program)}</p><code>{esc(line)}</code>"
         f"{_button('copy', 'Copy', text=line)}</li>"
-        for program, line in serve.commands(item.record, str(item.folder))
+        for program, line in serve.commands(record, str(item.folder))
     )
-    files_fold = _fold("Files", f'<ul class="files">{links}</ul>')
-    return files_fold + (_fold("Serve", f'<ul class="serve">{commands}</ul>') if commands else "")
+    folds: list[Fold] = [("files", "Files", f'<ul class="files">{links}</ul>')]
+    if commands:
+        folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
+    return folds
 
 
-def _note_box(item: Item) -> str:
+def _note_box(item: Item) -> Fold:
     tags = esc(", ".join(item.mark.tags))
-    return _fold(
+    return (
+        "note",
         "Tags and note",
         f'<label>Tags, with commas<input type="text" name="tags" value="{tags}"></label>'
         f'<label>Note<textarea name="note" rows="2">{esc(item.mark.note)}</textarea></label>'
@@ -180,19 +195,19 @@ def _note_box(item: Item) -> str:
     )
 
 
-def _delete_box(item: Item) -> str:
+def _delete_box(item: Item) -> Fold:
     """What goes and what depends on it, before anything is deleted."""
     blocking = [name for name in item.needed_by if name.startswith("run ")]
     others = [name for name in item.needed_by if name not in blocking]
     if blocking:
-        body = f"<p>{esc(', '.join(blocking))} started from it: delete that first.</p>"
-        return _fold("Delete", body, "fold-delete")
+        names = ", ".join(name.removeprefix("run ") for name in blocking)
+        body = f"<p>{esc(names)} started from it: delete that first.</p>"
+        return ("delete", "Delete", body)
     said = [f"Frees {bytes_text(item.bytes)}; it can be brought back for a day."]
     if others:
         said.append(f"Made with it, and kept: {', '.join(others)}.")
-    return _fold(
-        "Delete", f"<p>{esc(' '.join(said))}</p>{_button('delete', 'Delete now')}", "fold-delete"
-    )
+    body = f"<p>{esc(' '.join(said))}</p>{_button('delete', 'Delete now')}"
+    return ("delete", "Delete", body)
 
 
 def disk(usage: dict[str, int], waste: Sequence[Waste]) -> str:
@@ -223,7 +238,7 @@ def _waste(waste: Sequence[Waste]) -> str:
     kept = "Runs that could be resumed keep every checkpoint, finished ones their newest."
     remove = _button("clean", f"Remove {plural(len(waste), 'thing')}")
     body = f'<ul class="waste">{lines}</ul><p class="quiet">{kept}</p>{remove}'
-    return _fold(f"Clean up {size}", body)
+    return _folded([("clean", f"Clean up {size}", body)])
 
 
 def working(job: dict[str, Any]) -> str:

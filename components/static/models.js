@@ -75,6 +75,12 @@ window.studioModels = (root, server, lead) => {
   const open = async () => draw(await ask("models_open"));
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
+  const fold = (name, card) => {
+    for (const body of card.querySelectorAll(".fold-body")) {
+      body.hidden = body.dataset.body !== name || !body.hidden;
+      card.querySelector(`[data-fold=${body.dataset.body}]`).setAttribute("aria-expanded", !body.hidden);
+    }
+  };
   const acts = {
     star: async (card, button) => {
       const on = card.dataset.star !== "true";
@@ -85,7 +91,7 @@ window.studioModels = (root, server, lead) => {
       if (await ask("models_mark", {id: card.dataset.id, tags, note})) await open();
     },
     export: async (card, button) => {
-      button.closest("details").open = false;
+      fold(button.closest(".fold-body").dataset.body, card);
       const {to, outtype} = button.dataset;
       if (await ask("models_export", {id: card.dataset.id, to, outtype})) {
         draw(await ask("models_jobs"));
@@ -121,17 +127,15 @@ window.studioModels = (root, server, lead) => {
     if (show) { kind = show.dataset.show; kinds(); sift(); return; }
     const button = event.target.closest("[data-act]");
     if (button) { event.stopPropagation(); acts[button.dataset.act]?.(button.closest(".card-model"), button); return; }
-    const summary = event.target.closest("summary");
-    if (summary) for (const other of desk.querySelectorAll("details[open]")) {
-      if (other !== summary.parentElement) other.open = false;
-    }
+    const opener = event.target.closest("[data-fold]");
+    if (opener) fold(opener.dataset.fold, opener.closest(".card-model, .disk"));
   });
   desk.addEventListener("input", event => { if (event.target === part("find")) sift(); });
   desk.addEventListener("keydown", event => {
     if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
   });
   // A tab that comes to the front looks again, unless somebody is writing in it.
-  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !desk.querySelector("details[open]")) open(); }, 50);
+  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !desk.querySelector(".fold-body:not([hidden])")) open(); }, 50);
   kinds();
   open();
 };

@@ -35,7 +35,7 @@ def commands(record: dict[str, Any], folder: str = ".") -> list[tuple[str, str]]
 
 
 def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
-    base = shlex.quote(str(record["base"]))
+    base = shlex.quote(_base(record))
     found = []
     if record.get("lora_r"):
         found.append(
@@ -48,6 +48,11 @@ def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, st
     return found
 
 
+def _base(record: dict[str, Any]) -> str:
+    """What to load the base from; one that is not on the Hub lies where its owner knows."""
+    return str(record["base"]) if record["base_kind"] == "hub" else f"path/to/{record['base']}"
+
+
 def _rank(rank: int) -> int:
     """vLLM takes ranks by steps: the next one up."""
     return next((step for step in (8, 16, 32, 64, 128, 256, 320, 512) if step >= rank), rank)
@@ -56,7 +61,7 @@ def _rank(rank: int) -> int:
 def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
     if record["to"] == "adapter":
-        base = record["base"] if record["base_kind"] == "hub" else f"path/to/{record['base']}"
+        base = _base(record)
         revision = f', revision="{record["base_revision"]}"' if record["base_revision"] else ""
         return (
             "from peft import PeftModel\n"
