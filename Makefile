@@ -13,12 +13,14 @@ LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
-        test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills check format \
+        test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
+        test-exports check format \
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
 	@echo "make test         set up, then run all tests (unit, app, browser)"
 	@echo "make test-matrix  every objective with every method (a few minutes)"
+	@echo "make test-exports every format of an export for every family (a few minutes)"
 	@echo "make check        lint, format, types, import rule"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
@@ -39,6 +41,10 @@ test-slow: $(VENV)/.ready-dev
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py tests/unit/training/test_export.py
+
+# Every family, method and format of an export; writes the table in docs/exports.md.
+test-exports: $(VENV)/.ready-dev
+	STUDIO_EXPORTS=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
 
 # SFT and DPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev

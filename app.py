@@ -27,6 +27,7 @@ from components import (
     compare_tab,
     data_tab,
     label_tab,
+    models_tab,
     pulse,
     shell,
     theme,
@@ -45,6 +46,7 @@ TABS = (
     ("train", "Train", train_tab),
     ("compare", "Compare", compare_tab),
     ("label", "Label", label_tab),
+    ("models", "Models", models_tab),
 )
 MAX_UPLOAD = "8gb"
 

@@ -63,7 +63,11 @@ def length_facts(found: Any, model: str) -> str:
             (f"median {thousands(middle)} tokens", ""),
             (f"longest {thousands(longest.max(initial=0))}", ""),
             (f"{compact(found.size.sum())} tokens in all", "", f"{int(found.size.sum()):,}"),
-            (f"{compact(found.lit.sum())} trained" if found.learns else "", "", f"{int(found.lit.sum()):,}"),
+            (
+                f"{compact(found.lit.sum())} trained" if found.learns else "",
+                "",
+                f"{int(found.lit.sum()):,}",
+            ),
         ]
     )
     said = ""

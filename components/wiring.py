@@ -67,6 +67,17 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
         knobs = calculator.current_choices(data[calculator.wanted])
         return train_tab.change(knobs, train.form.values(data)), place.go("train")
 
+    def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
+        wanted = event._data or {}
+        run = place.studio.runs.get(str(wanted.get("run")))
+        if wanted.get("do") == "compare":
+            return gr.skip(), *compare_run(run.id)
+        asked = train_tab.ask(start_from=run.id)
+        return asked, gr.skip(), place.go("train")
+
+    built["models"].panel.click(
+        guard(go_on), None, [train.opening, compare.opening, place.tabs], **QUIET
+    )
     calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
         guard(use_in_training), {calculator.wanted, *train.form.fields.values()},

@@ -12,8 +12,10 @@ from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
+from studio.exports import Exporting, ExportRequest
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
+from studio.library import Library
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
@@ -64,6 +66,11 @@ class Studio:
     def labels(self) -> LabelStore:
         """Labelling projects and votes."""
         return LabelStore(self.workspace.votes_url)
+
+    @functools.cached_property
+    def library(self) -> Library:
+        """Bases, runs and exports with what they came from, what they hold and what needs them."""
+        return Library(self.workspace, self.runs, self.datasets)
 
     # --- life
 
@@ -200,6 +207,22 @@ class Studio:
 
         self.worker.submit(work)
         return scoring
+
+    def export(self, request: ExportRequest) -> Exporting:
+        """Start writing a run's result for use elsewhere; returns a live handle at once.
+
+        Its `result` is the export's record, there once the export is proven and in its place.
+        """
+        self.runs.get(request.run)
+        exporting = Exporting(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.exports.make import make
+
+            exporting.run(lambda: make(exporting, self.runs, self.datasets))
+
+        self.worker.submit(work)
+        return exporting
 
     def read_answer(
         self, columns: Sequence[Column], prompt: list[Message] | str,

@@ -163,7 +163,14 @@ def merged(model: Any, folder: Path) -> Any:
 
     Raises `ModelError` for an adapter whose numbers cannot be added to weights.
     """
-    adapted = load_adapter(copy.deepcopy(model), folder)
+    return merge(load_adapter(copy.deepcopy(model), folder), folder)
+
+
+def merge(adapted: Any, folder: Path) -> Any:
+    """The base under a `PeftModel` with its adapter, from `folder`, added into its own weights.
+
+    No copy is made: the base is changed. Raises `ModelError` as `merged` does.
+    """
     if not hasattr(adapted.base_model, "merge_and_unload"):
         raise ModelError(
             f"The adapter in {folder.parent.name} cannot be merged: it changes no weights. "

@@ -114,6 +114,14 @@ def _merges(recipe: Recipe, parent: Run) -> None:
         )
 
 
+def merged_parent(recipe: Recipe, runs: RunStore) -> Run | None:
+    """The run whose result was merged into the base that a recipe's adapter stands on, if any."""
+    first = recipe
+    while first.continues:
+        first = runs.get(first.start_from or "").recipe
+    return runs.get(first.start_from) if first.start_from else None
+
+
 def sample_every(recipe: Recipe, steps: int) -> int:
     """Steps between sample answers; 0 for none."""
     if recipe.sample_steps is not None:
