@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form
+from components import form_follow
 from studio.calculator.cards import CARDS, THIS_MACHINE
 from studio.calculator.here import SAMPLE_TYPES, kind_of
 from studio.calculator.known import KNOWN
@@ -43,7 +43,8 @@ class Choices:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.fields: dict[str, Any] = {}
-        self.usual, _ = form.usual(("sft", "lora", "pocket"))  # what the Train form opens with
+        # What the Train form opens with.
+        self.usual, _ = form_follow.usual(("sft", "lora", "pocket"))
         self._main()
         with gr.Accordion("More", open=False, elem_classes="calc-more"):
             self._of_method()
