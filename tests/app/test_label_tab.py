@@ -214,9 +214,8 @@ def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio,
 def test_only_an_owners_verdict_settles_a_disagreement(panel, studio, project):
     panel.vote("left")
     item = panel("history")["votes"][0]["item"]
-    studio.labels.vote(
-        project.id, item, "ben", studio.labels.show(project.id, item, "ben").order[1]
-    )
+    other = studio.labels.show(project.id, item, "ada").order[1]  # what ada saw on the right
+    studio.labels.vote(project.id, item, "ben", other)
     before = panel("results")
     assert before["report"]["disagreements"] and not before["report"]["settled"]
     settled = {"item": item, "choice": "left", "strength": 2, "seconds": 1, "key": "s", "turn": 2}
