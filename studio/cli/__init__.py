@@ -22,7 +22,7 @@ import typer.main
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
 
 from studio import __version__
-from studio.cli import calc, data, export, generate, hardware, labels, score, serve, train
+from studio.cli import calc, data, export, generate, hardware, hub, labels, score, serve, train
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
@@ -53,6 +53,7 @@ class _InOrder(typer.core.TyperGroup):
             "score",
             "pairs",
             "labels",
+            "hub",
             "hardware",
         )
         return sorted(super().list_commands(ctx), key=order.index)
@@ -82,6 +83,7 @@ app.command(
 )(score.score)
 app.add_typer(generate.app, name="pairs")
 app.add_typer(labels.app, name="labels")
+app.add_typer(hub.app, name="hub")
 app.command("hardware", epilog=example("hardware --json"))(hardware.hardware)
 
 
