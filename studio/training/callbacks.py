@@ -14,7 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from studio.errors import TrainingError
 from studio.hardware import memory_now
-from studio.training.runs import EventLog, Run, RunStore
+from studio.training.events import EventLog
+from studio.training.runs import Run, RunStore
 
 _ASKED = (None, "step", "now")
 _SAVE_EVERY = 1.0  # seconds between writes of run.json

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import calculator_tab, calculator_tree, calculator_views, drawing
+from components import calculator_tab, calculator_tree, calculator_views, drawing, drawing_matrix
 from components.calculator_choices import Choices
 from studio import Studio
 from studio.calculator import estimate, matrix, suggestions
@@ -170,7 +170,7 @@ def test_names_from_a_config_are_escaped(choices):
 def test_the_drawing_keeps_to_one_scale_and_inside_its_frame(out, into, r):
     import re
 
-    svg = drawing.matrix_svg(matrix(out, into, r))
+    svg = drawing_matrix.matrix_svg(matrix(out, into, r))
     frame = [float(number) for number in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()]
     boxes = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"', svg)
     w, b, a = [[float(number) for number in box] for box in boxes]
