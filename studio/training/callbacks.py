@@ -64,6 +64,12 @@ class Progress(TrainerCallback):
             control.should_save = asked == "step"
         return control
 
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # The Trainer ends a stopped epoch as any other: who stops does not wait for an evaluation.
+        control.should_evaluate &= self.stopped is None
+
     def _write_progress(self, state: TrainerState) -> None:
         now = time.monotonic()
         if now - self._saved_at < _SAVE_EVERY and state.global_step < state.max_steps:
