@@ -93,7 +93,7 @@ class Page:
 
 def _recipe(quick: bool) -> Recipe:
     return Recipe.defaults(
-        "sft", dataset_name="pocket-sft", max_steps=8 if quick else 60, learning_rate=1e-3,
+        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 40, learning_rate=1e-3,
         max_length=256, sample_steps=0, save_steps=1000, logging_steps=1,
     )  # fmt: skip
 

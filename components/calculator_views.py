@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from components import calculator_tree, drawing
+from components import calculator_tree, drawing, drawing_matrix
 from components.common import empty_state, esc, notice, section, sentence
 from studio.calculator.cards import THIS_MACHINE
 from studio.calculator.here import kind_of
@@ -54,7 +54,7 @@ def nothing(where: str = "") -> str:
 def matrix_or_words(out: Any, into: Any, r: Any) -> str:
     """The matrix door's right column."""
     try:
-        return drawing.matrix_view(matrix(out, into, r))
+        return drawing_matrix.matrix_view(matrix(out, into, r))
     except StudioError as error:
         return notice("error", sentence(error))
 

@@ -25,22 +25,7 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-_PICK = """
-element.addEventListener('click', event => {
-  const button = event.target.closest('[data-run]');
-  if (button) trigger('click', {run: button.dataset.run, act: button.dataset.act || 'view'});
-});
-element.addEventListener('change', event => {
-  if (event.target.dataset.over) trigger('click', {run: event.target.dataset.over, act: 'over'});
-});
-element.addEventListener('keydown', event => {
-  const move = {ArrowUp: -1, ArrowDown: 1}[event.key];
-  if (!move || !event.target.matches('.run-row')) return;
-  const rows = [...element.querySelectorAll('.run-row')];
-  const next = rows[rows.indexOf(event.target) + move];
-  if (next) { event.preventDefault(); next.focus(); }
-});
-"""
+_PICK = "studioPick(element, trigger);"
 _PANEL = "studioTrain(element, server, {watch: callback => watch('value', callback)});"
 
 

@@ -14,7 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from studio.errors import TrainingError
 from studio.hardware import memory_now
-from studio.training.runs import EventLog, Run, RunStore
+from studio.training.events import EventLog
+from studio.training.runs import Run, RunStore
 
 _ASKED = (None, "step", "now")
 _SAVE_EVERY = 1.0  # seconds between writes of run.json
@@ -62,6 +63,12 @@ class Progress(TrainerCallback):
             control.should_training_stop = True
             control.should_save = asked == "step"
         return control
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # The Trainer ends a stopped epoch as any other: who stops does not wait for an evaluation.
+        control.should_evaluate &= self.stopped is None
 
     def _write_progress(self, state: TrainerState) -> None:
         now = time.monotonic()

@@ -19,9 +19,10 @@ from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
 from studio.training import checkpoints, exhaustion, launching, trainers
 from studio.training.callbacks import Progress, Samples, agreed
+from studio.training.events import EventLog
 from studio.training.objectives import OBJECTIVES
 from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
-from studio.training.runs import EventLog, Run, RunStore
+from studio.training.runs import Run, RunStore
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48

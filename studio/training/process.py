@@ -17,9 +17,10 @@ import torch
 
 from studio.data import DatasetStore
 from studio.models.pool import ModelPool
+from studio.training.events import EventLog
 from studio.training.execute import attempt, train
 from studio.training.launching import WAYS, report
-from studio.training.runs import EventLog, Run, RunStore
+from studio.training.runs import Run, RunStore
 from studio.workspace import Workspace
 
 

@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from studio.errors import ConfigError, WorkspaceError, did_you_mean
 from studio.recipe import Recipe
+from studio.training.events import read_events
 from studio.workspace import Workspace, new_id, write_durably, write_json
 
 LIVE = ("queued", "running", "stopping")
@@ -109,46 +110,6 @@ class Run:
         plain["folder"] = str(self.folder)
         plain["adapter"] = str(self.adapter) if self.adapter else None
         return plain
-
-
-def read_events(
-    path: Path, offset: int = 0, limit: int | None = None
-) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits.
-
-    With a `limit` about so many bytes are read: at least one line where there is one.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            block = file.read() if limit is None else file.read(limit) + file.readline()
-    except FileNotFoundError:
-        return [], offset
-    end = block.rfind(b"\n") + 1
-    events = []
-    for line in block[:end].splitlines():
-        try:
-            events.append(json.loads(line))
-        except ValueError:  # a line torn by a crash, with later lines after it
-            continue
-    return events, offset + end
-
-
-class EventLog:
-    """Appends events to a run's log; a line is written in one call, so readers never see halves."""
-
-    def __init__(self, path: Path):
-        torn = path.exists() and path.stat().st_size and path.read_bytes()[-1:] != b"\n"
-        self._file = path.open("ab", buffering=0)
-        if torn:  # a crash cut the last line: end it, so that the next event stands alone
-            self._file.write(b"\n")
-
-    def write(self, kind: str, **values: Any) -> None:
-        line = json.dumps({"kind": kind, "time": time.time(), **values}, default=str)
-        self._file.write(line.encode() + b"\n")
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class RunStore:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from studio import Recipe
 from studio.studio import Studio
-from studio.training.runs import EventLog, Run
+from studio.training.events import EventLog
+from studio.training.runs import Run
 
 
 def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: object) -> Run:

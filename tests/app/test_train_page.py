@@ -14,7 +14,8 @@ from components.history import Histories
 from components.train_watch import Shown, Watch
 from studio import Recipe
 from studio.studio import Studio
-from studio.training.runs import EventLog, Run
+from studio.training.events import EventLog
+from studio.training.runs import Run
 from tests.app.made_runs import ended
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from studio import Recipe, Studio
 from studio.preference import Item
+from studio.training import checkpoints
 from tests.serving import Server
 
 SLOW = 120_000  # ms
@@ -68,7 +70,25 @@ def test_killed_app_loses_nothing(
         found.goto(again.url)
         found.get_by_role("tab", name="Train", exact=True).first.click()
         expect(found.locator("#run-head")).to_contain_text("running", timeout=SLOW)
-    engine.stop(run.id, now=True)
+    steer(page, engine, run.id)
+
+
+def steer(page: Page, engine: Studio, run_id: str) -> None:
+    """Stopped with everything saved, taken along as TRL's YAML, taken up again, stopped at once."""
+    head = page.locator("#run-head")
+    page.locator("#run-stop").click()
+    expect(head).to_contain_text("stopped", timeout=SLOW)
+    stopped = engine.runs.get(run_id)
+    newest = checkpoints.newest(stopped.checkpoints)
+    assert newest is not None and checkpoints.step_of(newest) == stopped.step
+    with page.expect_download(timeout=SLOW) as download:
+        page.locator("#run-export-trl").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert {"recipe.yaml", "data/train.jsonl"} <= set(archive.namelist())
+    page.locator("#run-resume").click()
+    expect(head).to_contain_text("running", timeout=SLOW)
+    page.locator("#run-halt").click()
+    expect(head).to_contain_text("stopped", timeout=SLOW)
 
 
 def choose(page: Page, project: str) -> None:

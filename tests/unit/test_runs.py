@@ -11,7 +11,8 @@ import pytest
 
 from studio.errors import ConfigError
 from studio.recipe import Recipe
-from studio.training.runs import EventLog, RunStore, read_events
+from studio.training.events import EventLog, read_events
+from studio.training.runs import RunStore
 from studio.workspace import Workspace
 
 

@@ -13,6 +13,7 @@ from components import (
     calculator_tree,
     calculator_views,
     drawing,
+    drawing_matrix,
     form,
 )
 from components.calculator_choices import WORKSHOP, Choices
@@ -187,7 +188,7 @@ def test_names_from_a_config_are_escaped(choices):
 def test_the_drawing_keeps_to_one_scale_and_inside_its_frame(out, into, r):
     import re
 
-    svg = drawing.matrix_svg(matrix(out, into, r))
+    svg = drawing_matrix.matrix_svg(matrix(out, into, r))
     frame = [float(number) for number in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()]
     boxes = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"', svg)
     w, b, a = [[float(number) for number in box] for box in boxes]

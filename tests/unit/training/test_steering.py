@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from studio import Studio
 from studio.calculator import CARDS
 from studio.errors import ConfigError
 from studio.recipe import Recipe
 from studio.training.fitting import best_fit
+from studio.training.runs import Run
 from studio.training.shelf import Shelf
 from studio.training.sweep import sweep, values_of
 from studio.workspace import Workspace
@@ -96,3 +100,16 @@ def test_what_fits_keeps_the_rows_of_a_step():
         "method", "load_in_4bit",
     }  # fmt: skip
     assert "Takes" in fit.sentence()
+
+
+def test_a_stop_does_not_wait_for_an_evaluation(studio: Studio, sft: Run, tmp_path: Path) -> None:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from studio.training.callbacks import Progress
+    from studio.training.events import EventLog
+
+    progress = Progress(sft, studio.runs, EventLog(tmp_path / "events.jsonl"), lambda: None)
+    for asked, evaluates in ((None, True), ("step", False), ("now", False)):
+        progress.stopped, control = asked, TrainerControl(should_evaluate=True)
+        progress.on_epoch_end(TrainingArguments(str(tmp_path)), TrainerState(), control)
+        assert control.should_evaluate is evaluates

@@ -1,0 +1,51 @@
+"""A run's event log: JSON lines, appended by one process and read by any from a byte offset.
+
+A half-written last line waits; a line torn by a crash is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+def read_events(
+    path: Path, offset: int = 0, limit: int | None = None
+) -> tuple[list[dict[str, Any]], int]:
+    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits.
+
+    With a `limit` about so many bytes are read: at least one line where there is one.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            block = file.read() if limit is None else file.read(limit) + file.readline()
+    except FileNotFoundError:
+        return [], offset
+    end = block.rfind(b"\n") + 1
+    events = []
+    for line in block[:end].splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:  # a line torn by a crash, with later lines after it
+            continue
+    return events, offset + end
+
+
+class EventLog:
+    """Appends events to a run's log; a line is written in one call, so readers never see halves."""
+
+    def __init__(self, path: Path):
+        torn = path.exists() and path.stat().st_size and path.read_bytes()[-1:] != b"\n"
+        self._file = path.open("ab", buffering=0)
+        if torn:  # a crash cut the last line: end it, so that the next event stands alone
+            self._file.write(b"\n")
+
+    def write(self, kind: str, **values: Any) -> None:
+        line = json.dumps({"kind": kind, "time": time.time(), **values}, default=str)
+        self._file.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
