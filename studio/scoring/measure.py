@@ -215,7 +215,7 @@ def _drifted(
     engine.generate(wrote, pool, runs)
     wrote.wait()
     if scoring.cancelled:
-        raise Cancelled("stopped")
+        raise Cancelled("The scoring was stopped.")
 
     def measure(at: int, plan: Plan) -> None:
         values = iter(drift.kl(plan, base, prompts, wrote, at, pool, runs))
@@ -255,7 +255,7 @@ def _answered(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: 
     engine.generate(generation, pool, runs)
     generation.wait()
     if scoring.cancelled:
-        raise Cancelled("stopped")
+        raise Cancelled("The scoring was stopped.")
     for column, cells in zip(columns, generation.snapshot().answers, strict=True):
         failed = next((cell.error for cell in cells if cell.error), None)
         if failed and all(cell.error for cell in cells):
