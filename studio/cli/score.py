@@ -54,7 +54,7 @@ def score(
     from the base on the same rows. Metrics: loss, perplexity, token_accuracy,
     preference_accuracy, reward_accuracy, reward_margin, choice_accuracy, exact_match,
     numeric_match, contains, regex, rouge_l, length, repeated_4grams, distinct_2, empty_rate,
-    refusal_rate.
+    refusal_rate, kl_from_base. What was forgotten: perplexity on a file of general text.
     """
     sampling = sampling_of(
         temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,

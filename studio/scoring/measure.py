@@ -16,7 +16,7 @@ from studio.generation.lanes import Lane, Plan
 from studio.generation.request import Generation, GenerationRequest
 from studio.models.pool import ModelPool, release_memory
 from studio.recipe import Recipe
-from studio.scoring import forward, report, request, text
+from studio.scoring import drift, forward, report, request, text
 from studio.scoring.forward import Given, Read
 from studio.scoring.request import Scoring
 from studio.scoring.rows import LETTERS
@@ -46,7 +46,7 @@ def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]
     asked = scoring.request
     planned, wrong = lanes.plans(asked.columns, asked.sampling, runs)
     columns = [Measured(error=wrong.get(at)) for at in range(len(asked.columns))]
-    likelihoods = set(asked.metrics) - set(request.GENERATED)
+    likelihoods = set(asked.metrics) - {*request.GENERATED, request.DRIFT}
     answers = set(asked.metrics) & set(request.GENERATED)
     each = bool(likelihoods) * len(planned) + bool(answers) * len(asked.columns)
     scoring.expect(each * len(asked.rows))
@@ -60,6 +60,8 @@ def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]
         _rewards(scoring, planned, columns)
     if answers:
         _answered(scoring, columns, pool, runs)
+    if request.DRIFT in asked.metrics:
+        _drifted(scoring, planned, columns, pool, runs)
     return report.build(asked, columns)
 
 
@@ -192,6 +194,39 @@ def _rewards(scoring: Scoring, planned: Sequence[Plan], columns: Sequence[Measur
             column.values["reward_accuracy"] = [(float(margin > 0), 1.0) for margin in margins]
 
 
+def _drifted(
+    scoring: Scoring, planned: Sequence[Plan], columns: Sequence[Measured],
+    pool: ModelPool, runs: RunStore,
+) -> None:  # fmt: skip
+    """KL from the base: every run on it writes, and both say how likely that was."""
+    asked = scoring.request
+    base = next(plan for plan in planned if plan.run is None)
+    moved = [plan for plan in planned if plan.run and plan.column.model == base.column.model]
+    rows = asked.rows.asked()
+    prompts = tuple(pair[0] for pair in rows if pair is not None)
+    scoring.expect(len(prompts) * len(moved))
+    wrote = _Counted(
+        GenerationRequest(
+            prompts, tuple(plan.column for plan in moved), drift.sampling_for(asked.sampling),
+            batch_size=asked.batch_size,
+        ),
+        scoring,
+    )  # fmt: skip
+    engine.generate(wrote, pool, runs)
+    wrote.wait()
+    if scoring.cancelled:
+        raise Cancelled("The scoring was stopped.")
+
+    def measure(at: int, plan: Plan) -> None:
+        values = iter(drift.kl(plan, base, prompts, wrote, at, pool, runs))
+        columns[plan.index].values[request.DRIFT] = [
+            next(values) if row is not None else None for row in rows
+        ]
+
+    for at, plan in enumerate(moved):
+        _in_column(columns[plan.index], lambda at=at, plan=plan: measure(at, plan))
+
+
 # ---- answers -------------------------------------------------------------------------------------
 
 
@@ -220,7 +255,7 @@ def _answered(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: 
     engine.generate(generation, pool, runs)
     generation.wait()
     if scoring.cancelled:
-        raise Cancelled("stopped")
+        raise Cancelled("The scoring was stopped.")
     for column, cells in zip(columns, generation.snapshot().answers, strict=True):
         failed = next((cell.error for cell in cells if cell.error), None)
         if failed and all(cell.error for cell in cells):

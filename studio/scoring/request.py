@@ -33,7 +33,9 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
     "distinct_2": (_ASKING, "Different bigrams among all bigrams of all answers.", True),
     "empty_rate": (_ASKING, "Share of empty answers.", False),
     "refusal_rate": (_ASKING, "Share of answers that begin as refusals do.", False),
+    "kl_from_base": (_ASKING, "KL from the base a token, on a tuned model's own samples.", None),
 }
+DRIFT = "kl_from_base"
 FORWARD = ("loss", "perplexity", "token_accuracy")
 PREFERENCE = ("preference_accuracy", "reward_accuracy", "reward_margin")
 REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")
@@ -43,7 +45,7 @@ GENERATED = (*REFERENCED, "regex", "length", "repeated_4grams", "distinct_2", "e
 
 def usual_metrics(rows: ScoreRows) -> tuple[str, ...]:
     """What suits these rows: everything that needs no setting of its own."""
-    without = {"regex", "numeric_match", *(() if rows.answered else REFERENCED)}
+    without = {"regex", "numeric_match", DRIFT, *(() if rows.answered else REFERENCED)}
     return tuple(
         name
         for name, (kinds, _, _) in METRICS.items()
@@ -67,6 +69,12 @@ class ScoreRequest:
     beta: float | None = None
     batch_size: int = 16
 
+    @property
+    def has_base(self) -> bool:
+        """Whether a base and a run on it are both among the columns."""
+        bases = {column.model for column in self.columns if not column.run and not column.endpoint}
+        return any(column.run and column.model in bases for column in self.columns)
+
     def checked(self) -> ScoreRequest:
         """Itself, or a `ConfigError` for what cannot be scored."""
         if not self.columns:
@@ -85,6 +93,8 @@ class ScoreRequest:
             raise ConfigError(
                 f"{compared[0]} needs answers to compare with, and {self.rows.name} holds none."
             )
+        if DRIFT in self.metrics and not self.has_base:
+            raise ConfigError(f"{DRIFT} needs the base as a column, beside a run on it.")
         text.extractor(self.extractor)
         if "regex" in self.metrics:
             if not self.pattern:

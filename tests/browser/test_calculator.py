@@ -15,6 +15,7 @@ def test_the_rank_is_the_same_here_and_there(
     server: Server, new_page: Callable[..., Page]
 ) -> None:  # fmt: skip
     page = new_page(1280, 900)
+    page.set_default_timeout(SLOW)
     page.goto(server.url)
 
     def open_tab(name: str) -> None:

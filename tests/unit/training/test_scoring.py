@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
 from studio.errors import ConfigError, StudioError
-from studio.generation.request import Column, Sampling
+from studio.generation.request import Column, GenerationRequest, Sampling
 from studio.models.catalog import resolve
 from studio.scoring import ScoreRequest, Scoring, load_rows
 from studio.training.runs import Run
@@ -107,6 +107,37 @@ def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
         assert found["error"] is None and set(found["metrics"]) == set(metrics)
         assert 0 < found["metrics"]["length"]["value"] <= 8
     assert "distinct_2" not in result["differences"][0]["metrics"]
+
+
+def test_kl_from_the_base_on_ones_own_samples(studio: Studio, sft: Run) -> None:
+    rows = load_rows(studio, "pocket-questions", 3)
+    asked = Sampling(max_new_tokens=6, seed=5)
+    result = finished(studio.score(ScoreRequest(columns(sft), rows, ("kl_from_base",), asked)))
+    base, tuned = (found["metrics"] for found in result["columns"])
+    assert base == {} and tuned["kl_from_base"]["count"] == 3
+    # The same answers once more (same seed), read by stock models.
+    prompts = tuple(pair[0] for pair in rows.asked() if pair)
+    drawn = asked.model_copy(update={"temperature": 1.0})
+    wrote = studio.generate(GenerationRequest(prompts, columns(sft)[1:], drawn))
+    assert wrote.wait(60)
+    total = tokens = 0
+    for prompt, answer in zip(prompts, wrote.snapshot().answers[0], strict=True):
+        sums = []
+        for adapter in (sft.adapter, None):
+            model, tokenizer = stock(adapter)
+            before = tokenizer.apply_chat_template(
+                prompt, add_generation_prompt=True, tokenize=False
+            )
+            start = tokenizer(before)["input_ids"]
+            ids = torch.tensor([[*start, *answer.ids]])
+            with torch.no_grad():
+                logps = model(ids).logits.float().log_softmax(-1)[0, :-1]
+            own = logps.gather(-1, ids[0, 1:, None])[len(start) - 1 :]
+            sums.append(float(own.sum()))
+        total, tokens = total + sums[0] - sums[1], tokens + len(answer.ids)
+    assert tuned["kl_from_base"]["value"] == pytest.approx(total / tokens, abs=1e-4)
+    with pytest.raises(ConfigError, match="needs the base as a column"):
+        studio.score(ScoreRequest(columns(sft)[1:], rows, ("kl_from_base",)))
 
 
 def test_multiple_choice_by_likelihood(studio: Studio, sft: Run, tmp_path: Path) -> None:
