@@ -1,12 +1,8 @@
 """Prepared datasets on their way out: files, a card, the Hub's own client against a stand-in."""
 
-import base64
-import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +11,7 @@ import pytest
 from studio.data import DatasetStore, card, export, inspect, push
 from studio.errors import ConfigError, DataError
 from studio.workspace import Workspace
+from tests.hub import standing_in
 from tests.unit.data.making import questions, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,63 +47,10 @@ def test_the_card_says_where_rows_came_from_and_what_was_done(prepared):
     assert "dedupe: dropped 0" in text
 
 
-class StandIn(BaseHTTPRequestHandler):
-    """As much of the Hub as an upload of small files needs; keeps what it is sent."""
-
-    files: dict[str, bytes] = {}  # noqa: RUF012
-    created: list[dict] = []  # noqa: RUF012
-    refuse = False
-
-    def here(self):
-        return f"http://{self.headers['Host']}"
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.refuse:
-            return self.answer({"error": "Invalid token"}, 401)
-        if self.path.endswith("/api/repos/create"):
-            self.created.append(json.loads(body))
-            return self.answer({"url": f"{self.here()}/datasets/me/letters", "id": "me/letters"})
-        if "/preupload/" in self.path:
-            asked = json.loads(body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "regular", "oid": None} for f in asked]
-            return self.answer({"files": [{**mode, "shouldIgnore": False} for mode in modes]})
-        if "/commit/" in self.path:
-            for line in body.splitlines():
-                held = json.loads(line)
-                if held["key"] == "file":
-                    value = held["value"]
-                    self.files[value["path"]] = base64.b64decode(value["content"])
-            return self.answer(
-                {"commitUrl": f"{self.here()}/datasets/me/letters/commit/1", "commitOid": "1"}
-            )
-        return self.answer({})
-
-    def do_GET(self):
-        self.answer({"sha": "1", "id": "me/letters", "siblings": []})
-
-    def answer(self, value, status=200):
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def hub():
-    handler = type("Hub", (StandIn,), {"files": {}, "created": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield handler, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with standing_in() as found:
+        yield found
 
 
 def shell(home, endpoint, *words):
