@@ -79,7 +79,9 @@ def launch_options(studio: Studio) -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
-    files = [home.home / name for name in ("votes.db", "votes.db-wal", "studio.log")]
+    files = [
+        home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
+    ]
     return {
         "theme": theme.StudioTheme(),
         "css_paths": theme.stylesheets(),
@@ -180,6 +182,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     log_to_file(studio)
+    try:
+        if studio.copies:
+            studio.copies.restore()  # before anybody can begin a project in an empty database
+    except StudioError as error:
+        sys.stderr.write(f"The votes were not restored: {error}\n")
+        return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C

@@ -108,12 +108,12 @@ def build(studio: Studio) -> NewProject:
 
 def _build_sources() -> tuple[list[Any], list[Any]]:
     """The fields of every kind, and the groups that one of them is shown of."""
-    with gr.Group(elem_classes="bare") as from_dataset:
+    with gr.Column() as from_dataset:
         dataset = gr.Dropdown(
             [], label="Dataset", info="comparison or preference data, prepared in Data",
             elem_id="label-dataset",
         )  # fmt: skip
-    with gr.Group(visible=False, elem_classes="bare") as from_models:
+    with gr.Column(visible=False) as from_models:
         with gr.Row():
             a = gr.Dropdown([], label="One side", allow_custom_value=True, elem_id="label-a")
             warm_a = gr.Number(
@@ -132,9 +132,9 @@ def _build_sources() -> tuple[list[Any], list[Any]]:
         typed = gr.Textbox(
             label="Prompts", lines=4, info="one a line", visible=False, max_length=100_000
         )
-    with gr.Group(visible=False, elem_classes="bare") as from_saved:
+    with gr.Column(visible=False) as from_saved:
         saved = gr.Dropdown([], label="Comparison", info="saved in Compare")
-    with gr.Group(visible=False, elem_classes="bare") as from_files:
+    with gr.Column(visible=False) as from_files:
         files = gr.File(
             label="A table with raters' columns, or questions, two answers and reviews",
             file_count="multiple", file_types=[".json", ".jsonl"], elem_id="label-files",
@@ -150,7 +150,7 @@ def _build_sources() -> tuple[list[Any], list[Any]]:
 
 def _choices(studio: Studio, kind: str) -> tuple[Any, ...]:
     """The chosen kind's fields, with what the workspace offers for them now."""
-    groups = [gr.Group(visible=kind == name) for _, name in KINDS]
+    groups = [gr.Column(visible=kind == name) for _, name in KINDS]
     if kind == "models":
         finished = comparison.finished(studio)
         columns = comparison.column_choices(finished)

@@ -34,7 +34,7 @@ def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
             opponent = gr.Dropdown([], label="against", min_width=180)
             prompts = gr.Dropdown([], label="on prompts of", min_width=180)
             count = gr.Number(60, label="At most", precision=0, minimum=1, min_width=100)
-            make = gr.Button("Write the pairs", elem_id="label-duel-make", min_width=140)
+            make = gr.Button("Write the pairs", elem_id="label-duel-make", min_width=140, scale=0)
         message = gr.HTML("")
     box.expand(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET
@@ -212,7 +212,8 @@ def _axes(last: int) -> str:
     lines = "".join(
         f'<line class="{"even" if share == 0.5 else "grid"}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
         f'y1="{_y(share):.1f}" y2="{_y(share):.1f}"/>'
-        f'<text x="{_LEFT - 8}" y="{_y(share) + 4:.1f}" text-anchor="end">{share:.0%}</text>'
+        f'<text x="{_LEFT - 8}" y="{_y(share) + 4:.1f}" text-anchor="end">'
+        f"{100 * share:.0f} %</text>"
         for share in (0, 0.25, 0.5, 0.75, 1)
     )
     rounds = "".join(

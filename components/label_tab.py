@@ -15,11 +15,12 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components import label_new, label_rounds
-from components.common import QUIET, Shell, guard, plural
+from components.common import QUIET, Shell, ago_text, guard, plural
 from components.label_people import Person, hub_login, person
 from components.label_server import questions
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
+from studio.preference.copies import EVERY, vanishes
 from studio.preference.rounds import votes_dataset
 
 if TYPE_CHECKING:
@@ -169,11 +170,25 @@ def _welcome() -> Person:
 
 
 def _about(studio: Studio, project_id: str) -> dict[str, Any]:
-    """What a visit is told beside the pairs: whether more are being written."""
+    """What a visit is told beside the pairs: whether more are written, how old the safe copy is."""
     plan = studio.pairs.plan(project_id)
-    if plan is None or plan.done:
-        return {}
-    return {"coming": {"left": len(plan.prompts) - plan.written, "error": plan.error}}
+    told: dict[str, Any] = {}
+    if plan is not None and not plan.done:
+        told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
+    if studio.copies is not None:
+        told["copy"] = _copied(studio.copies.newest, studio.copies.error)
+    elif vanishes(studio.workspace.home):
+        more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
+        told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
+    return told
+
+
+def _copied(newest: float | None, error: str) -> dict[str, str]:
+    if newest is None:
+        return {"kind": "warn", "text": "no safe copy yet", "more": error}
+    stale = bool(error) or time.time() - newest > 3 * EVERY
+    kind = "warn" if stale else ""
+    return {"kind": kind, "text": f"copied {ago_text(newest)}", "more": error}
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:

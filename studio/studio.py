@@ -19,6 +19,7 @@ from studio.library import Library
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
+from studio.preference.copies import SafeCopies, copies_for
 from studio.preference.making import PairMaker
 from studio.preference.rounds import learned_from
 from studio.recipe import Recipe
@@ -72,6 +73,11 @@ class Studio:
         """Bases, runs and exports with what they came from, what they hold and what needs them."""
         return Library(self.workspace, self.runs, self.datasets)
 
+    @functools.cached_property
+    def copies(self) -> SafeCopies | None:
+        """Safe copies of the votes on the Hub, where `STUDIO_VOTES_REPO` asks for them."""
+        return copies_for(self.labels, self.workspace.home)
+
     # --- life
 
     def warm_up(self) -> None:
@@ -83,10 +89,14 @@ class Studio:
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
         self.pairs.start()
+        if self.copies:
+            self.copies.start()
 
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
         self.pairs.close()
+        if self.copies:
+            self.copies.close()
         self.worker.close()
 
     def hardware(self) -> Hardware:

@@ -77,18 +77,22 @@ def hold(
     _give_back_lapsed(db, project, annotator, now)
     person = the_person(db, project.id, annotator)
     held = _mine(db, project.id, annotator, count)
+    again = False
     for _ in range(count - len(held)):
-        if not _claim_repeat(db, project, person, now) and not _claim_next(
-            db, project, person, now
-        ):
+        if _claim_repeat(db, project, person, now):
+            again = True
+            continue
+        item = _claim_next(db, project, person, now)
+        if item is None:
             break
+        held.append(item)
     db.execute(
         assignments.update()
         .where(assignments.c.project_id == project.id, assignments.c.annotator == annotator)
         .where(assignments.c.done.is_(False))
         .values(leased_until=now + lease)
     )
-    return _mine(db, project.id, annotator, count)
+    return _mine(db, project.id, annotator, count) if again else held
 
 
 def claim(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
@@ -177,12 +181,15 @@ def _unseen(query: sa.Select[Any], project_id: str, annotator: str, cursor: int)
     )
 
 
-def _claim_next(db: sa.Connection, project: Project, person: sa.Row[Any], now: float) -> bool:
-    unseen = _unseen(sa.select(items), project.id, person.annotator, person.cursor)
+def _claim_next(
+    db: sa.Connection, project: Project, person: sa.Row[Any], now: float
+) -> sa.Row[Any] | None:
+    first_turn = sa.select(items, sa.literal(0).label("turn"))
+    unseen = _unseen(first_turn, project.id, person.annotator, person.cursor)
     item = db.execute(unseen.limit(1)).first()
     if item is not None:
         _take(db, project, item, person.annotator, now)
-    return item is not None
+    return item
 
 
 def _claim_repeat(db: sa.Connection, project: Project, person: sa.Row[Any], now: float) -> bool:

@@ -33,6 +33,10 @@ class ProjectStore:
         """A transaction for what comes in from outside at once; on disk when it has ended."""
         return self._db.writing()
 
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that sees one state of the database, for a copy of all of it."""
+        return self._db.reading()
+
     def close(self) -> None:
         """Let go of the database's connections."""
         self._db.close()

@@ -1,0 +1,207 @@
+"""Safe copies of the votes on a disk that may vanish: immutable segments in a Hub dataset.
+
+`STUDIO_VOTES_REPO=owner/name` turns it on. Every few minutes what is new since the last segment
+(projects that changed, new items, new versions of votes) becomes one more file there, never
+changed after; at start an empty database is filled from all of them, in order. How far the copy has
+come is kept by project, because writers of one project queue: below its newest vote nothing of it
+can still be on its way.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from studio import hub
+from studio.errors import StudioError, WorkspaceError
+from studio.preference.projects import ProjectStore
+from studio.preference.rebuild import rebuild
+from studio.preference.schema import items, projects, votes
+from studio.workspace import write_json
+
+log = logging.getLogger("studio.copies")
+EVERY = 300.0  # seconds between segments, where anything is new
+_FOLDER = "segments/"
+_TABLES: dict[str, sa.Table] = {"projects": projects, "items": items, "votes": votes}
+_NOWHERE = {"items": 0, "votes": 0}
+
+
+class SafeCopies:
+    """Copies one store's votes to one dataset on the Hub, and back into an empty store."""
+
+    def __init__(self, store: ProjectStore, repo: str, notes: Path, every: float = EVERY):
+        """`notes` is a small file of ours that says how far the copy has come."""
+        self._store, self._notes, self._every = store, notes, every
+        self._repo = hub.check_name(repo, "dataset")
+        self._ended = threading.Event()
+        self._turn = threading.Lock()
+        self.error = ""
+
+    @property
+    def newest(self) -> float | None:
+        """When everything up to then was known to be safe (epoch seconds); None: never yet."""
+        return self._read().get("safe")
+
+    def start(self) -> None:
+        """Copy now and then, in a thread of its own."""
+        threading.Thread(target=self._work, name="copies", daemon=True).start()
+
+    def close(self) -> None:
+        """Copy what is new once more, and stop."""
+        self._ended.set()
+        self._try()
+
+    def push(self) -> int:
+        """Copy what is new; returns its rows. Raises a sentence where the Hub does not take it."""
+        with self._turn:
+            began = time.time()
+            notes = self._read()
+            lines, reached = self._fresh(notes.get("reached", {}))
+            if lines:
+                name = f"{_FOLDER}{int(began * 1000):015d}.jsonl"
+                text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+                self._upload(name, text.encode())
+            write_json(self._notes, {"safe": began, "reached": reached})
+            return len(lines)
+
+    def restore(self) -> int:
+        """Fill an empty store from the Hub; returns the votes restored, 0 where nothing was to do.
+
+        A dataset that is not there yet is nothing to restore. Raises where the Hub cannot be read.
+        """
+        if self._store.projects():
+            return 0
+        found: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in _TABLES}
+        for line in self._download():
+            found[line["table"]][line["row"]["id"]] = line["row"]
+        if not found["projects"]:
+            return 0
+        with self._store.writing() as db:
+            for name, table in _TABLES.items():
+                rows = [found[name][key] for key in sorted(found[name])]
+                if rows:
+                    db.execute(table.insert(), rows)
+            for project_id in found["projects"]:
+                rebuild(db, project_id)
+            if db.dialect.name == "postgresql":
+                for table in ("items", "votes"):
+                    newest = f"(SELECT max(id) FROM {table})"
+                    name = f"pg_get_serial_sequence('{table}', 'id')"
+                    db.execute(sa.text(f"SELECT setval({name}, {newest}) WHERE {newest} > 0"))
+        with self._store.reading() as db:
+            _, reached = self._since(db, {})
+        write_json(self._notes, {"safe": time.time(), "reached": reached})
+        return len(found["votes"])
+
+    # --- what is new
+
+    def _fresh(self, reached: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        with self._store.reading() as db:
+            return self._since(db, reached)
+
+    def _since(
+        self, db: sa.Connection, reached: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Rows beyond what was reached, and what is reached with them."""
+        lines: list[dict[str, Any]] = []
+        now: dict[str, Any] = {}
+        for project in db.execute(sa.select(projects)).mappings():
+            before = {**_NOWHERE, **reached.get(project["id"], {})}
+            after = dict(before)
+            fresh: list[dict[str, Any]] = []
+            for name in ("items", "votes"):
+                table = _TABLES[name]
+                query = sa.select(table).where(
+                    table.c.project_id == project["id"], table.c.id > before[name]
+                )
+                rows = [dict(row) for row in db.execute(query.order_by(table.c.id)).mappings()]
+                fresh += [{"table": name, "row": row} for row in rows]
+                after[name] = max([before[name], *(row["id"] for row in rows)])
+            retired = sa.select(items).where(
+                items.c.project_id == project["id"], items.c.retired.is_(True)
+            )
+            gone = [dict(row) for row in db.execute(retired).mappings()]
+            if len(gone) != before.get("retired", 0):  # taken out since: their rows are sent again
+                fresh += [{"table": "items", "row": row} for row in gone]
+            after |= {"retired": len(gone), "guidelines": project["guideline_version"]}
+            if fresh or after != before:
+                lines += [{"table": "projects", "row": dict(project)}, *fresh]
+            now[project["id"]] = after
+        return lines, now
+
+    # --- the Hub
+
+    def _upload(self, name: str, content: bytes) -> None:
+        from huggingface_hub import HfApi
+
+        with hub.sentences(self._repo, "write", "dataset"):
+            api = HfApi()
+            api.create_repo(self._repo, repo_type="dataset", private=True, exist_ok=True)
+            api.upload_file(
+                path_or_fileobj=content, path_in_repo=name, repo_id=self._repo,
+                repo_type="dataset", commit_message="Add a segment of votes",
+            )  # fmt: skip
+
+    def _download(self) -> Iterable[dict[str, Any]]:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        with hub.sentences(self._repo, "read", "dataset"):
+            api = HfApi()
+            try:
+                names = api.list_repo_files(self._repo, repo_type="dataset")
+            except RepositoryNotFoundError:
+                return
+            for name in sorted(name for name in names if name.startswith(_FOLDER)):
+                path = api.hf_hub_download(self._repo, name, repo_type="dataset")
+                for line in Path(path).read_text(encoding="utf-8").split("\n"):
+                    if line:
+                        yield json.loads(line)
+
+    # --- now and then
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            self._try()
+            self._ended.wait(self._every)
+
+    def _try(self) -> None:
+        try:
+            self.push()
+            self.error = ""
+        except StudioError as error:
+            self.error = str(error)
+        except Exception as error:
+            log.error("A copy of the votes broke off", exc_info=error)
+            self.error = f"The copy broke off with {type(error).__name__}; see studio.log."
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return json.loads(self._notes.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise WorkspaceError(
+                f"{self._notes.name} cannot be read; delete it, and the next copy is a whole one."
+            ) from error
+
+
+def copies_for(store: ProjectStore, home: Path) -> SafeCopies | None:
+    """The copies that `STUDIO_VOTES_REPO` asks for, None where it is not set."""
+    repo = os.environ.get("STUDIO_VOTES_REPO")
+    return SafeCopies(store, repo, home / "votes-copied.json") if repo else None
+
+
+def vanishes(home: Path) -> bool:
+    """Whether the votes lie on a disk that a restart empties: a Space's own, outside /data."""
+    if "SPACE_ID" not in os.environ or os.environ.get("STUDIO_DATABASE_URL"):
+        return False
+    return not home.resolve().is_relative_to("/data")

@@ -1,0 +1,137 @@
+"""As much of the Hugging Face Hub as uploads and downloads of small files need, on this machine."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Keeps what it is sent in `files`; `refuse` turns every write away, `wrong` a few answers."""
+
+    files: dict[str, bytes] = {}  # noqa: RUF012
+    created: list[dict] = []  # noqa: RUF012
+    refuse = False
+    wrong: list[int | None] = []  # noqa: RUF012  (statuses for commits and looks, None to hang up)
+    seen: list[str] = []  # noqa: RUF012  (tokens sent)
+
+    def spoil(self):
+        """Answer with the next wrong thing, if there is one."""
+        self.seen.append(self.headers.get("Authorization") or "")
+        if not self.wrong:
+            return False
+        status = self.wrong.pop(0)
+        if status is None:
+            self.close_connection = True
+            self.connection.close()
+        else:
+            self.answer({"error": "made up"}, status)
+        return True
+
+    def here(self):
+        return f"http://{self.headers['Host']}"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.refuse:
+            return self.answer({"error": "Invalid token"}, 401)
+        if self.path.endswith("/api/repos/create"):
+            self.created.append(json.loads(body))
+            return self.answer({"url": f"{self.here()}/datasets/me/letters", "id": "me/letters"})
+        if "/preupload/" in self.path:
+            asked = json.loads(body)["files"]
+            modes = [{"path": f["path"], "uploadMode": "regular", "oid": None} for f in asked]
+            return self.answer({"files": [{**mode, "shouldIgnore": False} for mode in modes]})
+        if "/commit/" in self.path:
+            if self.spoil():
+                return None
+            for line in body.splitlines():
+                held = json.loads(line)
+                if held["key"] == "file":
+                    value = held["value"]
+                    self.files[value["path"]] = base64.b64decode(value["content"])
+            return self.answer(
+                {"commitUrl": f"{self.here()}/datasets/me/letters/commit/1", "commitOid": "1"}
+            )
+        return self.answer({})
+
+    def do_GET(self):
+        if "/resolve/" in self.path:
+            return self.file(with_body=True)
+        if "/tree/" in self.path:
+            return self.answer([
+                {"type": "file", "path": name, "oid": "0" * 40, "size": len(content)}
+                for name, content in self.files.items()
+            ])  # fmt: skip
+        if "/revision/" in self.path and self.spoil():
+            return None
+        siblings = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
+        return self.answer({"sha": "1" * 40, "id": "me/letters", "siblings": siblings})
+
+    def do_HEAD(self):
+        self.file(with_body=False)
+
+    def file(self, with_body):
+        content = self.files.get(self.path.split("?")[0].split("/resolve/")[1].partition("/")[2])
+        if content is None:
+            return self.answer({"error": "no such file"}, 404)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "1" * 40)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
+
+    def answer(self, value, status=200):
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def standing_in() -> Iterator[tuple[type[StandIn], str]]:
+    """A stand-in of its own: what it holds, and its address."""
+    handler = type("Hub", (StandIn,), {"files": {}, "created": [], "wrong": [], "seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield handler, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def shell(home, endpoint, *words):
+    """A command of the studio's, with this stand-in for the Hub."""
+    environment = {
+        **os.environ,
+        "STUDIO_HOME": str(home),
+        "HF_ENDPOINT": endpoint,
+        "HF_HUB_OFFLINE": "0",
+        "HF_TOKEN": "hf_made_up",
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    command = [sys.executable, "-m", "studio", *words]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
