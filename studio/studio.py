@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from studio.models.catalog import resolve
 from studio.preference import LabelStore
 from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
+from studio.training.reinforcement import check_rewards, settled
 from studio.training.rows import check_fit, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.worker import Future, Worker
@@ -121,6 +122,7 @@ class Studio:
             templates.read(recipe.chat_template_path)
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
+        recipe = check_rewards(recipe, self.runs)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path
@@ -192,6 +194,22 @@ class Studio:
 
         self.worker.submit(work)
         return scoring
+
+    def reward(
+        self, rewards: Sequence[str], weights: Sequence[float] | None,
+        prompts: Sequence[list[Message]], answers: Sequence[str],
+        known: Sequence[Mapping[str, Sequence[str]]] | None = None,
+    ) -> Future:  # fmt: skip
+        """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
+        texts = settled(rewards, self.runs)
+
+        def work(pool: Any) -> Any:
+            from studio.rewards.model import loaded
+
+            mix = loaded(texts, weights, pool, self.runs)
+            return mix.grade(prompts, answers, known or [{}] * len(answers))
+
+        return self.worker.submit(work)
 
     def read_answer(
         self, columns: Sequence[Column], prompt: list[Message] | str,

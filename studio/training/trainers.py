@@ -15,7 +15,8 @@ from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints, exhaustion, starting
+from studio.rewards import Mix
+from studio.training import checkpoints, exhaustion, reinforcement, starting
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
@@ -23,10 +24,10 @@ from studio.training.references import ReferenceCache, reference_key
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
-    "chat_template_path",
+    "chat_template_path", "reward_funcs",
 }  # fmt: skip
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
-_LISTS = ("loss_weights",)
+_LISTS = ("loss_weights", "reward_weights")
 
 
 def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
@@ -61,6 +62,8 @@ def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
         "gradient_checkpointing": recipe.activation_checkpointing,
         "activation_checkpointing": recipe.activation_checkpointing,
     }
+    if OBJECTIVES[recipe.objective].rewarded:
+        values |= reinforcement.settings(recipe)
     return values
 
 
@@ -89,10 +92,12 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
             "prepare it with one, or set load_best_model_at_end: false."
         )
     often = recipe.eval_steps or save
+    rewarded = OBJECTIVES[recipe.objective].rewarded
     return {
         "save_strategy": "steps", "save_steps": max(1, round(save / often)) * often,
         "eval_strategy": "steps", "eval_steps": often,
-        "metric_for_best_model": "eval_loss", "greater_is_better": False,
+        "metric_for_best_model": "eval_reward" if rewarded else "eval_loss",
+        "greater_is_better": rewarded,
     }  # fmt: skip
 
 
@@ -107,6 +112,8 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
     """Optimizer steps that a recipe takes over so many rows (one process, no packing)."""
     if recipe.max_steps > 0:
         return recipe.max_steps
+    if OBJECTIVES[recipe.objective].rewarded:
+        return reinforcement.planned_steps(recipe, rows)
     batches = -(-rows // recipe.per_device_train_batch_size)
     per_epoch = max(1, -(-batches // recipe.gradient_accumulation_steps))
     return max(1, round(per_epoch * recipe.num_train_epochs))
@@ -115,9 +122,11 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
-    references: Path | None = None,
+    references: Path | None = None, reward: Mix | None = None,
 ) -> Any:  # fmt: skip
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
+
+    `reward` is what an objective that tries answers learns from.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
@@ -133,7 +142,11 @@ def build(
         "callbacks": callbacks,
         "peft_config": start.config,
     }
-    if start.reference is not None:
+    if reward is not None:
+        given["reward_funcs"] = reinforcement.functions(reward)
+        if start.reference is not None:  # see reinforcement.hold_to
+            given["args"].beta = 0.0
+    elif start.reference is not None:
         given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
@@ -155,6 +168,8 @@ def build(
             "them. Raise max_length, or look at the rows in Data's token view."
         )
     _mend(trainer, recipe, resident)
+    if reward is not None and start.reference is not None:
+        reinforcement.hold_to(trainer, start.reference, recipe.beta)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))
     if METHODS[recipe.method].moves_base:
