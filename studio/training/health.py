@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any, Literal
 
+from studio.training import health_rewards
+from studio.training.objectives import REWARDED
+
 Level = Literal["danger", "warn", "info"]
 _RECENT = 10  # points that "lately" means
 _EARLY = 20  # points that the beginning is told from
@@ -160,6 +163,8 @@ class Watcher:
         return f" (from {rate:g} to {rate / share:.1g})"
 
     def _masked(self, loss: float, norm: float | None) -> None:
+        if self.settings.get("objective") in REWARDED:
+            return  # a loss of 0 is usual there: see health_rewards
         self._zero = self._zero + 1 if loss == 0 and not norm else 0
         if self._zero >= 3 and self._zero == self.points:
             self._note(
@@ -222,6 +227,8 @@ class Watcher:
     def findings(self) -> list[Finding]:
         """What is to be said now, worst first."""
         found = [*self._found.values()]
+        if self.settings.get("objective") in REWARDED:
+            return health_rewards.findings(found, self._tracks, self.points, self.step)
         if not any(one.kind in ("nan", "masked") for one in found):
             judged = (
                 self._learns_nothing(), self._memorises(), self._collapses(), self._explodes(),
