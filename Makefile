@@ -40,7 +40,7 @@ test-slow: $(VENV)/.ready-dev
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py tests/unit/training/test_export.py
 
-# SFT and DPO, each killed and resumed at twenty random points.
+# SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
 

@@ -97,9 +97,7 @@ class ScoreRequest:
             text.pattern(self.pattern)
         if "reward" in self.metrics:
             if not self.rewards:
-                raise ConfigError(
-                    "The metric reward needs one to give (--reward exact)."
-                )
+                raise ConfigError("The metric reward needs one to give (--reward exact).")
             from studio.rewards import parse
 
             parse(self.rewards)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from studio import Recipe, Studio
 from studio.errors import ConfigError, DataError
+from studio.generation.request import Column, Sampling
+from studio.rewards import Mix
+from studio.rewards.best import answer_n
 from studio.rewards.model import RewardModel
+from studio.rewards.using import gain
+from studio.scoring import ScoreRequest, load_rows
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
 
@@ -106,3 +115,46 @@ def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None
     studio.datasets.from_rows([{"text": "a b c"}] * 8, "language_modeling", "plain")
     with pytest.raises(DataError, match="plain text has none of"):
         studio.train(rewarded().with_(dataset_name="plain"))
+
+
+def test_the_best_of_n_and_the_reward_as_a_figure(studio: Studio, sft: Run) -> None:
+    rows = load_rows(studio, "facts", 3)
+    mix, sampling = Mix(["contains", "length:1-6"]), Sampling(temperature=1.5, max_new_tokens=8)
+    column = Column(sft.model, sft.id)
+    prompts, answers, graded = answer_n(studio, column, rows.rows, mix, 4, sampling)
+    assert [len(each) for each in answers] == [4] * len(rows) == [4] * len(prompts)
+    assert len({text for each in answers for text in each}) > len(rows)
+    curve = gain([[one.total for one in each] for each in graded])
+    assert len(curve) == 4 and curve == sorted(curve)
+    request = ScoreRequest(
+        (column,), rows, ("reward",), Sampling(max_new_tokens=8), rewards=("length:0-99",)
+    )
+    scoring = studio.score(request)
+    scoring.wait()
+    assert scoring.error is None and scoring.result is not None
+    assert scoring.result["columns"][0]["metrics"]["reward"]["value"] == 1.0
+
+
+@pytest.mark.slow
+def test_grade_school_maths_end_to_end(studio: Studio, real_data: Path, tmp_path: Path) -> None:
+    """Real rows, the numeric reward, and a small random model of a real architecture."""
+    torch.manual_seed(0)
+    tokenizer = studio.tokenizer("pocket")
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=176, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    folder = tmp_path / "qwen"
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    found = next(real_data.rglob("gsm8k/test.jsonl"))
+    recipe = rewarded(
+        model_name_or_path=str(folder), reward_funcs="numeric:@gsm8k; length:1-400",
+        max_completion_length=16, max_steps=3,
+    ).with_(dataset_name=str(found))  # fmt: skip
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error, run.step) == ("finished", None, 3)
+    assert run.metrics["rewards/numeric/mean"] == 0.0
+    assert studio.datasets.get(run.data["id"]).type == "prompt_completion"
