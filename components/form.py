@@ -168,7 +168,7 @@ def shown(knob: Knob, value: Any) -> Any:
         case "words":
             if value is None or isinstance(value, str):
                 return value or ""
-            return ", ".join(str(part) for part in value)
+            return parted(knob.name).join(str(part) for part in value)
         case "pairs":
             return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
@@ -177,6 +177,11 @@ def shown(knob: Knob, value: Any) -> Any:
             return "" if value is None else str(value)
         case _:
             return value
+
+
+def parted(name: str) -> str:
+    """What stands between several values: a pattern that is rewarded may hold commas."""
+    return "; " if name == "reward_funcs" else ", "
 
 
 def number_text(value: float) -> str:
@@ -197,7 +202,8 @@ def given(knob: Knob, value: Any) -> Any:
         case "several":
             return tuple(value or ())
         case "words":
-            parts = [part.strip() for part in str(value or "").split(",") if part.strip()]
+            several = str(value or "").split(parted(knob.name).strip())
+            parts = [part.strip() for part in several if part.strip()]
             return tuple(parts) if parts or not knob.optional else None
         case "text":
             text = str(value or "").strip()
@@ -345,14 +351,14 @@ def command(recipe: Recipe) -> str:
     candidates = {slug: differences(other) for slug, other in shipped().items()}
     slug = min(candidates, key=lambda name: len(candidates[name]))
     sets = [
-        f"--set {shlex.quote(f'{name}={_flat(value)}')}"
+        f"--set {shlex.quote(f'{name}={_flat(name, value)}')}"
         for name, value in candidates[slug].items()
         if (name, value) != ("name", "")
     ]
     return " \\\n  ".join([f"python -m studio train {slug}", *sets])
 
 
-def _flat(value: Any) -> str:
+def _flat(name: str, value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(str(part) for part in value)
+        return parted(name).replace(", ", ",").join(str(part) for part in value)
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
