@@ -37,6 +37,11 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     recipe = run.recipe
     if to not in FORMATS:
         raise ConfigError(f"--to {to!r} is not known; choose {' or '.join(FORMATS)}.")
+    if OBJECTIVES[recipe.objective].rewarded:
+        raise ConfigError(
+            f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
+            "command line nor a plain script has them."
+        )
     refuse = _refusal_trl(recipe) if to == "trl" else _refusal_script(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")

@@ -16,6 +16,7 @@ from studio.rewards.best import answer_n
 from studio.rewards.model import RewardModel
 from studio.rewards.using import gain
 from studio.scoring import ScoreRequest, load_rows
+from studio.training.export import export
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
 
@@ -39,7 +40,9 @@ def model(studio: Studio) -> Run:
     return studio.wait(studio.train(small("reward", "taste", name="judge", max_steps=2)).id)
 
 
-def test_a_run_from_another_learns_and_logs_each_part(studio: Studio, sft: Run) -> None:
+def test_a_run_from_another_learns_and_logs_each_part(
+    studio: Studio, sft: Run, tmp_path: Path
+) -> None:
     run = studio.wait(studio.train(rewarded(start_from=sft.id, sample_steps=1)).id)
     assert (run.state, run.error, run.parent) == ("finished", None, sft.id)
     assert run.adapter is not None
@@ -48,6 +51,8 @@ def test_a_run_from_another_learns_and_logs_each_part(studio: Studio, sft: Run) 
     assert logs[0]["reward"] == pytest.approx(
         logs[0]["rewards/contains/mean"] + 0.5 * logs[0]["rewards/length/mean"], abs=1e-5
     )
+    with pytest.raises(ConfigError, match="its rewards are the studio's own"):
+        export(run, studio.runs, studio.datasets, "trl", tmp_path)
     samples = [event for event in run.events()[0] if event["kind"] == "sample"]
     assert samples and all({"contains", "length"} == set(e["rewards"]) for e in samples)
 
