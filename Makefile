@@ -12,13 +12,15 @@ PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
 LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills check format \
-        chromium postgres screenshots clean
+.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
+        test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
+        test-exports check format \
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
 	@echo "make test         set up, then run all tests (unit, app, browser)"
 	@echo "make test-matrix  every objective with every method (a few minutes)"
+	@echo "make test-exports every format of an export for every family (a few minutes)"
 	@echo "make check        lint, format, types, import rule"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
@@ -40,9 +42,30 @@ test-slow: $(VENV)/.ready-dev
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py tests/unit/training/test_export.py
 
+# Every family, method and format of an export; writes the table in docs/exports.md.
+test-exports: $(VENV)/.ready-dev
+	STUDIO_EXPORTS=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
+
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
+
+# Two processes under `accelerate launch`: SFT and DPO, stopped, resumed, killed, broken.
+test-launch: $(VENV)/.ready-dev
+	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py
+
+# The larger shipped recipes on their models' widths, with few layers where there is no GPU.
+test-shapes: $(VENV)/.ready-dev
+	STUDIO_SHAPES=1 $(PYTEST) tests/gpu
+
+# Two rounds of pairs, votes by a rule, DPO and blind duels on the pocket world: some minutes.
+test-rounds: $(VENV)/.ready-dev
+	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/preference/test_rounds.py
+
+# The app killed 200 times while votes stream in, on each database: about twenty minutes a database.
+test-vote-kills: $(VENV)/.ready-dev postgres
+	$(BIN)/python -m tests.faults.killed_votes --kills 200
+	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

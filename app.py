@@ -27,6 +27,7 @@ from components import (
     compare_tab,
     data_tab,
     label_tab,
+    models_tab,
     pulse,
     shell,
     theme,
@@ -45,6 +46,7 @@ TABS = (
     ("train", "Train", train_tab),
     ("compare", "Compare", compare_tab),
     ("label", "Label", label_tab),
+    ("models", "Models", models_tab),
 )
 MAX_UPLOAD = "8gb"
 
@@ -66,7 +68,7 @@ def build_app(studio: Studio) -> gr.Blocks:
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
                 # to widgets while they are being put on the page is lost.
-                early = tab_id == "train"
+                early = tab_id in ("train", "calculator")
                 with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
                     built[tab_id] = module.build(studio, place)
         connect(app, place, top, guide, built)

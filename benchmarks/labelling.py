@@ -13,44 +13,21 @@ are alike.
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import random
 import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from studio.preference import Item
 from studio.studio import Studio
+from tests.asking import Asker, panel_of
 from tests.serving import Server
 
 CHUNK = 20_000
-
-
-class Asker:
-    """One person's connection to the panel's functions."""
-
-    def __init__(self, port: int, panel: int, project: str, name: str):
-        self.line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self.panel, self.seat = panel, {"project": project, "annotator": name}
-
-    def __call__(self, function: str, **more: Any) -> dict[str, Any]:
-        body = {"session_hash": self.seat["annotator"], "component_id": self.panel,
-                "fn_name": function, "data": {**self.seat, **more}}  # fmt: skip
-        self.line.request(
-            "POST", "/gradio_api/component_server", json.dumps(body),
-            {"Content-Type": "application/json"},
-        )  # fmt: skip
-        reply = json.loads(self.line.getresponse().read())
-        self.line.close()  # the server drops a line that was silent for five seconds
-        if "error" in reply:
-            raise RuntimeError(reply["error"])
-        return reply
 
 
 def label(
@@ -90,10 +67,7 @@ def fill(home: Path, count: int) -> str:
 
 def measure(server: Server, project: str, people: int, chosen: argparse.Namespace) -> str:
     """One row: people, votes a second, milliseconds from vote to next pair, server's memory."""
-    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    line.request("GET", "/config")
-    parts = json.loads(line.getresponse().read())["components"]
-    panel = next(part["id"] for part in parts if part["props"].get("elem_id") == "label-panel")
+    panel = panel_of(server.port)
     taken: list[float] = []
     ready = threading.Barrier(people)
     askers = [Asker(server.port, panel, project, f"{people}-{n}") for n in range(people)]

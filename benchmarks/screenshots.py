@@ -84,7 +84,9 @@ def show_data(page: Page) -> None:
 
 
 def show_calculator(page: Page) -> None:
-    page.wait_for_timeout(4000)
+    page.locator("#calc-workshop").click()
+    page.get_by_text("1.53 M").first.wait_for()
+    page.wait_for_timeout(1000)
 
 
 def show_train(page: Page) -> None:

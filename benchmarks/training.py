@@ -1,29 +1,34 @@
 """Training here beside stock TRL, on this machine: ratios in one run, never seconds alone.
 
-    python -m benchmarks.training [--repeats 5] [--rows 96] [arm ...]
+    python -m benchmarks.training [--repeats 5] [--json FILE] [--quick] [ARM ...]
 
-Arms take turns, losses are compared before anything is timed, and a ratio is of medians. Times are
-processor seconds (a shared machine's clock says little) of making the trainer, where the reference
-is scored, and of `trainer.train()`; loading the model is not in them. The base is the built-in
-model's shape with a vocabulary of ordinary size and random weights, because the loss head is most
-of what a small model costs.
+Arms take turns, losses are compared before anything is timed, and a ratio is of medians of non-pad
+tokens a processor second (a shared machine's clock says little): making the trainer, scoring the
+reference and `trainer.train()`, without loading the model. The base is the built-in model's shape
+with a vocabulary of ordinary size and random weights, because the loss head is most of what a small
+model costs. The arm with the page is by the clock, in processes of its own (`benchmarks.beside`).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import json
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from benchmarks import beside
 from studio.models import loading
 from studio.models.catalog import resolve
 from studio.models.pool import Resident
@@ -32,7 +37,29 @@ from studio.training import methods, trainers
 from studio.training.objectives import OBJECTIVES
 
 VOCABULARY = 32_000
-Arm = Callable[[], tuple[float, list[float]]]
+_APART = 1e-3  # losses further apart are not the same training
+
+
+@dataclass(frozen=True)
+class Took:
+    """One pass of an arm: processor seconds, tokens that are no padding, losses step by step."""
+
+    seconds: float
+    tokens: float
+    losses: list[float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row of the table; `ratio` is how many times faster (or larger a share) ours is."""
+
+    arm: str
+    ratio: float | None
+    aim: str
+    said: str
+
+
+Arm = Callable[[], Took]
 
 
 def base() -> Resident:
@@ -63,7 +90,7 @@ def rows(objective: str, count: int) -> Dataset:
 
 def recipe_of(objective: str, **changes: Any) -> Recipe:
     usual = {
-        "max_length": 256, "per_device_train_batch_size": 8, "num_train_epochs": 1.0,
+        "max_length": 512, "per_device_train_batch_size": 8, "num_train_epochs": 1.0,
         "learning_rate": 1e-3, "sample_steps": 0, "save_steps": 100_000, "logging_steps": 1,
     }  # fmt: skip
     return Recipe.defaults(objective, **{**usual, **changes})
@@ -72,13 +99,15 @@ def recipe_of(objective: str, **changes: Any) -> Recipe:
 def here(resident: Resident, recipe: Recipe, data: Dataset, references: Path | None = None) -> Arm:
     """The studio's way."""
 
-    def arm() -> tuple[float, list[float]]:
+    def arm() -> Took:
         with tempfile.TemporaryDirectory() as folder:
             began = time.process_time()
-            trainer = trainers.build(
-                recipe, resident, None, data, None, Path(folder) / "c", [], references
+            return _run(
+                trainers.build(
+                    recipe, resident, None, data, None, Path(folder) / "c", [], references
+                ),
+                began,
             )
-            return _run(trainer, began)
 
     return arm
 
@@ -86,7 +115,7 @@ def here(resident: Resident, recipe: Recipe, data: Dataset, references: Path | N
 def stock(resident: Resident, recipe: Recipe, data: Dataset, **changes: Any) -> Arm:
     """TRL with its own defaults (checkpointing on, every position scored), the same recipe else."""
 
-    def arm() -> tuple[float, list[float]]:
+    def arm() -> Took:
         trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
         with tempfile.TemporaryDirectory() as folder:
             settings = trainers.settings(recipe, len(data), False)
@@ -106,80 +135,123 @@ def stock(resident: Resident, recipe: Recipe, data: Dataset, **changes: Any) -> 
     return arm
 
 
-def _run(trainer: Any, began: float) -> tuple[float, list[float]]:
+def _run(trainer: Any, began: float) -> Took:
     trainer.train()
     seconds = time.process_time() - began
-    return seconds, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-
-
-def compare(ours: Arm, theirs: Arm, repeats: int) -> str:
-    """Losses first, then medians of runs that take turns."""
-    mine, stock_losses = ours()[1], theirs()[1]
-    apart = max(abs(a - b) for a, b in zip(mine, stock_losses, strict=True))
-    if apart > 1e-3:
-        return f"NOT COMPARED: losses differ by {apart:.1e}"
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        times[0].append(ours()[0])
-        times[1].append(theirs()[0])
-    quick, slow = (statistics.median(found) for found in times)
-    spread = max(max(found) / min(found) for found in times)
-    return (
-        f"{slow / quick:.2f}x ({slow:.2f} s to {quick:.2f} s, medians of {repeats}, "
-        f"spread {spread:.2f}, losses within {apart:.0e})"
+    columns = [name for name in trainer.train_dataset.column_names if name.endswith("_ids")]
+    held = trainer.train_dataset.select_columns(columns)
+    tokens = sum(len(ids) for row in held for ids in row.values())
+    logs = trainer.state.log_history
+    return Took(
+        seconds, tokens * trainer.args.num_train_epochs, [x["loss"] for x in logs if "loss" in x]
     )
+
+
+def compare(name: str, aim: str, ours: Arm, theirs: Arm, repeats: int) -> Found:
+    """Losses first, then medians of passes that take turns."""
+    mine, other = ours(), theirs()
+    apart = max(abs(a - b) for a, b in zip(mine.losses, other.losses, strict=True))
+    if apart > _APART:
+        return Found(name, None, aim, f"not compared: losses differ by {apart:.1e}")
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for turn in range(repeats):
+        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+            took = (ours, theirs)[side]()
+            speeds[side].append(mine.tokens / took.seconds)  # the same tokens on both sides
+    quick, slow = (statistics.median(found) for found in speeds)
+    return Found(
+        name, quick / slow, aim,
+        f"{quick:,.0f} to {slow:,.0f} tokens/s, medians of {repeats}, {_spread(*speeds)}, "
+        f"losses within {apart:.0e}",
+    )  # fmt: skip
+
+
+def _spread(*found: list[float]) -> str:
+    return "spread " + " and ".join(f"{max(x) / min(x):.2f}" for x in found)
 
 
 def sweep(ways: list[Arm]) -> Arm:
     """Several runs, one after another, as one arm."""
 
-    def arm() -> tuple[float, list[float]]:
+    def arm() -> Took:
         found = [way() for way in ways]
-        return sum(seconds for seconds, _ in found), [x for _, losses in found for x in losses]
+        return Took(
+            sum(took.seconds for took in found), sum(took.tokens for took in found),
+            [loss for took in found for loss in took.losses],
+        )  # fmt: skip
 
     return arm
 
 
-def arms(resident: Resident, count: int) -> dict[str, tuple[Arm, Arm]]:
-    sft, pairs = rows("sft", count), rows("dpo", count)
+def arms(resident: Resident, count: int, kept: Path) -> list[tuple[str, str, Arm, Arm]]:
+    """(name, aim, ours, theirs) of what is timed in this process."""
+    sft, pairs = rows("sft", count), rows("dpo", count // 2)
     one, three = recipe_of("sft"), recipe_of("dpo", num_train_epochs=3.0)
     betas = [recipe_of("dpo", beta=b, precompute_ref_log_probs=True) for b in (0.05, 0.1, 0.2, 0.5)]
-    kept = Path(tempfile.mkdtemp(prefix="studio-references-"))
 
-    def cold() -> tuple[float, list[float]]:
+    def cold() -> Took:
         for path in kept.glob("*.parquet"):  # every sweep begins with nothing kept
             path.unlink()
         return sweep([here(resident, beta, pairs, kept) for beta in betas])()
 
-    return {
-        "SFT, TRL's defaults": (here(resident, one, sft), stock(resident, one, sft)),
-        "SFT, every row padded to 256": (
-            here(resident, one, sft), stock(resident, one, sft, pad_to_multiple_of=256)),
-        "DPO, 3 epochs, TRL's defaults": (
-            here(resident, three, pairs), stock(resident, three, pairs)),
-        "DPO over four betas, four stock runs": (
-            cold, sweep([stock(resident, beta, pairs) for beta in betas])),
-    }  # fmt: skip
+    return [
+        ("SFT, TRL's defaults", "2x, great 3.5x",
+         here(resident, one, sft), stock(resident, one, sft)),
+        ("SFT, every row padded to 512", "4x",
+         here(resident, one, sft), stock(resident, one, sft, pad_to_multiple_of=512)),
+        ("DPO, 3 epochs, TRL's defaults", "2x, great 3x",
+         here(resident, three, pairs), stock(resident, three, pairs)),
+        ("DPO over four betas, four stock runs", "1.25x, great 1.6x",
+         cold, sweep([stock(resident, beta, pairs) for beta in betas])),
+    ]  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("arms", nargs="*", help="words of the arms to run; all by default")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=96)
+    parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="a file to write the table to as well")
+    parser.add_argument("--quick", action="store_true", help="one turn of each arm, tiny")
     options = parser.parse_args()
+    if options.quick:
+        options.repeats, options.rows = 1, 16
+    os.environ["TQDM_DISABLE"] = "1"
+    disable_progress_bars()
     torch.set_num_threads(options.threads)
-    resident = base()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.rows} rows")
-    for name, (ours, theirs) in arms(resident, options.rows).items():
-        if options.arms and not any(word in name for word in options.arms):
-            continue
-        with contextlib.redirect_stdout(None):
-            found = compare(ours, theirs, options.repeats)
-        print(f"{name}: {found}", flush=True)
+    about = f"torch {torch.__version__}, {options.threads} threads, {options.rows} rows"
+    print(f"{about}, {beside.machine()}", flush=True)
+    found: list[Found] = []
+
+    def tell(row: Found) -> None:
+        found.append(row)
+        ratio = f"{row.ratio:.2f}" if row.ratio is not None else "-"
+        print(f"| {row.arm} | {row.aim} | {ratio} | {row.said} |", flush=True)
+
+    print("| arm | aim | ratio | how |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="studio-references-") as kept:
+        for name, aim, ours, theirs in arms(base(), options.rows, Path(kept)):
+            if _wanted(name, options.arms):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    row = compare(name, aim, ours, theirs, options.repeats)
+                tell(row)
+    for name, aim, measure in beside.ARMS:
+        if _wanted(name, options.arms):
+            tell(Found(name, *_ratio(aim, measure(options.repeats, options.quick))))
     if not torch.cuda.is_available():
-        print("GPU shapes: no CUDA device here, so nothing was timed on one.")
+        tell(Found("GPU: Qwen2-0.5B and TinyLlama shapes", None, "2x", "skipped: no CUDA here"))
+    if options.json:
+        told = {"machine": beside.machine(), "about": about, "arms": [asdict(row) for row in found]}
+        options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+
+
+def _ratio(aim: str, measured: tuple[float | None, str]) -> tuple[float | None, str, str]:
+    return measured[0], aim, measured[1]
+
+
+def _wanted(name: str, words: list[str]) -> bool:
+    return not words or any(word.lower() in name.lower() for word in words)
 
 
 if __name__ == "__main__":

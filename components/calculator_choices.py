@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from components import form_follow
 from studio.calculator.cards import CARDS, THIS_MACHINE
-from studio.calculator.here import SAMPLE_TYPES
+from studio.calculator.here import SAMPLE_TYPES, kind_of
 from studio.calculator.known import KNOWN
 from studio.calculator.methods import ALL_LINEAR, METHODS, RSLORA
 from studio.data import SAMPLES
@@ -20,7 +21,12 @@ from studio.training.objectives import OBJECTIVES
 if TYPE_CHECKING:
     from studio import Studio
 
-_WORKSHOP = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+WORKSHOP = {
+    "model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "method": "lora", "lora_r": 8,
+    "lora_target_modules": ["q_proj", "k_proj", "v_proj"], "objective": "sft",
+    "quantization": "none",
+}  # fmt: skip
+"""The workshop's example: 1,531,904 trainable parameters, 0.1391 %."""
 _OPTIMIZERS = ["adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit",
                "adafactor", "lion_8bit", "sgd"]  # fmt: skip
 _ATTENTION = [("SDPA", "sdpa"), ("Flash attention 2", "flash_attention_2"), ("Eager", "eager")]
@@ -37,6 +43,8 @@ class Choices:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.fields: dict[str, Any] = {}
+        # What the Train form opens with.
+        self.usual, _ = form_follow.usual(("sft", "lora", "pocket"))
         self._main()
         with gr.Accordion("More", open=False, elem_classes="calc-more"):
             self._of_method()
@@ -49,15 +57,22 @@ class Choices:
     def _main(self) -> None:
         add = self.fields.__setitem__
         add("model", gr.Dropdown(
-            ["pocket", *KNOWN], value=_WORKSHOP, allow_custom_value=True, label="Model",
-            info="A Hub id, a folder, or the text of a config.json", elem_id="calc-model",
+            ["pocket", *KNOWN], value=self.usual.model_name_or_path, allow_custom_value=True,
+            label="Model", elem_id="calc-model",
+            info="A Hub id, a folder, or the text of a config.json",
         ))  # fmt: skip
+        with gr.Row(elem_classes="calc-examples"):
+            self.example = gr.Button(
+                "TinyLlama, rank 8 on q, k, v", size="sm", elem_id="calc-workshop"
+            )
         self.model_problem = gr.HTML("", visible=False, elem_id="calc-model-problem")
         add("method", gr.Dropdown(
             [(label, name) for name, label in METHODS.items()], value="lora", label="Method",
             elem_id="calc-method",
         ))  # fmt: skip
-        add("lora_r", gr.Slider(1, 256, value=8, step=1, label="Rank", elem_id="calc-rank"))
+        add("lora_r", gr.Slider(
+            1, 256, value=self.usual.lora_r, step=1, label="Rank", elem_id="calc-rank"
+        ))  # fmt: skip
         for name, label, highest, value in (
             ("num_virtual_tokens", "Virtual tokens", 200, 20),
             ("oft_block_size", "Block size", 256, 32),
@@ -67,17 +82,20 @@ class Choices:
         ):
             add(name, gr.Slider(1, highest, value=value, step=1, label=label, visible=False))
         add("lora_target_modules", gr.Dropdown(
-            [ALL_LINEAR, "q_proj", "k_proj", "v_proj"], value=["q_proj", "k_proj", "v_proj"],
+            [ALL_LINEAR, "q_proj", "k_proj", "v_proj"], value=[ALL_LINEAR],
             multiselect=True, allow_custom_value=True, label="Targets", elem_id="calc-targets",
         ))  # fmt: skip
         self.problem = gr.HTML("", visible=False, elem_id="calc-problem")
         with gr.Row(elem_classes="calc-pair"):
             add("per_device_train_batch_size", gr.Number(
-                8, precision=0, minimum=1, label="Batch size", min_width=80
+                self.usual.per_device_train_batch_size, precision=0, minimum=1,
+                label="Batch size", min_width=80,
             ))  # fmt: skip
-            add("max_length", gr.Number(512, precision=0, minimum=1, label="Length", min_width=80))
+            add("max_length", gr.Number(
+                self.usual.max_length, precision=0, minimum=1, label="Length", min_width=80
+            ))  # fmt: skip
         add("card", gr.Dropdown(
-            [("This machine", THIS_MACHINE), *CARDS], value="T4 16 GB", label="Card",
+            [("This machine", THIS_MACHINE), *CARDS], value=THIS_MACHINE, label="Card",
             elem_id="calc-card",
         ))  # fmt: skip
 
@@ -110,10 +128,13 @@ class Choices:
         ))  # fmt: skip
         with gr.Row(elem_classes="calc-pair"):
             add("optim", gr.Dropdown(
-                _OPTIMIZERS, value=_OPTIMIZERS[0], allow_custom_value=True, label="Optimizer",
+                _OPTIMIZERS, value=self.usual.optim, allow_custom_value=True, label="Optimizer",
                 min_width=80,
             ))  # fmt: skip
-            add("dtype", gr.Dropdown(_PRECISION, value="auto", label="Precision", min_width=80))
+            add(
+                "dtype",
+                gr.Dropdown(_PRECISION, value=self.usual.dtype, label="Precision", min_width=80),
+            )
         with gr.Row(elem_classes="calc-pair"):
             add("attn_implementation", gr.Dropdown(
                 _ATTENTION, value="sdpa", label="Attention", min_width=80
@@ -137,7 +158,9 @@ class Choices:
             ))  # fmt: skip
         add("packing", gr.Checkbox(False, label="Pack several rows into one sequence"))
         with gr.Row(elem_classes="calc-pair"):
-            add("num_train_epochs", gr.Number(3, minimum=0, label="Epochs", min_width=80))
+            add("num_train_epochs", gr.Number(
+                self.usual.num_train_epochs, minimum=0, label="Epochs", min_width=80
+            ))  # fmt: skip
             add("per_hour", gr.Number(
                 None, minimum=0, label="Price an hour", min_width=80, placeholder="by table"
             ))  # fmt: skip
@@ -151,18 +174,15 @@ class Choices:
         kept = [(name, name if name in SAMPLES else identifier) for name, identifier in kept]
         return [*kept, *samples, NO_DATA]
 
-    def _kind(self, dataset: str | None) -> str | None:
-        """The type of a dataset's rows."""
-        for kept in self.studio.datasets.list():
-            if dataset in (kept.id, kept.name):
-                return kept.type
-        return SAMPLE_TYPES.get(dataset or "")
-
     # --- reading
 
-    def read(self, data: Mapping[Any, Any]) -> dict[str, Any]:
-        """Values by name, without what does not apply to the method."""
-        chosen = {name: data[field] for name, field in self.fields.items()}
+    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        """What stands in every field, by name."""
+        return {name: data[field] for name, field in self.fields.items()}
+
+    def read(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Of `values`, what applies to the method."""
+        chosen = dict(values)
         method = _trained(chosen["method"])
         chosen = {
             name: value
@@ -197,7 +217,8 @@ class Choices:
         }
         if chosen["quantization"] == "8bit":
             wanted |= {"load_in_4bit": False, "load_in_8bit": True}
-        if self._kind(chosen.get("dataset")) in OBJECTIVES[chosen["objective"]].types:
+        kind = kind_of(self.studio, chosen.get("dataset"))
+        if kind in OBJECTIVES[chosen["objective"]].types:
             wanted["dataset_name"] = chosen["dataset"]
         if "lora_r" in chosen:
             wanted["lora_alpha"] = 2 * chosen["lora_r"]
@@ -210,6 +231,14 @@ class Choices:
             if chosen.get(name):
                 wanted[name] = chosen[name]
         return wanted
+
+    def wanted(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe changes behind what stands in the fields."""
+        return self.as_recipe(self.read(values))
+
+    def recipe(self, wanted: Mapping[str, Any]) -> Recipe:
+        """A whole recipe with these changes; raises `ConfigError` where they do not go together."""
+        return Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
 
     # --- writing
 
@@ -241,24 +270,51 @@ class Choices:
                 (name in names and not off)]  # fmt: skip
         return [ALL_LINEAR] if kept == every else kept
 
-    def filled(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Updates that set the fields named in `settings`; the others stay."""
-        values = dict(settings)
+    def given(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of the fields that `settings` name, in a recipe's terms or the calculator's."""
+        values = {name: value for name, value in settings.items() if name in self.fields}
         targets = values.get("lora_target_modules")
         if isinstance(targets, str | tuple):
             values["lora_target_modules"] = [targets] if isinstance(targets, str) else list(targets)
-        if values.get("use_rslora") and values.get("method") == "lora":
+        if settings.get("use_rslora") and values.get("method") == "lora":
             values["method"] = RSLORA
         if values.get("method") == "qlora" and values.get("quantization") == "8bit":
             values["method"] = "lora"
-        elif TRAINED[_trained(values.get("method", "lora"))].quantized == "always":
+        elif "method" in values and TRAINED[_trained(values["method"])].quantized == "always":
             values["quantization"] = "none"  # the method says it
         for name in ("lora_modules_to_save", "rank_pattern"):
-            values[name] = _text(values[name]) if name in values else None
-        return tuple(
-            gr.update(value=values[name]) if values.get(name) is not None else gr.skip()
-            for name in self.fields
-        )
+            if name in values:
+                values[name] = _text(values[name])
+        if values.get("attn_implementation") not in [value for _, value in _ATTENTION]:
+            values.pop("attn_implementation", None)  # automatic: what stands there is as good
+        return {name: value for name, value in values.items() if value is not None}
+
+    def newer(self, asked: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+        """What another tab asked for and is not there yet, but for fields typed in since."""
+        before = asked["before"]
+        return {
+            name: value
+            for name, value in self.given(asked["settings"]).items()
+            if value != now[name] == before.get(name, now[name])
+        }
+
+    def beyond(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a recipe's settings, those that have no field here and count all the same."""
+        return {
+            name: value
+            for name, value in settings.items()
+            if name not in (*self.fields, "method", "use_rslora", "keep_base")
+        }
+
+    def updates(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Updates that set these fields; the others stay."""
+        found = {name: gr.update(value=value) for name, value in values.items()}
+        if "dataset" in values:
+            offered = self.datasets()
+            if values["dataset"] not in [value for _, value in offered]:
+                offered.append((values["dataset"], values["dataset"]))
+            found["dataset"] = gr.update(value=values["dataset"], choices=offered)
+        return tuple(found.get(name, gr.skip()) for name in self.fields)
 
 
 def _trained(method: str) -> str:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from components import calculator_tree, drawing
 from components.common import empty_state, esc, notice, section, sentence
 from studio.calculator.cards import THIS_MACHINE
+from studio.calculator.here import kind_of
 from studio.calculator.matrices import matrix
 from studio.calculator.methods import METHODS, RANKED, TARGETED, UNQUANTIZED
 from studio.errors import StudioError
 from studio.training.methods import adapter_knobs, knob_applies
+from studio.training.objectives import OBJECTIVES, conversion
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -82,7 +84,8 @@ def model_view(
         _methods(model, settings, found),
         drawing.sources(found, _remarks(found, per_hour), _checks()),
     ]
-    return f'<div class="calc">{_warnings(found)}{"".join(parts)}</div>', tuple(
+    warnings = _wrong_data(studio, chosen) + _warnings(found)
+    return f'<div class="calc">{warnings}{"".join(parts)}</div>', tuple(
         change.settings for change in offered
     )
 
@@ -91,14 +94,17 @@ def _settings(
     studio: Studio, chosen: Mapping[str, Any], recipe: Any
 ) -> tuple[str, dict[str, Any], float | None]:
     """The model, `estimate`'s keyword arguments, and a price that was typed."""
+    from studio.calculator.estimates import keeps_base
+
     settings = {name: value for name, value in chosen.items() if value not in (None, "")}
     model, per_hour = settings.pop("model", ""), settings.pop("per_hour", None)
     dataset = settings.pop("dataset", None)
+    settings["keep_base"] = keeps_base(settings["method"])
     if settings.pop("all_logits", False):
         settings["fused_loss"] = False
     settings = {key: value for key, value in settings.items() if value or key not in
                 ("rows", "mean_tokens")}  # fmt: skip
-    if dataset and "rows" not in settings:
+    if dataset and "rows" not in settings and learns(studio, dataset, settings["objective"]):
         settings["lengths"] = _lengths(studio, model, dataset, recipe)
     if recipe is not None and settings["card"] == THIS_MACHINE:
         from studio.calculator.measured import earlier_speed
@@ -107,6 +113,12 @@ def _settings(
         if speed:
             settings["tokens_per_second"] = speed.tokens_per_second
     return model, settings, per_hour or None
+
+
+def learns(studio: Studio, dataset: str, objective: str) -> bool:
+    """Whether an objective can learn from a dataset; one whose kind is not known may do."""
+    kind = kind_of(studio, dataset)
+    return kind is None or kind in OBJECTIVES[objective].types
 
 
 def _lengths(studio: Studio, model: str, dataset: str, recipe: Any) -> Any:
@@ -120,6 +132,16 @@ def _lengths(studio: Studio, model: str, dataset: str, recipe: Any) -> Any:
         )
     except StudioError:
         return None  # what is wrong with the model is said where it is counted
+
+
+def _wrong_data(studio: Studio, chosen: Mapping[str, Any]) -> str:
+    """Rows that the objective cannot learn from give no time, and the page says so."""
+    dataset, objective = chosen.get("dataset"), chosen["objective"]
+    if not dataset or chosen.get("rows") or learns(studio, dataset, objective):
+        return ""
+    kind = kind_of(studio, dataset) or ""
+    said = f"{OBJECTIVES[objective].label} cannot learn from rows of type {kind}"
+    return notice("warn", f"{said}, so there is no time: {conversion(objective, kind)}.")
 
 
 def _warnings(found: Any) -> str:
@@ -203,14 +225,14 @@ def _other(
     model: Any, settings: Mapping[str, Any], found: Any, method: str
 ) -> tuple[Any | None, str]:
     """Another method's estimate, or the first words of why there is none."""
-    from studio.calculator.estimates import estimate
+    from studio.calculator.estimates import estimate, keeps_base
 
     kept = {
         name: value
         for name, value in settings.items()
         if name not in adapter_knobs() or knob_applies(name, method)
     }
-    changed = {**kept, "method": method, "card": found.card}
+    changed = {**kept, "method": method, "card": found.card, "keep_base": keeps_base(method)}
     if method in UNQUANTIZED or method in ("qlora", "loftq"):
         changed["quantization"] = "none"
     if method == "ia3":

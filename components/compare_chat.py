@@ -140,6 +140,7 @@ class ChatTab:
     def _asked(
         self, data: Mapping[Any, Any], chat: Chat, prompt: str, seed: int | None = None
     ) -> Iterator[Updates]:
+        chat.begin()
         raw = bool(data[self.left.raw])
         try:
             chosen = sides(self.studio, self.left.columns(data))
@@ -256,10 +257,12 @@ class ChatTab:
         return [views.chat(chat), gr.update(value=label)]
 
     def restore(self, data: Mapping[Any, Any]) -> Any:
-        """After a refresh, the conversation that this browser had."""
-        chat = bring_back(self.studio, str(data[self.kept] or ""))
-        if chat is None or not chat.turns or data[self.chat].turns:
+        """After a refresh, the conversation that this browser had, unless one has begun."""
+        kept, chat = bring_back(self.studio, str(data[self.kept] or "")), data[self.chat]
+        if kept is None or not kept.turns or not chat.begin():
             return gr.skip()
+        # Into the very object that a question asked meanwhile is given, so that it goes on there.
+        vars(chat).update(vars(kept) | {"begun": True})
         return {
             self.chat: chat, self.view: views.chat(chat), self.more: gr.update(visible=True),
             self.exact: views.prompts_given(chat.turns[-1], chat.sides),

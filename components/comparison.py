@@ -10,11 +10,11 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, WorkspaceError
-from studio.generation.request import LIVE, Column, Generation, Message
+from studio.generation.request import LIVE, Column, Generation, Message, Sampling
 from studio.training import checkpoints
 from studio.workspace import new_id, write_json
 
@@ -43,6 +43,10 @@ class Side:
     @property
     def column(self) -> Column:
         return Column(self.model, self.run, self.label, self.checkpoint, self.endpoint)
+
+    def sampled(self, sampling: Sampling, label: str) -> Column:
+        """The column with a sampling of its own, so that one model can stand on both sides."""
+        return replace(self.column, sampling=sampling, label=label)
 
     @property
     def key(self) -> str:
@@ -232,8 +236,13 @@ def load(studio: Studio, identifier: str) -> Comparison:
         ) from error
 
 
-def to_label(studio: Studio, comparison: Comparison) -> tuple[str, int, dict[str, int]]:
-    """A blind labelling project of the first two columns: (project id, pairs, set aside)."""
+def to_label(
+    studio: Studio, comparison: Comparison, name: str = "", **rules: Any
+) -> tuple[str, int, dict[str, int]]:
+    """A blind labelling project of the first two columns: (project id, pairs, set aside).
+
+    `rules` go to `create_project`.
+    """
     from studio.preference import pairs_from_texts
 
     if len(comparison.sides) < 2:
@@ -246,8 +255,8 @@ def to_label(studio: Studio, comparison: Comparison) -> tuple[str, int, dict[str
     )  # fmt: skip
     if not items:
         raise ConfigError("Every pair was set aside: the answers are identical or empty.")
-    name = studio.labels.free_name(f"{first.label} or {second.label}"[:110])
-    project = studio.labels.create_project(name, provenance={"comparison": comparison.id})
+    name = studio.labels.free_name(name or f"{first.label} or {second.label}"[:110])
+    project = studio.labels.create_project(name, provenance={"comparison": comparison.id}, **rules)
     added = studio.labels.add_items(project.id, items)
     for reason, count in added.set_aside.items():
         aside[reason] = aside.get(reason, 0) + count

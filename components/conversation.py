@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from studio import Studio
 
 PROJECT_KIND = "votes in Compare"
+_beginning = threading.Lock()
 
 
 @dataclass
@@ -54,6 +56,14 @@ class Chat:
     marked: bool = False
     """Differences between the answers are marked."""
     id: str = field(default_factory=lambda: new_id("chat"))
+    begun: bool = False
+    """Asked or brought back: an earlier conversation that comes late does not replace it."""
+
+    def begin(self) -> bool:
+        """Whether it had not begun before; of two handlers at once, one is told so."""
+        with _beginning:
+            first, self.begun = not self.begun, True
+            return first and not self.turns
 
     def messages(self, column: int, prompt: str) -> list[Message]:
         """What a column is asked next."""

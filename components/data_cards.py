@@ -33,7 +33,8 @@ def shown_card(shown: Shown, place: str = "", looked_for: str = "") -> str:
     )
     told = f'<ul class="told">{wrong}</ul>' if wrong else ""
     head = f'<header class="card-head"><span>{esc(where)}</span></header>' if where else ""
-    return f'<article class="row-card">{head}{told}{row_card(shown.row, looked_for)}</article>'
+    body = row_card(shown.row, looked_for) if shown.raw is None else raw_card(shown.raw, looked_for)
+    return f'<article class="row-card">{head}{told}{body}</article>'
 
 
 def problem_chip(problem: Any) -> tuple[str, str]:
@@ -49,6 +50,13 @@ def kind_words(kind: str) -> str:
 def row_card(row: Mapping[str, Any], looked_for: str = "") -> str:
     """One row: turns with their roles; two answers side by side with what differs marked."""
     return _Card(looked_for).of(row)
+
+
+def raw_card(text: str, looked_for: str = "") -> str:
+    """What stands in the file where no row could be made of it, as text."""
+    if not text.strip():
+        return '<p class="said said-empty">what stands there is not known</p>'
+    return f'<div class="raw"><h4>As it stands in the file</h4>{_Card(looked_for).text(text)}</div>'
 
 
 class _Card:
@@ -94,7 +102,7 @@ class _Card:
     def _pair(self, sides: Sequence[tuple[str, Any]]) -> str:
         texts = [_content(_as_turns(value, name)) for name, value in sides]
         marked = differences(*texts) if len(texts) == 2 else None
-        bodies = marked if marked and not self._hit else [self._text(text) for text in texts]
+        bodies = marked if marked and not self._hit else [self.text(text) for text in texts]
         boxes = "".join(
             f'<div class="side side-{esc(name.split()[0])}"><h4>{esc(name)}'
             f"<small>{plural(len(text.split()), 'word')}</small></h4>{body}</div>"
@@ -110,7 +118,7 @@ class _Card:
         if not rest:
             return ""
         lines = "".join(
-            f"<dt>{esc(key)}</dt><dd>{self._text(_pretty(value))}</dd>"
+            f"<dt>{esc(key)}</dt><dd>{self.text(_pretty(value))}</dd>"
             for key, value in rest.items()
         )
         names = ", ".join(rest)
@@ -129,13 +137,14 @@ class _Card:
             for call in turn.get("tool_calls") or ()
         )
         content = turn.get("content")
-        text = "" if calls and not content else self._text(content)
+        text = "" if calls and not content else self.text(content)
         return (
             f'<div class="turn turn-{esc(kind)}"><span class="role">{esc(role)}</span>'
             f"<div>{text}{calls}</div></div>"
         )
 
-    def _text(self, value: Any) -> str:
+    def text(self, value: Any) -> str:
+        """A text with the hits of a search marked, its end folded where it is long."""
         text = _plain(value)
         if not text.strip():
             return '<p class="said said-empty">empty</p>'

@@ -11,13 +11,14 @@ import gradio as gr
 
 from components import data_cards, data_views
 from components.common import QUIET, guard, plural, progress_bar, thousands
-from components.data_see import FILTERS, NO_STATISTICS, NO_TOKENS, NOTHING, See
+from components.data_see import FILTERS, NO_STATISTICS, NO_TOKENS, NOTHING, WHY_NOT, See
 from components.data_shelf import Shelf, Subject
 from components.work import Work
 from studio.data.browsing import ALL, GOOD, ReadRows
 from studio.errors import DataError
 
 Updates = dict[Any, Any]
+LISTED = 200  # problems drawn at once
 
 
 class Looker:
@@ -77,7 +78,8 @@ class Looker:
         found = self.shelf.matches(subject)
         if not len(found):
             return None
-        return self.shelf.rows(subject).show(int(found[min(subject.at, len(found) - 1)])).row
+        at = int(found[min(subject.at, len(found) - 1)])
+        return self.shelf.rows(subject).show(at).row or None
 
     def show(self, subject: Subject) -> Updates:
         """The row at the subject's place, and where that is."""
@@ -124,6 +126,25 @@ class Looker:
             tokens.bar: gr.update(visible=True),
             **self._no_statistics(),
             statistics.said: NO_STATISTICS,
+        }
+
+    def filters(self, subject: Subject) -> list[tuple[str, str]]:
+        """Which rows of a source can be gone through."""
+        held = self.shelf.held(subject)
+        return data_views.row_filters(held.found, held.reading.problems.counts)
+
+    def show_problems(self, subject: Subject) -> Updates:
+        """The list of a source's problems, and the filters over their kinds."""
+        problems, held = self.right.problems, self.shelf.held(subject)
+        counts = held.reading.problems.counts
+        total = sum(counts.values())
+        listed = held.reading.problems.page(None, 0, LISTED)
+        return {
+            problems.tab: gr.Tab(label=f"Problems {thousands(total)}" if total else "Problems"),
+            problems.bar: gr.update(visible=True),
+            problems.kind: gr.update(choices=data_views.problem_kinds(counts), value=""),
+            problems.check: gr.update(visible=held.found.type not in WHY_NOT),
+            problems.list: data_views.problems_table(listed, total),
         }
 
     def nothing(self) -> Updates:
@@ -198,15 +219,14 @@ class Looker:
         if not isinstance(rows, ReadRows):
             return gr.skip()
         number = int(asked["open"])
-        at = rows.position(asked.get("file") or None, number)
-        if at is None:
-            raise DataError(
-                f"Row {thousands(number)} could not be turned into a row, so there is nothing to "
-                f"show: {asked.get('why') or 'see its line in the list.'}"
-            )
+        position = rows.position(asked.get("file") or None, number)
+        if position is None:
+            raise DataError(f"Row {thousands(number)} is not among the rows that were read.")
         pager = self.right.pager
+        among = replace(subject, kind=ALL, text="")
+        at = int((self.shelf.matches(among) == position).argmax())
         return {
-            **self.show(replace(subject, kind=ALL, text="", at=at)),
+            **self.show(replace(among, at=at)),
             pager.filter: gr.update(value=ALL),
             pager.search: gr.update(value=""),
             self.right.views: gr.Tabs(selected="rows"),

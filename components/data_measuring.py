@@ -12,9 +12,9 @@ import gradio as gr
 from components import data_plots, data_reports
 from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence
 from components.data_looking import Looker, Updates
-from components.data_see import NO_STATISTICS, See
+from components.data_see import NO_STATISTICS, WHY_NOT, See
 from components.data_shelf import Shelf, Subject
-from components.data_tokens import TRAINED, WHY_NOT, TokenHandlers, masking, waiting_words
+from components.data_tokens import TokenHandlers, masking, waiting_words
 from components.work import Work
 from studio.errors import Cancelled
 
@@ -44,18 +44,90 @@ class Measuring:
         redrawn = [widgets.cost, widgets.tokens]
         moved = [self.looker.subject, *rendering, widgets.limit]
         limit, carried = self.right.tokens.max_length, self.right.tokens.carried
-        widgets.limit.input(
-            guard(self.move), moved, redrawn, trigger_mode="always_last", **QUIET
-        ).then(
-            guard(self.carry), [*rendering[:2], widgets.limit],
-            [limit, self.tokens.chosen, carried], **QUIET,
-        )  # fmt: skip
-        widgets.take.click(guard(self.suggested), asked, widgets.limit, **QUIET).then(
-            guard(self.move), moved, redrawn, **QUIET
-        ).then(
-            guard(self.carry), [*rendering[:2], widgets.limit],
-            [limit, self.tokens.chosen, carried], **QUIET,
-        )  # fmt: skip
+        moves = [
+            widgets.limit.input(
+                guard(self.move), moved, redrawn, trigger_mode="always_last", **QUIET
+            ),
+            widgets.take.click(guard(self.suggested), asked, widgets.limit, **QUIET).then(
+                guard(self.move), moved, redrawn, **QUIET
+            ),
+        ]
+        carry = [*rendering[:2], widgets.limit], [limit, self.tokens.chosen, carried]
+        self.bind_problems(
+            asked, [counting, *(move.then(guard(self.carry), *carry, **QUIET) for move in moves)]
+        )
+
+    def bind_problems(self, asked: list[Any], counted: list[Any]) -> None:
+        """Rows that the tokens tell something of are listed among the problems."""
+        problems, pager = self.right.problems, self.right.pager
+        listed = [
+            problems.tab, problems.bar, problems.kind, problems.check, problems.checked,
+            problems.cancel, problems.list, pager.filter,
+        ]  # fmt: skip
+        for event in counted:
+            event.then(guard(self.list_again), asked, listed, **QUIET)
+        checking = problems.check.click(guard(self.check), asked, listed, **QUIET)
+        idle = {problems.checked: "", problems.cancel: gr.update(visible=False)}
+        problems.cancel.click(lambda: idle, None, listed, cancels=[checking], **QUIET)
+
+    # ---- problems of tokens ---------------------------------------------------------------------
+
+    def check(
+        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+    ) -> Iterator[Updates]:
+        """Count the rows, if nobody has yet, and list what their tokens tell."""
+        problems = self.right.problems
+        idle = {problems.cancel: gr.update(visible=False)}
+        if not subject.reading_id or subject.dataset_id:
+            return
+        known = self._known.get(self.key(subject, model, template, mask))
+        work = Work(
+            lambda progress: known or self.measured(subject, model, template, mask, progress)
+        )
+        try:
+            for step in work.steps():
+                words = work.say(step) if step[1] else waiting_words(self.shelf.studio, model)
+                yield {
+                    problems.checked: progress_bar(step[0], step[1], words),
+                    problems.cancel: gr.update(visible=True),
+                }
+            work.result()
+            yield {**idle, **self.listed(subject, model, template, max_length, mask)}
+        except Cancelled:
+            yield {**idle, problems.checked: ""}
+        except Exception as error:
+            yield {**idle, problems.checked: notice("error", sentence(error))}
+        finally:
+            work.cancel()
+
+    def list_again(
+        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+    ) -> Any:
+        """After counting, or at another limit: the list follows."""
+        known = self._known.get(self.key(subject, model, template, mask))
+        if known is None or not subject.reading_id or subject.dataset_id:
+            return gr.skip()
+        return self.listed(subject, model, template, max_length, mask)
+
+    def listed(
+        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+    ) -> Updates:
+        """The problems with those of the tokens among them, and what was looked at."""
+        from studio.data.token_checks import KINDS, tell
+
+        found = self._known[self.key(subject, model, template, mask)]
+        limit = int(max_length or 512)
+        reading = self.shelf.held(subject).reading
+        tell(reading, found, limit)
+        self.shelf.forget_answers(subject)
+        counts = {kind: reading.problems.counts.get(kind, 0) for kind in KINDS}
+        return {
+            **self.looker.show_problems(subject),
+            self.right.problems.checked: data_reports.tokens_checked(found, model, limit, counts),
+            self.right.pager.filter: gr.update(choices=self.looker.filters(subject)),
+        }
+
+    # ---- counting -------------------------------------------------------------------------------
 
     def key(self, subject: Subject, model: str, template: str, mask: str) -> Any:
         return (subject.reading_id, subject.dataset_id, subject.split, model, template, mask)
@@ -71,8 +143,8 @@ class Measuring:
         rows = self.shelf.rows(subject)
         pairs = self.shelf.pairs(subject)
         yield {widgets.pairs: data_reports.pair_report(pairs) if pairs else ""}
-        if rows.type not in TRAINED:
-            why = WHY_NOT.get(rows.type, "")
+        if rows.type in WHY_NOT:
+            why = WHY_NOT[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
         known = self._known.get(self.key(subject, model, template, mask))
@@ -142,7 +214,7 @@ class Measuring:
             widgets.cost: data_reports.limit_cost(found.at(limit)),
             widgets.plots: gr.update(visible=True),
             widgets.tokens: pictures[0],
-            widgets.trained: pictures[1],
+            widgets.trained: gr.update(value=pictures[1], visible=found.learns),
             widgets.turns: pictures[2],
         }
 

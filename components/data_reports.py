@@ -63,7 +63,11 @@ def length_facts(found: Any, model: str) -> str:
             (f"median {thousands(middle)} tokens", ""),
             (f"longest {thousands(longest.max(initial=0))}", ""),
             (f"{compact(found.size.sum())} tokens in all", "", f"{int(found.size.sum()):,}"),
-            (f"{compact(found.lit.sum())} trained", "", f"{int(found.lit.sum()):,}"),
+            (
+                f"{compact(found.lit.sum())} trained" if found.learns else "",
+                "",
+                f"{int(found.lit.sum()):,}",
+            ),
         ]
     )
     said = ""
@@ -82,6 +86,17 @@ def length_facts(found: Any, model: str) -> str:
         f'<p class="quiet">Counted with the tokenizer and template of {esc(model)}. {esc(told)}</p>'
     )
     return facts + by + refused
+
+
+def tokens_checked(found: Any, model: str, limit: int, counts: Mapping[str, int]) -> str:
+    """Which rows were looked at with which tokenizer, and how many of them have which problem."""
+    told = [f"{thousands(n)} {kind.replace('_', ' ')}" for kind, n in counts.items() if n]
+    rows = plural(found.measured, "row")
+    of = f", a sample of {thousands(found.rows)}," if found.sampled else ""
+    return (
+        f'<p class="quiet">Tokens of {rows}{of} checked with {esc(model)} at {thousands(limit)}: '
+        f"{esc(', '.join(told) or 'none is too long, and each has something to learn')}.</p>"
+    )
 
 
 def pair_report(report: Any) -> str:

@@ -39,6 +39,10 @@ NO_STATISTICS = empty_state(
     "Once there are rows, this counts their tokens as the trainer would, and shows what a length "
     "limit would cut.",
 )
+WHY_NOT = {
+    "comparison": "Two answers without a verdict: judge them on Label first, and train on that.",
+}
+"""Types of rows that no trainer takes, so that there are no tokens of theirs to show."""
 # Clicks and Enter on a line that says what it opens.
 OPEN = """
 const open = (event) => {
@@ -88,6 +92,9 @@ class Problems:
     bar: gr.Row
     kind: gr.Dropdown
     save: gr.Button
+    check: gr.Button
+    checked: gr.HTML
+    cancel: gr.Button
     list: gr.HTML
 
 
@@ -228,8 +235,13 @@ def _problems() -> Problems:
                 elem_classes="filter", label="Kind",
             )  # fmt: skip
             save = gr.Button("Download the list", size="sm", elem_classes="quiet-button")
+            check = gr.Button(
+                "Check tokens too", size="sm", elem_classes="quiet-button", elem_id="check-tokens"
+            )
+        checked = gr.HTML("", elem_id="tokens-checked", elem_classes="inline-notice")
+        cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
         list_ = gr.HTML(NO_PROBLEMS, js_on_load=OPEN, elem_id="problem-list")
-    return Problems(tab, cleaning, bar, kind, save, list_)
+    return Problems(tab, cleaning, bar, kind, save, check, checked, cancel, list_)
 
 
 def _statistics() -> Statistics:

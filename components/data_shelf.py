@@ -123,6 +123,11 @@ class Shelf:
         )  # fmt: skip
         return _kept(self._answers, key, lambda: rows.find(subject.kind, subject.text, progress))
 
+    def forget_answers(self, subject: Subject) -> None:
+        """A source's problems are other ones now: look for its rows anew."""
+        for key in [key for key in self._answers if key[0] == subject.reading_id]:
+            self._answers.pop(key, None)
+
     def pairs(self, subject: Subject) -> PreferenceReport | None:
         """What the lengths of a preference set's answers give away; None for other rows."""
         rows = self.rows(subject)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components import data_choices, data_reports, data_views
-from components.common import QUIET, guard, notice, progress_bar, sentence, thousands
+from components.common import QUIET, guard, notice, progress_bar, sentence
 from components.data_layout import Settle
-from components.data_looking import Looker, Updates
+from components.data_looking import LISTED, Looker, Updates
 from components.data_see import See
 from components.data_shelf import Held, Shelf, Subject
 from components.data_tokens import TokenHandlers
@@ -26,8 +26,6 @@ from studio.workspace import new_id
 
 if TYPE_CHECKING:
     from studio.data import Inspection, Reading
-
-LISTED = 200  # problems drawn at once
 
 
 class SourceHandlers:
@@ -45,7 +43,7 @@ class SourceHandlers:
             cleaning.held_out, cleaning.balance, left.name, left.prepare, right.headline,
             right.done, right.record, right.actions.box, right.actions.undo,
             right.actions.push_box, right.views, right.tokens.mask, problems.tab, problems.cleaning,
-            problems.bar, problems.kind, problems.list,
+            problems.bar, problems.kind, problems.check, problems.checked, problems.list,
         ]  # fmt: skip
         self.reads: list[Any] = []
 
@@ -176,14 +174,16 @@ class SourceHandlers:
     def show_found(self, subject: Subject) -> Updates:
         """All that was found in a source, and the choices that follow."""
         left, right, held = self.left, self.right, self.shelf.held(subject)
-        found = held.found
+        found, problems = held.found, right.problems
         (steps, usual), (more, usual_more) = data_choices.cleaning_choices(found.type)
         groups = held.reading.groups.columns()
         return {
-            **self.looker.show_fresh(subject, data_views.row_filters(found)),
+            **self.looker.show_fresh(subject, self.looker.filters(subject)),
             **self.tokens.masks(found.type),
             **self.show_parts(held),
-            **self.show_problems(held),
+            problems.cleaning: "",
+            problems.checked: "",
+            **self.looker.show_problems(subject),
             left.settings: gr.update(visible=True),
             left.form: gr.update(choices=data_choices.format_choices(found), value=found.format),
             left.cleaning.steps: gr.update(choices=steps, value=usual),
@@ -221,20 +221,6 @@ class SourceHandlers:
                 visible=used, label=name, info=what, choices=columns, value=column
             )
         return updates
-
-    def show_problems(self, held: Held) -> Updates:
-        """The list of problems, and the filter over their kinds."""
-        problems, counts = self.right.problems, held.found.problem_counts
-        total = sum(counts.values())
-        label = f"Problems {thousands(total)}" if total else "Problems"
-        listed = held.reading.problems.page(None, 0, LISTED)
-        return {
-            problems.tab: gr.Tab(label=label),
-            problems.cleaning: "",
-            problems.bar: gr.update(visible=total > 0),
-            problems.kind: gr.update(choices=data_views.problem_kinds(counts), value=""),
-            problems.list: data_views.problems_table(listed, total),
-        }
 
     # ---- problems and cleaning ------------------------------------------------------------------
 

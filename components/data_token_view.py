@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 MOST = 4000
 """Tokens drawn a side; of a longer row the rest is counted."""
+NAMES = {
+    "text": ("row", "strong"),
+    "prompt": ("prompt alone", "strong"),
+    "good": ("good answer", "chosen"),
+    "bad": ("bad answer", "rejected"),
+}
+"""A side's name on the page and its colour; chosen and rejected are called what they are."""
 NEWLINE = '<i class="nl">\N{RETURN SYMBOL}</i>\n'
 LEGEND = (
     '<div class="token-legend"><span><span class="tok tok-lit">trained</span></span>'
@@ -29,16 +36,18 @@ def token_view(views: Sequence[TokenView], max_length: int | None, about: str = 
 
 
 def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
-    lost = view.total - view.kept
+    lost, learns = view.total - view.kept, view.side != "prompt"
     limit = f"fits {thousands(max_length)}" if max_length else ""
-    name = "row" if view.side == "text" else view.side
+    name, style = NAMES.get(view.side, (view.side, view.side))
     facts = chips(
         [
-            (name, name if name in ("chosen", "rejected") else "strong"),
+            (name, style),
             plural(view.total, "token"),
             (
-                f"{thousands(view.trained)} trained ({view.percent:.0f} %)",
-                "" if view.trained else "danger",
+                f"{thousands(view.trained)} trained ({view.percent:.0f} %)"
+                if learns
+                else "nothing is learned from it: the answer follows",
+                "quiet" if not learns else "" if view.trained else "danger",
                 f"{view.percent:.2f} % of the {thousands(view.kept)} tokens that are kept",
             ),
             (f"{thousands(lost)} cut off", "warn") if lost else (limit, "good"),

@@ -12,19 +12,12 @@ import gradio as gr
 from components import data_token_view
 from components.common import QUIET, empty_state, guard, notice, progress_bar, sentence
 from components.data_looking import Looker, Updates
-from components.data_see import MASKS, See
+from components.data_see import MASKS, WHY_NOT, See
 from components.data_shelf import Shelf, Subject
 from components.work import Work
 from studio.models.templates import LENT
 
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
-TRAINED = ("language_modeling", "prompt_completion", "conversational", "preference")
-WHY_NOT = {
-    "prompt_only": "Prompts alone teach nothing: send them to Compare, or label answers to them.",
-    "unpaired_preference": "Rated answers are trained on by KTO; the token view draws rows for SFT "
-    "and pairs for DPO. Map their columns as prompt and completion to see them so.",
-    "comparison": "Two answers without a verdict: judge them on Label first, and train on that.",
-}
 
 
 class TokenHandlers:
@@ -65,11 +58,7 @@ class TokenHandlers:
         """The ways of masking that rows of a type can have."""
         mask = DEFAULT_MASK.get(type_, "all")
         choices = [choice for choice in MASKS if choice[1] in ("all", mask)]
-        return {
-            self.widgets.mask: gr.update(
-                choices=choices, value=mask, visible=len(choices) > 1 and type_ in TRAINED
-            )
-        }
+        return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
 
     def choose(
         self, chosen: dict[str, Any], model: str, template: str, max_length: float | None
@@ -95,12 +84,13 @@ class TokenHandlers:
             yield gr.skip()
             return
         type_ = self.shelf.rows(subject).type
-        if type_ not in TRAINED:
-            yield empty_state("No token view for these rows", WHY_NOT.get(type_, ""))
+        if type_ in WHY_NOT:
+            yield empty_state("No token view for these rows", WHY_NOT[type_])
             return
         row = self.looker.row(subject)
         if row is None:
-            yield empty_state("No row is shown", "Nothing matches the search or the filter.")
+            why = "Nothing matches the search or the filter, or no row could be made of it."
+            yield empty_state("No row is shown", why)
             return
         limit = int(max_length) if max_length else None
         work = Work(lambda _: self.render(row, type_, model, template, limit, mask))
@@ -144,7 +134,7 @@ class TokenHandlers:
 
 def masking(type_: str, mask: str) -> dict[str, Any]:
     """TRL's two switches for a choice of what to learn from."""
-    if type_ == "preference":
+    if type_ not in ("language_modeling", "prompt_completion", "conversational"):
         return {}
     return {
         "completion_only_loss": {"completion": True, "all": False}.get(mask),

@@ -95,9 +95,9 @@ def no_match(text: str) -> str:
     return empty_state("No such rows", "No row of this kind could be read. Choose another filter.")
 
 
-def row_filters(found: Inspection) -> list[tuple[str, str]]:
-    """(label with count, filter) choices for the rows of a source."""
-    kinds = sorted(found.problem_counts.items(), key=lambda pair: -pair[1])
+def row_filters(found: Inspection, counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """(label with count, filter) choices for the rows of a source and its problems by kind."""
+    kinds = sorted(counts.items(), key=lambda pair: -pair[1])
     return [
         (f"Good rows ({thousands(found.kept)})", "good"),
         (f"Every row ({thousands(found.rows)})", "all"),
@@ -159,10 +159,7 @@ def _problem_line(problem: Any) -> str:
     state = chips([("kept", "quiet") if kept else ("left out", "warn")])
     opens = ""
     if problem.row is not None:
-        opens = (
-            f' data-open="{problem.row}" data-file="{esc(problem.file)}" '
-            f'data-why="{esc(problem.message)}" tabindex="0"'
-        )
+        opens = f' data-open="{problem.row}" data-file="{esc(problem.file)}" tabindex="0"'
     return (
         f'<tr{opens}><td class="num" title="{esc(where)}">{row}</td>'
         f'<td class="kind">{esc(kind_words(problem.kind))}</td>'

@@ -7,7 +7,6 @@ are the field's own, and `only` decides when it is shown. No layout here, and no
 from __future__ import annotations
 
 import functools
-import shlex
 import types
 import typing
 from collections.abc import Mapping
@@ -15,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
-import yaml
 
 from studio.errors import ConfigError
-from studio.recipe import Recipe, presets
-from studio.training.defaults import defaults
+from studio.recipe import Recipe
+from studio.training.launching import WAYS
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 
@@ -37,12 +35,12 @@ GROUPS = {
     "adapter": "Adapter",
     "optimisation": "Optimisation",
     "memory": "Memory and precision",
+    "devices": "Several devices",
     "keeping": "Watching and keeping",
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
-_IMPLIED = {"load_in_4bit"}  # the method says it
-_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items())}
+_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items(), *WAYS.items())}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
 
@@ -73,7 +71,7 @@ class Knob:
 @functools.cache
 def knobs() -> dict[str, Knob]:
     """Every knob a person can set, by name, in the order of the recipe."""
-    return {name: _knob(name) for name in Recipe.model_fields if name not in _IMPLIED}
+    return {name: _knob(name) for name in Recipe.model_fields}
 
 
 def _knob(name: str) -> Knob:
@@ -244,121 +242,3 @@ def read(values: Mapping[str, Any]) -> Recipe:
 def written(recipe: Recipe) -> dict[str, Any]:
     """A recipe's values as the form's widgets hold them."""
     return {name: shown(knob, getattr(recipe, name)) for name, knob in knobs().items()}
-
-
-# ---- defaults that follow -----------------------------------------------------------------------
-
-Choice = tuple[str, str, str]  # objective, method, model
-
-
-@functools.cache
-def shipped() -> dict[str, Recipe]:
-    """The shipped recipes by slug, read once."""
-    return presets()
-
-
-def usual(choice: Choice) -> tuple[Recipe, str]:
-    """The customary recipe for an objective, a method and a model, and whose custom it is."""
-    objective, method, model = choice
-    near = [
-        (slug, recipe)
-        for slug, recipe in shipped().items()
-        if (recipe.objective, recipe.model_name_or_path) == (objective, model)
-    ]
-    for slug, recipe in near:
-        if recipe.method == method:
-            return recipe, f"as in the shipped recipe {slug}"
-    for slug, recipe in near:
-        if "full" not in (method, recipe.method):
-            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
-    name = f"{_NAMES.get(method, method)} {_NAMES.get(objective, objective)}"
-    plain = Recipe.defaults(objective, method, model_name_or_path=model)
-    return plain, f"usual for {name}"
-
-
-def follow(before: Choice, after: Choice) -> tuple[dict[str, Any], str]:
-    """What changes in the form when objective, method or model does, and a line that says so."""
-    if before == after:
-        return {}, ""
-    (old, _), (new, why) = usual(before), usual(after)
-    kept = {"name", "objective", "method", "model_name_or_path", "dataset_name", "start_from"}
-    changes, words = {}, []
-    for name, knob in knobs().items():
-        if name in kept or not knob.applies(after[0], after[1]):
-            continue
-        value = getattr(new, name)
-        if value == getattr(old, name) and knob.applies(before[0], before[1]):
-            continue
-        changes[name] = shown(knob, value)
-        if value != getattr(old, name):
-            words.append(f"{knob.label.lower()} {_said(knob, value)}")
-    about = _about(before, after)
-    if not words:
-        return changes, about
-    said = ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
-    reasons = (each.why for each in defaults(*after[:2]) if each.knob in changes)
-    reason = next(reasons, "") if why.startswith("usual") else ""  # else the recipe is the reason
-    told = f"{said[0].upper()}{said[1:]}: {why}."
-    return changes, " ".join(part for part in (about, told, _sentence(reason)) if part)
-
-
-def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}." if words else ""
-
-
-def _about(before: Choice, after: Choice) -> str:
-    """What the newly chosen objective or method is, in a line."""
-    told = []
-    if before[0] != after[0]:
-        row = OBJECTIVES[after[0]]
-        told.append(f"{row.label}: {row.help}")
-        if row.experimental:
-            told.append("It is one of TRL's experimental trainers.")
-    if before[1] != after[1]:
-        told.append(f"{METHODS[after[1]].label}: {METHODS[after[1]].help}")
-    return " ".join(told)
-
-
-def losses(objective: str, method: str, value: Any = None) -> Any:
-    """The update of the loss's widget: an objective's own losses, gone where there is but one."""
-    own = OBJECTIVES[objective].losses
-    visible = knobs()["loss_type"].applies(objective, method) and len(own) > 1
-    choices = list(own or knobs()["loss_type"].choices)
-    if value is None:
-        return gr.update(choices=choices, visible=visible)
-    return gr.update(choices=choices, visible=visible, value=list(value))
-
-
-def _said(knob: Knob, value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(shown(knob, value)) if value is not None else "automatic"
-
-
-# ---- the command --------------------------------------------------------------------------------
-
-
-def command(recipe: Recipe) -> str:
-    """The shell command that starts this very run: the nearest shipped recipe and what differs."""
-    plain = recipe.model_dump(mode="json")
-
-    def differences(other: Recipe) -> dict[str, Any]:
-        theirs = other.model_dump(mode="json")
-        return {name: value for name, value in plain.items() if value != theirs[name]}
-
-    candidates = {slug: differences(other) for slug, other in shipped().items()}
-    slug = min(candidates, key=lambda name: len(candidates[name]))
-    sets = [
-        f"--set {shlex.quote(f'{name}={_flat(name, value)}')}"
-        for name, value in candidates[slug].items()
-        if (name, value) != ("name", "")
-    ]
-    return " \\\n  ".join([f"python -m studio train {slug}", *sets])
-
-
-def _flat(name: str, value: Any) -> str:
-    if isinstance(value, list):
-        return parted(name).replace(", ", ",").join(str(part) for part in value)
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from components.common import duration_text, plural, thousands
 from components.shell import run_note, votes_note
 from studio.data.sources import sample_path
-from studio.errors import Cancelled, ModelError
-from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.preference import pairs_from_texts
+from studio.errors import ModelError
+from studio.generation.request import Column, Sampling
+from studio.preference.making import write_pairs
 from studio.recipe import presets
 
 if TYPE_CHECKING:
@@ -217,21 +217,7 @@ def make_pairs(studio: Studio, run: Run, walk: str, progress: Progress) -> Proje
     columns = tuple(
         Column(run.model, run.id, label=f"{run.name}, seed {s.seed}", sampling=s) for s in samplings
     )
-    generation = studio.generate(GenerationRequest(tuple(prompts), columns))
-    try:
-        while not generation.wait(0.25):
-            cells = [cell for column in generation.snapshot().answers for cell in column]
-            written = sum(1 for cell in cells if cell.ended)
-            progress(written, len(cells), "Writing answers")
-    except Cancelled:
-        generation.cancel()
-        raise
-    snapshot = generation.snapshot()
-    if snapshot.error:
-        raise ModelError(snapshot.error)
-    texts = [[answer.text for answer in column] for column in snapshot.answers]
-    sources = [_source(run, column) for column in columns]
-    items, _ = pairs_from_texts(prompts, texts[0], texts[1], sources[0], sources[1])
+    items, _ = write_pairs(studio, columns, prompts, samplings[0], progress)
     if len(items) < VOTES:
         raise ModelError(
             f"{run.name} gave the same answer twice to nearly every prompt, so there is nothing "
@@ -244,18 +230,6 @@ def make_pairs(studio: Studio, run: Run, walk: str, progress: Progress) -> Proje
     )
     studio.labels.add_items(project.id, items)
     return project
-
-
-def _source(run: Run, column: Column) -> dict[str, Any]:
-    sampling = column.sampling.model_dump() if column.sampling else {}
-    return {
-        "label": column.label,
-        "model": run.model,
-        "run": run.id,
-        "adapter": f"runs/{run.id}/adapter",
-        "sampling": sampling,
-        "seed": sampling.get("seed"),
-    }
 
 
 def train_on_votes(studio: Studio, sft: Run, dataset_id: str, walk: str) -> Run:

@@ -15,9 +15,11 @@ from typing import Any
 
 from components.common import sentence
 from components.label_people import Person, person
+from components.markdown import rendered
 from studio.errors import DataError
 from studio.preference import FORMATS, LabelStore, ShownItem, Standing, Vote, export_items
 from studio.preference.ballots import Ballot
+from studio.preference.items import RULING
 from studio.preference.report import report
 from studio.preference.winrate import tally
 
@@ -31,11 +33,18 @@ _HISTORY = 40
 _SNIPPET = 140
 
 
-def questions(labels: Callable[[], LabelStore]) -> list[Question]:
-    """The functions to hand to `gr.HTML(server_functions=...)`; `labels` gives the store."""
+def questions(
+    labels: Callable[[], LabelStore],
+    about: Callable[[str], Reply] = lambda project_id: {},
+) -> list[Question]:
+    """The functions to hand to `gr.HTML(server_functions=...)`.
+
+    `labels` gives the store; `about(project_id)` is told once a visit: whether more pairs are
+    being written, and how old the last safe copy is.
+    """
 
     def label_open(ask: Any) -> Reply:
-        return _answer(lambda: _open(labels(), _mapping(ask)))
+        return _answer(lambda: _open(labels(), _mapping(ask), about))
 
     def label_vote(ask: Any) -> Reply:
         return _answer(lambda: _vote(labels(), _mapping(ask)))
@@ -80,30 +89,33 @@ def _answer(work: Callable[[], Reply]) -> Reply:
 # ---- the questions ------------------------------------------------------------------------------
 
 
-def _open(store: LabelStore, ask: Ask) -> Reply:
+def _open(store: LabelStore, ask: Ask, about: Callable[[str], Reply]) -> Reply:
     project = store.get(_text(ask, "project", 40))
-    about = {"id": project.id, "name": project.name, "question": project.question}
-    about |= {"guidelines": project.guidelines}
-    about |= {"aspects": project.aspects, "reasons": project.reasons}
+    shown = {"id": project.id, "name": project.name, "question": project.question}
+    shown |= {"guidelines": project.guidelines and rendered(project.guidelines)}
+    shown |= {"aspects": project.aspects, "reasons": project.reasons}
     who = _who(ask)
     told = {"name": who.name, "owner": who.owner, "login": who.login}
-    return {"project": about, "person": told, **_standing(store.standing(project.id, who.name))}
+    standing = _standing(store.standing(project.id, who.name))
+    return {"project": shown, "person": told, **about(project.id), **standing}
 
 
 def _vote(store: LabelStore, ask: Ask) -> Reply:
-    project_id, annotator = _text(ask, "project", 40), _name(ask)
-    choice = _text(ask, "choice", 10)
+    project_id, who = _text(ask, "project", 40), _who(ask)
+    choice, turn = _text(ask, "choice", 10), _whole(ask, "turn") if "turn" in ask else 0
+    if turn == RULING:
+        who.must_own("settle a disagreement")
     if choice not in _CHOICES:
         raise DataError(f"A vote from the page is one of {', '.join(_CHOICES)}.")
     ballot = Ballot.checked(
-        annotator,
+        who.name,
         choice,
         _whole(ask, "strength"),
         _number(ask, "seconds"),
         _text(ask, "note", 4_000, required=False),
         _text(ask, "edited", 100_000, required=False),
         _text(ask, "key", 100),
-        _whole(ask, "turn") if "turn" in ask else 0,
+        turn,
         _names(ask, "reasons", list),
         _names(ask, "aspects", dict),
     )
@@ -182,6 +194,11 @@ def _item(shown: ShownItem) -> Reply:
         "left": shown.left,
         "right": shown.right,
         "turn": shown.turn,
+        "html": {
+            "prompt": [rendered(turn["content"]) for turn in shown.prompt],
+            "left": rendered(shown.left),
+            "right": rendered(shown.right),
+        },
     }
 
 

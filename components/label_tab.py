@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context, get_render_context
 
-from components import label_new
+from components import label_new, label_rounds
 from components.common import QUIET, Shell, guard, plural
 from components.label_people import Person, hub_login, person
 from components.label_server import questions
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
+from studio.preference.rounds import votes_dataset
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -73,12 +74,13 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         {},
         html_template='<div class="lab"></div>',
         js_on_load=_ON_LOAD,
-        server_functions=questions(lambda: studio.labels),
+        server_functions=questions(lambda: studio.labels, lambda project: _about(studio, project)),
         apply_default_css=False,
         elem_id="label-panel",
     )
     train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
-    new = label_new.build()
+    new = label_new.build(studio)
+    label_rounds.build(studio, project)
 
     blocks = Context.root_block
     if blocks is not None:  # in the browser: an answer from the server could undo what was typed
@@ -166,6 +168,14 @@ def _welcome() -> Person:
         return Person("", owner=False, login=True)
 
 
+def _about(studio: Studio, project_id: str) -> dict[str, Any]:
+    """What a visit is told beside the pairs: whether more are being written."""
+    plan = studio.pairs.plan(project_id)
+    if plan is None or plan.done:
+        return {}
+    return {"coming": {"left": len(plan.prompts) - plan.written, "error": plan.error}}
+
+
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:
     seat = {"name": (name or "").strip() or "me", "project": project_id}
     return _seated(project_id, name), seat, gr.Button(visible=False)
@@ -198,24 +208,7 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
     if not project_id:
         raise DataError("No labelling project is chosen; choose one in Label first.")
     person().must_own("make a dataset of a project's votes")
-    project = studio.labels.get(project_id)
-    export = studio.labels.export(project.id, "dpo")
-    if not export.rows:
-        raise DataError(
-            f"{project.name} has no pair to train on yet: judge at least one better than the other."
-        )
-    provenance = {
-        "made_by": "labels",
-        "project": project.id,
-        "project_name": project.name,
-        "project_provenance": project.provenance,
-        "votes": export.summary.as_dict(),
-        "run": source_run(studio.labels.judged(project.id)),
-    }
-    made = studio.datasets.from_rows(
-        export.rows, type=export.type, name=f"{project.name} votes", provenance=provenance
-    )
-    return made.id
+    return votes_dataset(studio, project_id).id
 
 
 def start_from(studio: Studio, project_id: str) -> str | None:

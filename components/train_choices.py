@@ -131,6 +131,15 @@ def run_label(run: Any) -> str:
     return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
 
 
+def device(studio: Studio) -> str:
+    """`cuda`, `mps` or `cpu`, once the libraries are there to tell; empty before."""
+    if not studio.worker.ready:
+        return ""
+    from studio.hardware import detected
+
+    return detected().device
+
+
 def signature(studio: Studio) -> tuple[Any, ...]:
     """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
     return (

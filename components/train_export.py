@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from studio import Studio
 
 _LINK = "train-export-file"
-_FORMS = (("recipe", "Recipe"), ("trl", "TRL YAML"), ("script", "Python script"))
+_FORMS = (
+    ("recipe", "Recipe"),
+    ("trl", "TRL YAML"),
+    ("script", "Python script"),
+    ("job", "Hosted job"),
+)
 
 
 class Exports:
@@ -55,7 +60,7 @@ class Exports:
 
 
 def write(studio: Studio, run_id: str, to: str) -> Path:
-    """A run as one file under the workspace's exports: `recipe` is YAML, the others a zip."""
+    """A run as one file under the workspace's exports: YAML, a job's script, or a zip."""
     run = studio.runs.get(run_id)
     out = studio.workspace.exports / f"{run.id}-{to}"
     if to == "recipe":
@@ -63,7 +68,9 @@ def write(studio: Studio, run_id: str, to: str) -> Path:
     from studio.training.export import export
 
     shutil.rmtree(out, ignore_errors=True)
-    export(run, studio.runs, studio.datasets, to, out)
+    files = export(run, studio.runs, studio.datasets, to, out)
+    if to == "job":
+        return files[0]
     archive = shutil.make_archive(str(out), "zip", out)
     shutil.rmtree(out)
     return Path(archive)

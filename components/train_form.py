@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form, train_choices
+from components import form, form_follow, train_choices
 from components.common import QUIET, Shell, guard, notice
 from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
+from components.form_follow import Choice
 from components.train_recipe import RecipeTexts
 from components.train_sweep import SweepFold
 from studio.errors import StudioError
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-_FIRST: form.Choice = ("sft", "lora", POCKET)
+LEADING = ("objective", "method", "model_name_or_path")
+"""The knobs that others follow."""
+_FIRST: Choice = ("sft", "lora", POCKET)
 
 
 class RecipeForm:
@@ -42,7 +45,7 @@ class RecipeForm:
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
-        recipe, _ = form.usual(_FIRST)
+        recipe, _ = form_follow.usual(_FIRST)
         with gr.Column(elem_classes="settle", elem_id="train-form"):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
@@ -120,7 +123,7 @@ class RecipeForm:
     def bind(self) -> None:
         """Bind the handlers; call once everything is laid out."""
         fields = set(self.fields.values())
-        leading = [self.fields[name] for name in ("objective", "method", "model_name_or_path")]
+        leading = [self.fields[name] for name in LEADING]
         everything = [*self.fields.values(), self.settled, self.note]
         gr.on(
             [widget.input for widget in leading],
@@ -136,8 +139,8 @@ class RecipeForm:
         self.restated.change(
             guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET
         )
-        self.texts.bind(fields, self._recipe, self.filled, everything, self.trouble)
-        self.sweep.bind(fields, self._recipe, self.started)
+        self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
+        self.sweep.bind(fields, self.recipe, self.started)
         self.fit.click(
             guard(self.use_what_fits), fields,
             [*everything, self.trouble], **QUIET,
@@ -151,31 +154,32 @@ class RecipeForm:
             guard(self.freshen), inputs, lists, queue=False, trigger_mode="multiple", **QUIET
         )
 
-    def _values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        """What stands in every widget, by knob."""
         values = {name: data[widget] for name, widget in self.fields.items()}
         values["start_from"] = values["start_from"] or None
         return values
 
-    def _recipe(self, data: Mapping[Any, Any]) -> Recipe:
+    def recipe(self, data: Mapping[Any, Any]) -> Recipe:
         """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
-        return form.read(self._values(data))
+        return form.read(self.values(data))
 
     # ---- handlers -------------------------------------------------------------------------------
 
     def follow(self, data: Mapping[Any, Any]) -> Updates:
         """Objective, method or model changed: the defaults and what applies change with it."""
-        values = self._values(data)
+        values = self.values(data)
         return self._turned(values, data[self.settled])
 
-    def _turned(self, values: dict[str, Any], before: form.Choice) -> Updates:
+    def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
         after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
-        changes, note = form.follow(before, after)
+        changes, note = form_follow.follow(before, after, train_choices.device(self.studio))
         updates: Updates = self._visible(after)
         for name, value in changes.items():
             updates[self.fields[name]] = gr.update(value=value, visible=True)
         if "loss_type" in changes:
             value = changes["loss_type"]
-            updates[self.fields["loss_type"]] = form.losses(*after[:2], value=value)
+            updates[self.fields["loss_type"]] = form_follow.losses(*after[:2], value=value)
         start, note = self._start_from(values, before, after, note)
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
@@ -183,15 +187,19 @@ class RecipeForm:
             updates[self.fields["name"]] = ""
         return updates | {self.settled: after, self.note: notice("info", note)}
 
-    def _visible(self, choice: form.Choice) -> Updates:
+    def _visible(self, choice: Choice) -> Updates:
         return {
             self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
             for name, knob in knobs().items()
             if knob.sometimes
-        } | {self.fields["loss_type"]: form.losses(*choice[:2])}
+        } | {self.fields["loss_type"]: form_follow.losses(*choice[:2])}
 
     def _start_from(
-        self, values: dict[str, Any], before: form.Choice, after: form.Choice, note: str
+        self,
+        values: dict[str, Any],
+        before: Choice,
+        after: Choice,
+        note: str,
     ) -> tuple[Any, str]:
         """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
         offered = train_choices.start_choices(self.studio, after[2], after[1])
@@ -222,7 +230,7 @@ class RecipeForm:
             visible = knobs()[name].applies(choice[0], choice[1])
             if name != "loss_type":
                 updates[self.fields[name]] = gr.update(value=value, visible=visible)
-        updates[self.fields["loss_type"]] = form.losses(*choice[:2], value=recipe.loss_type)
+        updates[self.fields["loss_type"]] = form_follow.losses(*choice[:2], value=recipe.loss_type)
         offered = train_choices.start_choices(self.studio, choice[2], choice[1])
         updates[self.fields["start_from"]] = gr.update(
             choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
@@ -233,12 +241,34 @@ class RecipeForm:
         )
         return updates | {self.settled: choice, self.note: notice("info", note)}
 
+    def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
+        """Some knobs set, the others left; a knob that was typed in since it was asked stays."""
+        values, before = self.values(data), wanted["before"]
+        knob_values = {
+            name: form.shown(knobs()[name], value)
+            for name, value in wanted["changes"].items()
+            if name in values and values[name] == before[name]
+        }
+        leading = {name: knob_values[name] for name in LEADING if name in knob_values}
+        updates = self._turned(values | leading, data[self.settled]) if leading else {}
+        after = tuple((values | knob_values)[name] for name in LEADING)
+        for name, value in knob_values.items():
+            shown = knobs()[name].applies(*after[:2])
+            updates[self.fields[name]] = gr.update(value=value, visible=shown)
+        if "dataset_name" in knob_values:
+            offered = train_choices.dataset_choices(self.studio, after[0])
+            value = train_choices.dataset_value(self.studio, knob_values["dataset_name"])
+            updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
+        labels = [knobs()[name].label.lower() for name in knob_values]
+        note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
+        return updates | ({self.note: notice("info", note)} if note else {})
+
     def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
         """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
         from studio.training.fitting import best_fit
 
         try:
-            recipe = self._recipe(data)
+            recipe = self.recipe(data)
             fit = best_fit(recipe, train_choices.known_rows(self.studio, recipe.dataset_name))
         except StudioError as error:
             return {self.trouble: train_choices.trouble_html(error)}
@@ -253,7 +283,7 @@ class RecipeForm:
 
     def restate(self, data: Mapping[Any, Any]) -> Updates:
         """The YAML, the command and the button say what the form says."""
-        values = self._values(data)
+        values = self.values(data)
         label = train_choices.start_label(self.studio, values["dataset_name"])
         try:
             recipe = form.read(values)
@@ -262,7 +292,7 @@ class RecipeForm:
         text = recipe.to_yaml()
         return {
             self.texts.yaml: text,
-            self.texts.command: form.command(recipe),
+            self.texts.command: form_follow.command(recipe),
             self.start: gr.update(value=label),
             self.trouble: "",
             self.restated: (text, data[self.seen]),
@@ -271,7 +301,7 @@ class RecipeForm:
     def estimate(self, data: Mapping[Any, Any]) -> str:
         """What the run will take, on one line."""
         try:
-            recipe = form.read(self._values(data))
+            recipe = form.read(self.values(data))
         except StudioError:
             return train_choices.line_html("")  # restate says what is wrong
         return train_choices.estimate_line(self.studio, recipe)
@@ -281,12 +311,11 @@ class RecipeForm:
 
         It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
         """
-        leading = ("objective", "method", "model_name_or_path")
-        chosen = (data[self.fields[name]] for name in leading)
+        chosen = (data[self.fields[name]] for name in LEADING)
         now = (*train_choices.signature(self.studio), *chosen)
         if now == data[self.seen]:
             return gr.skip()
-        values = self._values(data)
+        values = self.values(data)
         offered = train_choices.start_choices(
             self.studio, values["model_name_or_path"], values["method"]
         )
@@ -303,7 +332,7 @@ class RecipeForm:
 
     def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
         """Queue the run; what is wrong is said beside the button."""
-        values = self._values(data)
+        values = self.values(data)
         label = train_choices.start_label(self.studio, values["dataset_name"])
         yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}
         updates: Updates = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form
+from components import form_follow
 from components.common import QUIET, guard, notice, sentence
 from components.train_choices import trouble_html
 from studio.errors import ConfigError, StudioError
@@ -47,7 +47,7 @@ class RecipeTexts:
             )
             self.take = gr.Button("Download", elem_id="train-download", **small)
         self.command = gr.Textbox(
-            form.command(recipe), lines=2, max_lines=10, label="The same in a shell",
+            form_follow.command(recipe), lines=2, max_lines=10, label="The same in a shell",
             elem_classes="mono", elem_id="train-command", interactive=False, buttons=["copy"],
         )  # fmt: skip
         with gr.Row(elem_classes="texts"):
@@ -60,7 +60,7 @@ class RecipeTexts:
 
     def _choices(self) -> list[tuple[str, str]]:
         own = [(f"{slug} \N{MIDDLE DOT} yours", slug) for slug in self.shelf.slugs()]
-        return [*own, *((slug, slug) for slug in form.shipped())]
+        return [*own, *((slug, slug) for slug in form_follow.shipped())]
 
     def bind(
         self, values: set[Any], read: Callable[[Any], Recipe],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api
 
-from components import form
+from components import form_follow, train_choices
 from components.common import QUIET, Shell, guard
 from components.train_form import RecipeForm, Updates
 from components.train_watch import Watch
@@ -38,6 +38,8 @@ class TrainHandles:
     """The id of the run in view; empty while there is none."""
     recipe: gr.Textbox
     """The form's recipe as YAML, always current."""
+    form: RecipeForm
+    """The form's widgets by knob, and what they come to."""
     compare: gr.Button
     """Pressed to compare the run in view (`viewing`) with its base; there once it left weights."""
 
@@ -61,6 +63,14 @@ def ask(
     return {**wanted, "asked": time.monotonic()}
 
 
+def change(knobs: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for `TrainHandles.opening` that sets some knobs and leaves the others as they are.
+
+    `before` are the form's values when this was asked: a knob typed in since is left alone.
+    """
+    return {"changes": dict(knobs), "before": dict(before), "asked": time.monotonic()}
+
+
 def build(studio: Studio, shell: Shell) -> TrainHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
     left, right = RecipeForm(studio, shell), Watch(studio, shell)
@@ -77,6 +87,8 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
 
     def fill(data: Mapping[Any, Any]) -> Any:
         wanted = data[opening] or {}
+        if wanted.get("changes"):
+            return left.changed(data, wanted) or gr.skip()
         asked = ("dataset", "objective", "start_from", "model", "knobs")
         if not any(wanted.get(key) for key in asked):
             return gr.skip()
@@ -92,11 +104,11 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
 
     everything = [*left.fields.values(), left.settled, left.note]
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
-    opening.change(guard(fill), {opening}, everything, **QUIET)
+    opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
     _endpoints(studio)
     return TrainHandles(
-        opening, left.start, left.started, right.viewing, left.texts.yaml, right.compare
+        opening, left.start, left.started, right.viewing, left.texts.yaml, left, right.compare
     )
 
 
@@ -117,7 +129,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     objective, model = objective or "sft", model or "pocket"
     method = parent.method if parent and parent.method != "full" else "lora"
     method = changes.get("method") or method
-    recipe, why = form.usual((objective, method, model))
+    recipe, why = form_follow.usual((objective, method, model), train_choices.device(studio))
     changes["name"] = ""
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import compare_tab, data_tab, guide, shell, train_tab
+from components import calculator_page, compare_tab, data_tab, guide, shell, train_tab
+from components.agreeing import Agreement
 from components.common import QUIET, Shell, guard
 from components.work import Work
 from studio.recipe import Recipe
@@ -59,16 +60,30 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     def judge(project_id: str | None) -> tuple[Any, Any]:
         return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
 
-    def use_in_training(wanted: Any) -> tuple[Any, Any]:
-        return train_tab.ask(knobs=calculator.current_choices(wanted)), place.go("train")
-
     def count_recipe(text: str) -> Any:
-        return calculator.fill(Recipe.from_yaml(text))
+        return calculator_page.ask(calculator_page.settings_of(Recipe.from_yaml(text)))
 
+    def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
+        knobs = calculator.current_choices(data[calculator.wanted])
+        return train_tab.change(knobs, train.form.values(data)), place.go("train")
+
+    def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
+        wanted = event._data or {}
+        run = place.studio.runs.get(str(wanted.get("run")))
+        if wanted.get("do") == "compare":
+            return gr.skip(), *compare_run(run.id)
+        asked = train_tab.ask(start_from=run.id)
+        return asked, gr.skip(), place.go("train")
+
+    built["models"].panel.click(
+        guard(go_on), None, [train.opening, compare.opening, place.tabs], **QUIET
+    )
     calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
-        guard(use_in_training), calculator.wanted, [train.opening, place.tabs], **QUIET
-    )
+        guard(use_in_training), {calculator.wanted, *train.form.fields.values()},
+        [train.opening, place.tabs], **QUIET,
+    )  # fmt: skip
+    Agreement(calculator, train).bind(place)
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
     compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
     data.train.click(

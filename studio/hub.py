@@ -1,10 +1,31 @@
-"""The Hub, from the outside: can it be reached at all? Its client retries for half a minute."""
+"""The Hub, from the outside: can it be reached at all, what goes up, what comes down.
+
+Its own client does the work; a token comes from the environment or the Hub login, and is kept
+nowhere.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import shutil
 import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from studio.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_HIDDEN = (".", "__pycache__")  # beginnings of names that never go up
+_NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "README.md")
+"""Files of a model that are fetched: never a pickle, never code."""
 
 
 def reachable(timeout: float = 4.0) -> bool:
@@ -25,3 +46,127 @@ def reachable(timeout: float = 4.0) -> bool:
     except OSError:
         return False
     return True
+
+
+def check_name(repo: str, kind: str = "model") -> str:
+    """`repo` itself where it reads owner/name; else a `ConfigError`."""
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise ConfigError(f'"{repo}" is no name for a {kind} on the Hub; it reads owner/name.')
+    return repo
+
+
+@contextlib.contextmanager
+def sentences(repo: str, doing: str, kind: str = "model") -> Iterator[None]:
+    """Turn what the Hub's client raises into one sentence; `doing` is write or read."""
+    wrong = DataError if kind == "dataset" else ModelError
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except HfHubHTTPError as error:
+        raise _explained(error, repo, doing, wrong) from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError) as error:
+        done = "pushed" if doing == "write" else "fetched"
+        raise wrong(
+            f"The Hub cannot be reached, or the connection broke off, so {repo} was not {done}. "
+            "What is there already is not sent again: try once more when you are connected."
+        ) from error
+
+
+def _explained(error: Any, repo: str, doing: str, wrong: type[StudioError]) -> StudioError:
+    status = error.response.status_code if error.response is not None else 0
+    if status in (401, 403):
+        return ConfigError(
+            f"The Hub refused to {doing} {repo}: give a token that may {doing} there (HF_TOKEN)."
+        )
+    if status == 404:
+        return wrong(
+            f"The Hub has no {repo} (or no such revision), or it is private and the token may not "
+            "see it; check the name, or set HF_TOKEN."
+        )
+    if status == 429:
+        return wrong(f"The Hub asks for patience with {repo} (429): try again in a minute.")
+    first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return wrong(f"The Hub answered {status} for {repo}, which is its own fault: {first}")
+
+
+def preview(folder: Path) -> list[tuple[str, int]]:
+    """(name, bytes) of exactly the files that a push of a folder sends."""
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(_HIDDEN) for part in path.relative_to(folder).parts)
+    ]
+    if not files:
+        raise ConfigError(f"{folder} holds no files to push.")
+    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+
+
+def push(
+    folder: Path, repo: str, *, private: bool = True, kind: str = "model",
+    token: str | None = None, message: str = "",
+) -> str:  # fmt: skip
+    """Send a folder's `preview` to `owner/name`, made private unless said otherwise; its address.
+
+    Sent again after a break, what the Hub has already is not sent a second time.
+    """
+    from huggingface_hub import HfApi
+
+    check_name(repo, kind)
+    names = [name for name, _ in preview(folder)]
+    api = HfApi(token=token)
+    with sentences(repo, "write", kind):
+        api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo, repo_type=kind, folder_path=folder, allow_patterns=names,
+            commit_message=message or f"Upload {folder.name}",
+        )  # fmt: skip
+    where = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
+    return str(getattr(commit, "repo_url", None) or where)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model that was fetched: where it lies, and the revision it is pinned to."""
+
+    repo: str
+    revision: str
+    folder: Path
+    bytes: int
+
+
+def pull(
+    repo: str, revision: str = "main", told: Callable[[int, int | None, str], None] | None = None
+) -> Pulled:
+    """Fetch a model's files (no pickles, no code) into the Hub's cache, at one pinned revision."""
+    from huggingface_hub import HfApi, constants, hf_hub_download
+
+    check_name(repo)
+    with sentences(repo, "read"):
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True)
+        found = [(one.rfilename, one.size or 0) for one in info.siblings or []]
+        files = [one for one in found if any(Path(one[0]).match(kind) for kind in _NEEDED)]
+        total = sum(size for _, size in files)
+        _check_room(repo, total, Path(constants.HF_HUB_CACHE))
+        if not files or info.sha is None:
+            raise ModelError(f"{repo} holds no safetensors, GGUF or JSON that could be used.")
+        done, path = 0, ""
+        for name, size in files:
+            if told:
+                told(done, total, name)
+            path = hf_hub_download(repo, name, revision=info.sha)
+            done += size
+    folder = Path(path.removesuffix(files[-1][0]))
+    return Pulled(repo, info.sha, folder, total)
+
+
+def _check_room(repo: str, total: int, cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache).free
+    if free < total + (256 << 20):
+        raise WorkspaceError(
+            f"{repo} takes {total / 1e9:.1f} GB and {cache} has {free / 1e9:.1f} GB free. Make "
+            "room, or set HF_HOME to a larger disk."
+        )

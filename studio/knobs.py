@@ -2,7 +2,7 @@
 
 The form in the page, the YAML and the shell's `--set` are all made from these fields
 (see `studio.recipe`). A knob of a method (group `adapter`) applies where `studio.training.methods`
-lists it; `only` names the objectives that another knob is for, or `quantized`.
+lists it; `only` names the objectives that another knob is for, or a key of `QUANTIZATION`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ OptimName = Literal[
     "paged_lion_8bit", "ademamix", "ademamix_8bit", "paged_ademamix_32bit", "paged_ademamix_8bit",
     "sgd", "adagrad", "rmsprop", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit",
 ]  # fmt: skip
+LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "zero2", "zero3"]
 SchedulerName = Literal[
     "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial",
     "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay",
 ]  # fmt: skip
+
+QUANTIZATION = {"quantized": ("always",), "quantizable": ("may",), "either": ("always", "may")}
+"""What `only` says of a base held in few bits -> `Method.quantized` of the methods it is for."""
 
 
 def _knob(
@@ -248,9 +252,10 @@ class Knobs(BaseModel):
         "auto", "Of the loaded weights; auto takes bfloat16 where the GPU has it, float32 on a "
         "CPU.", "memory", "Number format")
     load_in_4bit: bool = _knob(
-        False, "Hold the base in 4 bits (QLoRA).", "memory", None, "quantized")
+        False, "Hold the base in 4 bits, as QLoRA does by itself.", "memory", "4-bit base",
+        "quantizable")
     load_in_8bit: bool = _knob(
-        False, "Hold the base in 8 bits instead of 4.", "memory", "8-bit base", "quantized")
+        False, "Hold the base in 8 bits instead of 4.", "memory", "8-bit base", "either")
     bnb_4bit_quant_type: Literal["nf4", "fp4"] = _knob(
         "nf4", "The 4-bit number format.", "memory", "4-bit format", "quantized")
     use_bnb_nested_quant: bool = _knob(
@@ -261,6 +266,14 @@ class Knobs(BaseModel):
         "memory")
     attn_implementation: str | None = _knob(
         None, "Attention kernel by transformers' name.", "memory", "Attention kernel")
+
+    # --- several devices
+    accelerate_config: LaunchName = _knob(
+        "single", "How the run is launched: one process, or several by a file of "
+        "presets/accelerate. A step's rows are divided among them.", "devices", "Launch")
+    num_processes: int | None = _knob(
+        None, "How many processes; empty: one a GPU, or two on the CPU.",
+        "devices", "Processes", ge=2, le=64)
 
     # --- watching and keeping
     logging_steps: int = _knob(

@@ -2,7 +2,8 @@
 
 A recipe reads and writes flat YAML. Names that TRL's configs and `ModelConfig` know are used as
 there, and PEFT's for what only PEFT knows; ours are `name`, `objective`, `method`, `start_from`,
-`start_as`, `sample_steps` and `num_trainable_layers`. What is left out takes the defaults of its
+`start_as`, `sample_steps` and `num_trainable_layers`; `accelerate_config` and `num_processes` are
+those of TRL's command line. What is left out takes the defaults of its
 objective and method. Unknown keys are refused with the nearest right name.
 The form in the page, the command line and the files are three views of this one class.
 """
@@ -17,9 +18,8 @@ import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
 from studio.errors import ConfigError, did_you_mean
-from studio.knobs import Knobs, LossType, Method, Objective
-from studio.training import methods, objectives
-from studio.training import reinforcement as rl
+from studio.knobs import QUANTIZATION, Knobs, LossType, Method, Objective
+from studio.training import launching, methods, objectives, reinforcement
 from studio.training.defaults import usual
 from studio.training.objectives import OBJECTIVES
 
@@ -76,8 +76,9 @@ class Recipe(Knobs):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for reason in (*methods.refusals(self), *objectives.refusals(self), *rl.refusals(self)):
-            raise ValueError(reason)
+        for judge in (methods, objectives, launching, reinforcement):
+            for reason in judge.refusals(self):
+                raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:
             raise ValueError(
                 "early_stopping_patience waits for a better checkpoint; set "
@@ -107,8 +108,8 @@ class Recipe(Knobs):
         extra = cast(dict[str, Any], cls.model_fields[knob].json_schema_extra)
         if extra["group"] == "adapter":
             return methods.knob_applies(knob, method)
-        if extra["only"] == "quantized":
-            return method in methods.QUANTIZED
+        if extra["only"] in QUANTIZATION:
+            return methods.METHODS[method].quantized in QUANTIZATION[extra["only"]]
         return extra["only"] is None or objective in extra["only"].split()
 
     # --- in and out

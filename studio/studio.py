@@ -12,15 +12,19 @@ from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
+from studio.exports import Exporting, ExportRequest
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
+from studio.library import Library
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
+from studio.preference.making import PairMaker
+from studio.preference.rounds import learned_from
 from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
 from studio.training.reinforcement import check_rewards, settled
-from studio.training.rows import check_fit, parent_adapter
+from studio.training.rows import check_fit, check_trackers, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.worker import Future, Worker
 from studio.workspace import Workspace
@@ -56,6 +60,7 @@ class Studio:
         self.datasets = DatasetStore(self.workspace)
         self.runs = RunStore(self.workspace)
         self.worker = Worker(self.workspace, self.datasets, self.runs)
+        self.pairs = PairMaker(self)
         self._tokenizers: dict[str, Any] = {}
 
     @functools.cached_property
@@ -63,19 +68,26 @@ class Studio:
         """Labelling projects and votes."""
         return LabelStore(self.workspace.votes_url)
 
+    @functools.cached_property
+    def library(self) -> Library:
+        """Bases, runs and exports with what they came from, what they hold and what needs them."""
+        return Library(self.workspace, self.runs, self.datasets)
+
     # --- life
 
     def warm_up(self) -> None:
-        """Load the heavy libraries behind the page, and take up runs left in the queue."""
+        """Load the heavy libraries behind the page, and take up runs and pairs left undone."""
         self.worker.start()
         self.runs.empty_trash()
         waiting = [run for run in self.runs.list() if run.state == "queued"]
         for run in sorted(waiting, key=lambda run: run.place or run.created):
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
+        self.pairs.start()
 
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
+        self.pairs.close()
         self.worker.close()
 
     def hardware(self) -> Hardware:
@@ -123,6 +135,7 @@ class Studio:
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
         recipe = check_rewards(recipe, self.runs)
+        check_trackers(recipe)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path
@@ -130,6 +143,8 @@ class Studio:
             parent_adapter(recipe, self.runs)
         run = self.runs.create(recipe, provenance)
         data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
+        if votes := learned_from(dataset):
+            data |= {"votes": votes}
         run = self.runs.update(run.id, data=data | {"rows": dict(dataset.rows)})
         self.worker.enqueue(run.id)
         return self.runs.get(run.id)
@@ -210,6 +225,22 @@ class Studio:
             return mix.grade(prompts, answers, known or [{}] * len(answers))
 
         return self.worker.submit(work)
+
+    def export(self, request: ExportRequest) -> Exporting:
+        """Start writing a run's result for use elsewhere; returns a live handle at once.
+
+        Its `result` is the export's record, there once the export is proven and in its place.
+        """
+        self.runs.get(request.run)
+        exporting = Exporting(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.exports.make import make
+
+            exporting.run(lambda: make(exporting, self.runs, self.datasets))
+
+        self.worker.submit(work)
+        return exporting
 
     def read_answer(
         self, columns: Sequence[Column], prompt: list[Message] | str,

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also as a script
+
+from tests import debian
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic")
@@ -26,25 +30,10 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def install() -> str | None:
-    """Debian's package, where we are root or may become it without a password."""
-    if shutil.which("apt-get") is None:
-        return None
-    if os.geteuid() == 0:
-        prefix: list[str] = []
-    elif shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"]).returncode == 0:
-        prefix = ["sudo", "-n"]
-    else:
-        return None
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends"]):
-        packages = ["chromium", "fonts-dejavu-core"] if command[0] == "install" else []
-        subprocess.run([*prefix, "apt-get", *command, *packages], env=environment, check=False)
-    return find()
-
-
 def main(arguments: list[str]) -> int:
-    path = find() or (install() if "--install" in arguments else None)
+    if find() is None and "--install" in arguments:
+        debian.install("chromium", "fonts-dejavu-core")
+    path = find()
     if path is None:
         sys.stderr.write(ADVICE + "\n")
         return 1

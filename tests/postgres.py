@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also as a script
+
+from tests import debian
 
 ADVICE = (
     "PostgreSQL is not here, so its half of the vote store's tests is skipped. "
@@ -29,25 +34,6 @@ def find() -> Path | None:
     return next((at for at in candidates if (at / "initdb").is_file()), None)
 
 
-def install() -> Path | None:
-    """Debian's package, where we are root or may become it without a password."""
-    if shutil.which("apt-get") is None:
-        return None
-    if os.geteuid() == 0:
-        prefix: list[str] = []
-    elif shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"]).returncode == 0:
-        prefix = ["sudo", "-n"]
-    else:
-        return None
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (
-        ["update", "-q"],
-        ["install", "-q", "-y", "--no-install-recommends", "postgresql"],
-    ):
-        subprocess.run([*prefix, "apt-get", *words], env=environment, check=False)
-    return find()
-
-
 def _unprivileged() -> list[str]:
     """PostgreSQL refuses to run as root: then it runs as the user that its package made."""
     return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -57,7 +43,9 @@ def _unprivileged() -> list[str]:
 def running(durable: bool = False) -> Iterator[str]:
     """An empty server; gives its SQLAlchemy URL and takes everything away again.
 
-    `durable` keeps fsync on, for tests of what survives.
+    It goes with this process even where that is killed: a shell waits for the end of a pipe that
+    only this process holds, then stops the server and removes its folder. `durable` keeps fsync on,
+    for tests of what survives.
     """
     binaries = find()
     if binaries is None:
@@ -67,30 +55,33 @@ def running(durable: bool = False) -> Iterator[str]:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     data, run = folder / "data", _unprivileged()
-
-    def call(*words: str) -> None:
-        subprocess.run(
-            [*run, *words], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
-        )
-
     settings = f"-c listen_addresses='' -c unix_socket_directories={folder}"
     if not durable:
         settings += " -c fsync=off -c full_page_writes=off"
-    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    control = [*run, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    stop = f"read -r _; {shlex.join([*control, '-m', 'immediate', 'stop'])}; rm -rf {folder}"
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    guard = subprocess.Popen(
+        ["sh", "-c", stop], stdin=subprocess.PIPE, start_new_session=True, **quiet
+    )
     try:
-        call(str(binaries / "initdb"), "-D", str(data), "-U", "studio", "-A", "trust", "-N",
-             "-E", "UTF8", "--no-locale")  # fmt: skip
-        call(*control, "-l", str(folder / "log"), "-o", settings, "start")
-        try:
-            yield f"postgresql+psycopg://studio@/postgres?host={folder}"
-        finally:
-            call(*control, "-m", "immediate", "stop")
+        for words in (
+            [*run, str(binaries / "initdb"), "-D", str(data), "-U", "studio", "-A", "trust", "-N",
+             "-E", "UTF8", "--no-locale"],
+            [*control, "-l", str(folder / "log"), "-o", settings, "start"],
+        ):  # fmt: skip
+            subprocess.run(words, check=True, timeout=60, **quiet)
+        yield f"postgresql+psycopg://studio@/postgres?host={folder}"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        assert guard.stdin is not None
+        guard.stdin.close()
+        guard.wait(60)
 
 
 def main(arguments: list[str]) -> int:
-    found = find() or (install() if "--install" in arguments else None)
+    if find() is None and "--install" in arguments:
+        debian.install("postgresql")
+    found = find()
     sys.stdout.write(f"PostgreSQL: {found}\n" if found else f"{ADVICE}\n")
     return 0
 

@@ -1,13 +1,14 @@
 /* Label: what the judging panel does. `studioLabel(element, server, hooks)` is called by the component
    when it appears; `server` holds the functions of components/label_server.py. */
 window.studioLabel = (element, server, hooks) => {
-  const {make, button, wait, newKey, count, verdictText, turns, prose, frame, mark, choices, typing,
+  const {make, button, wait, newKey, count, verdictText, turns, rich, frame, mark, choices, typing,
     KEYS} = window.studioLabelParts;
   const {reveal, save} = window.studioLabelResults;
   const root = element.querySelector(".lab");
+  const RULING = 2;  // studio.preference.items
   const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
     edit: null, revising: null, revealed: false, flying: 0, sent: 0, opened: 0,
-    waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, marked: false, reasons: new Set(), aspects: {}};
+    waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, coming: null, marked: false, reasons: new Set(), aspects: {}};
 
   /* ---- asking the server ------------------------------------------------------------------------ */
   const seatNow = () => ({project: state.project?.id, annotator: state.annotator});
@@ -44,9 +45,9 @@ window.studioLabel = (element, server, hooks) => {
     part.work.hidden = !item;
     part.rest.hidden = !!item;
     if (!item) return;
-    part.prompt.replaceChildren(...turns(item.prompt));
+    part.prompt.replaceChildren(...turns(item));
     for (const side of ["left", "right"]) {
-      part[side].replaceChildren(prose(item[side]));
+      part[side].replaceChildren(rich(item.html[side]));
       part[side].scrollTop = 0;
     }
     part.prompt.scrollTop = part.prompt.scrollHeight;
@@ -56,12 +57,21 @@ window.studioLabel = (element, server, hooks) => {
     const p = state.progress;
     part.head.hidden = !p;
     if (!p) return;
-    const pace = p.seconds_each ? ` · ${Math.max(1, Math.round(p.seconds_each))} s each` : "";
+    const left = p.seconds_each && p.left ? Math.ceil(p.left * p.seconds_each / 60) : 0;
     const all = p.wanted == null ? "" : ` · ${count(p.together)} of ${count(p.wanted)} in all`;
-    part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}${pace}`;
-    part.count.title = `${count(p.today)} today` + (p.seconds_each
-      ? `, about ${Math.ceil(p.left * p.seconds_each / 60)} min left` : "");
+    part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}`;
+    part.pace.textContent = [p.today ? `${count(p.today)} today` : "", p.seconds_each
+      ? `${Math.max(1, Math.round(p.seconds_each))} s each` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
+  };
+  /* Told at every visit: whether more pairs are being written, and how old the last safe copy is. */
+  const about = reply => {
+    state.coming = reply.coming || null;
+    part.copy.hidden = !reply.copy;
+    part.copy.textContent = reply.copy?.text || "";
+    part.copy.dataset.kind = reply.copy?.kind || "";
+    part.copy.title = reply.copy?.more || "";
+    if (state.coming?.error) complain(state.coming.error);
   };
   const take = reply => {
     state.progress = reply.progress;
@@ -111,7 +121,9 @@ window.studioLabel = (element, server, hooks) => {
       if (!reply) return next();
       if (reply.error) { await act.open(); saved("not saved", "lost"); complain(reply.error); }
       else {
+        const settled = state.revising?.settle;
         take(reply);
+        if (settled) await act.results();
         saved("saved: " + verdictText(choice, strength) + (edited ? ", edited" : ""), "safe");
       }
       next();
@@ -147,7 +159,8 @@ window.studioLabel = (element, server, hooks) => {
       root.dataset.annotator = reply.person.name;
       part.results.hidden = !state.owner;
       part.question.textContent = reply.project.question;
-      part.guidelines.replaceChildren(prose(reply.project.guidelines));
+      part.guidelines.replaceChildren(rich(reply.project.guidelines));
+      about(reply);
       part.guide.hidden = !reply.project.guidelines;
       part.guidelines.hidden = part.guidelines.hidden || !reply.project.guidelines;
       if (same && state.sent !== sent) return;  // a vote has overtaken this: its answer is the newer one
@@ -176,13 +189,23 @@ window.studioLabel = (element, server, hooks) => {
       part.banner.dataset.kind = "info";
       part.banner.hidden = false;
     },
+    async settle(item) {
+      const reply = await ask("label_show", {item});
+      if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
+      leaveReveal();
+      showItem({...reply.item, turn: RULING});
+      state.revising = {settle: true};
+      part.banner.textContent = "Settling a disagreement: your verdict alone will decide this pair. Esc goes back.";
+      part.banner.dataset.kind = "info";
+      part.banner.hidden = false;
+    },
     differences() {
       if (!state.item || state.revealed) return;
       state.marked = !state.marked;
       const marked = state.marked && mark(state.item.left, state.item.right);
       if (state.marked && !marked) { state.marked = false; return complain("These answers are too long to compare word by word."); }
       ["left", "right"].forEach((side, at) =>
-        part[side].replaceChildren(...(marked ? marked[at] : [prose(state.item[side])])));
+        part[side].replaceChildren(...(marked ? marked[at] : [rich(state.item.html[side])])));
     },
     async retire(item) {
       const reply = await ask("label_retire", {item});
@@ -253,6 +276,11 @@ window.studioLabel = (element, server, hooks) => {
   const finish = () => {
     state.item = null;
     const p = state.progress;
+    if (state.coming?.left && !state.coming.error) {
+      leaveReveal();
+      setTimeout(() => { if (!state.item && !state.revealed) act.open(); }, 2000);
+      return say("The next pairs are being written", `${count(state.coming.left)} prompts still wait for their answers. This page looks again by itself.`);
+    }
     if (p?.total && state.owner) return act.results();
     leaveReveal();
     if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "The others have judged these pairs or hold them now; look again later.");

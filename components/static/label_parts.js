@@ -1,5 +1,6 @@
 /* Label: the judging panel. One key, one round trip; the next pair is shown while the vote is being
-   written. Text of prompts and answers is only ever set as text nodes, never as markup. */
+   written. Markup of prompts and answers is the server's (components/markdown.py: raw HTML stays text);
+   everything else is set as text nodes. */
 (() => {
   const STEPS = ["slightly", "better", "clearly", "much better"];
   const STEP_HINTS = ["slightly better", "better", "clearly better", "much better"];
@@ -30,23 +31,15 @@
     broken: "flagged"}[choice]
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);
 
-  /* Fenced code, inline code and bold, as elements; everything else stays text. */
-  const prose = text => {
-    const box = document.createDocumentFragment();
-    text.split(/\n*(^```[^\n]*\n[\s\S]*?(?:^```[ \t]*$|$(?![\s\S])))\n*/m).forEach(part => {
-      const code = part.match(/^```[^\n]*\n([\s\S]*?)(?:\n?```[ \t]*)?$/);
-      if (code) box.append(make("pre", {}, make("code", {}, code[1])));
-      else part.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).forEach(piece => {
-        if (/^`.+`$/.test(piece)) box.append(make("code", {}, piece.slice(1, -1)));
-        else if (/^\*\*.+\*\*$/.test(piece)) box.append(make("b", {}, piece.slice(2, -2)));
-        else box.append(piece);
-      });
-    });
+  const rich = html => {
+    const box = make("div", {class: "lab-md"});
+    box.innerHTML = html;
     return box;
   };
-  const turns = messages => messages.map(({role, content}) =>
+  const turns = item => item.prompt.map(({role}, at) =>
     make("div", {class: "lab-turn lab-" + (role === "user" ? "user" : "other")},
-      make("span", {class: "lab-role"}, role), make("div", {class: "lab-text"}, prose(content))));
+      make("span", {class: "lab-role"}, role),
+      make("div", {class: "lab-text"}, rich(item.html.prompt[at]))));
 
   /* ---- the frame: built once, filled again and again -------------------------------------------- */
   const frame = (root, act) => {
@@ -65,6 +58,8 @@
     part.guide = make("button", {type: "button", class: "lab-quiet", onclick: () => act.guidelines()},
       "Guidelines");
     part.count = make("span", {class: "lab-count"});
+    part.pace = make("span", {class: "lab-pace"});
+    part.copy = make("span", {class: "lab-copy", hidden: true});
     part.saved = make("span", {class: "lab-saved", role: "status", "aria-live": "polite"});
     part.bar = make("i", {});
     part.guidelines = make("div", {class: "lab-guidelines lab-text", hidden: true});
@@ -93,7 +88,7 @@
       part.actions);
     part.rest = make("div", {class: "lab-rest", hidden: true});
     part.head = make("div", {class: "lab-head"}, part.question, part.guide,
-      make("div", {class: "lab-standing"}, part.count, part.saved));
+      make("div", {class: "lab-standing"}, part.count, part.pace, part.copy, part.saved));
     root.replaceChildren(part.head, make("div", {class: "lab-bar"}, part.bar), part.guidelines,
       part.work, part.rest, part.side);
     return part;
@@ -144,6 +139,6 @@
   const typing = node => node && (node.isContentEditable
     || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName));
 
-  window.studioLabelParts = {make, button, wait, newKey, count, percent, verdictText, turns, prose, frame,
+  window.studioLabelParts = {make, button, wait, newKey, count, percent, verdictText, turns, rich, frame,
     mark, choices, typing, KEYS};
 })();

@@ -61,6 +61,7 @@
       + (fleiss == null ? "" : `, Fleiss' kappa ${coefficient(fleiss)}`) + "." : "",
     report.self_agreement.count ? `Asked again, people agreed with themselves on `
       + `${figure(report.self_agreement.share)} of ${count(report.self_agreement.count)} pairs.` : "",
+    report.settled ? `${count(report.settled)} ${report.settled === 1 ? "pair was" : "pairs were"} settled by an owner.` : "",
     bias("Left answer taken", report.left), bias("Longer answer taken", report.longer)];
     return lines.filter(Boolean).map(line => make("p", {}, line));
   };
@@ -74,12 +75,14 @@
     return make("div", {class: "lab-table"}, make("table", {}, make("thead", {},
       make("tr", {}, ...heads.map(head => make("th", {scope: "col"}, head)))), make("tbody", {}, ...body)));
   };
-  const listed = (title, briefs, act) => briefs.length ? make("details", {class: "lab-listed"},
+  const listed = (title, briefs, act, settle = null) => briefs.length ? make("details", {class: "lab-listed"},
     make("summary", {}, `${title} (${count(briefs.length)})`), ...briefs.map(brief => make("div", {class: "lab-brief"},
       make("b", {}, brief.asked), make("span", {}, "A ", brief.a), make("span", {}, "B ", brief.b),
       make("span", {class: "lab-who"}, brief.votes.map(vote => `${vote.name}: ${vote.choice.replace("_", " ")}`
         + (vote.note ? ` (${vote.note})` : "")).join(" · ")),
-      button("Take out of the project", "", () => act(brief.item), {class: "lab-act"})))) : "";
+      make("div", {class: "lab-group"},
+        settle ? button("Settle it", "", () => settle(brief.item), {class: "lab-act", "data-settle": brief.item}) : "",
+        button("Take out of the project", "", () => act(brief.item), {class: "lab-act"}))))) : "";
 
   const save = (name, text) => {
     const link = make("a", {href: URL.createObjectURL(new Blob([text], {type: "application/jsonl"})),
@@ -95,7 +98,7 @@
     ...(results.length ? results.map(duel) : [make("p", {}, "No verdicts yet.")]),
     make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "How it was judged"),
       ...agreement(report), report.people.length ? people(report.people) : "",
-      listed("Judged differently", report.disagreements, act.retire),
+      listed("Judged differently", report.disagreements, act.retire, act.settle),
       listed("Flagged as broken", report.flagged, act.retire)),
     make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule)),
     make("div", {class: "lab-actions"},

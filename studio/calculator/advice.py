@@ -59,8 +59,8 @@ def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
             {"activation_checkpointing": True},
         )
     batch, accumulation = plan.per_device_train_batch_size, plan.gradient_accumulation_steps
-    while batch > 1:
-        smaller = max(1, batch // 2)
+    while batch > plan.smallest_batch:
+        smaller = max(plan.smallest_batch, batch // 2)
         accumulation *= -(-batch // smaller)
         batch = smaller
         yield (
@@ -109,11 +109,14 @@ def _combined(before: Estimate) -> Change | None:
         if plan.method == "lora" or plan.whole_model:
             small["method"] = "qlora"
         ladder.append(("4-bit base", small))
-    if plan.per_device_train_batch_size > 1:
+    least = plan.smallest_batch
+    if plan.per_device_train_batch_size > least:
         rows = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
-        ladder.append(
-            ("batch 1", {"per_device_train_batch_size": 1, "gradient_accumulation_steps": rows})
-        )
+        smaller = {
+            "per_device_train_batch_size": least,
+            "gradient_accumulation_steps": -(-rows // least),
+        }
+        ladder.append((f"batch {least}", smaller))
     if not plan.optim.endswith("8bit"):
         ladder.append(("8-bit optimizer", {"optim": "paged_adamw_8bit"}))
     if plan.max_length > 512:

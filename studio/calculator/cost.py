@@ -89,8 +89,11 @@ def flops_per_token(bones: Skeleton, counted: ParameterCount, plan: Plan) -> flo
         total += forward
     if plan.objective in REWARDED:  # every answer is written before it is learned from
         total += forward
+    scored = 2 * matrices + attention
     if plan.scores_reference:
-        total += 2 * matrices + attention
+        total += scored
+    if plan.estimates_kl:  # the shuffled answers, under the policy and under the reference
+        total += forward + (scored if plan.scores_reference else 0)
     return total
 
 
@@ -115,6 +118,8 @@ def estimate_cost(
     `tokens_per_second` (of the rows' own tokens) beats the card's peak.
     """
     each = flops_per_token(bones, counted, plan)
+    if lengths and plan.objective == "kto":
+        lengths = lengths.single()
     rows = rows or (lengths.rows if lengths else None)
     if not rows:
         return Cost(each)

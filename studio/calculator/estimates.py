@@ -145,12 +145,12 @@ def estimate(
         )
     if "lora_target_modules" not in adapter:
         adapter["lora_target_modules"] = _usual_targets(method)
-    spec = make_spec(method, **adapter)
+    spec = make_spec(method, objective, **adapter)
     plan = make_plan(
         card, method=spec.method, objective=objective, dtype=dtype,
         lora_dropout=spec.lora_dropout, **settings,
     )  # fmt: skip
-    bones = skeleton(model)
+    bones = skeleton(model, spec.scored)
     data = {"rows": rows, "mean_tokens": mean_tokens, "lengths": lengths}
     return _estimate(bones, spec, plan, card, tokens_per_second=tokens_per_second, **data)
 
@@ -200,6 +200,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
     return {
         "method": recipe.method,
         "objective": recipe.objective,
+        "loss_type": next(iter(recipe.loss_type), ""),
         **adapter,
         "quantization": _bits(recipe),
         "double_quant": recipe.use_bnb_nested_quant,
@@ -215,8 +216,13 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
         "continued": bool(recipe.start_from),
-        "keep_base": recipe.method in WHOLE_MODEL or METHODS[recipe.method].moves_base,
+        "keep_base": keeps_base(recipe.method),
     }
+
+
+def keeps_base(method: str) -> bool:
+    """Whether training here holds the base as it was beside the weights that the method changes."""
+    return method in WHOLE_MODEL or (method in METHODS and METHODS[method].moves_base)
 
 
 def _bits(recipe: Any) -> str:

@@ -19,6 +19,14 @@ SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference
 """The shipped samples that are trained on, and the type of their rows."""
 
 
+def kind_of(studio: Studio, dataset: str | None) -> str | None:
+    """The type of a dataset's rows, by its name or id, where it is known here."""
+    for kept in studio.datasets.list():
+        if dataset in (kept.id, kept.name):
+            return kept.type
+    return SAMPLE_TYPES.get(dataset or "")
+
+
 def estimate_here(studio: Studio, recipe: Any, card: str | None = None) -> Estimate:
     """Estimate a recipe with what this workspace knows; the speed of earlier runs is for this
     machine only."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,13 @@ class Lengths:
     def sides(self) -> int:
         """Sequences a row."""
         return self.size.shape[1]
+
+    def single(self) -> Lengths:
+        """Each side a row of its own: what KTO makes of pairs."""
+        return replace(
+            self, rows=self.rows * self.sides, size=self.size.reshape(-1, 1),
+            trained=self.trained.reshape(-1, 1),
+        )  # fmt: skip
 
     def mean(self, max_length: int) -> float:
         """Tokens a row, its sequences together, each cut to `max_length`."""

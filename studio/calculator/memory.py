@@ -137,10 +137,16 @@ def _tensors(counted: ParameterCount) -> Iterable[tuple[int, tuple[int, ...], in
 def _weights(bones: Skeleton, plan: Plan, precision: Precision) -> Term:
     quantised = sum(info.parameters for info in bones.linears())
     width = precision.weights
+    if plan.quantization == "none" and bones.beside:
+        formula = (
+            f"({count(bones.total)} + the base's own head of {count(bones.beside)}, which stays "
+            f"loaded) x {width} bytes ({plan.dtype})"
+        )
+        return Term("weights", (bones.total + bones.beside) * width, formula)
     if plan.quantization == "none":
         formula = f"{count(bones.total)} x {width} bytes ({plan.dtype})"
         return Term("weights", bones.total * width, formula)
-    rest = bones.total - quantised
+    rest = bones.total + bones.beside - quantised
     if plan.quantization == "8bit":
         rows = sum(info.shape[0] * info.count for info in bones.linears())
         packed, words = quantised + 4 * rows, "1 byte and a float32 a row"

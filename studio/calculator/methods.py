@@ -39,6 +39,7 @@ class AdapterSpec:
     """
 
     method: str = "lora"
+    objective: str = "sft"
     lora_r: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0
@@ -59,7 +60,6 @@ class AdapterSpec:
     num_trainable_layers: int = 2
 
     # Read by the shared mapping; they change how an adapter starts, never how much of it trains.
-    objective = "sft"
     pissa_niter = None
     ephemeral_gpu_offload = False
     prompt_tuning_init_text = None
@@ -68,6 +68,11 @@ class AdapterSpec:
     def name(self) -> str:
         """The method as the calculator lists it: rank-stabilised LoRA has a row of its own."""
         return RSLORA if self.method == "lora" and self.use_rslora else self.method
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score takes the head's place, and trains: a reward model."""
+        return self.objective == "reward"
 
     @property
     def names_layers(self) -> bool:
@@ -88,14 +93,17 @@ class AdapterSpec:
         return replace(self, lora_r=r)
 
 
-SPEC_FIELDS = tuple(field.name for field in fields(AdapterSpec) if field.name != "method")
+SPEC_FIELDS = tuple(
+    field.name for field in fields(AdapterSpec) if field.name not in ("method", "objective")
+)
 
 
-def make_spec(method: str = "lora", **settings: Any) -> AdapterSpec:
+def make_spec(method: str = "lora", objective: str = "sft", **settings: Any) -> AdapterSpec:
     """A checked `AdapterSpec`; a `ConfigError` names the setting and what is accepted.
 
-    `settings` are `AdapterSpec`'s fields; `lora_alpha` is twice the rank when left out, names may
-    be one text with commas between, and patterns mappings.
+    Only `objective="reward"` changes what trains. `settings` are `AdapterSpec`'s fields;
+    `lora_alpha` is twice the rank when left out, names may be one text with commas between, and
+    patterns mappings.
     """
     if method not in METHODS:
         raise ConfigError(
@@ -125,7 +133,7 @@ def make_spec(method: str = "lora", **settings: Any) -> AdapterSpec:
     for name in ("rank_pattern", "alpha_pattern"):
         values[name] = _pattern(name, values.get(name))
     values["layers_to_transform"] = tuple(values.get("layers_to_transform") or ())
-    return AdapterSpec(method, **values)
+    return AdapterSpec(method, "reward" if objective == "reward" else "sft", **values)
 
 
 def _alpha(alpha: Any, rank: int) -> Any:

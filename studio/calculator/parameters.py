@@ -85,8 +85,8 @@ def count(
     model: str | Path | Mapping[str, Any] | Skeleton, spec: AdapterSpec | None = None
 ) -> ParameterCount:
     """Count `model` under `spec` (LoRA at its defaults when left out). Raises `StudioError`s."""
-    bones = model if isinstance(model, Skeleton) else skeleton(model)
     spec = spec or make_spec()
+    bones = model if isinstance(model, Skeleton) else skeleton(model, spec.scored)
     with _counting:
         found = bones.counted.get(spec)
         if found is None:
@@ -102,7 +102,7 @@ def curve(
     model: str | Path | Mapping[str, Any] | Skeleton, spec: AdapterSpec, ranks: tuple[int, ...]
 ) -> list[tuple[int, int]]:
     """`(rank, trainable)` for each rank."""
-    bones = model if isinstance(model, Skeleton) else skeleton(model)
+    bones = model if isinstance(model, Skeleton) else skeleton(model, spec.scored)
     with _counting:
         return [
             (r, sum(tensor.numbers for tensor in wrapped(bones, spec.with_rank(r)).trained))
@@ -129,7 +129,7 @@ def _weights(bones: Skeleton, spec: AdapterSpec) -> ParameterCount:
             continue
         each = info.parameters // info.count
         names = list(bones.expand(info.name))
-        if chosen is not None:
+        if chosen is not None and not (spec.scored and info.name == bones.head):
             names = [name for name in names if any(name.startswith(layer) for layer in chosen)]
         if not names:
             continue

@@ -29,6 +29,7 @@ class Plan:
 
     method: str = "lora"
     objective: str = "sft"
+    loss_type: str = ""
     quantization: str = "none"
     double_quant: bool = True
     optim: str = "adamw_torch_fused"
@@ -62,6 +63,16 @@ class Plan:
     def scores_reference(self) -> bool:
         """Whether each batch also runs through the reference."""
         return self.objective in WITH_REFERENCE and not self.precompute_ref_log_probs
+
+    @property
+    def estimates_kl(self) -> bool:
+        """Whether KTO's loss runs each batch once more, answers shuffled, without gradients."""
+        return self.objective == "kto" and self.loss_type in ("", "kto")
+
+    @property
+    def smallest_batch(self) -> int:
+        """Rows that a batch needs: KTO's estimate of the KL term takes the other rows of it."""
+        return 2 if self.estimates_kl else 1
 
     @property
     def batch_tokens(self) -> int:

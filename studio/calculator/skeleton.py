@@ -20,7 +20,7 @@ from studio.calculator.configs import Source, read_source, to_config
 from studio.errors import ConfigError, ModelError
 
 _KEPT = 6
-_cache: OrderedDict[str, Skeleton] = OrderedDict()
+_cache: OrderedDict[tuple[str, bool], Skeleton] = OrderedDict()
 _lock = threading.RLock()
 
 
@@ -70,6 +70,8 @@ class Skeleton:
     modules: tuple[ModuleInfo, ...]
     head: str | None
     tied: bool
+    beside: int = 0
+    """Parameters of the base's own head, which stays loaded beside a score that took its place."""
     counted: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
     wraps: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
 
@@ -142,17 +144,28 @@ class Skeleton:
         return copy.deepcopy(self.thin)
 
 
-def skeleton(model: str | Path | Mapping[str, Any] | Source) -> Skeleton:
-    """The skeleton of a model, from cache when its shape was seen before. Raises `ModelError`."""
+def skeleton(
+    model: str | Path | Mapping[str, Any] | Source, scored: bool = False
+) -> Skeleton:  # fmt: skip
+    """The skeleton of a model, from cache when its shape was seen before. Raises `ModelError`.
+
+    `scored` has a score of one number a sequence in the head's place, as a reward model does.
+    """
     source = model if isinstance(model, Source) else read_source(model)
+    key = source.digest, scored
     with _lock:
-        found = _cache.get(source.digest)
+        found = _cache.get(key)
         if found is None:
-            found = _thin(source, *build(source))
-            _cache[source.digest] = found
+            found = _thin(source, *build(source, scored))
+            if scored:
+                plain = skeleton(source)
+                found.beside = sum(
+                    info.parameters for info in plain.modules if info.name == plain.head
+                )
+            _cache[key] = found
             while len(_cache) > _KEPT:
                 _cache.popitem(last=False)
-        _cache.move_to_end(source.digest)
+        _cache.move_to_end(key)
         return found
 
 
@@ -162,19 +175,20 @@ def forget() -> None:
         _cache.clear()
 
 
-def build(source: Source) -> tuple[Any, Any]:
+def build(source: Source, scored: bool = False) -> tuple[Any, Any]:
     """`(config, whole model)` on the meta device: shapes only, no storage, no remote code."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     config = to_config(source)
+    auto = AutoModelForCausalLM
+    if scored:
+        config.num_labels, auto = 1, AutoModelForSequenceClassification
     try:
         # float32 is torch's default already: asking for it changes no global while others train.
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForCausalLM.from_config(
-                config, trust_remote_code=False, dtype=torch.float32
-            )
+            model = auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
     except Exception as error:  # a model class may raise anything about a shape it cannot build
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
         raise ModelError(
@@ -185,7 +199,7 @@ def build(source: Source) -> tuple[Any, Any]:
 
 def _thin(source: Source, config: Any, model: Any) -> Skeleton:
     total = sum(parameter.numel() for parameter in model.parameters())
-    embeddings = model.get_output_embeddings()
+    embeddings = model.get_output_embeddings() or getattr(model, "score", None)
     head = next((name for name, module in model.named_modules() if module is embeddings), None)
     blocks: list[Block] = []
     _thin_lists(model, "", blocks)

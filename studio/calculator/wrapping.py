@@ -123,7 +123,7 @@ def _remembered(bones: Skeleton, spec: AdapterSpec) -> Wrapped:
 def _wrap(bones: Skeleton, spec: AdapterSpec) -> Wrapped:
     """Wrap the thin model, or the whole one when the spec tells layers apart."""
     if spec.names_layers:
-        _, base = build(bones.source)
+        _, base = build(bones.source, spec.scored)
         bones = replace(bones, thin=base, blocks=())
         bones.modules = tuple(module_infos(bones))
     else:
@@ -185,7 +185,8 @@ def _stored(bones: Skeleton, model: Any, spec: AdapterSpec) -> list[Stored]:
         width = settings.token_dim * (
             2 * settings.num_layers if spec.method == "prefix_tuning" else 1
         )
-        return [Stored(("prompt_embeddings",), (spec.num_virtual_tokens, width), True)]
+        prompts = Stored(("prompt_embeddings",), (spec.num_virtual_tokens, width), True)
+        return [prompts, *_score(bones)] if spec.scored else [prompts]
     from peft import get_peft_model_state_dict
 
     with warnings.catch_warnings():
@@ -198,6 +199,15 @@ def _stored(bones: Skeleton, model: Any, spec: AdapterSpec) -> list[Stored]:
         names = tuple(PREFIX + full for full in bones.expand(path))
         stored.append(Stored(names, tuple(weight.shape), path not in whole))
     return stored
+
+
+def _score(bones: Skeleton) -> list[Stored]:
+    """A reward model's head, which PEFT saves beside virtual tokens."""
+    return [
+        Stored((f"base_model.{name}",), tuple(weight.shape), False)
+        for name, weight in bones.thin.named_parameters()
+        if name.startswith(f"{bones.head}.")
+    ]
 
 
 # --- what PEFT refuses

@@ -22,11 +22,23 @@ import typer.main
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
 
 from studio import __version__
-from studio.cli import calc, data, generate, hardware, labels, rewards, score, serve, train
+from studio.cli import (
+    calc,
+    data,
+    export,
+    generate,
+    hardware,
+    hub,
+    labels,
+    rewards,
+    score,
+    serve,
+    train,
+)
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "export", "main"]
 
 # Libraries that talk while they work; their errors still come through as exceptions.
 _QUIET = {
@@ -54,6 +66,7 @@ class _InOrder(typer.core.TyperGroup):
             "rewards",
             "pairs",
             "labels",
+            "hub",
             "hardware",
         )
         return sorted(super().list_commands(ctx), key=order.index)
@@ -74,7 +87,7 @@ app.command(
     "calc", epilog=example("calc pocket --method lora --rank 8 --targets q_proj,k_proj,v_proj")
 )(calc.calc)
 app.command("train", epilog=example("train pocket-sft --set max_steps=20"))(train.train)
-app.add_typer(train.app, name="runs")
+app.add_typer(train.app, name="runs")  # with the commands that `export` adds to it
 app.command("generate", epilog=example("generate --run pocket-sft --prompts questions.txt"))(
     generate.generate
 )
@@ -84,6 +97,7 @@ app.command(
 app.add_typer(rewards.app, name="rewards")
 app.add_typer(generate.app, name="pairs")
 app.add_typer(labels.app, name="labels")
+app.add_typer(hub.app, name="hub")
 app.command("hardware", epilog=example("hardware --json"))(hardware.hardware)
 
 

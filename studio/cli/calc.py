@@ -10,84 +10,87 @@ import typer
 from studio.cli.output import Json, Terminal, parse_pairs, table
 from studio.errors import ConfigError
 
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="`pocket`, a Hub id, a folder or a config.json.")
+]
+Targets = Annotated[
+    str | None,
+    typer.Option(help="Module names with commas between, a regex, or all-linear (usual)."),
+]
+Quantization = Annotated[
+    str | None, typer.Option(help="none, 4bit or 8bit; qlora takes 4bit by itself.")
+]
+Checkpointing = Annotated[
+    bool, typer.Option("--checkpointing", help="Recompute activations in the backward pass.")
+]
+CardName = Annotated[
+    str | None, typer.Option(help="GPU such as T4 or 'A100 80'; this machine by default.")
+]
+Dataset = Annotated[str | None, typer.Option(help="A prepared dataset or a sample, for a time.")]
+Price = Annotated[float | None, typer.Option(help="Price of the card an hour.", min=0)]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE",
+        help="Any other setting, such as rank_pattern=q_proj=8,v_proj=32 or "
+        "lora_modules_to_save=lm_head; repeatable.",
+    ),
+]  # fmt: skip
+
 
 def calc(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="`pocket`, a Hub id, a folder or a config.json.")
-    ],
+    model: Model,
     method: Annotated[str, typer.Option(help="lora, qlora, dora, full, ia3 ...")] = "lora",
     rank: Annotated[int, typer.Option(help="Rank of the adapter.", min=1)] = 16,
     alpha: Annotated[int | None, typer.Option(help="Scale; twice the rank by default.")] = None,
-    targets: Annotated[
-        str | None,
-        typer.Option(help="Module names with commas between, a regex, or all-linear (usual)."),
-    ] = None,
-    quantization: Annotated[
-        str | None, typer.Option(help="none, 4bit or 8bit; qlora takes 4bit by itself.")
-    ] = None,
+    targets: Targets = None,
+    quantization: Quantization = None,
     objective: Annotated[str, typer.Option(help="sft, dpo, kto ...")] = "sft",
     batch_size: Annotated[int, typer.Option(help="Rows a step.", min=1)] = 8,
     length: Annotated[int, typer.Option(help="Tokens a row.", min=1)] = 512,
-    optim: Annotated[
-        str, typer.Option(help="Optimizer, by transformers' name.")
-    ] = "adamw_torch_fused",
-    checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="Recompute activations in the backward pass.")
-    ] = False,
-    card: Annotated[
-        str | None, typer.Option(help="GPU such as T4 or 'A100 80'; this machine by default.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="A prepared dataset or a sample, for a time.")
-    ] = None,
+    optim: Annotated[str, typer.Option(help="By transformers' name.")] = "adamw_torch_fused",
+    checkpointing: Checkpointing = False,
+    card: CardName = None,
+    dataset: Dataset = None,
     rows: Annotated[int | None, typer.Option(help="Rows of the data, for a time.", min=1)] = None,
     tokens: Annotated[float | None, typer.Option(help="Mean tokens a row.", min=1)] = None,
-    price: Annotated[float | None, typer.Option(help="Price of the card an hour.", min=0)] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE",
-            help="Any other setting, such as rank_pattern=q_proj=8,v_proj=32 or "
-            "lora_modules_to_save=lm_head; repeatable.",
-        ),
-    ] = None,
+    price: Price = None,
+    changes: Changes = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Count what trains; estimate memory, time and cost.
 
     Counts are exact, memory and time estimates; a model's config is enough, no weights are read.
     """
-    settings: dict[str, Any] = {
-        "objective": objective,
-        "per_device_train_batch_size": batch_size,
-        "max_length": length,
-        "optim": optim,
-        "activation_checkpointing": checkpointing,
-        "lora_r": rank,
-        "lora_alpha": alpha,
-        "rows": rows,
-        "mean_tokens": tokens,
-    }
-    if quantization is not None:
-        settings["quantization"] = quantization
+    settings = {
+        "method": method, "objective": objective, "per_device_train_batch_size": batch_size,
+        "max_length": length, "optim": optim, "activation_checkpointing": checkpointing,
+        "lora_r": rank, "lora_alpha": alpha, "rows": rows, "mean_tokens": tokens,
+        "quantization": quantization or "none",
+    }  # fmt: skip
     if targets is not None:
         settings["lora_target_modules"] = targets
     with Terminal(as_json) as out:
-        from studio.calculator import estimate
+        _calculate(out, model, card, dataset, price, settings | _others(changes or []))
 
-        settings |= _others(changes or [])
-        if dataset:
-            settings["lengths"] = _lengths(out, dataset, model, settings)
-        source = Path(model) if model.endswith(".json") else model
-        found = estimate(source, method=method, card=card, **settings)
-        if price is None:
-            from studio.calculator.prices import prices
 
-            price = prices(out.studio.workspace).get(found.card.name)
-        money = found.cost.money(price) if price else None
-        plain = found.as_dict()
-        plain["cost"] |= {"price_per_hour": price, "money": list(money) if money else None}
-        out.result(plain, _describe(found, price))
+def _calculate(
+    out: Terminal, model: str, card: str | None, dataset: str | None, price: float | None,
+    settings: dict[str, Any],
+) -> None:  # fmt: skip
+    from studio.calculator import estimate
+
+    if dataset:
+        settings["lengths"] = _lengths(out, dataset, model, settings)
+    found = estimate(Path(model) if model.endswith(".json") else model, card=card, **settings)
+    if price is None:
+        from studio.calculator.prices import prices
+
+        price = prices(out.studio.workspace).get(found.card.name)
+    money = found.cost.money(price) if price else None
+    plain = found.as_dict()
+    plain["cost"] |= {"price_per_hour": price, "money": list(money) if money else None}
+    out.result(plain, _describe(found, price))
 
 
 def _others(changes: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from studio.cli.output import Json, Terminal, example, parse_pairs, table
 from studio.errors import DataError
 
 if TYPE_CHECKING:
-    from studio.data import Inspection
+    from studio.data import Inspection, Reading
 
 app = typer.Typer(
     help="Data: look into any file, and make rows to train on.",
@@ -43,6 +44,7 @@ Split = Annotated[str | None, typer.Option(help="A Hub dataset's split, such as 
         "data inspect rows.jsonl",
         "data inspect pocket-sft --json",
         "data inspect one.csv two.jsonl --table",
+        "data inspect rows.jsonl --model pocket --max-length 256 --problems-out wrong.jsonl",
     ),
 )
 def inspect_source(
@@ -59,6 +61,13 @@ def inspect_source(
         Path | None,
         typer.Option(help="Write every problem to this file (JSON Lines: file, row, kind, ...)."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Count tokens with this model, and say what is too long.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="The chat template to count with; the model's own without.")
+    ] = None,
+    max_length: Annotated[int, typer.Option(help="The length limit, in tokens.", min=1)] = 512,
     as_json: Json = False,
 ) -> None:
     """Say what a file holds and what is wrong with it.
@@ -66,8 +75,8 @@ def inspect_source(
     Its format and type, how many rows load, why the others do not, and the first rows as they will
     be trained on.
     """
-    if as_table and problems_out is not None:
-        raise typer.BadParameter("--problems-out goes with one source, not with --table")
+    if as_table and (problems_out is not None or model is not None):
+        raise typer.BadParameter("--problems-out and --model go with one source, not with --table")
     how: dict[str, Any] = {
         "config": config,
         "split": split,
@@ -83,11 +92,27 @@ def inspect_source(
             out.result(found, table([list(line.values()) for line in found], list(found[0])))
             return
         with read(_one_or_all(source), progress=report, **how) as reading:
+            if model is not None:
+                _count_tokens(out, reading, model, template, max_length, report)
             if problems_out is not None:
                 count = reading.problems.write(problems_out)
                 out.note(f"{count:,} problems written to {problems_out}")
             inspected = reading.inspection()
         out.result(inspected.as_dict(), _describe(inspected))
+
+
+def _count_tokens(
+    out: Terminal, reading: Reading, model: str, template: str | None, limit: int, report: Any
+) -> None:
+    """Add what a model's tokens tell of the rows to their problems."""
+    tokenizer = out.studio.tokenizer(model, template)
+    from studio.data.token_checks import check_tokens
+
+    found = check_tokens(reading, tokenizer, max_length=limit, progress=report)
+    out.note(
+        f"Tokens of {found.measured:,} of {found.rows:,} rows counted with {model}; "
+        f"suggested max_length {found.suggestion():,}"
+    )
 
 
 def _line(source: str, how: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +142,7 @@ def _line(source: str, how: dict[str, Any]) -> dict[str, Any]:
     ),
 )
 def prepare(
+    context: typer.Context,
     source: Sources,
     to: Annotated[
         Path | None,
@@ -170,29 +196,13 @@ def prepare(
         raise typer.BadParameter("--test-out goes with --out")
     if to is not None and name is not None:
         raise typer.BadParameter("--out writes a file and --name a dataset; give one of them")
-    values: dict[str, Any] = {
-        "format": format,
-        "mapping": parse_pairs(mapping or [], "--map") or None,
-        "config": config,
-        "split": split,
-        "min_words": min_words,
-        "sample": sample,
-        "dedupe": not keep_duplicates,
-        "seed": seed,
-        "max_words": max_words,
-        "drop_near": drop_near,
-        "drop_contradictions": drop_contradictions,
-        "novelty": novelty,
-        "held_out": held_out,
-        "balance": balance,
-        "shuffle": shuffle,
-    }
-    if test_fraction is not None:
-        values["test_fraction"] = test_fraction
+    asked = {**context.params, "mapping": parse_pairs(mapping or [], "--map") or None}
     with Terminal(as_json) as out, out.progress("Preparing rows") as report:
         from studio.data import PrepareOptions, prepare_to_file
 
-        options = PrepareOptions(**values)
+        fields = {field.name for field in dataclasses.fields(PrepareOptions)}
+        values = {name: asked[name] for name in fields & asked.keys() if asked[name] is not None}
+        options = PrepareOptions(**values, dedupe=not keep_duplicates)
         if preview:
             out.result(*_previewed(_one_or_all(source), options, report))
             return
@@ -299,36 +309,3 @@ def _account(summary: dict[str, Any], to: Path | None) -> str:
     rows = ", ".join(f"{count:,} {split}" for split, count in splits.items())
     place = str(to) if to is not None else f"{summary['name']} ({summary['id']})"
     return f"{place}: {rows} rows ({kind})"
-
-
-def read_prompts(path: Path) -> list[list[dict[str, str]]]:
-    """Prompts as messages: a .txt file's lines, or the prompts of any file of rows."""
-    if path.suffix.lower() == ".txt":
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-        except UnicodeDecodeError:
-            raise DataError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
-        prompts = [[{"role": "user", "content": line.strip()}] for line in lines if line.strip()]
-    else:
-        from studio.data.pipeline import Stream
-        from studio.data.sources import locate
-
-        rows = (checked.row for checked in Stream(locate(path)))
-        prompts = [prompt for row in rows if row is not None and (prompt := _prompt_of(row))]
-    if not prompts:
-        raise DataError(f"{path} holds no prompts; give one a line, or rows with a prompt.")
-    return prompts
-
-
-def _prompt_of(row: dict[str, Any]) -> list[dict[str, str]]:
-    """The part of a row that asks: its prompt, or the turns before the first answer."""
-    prompt = row.get("prompt", row.get("text"))
-    if prompt is None:
-        turns = row.get("messages", [])
-        answers = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
-        prompt = turns[: answers[0]] if answers else turns
-    if isinstance(prompt, str):
-        return [{"role": "user", "content": prompt}] if prompt.strip() else []
-    return [{"role": turn["role"], "content": turn["content"]} for turn in prompt]

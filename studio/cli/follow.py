@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from studio.cli.output import Report, Terminal
-from studio.errors import StudioError
+from studio.errors import ModelError, StudioError
 
 if TYPE_CHECKING:
+    from studio.jobs import Job
     from studio.training.runs import Run
 
 _LINE_EVERY = 15.0  # seconds between lines where there is no terminal to draw a bar on
@@ -85,3 +86,19 @@ def _stops(out: Terminal, run_id: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def watch(out: Terminal, job: Job, what: str = "Loading the model") -> dict[str, Any]:
+    """Wait for a job with a bar, and give its result; Ctrl-C stops it after the part being done."""
+    with out.progress(what) as report:
+        try:
+            while not job.wait(0.2):
+                if job.started:
+                    report(job.done, job.total or None, job.what)
+        except KeyboardInterrupt:
+            job.cancel()
+            job.wait(10)
+            raise
+    if job.error or job.result is None:
+        raise ModelError(job.error or f"The {job.kind} ended without a result.")
+    return job.result

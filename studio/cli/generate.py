@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.data import read_prompts
 from studio.cli.output import Json, Terminal, example
+from studio.cli.prompts import read_prompts
 from studio.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -107,20 +107,12 @@ def make(
     )
     with Terminal(as_json) as out:
         columns = _columns(out, a, b, model, sampling)
-        from studio.generation.request import GenerationRequest
-        from studio.preference import DEFAULT_QUESTION, pairs_from_texts
+        from studio.preference import DEFAULT_QUESTION
+        from studio.preference.making import write_pairs
 
-        request = GenerationRequest(tuple(asked), columns, sampling)
-        answers = _answers(out, out.studio.generate(request))
-        sources = [_source(out, column, sampling) for column in columns]
-        items, aside = pairs_from_texts(
-            asked,
-            answers[0],
-            answers[1],
-            sources[0],
-            sources[1],
-            {"door": "shell", "prompts": str(prompts or "given")},
-        )
+        made_by = {"door": "shell", "prompts": str(prompts or "given")}
+        with out.progress("Loading the model") as report:
+            items, aside = write_pairs(out.studio, columns, asked, sampling, report, made_by)
         labels = out.studio.labels
         known = {found.name: found for found in labels.projects()}
         chosen = known.get(project) or labels.create_project(project, question or DEFAULT_QUESTION)
@@ -167,13 +159,10 @@ def sampling_of(**values: Any) -> Sampling:
 def _columns(
     out: Terminal, a: str, b: str, model: str | None, sampling: Sampling
 ) -> tuple[Column, Column]:
-    """Both sides' models; `base` is the other side's base."""
+    """Both sides' models; `base` is the other side's base. One model is told apart by its seeds."""
     from studio.generation.request import Column
+    from studio.preference.making import check_columns
 
-    if a == b and sampling.temperature == 0:
-        raise ConfigError(
-            "Both sides are the same model, and greedy answers are equal; add --temperature 0.8."
-        )
     runs = [None if side == "base" else out.studio.runs.get(side) for side in (a, b)]
     named = next((run.model for run in runs if run is not None), model or "pocket")
     columns = []
@@ -183,24 +172,8 @@ def _columns(
         columns.append(
             Column(run.model if run else named, run.id if run else None, label, sampling=own)
         )
+    check_columns(columns, sampling)
     return columns[0], columns[1]
-
-
-def _source(out: Terminal, column: Column, sampling: Sampling) -> dict[str, Any]:
-    """Where a side's answers come from, as the votes will remember it."""
-    import hashlib
-
-    sampling = column.sampling or sampling
-    run = out.studio.runs.get(column.run) if column.run else None
-    return {
-        "label": column.label,
-        "model": column.model,
-        "run": column.run,
-        "adapter": str(run.adapter) if run and run.adapter else None,
-        "recipe": hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12] if run else None,
-        "sampling": sampling.model_dump(mode="json"),
-        "seed": sampling.seed,
-    }
 
 
 def _answers(out: Terminal, generation: Generation) -> list[list[str]]:

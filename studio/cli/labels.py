@@ -1,4 +1,4 @@
-"""`labels export`: votes as rows that TRL's trainers read."""
+"""`labels`: published votes in, figures and rows for TRL's trainers out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from studio.cli.output import Json, Terminal, example
+from studio.cli.output import Json, Terminal, example, table
 from studio.errors import ConfigError, DataError
 from studio.workspace import write_durably
 
@@ -82,6 +82,69 @@ def export(
         left = "".join(f", {n:,} left out: {why}" for why, n in made.summary.left_out.items())
         held = f", {aside}: {len(parts['test']):,} rows" if parts["test"] else ""
         terminal.result(summary, f"{out}: {len(parts['train']):,} rows{held}{left}")
+
+
+@app.command("import", epilog=example("labels import testset-v1.json --name pandalm"))
+def bring_in(
+    source: Annotated[
+        list[Path],
+        typer.Argument(help="A table with raters' columns, or a folder of questions and reviews."),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the project; by default the file's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Bring pairs in that were published with votes, as a project that is judged already.
+
+    Every row is kept, so that its figures are over what was published.
+    """
+    from studio.preference import published
+
+    with Terminal(as_json) as out:
+        read = published.read_published(source)
+        made = published.bring_in(out.studio.labels, read, name)
+        summary = {"project": made.name, "project_id": made.id, "pairs": made.items}
+        summary |= {"votes": made.done, "raters": read.raters}
+        raters = len(read.raters)
+        out.result(summary, f"{made.name}: {made.items:,} pairs, {made.done:,} votes of {raters}")
+
+
+@app.command("results", epilog=example("labels results --project first"))
+def results(
+    project: Annotated[str, typer.Option(help="Labelling project, by name or id.")],
+    as_json: Json = False,
+) -> None:
+    """Say who won and how sure that is, how far people agree, and what they lean to."""
+    from studio.preference.report import report
+
+    with Terminal(as_json) as out:
+        labels = out.studio.labels
+        chosen = labels.get(project)
+        judged = list(labels.judged(chosen.id))
+        rates = [rate.as_dict() for rate in labels.results(chosen.id)]
+        found = report(judged, labels.second_looks(chosen.id))
+        rows = [
+            [f"{rate['a']} or {rate['b']}", rate["wins"], rate["ties"], rate["losses"],
+             rate["both_bad"], percent(rate["rate"]), percent(rate["low"]), percent(rate["high"])]
+            for rate in rates
+        ]  # fmt: skip
+        heads = ("duel", "won", "ties", "lost", "both bad", "half ties", "from", "to")
+        agreed = found["agreement"]
+        alpha = "" if agreed["alpha"] is None else f", alpha {agreed['alpha']:.3f}"
+        lines = [
+            table(rows, heads) if rows else "No verdicts yet.",
+            "",
+            f"{agreed['unanimous']:,} of {agreed['shared']:,} shared pairs unanimous, "
+            f"agreement {percent(agreed['raw'])}{alpha}",
+            f"left taken {percent(found['left']['share'])} of {found['left']['count']:,}, "
+            f"longer {percent(found['longer']['share'])} of {found['longer']['count']:,}",
+        ]
+        summary = {"project": chosen.name, "items": len(judged), "results": rates, "report": found}
+        out.result(summary, "\n".join(lines))
+
+
+def percent(share: float | None) -> str:
+    """A share for people: `68 %`, or a dash where there is none."""
+    return "-" if share is None else f"{share:.0%}".replace("%", " %")
 
 
 def write_rows(rows: list[dict[str, Any]], path: Path) -> None:

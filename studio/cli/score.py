@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from studio.cli.follow import watch
 from studio.cli.generate import (
     Limit,
     MinP,
@@ -19,9 +20,6 @@ from studio.cli.generate import (
 )
 from studio.cli.output import Json, Terminal, table
 from studio.errors import ConfigError, ModelError
-
-if TYPE_CHECKING:
-    from studio.scoring import Scoring
 
 
 def score(
@@ -89,27 +87,11 @@ def score(
             columns, rows, wanted, sampling, extractor, pattern,
             rewards=settled(reward or (), out.studio.runs),
         )  # fmt: skip
-        result = _followed(out, out.studio.score(request))
+        result = watch(out, out.studio.score(request))
         out.result(result, _text(result))
         failed = [found["error"] for found in result["columns"] if found["error"]]
     if failed:
         raise ModelError(failed[0])
-
-
-def _followed(out: Terminal, scoring: Scoring) -> dict[str, Any]:
-    """Wait with a bar; Ctrl-C stops after the batch being computed."""
-    with out.progress("Loading the model") as report:
-        try:
-            while not scoring.wait(0.2):
-                if scoring.started:
-                    report(scoring.done, scoring.total or None, scoring.what)
-        except KeyboardInterrupt:
-            scoring.cancel()
-            scoring.wait(10)
-            raise
-    if scoring.error or scoring.result is None:
-        raise ModelError(scoring.error or "The scoring ended without a result.")
-    return scoring.result
 
 
 def _text(result: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from studio.training.runs import Run
 
 app = typer.Typer(
-    help="Runs: list, show, stop, resume.", no_args_is_help=True, rich_markup_mode=None
+    help="Runs: list, show, stop, resume, export, import.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run, by id or name.")]
 
@@ -136,7 +137,7 @@ def list_runs(as_json: Json = False) -> None:
         ]  # fmt: skip
         header = ("run", "name", "objective", "state", "step", "of", "created")
         text = table(rows, header) if runs else "No runs yet. Start one: train pocket-sft"
-        out.result([_as_dict(run) for run in runs], text)
+        out.result([as_dict(run) for run in runs], text)
 
 
 @app.command("show", epilog=example("runs show pocket-sft"))
@@ -150,7 +151,7 @@ def show(run: RunName, as_json: Json = False) -> None:
         lines += [f"started from {found.parent}"] if found.parent else []
         lines += [f"  {key} {value:.6g}" for key, value in sorted(found.metrics.items())]
         lines += ["", recipe.to_yaml()]
-        out.result({**_as_dict(found), "recipe": recipe.changed()}, "\n".join(lines))
+        out.result({**as_dict(found), "recipe": recipe.changed()}, "\n".join(lines))
 
 
 @app.command("stop", epilog=example("runs stop pocket-sft", "runs stop pocket-sft --now"))
@@ -164,7 +165,7 @@ def stop(
     """Ask a run to stop after its current step, saved, whichever process trains it."""
     with Terminal(as_json) as out:
         stopped = out.studio.stop(run, now)
-        out.result(_as_dict(stopped), f"{stopped.id} is {stopped.state}.")
+        out.result(as_dict(stopped), f"{stopped.id} is {stopped.state}.")
 
 
 @app.command("resume", epilog=example("runs resume pocket-sft"))
@@ -174,23 +175,8 @@ def resume(run: RunName, as_json: Json = False) -> None:
         _finish(out, out.studio.resume(run))
 
 
-@app.command("export", epilog=example("runs export pocket-sft --to trl --out exported"))
-def export(
-    run: RunName,
-    to: Annotated[str, typer.Option(help="trl (a YAML for its command line) or script.")],
-    out: Annotated[Path, typer.Option(help="A folder to write into.", file_okay=False)],
-    as_json: Json = False,
-) -> None:
-    """Write a run as plain TRL with its rows and model; it needs no studio then."""
-    with Terminal(as_json) as terminal:
-        from studio.training.export import export as write
-
-        studio = terminal.studio
-        files = write(studio.runs.get(run), studio.runs, studio.datasets, to, out)
-        terminal.result({"files": [str(path) for path in files]}, str(files[0]))
-
-
-def _as_dict(run: Run) -> dict[str, Any]:
+def as_dict(run: Run) -> dict[str, Any]:
+    """A run as `--json` prints it."""
     return {"run_id": run.id, **run.as_dict()}
 
 

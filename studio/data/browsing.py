@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,9 +26,11 @@ class Shown:
     """A row as TRL would take it, where it stood in its file, and what is wrong with it."""
 
     row: dict[str, Any]
+    """Empty where the record could not be turned into a row; `raw` is then what stands there."""
     number: int | None = None
     file: str | None = None
     problems: list[Problem] = field(default_factory=list)
+    raw: str | None = None
 
 
 class Rows(Protocol):
@@ -53,49 +54,52 @@ class Rows(Protocol):
 
 
 class ReadRows:
-    """Every row of a reading that could be converted, good or not."""
+    """Every record of a reading: rows that could be converted, good or not, then the others."""
 
     def __init__(self, reading: Reading):
         self.reading = reading
         self.type = reading.stream.format.type
+        self._keys = reading.keys
 
     def __len__(self) -> int:
-        return len(self.reading.spool)
+        return len(self._keys)
 
     def show(self, position: int) -> Shown:
-        """The row with every problem listed about it."""
-        held = self.reading.at(position)
-        place = (held["file"], held["row"])
-        return Shown(held["data"], held["row"], held["file"], self._problems.get(place, []))
-
-    @cached_property
-    def _problems(self) -> dict[tuple[str | None, int | None], list[Problem]]:
-        found: dict[tuple[str | None, int | None], list[Problem]] = {}
-        for problem in self.reading.problems.listed:
-            found.setdefault((problem.file, problem.row), []).append(problem)
-        return found
+        """The row, or what stands where none could be made, with every problem of it."""
+        key = int(self._keys[position])
+        file, number = self.reading.name_of(key)
+        problems = self.reading.problems.at(key)
+        beyond = position - len(self.reading.spool)
+        if beyond >= 0:
+            return Shown({}, number, file, problems, self.reading.unread.text(beyond))
+        return Shown(self.reading.at(position)["data"], number, file, problems)
 
     def find(self, kind: str, text: str, progress: Progress | None = None) -> np.ndarray:
         """Positions by filter (`good`, `all`, or a kind of problem) and text."""
         if kind == GOOD:
             positions = self.reading.good
         elif kind == ALL:
-            positions = np.arange(len(self))
+            positions = np.argsort(self._keys, kind="stable")
         else:
-            problems = self.reading.problems.page(kind, 0, self.reading.problems.total(kind))
-            wanted = {(problem.file, problem.row) for problem in problems}
-            places = enumerate(self.reading.places())
-            positions = np.array([at for at, place in places if place in wanted], np.int64)
+            problems = self.reading.problems
+            positions = np.flatnonzero(np.isin(self._keys, problems.keys_of(kind)))
+            positions = positions[np.argsort(self._keys[positions], kind="stable")]
         if not text:
             return positions
-        rows = map(orjson.loads, self.reading.spool.raw(positions))
-        hits = _holding(rows, text, len(positions), progress)
+        hits = _holding(self._texts(positions), text, len(positions), progress)
         return positions[list(hits)]
 
-    def position(self, file: str | None, number: int | None) -> int | None:
-        """Where a file's row stands; None for one that could not be converted."""
-        places = enumerate(self.reading.places())
-        return next((at for at, place in places if place == (file, number)), None)
+    def _texts(self, positions: np.ndarray) -> Iterator[Any]:
+        """The rows at positions, those that could not be converted as text."""
+        count = len(self.reading.spool)
+        rows = self.reading.spool.raw(positions[positions < count])
+        for at in positions:
+            yield orjson.loads(next(rows)) if at < count else self.reading.unread.text(at - count)
+
+    def position(self, file: str | None, number: int) -> int | None:
+        """Where a file's row stands; None for one that is not there."""
+        found = np.flatnonzero(self._keys == self.reading.key(file, number))
+        return int(found[0]) if len(found) else None
 
     def trainable(self) -> Sequence[dict[str, Any]]:
         """The rows without errors."""
@@ -149,7 +153,7 @@ class _Lazily(Sequence[Any]):
 
 
 def _holding(
-    rows: Iterator[dict[str, Any]], text: str, total: int, progress: Progress | None
+    rows: Iterator[Any], text: str, total: int, progress: Progress | None
 ) -> Iterator[int]:
     wanted = text.casefold()
     for at, row in enumerate(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from studio.data.joining import find_join
 from studio.data.reading import First, Reading, read_located
@@ -48,20 +49,7 @@ def read(
     )
 
 
-def inspect(
-    source: Source,
-    *,
-    config: str | None = None,
-    split: str | None = None,
-    format: str | None = None,
-    mapping: dict[str, str] | None = None,
-    limit: int | None = None,
-    progress: Progress | None = None,
-    token: str | None = None,
-) -> Inspection:
-    """What `read` finds, without keeping the rows at hand."""
-    with read(
-        source, config=config, split=split, format=format, mapping=mapping, limit=limit,
-        progress=progress, token=token,
-    ) as reading:  # fmt: skip
+def inspect(source: Source, **how: Any) -> Inspection:
+    """What `read` finds, without keeping the rows at hand; `how` is `read`'s."""
+    with read(source, **how) as reading:
         return reading.inspection()

@@ -53,6 +53,10 @@ def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow
         )
 
 
+SHOWN_RAW = 20_000
+"""Bytes kept of a record that could not be read."""
+
+
 def parse(text: str | bytes) -> Any:
     """One JSON value; orjson first (fast, strict), the standard library for NaN and odd escapes."""
     try:
@@ -69,13 +73,9 @@ def as_row(value: Any, number: int, file: str) -> RawRow:
         return RawRow(number, {"messages": value}, file)
     if isinstance(value, str):
         return RawRow(number, {"text": value}, file)
-    shown = json.dumps(value)[:40]
-    return RawRow(
-        number,
-        {},
-        file,
-        RowError("not_a_row", f"The record is {shown}, not an object with fields."),
-    )
+    shown = json.dumps(value)
+    message = f"The record is {shown[:40]}, not an object with fields."
+    return RawRow(number, {}, file, RowError("not_a_row", message), shown)
 
 
 def _really(kind: str, head: bytes) -> str:
@@ -148,14 +148,15 @@ def _parse_line(
         except orjson.JSONDecodeError:
             value = parse(decode(line) if decode else line)
     except ValueError as error:
-        return _broken(number, path, f"This line is not JSON: {error}.")
+        return _broken(number, path, f"This line is not JSON: {error}.", line)
     except RecursionError:
-        return _broken(number, path, "This line is nested too deeply to be a row.")
+        return _broken(number, path, "This line is nested too deeply to be a row.", line)
     return as_row(value, number, path.name)
 
 
-def _broken(number: int, path: Path, message: str) -> RawRow:
-    return RawRow(number, {}, path.name, RowError("malformed_json", message))
+def _broken(number: int, path: Path, message: str, line: bytes = b"") -> RawRow:
+    text = line[:SHOWN_RAW].decode("utf-8", "replace").rstrip("\r\n")
+    return RawRow(number, {}, path.name, RowError("malformed_json", message), text)
 
 
 def _skip_line(file: BinaryIO) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 PROMPT = (
     "instruction", "prompt", "question", "query", "problem", "instructions", "user_prompt",
     "user_input",
     "user_message", "request", "user", "human", "task", "inputs", "input", "source", "context",
-    "history", "goal", "q", "article", "document", "dialogue", "dialog", "passage", "post", "text",
+    "history", "goal", "q", "article", "document", "dialogue", "dialog", "passage", "post",
+    "anchor", "src", "source_text", "pregunta", "frage", "domanda", "pergunta", "instruccion",
+    "anweisung", "text",
 )  # fmt: skip
 COMPLETION = (
     "output", "response", "completion", "answer", "assistant", "reply", "target", "solution",
     "outputs",
     "targets", "assistant_response", "model_output", "model_response", "generation", "bot", "gpt",
-    "gold", "a", "summary", "highlights", "tldr", "answers",
+    "assistant_message", "gold", "a", "summary", "highlights", "tldr", "tgt", "mt", "respuesta",
+    "ground_truth", "target_text", "antwort", "reponse", "risposta", "resposta", "answers",
 )  # fmt: skip
 INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
 SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt", "system_instruction")
@@ -49,6 +53,8 @@ LABEL = (
     "liked",
     "is_preferred",
 )
+MAYBE_LABEL = ("thumb", "thumbs", "rating", "vote", "verdict", "judgement", "judgment", "reaction")
+"""Names of a verdict on one answer where the column holds two words of judgement."""
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
 REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
 TOOLS = ("tools", "functions", "available_tools")
@@ -56,7 +62,7 @@ ANSWER_STEMS = (
     "answer", "response", "output", "completion", "reply", "summary", "candidate", "generation",
     "text",
     "continuation", "assistant", "model_answer", "model_output", "model_response", "conversation",
-    "message", "ref",
+    "message", "ref", "model",
 )  # fmt: skip
 ANSWER_LISTS = (
     "answers",
@@ -66,6 +72,8 @@ ANSWER_LISTS = (
     "outputs",
     "generations",
     "summaries",
+    "replies",
+    "samples",
 )
 VERDICT = (
     "winner", "better", "preferred", "preference", "choice", "chosen", "best", "label", "verdict",
@@ -104,6 +112,14 @@ NO_MODEL = {
     *("accepted", "selected", "winner", "loser", "positive", "negative", "pos", "neg", "model"),
 }
 """Words before an answer's name that say what it is for, not which model gave it."""
+MODELS = {
+    "alpaca", "base", "baseline", "tuned", "finetuned", "bard", "chatgpt", "claude", "davinci",
+    "deepseek", "dolly", "falcon", "gemini", "gemma", "gpt", "gpt2", "gpt3", "gpt4", "gpt4o",
+    "grok", "koala", "llama", "llama2", "llama3", "mistral", "mixtral", "mpt", "olmo", "palm",
+    "phi", "qwen", "smollm", "vicuna",
+    "wizardlm", "zephyr",
+}  # fmt: skip
+"""First words of columns that are called after the model whose answers they hold."""
 VOTE_LISTS = ("votes", "annotations", "annotator_votes", "ratings_by_rater", "judgements", "labels")
 RANK_STEMS = ("rank", "ranks", "ranking", "rankings")
 VOTE_STEMS = (
@@ -137,6 +153,43 @@ SIDES = (
     ("j", "k"),
 )
 """Names of the better and the worse answer, as whole words of a column's name."""
+
+CHOICES = ("choices", "options", "endings", "alternatives", "mc_options")
+CHOICE_STEMS = ("option", "choice", "opt", "op", "ending", "alternative", "sol", "answer")
+CHOICE_PROMPT = ("question", "question_stem", "stem", "ctx", "premise", "goal", "sentence")
+RIGHT = (
+    "answer_key", "answerkey", "answer_idx", "answer_index", "correct_idx", "correct_index",
+    "correct_option", "correct_choice", "correct_answer", "correct", "right_answer", "gold", "cop",
+    "answer_id", "answer_letter", "gold_label", "label", "labels", "solution", "target", "answer",
+)  # fmt: skip
+"""Which of a question's options is right."""
+CLASS = (
+    "label", "labels", "class", "classification", "sentiment", "emotion", "intent", "gold_label",
+    "stance", "toxicity", "polarity", "coarse_label", "fine_label", "stars", "rating",
+    "is_duplicate", "entailment",
+)  # fmt: skip
+JUDGED = (
+    "text", "sentence", "review", "utterance", "tweet", "comment", "headline", "statement", "claim",
+    "content", "comment_text", "message", "question", "query", "document", "passage", "body",
+    "title", "input",
+)  # fmt: skip
+"""Texts that a class is given to."""
+JUDGED_PAIRS = (
+    ("premise", "hypothesis"), ("sentence1", "sentence2"), ("sentence_1", "sentence_2"),
+    ("question1", "question2"), ("text1", "text2"), ("text_a", "text_b"), ("question", "sentence"),
+    ("claim", "evidence"), ("question", "passage"),
+)  # fmt: skip
+LANGUAGES = {
+    "af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en",
+    "eo", "es", "et", "eu", "fa", "fi", "fr", "ga", "gl", "gu", "ha", "he", "hi", "hr", "hu",
+    "hy", "ig", "is", "it", "ja", "ka", "kk", "km", "kn", "ko", "ky", "lt", "lv", "mk", "ml",
+    "mn", "mr", "ms", "mt", "my", "ne", "nl", "pa", "pl", "ps", "pt", "ro", "ru", "si", "sk",
+    "sl", "so", "sq", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "uz", "vi",
+    "xh", "yo", "zh", "zu", "eng", "deu", "fra", "fre", "ger", "spa", "ita", "por", "rus", "zho",
+    "jpn", "kor", "ara", "english", "german", "french", "spanish", "italian", "portuguese",
+    "russian", "chinese", "japanese", "korean", "arabic", "dutch", "hindi", "turkish", "polish",
+}  # fmt: skip
+"""What columns of a translation are called; without codes that are words for something else."""
 
 NOT_TEXT = {
     "id",
@@ -193,11 +246,17 @@ PROMPT_STEMS = ("turn", "question", "prompt", "query", "user", "instruction")
 """What numbered columns that hold the user's turns one by one are called."""
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_OTHER = re.compile(r"[^a-z0-9]+")
+_OTHER = re.compile(r"[\W_]+")
 
 
 def key(name: str) -> str:
-    """A column's name in one spelling: `Tweet text`, `tweetText` and `tweet_text` are the same."""
+    """A column's name in one spelling: `Tweet text`, `tweetText` and `tweet_text` are the same.
+
+    Accents are left out, other alphabets stay.
+    """
+    if not name.isascii():
+        parts = unicodedata.normalize("NFKD", name)
+        name = "".join(part for part in parts if not unicodedata.combining(part))
     return _OTHER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
 
 

@@ -13,6 +13,7 @@ from studio.data.given import GivenRows
 from studio.data.joining import Joined
 from studio.data.profile import PROFILE_ROWS, profile
 from studio.data.sources import Located
+from studio.data.threads import Threaded
 from studio.data.types import Notes, Progress, RawRow, RowError
 from studio.errors import DataError
 
@@ -62,7 +63,7 @@ class Stream:
 
     def __init__(
         self,
-        located: Located | GivenRows | Joined,
+        located: Located | GivenRows | Joined | Threaded,
         *,
         decided: Format | None = None,
         format: str | None = None,
@@ -163,13 +164,14 @@ class Stream:
     def mixed(self) -> str | None:
         """A sentence where many rows that could not be converted look like another format."""
         sampled = self._sampled
-        if len(sampled.failed) < 5 or sampled.failures < 0.02 * self.rows:
+        if len(sampled.failed) < 3 or sampled.failures < 0.02 * self.rows:
             return None
         try:
             other = detect(profile(sampled.failed), name=self.located.name)
         except DataError:
             return None
         same = (other.name, other.mapping) == (self.format.name, self.format.mapping)
+        same |= other.type in _WEAK and self.format.type not in _WEAK  # the good part of bad rows
         if (
             other.confidence < 0.5
             or same

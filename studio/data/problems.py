@@ -25,7 +25,7 @@ class Problems:
     def __init__(self, folder: Path | None = None) -> None:
         self.listed: list[Problem] = []
         self.counts: Counter[str] = Counter()
-        self._spool = Spool(folder)
+        self._folder, self._spool = folder, Spool(folder)
         self._kinds: dict[str, int] = {}
         self._kind = array("H")
         self._row = array("q")
@@ -46,6 +46,29 @@ class Problems:
         if not problem.message.isascii():  # half a character cannot be written
             held["message"] = problem.message.encode("utf-8", "replace").decode("utf-8")
         self._spool.append(orjson.dumps(held, default=str))
+
+    def keys_of(self, kind: str | None = None) -> np.ndarray:
+        """Where each problem of a kind is (None: of all), as `place_key` has it."""
+        where = self._order(kind)
+        return place_key(np.array(self._file)[where], np.array(self._row, np.int64)[where])
+
+    def at(self, key: int) -> list[Problem]:
+        """Every problem of one row."""
+        keys = place_key(np.array(self._file), np.array(self._row, np.int64))
+        where = np.flatnonzero(keys == key)
+        return [Problem(**orjson.loads(raw)) for raw in self._spool.raw(where)]
+
+    def renewed(self, kinds: Iterable[str], found: Iterable[tuple[Problem, int]]) -> Problems:
+        """A copy with the problems of some kinds replaced by others, each with its file's
+        position."""
+        fresh, left_out = Problems(self._folder), set(kinds)
+        names = list(self._kinds)
+        kept = [at for at, kind in enumerate(self._kind) if names[kind] not in left_out]
+        for at, raw in zip(kept, self._spool.raw(kept), strict=True):
+            fresh.add(Problem(**orjson.loads(raw)), self._file[at])
+        for problem, file in found:
+            fresh.add(problem, file)
+        return fresh
 
     def page(self, kind: str | None = None, start: int = 0, count: int = 50) -> list[Problem]:
         """Problems `start` to `start + count` of a kind (None: of all), by file and row."""
@@ -88,6 +111,11 @@ class Problems:
     def close(self) -> None:
         """Drop the list on disk; counts and the first of each kind stay."""
         self._spool.close()
+
+
+def place_key(files: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """A number for a file's position and a row number in it, in reading order."""
+    return (files.astype(np.int64) << 40) | rows
 
 
 def problem_of(finding: tuple[str, str, str | None, str], row: int | None, file: str) -> Problem:

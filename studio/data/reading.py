@@ -7,7 +7,7 @@ file of a million rows is read and converted a single time.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from studio.data.groups import Groups
 from studio.data.joining import Joined
 from studio.data.pipeline import Checked, Stream
 from studio.data.preferences import PreferenceReport, PreferenceTally
-from studio.data.problems import Problems, problem_of
+from studio.data.problems import Problems, place_key, problem_of
 from studio.data.schema import Shape
 from studio.data.sources import Located
 from studio.data.spool import Spool
-from studio.data.types import Inspection, Progress
+from studio.data.threads import Threaded, find_threads
+from studio.data.types import Inspection, Problem, Progress
+from studio.data.unread import Unread
 from studio.errors import DataError
 
 SAMPLE_ROWS = 5
@@ -47,7 +49,7 @@ class Reading:
 
     def __init__(
         self,
-        located: Located | GivenRows | Joined,
+        located: Located | GivenRows | Joined | Threaded,
         stream: Stream,
         *,
         folder: Path | None = None,
@@ -56,6 +58,7 @@ class Reading:
     ):
         self.located, self.stream = located, stream
         self.spool, self.shape, self.problems = Spool(folder), Shape(), Problems(folder)
+        self.unread = Unread(folder)
         self.groups, self._tally = Groups(stream.profile), PreferenceTally()
         self._pairs = stream.format.type == "preference"
         self._numbers, self._file, self._flags = array("q"), array("H"), bytearray()
@@ -84,6 +87,7 @@ class Reading:
             if finding[3] == "error":
                 flag |= _FLAGS.get(finding[0], UNUSABLE)
         if row is None or any(finding[0] == "lone_surrogate" for finding in checked.findings):
+            self.unread.add(raw, file)
             return
         self.shape.see(row)
         dumped = orjson.dumps(row, default=str)
@@ -149,11 +153,27 @@ class Reading:
         where = int(self.good[at])
         return list(self._files)[self._file[where]], self._numbers[where]
 
-    def places(self) -> Iterator[tuple[str, int]]:
-        """(file, row number in it) of every converted row, good or not, in order."""
-        names = list(self._files)
-        for file, number in zip(self._file, self._numbers, strict=True):
-            yield names[file], number
+    @property
+    def keys(self) -> np.ndarray:
+        """Where every record stands (see `place_key`): converted rows, then the `unread` ones."""
+        files = np.concatenate([np.array(self._file), np.array(self.unread.files)])
+        numbers = np.concatenate([np.array(self._numbers), np.array(self.unread.numbers)])
+        return place_key(files, numbers.astype(np.int64))
+
+    def key(self, file: str | None, number: int) -> int:
+        """The key of a file's row; -1 for a file that is not part of the source."""
+        at = self._files.get(file or "")
+        return -1 if at is None else int(place_key(np.array(at), np.array(number)))
+
+    def name_of(self, key: int) -> tuple[str, int]:
+        """(file, row number in it) of a key."""
+        return list(self._files)[key >> 40], key & ((1 << 40) - 1)
+
+    def tell(self, kinds: Iterable[str], found: Iterable[Problem]) -> None:
+        """Replace the problems of some kinds, as those that depend on a model are."""
+        placed = ((problem, self._files[problem.file or ""]) for problem in found)
+        before, self.problems = self.problems, self.problems.renewed(kinds, placed)
+        before.close()
 
     def find(self, number: int, file: str | None = None) -> int | None:
         """Position among the good rows of a file's row number; None where that row is not good."""
@@ -193,6 +213,7 @@ class Reading:
         """Give the rows' place on disk back."""
         self.spool.close()
         self.problems.close()
+        self.unread.close()
 
     def __enter__(self) -> Reading:
         return self
@@ -228,7 +249,7 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
 
 
 def read_located(
-    located: Located | GivenRows | Joined,
+    located: Located | GivenRows | Joined | Threaded,
     *,
     decided: Any = None,
     format: str | None = None,
@@ -247,6 +268,10 @@ def read_located(
         )
 
     stream = opened(decided)
+    threaded = None if format or mapping or decided else find_threads(located, stream.profile)
+    if threaded:
+        located = threaded
+        stream = opened(None)
     if first:
         good = [c.row for c in stream.first(50) if c.row is not None and not c.errors]
         first(first_look(stream, good[:SAMPLE_ROWS]))

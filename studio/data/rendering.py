@@ -1,9 +1,9 @@
 """The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
 
-Nothing is imitated: rows go through `SFTTrainer._prepare_dataset` or `DPOTrainer._prepare_dataset`
-of the installed TRL (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
-what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; both
-trainers keep the start.
+Nothing is imitated: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
+DPOTrainer or KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
+what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
+them keep the start. Prompts alone are drawn as a model is asked them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from studio.data import template_trouble
 from studio.errors import ConfigError, ModelError
 
 SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
+RENDERED = (*SFT_TYPES, "preference", "unpaired_preference", "prompt_only")
+"""Types of rows that have a token view."""
 Row = dict[str, Any]
 
 
@@ -69,7 +71,8 @@ def render(
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool = False,
 ) -> list[TokenView]:
-    """One view ("text") for SFT types, two ("chosen", "rejected") for preferences.
+    """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), or two
+    ("chosen", "rejected") for preferences.
 
     `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
     Raises `ModelError` where the chat template is missing, or refuses or cannot mask the row.
@@ -88,7 +91,7 @@ def encode(
 ) -> list[list[Encoded]]:
     """The sequences of many rows of one type, whole; errors as `render`'s, for the first that
     fails."""
-    if type not in (*SFT_TYPES, "preference"):
+    if type not in RENDERED:
         raise ConfigError(
             f"{type.replace('_', ' ').capitalize()} rows are not trained on as they are, so they "
             "have no token view."
@@ -102,6 +105,10 @@ def encode(
         )
     if type == "preference":
         return _dpo(rows, tokenizer)
+    if type == "unpaired_preference":
+        return _kto(rows, tokenizer)
+    if type == "prompt_only":
+        return _prompts(rows, tokenizer)
     return _sft(rows, tokenizer, completion_only_loss, assistant_only_loss)
 
 
@@ -157,17 +164,41 @@ def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
         tokenizer,
         lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
     )
+    sides = ("chosen", "rejected")
+    return [[_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
+            for row in prepared]  # fmt: skip
+
+
+def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    from trl.trainer.kto_trainer import KTOTrainer
+
+    trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
+    args = SimpleNamespace(dataset_num_proc=None, max_length=None)
+    prepared = _run(
+        rows,
+        tokenizer,
+        lambda data: KTOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
+    )
     return [
-        [
-            Encoded(
-                side,
-                row["prompt_ids"] + row[f"{side}_ids"],
-                [False] * len(row["prompt_ids"]) + [True] * len(row[f"{side}_ids"]),
-            )
-            for side in ("chosen", "rejected")
-        ]
+        [_answered("good" if row["label"] else "bad", row["prompt_ids"], row["completion_ids"])]
         for row in prepared
     ]
+
+
+def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
+    """A prompt that is read and an answer that is learned from."""
+    return Encoded(side, prompt + answer, [False] * len(prompt) + [True] * len(answer))
+
+
+def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    from trl.data_utils import _tokenize
+
+    def asked(row: Row) -> Row:
+        extra = {"add_generation_prompt": True} if isinstance(row["prompt"], list) else {}
+        return {"ids": _tokenize(tokenizer, row["prompt"], **extra)["input_ids"]}
+
+    prepared = _run(rows, tokenizer, lambda data: data.map(asked))
+    return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]
 
 
 def _stream(rows: Sequence[Row]) -> Any:
@@ -229,7 +260,8 @@ def _view(encoded: Encoded, tokenizer: Any, max_length: int | None, about: list[
         for text, id, lit in zip(token_texts(ids, tokenizer), ids, trained, strict=True)
     ]
     kept = len(ids) if max_length is None else min(len(ids), max_length)
-    notes = [*about, *template_trouble.notes(ids, trained, kept, tokenizer)]
+    told = template_trouble.notes(ids, trained, kept, tokenizer, asks=side == "prompt")
+    notes = [*about, *told]
     return TokenView(side, tokens, len(ids), sum(trained[:kept]), kept, notes)
 
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow.parquet as pq
 
+from studio import hub
 from studio.data.rows import tidy
-from studio.errors import ConfigError, DataError, WorkspaceError
+from studio.errors import DataError, WorkspaceError
 
 if TYPE_CHECKING:
     from studio.data.prepared import PreparedDataset
-
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
 def export(dataset: PreparedDataset, path: str | Path, split: str = "train") -> int:
@@ -105,40 +104,14 @@ def push(
     Made private unless `private=False`. Raises `ConfigError` for a name the Hub cannot have or a
     token it refuses, `DataError` where it cannot be reached.
     """
-    import httpx
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
-        raise ConfigError(f'"{repo}" is no name for a dataset on the Hub; it reads owner/name.')
-    api = HfApi(token=token)
+    hub.check_name(repo, "dataset")
     try:
-        api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-        url = api.upload_folder(
-            repo_id=repo,
-            repo_type="dataset",
-            folder_path=_staged(dataset),
-            commit_message=f"Upload {_inline(dataset.name)}",
-        )
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        if status in (401, 403):
-            raise ConfigError(
-                f"The Hub refused to write {repo}: give a token that may write there (HF_TOKEN)."
-            ) from error
-        raise DataError(f"The Hub answered {status} for {repo}: {_first_line(error)}") from error
-    except (httpx.HTTPError, OfflineModeIsEnabled, ConnectionError) as error:
-        raise DataError(
-            f"The Hub cannot be reached (offline?), so {repo} was not pushed. "
-            "Connect, or export a file."
-        ) from error
+        return hub.push(
+            _staged(dataset), repo, private=private, kind="dataset", token=token,
+            message=f"Upload {_inline(dataset.name)}",
+        )  # fmt: skip
     finally:
         shutil.rmtree(_stage(dataset), ignore_errors=True)
-    return str(getattr(url, "repo_url", None) or f"{api.endpoint}/datasets/{repo}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _stage(dataset: PreparedDataset) -> Path:

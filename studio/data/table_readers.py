@@ -164,7 +164,8 @@ def _csv_rows(
             yield RawRow(number, {}, path.name, cells)
         elif len(cells) > width and any(cell.strip() for cell in cells[width:]):
             message = f"This record has {len(cells)} cells where the header has {width}."
-            yield RawRow(number, {}, path.name, RowError("extra_cells", message))
+            shown = "\n".join(cells)
+            yield RawRow(number, {}, path.name, RowError("extra_cells", message), shown)
         else:
             row = {name: cells[at] if at < len(cells) else None for at, name in kept}
             yield RawRow(number, row, path.name)

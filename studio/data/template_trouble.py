@@ -63,16 +63,24 @@ def _dropped(at: int, role: str) -> str:
     )
 
 
-def notes(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list[str]:
-    """What a person should see at a glance about one sequence: its start, its end, its loss."""
-    found = [*_start(ids, tokenizer), *_end(ids, trained, kept, tokenizer), *_marks(tokenizer)]
-    if not any(trained[:kept]):
+def notes(
+    ids: list[int], trained: list[bool], kept: int, tokenizer: Any, asks: bool = False
+) -> list[str]:
+    """What a person should see at a glance about one sequence: its start, its end, its loss.
+
+    `asks`: a prompt alone, which ends where the answer begins and has no loss.
+    """
+    found = _start(ids, tokenizer)
+    if not asks:
+        found.extend(_end(ids, trained, kept, tokenizer))
+    found.extend(_marks(tokenizer))
+    if not asks and not any(trained[:kept]):
         found.append(
             "No token of this row is trained: the row teaches nothing and the trainer drops it."
             + (" Raise the length limit." if any(trained) else "")
         )
     if kept < len(ids):
-        ending = "; the end of the answer is among them" if trained[-1] else ""
+        ending = "; the end of the answer is among them" if any(trained[-1:]) else ""
         found.append(
             f"The last {len(ids) - kept:,} of {len(ids):,} tokens are cut off at {kept:,}{ending}."
         )
@@ -137,7 +145,7 @@ def _marks(tokenizer: Any) -> list[str]:
 
 def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
     """The turns of a row as the template gets them; none for rows of plain strings."""
-    for names in (("messages",), ("prompt", "completion"), ("prompt", "chosen")):
+    for names in (("messages",), ("prompt", "completion"), ("prompt", "chosen"), ("prompt",)):
         sides = [row[name] for name in names if name in row]
         if len(sides) == len(names) and all(isinstance(side, list) for side in sides):
             return [turn for side in sides for turn in side if isinstance(turn, dict)]

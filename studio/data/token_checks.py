@@ -1,45 +1,23 @@
 """What a model's tokenizer says of the rows: too long, cut, taught nothing, sides made equal.
 
-Counted with `studio.data.rendering`, which asks the trainers themselves, so that the figures are
-those of the run. That takes ten milliseconds a row and more; `at_most` rows, evenly spread, are
-enough to judge a large set by.
+Read off the sequences that the trainer would make (`studio.data.lengths`), so the rows named are
+those of the run; at another length limit they are named anew without counting again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from studio.data.problems import MAX_LISTED
+import numpy as np
+
+from studio.data.browsing import ReadRows
+from studio.data.lengths import Lengths, measure
 from studio.data.reading import Reading
-from studio.data.rendering import TokenView, render
 from studio.data.types import Problem, Progress
-from studio.errors import ConfigError, ModelError
+from studio.errors import ConfigError
 
-
-@dataclass
-class TokenReport:
-    """Counts over the rows looked at; `problems` name the rows.
-
-    `lengths` are tokens a sequence (two a pair), before truncation; `rows` of `of` were looked at.
-    """
-
-    max_length: int | None
-    of: int
-    rows: int = 0
-    lengths: list[int] = field(default_factory=list)
-    tokens: int = 0
-    trained: int = 0
-    cut: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, kind: str, message: str, row: int, file: str | None) -> None:
-        """One row's problem."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if self.counts[kind] <= MAX_LISTED:
-            self.problems.append(Problem(row, kind, message, file, None, "warning"))
+KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_refuses")
 
 
 def check_tokens(
@@ -47,71 +25,49 @@ def check_tokens(
     tokenizer: Any,
     *,
     max_length: int | None,
-    completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
-    at_most: int | None = 500,
     progress: Progress | None = None,
-) -> TokenReport:
-    """Look at a reading's good rows through a tokenizer.
+    **how: Any,
+) -> Lengths:
+    """Count a reading's good rows through a tokenizer, and add what is wrong to its problems.
 
-    Kinds of problem: `over_length` (tokens cut by `max_length`), `nothing_trained` (no token with
-    a loss is left), `equal_after_truncation`, `template_refuses`. Raises `ConfigError` for types
-    that are not trained on, `ModelError` where no row can be rendered at all.
+    `how` goes to `measure` (masks, `most` rows). Kinds of problem: `over_length` (tokens cut by
+    `max_length`), `nothing_trained` (no token with a loss is left), `equal_after_truncation`,
+    `template_refuses`. Raises `ConfigError` for types that are not rendered, `ModelError` where no
+    row can be rendered at all.
     """
     if max_length is not None and max_length < 1:
         raise ConfigError(f"max_length is {max_length}; it is a number of tokens from 1 on.")
-    chosen = _spread(reading.kept, at_most)
-    report = TokenReport(max_length, reading.kept)
-    how = {
-        "max_length": max_length,
-        "completion_only_loss": completion_only_loss,
-        "assistant_only_loss": assistant_only_loss,
-    }
-    refused: ModelError | None = None
-    for done, at in enumerate(chosen):
-        if progress and done % 50 == 0:
-            progress(done, len(chosen), "Counting tokens")
+    rows = ReadRows(reading)
+    found = measure(rows.trainable(), rows.type, tokenizer, progress=progress, **how)
+    tell(reading, found, max_length)
+    return found
+
+
+def tell(reading: Reading, found: Lengths, max_length: int | None) -> None:
+    """Put the problems that counted rows have at a limit in place of those of another limit."""
+    reading.tell(KINDS, token_problems(reading, found, max_length))
+
+
+def token_problems(reading: Reading, found: Lengths, max_length: int | None) -> Iterator[Problem]:
+    """Every problem of counted rows of `reading` at a limit, by file and row."""
+    for at, why in found.refusals.items():
         file, number = reading.place(at)
-        try:
-            views = render(reading.row(at), reading.stream.format.type, tokenizer, **how)
-        except ModelError as error:
-            refused = error
-            report.add("template_refuses", str(error), number, file)
-            continue
-        report.rows += 1
-        _count(report, views, number, file)
-    if refused and not report.rows:
-        raise refused
-    return report
-
-
-def _spread(count: int, at_most: int | None) -> Sequence[int]:
-    if at_most is None or count <= at_most:
-        return range(count)
-    return [at * count // at_most for at in range(at_most)]
-
-
-def _count(report: TokenReport, views: list[TokenView], number: int, file: str) -> None:
-    for view in views:
-        report.lengths.append(view.total)
-        report.tokens += view.total
-        report.trained += view.trained
-        report.cut += view.total - view.kept
-    long = max(views, key=lambda view: view.total)
-    if long.total > long.kept:
-        side = "" if long.side == "text" else f" ({long.side})"
-        message = (
-            f"{long.total:,} tokens{side}: the last {long.total - long.kept:,} are cut at "
-            f"{long.kept:,}."
-        )
-        report.add("over_length", message, number, file)
-    if any(view.trained == 0 for view in views):
-        message = "No trained token is left: the row teaches nothing. Raise max_length."
-        if long.total == long.kept:
-            message = "No token of the row is trained: it teaches nothing."
-        report.add("nothing_trained", message, number, file)
-    if len(views) == 2 and long.total > long.kept:
-        one, other = ([token.id for token in view.tokens[: view.kept]] for view in views)
-        if one == other:
+        yield Problem(number, "template_refuses", why, file, None, "warning")
+    limit = max_length or int(found.size.max(initial=1))
+    longest, longer = found.longest, found.longer
+    silent = set(found.silent_rows(limit).tolist()) if found.learns else set()
+    for row in np.flatnonzero((longest > limit) | np.isin(np.arange(len(longest)), list(silent))):
+        file, number = reading.place(int(found.at_row[row]))
+        over = int(longest[row]) - limit
+        if over > 0:
+            side = f" ({longer[row]})" if longer[row] else ""
+            message = f"{longest[row]:,} tokens{side}: the last {over:,} are cut at {limit:,}."
+            yield Problem(number, "over_length", message, file, None, "warning")
+        if row in silent:
+            message = "No trained token is left: the row teaches nothing. Raise max_length."
+            if over <= 0:
+                message = "No token of the row is trained: it teaches nothing."
+            yield Problem(number, "nothing_trained", message, file, None, "warning")
+        if over > 0 and found.apart[row] >= limit:
             message = "Chosen and rejected are the same after truncation. Raise max_length."
-            report.add("equal_after_truncation", message, number, file)
+            yield Problem(number, "equal_after_truncation", message, file, None, "warning")

@@ -29,6 +29,7 @@ def shape_of(value: Any) -> str:
     if isinstance(value, int | float):
         return "number"
     if isinstance(value, dict):
+        value = _lowered(value)
         if _is_turn(value):
             return "turn"
         return "turns" if turn_lists(value) else "object"
@@ -49,7 +50,7 @@ def _shape_of_list(value: Any) -> str:
     if not value:
         return "list"
     if all(isinstance(item, dict) for item in value):
-        if all(_is_turn(item) for item in value):
+        if all(_is_turn(_lowered(item)) for item in value):
             return "turns"
         return "pairs" if all(_pair_keys(item) for item in value) else "objects"
     if all(isinstance(item, str) for item in value):
@@ -72,9 +73,18 @@ def _is_turn(value: dict[str, Any]) -> bool:
     return _first(value, _TEXT_KEYS) is not None or "tool_calls" in value or "content" in value
 
 
+def _lowered(turn: dict[str, Any]) -> dict[str, Any]:
+    """The turn with `From` and `Value` written small, where that makes it one."""
+    if all(type(name) is str and name.islower() for name in turn):
+        return turn
+    return {name.lower() if isinstance(name, str) else name: held for name, held in turn.items()}
+
+
 def _role(turn: dict[str, Any]) -> Any:
     """Who speaks; ChatGPT's export says so inside an object."""
     role = _first(turn, _ROLE_KEYS)
+    if isinstance(turn.get("speaker"), str) and role == turn["speaker"]:
+        return "assistant" if role.strip().lower() == "system" else role  # SYSTEM answers USER
     return role.get("role") if isinstance(role, dict) else role
 
 
@@ -163,6 +173,7 @@ def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
         return [message(role, text, where, field) for role, text in zip(roles, texts, strict=False)]
     if not isinstance(turn, dict):
         raise RowError("wrong_type", f"{where} is {_kind(turn)}, not a turn with a role.", field)
+    turn = _lowered(turn)
     role = _role(turn)
     if role is None and (single := _single(turn)):
         return [_from_turn({"content": single[1]}, single[0], where, field)]

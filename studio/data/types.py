@@ -99,12 +99,14 @@ class RowError(Exception):
     slots=True
 )  # not frozen: a million of them are made, and frozen ones take thrice as long
 class RawRow:
-    """One record as its file holds it; `error` is set where the record could not be read."""
+    """One record as its file holds it; `error` is set where the record could not be read, and
+    `text` is then what stands there, as far as it is known."""
 
     number: int
     data: dict[str, Any]
     file: str
     error: RowError | None = None
+    text: str = ""
 
 
 @dataclass

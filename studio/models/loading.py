@@ -43,6 +43,11 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
     return torch.float32
 
 
+def dtype_name(wanted: str = "auto") -> str:
+    """`weights_dtype` by its name, such as `bfloat16`."""
+    return str(weights_dtype(wanted)).removeprefix("torch.")
+
+
 def load_tokenizer(reference: ModelRef) -> Any:
     """A tokenizer with a padding token and a chat template (ours where it has none)."""
     try:
@@ -158,7 +163,14 @@ def merged(model: Any, folder: Path) -> Any:
 
     Raises `ModelError` for an adapter whose numbers cannot be added to weights.
     """
-    adapted = load_adapter(copy.deepcopy(model), folder)
+    return merge(load_adapter(copy.deepcopy(model), folder), folder)
+
+
+def merge(adapted: Any, folder: Path) -> Any:
+    """The base under a `PeftModel` with its adapter, from `folder`, added into its own weights.
+
+    No copy is made: the base is changed. Raises `ModelError` as `merged` does.
+    """
     if not hasattr(adapted.base_model, "merge_and_unload"):
         raise ModelError(
             f"The adapter in {folder.parent.name} cannot be merged: it changes no weights. "

@@ -18,6 +18,7 @@ from studio.models import loading
 from studio.models.catalog import ModelRef, resolve
 from studio.recipe import Recipe
 from studio.training.methods import METHODS
+from studio.training.rows import merged_parent
 from studio.training.runs import Run, RunStore
 
 KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
@@ -76,11 +77,9 @@ class ModelPool:
         return self._base_of(recipe, runs, quantization(recipe))
 
     def _base_of(self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None) -> Resident:
-        first = recipe
-        while first.continues:
-            first = runs.get(first.start_from or "").recipe
-        if first.start_from:
-            return self._merged(runs.get(first.start_from), runs)
+        parent = merged_parent(recipe, runs)
+        if parent is not None:
+            return self._merged(parent, runs)
         name, revision = recipe.model_name_or_path, recipe.model_revision
         return self.base(name, revision, recipe.dtype, bits)
 
@@ -92,7 +91,7 @@ class ModelPool:
         key = (*base.key, "merged", parent.id)
         resident = self._residents.get(key)
         if resident is None:
-            folder = _adapter_of(parent, base)
+            folder = adapter_of(parent, base)
             self._make_room()
             resident = Resident(
                 key, f"{base.name} with {parent.name}", loading.merged(base.model, folder),
@@ -140,7 +139,7 @@ class ModelPool:
         LoRA adapters share one view, so that their rows can share a batch; another method's
         adapter gets a view of its own (PEFT holds one kind in a model).
         """
-        folder = _adapter_of(run, resident, checkpoint)
+        folder = adapter_of(run, resident, checkpoint)
         stamp = (folder / "adapter_config.json").stat().st_mtime
         name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
         if name in resident.adapters:
@@ -167,7 +166,7 @@ class ModelPool:
             del resident.views[kind]
 
 
-def _adapter_of(run: Run, resident: Resident, checkpoint: Path | None = None) -> Path:
+def adapter_of(run: Run, resident: Resident, checkpoint: Path | None = None) -> Path:
     """The folder of a run's adapter, if it belongs on these weights and writes answers."""
     folder = checkpoint or run.adapter
     if folder is None:

@@ -13,7 +13,15 @@ import sqlalchemy as sa
 
 from studio.errors import DataError
 from studio.preference import desk
-from studio.preference.items import CHOICES, STRENGTHS, Project, Vote, VoteReceipt, clean_text
+from studio.preference.items import (
+    CHOICES,
+    RULING,
+    STRENGTHS,
+    Project,
+    Vote,
+    VoteReceipt,
+    clean_text,
+)
 from studio.preference.schema import assignments, items, projects, votes
 
 MAX_NOTE, MAX_EDITED, MAX_KEY, MAX_NAME = 4_000, 100_000, 100, 80
@@ -98,7 +106,7 @@ class Ballot:
             note,
             edited if edited.strip() else "",
             checked_key(key if key is not None else fresh_key()),
-            int(bool(turn)),
+            _turn(turn),
             [clean_text(str(reason))[:80] for reason in reasons][:20],
             {clean_text(str(k))[:80]: str(v) for k, v in (aspects or {}).items()},
         )
@@ -214,9 +222,11 @@ def _record(
         assignments.c.turn == row["turn"],
     )
     current = db.execute(sa.select(assignments).where(mine)).first()
-    if current is None and row["turn"]:
+    if current is None and row["turn"] == RULING:
+        desk.claim_ruling(db, project, item, annotator)
+    elif current is None and row["turn"]:
         raise DataError("This pair is not waiting for your second look; reload the page.")
-    if current is None:
+    elif current is None:
         desk.claim(db, project, item, annotator)
     version = db.scalar(
         sa.select(sa.func.max(votes.c.version)).where(
@@ -245,6 +255,12 @@ def _record(
     return VoteReceipt(
         vote_id, item.id, row["version"], row["choice"] or "", row["strength"], row["created"]
     )
+
+
+def _turn(turn: int) -> int:
+    if turn not in (0, 1, RULING):
+        raise DataError(f"A pair is shown once, once more, or to be settled; not {turn!r}.")
+    return int(turn)
 
 
 def _by_key(db: sa.Connection, project_id: str, annotator: str, key: str) -> sa.Row[Any] | None:

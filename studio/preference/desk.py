@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.errors import DataError
-from studio.preference.items import Project
+from studio.preference.items import RULING, Project
 from studio.preference.schema import annotators, assignments, items, projects
 
 _BEFORE_REPEAT = 3  # votes that lie between an item and its second turn, at least
@@ -99,6 +99,12 @@ def claim(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str
             "counted. Go on with the next one."
         )
     _take(db, project, item, annotator, time.time())
+
+
+def claim_ruling(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
+    """Note that an owner settles an item; it counts neither as taken nor as judged once more."""
+    values = {"item_id": item.id, "position": item.position, "turn": RULING}
+    _assign(db, project.id, annotator, time.time(), values)
 
 
 def move_on(db: sa.Connection, person: sa.Row[Any], more_done: int) -> None:

@@ -76,7 +76,7 @@ def export_items(
     left_out: Counter[str] = Counter()
     total = edited = used = 0
     for item in items:
-        for verdict in rule.verdicts(item.votes):
+        for verdict in rule.verdicts(item.deciding):
             total += 1
             made = verdict.why_not if verdict.outcome is None else makers[format](item, verdict)
             if isinstance(made, str):

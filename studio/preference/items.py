@@ -29,6 +29,8 @@ STRENGTHS = {1: "slightly better", 2: "better", 3: "clearly better", 4: "much be
 DEFAULT_STRENGTH = 2
 #: What decides nothing: left out of verdicts, win rates and agreement alike.
 UNDECIDED = ("skip", "broken")
+#: The `turn` of an owner's verdict on a pair that people disagree about: it alone decides.
+RULING = 2
 DEFAULT_QUESTION = "Which answer is better?"
 
 Message = dict[str, str]
@@ -95,7 +97,8 @@ class Project:
 class ShownItem:
     """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
 
-    `turn` is 1 when the person is asked about it a second time.
+    `turn` is 1 when the person is asked about it a second time, `RULING` when it is for an owner to
+    settle.
     """
 
     project_id: str
@@ -178,6 +181,7 @@ class JudgedItem:
     """A stored item with the current vote of everyone who voted on it.
 
     `sampled` is whether the item was drawn at random, so that its votes speak for all prompts.
+    `ruling` is an owner's verdict, where there is one.
     """
 
     item_id: int
@@ -188,6 +192,12 @@ class JudgedItem:
     source_b: dict[str, Any]
     votes: tuple[Vote, ...]
     sampled: bool = True
+    ruling: Vote | None = None
+
+    @property
+    def deciding(self) -> tuple[Vote, ...]:
+        """The votes that the item's verdict comes from: the ruling alone, else all."""
+        return (self.ruling,) if self.ruling else self.votes
 
 
 def clean_text(text: str) -> str:

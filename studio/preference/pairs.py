@@ -5,15 +5,18 @@ Set aside and counted, never silently dropped:
     "empty prompt"    nothing was asked
     "empty answer"    one of the two is blank
     "identical"       the two answers are the same text (white space aside)
+    "near-identical"  the same words (case and punctuation aside), or, of long answers, nearly all
     "duplicate"       the same prompt with the same two answers, in either order, is already there
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +26,8 @@ from studio.errors import DataError
 from studio.preference.items import Item, JudgedItem, as_messages, clean_text
 
 ORDERS = ("random", "given", "uncertain")
+_WORDS = re.compile(r"\w+")
+_LONG, _NEARLY_ALL = 50, 0.97  # words of a long answer, and the share of them that may be the same
 _STRATUM = 4  # of so many items in "uncertain" order, one is drawn by chance
 
 _NAMED_BY = {
@@ -45,7 +50,23 @@ def why_set_aside(item: Item) -> str | None:
     first, second = _squeeze(item.answer_a), _squeeze(item.answer_b)
     if not first or not second:
         return "empty answer"
-    return "identical" if first == second else None
+    if first == second:
+        return "identical"
+    return "near-identical" if _nearly(first, second) else None
+
+
+def _nearly(first: str, second: str) -> bool:
+    """Whether nobody could prefer one of the two for its words."""
+    one, two = (_WORDS.findall(text.casefold()) for text in (first, second))
+    if one == two:
+        return bool(one)  # texts without any word (code, emoji) are told apart by their signs
+    longest = max(len(one), len(two))
+    shared = sum((Counter(one) & Counter(two)).values())
+    return longest >= _LONG and shared >= _NEARLY_ALL * longest and _in_order(one, two)
+
+
+def _in_order(one: list[str], two: list[str]) -> bool:
+    return difflib.SequenceMatcher(None, one, two, autojunk=False).ratio() >= _NEARLY_ALL
 
 
 def sift(
@@ -86,9 +107,10 @@ def arrange(
 ) -> list[tuple[str, Item, bool]]:
     """Items in the order in which they are asked, each with whether its place is due to chance.
 
-    "uncertain" asks first where the implicit reward margin (`provenance["margin"]`: how much
-    better the model itself takes one answer to be) is small, yet draws every fourth item by chance:
-    win rates are computed on those alone. Items without a margin count as least informative.
+    "uncertain" asks first where people disagreed before (`provenance["disagreement"]`: the share of
+    votes against the majority) and where the implicit reward margin (`provenance["margin"]`: how
+    much better the model itself takes one answer to be) is small, yet draws every fourth item by
+    chance: unbiased win rates are computed on those alone. Items with neither come last.
     """
     shuffled = list(fresh)
     if order == "given":
@@ -97,7 +119,7 @@ def arrange(
     if order == "random":
         return [(digest, item, True) for digest, item in shuffled]
     drawn, rest = shuffled[::_STRATUM], [x for n, x in enumerate(shuffled) if n % _STRATUM]
-    rest.sort(key=lambda pair: _margin(pair[1]))
+    rest.sort(key=lambda pair: (-_figure(pair[1], "disagreement", 0), _figure(pair[1], "margin")))
     arranged: list[tuple[str, Item, bool]] = []
     for number in range(len(shuffled)):
         by_chance = number % _STRATUM == 0
@@ -107,11 +129,11 @@ def arrange(
     return arranged
 
 
-def _margin(item: Item) -> float:
-    margin = item.provenance.get("margin")
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or math.isnan(margin):
-        return math.inf
-    return abs(margin)
+def _figure(item: Item, name: str, unknown: float = math.inf) -> float:
+    figure = item.provenance.get(name)
+    if isinstance(figure, bool) or not isinstance(figure, int | float) or math.isnan(figure):
+        return unknown
+    return abs(figure)
 
 
 def pairs_from_texts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,10 @@ class ProjectStore:
 
     def __init__(self, url: str):
         self._db = Database(url)
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction for what comes in from outside at once; on disk when it has ended."""
+        return self._db.writing()
 
     def close(self) -> None:
         """Let go of the database's connections."""
@@ -138,7 +143,7 @@ class ProjectStore:
                     sa.select(sa.func.max(items.c.position)).where(items.c.project_id == project.id)
                 )
                 start = 0 if last is None else last + 1
-                db.execute(items.insert(), _item_rows(project, fresh, start))
+                db.execute(items.insert(), item_rows(project, fresh, start))
                 total = project.items + len(fresh)
                 db.execute(projects.update().where(projects.c.id == project.id).values(items=total))
         return Added(len(fresh), aside)
@@ -161,7 +166,8 @@ def _known_digests(db: sa.Connection, project_id: str, digests: list[str]) -> se
     return known
 
 
-def _item_rows(project: Project, fresh: list[tuple[str, Item]], start: int) -> list[dict[str, Any]]:
+def item_rows(project: Project, fresh: list[tuple[str, Item]], start: int) -> list[dict[str, Any]]:
+    """Rows of `items` for items by digest, in the order in which they are asked from `start` on."""
     now = time.time()
     arranged = arrange(fresh, project.order, f"{project.seed}:{start}")
     return [

@@ -41,7 +41,10 @@ def report(
         "left": _share([_took_left(vote) for _, vote in votes]),
         "longer": _share([_took_longer(item, vote) for item, vote in votes]),
         "people": people(items, looks),
-        "disagreements": [_brief(item) for item in items if _disagrees(item)][:_LISTED],
+        "disagreements": [_brief(item) for item in items if _disagrees(item) and not item.ruling][
+            :_LISTED
+        ],
+        "settled": sum(item.ruling is not None for item in items),
         "flagged": [_brief(i) for i in items if any(v.choice == "broken" for v in i.votes)][
             :_LISTED
         ],

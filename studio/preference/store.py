@@ -25,6 +25,7 @@ from studio.preference.ballots import Ballot
 from studio.preference.export import Export, export_items
 from studio.preference.items import (
     DEFAULT_STRENGTH,
+    RULING,
     JudgedItem,
     Progress,
     Project,
@@ -150,6 +151,20 @@ class LabelStore(ProjectStore):
         with self._db.reading() as db:
             return _progress(db, _project(db, project_id), annotator)
 
+    def ready(self, project_id: str) -> int:
+        """Items waiting beyond the person who has come farthest, or for one more person at all."""
+        with self._db.reading() as db:
+            project = _project(db, project_id)
+            farthest = sa.select(sa.func.max(annotators.c.cursor)).where(
+                annotators.c.project_id == project_id
+            )
+            query = sa.select(sa.func.count()).where(
+                items.c.project_id == project_id, items.c.open.is_(True)
+            )
+            if not project.overlap:
+                query = query.where(items.c.position >= (db.scalar(farthest) or 0))
+            return db.scalar(query) or 0
+
     def _standing(
         self, db: sa.Connection, project: Project, annotator: str, count: int
     ) -> Standing:
@@ -194,13 +209,26 @@ class LabelStore(ProjectStore):
                 .order_by(items.c.position)
             ).all()
             current = db.execute(_current_votes(project_id).order_by(votes.c.item_id)).all()
+            settled = db.execute(_current_votes(project_id, RULING).order_by(votes.c.id)).all()
         by_item = {
             item_id: tuple(ballots.as_vote(row) for row in rows)
             for item_id, rows in groupby(current, key=lambda row: row.item_id)
         }
+        rulings = {row.item_id: ballots.as_vote(row) for row in settled}
         for row in stored:
             texts = (row.prompt, row.answer_a, row.answer_b, row.source_a, row.source_b)
-            yield JudgedItem(row.id, *texts, by_item.get(row.id, ()), row.sampled)
+            yield JudgedItem(
+                row.id, *texts, by_item.get(row.id, ()), row.sampled, rulings.get(row.id)
+            )
+
+    def sides(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """(project id, source a, source b) of every project's first item."""
+        first = sa.select(sa.func.min(items.c.id)).group_by(items.c.project_id)
+        query = sa.select(items.c.project_id, items.c.source_a, items.c.source_b).where(
+            items.c.id.in_(first)
+        )
+        with self._db.reading() as db:
+            return [tuple(row) for row in db.execute(query)]  # pyright: ignore[reportReturnType]
 
     def second_looks(self, project_id: str) -> list[tuple[Vote, Vote]]:
         """(first, second) current vote of a person on an item that they were asked about twice."""

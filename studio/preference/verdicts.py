@@ -2,7 +2,8 @@
 
 Skips and flags are not counted, and a flagged item has no verdict. *majority*: the choice that more
 than half of the remaining votes gave. *unanimous*: the choice that all of them gave. *each*: every
-vote is a verdict of its own (for export only; results always count an item once).
+vote is a verdict of its own (for export only; results always count an item once). Where an owner
+has settled a disagreement, their ruling is the only vote that counts, whatever the rule.
 """
 
 from __future__ import annotations

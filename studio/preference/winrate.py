@@ -101,7 +101,9 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
     """
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for item in items:
-        verdict = decide(item.votes)
+        if not item.sampled:
+            continue
+        verdict = decide(item.deciding)
         if verdict.outcome is None and not verdict.voters:
             continue
         a, b = source_label(item.source_a), source_label(item.source_b)

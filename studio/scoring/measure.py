@@ -6,7 +6,6 @@ the rest weigh 1. None where a row has none. Columns that fail say why, and the 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +22,6 @@ from studio.scoring.request import Scoring
 from studio.scoring.rows import LETTERS
 from studio.training.runs import RunStore
 
-logger = logging.getLogger(__name__)
 Value = tuple[float, float] | None
 _NO_MEMORY = "The device ran out of memory here; score shorter rows, or fewer columns."
 
@@ -41,15 +39,7 @@ class Measured:
 
 def score(scoring: Scoring, pool: ModelPool, runs: RunStore) -> None:
     """Fill a scoring to its end; whatever goes wrong is a sentence in it."""
-    try:
-        scoring.finish(_scored(scoring, pool, runs))
-    except Cancelled:
-        scoring.finish(error="The scoring was stopped.")
-    except StudioError as error:
-        scoring.finish(error=str(error))
-    except Exception as error:  # a fault of ours or a library's: whoever waits must hear of it
-        logger.exception("a scoring broke off")
-        scoring.finish(error=f"The scoring broke off with {type(error).__name__}: {error}")
+    scoring.run(lambda: _scored(scoring, pool, runs))
 
 
 def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, field
-from typing import Any
 
-from studio.errors import Cancelled, ConfigError, did_you_mean
+from studio.errors import ConfigError, did_you_mean
 from studio.generation.request import Column, Sampling
+from studio.jobs import Job
 from studio.scoring import text
 from studio.scoring.rows import CHOICES, ScoreRows, require
 
@@ -111,42 +109,8 @@ class ScoreRequest:
 
 
 @dataclass
-class Scoring:
+class Scoring(Job):
     """A live scoring: the worker fills it, pages read it, anyone may `cancel()`."""
 
     request: ScoreRequest
-    result: dict[str, Any] | None = None
-    error: str | None = None
-    done: int = 0
-    total: int = 0
-    what: str = "Waiting for the model"
-    started: float | None = None
-    _finished: threading.Event = field(default_factory=threading.Event, repr=False)
-    _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    def cancel(self) -> None:
-        """Stop after the batch that is being computed."""
-        self._cancel.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancel.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self._finished.wait(timeout)
-
-    # --- the worker's side
-
-    def expect(self, more: int) -> None:
-        self.started = self.started or time.monotonic()
-        self.total += more
-
-    def step(self, more: int, what: str) -> None:
-        """So many more are done; raises `Cancelled` once somebody pressed stop."""
-        self.done, self.what = self.done + more, what
-        if self.cancelled:
-            raise Cancelled("The scoring was stopped.")
-
-    def finish(self, result: dict[str, Any] | None = None, error: str | None = None) -> None:
-        self.result, self.error = result, error
-        self._finished.set()
+    kind: str = field(default="scoring", kw_only=True)

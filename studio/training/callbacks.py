@@ -8,14 +8,26 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from studio.errors import TrainingError
 from studio.hardware import memory_now
 from studio.training.runs import EventLog, Run, RunStore
 
+_ASKED = (None, "step", "now")
 _SAVE_EVERY = 1.0  # seconds between writes of run.json
 _WINDOW = 50  # steps that the estimate of the time left looks back on
+
+
+def agreed(asked: str | None) -> str | None:
+    """What the first of several processes read: they all stop after the same step, or none."""
+    if not torch.distributed.is_initialized():
+        return asked
+    number = torch.tensor(_ASKED.index(asked), device=PartialState().device)
+    torch.distributed.broadcast(number, src=0)
+    return _ASKED[int(number)]
 
 
 class Progress(TrainerCallback):
@@ -44,7 +56,7 @@ class Progress(TrainerCallback):
         self._write_progress(state)
         self.serve()
         control.should_log |= state.global_step >= state.max_steps  # never lose the last point
-        asked = self.store.stop_asked(self.run)
+        asked = agreed(self.store.stop_asked(self.run))
         if asked:
             self.stopped = asked
             control.should_training_stop = True

@@ -74,6 +74,24 @@ def defaults(objective: Any, method: Any) -> Iterator[Default]:
         yield Default("lora_target_modules", None, "PEFT knows where IA3 scales, by model")
 
 
+def for_device(recipe: Any, device: str) -> Iterator[Default]:
+    """What follows from the device (`cuda`, `mps` or `cpu`) for a recipe; the rest suits any.
+
+    Number format, tf32 and pinned memory follow by themselves (see `studio.training.trainers`).
+    """
+    odd = "8bit" in recipe.optim or recipe.optim.startswith("paged")
+    if device == "cuda" and recipe.quantized and not odd:
+        yield Default(
+            "optim", "paged_adamw_8bit",
+            "a 4-bit base is for a tight card, so the optimizer's states are 8-bit and paged",
+        )  # fmt: skip
+    if device != "cuda" and odd:
+        yield Default(
+            "optim", "adamw_torch_fused",
+            "without CUDA there is nothing that a paged or 8-bit optimizer would save",
+        )  # fmt: skip
+
+
 def usual(objective: Any, method: Any) -> dict[str, Any]:
     """`defaults` as recipe values."""
     return {found.knob: found.value for found in defaults(objective, method)}

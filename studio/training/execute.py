@@ -17,8 +17,8 @@ from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
 from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
-from studio.training import checkpoints, exhaustion, reinforcement, trainers
-from studio.training.callbacks import Progress, Samples
+from studio.training import checkpoints, exhaustion, launching, reinforcement, trainers
+from studio.training.callbacks import Progress, Samples, agreed
 from studio.training.objectives import OBJECTIVES
 from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
 from studio.training.runs import EventLog, Run, RunStore
@@ -43,23 +43,25 @@ def execute(
         versions={name: version(name) for name in _STACK},
     )  # fmt: skip
     events.write("state", state="running")
-    state, error = "failed", None
+    outcome: tuple[str, str | None] = ("failed", None)
+
+    def work() -> str:
+        nonlocal outcome
+        checkpoints.sweep(run.checkpoints)
+        if run.recipe.accelerate_config == launching.ALONE:
+            return train(run, store, datasets, pool, events, serve)
+        outcome = launching.supervise(
+            run, store, serve, lambda text: events.write("phase", text=text)
+        )
+        return outcome[0]
+
     try:
-        state = _train(run, store, datasets, pool, events, serve)
-    except Cancelled:
-        state = "stopped"
-    except StudioError as problem:
-        error = str(problem)
-    except OSError as problem:
-        error = f"The disk refused a write: {problem.strerror or problem}. Free some space; resume."
-    except Exception as problem:  # a fault of ours or a library's: never lose the run to it
-        if exhaustion.is_exhaustion(problem):
-            error = _say_exhausted(run, events)
-        else:
-            error = _say_broken(run, problem)
+        state, error = attempt(work, run, events)
+        outcome = state, error or outcome[1]
     finally:
         pool.training = None
         store.clear_stop(run)
+        state, error = outcome
         events.write("state", state=state, error=error)
         events.close()
         now = time.time()
@@ -69,6 +71,23 @@ def execute(
         )  # fmt: skip
         release_memory()
     return run
+
+
+def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, str | None]:
+    """The state that training ends in, and a sentence where it failed; it never raises."""
+    try:
+        return work(), None
+    except Cancelled:
+        return "stopped", None
+    except StudioError as problem:
+        return "failed", str(problem)
+    except OSError as problem:
+        why = problem.strerror or problem
+        return "failed", f"The disk refused a write: {why}. Free some space; resume."
+    except Exception as problem:  # a fault of ours or a library's: never lose the run to it
+        if exhaustion.is_exhaustion(problem):
+            return "failed", _say_exhausted(run, events)
+        return "failed", _say_broken(run, problem)
 
 
 def _say_exhausted(run: Run, events: EventLog) -> str:
@@ -86,11 +105,16 @@ def _say_broken(run: Run, problem: Exception) -> str:
     )
 
 
-def _train(
+def train(
     run: Run, store: RunStore, datasets: DatasetStore, pool: ModelPool,
-    events: EventLog, serve: Callable[[], None],
+    events: EventLog, serve: Callable[[], None], processes: int = 1, samples: bool = True,
 ) -> str:  # fmt: skip
-    """Load, train, save; the state to end in."""
+    """Load, train, save; the state to end in.
+
+    Args:
+        processes: how many train together; each calls this.
+        samples: whether to ask the model a few prompts on the way.
+    """
     recipe = run.recipe
     events.write("phase", text="reading the data")
     train, evaluation = rows_for(recipe, run, datasets)
@@ -108,7 +132,6 @@ def _train(
         )
     store.update(run.id, base=resident.fingerprint)
     parent = parent_adapter(recipe, store)
-    checkpoints.sweep(run.checkpoints)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)
     reward = None
@@ -126,17 +149,18 @@ def _train(
         run.checkpoints,
         [progress],
         store.workspace.cache / "references",
-        reward=reward,
+        processes,
+        reward,
     )
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
     shown = evaluation if evaluation is not None else train
     prompts = sample_prompts(shown)
-    if every and prompts and OBJECTIVES[recipe.objective].answers:
+    if samples and every and prompts and OBJECTIVES[recipe.objective].answers:
         grade = reinforcement.grader(reward, shown, len(prompts)) if reward else None
         ask = _Asker(trainer, resident, prompts, grade)
         trainer.add_callback(Samples(events, ask, every))
-    if store.stop_asked(run):
+    if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
     if resume is not None:

@@ -1,12 +1,13 @@
 """A run without the studio: TRL's own YAML, or a short script, each with the model and the rows.
 
 Same rows in the same order, same seed, same settings: the loss is the studio's, step for step.
+Scripts are written by `export_script`.
 """
 
 from __future__ import annotations
 
-import pprint
 import shutil
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,46 +19,54 @@ from studio.errors import ConfigError
 from studio.models import loading
 from studio.models.catalog import ModelRef, resolve
 from studio.recipe import Recipe
-from studio.training import trainers
-from studio.training.methods import METHODS, peft_kwargs
+from studio.training import export_script, trainers
+from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.rows import rows_for
 from studio.training.runs import Run, RunStore
 
-FORMATS = ("trl", "script")
-_PINNED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+FORMATS = ("trl", "script", "job")
 # What `trl`'s command line can say of an adapter.
 _TRL_METHODS = ("lora", "dora", "qlora", "full")
-# What needs more than a few plain lines.
-_STUDIO_ONLY = ("loftq", "adalora", "llama_adapter")
 
 
 def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path) -> list[Path]:
     """Write what is needed to repeat a run elsewhere; the files, the one to start first."""
     recipe = run.recipe
     if to not in FORMATS:
-        raise ConfigError(f"--to {to!r} is not known; choose {' or '.join(FORMATS)}.")
+        raise ConfigError(f"--to {to!r} is not known; choose {', '.join(FORMATS)}.")
     if OBJECTIVES[recipe.objective].rewarded:
         raise ConfigError(
             f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
             "command line nor a plain script has them."
         )
-    refuse = _refusal_trl(recipe) if to == "trl" else _refusal_script(recipe, runs)
+    refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
     train, evaluation = rows_for(recipe, run, datasets)
-    data = out / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    train.to_json(data / "train.jsonl", force_ascii=False)
-    if evaluation is not None:
-        evaluation.to_json(data / "test.jsonl", force_ascii=False)
-    model = _place_model(recipe, out)
     settings = trainers.settings(recipe, len(train), evaluation is not None)
+    out.mkdir(parents=True, exist_ok=True)
+    if to == "job":
+        with tempfile.TemporaryDirectory() as held:
+            folder = Path(held)
+            model = _bring(recipe, train, evaluation, folder)
+            return [export_script.write_job(run, recipe, settings, model, folder, runs, out)]
+    model = _bring(recipe, train, evaluation, out)
     if to == "trl":
         first = _write_trl(run, recipe, settings, model, out)
     else:
-        first = _write_script(run, recipe, settings, model, out, runs)
+        first = export_script.write_script(run, recipe, settings, model, out, runs)
     return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
+
+
+def _bring(recipe: Recipe, train: Any, evaluation: Any, out: Path) -> str:
+    """The rows as files, and a local model beside them; what to load the model by."""
+    data = out / "data"
+    data.mkdir(exist_ok=True)
+    train.to_json(data / "train.jsonl", force_ascii=False)
+    if evaluation is not None:
+        evaluation.to_json(data / "test.jsonl", force_ascii=False)
+    return _place_model(recipe, out)
 
 
 def _place_model(recipe: Recipe, out: Path) -> str:
@@ -105,7 +114,7 @@ def _write_trl(
     values: dict[str, Any] = {
         "model_name_or_path": model,
         "model_revision": recipe.model_revision,
-        "dtype": _dtype(recipe),
+        "dtype": loading.dtype_name(recipe.dtype),
         "dataset_name": "data",
         "output_dir": "result",
         "use_peft": recipe.uses_adapter,
@@ -140,148 +149,3 @@ def _write_trl(
         encoding="utf-8",
     )
     return path
-
-
-def _dtype(recipe: Recipe) -> str:
-    return str(loading.weights_dtype(recipe.dtype)).removeprefix("torch.")
-
-
-# --- a script
-
-
-def _refusal_script(recipe: Recipe, runs: RunStore) -> str:
-    beyond = recipe.loraplus_lr_ratio or recipe.ephemeral_gpu_offload
-    if recipe.method in _STUDIO_ONLY or beyond:
-        return "its method needs more than a few plain lines"
-    if recipe.start_from:
-        parent = runs.get(recipe.start_from)
-        if parent.adapter is None or (parent.parent and "+" in parent.base):
-            return f"it starts from {parent.name}, which is no plain adapter on the base"
-    return ""
-
-
-def _write_script(
-    run: Run, recipe: Recipe, settings: dict[str, Any], model: str, out: Path, runs: RunStore
-) -> Path:
-    objective = OBJECTIVES[recipe.objective]
-    if recipe.start_from:
-        parent = runs.get(recipe.start_from)
-        shutil.copytree(parent.adapter or parent.folder, out / "start", dirs_exist_ok=True)
-    pins = [f"{name}=={version(name).partition('+')[0]}" for name in (*_PINNED, *_extra(recipe))]
-    needed = "\n".join(f'#     "{pin}",' for pin in pins)
-    body = _SCRIPT.format(
-        needed=needed, name=run.name, label=objective.label, method=METHODS[recipe.method].label,
-        imports="\n".join(_imports(recipe)), model=_model_lines(recipe, model),
-        test='data.get("test")', config=objective.config, trainer=objective.trainer,
-        settings=_pretty(settings), adapter=_adapter_lines(recipe),
-        extra=_reference_line(recipe, model),
-    )  # fmt: skip
-    path = out / "train.py"
-    path.write_text(body, encoding="utf-8")
-    return path
-
-
-_SCRIPT = '''\
-# /// script
-# requires-python = ">=3.11"
-# dependencies = [
-{needed}
-# ]
-# ///
-"""{label} with {method}: what the run "{name}" did. In this folder: `uv run train.py`."""
-
-{imports}
-
-{model}
-data = load_dataset("data")
-config = {config}(
-    output_dir="result",
-{settings})
-{adapter}
-trainer = {trainer}(
-    model=model,
-    args=config,
-    train_dataset=data["train"],
-    eval_dataset={test},
-    processing_class=tokenizer,
-    peft_config=adapter,{extra}
-)
-trainer.train()
-trainer.save_model("result")
-'''
-
-
-def _extra(recipe: Recipe) -> tuple[str, ...]:
-    return ("bitsandbytes",) if recipe.quantized or "8bit" in recipe.optim else ()
-
-
-def _imports(recipe: Recipe) -> list[str]:
-    objective = OBJECTIVES[recipe.objective]
-    auto = "AutoModelForSequenceClassification" if recipe.objective == "reward" else (
-        "AutoModelForCausalLM")  # fmt: skip
-    more = ", BitsAndBytesConfig" if recipe.quantized else ""
-    lines = ["from datasets import load_dataset"]
-    peft = [METHODS[recipe.method].config] if recipe.uses_adapter and not recipe.continues else []
-    peft += ["PeftModel"] if recipe.start_from else []
-    lines += [f"from peft import {', '.join(sorted(peft))}"] if peft else []
-    lines.append(f"from transformers import {auto}, AutoTokenizer{more}, set_seed")
-    lines.append(f"from {objective.module} import {objective.config}, {objective.trainer}")
-    return lines
-
-
-def _model_lines(recipe: Recipe, model: str) -> str:
-    reward = recipe.objective == "reward"
-    auto = "AutoModelForSequenceClassification" if reward else "AutoModelForCausalLM"
-    given = [repr(model), f'revision="{recipe.model_revision}"', f'dtype="{_dtype(recipe)}"']
-    given += ["num_labels=1"] if reward else []
-    if recipe.attn_implementation:
-        given.append(f"attn_implementation={recipe.attn_implementation!r}")
-    if recipe.quantized:
-        from studio.models.pool import quantization
-
-        bits = {**(quantization(recipe) or {}), "bnb_4bit_compute_dtype": _dtype(recipe)}
-        plain = ", ".join(f"{key}={value!r}" for key, value in bits.items())
-        given.append(f"quantization_config=BitsAndBytesConfig({plain})")
-    lines = [
-        f"set_seed({recipe.seed})",
-        f'tokenizer = AutoTokenizer.from_pretrained({model!r}, revision="{recipe.model_revision}")',
-        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
-        f"model = {auto}.from_pretrained(\n    " + ",\n    ".join(given) + ",\n)",
-    ]
-    if recipe.start_from:
-        lines.append(
-            'model = PeftModel.from_pretrained(model, "start", is_trainable=True)'
-            if recipe.continues
-            else 'model = PeftModel.from_pretrained(model, "start").merge_and_unload()'
-        )
-    if recipe.method == "last_layers":
-        lines += [
-            "model.requires_grad_(False)",
-            f"model.base_model.layers[-{recipe.num_trainable_layers}:].requires_grad_(True)",
-        ]
-    return "\n".join(lines)
-
-
-def _adapter_lines(recipe: Recipe) -> str:
-    if not recipe.uses_adapter or recipe.continues:
-        return "adapter = None"
-    # The tokenizer is the model's own, wherever that lies.
-    kwargs = peft_kwargs(recipe, tokenizer="model")
-    return f"adapter = {METHODS[recipe.method].config}(\n{_pretty(kwargs)})"
-
-
-def _reference_line(recipe: Recipe, model: str) -> str:
-    """A reference of its own where the trainer could not recover it from the model it trains."""
-    method = METHODS[recipe.method]
-    if not OBJECTIVES[recipe.objective].reference or (method.adapter and not method.moves_base):
-        return ""
-    loaded = f'AutoModelForCausalLM.from_pretrained({model!r}, dtype="{_dtype(recipe)}")'
-    return f"\n    ref_model={loaded},"
-
-
-def _pretty(values: dict[str, Any]) -> str:
-    return "".join(
-        f"    {key}={pprint.pformat(value, width=88)},\n"
-        for key, value in values.items()
-        if value is not None
-    )

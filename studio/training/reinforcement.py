@@ -32,6 +32,8 @@ def refusals(values: Any) -> Iterator[str]:
             Mix(values.reward_funcs, values.reward_weights)
         except StudioError as problem:
             yield str(problem).removesuffix(".")
+    if values.accelerate_config != "single":
+        yield f"{row.label} runs as one process here; leave accelerate_config at single"
     together = values.per_device_train_batch_size * values.gradient_accumulation_steps
     if together % values.num_generations:
         yield (

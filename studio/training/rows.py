@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from studio.data import DatasetStore, PreparedDataset
@@ -37,6 +38,16 @@ def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
         raise DataError(
             f"assistant_only_loss needs chats, and {dataset.name} holds plain text; turn it off."
         )
+
+
+def check_trackers(recipe: Recipe) -> None:
+    """Refuse a tracker that is not installed; the studio brings none."""
+    for name in recipe.report_to:
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"report_to names {name}, which is not installed here; `pip install {name}`, or "
+                "leave it out."
+            )
 
 
 def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any]:
@@ -113,6 +124,14 @@ def _merges(recipe: Recipe, parent: Run) -> None:
             f"{parent.name} holds a {theirs.label} adapter, which changes no weights and so cannot "
             "be merged; start from the base, or from a LoRA run."
         )
+
+
+def merged_parent(recipe: Recipe, runs: RunStore) -> Run | None:
+    """The run whose result was merged into the base that a recipe's adapter stands on, if any."""
+    first = recipe
+    while first.continues:
+        first = runs.get(first.start_from or "").recipe
+    return runs.get(first.start_from) if first.start_from else None
 
 
 def sample_every(recipe: Recipe, steps: int) -> int:

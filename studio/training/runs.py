@@ -290,17 +290,25 @@ class RunStore:
             raise ConfigError(
                 f"{run.name} is what {', '.join(children)} started from; delete that first."
             )
-        self.workspace.trash.mkdir(exist_ok=True)
-        os.utime(run.folder)  # the trash is emptied by age
-        run.folder.rename(self.workspace.trash / run.id)
+        self.to_trash(run.folder)
 
     def restore(self, identifier: str) -> Run:
         """Bring a deleted run back; a `ConfigError` once the trash was emptied."""
+        self.from_trash(identifier, "runs")
+        return self.get(identifier)
+
+    def to_trash(self, folder: Path) -> None:
+        """Put a folder of the workspace away for a day."""
+        self.workspace.trash.mkdir(exist_ok=True)
+        os.utime(folder)  # the trash is emptied by age
+        folder.rename(self.workspace.trash / folder.name)
+
+    def from_trash(self, identifier: str, kind: str) -> None:
+        """Put a folder back among the runs or exports; a `ConfigError` once it is gone."""
         folder = self.workspace.folder("trash", identifier)
         if not folder.is_dir():
             raise ConfigError(f"{identifier} is not in the trash any more.")
-        folder.rename(self.workspace.folder("runs", identifier))
-        return self.get(identifier)
+        folder.rename(self.workspace.folder(kind, identifier))
 
     def empty_trash(self, older_than: float = TRASH_KEPT) -> None:
         """Remove for good what was deleted more than so many seconds ago."""

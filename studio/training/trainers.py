@@ -16,7 +16,8 @@ from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
 from studio.rewards import Mix
-from studio.training import checkpoints, exhaustion, reinforcement, starting
+from studio.training import checkpoints, exhaustion, launching, reinforcement, starting
+from studio.training.batches import spare_padding
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
 from studio.training.ours import RankBudget, ours
@@ -30,14 +31,11 @@ _OURS = {
 _LISTS = ("loss_weights", "reward_weights")
 
 
-def arguments(recipe: Recipe, folder: Path, rows: int, has_eval: bool) -> Any:
-    """TRL's config of the objective."""
-    _, config = OBJECTIVES[recipe.objective].classes()
-    return config(output_dir=str(folder), **settings(recipe, rows, has_eval))
+def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> dict[str, Any]:
+    """What TRL's config is given: every knob of the recipe that it knows, by the same name.
 
-
-def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
-    """What TRL's config is given: every knob of the recipe that it knows, by the same name."""
+    Several processes divide a step's rows, and a held-out batch's, among them.
+    """
     _, config = OBJECTIVES[recipe.objective].classes()
     known = {field.name for field in dataclasses.fields(config)}
     values = {
@@ -52,8 +50,9 @@ def settings(recipe: Recipe, rows: int, has_eval: bool) -> dict[str, Any]:
     if "precompute_ref_log_probs" in known:
         values["precompute_ref_log_probs"] = scores_ahead(recipe)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
+    values |= launching.share(recipe, processes)
     values |= {
-        "per_device_eval_batch_size": recipe.per_device_train_batch_size,
+        "per_device_eval_batch_size": max(1, recipe.per_device_train_batch_size // processes),
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
         "logging_first_step": True,
         "report_to": list(recipe.report_to) or "none",
@@ -109,7 +108,7 @@ def scores_ahead(recipe: Recipe) -> bool:
 
 
 def planned_steps(recipe: Recipe, rows: int) -> int:
-    """Optimizer steps that a recipe takes over so many rows (one process, no packing)."""
+    """Optimizer steps that a recipe takes over so many rows (without packing)."""
     if recipe.max_steps > 0:
         return recipe.max_steps
     if OBJECTIVES[recipe.objective].rewarded:
@@ -122,20 +121,22 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
-    references: Path | None = None, reward: Mix | None = None,
+    references: Path | None = None, processes: int = 1, reward: Mix | None = None,
 ) -> Any:  # fmt: skip
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
-    `reward` is what an objective that tries answers learns from.
+    One of several `processes` trains on its share of every step. `reward` is what an objective
+    that tries answers learns from.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
     """
-    trainer_class, _ = OBJECTIVES[recipe.objective].classes()
+    trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
+    chosen = settings(recipe, len(train), evaluation is not None, processes)
     start = starting.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     given: dict[str, Any] = {
         "model": start.model,
-        "args": arguments(recipe, folder, len(train), evaluation is not None),
+        "args": config_class(output_dir=str(folder), **chosen),
         "train_dataset": train,
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,
@@ -170,9 +171,10 @@ def build(
     _mend(trainer, recipe, resident)
     if reward is not None and start.reference is not None:
         reinforcement.hold_to(trainer, start.reference, recipe.beta)
+    spare_padding(trainer, recipe)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))
-    if METHODS[recipe.method].moves_base:
+    if METHODS[recipe.method].moves_base and trainer.is_world_process_zero():
         _keep_initial(trainer.model, folder.parent / "initial")
     return trainer
 
@@ -211,13 +213,18 @@ def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) 
     twice the rank), so that everything else can use it like any other.
     """
     name = "adapter" if recipe.uses_adapter else "model"
+    divided = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    # Where the weights are divided among processes, all of them hand over what they hold.
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else None
+    if not trainer.is_world_process_zero():
+        return
     temporary = run_folder / f".{name}.part"
     how: dict[str, Any] = {}
     if recipe.uses_adapter:
         how["selected_adapters"] = ["default"]
     if METHODS[recipe.method].moves_base:
         how["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
-    trainer.model.save_pretrained(str(temporary), **how)
+    trainer.model.save_pretrained(str(temporary), state_dict=state, **how)
     tokenizer.save_pretrained(temporary)
     _replace(temporary, run_folder / name)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from components import label_new, label_tab
+from components import comparison, label_new, label_tab
 from components.common import Session, Shell
 from components.label_server import questions
-from studio.errors import DataError
+from studio.errors import ConfigError, DataError
 from studio.preference import Item, Project
 from studio.studio import Studio
+from studio.workspace import new_id
 
 
 @pytest.fixture
@@ -62,8 +64,8 @@ def panel(studio: Studio, project: Project) -> Panel:
 
 def test_opening_gives_item_next_item_and_progress(panel, project):
     reply = panel("open")
-    assert reply["project"]["guidelines"] == "Short wins."
-    assert set(reply["item"]) == {"id", "prompt", "left", "right", "turn"}
+    assert reply["project"]["guidelines"] == "<p>Short wins.</p>\n"
+    assert set(reply["item"]) == {"id", "prompt", "left", "right", "turn", "html"}
     assert reply["after"]["id"] != reply["item"]["id"]
     assert (reply["progress"]["done"], reply["progress"]["total"]) == (0, 3)
 
@@ -169,14 +171,59 @@ def test_a_project_is_made_from_a_dataset(studio):
     rows = [{"prompt": f"q{n}", "answer1": "yes", "answer2": "no"} for n in range(3)]
     rows.append({"prompt": "q9", "answer1": "same", "answer2": "same"})
     dataset = studio.datasets.from_rows(rows, type="comparison", name="two models")
-    project, said = label_new.create_from_dataset(studio, dataset.id, "", "Which?", "Be fair.")
+    wanted = label_new.Wanted(dataset=dataset.id, question="Which?", guidelines="Be fair.")
+    project, said = label_new.from_dataset(studio, wanted)
     assert project.name == "two models" and project.question == "Which?"
     assert studio.labels.progress(project.id, "ada").total == 3
-    assert "3 pairs to judge" in said
+    assert "3 pairs to judge; set aside: 1 identical." in said
     with pytest.raises(DataError, match="exists already"):
-        label_new.create_from_dataset(studio, dataset.id, "two models", "", "")
+        label_new.from_dataset(studio, replace(wanted, name="two models"))
     with pytest.raises(DataError, match="prepare comparison data"):
-        label_new.create_from_dataset(studio, None, "", "", "")
+        label_new.from_dataset(studio, label_new.Wanted())
+
+
+def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio, tmp_path):
+    asked = []
+    studio.pairs.begin = asked.append
+    wanted = label_new.Wanted(
+        kind="models", a="base:pocket", b="base:pocket", prompts="typed", typed="Who?\nWhere?"
+    )
+    project, said = label_new.from_models(studio, wanted)
+    (plan,) = asked
+    assert plan.project == project.id and len(plan.prompts) == 2 and "2 prompts" in said
+    assert [column.sampling.seed for column in plan.columns] == [1, 2]
+    with pytest.raises(ConfigError, match="two seeds, or two temperatures"):
+        label_new.from_models(studio, replace(wanted, warm_a=0.0, warm_b=0.0))
+    sides = (comparison.Side("one", "base", "pocket"), comparison.Side("two", "base", "pocket"))
+    cells = [[{"text": text, "tokens": 1, "ended": "stop", "error": None}] for text in "xy"]
+    kept = comparison.Comparison(
+        new_id("comparison"), "kept", 0.0, sides, [[{"role": "user", "content": "q"}]], cells, {}
+    )
+    comparison.save(studio, kept)
+    project, said = label_new.from_comparison(studio, label_new.Wanted(saved=kept.id, overlap=2))
+    assert (project.items, project.overlap) == (1, 2) and "1 pair to judge" in said
+    votes = tmp_path / "votes.json"
+    rows = [{"prompt": "q", "answer1": "a", "answer2": "b", "rater_1": 1, "rater_2": 2}]
+    votes.write_text(json.dumps(rows))
+    project, said = label_new.from_published(studio, label_new.Wanted(files=[str(votes)]))
+    assert project.done == 2 and "1 pair with 2 votes" in said
+    gone = label_new.create(studio, *vars(label_new.Wanted(kind="published")).values())
+    assert gone[0] is None and "Choose the file" in gone[1]
+
+
+def test_only_an_owners_verdict_settles_a_disagreement(panel, studio, project):
+    panel.vote("left")
+    item = panel("history")["votes"][0]["item"]
+    other = studio.labels.show(project.id, item, "ada").order[1]  # what ada saw on the right
+    studio.labels.vote(project.id, item, "ben", other)
+    before = panel("results")
+    assert before["report"]["disagreements"] and not before["report"]["settled"]
+    settled = {"item": item, "choice": "left", "strength": 2, "seconds": 1, "key": "s", "turn": 2}
+    assert "error" not in panel("vote", **settled)
+    after = panel("results")
+    assert not after["report"]["disagreements"] and after["report"]["settled"] == 1
+    assert after["summary"]["rows"] == 1 and after["progress"]["done"] == 1
+    assert "once more" in panel("vote", **(settled | {"turn": 5, "key": "t"}))["error"]
 
 
 def test_the_tab_builds_and_keeps_its_endpoints_private(studio):

@@ -98,12 +98,16 @@ def fetch(url: str) -> tuple[int, bytes]:
         return error.code, b""
 
 
-def test_the_page_has_five_tabs_and_tells_nothing_about_itself(server):
+def test_the_page_has_six_tabs_and_tells_nothing_about_itself(server):
     status, page = fetch(f"{server.url}config")
     config = json.loads(page)
     labels = [c["props"].get("label") for c in config["components"] if c["type"] == "tabitem"]
     assert status == 200
-    assert [name for name in labels if name in ("Data", "Calculator", "Train", "Compare", "Label")]
+    assert [
+        name
+        for name in labels
+        if name in ("Data", "Calculator", "Train", "Compare", "Label", "Models")
+    ]
     assert labels[0] == "Data"
     assert config["analytics_enabled"] is False
     named = [d["api_name"] for d in config["dependencies"] if d["api_visibility"] == "public"]

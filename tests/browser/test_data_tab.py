@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from studio.data import inspect
 from tests.serving import Server
 
 SLOW = 60_000  # ms; the token view waits for the training libraries
@@ -55,3 +56,47 @@ def test_rows_tokens_and_problems(
     page.reload()
     expect(page.locator("#row-card .told")).to_contain_text("empty field", timeout=SLOW)
     expect(page.locator(".toast-body.error")).to_have_count(0)
+
+
+def test_several_files_are_checked_prepared_and_taken_away(
+    server: Server, new_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    """Every button of a prepared dataset but the Hub's, and the problems that tokens tell."""
+    for name, long in (("one", 4), ("two", 300)):
+        rows = [
+            {
+                "instruction": f"Say {name} {at}.",
+                "output": f"{name} {at} " * (long if at == 3 else 4),
+            }
+            for at in range(40)
+        ]
+        lines = [json.dumps(row) for row in rows]
+        lines[7] = '{"instruction": "half a row'
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    page = new_page(1440, 900)
+    page.goto(server.url)
+    files = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    page.locator("#data-files input[type=file]").set_input_files(files)
+    expect(page.locator("#row-count")).to_contain_text("of 78 rows", timeout=SLOW)
+
+    page.get_by_role("tab", name=re.compile("^Problems")).click()
+    page.locator("#check-tokens").click()
+    expect(page.locator("#tokens-checked")).to_contain_text("1 over length", timeout=SLOW)
+    page.locator("#problem-list tr[data-open]", has_text="malformed").first.click()
+    expect(page.locator("#row-card .raw")).to_contain_text("half a row", timeout=SLOW)
+    page.get_by_label("Which rows").click()
+    page.get_by_role("option", name="Over length (1)").click()
+    expect(page.locator("#row-card .told")).to_contain_text("are cut at 512", timeout=SLOW)
+    expect(page.locator("#row-card .card-head")).to_contain_text("row 4 of two.jsonl")
+
+    page.locator("#data-prepare").click()
+    expect(page.locator("#data-done")).to_contain_text("74 to train on, 4 held out", timeout=SLOW)
+    page.get_by_text("Held out", exact=True).click()
+    expect(page.locator("#row-count")).to_contain_text("of 4 rows", timeout=SLOW)
+    for button, suffix in (("JSONL", ".jsonl"), ("Parquet", ".parquet")):
+        with page.expect_download(timeout=SLOW) as waiting:
+            page.get_by_role("button", name=button, exact=True).click()
+        saved = tmp_path / waiting.value.suggested_filename
+        assert saved.name.endswith(f"test{suffix}")
+        waiting.value.save_as(saved)
+        assert inspect(saved).kept == 4

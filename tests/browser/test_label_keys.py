@@ -89,7 +89,9 @@ def test_four_pairs_by_keyboard(
     page.goto(url)
     asked = page.locator(".lab-prompt")
     expect(asked).to_contain_text("question 0")
-    expect(page.locator('[data-side="left"] b, [data-side="right"] b')).to_have_text("bold")
+    expect(page.locator('[data-side="left"] strong, [data-side="right"] strong')).to_have_text(
+        "bold"
+    )
     assert page.locator(".lab img").count() == 0 and page.title() != "owned"
     assert "tuned" not in page.locator(".lab").inner_text()
 

@@ -1,60 +1,46 @@
-"""`kill -9` again and again while votes stream in, and a count of what was acknowledged and kept.
+"""`kill -9` of the app again and again while votes stream in, and what was acknowledged and kept.
 
     python -m tests.faults.killed_votes --kills 200                        SQLite
     python -m tests.faults.killed_votes --kills 200 --database postgresql  needs Debian's package
 
-A process of four annotators votes through the store and says each vote's id once the store has
-acknowledged it. It is killed at a random moment, and the next one starts on what is left. Every
-submission cut short is sent once more under the same key, as the page does.
+The app is `python app.py`. Four annotators vote through its HTTP API, as the page does: one request
+carries a vote, its answer acknowledges it and brings the next pair. The app is killed at a random
+moment and started again; what it left unanswered is sent once more under the same key, as the page
+does. A life takes as long as the app needs to start, five to ten seconds on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import json
 import random
-import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from studio.preference import Item, LabelStore
 from tests import postgres
+from tests.asking import Asker, panel_of
+from tests.serving import Server
 
-ROOT = Path(__file__).parents[2]
 PEOPLE = ("ada", "ben", "cleo", "dan")
-VOTER = """
-import sys, threading
-from studio.preference import LabelStore
-url, project, people = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
-store, speak = LabelStore(url), threading.Lock()
-
-def say(*words):
-    with speak:
-        sys.stdout.write(" ".join(map(str, words)) + "\\n")
-        sys.stdout.flush()
-
-def work(name):
-    while (shown := store.next_item(project, name)) is not None:
-        key = f"{name}-{shown.item_id}"
-        say("sent", name, shown.item_id, key)
-        receipt = store.vote(project, shown.item_id, name, "left", idempotency_key=key)
-        say("kept", receipt.vote_id)
-
-threads = [threading.Thread(target=work, args=(name,)) for name in people]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
-"""
+PAIRS_A_KILL = 400
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened: acknowledged votes that are missing and submissions that became two votes."""
+    """What happened: acknowledged votes that are missing and submissions that became two votes.
+
+    `unanswered` counts votes whose answer the kill cut off, `repeated` those of them that had been
+    written all the same: sent again, they gave the first one's receipt.
+    """
 
     database: str
     kills: int
@@ -78,55 +64,99 @@ def database_url(kind: str) -> Iterator[str]:
         yield f"sqlite:///{folder}/votes.db"
 
 
+@dataclass
+class Person:
+    """An annotator who votes until the line is cut, and remembers what was not answered."""
+
+    name: str
+    acknowledged: set[int] = field(default_factory=set)
+    unanswered: dict[str, Any] | None = None
+    cut: int = 0
+    repeated: int = 0
+
+    def work(self, ask: Asker, begun: threading.Semaphore) -> None:
+        """Send the vote that was cut short once more, then vote on what comes."""
+        try:
+            standing = self.send(ask, self.unanswered) if self.unanswered else ask("label_open")
+            begun.release()
+            while (item := standing["item"]) is not None:
+                standing = self.send(ask, {
+                    "item": item["id"], "turn": item["turn"], "choice": "left", "strength": 2,
+                    "seconds": 1.0, "key": f"{self.name}-{item['id']}",
+                })  # fmt: skip
+        except (OSError, http.client.HTTPException, ValueError):  # no whole answer came
+            self.cut += 1
+        finally:
+            begun.release()
+
+    def send(self, ask: Asker, vote: dict[str, Any]) -> dict[str, Any]:
+        self.unanswered = vote
+        reply = ask("label_vote", **vote)
+        self.unanswered = None
+        self.acknowledged.add(reply["receipt"]["vote"])
+        self.repeated += reply["receipt"]["repeated"]
+        return reply
+
+
 def run(kind: str, kills: int, seed: int = 0) -> Outcome:
     """Kill and start again so many times; afterwards compare the record with what was said."""
     draw = random.Random(seed)
-    acknowledged: set[int] = set()
-    sent: set[str] = set()
-    repeated = unanswered = 0
-    with database_url(kind) as url:
+    people = [Person(name) for name in PEOPLE]
+    with database_url(kind) as url, tempfile.TemporaryDirectory(prefix="studio-kills-") as folder:
         store = LabelStore(url)
         project = store.create_project("kills", order="given", seed=1, overlap=2)
-        pairs = [Item(f"question {n}", f"one {n}", f"two {n}") for n in range(60 * kills + 200)]
+        pairs = [Item(f"question {n}", f"one {n}", f"two {n}") for n in range(PAIRS_A_KILL * kills)]
         store.add_items(project.id, pairs)
+        server = Server(Path(folder), environment={"STUDIO_DATABASE_URL": url})
         for _ in range(kills):
-            said = _one_life(url, project.id, draw.uniform(0.0, 0.25))
-            keys = [words for words in said if words[0] == "sent"]
-            kept = {int(words[1]) for words in said if words[0] == "kept"}
-            sent |= {words[3] for words in keys}
-            acknowledged |= kept
-            unanswered += len(keys) - len(kept)
-            for _, name, item, key in keys[-len(PEOPLE) :]:
-                again = store.vote(project.id, int(item), name, "left", idempotency_key=key)
-                acknowledged.add(again.vote_id)
-                repeated += again.repeated
-        rows = [vote for item in store.judged(project.id) for vote in item.votes]
-        crowded = sum(len(item.votes) > 2 for item in store.judged(project.id))
-        ids = [vote.vote_id for vote in rows]
+            live_once(server, project.id, people, draw.uniform(0.0, 1.0))
+        server.start()  # the last cut short are sent once more
+        try:
+            panel = panel_of(server.port)
+            for person in people:
+                if person.unanswered:
+                    person.send(Asker(server.port, panel, project.id, person.name),
+                                person.unanswered)  # fmt: skip
+        finally:
+            server.stop()
+        judged = list(store.judged(project.id))
         store.close()
-    lost = len(acknowledged - set(ids))
+    rows = [vote for item in judged for vote in item.votes]
+    kept = {vote.vote_id for vote in rows}
+    acknowledged = set().union(*(person.acknowledged for person in people))
     doubled = len(rows) - len({(vote.item_id, vote.annotator) for vote in rows})
-    doubled += sum(vote.version > 1 for vote in rows)
-    counts = (len(acknowledged), unanswered, repeated, len(rows))
-    return Outcome(kind, kills, *counts, lost, doubled, crowded)
-
-
-def _one_life(url: str, project: str, seconds: float) -> list[list[str]]:
-    """Start the voters, kill them so long after their first word; everything they said."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", VOTER, url, project, ",".join(PEOPLE)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
+    return Outcome(
+        database=kind,
+        kills=kills,
+        acknowledged=len(acknowledged),
+        unanswered=sum(person.cut for person in people),
+        repeated=sum(person.repeated for person in people),
+        stored=len(rows),
+        lost=len(acknowledged - kept),
+        doubled=doubled + sum(vote.version > 1 for vote in rows),
+        beyond_overlap=sum(len(item.votes) > 2 for item in judged),
     )
-    assert process.stdout is not None
-    first = process.stdout.readline()
+
+
+def live_once(server: Server, project: str, people: list[Person], seconds: float) -> None:
+    """Start the app, let everybody vote, and kill it so many seconds after all have begun."""
+    server.start()
+    panel = panel_of(server.port)
+    begun = threading.Semaphore(0)
+    threads = [
+        threading.Thread(
+            target=person.work, args=(Asker(server.port, panel, project, person.name), begun)
+        )
+        for person in people
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in people:
+        begun.acquire(timeout=60)
     time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    rest = process.stdout.read()
-    process.wait()
-    whole = (first + rest).split("\n")[:-1]  # a line cut short was never heard
-    return [line.split() for line in whole]
+    server.kill()
+    for thread in threads:
+        thread.join(60)
 
 
 def main() -> None:

@@ -2,17 +2,22 @@
 
 from studio.data.converters import (
     chat,
+    choices,
     comparison,
     instruction,
     kto,
+    labelled,
     preference,
     prompts,
     text,
+    trees,
     votes,
 )
 from studio.data.converters.base import Family, Mapping, Match
 
 FAMILIES: list[Family] = [
+    *trees.FAMILIES,
+    *choices.FAMILIES,
     *preference.FAMILIES,
     *votes.FAMILIES,
     *comparison.FAMILIES[:1],
@@ -21,6 +26,7 @@ FAMILIES: list[Family] = [
     *instruction.FAMILIES[:1],
     *chat.FAMILIES,
     *instruction.FAMILIES[1:],
+    *labelled.FAMILIES,
     *prompts.FAMILIES,
     *text.FAMILIES,
 ]

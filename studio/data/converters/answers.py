@@ -36,7 +36,12 @@ def _of_models(profile: Profile) -> list[str]:
         ]
         if len(found) >= 2:
             return found
-    return []
+    named = [
+        column.name
+        for column in profile.columns.values()
+        if column.is_("string") and column.key.split("_")[0] in names.MODELS
+    ]
+    return named if len(named) >= 2 else []
 
 
 def vote_columns(profile: Profile) -> list[str]:

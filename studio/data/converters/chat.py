@@ -7,8 +7,8 @@ from typing import Any
 
 from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, mapped
-from studio.data.converters.fields import optional_text
-from studio.data.converters.transcripts import parse_transcript
+from studio.data.converters.fields import earlier_turns, optional_text
+from studio.data.converters.transcripts import from_template, parse_transcript
 from studio.data.profile import Column, Profile
 from studio.data.turns import Message, kind_of, to_messages, unwrapped
 from studio.data.types import RowError
@@ -66,9 +66,10 @@ def spelling(column: Column) -> str:
     for value in column.values:
         turns = unwrapped(value)
         first = turns[0] if isinstance(turns, list) and turns else turns
-        if isinstance(first, dict) and "role" in first:
+        first = {str(name).lower() for name in first} if isinstance(first, dict) else ()
+        if "role" in first:
             counts["messages"] += 1
-        elif isinstance(first, dict) and ("from" in first or "speaker" in first):
+        elif "from" in first or "speaker" in first:
             counts["sharegpt"] += 1
         else:
             counts["turn-pairs"] += 1
@@ -150,12 +151,7 @@ def _even(values: list[Any]) -> bool:
 
 def _turns_of(row: Row, column: str) -> list[Message]:
     value = row.get(column)
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        roles = ("user", "assistant")
-        return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
-    if isinstance(value, str) and (turns := parse_transcript(value)):
-        return turns
-    return to_messages(value, column)
+    return earlier_turns(value, column) or to_messages(value, column)
 
 
 def _recognise_transcript(profile: Profile) -> Match | None:
@@ -164,10 +160,16 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         texts = [value for value in column.values if isinstance(value, str)]
         if column.share("string") < 0.9 or len(profile.columns) > 8:
             continue
-        if sum(parse_transcript(text) is not None for text in texts) < 0.8 * len(texts):
+        told = sum(parse_transcript(text) is not None for text in texts)
+        if told < 0.8 * len(texts):
             continue
-        sure = 0.9 if column.key in names.TURNS else 0.4
+        baked = sum(map(from_template, texts)) >= 0.8 * len(texts)
+        sure = 0.9 if baked or column.key in names.TURNS else 0.4
+        if told == len(texts) and column.key in names.TEXT:
+            sure = max(sure, 0.8)
         why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
+        if baked:
+            why += " The model's own template takes their place. Choose text to keep them."
         system = profile.find(names.SYSTEM, "string", without=[column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None

@@ -86,13 +86,16 @@ def _recognise_list(profile: Profile) -> Match | None:
     if lists is None:
         return None
     mapping = {**prompt_columns(profile, {lists}), "answers": lists}
-    scores = profile.find((*names.SCORE_STEMS, *names.RANK_STEMS), "numbers", without=[lists])
+    words = (*names.SCORE_STEMS, *names.RANK_STEMS)
+    scores = profile.find(words, "numbers", without=[lists]) or _written_numbers(profile, words)
     verdict = verdict_column(profile, [lists])
     if scores:
         key = "ranks" if profile.columns[scores].key in names.RANK_STEMS else "scores"
+        rule = "lowest rank" if key == "ranks" else "highest score"
+        other = "highest" if key == "ranks" else "lowest"
         why = (
-            f'"{scores}" holds a number for each of "{lists}": the best is chosen, the '
-            "worst rejected."
+            f'"{scores}" holds a number for each of "{lists}": the {rule} is chosen, the '
+            f"{other} rejected; ties are set aside."
         )
         mapping[key] = scores
     elif verdict:
@@ -104,6 +107,14 @@ def _recognise_list(profile: Profile) -> Match | None:
     else:
         return None
     return Match("ranked", 0.9, why, mapping) if "prompt" in mapping else None
+
+
+def _written_numbers(profile: Profile, words: tuple[str, ...]) -> str | None:
+    """A column of scores that are written as texts, as some files keep them."""
+    found = profile.find(words, "strings")
+    values = profile.columns[found].values if found else []
+    read = sum(any(text.replace(".", "", 1).isdigit() for text in value) for value in values)
+    return found if values and read >= 0.8 * len(values) else None
 
 
 def _from_one(profile: Profile, lists: str, verdict: str) -> bool:

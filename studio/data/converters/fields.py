@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.data.converters.transcripts import parse_transcript
 from studio.data.turns import Message, kind_of, shape_of, to_messages, unwrapped
 from studio.data.types import RowError
 
 Row = dict[str, Any]
 Mapping = dict[str, str]
 
-_ANSWER_KEYS = ("value", "text", "answer", "response", "content", "output", "completion")
+_ANSWER_KEYS = (
+    "value", "text", "answer", "response", "content", "output", "completion", "passage", "aliases",
+)  # fmt: skip
 
 
 def text_of(row: Row, column: str) -> str:
@@ -64,11 +67,26 @@ def turns_in(value: Any) -> Any:
 def side_messages(row: Row, column: str) -> list[Message]:
     """An answer's messages: turns as they are, a plain text as one assistant turn."""
     value = turns_in(row.get(column))
+    if isinstance(value, list) and value and shape_of(value) in ("strings", "objects"):
+        value = value[0]  # several texts for one side (retrieval's pos and neg): the first counts
+        row = {column: value}
     if isinstance(value, dict) and shape_of(value) == "object":
         return [{"role": "assistant", "content": answer_of(row, column)}]
     if isinstance(value, list | dict):
         return to_messages(value, column)
     return [{"role": "assistant", "content": text_of(row, column)}]
+
+
+def earlier_turns(value: Any, column: str) -> list[Message]:
+    """Turns before the prompt: turns or pairs, texts said in turn, or a transcript."""
+    if not value or (isinstance(value, str) and not value.strip()):
+        return []
+    if isinstance(value, str) and (turns := parse_transcript(value)):
+        return turns
+    if shape_of(value) == "strings":
+        roles = ("user", "assistant")
+        return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
+    return to_messages(value, column)
 
 
 def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
@@ -78,9 +96,8 @@ def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
     system = optional_text(row, mapping.get("system"))
     if system and system.strip():
         messages.append({"role": "system", "content": system})
-    history = row.get(mapping["history"]) if "history" in mapping else None
-    if history:
-        messages.extend(to_messages(history, mapping["history"]))
+    if "history" in mapping:
+        messages.extend(earlier_turns(row.get(mapping["history"]), mapping["history"]))
     column = mapping["prompt"]
     value = turns_in(row.get(column))
     if isinstance(value, list | dict):

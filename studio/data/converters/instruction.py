@@ -7,24 +7,46 @@ from studio.data import names
 from studio.data.converters.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.converters.chat import tools_of
 from studio.data.converters.fields import answer_of, prompt_messages, text_of
-from studio.data.profile import Profile
-from studio.data.turns import to_messages
+from studio.data.converters.transcripts import parse_transcript
+from studio.data.profile import Column, Profile
+from studio.data.turns import to_messages, tool_calls
 
 
 def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
     """Which columns make the prompt, leaving out those in `without`; no "prompt" where none
     does."""
-    history = profile.find(names.HISTORY, "pairs", "turns", without=without)
+    history = _history(profile, without)
     taken = without | ({history} if history else set())
-    prompt = profile.find(names.PROMPT, "string", "turns", without=taken)
+    kinds = {column.name for column in profile.columns.values() if _kind_only(column)}
+    prompt = profile.find(names.PROMPT, "string", "turns", without=taken | kinds)
+    if prompt is None:
+        prompt = profile.find(names.PROMPT, "string", "turns", without=taken)
     if prompt is None:
         return {}
-    taken = taken | {prompt}
+    taken = taken | kinds | {prompt}
     system = profile.find(names.SYSTEM, "string", without=taken)
     extra = profile.find(names.INPUT, "string", without=taken)
     if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
         extra = None
     return mapped(prompt=prompt, input=extra, system=system, history=history)
+
+
+def _kind_only(column: Column) -> bool:
+    """One word, the same for many rows: it says what kind of row this is."""
+    words = column.distinct
+    if column.key not in ("task", "source", "user", "document", "goal"):
+        return False
+    return 2 * len(words) < column.filled and not any(" " in word.strip() for word in words)
+
+
+def _history(profile: Profile, without: set[str]) -> str | None:
+    """The column of earlier turns; of texts only where they are said in turn, or transcripts."""
+    found = profile.find(names.HISTORY, "pairs", "turns", "strings", "string", without=without)
+    if found is None or profile.columns[found].is_("pairs", "turns"):
+        return found
+    values = profile.columns[found].values
+    told = sum(isinstance(value, list) or parse_transcript(value) is not None for value in values)
+    return found if told >= 0.8 * len(values) else None
 
 
 def _recognise(profile: Profile) -> Match | None:
@@ -39,7 +61,8 @@ def _recognise(profile: Profile) -> Match | None:
     prompt = prompt_columns(profile, {answer})
     if not prompt or _repeats(profile, prompt["prompt"], answer):
         return None
-    mapping = {**prompt, "completion": answer}
+    tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
+    mapping = mapped(**prompt, completion=answer, tools=tools)
     name = _name(profile, mapping)
     sure = 0.97 if profile.columns[prompt["prompt"]].key in names.PROMPT[:5] else 0.88
     sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
@@ -82,11 +105,16 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     if isinstance(first, list) and first and isinstance(first[0], dict) and "output" in first[0]:
         row = {**row, "input": first[0].get("input"), "output": first[0]["output"]}
         mapping = {**mapping, "input": "input", "completion": "output"}
-    prompt = prompt_messages(row, mapping)
-    return {
-        "prompt": prompt,
-        "completion": [{"role": "assistant", "content": answer_of(row, mapping["completion"])}],
-    }
+    prompt, column = prompt_messages(row, mapping), mapping["completion"]
+    tools = tools_of(row, mapping.get("tools"))
+    if tools is None:
+        answer = {"role": "assistant", "content": answer_of(row, column)}
+        return {"prompt": prompt, "completion": [answer]}
+    calls = tool_calls(row.get(column))  # an answer that is nothing but calls of the tools
+    answer: Row = {"role": "assistant", "content": "" if calls else answer_of(row, column)}
+    if calls:
+        answer["tool_calls"] = calls
+    return {"prompt": prompt, "completion": [answer], "tools": tools}
 
 
 def _recognise_ready(profile: Profile) -> Match | None:
@@ -131,6 +159,7 @@ _FIELDS = {
     "system": "a system prompt",
     "history": "earlier turns",
     "completion": "the answer to learn",
+    "tools": "the tools the assistant may call",
 }
 
 FAMILIES = [

@@ -13,35 +13,40 @@ from studio.data.profile import Column, Profile
 from studio.data.turns import kind_of, to_messages
 from studio.data.types import RowError
 
-_YES = {"true", "1", "good", "yes", "desirable", "chosen", "up", "thumbs_up", "like", "positive"}
+_YES = {
+    "true", "1", "good", "yes", "desirable", "chosen", "up", "thumbs_up", "thumb_up", "like",
+    "liked", "positive", "accepted", "upvote",
+}  # fmt: skip
 _NO = {
-    "false",
-    "0",
-    "bad",
-    "no",
-    "undesirable",
-    "rejected",
-    "down",
-    "thumbs_down",
-    "dislike",
-    "negative",
-}
+    "false", "0", "bad", "no", "undesirable", "rejected", "down", "thumbs_down", "thumb_down",
+    "dislike", "disliked", "negative", "downvote",
+}  # fmt: skip
+
+
+def _word(value: Any) -> str:
+    return names.key(str(value).strip().removesuffix(".0"))
 
 
 def _verdict(column: Column) -> bool:
     if column.is_("bool"):
         return True
-    seen = {value.strip().lower() for value in column.distinct}
+    seen = {_word(value) for value in column.distinct}
     return bool(seen) and seen <= _YES | _NO and len(seen) <= 2
+
+
+def _says_both(column: Column) -> bool:
+    """Two words, one for good and one for bad."""
+    seen = {_word(value) for value in column.distinct}
+    return len(seen) == 2 and bool(seen & _YES) and bool(seen & _NO)
 
 
 def _recognise(profile: Profile) -> Match | None:
     label = next(
         (
             c
-            for word in names.LABEL
+            for word in (*names.LABEL, *names.MAYBE_LABEL)
             for c in profile.columns.values()
-            if c.key == word and _verdict(c)
+            if c.key == word and _verdict(c) and (word in names.LABEL or _says_both(c))
         ),
         None,
     )
@@ -64,13 +69,11 @@ def label_of(value: Any, column: str) -> bool:
     """True or False of any usual spelling of a verdict."""
     if isinstance(value, bool):
         return value
-    text = str(value).strip().lower()
-    if isinstance(value, float) and value in (0.0, 1.0):
-        return value == 1.0
-    if value is None or text == "":
+    text = _word(value) if isinstance(value, str | int | float) else ""
+    if value is None or value == "":
         raise RowError("missing_field", f'"{column}" is missing.', column)
     if text not in _YES | _NO:
-        shown = kind_of(value) if isinstance(value, list | dict) else f'"{text[:30]}"'
+        shown = kind_of(value) if isinstance(value, list | dict) else f'"{str(value)[:30]}"'
         raise RowError("wrong_type", f'"{column}" is {shown}, neither good nor bad.', column)
     return text in _YES
 

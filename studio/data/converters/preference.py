@@ -21,7 +21,7 @@ from studio.data.turns import Message, to_messages
 from studio.data.types import RowError
 
 _NEGATED = re.compile(r"(?<![a-z])(non|not|un|dis)_(?=[a-z])")
-_SIDE_SHAPES = ("string", "turns", "turn", "object", "strings")
+_SIDE_SHAPES = ("string", "turns", "turn", "object", "strings", "objects")
 
 
 def sides(profile: Profile) -> tuple[str, str] | None:
@@ -73,6 +73,8 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
     chosen, rejected = mapping["chosen"], mapping["rejected"]
     if "prompt" in mapping:
         why = f'"{chosen}" is preferred over "{rejected}"; the prompt is in "{mapping["prompt"]}".'
+        if profile.columns[chosen].is_("strings", "objects"):
+            why += " Each side lists several texts: the first of each makes the pair."
         return Match("preference", sure, why, mapping)
     values = [v for v in profile.columns[chosen].values if isinstance(turns_in(v), str)]
     if values and sum(parse_transcript(value) is not None for value in values) > 0.6 * len(values):

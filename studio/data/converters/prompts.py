@@ -32,11 +32,14 @@ def _recognise(profile: Profile) -> Match | None:
     if prompt:
         known = profile.find(names.REFERENCES, "strings")
         why = f'"{prompt}" is a prompt, and no column holds an answer to learn.'
+        other = _unread(profile, {prompt, system or "", known or ""})
+        if other:
+            why = f'"{prompt}" is a prompt; map "{other}" as its completion if that answers it.'
         if known:
             why += f' "{known}" lists accepted answers, kept for checking.'
         return Match(
             "prompt-only",
-            0.85 * profile.coverage(prompt),
+            (0.6 if other else 0.85) * profile.coverage(prompt),
             why,
             mapped(prompt=prompt, system=system, answers=known),
         )
@@ -46,6 +49,17 @@ def _recognise(profile: Profile) -> Match | None:
     if text and numbered and not {"answer_id", "model_id", "model", "review_id"} & keys:
         why = f'"{text}" is numbered by "{min(numbered)}" and no column holds an answer.'
         return Match("prompt-only", 0.75, why, mapped(prompt=text, system=system))
+    return None
+
+
+def _unread(profile: Profile, used: set[str]) -> str | None:
+    """Another column of texts, long and different enough to be an answer."""
+    for column in profile.columns.values():
+        remark = set(column.key.split("_")) & (names.NOT_TEXT | {"category", "subject", "topic"})
+        if column.name in used or remark or not column.is_("string"):
+            continue
+        if column.mean_characters >= 12 and len(column.distinct) >= min(20, 0.5 * column.filled):
+            return column.name
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +57,7 @@ def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | No
     return _score_columns(profile, answers)
 
 
+_SAID = re.compile(r" (?:is (?:clearly |slightly )?)?(?:better|wins|won|preferred)\.?$")
 _ORIGIN = {
     "0": ", counted from 0",
     "1": ", counted from 1",
@@ -85,13 +87,14 @@ def verdict_column(profile: Profile, answers: list[str]) -> str | None:
 def counts_from(seen: set[str], answers: list[str]) -> str | None:
     """How verdicts count: "0" or "1" for numbers from there, "name" for names, "sign" where
     the sign decides, None for neither."""
-    values = {value.strip().lower() for value in seen}
+    values = {_SAID.sub("", value.strip().lower()) for value in seen}
     if not values:
         return None
     whole = {value.removesuffix(".0") for value in values}
     if all(value.lstrip("-").isdigit() for value in whole):
         numbers = {int(value) for value in whole}
-        if min(numbers) < -1 and max(numbers) > 0 and len(answers) == 2:
+        strength = min(numbers) < -1 or (min(numbers) == -1 and 0 not in numbers)
+        if strength and max(numbers) > 0 and len(answers) == 2:
             return "sign"
         if numbers <= set(range(len(answers))) and (len(answers) not in numbers):
             return "0"
@@ -105,22 +108,42 @@ def _names(column: str, at: int) -> set[str]:
     named = names.numbered(column)
     suffix = named[1] if named else str(at + 1)
     letter = "abcdefghi"[at]
-    return {column.lower(), suffix, letter, f"model_{suffix}", f"model_{letter}", f"{letter}."}
+    return {
+        column.lower(),
+        suffix,
+        letter,
+        f"model_{suffix}",
+        f"model_{letter}",
+        f"{letter}.",
+        *(
+            f"{word} {mark}"
+            for word in ("answer", "response", "assistant", "model", "option")
+            for mark in (suffix, letter)
+        ),
+    }
 
 
 def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
-    suffixes = [named[1] for column in answers if (named := names.numbered(column))]
+    suffixes = [_apart(column)[1] for column in answers]
     for field, stems in (("score", names.SCORE_STEMS), ("rank", names.RANK_STEMS)):
         found = {}
         for column in profile.columns.values():
-            named = names.numbered(column.name)
-            if named and _speaks_of(named[0].split("_"), stems) and column.is_("number", "string"):
-                found[named[1]] = column.name
-        if len(suffixes) == len(answers) and all(suffix in found for suffix in suffixes):
+            stem, suffix = _apart(column.name)
+            if _speaks_of(stem.split("_"), stems) and column.is_("number", "string"):
+                found[suffix] = column.name
+        if len(set(suffixes)) == len(answers) and all(suffix in found for suffix in suffixes):
             mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
             rule = "the higher score wins" if field == "score" else "the lower rank wins"
             return mapping, f"each has its {field}, and {rule}; ties are set aside."
     return None
+
+
+def _apart(column: str) -> tuple[str, str]:
+    """What a column holds, and whose it is: by number or letter, or by the model before it."""
+    if named := names.numbered(column):
+        return named
+    whose, _, stem = names.key(column).rpartition("_")
+    return stem, whose
 
 
 def _speaks_of(words: list[str], stems: tuple[str, ...]) -> bool:
@@ -142,7 +165,7 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
 
 def named_answer(value: Any, first: str, columns: list[str], column: str) -> int | None:
     """Position of the answer that a verdict names, None for a tie; `first`: see `counts_from`."""
-    text = str(value).strip().lower().removesuffix(".0")
+    text = _SAID.sub("", str(value).strip().lower()).removesuffix(".0")
     at: int | None = None
     if text.lstrip("-").isdigit() and first in ("0", "1", "sign"):
         number = int(text)
@@ -217,8 +240,9 @@ def _own_score(item: Any, column: str) -> Any:
         for name in _SCORE_KEYS:
             if isinstance(item.get(name), int | float | str):
                 return item[name]
-        if isinstance(item.get("rank"), int | float):
-            return -item["rank"]  # the lower rank wins
+        for name in ("rank", "ranking"):
+            if isinstance(item.get(name), int | float):
+                return -item[name]  # the lower rank wins
     raise RowError("missing_field", f"An answer of {column!r} has no score.", column)
 
 

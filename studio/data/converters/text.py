@@ -16,8 +16,7 @@ def _recognise(profile: Profile) -> Match | None:
         only = texts[0]
         sure = 0.97 if only.key in names.TEXT else 0.8
         return Match("text", sure, f'One column of text, "{only.name}".', {"text": only.name})
-    holder = next((column for column in texts if _repeats_another(column, texts)), None)
-    if holder:
+    if holder := finished(profile):
         why = (
             f'"{holder.name}" repeats the text of another column, so it is the finished '
             "text to train on. "
@@ -45,6 +44,12 @@ def _recognise(profile: Profile) -> Match | None:
         "This is a guess: map the columns by hand if you mean something else."
     )
     return Match("text", 0.3, why, {"text": longest.name})
+
+
+def finished(profile: Profile) -> Column | None:
+    """The column that repeats another one's text: the finished text made of the row's parts."""
+    texts = [column for column in profile.columns.values() if column.is_("string")]
+    return next((column for column in texts if _repeats_another(column, texts)), None)
 
 
 def _repeats_another(column: Column, texts: list[Column]) -> bool:

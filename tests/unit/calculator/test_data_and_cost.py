@@ -60,6 +60,15 @@ def test_a_run_over_measured_rows():
     assert packed.steps == 25
 
 
+def test_kto_takes_pairs_apart():
+    size = np.array([[50, 30]] * 100)
+    found = Lengths(100, size, size // 2, "by hand")
+    cost = estimate(
+        TINY, card="L4", lengths=found, num_train_epochs=1.0, objective="kto"
+    ).cost  # fmt: skip
+    assert (cost.steps, cost.tokens[0], cost.trained) == (25, 8_000, 4_000)
+
+
 def test_an_earlier_run_of_that_shape_says_how_fast():
     recipe = Recipe.defaults()
     logs = [{"kind": "log", "time": 10.0 * i, "num_tokens": 1000.0 * i} for i in range(1, 8)]

@@ -99,6 +99,44 @@ def test_dpo_runs_both_sides_and_full_keeps_a_reference():
     assert full.memory.as_dict()["reference"] == full.memory.as_dict()["weights"]
 
 
+def test_a_reward_model_has_a_score_where_the_head_was():
+    sft = estimate(MISTRAL, card="A100 80", dtype="bfloat16")
+    reward = estimate(MISTRAL, card="A100 80", dtype="bfloat16", objective="reward")
+    vocabulary, width = 32_768, 4096
+    assert sft.total_parameters - reward.total_parameters == (vocabulary - 1) * width
+    assert reward.trainable_parameters - sft.trainable_parameters == width
+    found = reward.memory.as_dict()
+    assert "logits" not in found
+    # The base that training shares keeps its head.
+    assert found["weights"] == sft.memory.as_dict()["weights"] + 2 * width
+
+
+def test_kto_runs_the_batch_once_more_for_its_kl_term():
+    settings = {"card": "A100 80", "objective": "kto"}
+    kl = estimate(MISTRAL, **settings)
+    plain = estimate(MISTRAL, **settings, loss_type="apo_zero_unpaired")
+    sft = estimate(MISTRAL, card="A100 80")
+    forward = sft.cost.flops_per_token / 2
+    extra = kl.cost.flops_per_token - plain.cost.flops_per_token
+    assert extra == pytest.approx(2 * forward, rel=0.02)  # under the policy and the reference
+    ahead = estimate(MISTRAL, **settings, precompute_ref_log_probs=True)
+    assert ahead.cost.flops_per_token - sft.cost.flops_per_token == pytest.approx(forward, rel=0.02)
+    # Without gradients, and done before the graph is there: time, but no memory.
+    assert kl.memory.total == plain.memory.total
+    tight = estimate(MISTRAL, card="T4", objective="kto")
+    smallest = [
+        dict(change.settings).get("per_device_train_batch_size", 2) for change in suggestions(tight)
+    ]
+    assert min(smallest) == 2
+
+
+@pytest.mark.parametrize("objective", ["orpo", "cpo", "simpo"])
+def test_trainers_without_the_fused_loss_hold_both_sides_logits(objective):
+    fused = estimate(MISTRAL, card="A100 80", objective="dpo").memory.as_dict()
+    whole = estimate(MISTRAL, card="A100 80", objective=objective).memory.as_dict()
+    assert whole["logits"] >= 2 * 8 * 512 * 32_768 * 2 > fused["logits"]
+
+
 def test_eager_attention_grows_with_the_square_of_the_length():
     def kept(length, kernel):
         found = estimate(TINY, card="L4", max_length=length, attn_implementation=kernel)

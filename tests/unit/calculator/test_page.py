@@ -7,8 +7,15 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import calculator_tab, calculator_tree, calculator_views, drawing
-from components.calculator_choices import Choices
+from components import (
+    calculator_page,
+    calculator_tab,
+    calculator_tree,
+    calculator_views,
+    drawing,
+    form,
+)
+from components.calculator_choices import WORKSHOP, Choices
 from studio import Studio
 from studio.calculator import estimate, matrix, suggestions
 from studio.calculator.methods import METHODS
@@ -39,13 +46,20 @@ def view(choices, **changes):
 
 
 def chosen(choices, **changes):
-    """What `Choices.read` gives for the form as it opens, with changes."""
-    data = {field: field.value for field in choices.fields.values()}
-    data |= {choices.fields[name]: value for name, value in changes.items()}
-    return choices.read(data)
+    """What `Choices.read` gives for the workshop's example on a T4, with changes."""
+    values = choices.values({field: field.value for field in choices.fields.values()})
+    workshop = {"dtype": "auto", "max_length": 512, "card": "T4 16 GB"} | WORKSHOP
+    return choices.read(values | workshop | changes)
 
 
-def test_the_form_opens_on_the_workshops_model(choices):
+def test_the_form_opens_with_what_the_train_form_does(choices):
+    values = choices.values({field: field.value for field in choices.fields.values()})
+    recipe, _ = form.usual(("sft", "lora", "pocket"))
+    settings = choices.given(calculator_page.settings_of(recipe))
+    assert {name: values[name] for name in settings} == settings
+
+
+def test_the_workshops_example(choices):
     html, offered = view(choices)
     assert "1.53 M" in html and "0.139 %" in html and "13.91 %" in html
     assert "1,531,904 of 1,101,580,288 parameters (0.1391 %)" in html
@@ -55,9 +69,8 @@ def test_the_form_opens_on_the_workshops_model(choices):
 def test_changes_offered_are_the_settings_behind_the_buttons(choices):
     html, offered = view(choices, model="mistralai/Mistral-7B-Instruct-v0.3")
     assert 'data-change="0"' in html
-    updates = dict(zip(choices.fields, choices.filled(dict(offered[0])), strict=True))
-    assert updates["activation_checkpointing"]["value"] is True
-    assert "value" not in updates["model"]
+    given = choices.given(dict(offered[0]))
+    assert given["activation_checkpointing"] is True and "model" not in given
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -65,11 +78,10 @@ def test_every_counted_method_becomes_a_valid_recipe_and_comes_back(choices, met
     wanted = choices.as_recipe(chosen(choices, method=method))
     recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
     assert recipe.model_name_or_path == TINYLLAMA
-    updates = dict(zip(choices.fields, choices.filled(calculator_tab.ask(recipe)), strict=True))
-    assert updates["method"]["value"] == method
-    assert updates["dataset"]["value"] == "pocket-sft"
+    values = choices.given(calculator_page.settings_of(recipe))
+    assert (values["method"], values["dataset"]) == (method, "pocket-sft")
     if "lora_r" in chosen(choices, method=method):
-        assert updates["lora_r"]["value"] == 8
+        assert values["lora_r"] == 8
 
 
 def test_everything_chosen_goes_to_training_and_back(choices):
@@ -83,23 +95,25 @@ def test_everything_chosen_goes_to_training_and_back(choices):
     assert recipe.rank_pattern == {"q_proj": 4, "v_proj": 64}
     assert recipe.lora_modules_to_save == ("lm_head",)
     assert recipe.load_in_8bit and recipe.packing and not recipe.load_in_4bit
-    updates = dict(zip(choices.fields, choices.filled(calculator_tab.ask(recipe)), strict=True))
-    assert updates["rank_pattern"]["value"] == "q_proj=4, v_proj=64"
-    assert (updates["method"]["value"], updates["quantization"]["value"]) == ("lora", "8bit")
+    values = choices.given(calculator_page.settings_of(recipe))
+    assert values["rank_pattern"] == "q_proj=4, v_proj=64"
+    assert (values["method"], values["quantization"]) == ("lora", "8bit")
 
 
 def test_data_of_another_kind_stays_behind(choices):
     assert "dataset_name" in choices.as_recipe(chosen(choices))
     assert "dataset_name" not in choices.as_recipe(chosen(choices, objective="dpo"))
+    html, _ = view(choices, objective="dpo", dataset="pocket-sft", model="pocket")
+    assert "DPO cannot learn from rows of type conversational, so there is no time" in html
+    assert "214 steps" not in html
 
 
 def test_a_recipe_fills_the_form(choices):
     recipe = Recipe.defaults("dpo", "qlora", lora_r=32, lora_target_modules=["q_proj"])
-    updates = dict(zip(choices.fields, choices.filled(calculator_tab.ask(recipe)), strict=True))
-    assert updates["lora_r"]["value"] == 32
-    assert updates["objective"]["value"] == "dpo"
-    assert updates["method"]["value"] == "qlora"
-    assert updates["model"]["value"] == "pocket"
+    values = choices.given(calculator_page.settings_of(recipe))
+    wanted = {"lora_r": 32, "objective": "dpo", "method": "qlora", "model": "pocket"}
+    assert {name: values[name] for name in wanted} == wanted
+    assert choices.beyond(calculator_page.settings_of(recipe))["lora_alpha"] == recipe.lora_alpha
 
 
 def test_targets_follow_the_model(choices):
@@ -136,15 +150,18 @@ def test_time_cost_and_data_are_told(choices):
     html, _ = view(choices, dataset="pocket-sft", card="L4 24 GB", model="pocket")
     assert "steps" in html and "at 0.8 an hour" in html
     assert "tokens a row" in html and "own tokenizer" in html
-    html, _ = view(choices, rows=1000, mean_tokens=100, per_hour=3)
+    html, _ = view(choices, rows=1000, mean_tokens=100, per_hour=3, num_train_epochs=3)
     assert "375 steps" in html and "at 3 an hour" in html
 
 
-def test_handles_refuse_choices_that_cannot_be_used():
-    handles = calculator_tab.CalculatorHandles(*[SimpleNamespace()] * 4)
+def test_handles_refuse_choices_that_cannot_be_used(choices):
+    handles = calculator_tab.CalculatorHandles(
+        *[SimpleNamespace()] * 5, SimpleNamespace(choices=choices)
+    )
     with pytest.raises(ConfigError):
         handles.current_choices(None)
-    assert handles.current_choices({"lora_r": 8}) == {"lora_r": 8}
+    wanted = choices.as_recipe(chosen(choices, rank_pattern="q_proj=4"))
+    assert handles.current_choices(wanted)["rank_pattern"] == {"q_proj": 4}
 
 
 def test_errors_reach_the_page_as_they_are(choices):

@@ -31,7 +31,7 @@ def pefts_own(config, spec):
     import peft
     import torch
 
-    _, model = build(read_source(config))
+    _, model = build(read_source(config), spec.scored)
     if spec.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
         spec = replace(spec, method="lora")
     with torch.device("meta"), warnings.catch_warnings():
@@ -74,6 +74,36 @@ def test_the_figure_of_a_really_wrapped_model(method):
     wrapped = peft.get_peft_model(model, peft_config(spec))
     found = count(TINY, spec)
     assert (found.trainable, found.all_parameters) == wrapped.get_nb_trainable_parameters()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_reward_models_score_takes_the_heads_place(shape):
+    """PEFT trains the score whole, beside every adapter; the head's matrix is not counted."""
+    plain, bones = skeleton(SHAPES[shape]), skeleton(SHAPES[shape], scored=True)
+    score = sum(info.parameters for info in bones.modules if info.name == "score")
+    assert score == 64 and bones.total == plain.total - bones.beside + score
+    for method in ("lora", "vera", "prompt_tuning"):
+        spec = spec_of(method, objective="reward")
+        found = count(SHAPES[shape], spec)
+        assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec), method
+    for method in ("full", "last_layers"):
+        found = count(SHAPES[shape], make_spec(method, "reward"))
+        trained = {info.suffix: info.trainable for info in found.modules}
+        assert trained["score"] == score and found.total == bones.total
+
+
+def test_a_reward_models_file(tmp_path):
+    """What PEFT writes for it, to the byte."""
+    import peft
+    from transformers import AutoModelForSequenceClassification
+
+    for method in ("lora", "prompt_tuning"):
+        spec = spec_of(method, objective="reward")
+        config, _ = build(read_source(TINY), scored=True)
+        model = AutoModelForSequenceClassification.from_config(config)
+        peft.get_peft_model(model, peft_config(spec)).save_pretrained(tmp_path / method)
+        size = (tmp_path / method / "adapter_model.safetensors").stat().st_size
+        assert count(TINY, spec).adapter_bytes(4, 4) == size
 
 
 @pytest.mark.parametrize("layers", [1, 3])

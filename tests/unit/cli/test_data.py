@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from studio.cli.data import read_prompts
+from studio.cli.prompts import read_prompts
 from studio.errors import DataError
 
 

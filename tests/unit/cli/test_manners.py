@@ -54,7 +54,7 @@ def test_a_group_alone_says_what_it_holds(shell, group):
         ("generate --run x --prompt y --top-p 0", "--top-p"),
         ("generate --run x --prompt y --temperature 9", "--temperature"),
         ("generate --run x --prompt y", "no run"),
-        ("pairs make --a base --b base --prompt x --project p", "--temperature"),
+        ("pairs make --a base --b base --prompt x --project p", "temperature"),
         ("labels export --project p --out x.csv", ".csv"),
         ("labels export --project p --out x.jsonl --format ppo", "--format"),
     ],

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import gradio as gr
+
 from components import compare_marks, compare_score_views, compare_set_views
+from components.compare_chat import ChatTab
+from components.compare_left import Left
 from components.comparison import Comparison, Side
 from components.conversation import Chat, Turn, bring_back, keep
 from studio import Studio
@@ -87,3 +93,22 @@ def test_a_chat_comes_back_as_it_was(tmp_path):
     assert back.turns == chat.turns[:1]
     assert bring_back(studio, "chat-20200101-000000-0000") is None
     assert bring_back(studio, "../../etc/passwd") is None
+
+
+def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path):
+    studio = Studio(tmp_path / "home")
+    with gr.Blocks():
+        tab = ChatTab(studio, Left(studio, SimpleNamespace(timer=gr.Timer(1.0))))
+        tab.lay_out()
+    sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
+    asked = [[{"role": "user", "content": "Hello"}]] * 2
+    answers = [Answer("x", 1, "stop"), Answer("y", 1, "stop")]
+    kept = Chat(sides, turns=[Turn("Hello", asked, Sampling(), answers, [0.1, 0.2], done=True)])
+    keep(studio, kept)
+    fresh = Chat()
+    found = tab.restore({tab.kept: kept.id, tab.chat: fresh})
+    assert found[tab.chat] is fresh and fresh.id == kept.id and fresh.turns == kept.turns
+    asking = Chat()  # a question was sent in the second after the reload
+    asking.begin()
+    assert tab.restore({tab.kept: kept.id, tab.chat: asking}) == gr.skip()
+    assert asking.turns == []

@@ -32,6 +32,14 @@ def test_a_card_says_where_its_row_stood_and_what_is_wrong():
     assert "<img" not in card
 
 
+def test_a_record_that_is_no_row_is_shown_as_it_stands():
+    problem = Problem(3, "malformed_json", "This line is not JSON.", "a.jsonl")
+    card = data_cards.shown_card(Shown({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
+    assert "As it stands in the file" in card and "malformed json" in card
+    assert "<img" not in card and "{&#x27;a&#x27;: &lt;img" in card
+    assert "not known" in data_cards.shown_card(Shown({}, 3, raw=""))
+
+
 def test_hits_of_a_search_are_marked_safely():
     card = data_cards.row_card({"text": f"A Mill {ATTACK}"}, "mill <IMG")
     assert "<img" not in card
@@ -86,8 +94,7 @@ def test_the_headline_tells_format_reason_and_loss():
     markup = data_views.found_head(found)
     assert "certain" in markup and "1,100 rows" in markup and "1,085 kept" in markup
     assert "<img" not in markup and 'class="why"' in markup
-    found.problem_counts = {"empty_field": 15}
-    assert data_views.row_filters(found) == [
+    assert data_views.row_filters(found, {"empty_field": 15}) == [
         ("Good rows (1,085)", "good"), ("Every row (1,100)", "all"),
         ("Empty field (15)", "empty_field"),
     ]  # fmt: skip
@@ -116,8 +123,9 @@ def test_choices_become_the_engines_options():
 def lengths(sizes: list[int]) -> Lengths:
     size = np.array(sizes)
     return Lengths(
-        rows=len(size), measured=len(size), refused=0, why_refused="", row_of=np.arange(len(size)),
+        rows=len(size), measured=len(size), refusals={}, row_of=np.arange(len(size)),
         size=size, lit=np.ones(int(size.sum()), bool), turns=np.full(len(size), 2),
+        at_row=np.arange(len(size)), apart=np.full(len(size), -1),
     )  # fmt: skip
 
 

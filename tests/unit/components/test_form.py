@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components import form
+from components import form, form_follow
 from studio.errors import ConfigError
 from studio.recipe import Recipe
 
@@ -20,7 +20,7 @@ def test_every_knob_is_in_the_form_once():
             assert knob.group in form.GROUPS, name
     assert len(form.SIMPLE) <= 7
     assert len(set(placed)) == len(placed)
-    assert set(Recipe.model_fields) - set(form.knobs()) == {"load_in_4bit"}
+    assert set(Recipe.model_fields) - set(form.knobs()) == set()
 
 
 def test_every_knob_has_a_label_and_a_help_that_names_the_field():
@@ -29,9 +29,9 @@ def test_every_knob_has_a_label_and_a_help_that_names_the_field():
         assert form.help_of(name).endswith(f"({name})")
 
 
-@pytest.mark.parametrize("slug", sorted(form.shipped()))
+@pytest.mark.parametrize("slug", sorted(form_follow.shipped()))
 def test_a_shipped_recipe_survives_the_form(slug: str):
-    recipe = form.shipped()[slug]
+    recipe = form_follow.shipped()[slug]
     assert form.read(form.written(recipe)) == recipe
 
 
@@ -72,27 +72,39 @@ def test_rates_are_written_as_people_write_them(value: float, text: str):
 
 
 def test_dpo_brings_its_own_learning_rate_and_says_so():
-    changes, note = form.follow(LORA, ("dpo", "lora", "someone/model"))
+    changes, note = form_follow.follow(LORA, ("dpo", "lora", "someone/model"))
     assert changes["learning_rate"] == "5e-6"
     assert "Learning rate 5e-6" in note and "usual for LoRA DPO" in note
 
 
 def test_the_pocket_model_follows_its_shipped_recipe():
-    changes, note = form.follow(("sft", "lora", "pocket"), ("dpo", "lora", "pocket"))
-    shipped = form.shipped()["pocket-dpo"]
+    changes, note = form_follow.follow(("sft", "lora", "pocket"), ("dpo", "lora", "pocket"))
+    shipped = form_follow.shipped()["pocket-dpo"]
     assert changes["learning_rate"] == form.number_text(shipped.learning_rate)
     assert "pocket-dpo" in note
 
 
 def test_nothing_follows_where_nothing_changed():
-    assert form.follow(LORA, LORA) == ({}, "")
+    assert form_follow.follow(LORA, LORA) == ({}, "")
 
 
 def test_the_command_gives_the_recipe_back():
-    recipe = form.shipped()["pocket-sft"].with_(
+    recipe = form_follow.shipped()["pocket-sft"].with_(
         num_train_epochs=2, lora_target_modules=("q_proj", "v_proj"), start_from=None
     )
-    said = form.command(recipe)
+    said = form_follow.command(recipe)
     assert said.startswith("python -m studio train pocket-sft")
     assert "--set lora_target_modules=q_proj,v_proj" in said
     assert "learning_rate" not in said
+
+
+def test_defaults_follow_the_device_and_say_so() -> None:
+    before, after = ("sft", "lora", "some/model"), ("sft", "qlora", "some/model")
+    changes, note = form_follow.follow(before, after, "cuda")
+    assert changes["optim"] == "paged_adamw_8bit" and "tight card" in note
+    changes, note = form_follow.follow(before, after, "cpu")
+    assert "optim" not in changes and "paged" not in note
+    shipped = ("dpo", "qlora", "Qwen/Qwen2-0.5B-Instruct")
+    assert form_follow.usual(shipped, "cuda")[0].optim == "paged_adamw_8bit"
+    recipe, why = form_follow.usual(shipped, "cpu")
+    assert recipe.optim == "adamw_torch_fused" and "shipped" in why

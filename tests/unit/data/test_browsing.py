@@ -38,6 +38,24 @@ def test_every_row_is_shown_with_its_place_and_problems(source: Path) -> None:
         assert rows.show(3).problems[0].message.startswith("Exactly the same as row 1")
 
 
+def test_what_could_not_be_read_is_gone_through_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps(ROWS[0]), "{'instruction': 'half a mill", '{"instruction": 5}', "7"]
+    path.write_text("\n".join([*lines, json.dumps(ROWS[2])]))
+    with read(path) as reading:
+        rows = ReadRows(reading)
+        assert (len(rows), reading.rows) == (5, 5)
+        every = [rows.show(int(at)) for at in rows.find(ALL, "")]
+        assert [shown.number for shown in every] == [1, 2, 3, 4, 5]
+        assert every[1].raw == lines[1] and every[1].problems[0].kind == "malformed_json"
+        assert json.loads(every[2].raw or "") == {"instruction": 5} and every[3].raw == "7"
+        assert every[0].raw is None and every[0].row["prompt"]
+        found = rows.find("wrong_type", "")
+        assert [rows.show(int(at)).number for at in found] == [3]
+        assert [rows.show(int(at)).number for at in rows.find(ALL, "half a")] == [2]
+        assert rows.position(path.name, 2) is not None
+
+
 def test_search_is_by_any_text_whatever_its_case(source: Path) -> None:
     with read(source) as reading:
         rows = ReadRows(reading)

@@ -42,6 +42,64 @@ def test_scores_that_tie_are_set_aside(tmp_path):
     assert (seen.type, seen.kept, seen.problem_counts) == ("preference", 1, {"tie": 1})
 
 
+MANY = {
+    "one class a text": (
+        [{"text": f"So it is {n}.", "sentiment": ["good", "bad"][n % 2]} for n in range(9)],
+        ("prompt_completion", 9, [user("So it is 1.")], [assistant("bad")]),
+    ),
+    "a word of judgement an answer": (
+        [
+            {"user_message": f"Q{n}", "assistant_message": "A", "rating": f"thumbs {way}"}
+            for n, way in enumerate(["up", "down", "up"])
+        ],
+        ("unpaired_preference", 3, [user("Q1")], [assistant("A")]),
+    ),
+    "single messages that name the one before": (
+        [
+            {"message_id": "a", "parent_id": None, "text": "Hi", "role": "prompter", "rank": None},
+            {"message_id": "p", "parent_id": None, "text": "Ho", "role": "prompter", "rank": None},
+            {"message_id": "c", "parent_id": "p", "text": "No", "role": "assistant", "rank": 1},
+            {"message_id": "d", "parent_id": "p", "text": "Yo", "role": "assistant", "rank": 0},
+            {"message_id": "b", "parent_id": "a", "text": "Ay", "role": "assistant", "rank": None},
+        ],
+        ("conversational", 2, [user("Ho"), assistant("Yo")], None),
+    ),
+    "single messages of numbered conversations": (
+        [
+            {"conversation_id": at // 2, "role": ["user", "assistant"][at % 2], "content": f"{at}"}
+            for at in range(6)
+        ],
+        ("conversational", 3, [user("2"), assistant("3")], None),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_families_that_take_several_rows_to_see(tmp_path, case):
+    rows, (type, kept, first, then) = MANY[case]
+    seen = inspected(tmp_path, rows)
+    row = seen.sample[1]
+    assert (seen.type, seen.kept) == (type, kept)
+    assert row.get("messages", row.get("prompt")) == first
+    assert row.get("completion") == then
+
+
+def test_an_option_that_is_not_there_is_a_problem_of_its_row(tmp_path):
+    rows = [{"question": f"Q{n}", "choices": ["a", "b"], "answer": n % 2} for n in range(9)]
+    seen = inspected(tmp_path, [*rows, {"question": "Q", "choices": ["a", "b"], "answer": 7}])
+    assert seen.kept == 9
+    assert [(p.row, p.kind) for p in seen.problems] == [(10, "wrong_type")]
+    assert "names no option" in seen.problems[0].message
+
+
+def test_rows_of_two_formats_are_told_apart(tmp_path):
+    chat = {"messages": [user("Q"), assistant("A")]}
+    rows = [{"instruction": f"Q{n}", "output": "A"} for n in range(8)]
+    seen = inspected(tmp_path, [*rows, chat, chat, chat])
+    assert (seen.format, seen.kept) == ("alpaca", 8)
+    assert "look like messages" in seen.notes[0]
+
+
 def test_finished_text_is_told_from_its_parts(tmp_path):
     rows = [
         {

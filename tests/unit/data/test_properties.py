@@ -39,6 +39,7 @@ NAMES = (
         "system",
         "history",
     ),
+    *("choices", "option_a", "option_b", "answerKey", "replies", "en", "de", "pos", "neg"),
     *("answer1", "answer2", "winner", "turns", "answers", "scores", "annotator1", "response_j"),
 )
 ROW = st.dictionaries(st.sampled_from(NAMES) | TEXT, VALUE, max_size=6)

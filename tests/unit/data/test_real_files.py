@@ -32,7 +32,7 @@ EXPECTED = {
     "mt_bench/question.jsonl": ("prompt_only", 80, 80, {}),
     "nasty/gorilla_questions_hf_double_escaped_unicode.jsonl": ("prompt_only", 904, 904, {}),
     "nasty/mrpc_dev_bom.tsv": ("language_modeling", 6, 6, {}),
-    "nasty/openpipe_validated_tweets_crlf.csv": ("language_modeling", 50, 50, {}),
+    "nasty/openpipe_validated_tweets_crlf.csv": ("prompt_completion", 50, 50, {}),
     "nasty/sms_spam_latin1_crlf_first600lines.csv": ("language_modeling", 599, 599, {}),
     "nasty/triviaqa_rows_1771-1790_U+0085.jsonl": ("prompt_completion", 20, 20, {}),
     "openai_cookbook/toy_chat_fine_tuning.jsonl": ("conversational", 5, 5, {"no_user": 1}),
@@ -79,7 +79,7 @@ def test_encodings_and_odd_line_ends_survive():
     assert any("cp1252" in note for note in spam.notes)
     assert inspect(ROOT / "nasty/triviaqa_rows_1771-1790_U+0085.jsonl").rows == 20
     tweets = inspect(ROOT / "nasty/openpipe_validated_tweets_crlf.csv")
-    assert any("\r\n" in row["text"] for row in tweets.sample)
+    assert any("\r\n" in row["prompt"][0]["content"] for row in tweets.sample)
 
 
 def test_votes_travel_with_comparisons_and_answers_with_their_turns():

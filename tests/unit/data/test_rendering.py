@@ -110,6 +110,47 @@ def test_labels_equal_those_of_the_dpo_trainer(tmp_path, pocket, max_length):
         assert batch["completion_mask"][at][:length].bool().tolist() == [t.trained for t in kept]
 
 
+@pytest.mark.parametrize("max_length", [24, 256])
+@pytest.mark.parametrize("chat", [True, False])
+def test_labels_equal_those_of_the_kto_trainer(tmp_path, pocket, max_length, chat):
+    from datasets import Dataset
+    from trl import KTOConfig, KTOTrainer
+
+    model, tokenizer = pocket
+    texts = {"prompt": "Where is Mira?", "completion": " In Alderford, by the mill."}
+    turns = {"prompt": USER, "completion": TWO[1:2]}
+    rows = [{**(turns if chat else texts), "label": label} for label in (True, False)]
+    args = KTOConfig(
+        output_dir=str(tmp_path), max_length=max_length, use_cpu=True, report_to="none", bf16=False,
+        per_device_train_batch_size=2,
+    )  # fmt: skip
+    trainer = KTOTrainer(
+        model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+    )
+    batch, _ = trainer_batch(trainer, rows)
+    views = [
+        render(row, "unpaired_preference", tokenizer, max_length=max_length)[0] for row in rows
+    ]
+    assert [view.side for view in views] == ["good", "bad"]
+    assert batch["label"].tolist() == [True, False]
+    for at, view in enumerate(views):
+        length = int(batch["attention_mask"][at].sum())
+        kept = view.tokens[: view.kept]
+        assert batch["input_ids"][at][:length].tolist() == [token.id for token in kept]
+        assert batch["completion_mask"][at][:length].bool().tolist() == [t.trained for t in kept]
+
+
+def test_a_prompt_alone_is_drawn_as_the_model_is_asked(pocket):
+    _, tokenizer = pocket
+    view = render({"prompt": USER}, "prompt_only", tokenizer, max_length=None)[0]
+    asked = tokenizer.apply_chat_template(USER, add_generation_prompt=True)["input_ids"]
+    assert [token.id for token in view.tokens] == asked
+    assert (view.side, view.trained) == ("prompt", 0)
+    assert view.notes == []
+    text = render({"prompt": "Mira"}, "prompt_only", tokenizer, max_length=None)[0]
+    assert "".join(token.text for token in text.tokens).endswith("Mira")
+
+
 def test_token_texts_make_the_text_again(pocket):
     _, tokenizer = pocket
     view = render(
@@ -132,7 +173,7 @@ def test_truncation_and_rows_that_teach_nothing_are_noted(pocket):
 def test_refusals_are_sentences(pocket):
     _, tokenizer = pocket
     with pytest.raises(ConfigError, match="no token view"):
-        render({"prompt": USER}, "prompt_only", tokenizer, max_length=None)
+        render({"prompt": "a", "answer1": "b"}, "comparison", tokenizer, max_length=None)
     template, tokenizer.chat_template = tokenizer.chat_template, None
     try:
         with pytest.raises(ModelError, match="no chat template"):
@@ -206,6 +247,18 @@ def test_a_wrong_template_is_explained_with_a_remedy(pocket):
     )
     told = notes_of({"messages": TWO[:2]}, "conversational", tokenizer)
     assert "two beginning-of-text tokens" in told and "choose another chat template" in told
+
+
+def test_an_end_that_is_masked_is_said(pocket):
+    from copy import deepcopy
+
+    tokenizer = deepcopy(pocket[1])
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+        "{% endgeneration %}{{ eos_token }}{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    told = notes_of({"messages": TWO}, "conversational", tokenizer, assistant_only_loss=True)
+    assert "is masked, so the model is not taught to stop. Choose another chat template." in told
 
 
 def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):

@@ -56,6 +56,21 @@ class StandIn(BaseHTTPRequestHandler):
     files: dict[str, bytes] = {}  # noqa: RUF012
     created: list[dict] = []  # noqa: RUF012
     refuse = False
+    wrong: list = []  # noqa: RUF012  (statuses to answer commits and looks with, None to hang up)
+    seen: list[str] = []  # noqa: RUF012  (tokens sent)
+
+    def spoil(self):
+        """Answer with the next wrong thing, if there is one."""
+        self.seen.append(self.headers.get("Authorization") or "")
+        if not self.wrong:
+            return False
+        status = self.wrong.pop(0)
+        if status is None:
+            self.close_connection = True
+            self.connection.close()
+        else:
+            self.answer({"error": "made up"}, status)
+        return True
 
     def here(self):
         return f"http://{self.headers['Host']}"
@@ -72,6 +87,8 @@ class StandIn(BaseHTTPRequestHandler):
             modes = [{"path": f["path"], "uploadMode": "regular", "oid": None} for f in asked]
             return self.answer({"files": [{**mode, "shouldIgnore": False} for mode in modes]})
         if "/commit/" in self.path:
+            if self.spoil():
+                return None
             for line in body.splitlines():
                 held = json.loads(line)
                 if held["key"] == "file":
@@ -82,8 +99,22 @@ class StandIn(BaseHTTPRequestHandler):
             )
         return self.answer({})
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
-        self.answer({"sha": "1", "id": "me/letters", "siblings": []})
+        if "/resolve/" in self.path:
+            body = self.files[self.path.split("/resolve/1/")[1]]
+            self.send_response(200)
+            for name, value in (("ETag", f'"{len(body)}"'), ("X-Repo-Commit", "1")):
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            return self.wfile.write(body) if self.command == "GET" else None
+        if "/revision/" in self.path and self.spoil():
+            return None
+        held = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
+        return self.answer({"sha": "1", "id": "me/letters", "siblings": held})
 
     def answer(self, value, status=200):
         body = json.dumps(value).encode()
@@ -99,7 +130,7 @@ class StandIn(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub():
-    handler = type("Hub", (StandIn,), {"files": {}, "created": []})
+    handler = type("Hub", (StandIn,), {"files": {}, "created": [], "wrong": [], "seen": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -118,7 +149,7 @@ def shell(home, endpoint, *words):
         "HF_TOKEN": "hf_made_up",
         "HF_HUB_DISABLE_XET": "1",
     }
-    command = [sys.executable, "-m", "studio", "data", "push", *words]
+    command = [sys.executable, "-m", "studio", *words]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
@@ -126,7 +157,7 @@ def shell(home, endpoint, *words):
 
 def test_push_sends_every_split_and_the_card(tmp_path, prepared, hub):
     handler, endpoint = hub
-    done = shell(tmp_path / "home", endpoint, "letters", "me/letters")
+    done = shell(tmp_path / "home", endpoint, "data", "push", "letters", "me/letters")
     assert done.returncode == 0, done.stderr
     assert handler.created[0]["visibility"] == "private"
     assert sorted(handler.files) == ["README.md", "data/test.parquet", "data/train.parquet"]
@@ -139,7 +170,7 @@ def test_push_sends_every_split_and_the_card(tmp_path, prepared, hub):
 def test_a_refused_token_is_one_sentence(tmp_path, prepared, hub):
     handler, endpoint = hub
     handler.refuse = True
-    done = shell(tmp_path / "home", endpoint, "letters", "me/letters")
+    done = shell(tmp_path / "home", endpoint, "data", "push", "letters", "me/letters")
     assert done.returncode == 2
     assert done.stderr.strip().splitlines()[-1].startswith("error: The Hub refused to write")
 

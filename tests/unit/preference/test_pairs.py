@@ -72,3 +72,12 @@ def test_rows_that_cannot_be_items_are_named(row, message):
 def test_an_answer_that_is_not_text_is_named():
     with pytest.raises(DataError, match="Item 1: answer b must be text, found int"):
         pairs_from_texts(["q"], ["a"], [3], BASE, TUNED)
+
+
+def test_nearly_the_same_answers_are_set_aside_and_short_ones_told_apart():
+    long = " ".join(f"word{n}" for n in range(60))
+    first = ["Gwen is a baker.", "Gwen is a baker.", long, "1", "✓"]
+    second = ["gwen is a baker!", "Gwen is a tailor.", f"{long} more", "2", "✗"]
+    items, aside = pairs_from_texts(list("abcde"), first, second, BASE, TUNED)
+    assert aside == {"near-identical": 2}
+    assert [item.answer_b for item in items] == ["Gwen is a tailor.", "2", "✗"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import yaml
 
 from studio import Studio
 from studio.errors import ConfigError
+from studio.training import export_script
 from studio.training.export import export
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
@@ -67,10 +71,32 @@ def test_the_script_gives_the_same_losses(
     assert "studio" not in (tmp_path / "train.py").read_text()
 
 
+@pytest.mark.slow
+def test_the_job_is_one_file_with_the_same_losses(studio: Studio, dpo: Run, tmp_path: Path) -> None:
+    """Alone in an empty folder: rows, model and the adapter it goes on from are inside."""
+    first = write(studio, dpo, "job", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["job.py"]
+    header = re.search(r"(?m)^# /// script$\s(?P<toml>(^#(| .*)$\s)+)^# ///$", first.read_text())
+    assert header is not None
+    told = tomllib.loads("".join(line[2:] for line in header["toml"].splitlines(keepends=True)))
+    assert f"trl=={version('trl')}" in told["dependencies"]
+    start([sys.executable, "job.py"], tmp_path)
+    assert losses(tmp_path / "job", 4) == pytest.approx([e["loss"] for e in logs(dpo)], abs=1e-4)
+
+
+def test_a_job_too_large_for_one_file_is_refused(
+    studio: Studio, dpo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_script, "_MOST_INSIDE", 1000)
+    with pytest.raises(ConfigError, match="put the model on the Hub"):
+        write(studio, dpo, "job", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_trl_cannot_say_is_refused(studio: Studio, dpo: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose --to script"):
         write(studio, dpo, "trl", tmp_path)
-    with pytest.raises(ConfigError, match="trl or script"):
+    with pytest.raises(ConfigError, match="trl, script, job"):
         write(studio, dpo, "notebook", tmp_path)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from studio import Recipe, Studio
 from studio.errors import ConfigError, DataError, ModelError, StudioError
-from studio.training import checkpoints
+from studio.training import checkpoints, rows
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
 
@@ -118,6 +118,14 @@ def test_refused_before_anything_loads(
 ) -> None:
     with pytest.raises(error, match=says.replace("?", r"\?")):
         studio.train(Recipe.of({**small("sft", "facts").model_dump(), **changes}))
+
+
+def test_a_tracker_that_is_not_installed_is_said(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install trackio"):
+        studio.train(small("sft", "facts", report_to="trackio"))
 
 
 def test_nan_stops_at_that_step_and_keeps_the_checkpoint(

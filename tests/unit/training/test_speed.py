@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
 from trl.trainer import utils as trl_utils
 
-from studio import Studio
+from studio import Recipe, Studio
 from studio.training import ours, references, trainers
 from studio.training.runs import Run
-from tests.unit.training.conftest import small
+from tests.unit.training.conftest import sft_rows, small
 from tests.unit.training.matrix import _POOL, recipe_of, rows_of
 from tests.unit.training.test_runs_end_to_end import logs
 
@@ -52,6 +53,39 @@ def test_the_compact_head_gives_the_same_loss_and_gradient(
     assert compact[0] == pytest.approx(stock[0], abs=1e-6)
     for mine, theirs in zip(compact[1], stock[1], strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_rows_end_to_end_do_not_see_each_other(packing: bool, tmp_path: Path) -> None:
+    """Completion masks too: the loss over one batch is that of padded rows, with padding spared."""
+    rows = Dataset.from_list(
+        [
+            {**row, "completion": [{"role": "assistant", "content": "It is blue. " * (1 + 3 * at)}]}
+            for at, row in enumerate(sft_rows(6))
+        ]
+    )
+
+    def losses(recipe: Recipe, padded: bool) -> tuple[float, int]:
+        trainer = trainers.build(
+            recipe, _POOL.base("pocket"), None, rows, None, tmp_path / "checkpoints", []
+        )
+        trainer.model.eval()
+        if padded:
+            trainer.data_collator = trainer.data_collator.collator
+            trainer.data_collator.padding_free = False
+        total, tokens, seen = 0.0, 0, 0
+        for batch in trainer.get_train_dataloader():
+            assert ("attention_mask" in batch) == padded
+            trained = int((batch["labels"][:, 1:] != -100).sum())
+            total += trained * float(trainer.compute_loss(trainer.model, batch).detach())
+            tokens, seen = tokens + trained, seen + batch["input_ids"].numel()
+        return total / tokens, seen
+
+    plain = recipe_of("sft", "lora").with_(per_device_train_batch_size=8, max_length=256)
+    padded = losses(plain, True)
+    flat = losses(plain.with_(packing=packing), False)
+    assert flat[0] == pytest.approx(padded[0], abs=1e-5)
+    assert flat[1] < padded[1]
 
 
 @pytest.mark.slow

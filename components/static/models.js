@@ -1,0 +1,141 @@
+/* Models: the library's panel. Cards come from the server as markup; finding and folding is done here. */
+window.studioModels = (root, server, lead) => {
+  const desk = root.querySelector(".models-desk");
+  desk.innerHTML = `
+    <aside class="models-left">
+      <input type="search" class="models-find" placeholder="Find by name, tag, note or data" aria-label="Find a model">
+      <div class="models-kinds" role="group" aria-label="Show"></div>
+      <div class="models-disk"></div>
+    </aside>
+    <section class="models-right" aria-label="Library">
+      <div class="models-said" aria-live="polite"></div>
+      <div class="models-jobs"></div>
+      <div class="models-cards"><p class="quiet">Reading the workspace</p></div>
+    </section>`;
+  const part = name => desk.querySelector(`.models-${name}`);
+  const names = {all: "All", run: "Runs", export: "Exports", base: "Bases", star: "Starred"};
+  let kind = "all", counts = {}, undo = null, timer = null;
+
+  const say = (text, button) => {
+    part("said").replaceChildren();
+    if (!text) return;
+    const line = document.createElement("div");
+    line.className = "job";
+    line.append(text);
+    if (button) line.append(button);
+    part("said").append(line);
+  };
+  const ask = async (name, question = {}) => {
+    const reply = await server[name](question);
+    if (reply?.error) { say(reply.error); return null; }
+    return reply || {};
+  };
+  const kinds = () => {
+    part("kinds").replaceChildren(...Object.entries(names).map(([name, label]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.show = name;
+      button.setAttribute("aria-pressed", name === kind);
+      button.innerHTML = `${label} <b>${counts[name] ?? ""}</b>`;
+      return button;
+    }));
+  };
+  const sift = () => {
+    const words = part("find").value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const card of part("cards").querySelectorAll(".card-model")) {
+      const fits = kind === "all" || card.dataset.kind === kind || (kind === "star" && card.dataset.star === "true");
+      card.hidden = !(fits && words.every(word => card.dataset.words.includes(word)));
+      shown += !card.hidden;
+    }
+    part("cards").querySelector(".models-none")?.remove();
+    if (!shown && part("cards").querySelector(".card-model")) {
+      const none = document.createElement("p");
+      none.className = "models-none quiet";
+      none.textContent = "Nothing here fits. Clear the search, or show all.";
+      part("cards").append(none);
+    }
+  };
+  const draw = reply => {
+    if (!reply) return;
+    if ("cards" in reply) {
+      counts = reply.counts;
+      part("cards").innerHTML = reply.cards;
+      part("disk").innerHTML = reply.disk;
+      kinds();
+      sift();
+    }
+    if (part("jobs").innerHTML !== reply.jobs) part("jobs").innerHTML = reply.jobs;
+    clearTimeout(timer);
+    if (reply.busy) timer = setTimeout(async () => {
+      const later = await ask("models_jobs");
+      if (later && !later.busy) await open(); else draw(later);
+    }, 500);
+  };
+  const open = async () => draw(await ask("models_open"));
+  const seen = () => desk.isConnected && desk.offsetParent !== null;
+
+  const fold = (name, card) => {
+    for (const body of card.querySelectorAll(".fold-body")) {
+      body.hidden = body.dataset.body !== name || !body.hidden;
+      card.querySelector(`[data-fold=${body.dataset.body}]`).setAttribute("aria-expanded", !body.hidden);
+    }
+  };
+  const acts = {
+    star: async (card, button) => {
+      const on = card.dataset.star !== "true";
+      if (await ask("models_mark", {id: card.dataset.id, star: on})) await open();
+    },
+    note: async card => {
+      const tags = card.querySelector("[name=tags]").value, note = card.querySelector("[name=note]").value;
+      if (await ask("models_mark", {id: card.dataset.id, tags, note})) await open();
+    },
+    export: async (card, button) => {
+      fold(button.closest(".fold-body").dataset.body, card);
+      const {to, outtype} = button.dataset;
+      if (await ask("models_export", {id: card.dataset.id, to, outtype})) {
+        draw(await ask("models_jobs"));
+        part("jobs").scrollIntoView({block: "nearest", behavior: "smooth"});
+      }
+    },
+    cancel: async (card, button) => { await ask("models_cancel", {job: button.dataset.job}); },
+    delete: async card => {
+      const id = card.dataset.id, reply = await ask("models_delete", {id});
+      if (!reply) return;
+      const button = document.createElement("button");
+      Object.assign(button, {type: "button", className: "act", textContent: "Undo"});
+      button.onclick = async () => {
+        if (await ask("models_delete", {id, undo: true})) { say(""); await open(); }
+      };
+      say(`${reply.deleted} was deleted. `, button);
+      await open();
+    },
+    clean: async () => {
+      const reply = await ask("models_clean");
+      if (reply) { say(`${reply.freed} came free.`); await open(); }
+    },
+    copy: async (card, button) => {
+      await navigator.clipboard.writeText(button.dataset.text);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    },
+    compare: card => lead({do: "compare", run: card.dataset.id}),
+    continue: card => lead({do: "continue", run: card.dataset.id}),
+  };
+  desk.addEventListener("click", event => {
+    const show = event.target.closest("[data-show]");
+    if (show) { kind = show.dataset.show; kinds(); sift(); return; }
+    const button = event.target.closest("[data-act]");
+    if (button) { event.stopPropagation(); acts[button.dataset.act]?.(button.closest(".card-model"), button); return; }
+    const opener = event.target.closest("[data-fold]");
+    if (opener) fold(opener.dataset.fold, opener.closest(".card-model, .disk"));
+  });
+  desk.addEventListener("input", event => { if (event.target === part("find")) sift(); });
+  desk.addEventListener("keydown", event => {
+    if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
+  });
+  // A tab that comes to the front looks again, unless somebody is writing in it.
+  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !desk.querySelector(".fold-body:not([hidden])")) open(); }, 50);
+  kinds();
+  open();
+};

@@ -1,0 +1,69 @@
+"""A run's curve as a picture for a card. Pillow alone: a page's charts are drawn in the browser."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 420, 90, 56, 56
+_INK, _GRID, _PAPER = "#1f2430", "#dfe3ea", "#ffffff"
+_COLOURS = ("#6d4bd8", "#0f8f83")
+_SCALE = 2  # drawn twice as large and made smaller: smooth lines
+Points = list[tuple[float, float]]
+
+
+def draw(path: Path, title: str, series: dict[str, Points]) -> bool:
+    """Write a PNG of up to two lines over the steps; False where there is nothing to draw."""
+    kept = {
+        name: [point for point in points if all(map(math.isfinite, point))]
+        for name, points in series.items()
+    }
+    kept = {name: points for name, points in kept.items() if len(points) > 1}
+    if not kept:
+        return False
+    image = Image.new("RGB", (_WIDTH * _SCALE, _HEIGHT * _SCALE), _PAPER)
+    _paint(ImageDraw.Draw(image), title, kept)
+    image.resize((_WIDTH, _HEIGHT), Image.Resampling.LANCZOS).save(path, optimize=True)
+    return True
+
+
+def _paint(pen: ImageDraw.ImageDraw, title: str, series: dict[str, Points]) -> None:
+    every = [point for points in series.values() for point in points]
+    first, last = min(x for x, _ in every), max(x for x, _ in every)
+    low, high = min(y for _, y in every), max(y for _, y in every)
+    room = (high - low) * 0.06 or abs(high) * 0.06 or 1.0
+    low, high = low - room, high + room
+    right, bottom = _WIDTH - 30, _HEIGHT - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - first) / ((last - first) or 1)
+        up = (y - low) / (high - low)
+        return (
+            (_LEFT + across * (right - _LEFT)) * _SCALE,
+            (bottom - up * (bottom - _TOP)) * _SCALE,
+        )
+
+    for part in range(5):
+        value = low + (high - low) * part / 4
+        _, y = place(first, value)
+        pen.line([(_LEFT * _SCALE, y), (right * _SCALE, y)], fill=_GRID, width=_SCALE)
+        _say(pen, (_LEFT - 12, y / _SCALE), f"{value:.3g}", "rm")
+    for at in sorted({first, (first + last) / 2, last}):
+        _say(pen, (place(at, low)[0] / _SCALE, bottom + 20), f"{at:,.0f}", "mm")
+    _say(pen, ((_LEFT + right) / 2, _HEIGHT - 14), "step", "mm")
+    _say(pen, (_LEFT, 26), title, "lm", 17)
+    edge = float(right)
+    for (name, points), colour in zip(series.items(), _COLOURS, strict=False):
+        pen.line([place(*point) for point in points], fill=colour, width=3 * _SCALE, joint="curve")
+        _say(pen, (edge, 26), name, "rm", fill=colour)
+        edge -= 24 + 8 * len(name)
+
+
+def _say(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, size: int = 14,
+    fill: str = _INK,
+) -> None:  # fmt: skip
+    font = ImageFont.load_default(size * _SCALE)
+    pen.text((at[0] * _SCALE, at[1] * _SCALE), text, font=font, fill=fill, anchor=anchor)

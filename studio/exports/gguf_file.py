@@ -1,0 +1,127 @@
+"""A model as one GGUF file, tensor by tensor, by the `gguf` package's writer and quantisers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studio.errors import ModelError
+from studio.exports import gguf_families, gguf_words
+from studio.exports.gguf_families import Family
+
+_LARGEST_F16 = 65504.0
+
+
+def write(
+    model: Any, tokenizer: Any, path: Path, outtype: str, name: str,
+    told: Callable[[str], None],
+) -> Path:  # fmt: skip
+    """Write `model` (whole weights, merged) and its tokenizer; `ModelError` names what cannot be.
+
+    `told` hears the name of every tensor before it is written, and may raise to stop.
+    """
+    import gguf
+
+    config = model.config.get_text_config()
+    family = gguf_families.family_of(config)
+    writer = gguf.GGUFWriter(path, family.arch)
+    writer.add_type("model")
+    writer.add_name(name)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    share = "ALL" if outtype == "f32" else "MOSTLY"
+    writer.add_file_type(gguf.LlamaFileType[f"{share}_{outtype.upper()}"])
+    gguf_families.describe(writer, config, family)
+    gguf_words.describe(writer, tokenizer, config.vocab_size)
+    tensors = list(_tensors(model, config, family))
+    kinds = {name: _kind(name, tensor, outtype) for name, tensor in tensors}
+    for name, tensor in tensors:
+        _announce(writer, name, tensor, kinds[name])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    try:
+        for name, tensor in tensors:
+            told(name)
+            writer.write_tensor_data(_packed(name, tensor, config, family, kinds[name]))
+    finally:
+        writer.close()
+    return path
+
+
+def _tensors(model: Any, config: Any, family: Family) -> Iterator[tuple[str, Any]]:
+    """(GGUF name, tensor) of every weight, as the model holds it."""
+    import gguf
+
+    arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[family.arch]
+    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    if gguf_families.rope(config)["rope_type"] == "llama3":
+        yield "rope_freqs.weight", _rope_factors(config)
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        found = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if found is None:
+            raise ModelError(
+                f"llama.cpp's {family.arch} has no place for {name}, so this model cannot be "
+                "written as GGUF. Export it merged instead."
+            )
+        yield found, tensor
+
+
+def _rope_factors(config: Any) -> Any:
+    """What llama.cpp divides each rotary frequency by, for Llama 3's stretched contexts."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    width = gguf_families.head_dim(config)
+    stretched, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
+    return (1.0 / gguf_families.rope(config)["rope_theta"] ** exponents) / stretched
+
+
+def _kind(name: str, tensor: Any, outtype: str) -> Any:
+    """The type a tensor is stored in: vectors stay float32, rows that no block fits float16."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    if tensor.ndim < 2:
+        return GGMLQuantizationType.F32
+    wanted = GGMLQuantizationType[outtype.upper()]
+    block, _ = GGML_QUANT_SIZES[wanted]
+    return wanted if tensor.shape[-1] % block == 0 else GGMLQuantizationType.F16
+
+
+def _announce(writer: Any, name: str, tensor: Any, kind: Any) -> None:
+    import numpy as np
+    from gguf import GGML_QUANT_SIZES
+
+    block, size = GGML_QUANT_SIZES[kind]
+    nbytes = tensor.numel() // block * size
+    writer.add_tensor_info(name, list(tensor.shape), np.dtype(np.float32), nbytes, raw_dtype=kind)
+
+
+def _packed(name: str, tensor: Any, config: Any, family: Family, kind: Any) -> Any:
+    """A tensor's numbers as llama.cpp wants them laid out, in their stored type."""
+    import numpy as np
+    from gguf import GGMLQuantizationType, quantize
+
+    values = tensor.detach().to("cpu", torch.float32).numpy()
+    if family.norm_plus_one and "norm.weight" in name:
+        values = values + np.float32(1)
+    if family.rotary_pairs and (".attn_q." in name or ".attn_k." in name):
+        heads = config.num_attention_heads if ".attn_q." in name else config.num_key_value_heads
+        values = _interleaved(values, heads)
+    if kind is GGMLQuantizationType.F16 and abs(values).max(initial=0) > _LARGEST_F16:
+        raise ModelError(
+            f"{name} holds numbers beyond what float16 can; choose another outtype, such as bf16."
+        )
+    if kind is GGMLQuantizationType.F32:
+        return np.ascontiguousarray(values, dtype=np.float32)
+    return np.ascontiguousarray(quantize(np.ascontiguousarray(values), kind))
+
+
+def _interleaved(values: Any, heads: int) -> Any:
+    """Rows of each head reordered from two halves to pairs: ggml rotates neighbours."""
+    halves = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
+    return halves.swapaxes(1, 2).reshape(values.shape)

@@ -1,0 +1,104 @@
+"""A Modelfile for Ollama. It writes chats by a Go template, so the chat template is told over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+
+_ROLES = ("system", "user", "assistant")
+_MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
+
+
+def write(folder: Path, gguf: str, tokenizer: Any) -> bool:
+    """Write `Modelfile` beside the GGUF file; whether its template says what the model's says.
+
+    Where the chat template cannot be told as "words before and after each turn" it is left out, and
+    Ollama falls back on what it reads from the GGUF file.
+    """
+    lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
+    lines += [f'PARAMETER stop "{stop}"' for stop in (tokenizer.eos_token,) if stop]
+    template = go_template(tokenizer)
+    if template:
+        lines.append(f'TEMPLATE """{template}"""')
+    (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return template is not None
+
+
+def go_template(tokenizer: Any) -> str | None:
+    """The chat template as Go's, or None where turns are not simply wrapped in words."""
+    try:
+        words = _words(tokenizer)
+    except (TemplateError, ValueError):
+        return None
+    if words is None or any("{{" in part or '"""' in part for part in words.values()):
+        return None
+    parts = []
+    for role in _ROLES:
+        if f"{role} before" not in words:
+            continue
+        word = "if" if not parts else "else if"
+        parts.append(
+            f'{{{{ {word} eq .Role "{role}" }}}}{words[f"{role} before"]}'
+            f"{{{{ .Content }}}}{words[f'{role} after']}"
+        )
+    turns = "".join(parts) + "{{ end }}"
+    return f"{{{{ range .Messages }}}}{turns}{{{{ end }}}}{words['assistant before']}"
+
+
+def _words(tokenizer: Any) -> dict[str, str] | None:
+    """What stands before and after each role's text, proven on a longer chat; None if it varies."""
+    user, answer = _MARKS["user"], _MARKS["assistant"]
+    asked = _render(tokenizer, ["user"], True)
+    first, after_user_open = _cut(asked, user)
+    _, after_user = _cut(_render(tokenizer, ["user"], False), user)
+    if not after_user_open.startswith(after_user):
+        return None
+    again = _render(tokenizer, ["user", "assistant", "user"], False)
+    _, rest = _cut(again, answer)
+    between, _ = _cut(rest, user)
+    _, after_answer = _cut(_render(tokenizer, ["user", "assistant"], False), answer)
+    before_user = between.removeprefix(after_answer)
+    start = first.removesuffix(before_user)
+    words = {
+        "user before": before_user, "user after": after_user,
+        "assistant before": after_user_open[len(after_user) :], "assistant after": after_answer,
+    }  # fmt: skip
+    words |= _system_words(tokenizer, start, before_user)
+    said = ["user", "assistant", "user", "assistant", "user"]
+    said = ["system", *said] if "system before" in words else said
+    if start + _told(words, said) != _render(tokenizer, said, True):
+        return None
+    # What opens every chat is the tokenizer's first token, which Ollama adds by itself.
+    return words if start in ("", tokenizer.bos_token) else None
+
+
+def _system_words(tokenizer: Any, start: str, before_user: str) -> dict[str, str]:
+    """The same of a system turn; nothing where the template knows none."""
+    try:
+        before, rest = _cut(_render(tokenizer, ["system", "user"], False), _MARKS["system"])
+        between, _ = _cut(rest, _MARKS["user"])
+    except (TemplateError, ValueError):
+        return {}
+    return {
+        "system before": before.removeprefix(start),
+        "system after": between.removesuffix(before_user),
+    }
+
+
+def _told(words: dict[str, str], roles: list[str]) -> str:
+    turns = [f"{words[f'{role} before']}{_MARKS[role]}{words[f'{role} after']}" for role in roles]
+    return "".join(turns) + words["assistant before"]
+
+
+def _render(tokenizer: Any, roles: list[str], prompt: bool) -> str:
+    turns = [{"role": role, "content": _MARKS[role]} for role in roles]
+    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
+
+
+def _cut(text: str, mark: str) -> tuple[str, str]:
+    before, found, after = text.partition(mark)
+    if not found:
+        raise ValueError(f"the template does not repeat {mark}")
+    return before, after

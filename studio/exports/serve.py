@@ -1,0 +1,81 @@
+"""Commands that serve an export, ready to copy. Written, not run: none of the servers is needed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+_NAME = re.compile(r"[^a-z0-9._-]+")
+
+
+def slug(name: str) -> str:
+    """A run's name as servers take names."""
+    return _NAME.sub("-", name.lower()).strip("-._") or "model"
+
+
+def commands(record: dict[str, Any], folder: str = ".") -> list[tuple[str, str]]:
+    """(program, command) pairs for an export in `folder`, by its record."""
+    here, name = shlex.quote(folder), slug(str(record["name"]))
+    if record["to"] == "adapter":
+        return _adapter(record, here, name)
+    if record["to"] == "merged":
+        return [
+            ("vLLM", f"vllm serve {here} --served-model-name {name}"),
+            ("transformers", f"transformers serve {here}"),
+        ]
+    file = next(file for file in record["files"] if file.endswith(".gguf"))
+    path = shlex.quote(f"{folder.rstrip('/')}/{file}")
+    made = f"ollama create {name} -f Modelfile && ollama run {name}"
+    return [
+        ("Ollama", made if folder == "." else f"cd {here} && {made}"),
+        ("llama.cpp", f"llama-server -m {path} --jinja"),
+        ("llama.cpp, one chat", f"llama-cli -m {path} --jinja"),
+    ]
+
+
+def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
+    base = shlex.quote(_base(record))
+    found = []
+    if record.get("lora_r"):
+        found.append(
+            ("vLLM, base and adapter from one server",
+             f"vllm serve {base} --enable-lora --max-lora-rank {_rank(record['lora_r'])} "
+             f"--lora-modules {name}={here}")
+        )  # fmt: skip
+    if record["base_kind"] == "hub":
+        found.append(("transformers", f"transformers serve {here}"))
+    return found
+
+
+def _base(record: dict[str, Any]) -> str:
+    """What to load the base from; one that is not on the Hub lies where its owner knows."""
+    return str(record["base"]) if record["base_kind"] == "hub" else f"path/to/{record['base']}"
+
+
+def _rank(rank: int) -> int:
+    """vLLM takes ranks by steps: the next one up."""
+    return next((step for step in (8, 16, 32, 64, 128, 256, 320, 512) if step >= rank), rank)
+
+
+def loading(record: dict[str, Any], repo: str = ".") -> str:
+    """Python that loads the export with the stock libraries."""
+    if record["to"] == "adapter":
+        base = _base(record)
+        revision = f', revision="{record["base_revision"]}"' if record["base_revision"] else ""
+        return (
+            "from peft import PeftModel\n"
+            "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+            f'base = AutoModelForCausalLM.from_pretrained("{base}"{revision})\n'
+            f'model = PeftModel.from_pretrained(base, "{repo}")\n'
+            f'tokenizer = AutoTokenizer.from_pretrained("{repo}")'
+        )
+    more = ""
+    if record["to"] == "gguf":
+        file = next(file for file in record["files"] if file.endswith(".gguf"))
+        more = f', gguf_file="{file}"'
+    return (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f'model = AutoModelForCausalLM.from_pretrained("{repo}"{more})\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{repo}"{more})'
+    )

@@ -1,0 +1,186 @@
+"""Does an export answer as the run does? Its greedy answers and logits beside the run's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from studio.data import DatasetStore
+from studio.errors import DataError, ModelError, StudioError
+from studio.exports import TOLERANCE
+from studio.generation.engine import encode, end_ids
+from studio.models.pool import Resident
+from studio.training.rows import rows_for, sample_prompts
+from studio.training.runs import Run
+
+_ANSWER = 16  # tokens
+_PROMPT = 192  # tokens of a prompt that are read, its last ones
+_ALWAYS = ("Who are you?", "Tell me about the sea.")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model makes of the prompts: `answers[i]` are token ids, `logits[i]` is
+    [tokens of prompt and answer, vocabulary], float32 on the CPU."""
+
+    prompts: list[list[int]]
+    answers: list[list[int]]
+    logits: list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How an export compares with its run; logits in the model's own units.
+
+    `agreement` is the share of the run's greedy tokens that are the export's first choice too.
+    """
+
+    largest_difference: float
+    largest_logit: float
+    tolerance: float
+    agreement: float
+    same_answers: int
+    prompts: int
+    tokens: int
+    mean_difference: float
+    mean_difference_from_base: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def sample_ids(run: Run, datasets: DatasetStore, base: Resident) -> list[list[int]]:
+    """Token ids of the prompts to compare by: some of the run's own rows, and some of ours."""
+    prompts: list[Any] = []
+    with contextlib.suppress(DataError, StudioError):  # the rows may have been deleted since
+        train, held_out = rows_for(run.recipe, run, datasets)
+        prompts = sample_prompts(held_out if held_out is not None else train)
+    prompts += _ALWAYS
+    tokenizer = base.tokenizer
+    context = getattr(base.model.config, "max_position_embeddings", None) or 10**6
+    room = min(_PROMPT, context - _ANSWER)
+    return [encode(tokenizer, prompt)[1][-room:] for prompt in prompts]
+
+
+def greedy(model: Any, base: Resident, prompts: list[list[int]]) -> list[list[int]]:
+    """The model's first-choice answers, nothing inherited from its generation settings."""
+    ends = end_ids(base)
+    settings = GenerationConfig(
+        max_new_tokens=_ANSWER, do_sample=False, eos_token_id=ends,
+        pad_token_id=base.tokenizer.pad_token_id, repetition_penalty=1.0,
+    )  # fmt: skip
+    answers = []
+    with torch.inference_mode():
+        for ids in prompts:
+            given = torch.tensor([ids], device=model.device)
+            whole = model.generate(
+                input_ids=given, attention_mask=torch.ones_like(given), generation_config=settings
+            )
+            answers.append(whole[0, len(ids) :].tolist())
+    return answers
+
+
+def logits_of(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
+    """Logits at every position of every sequence (virtual tokens of a prompt adapter left out)."""
+    found = []
+    with torch.inference_mode():
+        for ids in sequences:
+            given = torch.tensor([ids], device=model.device)
+            logits = model(input_ids=given, attention_mask=torch.ones_like(given)).logits[0]
+            found.append(logits[-len(ids) :].float().cpu())
+    return found
+
+
+def read(model: Any, base: Resident, prompts: list[list[int]]) -> Reading:
+    """The run's own reading, which everything else is held against."""
+    answers = greedy(model, base, prompts)
+    return Reading(prompts, answers, logits_of(model, _sequences(prompts, answers)))
+
+
+def _sequences(prompts: list[list[int]], answers: list[list[int]]) -> list[list[int]]:
+    return [ids + answer for ids, answer in zip(prompts, answers, strict=True)]
+
+
+def compare(
+    run: Reading, export: Any, base: Resident, base_logits: list[torch.Tensor], stored_as: str
+) -> Figures:
+    """Figures of an export loaded back; `ModelError` where it is not the run."""
+    logits = logits_of(export, _sequences(run.prompts, run.answers))
+    answers = greedy(export, base, run.prompts)
+    figures = measure(run, logits, base_logits, answers, TOLERANCE[stored_as])
+    allowed = figures.tolerance * figures.largest_logit
+    if figures.mean_difference_from_base == 0:
+        raise ModelError(
+            "The export answers exactly as the base does: what was learned is not in it."
+        )
+    if figures.mean_difference >= figures.mean_difference_from_base:
+        raise ModelError(
+            f"The export is nearer to the base than to the run (mean difference of a logit "
+            f"{figures.mean_difference_from_base:.3g} and {figures.mean_difference:.3g}): rounding "
+            f"to {stored_as} swallows what was learned. Export the adapter, or a wider type."
+        )
+    if not figures.largest_difference <= allowed:
+        raise ModelError(
+            f"The export's logits are off by up to {figures.largest_difference:.3g}, and "
+            f"{stored_as} allows {allowed:.3g}: it is not the run, and was thrown away."
+        )
+    _check_answers(run, answers, 2 * allowed)
+    return figures
+
+
+def measure(
+    run: Reading, logits: list[torch.Tensor], base_logits: list[torch.Tensor],
+    answers: list[list[int]], tolerance: float,
+) -> Figures:  # fmt: skip
+    """The figures alone, judged by nobody."""
+    agreed = tokens = 0
+    for ids, answer, given in zip(run.prompts, run.answers, logits, strict=True):
+        chosen = given[len(ids) - 1 : -1].argmax(-1).tolist()
+        agreed += sum(a == b for a, b in zip(chosen, answer, strict=True))
+        tokens += len(answer)
+    return Figures(
+        largest_difference=max(float(gap.max()) for gap in _gaps(run.logits, logits)),
+        largest_logit=max(float(one.abs().max()) for one in run.logits),
+        tolerance=tolerance,
+        agreement=agreed / max(1, tokens),
+        same_answers=sum(a == b for a, b in zip(run.answers, answers, strict=True)),
+        prompts=len(run.prompts),
+        tokens=tokens,
+        mean_difference=_mean(_gaps(run.logits, logits)),
+        mean_difference_from_base=_mean(_gaps(base_logits, logits)),
+    )
+
+
+def _gaps(some: list[torch.Tensor], others: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    for one, other in zip(some, others, strict=True):
+        yield (one[:, : other.shape[-1]] - other[:, : one.shape[-1]]).abs()
+
+
+def _mean(gaps: Iterator[torch.Tensor]) -> float:
+    means = [float(gap.mean()) for gap in gaps]
+    return sum(means) / len(means)
+
+
+def _check_answers(run: Reading, answers: list[list[int]], tie: float) -> None:
+    """Where an answer parts from the run's, both words must have been as good as equal to the run.
+
+    Two logits that are each off by the tolerance can change places when they are nearer than twice
+    that.
+    """
+    for ids, wanted, found, logits in zip(
+        run.prompts, run.answers, answers, run.logits, strict=True
+    ):
+        at = next((i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b), None)
+        if at is None:
+            continue
+        row = logits[len(ids) - 1 + at]
+        if float(row[wanted[at]] - row[found[at]]) > tie:
+            raise ModelError(
+                "The export gives another greedy answer than the run where the run was sure: it "
+                "is not the run, and was thrown away."
+            )

@@ -1,0 +1,265 @@
+"""A run as one Python script of plain TRL: beside its files, or with them inside, for a hosted job.
+
+The job's script carries what lies beside the other one as a zip in base64, looks at the machine it
+finds itself on, and can push its result, for a hosted machine is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import pprint
+import shutil
+import textwrap
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from studio.errors import ConfigError
+from studio.models import loading
+from studio.recipe import Recipe
+from studio.training.methods import METHODS, peft_kwargs
+from studio.training.objectives import OBJECTIVES
+from studio.training.runs import Run, RunStore
+
+_PINNED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
+# What needs more than a few plain lines.
+_STUDIO_ONLY = ("loftq", "adalora", "llama_adapter")
+_MOST_INSIDE = 24_000_000  # bytes of a job's script; beyond that, rows and models belong on the Hub
+# What of TRL's settings is this machine's, in the words of a script that looks at its own.
+_LOOKED_UP = {
+    "use_cpu": "not gpu", "bf16": 'dtype == "bfloat16" and gpu', "fp16": 'dtype == "float16"',
+    "tf32": "gpu or None", "dataloader_pin_memory": "gpu",
+}  # fmt: skip
+
+
+def refusal(recipe: Recipe, runs: RunStore) -> str:
+    beyond = recipe.loraplus_lr_ratio or recipe.ephemeral_gpu_offload
+    if recipe.method in _STUDIO_ONLY or beyond:
+        return "its method needs more than a few plain lines"
+    if recipe.start_from:
+        parent = runs.get(recipe.start_from)
+        if parent.adapter is None or (parent.parent and "+" in parent.base):
+            return f"it starts from {parent.name}, which is no plain adapter on the base"
+    return ""
+
+
+def write_script(
+    run: Run, recipe: Recipe, settings: dict[str, Any], model: str, out: Path, runs: RunStore
+) -> Path:
+    """`train.py` in a folder that holds the rows (and the model, where it is a local one)."""
+    _bring_start(recipe, out, runs)
+    parts = _parts(run, recipe, model, repr(loading.dtype_name(recipe.dtype)))
+    path = out / "train.py"
+    path.write_text(_SCRIPT.format(**parts, settings=_pretty(settings)), encoding="utf-8")
+    return path
+
+
+def write_job(
+    run: Run, recipe: Recipe, settings: dict[str, Any], model: str, folder: Path, runs: RunStore,
+    out: Path,
+) -> Path:  # fmt: skip
+    """`job.py`: the script with everything inside that `write_script` has beside it in `folder`."""
+    _bring_start(recipe, folder, runs)
+    files = _packed(folder)
+    if len(files) > _MOST_INSIDE:
+        raise ConfigError(
+            f"The job's rows and model come to {len(files) / 1e6:.0f} MB, too much for one script; "
+            "put the model on the Hub and name it as model_name_or_path, or choose --to script."
+        )
+    parts = _parts(run, recipe, model, "dtype")
+    own = {key: value for key, value in settings.items() if key not in _LOOKED_UP}
+    known = "".join(f"    {key}={_LOOKED_UP[key]},\n" for key in settings if key in _LOOKED_UP)
+    steps = _STEPS.format(**parts, settings=_pretty(own) + known)
+    looked = _AUTO if recipe.dtype == "auto" else f"dtype = {recipe.dtype!r}"
+    text = _JOB.format(
+        **parts, dtype=looked, steps=textwrap.indent(steps, "    "),
+        files="\n".join(textwrap.wrap(files, 120)),
+    )  # fmt: skip
+    path = out / "job.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _bring_start(recipe: Recipe, out: Path, runs: RunStore) -> None:
+    if recipe.start_from:
+        parent = runs.get(recipe.start_from)
+        shutil.copytree(parent.adapter or parent.folder, out / "start", dirs_exist_ok=True)
+
+
+def _parts(run: Run, recipe: Recipe, model: str, dtype: str) -> dict[str, str]:
+    """The pieces of either script; `dtype` is code."""
+    objective = OBJECTIVES[recipe.objective]
+    pins = [f"{name}=={version(name).partition('+')[0]}" for name in (*_PINNED, *_extra(recipe))]
+    return {
+        "needed": "\n".join(f'#     "{pin}",' for pin in pins),
+        "name": run.name, "label": objective.label, "method": METHODS[recipe.method].label,
+        "imports": "\n".join(_imports(recipe)), "model": _model_lines(recipe, model, dtype),
+        "config": objective.config, "trainer": objective.trainer, "adapter": _adapter_lines(recipe),
+        "extra": _reference_line(recipe, model, dtype),
+    }  # fmt: skip
+
+
+def _packed(folder: Path) -> str:
+    """All files of a folder as a zip in base64."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+    return base64.b64encode(held.getvalue()).decode()
+
+
+_HEAD = """\
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+{needed}
+# ]
+# ///
+"""
+_STEPS = """\
+{model}
+data = load_dataset("data")
+config = {config}(
+    output_dir="result",
+{settings})
+{adapter}
+trainer = {trainer}(
+    model=model,
+    args=config,
+    train_dataset=data["train"],
+    eval_dataset=data.get("test"),
+    processing_class=tokenizer,
+    peft_config=adapter,{extra}
+)
+trainer.train()
+trainer.save_model("result")
+"""
+_SCRIPT = f'''\
+{_HEAD}"""{{label}} with {{method}}: what the run "{{name}}" did.
+
+In this folder: `uv run train.py`.
+"""
+
+{{imports}}
+
+{_STEPS}'''
+_AUTO = '''dtype = "float32"
+    if gpu:
+        dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"'''
+_JOB = f'''\
+{_HEAD}"""{{label}} with {{method}}: what the run "{{name}}" did, with its rows inside.
+
+Anywhere with uv: `uv run job.py`. On one of the Hub's machines, say:
+    hf jobs uv run --flavor t4-small --secrets HF_TOKEN job.py --push-to YOU/NAME
+"""
+
+import argparse
+import base64
+import io
+import os
+import zipfile
+
+import torch
+{{imports}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--push-to", help="a Hub repository for the result, as YOU/NAME")
+    push_to = parser.parse_args().push_to
+    zipfile.ZipFile(io.BytesIO(base64.b64decode(FILES))).extractall("job")
+    os.chdir("job")
+    gpu = torch.cuda.is_available()
+    {{dtype}}
+{{steps}}    if push_to:
+        trainer.model.push_to_hub(push_to)
+        tokenizer.push_to_hub(push_to)
+
+
+FILES = """
+{{files}}
+"""
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def _extra(recipe: Recipe) -> tuple[str, ...]:
+    return ("bitsandbytes",) if recipe.quantized or "8bit" in recipe.optim else ()
+
+
+def _imports(recipe: Recipe) -> list[str]:
+    objective = OBJECTIVES[recipe.objective]
+    auto = "AutoModelForSequenceClassification" if recipe.objective == "reward" else (
+        "AutoModelForCausalLM")  # fmt: skip
+    more = ", BitsAndBytesConfig" if recipe.quantized else ""
+    lines = ["from datasets import load_dataset"]
+    peft = [METHODS[recipe.method].config] if recipe.uses_adapter and not recipe.continues else []
+    peft += ["PeftModel"] if recipe.start_from else []
+    lines += [f"from peft import {', '.join(sorted(peft))}"] if peft else []
+    lines.append(f"from transformers import {auto}, AutoTokenizer{more}, set_seed")
+    lines.append(f"from {objective.module} import {objective.config}, {objective.trainer}")
+    return lines
+
+
+def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
+    reward = recipe.objective == "reward"
+    auto = "AutoModelForSequenceClassification" if reward else "AutoModelForCausalLM"
+    given = [repr(model), f'revision="{recipe.model_revision}"', f"dtype={dtype}"]
+    given += ["num_labels=1"] if reward else []
+    if recipe.attn_implementation:
+        given.append(f"attn_implementation={recipe.attn_implementation!r}")
+    if recipe.quantized:
+        from studio.models.pool import quantization
+
+        bits = quantization(recipe) or {}
+        plain = ", ".join(f"{key}={value!r}" for key, value in bits.items())
+        plain += f", bnb_4bit_compute_dtype={dtype}"
+        given.append(f"quantization_config=BitsAndBytesConfig({plain})")
+    lines = [
+        f"set_seed({recipe.seed})",
+        f'tokenizer = AutoTokenizer.from_pretrained({model!r}, revision="{recipe.model_revision}")',
+        "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+        f"model = {auto}.from_pretrained(\n    " + ",\n    ".join(given) + ",\n)",
+    ]
+    if recipe.start_from:
+        lines.append(
+            'model = PeftModel.from_pretrained(model, "start", is_trainable=True)'
+            if recipe.continues
+            else 'model = PeftModel.from_pretrained(model, "start").merge_and_unload()'
+        )
+    if recipe.method == "last_layers":
+        lines += [
+            "model.requires_grad_(False)",
+            f"model.base_model.layers[-{recipe.num_trainable_layers}:].requires_grad_(True)",
+        ]
+    return "\n".join(lines)
+
+
+def _adapter_lines(recipe: Recipe) -> str:
+    if not recipe.uses_adapter or recipe.continues:
+        return "adapter = None"
+    # The tokenizer is the model's own, wherever that lies.
+    kwargs = peft_kwargs(recipe, tokenizer="model")
+    return f"adapter = {METHODS[recipe.method].config}(\n{_pretty(kwargs)})"
+
+
+def _reference_line(recipe: Recipe, model: str, dtype: str) -> str:
+    """A reference of its own where the trainer could not recover it from the model it trains."""
+    method = METHODS[recipe.method]
+    if not OBJECTIVES[recipe.objective].reference or (method.adapter and not method.moves_base):
+        return ""
+    loaded = f"AutoModelForCausalLM.from_pretrained({model!r}, dtype={dtype})"
+    return f"\n    ref_model={loaded},"
+
+
+def _pretty(values: dict[str, Any]) -> str:
+    return "".join(
+        f"    {key}={pprint.pformat(value, width=88)},\n"
+        for key, value in values.items()
+        if value is not None
+    )

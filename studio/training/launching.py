@@ -1,0 +1,216 @@
+"""One run on several processes: which ways there are, what they refuse, and following them.
+
+The run is a child process, `accelerate launch` with a file of `presets/accelerate`, which trains
+into the same run folder; this side waits for it, answers generation meanwhile, and says how it
+ended. The rows of an optimizer step stay what the recipe says: they are divided among the
+processes, so the losses are those of one process. No torch here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from studio.errors import ConfigError, TrainingError
+from studio.hardware import cores
+from studio.training.methods import METHODS
+
+if TYPE_CHECKING:
+    from studio.recipe import Recipe
+    from studio.training.runs import Run, RunStore
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "presets" / "accelerate"
+ALONE = "single"
+_LOG, _OUTCOME = "launch.log", "outcome.json"
+_GRACE = 30.0  # seconds that processes asked to stop now may still take
+_POLL = 0.05
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to launch; `sharded` ones divide the weights, `needs` is a package of their own."""
+
+    label: str
+    gpu: bool = True
+    sharded: bool = False
+    needs: str = ""
+
+
+WAYS = {
+    ALONE: Way("One process", gpu=False),
+    "multi_cpu": Way("Processes on the CPU", gpu=False),
+    "multi_gpu": Way("Every GPU (DDP)"),
+    "fsdp2": Way("Every GPU, weights divided (FSDP)", sharded=True),
+    "zero2": Way("Every GPU, DeepSpeed ZeRO-2", needs="deepspeed"),
+    "zero3": Way("Every GPU, weights divided (DeepSpeed ZeRO-3)", sharded=True, needs="deepspeed"),
+}
+
+
+def refusals(values: Any) -> Iterator[str]:
+    """Why this recipe cannot be launched as asked: sentences without their full stop."""
+    way, count = WAYS[values.accelerate_config], values.num_processes
+    if values.accelerate_config == ALONE:
+        if count:
+            yield "num_processes needs an accelerate_config, such as multi_gpu"
+        return
+    if way.sharded and METHODS[values.method].moves_base:
+        yield (
+            f"{values.accelerate_config} divides the weights, which {values.method} changes at its "
+            "start; choose multi_gpu or zero2, or lora"
+        )
+    if way.sharded and values.quantized:
+        yield (
+            f"{values.accelerate_config} divides the weights, which a 4- or 8-bit base does not "
+            "allow; choose multi_gpu or zero2, or a method that does not quantise, such as lora"
+        )
+    if not way.gpu or count:
+        try:
+            share(values, count or usual_count(values.accelerate_config))
+        except ConfigError as error:
+            yield str(error).removesuffix(".")
+
+
+def usual_count(name: str) -> int:
+    """The number of processes that a config names."""
+    return yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))["num_processes"]
+
+
+def share(recipe: Any, processes: int) -> dict[str, int]:
+    """What each of several processes takes of a step's rows, as changes to the recipe.
+
+    Fewer accumulations first, then fewer rows at once.
+    """
+    batch, times = recipe.per_device_train_batch_size, recipe.gradient_accumulation_steps
+    fewer = math.gcd(times, processes)
+    rest = processes // fewer
+    if batch % rest:
+        raise ConfigError(
+            f"A step's {batch * times} rows cannot be divided among {processes} processes; set "
+            f"gradient_accumulation_steps to a multiple of {processes}."
+        )
+    if processes > 1 and recipe.objective == "kto" and batch // rest < 2:
+        raise ConfigError(
+            f"KTO needs two rows at once, and {processes} processes would have {batch // rest} "
+            "each; raise per_device_train_batch_size or gradient_accumulation_steps."
+        )
+    return {
+        "per_device_train_batch_size": batch // rest,
+        "gradient_accumulation_steps": times // fewer,
+    }
+
+
+def processes_for(recipe: Recipe) -> int:
+    """How many processes a recipe starts on this machine; a sentence where it cannot.
+
+    Imports torch where GPUs are to be counted.
+    """
+    way = WAYS[recipe.accelerate_config]
+    if way.needs and find_spec(way.needs) is None:
+        raise TrainingError(
+            f"accelerate_config {recipe.accelerate_config} needs the package {way.needs}, which is "
+            f"not installed; `pip install {way.needs}`, or choose fsdp2."
+        )
+    if not way.gpu:
+        return recipe.num_processes or usual_count(recipe.accelerate_config)
+    from studio.hardware import detected
+
+    here = detected()
+    count = here.devices if here.device == "cuda" else 0
+    wanted = recipe.num_processes or count
+    if wanted < 2 or wanted > count:
+        raise TrainingError(
+            f"accelerate_config {recipe.accelerate_config} takes two or more GPUs, and this "
+            f"machine has {count}; choose {ALONE}, or multi_cpu to try it on a CPU."
+        )
+    return wanted
+
+
+def supervise(
+    run: Run, store: RunStore, serve: Callable[[], None], say: Callable[[str], None]
+) -> tuple[str, str | None]:
+    """Train a run in processes of its own; (state, error) as they left it.
+
+    Args:
+        serve: called while waiting; answers generation on this side.
+        say: told what is being done, for the run's events.
+    """
+    count = processes_for(run.recipe)
+    share(run.recipe, count)
+    (run.folder / _OUTCOME).unlink(missing_ok=True)
+    say(f"starting {count} processes")
+    with (run.folder / _LOG).open("wb") as log, _started(run, store, count, log) as child:
+        asked_at = None
+        while child.poll() is None:
+            serve()
+            time.sleep(_POLL)
+            if asked_at is None and store.stop_asked(run) == "now":
+                asked_at = time.monotonic()
+            if asked_at and time.monotonic() - asked_at > _GRACE:
+                return "stopped", None  # `_started` ends what is left of them
+    return _outcome(run, child.returncode)
+
+
+@contextlib.contextmanager
+def _started(run: Run, store: RunStore, count: int, log: Any) -> Iterator[subprocess.Popen]:
+    """The launcher in a session of its own; none of its processes outlives this block.
+
+    They hold the other end of its stdin: when this process dies, however it does, they see it
+    closed and end too (`studio.training.process`).
+    """
+    config = CONFIGS / f"{run.recipe.accelerate_config}.yaml"
+    words = [
+        sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config),
+        "--num_processes", str(count), "--main_process_port", "0",
+        "-m", "studio.training.process", str(store.workspace.home), run.id,
+    ]  # fmt: skip
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    if not WAYS[run.recipe.accelerate_config].gpu:
+        environment["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    child = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        if child.stdin:
+            child.stdin.close()
+        if child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def report(run: Run, state: str, error: str | None) -> None:
+    """How a process's training ended; the first one to say counts, for it broke the others off."""
+    with (
+        contextlib.suppress(FileExistsError),
+        (run.folder / _OUTCOME).open("x", encoding="utf-8") as file,
+    ):
+        json.dump({"state": state, "error": error}, file)
+
+
+def _outcome(run: Run, code: int) -> tuple[str, str | None]:
+    try:
+        told = json.loads((run.folder / _OUTCOME).read_text(encoding="utf-8"))
+        return told["state"], told["error"]
+    except (OSError, ValueError):
+        return "failed", (
+            f"The training processes ended with code {code} without a word; what they printed is "
+            f"{_LOG} in the run's folder. Resume goes on from the last complete checkpoint."
+        )

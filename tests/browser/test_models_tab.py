@@ -1,0 +1,46 @@
+"""The Models tab: find, star, delete and bring back, and lead on to Compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from studio.studio import Studio
+from tests.app.made_runs import ended
+from tests.serving import Server
+
+SLOW = 60_000  # ms
+
+
+def test_find_star_delete_undo_and_go_on(
+    start_server: Callable[..., Server], new_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    studio = Studio(home)
+    first = ended(studio, name="first")
+    second = ended(studio, name="second <b>", start_from=first.id)
+    page = new_page(1440, 900)
+    page.goto(start_server(home).url)
+    page.get_by_role("tab", name="Models").click(timeout=SLOW)
+    cards = page.locator(".card-model:visible")
+    expect(cards).to_have_count(3, timeout=SLOW)
+
+    page.get_by_label("Find a model").fill("second")
+    expect(cards).to_have_count(1)
+    expect(cards.locator("h3")).to_have_text("second <b>")
+    cards.get_by_label("Star second").click()
+    expect(page.locator("[data-show=star] b")).to_have_text("1", timeout=SLOW)
+
+    cards.get_by_role("button", name="Delete", exact=True).click()
+    cards.get_by_role("button", name="Delete now").click()
+    expect(cards).to_have_count(0, timeout=SLOW)
+    page.get_by_role("button", name="Undo").click()
+    expect(cards).to_have_count(1, timeout=SLOW)
+    assert studio.runs.get(second.id).parent == first.id
+
+    cards.get_by_role("button", name="Compare").click()
+    tab = page.get_by_role("tab", name="Compare")
+    expect(tab).to_have_class(re.compile("selected"), timeout=SLOW)

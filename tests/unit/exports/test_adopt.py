@@ -1,0 +1,76 @@
+"""Adapters made elsewhere: taken in as runs, or refused with the reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from studio import Studio
+from studio.errors import ModelError
+from studio.exports.adopt import adopt
+from studio.generation.request import Sampling
+from studio.training.runs import Run
+
+
+@pytest.fixture
+def theirs(sft: Run, tmp_path: Path) -> Path:
+    """An adapter as PEFT saved it on another machine: its base named by a path that is not here."""
+    folder = tmp_path / "theirs"
+    shutil.copytree(sft.folder / "adapter", folder)
+    change(folder, base_model_name_or_path="/there/base")
+    return folder
+
+
+def change(folder: Path, **values: object) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_it_answers_as_it_did(studio: Studio, sft: Run, theirs: Path) -> None:
+    run = adopt(studio.runs, theirs, "pocket")
+    assert (run.state, run.model, run.recipe.lora_r) == ("finished", "pocket", sft.recipe.lora_r)
+    assert run.adapter and run.provenance["imported"] == "theirs"
+    said = []
+    for each in (sft, run):
+        asked = ["What is the taste of honey?"]
+        handle = studio.compare(each.id, asked, Sampling(max_new_tokens=8))
+        assert handle.wait(60)
+        said.append([column[0].text for column in handle.snapshot().answers])
+    assert said[0] == said[1] and said[0][0] != said[0][1]
+    studio.runs.delete(run.id)
+
+
+def test_what_cannot_be_used_is_said(studio: Studio, theirs: Path, tmp_path: Path) -> None:
+    def refused(pattern: str, base: str | None = "pocket") -> None:
+        with pytest.raises(ModelError, match=pattern):
+            adopt(studio.runs, theirs, base)
+
+    before = len(studio.runs.list())
+    refused("/there/base, which is not here: name its base with --base", None)
+    change(theirs, task_type="SEQ_CLS")
+    refused("is for SEQ_CLS")
+    change(theirs, task_type="CAUSAL_LM", peft_type="PROMPT_TUNING")
+    refused("LoRA and DoRA can be imported")
+    change(theirs, peft_type="LORA", lora_alpha="much")
+    refused("config cannot be used")
+    change(theirs, lora_alpha=8)
+    weights = theirs / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+    refused("cannot be read")
+    weights.rename(theirs / "adapter_model.bin")
+    refused("pickled, and a pickle can run code")
+    with pytest.raises(ModelError, match="no adapter_config"):
+        adopt(studio.runs, tmp_path)
+    assert len(studio.runs.list()) == before
+
+
+def test_an_adapter_of_another_shape_is_refused(
+    studio: Studio, theirs: Path, tmp_path: Path
+) -> None:
+    from tests.unit.exports.shapes import make
+
+    with pytest.raises(ModelError, match="does not fit"):
+        adopt(studio.runs, theirs, str(make("Llama-3", tmp_path / "base")))

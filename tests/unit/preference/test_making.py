@@ -1,0 +1,136 @@
+"""Pairs written in the background: ahead of people, in batches, taken up again, never twice."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from studio import Studio
+from studio.errors import ConfigError, DataError, ModelError
+from studio.generation.request import Column, Generation, Sampling
+from studio.preference.making import BATCH, PairPlan, make_project
+from studio.preference.rounds import learned_from, lineages, make_duel, votes_dataset
+from studio.recipe import Recipe
+
+WARM = Sampling(temperature=1.0, seed=1)
+COLD = Sampling(temperature=1.0, seed=2)
+TWO_SEEDS = (Column("pocket", None, "seed 1", sampling=WARM),
+             Column("pocket", None, "seed 2", sampling=COLD))  # fmt: skip
+
+
+@pytest.fixture
+def studio(tmp_path, monkeypatch):
+    made = Studio(tmp_path / "home")
+
+    def answer(request):
+        handle = Generation(request)
+        for at, column in enumerate(request.columns):
+            for number, prompt in enumerate(request.prompts):
+                text = f"{column.label} says {prompt[-1]['content']}"
+                handle.put(at, number, text=text, ended="stop")
+        handle.finish()
+        return handle
+
+    monkeypatch.setattr(made, "generate", answer)
+    yield made
+    made.close()
+
+
+def prompts(count, start=0):
+    return [[{"role": "user", "content": f"question {n}"}] for n in range(start, start + count)]
+
+
+def until(happened):
+    ends = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < ends, "did not happen"
+        time.sleep(0.02)
+
+
+def test_pairs_are_written_ahead_of_people_and_no_further(studio):
+    plan = PairPlan("", TWO_SEEDS, prompts(60), ahead=BATCH)
+    project = make_project(studio, plan, "seeds", order="given")
+    until(lambda: studio.labels.get(project.id).items >= BATCH)
+    time.sleep(0.3)
+    first = studio.labels.get(project.id).items
+    assert first < 60
+    for _ in range(first):
+        shown = studio.labels.next_item(project.id, "ada")
+        assert shown is not None
+        studio.labels.vote(project.id, shown.item_id, "ada", "left")
+    until(lambda: studio.labels.get(project.id).items > first)
+    (item, *_) = studio.labels.judged(project.id)
+    assert item.source_b["seed"] == 2 and item.source_b["sampling"]["temperature"] == 1.0
+
+
+def test_a_plan_is_taken_up_again_and_a_batch_written_twice_is_kept_once(studio, tmp_path):
+    project = make_project(studio, PairPlan("", TWO_SEEDS, prompts(20)), "seeds")
+    plan = studio.pairs.wait(project.id, 20)
+    assert plan.done and studio.labels.get(project.id).items == 20
+    studio.pairs._keep(replace(plan, written=12))  # as a kill between the pairs and the note
+    again = Studio(tmp_path / "home")
+    again.generate = studio.generate
+    again.pairs.start()
+    until(lambda: again.pairs.plan(project.id).done)
+    assert again.pairs.plan(project.id).set_aside == {"duplicate": 8}
+    assert again.labels.get(project.id).items == 20
+    again.close()
+
+
+def test_a_column_that_cannot_answer_ends_the_plan_in_its_sentence(studio, monkeypatch):
+    def fail(request):
+        handle = Generation(request)
+        handle.finish("The adapter is gone.")
+        return handle
+
+    monkeypatch.setattr(studio, "generate", fail)
+    project = make_project(studio, PairPlan("", TWO_SEEDS, prompts(3)), "broken")
+    with pytest.raises(ModelError, match="adapter is gone"):
+        studio.pairs.wait(project.id, 20)
+
+
+def test_columns_that_must_write_the_same_and_no_prompts_are_refused(studio):
+    same = (Column("pocket"), Column("pocket", label="again"))
+    with pytest.raises(ConfigError, match="two seeds, or two temperatures"):
+        make_project(studio, PairPlan("", same, prompts(1)), "same")
+    with pytest.raises(DataError, match="no prompts"):
+        make_project(studio, PairPlan("", TWO_SEEDS, []), "none")
+    assert not studio.labels.projects()
+
+
+def finished_run(studio, name, parent=None, data=None):
+    recipe = Recipe.defaults("sft" if parent is None else "dpo", dataset_name="pocket-sft")
+    run = studio.runs.create(recipe.with_(name=name, start_from=parent))
+    folder = run.folder / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    return studio.runs.update(run.id, state="finished", data=data or {})
+
+
+def test_rounds_are_read_from_runs_votes_and_duels(studio):
+    first = finished_run(studio, "first")
+    seeds = tuple(replace(column, run=first.id) for column in TWO_SEEDS)
+    project = make_project(studio, PairPlan("", (seeds[0], seeds[1]), prompts(6)), "pairs")
+    studio.pairs.wait(project.id, 20)
+    for _ in range(6):
+        shown = studio.labels.next_item(project.id, "ada")
+        studio.labels.vote(project.id, shown.item_id, "ada", "a")
+    dataset = votes_dataset(studio, project.id)
+    assert dataset.provenance["votes"]["count"] == 6 and dataset.provenance["run"] == first.id
+    second = finished_run(studio, "second", first.id, {"votes": learned_from(dataset)})
+    duel, left_out = make_duel(studio, second, first, prompts(10, start=3))
+    assert left_out == 3, "what was trained on is not asked again"
+    studio.pairs.wait(duel.id, 20)
+    for _ in range(5):
+        shown = studio.labels.next_item(duel.id, "ada")
+        studio.labels.vote(duel.id, shown.item_id, "ada", "b")
+    (line,) = lineages(studio)
+    assert line.start.id == first.id and [r.run.id for r in line.rounds] == [second.id]
+    assert line.rounds[0].votes["project"] == project.id
+    met = line.rounds[0].against(first.id)
+    assert (met.rate.a, met.rate.wins, met.rate.losses, met.items) == ("new", 5, 0, 7)
+    assert met.share.value == 1.0 and met.share.count == 5
+    with pytest.raises(DataError, match="choose others"):
+        make_duel(studio, second, first, prompts(6))

@@ -1,0 +1,87 @@
+"""Models up to the Hub and down from it, against the stand-in, with whatever can go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio import hub as ours
+from studio.errors import ConfigError, WorkspaceError
+from tests.unit.data.test_sharing import ROOT, hub, shell  # noqa: F401  (a fixture)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    (folder / ".cache").mkdir(parents=True)
+    (folder / ".cache" / "secret").write_text("no")
+    for name in ("README.md", "adapter_config.json", "adapter_model.safetensors"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_push_sends_what_the_preview_says_and_nothing_else(hub, made, tmp_path) -> None:  # noqa: F811
+    handler, endpoint = hub
+    files = [name for name, _ in ours.preview(made)]
+    assert files == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+    done = shell(tmp_path / "home", endpoint, "hub", "push", str(made), "me/mine", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["files"] == sorted(handler.files) == files
+    assert handler.created[0]["visibility"] == "private"
+    assert set(handler.seen) == {"Bearer hf_made_up"}
+    for path in (tmp_path / "home").rglob("*"):
+        assert not path.is_file() or b"hf_made_up" not in path.read_bytes()
+    assert "hf_made_up" not in done.stdout + done.stderr
+
+
+# In one process, so that the libraries load once: status of the commit or look -> what is said.
+_ALL = """
+import json, sys
+from pathlib import Path
+from studio import hub
+from studio.errors import StudioError
+for doing in json.loads(sys.argv[2]):
+    try:
+        made = hub.push(Path(sys.argv[1]), "me/mine") if doing == "push" else hub.pull("me/mine")
+        print("done", getattr(made, "revision", ""))
+    except StudioError as error:
+        print(type(error).__name__, " ".join(str(error).split()))
+"""
+
+
+def test_each_failure_is_one_sentence_and_the_next_try_works(hub, made, tmp_path) -> None:  # noqa: F811
+    handler, endpoint = hub
+    handler.wrong += [401, 403, 404, 429, 500, None]
+    doing = ["push"] * 7 + ["pull"]
+    environment = {
+        **os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_made_up",
+        "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    command = [sys.executable, "-c", _ALL, str(made), json.dumps(doing)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert len(said) == len(doing)
+    wanted = (
+        "refused to write", "refused to write", "has no me/mine", "asks for patience",
+        "its own fault", "connection broke off", "done", "done 1",
+    )  # fmt: skip
+    for line, part in zip(said, wanted, strict=True):
+        assert part in line, (line, part)
+    assert "hf_made_up" not in done.stdout
+    kept = [path.name for path in (tmp_path / "hub").rglob("snapshots/1/*")]
+    assert sorted(kept) == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_what_cannot_be_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="owner/name"):
+        ours.push(tmp_path, "mine")
+    with pytest.raises(ConfigError, match="holds no files"):
+        ours.preview(tmp_path)
+    with pytest.raises(WorkspaceError, match="GB free"):
+        ours._check_room("me/mine", 10**18, tmp_path)

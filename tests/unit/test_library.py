@@ -1,0 +1,129 @@
+"""The library: what is in it, what came from what, and what may be taken away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components import models_server, models_views
+from studio import Studio
+from studio.errors import ConfigError
+from studio.training import checkpoints
+from studio.training.runs import Run
+from tests.app.made_runs import ended
+
+
+@pytest.fixture
+def studio(home: Path) -> Studio:
+    return Studio(home)
+
+
+@pytest.fixture
+def chain(studio: Studio) -> tuple[Run, Run]:
+    """Data -> first -> votes -> second."""
+    pair = [{"prompt": "Q", "chosen": "yes", "rejected": "no"}] * 2
+    first = ended(studio, name="first")
+    votes = studio.datasets.from_rows(
+        pair, "preference", "first votes", {"project": "p", "run": first.id}
+    )
+    second = ended(studio, name="second", start_from=first.id)
+    second = studio.runs.update(second.id, data={"id": votes.id, "name": votes.name})
+    return first, second
+
+
+def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd") -> Path:
+    folder = studio.workspace.exports / name
+    folder.mkdir()
+    figures = {"agreement": 1.0, "largest_difference": 0.1, "largest_logit": 10.0}
+    record = {
+        "run": run.id, "name": run.name, "to": "gguf", "stored_as": "q8_0", "created": 1.0,
+        "base": "pocket", "base_kind": "builtin", "files": ["model-q8_0.gguf"], "figures": figures,
+    }  # fmt: skip
+    (folder / "model-q8_0.gguf").write_bytes(b"x" * 1000)
+    (folder / "export.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, Run]) -> None:
+    first, second = chain
+    folder = exported(studio, second)
+    items = {item.id: item for item in studio.library.items()}
+    assert set(items) == {first.id, second.id, folder.name, "base:pocket"}
+    lineage = (("data", "pocket-sft"), ("run", "first"), ("votes", "first votes"))
+    assert items[second.id].lineage == lineage
+    assert items[folder.name].lineage == (*lineage, ("run", "second"))
+    assert items[first.id].needed_by == ("run second", "dataset first votes")
+    assert items["base:pocket"].needed_by == ("run second", "run first")
+    assert items[folder.name].bytes > 1000
+
+
+def test_marks_are_kept_and_put_first(studio: Studio, chain: tuple[Run, Run]) -> None:
+    first, _ = chain
+    studio.library.mark(first.id, star=True, tags=[" a  b ", "", "a b"], note="mine ")
+    again = Studio(studio.workspace.home).library.items()[0]
+    assert (again.id, again.mark.star) == (first.id, True)
+    assert (again.mark.tags, again.mark.note) == (("a b",), "mine")
+    with pytest.raises(ConfigError, match="There is no 'run-x'"):
+        studio.library.mark("run-x", star=True)
+
+
+def test_delete_and_undo(studio: Studio, chain: tuple[Run, Run]) -> None:
+    first, second = chain
+    folder = exported(studio, second)
+    with pytest.raises(ConfigError, match="second started from"):
+        studio.library.delete(first.id)
+    for identifier in (folder.name, second.id):
+        studio.library.delete(identifier)
+        assert identifier not in {item.id for item in studio.library.items()}
+        studio.library.restore(identifier)
+        assert identifier in {item.id for item in studio.library.items()}
+    with pytest.raises(ConfigError, match="not the studio's"):
+        studio.library.delete("base:pocket")
+
+
+def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, Run]) -> None:
+    first, second = chain
+    stopped = ended(studio, "stopped", name="stopped")
+    for run in (first, stopped):
+        for step in (10, 20):
+            folder = run.checkpoints / f"checkpoint-{step}"
+            folder.mkdir(parents=True)
+            (folder / "weights").write_bytes(b"x" * 100)
+            checkpoints.seal(folder)
+    (studio.workspace.cache / "old").write_bytes(b"x" * 50)
+    told = [one.what for one in studio.library.waste()]
+    assert told == ["checkpoint-10 of first", "cache old"]
+    assert studio.library.clean() > 150
+    assert checkpoints.steps(first.checkpoints) == [20]
+    assert checkpoints.steps(stopped.checkpoints) == [10, 20]
+    assert studio.library.waste() == []
+    studio.runs.update(second.id, state="queued")
+    (studio.workspace.cache / "in use").write_bytes(b"x")
+    assert studio.library.waste() == []
+
+
+def test_the_page_shows_names_as_text(studio: Studio) -> None:
+    run = ended(studio, name="<b>bold</b>")
+    studio.library.mark(run.id, note="<script>1</script>", tags=["<u>"])
+    markup = models_views.cards(studio.library.items())
+    assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
+    assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
+    disk = models_views.disk(studio.library.usage(), studio.library.waste())
+    assert "free" in disk
+
+
+def test_the_panel_answers_with_sentences(studio: Studio, chain: tuple[Run, Run]) -> None:
+    ask = {function.__name__: function for function in models_server.questions(studio)}
+    first, second = chain
+    assert "first" in ask["models_open"](None)["cards"]
+    assert ask["models_mark"]({"id": first.id, "star": True}) == {}
+    assert "started from" in ask["models_delete"]({"id": first.id})["error"]
+    assert ask["models_delete"]({"id": second.id}) == {"deleted": "second"}
+    assert ask["models_delete"]({"id": second.id, "undo": True}) == {}
+    assert "id must be a text" in ask["models_delete"]([])["error"]
+    assert "not under way" in ask["models_cancel"]({"job": "x"})["error"]
+    wrong = ask["models_export"]({"id": first.id, "to": "onnx", "outtype": ""})["error"]
+    assert "not known" in wrong
+    assert ask["models_jobs"]({}) == {"jobs": "", "busy": False}
