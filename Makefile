@@ -46,7 +46,7 @@ test-matrix: $(VENV)/.ready-dev
 test-exports: $(VENV)/.ready-dev
 	STUDIO_EXPORTS=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
 
-# SFT and DPO, each killed and resumed at twenty random points.
+# SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
 

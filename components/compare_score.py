@@ -17,6 +17,7 @@ from studio.errors import ConfigError
 from studio.scoring import ScoreRequest, ScoreRows, Scoring, load_rows
 from studio.scoring.request import METRICS, usual_metrics
 from studio.scoring.text import EXTRACTORS
+from studio.training.reinforcement import settled
 from studio.workspace import new_id, write_json
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class ScoreTab:
                 self.pattern = gr.Textbox(
                     "", label="Pattern", info="What the metric regex looks for. (pattern)"
                 )
+                self.reward = gr.Textbox(
+                    "", label="Reward", elem_id="score-reward",
+                    info="What the metric reward gives: exact, length:1-30, model:RUN; several "
+                    "with ; between them.",
+                )  # fmt: skip
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
         with gr.Accordion("Human votes", open=False, elem_classes="fold quiet"):
@@ -73,7 +79,7 @@ class ScoreTab:
     def bind(self, tab: gr.Tab) -> None:
         self.begin.click(
             guard(self.score),
-            {self.source, self.limit, self.metrics, self.extractor, self.pattern,
+            {self.source, self.limit, self.metrics, self.extractor, self.pattern, self.reward,
              *self.left.inputs},
             [self.progress, self.result, self.begin, self.cancel, self.live],
             **QUIET, concurrency_limit=None,
@@ -136,12 +142,19 @@ class ScoreTab:
         return ScoreRequest(
             columns, rows, self._metrics(data, rows), self.left.sampling(data),
             data[self.extractor] or "text", data[self.pattern] or None,
+            rewards=self._rewards(data),
         )  # fmt: skip
 
     def _metrics(self, data: Mapping[Any, Any], rows: ScoreRows) -> tuple[str, ...]:
         wanted = data[self.metrics] or []
         own = tuple(name for name in wanted if name != _SUITING)
+        if data[self.reward] and "reward" not in own:
+            wanted, own = wanted if own else [_SUITING], (*own, "reward")
         return own if own and _SUITING not in wanted else (*usual_metrics(rows), *own)
+
+    def _rewards(self, data: Mapping[Any, Any]) -> tuple[str, ...]:
+        written = [part.strip() for part in str(data[self.reward] or "").split(";")]
+        return settled([part for part in written if part], self.studio.runs)
 
     def halt(self, scoring: Scoring | None) -> None:
         if scoring is not None:

@@ -166,7 +166,7 @@ def shown(knob: Knob, value: Any) -> Any:
         case "words":
             if value is None or isinstance(value, str):
                 return value or ""
-            return ", ".join(str(part) for part in value)
+            return parted(knob.name).join(str(part) for part in value)
         case "pairs":
             return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
@@ -175,6 +175,11 @@ def shown(knob: Knob, value: Any) -> Any:
             return "" if value is None else str(value)
         case _:
             return value
+
+
+def parted(name: str) -> str:
+    """What stands between several values: a pattern that is rewarded may hold commas."""
+    return "; " if name == "reward_funcs" else ", "
 
 
 def number_text(value: float) -> str:
@@ -195,7 +200,8 @@ def given(knob: Knob, value: Any) -> Any:
         case "several":
             return tuple(value or ())
         case "words":
-            parts = [part.strip() for part in str(value or "").split(",") if part.strip()]
+            several = str(value or "").split(parted(knob.name).strip())
+            parts = [part.strip() for part in several if part.strip()]
             return tuple(parts) if parts or not knob.optional else None
         case "text":
             text = str(value or "").strip()

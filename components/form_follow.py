@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import yaml
 
-from components.form import Knob, knobs, name_of, shown
+from components.form import Knob, knobs, name_of, parted, shown
 from studio.recipe import Recipe, presets
 from studio.training.defaults import defaults, for_device
 from studio.training.methods import METHODS
@@ -132,14 +132,14 @@ def command(recipe: Recipe) -> str:
     candidates = {slug: differences(other) for slug, other in shipped().items()}
     slug = min(candidates, key=lambda name: len(candidates[name]))
     sets = [
-        f"--set {shlex.quote(f'{name}={_flat(value)}')}"
+        f"--set {shlex.quote(f'{name}={_flat(name, value)}')}"
         for name, value in candidates[slug].items()
         if (name, value) != ("name", "")
     ]
     return " \\\n  ".join([f"python -m studio train {slug}", *sets])
 
 
-def _flat(value: Any) -> str:
+def _flat(name: str, value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(str(part) for part in value)
+        return parted(name).strip().join(str(part) for part in value)
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()

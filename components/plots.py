@@ -50,6 +50,10 @@ def _pair(title: str, prefix: str, small: bool = False) -> Chart:
 
 CHARTS: tuple[Chart, ...] = (
     Chart("Loss", (Line("loss"),)),
+    Chart("Reward", (Line("reward"),)),
+    Chart("Groups with no spread", (Line("frac_reward_zero_std"),), "share"),
+    Chart("Answer length", (Line("completions/mean_length"),)),
+    Chart("Answers cut off", (Line("completions/clipped_ratio"),), "share"),
     Chart("Reward margin", (Line("rewards/margins"),)),
     Chart("Reward accuracy", (Line("rewards/accuracies"),), "share"),
     _pair("Rewards", "rewards"),
@@ -60,6 +64,7 @@ CHARTS: tuple[Chart, ...] = (
     Chart("Token accuracy", (Line("mean_token_accuracy"),), "share"),
     _pair("Logits", "logits", small=True),
     Chart("Entropy", (Line("entropy"),), small=True),
+    Chart("Updates clipped", (Line("clip_ratio/region_mean"),), "share", small=True),
     Chart("Gradient norm", (Line("grad_norm", colour="base"),), small=True),
     Chart("Learning rate", (Line("learning_rate", colour="base"),), small=True, smooth=False),
     Chart("Tokens a second", (Line("tokens/s", colour="base"),), small=True),

@@ -31,6 +31,10 @@ def figures(run: Any, history: History) -> str:
             _held(held_out, "rewards/accuracies", share=True), share=True,
         )  # fmt: skip
         tiles.append(_tile("reward margin", latest.get("rewards/margins"), ""))
+    if "frac_reward_zero_std" in latest:
+        tiles[1] = _tile("reward", latest.get("reward"), _held(held_out, "reward"))
+        tiles.append(_tile("KL", latest.get("kl"), ""))
+        tiles.append(_tile("answer length", latest.get("completions/mean_length"), "tokens"))
     pace = history.tokens_per_second
     if pace:
         tiles.append(
@@ -139,6 +143,8 @@ def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     found: list[tuple[int, int, str]] = []
     for sample in answers:
         step, text = sample["step"], sample["answer"]
+        if isinstance(sample.get("reward"), int | float):
+            text = f"{text}\n\nreward {sample['reward']:.3g}"
         if found and found[-1][2] == text:
             found[-1] = (found[-1][0], step, text)
         else:

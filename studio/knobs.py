@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward"]
+Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo"]
 Method = Literal[
     "lora", "dora", "qlora", "pissa", "loftq", "adalora", "loha", "lokr", "vera", "ia3", "oft",
     "prompt_tuning", "prefix_tuning", "p_tuning", "llama_adapter", "last_layers", "full",
@@ -20,6 +20,7 @@ LossType = Literal[
     "sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair",
     "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft",
     "nll", "dft", "kto", "apo_zero_unpaired", "simpo", "alphapo",
+    "dapo", "grpo", "dr_grpo", "bnpo", "cispo",
 ]  # fmt: skip
 OptimName = Literal[
     "adamw_torch_fused", "adamw_torch", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_32bit",
@@ -181,12 +182,13 @@ class Knobs(BaseModel):
         "objective", None, "sft")
     loss_type: tuple[LossType, ...] = _knob(
         ("sigmoid",), "The loss by TRL's name; for DPO several are added up.",
-        "objective", "Loss", "sft dpo kto cpo simpo")
+        "objective", "Loss", "sft dpo kto cpo simpo grpo")
     loss_weights: tuple[float, ...] | None = _knob(
         None, "A weight for each loss.", "objective", None, "dpo")
     beta: float = _knob(
-        0.1, "How closely the tuned model is held to the reference; for ORPO, CPO and SimPO how "
-        "much the preference counts.", "objective", "Beta", "dpo kto orpo cpo simpo", gt=0)
+        0.1, "How closely the tuned model is held to the reference (for GRPO and RLOO 0 lets it "
+        "go); for ORPO, CPO and SimPO how much the preference counts.",
+        "objective", "Beta", "dpo kto orpo cpo simpo grpo rloo", ge=0)
     label_smoothing: float = _knob(
         0.0, "Share of labels taken to be wrong.", "objective", None, "dpo cpo simpo",
         ge=0, lt=0.5)
@@ -212,6 +214,34 @@ class Knobs(BaseModel):
     center_rewards_coefficient: float | None = _knob(
         None, "Pull of the mean reward towards zero (0.01 is usual).",
         "objective", "Centre rewards", "reward", ge=0)
+    reward_funcs: tuple[str, ...] = _knob(
+        (), "What is rewarded: exact, numeric, contains (each :COLUMN), pattern:REGEX, "
+        "length:5-28, format:think, model:RUN; several with ; between them.",
+        "objective", "Rewards", "grpo rloo")
+    reward_weights: tuple[float, ...] | None = _knob(
+        None, "A weight for each reward; empty: 1 each.",
+        "objective", "Reward weights", "grpo rloo")
+    num_generations: int = _knob(
+        8, "Answers to each prompt, judged against each other: more tell better apart, and take "
+        "longer.", "objective", "Group size", "grpo rloo", ge=2, le=256)
+    max_completion_length: int = _knob(
+        128, "Tokens an answer may have while training; those cut off are often misjudged.",
+        "objective", "Answer length", "grpo rloo", ge=1, le=32768)
+    temperature: float = _knob(
+        1.0, "Spread of the answers tried: too low and a group is all alike, too high and it is "
+        "noise.", "objective", "Temperature", "grpo rloo", gt=0, le=5)
+    top_p: float = _knob(
+        1.0, "Share of probability that answers are drawn from.",
+        "objective", "Top p", "grpo rloo", gt=0, le=1)
+    epsilon: float = _knob(
+        0.2, "Clip range: how far a token's probability may move in one update.",
+        "objective", "Clip range", "grpo rloo", gt=0, lt=1)
+    num_iterations: int = _knob(
+        1, "Updates on the same answers before new ones are written.",
+        "objective", "Updates a batch", "grpo rloo", ge=1, le=64)
+    scale_rewards: Literal["group", "batch", "none"] = _knob(
+        "group", "Divide advantages by the spread of the group, of the batch, or not at all.",
+        "objective", "Scale rewards", "grpo")
     precompute_ref_log_probs: bool | None = _knob(
         None, "Score the reference once before training, and keep the scores for later runs on the "
         "same data; by default where there is more than one pass.",

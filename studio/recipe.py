@@ -19,7 +19,7 @@ from pydantic import ValidationError, field_validator, model_validator
 
 from studio.errors import ConfigError, did_you_mean
 from studio.knobs import QUANTIZATION, Knobs, LossType, Method, Objective
-from studio.training import launching, methods, objectives
+from studio.training import launching, methods, objectives, reinforcement
 from studio.training.defaults import usual
 from studio.training.objectives import OBJECTIVES
 
@@ -45,7 +45,8 @@ class Recipe(Knobs):
         return value
 
     @field_validator(
-        "loss_type", "loss_weights", "lora_modules_to_save", "feedforward_modules",
+        "loss_type", "loss_weights", "reward_weights", "lora_modules_to_save",
+        "feedforward_modules",
         "layers_to_transform", "report_to", mode="before",
     )  # fmt: skip
     @classmethod
@@ -53,6 +54,14 @@ class Recipe(Knobs):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("reward_funcs", mode="before")
+    @classmethod
+    def _rewards(cls, value: Any) -> Any:
+        """`exact; length:5-28` as people write it: a pattern may hold commas. Or a list."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(";") if part.strip())
+        return value
 
     @field_validator("rank_pattern", "alpha_pattern", mode="before")
     @classmethod
@@ -67,7 +76,7 @@ class Recipe(Knobs):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for judge in (methods, objectives, launching):
+        for judge in (methods, objectives, launching, reinforcement):
             for reason in judge.refusals(self):
                 raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from studio.preference.making import PairMaker
 from studio.preference.rounds import learned_from
 from studio.recipe import Recipe
 from studio.scoring import ScoreRequest, Scoring
+from studio.training.reinforcement import check_rewards, settled
 from studio.training.rows import check_fit, check_trackers, parent_adapter
 from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.worker import Future, Worker
@@ -143,6 +144,7 @@ class Studio:
             templates.read(recipe.chat_template_path)
         dataset = self.dataset_for(recipe.dataset_name)
         check_fit(recipe, dataset)
+        recipe = check_rewards(recipe, self.runs)
         check_trackers(recipe)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
@@ -217,6 +219,22 @@ class Studio:
 
         self.worker.submit(work)
         return scoring
+
+    def reward(
+        self, rewards: Sequence[str], weights: Sequence[float] | None,
+        prompts: Sequence[list[Message]], answers: Sequence[str],
+        known: Sequence[Mapping[str, Sequence[str]]] | None = None,
+    ) -> Future:  # fmt: skip
+        """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
+        texts = settled(rewards, self.runs)
+
+        def work(pool: Any) -> Any:
+            from studio.rewards.model import loaded
+
+            mix = loaded(texts, weights, pool, self.runs)
+            return mix.grade(prompts, answers, known or [{}] * len(answers))
+
+        return self.worker.submit(work)
 
     def export(self, request: ExportRequest) -> Exporting:
         """Start writing a run's result for use elsewhere; returns a live handle at once.

@@ -20,6 +20,7 @@ from studio.calculator.parameters import ParameterCount
 from studio.calculator.plan import PAIRED, Plan
 from studio.calculator.skeleton import Skeleton
 from studio.calculator.wording import span
+from studio.training.objectives import REWARDED
 
 # A quantised matrix is unpacked before each product.
 _UNPACKING = {"none": 1.0, "8bit": 1.4, "4bit": 1.3}
@@ -85,6 +86,8 @@ def flops_per_token(bones: Skeleton, counted: ParameterCount, plan: Plan) -> flo
         trained = matrices * counted.trainable / counted.total
     total = forward + depth(bones, counted) * forward + 2 * trained
     if plan.activation_checkpointing:
+        total += forward
+    if plan.objective in REWARDED:  # every answer is written before it is learned from
         total += forward
     scored = 2 * matrices + attention
     if plan.scores_reference:

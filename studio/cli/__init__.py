@@ -22,7 +22,19 @@ import typer.main
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
 
 from studio import __version__
-from studio.cli import calc, data, export, generate, hardware, hub, labels, score, serve, train
+from studio.cli import (
+    calc,
+    data,
+    export,
+    generate,
+    hardware,
+    hub,
+    labels,
+    rewards,
+    score,
+    serve,
+    train,
+)
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
@@ -51,6 +63,7 @@ class _InOrder(typer.core.TyperGroup):
             "runs",
             "generate",
             "score",
+            "rewards",
             "pairs",
             "labels",
             "hub",
@@ -81,6 +94,7 @@ app.command("generate", epilog=example("generate --run pocket-sft --prompts ques
 app.command(
     "score", epilog=example("score --run pocket-sft --data pocket-questions --metrics contains")
 )(score.score)
+app.add_typer(rewards.app, name="rewards")
 app.add_typer(generate.app, name="pairs")
 app.add_typer(labels.app, name="labels")
 app.add_typer(hub.app, name="hub")

@@ -38,6 +38,10 @@ def score(
     pattern: Annotated[
         str | None, typer.Option(help="What the metric `regex` looks for in an answer.")
     ] = None,
+    reward: Annotated[
+        list[str] | None,
+        typer.Option(help="What the metric `reward` gives: a rule or model:RUN; repeatable."),
+    ] = None,
     limit: Limit = None,
     temperature: Temperature = 0.0,
     top_p: TopP = 1.0,
@@ -54,7 +58,8 @@ def score(
     from the base on the same rows. Metrics: loss, perplexity, token_accuracy,
     preference_accuracy, reward_accuracy, reward_margin, choice_accuracy, exact_match,
     numeric_match, contains, regex, rouge_l, length, repeated_4grams, distinct_2, empty_rate,
-    refusal_rate, kl_from_base. What was forgotten: perplexity on a file of general text.
+    refusal_rate, kl_from_base, and reward where --reward says what is rewarded. What was
+    forgotten: perplexity on a file of general text.
     """
     sampling = sampling_of(
         temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
@@ -64,6 +69,7 @@ def score(
         from studio.generation.request import Column
         from studio.scoring import ScoreRequest, load_rows
         from studio.scoring.request import usual_metrics
+        from studio.training.reinforcement import settled
 
         runs = [out.studio.runs.get(name) for name in run]
         models = {found.model for found in runs}
@@ -71,13 +77,17 @@ def score(
             raise ConfigError(f"The runs stand on different bases ({', '.join(sorted(models))}).")
         rows = load_rows(out.studio, data, limit)
         names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
+        wanted = tuple(names) or usual_metrics(rows)
+        if reward and "reward" not in wanted:
+            wanted = (*wanted, "reward")
         columns = (
             Column(runs[0].model, label="base"),
             *(Column(found.model, found.id, label=found.name) for found in runs),
         )
         request = ScoreRequest(
-            columns, rows, tuple(names) or usual_metrics(rows), sampling, extractor, pattern
-        )
+            columns, rows, wanted, sampling, extractor, pattern,
+            rewards=settled(reward or (), out.studio.runs),
+        )  # fmt: skip
         result = watch(out, out.studio.score(request))
         out.result(result, _text(result))
         failed = [found["error"] for found in result["columns"] if found["error"]]

@@ -263,11 +263,35 @@ def _answered(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: 
             continue
         references = [answers for _, answers in pairs]
         for name in asked.metrics:
-            if name in request.GENERATED and name != "distinct_2":
+            if name in request.GENERATED and name not in ("distinct_2", "reward"):
                 values = iter(_measured(name, cells, references, asked))
                 column.values[name] = [next(values) if row is not None else None for row in rows]
+        if "reward" in asked.metrics:
+            _in_column(column, lambda column=column, cells=cells: column.values.update(
+                reward=_rewarded(asked, cells, pool, runs)
+            ))  # fmt: skip
         if "distinct_2" in asked.metrics:
             column.overall["distinct_2"] = text.distinct([cell.text for cell in cells])
+
+
+def _rewarded(
+    asked: request.ScoreRequest, cells: Sequence[Any], pool: ModelPool, runs: RunStore
+) -> list[Value]:  # fmt: skip
+    """The reward of every row's answer; None for a row that asks nothing or got none."""
+    from studio.rewards import references
+    from studio.rewards.model import loaded
+
+    mix = loaded(asked.rewards, None, pool, runs)
+    found: list[Value] = [None] * len(asked.rows.rows)
+    answers = iter(cells)
+    cases = []
+    for at, (row, pair) in enumerate(zip(asked.rows.rows, asked.rows.asked(), strict=True)):
+        if pair is not None and not (cell := next(answers)).error:
+            cases.append((at, pair[0], cell.text, references(row, mix.columns)))
+    graded = mix.grade(*([list(part) for part in zip(*cases, strict=True)][1:] or ([], [], [])))
+    for (at, *_), one in zip(cases, graded, strict=True):
+        found[at] = (one.total, 1.0)
+    return found
 
 
 class _Counted(Generation):

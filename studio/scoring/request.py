@@ -32,6 +32,7 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
     "repeated_4grams": (_ASKING, "Share of 4-grams that repeat within an answer.", False),
     "distinct_2": (_ASKING, "Different bigrams among all bigrams of all answers.", True),
     "empty_rate": (_ASKING, "Share of empty answers.", False),
+    "reward": (_ASKING, "What --reward gives to the answer: rules, or a reward model.", True),
     "refusal_rate": (_ASKING, "Share of answers that begin as refusals do.", False),
     "kl_from_base": (_ASKING, "KL from the base a token, on a tuned model's own samples.", None),
 }
@@ -40,12 +41,13 @@ FORWARD = ("loss", "perplexity", "token_accuracy")
 PREFERENCE = ("preference_accuracy", "reward_accuracy", "reward_margin")
 REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")
 GENERATED = (*REFERENCED, "regex", "length", "repeated_4grams", "distinct_2", "empty_rate",
-             "refusal_rate")  # fmt: skip
+             "refusal_rate", "reward")  # fmt: skip
 
 
 def usual_metrics(rows: ScoreRows) -> tuple[str, ...]:
     """What suits these rows: everything that needs no setting of its own."""
-    without = {"regex", "numeric_match", DRIFT, *(() if rows.answered else REFERENCED)}
+    without = {"regex", "reward", "numeric_match", DRIFT}
+    without |= set() if rows.answered else {*REFERENCED}
     return tuple(
         name
         for name, (kinds, _, _) in METRICS.items()
@@ -68,6 +70,8 @@ class ScoreRequest:
     pattern: str | None = None
     beta: float | None = None
     batch_size: int = 16
+    rewards: tuple[str, ...] = ()
+    """What the metric `reward` gives, as `studio.rewards.parts` reads it; each counts 1."""
 
     @property
     def has_base(self) -> bool:
@@ -100,6 +104,12 @@ class ScoreRequest:
             if not self.pattern:
                 raise ConfigError("The metric regex needs a pattern to look for (--pattern).")
             text.pattern(self.pattern)
+        if "reward" in self.metrics:
+            if not self.rewards:
+                raise ConfigError("The metric reward needs one to give (--reward exact).")
+            from studio.rewards import parse
+
+            parse(self.rewards)
         elsewhere = [each.label for each in self.columns if each.endpoint]
         if elsewhere and set(self.metrics) - set(GENERATED):
             raise ConfigError(

@@ -114,7 +114,7 @@ class Progress(TrainerCallback):
 class Samples(TrainerCallback):
     """Asks the model in training a few fixed prompts now and then: watch it change."""
 
-    def __init__(self, events: EventLog, ask: Callable[[], list[dict[str, str]]], every: int):
+    def __init__(self, events: EventLog, ask: Callable[[], list[dict[str, Any]]], every: int):
         self.events, self.ask, self.every = events, ask, every
 
     def on_train_begin(

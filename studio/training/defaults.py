@@ -27,6 +27,8 @@ _RATES = {
     "orpo": (8e-6, "ORPO's paper takes 8e-6: it imitates and prefers in one loss"),
     "cpo": (5e-6, "CPO has no reference to hold it back"),
     "simpo": (1e-6, "SimPO breaks down above 1e-6 (its authors' advice)"),
+    "grpo": (5e-5, "reinforcement learning through an adapter takes less than SFT"),
+    "rloo": (5e-5, "reinforcement learning through an adapter takes less than SFT"),
     "reward": (1e-4, "a reward model's new head learns from nothing"),
 }
 # Methods whose few numbers each move much further than LoRA's.
@@ -55,7 +57,12 @@ def defaults(objective: Any, method: Any) -> Iterator[Default]:
     yield Default("learning_rate", float(f"{rate * factor:.6g}"), more or why)
     own = f"{row.label}'s own loss" if row.losses else f"{row.label} has but one loss"
     yield Default("loss_type", row.losses[:1], own)
-    if objective != "sft":
+    if row.rewarded:
+        yield Default("beta", 0.04, "GRPO's paper holds to the reference by 0.04")
+        yield Default("num_train_epochs", 1.0, "every pass writes new answers")
+        yield Default("lr_scheduler_type", "constant", "rewards go on teaching to the end")
+        yield Default("warmup_steps", 0.0, "the first answers are on-policy")
+    elif objective != "sft":
         yield Default("num_train_epochs", 1.0, "preferences are overfitted within a pass or two")
         yield Default("warmup_steps", 0.1, "a slow start keeps early pairs from steering the rest")
     if objective == "simpo":

@@ -17,7 +17,7 @@ from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
 from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
-from studio.training import checkpoints, exhaustion, launching, trainers
+from studio.training import checkpoints, exhaustion, launching, reinforcement, trainers
 from studio.training.callbacks import Progress, Samples, agreed
 from studio.training.events import EventLog
 from studio.training.objectives import OBJECTIVES
@@ -135,6 +135,11 @@ def train(
     parent = parent_adapter(recipe, store)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)
+    reward = None
+    if OBJECTIVES[recipe.objective].rewarded:
+        from studio.rewards.model import loaded
+
+        reward = loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
     events.write("phase", text=f"tokenising {len(train):,} rows")
     trainer = trainers.build(
         recipe,
@@ -146,12 +151,15 @@ def train(
         [progress],
         store.workspace.cache / "references",
         processes,
+        reward,
     )
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
-    prompts = sample_prompts(evaluation if evaluation is not None else train)
+    shown = evaluation if evaluation is not None else train
+    prompts = sample_prompts(shown)
     if samples and every and prompts and OBJECTIVES[recipe.objective].answers:
-        ask = _Asker(trainer, resident, prompts)
+        grade = reinforcement.grader(reward, shown, len(prompts)) if reward else None
+        ask = _Asker(trainer, resident, prompts, grade)
         trainer.add_callback(Samples(events, ask, every))
     if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
@@ -169,11 +177,15 @@ def train(
 class _Asker:
     """Greedy answers of the model in training, leaving its mode and random state as they were."""
 
-    def __init__(self, trainer: Any, resident: Resident, prompts: list[Any]):
+    def __init__(
+        self, trainer: Any, resident: Resident, prompts: list[Any],
+        grade: Callable[[list[str]], list[dict[str, Any]]] | None = None,
+    ):  # fmt: skip
         self.trainer, self.resident, self.prompts = trainer, resident, prompts
+        self.grade = grade
 
     @torch.no_grad()
-    def __call__(self) -> list[dict[str, str]]:
+    def __call__(self) -> list[dict[str, Any]]:
         tokenizer, model = self.resident.tokenizer, self.trainer.model
         raw = [isinstance(prompt, str) for prompt in self.prompts]
         texts = [
@@ -199,4 +211,7 @@ class _Asker:
                 samples.append({"prompt": shown, "answer": answer})
         finally:
             model.train(was_training)
+        if self.grade is not None:
+            rewards = self.grade([sample["answer"] for sample in samples])
+            return [s | reward for s, reward in zip(samples, rewards, strict=True)]
         return samples

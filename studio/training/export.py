@@ -35,6 +35,11 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     recipe = run.recipe
     if to not in FORMATS:
         raise ConfigError(f"--to {to!r} is not known; choose {', '.join(FORMATS)}.")
+    if OBJECTIVES[recipe.objective].rewarded:
+        raise ConfigError(
+            f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
+            "command line nor a plain script has them."
+        )
     refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any, Literal
 
+from studio.training.objectives import REWARDED
+
 Level = Literal["danger", "warn", "info"]
 RECENT = 10  # points that "lately" means
 _EARLY = 20  # points that the beginning is told from
@@ -136,6 +138,8 @@ class Measures:
         return f" (from {rate:g} to {rate / share:.1g})"
 
     def _masked(self, loss: float, norm: float | None) -> None:
+        if self.settings.get("objective") in REWARDED:
+            return  # a loss of 0 is usual there: see health_rewards
         self._zero = self._zero + 1 if loss == 0 and not norm else 0
         if self._zero >= 3 and self._zero == self.points:
             self._note(

@@ -17,7 +17,10 @@ DPO_LOSSES = (
 _WITH_DIVERGENCE = {
     "sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft",
 }  # fmt: skip
+# TRL's losses of GRPO that need no setting of their own, its usual one first.
+GRPO_LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo")
 _PAIRS = ("preference",)
+_ASKING = ("prompt_only", "prompt_completion", "conversational", "preference")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Objective:
     """One row. `types` are the kinds of prepared rows it learns from, see studio.data.
 
     `losses` are its `loss_type`s, the usual one first; `trl` is the subcommand of TRL's own
-    command line, where it has one; `experimental` ones may change with TRL.
+    command line, where it has one; `experimental` ones may change with TRL;
+    `rewarded` ones write answers of their own and learn from the reward of each.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Objective:
     reference: bool = False
     experimental: bool = False
     answers: bool = True
+    rewarded: bool = False
 
     @property
     def config(self) -> str:
@@ -72,8 +77,13 @@ _ROWS = (
               experimental=True),
     Objective("reward", "Reward model", "Learns to score answers as people would.",
               "RewardTrainer", _PAIRS, answers=False),
+    Objective("grpo", "GRPO", "Tries answers and learns from their rewards within a group.",
+              "GRPOTrainer", _ASKING, GRPO_LOSSES, reference=True, rewarded=True),
+    Objective("rloo", "RLOO", "Tries answers and learns how each beats the mean of the others.",
+              "RLOOTrainer", _ASKING, reference=True, rewarded=True),
 )  # fmt: skip
 OBJECTIVES: dict[str, Objective] = {row.name: row for row in _ROWS}
+REWARDED = tuple(row.name for row in _ROWS if row.rewarded)
 WITH_REFERENCE = tuple(row.name for row in _ROWS if row.reference)
 
 # How to get from rows an objective cannot use to rows that it can.
@@ -83,6 +93,7 @@ _CONVERSIONS = {
     ("kto", "comparison"): "export the verdicts from the Label tab (labels export --format kto)",
     ("dpo", "comparison"): "export the verdicts from the Label tab (labels export --format dpo)",
     ("dpo", "unpaired_preference"): "train KTO on it, which learns from single marked answers",
+    ("grpo", "language_modeling"): "choose rows with prompts, which plain text has none of",
     ("dpo", "prompt_only"): "make pairs of answers to these prompts and judge them (pairs make)",
 }  # fmt: skip
 

@@ -8,6 +8,8 @@ from typing import Any
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError, TrainingError
 from studio.recipe import Recipe
+from studio.rewards import Mix
+from studio.training import reinforcement
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES, conversion
 from studio.training.runs import Run, RunStore
@@ -53,14 +55,24 @@ def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any
     prepared = datasets.get(run.data.get("id") or recipe.dataset_name)
     check_fit(recipe, prepared)
     evaluation = prepared.load("test") if prepared.rows.get("test") else None
-    return _trl_columns(prepared.load("train")), _trl_columns(evaluation)
+    if OBJECTIVES[recipe.objective].rewarded:
+        mix = Mix(recipe.reward_funcs, recipe.reward_weights)
+        train = reinforcement.asking(prepared.load("train"), mix)
+        held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
+        return train, reinforcement.asking(held_out, mix) if held_out is not None else None
+    margin = recipe.objective == "reward"
+    return _trl_columns(prepared.load("train"), margin), _trl_columns(evaluation, margin)
 
 
-def _trl_columns(rows: Any) -> Any:
-    """Only the columns TRL reads: provenance beside them would confuse its collators."""
+def _trl_columns(rows: Any, margin: bool) -> Any:
+    """Only the columns TRL reads: provenance beside them would confuse its collators.
+
+    A `margin` (from the strength of votes) is the reward model's alone.
+    """
     if rows is None:
         return None
     known = {"text", "messages", "prompt", "completion", "chosen", "rejected", "label", "tools"}
+    known |= {"margin"} if margin else set()
     return rows.select_columns([name for name in rows.column_names if name in known])
 
 

@@ -66,7 +66,7 @@ def _weights(recipe: Recipe, resident: Resident) -> Any:
     if recipe.method == "full":
         model.requires_grad_(True)
     if recipe.objective == "reward":
-        model = _with_score(model, recipe)
+        model = with_score(model, recipe)
     return model
 
 
@@ -92,7 +92,7 @@ def _last_layers(base: Any, count: int) -> Any:
     return model
 
 
-def _with_score(model: Any, recipe: Recipe) -> Any:
+def with_score(model: Any, recipe: Recipe) -> Any:
     """The same backbone with a score in the head's place: one number a sequence."""
     config = copy.deepcopy(model.config)
     config.num_labels = 1

@@ -15,7 +15,8 @@ from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
 from studio.recipe import Recipe
-from studio.training import checkpoints, exhaustion, launching, starting
+from studio.rewards import Mix
+from studio.training import checkpoints, exhaustion, launching, reinforcement, starting
 from studio.training.batches import spare_padding
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
@@ -24,10 +25,10 @@ from studio.training.references import ReferenceCache, reference_key
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
-    "chat_template_path",
+    "chat_template_path", "reward_funcs",
 }  # fmt: skip
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
-_LISTS = ("loss_weights",)
+_LISTS = ("loss_weights", "reward_weights")
 
 
 def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
         "gradient_checkpointing": recipe.activation_checkpointing,
         "activation_checkpointing": recipe.activation_checkpointing,
     }
+    if OBJECTIVES[recipe.objective].rewarded:
+        values |= reinforcement.settings(recipe)
     return values
 
 
@@ -88,10 +91,12 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
             "prepare it with one, or set load_best_model_at_end: false."
         )
     often = recipe.eval_steps or save
+    rewarded = OBJECTIVES[recipe.objective].rewarded
     return {
         "save_strategy": "steps", "save_steps": max(1, round(save / often)) * often,
         "eval_strategy": "steps", "eval_steps": often,
-        "metric_for_best_model": "eval_loss", "greater_is_better": False,
+        "metric_for_best_model": "eval_reward" if rewarded else "eval_loss",
+        "greater_is_better": rewarded,
     }  # fmt: skip
 
 
@@ -106,6 +111,8 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
     """Optimizer steps that a recipe takes over so many rows (without packing)."""
     if recipe.max_steps > 0:
         return recipe.max_steps
+    if OBJECTIVES[recipe.objective].rewarded:
+        return reinforcement.planned_steps(recipe, rows)
     batches = -(-rows // recipe.per_device_train_batch_size)
     per_epoch = max(1, -(-batches // recipe.gradient_accumulation_steps))
     return max(1, round(per_epoch * recipe.num_train_epochs))
@@ -114,11 +121,12 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 def build(
     recipe: Recipe, resident: Resident, parent_adapter: Path | None,
     train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
-    references: Path | None = None, processes: int = 1,
+    references: Path | None = None, processes: int = 1, reward: Mix | None = None,
 ) -> Any:  # fmt: skip
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
-    One of several `processes` trains on its share of every step.
+    One of several `processes` trains on its share of every step. `reward` is what an objective
+    that tries answers learns from.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
@@ -135,7 +143,11 @@ def build(
         "callbacks": callbacks,
         "peft_config": start.config,
     }
-    if start.reference is not None:
+    if reward is not None:
+        given["reward_funcs"] = reinforcement.functions(reward)
+        if start.reference is not None:  # see reinforcement.hold_to
+            given["args"].beta = 0.0
+    elif start.reference is not None:
         given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
@@ -157,6 +169,8 @@ def build(
             "them. Raise max_length, or look at the rows in Data's token view."
         )
     _mend(trainer, recipe, resident)
+    if reward is not None and start.reference is not None:
+        reinforcement.hold_to(trainer, start.reference, recipe.beta)
     spare_padding(trainer, recipe)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))

@@ -42,6 +42,8 @@ def train_words(objective: str, data: Path) -> list[str]:
         "max_length": 96, "lora_r": 4, "save_steps": 4, "sample_steps": 0, "logging_steps": 1,
         "learning_rate": 1e-3,
     }  # fmt: skip
+    if objective == "grpo":
+        settings |= {"reward_funcs": "length:1-4", "num_generations": 2, "max_completion_length": 6}
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     return ["train", f"pocket-{objective}", *pairs, "--json"]
 
@@ -53,7 +55,7 @@ def losses(run: Run) -> dict[int, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["sft", "dpo"])
+@pytest.mark.parametrize("objective", ["sft", "dpo", "grpo"])
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
     rows = sft_rows(60) if objective == "sft" else preference_rows(60)

@@ -15,9 +15,10 @@ from studio.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import ModelPool
 from studio.recipe import Recipe
-from studio.training import starting, trainers
+from studio.rewards import Mix
+from studio.training import reinforcement, starting, trainers
 from studio.training.methods import METHODS
-from studio.training.objectives import OBJECTIVES
+from studio.training.objectives import OBJECTIVES, REWARDED
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 _POOL = ModelPool()
@@ -32,6 +33,9 @@ _SMALL = {
 
 def recipe_of(objective: str, method: str, **changes: Any) -> Recipe:
     values = {**_SMALL, "label_smoothing": 0.0, **changes}
+    if objective in REWARDED:
+        values = {**values, "num_generations": 2, "max_completion_length": 8, "beta": 0.1}
+        values |= {"reward_funcs": ("exact", "pattern:[aeiou]"), "temperature": 2.0, **changes}
     if method == "adalora":  # its ranks need a step to be cut in
         values["max_steps"] = 2
     return Recipe.defaults(objective, method, **values)
@@ -53,9 +57,15 @@ def cell(objective: str, method: str, **changes: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         try:
+            rows, reward = rows_of(objective), None
+            if objective in REWARDED:
+                reward = Mix(recipe.reward_funcs)
+                rows = reinforcement.asking(rows, reward)
             trainer = trainers.build(
-                recipe, resident, None, rows_of(objective), None, home / "checkpoints", []
+                recipe, resident, None, rows, None, home / "checkpoints", [], reward=reward
             )
+            if reward is not None:
+                _uneven(trainer)
         except TrainingError as refusal:
             return str(refusal)
         _check_training(trainer)
@@ -64,6 +74,16 @@ def cell(objective: str, method: str, **changes: Any) -> str:
     after = resident.model.state_dict().values()
     assert all(torch.equal(a, b) for a, b in zip(base, after, strict=True)), "the base moved"
     return "trained"
+
+
+def _uneven(trainer: Any) -> None:
+    """One step of a model that knows nothing: rewards that differ within a group by their place."""
+    first = trainer.reward_funcs[0]
+
+    def placed(**given: Any) -> list[float]:
+        return [reward + at % 2 for at, reward in enumerate(first(**given))]
+
+    trainer.reward_funcs[0] = placed
 
 
 def _check_training(trainer: Any) -> None:
@@ -90,7 +110,7 @@ def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> No
     if recipe.uses_adapter:
         base = loading.share(resident.model)
         if reward:
-            base = starting._with_score(base, recipe)
+            base = starting.with_score(base, recipe)
         again = PeftModel.from_pretrained(base, home / "adapter").eval()
         widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
         for name, tensor in again.named_parameters():

@@ -1,0 +1,165 @@
+"""GRPO and RLOO as runs: what they learn from, what they log, and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from studio import Recipe, Studio
+from studio.errors import ConfigError, DataError
+from studio.generation.request import Column, Sampling
+from studio.rewards import Mix
+from studio.rewards.best import answer_n
+from studio.rewards.model import RewardModel
+from studio.rewards.using import gain
+from studio.scoring import ScoreRequest, load_rows
+from studio.training.export import export
+from studio.training.runs import Run
+from tests.unit.training.conftest import small
+
+LOGGED = (
+    "reward", "reward_std", "rewards/contains/mean", "rewards/length/mean", "kl", "entropy",
+    "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean",
+    "frac_reward_zero_std",
+)  # fmt: skip
+
+
+def rewarded(objective: str = "grpo", **changes: object) -> Recipe:
+    usual = {
+        "max_steps": 2, "num_generations": 2, "max_completion_length": 12,
+        "reward_funcs": "contains; length:1-6", "reward_weights": (1.0, 0.5),
+    }  # fmt: skip
+    return small(objective, "facts", **{**usual, **changes})
+
+
+@pytest.fixture(scope="module")
+def model(studio: Studio) -> Run:
+    return studio.wait(studio.train(small("reward", "taste", name="judge", max_steps=2)).id)
+
+
+def test_a_run_from_another_learns_and_logs_each_part(
+    studio: Studio, sft: Run, tmp_path: Path
+) -> None:
+    run = studio.wait(studio.train(rewarded(start_from=sft.id, sample_steps=1)).id)
+    assert (run.state, run.error, run.parent) == ("finished", None, sft.id)
+    assert run.adapter is not None
+    logs = [event for event in run.events()[0] if event["kind"] == "log" and "reward" in event]
+    assert len(logs) == 2 and all(name in log for log in logs for name in LOGGED)
+    assert logs[0]["reward"] == pytest.approx(
+        logs[0]["rewards/contains/mean"] + 0.5 * logs[0]["rewards/length/mean"], abs=1e-5
+    )
+    with pytest.raises(ConfigError, match="its rewards are the studio's own"):
+        export(run, studio.runs, studio.datasets, "trl", tmp_path)
+    samples = [event for event in run.events()[0] if event["kind"] == "sample"]
+    assert samples and all({"contains", "length"} == set(e["rewards"]) for e in samples)
+
+
+def test_a_reward_model_is_a_reward(studio: Studio, model: Run) -> None:
+    recipe = rewarded("rloo", reward_funcs=("model:judge",), reward_weights=None)
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error) == ("finished", None)
+    assert run.recipe.reward_funcs == (f"model:{model.id}",)
+    assert run.metrics["rewards/model/mean"] == pytest.approx(run.metrics["reward"])
+
+
+def test_a_scorer_does_not_mind_its_neighbours(studio: Studio, model: Run) -> None:
+    prompts = [[{"role": "user", "content": "What is the taste of honey?"}]] * 3
+    answers = ["Sweet.", "Gladly: it is sweet, as everybody in the valley knows.", ""]
+    texts = [f"model:{model.id}"]
+    together = studio.reward(texts, None, prompts, answers).result()
+    alone = [studio.reward(texts, None, prompts[:1], [a]).result()[0].total for a in answers]
+    assert [one.total for one in together] == pytest.approx(alone, abs=1e-4)
+
+
+def test_a_reward_that_is_no_number_ends_the_run_in_a_sentence(
+    studio: Studio, model: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(RewardModel, "__call__", lambda self, p, answers: [float("nan")] * len(p))
+        recipe = rewarded(reward_funcs=("model:judge",), reward_weights=None)
+        run = studio.wait(studio.train(recipe).id)
+    assert run.state == "failed"
+    assert "gave nan for the answer" in (run.error or "")
+    assert studio.wait(studio.resume(run.id).id).state == "finished"
+
+
+def test_a_rule_that_raises_ends_the_run_in_a_sentence(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(answer: str, references: object) -> float:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("studio.scoring.text.contains", broken)
+    run = studio.wait(studio.train(rewarded()).id)
+    assert run.state == "failed"
+    assert "The reward contains broke off with RecursionError: too deep." in (run.error or "")
+
+
+def test_a_reward_model_whose_base_is_gone(studio: Studio, model: Run) -> None:
+    studio.runs.update(model.id, base="other weights")
+    try:
+        run = studio.wait(studio.train(rewarded(reward_funcs="model:judge", reward_weights=())).id)
+    finally:
+        studio.runs.update(model.id, base=model.base)
+    assert run.state == "failed"
+    assert "judge was trained on other weights" in (run.error or "")
+
+
+def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None:
+    with pytest.raises(ConfigError, match="reward_funcs names none"):
+        studio.train(rewarded(reward_funcs=(), reward_weights=None))
+    with pytest.raises(ConfigError, match="only a run of the objective reward"):
+        studio.train(rewarded(reward_funcs=f"model:{sft.id}", reward_weights=None))
+    with pytest.raises(ConfigError, match="does not divide into whole groups"):
+        rewarded(num_generations=3)
+    with pytest.raises(ConfigError, match="beta must be above 0 for DPO"):
+        small("dpo", "taste", beta=0)
+    studio.datasets.from_rows([{"text": "a b c"}] * 8, "language_modeling", "plain")
+    with pytest.raises(DataError, match="plain text has none of"):
+        studio.train(rewarded().with_(dataset_name="plain"))
+
+
+def test_the_best_of_n_and_the_reward_as_a_figure(studio: Studio, sft: Run) -> None:
+    rows = load_rows(studio, "facts", 3)
+    mix, sampling = Mix(["contains", "length:1-6"]), Sampling(temperature=1.5, max_new_tokens=8)
+    column = Column(sft.model, sft.id)
+    prompts, answers, graded = answer_n(studio, column, rows.rows, mix, 4, sampling)
+    assert [len(each) for each in answers] == [4] * len(rows) == [4] * len(prompts)
+    assert len({text for each in answers for text in each}) > len(rows)
+    curve = gain([[one.total for one in each] for each in graded])
+    assert len(curve) == 4 and curve == sorted(curve)
+    request = ScoreRequest(
+        (column,), rows, ("reward",), Sampling(max_new_tokens=8), rewards=("length:0-99",)
+    )
+    scoring = studio.score(request)
+    scoring.wait()
+    assert scoring.error is None and scoring.result is not None
+    assert scoring.result["columns"][0]["metrics"]["reward"]["value"] == 1.0
+
+
+@pytest.mark.slow
+def test_grade_school_maths_end_to_end(studio: Studio, real_data: Path, tmp_path: Path) -> None:
+    """Real rows, the numeric reward, and a small random model of a real architecture."""
+    torch.manual_seed(0)
+    tokenizer = studio.tokenizer("pocket")
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=176, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    folder = tmp_path / "qwen"
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    found = next(real_data.rglob("gsm8k/test.jsonl"))
+    recipe = rewarded(
+        model_name_or_path=str(folder), reward_funcs="numeric:@gsm8k; length:1-400",
+        max_completion_length=16, max_steps=3,
+    ).with_(dataset_name=str(found))  # fmt: skip
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error, run.step) == ("finished", None, 3)
+    assert run.metrics["rewards/numeric/mean"] == 0.0
+    assert studio.datasets.get(run.data["id"]).type == "prompt_completion"
