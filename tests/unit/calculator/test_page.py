@@ -14,7 +14,7 @@ from components import (
     calculator_views,
     drawing,
     drawing_matrix,
-    form,
+    form_follow,
 )
 from components.calculator_choices import WORKSHOP, Choices
 from studio import Studio
@@ -55,7 +55,7 @@ def chosen(choices, **changes):
 
 def test_the_form_opens_with_what_the_train_form_does(choices):
     values = choices.values({field: field.value for field in choices.fields.values()})
-    recipe, _ = form.usual(("sft", "lora", "pocket"))
+    recipe, _ = form_follow.usual(("sft", "lora", "pocket"))
     settings = choices.given(calculator_page.settings_of(recipe))
     assert {name: values[name] for name in settings} == settings
 
