@@ -101,7 +101,10 @@ class ModelPage:
         )
         self.opening = opening
         opening.change(guard(self.take), {*read, opening}, [self.rest, *both], **QUIET)
-        self.soon.tick(guard(self.draw), read, self.results, queue=False, **QUIET)
+        self.soon.tick(guard(self.draw), read, self.results, **QUIET)
+        # An answer that comes late may draw what is no longer in the fields: look once more after
+        # each. All of it goes through the queue; elsewhere a changed `gr.State` wakes nobody.
+        self.drawn.change(guard(self.draw), read, self.results, trigger_mode="multiple", **QUIET)
 
     def ready(self) -> bool:
         """Whether torch and friends are there; until then a figure would hold the page up."""
