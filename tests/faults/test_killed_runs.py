@@ -20,6 +20,7 @@ from tests.unit.training.conftest import preference_rows, sft_rows
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 24
 KILLS = int(os.environ.get("STUDIO_KILLS", "1"))
+MORE = "run by make test-kills"
 
 
 def shell(home: Path, *words: str) -> subprocess.Popen[str]:
@@ -55,7 +56,10 @@ def losses(run: Run) -> dict[int, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["sft", "dpo", "grpo"])
+@pytest.mark.parametrize(
+    "objective",
+    ["sft", "dpo", pytest.param("grpo", marks=pytest.mark.skipif(KILLS < 2, reason=MORE))],
+)
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
     rows = sft_rows(60) if objective == "sft" else preference_rows(60)

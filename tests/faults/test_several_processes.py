@@ -18,7 +18,7 @@ from tests.faults.test_killed_runs import kill_after, losses, shell
 from tests.faults.test_what_gives_out import begun
 from tests.unit.training.conftest import small
 
-# SFT always; the others where time allows.
+# Each run here loads the libraries three times over.
 ALL = pytest.mark.skipif(not os.environ.get("STUDIO_LAUNCH"), reason="run by make test-launch")
 
 
@@ -34,8 +34,9 @@ def until(studio: Studio, run: Run, step: int) -> None:
         time.sleep(0.05)
 
 
+@ALL
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["sft", pytest.param("dpo", marks=ALL)])
+@pytest.mark.parametrize("objective", ["sft", "dpo"])
 def test_two_processes_learn_what_one_does(objective: str, studio: Studio) -> None:
     """Stopped on the way and resumed, too; DPO starts from an adapter, whose copy is the reference.
 

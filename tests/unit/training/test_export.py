@@ -71,6 +71,7 @@ def test_the_script_gives_the_same_losses(
     assert "studio" not in (tmp_path / "train.py").read_text()
 
 
+@ALL
 @pytest.mark.slow
 def test_the_job_is_one_file_with_the_same_losses(studio: Studio, dpo: Run, tmp_path: Path) -> None:
     """Alone in an empty folder: rows, model and the adapter it goes on from are inside."""
