@@ -115,10 +115,10 @@ def _text(ask: Ask, name: str) -> str:
 
 
 def _open(studio: Studio, jobs: Jobs) -> Reply:
-    items = studio.library.items()
+    items = studio.collection.items()
     return {
         "cards": views.cards(items),
-        "disk": views.disk(studio.library.usage(), studio.library.waste()),
+        "disk": views.disk(studio.collection.usage(), studio.collection.waste()),
         "counts": views.counted(items),
         **_jobs(jobs),
     }
@@ -138,7 +138,7 @@ def _mark(studio: Studio, ask: Ask) -> Reply:
         changes["star"] = ask["star"]
     if "tags" in ask:
         changes |= {"tags": _text(ask, "tags").split(","), "note": _text(ask, "note")}
-    studio.library.mark(_text(ask, "id"), **changes)
+    studio.collection.mark(_text(ask, "id"), **changes)
     return {}
 
 
@@ -158,12 +158,12 @@ def _cancel(jobs: Jobs, ask: Ask) -> Reply:
 def _delete(studio: Studio, ask: Ask) -> Reply:
     identifier = _text(ask, "id")
     if ask.get("undo"):
-        studio.library.restore(identifier)
+        studio.collection.restore(identifier)
         return {}
-    name = studio.library.get(identifier).name
-    studio.library.delete(identifier)
+    name = studio.collection.get(identifier).name
+    studio.collection.delete(identifier)
     return {"deleted": name}
 
 
 def _clean(studio: Studio, ask: Ask) -> Reply:
-    return {"freed": views.bytes_text(studio.library.clean())}
+    return {"freed": views.bytes_text(studio.collection.clean())}

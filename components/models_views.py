@@ -12,7 +12,7 @@ from components.train_views import DOT, STATES
 from studio.exports import FORMATS, OUTTYPES, PROVEN, serve
 
 if TYPE_CHECKING:
-    from studio.library import Item, Waste
+    from studio.collection import Item, Waste
 
 Fold = tuple[str, str, str]
 """What opens under a card: its name, the words on its button, its markup."""

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from studio.collection import Collection
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
 from studio.exports import Exporting, ExportRequest
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
-from studio.library import Library
 from studio.models import templates
 from studio.models.catalog import resolve
 from studio.preference import LabelStore
@@ -70,9 +70,9 @@ class Studio:
         return LabelStore(self.workspace.votes_url)
 
     @functools.cached_property
-    def library(self) -> Library:
+    def collection(self) -> Collection:
         """Bases, runs and exports with what they came from, what they hold and what needs them."""
-        return Library(self.workspace, self.runs, self.datasets)
+        return Collection(self.workspace, self.runs, self.datasets)
 
     @functools.cached_property
     def copies(self) -> SafeCopies | None:

@@ -13,7 +13,7 @@ from statistics import fmean, median
 from typing import Any
 
 from studio.training import health_rewards
-from studio.training.measures import RECENT, Finding, Level, Measures, spread
+from studio.training.measures import RECENT, Finding, Level, Measures, spread, worst_first
 from studio.training.objectives import REWARDED
 
 _SETTLED = 40  # points before a run can be said to learn nothing
@@ -55,8 +55,7 @@ class Watcher(Measures):
                 self._always_clipped(), self._slower(),
             )  # fmt: skip
             found += [one for one in judged if one is not None]
-        order = {"danger": 0, "warn": 1, "info": 2}
-        return sorted(found, key=lambda one: (order[one.level], one.step))
+        return worst_first(found)
 
     def _finding(self, kind: str, level: Level, title: str, means: str, change: str) -> Finding:
         return Finding(kind, level, self.step, title, means, change)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from studio.training.measures import Finding
+from studio.training.measures import Finding, worst_first
 
 _SETTLED = 20  # points before a trend is told
 _FAR = 10.0  # nats a token from the reference: another model altogether
@@ -33,8 +33,7 @@ def findings(
     if points >= _SETTLED:
         for kind, level, title, means, change in filter(None, _judged(tracks)):
             told.append(Finding(kind, level, step, title, means, change))
-    order = {"danger": 0, "warn": 1, "info": 2}
-    return sorted(told, key=lambda one: (order[one.level], one.step))
+    return worst_first(told)
 
 
 def _judged(tracks: Mapping[str, Any]) -> list[Any]:

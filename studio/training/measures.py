@@ -37,6 +37,12 @@ class Finding:
         return f"step {self.step}: {self.title} {self.means} {self.change}"
 
 
+def worst_first(found: Iterable[Finding]) -> list[Finding]:
+    """Dangers, warnings, then notes; each by where it began."""
+    order = {"danger": 0, "warn": 1, "info": 2}
+    return sorted(found, key=lambda one: (order[one.level], one.step))
+
+
 def _lately() -> deque[float]:
     return deque(maxlen=RECENT)
 

@@ -49,7 +49,7 @@ def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd"
 def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, Run]) -> None:
     first, second = chain
     folder = exported(studio, second)
-    items = {item.id: item for item in studio.library.items()}
+    items = {item.id: item for item in studio.collection.items()}
     assert set(items) == {first.id, second.id, folder.name, "base:pocket"}
     lineage = (("data", "pocket-sft"), ("run", "first"), ("votes", "first votes"))
     assert items[second.id].lineage == lineage
@@ -61,26 +61,26 @@ def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, R
 
 def test_marks_are_kept_and_put_first(studio: Studio, chain: tuple[Run, Run]) -> None:
     first, _ = chain
-    studio.library.mark(first.id, star=True, tags=[" a  b ", "", "a b"], note="mine ")
-    again = Studio(studio.workspace.home).library.items()[0]
+    studio.collection.mark(first.id, star=True, tags=[" a  b ", "", "a b"], note="mine ")
+    again = Studio(studio.workspace.home).collection.items()[0]
     assert (again.id, again.mark.star) == (first.id, True)
     assert (again.mark.tags, again.mark.note) == (("a b",), "mine")
     with pytest.raises(ConfigError, match="There is no 'run-x'"):
-        studio.library.mark("run-x", star=True)
+        studio.collection.mark("run-x", star=True)
 
 
 def test_delete_and_undo(studio: Studio, chain: tuple[Run, Run]) -> None:
     first, second = chain
     folder = exported(studio, second)
     with pytest.raises(ConfigError, match="second started from"):
-        studio.library.delete(first.id)
+        studio.collection.delete(first.id)
     for identifier in (folder.name, second.id):
-        studio.library.delete(identifier)
-        assert identifier not in {item.id for item in studio.library.items()}
-        studio.library.restore(identifier)
-        assert identifier in {item.id for item in studio.library.items()}
+        studio.collection.delete(identifier)
+        assert identifier not in {item.id for item in studio.collection.items()}
+        studio.collection.restore(identifier)
+        assert identifier in {item.id for item in studio.collection.items()}
     with pytest.raises(ConfigError, match="not the studio's"):
-        studio.library.delete("base:pocket")
+        studio.collection.delete("base:pocket")
 
 
 def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, Run]) -> None:
@@ -93,24 +93,24 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
             (folder / "weights").write_bytes(b"x" * 100)
             checkpoints.seal(folder)
     (studio.workspace.cache / "old").write_bytes(b"x" * 50)
-    told = [one.what for one in studio.library.waste()]
+    told = [one.what for one in studio.collection.waste()]
     assert told == ["checkpoint-10 of first", "cache old"]
-    assert studio.library.clean() > 150
+    assert studio.collection.clean() > 150
     assert checkpoints.steps(first.checkpoints) == [20]
     assert checkpoints.steps(stopped.checkpoints) == [10, 20]
-    assert studio.library.waste() == []
+    assert studio.collection.waste() == []
     studio.runs.update(second.id, state="queued")
     (studio.workspace.cache / "in use").write_bytes(b"x")
-    assert studio.library.waste() == []
+    assert studio.collection.waste() == []
 
 
 def test_the_page_shows_names_as_text(studio: Studio) -> None:
     run = ended(studio, name="<b>bold</b>")
-    studio.library.mark(run.id, note="<script>1</script>", tags=["<u>"])
-    markup = models_views.cards(studio.library.items())
+    studio.collection.mark(run.id, note="<script>1</script>", tags=["<u>"])
+    markup = models_views.cards(studio.collection.items())
     assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
     assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
-    disk = models_views.disk(studio.library.usage(), studio.library.waste())
+    disk = models_views.disk(studio.collection.usage(), studio.collection.waste())
     assert "free" in disk
 
 

@@ -67,7 +67,7 @@ class Waste:
     bytes: int
 
 
-class Library:
+class Collection:
     """The library of one workspace."""
 
     def __init__(self, workspace: Workspace, runs: RunStore, datasets: DatasetStore):
