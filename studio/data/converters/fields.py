@@ -83,7 +83,7 @@ def earlier_turns(value: Any, column: str) -> list[Message]:
         return []
     if isinstance(value, str) and (turns := parse_transcript(value)):
         return turns
-    if shape_of(value) == "strings":
+    if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         roles = ("user", "assistant")
         return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
     return to_messages(value, column)
