@@ -83,6 +83,7 @@ def _shown(error: BaseException) -> gr.Error:
 def guard(function: Function) -> Function:
     """Wrap a page's handler: an error becomes a toast with one sentence, never a traceback.
 
+    A generator that ends without a word leaves the page as it is: Gradio would empty every output.
     Errors that belong beside a field are caught by the handler itself and shown with
     `notice("error", sentence(error))`.
     """
@@ -90,8 +91,13 @@ def guard(function: Function) -> Function:
 
         @functools.wraps(function)
         def stream(*args: Any, **kwargs: Any) -> Any:
+            said = False
             try:
-                yield from function(*args, **kwargs)
+                for update in function(*args, **kwargs):
+                    said = True
+                    yield update
+                if not said:
+                    yield gr.skip()
             except gr.Error:
                 raise
             except Exception as error:

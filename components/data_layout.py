@@ -71,7 +71,8 @@ class Settle:
     name: gr.Textbox
     prepare: gr.Button
     progress: gr.HTML
-    cancel: gr.Button
+    cancel_read: gr.Button
+    cancel_prepare: gr.Button
 
 
 def settle_column(samples: list[tuple[str, str]]) -> Settle:
@@ -103,7 +104,8 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
         )  # fmt: skip
         trouble = gr.HTML("", elem_classes="inline-notice")
         progress = gr.HTML("", elem_id="data-progress", elem_classes="inline-notice")
-        cancel = gr.Button("Cancel", size="sm", visible=False, elem_id="data-cancel")
+        cancel_read = gr.Button("Stop reading", size="sm", visible=False, elem_id="data-cancel")
+        cancel_prepare = gr.Button("Stop preparing", size="sm", visible=False)
         with gr.Column(visible=False) as settings:
             form = gr.Dropdown(label="Format", choices=[], filterable=True, elem_id="data-format")
             columns, parts = _columns()
@@ -115,7 +117,8 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
         )  # fmt: skip
     return Settle(
         kind, files, path_box, path, hub_box, config, split, sample, trouble, settings, form,
-        columns, parts, cleaning, name, prepare, progress, cancel,
+        columns, parts, cleaning, name, prepare, progress,
+        cancel_read, cancel_prepare,
     )  # fmt: skip
 
 

@@ -219,13 +219,17 @@ class Measuring:
         }
 
     def pictures(self, found: Lengths, limit: int) -> list[Any]:
-        lit = data_plots.LIT
+        trained = "Trained tokens, both answers" if found.paired else "Trained tokens a row"
         figures = [
-            data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=limit),
-            data_plots.histogram(found.trained, "Trained tokens a row", "tokens", colour=lit),
+            self.tokens_figure(found, limit),
+            data_plots.histogram(found.trained, trained, "tokens", colour=data_plots.LIT),
             data_plots.histogram(found.turns, "Turns a row", "turns"),
         ]
         return [data_plots.payload(figure) for figure in figures]
+
+    def tokens_figure(self, found: Lengths, limit: int) -> Any:
+        title = "Tokens of the longer answer, prompt included" if found.paired else "Tokens a row"
+        return data_plots.histogram(found.longest, title, "tokens", limit=limit)
 
     # ---- the limit ------------------------------------------------------------------------------
 
@@ -236,7 +240,7 @@ class Measuring:
         found = self._known.get(self.key(subject, model, template, mask))
         if found is None:
             return gr.skip()
-        figure = data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=int(limit))
+        figure = self.tokens_figure(found, int(limit))
         return {
             self.widgets.cost: data_reports.limit_cost(found.at(int(limit))),
             self.widgets.tokens: data_plots.payload(figure),

@@ -71,8 +71,12 @@ class PreparedHandlers:
             self.outputs, **QUIET,
         )  # fmt: skip
         press.success(None, None, None, js="() => studioReveal('data-headline')")
-        left.cancel.click(
-            self.stopped, subject, self.outputs, cancels=[*self.source.reads, press], **QUIET
+        # In two steps: what was cancelled must have fallen silent before the page is tidied.
+        left.cancel_prepare.click(None, cancels=press, **QUIET).then(
+            self.prepare_stopped, None, self.outputs, **QUIET
+        )
+        left.cancel_read.click(None, cancels=self.source.reads, **QUIET).then(
+            guard(self.read_stopped), [subject, session], [*self.outputs, left.files], **QUIET
         )
         self.opening.change(guard(self.open), [self.opening, session], self.outputs, **QUIET)
 
@@ -124,7 +128,7 @@ class PreparedHandlers:
             for step in work.steps():
                 yield {
                     left.progress: progress_bar(step[0], step[1], work.say(step)),
-                    left.cancel: gr.update(visible=True),
+                    left.cancel_prepare: gr.update(visible=True),
                 }
             dataset = work.result()
         except Cancelled:
@@ -142,10 +146,21 @@ class PreparedHandlers:
         finally:
             work.cancel()
 
-    def stopped(self, subject: Subject) -> Updates:
-        """Cancel was pressed: the work ends by itself, and the button is ready again."""
-        ready = gr.update(value="Prepare again", interactive=subject.reading_id is not None)
+    def prepare_stopped(self) -> Updates:
+        """Preparing was cancelled: nothing was kept of it, and the button is ready again."""
+        ready = gr.update(value="Prepare again", interactive=True)
         return {**self.source.idle(), self.left.prepare: ready}
+
+    def read_stopped(self, subject: Subject, session: Session) -> Updates:
+        """Reading was cancelled: back to what was shown before it."""
+        left = self.left
+        before = subject.something and self.shelf.knows(subject)
+        return {
+            **(self.restore(subject.kept(), session) if before else self.nothing()),
+            **self.source.idle(),
+            left.files: None,
+            left.trouble: notice("info", "Reading was stopped, and nothing of it was kept."),
+        }
 
     # ---- showing --------------------------------------------------------------------------------
 
@@ -217,17 +232,24 @@ class PreparedHandlers:
         self.studio.datasets.set_aside(dataset.id)
         self.shelf.forget(dataset.id)
         return {
-            **self.looker.nothing(),
-            right.headline: NO_SOURCE,
+            **self.nothing(),
             right.done: notice("info", f"Deleted {dataset.name}."),
-            right.record: "",
-            actions.box: gr.update(visible=False),
-            actions.push_box: gr.update(visible=False),
             actions.undo: gr.update(visible=True),
-            right.problems.list: NO_PROBLEMS,
             right.prepared: self.draw(),
             right.views: gr.Tabs(selected="prepared"),
             self.deleted: dataset.id,
+        }
+
+    def nothing(self) -> Updates:
+        """Neither a source nor a dataset is shown."""
+        right, actions = self.right, self.right.actions
+        return {
+            **self.looker.nothing(),
+            right.headline: NO_SOURCE,
+            right.record: "",
+            actions.box: gr.update(visible=False),
+            actions.push_box: gr.update(visible=False),
+            right.problems.list: NO_PROBLEMS,
         }
 
     def undo(self, deleted: str, session: Session) -> Any:

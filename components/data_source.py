@@ -38,8 +38,9 @@ class SourceHandlers:
         self.left, self.right, self.looker, self.tokens = left, right, looker, tokens
         cleaning, problems = left.cleaning, right.problems
         self.outputs = [
-            *looker.fresh_outputs, left.trouble, left.progress, left.cancel, left.settings,
-            left.form, left.columns, *left.parts, cleaning.steps, cleaning.more,
+            *looker.fresh_outputs, left.trouble, left.progress, left.cancel_read,
+            left.cancel_prepare, left.settings, left.form, left.columns, *left.parts,
+            cleaning.steps, cleaning.more,
             cleaning.held_out, cleaning.balance, left.name, left.prepare, right.headline,
             right.done, right.record, right.actions.box, right.actions.undo,
             right.actions.push_box, right.views, right.tokens.mask, problems.tab, problems.cleaning,
@@ -142,7 +143,7 @@ class SourceHandlers:
             for step in work.steps():
                 told: Updates = {
                     left.progress: progress_bar(step[0], step[1], work.say(step)),
-                    left.cancel: gr.update(visible=True),
+                    left.cancel_read: gr.update(visible=True),
                     left.trouble: "",
                 }
                 if first and not drawn:
@@ -160,9 +161,13 @@ class SourceHandlers:
             work.cancel()
 
     def idle(self) -> Updates:
-        """Nothing is being read any more."""
+        """Nothing is being read or prepared any more."""
         left = self.left
-        return {left.progress: "", left.cancel: gr.update(visible=False), left.trouble: ""}
+        hidden = gr.update(visible=False)
+        return {
+            left.progress: "", left.trouble: "",
+            left.cancel_read: hidden, left.cancel_prepare: hidden,
+        }  # fmt: skip
 
     # ---- what was found -------------------------------------------------------------------------
 

@@ -106,9 +106,14 @@ class Lengths:
         return np.unique(self.row_of[self._alive(max_length) == 0])
 
     @property
+    def paired(self) -> bool:
+        """Whether every row has two sides."""
+        return len(self.size) == 2 * len(self.turns) > 0
+
+    @property
     def longer(self) -> list[str]:
         """Which sequence of each measured row is the longer one; empty where it has one."""
-        if len(self.size) != 2 * len(self.turns):
+        if not self.paired:
             return [""] * len(self.turns)
         return [("chosen", "rejected")[at] for at in self.size.reshape(-1, 2).argmax(axis=1)]
 
