@@ -228,7 +228,7 @@ class Measuring:
         return [data_plots.payload(figure) for figure in figures]
 
     def tokens_figure(self, found: Lengths, limit: int) -> Any:
-        title = "Tokens of the longer answer, prompt included" if found.paired else "Tokens a row"
+        title = "Tokens of the longer answer" if found.paired else "Tokens a row"
         return data_plots.histogram(found.longest, title, "tokens", limit=limit)
 
     # ---- the limit ------------------------------------------------------------------------------

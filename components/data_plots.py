@@ -62,6 +62,8 @@ def histogram(
         hovertemplate=f"%{{y:.1%}} of the rows have %{{customdata:,}} {unit} or fewer"
         "<extra></extra>",
     )  # fmt: skip
+    if counts.max() < 6:
+        figure.layout.yaxis.dtick = 1  # no half rows
     if limit is not None:
         _draw_limit(figure, limit, far_off)
     return figure

@@ -124,9 +124,8 @@ def pair_report(report: Any) -> str:
         )
     bar = (
         f'<div class="share-bar" role="img" aria-label="{esc(lines[0])}">'
-        f'<i class="share-longer" style="width:{longer:.1%}">longer {longer:.0%}</i>'
-        f'<i class="share-same" style="width:{max(0.0, 1 - longer - shorter):.1%}"></i>'
-        f'<i class="share-shorter" style="width:{shorter:.1%}">shorter {shorter:.0%}</i></div>'
+        f"{_share('longer', longer)}{_share('same', max(0.0, 1 - longer - shorter))}"
+        f"{_share('shorter', shorter)}</div>"
     )
     items = "".join(f"<li>{esc(line)}</li>" for line in lines)
     return (
@@ -134,6 +133,12 @@ def pair_report(report: Any) -> str:
         f'{plural(report.pairs, "pair")}</h4>{bar}<ul class="plain-list">{items}</ul></section>'
         f"{warned}"
     )
+
+
+def _share(which: str, part: float) -> str:
+    """A piece of the bar, named where a narrow screen has room for its name."""
+    name = f"{which} {part:.0%}" if part >= 0.25 else ""
+    return f'<i class="share-{which}" style="width:{part:.1%}">{name}</i>'
 
 
 def limit_cost(cut: Any) -> str:
