@@ -46,8 +46,11 @@ class Joined:
         asking = next(part for part in self.parts if part.prompt)
         models = ", ".join(f'answer{at}: "{p.path.name}"' for at, p in enumerate(answers, 1))
         note(f'Rows of {len(self.parts)} files are joined on "{answers[0].key}" ({models}).')
-        tables = [_column(part, part.answer or "") for part in answers]
-        for number, (key, prompt) in enumerate(_column(asking, asking.prompt or "").items(), 1):
+        for part in (*answers, asking):
+            note.expect(part.path.stat().st_size)
+        tables = [_column(part, part.answer or "", note) for part in answers]
+        asked = _column(asking, asking.prompt or "", note)
+        for number, (key, prompt) in enumerate(asked.items(), 1):
             row: dict[str, Any] = {"prompt": prompt}
             if asking.prompt != asking.key:
                 row[asking.key] = key
@@ -60,10 +63,11 @@ class Joined:
             yield RawRow(number, row, self.name, error)
 
 
-def _column(part: _Part, column: str) -> dict[Any, Any]:
+def _column(part: _Part, column: str, note: Notes) -> dict[Any, Any]:
     """Key -> value of a column; a key's first row counts."""
     found: dict[Any, Any] = {}
-    for raw in read_file(part.path):
+    for count, raw in enumerate(read_file(part.path, note), 1):
+        note.count(count, f"Joining {part.path.name}")
         key = raw.data.get(part.key)
         if raw.error is None and isinstance(key, str | int):
             found.setdefault(key, raw.data.get(column))

@@ -17,7 +17,6 @@ from studio.data.threads import Threaded
 from studio.data.types import Notes, Progress, RawRow, RowError
 from studio.errors import DataError
 
-_EVERY = 500
 _WEAK = ("prompt_only", "language_modeling")
 
 
@@ -72,7 +71,7 @@ class Stream:
         progress: Progress | None = None,
     ):
         self.located = located
-        self.notes = Notes()
+        self.notes = Notes(progress)
         self.rows = 0
         self._progress = progress
         rows = located.rows(self.notes)
@@ -104,8 +103,7 @@ class Stream:
         sampled, columns = self._sampled, dict.fromkeys(self.columns)
         for raw in itertools.chain(self._head, self._rows):
             self.rows += 1
-            if self.rows % _EVERY == 0:
-                self._report()
+            self.notes.count(self.rows, "Reading rows")
             checked = self._check(raw)
             if raw.error is None:
                 if checked.row is None:
@@ -119,13 +117,6 @@ class Stream:
         self.columns = list(columns)[:1000]
         if self._progress:
             self._progress(self.rows, self.rows, "Read all rows")
-
-    def _report(self) -> None:
-        """Counts as they arrive; the total is judged by the share of the bytes read."""
-        if self._progress:
-            share = self.notes.share()
-            total = max(self.rows, round(self.rows / share)) if share else None
-            self._progress(self.rows, total, "Reading rows")
 
     def _check(self, raw: RawRow) -> Checked:
         try:

@@ -54,7 +54,8 @@ class Threaded:
         note(f"Each row is one message; {told}")
         with Spool() as spool:
             tree = _Tree()
-            for raw in self.located.rows(note):
+            for count, raw in enumerate(self.located.rows(note), 1):
+                note.count(count, "Putting messages together")
                 column = self.id or self.group or ""
                 key = raw.data.get(column)
                 if raw.error is not None or not isinstance(key, str | int):

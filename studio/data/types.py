@@ -51,14 +51,20 @@ class Problem:
         }
 
 
+REPORTED = 500
+"""Rows between two reports of progress."""
+
+
 class Notes(list[str]):
     """What a person should know about a source, each thing once; called to add one.
 
-    Readers also tell it which file they read, so that it knows how much of the bytes is done.
+    Readers also tell it which file they read, so that it knows how much of the bytes is done, and
+    can say so to `progress`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress | None = None) -> None:
         super().__init__()
+        self._progress = progress
         self._done = 0
         self._total = 0
         self._now: tuple[Any, int] | None = None
@@ -76,6 +82,12 @@ class Notes(list[str]):
         if self._now:
             self._done += self._now[1]
         self._now = (file, size)
+
+    def count(self, rows: int, what: str) -> None:
+        """So many rows are done, reported now and then; the total is judged by the bytes read."""
+        if self._progress and rows % REPORTED == 0:
+            share = self.share()
+            self._progress(rows, max(rows, round(rows / share)) if share else None, what)
 
     def share(self) -> float | None:
         """Share of the bytes read so far; None where sizes are not known."""

@@ -71,6 +71,39 @@ def test_cancelling_stops_the_reading(tmp_path):
         read(write(tmp_path, questions(2000)), progress=stop)
 
 
+def joined(folder):
+    files = [folder / name for name in ("asked.jsonl", "one.jsonl", "two.jsonl")]
+    for file, field in zip(files, ("question", "answer", "answer"), strict=True):
+        rows = [{"question_id": at, field: f"{file.stem} says {at} here"} for at in range(1000)]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return files
+
+
+def threaded(folder):
+    rows = [
+        {"message_id": f"m{at}", "parent_id": f"m{at - 1}" if at % 2 else None, "text": f"Said {at}",
+         "role": "assistant" if at % 2 else "prompter"}
+        for at in range(1000)
+    ]  # fmt: skip
+    return write(folder, rows)
+
+
+@pytest.mark.parametrize(
+    ("made", "doing"), [(joined, "Joining one.jsonl"), (threaded, "Putting messages together")]
+)
+def test_rows_that_are_put_together_are_counted_and_can_be_cancelled(tmp_path, made, doing):
+    source, told = made(tmp_path), []
+    read(source, progress=lambda done, total, what: told.append((what, done))).close()
+    assert [done for what, done in told if what == doing] == [500, 1000]
+
+    def stop(done, total, what):
+        if what == doing:
+            raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        read(source, progress=stop)
+
+
 def test_later_rows_are_heard_where_the_first_ones_mislead(tmp_path):
     chance = random.Random(1)
     head = [{"prompt": f"{n} {said(chance)}", "completion": said(chance)} for n in range(300)]
