@@ -165,6 +165,13 @@ def _skip_line(file: BinaryIO) -> None:
             return
 
 
+def _cut_off(number: int, path: Path, error: Broken) -> RawRow:
+    """The row after `number` good ones, where the text breaks; with no good one it is no JSON."""
+    if not number:
+        raise DataError(f"{path.name} cannot be read as JSON. {error}") from error
+    return _broken(number + 1, path, str(error))
+
+
 def _read_list(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
     """The elements of a list at the root."""
     number = 0
@@ -175,9 +182,7 @@ def _read_list(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
             for number, value in enumerate(window.elements(), 1):
                 yield as_row(value, number, path.name)
         except Broken as error:
-            if not number:
-                raise DataError(f"{path.name} cannot be read as JSON. {error}") from error
-            yield _broken(number + 1, path, str(error))
+            yield _cut_off(number, path, error)
     if not number:
         raise DataError(f"{path.name} is an empty list: there are no rows in it.")
 
@@ -234,8 +239,6 @@ def _stream_object(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
                 for number, value in enumerate(window.elements(), 1):
                     yield as_row(value, number, path.name)
         except Broken as error:
-            if not number:
-                raise DataError(f"{path.name} cannot be read as JSON. {error}") from error
-            yield _broken(number + 1, path, str(error))
+            yield _cut_off(number, path, error)
     if not number:
         raise DataError(f"{path.name} is one large JSON object without a list of rows in it.")
