@@ -28,12 +28,13 @@ from components import (
     data_tab,
     label_tab,
     models_tab,
+    people,
     pulse,
     shell,
     theme,
     train_tab,
 )
-from components.common import Session, Shell
+from components.common import QUIET, Session, Shell, guard
 from components.wiring import connect
 from studio.errors import ConfigError, StudioError
 
@@ -48,11 +49,17 @@ TABS = (
     ("label", "Label", label_tab),
     ("models", "Models", models_tab),
 )
+FOR_VISITORS = ("compare", "label")
+"""Tabs that are there for everybody; the others are their owners'."""
 MAX_UPLOAD = "8gb"
+VISITORS_UPLOAD = "50mb"
 
 
-def build_app(studio: Studio) -> gr.Blocks:
-    """The whole page over one engine, importing nothing heavy; launch with `launch_options`."""
+def build_app(studio: Studio, visitors: bool = False) -> gr.Blocks:
+    """The whole page over one engine, importing nothing heavy; launch with `launch_options`.
+
+    `visitors` says that others than owners may come; their page has fewer tabs.
+    """
     with gr.Blocks(
         title="Alignment Studio",
         analytics_enabled=False,
@@ -64,20 +71,36 @@ def build_app(studio: Studio) -> gr.Blocks:
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
             place = Shell(studio, tabs, top.strip, session)
-            built = {}
+            built, owners = {}, []
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
                 # to widgets while they are being put on the page is lost.
                 early = tab_id in ("train", "calculator")
-                with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
+                with gr.Tab(
+                    label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early
+                ) as tab:
                     built[tab_id] = module.build(studio, place)
+                if tab_id not in FOR_VISITORS:
+                    owners.append(tab)
         connect(app, place, top, guide, built)
+        if visitors:
+            owners += built["compare"].for_owners
+            narrowed = guard(lambda: for_visitors(len(owners)), "everybody")
+            app.load(narrowed, None, [tabs, *owners], **QUIET)
     return app
+
+
+def for_visitors(count: int) -> Any:
+    """Hide the owners' tabs from a visitor: updates of the tabs' frame and of `count` tabs."""
+    if people.visitor() is None:
+        return gr.skip()
+    return gr.Tabs(selected=FOR_VISITORS[0]), *(gr.Tab(visible=False) for _ in range(count))
 
 
 def launch_options(studio: Studio) -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
+    most = VISITORS_UPLOAD if people.space() else MAX_UPLOAD
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
         home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
@@ -92,7 +115,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
         "show_error": True,
         "ssr_mode": False,
         "pwa": False,
-        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD", MAX_UPLOAD),
+        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or most,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
     }
@@ -189,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The votes were not restored: {error}\n")
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
-    app = build_app(studio)
+    app = build_app(studio, visitors=bool(chosen.auth or people.space()))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C
     try:
         app.launch(

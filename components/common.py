@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import gradio as gr
 
+from components import people
 from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
@@ -80,35 +81,54 @@ def _shown(error: BaseException) -> gr.Error:
     return gr.Error(esc(sentence(error)), title=title, print_exception=False)
 
 
-def guard(function: Function) -> Function:
-    """Wrap a page's handler: an error becomes a toast with one sentence, never a traceback.
+Audience = Literal["owners", "everybody", "quietly"]
+"""Who may set a handler off: its owners; everybody; or its owners, and for others nothing happens,
+which is for what the page does by itself."""
 
-    Errors that belong beside a field are caught by the handler itself and shown with
-    `notice("error", sentence(error))`.
+
+def guard(function: Function, audience: Audience = "owners") -> Function:
+    """Wrap a page's handler: it asks who is there, and an error becomes a toast with one sentence.
+
+    Every handler of the app goes through here, so none can be set off by a request made by hand
+    that the page would not have made. Errors that belong beside a field are caught by the handler
+    itself and shown with `notice("error", sentence(error))`.
     """
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
         def stream(*args: Any, **kwargs: Any) -> Any:
             try:
-                yield from function(*args, **kwargs)
+                if _welcome(audience):
+                    yield from function(*args, **kwargs)
             except gr.Error:
                 raise
             except Exception as error:
                 raise _shown(error) from None
 
-        return stream  # type: ignore[return-value]
+        guarded = stream
+    else:
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except gr.Error:
-            raise
-        except Exception as error:
-            raise _shown(error) from None
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs) if _welcome(audience) else gr.skip()
+            except gr.Error:
+                raise
+            except Exception as error:
+                raise _shown(error) from None
 
-    return call  # type: ignore[return-value]
+        guarded = call
+    guarded.audience = audience  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def _welcome(audience: Audience) -> bool:
+    """Whether whoever asks may; raises where that has to be said."""
+    if audience == "everybody" or people.visitor() is None:
+        return True
+    if audience == "owners":
+        people.person().must_own("do this")
+    return False
 
 
 # ---- numbers for people -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from components.compare_left import Left
 from components.compare_score import ScoreTab
 from components.compare_set import SetTab
 from components.comparison import side
+from components.visits import Visits
 from studio.generation.request import GenerationRequest, Sampling
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class CompareHandles:
     """Pressed to send a prompt set's pairs to Label; `project` changes once they are there."""
     project: gr.State
     """The id of the labelling project that was made last."""
+    for_owners: tuple[gr.Tab, ...]
+    """What visitors have no part in."""
 
 
 def ask(runs: tuple[str, ...]) -> dict[str, Any]:
@@ -43,7 +46,12 @@ def ask(runs: tuple[str, ...]) -> dict[str, Any]:
 def build(studio: Studio, shell: Shell) -> CompareHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
     left = Left(studio, shell)
-    chat, prompts, score = ChatTab(studio, left), SetTab(studio, left), ScoreTab(studio, left)
+    visits = Visits(studio)
+    chat, prompts, score = (
+        ChatTab(studio, left, visits),
+        SetTab(studio, left),
+        ScoreTab(studio, left),
+    )
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
@@ -61,11 +69,11 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
     chat.bind()
     prompts.bind(set_tab)
     score.bind(score_tab)
-    _endpoints(studio)
-    return CompareHandles(opening, chat.prompt, prompts.send, prompts.project)
+    _endpoints(studio, visits)
+    return CompareHandles(opening, chat.prompt, prompts.send, prompts.project, (set_tab, score_tab))
 
 
-def _endpoints(studio: Studio) -> None:
+def _endpoints(studio: Studio, visits: Visits) -> None:
     """The public one: for scripts and for `gradio_client`."""
 
     def generate(
@@ -76,7 +84,7 @@ def _endpoints(studio: Studio) -> None:
             {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
         )
         chosen = tuple(side(studio, column).column for column in columns)
-        generation = studio.generate(GenerationRequest((prompt,), chosen, sampling))
+        generation = visits.generate(GenerationRequest((prompt,), chosen, sampling))
         generation.wait()
         snapshot = generation.snapshot()
         if snapshot.error:
@@ -84,6 +92,6 @@ def _endpoints(studio: Studio) -> None:
         return [column[0].error or column[0].text for column in snapshot.answers]
 
     api(
-        guard(generate), api_name="generate", concurrency_limit=None,
+        guard(generate, "everybody"), api_name="generate", concurrency_limit=None,
         api_description="One prompt to several columns, each `base:<model>` or `run:<id>`.",
     )  # fmt: skip

@@ -72,7 +72,7 @@ class PreparedHandlers:
         )  # fmt: skip
         press.success(None, None, None, js="() => studioReveal('data-headline')")
         left.cancel.click(
-            self.stopped, subject, self.outputs, cancels=[*self.source.reads, press], **QUIET
+            guard(self.stopped), subject, self.outputs, cancels=[*self.source.reads, press], **QUIET
         )
         self.opening.change(guard(self.open), [self.opening, session], self.outputs, **QUIET)
 
@@ -94,7 +94,12 @@ class PreparedHandlers:
         if blocks is not None:
             # In two steps: the page touches every output of an event, and mostly there is nothing.
             again = gr.State(None)
-            blocks.load(guard(self.recall), self.looker.kept, [again, self.right.prepared], **QUIET)
+            blocks.load(
+                guard(self.recall, "quietly"),
+                self.looker.kept,
+                [again, self.right.prepared],
+                **QUIET,
+            )
             again.change(guard(self.restore), [again, session], self.outputs, **QUIET)
 
     # ---- preparing ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What the Models panel may ask of the server, one function a question.
 
 As on the Label tab: every function takes one mapping, checks each part of it, and answers with a
-mapping that holds what was asked for or `error`, a sentence. Changing anything takes an owner.
+mapping that holds what was asked for or `error`, a sentence. Asking takes an owner.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import models_views as views
 from components.common import sentence
-from components.label_people import person
+from components.people import person
 from studio import hub
 from studio.errors import ConfigError
 from studio.exports import ExportRequest
@@ -78,10 +78,10 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
     jobs = Jobs()
 
     def models_open(ask: Any) -> Reply:
-        return _answer(lambda: _open(studio, jobs))
+        return _answer(lambda: _open(studio, jobs, _owned(ask, "see the library")))
 
     def models_jobs(ask: Any) -> Reply:
-        return _answer(lambda: _jobs(jobs))
+        return _answer(lambda: _jobs(jobs, _owned(ask, "see the library")))
 
     def models_mark(ask: Any) -> Reply:
         return _answer(lambda: _mark(studio, _owned(ask, "change the library")))
@@ -133,18 +133,18 @@ def _text(ask: Ask, name: str) -> str:
     return value
 
 
-def _open(studio: Studio, jobs: Jobs) -> Reply:
+def _open(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     items = studio.collection.items()
     return {
         "cards": views.cards(items),
         "disk": views.disk(studio.collection.usage(), studio.collection.waste()),
         "fetch": views.fetching(),
         "counts": views.counted(items),
-        **_jobs(jobs),
+        **_jobs(jobs, ask),
     }
 
 
-def _jobs(jobs: Jobs) -> Reply:
+def _jobs(jobs: Jobs, ask: Ask) -> Reply:
     shown = jobs.shown()
     return {
         "jobs": "".join(views.working(job) for job in reversed(shown)),

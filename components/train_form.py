@@ -151,7 +151,12 @@ class RecipeForm:
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         inputs = {*fields, self.seen}
         self.shell.pulse.change(
-            guard(self.freshen), inputs, lists, queue=False, trigger_mode="multiple", **QUIET
+            guard(self.freshen, "quietly"),
+            inputs,
+            lists,
+            queue=False,
+            trigger_mode="multiple",
+            **QUIET,
         )
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:

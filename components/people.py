@@ -1,9 +1,12 @@
-"""Who is asking, and what they may do: owners make projects and see results, annotators label.
+"""Who is asking, and what they may do: owners everything, others compare and label.
 
-Where the app has a login (`--auth`, or the Hub's on a Space) the name is the login's, whatever was
-typed, and the owners are `STUDIO_OWNERS` (names with commas): by default the first login, on a
-Space its author. Where there is none, the typed name counts and everybody is an owner, as everybody
-may train and read files there too.
+Decided by where the app runs. With accounts (`--auth`) the name is the login's, whatever was typed,
+and the owners are `STUDIO_OWNERS` (names with commas), by default the first login. On a Space the
+name is the Hub's, and the owner its author by default; who is not signed in is a visitor, and where
+a Space lets nobody sign in everybody is. Elsewhere the typed name counts and everybody is an owner.
+
+`guard` in `components.common` asks here before every handler, and each panel's server before every
+question.
 """
 
 from __future__ import annotations
@@ -28,31 +31,49 @@ class Person:
     def must_own(self, what: str) -> None:
         """`DataError` unless this is an owner; `what` is what was asked for."""
         if not self.owner:
-            raise DataError(f"Only an owner of this studio may {what}; ask one of them.")
+            more = "Duplicate this Space to have your own." if space() else "Ask one of them."
+            raise DataError(f"Only an owner of this studio may {what}. {more}")
 
 
 def person(typed: str = "") -> Person:
     """Whoever sent the request being answered; raises `DataError` where a login is needed first."""
     request = LocalContext.request.get(None)
-    blocks = LocalContext.blocks.get(None)
-    accounts = getattr(blocks, "auth", None) if request is not None else None
+    if request is None:  # nobody asked: the app itself, or a test of a part of it
+        return Person(typed, owner=True)
+    accounts = getattr(LocalContext.blocks.get(None), "auth", None)
     if isinstance(accounts, list) and accounts:
         user = _account(request)
         if user is None:
             raise DataError("Log in first: reload the page.")
         return Person(user, user in (_named_owners() or {str(accounts[0][0])}), login=True)
-    if request is not None and hub_login():
+    if hub_login():
         user = _hub_user(request)
         if user is None:
             raise DataError("Sign in with Hugging Face above to label.")
         owners = _named_owners() or {os.environ.get("SPACE_AUTHOR_NAME", "")}
         return Person(user, user in owners, login=True)
-    return Person(typed, owner=True)
+    return Person(typed, owner=not space())
+
+
+def visitor() -> str | None:
+    """What tells one visitor from another, None for an owner: the login, else the address."""
+    try:
+        who = person()
+    except DataError:  # not signed in
+        who = Person("", owner=False)
+    if who.owner:
+        return None
+    return who.name or _address(LocalContext.request.get(None))
+
+
+def space() -> str | None:
+    """The Space that this runs on, `owner/name`; None elsewhere."""
+    return os.environ.get("SPACE_ID")
 
 
 def hub_login() -> bool:
     """Whether this is a Space that lets people sign in (`hf_oauth: true` in its card)."""
-    return "SPACE_ID" in os.environ and "OAUTH_CLIENT_ID" in os.environ
+    return space() is not None and "OAUTH_CLIENT_ID" in os.environ
 
 
 def _named_owners() -> set[str]:
@@ -71,6 +92,13 @@ def _account(request: Any) -> str | None:
         if user := tokens.get(cookies.get(f"{kind}-{cookie}")):
             return str(user)
     return None
+
+
+def _address(request: Any) -> str:
+    """Where a request came from; a Space's proxy adds the address it saw at the end."""
+    forwarded = str(request.headers.get("x-forwarded-for") or "") if space() else ""
+    client = getattr(request, "client", None)
+    return forwarded.split(",")[-1].strip() or getattr(client, "host", "") or "somebody"
 
 
 def _hub_user(request: Any) -> str | None:
