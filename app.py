@@ -49,8 +49,6 @@ TABS = (
     ("label", "Label", label_tab),
     ("models", "Models", models_tab),
 )
-FOR_VISITORS = ("compare", "label")
-"""Tabs that are there for everybody; the others are their owners'."""
 MAX_UPLOAD = "8gb"
 VISITORS_UPLOAD = "50mb"
 
@@ -58,7 +56,7 @@ VISITORS_UPLOAD = "50mb"
 def build_app(studio: Studio, visitors: bool = False) -> gr.Blocks:
     """The whole page over one engine, importing nothing heavy; launch with `launch_options`.
 
-    `visitors` says that others than owners may come; their page has fewer tabs.
+    `visitors` says that others than owners may come: they begin at Compare, and see fewer tabs.
     """
     with gr.Blocks(
         title="Alignment Studio",
@@ -71,30 +69,22 @@ def build_app(studio: Studio, visitors: bool = False) -> gr.Blocks:
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
             place = Shell(studio, tabs, top.strip, session)
-            built, owners = {}, []
+            built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
                 # to widgets while they are being put on the page is lost.
                 early = tab_id in ("train", "calculator")
-                with gr.Tab(
-                    label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early
-                ) as tab:
+                with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
                     built[tab_id] = module.build(studio, place)
-                if tab_id not in FOR_VISITORS:
-                    owners.append(tab)
         connect(app, place, top, guide, built)
         if visitors:
-            owners += built["compare"].for_owners
-            narrowed = guard(lambda: for_visitors(len(owners)), "everybody")
-            app.load(narrowed, None, [tabs, *owners], **QUIET)
+            app.load(guard(lambda: begin(place), "everybody"), None, tabs, **QUIET)
     return app
 
 
-def for_visitors(count: int) -> Any:
-    """Hide the owners' tabs from a visitor: updates of the tabs' frame and of `count` tabs."""
-    if people.visitor() is None:
-        return gr.skip()
-    return gr.Tabs(selected=FOR_VISITORS[0]), *(gr.Tab(visible=False) for _ in range(count))
+def begin(place: Shell) -> Any:
+    """Where a visitor begins; an owner stays."""
+    return place.go("compare") if people.visitor() is not None else gr.skip()
 
 
 def launch_options(studio: Studio) -> dict[str, Any]:

@@ -34,8 +34,6 @@ class CompareHandles:
     """Pressed to send a prompt set's pairs to Label; `project` changes once they are there."""
     project: gr.State
     """The id of the labelling project that was made last."""
-    for_owners: tuple[gr.Tab, ...]
-    """What visitors have no part in."""
 
 
 def ask(runs: tuple[str, ...]) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
     prompts.bind(set_tab)
     score.bind(score_tab)
     _endpoints(studio, visits)
-    return CompareHandles(opening, chat.prompt, prompts.send, prompts.project, (set_tab, score_tab))
+    return CompareHandles(opening, chat.prompt, prompts.send, prompts.project)
 
 
 def _endpoints(studio: Studio, visits: Visits) -> None:

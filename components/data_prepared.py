@@ -100,7 +100,7 @@ class PreparedHandlers:
                 [again, self.right.prepared],
                 **QUIET,
             )
-            again.change(guard(self.restore), [again, session], self.outputs, **QUIET)
+            again.change(guard(self.restore, "quietly"), [again, session], self.outputs, **QUIET)
 
     # ---- preparing ------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ def person(typed: str = "") -> Person:
     if hub_login():
         user = _hub_user(request)
         if user is None:
-            raise DataError("Sign in with Hugging Face above to label.")
+            raise DataError("Sign in with Hugging Face above first.")
         owners = _named_owners() or {os.environ.get("SPACE_AUTHOR_NAME", "")}
         return Person(user, user in owners, login=True)
     return Person(typed, owner=not space())
@@ -102,9 +102,8 @@ def _address(request: Any) -> str:
 
 
 def _hub_user(request: Any) -> str | None:
-    session = request.scope.get("session") if hasattr(request, "scope") else None
-    if session is None:  # Gradio's own request wraps the plain one
-        session = getattr(getattr(request, "request", None), "session", None) or {}
-    info = session.get("oauth_info") or {}
-    name = (info.get("userinfo") or {}).get("preferred_username")
+    """The Hub's name in the session that Gradio's sign-in keeps in a signed cookie."""
+    plain = vars(request).get("request") or request  # Gradio's own request wraps the plain one
+    session = plain.scope.get("session") or {}
+    name = ((session.get("oauth_info") or {}).get("userinfo") or {}).get("preferred_username")
     return str(name) if name else None

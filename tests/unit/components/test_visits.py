@@ -1,4 +1,4 @@
-"""What visitors may ask of the model: columns of the list, so many answers an hour, not too long."""
+"""What visitors may ask of the model: the list's columns, so many answers an hour, none long."""
 
 from __future__ import annotations
 
