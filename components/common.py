@@ -21,6 +21,7 @@ from components import people
 from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
+    from components.visits import Visits
     from studio import Studio
 
 log = logging.getLogger("studio.page")
@@ -54,6 +55,8 @@ class Shell:
     pulse: gr.HTML
     """Its `change` says that a run, a dataset or a library came, went or changed its state; its
     `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
+    visits: Visits
+    """Answers the page's questions to the model, and counts those of visitors."""
     session: gr.State
     """Holds a `Session`; change it with `dataclasses.replace`."""
 

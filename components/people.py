@@ -11,6 +11,7 @@ question.
 
 from __future__ import annotations
 
+import hmac
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 from gradio.context import LocalContext
 
 from studio.errors import DataError
+
+MCP_PATH = "/gradio_api/mcp"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ def person(typed: str = "") -> Person:
     request = LocalContext.request.get(None)
     if request is None:  # nobody asked: the app itself, or a test of a part of it
         return Person(typed, owner=True)
+    if agent(request):
+        return Person("agent", owner=True, login=True)
     accounts = getattr(LocalContext.blocks.get(None), "auth", None)
     if isinstance(accounts, list) and accounts:
         user = _account(request)
@@ -64,6 +69,14 @@ def visitor() -> str | None:
     if who.owner:
         return None
     return who.name or _address(LocalContext.request.get(None))
+
+
+def agent(request: Any) -> bool:
+    """Whether this is a request over MCP with the token that `STUDIO_MCP_TOKEN` asks for."""
+    token = os.environ.get("STUDIO_MCP_TOKEN", "")
+    said = str(request.headers.get("authorization") or "").removeprefix("Bearer ")
+    path = str(getattr(request.url, "path", request.url))
+    return MCP_PATH in path and bool(token) and hmac.compare_digest(said.encode(), token.encode())
 
 
 def space() -> str | None:
