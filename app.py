@@ -11,6 +11,7 @@ own thread, and the status strip says so until they are there.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import ipaddress
 import logging
 import logging.handlers
@@ -21,19 +22,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from components import (
+    api,
     calculator_tab,
     compare_tab,
     data_tab,
     label_tab,
     models_tab,
+    people,
     pulse,
     shell,
     theme,
     train_tab,
 )
-from components.common import Session, Shell
+from components.common import QUIET, Session, Shell, guard
+from components.gate import Gate
+from components.visits import Visits
 from components.wiring import connect
 from studio.errors import ConfigError, StudioError
 
@@ -49,21 +55,28 @@ TABS = (
     ("models", "Models", models_tab),
 )
 MAX_UPLOAD = "8gb"
+VISITORS_UPLOAD = "50mb"
 
 
-def build_app(studio: Studio) -> gr.Blocks:
-    """The whole page over one engine, importing nothing heavy; launch with `launch_options`."""
+def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Blocks:
+    """The whole page over one engine, importing nothing heavy; launch with `launch_options`.
+
+    `visitors` says that others than owners may come: they begin at Compare, and see fewer tabs.
+    `mcp` is "off", "read" (an agent finds only what changes nothing) or "write".
+    """
     with gr.Blocks(
         title="Alignment Studio",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(3600, 7 * 86400),
     ) as app:
+        visits = Visits(studio)
+        api.build(studio, visits, mcp)  # first, so that no handler of the page takes its names
         session = gr.State(Session())
         top = shell.build_top(pulse.questions(studio))
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
-            place = Shell(studio, tabs, top.strip, session)
+            place = Shell(studio, tabs, top.strip, visits, session)
             built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
@@ -72,12 +85,20 @@ def build_app(studio: Studio) -> gr.Blocks:
                 with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
                     built[tab_id] = module.build(studio, place)
         connect(app, place, top, guide, built)
+        if visitors:
+            app.load(guard(lambda: begin(place), "everybody"), None, tabs, **QUIET)
     return app
+
+
+def begin(place: Shell) -> Any:
+    """Where a visitor begins; an owner stays."""
+    return place.go("compare") if people.visitor() is not None else gr.skip()
 
 
 def launch_options(studio: Studio) -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
+    most = VISITORS_UPLOAD if people.space() else MAX_UPLOAD
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
         home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
@@ -92,9 +113,10 @@ def launch_options(studio: Studio) -> dict[str, Any]:
         "show_error": True,
         "ssr_mode": False,
         "pwa": False,
-        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD", MAX_UPLOAD),
+        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or most,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
+        "app_kwargs": {"middleware": [Middleware(Gate, exports=home.exports)]},
     }
 
 
@@ -117,6 +139,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--auth", action="append", metavar="USER:PASSWORD", help="ask for a login; repeatable"
     )
     parser.add_argument("--share", action="store_true", help="a public gradio.live link")
+    parser.add_argument(
+        "--mcp", choices=("off", "read", "write"), default=os.environ.get("STUDIO_MCP", "off"),
+        help="offer the API to agents, by default only what changes nothing (default off)",
+    )  # fmt: skip
     parser.add_argument("--open", action="store_true", help="open a browser when it is up")
     chosen = parser.parse_args(arguments)
     chosen.share = chosen.share or os.environ.get("GRADIO_SHARE", "").lower() == "true"
@@ -155,6 +181,18 @@ def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> N
         )
 
 
+def check_mcp(mcp: str) -> None:
+    """Agents need a token, and the package that speaks with them."""
+    if mcp not in ("off", "read", "write"):
+        raise ConfigError(f"STUDIO_MCP is {mcp!r}; it is off, read or write.")
+    if mcp == "off":
+        return
+    if len(os.environ.get("STUDIO_MCP_TOKEN", "")) < 16:
+        raise ConfigError("--mcp needs a token of at least 16 characters in STUDIO_MCP_TOKEN.")
+    if importlib.util.find_spec("mcp") is None:
+        raise ConfigError('--mcp needs a package that is not here: pip install "mcp<2".')
+
+
 def log_to_file(studio: Studio) -> None:
     """Keep tracebacks in the workspace's studio.log; people see one sentence."""
     handler = logging.handlers.RotatingFileHandler(
@@ -173,6 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = parse(arguments)
         check_exposure(chosen.host, chosen.auth, chosen.share)
+        check_mcp(chosen.mcp)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -189,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The votes were not restored: {error}\n")
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
-    app = build_app(studio)
+    app = build_app(studio, visitors=bool(chosen.auth or people.space()), mcp=chosen.mcp)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C
     try:
         app.launch(
@@ -199,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             share=chosen.share,
             inbrowser=chosen.open,
             prevent_thread_lock=True,
+            mcp_server=chosen.mcp != "off",
             **launch_options(studio),
         )
     except OSError as error:

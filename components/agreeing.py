@@ -50,7 +50,7 @@ class Agreement:
             return self.meet({**data, self.met: Met()}, "Calculator")
 
         # Through the queue: only there does a changed `gr.State` wake what listens to it.
-        place.tabs.select(guard(opened), inputs, outputs, **QUIET)
+        place.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
         linked.input(guard(followed), inputs, outputs, **QUIET)
 
     def _outputs(self) -> list[Any]:

@@ -90,7 +90,7 @@ class ModelPage:
             trigger_mode="multiple", **QUIET,  # always_last twice on one event never comes to rest
         )  # fmt: skip
         fields["dataset"].focus(
-            lambda: gr.update(choices=self.choices.datasets()), None, fields["dataset"],
+            guard(lambda: gr.update(choices=self.choices.datasets())), None, fields["dataset"],
             queue=False, **QUIET,
         )  # fmt: skip
         both = [*fields.values(), *self.results]

@@ -84,7 +84,7 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
             figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=CLICKS)
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
     linked.input(
-        lambda on: gr.update(visible=not on), linked, from_recipe, queue=False, **QUIET
+        guard(lambda on: gr.update(visible=not on)), linked, from_recipe, queue=False, **QUIET
     )  # fmt: skip
     page = ModelPage(studio, choices, figures, use)
     page.bind(opening, table)
@@ -121,7 +121,11 @@ def _matrix_sliders() -> list[gr.Slider]:
         for example in _EXAMPLES:
             words = f"{example[0]}\N{MULTIPLICATION SIGN}{example[1]} at {example[2]}"
             gr.Button(words, size="sm", min_width=60).click(
-                lambda example=example: example, None, [out, into, rank], queue=False, **QUIET
+                guard(lambda example=example: example),
+                None,
+                [out, into, rank],
+                queue=False,
+                **QUIET,
             )
     return [out, into, rank]
 

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import gradio as gr
 
+from components import people
 from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
+    from components.visits import Visits
     from studio import Studio
 
 log = logging.getLogger("studio.page")
@@ -53,6 +55,8 @@ class Shell:
     pulse: gr.HTML
     """Its `change` says that a run, a dataset or a library came, went or changed its state; its
     `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
+    visits: Visits
+    """Answers the page's questions to the model, and counts those of visitors."""
     session: gr.State
     """Holds a `Session`; change it with `dataclasses.replace`."""
 
@@ -80,12 +84,18 @@ def _shown(error: BaseException) -> gr.Error:
     return gr.Error(esc(sentence(error)), title=title, print_exception=False)
 
 
-def guard(function: Function) -> Function:
-    """Wrap a page's handler: an error becomes a toast with one sentence, never a traceback.
+Audience = Literal["owners", "everybody", "quietly"]
+"""Who may set a handler off: its owners; everybody; or its owners, and for others nothing happens,
+which is for what the page does by itself."""
 
-    A generator that ends without a word leaves the page as it is: Gradio would empty every output.
-    Errors that belong beside a field are caught by the handler itself and shown with
-    `notice("error", sentence(error))`.
+
+def guard(function: Function, audience: Audience = "owners") -> Function:
+    """Wrap a page's handler: it asks who is there, and an error becomes a toast with one sentence.
+
+    Every handler of the app goes through here, so none can be set off by a request made by hand
+    that the page would not have made. A generator that ends without a word leaves the page as it
+    is: Gradio would empty every output. Errors that belong beside a field are caught by the handler
+    itself and shown with `notice("error", sentence(error))`.
     """
     if inspect.isgeneratorfunction(function):
 
@@ -93,9 +103,10 @@ def guard(function: Function) -> Function:
         def stream(*args: Any, **kwargs: Any) -> Any:
             said = False
             try:
-                for update in function(*args, **kwargs):
-                    said = True
-                    yield update
+                if _welcome(audience):
+                    for update in function(*args, **kwargs):
+                        said = True
+                        yield update
                 if not said:
                     yield gr.skip()
             except gr.Error:
@@ -103,18 +114,30 @@ def guard(function: Function) -> Function:
             except Exception as error:
                 raise _shown(error) from None
 
-        return stream  # type: ignore[return-value]
+        guarded = stream
+    else:
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except gr.Error:
-            raise
-        except Exception as error:
-            raise _shown(error) from None
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs) if _welcome(audience) else gr.skip()
+            except gr.Error:
+                raise
+            except Exception as error:
+                raise _shown(error) from None
 
-    return call  # type: ignore[return-value]
+        guarded = call
+    guarded.audience = audience  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def _welcome(audience: Audience) -> bool:
+    """Whether whoever asks may; raises where that has to be said."""
+    if audience == "everybody" or people.visitor() is None:
+        return True
+    if audience == "owners":
+        people.person().must_own("do this")
+    return False
 
 
 # ---- numbers for people -------------------------------------------------------------------------

@@ -15,6 +15,9 @@ from components.compare_left import Left
 from components.compare_tokens import TokenView
 from components.comparison import finished, sides
 from components.conversation import Chat, Turn, bring_back, keep, vote
+from components.people import person
+from components.visits import Visits
+from studio.errors import DataError
 from studio.generation.request import Generation, GenerationRequest
 
 if TYPE_CHECKING:
@@ -35,8 +38,8 @@ class _Asking:
 class ChatTab:
     """The widgets and handlers of the Chat sub-tab. A browser's conversation lives in `chat`."""
 
-    def __init__(self, studio: Studio, left: Left):
-        self.studio, self.left = studio, left
+    def __init__(self, studio: Studio, left: Left, visits: Visits):
+        self.studio, self.left, self.visits = studio, left, visits
         self.chat = gr.State(Chat())
         self.kept: Any = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
 
@@ -47,7 +50,7 @@ class ChatTab:
             )
             with gr.Accordion("Exact prompt", open=False, elem_classes="fold quiet"):
                 self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
-            self.tokens = TokenView(self.studio)
+            self.tokens = TokenView(self.studio, self.visits)
             self.tokens.lay_out()
             with gr.Column(elem_id="chat-ask"):
                 with gr.Row(visible=False, elem_id="chat-verdict") as self.verdict:
@@ -84,25 +87,38 @@ class ChatTab:
             self.said, self.more, self.kept,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
-        gr.on([self.prompt.submit, self.send.click], guard(self.ask), given, parts, **streaming)
-        self.again.click(guard(self.ask_again), given, parts, **streaming)
-        self.stop.click(guard(self.halt), self.chat, None, **QUIET)
-        self.new.click(guard(self.begin_anew), self.chat, parts, **QUIET)
-        self.edit.click(guard(self.edit_last), self.chat, parts, **QUIET)
-        self.mark.click(guard(self.mark_differences), self.chat, [self.view, self.mark], **QUIET)
+        gr.on(
+            [self.prompt.submit, self.send.click],
+            guard(self.ask, "everybody"),
+            given,
+            parts,
+            **streaming,
+        )
+        self.again.click(guard(self.ask_again, "everybody"), given, parts, **streaming)
+        self.stop.click(guard(self.halt, "everybody"), self.chat, None, **QUIET)
+        self.new.click(guard(self.begin_anew, "everybody"), self.chat, parts, **QUIET)
+        self.edit.click(guard(self.edit_last, "everybody"), self.chat, parts, **QUIET)
+        self.mark.click(
+            guard(self.mark_differences, "everybody"), self.chat, [self.view, self.mark], **QUIET
+        )
         self.tokens.bind(self.chat)
         # A tab that was never opened is not in the page yet: its state comes with it, as a change.
         arrivals = [self.kept.change]
         if Context.root_block is not None:
             arrivals.append(Context.root_block.load)
         gr.on(
-            arrivals, guard(self.restore), {self.kept, self.chat},
+            arrivals, guard(self.restore, "everybody"), {self.kept, self.chat},
             [self.chat, self.view, self.more, self.exact], **QUIET,
         )  # fmt: skip
         # Column B is filled as soon as there is a run to put in it.
-        self.left.choices[1].change(guard(self.invite), self.chat, self.view, **QUIET)
+        self.left.choices[1].change(guard(self.invite, "everybody"), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
-            button.click(guard(self._voter(choice)), self.chat, [self.said, self.verdict], **QUIET)
+            button.click(
+                guard(self._voter(choice), "everybody"),
+                self.chat,
+                [self.said, self.verdict],
+                **QUIET,
+            )
 
     def invite(self, chat: Chat) -> Any:
         """The empty chat says what can be compared by now; a conversation stays as it is."""
@@ -154,7 +170,11 @@ class ChatTab:
         told = chosen, system.strip(), raw
         if told != (chat.sides, chat.system.strip(), chat.raw):
             chat = Chat(chosen, system, raw=raw, marked=chat.marked)
-        asking = self._begin(chat, prompt, sampling)
+        try:
+            asking = self._begin(chat, prompt, sampling)
+        except DataError as error:
+            yield {self.said: notice("error", str(error))}
+            return
         yield {
             self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
             self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
@@ -174,7 +194,7 @@ class ChatTab:
             for side, messages in zip(chat.sides, asked, strict=True)
         )
         request = GenerationRequest((asked[0],), columns, sampling, raw=chat.raw)
-        generation = self.studio.generate(request)
+        generation = self.visits.generate(request)
         first = generation.snapshot()
         answers = [cells[0] for cells in first.answers]
         turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True)
@@ -271,10 +291,10 @@ class ChatTab:
     # ---- voting ---------------------------------------------------------------------------------
 
     def _voter(self, choice: str) -> Any:
-        def cast(chat: Chat, request: gr.Request) -> Updates:
+        def cast(chat: Chat) -> Updates:
             if not chat.turns or not chat.turns[-1].done:
                 return {}
-            name, count = vote(self.studio, chat, choice, request.username or "me")
+            name, count = vote(self.studio, chat, choice, person("me").name)
             said = f"Kept: {views.VERDICTS[choice]}. {plural(count, 'vote')} in '{name}'."
             return {self.said: notice("good", said), self.verdict: gr.update(visible=False)}
 

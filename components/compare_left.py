@@ -106,11 +106,20 @@ class Left:
         lists = [*self.choices, self.more, self.seen]
         given = {*self.choices, self.seen}
         self.shell.pulse.change(
-            guard(self.freshen), given, lists, queue=False, trigger_mode="multiple", **QUIET
+            guard(self.freshen, "everybody"),
+            given,
+            lists,
+            queue=False,
+            trigger_mode="multiple",
+            **QUIET,
         )
         opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
-        self.more.click(guard(self.add), {*self.choices}, [*self.choices, self.more], **QUIET)
-        self.preset.input(guard(self.use_preset), self.preset, [*self.knobs.values()], **QUIET)
+        self.more.click(
+            guard(self.add, "everybody"), {*self.choices}, [*self.choices, self.more], **QUIET
+        )
+        self.preset.input(
+            guard(self.use_preset, "everybody"), self.preset, [*self.knobs.values()], **QUIET
+        )
 
     def freshen(self, data: Mapping[Any, Any]) -> Any:
         """New runs appear in the lists; until something was chosen, the newest is in column B."""

@@ -86,13 +86,13 @@ class ScoreTab:
         )  # fmt: skip
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
         self.limit.change(
-            lambda limit: gr.update(value=f"Score {plural(int(limit or 0), 'row')}"),
+            guard(lambda limit: gr.update(value=f"Score {plural(int(limit or 0), 'row')}")),
             self.limit, self.begin, **QUIET,
         )  # fmt: skip
         refresh = [tab.select]
         if Context.root_block is not None:
             refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen), None, [self.source, self.votes], **QUIET)
+        gr.on(refresh, guard(self.freshen, "quietly"), None, [self.source, self.votes], **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:
         known = prompt_sets.source_choices(self.studio)

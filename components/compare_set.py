@@ -152,7 +152,7 @@ class SetTab:
         refresh = [tab.select]
         if Context.root_block is not None:
             refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen), self.source, lists, **QUIET)
+        gr.on(refresh, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
 
     # ---- choosing -------------------------------------------------------------------------------
 

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.events import api
 
-from components.common import Shell, guard
+from components.common import Shell
 from components.compare_chat import ChatTab
 from components.compare_left import Left
 from components.compare_score import ScoreTab
 from components.compare_set import SetTab
-from components.comparison import side
-from studio.generation.request import GenerationRequest, Sampling
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -43,7 +40,11 @@ def ask(runs: tuple[str, ...]) -> dict[str, Any]:
 def build(studio: Studio, shell: Shell) -> CompareHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
     left = Left(studio, shell)
-    chat, prompts, score = ChatTab(studio, left), SetTab(studio, left), ScoreTab(studio, left)
+    chat, prompts, score = (
+        ChatTab(studio, left, shell.visits),
+        SetTab(studio, left),
+        ScoreTab(studio, left),
+    )
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
@@ -61,29 +62,4 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
     chat.bind()
     prompts.bind(set_tab)
     score.bind(score_tab)
-    _endpoints(studio)
     return CompareHandles(opening, chat.prompt, prompts.send, prompts.project)
-
-
-def _endpoints(studio: Studio) -> None:
-    """The public one: for scripts and for `gradio_client`."""
-
-    def generate(
-        prompt: str, columns: list[str], temperature: float = 0.0, max_new_tokens: int = 128,
-        seed: int = 0,
-    ) -> list[str]:  # fmt: skip
-        sampling = Sampling.model_validate(
-            {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
-        )
-        chosen = tuple(side(studio, column).column for column in columns)
-        generation = studio.generate(GenerationRequest((prompt,), chosen, sampling))
-        generation.wait()
-        snapshot = generation.snapshot()
-        if snapshot.error:
-            raise gr.Error(snapshot.error, print_exception=False)
-        return [column[0].error or column[0].text for column in snapshot.answers]
-
-    api(
-        guard(generate), api_name="generate", concurrency_limit=None,
-        api_description="One prompt to several columns, each `base:<model>` or `run:<id>`.",
-    )  # fmt: skip

@@ -10,6 +10,7 @@ from components import compare_marks as marks
 from components.common import QUIET, guard, notice, sentence
 from components.comparison import LETTERS
 from components.conversation import Chat
+from components.visits import Visits
 from studio.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _PATIENCE = 120.0  # seconds: a run's step or another answer may be in the way
 class TokenView:
     """The folded panel under the chat."""
 
-    def __init__(self, studio: Studio):
-        self.studio = studio
+    def __init__(self, studio: Studio, visits: Visits):
+        self.studio, self.visits = studio, visits
 
     def lay_out(self) -> None:
         with gr.Accordion("Token by token", open=False, elem_classes="fold quiet"):
@@ -42,10 +43,13 @@ class TokenView:
 
     def bind(self, chat: gr.State) -> None:
         self.which.change(
-            lambda which: gr.update(visible=which == _MINE), self.which, self.mine, **QUIET
+            guard(lambda which: gr.update(visible=which == _MINE), "everybody"),
+            self.which,
+            self.mine,
+            **QUIET,
         )
         self.show.click(
-            guard(self.read), [chat, self.which, self.mine], self.view,
+            guard(self.read, "everybody"), [chat, self.which, self.mine], self.view,
             api_visibility="private", show_progress="minimal",
         )  # fmt: skip
 
@@ -71,4 +75,6 @@ class TokenView:
             answer = turn.answers[at].ids or turn.answers[at].text
         prompt: Any = turn.prompt if chat.raw else turn.asked[at]
         columns = [side.column for side in chat.sides]
+        self.visits.check(columns)
+        self.visits.count(len(columns))
         return self.studio.read_answer(columns, prompt, answer, chat.raw).result(_PATIENCE)

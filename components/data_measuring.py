@@ -40,7 +40,7 @@ class Measuring:
         ]  # fmt: skip
         asked = [self.looker.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
-        widgets.cancel.click(self.cancelled, None, drawn, cancels=[counting], **QUIET)
+        widgets.cancel.click(guard(self.cancelled), None, drawn, cancels=[counting], **QUIET)
         redrawn = [widgets.cost, widgets.tokens]
         moved = [self.looker.subject, *rendering, widgets.limit]
         limit, carried = self.right.tokens.max_length, self.right.tokens.carried
@@ -68,7 +68,7 @@ class Measuring:
             event.then(guard(self.list_again), asked, listed, **QUIET)
         checking = problems.check.click(guard(self.check), asked, listed, **QUIET)
         idle = {problems.checked: "", problems.cancel: gr.update(visible=False)}
-        problems.cancel.click(lambda: idle, None, listed, cancels=[checking], **QUIET)
+        problems.cancel.click(guard(lambda: idle), None, listed, cancels=[checking], **QUIET)
 
     # ---- problems of tokens ---------------------------------------------------------------------
 

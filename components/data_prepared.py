@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from components import data_choices, data_reports, data_views
+from components import data_choices, data_reports, data_views, hub_views
 from components.common import (
     PRIVATE,
     QUIET,
@@ -31,7 +30,8 @@ from components.data_shelf import Shelf, Subject
 from components.data_source import SourceHandlers
 from components.data_tokens import TokenHandlers
 from components.work import Work
-from studio.data import PreparedDataset, push
+from studio import hub
+from studio.data import PreparedDataset, sharing
 from studio.errors import Cancelled, ConfigError
 from studio.recipe import OBJECTIVE_TYPES
 
@@ -73,7 +73,7 @@ class PreparedHandlers:
         press.success(None, None, None, js="() => studioReveal('data-headline')")
         # In two steps: what was cancelled must have fallen silent before the page is tidied.
         left.cancel_prepare.click(None, cancels=press, **QUIET).then(
-            self.prepare_stopped, None, self.outputs, **QUIET
+            guard(self.prepare_stopped), None, self.outputs, **QUIET
         )
         left.cancel_read.click(None, cancels=self.source.reads, **QUIET).then(
             guard(self.read_stopped), [subject, session], [*self.outputs, left.files], **QUIET
@@ -90,9 +90,7 @@ class PreparedHandlers:
             button.click(
                 guard(self.exporter(suffix)), subject, actions.download, **PRIVATE
             ).success(None, None, None, js="() => studioDownload('data-download')")
-        actions.push.click(
-            lambda: (gr.update(visible=True), ""), None, [actions.push_box, actions.sent], **QUIET
-        )
+        actions.push.click(guard(self.preview), subject, [actions.push_box, actions.sent], **QUIET)
         actions.send.click(
             guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
         )
@@ -100,8 +98,13 @@ class PreparedHandlers:
         if blocks is not None:
             # In two steps: the page touches every output of an event, and mostly there is nothing.
             again = gr.State(None)
-            blocks.load(guard(self.recall), self.looker.kept, [again, self.right.prepared], **QUIET)
-            again.change(guard(self.restore), [again, session], self.outputs, **QUIET)
+            blocks.load(
+                guard(self.recall, "quietly"),
+                self.looker.kept,
+                [again, self.right.prepared],
+                **QUIET,
+            )
+            again.change(guard(self.restore, "quietly"), [again, session], self.outputs, **QUIET)
 
     # ---- preparing ------------------------------------------------------------------------------
 
@@ -274,23 +277,21 @@ class PreparedHandlers:
 
         return export
 
+    def preview(self, subject: Subject) -> tuple[Any, str]:
+        """What a push would send, before it is asked where to."""
+        dataset = self.studio.datasets.get(subject.dataset_id or "")
+        files = hub_views.going_files(sharing.preview(dataset))
+        return gr.update(visible=True), files + hub_views.no_token(hub.known_login())
+
     def push(self, subject: Subject, repo: str, public: bool) -> Iterator[str]:
         """Upload the shown dataset with its card; what came of it is said beside the button."""
         if not subject.dataset_id:
             raise ConfigError("Open a prepared dataset first.")
         dataset = self.studio.datasets.get(subject.dataset_id)
-        token = os.environ.get("HF_TOKEN")
-        if not token:
-            yield notice(
-                "error",
-                "There is no token: set HF_TOKEN where the studio is started, to one that may "
-                "write on the Hub.",
-            )
-            return
         wanted = (repo or "").strip()
-        work = Work(lambda _: push(dataset, wanted, token=token, private=not public))
-        for _ in work.steps(every=1.0):
-            yield progress_bar(0, None, f"pushing to {wanted}")
+        work = Work(lambda told: sharing.push(dataset, wanted, private=not public, told=told))
+        for done, total, what in work.steps(every=0.5):
+            yield progress_bar(done, total, f"pushing to {wanted}: {what}" if what else "")
         try:
             kind = "public" if public else "private"
             yield notice("good", f"Pushed as a {kind} dataset with its card: {work.result()}")

@@ -286,7 +286,7 @@ def _actions() -> Actions:
             repo = gr.Textbox(label="Hub repository", placeholder="you/my-dataset", max_lines=1)
             public = gr.Checkbox(False, label="Public", info="Private unless you say so.")
             send = gr.Button("Push", size="sm", scale=0, min_width=90)
-        sent = gr.HTML("", elem_classes="inline-notice")
+        sent = gr.HTML("", elem_classes="inline-notice going")
     return Actions(
         box, train, jsonl, parquet, push, delete, undo, download, push_box, repo, public, send, sent
     )

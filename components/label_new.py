@@ -13,7 +13,7 @@ import gradio as gr
 
 from components import comparison, prompt_sets
 from components.common import QUIET, guard, notice, plural, sentence
-from components.label_people import person
+from components.people import person
 from studio.errors import ConfigError, DataError, StudioError
 from studio.preference import DEFAULT_QUESTION, Project, items_from_rows
 
@@ -140,7 +140,10 @@ def _build_sources() -> tuple[list[Any], list[Any]]:
             file_count="multiple", file_types=[".json", ".jsonl"], elem_id="label-files",
         )  # fmt: skip
     prompts.change(
-        lambda source: gr.Textbox(visible=source == prompt_sets.TYPED), prompts, typed, **QUIET
+        guard(lambda source: gr.Textbox(visible=source == prompt_sets.TYPED)),
+        prompts,
+        typed,
+        **QUIET,
     )
     return (
         [dataset, a, b, prompts, typed, count, warm_a, warm_b, saved, files],

@@ -12,7 +12,7 @@ import gradio as gr
 
 from components import prompt_sets
 from components.common import QUIET, empty_state, esc, guard, notice, plural, sentence
-from components.label_people import person
+from components.people import person
 from studio.errors import ConfigError, StudioError
 
 if TYPE_CHECKING:

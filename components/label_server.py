@@ -4,7 +4,7 @@ Gradio exposes a panel's server functions to whoever can open the page (behind i
 there is one) and runs them with whatever was posted: so every function takes one mapping, checks
 each part of it, and answers with a mapping that holds either what was asked for or `error`, a
 sentence. What is sent for labelling never contains a model's name or which stored answer is which,
-and who asks is the login's name where there is a login (`label_people`).
+and who asks is the login's name where there is a login (`people`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.common import sentence
-from components.label_people import Person, person
 from components.markdown import rendered
+from components.people import Person, person
 from studio.errors import DataError
 from studio.preference import FORMATS, LabelStore, ShownItem, Standing, Vote, export_items
 from studio.preference.ballots import Ballot

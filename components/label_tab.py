@@ -16,8 +16,8 @@ from gradio.context import Context, get_render_context
 
 from components import label_new, label_rounds
 from components.common import QUIET, Shell, ago_text, guard, plural
-from components.label_people import Person, hub_login, person
 from components.label_server import questions
+from components.people import Person, person
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
 from studio.preference.copies import EVERY, vanishes
@@ -69,8 +69,6 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         annotator = gr.Textbox(
             "me", label="Your name", elem_id="label-name", max_length=80, scale=1, min_width=110
         )
-        if hub_login():
-            gr.LoginButton(scale=1, min_width=110, elem_id="label-login")
     panel = gr.HTML(
         {},
         html_template='<div class="lab"></div>',
@@ -86,9 +84,9 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     blocks = Context.root_block
     if blocks is not None:  # in the browser: an answer from the server could undo what was typed
         blocks.load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
-    sit_down, taken = guard(_sit_down), [panel, seat, train]
+    sit_down, taken = guard(_sit_down, "everybody"), [panel, seat, train]
     arrive = {
-        "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen)),
+        "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen), "everybody"),
         "inputs": [seat, project],
         "outputs": [project, annotator, new.box, new.dataset],
     }
@@ -99,8 +97,10 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         [project.change, annotator.submit, annotator.blur],
         sit_down, [project, annotator], taken, **QUIET,
     )  # fmt: skip
-    panel.revealed(guard(lambda chosen: _offer(studio, chosen)), project, train, **QUIET)
-    panel.blind(lambda: gr.Button(visible=False), None, train, **QUIET)
+    panel.revealed(
+        guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
+    )
+    panel.blind(guard(lambda: gr.Button(visible=False), "everybody"), None, train, **QUIET)
     new.create.click(
         guard(lambda *given: _created(label_new.create(studio, *given), studio)),
         new.given,

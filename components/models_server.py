@@ -1,7 +1,7 @@
 """What the Models panel may ask of the server, one function a question.
 
 As on the Label tab: every function takes one mapping, checks each part of it, and answers with a
-mapping that holds what was asked for or `error`, a sentence. Changing anything takes an owner.
+mapping that holds what was asked for or `error`, a sentence. Asking takes an owner.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import models_views as views
 from components.common import sentence
-from components.label_people import person
+from components.people import person
+from studio import hub
 from studio.errors import ConfigError
-from studio.exports import Exporting, ExportRequest
+from studio.exports import ExportRequest
+from studio.jobs import Job
 from studio.workspace import new_id
 
 if TYPE_CHECKING:
@@ -23,44 +26,51 @@ if TYPE_CHECKING:
 
 Ask = Mapping[str, Any]
 Reply = dict[str, Any]
-_KEPT = 12  # exports remembered, the oldest finished ones first out
+_KEPT = 12  # jobs remembered, the oldest finished ones first out
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job on the page: its name, and what to say of its result."""
+
+    job: Job
+    name: str
+    told: Callable[[dict[str, Any]], str]
+
+    def as_dict(self, identifier: str) -> dict[str, Any]:
+        job = self.job
+        told = self.told(job.result) if job.result is not None else ""
+        return {
+            "id": identifier, "name": self.name, "done": job.done, "total": job.total,
+            "what": job.what, "error": job.error, "finished": job.finished, "told": told,
+        }  # fmt: skip
 
 
 @dataclass
 class Jobs:
-    """Exports under way or lately ended, by id; the same for every browser."""
+    """Exports, pushes and fetches under way or lately ended, by id; the same for every browser."""
 
-    kept: dict[str, tuple[Exporting, str]] = field(default_factory=dict)
+    kept: dict[str, Shown] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, job: Exporting, name: str) -> str:
+    def put(self, shown: Shown) -> Reply:
         with self.lock:
-            done = [key for key, (one, _) in self.kept.items() if one.finished]
+            done = [key for key, one in self.kept.items() if one.job.finished]
             for key in done[: max(0, len(self.kept) + 1 - _KEPT)]:
                 del self.kept[key]
             identifier = new_id("job")
-            self.kept[identifier] = (job, name)
-            return identifier
+            self.kept[identifier] = shown
+            return {"job": identifier}
 
     def shown(self) -> list[dict[str, Any]]:
         with self.lock:
-            kept = list(self.kept.items())
-        return [
-            {"id": key, "name": name, "to": f"{job.request.to} {_stored(job)}".strip(),
-             "done": job.done, "total": job.total, "what": job.what, "error": job.error,
-             "finished": job.finished}
-            for key, (job, name) in kept
-        ]  # fmt: skip
+            return [one.as_dict(key) for key, one in self.kept.items()]
 
-    def get(self, identifier: str) -> Exporting:
+    def get(self, identifier: str) -> Job:
         with self.lock:
             if identifier not in self.kept:
-                raise ConfigError("That export is not under way any more.")
-            return self.kept[identifier][0]
-
-
-def _stored(job: Exporting) -> str:
-    return job.request.outtype if job.request.to == "gguf" else ""
+                raise ConfigError("That work is not under way any more.")
+            return self.kept[identifier].job
 
 
 def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
@@ -68,10 +78,10 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
     jobs = Jobs()
 
     def models_open(ask: Any) -> Reply:
-        return _answer(lambda: _open(studio, jobs))
+        return _answer(lambda: _open(studio, jobs, _owned(ask, "see the library")))
 
     def models_jobs(ask: Any) -> Reply:
-        return _answer(lambda: _jobs(jobs))
+        return _answer(lambda: _jobs(jobs, _owned(ask, "see the library")))
 
     def models_mark(ask: Any) -> Reply:
         return _answer(lambda: _mark(studio, _owned(ask, "change the library")))
@@ -79,8 +89,17 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
     def models_export(ask: Any) -> Reply:
         return _answer(lambda: _export(studio, jobs, _owned(ask, "export a model")))
 
+    def models_preview(ask: Any) -> Reply:
+        return _answer(lambda: _preview(studio, _owned(ask, "push a model")))
+
+    def models_push(ask: Any) -> Reply:
+        return _answer(lambda: _push(studio, jobs, _owned(ask, "push a model")))
+
+    def models_pull(ask: Any) -> Reply:
+        return _answer(lambda: _pull(jobs, _owned(ask, "fetch a model")))
+
     def models_cancel(ask: Any) -> Reply:
-        return _answer(lambda: _cancel(jobs, _owned(ask, "stop an export")))
+        return _answer(lambda: _cancel(jobs, _owned(ask, "stop this")))
 
     def models_delete(ask: Any) -> Reply:
         return _answer(lambda: _delete(studio, _owned(ask, "delete a model")))
@@ -89,8 +108,8 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
         return _answer(lambda: _clean(studio, _owned(ask, "clean the workspace up")))
 
     return [
-        models_open, models_jobs, models_mark, models_export, models_cancel, models_delete,
-        models_clean,
+        models_open, models_jobs, models_mark, models_export, models_preview, models_push,
+        models_pull, models_cancel, models_delete, models_clean,
     ]  # fmt: skip
 
 
@@ -114,17 +133,18 @@ def _text(ask: Ask, name: str) -> str:
     return value
 
 
-def _open(studio: Studio, jobs: Jobs) -> Reply:
+def _open(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     items = studio.collection.items()
     return {
         "cards": views.cards(items),
         "disk": views.disk(studio.collection.usage(), studio.collection.waste()),
+        "fetch": views.fetching(),
         "counts": views.counted(items),
-        **_jobs(jobs),
+        **_jobs(jobs, ask),
     }
 
 
-def _jobs(jobs: Jobs) -> Reply:
+def _jobs(jobs: Jobs, ask: Ask) -> Reply:
     shown = jobs.shown()
     return {
         "jobs": "".join(views.working(job) for job in reversed(shown)),
@@ -146,8 +166,43 @@ def _export(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     run = studio.runs.get(_text(ask, "id"))
     out = studio.workspace.exports / new_id("export")
     outtype = _text(ask, "outtype") or "q8_0"
-    job = studio.export(ExportRequest(run.id, _text(ask, "to"), out, outtype))
-    return {"job": jobs.put(job, run.name)}
+    request = ExportRequest(run.id, _text(ask, "to"), out, outtype)
+    to = f"{request.to} {outtype}" if request.to == "gguf" else request.to
+    job = studio.export(request)
+    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "verified and kept"))
+
+
+def _exported(studio: Studio, ask: Ask) -> Path:
+    """The folder of an export; whatever else is named is refused."""
+    item = studio.collection.get(_text(ask, "id"))
+    if item.kind != "export":
+        raise ConfigError("An export is what can be pushed: export the run first.")
+    return item.folder
+
+
+def _preview(studio: Studio, ask: Ask) -> Reply:
+    files = hub.preview(_exported(studio, ask))
+    return {"files": views.going(files, hub.known_login())}
+
+
+def _push(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
+    repo, public = _text(ask, "repo").strip(), ask.get("public") is True
+    job = hub.start_push(_exported(studio, ask), repo, private=not public)
+    kind = "public" if public else "private"
+    return jobs.put(Shown(job, f"Push to {repo}", lambda done: f"{kind}, at {done['url']}"))
+
+
+def _pull(jobs: Jobs, ask: Ask) -> Reply:
+    repo, revision = _text(ask, "repo").strip(), _text(ask, "revision").strip()
+    job = hub.start_pull(repo, revision)
+    return jobs.put(Shown(job, f"Fetch {repo}", _fetched))
+
+
+def _fetched(done: dict[str, Any]) -> str:
+    return (
+        f"{views.bytes_text(done['bytes'])}, here now. To pin it, set Model to {done['repo']} and "
+        f"Revision to {done['revision']} in Train."
+    )
 
 
 def _cancel(jobs: Jobs, ask: Ask) -> Reply:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from components import form
 from components.common import ago_text, bytes_text, empty_state, esc, plural, thousands
+from components.hub_views import going_files, no_token
 from components.train_views import DOT, STATES
 from studio.exports import FORMATS, OUTTYPES, PROVEN, serve
 
@@ -181,7 +182,29 @@ def _take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
     folds: list[Fold] = [("files", "Files", f'<ul class="files">{links}</ul>')]
     if commands:
         folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
+    folds.append(("push", "Push to the Hub", '<p class="quiet">Reading the files</p>'))
     return folds
+
+
+def going(files: Sequence[tuple[str, int]], login: bool) -> str:
+    """What a push would send, file by file, and where to: private unless ticked."""
+    return (
+        f"{going_files(files)}"
+        '<label>Repository<input type="text" name="repo" placeholder="you/my-model"></label>'
+        '<label class="tick"><input type="checkbox" name="public">Public, for everybody to see; '
+        f"private otherwise</label>{no_token(login)}{_button('push', 'Push these files')}"
+    )
+
+
+def fetching() -> str:
+    """Where a model of the Hub is asked for."""
+    body = (
+        '<label>Model<input type="text" name="pull" placeholder="owner/name"></label>'
+        '<label>Revision<input type="text" name="revision" placeholder="main"></label>'
+        '<p class="quiet">Safetensors, GGUF and JSON only: no pickles, no code. The revision is '
+        f"said, to be pinned in a recipe.</p>{_button('pull', 'Fetch')}"
+    )
+    return _folded([("pull", "Fetch from the Hub", body)])
 
 
 def _note_box(item: Item) -> Fold:
@@ -242,14 +265,13 @@ def _waste(waste: Sequence[Waste]) -> str:
 
 
 def working(job: dict[str, Any]) -> str:
-    """An export under way, or how it ended."""
-    name = esc(f"{job['name']} to {job['to']}")
+    """An export, a push or a fetch under way, or how it ended."""
+    name = esc(job["name"])
     if job["error"]:
-        return (
-            f'<div class="job job-wrong" role="alert"><b>{esc(name)}</b> {esc(job["error"])}</div>'
-        )
+        return f'<div class="job job-wrong" role="alert"><b>{name}</b> {esc(job["error"])}</div>'
     if job["finished"]:
-        return f'<div class="job job-done" role="status"><b>{name}</b> verified and kept</div>'
+        told = esc(job["told"])
+        return f'<div class="job job-done" role="status"><b>{name}</b> <span>{told}</span></div>'
     share = min(100, 100 * job["done"] / max(1, job["total"]))
     return (
         f'<div class="job" role="status"><div><b>{name}</b> <span>{esc(job["what"])}</span>'

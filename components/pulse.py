@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from components import shell
+from components import people, shell
 from components.common import sentence
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def questions(studio: Studio) -> list[Callable[[Any], dict[str, Any]]]:
 
 
 def now(studio: Studio) -> dict[str, Any]:
-    """The strip's markup, whether a run is at work, and two marks that differ after a change.
+    """The strip's markup, whether a run is at work, two marks that differ after a change, and
+    whether a visitor asks, from whom the page hides the owners' tabs.
 
     `lists` marks which runs, datasets and libraries there are; `runs` where each run stands.
     """
@@ -45,6 +46,7 @@ def now(studio: Studio) -> dict[str, Any]:
         "lists": _mark(listed, datasets, studio.worker.ready),
         "runs": _mark([(run.id, run.state, run.name, run.step) for run in runs]),
         "live": any(run.state in _LIVE for run in runs),
+        "visitor": people.visitor() is not None,
     }
 
 

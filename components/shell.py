@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
+from components import people
 from components.common import bytes_text, compact, duration_text, esc, left_text, thousands
 
 WHAT_IT_IS = (
@@ -45,7 +47,21 @@ def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
             js_on_load="studioPulse(element, server, trigger);",
         )  # fmt: skip
         walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
+        if people.hub_login():
+            gr.LoginButton("Sign in", size="sm", scale=0, min_width=110, elem_id="top-login")
+    if people.space():
+        gr.HTML(space_line(str(people.space())), elem_id="space-line")
     return Top(strip, walk)
+
+
+def space_line(space: str) -> str:
+    """What may be done on somebody's Space, and the way to an own one."""
+    link = f"https://huggingface.co/spaces/{quote(space)}?duplicate=true"
+    return (
+        '<p class="quiet">Here everybody compares and, signed in, labels; only the owner trains. '
+        f'<a href="{esc(link)}" target="_blank" rel="noopener">Duplicate this Space</a> to have '
+        "all of it.</p>"
+    )
 
 
 def status_strip(status: Any | None) -> str:

@@ -132,12 +132,12 @@ class RecipeForm:
         changes = [widget.change for widget in (*self.fields.values(), self.seen)]
         texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
         gr.on(
-            changes, guard(self.restate), {*fields, self.seen}, texts,
+            changes, guard(self.restate, "quietly"), {*fields, self.seen}, texts,
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         self.restated.change(
-            guard(self.estimate), fields, self.line, trigger_mode="always_last", **QUIET
+            guard(self.estimate, "quietly"), fields, self.line, trigger_mode="always_last", **QUIET
         )
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
@@ -151,7 +151,12 @@ class RecipeForm:
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         inputs = {*fields, self.seen}
         self.shell.pulse.change(
-            guard(self.freshen), inputs, lists, queue=False, trigger_mode="multiple", **QUIET
+            guard(self.freshen, "quietly"),
+            inputs,
+            lists,
+            queue=False,
+            trigger_mode="multiple",
+            **QUIET,
         )
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:

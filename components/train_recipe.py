@@ -105,7 +105,7 @@ class RecipeTexts:
             }  # fmt: skip
 
         self.preset.input(guard(use_preset), self.preset, outputs, **QUIET).then(
-            lambda slug: gr.update(visible=slug in self.shelf.slugs()),
+            guard(lambda slug: gr.update(visible=slug in self.shelf.slugs())),
             self.preset, self.remove, **QUIET,
         )  # fmt: skip
         self.apply.click(guard(use_text), self.yaml, outputs, **QUIET)

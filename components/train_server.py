@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from components import plots, train_parts
+from components import people, plots, train_parts
 from components.common import sentence
 from components.history import Histories, History
 from studio.errors import StudioError
@@ -33,6 +33,8 @@ def questions(studio: Studio, histories: Histories) -> list[Callable[[Any], Repl
 
     def train_feed(ask: Any) -> Reply:
         try:
+            if people.visitor() is not None:
+                return {}
             return feed(studio, histories, ask if isinstance(ask, Mapping) else {})
         except Exception as error:  # logged by `sentence` unless it is one of ours
             return {"error": sentence(error)}

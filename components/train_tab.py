@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.events import api
 
 from components import form_follow, train_choices
 from components.common import QUIET, Shell, guard
 from components.train_form import RecipeForm, Updates
 from components.train_watch import Watch
-from studio.recipe import OBJECTIVE_TYPES, Recipe
+from studio.recipe import OBJECTIVE_TYPES
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -106,7 +105,6 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
-    _endpoints(studio)
     return TrainHandles(
         opening, left.start, left.started, right.viewing, left.texts.yaml, left, right.compare
     )
@@ -139,19 +137,3 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     if parent:
         note += f" Starts from {parent.name}."
     return left.filled(recipe.with_(**changes), note)
-
-
-def _endpoints(studio: Studio) -> None:
-    """The public ones: for scripts and for `gradio_client`."""
-
-    def train(recipe: str) -> dict[str, Any]:
-        return studio.train(Recipe.from_yaml(recipe)).as_dict()
-
-    def runs() -> list[dict[str, Any]]:
-        return [run.as_dict() for run in studio.runs.list()]
-
-    api(
-        guard(train), api_name="train",
-        api_description="Queue a run from a recipe's YAML; returns the run.",
-    )  # fmt: skip
-    api(guard(runs), api_name="runs", api_description="All runs, newest first.")

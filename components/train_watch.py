@@ -112,41 +112,41 @@ class Watch:
             self.panel, self.shown, self.viewing,
         ]  # fmt: skip
         looks = [self.shell.pulse.tick, self.shell.session.change, self.overlaid.change]
-        gr.on(looks, guard(self.look), given, self.parts, queue=False, **QUIET)
+        gr.on(looks, guard(self.look, "quietly"), given, self.parts, queue=False, **QUIET)
         session = self.shell.session
         for place in (self.list, self.queue):
             place.click(
                 guard(self.pick), [session, self.viewing, self.overlaid],
                 [session, self.overlaid], **QUIET,
-            ).then(guard(self.look), given, self.parts, **QUIET)  # fmt: skip
+            ).then(guard(self.look, "quietly"), given, self.parts, **QUIET)  # fmt: skip
         started.change(guard(self.attach), [started, session], session, **QUIET)
         for button, act in (
             (self.stop, self.ask_stop), (self.halt, self.ask_halt), (self.resume, self.go_on),
         ):  # fmt: skip
             button.click(guard(act), self.viewing, self.trouble, **QUIET).then(
-                guard(self.look), given, self.parts, **QUIET
+                guard(self.look, "quietly"), given, self.parts, **QUIET
             )
         self._bind_names(given)
         self.exports.bind(self.viewing)
         undoing = [self.trouble, self.gone, self.undo_box, self.said, session]
         self.delete.click(
             guard(self.remove), [self.viewing, session], undoing, **QUIET
-        ).then(guard(self.look), given, self.parts, **QUIET)  # fmt: skip
+        ).then(guard(self.look, "quietly"), given, self.parts, **QUIET)  # fmt: skip
         self.undo.click(
             guard(self.bring_back), [self.gone, session], undoing, **QUIET
-        ).then(guard(self.look), given, self.parts, **QUIET)  # fmt: skip
+        ).then(guard(self.look, "quietly"), given, self.parts, **QUIET)  # fmt: skip
         self.copy.click(
-            lambda run_id: (run_id, time.monotonic()), self.viewing, self.copied, **QUIET
+            guard(lambda run_id: (run_id, time.monotonic())), self.viewing, self.copied, **QUIET
         )
 
     def _bind_names(self, given: list[Any]) -> None:
         box = [self.naming, self.name]
         self.rename.click(guard(self.ask_name), self.viewing, box, js=_focus("run-name"), **QUIET)
-        self.name_no.click(lambda: (gr.update(visible=False), ""), None, box, **QUIET)
+        self.name_no.click(guard(lambda: (gr.update(visible=False), "")), None, box, **QUIET)
         for event in (self.name.submit, self.name_ok.click):
             event(
                 guard(self.give_name), [self.viewing, self.name], [*box, self.trouble], **QUIET
-            ).then(guard(self.look), given, self.parts, **QUIET)
+            ).then(guard(self.look, "quietly"), given, self.parts, **QUIET)
 
     # ---- choosing and steering ------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def connect(
     def open_tab(event: gr.EventData) -> Any:
         return place.go(event._data["go"])
 
-    top.strip.click(guard(open_tab), None, place.tabs, queue=False, **QUIET)
+    top.strip.click(guard(open_tab, "quietly"), None, place.tabs, queue=False, **QUIET)
 
 
 # ---- from tab to tab ----------------------------------------------------------------------------
@@ -85,7 +85,9 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     )  # fmt: skip
     Agreement(calculator, train).bind(place)
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
-    compare.project.change(guard(judge), compare.project, [label.project, place.tabs], **QUIET)
+    compare.project.change(
+        guard(judge, "everybody"), compare.project, [label.project, place.tabs], **QUIET
+    )
     data.train.click(
         guard(train_on), [data.subject, data.knobs], [train.opening, place.tabs], **QUIET
     )
@@ -112,17 +114,17 @@ class Guided:
 
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
-        app.load(guard(self.resume), bar.chosen, self.place.tabs, **QUIET)
+        app.load(guard(self.resume, "quietly"), bar.chosen, self.place.tabs, **QUIET)
         for begin in (bar.begin, self.top.walk):
             begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
                 guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
             )
         bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
-        bar.leave.click(lambda: {}, None, bar.chosen, **QUIET)
+        bar.leave.click(guard(lambda: {}), None, bar.chosen, **QUIET)
         # Out of the queue, so that a long handler of this browser never holds it up.
         gr.on(
             [self.place.pulse.tick, bar.chosen.change],
-            guard(self.draw), [bar.chosen, bar.shown], self.seen, queue=False, **QUIET,
+            guard(self.draw, "quietly"), [bar.chosen, bar.shown], self.seen, queue=False, **QUIET,
         )  # fmt: skip
 
     def begin(self) -> dict[str, Any]:

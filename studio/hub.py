@@ -11,21 +11,37 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from studio.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from studio.jobs import Job
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _HIDDEN = (".", "__pycache__")  # beginnings of names that never go up
 _NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "README.md")
 """Files of a model that are fetched: never a pickle, never code."""
+Told = Callable[[int, int | None, str], None]
+"""Hears of bytes done, bytes in all, and the file in hand."""
+
+
+@dataclass
+class Transfer(Job):
+    """A push or a pull under way: watch it, or `cancel()` it between two files."""
+
+    def told(self, done: int, total: int | None, what: str) -> None:
+        """A `Told` that moves this job's bar."""
+        self.total = total or 0
+        self.step(done - self.done, what)
+
+    def start(self, work: Callable[[], dict[str, Any]]) -> Transfer:
+        """Do the work in a thread of its own."""
+        threading.Thread(target=self.run, args=(work,), name=self.kind, daemon=True).start()
+        return self
 
 
 def reachable(timeout: float = 4.0) -> bool:
@@ -53,6 +69,13 @@ def check_name(repo: str, kind: str = "model") -> str:
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
         raise ConfigError(f'"{repo}" is no name for a {kind} on the Hub; it reads owner/name.')
     return repo
+
+
+def known_login() -> bool:
+    """Whether there is a token, in the environment or from the Hub login; it is not looked at."""
+    from huggingface_hub import get_token
+
+    return bool(get_token())
 
 
 @contextlib.contextmanager
@@ -106,25 +129,40 @@ def preview(folder: Path) -> list[tuple[str, int]]:
 
 def push(
     folder: Path, repo: str, *, private: bool = True, kind: str = "model",
-    token: str | None = None, message: str = "",
+    token: str | None = None, message: str = "", told: Told | None = None,
 ) -> str:  # fmt: skip
     """Send a folder's `preview` to `owner/name`, made private unless said otherwise; its address.
 
-    Sent again after a break, what the Hub has already is not sent a second time.
+    Nothing counts before the last file is there: they become one commit. Sent again after a break,
+    large files that the Hub has already are not sent a second time. A repository that is public
+    already is refused unless `private` is False. `told(bytes, of all, file)` hears how far it is.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
 
     check_name(repo, kind)
-    names = [name for name, _ in preview(folder)]
+    files = preview(folder)
+    total, sent = sum(size for _, size in files), 0
     api = HfApi(token=token)
     with sentences(repo, "write", kind):
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo, repo_type=kind, folder_path=folder, allow_patterns=names,
-            commit_message=message or f"Upload {folder.name}",
-        )  # fmt: skip
-    where = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
-    return str(getattr(commit, "repo_url", None) or where)
+        if private and api.repo_info(repo, repo_type=kind).private is False:
+            raise ConfigError(
+                f"{repo} is there already and public, so whatever is pushed would be public too: "
+                "say that it may be, or name another repository."
+            )
+        operations = []
+        for name, size in files:
+            if told:
+                told(sent, total, name)
+            operations.append(CommitOperationAdd(name, folder / name))
+            api.preupload_lfs_files(repo, operations[-1:], repo_type=kind)
+            sent += size
+        if told:
+            told(sent, total, "making it one commit")
+        api.create_commit(
+            repo, operations, repo_type=kind, commit_message=message or f"Upload {folder.name}"
+        )
+    return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
 
 
 @dataclass(frozen=True)
@@ -136,10 +174,28 @@ class Pulled:
     folder: Path
     bytes: int
 
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "folder": str(self.folder)}
 
-def pull(
-    repo: str, revision: str = "main", told: Callable[[int, int | None, str], None] | None = None
-) -> Pulled:
+
+def start_push(folder: Path, repo: str, private: bool = True) -> Transfer:
+    """`push` of a model in a thread; its result is `{"url": address, "private": bool}`."""
+    check_name(repo)
+    preview(folder)
+    job = Transfer(kind="push")
+    return job.start(
+        lambda: {"url": push(folder, repo, private=private, told=job.told), "private": private}
+    )
+
+
+def start_pull(repo: str, revision: str = "main") -> Transfer:
+    """`pull` in a thread; its result is a `Pulled` as a mapping."""
+    check_name(repo)
+    job = Transfer(kind="fetch")
+    return job.start(lambda: pull(repo, revision or "main", job.told).as_dict())
+
+
+def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
     """Fetch a model's files (no pickles, no code) into the Hub's cache, at one pinned revision."""
     from huggingface_hub import HfApi, constants, hf_hub_download
 

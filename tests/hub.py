@@ -21,6 +21,9 @@ class StandIn(BaseHTTPRequestHandler):
     """Keeps what it is sent in `files`; `refuse` turns every write away, `wrong` a few answers."""
 
     files: dict[str, bytes] = {}  # noqa: RUF012
+    large: dict[str, bytes] = {}  # noqa: RUF012  (weights, by digest, whether or not in a commit)
+    sent: list[str] = []  # noqa: RUF012  (digests of weights, each time one was sent)
+    private = True
     created: list[dict] = []  # noqa: RUF012
     refuse = False
     wrong: list[int | None] = []  # noqa: RUF012  (statuses for commits and looks, None to hang up)
@@ -51,8 +54,14 @@ class StandIn(BaseHTTPRequestHandler):
             return self.answer({"url": f"{self.here()}/datasets/me/letters", "id": "me/letters"})
         if "/preupload/" in self.path:
             asked = json.loads(body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "regular", "oid": None} for f in asked]
-            return self.answer({"files": [{**mode, "shouldIgnore": False} for mode in modes]})
+            return self.answer({"files": [
+                {"path": f["path"], "oid": None, "shouldIgnore": False,
+                 "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular"}
+                for f in asked
+            ]})  # fmt: skip
+        if self.path.endswith("/info/lfs/objects/batch"):
+            asked = json.loads(body)["objects"]
+            return self.answer({"transfer": "basic", "objects": [self.place(one) for one in asked]})
         if "/commit/" in self.path:
             if self.spoil():
                 return None
@@ -61,10 +70,24 @@ class StandIn(BaseHTTPRequestHandler):
                 if held["key"] == "file":
                     value = held["value"]
                     self.files[value["path"]] = base64.b64decode(value["content"])
+                if held["key"] == "lfsFile":
+                    self.files[held["value"]["path"]] = self.large[held["value"]["oid"]]
             return self.answer(
                 {"commitUrl": f"{self.here()}/datasets/me/letters/commit/1", "commitOid": "1"}
             )
         return self.answer({})
+
+    def place(self, one):
+        """Where a large file goes; nowhere if it is here already."""
+        if one["oid"] in self.large:
+            return one
+        return {**one, "actions": {"upload": {"href": f"{self.here()}/large/{one['oid']}"}}}
+
+    def do_PUT(self):
+        digest = self.path.removeprefix("/large/")
+        self.sent.append(digest)
+        self.large[digest] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer({})
 
     def do_GET(self):
         if "/resolve/" in self.path:
@@ -77,7 +100,8 @@ class StandIn(BaseHTTPRequestHandler):
         if "/revision/" in self.path and self.spoil():
             return None
         siblings = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
-        return self.answer({"sha": "1" * 40, "id": "me/letters", "siblings": siblings})
+        told = {"sha": "1" * 40, "id": "me/letters", "private": self.private}
+        return self.answer({**told, "siblings": siblings})
 
     def do_HEAD(self):
         self.file(with_body=False)
@@ -109,7 +133,8 @@ class StandIn(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def standing_in() -> Iterator[tuple[type[StandIn], str]]:
     """A stand-in of its own: what it holds, and its address."""
-    handler = type("Hub", (StandIn,), {"files": {}, "created": [], "wrong": [], "seen": []})
+    fresh = {"files": {}, "large": {}, "sent": [], "created": [], "wrong": [], "seen": []}
+    handler = type("Hub", (StandIn,), fresh)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -5,6 +5,7 @@ window.studioModels = (root, server, lead) => {
     <aside class="models-left">
       <input type="search" class="models-find" placeholder="Find by name, tag, note or data" aria-label="Find a model">
       <div class="models-kinds" role="group" aria-label="Show"></div>
+      <div class="models-fetch"></div>
       <div class="models-disk"></div>
     </aside>
     <section class="models-right" aria-label="Library">
@@ -62,6 +63,7 @@ window.studioModels = (root, server, lead) => {
       counts = reply.counts;
       part("cards").innerHTML = reply.cards;
       part("disk").innerHTML = reply.disk;
+      if (!part("fetch").querySelector(".fold-body:not([hidden])")) part("fetch").innerHTML = reply.fetch;
       kinds();
       sift();
     }
@@ -79,7 +81,21 @@ window.studioModels = (root, server, lead) => {
     for (const body of card.querySelectorAll(".fold-body")) {
       body.hidden = body.dataset.body !== name || !body.hidden;
       card.querySelector(`[data-fold=${body.dataset.body}]`).setAttribute("aria-expanded", !body.hidden);
+      if (!body.hidden) opened[body.dataset.body]?.(card, body);
     }
+  };
+  // Work that goes on in the background: its button closes, its bar appears above the cards.
+  const begin = async (name, question, button) => {
+    if (!await ask(name, question)) return;
+    fold(button.closest(".fold-body").dataset.body, button.closest(".card-model, .models-fetch"));
+    draw(await ask("models_jobs"));
+    part("jobs").scrollIntoView({block: "nearest", behavior: "smooth"});
+  };
+  const opened = {
+    push: async (card, body) => {
+      const reply = await ask("models_preview", {id: card.dataset.id});
+      if (reply) body.innerHTML = reply.files;
+    },
   };
   const acts = {
     star: async (card, button) => {
@@ -90,14 +106,14 @@ window.studioModels = (root, server, lead) => {
       const tags = card.querySelector("[name=tags]").value, note = card.querySelector("[name=note]").value;
       if (await ask("models_mark", {id: card.dataset.id, tags, note})) await open();
     },
-    export: async (card, button) => {
-      fold(button.closest(".fold-body").dataset.body, card);
-      const {to, outtype} = button.dataset;
-      if (await ask("models_export", {id: card.dataset.id, to, outtype})) {
-        draw(await ask("models_jobs"));
-        part("jobs").scrollIntoView({block: "nearest", behavior: "smooth"});
-      }
-    },
+    export: (card, button) => begin("models_export",
+      {id: card.dataset.id, to: button.dataset.to, outtype: button.dataset.outtype}, button),
+    push: (card, button) => begin("models_push",
+      {id: card.dataset.id, repo: card.querySelector("[name=repo]").value,
+       public: card.querySelector("[name=public]").checked}, button),
+    pull: (card, button) => begin("models_pull",
+      {repo: part("fetch").querySelector("[name=pull]").value,
+       revision: part("fetch").querySelector("[name=revision]").value}, button),
     cancel: async (card, button) => { await ask("models_cancel", {job: button.dataset.job}); },
     delete: async card => {
       const id = card.dataset.id, reply = await ask("models_delete", {id});
@@ -128,7 +144,7 @@ window.studioModels = (root, server, lead) => {
     const button = event.target.closest("[data-act]");
     if (button) { event.stopPropagation(); acts[button.dataset.act]?.(button.closest(".card-model"), button); return; }
     const opener = event.target.closest("[data-fold]");
-    if (opener) fold(opener.dataset.fold, opener.closest(".card-model, .disk"));
+    if (opener) fold(opener.dataset.fold, opener.closest(".card-model, .disk, .models-fetch"));
   });
   desk.addEventListener("input", event => { if (event.target === part("find")) sift(); });
   desk.addEventListener("keydown", event => {

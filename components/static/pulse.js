@@ -10,6 +10,7 @@ window.studioPulse = (element, server, trigger) => {
     if (reply.lists !== drawn.lists) trigger("change");
     if (reply.live || reply.lists !== drawn.lists || reply.runs !== drawn.runs) left = TRAIL;
     Object.assign(drawn, reply);
+    document.body.classList.toggle("visitor", reply.visitor);
     if (left > 0) { left -= 1; trigger("tick"); }
   };
   const ask = async () => {

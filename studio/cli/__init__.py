@@ -30,6 +30,7 @@ from studio.cli import (
     hardware,
     hub,
     labels,
+    models,
     rewards,
     score,
     serve,
@@ -66,6 +67,7 @@ class _InOrder(typer.core.TyperGroup):
             "rewards",
             "pairs",
             "labels",
+            "models",
             "hub",
             "hardware",
         )
@@ -97,6 +99,7 @@ app.command(
 app.add_typer(rewards.app, name="rewards")
 app.add_typer(generate.app, name="pairs")
 app.add_typer(labels.app, name="labels")
+app.add_typer(models.app, name="models")
 app.add_typer(hub.app, name="hub")
 app.command("hardware", epilog=example("hardware --json"))(hardware.hardware)
 

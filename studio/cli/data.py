@@ -12,7 +12,7 @@ from studio.cli.output import Json, Terminal, example, parse_pairs, table
 from studio.errors import DataError
 
 if TYPE_CHECKING:
-    from studio.data import Inspection, Reading
+    from studio.data import Inspection, PreparedDataset, Reading
 
 app = typer.Typer(
     help="Data: look into any file, and make rows to train on.",
@@ -230,6 +230,57 @@ def _previewed(source: Any, options: Any, report: Any) -> tuple[list[dict[str, A
         lines.append(f"{step['step'].replace('_', ' ')}: {step['dropped']:,} rows dropped")
         lines += [f"   row {row['row']}: {_cut(str(row['data']))}" for row in step["examples"]]
     return steps, "\n".join(lines) or "No step is chosen."
+
+
+@app.command("list", epilog=example("data list"))
+def list_datasets(as_json: Json = False) -> None:
+    """List prepared datasets, newest first."""
+    with Terminal(as_json) as out:
+        found = [_as_dict(one) for one in out.studio.datasets.list()]
+        rows = [(one["id"], one["name"], one["type"], sum(one["rows"].values())) for one in found]
+        out.result(found, table(rows, ("id", "name", "type", "rows")))
+
+
+@app.command("show", epilog=example("data show pocket-sft --rows 3"))
+def show(
+    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
+    rows: Annotated[int, typer.Option(help="So many rows.", min=0, max=1000)] = 5,
+    split: Annotated[str, typer.Option(help="Of this split.")] = "train",
+    as_json: Json = False,
+) -> None:
+    """Show how a dataset was made, and its first rows as they are trained on."""
+    with Terminal(as_json) as out:
+        found = out.studio.datasets.get(dataset)
+        first = found.head(rows, split)
+        lines = [f"{found.id}  {found.name}, {found.type}, from {found.source}"]
+        lines += [_cut(str(row)) for row in first]
+        told = _as_dict(found) | {"steps": found.steps, "first": first}
+        out.result(told, "\n".join(lines))
+
+
+@app.command("delete", epilog=example("data delete letters"))
+def delete(
+    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
+    as_json: Json = False,
+) -> None:
+    """Remove a prepared dataset; `data restore` brings it back until another one is removed."""
+    with Terminal(as_json) as out:
+        found = out.studio.datasets.get(dataset)
+        out.studio.datasets.set_aside(found.id)
+        out.result({"deleted": found.id}, f"{found.name} is gone: data restore {found.id}")
+
+
+@app.command("restore", epilog=example("data restore data-20260131-142501-9f3c"))
+def restore(dataset: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
+    """Bring back the dataset that was removed last."""
+    with Terminal(as_json) as out:
+        found = out.studio.datasets.take_back(dataset)
+        out.result(_as_dict(found), f"{found.name} is back.")
+
+
+def _as_dict(dataset: PreparedDataset) -> dict[str, Any]:
+    names = ("id", "name", "type", "format", "source", "rows", "fingerprint", "created")
+    return {name: getattr(dataset, name) for name in names}
 
 
 @app.command(

@@ -48,7 +48,8 @@ def push(
 
         files = hub.preview(folder)
         out.note(f"{len(files)} files, {sum(size for _, size in files) / 1e6:,.1f} MB")
-        url = hub.push(folder, repo, private=not public)
+        with out.progress(f"Sending to {repo}") as report:
+            url = hub.push(folder, repo, private=not public, told=report)
         out.result({"url": url, "private": not public, "files": [name for name, _ in files]}, url)
 
 
@@ -64,5 +65,6 @@ def pull(
 
         with out.progress(f"Fetching {repo}") as report:
             pulled = hub.pull(repo, revision, report)
-        result = {**vars(pulled), "folder": str(pulled.folder)}
-        out.result(result, f"model_name_or_path: {repo}\nmodel_revision: {pulled.revision}")
+        out.result(
+            pulled.as_dict(), f"model_name_or_path: {repo}\nmodel_revision: {pulled.revision}"
+        )

@@ -26,6 +26,16 @@ class Format(StrEnum):
     reward = "reward"
 
 
+class Choice(StrEnum):
+    """A verdict on the two answers as they were shown."""
+
+    left = "left"
+    right = "right"
+    tie = "tie"
+    both_bad = "both_bad"
+    skip = "skip"
+
+
 class RuleName(StrEnum):
     """Which votes make a row (`studio.preference.Rule`)."""
 
@@ -34,16 +44,67 @@ class RuleName(StrEnum):
     each = "each"
 
 
+ProjectName = Annotated[str, typer.Option(help="Labelling project, by name or id.")]
+Annotator = Annotated[str, typer.Option(help="Whose verdict it is.")]
+
+
 @app.callback()
 def _group() -> None:
     pass
+
+
+@app.command("list", epilog=example("labels list"))
+def list_projects(as_json: Json = False) -> None:
+    """List labelling projects with how far they are, newest first."""
+    with Terminal(as_json) as out:
+        found = [
+            {"project_id": one.id, "project": one.name, "question": one.question,
+             "pairs": one.items, "judged": one.done}
+            for one in out.studio.labels.projects()
+        ]  # fmt: skip
+        rows = [(one["project_id"], one["project"], one["judged"], one["pairs"]) for one in found]
+        out.result(found, table(rows, ("id", "project", "judged", "of")))
+
+
+@app.command("next", epilog=example("labels next --project first"))
+def next_item(project: ProjectName, annotator: Annotator = "me", as_json: Json = False) -> None:
+    """Show the pair to judge now: prompt and two answers, sides shuffled, nobody's name."""
+    with Terminal(as_json) as out:
+        labels = out.studio.labels
+        chosen = labels.get(project)
+        shown = labels.next_item(chosen.id, annotator)
+        if shown is None:
+            out.result(None, f"{chosen.name} has no pair left for {annotator}.")
+            return
+        found = {"item": shown.item_id, "question": chosen.question, "prompt": shown.prompt}
+        text = f"{shown.prompt[-1]['content']}\n\nleft   {shown.left}\n\nright  {shown.right}"
+        out.result(found | {"left": shown.left, "right": shown.right}, f"{shown.item_id}: {text}")
+
+
+@app.command("vote", epilog=example("labels vote --project first --item 1 --choice left"))
+def vote(
+    project: ProjectName,
+    item: Annotated[int, typer.Option(help="As `labels next` gives it.")],
+    choice: Annotated[Choice, typer.Option(help="Which answer is better.")],
+    annotator: Annotator = "me",
+    strength: Annotated[int, typer.Option(help="How clearly, 1 to 4.", min=1, max=4)] = 2,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Keep a verdict; a second one on the same pair is a new version of the first."""
+    with Terminal(as_json) as out:
+        labels = out.studio.labels
+        chosen = labels.get(project)
+        receipt = labels.vote(chosen.id, item, annotator, choice.value, strength, note=note)
+        kept = {"vote": receipt.vote_id, "item": receipt.item_id, "version": receipt.version}
+        out.result(kept, f"vote {receipt.vote_id} is kept.")
 
 
 @app.command(
     "export", epilog=example("labels export --project first --format dpo --out labels.jsonl")
 )
 def export(
-    project: Annotated[str, typer.Option(help="Labelling project, by name or id.")],
+    project: ProjectName,
     out: Annotated[Path, typer.Option(help="File to write: .jsonl, .json or .parquet.")],
     format: Annotated[Format, typer.Option(help="Trainer the rows are for.")] = Format.dpo,
     rule: Annotated[RuleName, typer.Option(help="Which votes make a row.")] = RuleName.majority,
@@ -110,7 +171,7 @@ def bring_in(
 
 @app.command("results", epilog=example("labels results --project first"))
 def results(
-    project: Annotated[str, typer.Option(help="Labelling project, by name or id.")],
+    project: ProjectName,
     as_json: Json = False,
 ) -> None:
     """Say who won and how sure that is, how far people agree, and what they lean to."""

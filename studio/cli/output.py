@@ -8,6 +8,8 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO
 
@@ -33,6 +35,18 @@ def say_error(sentence: str) -> None:
     typer.echo(f"error: {' '.join(sentence.split())}", err=True)
 
 
+@dataclass
+class Host:
+    """Something else than a shell that runs a command: its engine, and what came of it."""
+
+    studio: Studio
+    value: Any = None
+
+
+HOST: ContextVar[Host | None] = ContextVar("host", default=None)
+"""Set while a command is run by something else than a shell (`studio.cli.calls`)."""
+
+
 class _Nowhere(io.TextIOBase):
     """Takes what libraries print and drops it."""
 
@@ -52,10 +66,13 @@ class Terminal:
 
     def __init__(self, as_json: bool = False):
         self.as_json = as_json
+        self.host = HOST.get()
         self._stdout: TextIO = sys.stdout
         self._studio: Studio | None = None
 
     def __enter__(self) -> Self:
+        if self.host is not None:
+            return self
         self._stdout = sys.stdout
         sys.stdout = sys.stderr if Terminal.verbose else _Nowhere()
         return self
@@ -66,6 +83,8 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.host is not None:
+            return
         try:
             if self._studio is not None:
                 self._studio.close()
@@ -75,6 +94,8 @@ class Terminal:
     @property
     def studio(self) -> Studio:
         """The engine on `STUDIO_HOME`, made when first asked for and closed with the command."""
+        if self.host is not None:
+            return self.host.studio
         if self._studio is None:
             from studio.studio import Studio
 
@@ -83,6 +104,9 @@ class Terminal:
 
     def result(self, value: Any, text: str) -> None:
         """The command's result: `value` as JSON for a machine, `text` for a person."""
+        if self.host is not None:
+            self.host.value = json.loads(json.dumps(_plain(value), default=str))
+            return
         if self.as_json:
             text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
         self._stdout.write(text.rstrip("\n") + "\n")
@@ -105,7 +129,7 @@ class Terminal:
             TextColumn("{task.fields[count]}"),
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
+            disable=self.host is not None or not sys.stderr.isatty(),
             transient=True,
         )
         with bar:

@@ -57,7 +57,8 @@ def train(
     )
     with Terminal(as_json) as out:
         command = shlex.join(["python", "-m", "studio", *sys.argv[1:]])
-        run = out.studio.train(chosen, {"door": "shell", "command": command})
+        door = {"door": "shell", "command": command} if out.host is None else {"door": "api"}
+        run = out.studio.train(chosen, door)
         _finish(out, run)
 
 
@@ -78,7 +79,13 @@ def settle(recipe: str, changes: list[str], **options: str | None) -> Recipe:
 
 
 def _finish(out: Terminal, run: Run) -> None:
-    """Follow a queued run, print what came of it, and leave with its exit code."""
+    """Follow a queued run, print what came of it, and leave with its exit code.
+
+    An app that runs the command trains in its own thread, so there it is not waited for.
+    """
+    if out.host is not None:
+        out.result(as_dict(run), run.id)
+        return
     run = follow(out, run)
     result = {
         "run_id": run.id,
@@ -173,6 +180,18 @@ def resume(run: RunName, as_json: Json = False) -> None:
     """Go on with a stopped, interrupted or failed run, here, from its last checkpoint."""
     with Terminal(as_json) as out:
         _finish(out, out.studio.resume(run))
+
+
+@app.command("rename", epilog=example('runs rename pocket-sft "the first"'))
+def rename(
+    run: RunName,
+    name: Annotated[str, typer.Argument(help="Its new label.")],
+    as_json: Json = False,
+) -> None:
+    """Give a run another label; its id and its folder stay."""
+    with Terminal(as_json) as out:
+        found = out.studio.runs.rename(out.studio.runs.get(run).id, name)
+        out.result(as_dict(found), f"{found.id} {found.name}")
 
 
 def as_dict(run: Run) -> dict[str, Any]:

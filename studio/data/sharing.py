@@ -96,9 +96,18 @@ def _step(step: dict[str, Any]) -> str:
     return f"{step['step'].replace('_', ' ')}: {rest}" if rest else step["step"]
 
 
+def preview(dataset: PreparedDataset) -> list[tuple[str, int]]:
+    """(name, bytes) of exactly the files that a push sends."""
+    splits = [
+        (f"data/{split}.parquet", dataset.path(split).stat().st_size) for split in dataset.rows
+    ]
+    return [("README.md", len(card(dataset).encode())), *sorted(splits)]
+
+
 def push(
-    dataset: PreparedDataset, repo: str, *, token: str | None = None, private: bool = True
-) -> str:
+    dataset: PreparedDataset, repo: str, *, token: str | None = None, private: bool = True,
+    told: hub.Told | None = None,
+) -> str:  # fmt: skip
     """Upload every split and the card to `owner/name` on the Hub; returns the page's address.
 
     Made private unless `private=False`. Raises `ConfigError` for a name the Hub cannot have or a
@@ -108,7 +117,7 @@ def push(
     try:
         return hub.push(
             _staged(dataset), repo, private=private, kind="dataset", token=token,
-            message=f"Upload {_inline(dataset.name)}",
+            message=f"Upload {_inline(dataset.name)}", told=told,
         )  # fmt: skip
     finally:
         shutil.rmtree(_stage(dataset), ignore_errors=True)

@@ -74,8 +74,18 @@ def test_each_failure_is_one_sentence_and_the_next_try_works(hub, made, tmp_path
     for line, part in zip(said, wanted, strict=True):
         assert part in line, (line, part)
     assert "hf_made_up" not in done.stdout
+    # Seven tries, and the weights went up once: what the Hub has is not sent again.
+    assert len(handler.sent) == 1
     kept = [path.name for path in (tmp_path / "hub").rglob(f"snapshots/{'1' * 40}/*")]
     assert sorted(kept) == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_what_is_public_already_takes_nothing_private(hub, made, tmp_path) -> None:
+    handler, endpoint = hub
+    handler.private = False
+    done = shell(tmp_path / "home", endpoint, "hub", "push", str(made), "me/mine")
+    assert done.returncode == 2 and "there already and public" in done.stderr
+    assert not handler.files and not handler.sent
 
 
 def test_what_cannot_be_is_said_before_anything_is_sent(tmp_path: Path) -> None:
