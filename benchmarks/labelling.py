@@ -56,11 +56,12 @@ def fill(home: Path, count: int) -> str:
     project = store.create_project(f"{count} items", overlap=1, seed=1)
     for start in range(0, count, CHUNK):
         stop = min(start + CHUNK, count)
-        text = " and so on" * 30
+        one, two = " and so on" * 30, " or else" * 45
         items = [
-            Item(f"question {n}", f"one {n}{text}", f"two {n}{text}") for n in range(start, stop)
+            Item(f"question {n}", f"one {n}{one}", f"two {n}{two}") for n in range(start, stop)
         ]
-        store.add_items(project.id, items)
+        added = store.add_items(project.id, items)
+        assert not added.set_aside, added.set_aside
     store.close()
     return project.id
 

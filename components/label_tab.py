@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context, get_render_context
 
-from components import label_new, label_rounds
+from components import label_making, label_new, label_rounds
 from components.common import QUIET, Shell, ago_text, guard, plural
 from components.label_server import questions
 from components.people import Person, person
@@ -102,7 +102,7 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     )
     panel.blind(guard(lambda: gr.Button(visible=False), "everybody"), None, train, **QUIET)
     new.create.click(
-        guard(lambda *given: _created(label_new.create(studio, *given), studio)),
+        guard(lambda *given: _created(label_making.create(studio, *given), studio)),
         new.given,
         [project, new.message, new.name],
         **QUIET,
@@ -152,7 +152,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     ready = [
         (f"{data.name} \N{MIDDLE DOT} {plural(sum(data.rows.values()), 'row')}", data.id)
         for data in studio.datasets.list()
-        if data.type in label_new.LABELLABLE
+        if data.type in label_making.LABELLABLE
     ]
     box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)

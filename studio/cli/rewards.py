@@ -121,13 +121,13 @@ def _scores(studio: Studio, run: str, prompts: list[Any], answers: list[str]) ->
 
 def _judged(studio: Studio, run: str, project: str) -> list[tuple[Any, float]]:
     """Every item of a project with the reward model's gap between its answers a and b."""
+    from studio.preference.again import gaps
+
     known = {p.name: p.id for p in studio.labels.projects()}
     items = list(studio.labels.judged(known.get(project, project)))
     if not items:
         raise ConfigError(f"{project} has no items yet; make pairs first (pairs make).")
-    prompts = [item.prompt for item in items for _ in range(2)]
-    scores = _scores(studio, run, prompts, [t for i in items for t in (i.answer_a, i.answer_b)])
-    return [(item, scores[2 * at] - scores[2 * at + 1]) for at, item in enumerate(items)]
+    return list(zip(items, gaps(studio, run, items), strict=True))
 
 
 def _people(studio: Studio, run: str, project: str) -> dict[str, tuple[int, int]]:

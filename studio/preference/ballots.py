@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.errors import DataError
-from studio.preference import desk
+from studio.preference import desk, statements
 from studio.preference.items import (
     CHOICES,
     RULING,
@@ -22,7 +22,7 @@ from studio.preference.items import (
     VoteReceipt,
     clean_text,
 )
-from studio.preference.schema import assignments, items, projects, votes
+from studio.preference.schema import items, votes
 
 MAX_NOTE, MAX_EDITED, MAX_KEY, MAX_NAME = 4_000, 100_000, 100, 80
 #: What a change of the vote keeps of the person's words, and an undo brings back.
@@ -135,7 +135,6 @@ def cast(
     if known:
         return _receipt(known, repeated=True)
     ballot.check_against(project)
-    item = find_item(db, project.id, item_id)
     by_side = _BY_SIDE[order]
     row = {
         "action": "vote",
@@ -149,7 +148,7 @@ def cast(
         "aspects": {name: by_side.get(side, side) for name, side in ballot.aspects.items()},
         "turn": ballot.turn,
     }
-    return _record(db, project, item, ballot.annotator, ballot.key, row)
+    return _record(db, project, item_id, ballot.annotator, ballot.key, row)
 
 
 def take_back(
@@ -181,23 +180,23 @@ def take_back(
     row |= {"action": "undo", "undoes": last.id, "turn": last.turn}
     if before is None:
         row |= {"choice": None, "strength": 0, "note": "", "edited": ""}
-    item = find_item(db, project.id, last.item_id)
-    _record(db, project, item, annotator, key, row)
-    return item, last.turn
+    _record(db, project, last.item_id, annotator, key, row)
+    return find_item(db, project.id, last.item_id), last.turn
 
 
 def find_item(db: sa.Connection, project_id: str, item_id: int) -> sa.Row[Any]:
     """The stored item; `DataError` when it is not (or no longer) in the project."""
-    query = sa.select(items).where(
-        items.c.id == item_id, items.c.project_id == project_id, items.c.retired.is_(False)
-    )
-    row = db.execute(query).first()
+    row = db.execute(statements.ITEM, {"project": project_id, "item": item_id}).first()
     if row is None:
-        raise DataError(
-            f"Pair {item_id} is not in this project any more; nothing was recorded. "
-            "Reload to go on with the next one."
-        )
+        raise _not_here(item_id)
     return row
+
+
+def _not_here(item_id: int) -> DataError:
+    return DataError(
+        f"Pair {item_id} is not in this project any more; nothing was recorded. "
+        "Reload to go on with the next one."
+    )
 
 
 def as_vote(row: sa.Row[Any]) -> Vote:
@@ -209,52 +208,51 @@ def as_vote(row: sa.Row[Any]) -> Vote:
 def _record(
     db: sa.Connection,
     project: Project,
-    item: sa.Row[Any],
+    item_id: int,
     annotator: str,
     key: str,
     row: dict[str, Any],
 ) -> VoteReceipt:
     """Append a version, make it current and move the counters, all in this transaction."""
+    who = {"project": project.id, "person": annotator, "item": item_id, "at_turn": row["turn"]}
     person = desk.the_person(db, project.id, annotator)
-    mine = sa.and_(
-        assignments.c.item_id == item.id,
-        assignments.c.annotator == annotator,
-        assignments.c.turn == row["turn"],
-    )
-    current = db.execute(sa.select(assignments).where(mine)).first()
-    if current is None and row["turn"] == RULING:
-        desk.claim_ruling(db, project, item, annotator)
-    elif current is None and row["turn"]:
-        raise DataError("This pair is not waiting for your second look; reload the page.")
-    elif current is None:
-        desk.claim(db, project, item, annotator)
-    version = db.scalar(
-        sa.select(sa.func.max(votes.c.version)).where(
-            votes.c.item_id == item.id, votes.c.annotator == annotator
-        )
-    )
-    before = bool(current and current.done)
+    place = db.execute(statements.PLACE, who).first()
+    if place is None:
+        raise _not_here(item_id)
+    if place.claimed is None:
+        _claim(db, project, place, annotator, row["turn"])
+    before, done = bool(place.done), row["choice"] is not None
     row |= {
         "project_id": project.id,
-        "item_id": item.id,
+        "item_id": item_id,
         "annotator": annotator,
-        "version": (version or 0) + 1,
-        "replaces": current.vote_id if current and before else None,
+        "version": place.version + 1,
+        "replaces": place.vote_id if before else None,
         "guideline_version": project.guideline_version,
         "idempotency_key": key,
         "created": time.time(),
     }
-    (vote_id,) = db.execute(votes.insert().values(**row)).inserted_primary_key or (0,)
-    done = row["choice"] is not None
-    db.execute(assignments.update().where(mine).values(vote_id=vote_id, done=done))
+    (vote_id,) = db.execute(statements.VOTE, row).inserted_primary_key or (0,)
+    db.execute(statements.SETTLE, who | {"vote": vote_id, "is_done": done})
     more = 0 if row["turn"] else int(done) - int(before)
     desk.move_on(db, person, more)
     if more:
-        total = projects.update().where(projects.c.id == project.id)
-        db.execute(total.values(done=projects.c.done + more))
+        db.execute(statements.COUNT, {"project": project.id, "more": more})
     return VoteReceipt(
-        vote_id, item.id, row["version"], row["choice"] or "", row["strength"], row["created"]
+        vote_id, item_id, row["version"], row["choice"] or "", row["strength"], row["created"]
     )
+
+
+def _claim(
+    db: sa.Connection, project: Project, place: sa.Row[Any], annotator: str, turn: int
+) -> None:
+    """Give this person the item they vote on, where that is open to them."""
+    if turn == RULING:
+        desk.claim_ruling(db, project, place, annotator)
+    elif turn:
+        raise DataError("This pair is not waiting for your second look; reload the page.")
+    else:
+        desk.claim(db, project, place, annotator)
 
 
 def _turn(turn: int) -> int:
@@ -264,13 +262,8 @@ def _turn(turn: int) -> int:
 
 
 def _by_key(db: sa.Connection, project_id: str, annotator: str, key: str) -> sa.Row[Any] | None:
-    return db.execute(
-        sa.select(votes).where(
-            votes.c.project_id == project_id,
-            votes.c.annotator == annotator,
-            votes.c.idempotency_key == key,
-        )
-    ).first()
+    asked = {"project": project_id, "person": annotator, "key": key}
+    return db.execute(statements.SUBMITTED, asked).first()
 
 
 def _receipt(row: sa.Row[Any], repeated: bool) -> VoteReceipt:

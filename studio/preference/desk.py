@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.errors import DataError
+from studio.preference import statements
 from studio.preference.items import RULING, Project
 from studio.preference.schema import annotators, assignments, items, projects
 
@@ -27,43 +28,39 @@ _LAPSED_AT_ONCE = 50
 
 def lock_project(db: sa.Connection, project_id: str) -> Project:
     """The project, locked against other writers until the transaction ends (SQLite always is)."""
-    query = sa.select(projects).where(projects.c.id == project_id).with_for_update()
-    row = db.execute(query).first()
+    return find_project(db, project_id, statements.PROJECT_LOCKED)
+
+
+def find_project(
+    db: sa.Connection, project_id: str, query: sa.Executable = statements.PROJECT
+) -> Project:
+    """The project with this id; `DataError` where there is none."""
+    row = db.execute(query, {"project": project_id}).first()
     if row is None:
-        raise no_project(project_id)
+        raise DataError(f"There is no labelling project {project_id!r}; choose one from the list.")
     return Project(**row._mapping)
-
-
-def no_project(project_id: str) -> DataError:
-    return DataError(f"There is no labelling project {project_id!r}; choose one from the list.")
 
 
 def the_person(db: sa.Connection, project_id: str, annotator: str) -> sa.Row[Any]:
     """This person's row in a locked project, made if new."""
-    query = sa.select(annotators).where(
-        annotators.c.project_id == project_id, annotators.c.annotator == annotator
-    )
-    row = db.execute(query).first()
+    who = {"project": project_id, "person": annotator}
+    row = db.execute(statements.PERSON, who).first()
     if row is None:
         values = {"project_id": project_id, "annotator": annotator, "cursor": 0, "done": 0}
         db.execute(annotators.insert().values(**values))
-        row = db.execute(query).one()
+        row = db.execute(statements.PERSON, who).one()
     return row
 
 
 def walk(db: sa.Connection, project_id: str, annotator: str, count: int) -> list[sa.Row[Any]]:
     """Items waiting for this person where nothing is held: those reopened, then those unseen."""
-    reopened = _mine(db, project_id, annotator, count)
+    who = {"project": project_id, "person": annotator}
+    reopened = list(db.execute(statements.HELD, who | {"count": count}))
     if len(reopened) >= count:
         return reopened
-    cursor = db.scalar(
-        sa.select(annotators.c.cursor).where(
-            annotators.c.project_id == project_id, annotators.c.annotator == annotator
-        )
-    )
-    first_turn = sa.select(items, sa.literal(0).label("turn"))
-    unseen = _unseen(first_turn, project_id, annotator, cursor or 0)
-    return [*reopened, *db.execute(unseen.limit(count - len(reopened)))]
+    person = db.execute(statements.PERSON, who).first()
+    start = {"cursor": person.cursor if person else 0, "count": count - len(reopened)}
+    return [*reopened, *db.execute(statements.UNSEEN, who | start)]
 
 
 def hold(
@@ -73,10 +70,10 @@ def hold(
 
     The project must be locked. What others left lying is given back first.
     """
-    now = time.time()
+    now, who = time.time(), {"project": project.id, "person": annotator}
     _give_back_lapsed(db, project, annotator, now)
     person = the_person(db, project.id, annotator)
-    held = _mine(db, project.id, annotator, count)
+    held = list(db.execute(statements.HELD, who | {"count": count}))
     again = False
     for _ in range(count - len(held)):
         if _claim_repeat(db, project, person, now):
@@ -86,13 +83,8 @@ def hold(
         if item is None:
             break
         held.append(item)
-    db.execute(
-        assignments.update()
-        .where(assignments.c.project_id == project.id, assignments.c.annotator == annotator)
-        .where(assignments.c.done.is_(False))
-        .values(leased_until=now + lease)
-    )
-    return _mine(db, project.id, annotator, count) if again else held
+    db.execute(statements.RENEW, who | {"until": now + lease})
+    return list(db.execute(statements.HELD, who | {"count": count})) if again else held
 
 
 def claim(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
@@ -113,19 +105,13 @@ def claim_ruling(db: sa.Connection, project: Project, item: sa.Row[Any], annotat
 
 def move_on(db: sa.Connection, person: sa.Row[Any], more_done: int) -> None:
     """Bring the person's counters up to date after something of theirs has changed."""
-    where = sa.and_(
-        annotators.c.project_id == person.project_id, annotators.c.annotator == person.annotator
-    )
-    unseen = sa.select(items.c.position)
-    first = _unseen(unseen, person.project_id, person.annotator, person.cursor).limit(1)
-    cursor = db.scalar(first)
-    if cursor is None:
-        last = sa.select(sa.func.max(items.c.position)).where(
-            items.c.project_id == person.project_id
-        )
-        cursor = (db.scalar(last) or 0) + 1
-    done = annotators.c.done + more_done
-    db.execute(annotators.update().where(where).values(cursor=cursor, done=done))
+    who = {"project": person.project_id, "person": person.annotator}
+    unseen = db.execute(statements.UNSEEN, who | {"cursor": person.cursor, "count": 1}).first()
+    if unseen is not None:
+        cursor = unseen.position
+    else:
+        cursor = (db.scalar(statements.LAST_POSITION, who) or 0) + 1
+    db.execute(statements.MOVE, who | {"at": cursor, "more": more_done})
 
 
 def retire(db: sa.Connection, project: Project, item: sa.Row[Any]) -> None:
@@ -154,39 +140,11 @@ def holds(project: Project) -> bool:
 # ---- the steps ----------------------------------------------------------------------------------
 
 
-def _mine(db: sa.Connection, project_id: str, annotator: str, count: int) -> list[sa.Row[Any]]:
-    """Items held for or reopened by this person: reopened ones first, then as they were handed."""
-    query = (
-        sa.select(items, assignments.c.turn)
-        .join(assignments, assignments.c.item_id == items.c.id)
-        .where(assignments.c.project_id == project_id, assignments.c.annotator == annotator)
-        .where(assignments.c.done.is_(False))
-        .order_by(assignments.c.vote_id.is_(None), assignments.c.claimed, assignments.c.position)
-        .limit(count)
-    )
-    return list(db.execute(query))
-
-
-def _unseen(query: sa.Select[Any], project_id: str, annotator: str, cursor: int) -> sa.Select[Any]:
-    seen = sa.exists().where(
-        assignments.c.item_id == items.c.id,
-        assignments.c.annotator == annotator,
-        assignments.c.turn == 0,
-    )
-    return (
-        query.where(items.c.project_id == project_id, items.c.open.is_(True))
-        .where(items.c.position >= cursor)
-        .where(~seen)
-        .order_by(items.c.position)
-    )
-
-
 def _claim_next(
     db: sa.Connection, project: Project, person: sa.Row[Any], now: float
 ) -> sa.Row[Any] | None:
-    first_turn = sa.select(items, sa.literal(0).label("turn"))
-    unseen = _unseen(first_turn, project.id, person.annotator, person.cursor)
-    item = db.execute(unseen.limit(1)).first()
+    who = {"project": project.id, "person": person.annotator}
+    item = db.execute(statements.UNSEEN, who | {"cursor": person.cursor, "count": 1}).first()
     if item is not None:
         _take(db, project, item, person.annotator, now)
     return item
@@ -232,24 +190,20 @@ def _take(
     _assign(db, project.id, annotator, now, values)
     taken = item.taken + 1
     still_open = not project.overlap or taken < project.overlap
-    db.execute(items.update().where(items.c.id == item.id).values(taken=taken, open=still_open))
+    db.execute(statements.TAKE, {"item": item.id, "now_taken": taken, "still_open": still_open})
 
 
 def _assign(
     db: sa.Connection, project_id: str, annotator: str, now: float, values: dict[str, Any]
 ) -> None:
     held = {"project_id": project_id, "annotator": annotator, "done": False, "claimed": now}
-    db.execute(assignments.insert().values(**held, **values))
+    db.execute(statements.HOLD, held | values)
 
 
 def _give_back_lapsed(db: sa.Connection, project: Project, annotator: str, now: float) -> None:
     """Free what others hold and have not judged in time, so that it comes up for somebody again."""
-    lapsed = db.execute(
-        sa.select(assignments)
-        .where(assignments.c.project_id == project.id, assignments.c.done.is_(False))
-        .where(assignments.c.leased_until < now, assignments.c.annotator != annotator)
-        .limit(_LAPSED_AT_ONCE)
-    ).all()
+    mine = {"project": project.id, "person": annotator, "now": now, "count": _LAPSED_AT_ONCE}
+    lapsed = db.execute(statements.LAPSED, mine).all()
     for row in lapsed:
         db.execute(
             assignments.delete().where(

@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from studio.preference import ballots, desk
+from studio.preference import ballots, desk, statements
 from studio.preference.ballots import Ballot
 from studio.preference.export import Export, export_items
 from studio.preference.items import (
@@ -36,7 +36,7 @@ from studio.preference.items import (
     side_order,
 )
 from studio.preference.projects import ProjectStore
-from studio.preference.schema import annotators, assignments, items, projects, votes
+from studio.preference.schema import annotators, assignments, items, votes
 from studio.preference.verdicts import Rule
 from studio.preference.winrate import WinRate, tally
 
@@ -68,7 +68,7 @@ class LabelStore(ProjectStore):
         """The next `count` items for this person, held where items are shared out, and progress."""
         annotator = ballots.checked_name(annotator)
         with self._db.reading() as db:
-            project = _project(db, project_id)
+            project = desk.find_project(db, project_id)
             if not desk.holds(project):
                 return self._standing(db, project, annotator, count)
         with self._db.writing() as db:
@@ -79,7 +79,7 @@ class LabelStore(ProjectStore):
         """One particular item as this person sees it (to change an earlier vote)."""
         annotator = ballots.checked_name(annotator)
         with self._db.reading() as db:
-            seed = _project(db, project_id).seed
+            seed = desk.find_project(db, project_id).seed
             row = ballots.find_item(db, project_id, item_id)
         return _shown(row, seed, annotator, 0)
 
@@ -127,7 +127,6 @@ class LabelStore(ProjectStore):
             receipt = ballots.cast(db, project, item_id, ballot, shown_order or seen)
             if not count:
                 return receipt, None
-            project = _project(db, project_id)
             return receipt, self._standing(db, project, ballot.annotator, count)
 
     def undo(
@@ -149,12 +148,12 @@ class LabelStore(ProjectStore):
         """Done, total, today's count, pace and the time of the last saved vote."""
         annotator = ballots.checked_name(annotator)
         with self._db.reading() as db:
-            return _progress(db, _project(db, project_id), annotator)
+            return _progress(db, desk.find_project(db, project_id), annotator)
 
     def ready(self, project_id: str) -> int:
         """Items waiting beyond the person who has come farthest, or for one more person at all."""
         with self._db.reading() as db:
-            project = _project(db, project_id)
+            project = desk.find_project(db, project_id)
             farthest = sa.select(sa.func.max(annotators.c.cursor)).where(
                 annotators.c.project_id == project_id
             )
@@ -202,7 +201,7 @@ class LabelStore(ProjectStore):
     def judged(self, project_id: str) -> Iterator[JudgedItem]:
         """Every item in order of position, each with the current votes of all who voted on it."""
         with self._db.reading() as db:
-            _project(db, project_id)
+            desk.find_project(db, project_id)
             stored = db.execute(
                 sa.select(items)
                 .where(items.c.project_id == project_id, items.c.retired.is_(False))
@@ -263,40 +262,22 @@ class LabelStore(ProjectStore):
         return export_items(self.judged(project_id), format, rule)
 
 
-def _project(db: sa.Connection, project_id: str) -> Project:
-    row = db.execute(sa.select(projects).where(projects.c.id == project_id)).first()
-    if row is None:
-        raise desk.no_project(project_id)
-    return Project(**row._mapping)
-
-
 def _progress(db: sa.Connection, project: Project, annotator: str) -> Progress:
-    mine = sa.and_(votes.c.project_id == project.id, votes.c.annotator == annotator)
-    voted = sa.and_(mine, votes.c.action == "vote")
     midnight = time.mktime((*time.localtime()[:3], 0, 0, 0, 0, 0, -1))
-    done = db.scalar(
-        sa.select(annotators.c.done)
-        .where(annotators.c.project_id == project.id)
-        .where(annotators.c.annotator == annotator)
-    )
-    today = db.scalar(sa.select(sa.func.count()).where(voted, votes.c.created >= midnight))
-    recent = db.execute(
-        sa.select(votes.c.seconds, votes.c.created)
-        .where(voted)
-        .order_by(votes.c.id.desc())
-        .limit(30)
-    ).all()
-    paces = [row.seconds for row in recent if row.seconds > 0]
+    who = {"project": project.id, "person": annotator}
+    counts = db.execute(statements.COUNTS, who | {"midnight": midnight}).one()
+    recent = db.execute(statements.NEWEST, who).all()
+    paces, done = [row.seconds for row in recent if row.seconds > 0], counts.done or 0
     total, wanted = project.items, project.wanted
     if wanted is not None:  # what the others have not judged yet, and not more than one of each
-        total = (done or 0) + min(project.items - (done or 0), max(0, wanted - project.done))
+        total = done + min(project.items - done, max(0, wanted - counts.together))
     return Progress(
-        done=done or 0,
+        done=done,
         total=total,
-        today=today or 0,
+        today=counts.today,
         seconds_each=statistics.median(paces) if paces else None,
         saved_at=recent[0].created if recent else None,
-        together=project.done if wanted is not None else None,
+        together=counts.together if wanted is not None else None,
         wanted=wanted,
     )
 

@@ -13,9 +13,8 @@ from playwright.sync_api import Page, expect
 from studio import Recipe, Studio
 from studio.preference import Item
 from studio.training import checkpoints
+from tests.browser.walking import SLOW, choose
 from tests.serving import Server
-
-SLOW = 120_000  # ms
 
 
 def test_killed_app_loses_nothing(
@@ -89,13 +88,6 @@ def steer(page: Page, engine: Studio, run_id: str) -> None:
     expect(head).to_contain_text("running", timeout=SLOW)
     page.locator("#run-halt").click()
     expect(head).to_contain_text("stopped", timeout=SLOW)
-
-
-def choose(page: Page, project: str) -> None:
-    box = page.locator("#label-project input")
-    if project not in box.input_value():
-        box.click()
-        page.get_by_role("option").filter(has_text=project).first.click()
 
 
 def wait_for(engine: Studio, run_id: str, wanted: Callable[[dict], bool]) -> dict:

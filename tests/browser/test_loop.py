@@ -7,19 +7,16 @@ by keyboard, exported, and trained on again; and the two are compared once more.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.walking import SLOW, shot, tab, train
 from tests.serving import Server
 
-SLOW = 120_000  # ms; a short run on two busy cores, libraries and all
 PLACES = ["harbour", "mill", "orchard", "chapel", "bridge", "forge", "market", "tower"]
-SHOTS = os.environ.get("STUDIO_TEST_SHOTS")  # a folder: keep a picture of every step
 
 
 @pytest.fixture
@@ -34,43 +31,6 @@ def rows(tmp_path: Path) -> Path:
     path = tmp_path / "places.json"
     path.write_text(json.dumps(made))
     return path
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).first.click()
-
-
-def apply_yaml(page: Page, change: Callable[[str], str]) -> None:
-    """Change the recipe in its YAML view, and wait until the form has taken it."""
-    box = page.locator("#train-yaml textarea")
-    if not box.is_visible():
-        page.get_by_role("button", name="Recipe as YAML and command").click()
-    page.wait_for_timeout(1500)  # people read before they type
-    box.fill(change(box.input_value()))
-    page.locator("#train-apply").click()
-    expect(page.locator("#train-command textarea")).to_have_value(
-        re.compile("max_steps=4"), timeout=SLOW
-    )
-
-
-def train(page: Page, name: str) -> None:
-    """Start the run that the form describes, and see it to its end."""
-
-    def short(text: str) -> str:
-        steep = {"name": name, "max_steps": 4, "warmup_steps": 0, "learning_rate": 0.01}
-        kept = [line for line in text.splitlines() if line.partition(":")[0] not in steep]
-        return "\n".join([*kept, *(f"{knob}: {value}" for knob, value in steep.items()), ""])
-
-    apply_yaml(page, short)
-    page.locator("#train-start").click()
-    expect(page.locator("#run-head")).to_contain_text(name, timeout=SLOW)
-    expect(page.locator("#run-compare")).to_be_visible(timeout=SLOW)
-    shot(page, f"train-{name}")
 
 
 def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[..., Page],
