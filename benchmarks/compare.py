@@ -88,9 +88,10 @@ class StudioArm:
         begun = time.perf_counter()
         generation = self.studio.generate(request)
         first = None
-        while not generation.wait(0.001):
-            if first is None and any(c[0].tokens for c in generation.snapshot().answers):
+        while first is None and not generation.wait(0.0005):
+            if any(column[0].tokens for column in generation.snapshot().answers):
                 first = time.perf_counter() - begun
+        generation.wait()
         wall = time.perf_counter() - begun
         snapshot = generation.snapshot()
         if snapshot.error or any(column[0].error for column in snapshot.answers):
