@@ -2,11 +2,13 @@
 
     python -m benchmarks.compare --repeats 9
 
-On the CPU the pocket model and a random one of 100 million parameters. Arms: `studio` streams base
+On the CPU the pocket model and a random one of 100 million parameters; on a CUDA card random ones
+of 0.5B and 7B shapes, in bfloat16 and NF4. Arms: `studio` streams base
 and tuned together from one copy of the weights; `two` is two sequential `generate` calls of stock
 transformers and PEFT on two loaded copies; `one` is the base alone. Answers are checked to be equal
-first. Every arm has processes of its own, which take turns; times are medians over them, memory the
-growth of the resident set over the imports.
+first. Every arm has processes of its own, which take turns; times are medians over them. Memory is
+the growth of the resident set over a process that has answered with a tiny model, so that
+libraries and thread pools, which both have, are not taken for the model's.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,43 +29,90 @@ ARMS = ("studio", "two", "one")
 TOKENS = 64
 ROUNDS = 2  # processes an arm
 PROMPT = "Once upon a time in the hills there lived"
-GPU_SHAPES = ("0.5B bf16", "0.5B NF4", "7B bf16", "7B NF4")
+# Width, layers, heads, key-value heads, inner width and vocabulary of the random models.
+SHAPES = {
+    "tiny": (64, 1, 1, 1, 128, 2048),
+    "100M": (768, 8, 12, 12, 2048, 32000),
+    "0.5B": (896, 24, 14, 2, 4864, 151936),
+    "7B": (4096, 32, 32, 32, 11008, 32000),
+}
+ON_GPU = (("0.5B", "bfloat16"), ("0.5B", "nf4"), ("7B", "bfloat16"), ("7B", "nf4"))
 
 
-def make_random(folder: Path) -> Path:
-    """A Llama of about 100 million random parameters with the pocket model's tokenizer."""
+@dataclass(frozen=True)
+class Case:
+    """A model, the run on it, and how its weights are held: float32, bfloat16 or nf4."""
+
+    model: str
+    held: str = "float32"
+    run: str = ""
+
+    @property
+    def dtype(self) -> str:
+        return "bfloat16" if self.held == "nf4" and cuda() else self.held.replace("nf4", "float32")
+
+
+def cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def make_random(folder: Path, shape: str) -> Path:
+    """A Llama of random parameters with the pocket model's tokenizer."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from studio.models.catalog import resolve
 
+    width, layers, heads, keys, inner, vocabulary = SHAPES[shape]
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=32000, hidden_size=768, intermediate_size=2048, num_hidden_layers=8,
-        num_attention_heads=12, num_key_value_heads=12, max_position_embeddings=2048,
-        tie_word_embeddings=False, bos_token_id=1, eos_token_id=2,
+        vocab_size=vocabulary, hidden_size=width, intermediate_size=inner,
+        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=keys,
+        max_position_embeddings=2048, tie_word_embeddings=shape == "0.5B", bos_token_id=1,
+        eos_token_id=2, dtype="bfloat16" if shape in dict(ON_GPU) else "float32",
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
+    with torch.device("cuda" if shape in dict(ON_GPU) else "cpu"):
+        model = LlamaForCausalLM._from_config(config, dtype=config.dtype)
+    model.save_pretrained(str(folder))
     AutoTokenizer.from_pretrained(resolve("pocket").location).save_pretrained(folder)
     return folder
 
 
-def make_run(home: Path, model: str) -> str:
+def load_stock(case: Case) -> Any:
+    """The base through transformers alone."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    from studio.models.catalog import resolve
+
+    dtype = getattr(torch, case.dtype)
+    settings: dict[str, Any] = {"device_map": {"": "cuda" if cuda() else "cpu"}}
+    if case.held == "nf4":
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )  # fmt: skip
+    location = resolve(case.model).location
+    return AutoModelForCausalLM.from_pretrained(location, dtype=dtype, **settings).eval()
+
+
+def make_run(home: Path, case: Case) -> str:
     """A finished run whose adapter moves the base a little; its id."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
 
     from studio import Recipe, Studio
-    from studio.models.catalog import resolve
 
     studio = Studio(home)
-    run = studio.runs.create(Recipe.defaults("sft", model_name_or_path=model, name="tuned",
-                                             dataset_name="pocket-sft"))  # fmt: skip
-    base = AutoModelForCausalLM.from_pretrained(resolve(model).location, dtype=torch.float32)
+    run = studio.runs.create(Recipe.defaults(
+        "sft", "qlora" if case.held == "nf4" else "lora", model_name_or_path=case.model,
+        name="tuned", dataset_name="pocket-sft", dtype=case.dtype,
+    ))  # fmt: skip
     config = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
     torch.manual_seed(1)
-    adapted = get_peft_model(base, config)
+    adapted = get_peft_model(load_stock(case), config)
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
@@ -75,22 +125,26 @@ def make_run(home: Path, model: str) -> str:
 class StudioArm:
     """Base and tuned together, as the page asks for them."""
 
-    def __init__(self, home: Path, model: str, run: str):
+    def __init__(self, home: Path):
         from studio import Studio
 
-        self.studio, self.model, self.run = Studio(home), model, run
+        self.studio = Studio(home)
+
+    def load(self, case: Case) -> None:
+        self.case = case  # the first answer loads it
 
     def __call__(self) -> dict[str, Any]:
         from studio.generation.request import Column, GenerationRequest, Sampling
 
-        columns = (Column(self.model), Column(self.model, self.run))
+        columns = (Column(self.case.model), Column(self.case.model, self.case.run))
         request = GenerationRequest((PROMPT,), columns, Sampling(max_new_tokens=TOKENS), raw=True)
         begun = time.perf_counter()
         generation = self.studio.generate(request)
         first = None
-        while not generation.wait(0.001):
-            if first is None and any(c[0].tokens for c in generation.snapshot().answers):
+        while first is None and not generation.wait(0.0005):
+            if any(column[0].tokens for column in generation.snapshot().answers):
                 first = time.perf_counter() - begun
+        generation.wait()
         wall = time.perf_counter() - begun
         snapshot = generation.snapshot()
         if snapshot.error or any(column[0].error for column in snapshot.answers):
@@ -105,21 +159,20 @@ class StudioArm:
 class StockArm:
     """`generate` of stock transformers, one model after the other, each its own copy."""
 
-    def __init__(self, home: Path, model: str, run: str | None):
-        import torch
+    def __init__(self, home: Path, both: bool):
+        self.home, self.both = home, both
+
+    def load(self, case: Case) -> None:
         from peft import PeftModel
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
         from studio.models.catalog import resolve
 
-        location = resolve(model).location
-        self.tokenizer = AutoTokenizer.from_pretrained(location)
-        load = AutoModelForCausalLM.from_pretrained
-        self.models: list[Any] = [load(location, dtype=torch.float32).eval()]
-        if run is not None:
-            tuned = load(location, dtype=torch.float32)
-            folder = home / "runs" / run / "adapter"
-            self.models.append(PeftModel.from_pretrained(tuned, str(folder)).eval())
+        self.tokenizer = AutoTokenizer.from_pretrained(resolve(case.model).location)
+        self.models: list[Any] = [load_stock(case)]
+        if self.both:
+            folder = self.home / "runs" / case.run / "adapter"
+            self.models.append(PeftModel.from_pretrained(load_stock(case), str(folder)).eval())
 
     def __call__(self) -> dict[str, Any]:
         import torch
@@ -134,7 +187,7 @@ class StockArm:
             def end(self) -> None:
                 """Nothing to flush."""
 
-        inputs = self.tokenizer(PROMPT, return_tensors="pt")
+        inputs = self.tokenizer(PROMPT, return_tensors="pt").to(self.models[0].device)
         begun, ids = time.perf_counter(), []
         with torch.inference_mode():
             for model in self.models:
@@ -158,44 +211,62 @@ class StockArm:
         """Nothing to end."""
 
 
-def arm(name: str, home: Path, model: str, run: str) -> Any:
-    if name == "studio":
-        return StudioArm(home, model, run)
-    return StockArm(home, model, run if name == "two" else None)
+def arm(name: str, home: Path) -> Any:
+    return StudioArm(home) if name == "studio" else StockArm(home, name == "two")
 
 
-def times(name: str, home: Path, model: str, run: str, repeats: int) -> dict[str, Any]:
+def times(name: str, home: Path, case: Case, repeats: int) -> dict[str, Any]:
     """One arm alone in its process, so that no two pools of OpenMP threads share the cores."""
-    each = arm(name, home, model, run)
+    each = arm(name, home)
+    each.load(case)
     ids = each()["ids"]  # unmeasured: loads, and is compared between the arms
     found = [each() for _ in range(repeats)]
     each.close()
     return {"ids": ids, "wall": [r["wall"] for r in found], "first": [r["first"] for r in found]}
 
 
-def memory(name: str, home: Path, model: str, run: str) -> dict[str, Any]:
-    """Peak of the resident set over what the imports take, in bytes."""
-    import psutil
-    import torch  # noqa: F401
-    from trl import DPOTrainer, SFTTrainer  # noqa: F401  (the studio's worker loads them too)
+def memory(name: str, home: Path, tiny: Case, case: Case) -> dict[str, Any]:
+    """Peak over what the process holds after a tiny model's answers, in bytes.
 
-    from studio.generation import engine  # noqa: F401
+    The resident set on a CPU, what torch has allocated on a card.
+    """
+    import torch
+    from trl import SFTTrainer  # noqa: F401  (the studio's worker loads it too)
 
-    before, peak, done = psutil.Process().memory_info().rss, [0], threading.Event()
+    each = arm(name, home)
+    each.load(tiny)
+    each()
+    if cuda():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        _answer_twice(each, case)
+        return {"growth": torch.cuda.max_memory_allocated() - before}
+    before, peak, done = resident(), [0], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.005):
-            peak[0] = max(peak[0], psutil.Process().memory_info().rss)
+            peak[0] = max(peak[0], resident())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    each = arm(name, home, model, run)
-    for _ in range(2):
-        each()
+    _answer_twice(each, case)
     done.set()
     watcher.join()
-    each.close()
     return {"growth": peak[0] - before}
+
+
+def resident() -> int:
+    """Bytes of this process's resident set."""
+    import psutil
+
+    return psutil.Process().memory_info().rss
+
+
+def _answer_twice(each: Any, case: Case) -> None:
+    each.load(case)
+    each()
+    each()
+    each.close()
 
 
 def child(*arguments: str) -> dict[str, Any]:
@@ -207,22 +278,26 @@ def child(*arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(label: str, model: str, folder: Path, repeats: int) -> None:
-    home = folder / f"home-{label}"
-    run = child("--make-run", model, "--home", str(home))["run"]
-    shared = ("--home", str(home), "--run", run, "--repeats", str(repeats))
+def measure(label: str, case: Case, tiny: Case, home: Path, repeats: int) -> None:
+    """Every arm on one model, and what its figures are as ratios."""
+    case, tiny = (
+        replace(each, run=child("--make-run", *told(each), "--home", str(home))["run"])
+        for each in (case, tiny)
+    )
+    shared = ("--home", str(home), "--repeats", str(repeats), *told(case))
     wall: dict[str, Any] = {name: [] for name in ARMS}
     first: dict[str, Any] = {name: [] for name in ARMS}
     ids = {}
     for turn in range(ROUNDS):
         for name in ARMS if turn % 2 == 0 else ARMS[::-1]:
-            took = child("--times", model, "--arm", name, *shared)
+            took = child("--times", "--arm", name, *shared)
             wall[name] += took["wall"]
             first[name] += took["first"]
             ids[name] = took["ids"]
     wall = {name: statistics.median(found) for name, found in wall.items()}
     first = {name: statistics.median(found) for name, found in first.items()}
-    grew = {name: child("--memory", model, "--arm", name, *shared)["growth"] for name in ARMS}
+    warm = ("--memory", json.dumps(asdict(tiny)))
+    grew = {name: child(*warm, "--arm", name, *shared)["growth"] for name in ARMS}
     equal = ids["studio"] == ids["two"] and ids["one"] == ids["two"][:1]
     lengths = [len(each) for each in ids["two"]]
     print(f"\n{label}: answers of {lengths} tokens, equal to stock: {equal}")
@@ -241,28 +316,46 @@ def measure(label: str, model: str, folder: Path, repeats: int) -> None:
         print(f"  {what:<24} {ratio:5.2f}   {said}")
 
 
+def told(case: Case) -> tuple[str, str]:
+    """A case for a child's command line."""
+    return "--case", json.dumps(asdict(case))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
-    for hidden in ("--make-run", "--times", "--memory", "--arm", "--home", "--run"):
+    for flag in ("--make-run", "--times"):
+        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    for hidden in ("--memory", "--case", "--arm", "--home"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    home = Path(given.home or ".")
+    if not given.case:
+        return all_of_them(given.repeats)
+    home, case = Path(given.home), Case(**json.loads(given.case))
     if given.make_run:
-        print(json.dumps({"run": make_run(home, given.make_run)}))
+        found: dict[str, Any] = {"run": make_run(home, case)}
     elif given.times:
-        print(json.dumps(times(given.arm, home, given.times, given.run, given.repeats)))
-    elif given.memory:
-        print(json.dumps(memory(given.arm, home, given.memory, given.run)))
+        found = times(given.arm, home, case, given.repeats)
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            measure("pocket", "pocket", Path(folder), given.repeats)
-            random = make_random(Path(folder) / "random-100m")
-            measure("100 M random", str(random), Path(folder), given.repeats)
-        import torch
+        found = memory(given.arm, home, Case(**json.loads(given.memory)), case)
+    print(json.dumps(found))
 
-        if not torch.cuda.is_available():
-            print(f"\nNo CUDA device here: the GPU arms ({', '.join(GPU_SHAPES)}) are skipped.")
+
+def all_of_them(repeats: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tiny = str(make_random(folder / "tiny", "tiny"))
+        cases = [("pocket", "pocket", "float32"), ("100M", "", "float32")]
+        cases += [(shape, "", held) for shape, held in ON_GPU if cuda()]
+        for shape, model, held in cases:
+            model = model or str(folder / shape)
+            if model != shape and not Path(model).exists():
+                make_random(Path(model), shape)
+            label = f"{shape} {held}"
+            measure(label, Case(model, held), Case(tiny, held), folder / "home", repeats)
+    if not cuda():
+        skipped = ", ".join(f"{shape} {held}" for shape, held in ON_GPU)
+        print(f"\nNo CUDA card here (24 GB needed): {skipped} are skipped.")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ The form in the page, the command line and the files are three views of this one
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, cast
@@ -148,16 +149,19 @@ class Recipe(Knobs):
     @classmethod
     def from_yaml(cls, source: str | Path) -> Recipe:
         """From YAML text, or the path of a YAML file."""
-        text = source
-        if isinstance(source, Path):
-            try:
-                text = source.read_text(encoding="utf-8")
-            except OSError as error:
-                raise ConfigError(
-                    f"The recipe {source} cannot be read: {error.strerror}."
-                ) from None
+        if isinstance(source, str):
+            return cls._from_text(source)
         try:
-            values = yaml.safe_load(text)  # pyright: ignore[reportArgumentType]
+            text = source.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"The recipe {source} cannot be read: {error.strerror}.") from None
+        return cls._from_text(text)
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)  # a run's recipe is asked for at every answer
+    def _from_text(cls, text: str) -> Recipe:
+        try:
+            values = yaml.safe_load(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}" if mark else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,8 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from studio.generation.lanes import BASE, Lane
+from studio.generation import mixing
+from studio.generation.lanes import Lane
 from studio.generation.request import Generation, Sampling
 
 _REFRESH = 0.08  # seconds between decodes for the page
@@ -28,6 +31,7 @@ class Row:
 
 def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     """Answer rows of one group together; the base's rows and the adapters' in one batch."""
+    rows = sorted(rows, key=lambda row: row.lane.adapter or "")  # as `mixing` wants them
     first = rows[0].lane
     resident, sampling = first.resident, first.sampling
     longest = max(len(row.ids) for row in rows)
@@ -46,14 +50,33 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     if sampling.stop_strings:
         inputs["tokenizer"] = resident.tokenizer
     streamer = _Cells(generation, rows, sampling, {*ends, pad})
-    adapted = next((row.lane for row in rows if row.lane.adapter), first)
-    if adapted.mixable and adapted.adapter:
-        inputs["adapter_names"] = [row.lane.adapter or BASE for row in rows]
-    # A fork of the random state: sampling here must not move a training run's.
-    with torch.random.fork_rng(), torch.inference_mode(), adapted.model() as model:
-        torch.manual_seed(sampling.seed)
-        model.generate(**inputs, streamer=streamer)
+    with torch.inference_mode(), _seeded(sampling), _generate(rows) as generate:
+        generate(**inputs, streamer=streamer)
     streamer.close(room)
+
+
+@contextlib.contextmanager
+def _seeded(sampling: Sampling) -> Iterator[None]:
+    """A fork of the random state: sampling here must not move a training run's."""
+    if not sampling.temperature:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(sampling.seed)
+        yield
+
+
+@contextlib.contextmanager
+def _generate(rows: list[Row]) -> Iterator[Callable[..., Any]]:
+    """`generate` of the model that answers these rows, each with its lane's adapter."""
+    last = rows[-1].lane  # an adapter's, if there is one
+    if last.adapter and last.mixable:
+        view = last.resident.adapted(last.adapter)
+        with mixing.generate_with(view, [row.lane.adapter for row in rows]) as generate:
+            yield generate
+    else:
+        with last.model() as model:
+            yield model.generate
 
 
 def _config(sampling: Sampling, room: int, pad: int, ends: list[int]) -> GenerationConfig:

@@ -21,8 +21,6 @@ from studio.training import checkpoints
 from studio.training.methods import METHODS
 from studio.training.runs import Run, RunStore
 
-BASE = "__base__"  # PEFT's name for rows that use no adapter
-
 
 @dataclass(frozen=True)
 class Plan:
