@@ -184,6 +184,16 @@ class Recipe(Knobs):
         )
         return {key: value for key, value in plain.items() if key in always or value != usual[key]}
 
+    def usual_name(self, dataset: str = "") -> str:
+        """What a run is called that nobody named: model, objective and data, `pocket-dpo-verdicts`.
+
+        Args:
+            dataset: the data's own name, where `dataset_name` is an id.
+        """
+        model = re.split(r"[\\/]", self.model_name_or_path.rstrip("/\\"))[-1]
+        data = Path(dataset or self.dataset_name).stem.removeprefix(f"{model}-")
+        return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
+
     def with_(self, **changes: Any) -> Recipe:
         """A copy with changes, validated."""
         if changes.get("load_in_8bit"):
