@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -74,25 +75,33 @@ def _recipe(quick: bool) -> Recipe:
     )  # fmt: skip
 
 
-def _pace(run: Run) -> float:
-    return run.metrics["train_steps_per_second"]
-
-
 def _losses(run: Run) -> list[float]:
     return [event["loss"] for event in run.events()[0] if "loss" in event]
 
 
+def _pace_of(run: Run) -> float:
+    return _pace([event["time"] for event in run.events()[0] if "loss" in event])
+
+
+def _pace(times: list[float]) -> float:
+    """Steps a second of moments at which steps ended; a process warms up over its first two."""
+    steady = times[2:]
+    return (len(steady) - 1) / (steady[-1] - steady[0])
+
+
 def _by_script(folder: Path, steps: int) -> tuple[float, list[float]]:
-    """Steps a second of the exported script, as the Trainer counts them, and its losses."""
-    done = subprocess.run(
-        [sys.executable, "train.py"], cwd=folder, env={**os.environ, **_QUIET},
-        capture_output=True, text=True, check=True,
+    """Steps a second of the exported script, and its losses."""
+    script = subprocess.Popen(
+        [sys.executable, "-u", "train.py"], cwd=folder, env={**os.environ, **_QUIET},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
+    assert script.stdout is not None
+    times = [time.time() for line in script.stdout if "'loss'" in line]
+    if script.wait():
+        raise RuntimeError(f"The exported script ended with {script.returncode}.")
     state = folder / "result" / f"checkpoint-{steps}" / "trainer_state.json"
     logs = json.loads(state.read_text())["log_history"]
-    last = next(line for line in reversed(done.stdout.splitlines()) if "train_runtime" in line)
-    seconds = float(last.split("'train_runtime': ")[1].strip("'").split("'")[0].split(",")[0])
-    return steps / seconds, [entry["loss"] for entry in logs if "loss" in entry]
+    return _pace(times), [entry["loss"] for entry in logs if "loss" in entry]
 
 
 def _in_shell(home: Path, recipe: Path) -> str:
@@ -127,7 +136,7 @@ def _shell_side(studio: Studio, run: Run, folder: Path) -> tuple[float, list[flo
     folder.mkdir()
     recipe.write_text(run.recipe.to_yaml())
     done = studio.runs.get(_in_shell(studio.workspace.home, recipe))
-    return _pace(done), _losses(done)
+    return _pace_of(done), _losses(done)
 
 
 def _beside_the_app(repeats: int, quick: bool, other: Side) -> Measured:
@@ -145,7 +154,7 @@ def _beside_the_app(repeats: int, quick: bool, other: Side) -> Measured:
                 if apart > _APART:
                     return None, f"not compared: losses differ by {apart:.1e}"
                 if turn:
-                    ours.append(_pace(run))
+                    ours.append(_pace_of(run))
                     theirs.append(pace)
                     asked += questions
         finally:

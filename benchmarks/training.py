@@ -6,7 +6,7 @@ Arms take turns, losses are compared before anything is timed, and a ratio is of
 tokens a processor second (a shared machine's clock says little): making the trainer, scoring the
 reference and `trainer.train()`, without loading the model. The base is the built-in model's shape
 with a vocabulary of ordinary size and random weights, because the loss head is most of what a small
-model costs. The arms with the page, open in Chromium, are by the clock and in processes of their own
+model costs. The arms with the page, open in Chromium, are by the clock, in processes of their own
 (`benchmarks.beside`).
 """
 

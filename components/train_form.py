@@ -45,7 +45,7 @@ class RecipeForm:
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
-        recipe, _ = form_follow.usual(_FIRST)
+        recipe = form_follow.usual(_FIRST)[0].with_(name="")
         with gr.Column(elem_classes="settle", elem_id="train-form"):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
@@ -95,7 +95,8 @@ class RecipeForm:
         gr.HTML(HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
-        self._add(recipe, "name")
+        usual = recipe.usual_name()
+        self._add(recipe, "name", placeholder=usual)  # left empty, it follows what is chosen
         with gr.Column(elem_classes="everyday"):
             with gr.Row(elem_classes="pair"):
                 for name in EVERYDAY:
@@ -130,7 +131,10 @@ class RecipeForm:
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
         )  # fmt: skip
         changes = [widget.change for widget in (*self.fields.values(), self.seen)]
-        texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
+        texts = [
+            self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated,
+            self.fields["name"],
+        ]  # fmt: skip
         gr.on(
             changes, guard(self.restate), {*fields, self.seen}, texts,
             trigger_mode="always_last", **QUIET,
@@ -296,6 +300,9 @@ class RecipeForm:
             self.start: gr.update(value=label),
             self.trouble: "",
             self.restated: (text, data[self.seen]),
+            self.fields["name"]: gr.update(
+                placeholder=train_choices.free_name(self.studio, recipe.with_(name=""))
+            ),
         }
 
     def estimate(self, data: Mapping[Any, Any]) -> str:

@@ -11,7 +11,7 @@ The form in the page, the command line and the files are three views of this one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Self, cast
 
 import yaml
@@ -190,8 +190,8 @@ class Recipe(Knobs):
         Args:
             dataset: the data's own name, where `dataset_name` is an id.
         """
-        model = re.split(r"[\\/]", self.model_name_or_path.rstrip("/\\"))[-1]
-        data = Path(dataset or self.dataset_name).stem.removeprefix(f"{model}-")
+        model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
+        data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
         return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
 
     def with_(self, **changes: Any) -> Recipe:
