@@ -1,30 +1,34 @@
 """What `benchmarks.training` measures in processes of its own: a run in the app, and memory's peak.
 
-The page is the app's own, polled as an open one polls: the pulse, all handlers of its tick and the
-panel's question for news, once a second. The other side is what the same run exports
+The page is the app's own, open in Chromium on the run. The other side is what the same run exports
 (`--to script`), and the same run by `python -m studio train` with no page anywhere.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import io
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import httpx
+from playwright.sync_api import Page, sync_playwright
 
 from studio import Recipe, Studio
 from studio.hardware import cores, cpu_name
 from studio.training.export import export
 from studio.training.runs import Run
+from tests import chromium
 from tests.serving import ROOT, Server
 
 Measured = tuple[float | None, str]
@@ -43,80 +47,61 @@ def machine() -> str:
 # ---- a run in the app ---------------------------------------------------------------------------
 
 
-class Page:
-    """Asks the app what an open page asks, once a second, while a run is at work."""
+@contextlib.contextmanager
+def browsing(url: str) -> Iterator[Page]:
+    """The Train tab in Chromium, charts and all."""
+    path = chromium.find()
+    if path is None:
+        raise SystemExit(chromium.ADVICE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        page.evaluate("performance.setResourceTimingBufferSize(100000)")
+        page.get_by_role("tab", name="Train", exact=True).click()
+        yield page
+        browser.close()
 
-    def __init__(self, url: str):
-        self.client = httpx.Client(base_url=url, timeout=60)
-        told = self.client.get("config").json()
-        held = {each["id"]: each["props"] for each in told["components"]}
-        self.session, self.asked = "benchmark", 0
-        self.ticks = [
-            {"fn_index": each["id"], "session_hash": self.session,
-             "data": [held[at].get("value") for at in each["inputs"]]}
-            for each in told["dependencies"]
-            if any(event == "tick" for _, event in each["targets"])
-        ]  # fmt: skip
-        self.places = {
-            name: at for at, props in held.items() for name in props.get("server_fns") or ()
-        }
 
-    def _call(self, name: str, asked: Any) -> None:
-        self.client.post("gradio_api/component_server", json={
-            "session_hash": self.session, "component_id": self.places[name], "fn_name": name,
-            "data": asked,
-        }).raise_for_status()  # fmt: skip
-
-    def look(self, run_id: str) -> None:
-        self._call("pulse", None)
-        for tick in self.ticks:
-            self.client.post("gradio_api/run/predict", json=tick).raise_for_status()
-        self._call("train_feed", {"run": run_id, "log": {"open": True}})
-        self.asked += 1
-
-    @contextlib.contextmanager
-    def open_on(self, run_id: str) -> Iterator[None]:
-        closed = threading.Event()
-
-        def poll() -> None:
-            while not closed.wait(1.0):
-                self.look(run_id)
-
-        thread = threading.Thread(target=poll, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            closed.set()
-            thread.join()
+def _questions(page: Page) -> int:
+    """Requests that the page has made since it opened."""
+    return page.evaluate("performance.getEntriesByType('resource').length")
 
 
 def _recipe(quick: bool) -> Recipe:
     return Recipe.defaults(
-        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 40, learning_rate=1e-3,
+        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 30, learning_rate=1e-3,
         max_length=256, sample_steps=0, save_steps=1000, logging_steps=1,
     )  # fmt: skip
-
-
-def _pace(run: Run) -> float:
-    return run.metrics["train_steps_per_second"]
 
 
 def _losses(run: Run) -> list[float]:
     return [event["loss"] for event in run.events()[0] if "loss" in event]
 
 
+def _pace_of(run: Run) -> float:
+    return _pace([event["time"] for event in run.events()[0] if "loss" in event])
+
+
+def _pace(times: list[float]) -> float:
+    """Steps a second of moments at which steps ended; a process warms up over its first two."""
+    steady = times[2:]
+    return (len(steady) - 1) / (steady[-1] - steady[0])
+
+
 def _by_script(folder: Path, steps: int) -> tuple[float, list[float]]:
-    """Steps a second of the exported script, as the Trainer counts them, and its losses."""
-    done = subprocess.run(
-        [sys.executable, "train.py"], cwd=folder, env={**os.environ, **_QUIET},
-        capture_output=True, text=True, check=True,
+    """Steps a second of the exported script, and its losses."""
+    script = subprocess.Popen(
+        [sys.executable, "-u", "train.py"], cwd=folder, env={**os.environ, **_QUIET},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
+    assert script.stdout is not None
+    times = [time.time() for line in script.stdout if "'loss'" in line]
+    if script.wait():
+        raise RuntimeError(f"The exported script ended with {script.returncode}.")
     state = folder / "result" / f"checkpoint-{steps}" / "trainer_state.json"
     logs = json.loads(state.read_text())["log_history"]
-    last = next(line for line in reversed(done.stdout.splitlines()) if "train_runtime" in line)
-    seconds = float(last.split("'train_runtime': ")[1].strip("'").split("'")[0].split(",")[0])
-    return steps / seconds, [entry["loss"] for entry in logs if "loss" in entry]
+    return _pace(times), [entry["loss"] for entry in logs if "loss" in entry]
 
 
 def _in_shell(home: Path, recipe: Path) -> str:
@@ -151,99 +136,112 @@ def _shell_side(studio: Studio, run: Run, folder: Path) -> tuple[float, list[flo
     folder.mkdir()
     recipe.write_text(run.recipe.to_yaml())
     done = studio.runs.get(_in_shell(studio.workspace.home, recipe))
-    return _pace(done), _losses(done)
+    return _pace_of(done), _losses(done)
 
 
 def _beside_the_app(repeats: int, quick: bool, other: Side) -> Measured:
     recipe = _recipe(quick)
-    paces: tuple[list[float], list[float]] = ([], [])
+    ours, theirs, asked = [], [], 0
     with tempfile.TemporaryDirectory() as held:
         home = Path(held) / "home"
         server = Server(home, environment=_QUIET).start()
         try:
-            studio, page = Studio(home), Page(server.url)
+            studio = Studio(home)
             for turn in range(repeats + 1):  # the first one warms up, and compares the losses
-                run = _in_app(server, studio, page, recipe)
+                run, questions = _in_app(server, studio, recipe)
                 pace, losses = other(studio, run, Path(held) / f"turn-{turn}")
                 apart = max(abs(a - b) for a, b in zip(_losses(run), losses, strict=True))
                 if apart > _APART:
                     return None, f"not compared: losses differ by {apart:.1e}"
-                if turn or quick:
-                    paces[0].append(_pace(run))
-                    paces[1].append(pace)
+                if turn:
+                    ours.append(_pace_of(run))
+                    theirs.append(pace)
+                    asked += questions
         finally:
             server.stop()
-    ours, theirs = (statistics.median(found) for found in paces)
-    return ours / theirs, (
-        f"{ours:.2f} to {theirs:.2f} steps/s by the clock, medians of {len(paces[0])}, "
-        f"{page.asked} looks, losses within {apart:.0e}"
+    mine, other_pace = statistics.median(ours), statistics.median(theirs)
+    return mine / other_pace, (
+        f"{mine:.2f} to {other_pace:.2f} steps/s by the clock, medians of {repeats}, "
+        f"{asked} requests of the page, losses within {apart:.0e}"
     )
 
 
-def _in_app(server: Server, studio: Studio, page: Page, recipe: Recipe) -> Run:
-    started = page.client.post("gradio_api/run/train", json={"data": [recipe.to_yaml()]})
-    started.raise_for_status()
-    run_id = started.json()["data"][0]["id"]
-    with page.open_on(run_id):
-        run = studio.wait(run_id)
+def _in_app(server: Server, studio: Studio, recipe: Recipe) -> tuple[Run, int]:
+    """A run with the page open on it, and how many requests the page made meanwhile."""
+    with browsing(server.url) as page:
+        before = _questions(page)
+        reply = page.request.post(
+            f"{server.url}gradio_api/run/train", data={"data": [recipe.to_yaml()]}
+        )
+        run_id = reply.json()["data"][0]["id"]
+        while studio.runs.get(run_id).live:
+            page.wait_for_timeout(500)
+        asked = _questions(page) - before
+    run = studio.runs.get(run_id)
     if run.state != "finished":
         raise RuntimeError(run.error)
-    return run
+    return run, asked
 
 
 # ---- memory -------------------------------------------------------------------------------------
 
-_PEAK = """
-import copy, gc, resource, sys, tempfile, torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
-from benchmarks import training as bench
-from studio.models.pool import Resident
-from studio.models.catalog import resolve
-way, layers = sys.argv[1], int(sys.argv[2])
-data, recipe = bench.rows("sft", 4), bench.recipe_of("sft", max_steps=2, max_length=64,
-    per_device_train_batch_size=1)
-location = resolve("pocket").location
-tokenizer = AutoTokenizer.from_pretrained(location)
-config = LlamaConfig(vocab_size=8000, hidden_size=1024, intermediate_size=2816,
-    num_hidden_layers=layers, num_attention_heads=16, dtype="float32")
-torch.set_num_threads(1)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-torch.manual_seed(0)
-model = LlamaForCausalLM(config).requires_grad_(False).eval()
-resident = Resident(("bench",), "bench", model, tokenizer, "bench", location)
-if way == "shared":
-    took = bench.here(resident, recipe, data)()
-else:
-    second = Resident(("two",), "two", copy.deepcopy(model), tokenizer, "two", location)
-    took = bench.stock(second, recipe, data)()
-answer = model(torch.ones((1, 8), dtype=torch.long)).logits  # the resident one is there to answer
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print("\\n", peak * 1024, took.losses[-1])
-"""
+
+def _held() -> int:
+    """Most bytes this process has held. Not `ru_maxrss`, which begins at the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+def _peak_of(way: str, layers: int) -> tuple[int, float]:
+    """Bytes that a run takes beside its resident base, libraries apart, and its last loss."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    from benchmarks import training as bench
+    from studio.models.catalog import resolve
+    from studio.models.pool import Resident
+
+    data = bench.rows("sft", 4)
+    recipe = bench.recipe_of("sft", max_steps=2, max_length=64, per_device_train_batch_size=1)
+    location = resolve("pocket").location
+    tokenizer = AutoTokenizer.from_pretrained(location)
+    config = LlamaConfig(
+        vocab_size=8000, hidden_size=1024, intermediate_size=2816, num_hidden_layers=layers,
+        num_attention_heads=16, dtype="float32",
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    before = _held()
+    model = LlamaForCausalLM(config).requires_grad_(False).eval()
+    resident = Resident(("bench",), "bench", model, tokenizer, "bench", location)
+    if way == "shared":
+        arm = bench.here(resident, recipe, data)
+    else:
+        second = Resident(("two",), "two", copy.deepcopy(model), tokenizer, "two", location)
+        arm = bench.stock(second, recipe, data)
+    with contextlib.redirect_stdout(io.StringIO()):
+        took = arm()
+    model(torch.ones((1, 8), dtype=torch.long))  # the resident one is there to answer
+    return _held() - before, took.losses[-1]
 
 
 def peak(repeats: int, quick: bool) -> Measured:
-    """Peak memory of a run beside its resident base, against two loaded copies of the base.
-
-    Counted from after the libraries are imported.
-    """
+    """Peak memory of a run beside its resident base, against two loaded copies of the base."""
     layers = 4 if quick else 12
-    found: dict[str, list[float]] = {"shared": [], "copies": []}
+    found: dict[str, list[int]] = {"shared": [], "copies": []}
     losses: dict[str, float] = {}
-    for _ in range(min(repeats, 3)):  # memory hardly varies
-        for way in found:
-            done = subprocess.run(
-                [sys.executable, "-c", _PEAK, way, str(layers)], cwd=ROOT,
-                env={**os.environ, **_QUIET}, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            held, losses[way] = map(float, done.stdout.split()[-2:])
-            found[way].append(held)
+    turns = min(repeats, 3)  # memory hardly varies
+    for _ in range(turns):
+        for way, held in found.items():
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                size, losses[way] = alone.submit(_peak_of, way, layers).result()
+            held.append(size)
     apart = abs(losses["shared"] - losses["copies"])
     if apart > _APART:
         return None, f"not compared: losses differ by {apart:.1e}"
     ours, theirs = (statistics.median(each) for each in found.values())
     return ours / theirs, (
-        f"{ours / 1e6:,.0f} to {theirs / 1e6:,.0f} MB, medians of {len(found['shared'])}, "
+        f"{ours / 1e6:,.0f} to {theirs / 1e6:,.0f} MB, medians of {turns}, "
         f"losses within {apart:.0e}"
     )
 

@@ -6,7 +6,8 @@ Arms take turns, losses are compared before anything is timed, and a ratio is of
 tokens a processor second (a shared machine's clock says little): making the trainer, scoring the
 reference and `trainer.train()`, without loading the model. The base is the built-in model's shape
 with a vocabulary of ordinary size and random weights, because the loss head is most of what a small
-model costs. The arm with the page is by the clock, in processes of its own (`benchmarks.beside`).
+model costs. The arms with the page, open in Chromium, are by the clock, in processes of their own
+(`benchmarks.beside`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import os
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -219,6 +221,7 @@ def main() -> None:
         options.repeats, options.rows = 1, 16
     os.environ["TQDM_DISABLE"] = "1"
     disable_progress_bars()
+    warnings.simplefilter("ignore", FutureWarning)  # what TRL's own defaults call forth
     torch.set_num_threads(options.threads)
     about = f"torch {torch.__version__}, {options.threads} threads, {options.rows} rows"
     print(f"{about}, {beside.machine()}", flush=True)

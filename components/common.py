@@ -31,8 +31,12 @@ Kind = Literal["info", "good", "warn", "error"]
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 """Keyword arguments of every internal event: not part of the app's public API."""
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""The same for events that must never show Gradio's loading overlay: polling, paging, edits."""
+QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden", "show_progress_on": []}
+"""The same for events that must never show Gradio's loading overlay: polling, paging, edits.
+
+Named on no component, for hidden overlays cost as much: with every event the page's frontend looks
+up each component that any event could ever show one on.
+"""
 
 
 @dataclass(frozen=True)

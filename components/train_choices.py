@@ -17,6 +17,7 @@ from studio.training.methods import METHODS
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.data import PreparedDataset
     from studio.training.runs import Run
 
 FROM_BASE = ("the base model", "")
@@ -62,20 +63,24 @@ def _value(dataset: Any) -> str:
     return dataset.name if dataset.name in SAMPLES else dataset.id
 
 
-def dataset_value(studio: Studio, name: str | None) -> str | None:
-    """What a dataset, given by id or name, is chosen by; other names as they are."""
+def _prepared(studio: Studio, name: str | None) -> PreparedDataset | None:
+    """The prepared dataset of this id or name, if there is one."""
     for dataset in studio.datasets.list():
         if name in (dataset.id, dataset.name):
-            return _value(dataset)
-    return name
+            return dataset
+    return None
+
+
+def dataset_value(studio: Studio, name: str | None) -> str | None:
+    """What a dataset, given by id or name, is chosen by; other names as they are."""
+    dataset = _prepared(studio, name)
+    return _value(dataset) if dataset else name
 
 
 def train_rows(studio: Studio, name: str | None) -> int | None:
     """Rows that will be trained on, as far as that is known without reading the data."""
-    for dataset in studio.datasets.list():
-        if name in (dataset.id, dataset.name):
-            return dataset.rows.get("train")
-    return None
+    dataset = _prepared(studio, name)
+    return dataset.rows.get("train") if dataset else None
 
 
 @functools.cache
@@ -150,9 +155,9 @@ def signature(studio: Studio) -> tuple[Any, ...]:
 
 
 def free_name(studio: Studio, recipe: Recipe) -> str:
-    """The recipe's name, or one made of model and objective, numbered when it is taken."""
-    short = re.split(r"[\\/]", recipe.model_name_or_path.rstrip("/\\"))[-1]
-    wanted = (recipe.name.strip() or f"{short}-{recipe.objective}")[:110]
+    """The recipe's name, or the usual one, numbered when it is taken."""
+    dataset = None if recipe.name else _prepared(studio, recipe.dataset_name)
+    wanted = recipe.name or recipe.usual_name(dataset.name if dataset else "")
     taken = {run.name for run in studio.runs.list()}
     name, number = wanted, 2
     while name in taken:

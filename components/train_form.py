@@ -36,7 +36,9 @@ class RecipeForm:
         self.fields: dict[str, Any] = {}
         self.settled = gr.State(_FIRST)
         self.seen: Any = gr.State(())
-        self.restated: Any = gr.State(())
+        self.first = form_follow.usual(_FIRST)[0].with_(name="")
+        self.restated = gr.State(self.first.to_yaml())
+        """The form's recipe as YAML, when it last made one."""
         self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
         self.started = gr.State("")
         """The id of the run that this browser started last."""
@@ -45,7 +47,7 @@ class RecipeForm:
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
-        recipe, _ = form_follow.usual(_FIRST)
+        recipe = self.first
         with gr.Column(elem_classes="settle", elem_id="train-form"):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
@@ -95,7 +97,8 @@ class RecipeForm:
         gr.HTML(HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
-        self._add(recipe, "name")
+        usual = recipe.usual_name()
+        self._add(recipe, "name", placeholder=usual)  # left empty, it follows what is chosen
         with gr.Column(elem_classes="everyday"):
             with gr.Row(elem_classes="pair"):
                 for name in EVERYDAY:
@@ -129,16 +132,17 @@ class RecipeForm:
             [widget.input for widget in leading],
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
         )  # fmt: skip
-        changes = [widget.change for widget in (*self.fields.values(), self.seen)]
         texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
         gr.on(
-            changes, guard(self.restate, "quietly"), {*fields, self.seen}, texts,
-            trigger_mode="always_last", **QUIET,
+            [widget.change for widget in self.fields.values()], guard(self.restate, "quietly"),
+            fields, texts, trigger_mode="always_last", **QUIET,
         )  # fmt: skip
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
-        self.restated.change(
-            guard(self.estimate, "quietly"), fields, self.line, trigger_mode="always_last", **QUIET
-        )
+        gr.on(
+            [self.restated.change, self.seen.change], guard(self.estimate, "quietly"),
+            self.restated, [self.line, self.start, self.fields["name"]],
+            trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
         self.fit.click(
@@ -149,15 +153,10 @@ class RecipeForm:
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
-        inputs = {*fields, self.seen}
         self.shell.pulse.change(
-            guard(self.freshen, "quietly"),
-            inputs,
-            lists,
-            queue=False,
-            trigger_mode="multiple",
-            **QUIET,
-        )
+            guard(self.freshen, "quietly"), [*leading, self.fields["start_from"], self.seen],
+            lists, queue=False, trigger_mode="multiple", **QUIET,
+        )  # fmt: skip
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         """What stands in every widget, by knob."""
@@ -300,40 +299,37 @@ class RecipeForm:
             self.texts.command: form_follow.command(recipe),
             self.start: gr.update(value=label),
             self.trouble: "",
-            self.restated: (text, data[self.seen]),
+            self.restated: text,
         }
 
-    def estimate(self, data: Mapping[Any, Any]) -> str:
-        """What the run will take, on one line."""
-        try:
-            recipe = form.read(self.values(data))
-        except StudioError:
-            return train_choices.line_html("")  # restate says what is wrong
-        return train_choices.estimate_line(self.studio, recipe)
+    def estimate(self, text: str) -> tuple[str, str, Any]:
+        """What the run will take on one line, what the button says, and the run's usual name.
 
-    def freshen(self, data: Mapping[Any, Any]) -> Any:
+        From the recipe's text, for an event costs the browser some time for each input.
+        """
+        recipe = Recipe.from_yaml(text)
+        return (
+            train_choices.estimate_line(self.studio, recipe),
+            train_choices.start_label(self.studio, recipe.dataset_name),
+            gr.update(placeholder=train_choices.free_name(self.studio, recipe.with_(name=""))),
+        )
+
+    def freshen(
+        self, objective: str, method: str, model: str, start_from: str, seen: Any
+    ) -> tuple[Any, Any, Any]:
         """New datasets and runs appear in the lists; nothing is sent while there are none.
 
         It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
         """
-        chosen = (data[self.fields[name]] for name in LEADING)
-        now = (*train_choices.signature(self.studio), *chosen)
-        if now == data[self.seen]:
-            return gr.skip()
-        values = self.values(data)
-        offered = train_choices.start_choices(
-            self.studio, values["model_name_or_path"], values["method"]
-        )
+        now = (*train_choices.signature(self.studio), objective, method, model)
+        if now == seen:
+            return gr.skip(), gr.skip(), gr.skip()
+        offered = train_choices.start_choices(self.studio, model, method)
         start: dict[str, Any] = {"choices": offered, "visible": len(offered) > 1}
-        if (values["start_from"] or "") not in [value for _, value in offered]:
+        if (start_from or "") not in [value for _, value in offered]:
             start["value"] = ""  # the run that was chosen is gone
-        return {
-            self.fields["dataset_name"]: gr.update(
-                choices=train_choices.dataset_choices(self.studio, values["objective"])
-            ),
-            self.fields["start_from"]: gr.update(**start),
-            self.seen: now,
-        }
+        datasets = train_choices.dataset_choices(self.studio, objective)
+        return gr.update(choices=datasets), gr.update(**start), now
 
     def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
         """Queue the run; what is wrong is said beside the button."""

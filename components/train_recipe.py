@@ -84,7 +84,9 @@ class RecipeTexts:
         def use_preset(slug: str | None) -> Updates:
             if not slug:
                 return {}
-            return use(lambda: self.shelf.get(slug), f"Every knob set as in {slug}.")
+            # Unnamed: what it is tried on may be other data than what it is named after.
+            note = f"Every knob set as in {slug}."
+            return use(lambda: self.shelf.get(slug).with_(name=""), note)
 
         def use_text(text: str) -> Updates:
             return use(lambda: Recipe.from_yaml(text), "Every knob set as in the YAML.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Self, cast
 
 import yaml
@@ -187,6 +187,16 @@ class Recipe(Knobs):
             "learning_rate",
         )
         return {key: value for key, value in plain.items() if key in always or value != usual[key]}
+
+    def usual_name(self, dataset: str = "") -> str:
+        """What a run is called that nobody named: model, objective and data, `pocket-dpo-verdicts`.
+
+        Args:
+            dataset: the data's own name, where `dataset_name` is an id.
+        """
+        model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
+        data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
+        return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with changes, validated."""

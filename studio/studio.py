@@ -151,6 +151,8 @@ class Studio:
             template = recipe.chat_template_path or parent.recipe.chat_template_path
             recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
             parent_adapter(recipe, self.runs)
+        if not recipe.name:
+            recipe = recipe.with_(name=recipe.usual_name(dataset.name))
         run = self.runs.create(recipe, provenance)
         data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
         if votes := learned_from(dataset):

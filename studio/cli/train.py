@@ -75,7 +75,10 @@ def settle(recipe: str, changes: list[str], **options: str | None) -> Recipe:
         except yaml.YAMLError:
             raise ConfigError(f"--set {key}: {text!r} is not a YAML value.") from None
     values |= {key: value for key, value in options.items() if value is not None}
-    return Recipe.of({**find_recipe(recipe).changed(), **values})
+    found = find_recipe(recipe)
+    if "dataset_name" in values and found.name == recipe:  # a shipped recipe on other data
+        values.setdefault("name", "")
+    return Recipe.of({**found.changed(), **values})
 
 
 def _finish(out: Terminal, run: Run) -> None:

@@ -127,7 +127,7 @@ class RunStore:
         folder.mkdir(parents=True)
         run = Run(
             id=identifier,
-            name=recipe.name or f"{recipe.model_name_or_path} {recipe.objective}",
+            name=recipe.name or recipe.usual_name(),
             objective=recipe.objective,
             method=recipe.method,
             model=recipe.model_name_or_path,

@@ -55,6 +55,8 @@ def test_the_form_offers_what_fits(studio: Studio):
     run = ended(studio)
     assert train_choices.start_choices(studio, "pocket", "lora")[1][1] == run.id
     assert train_choices.free_name(studio, Recipe.defaults(name="pocket-sft")) == "pocket-sft 2"
+    unnamed = Recipe.defaults("dpo", dataset_name=pairs.id)
+    assert train_choices.free_name(studio, unnamed) == "pocket-dpo-my pairs"
 
 
 def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):

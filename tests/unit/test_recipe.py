@@ -191,3 +191,19 @@ def test_the_workshops_recipes_hold_its_values():
     assert (llama.lora_r, llama.learning_rate) == (16, 2e-4)
     assert (llama.lr_scheduler_type, llama.warmup_steps) == ("linear", 5)
     assert llama.completion_only_loss
+
+
+@pytest.mark.parametrize(
+    ("objective", "model", "dataset", "named", "name"),
+    [
+        ("sft", "pocket", "pocket-sft", "", "pocket-sft"),
+        ("dpo", "pocket", "pocket-preference", "", "pocket-dpo-preference"),
+        ("sft", "Qwen/Qwen2-0.5B", "data-20260101-4b25", "places", "Qwen2-0.5B-sft-places"),
+        ("dpo", "../models/tiny/", "owner/pairs", "", "tiny-dpo-pairs"),
+    ],
+)
+def test_what_nobody_named_is_called_after_model_objective_and_data(
+    objective: str, model: str, dataset: str, named: str, name: str
+) -> None:
+    recipe = Recipe.defaults(objective, model_name_or_path=model, dataset_name=dataset)
+    assert recipe.usual_name(named) == name
