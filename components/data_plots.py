@@ -63,7 +63,7 @@ def histogram(
         "<extra></extra>",
     )  # fmt: skip
     if counts.max() < 6:
-        figure.layout.yaxis.dtick = 1  # no half rows
+        figure.update_layout(yaxis_dtick=1)  # no half rows
     if limit is not None:
         _draw_limit(figure, limit, far_off)
     return figure

@@ -43,7 +43,7 @@ def generate_with(view: Any, adapters: Sequence[str | None]) -> Iterator[Callabl
         return
     try:
         for layer in layers:
-            layer.forward = _forward(layer.base_layer, _spans(layer, adapters))
+            setattr(layer, "forward", _forward(layer.base_layer, _spans(layer, adapters)))  # noqa: B010
         yield view.get_base_model().generate
     finally:
         for layer in layers:
