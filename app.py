@@ -76,7 +76,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         top = shell.build_top(pulse.questions(studio))
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
-            place = Shell(studio, tabs, top.strip, visits, session)
+            place = Shell(studio, tabs, top.strip, session, visits)
             built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
