@@ -73,7 +73,7 @@ test-loop: $(VENV)/.ready-dev
 
 # Two roles in two browsers on a simulated Space, and an agent over MCP.
 test-space: $(VENV)/.ready-dev chromium
-	STUDIO_SPACE=1 $(PYTEST) tests/browser/test_space.py tests/app/test_mcp.py
+	STUDIO_SPACE=1 $(PYTEST) tests/app/test_mcp.py tests/browser/test_space.py
 
 # Every command of the Dockerfile that needs no engine, in a clean folder; installs all again.
 test-docker: $(VENV)/.ready-dev
