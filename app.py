@@ -42,6 +42,7 @@ from components.gate import Gate
 from components.visits import Visits
 from components.wiring import connect
 from studio.errors import ConfigError, StudioError
+from studio.generation import zero
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -221,6 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     log_to_file(studio)
+    zero.announce()
+    if disk := studio.workspace.network_disk():
+        sys.stderr.write(f"The votes lie on {disk}. {label_tab.NETWORK_ADVICE}\n")
     try:
         if studio.copies:
             studio.copies.restore()  # before anybody can begin a project in an empty database
