@@ -14,7 +14,7 @@ LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
-        test-exports check format \
+        test-exports test-loop test-space test-docker check format \
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -66,6 +66,18 @@ test-rounds: $(VENV)/.ready-dev
 test-vote-kills: $(VENV)/.ready-dev postgres
 	$(BIN)/python -m tests.faults.killed_votes --kills 200
 	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
+
+# The whole loop by docs/api.md's short script: a few minutes.
+test-loop: $(VENV)/.ready-dev
+	STUDIO_LOOP=1 $(PYTEST) tests/app/test_api.py -k loop
+
+# Two roles in two browsers on a simulated Space, and an agent over MCP.
+test-space: $(VENV)/.ready-dev chromium
+	STUDIO_SPACE=1 $(PYTEST) tests/app/test_mcp.py tests/browser/test_space.py
+
+# Every command of the Dockerfile that needs no engine, in a clean folder; installs all again.
+test-docker: $(VENV)/.ready-dev
+	STUDIO_DOCKER=1 $(PYTEST) tests/faults/test_dockerfile.py
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

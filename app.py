@@ -42,6 +42,7 @@ from components.gate import Gate
 from components.visits import Visits
 from components.wiring import connect
 from studio.errors import ConfigError, StudioError
+from studio.generation import zero
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -76,7 +77,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         top = shell.build_top(pulse.questions(studio))
         guide = shell.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
-            place = Shell(studio, tabs, top.strip, visits, session)
+            place = Shell(studio, tabs, top.strip, session, visits)
             built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
@@ -221,6 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     log_to_file(studio)
+    zero.announce()
+    if disk := studio.workspace.network_disk():
+        sys.stderr.write(f"The votes lie on {disk}. {label_tab.NETWORK_ADVICE}\n")
     try:
         if studio.copies:
             studio.copies.restore()  # before anybody can begin a project in an empty database

@@ -89,6 +89,7 @@ def _endpoint(studio: Studio, call: Call) -> Any:
     """A command as a typed function whose docstring says what each value is."""
 
     def endpoint(*places: Any, **names: Any) -> Any:
+        studio.worker.settle()
         given = dict(zip((one.name for one in call.parameters), places, strict=False))
         return call(studio, **{**given, **names})
 

@@ -59,10 +59,10 @@ class Shell:
     pulse: gr.HTML
     """Its `change` says that a run, a dataset or a library came, went or changed its state; its
     `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
-    visits: Visits
-    """Answers the page's questions to the model, and counts those of visitors."""
     session: gr.State
     """Holds a `Session`; change it with `dataclasses.replace`."""
+    visits: Visits
+    """Answers the page's questions to the model, and counts those of visitors."""
 
     def go(self, tab_id: str) -> gr.Tabs:
         """The update that brings a tab to the front (an output bound to `shell.tabs`)."""

@@ -175,12 +175,20 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if plan is not None and not plan.done:
         told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
-    if studio.copies is not None:
+    if disk := studio.workspace.network_disk():
+        told["copy"] = {"kind": "warn", "text": f"votes lie on {disk}", "more": NETWORK_ADVICE}
+    elif studio.copies is not None:
         told["copy"] = _copied(studio.copies.newest, studio.copies.error)
     elif vanishes(studio.workspace.home):
         more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
         told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
     return told
+
+
+NETWORK_ADVICE = (
+    "A database file on a network disk can break: set STUDIO_HOME to a local disk, or "
+    "STUDIO_DATABASE_URL to a PostgreSQL server."
+)
 
 
 def _copied(newest: float | None, error: str) -> dict[str, str]:

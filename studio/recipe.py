@@ -232,7 +232,9 @@ def presets() -> dict[str, Recipe]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe by path of a YAML file or slug of a shipped one."""
+    """A recipe by path of a YAML file or slug of a shipped one, or from lines of YAML."""
+    if "\n" in name:
+        return Recipe.from_yaml(name)
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"} or path.exists():
         return Recipe.from_yaml(path)

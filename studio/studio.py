@@ -14,6 +14,7 @@ from studio.collection import Collection
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
 from studio.exports import Exporting, ExportRequest
+from studio.generation import zero
 from studio.generation.request import Column, Generation, GenerationRequest, Message, Sampling
 from studio.hardware import Hardware, detect, memory_now
 from studio.models import templates
@@ -139,6 +140,7 @@ class Studio:
 
         Returns at once; follow it with `runs.get(id)` and `Run.events`.
         """
+        zero.refuse_training()
         resolve(recipe.model_name_or_path)
         if recipe.chat_template_path:
             templates.read(recipe.chat_template_path)

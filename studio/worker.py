@@ -143,6 +143,15 @@ class Worker:
         self.start()
         return future
 
+    def settle(self) -> None:
+        """Begin, and return once the libraries are loaded, or cannot be.
+
+        For other threads that are about to import them: two at once can break each other.
+        """
+        self.start()
+        while not self.ready and self._thread is not None and self._thread.is_alive():
+            time.sleep(0.05)
+
     @property
     def queued(self) -> list[str]:
         """Ids of the runs that wait, in order."""

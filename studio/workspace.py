@@ -29,6 +29,11 @@ import platformdirs
 
 from studio.errors import WorkspaceError
 
+NETWORK_DISKS = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "s3fs", "gcsfuse", "rclone", "goofys",
+    "mountpoint-s3", "blobfuse2", "ceph", "glusterfs", "lustre", "beegfs", "afs", "davfs", "webdav",
+})  # fmt: skip
+"""File systems over a network, by the kernel's or FUSE's names."""
 _ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}")
 
 
@@ -75,6 +80,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def file_system(path: Path) -> str:
+    """The kind of file system that a path lies on, such as ext4 or nfs4; empty if unknown."""
+    import psutil
+
+    there = path.resolve()
+    mounts = [
+        mount for mount in psutil.disk_partitions(all=True)
+        if there.is_relative_to(mount.mountpoint)
+    ]  # fmt: skip
+    nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
+    return nearest.fstype.lower() if nearest else ""
 
 
 class Workspace:
@@ -127,6 +145,17 @@ class Workspace:
     def votes_url(self) -> str:
         """SQLAlchemy URL of the votes: `$STUDIO_DATABASE_URL`, else SQLite in the workspace."""
         return os.environ.get("STUDIO_DATABASE_URL") or f"sqlite:///{self.home / 'votes.db'}"
+
+    def network_disk(self) -> str | None:
+        """The kind of network file system that a SQLite file of votes would lie on, else None.
+
+        SQLite's locks do not hold on such disks (sqlite.org/howtocorrupt.html, 2.1), and its
+        write-ahead log needs memory that all its readers share.
+        """
+        if not self.votes_url.startswith("sqlite"):
+            return None
+        kind = file_system(self.home)
+        return kind if kind.removeprefix("fuse.") in NETWORK_DISKS else None
 
     @property
     def training_lock(self) -> Path:

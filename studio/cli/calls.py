@@ -87,7 +87,7 @@ def _call(name: str, function: Callable[..., Any], command: Command) -> Call:
             kind=inspect.Parameter.KEYWORD_ONLY,
         )
         for one in inspect.signature(function).parameters.values()
-        if one.name not in _SHELL_ONLY
+        if one.name not in _SHELL_ONLY and hints[one.name] is not typer.Context
     )
     told = {str(one.name): str(getattr(one, "help", "") or "") for one in command.params}
     return Call(name, command, inspect.cleandoc(function.__doc__ or ""), parameters, told)

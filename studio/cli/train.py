@@ -27,7 +27,10 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="Run, by id or name.
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A YAML file or its lines, or a shipped recipe's name."
+        ),
     ],
     changes: Annotated[
         list[str] | None,

@@ -13,7 +13,7 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from studio.generation import mixing
+from studio.generation import mixing, zero
 from studio.generation.lanes import Lane
 from studio.generation.request import Generation, Sampling
 
@@ -51,7 +51,9 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
         inputs["tokenizer"] = resident.tokenizer
     streamer = _Cells(generation, rows, sampling, {*ends, pad})
     with torch.inference_mode(), _seeded(sampling), _generate(rows) as generate:
-        generate(**inputs, streamer=streamer)
+        zero.streamed(
+            lambda to: generate(**inputs, streamer=to), streamer, lambda: generation.cancelled
+        )
     streamer.close(room)
 
 

@@ -11,6 +11,7 @@ from components import compare_tab, train_choices, train_tab
 from components.common import Session, Shell
 from components.comparison import Side, to_label
 from components.conversation import Chat, Turn, vote
+from components.visits import Visits
 from studio import Recipe
 from studio.generation.request import Answer, Sampling
 from studio.studio import Studio
@@ -26,7 +27,7 @@ def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
     with gr.Blocks() as blocks:
         pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs:
-            shell = Shell(studio, tabs, pulse, session)
+            shell = Shell(studio, tabs, pulse, session, Visits(studio))
             with gr.Tab("Train", id="train"):
                 train_tab.build(studio, shell)
             with gr.Tab("Compare", id="compare"):
@@ -37,7 +38,7 @@ def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
 def test_both_tabs_build_and_keep_their_insides_private(studio: Studio):
     blocks, _ = page(studio)
     public = [fn.api_name for fn in blocks.fns.values() if fn.api_visibility == "public"]
-    assert sorted(map(str, public)) == ["generate", "runs", "train"]
+    assert public == []
 
 
 def test_the_form_offers_what_fits(studio: Studio):
@@ -95,27 +96,3 @@ def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     project, pairs, aside = to_label(studio, comparison)
     assert (pairs, aside) == (1, {"identical": 1})
     assert studio.labels.get(project).provenance == {"comparison": comparison.id}
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    from gradio_client import Client
-
-    return Client(server.url, verbose=False)
-
-
-def test_runs_over_the_api(client):
-    assert client.predict(api_name="/runs") == []
-
-
-def test_a_wrong_recipe_is_refused_in_a_sentence(client):
-    with pytest.raises(Exception, match="learning_rate"):
-        client.predict("learning_rat: 1.0e-4", api_name="/train")
-
-
-@pytest.mark.slow
-def test_two_columns_over_the_api(client):
-    answers = client.predict(
-        "Where does Mira live?", ["base:pocket", "base:pocket"], 0.0, 8, 0, api_name="/generate"
-    )
-    assert len(answers) == 2 and answers[0] == answers[1]

@@ -12,6 +12,7 @@ from components import pulse, train_export, train_server, train_watch
 from components.common import Session, Shell
 from components.history import Histories
 from components.train_watch import Shown, Watch
+from components.visits import Visits
 from studio import Recipe
 from studio.studio import Studio
 from studio.training.events import EventLog
@@ -30,7 +31,7 @@ def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
         session = gr.State(Session())
         with gr.Tabs() as tabs:
             pass
-        watch = Watch(studio, Shell(studio, tabs, gr.HTML(), session))
+        watch = Watch(studio, Shell(studio, tabs, gr.HTML(), session, Visits(studio)))
         watch.lay_out()
     # What is told in words of time is renewed every half minute; here the clock stands still.
     monkeypatch.setattr(train_watch.time, "time", lambda: 1.0e9)

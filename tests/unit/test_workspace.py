@@ -67,3 +67,24 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_durably(path, "new")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "url", "said"),
+    [
+        ("nfs4", "", "nfs4"),
+        ("fuse.s3fs", "", "fuse.s3fs"),
+        ("ext4", "", None),
+        ("nfs4", "postgresql+psycopg://somewhere/votes", None),
+    ],
+)
+def test_a_database_file_on_a_network_disk_is_warned_of(tmp_path, monkeypatch, mounted, url, said):
+    from types import SimpleNamespace
+
+    import psutil
+
+    mounts = [("/", "ext4"), (str(tmp_path), mounted), (f"{tmp_path}/elsewhere", "nfs")]
+    found = [SimpleNamespace(mountpoint=where, fstype=kind) for where, kind in mounts]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: found)
+    monkeypatch.setenv("STUDIO_DATABASE_URL", url)
+    assert Workspace(tmp_path / "home").network_disk() == said
