@@ -61,9 +61,7 @@ class LabelHandles:
 def build(studio: Studio, shell: Shell) -> LabelHandles:
     """Build the tab inside the open `gr.Tab`."""
     tab = get_render_context()
-    seat = gr.BrowserState(
-        {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
-    )
+    seat = _remembered()
     with gr.Row(elem_id="label-bar"):
         project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
         annotator = gr.Textbox(
@@ -119,6 +117,17 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
 
 
 # ---- choosing what to label and who labels ------------------------------------------------------
+
+
+def _remembered() -> gr.BrowserState:
+    """Name and project, kept in the browser; outside the tab, which would read them too late."""
+    tab, Context.block = Context.block, Context.root_block
+    try:
+        return gr.BrowserState(
+            {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
+        )
+    finally:
+        Context.block = tab
 
 
 def _choices(projects: list[Project]) -> list[tuple[str, str]]:
