@@ -179,9 +179,9 @@ def _welcome() -> Person:
 
 
 def _about(studio: Studio, project_id: str) -> dict[str, Any]:
-    """What a visit is told beside the pairs: whether more are written, how old the safe copy is."""
+    """What a visit is told beside the pairs: more being written, set aside, the copy's age."""
     plan = studio.pairs.plan(project_id)
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"aside": plan.set_aside if plan else {}}
     if plan is not None and not plan.done:
         told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
     if studio.copies is not None:
