@@ -13,6 +13,7 @@ import pytest
 from components import comparison, label_making, label_tab
 from components.common import Session, Shell
 from components.label_server import questions
+from components.visits import Visits
 from studio.errors import ConfigError, DataError
 from studio.preference import Item, Project
 from studio.studio import Studio
@@ -235,6 +236,6 @@ def test_the_tab_builds_and_keeps_its_endpoints_private(studio):
     with gr.Blocks() as blocks:
         pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs, gr.Tab("Label", id="label"):
-            label_tab.build(studio, Shell(studio, tabs, pulse, session))
+            label_tab.build(studio, Shell(studio, tabs, pulse, Visits(studio), session))
     assert blocks.fns
     assert {fn.api_visibility for fn in blocks.fns.values()} == {"private"}

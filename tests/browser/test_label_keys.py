@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from components import label_tab, theme
 from components.common import Session, Shell
+from components.visits import Visits
 from studio.preference import Item, Project
 from studio.studio import Studio
 
@@ -51,7 +52,7 @@ def serve(studio: Studio) -> Iterator[Callable[..., str]]:
         with gr.Blocks() as app:
             pulse, session = gr.HTML(), gr.State(Session())
             with gr.Tabs(selected="label") as tabs:
-                shell = Shell(studio, tabs, pulse, session)
+                shell = Shell(studio, tabs, pulse, Visits(studio), session)
                 with gr.Tab("Other", id="other"):
                     gr.Textbox(label="elsewhere")
                 with gr.Tab("Label", id="label"):
