@@ -39,7 +39,7 @@
       make("p", {}, sure));
   };
   const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
-    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name} ${count(size)}`) : "";
+    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name}: ${count(size)}`) : "";
   const pValue = p => p < .001 ? "less than 0.001" : p.toFixed(3);
   const leftOut = summary => {
     const parts = Object.entries(summary.left_out).map(([why, size]) => `${count(size)} ${why}`);

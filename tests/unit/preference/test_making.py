@@ -133,5 +133,6 @@ def test_rounds_are_read_from_runs_votes_and_duels(studio):
     met = line.rounds[0].against(first.id)
     assert (met.rate.a, met.rate.wins, met.rate.losses, met.items) == ("new", 5, 0, 7)
     assert met.share.value == 1.0 and met.share.count == 5
+    assert 0.5 < met.share.low < 0.6, "five of five is not certainty"
     with pytest.raises(DataError, match="choose others"):
         make_duel(studio, second, first, prompts(6))
