@@ -14,7 +14,7 @@ LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
-        test-exports test-loop test-space test-docker check format \
+        test-exports test-loop test-space test-docker test-duel check format
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -78,6 +78,10 @@ test-space: $(VENV)/.ready-dev chromium
 # Every command of the Dockerfile that needs no engine, in a clean folder; installs all again.
 test-docker: $(VENV)/.ready-dev
 	STUDIO_DOCKER=1 $(PYTEST) tests/faults/test_dockerfile.py
+
+# Two people in two browsers: pairs, votes, DPO and a blind duel, all on the page: some minutes.
+test-duel: $(VENV)/.ready-dev chromium
+	STUDIO_DUEL=1 $(PYTEST) tests/browser/test_duel.py
 
 test-app: $(VENV)/.ready-dev
 	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile

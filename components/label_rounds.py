@@ -34,7 +34,7 @@ def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
             opponent = gr.Dropdown([], label="against", min_width=180)
             prompts = gr.Dropdown([], label="on prompts of", min_width=180)
             count = gr.Number(60, label="At most", precision=0, minimum=1, min_width=100)
-            make = gr.Button("Write the pairs", elem_id="label-duel-make", min_width=140, scale=0)
+            make = gr.Button("Write the pairs", elem_id="label-duel-make", min_width=180, scale=0)
         message = gr.HTML("")
     box.expand(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET

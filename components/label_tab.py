@@ -61,9 +61,7 @@ class LabelHandles:
 def build(studio: Studio, shell: Shell) -> LabelHandles:
     """Build the tab inside the open `gr.Tab`."""
     tab = get_render_context()
-    seat = gr.BrowserState(
-        {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
-    )
+    seat = _remembered()
     with gr.Row(elem_id="label-bar"):
         project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
         annotator = gr.Textbox(
@@ -121,6 +119,17 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
 # ---- choosing what to label and who labels ------------------------------------------------------
 
 
+def _remembered() -> gr.BrowserState:
+    """Name and project, kept in the browser; outside the tab, which would read them too late."""
+    tab, Context.block = Context.block, Context.root_block
+    try:
+        return gr.BrowserState(
+            {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
+        )
+    finally:
+        Context.block = tab
+
+
 def _choices(projects: list[Project]) -> list[tuple[str, str]]:
     return [(f"{p.name} \N{MIDDLE DOT} {plural(p.items, 'pair')}", p.id) for p in projects]
 
@@ -170,9 +179,9 @@ def _welcome() -> Person:
 
 
 def _about(studio: Studio, project_id: str) -> dict[str, Any]:
-    """What a visit is told beside the pairs: whether more are written, how old the safe copy is."""
+    """What a visit is told beside the pairs: more being written, set aside, the copy's age."""
     plan = studio.pairs.plan(project_id)
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"aside": plan.set_aside if plan else {}}
     if plan is not None and not plan.done:
         told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
     if disk := studio.workspace.network_disk():

@@ -8,7 +8,7 @@ window.studioLabel = (element, server, hooks) => {
   const RULING = 2;  // studio.preference.items
   const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
     edit: null, revising: null, revealed: false, flying: 0, sent: 0, opened: 0,
-    waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, coming: null, marked: false, reasons: new Set(), aspects: {}};
+    waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, coming: null, aside: "", marked: false, reasons: new Set(), aspects: {}};
 
   /* ---- asking the server ------------------------------------------------------------------------ */
   const seatNow = () => ({project: state.project?.id, annotator: state.annotator});
@@ -64,9 +64,11 @@ window.studioLabel = (element, server, hooks) => {
       ? `${Math.max(1, Math.round(p.seconds_each))} s each` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
   };
-  /* Told at every visit: whether more pairs are being written, and how old the last safe copy is. */
+  /* Told at every visit: whether more pairs are being written, how many were set aside as not worth
+     asking about, and how old the last safe copy is. */
   const about = reply => {
     state.coming = reply.coming || null;
+    state.aside = Object.entries(reply.aside || {}).map(([why, size]) => `${count(size)} ${why}`).join(", ");
     part.copy.hidden = !reply.copy;
     part.copy.textContent = reply.copy?.text || "";
     part.copy.dataset.kind = reply.copy?.kind || "";
@@ -210,7 +212,7 @@ window.studioLabel = (element, server, hooks) => {
     async retire(item) {
       const reply = await ask("label_retire", {item});
       if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
-      part.rest.replaceChildren(reveal(reply, act, download));
+      part.rest.replaceChildren(reveal({...reply, aside: state.aside}, act, download));
     },
     note() {
       if (!state.item || state.revealed) return;
@@ -257,7 +259,7 @@ window.studioLabel = (element, server, hooks) => {
       aside(null);
       part.work.hidden = true;
       part.rest.hidden = false;
-      part.rest.replaceChildren(reveal(reply, act, download));
+      part.rest.replaceChildren(reveal({...reply, aside: state.aside}, act, download));
       if (state.progress) hooks.revealed();
     },
     back() { leaveReveal(); if (state.item) { part.work.hidden = false; part.rest.hidden = true; state.since = performance.now(); } },
@@ -284,7 +286,8 @@ window.studioLabel = (element, server, hooks) => {
     if (p?.total && state.owner) return act.results();
     leaveReveal();
     if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "The others have judged these pairs or hold them now; look again later.");
-    if (!p?.total) return say("No pairs in this project yet", "Send some here from Compare.");
+    if (!p?.total) return say("No pairs in this project yet", state.aside
+      ? `Nothing was worth asking about; set aside: ${state.aside}.` : "Send some here from Compare.");
     say(p.left ? "Nothing left for you right now" : `Done: you judged ${count(p.done)}`, p.left
       ? "Others hold the remaining pairs; what they leave comes back. u takes your last vote back."
       : "Thank you. Whose answers they were is for the project's owner to see. u takes your last vote back.");

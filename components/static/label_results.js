@@ -39,7 +39,7 @@
       make("p", {}, sure));
   };
   const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
-    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name} ${count(size)}`) : "";
+    ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name}: ${count(size)}`) : "";
   const pValue = p => p < .001 ? "less than 0.001" : p.toFixed(3);
   const leftOut = summary => {
     const parts = Object.entries(summary.left_out).map(([why, size]) => `${count(size)} ${why}`);
@@ -91,7 +91,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
 
-  const reveal = ({results, summary, progress, report}, act, download) => make("div", {class: "lab-reveal"},
+  const reveal = ({results, summary, progress, report, aside}, act, download) => make("div", {class: "lab-reveal"},
     make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
       : `All ${count(progress.total)} judged`),
     progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
@@ -100,7 +100,8 @@
       ...agreement(report), report.people.length ? people(report.people) : "",
       listed("Judged differently", report.disagreements, act.retire, act.settle),
       listed("Flagged as broken", report.flagged, act.retire)),
-    make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule)),
+    make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule),
+      aside ? make("small", {}, `Set aside: ${aside}.`) : ""),
     make("div", {class: "lab-actions"},
       ...EXPORTS.map(([format, label]) => button("Save " + label + " rows", "", () => download(format),
         {class: "lab-act", "data-export": format})),

@@ -74,7 +74,7 @@ class Database:
         except exc.IntegrityError:  # a rule of ours: whoever asked knows what it means
             raise
         except (exc.DatabaseError, exc.TimeoutError) as error:
-            why = str(getattr(error, "orig", error)).strip()
+            why = str(getattr(error, "orig", error)).strip().partition("\n")[0]
             raise WorkspaceError(
                 f"The votes database could not be used ({why}). Nothing was "
                 "recorded; check free space and permissions of the workspace, then try again."

@@ -22,7 +22,7 @@ from studio.preference.items import JudgedItem, Project
 from studio.preference.making import PairPlan, make_project
 from studio.preference.pairs import source_run
 from studio.preference.verdicts import Rule
-from studio.preference.winrate import WinRate, tally
+from studio.preference.winrate import WinRate, tally, wilson_interval
 
 if TYPE_CHECKING:
     from studio.data import PreparedDataset
@@ -238,7 +238,13 @@ def _share(rate: WinRate | None, even: int) -> Estimate | None:
     from studio.preference.duels import bootstrap_mean
 
     half = rate.ties + rate.both_bad + even
-    return bootstrap_mean([*[[1.0]] * rate.wins, *[[0.5]] * half, *[[0.0]] * rate.losses])
+    share = bootstrap_mean([*[[1.0]] * rate.wins, *[[0.5]] * half, *[[0.0]] * rate.losses])
+    if share is None or share.low < share.high:
+        return share
+    # All prompts went alike: however they are drawn, the share is the same. Wilson's interval knows
+    # how few they are.
+    low, high = wilson_interval(share.value * share.count, share.count)
+    return replace(share, low=low, high=high)
 
 
 def _seen_from(run: Run, judged: list[JudgedItem]) -> WinRate | None:

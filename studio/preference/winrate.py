@@ -18,7 +18,7 @@ from studio.preference.verdicts import decide
 Z95 = 1.959963984540054
 
 
-def wilson_interval(wins: int, total: int, z: float = Z95) -> tuple[float, float]:
+def wilson_interval(wins: float, total: int, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval for a proportion; (0, 1) when nothing was counted."""
     if total == 0:
         return 0.0, 1.0

@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def make_project(page: Page) -> None:
-    """Pairs of the newest run at two seeds, each to be judged by two people."""
+    """From the form: pairs of the newest run at two seeds, each to be judged by two people."""
     page.locator("#label-new button").first.click()
     page.locator("#label-kind").get_by_text("Two models, written now").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
@@ -57,9 +57,14 @@ def sit_down(page: Page, url: str, name: str) -> None:
     box = page.get_by_label("Your name")
     box.fill(name)
     box.press("Enter")
+    expect(page.locator(".lab")).to_contain_text("Judge two answers", timeout=SLOW)
+
+
+def come_back(page: Page, name: str) -> None:
+    """Reload: the browser still knows who labels."""
+    page.reload()
+    tab(page, "Label")
     expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible(timeout=SLOW)
-    expect(page.locator(".lab-prompt")).to_be_visible(timeout=SLOW)
-    page.locator(".lab-prompt").click()
 
 
 def standing(page: Page) -> tuple[int, int]:
@@ -97,8 +102,7 @@ def judge_in_every_way(page: Page) -> None:
     press(page, favourite(page), 1)
     press(page, "b", 2)
     asked = page.locator(".lab-prompt").inner_text()
-    page.reload()
-    tab(page, "Label")
+    come_back(page, "ada")
     expect(page.locator(".lab-prompt")).to_contain_text(asked.splitlines()[-1], timeout=SLOW)
     page.locator(".lab-prompt").click()
     press(page, "s", 3)
@@ -138,20 +142,20 @@ def test_two_people_label_a_round_and_judge_its_duel(
         pytest.skip("STUDIO_DUEL is not set: this takes minutes (make test-duel)")
     url, store = start_server(home).url, Studio(home).labels
     ada, ben = new_page(1440, 900), new_page(390, 844)
-    ada.goto(url)
-    tab(ada, "Label")
-    make_project(ada)
-    project = store.get("first round").id
     for page, name in ((ada, "ada"), (ben, "ben")):
         sit_down(page, url, name)
-    expect(ada.locator(".lab-count")).to_contain_text(" of ")
+    make_project(ada)
+    project = store.get("first round").id
+    come_back(ben, "ben")
+    for page in (ada, ben):
+        expect(page.locator(".lab-prompt")).to_be_visible(timeout=SLOW)
+        page.locator(".lab-prompt").click()
     judge_in_every_way(ada)
     judge_all(ben)
     expect(ben.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
     check_votes(list(store.judged(project)))
 
-    ada.reload()
-    tab(ada, "Label")
+    come_back(ada, "ada")
     expect(ada.locator(".lab-reveal")).to_contain_text("How it was judged", timeout=SLOW)
     shot(ada, "round-results")
     with ada.expect_download() as waiting:
@@ -171,8 +175,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
     expect(ada.locator("#label-project input")).to_have_value(
         "second or first \N{MIDDLE DOT} 0 pairs", timeout=SLOW
     )
-    ben.reload()
-    tab(ben, "Label")
+    come_back(ben, "ben")
     choose(ben, "second or first")
     for page in (ada, ben):
         expect(page.locator(".lab-prompt")).to_be_visible(timeout=SLOW)

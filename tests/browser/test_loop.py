@@ -101,6 +101,8 @@ def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[
     train(page, "loop-dpo")
     home = page.url  # the page survives a refresh with the run still in view
     page.goto(home)
+    tab(page, "Label")
+    expect(page.get_by_label("Your name")).to_have_value("ada")
     tab(page, "Train")
     expect(page.locator("#run-list")).to_contain_text("loop-dpo", timeout=SLOW)
     expect(page.locator("#run-list")).to_contain_text("loop-sft")

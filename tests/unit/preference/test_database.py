@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import sqlite
 
 from studio.errors import WorkspaceError
-from studio.preference import LabelStore, database
+from studio.preference import LabelStore, database, statements
 from studio.preference.schema import metadata
 
 DATABASES = ["sqlite", "postgresql"]
@@ -88,12 +89,37 @@ def test_it_is_opened_for_keeps(database, store, project):
 def test_the_next_item_is_found_by_an_index(database, store, project):
     if database != "sqlite":
         pytest.skip("the plan is read off SQLite")
+    asked = {"project": project.id, "person": "ada", "cursor": 3, "count": 1}
+    query = statements.UNSEEN.params(asked).compile(
+        dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
+    )
     with store._db.reading() as db:
-        query = (
-            "EXPLAIN QUERY PLAN SELECT * FROM items WHERE project_id='x' AND open IS 1 "
-            "AND position>=3 AND NOT EXISTS (SELECT * FROM assignments WHERE "
-            "assignments.item_id = items.id AND annotator = 'ada' AND turn = 0) "
-            "ORDER BY position LIMIT 1"
-        )
-        plan = str(db.execute(sa.text(query)).all())
+        plan = str(db.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
     assert "items_open" in plan and "TEMP B-TREE" not in plan and "SCAN" not in plan
+
+
+def test_a_full_or_locked_server_refuses_the_vote_in_a_sentence(database, url, store, project):
+    if database != "postgresql":
+        pytest.skip("SQLite's own: tests/faults/test_votes.py")
+    item = store.next_item(project.id, "ada").item_id
+    store.vote(project.id, item, "ada", "a", idempotency_key="kept")
+    full = (
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$",
+        "CREATE TRIGGER full_disk BEFORE INSERT ON votes EXECUTE FUNCTION full_disk()",
+    )
+    with store.writing() as db:
+        for line in full:
+            db.exec_driver_sql(line)
+    for _ in range(2):
+        with pytest.raises(WorkspaceError, match=r"No space left.*Nothing was recorded"):
+            store.vote(project.id, item + 1, "ada", "b", idempotency_key="refused")
+    locked = LabelStore(f"{url}%20-cdefault_transaction_read_only%3Don")
+    assert locked.next_item(project.id, "ada") is not None
+    with pytest.raises(WorkspaceError, match=r"read-only transaction.*Nothing was recorded"):
+        locked.vote(project.id, item + 1, "ada", "b")
+    locked.close()
+    with store.writing() as db:
+        db.exec_driver_sql("DROP TRIGGER full_disk ON votes")
+    assert not store.vote(project.id, item + 1, "ada", "b", idempotency_key="refused").repeated
+    assert [vote.choice for vote in store.history(project.id, "ada")] == ["b", "a"]

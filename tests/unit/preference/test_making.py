@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from components import label_tab
 from studio import Studio
 from studio.errors import ConfigError, DataError, ModelError
 from studio.generation.request import Column, Generation, Sampling
@@ -74,7 +75,7 @@ def test_a_plan_is_taken_up_again_and_a_batch_written_twice_is_kept_once(studio,
     again.generate = studio.generate
     again.pairs.start()
     until(lambda: again.pairs.plan(project.id).done)
-    assert again.pairs.plan(project.id).set_aside == {"duplicate": 8}
+    assert label_tab._about(again, project.id) == {"aside": {"duplicate": 8}}
     assert again.labels.get(project.id).items == 20
     again.close()
 
@@ -132,5 +133,6 @@ def test_rounds_are_read_from_runs_votes_and_duels(studio):
     met = line.rounds[0].against(first.id)
     assert (met.rate.a, met.rate.wins, met.rate.losses, met.items) == ("new", 5, 0, 7)
     assert met.share.value == 1.0 and met.share.count == 5
+    assert 0.5 < met.share.low < 0.6, "five of five is not certainty"
     with pytest.raises(DataError, match="choose others"):
         make_duel(studio, second, first, prompts(6))
