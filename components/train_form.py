@@ -139,7 +139,7 @@ class RecipeForm:
         )  # fmt: skip
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [self.restated.change, self.seen.change], guard(self.estimate, "quietly"),
+            [self.restated.change, self.shell.pulse.change], guard(self.estimate, "quietly"),
             self.restated, [self.line, self.start, self.fields["name"]],
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
