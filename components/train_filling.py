@@ -70,7 +70,6 @@ class FormFilling:
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
             updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
-            updates[self.fields["name"]] = ""
         return updates | {self.settled: after, self.note: notice("info", note)}
 
     def _visible(self, choice: Choice) -> Updates:
