@@ -9,34 +9,27 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components import form, form_follow, train_choices
-from components.common import QUIET, Shell, guard, notice
+from components.common import QUIET, Shell, guard
 from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
-from components.form_follow import Choice
+from components.train_filling import FIRST, LEADING, FormFilling, Updates
 from components.train_recipe import RecipeTexts
 from components.train_sweep import SweepFold
 from studio.errors import StudioError
-from studio.models.catalog import POCKET, choices
+from studio.models.catalog import choices
 from studio.recipe import Recipe
-from studio.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-LEADING = ("objective", "method", "model_name_or_path")
-"""The knobs that others follow."""
-_FIRST: Choice = ("sft", "lora", POCKET)
 
-
-class RecipeForm:
-    """The form's widgets by knob, and their handlers; what was typed lives in the page."""
+class RecipeForm(FormFilling):
+    """The form laid out and bound; what was typed lives in the page."""
 
     def __init__(self, studio: Studio, shell: Shell):
-        self.studio, self.shell = studio, shell
-        self.fields: dict[str, Any] = {}
-        self.settled = gr.State(_FIRST)
+        super().__init__(studio)
+        self.shell = shell
         self.seen: Any = gr.State(())
-        self.first = form_follow.usual(_FIRST)[0].with_(name="")
+        self.first = form_follow.usual(FIRST)[0].with_(name="")
         self.restated = gr.State(self.first.to_yaml())
         """The form's recipe as YAML, when it last made one."""
         self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
@@ -139,7 +132,7 @@ class RecipeForm:
         )  # fmt: skip
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [self.restated.change, self.seen.change], guard(self.estimate, "quietly"),
+            [self.restated.change, self.shell.pulse.change], guard(self.estimate, "quietly"),
             self.restated, [self.line, self.start, self.fields["name"]],
             trigger_mode="always_last", **QUIET,
         )  # fmt: skip
@@ -158,132 +151,7 @@ class RecipeForm:
             lists, queue=False, trigger_mode="multiple", **QUIET,
         )  # fmt: skip
 
-    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
-        """What stands in every widget, by knob."""
-        values = {name: data[widget] for name, widget in self.fields.items()}
-        values["start_from"] = values["start_from"] or None
-        return values
-
-    def recipe(self, data: Mapping[Any, Any]) -> Recipe:
-        """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
-        return form.read(self.values(data))
-
     # ---- handlers -------------------------------------------------------------------------------
-
-    def follow(self, data: Mapping[Any, Any]) -> Updates:
-        """Objective, method or model changed: the defaults and what applies change with it."""
-        values = self.values(data)
-        return self._turned(values, data[self.settled])
-
-    def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
-        after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
-        changes, note = form_follow.follow(before, after, train_choices.device(self.studio))
-        updates: Updates = self._visible(after)
-        for name, value in changes.items():
-            updates[self.fields[name]] = gr.update(value=value, visible=True)
-        if "loss_type" in changes:
-            value = changes["loss_type"]
-            updates[self.fields["loss_type"]] = form_follow.losses(*after[:2], value=value)
-        start, note = self._start_from(values, before, after, note)
-        updates[self.fields["start_from"]] = start
-        if before[0] != after[0]:
-            updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
-            updates[self.fields["name"]] = ""
-        return updates | {self.settled: after, self.note: notice("info", note)}
-
-    def _visible(self, choice: Choice) -> Updates:
-        return {
-            self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
-            for name, knob in knobs().items()
-            if knob.sometimes
-        } | {self.fields["loss_type"]: form_follow.losses(*choice[:2])}
-
-    def _start_from(
-        self,
-        values: dict[str, Any],
-        before: Choice,
-        after: Choice,
-        note: str,
-    ) -> tuple[Any, str]:
-        """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
-        offered = train_choices.start_choices(self.studio, after[2], after[1])
-        chosen = values["start_from"] or ""
-        if chosen not in [value for _, value in offered]:
-            chosen = ""
-        if before[0] != after[0]:
-            chosen = ""
-            held = OBJECTIVES[after[0]].reference
-            newest = train_choices.newest_sft(self.studio, after[2]) if held else None
-            if newest is not None and newest.id in [value for _, value in offered]:
-                chosen = newest.id
-                note = f"{note} Starts from {newest.name}, whose frozen copy is the reference."
-        visible = len(offered) > 1
-        return gr.update(choices=offered, value=chosen, visible=visible), note.strip()
-
-    def _dataset(self, objective: str, chosen: str | None) -> Any:
-        offered = train_choices.dataset_choices(self.studio, objective)
-        names = [value for _, value in offered]
-        value = chosen if chosen in names else next(iter(names), None)
-        return gr.update(choices=offered, value=value)
-
-    def filled(self, recipe: Recipe, note: str = "") -> Updates:
-        """Every widget set to a recipe."""
-        choice = (recipe.objective, recipe.method, recipe.model_name_or_path)
-        updates = self._visible(choice)
-        for name, value in form.written(recipe).items():
-            visible = knobs()[name].applies(choice[0], choice[1])
-            if name != "loss_type":
-                updates[self.fields[name]] = gr.update(value=value, visible=visible)
-        updates[self.fields["loss_type"]] = form_follow.losses(*choice[:2], value=recipe.loss_type)
-        offered = train_choices.start_choices(self.studio, choice[2], choice[1])
-        updates[self.fields["start_from"]] = gr.update(
-            choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
-        )
-        datasets = train_choices.dataset_choices(self.studio, recipe.objective)
-        updates[self.fields["dataset_name"]] = gr.update(
-            choices=datasets, value=train_choices.dataset_value(self.studio, recipe.dataset_name)
-        )
-        return updates | {self.settled: choice, self.note: notice("info", note)}
-
-    def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
-        """Some knobs set, the others left; a knob that was typed in since it was asked stays."""
-        values, before = self.values(data), wanted["before"]
-        knob_values = {
-            name: form.shown(knobs()[name], value)
-            for name, value in wanted["changes"].items()
-            if name in values and values[name] == before[name]
-        }
-        leading = {name: knob_values[name] for name in LEADING if name in knob_values}
-        updates = self._turned(values | leading, data[self.settled]) if leading else {}
-        after = tuple((values | knob_values)[name] for name in LEADING)
-        for name, value in knob_values.items():
-            shown = knobs()[name].applies(*after[:2])
-            updates[self.fields[name]] = gr.update(value=value, visible=shown)
-        if "dataset_name" in knob_values:
-            offered = train_choices.dataset_choices(self.studio, after[0])
-            value = train_choices.dataset_value(self.studio, knob_values["dataset_name"])
-            updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
-        labels = [knobs()[name].label.lower() for name in knob_values]
-        note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
-        return updates | ({self.note: notice("info", note)} if note else {})
-
-    def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
-        """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
-        from studio.training.fitting import best_fit
-
-        try:
-            recipe = self.recipe(data)
-            fit = best_fit(recipe, train_choices.known_rows(self.studio, recipe.dataset_name))
-        except StudioError as error:
-            return {self.trouble: train_choices.trouble_html(error)}
-        if not fit.fits:
-            return {self.note: notice("warn", fit.sentence())}
-        choice = (fit.recipe.objective, fit.recipe.method, fit.recipe.model_name_or_path)
-        updates = self._visible(choice) if "method" in fit.changes else {}
-        for name, value in fit.changes.items():
-            if name in self.fields:
-                updates[self.fields[name]] = gr.update(value=form.shown(knobs()[name], value))
-        return updates | {self.settled: choice, self.note: notice("good", fit.sentence())}
 
     def restate(self, data: Mapping[Any, Any]) -> Updates:
         """The YAML, the command and the button say what the form says."""

@@ -15,7 +15,8 @@ import gradio as gr
 
 from components import form_follow, train_choices
 from components.common import QUIET, Shell, guard
-from components.train_form import RecipeForm, Updates
+from components.train_filling import Updates
+from components.train_form import RecipeForm
 from components.train_watch import Watch
 from studio.recipe import OBJECTIVE_TYPES
 

@@ -55,7 +55,7 @@ class Knobs(BaseModel):
 
     # --- what
     name: str = _knob(
-        "", "A label for people; ids are made by the studio.", "what", max_length=120)
+        "", "A label for people; empty: after model, objective and data.", "what", max_length=120)
     objective: Objective = _knob(
         "sft", "What is learned: sft imitates answers, dpo prefers some to others; orpo, cpo and "
         "simpo are TRL's experimental ones.", "what")

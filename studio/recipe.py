@@ -179,7 +179,7 @@ class Recipe(Knobs):
         plain = self.model_dump(mode="json")
         usual = Recipe.defaults(self.objective, self.method).model_dump(mode="json")
         always = (
-            "name",
+            *(["name"] if self.name else []),
             "objective",
             "method",
             "model_name_or_path",

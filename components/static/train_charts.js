@@ -83,14 +83,20 @@ window.studioCharts = (host) => {
     if (size && size < 1e-3) return value.toExponential(2).replace("e-", "e\u2212");
     return String(+value.toPrecision(4));
   };
-  const short = (value, unit) => {
-    if (unit === "share") return `${+(100 * value).toFixed(1)} %`;
-    if (unit === "bytes") return value >= 1e9 ? `${+(value / 1e9).toFixed(2)} G` : `${Math.round(value / 1e6)} M`;
+  const short = (value, unit, digits = 3) => {
+    if (unit === "share") return `${+(100 * value).toFixed(digits - 2)} %`;
+    if (unit === "bytes") return value >= 1e9 ? `${+(value / 1e9).toFixed(digits - 1)} G` : `${+(value / 1e6).toFixed(digits - 3)} M`;
     const size = Math.abs(value);
-    if (size >= 1e6) return `${+(value / 1e6).toPrecision(3)} M`;
-    if (size >= 1e4) return `${+(value / 1e3).toPrecision(3)} k`;
-    if (size && size < 1e-3) return (+value.toPrecision(3)).toExponential().replace("e-", "e\u2212");
-    return String(+value.toPrecision(3));
+    if (size >= 1e6) return `${+(value / 1e6).toPrecision(digits)} M`;
+    if (size >= 1e4) return `${+(value / 1e3).toPrecision(digits)} k`;
+    if (size && size < 1e-3) return (+value.toPrecision(digits)).toExponential().replace("e-", "e\u2212");
+    return String(+value.toPrecision(digits));
+  };
+  const labels = (marks, unit) => {  // as short as tells them apart
+    for (let digits = 3; ; digits += 1) {
+      const told = marks.map(mark => short(mark, unit, digits));
+      if (digits === 7 || new Set(told).size === told.length) return told;
+    }
   };
   const ticks = (low, high, most) => {
     const rough = (high - low) / most || 1, power = 10 ** Math.floor(Math.log10(rough));
@@ -138,19 +144,20 @@ window.studioCharts = (host) => {
     const [from, to] = span(), [low, high] = bounds(lines, [from, to]);
     pen.font = `11px ${getComputedStyle(host).fontFamily}`;
     const marks = ticks(low, high, chart.small ? 2 : 4);
-    const left = 12 + Math.max(...marks.map(mark => pen.measureText(short(mark, chart.unit)).width), 14);
+    const told = labels(marks, chart.unit);
+    const left = 12 + Math.max(...told.map(text => pen.measureText(text).width), 14);
     const box = canvas.box = {left, right: width - 10, top: 6, bottom: height - 19, from, to};
     const place = canvas.place = (x, y) => [left + (x - from) / (to - from || 1) * (box.right - left),
       box.bottom - (y - low) / (high - low || 1) * (box.bottom - box.top)];
     pen.lineWidth = 1;
     pen.textBaseline = "middle";
-    for (const mark of marks) {
+    marks.forEach((mark, i) => {
       const y = Math.round(place(from, mark)[1]) + 0.5;
       pen.strokeStyle = cssColour("--line");
       pen.beginPath(); pen.moveTo(left, y); pen.lineTo(box.right, y); pen.stroke();
       pen.fillStyle = cssColour("--ink-3"); pen.textAlign = "right";
-      pen.fillText(short(mark, chart.unit), left - 6, y);
-    }
+      pen.fillText(told[i], left - 6, y);
+    });
     const across = ticks(from, to, Math.max(2, Math.floor((box.right - left) / 70))).filter(Number.isInteger);
     pen.textAlign = "center"; pen.textBaseline = "alphabetic";
     for (const mark of across) {
@@ -218,6 +225,7 @@ window.studioCharts = (host) => {
     const several = view.runs.length > 1, plain = chart.small || several || chart.lines.length > 1;
     let shown = plain ? lines.filter(line => !line.dots) : lines;
     if (several) shown = shown.filter(line => !chart.small && at !== null && at <= line.raw.x.at(-1));
+    if (chart.small && shown.length > 1 && at === null) shown = [];  // the large ones say whose is whose
     const parts = shown.map(line => {
       if (at === null) return chip(line, chart, shown.length === 1 ? line.y.at(-1) : undefined);
       return chip(shown.length > 2 || several ? {...line, who: ""} : line, chart, line.y[nearest(line.raw.x, at)]);

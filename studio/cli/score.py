@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,10 @@ from studio.cli.generate import (
 )
 from studio.cli.output import Json, Terminal, table
 from studio.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from studio.generation.request import Column
+    from studio.training.runs import Run
 
 
 def score(
@@ -66,24 +70,16 @@ def score(
         repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens, seed=seed,
     )  # fmt: skip
     with Terminal(as_json) as out:
-        from studio.generation.request import Column
         from studio.scoring import ScoreRequest, load_rows
         from studio.scoring.request import usual_metrics
         from studio.training.reinforcement import settled
 
-        runs = [out.studio.runs.get(name) for name in run]
-        models = {found.model for found in runs}
-        if len(models) > 1:
-            raise ConfigError(f"The runs stand on different bases ({', '.join(sorted(models))}).")
+        columns = _columns([out.studio.runs.get(name) for name in run])
         rows = load_rows(out.studio, data, limit)
         names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
         wanted = tuple(names) or usual_metrics(rows)
         if reward and "reward" not in wanted:
             wanted = (*wanted, "reward")
-        columns = (
-            Column(runs[0].model, label="base"),
-            *(Column(found.model, found.id, label=found.name) for found in runs),
-        )
         request = ScoreRequest(
             columns, rows, wanted, sampling, extractor, pattern,
             rewards=settled(reward or (), out.studio.runs),
@@ -93,6 +89,17 @@ def score(
         failed = [found["error"] for found in result["columns"] if found["error"]]
     if failed:
         raise ModelError(failed[0])
+
+
+def _columns(runs: list[Run]) -> tuple[Column, ...]:
+    """The base that the runs share, then each of them."""
+    from studio.generation.request import Column
+
+    models = {run.model for run in runs}
+    if len(models) > 1:
+        raise ConfigError(f"The runs stand on different bases ({', '.join(sorted(models))}).")
+    tuned = (Column(run.model, run.id, label=run.name) for run in runs)
+    return Column(runs[0].model, label="base"), *tuned
 
 
 def _text(result: dict[str, Any]) -> str:

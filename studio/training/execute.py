@@ -17,6 +17,8 @@ from studio.errors import Cancelled, StudioError, TrainingError
 from studio.generation.engine import end_ids, prompt_text
 from studio.models import templates
 from studio.models.pool import ModelPool, Resident, release_memory
+from studio.recipe import Recipe
+from studio.rewards import Mix
 from studio.training import checkpoints, exhaustion, launching, reinforcement, trainers
 from studio.training.callbacks import Progress, Samples, agreed
 from studio.training.events import EventLog
@@ -120,47 +122,20 @@ def train(
     events.write("phase", text="reading the data")
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
-    resident = pool.base_of(recipe, store)
-    dressed = templates.dressed(resident.tokenizer, recipe.chat_template_path)
-    resident = replace(resident, tokenizer=dressed)
-    trained_on = {run.base}
-    if recipe.continues:
-        trained_on.add(store.get(recipe.start_from or "").base)
-    if trained_on - {"", resident.fingerprint}:
-        raise TrainingError(
-            f"{run.model} holds other weights now than the ones this run goes on from. "
-            "Start anew from the base."
-        )
-    store.update(run.id, base=resident.fingerprint)
-    parent = parent_adapter(recipe, store)
+    resident = _base(run, store, pool)
+    reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)
-    reward = None
-    if OBJECTIVES[recipe.objective].rewarded:
-        from studio.rewards.model import loaded
-
-        reward = loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
     events.write("phase", text=f"tokenising {len(train):,} rows")
     trainer = trainers.build(
-        recipe,
-        resident,
-        parent,
-        train,
-        evaluation,
-        run.checkpoints,
-        [progress],
-        store.workspace.cache / "references",
-        processes,
-        reward,
-    )
+        recipe, resident, parent_adapter(recipe, store), train, evaluation, run.checkpoints,
+        [progress], store.workspace.cache / "references", processes, reward,
+    )  # fmt: skip
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
-    shown = evaluation if evaluation is not None else train
-    prompts = sample_prompts(shown)
-    if samples and every and prompts and OBJECTIVES[recipe.objective].answers:
-        grade = reinforcement.grader(reward, shown, len(prompts)) if reward else None
-        ask = _Asker(trainer, resident, prompts, grade)
-        trainer.add_callback(Samples(events, ask, every))
+    if samples and every and OBJECTIVES[recipe.objective].answers:
+        shown = train if evaluation is None else evaluation
+        _sample(trainer, resident, shown, reward, events, every)
     if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
@@ -172,6 +147,42 @@ def train(
         trainers.save_result(trainer, recipe, resident.tokenizer, run.folder)
     store.update(run.id, step=trainer.state.global_step, metrics=progress.metrics)
     return "stopped" if progress.stopped else "finished"
+
+
+def _base(run: Run, store: RunStore, pool: ModelPool) -> Resident:
+    """The run's base, dressed in its chat template; refused where it holds other weights by now."""
+    recipe = run.recipe
+    resident = pool.base_of(recipe, store)
+    dressed = templates.dressed(resident.tokenizer, recipe.chat_template_path)
+    trained_on = {run.base}
+    if recipe.continues:
+        trained_on.add(store.get(recipe.start_from or "").base)
+    if trained_on - {"", resident.fingerprint}:
+        raise TrainingError(
+            f"{run.model} holds other weights now than the ones this run goes on from. "
+            "Start anew from the base."
+        )
+    store.update(run.id, base=resident.fingerprint)
+    return replace(resident, tokenizer=dressed)
+
+
+def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> Mix | None:
+    """What a run learns from that tries answers; None for the others."""
+    if not OBJECTIVES[recipe.objective].rewarded:
+        return None
+    from studio.rewards.model import loaded
+
+    return loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
+
+
+def _sample(
+    trainer: Any, resident: Resident, rows: Any, reward: Mix | None, events: EventLog, every: int
+) -> None:
+    """Let the trainer ask the model a few prompts of `rows` every so many steps."""
+    prompts = sample_prompts(rows)
+    if prompts:
+        grade = reinforcement.grader(reward, rows, len(prompts)) if reward else None
+        trainer.add_callback(Samples(events, _Asker(trainer, resident, prompts, grade), every))
 
 
 class _Asker:

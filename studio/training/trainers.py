@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from transformers import EarlyStoppingCallback
+from transformers.integrations import TensorBoardCallback
 
 from studio.errors import ConfigError, TrainingError
 from studio.models import loading
@@ -56,6 +57,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
         "logging_first_step": True,
         "report_to": list(recipe.report_to) or "none",
+        "run_name": recipe.name or None,  # what trackers call it
         "disable_tqdm": True,
         # TRL turns checkpointing on by default under its older name; both must say the same.
         "gradient_checkpointing": recipe.activation_checkpointing,
@@ -169,6 +171,7 @@ def build(
             "them. Raise max_length, or look at the rows in Data's token view."
         )
     _mend(trainer, recipe, resident)
+    _keep_tracks(trainer, folder.parent / "tensorboard")
     if reward is not None and start.reference is not None:
         reinforcement.hold_to(trainer, start.reference, recipe.beta)
     spare_padding(trainer, recipe)
@@ -191,6 +194,13 @@ def _mend(trainer: Any, recipe: Recipe, resident: Resident) -> None:
         for name, tensor in model.named_parameters():
             if ".modules_to_save." in name or ".vera_lambda_" in name:
                 tensor.data = tensor.data.to(resident.model.dtype)
+
+
+def _keep_tracks(trainer: Any, folder: Path) -> None:
+    """TensorBoard's events beside the checkpoints: among them a sweep would take them for one."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
 
 
 def _first_line(error: Exception) -> str:

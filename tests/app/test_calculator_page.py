@@ -81,6 +81,16 @@ def forms(agreement: Agreement) -> Forms:
     return Forms(agreement)
 
 
+def test_a_run_is_called_after_what_is_chosen_until_somebody_types_a_name(forms: Forms):
+    form = forms.train.form
+    forms.type("train", dataset_name="places")
+    restated = form.restate(forms.data)[form.restated]
+    assert form.estimate(restated)[2]["placeholder"] == "pocket-sft-places"
+    forms.type("train", objective="dpo", name="mine")
+    updates = form.follow(forms.data)
+    assert form.fields["dataset_name"] in updates and form.fields["name"] not in updates
+
+
 def test_a_rank_changed_here_or_there_is_the_same(forms: Forms):
     forms.type("train", lora_r=24, max_length=96)
     forms.open("Calculator")

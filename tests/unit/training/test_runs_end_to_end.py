@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 
 import pytest
 from safetensors.torch import load_file
@@ -120,12 +121,26 @@ def test_refused_before_anything_loads(
         studio.train(Recipe.of({**small("sft", "facts").model_dump(), **changes}))
 
 
+@pytest.mark.parametrize("tracker", ["trackio", "tensorboard", "wandb"])
 def test_a_tracker_that_is_not_installed_is_said(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, tracker: str
 ) -> None:
     monkeypatch.setattr(rows, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="pip install trackio"):
-        studio.train(small("sft", "facts", report_to="trackio"))
+    before = len(studio.runs.list())
+    with pytest.raises(ConfigError, match=f"`pip install {tracker}`, or leave it out"):
+        studio.train(small("sft", "facts", report_to=tracker))
+    assert len(studio.runs.list()) == before
+
+
+@pytest.mark.skipif(
+    not find_spec("tensorboard"), reason="tensorboard is not installed (pip install tensorboard)"
+)
+def test_a_tracker_that_is_installed_gets_the_runs_figures(studio: Studio) -> None:
+    run = studio.wait(studio.train(small("sft", "facts", max_steps=2, report_to="tensorboard")).id)
+    assert (run.state, run.error) == ("finished", None)
+    checkpoints.sweep(run.checkpoints)  # as a resumed run does first
+    [events] = (run.folder / "tensorboard").glob("events.out.tfevents.*")
+    assert b"train/loss" in events.read_bytes()
 
 
 def test_nan_stops_at_that_step_and_keeps_the_checkpoint(
