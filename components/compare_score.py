@@ -13,6 +13,7 @@ from components import prompt_sets
 from components.common import QUIET, guard, notice, plural, progress_bar, sentence
 from components.compare_left import Left
 from components.comparison import sides
+from components.label_people import person
 from studio.errors import ConfigError
 from studio.scoring import ScoreRequest, ScoreRows, Scoring, load_rows
 from studio.scoring.request import METRICS, usual_metrics
@@ -73,7 +74,9 @@ class ScoreTab:
                 )  # fmt: skip
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
-        with gr.Accordion("Human votes", open=False, elem_classes="fold quiet"):
+        with gr.Accordion(
+            "Human votes", open=False, elem_classes="fold quiet", elem_id="score-people"
+        ) as self.people:
             self.votes = gr.HTML("", elem_id="score-votes")
 
     def bind(self, tab: gr.Tab) -> None:
@@ -92,15 +95,22 @@ class ScoreTab:
         refresh = [tab.select]
         if Context.root_block is not None:
             refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen), None, [self.source, self.votes], **QUIET)
+        gr.on(refresh, guard(self.freshen), None, self.source, **QUIET)
+        self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:
         known = prompt_sets.source_choices(self.studio)
         named = [(label, value.split(":")[1]) for label, value in known if ":" in value]
         return [*named, ("Pocket pairs, preferences", "pocket-preference")]
 
-    def freshen(self) -> list[Any]:
-        return [gr.update(choices=self._sources()), views.votes(self.studio.labels)]
+    def freshen(self) -> Any:
+        return gr.update(choices=self._sources())
+
+    def voted(self) -> str:
+        """Results are for owners, here as on the Label tab."""
+        if not person().owner:
+            return '<p class="none">Only an owner of this studio sees who won.</p>'
+        return views.votes(self.studio.labels)
 
     # ---- scoring --------------------------------------------------------------------------------
 

@@ -173,6 +173,8 @@ class Comparison:
     seconds: float = 0.0
     shared: bool | None = None
     complete: bool = True
+    judged: list[dict[str, Any]] = field(default_factory=list)
+    """What judge models said about the first two columns (`studio.preference.judge.result`)."""
 
     def texts(self, column: int) -> list[str]:
         return [cell["text"] for cell in self.answers[column]]
