@@ -29,7 +29,10 @@ def result(found: Mapping[str, Any]) -> str:
         notice("error", f"{column['label']}: {column['error']}")
         for column in found["columns"] if column["error"]
     )  # fmt: skip
-    plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
+    if any(column.get("step") for column in found["columns"]):
+        plots = curves(found["columns"])
+    else:
+        plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
         f"{plural(found['rows'], 'row')}</p>{_table(found)}{plots}</div>"
@@ -111,6 +114,58 @@ def forest(
         f'<svg class="forest" viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img">'
         f'<line class="zero" x1="{at_zero:.1f}" x2="{at_zero:.1f}" y1="0" y2="{height:.0f}"/>'
         f"{''.join(parts)}</svg>"
+    )
+
+
+def curves(columns: Sequence[Mapping[str, Any]]) -> str:
+    """Each metric against the step of the run, the base at step 0, with its intervals."""
+    names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
+    drawn = []
+    for name in names:
+        points = [
+            (column["step"], column["metrics"][name]) for column in columns
+            if name in column["metrics"] and column["metrics"][name]["value"] is not None
+        ]  # fmt: skip
+        if len(points) > 1:
+            drawn.append(
+                f"<section><h4>{esc(name.replace('_', ' '))}</h4>{_curve(points)}</section>"
+            )
+    return f'<div class="curves">{"".join(drawn)}</div>'
+
+
+def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    width, height, left, right, top, bottom = 340.0, 170.0, 46.0, 12.0, 10.0, 24.0
+    spans = [
+        (p["value"], p["value"]) if p["low"] is None else (p["low"], p["high"]) for _, p in points
+    ]
+    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    last = max(step for step, _ in points) or 1
+
+    def x(step: float) -> float:
+        return left + step / last * (width - left - right)
+
+    def y(value: float) -> float:
+        return top + (high - value) / (high - low) * (height - top - bottom)
+
+    line = " ".join(f"{x(step):.1f},{y(point['value']):.1f}" for step, point in points)
+    marks = "".join(
+        f"<g><title>step {step:,}: {point['value']:.4g} ({a:.3g} to {b:.3g})</title>"
+        f'<line class="span" x1="{x(step):.1f}" x2="{x(step):.1f}" y1="{y(a):.1f}" '
+        f'y2="{y(b):.1f}"/><circle cx="{x(step):.1f}" cy="{y(point["value"]):.1f}" r="3.5"/></g>'
+        for (step, point), (a, b) in zip(points, spans, strict=True)
+    )
+    scale = "".join(
+        f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+        for value in (low, high)
+    )
+    steps = "".join(
+        f'<text x="{x(step):.1f}" y="{height - 6}" text-anchor="{anchor}">{said}</text>'
+        for step, anchor, said in ((0, "start", "base"), (last, "end", f"step {last:,}"))
+    )
+    return (
+        f'<svg class="forest curve" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
+        f'<polyline points="{line}"/>{marks}{scale}{steps}</svg>'
     )
 
 

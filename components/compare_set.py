@@ -60,6 +60,10 @@ class SetTab:
                 12, label="At most", precision=0, minimum=1, scale=1, min_width=80,
                 elem_id="set-limit",
             )  # fmt: skip
+            self.samples = gr.Number(
+                1, label="Answers each", precision=0, minimum=1, scale=1, min_width=80,
+                elem_id="set-samples",
+            )  # fmt: skip
             self.upload = gr.UploadButton(
                 "From a file", size="md", scale=0, min_width=110, elem_id="set-upload"
             )
@@ -130,7 +134,7 @@ class SetTab:
         )
         self.begin.click(
             guard(self.answer),
-            {*naming, *self.left.inputs},
+            {*naming, self.samples, *self.left.inputs},
             [*shown, self.progress, self.begin, self.cancel, self.live, self.earlier],
             **streaming,
         )
@@ -191,6 +195,7 @@ class SetTab:
             sampling = self.left.sampling(data)
             source, limit = data[self.source], int(data[self.limit] or 0)
             asked = prompt_sets.load_set(self.studio, source, data[self.typed] or "", limit)
+            asked = asked.repeated(int(data[self.samples] or 1), sampling)
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return

@@ -42,6 +42,9 @@ def score(
         list[str] | None,
         typer.Option(help="What the metric `reward` gives: a rule or model:RUN; repeatable."),
     ] = None,
+    checkpoints: Annotated[
+        bool, typer.Option(help="Score every checkpoint that the run keeps as well.")
+    ] = False,
     limit: Limit = None,
     temperature: Temperature = 0.0,
     top_p: TopP = 1.0,
@@ -69,6 +72,7 @@ def score(
         from studio.generation.request import Column
         from studio.scoring import ScoreRequest, load_rows
         from studio.scoring.request import usual_metrics
+        from studio.scoring.steps import over_steps
         from studio.training.reinforcement import settled
 
         runs = [out.studio.runs.get(name) for name in run]
@@ -80,13 +84,19 @@ def score(
         wanted = tuple(names) or usual_metrics(rows)
         if reward and "reward" not in wanted:
             wanted = (*wanted, "reward")
-        columns = (
-            Column(runs[0].model, label="base"),
-            *(Column(found.model, found.id, label=found.name) for found in runs),
-        )
+        steps: tuple[int, ...] = ()
+        if checkpoints:
+            if len(runs) > 1:
+                raise ConfigError("--checkpoints follows one run; name a single --run.")
+            columns, steps = over_steps(runs[0])
+        else:
+            columns = (
+                Column(runs[0].model, label="base"),
+                *(Column(found.model, found.id, label=found.name) for found in runs),
+            )
         request = ScoreRequest(
             columns, rows, wanted, sampling, extractor, pattern,
-            rewards=settled(reward or (), out.studio.runs),
+            rewards=settled(reward or (), out.studio.runs), steps=steps,
         )  # fmt: skip
         result = watch(out, out.studio.score(request))
         out.result(result, _text(result))
