@@ -117,7 +117,7 @@ def make_run(home: Path, case: Case) -> str:
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.01)
-    adapted.save_pretrained(run.folder / "adapter")
+    adapted.save_pretrained(str(run.folder / "adapter"))
     studio.runs.update(run.id, state="finished")
     return run.id
 

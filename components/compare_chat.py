@@ -170,6 +170,7 @@ class ChatTab:
         told = chosen, system.strip(), raw
         if told != (chat.sides, chat.system.strip(), chat.raw):
             chat = Chat(chosen, system, raw=raw, marked=chat.marked)
+        chat.follow = self.left.followed(data)
         try:
             asking = self._begin(chat, prompt, sampling)
         except DataError as error:
@@ -213,7 +214,7 @@ class ChatTab:
             turn.answers = [cells[0] for cells in snapshot.answers]
             for at in running:
                 turn.spent[at] = snapshot.seconds
-            turn.shared = snapshot.shared
+            turn.shared, turn.held = snapshot.shared, snapshot.held
             turn.waiting, turn.error, turn.done = snapshot.waiting, snapshot.error, over
             markup = views.chat(chat)
             if markup != shown:
@@ -229,7 +230,10 @@ class ChatTab:
         said = ""
         keep(self.studio, chat)
         if two and not turn.same_question:
-            said = "Votes need both columns to have read the same; start a new chat to judge."
+            said = (
+                "Votes need both columns to have read the same: start a new chat, or let all go "
+                "on from one column."
+            )
         return {
             self.send: gr.update(visible=True),
             self.stop: gr.update(visible=False),

@@ -72,7 +72,14 @@ class Left:
                 False, label="Raw prompt", elem_id="compare-raw",
                 info="Given as typed: no chat template, no system prompt, nothing said before.",
             )  # fmt: skip
-        self.inputs = [*self.choices, *self.knobs.values(), self.stops, self.system, self.raw]
+            self.follow = gr.Dropdown(
+                [("Each column from its own answers", ""),
+                 *((f"All from the answers of {letter}", letter) for letter in LETTERS)],
+                value="", label="A chat goes on", elem_id="compare-follow",
+            )  # fmt: skip
+        self.inputs = [
+            *self.choices, *self.knobs.values(), self.stops, self.system, self.raw, self.follow,
+        ]  # fmt: skip
 
     def _column(self, at: int) -> gr.Dropdown:
         runs = finished(self.studio)
@@ -184,6 +191,10 @@ class Left:
 
     def columns(self, data: Mapping[Any, Any]) -> list[str]:
         return [data[choice] or "" for choice in self.choices]
+
+    def followed(self, data: Mapping[Any, Any]) -> int | None:
+        """The column from whose answers a chat goes on; None for each from its own."""
+        return LETTERS.index(data[self.follow]) if data[self.follow] else None
 
     def system_text(self, data: Mapping[Any, Any]) -> str:
         return data[self.system] or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,8 +14,10 @@ from components.common import QUIET, guard, notice, plural, progress_bar, senten
 from components.compare_left import Left
 from components.comparison import sides
 from studio.errors import ConfigError
+from studio.generation.request import Column
 from studio.scoring import ScoreRequest, ScoreRows, Scoring, load_rows
 from studio.scoring.request import METRICS, usual_metrics
+from studio.scoring.steps import over_steps
 from studio.scoring.text import EXTRACTORS
 from studio.training.reinforcement import settled
 from studio.workspace import new_id, write_json
@@ -52,6 +54,10 @@ class ScoreTab:
             self.cancel = gr.Button(
                 "Cancel", visible=False, elem_id="score-cancel", scale=0, min_width=150
             )
+        self.over = gr.Checkbox(
+            False, label="Over the checkpoints of the first run in a column",
+            elem_id="score-over", container=False,
+        )  # fmt: skip
         with gr.Accordion("Metrics", open=False, elem_classes="fold quiet"):
             self.metrics = gr.Dropdown(
                 [_SUITING, *METRICS], value=[_SUITING], multiselect=True, label="Metrics",
@@ -73,14 +79,16 @@ class ScoreTab:
                 )  # fmt: skip
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
-        with gr.Accordion("Human votes", open=False, elem_classes="fold quiet"):
+        with gr.Accordion(
+            "Human votes", open=False, elem_classes="fold quiet", elem_id="score-people"
+        ) as self.people:
             self.votes = gr.HTML("", elem_id="score-votes")
 
     def bind(self, tab: gr.Tab) -> None:
         self.begin.click(
             guard(self.score),
-            {self.source, self.limit, self.metrics, self.extractor, self.pattern, self.reward,
-             *self.left.inputs},
+            {self.source, self.limit, self.over, self.metrics, self.extractor, self.pattern,
+             self.reward, *self.left.inputs},
             [self.progress, self.result, self.begin, self.cancel, self.live],
             **QUIET, concurrency_limit=None,
         )  # fmt: skip
@@ -92,15 +100,20 @@ class ScoreTab:
         refresh = [tab.select]
         if Context.root_block is not None:
             refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen, "quietly"), None, [self.source, self.votes], **QUIET)
+        gr.on(refresh, guard(self.freshen, "quietly"), None, self.source, **QUIET)
+        self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:
         known = prompt_sets.source_choices(self.studio)
         named = [(label, value.split(":")[1]) for label, value in known if ":" in value]
         return [*named, ("Pocket pairs, preferences", "pocket-preference")]
 
-    def freshen(self) -> list[Any]:
-        return [gr.update(choices=self._sources()), views.votes(self.studio.labels)]
+    def freshen(self) -> Any:
+        return gr.update(choices=self._sources())
+
+    def voted(self) -> str:
+        """Results are for owners, as on the Label tab: the guard's default."""
+        return views.votes(self.studio.labels)
 
     # ---- scoring --------------------------------------------------------------------------------
 
@@ -138,12 +151,20 @@ class ScoreTab:
         if limit < 1:
             raise ConfigError("Ask for at least one row.")
         rows = load_rows(self.studio, str(data[self.source] or ""), limit)
-        columns = tuple(side.column for side in chosen)
+        columns, steps = tuple(side.column for side in chosen), ()
+        if data[self.over]:
+            columns, steps = self._over_steps(columns)
         return ScoreRequest(
             columns, rows, self._metrics(data, rows), self.left.sampling(data),
             data[self.extractor] or "text", data[self.pattern] or None,
-            rewards=self._rewards(data),
+            rewards=self._rewards(data), steps=steps,
         )  # fmt: skip
+
+    def _over_steps(self, columns: Sequence[Column]) -> Any:
+        run = next((column.run for column in columns if column.run), None)
+        if run is None:
+            raise ConfigError("No column holds a run; choose one to follow over its checkpoints.")
+        return over_steps(self.studio.runs.get(run))
 
     def _metrics(self, data: Mapping[Any, Any], rows: ScoreRows) -> tuple[str, ...]:
         wanted = data[self.metrics] or []

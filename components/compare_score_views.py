@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.common import empty_state, esc, notice, plural, thousands
-from studio.errors import ConfigError
+from components.common import empty_state, esc, notice, plural
 from studio.scoring.request import METRICS
 
 if TYPE_CHECKING:
-    from studio.preference import LabelStore, WinRate
+    from studio.preference import LabelStore
 
+_PROJECTS = 8  # with votes, the newest ones
 _WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 26.0, 220.0, 150.0
 
 
@@ -29,7 +29,10 @@ def result(found: Mapping[str, Any]) -> str:
         notice("error", f"{column['label']}: {column['error']}")
         for column in found["columns"] if column["error"]
     )  # fmt: skip
-    plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
+    if any(column.get("step") for column in found["columns"]):
+        plots = curves(found["columns"])
+    else:
+        plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
         f"{plural(found['rows'], 'row')}</p>{_table(found)}{plots}</div>"
@@ -73,13 +76,14 @@ def _difference(found: Mapping[str, Any]) -> str:
 
 def forest(
     rows: Sequence[tuple[str, float, float, float]], zero: float = 0.0,
-    span: tuple[float, float] | None = None, each_own_scale: bool = False,
+    span: tuple[float, float] | None = None, each_own_scale: bool = False, signed: str = "+",
 ) -> str:  # fmt: skip
     """A line a figure with its interval, beside a dashed line where there is no difference.
 
     Args:
         rows: (name, value, low, high).
         span: the axis; by default wide enough for all, or for each row by itself.
+        signed: "+" where figures are differences.
     """
     height = _ROW * len(rows) + 8
     middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
@@ -100,8 +104,8 @@ def forest(
             f'<text x="0" y="{y + 4:.1f}">{esc(name[:34])}</text>'
             f'<line class="span" x1="{x(left):.1f}" x2="{x(right):.1f}" y1="{y:.1f}" '
             f'y2="{y:.1f}"/><circle cx="{x(value):.1f}" cy="{y:.1f}" r="4"/>'
-            f'<text x="{_WIDTH:.0f}" y="{y + 4:.1f}" text-anchor="end">{value:+.3g} '
-            f"({left:+.2g} to {right:+.2g})</text></g>"
+            f'<text x="{_WIDTH:.0f}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{value:{signed}.3g} ({left:{signed}.2g} to {right:{signed}.2g})</text></g>"
         )
     at_zero = (
         middle if span is None else _LEFT + (zero - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
@@ -113,62 +117,156 @@ def forest(
     )
 
 
-# ---- human votes ---------------------------------------------------------------------------------
+def curves(columns: Sequence[Mapping[str, Any]]) -> str:
+    """Each metric against the step of the run, the base at step 0, with its intervals."""
+    names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
+    drawn = []
+    for name in names:
+        points = [
+            (column["step"], column["metrics"][name]) for column in columns
+            if name in column["metrics"] and column["metrics"][name]["value"] is not None
+        ]  # fmt: skip
+        if len(points) > 1:
+            drawn.append(
+                f"<section><h4>{esc(name.replace('_', ' '))}</h4>{_curve(points)}</section>"
+            )
+    return f'<div class="curves">{"".join(drawn)}</div>'
+
+
+def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    width, height, left, right, top, bottom = 340.0, 170.0, 46.0, 12.0, 10.0, 24.0
+    spans = [
+        (p["value"], p["value"]) if p["low"] is None else (p["low"], p["high"]) for _, p in points
+    ]
+    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    last = max(step for step, _ in points) or 1
+
+    def x(step: float) -> float:
+        return left + step / last * (width - left - right)
+
+    def y(value: float) -> float:
+        return top + (high - value) / (high - low) * (height - top - bottom)
+
+    line = " ".join(f"{x(step):.1f},{y(point['value']):.1f}" for step, point in points)
+    marks = "".join(
+        f"<g><title>step {step:,}: {point['value']:.4g} ({a:.3g} to {b:.3g})</title>"
+        f'<line class="span" x1="{x(step):.1f}" x2="{x(step):.1f}" y1="{y(a):.1f}" '
+        f'y2="{y(b):.1f}"/><circle cx="{x(step):.1f}" cy="{y(point["value"]):.1f}" r="3.5"/></g>'
+        for (step, point), (a, b) in zip(points, spans, strict=True)
+    )
+    scale = "".join(
+        f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+        for value in (low, high)
+    )
+    steps = "".join(
+        f'<text x="{x(step):.1f}" y="{height - 6}" text-anchor="{anchor}">{said}</text>'
+        for step, anchor, said in ((0, "start", "base"), (last, "end", f"step {last:,}"))
+    )
+    return (
+        f'<svg class="forest curve" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
+        f'<polyline points="{line}"/>{marks}{scale}{steps}</svg>'
+    )
+
+
+# ---- verdicts, of people and of judges -----------------------------------------------------------
 
 
 def votes(labels: LabelStore) -> str:
-    """Every project's win rates with what they are worth, and strengths where several met."""
+    """The newest projects' win rates with what they are worth, and strengths where several met."""
+    from studio.preference.report import report
+    from studio.preference.standings import duels, strengths
+
     blocks = []
     for project in labels.projects():
-        rates = [rate for rate in labels.results(project.id) if rate.judged]
-        if rates:
-            blocks.append(_project(project.name, rates))
+        judged = list(labels.judged(project.id)) if project.done else []
+        found = duels(judged)
+        if found:
+            leanings = report(judged, labels.second_looks(project.id))
+            ladder = _ladder(*strengths(found))
+            blocks.append(
+                f"<section><h4>{esc(project.name)}</h4>{standing(found)}{ladder}"
+                f"{_leaning(leanings['left'], 'left')}{_leaning(leanings['longer'], 'longer')}"
+                "</section>"
+            )
+        if len(blocks) == _PROJECTS:
+            break
     if not blocks:
         return '<p class="none">No votes yet. Judge some pairs on the Label tab.</p>'
     return f'<div class="score-view">{"".join(blocks)}</div>'
 
 
-def _project(name: str, rates: Sequence[WinRate]) -> str:
+def standing(found: Sequence[Mapping[str, Any]]) -> str:
+    """Win rates of every duel as lines with intervals beside one half, and their counts in words.
+
+    `found` are `studio.preference.standings.duel` mappings.
+    """
     rows = []
-    for rate in rates:
-        if rate.decisive_rate is not None:
-            low, high = rate.interval
-            rows.append((f"{rate.a} over {rate.b}", rate.decisive_rate, low, high))
-    said = "".join(f"<p class='set-summary'>{esc(_sentence(rate))}</p>" for rate in rates)
-    plot = forest(rows, zero=0.5, span=(0.0, 1.0)) if rows else ""
-    return f"<section><h4>{esc(name)}</h4>{plot}{said}{_strengths(rates)}</section>"
+    for each in found:
+        decided = {"value": each["decisive_rate"], "low": each["low"], "high": each["high"]}
+        figures = (
+            (f"{each['a']} over {each['b']}, decided", decided),
+            ("with half ties", each["half_win"]),
+            ("were both equally long", each["length_controlled"]),
+        )
+        rows += [
+            (name, figure["value"], figure["low"], figure["high"])
+            for name, figure in figures if figure and figure["value"] is not None
+        ]  # fmt: skip
+    said = "".join(f"<p class='set-summary'>{esc(_sentence(each))}</p>" for each in found)
+    plot = forest(rows, zero=0.5, span=(0.0, 1.0), signed="") if rows else ""
+    return plot + said
 
 
-def _sentence(rate: WinRate) -> str:
-    from studio.preference.duels import votes_to_settle
-
+def _sentence(each: Mapping[str, Any]) -> str:
     counts = (
-        f"{rate.a} beside {rate.b}: {plural(rate.wins, 'win')}, {plural(rate.ties, 'tie')}, "
-        f"{plural(rate.losses, 'loss', 'losses')}, {rate.both_bad} both bad; "
-        f"sign test p = {rate.p_value:.2g}."
+        f"{each['a']} beside {each['b']}: {plural(each['wins'], 'win')}, "
+        f"{plural(each['ties'], 'tie')}, {plural(each['losses'], 'loss', 'losses')}, "
+        f"{each['both_bad']} both bad; sign test p = {each['p_value']:.2g}."
     )
-    further = votes_to_settle(rate.wins, rate.losses)
-    if further is None:
+    if each["further"] is None:
         return f"{counts} Even so far."
-    if further == 0:
+    if each["further"] == 0:
         return f"{counts} Settled: the interval leaves one half out."
-    return f"{counts} About {thousands(further)} more decisive votes would settle it."
+    more = plural(each["further"], "more decisive verdict")
+    return f"{counts} About {more} would settle it, were the share to stay."
 
 
-def _strengths(rates: Sequence[WinRate]) -> str:
-    """Bradley-Terry, where more than two models met."""
-    wins: dict[tuple[str, str], float] = {}
-    for rate in rates:
-        half = (rate.ties + rate.both_bad) / 2
-        wins[rate.a, rate.b] = wins.get((rate.a, rate.b), 0) + rate.wins + half
-        wins[rate.b, rate.a] = wins.get((rate.b, rate.a), 0) + rate.losses + half
-    if len({name for pair in wins for name in pair}) < 3:
-        return ""
-    from studio.preference.duels import bradley_terry
-
-    try:
-        ladder = bradley_terry(wins)
-    except ConfigError as error:
-        return f'<p class="none">{esc(error)}</p>'
-    rows = [(each.name, each.strength, each.low, each.high) for each in ladder]
+def _ladder(found: Sequence[Mapping[str, Any]], why: str | None) -> str:
+    if not found:
+        return f'<p class="none">{esc(why)}</p>' if why else ""
+    rows = [(each["name"], each["strength"], each["low"], each["high"]) for each in found]
     return f"<h4>Strength, Bradley-Terry log-odds</h4>{forest(rows)}"
+
+
+def _leaning(found: Mapping[str, Any], side: str) -> str:
+    """Position or length bias of the votes; nothing where no vote could show it."""
+    if found["share"] is None:
+        return ""
+    return (
+        f"<p class='set-summary'>The {side} answer was taken in {100 * found['share']:.0f} % of "
+        f"{plural(found['count'], 'decided vote')} ({100 * found['low']:.0f} to "
+        f"{100 * found['high']:.0f} %; one half would be no leaning, p = "
+        f"{found['p_value']:.2g}).</p>"
+    )
+
+
+def judged(found: Mapping[str, Any]) -> str:
+    """A judge model's verdicts: win rates, how often the order decided, and what was left out."""
+    flips, first = found["flips"], found["first"]
+    aside = [f"{count} {reason}" for reason, count in found["set_aside"].items()]
+    if found["unread"]:
+        aside.append(f"{found['unread']} without a verdict that can be read")
+    said = f"{found['judge']} was asked about {plural(found['pairs'], 'pair')} in both orders."
+    if flips["value"] is not None:
+        said += (
+            f" {100 * flips['value']:.0f} % of its verdicts changed with the order and count as "
+            "ties;"
+        )
+    if first["value"] is not None:
+        said += f" the answer shown first was taken in {100 * first['value']:.0f} %."
+    left = f"<p class='set-summary'>Left out: {esc(', '.join(aside))}.</p>" if aside else ""
+    return (
+        f'<div class="score-view"><section>{standing([found])}'
+        f"<p class='set-summary'>{esc(said)}</p>{left}</section></div>"
+    )

@@ -11,6 +11,7 @@ from gradio.context import Context
 from components import compare_set_views as views
 from components import prompt_sets
 from components.common import QUIET, guard, notice, plural, sentence
+from components.compare_judge import JudgePanel, progress, told
 from components.compare_left import Left
 from components.comparison import (
     Comparison,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-_REFRESH = 0.25
 _PICK = """
 element.addEventListener('click', event => {
   const row = event.target.closest('[data-at]');
@@ -46,6 +46,7 @@ class SetTab:
         self.found: Any = gr.State(None)
         self.at = gr.State(0)
         self.project = gr.State("")
+        self.judge = JudgePanel(studio)
 
     # ---- layout ---------------------------------------------------------------------------------
 
@@ -58,6 +59,10 @@ class SetTab:
             self.limit = gr.Number(
                 12, label="At most", precision=0, minimum=1, scale=1, min_width=80,
                 elem_id="set-limit",
+            )  # fmt: skip
+            self.samples = gr.Number(
+                1, label="Answers each", precision=0, minimum=1, scale=1, min_width=80,
+                elem_id="set-samples",
             )  # fmt: skip
             self.upload = gr.UploadButton(
                 "From a file", size="md", scale=0, min_width=110, elem_id="set-upload"
@@ -103,6 +108,7 @@ class SetTab:
                         elem_id="set-search", scale=2,
                     )  # fmt: skip
                 self.table = gr.HTML("", elem_id="set-table", js_on_load=_PICK)
+            self.judge.lay_out()
         with gr.Accordion("Earlier comparisons", open=False, elem_classes="fold quiet"):
             self.earlier = gr.Dropdown(
                 saved(self.studio), value=None, show_label=False, elem_id="set-earlier",
@@ -115,6 +121,7 @@ class SetTab:
         shown = [
             self.empty, self.result, self.place, self.summary, self.card, self.table, self.send,
             self.found, self.at, self.sent, self.only, self.search, self.mark,
+            self.judge.result,
         ]  # fmt: skip
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         naming = [self.source, self.limit, self.typed]
@@ -127,11 +134,12 @@ class SetTab:
         )
         self.begin.click(
             guard(self.answer),
-            {*naming, *self.left.inputs},
+            {*naming, self.samples, *self.left.inputs},
             [*shown, self.progress, self.begin, self.cancel, self.live, self.earlier],
             **streaming,
         )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        self.judge.bind(self.found)
         how = [self.found, self.at, self.only, self.search, self.mark]
         turned = [self.place, self.card, self.at]
         for button, step in ((self.previous, -1), (self.next, 1)):
@@ -187,6 +195,7 @@ class SetTab:
             sampling = self.left.sampling(data)
             source, limit = data[self.source], int(data[self.limit] or 0)
             asked = prompt_sets.load_set(self.studio, source, data[self.typed] or "", limit)
+            asked = asked.repeated(int(data[self.samples] or 1), sampling)
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return
@@ -207,23 +216,13 @@ class SetTab:
             self.progress: views.set_progress(0, len(prompts) * len(chosen), 0, True),
         }  # fmt: skip
         try:
-            yield from self._counted(generation)
+            for markup in progress(generation):
+                yield {self.progress: markup}
         finally:
             if not generation.done:  # the page was left: nobody waits for the rest
                 generation.cancel()
         comparison = from_generation(generation, chosen, asked.name, asked.references)
         yield self._answered(comparison, generation)
-
-    def _counted(self, generation: Generation) -> Iterator[Updates]:
-        total = len(generation.request.prompts) * len(generation.request.columns)
-        shown = ""
-        while not generation.wait(_REFRESH):
-            snapshot = generation.snapshot()
-            done = sum(cell.ended is not None for column in snapshot.answers for cell in column)
-            markup = views.set_progress(done, total, snapshot.seconds, snapshot.waiting)
-            if markup != shown:
-                shown = markup
-                yield {self.progress: markup}
 
     def _answered(self, comparison: Comparison, generation: Generation) -> Updates:
         error = generation.snapshot().error
@@ -264,6 +263,7 @@ class SetTab:
             self.found: comparison,
             self.at: at,
             self.sent: "",
+            self.judge.result: told(comparison.judged),
         }
 
     def turn(

@@ -70,7 +70,7 @@ def set_summary(comparison: Comparison) -> str:
         plural(tokens, "token"),
         pace,
         "" if comparison.complete else "stopped before the end",
-        shared_text(comparison.shared, comparison.sides).rstrip("."),
+        shared_text(comparison.shared, comparison.sides, comparison.held).rstrip("."),
     ]
     return f'<p class="set-summary">{esc(DOT.join(part for part in parts if part))}</p>'
 

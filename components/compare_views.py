@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from components.common import compact, empty_state, esc, plural
+from components.common import bytes_text, compact, empty_state, esc, plural
 from components.compare_marks import differences
 from components.comparison import LETTERS, Side
 from components.conversation import Chat, Turn
@@ -39,15 +39,43 @@ def tag(at: int, side: Any) -> str:
     return f'<span class="col-tag {side.kind}">{LETTERS[at]} {esc(side.label)}</span>'
 
 
-def shared_text(shared: bool | None, sides: Sequence[Side]) -> str:
-    """Who shares weights with whom, in words."""
+def shared_text(
+    shared: bool | None, sides: Sequence[Side], held: Sequence[Sequence[int] | None] = ()
+) -> str:
+    """Who shares weights with whom, and what each costs in memory, in words.
+
+    `held` is a `Held` for each column, where that is known.
+    """
     if shared is None or len(sides) < 2:
         return ""
+    if any(held):
+        return _held_text(sides, held)
     if not shared:
         return "The columns do not share weights: each has its own copy in memory."
     if {side.kind for side in sides} == {"base", "tuned"} and len(sides) == 2:
         return "Base and tuned share one copy of the weights."
     return f"All {len(sides)} columns share one copy of the base's weights."
+
+
+def _held_text(sides: Sequence[Side], held: Sequence[Sequence[int] | None]) -> str:
+    copies: dict[int, list[int]] = {}
+    sizes, said = {}, []
+    for column, each in enumerate(held):
+        if each is None:
+            continue
+        copy, sizes[copy], adapter = each
+        copies.setdefault(copy, []).append(column)
+        if adapter:
+            said.append(f"the adapter of {LETTERS[column]} adds {bytes_text(adapter)}")
+    for copy, columns in reversed(copies.items()):
+        names = " and ".join(LETTERS[column] for column in columns)
+        how = "share one copy" if len(columns) > 1 else "has a copy"
+        said.insert(0, f"{names} {how} of the weights, {bytes_text(sizes[copy])}")
+    said += [
+        f"{LETTERS[column]} is served elsewhere"
+        for column, side in enumerate(sides) if side.endpoint
+    ]  # fmt: skip
+    return "; ".join(said) + "."
 
 
 # ---- chat ---------------------------------------------------------------------------------------
@@ -88,7 +116,7 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
         for at, (side, answer) in enumerate(zip(sides, turn.answers, strict=True))
     )
     error = f'<p class="turn-error" role="alert">{esc(turn.error)}</p>' if turn.error else ""
-    shared = shared_text(turn.shared, sides)
+    shared = shared_text(turn.shared, sides, turn.held)
     note = f'<p class="turn-note">{esc(shared)}</p>' if shared and turn.done and last else ""
     return (
         f'<section class="turn"><p class="asked"><span>{esc(turn.prompt)}</span></p>{error}'

@@ -173,6 +173,9 @@ class Comparison:
     seconds: float = 0.0
     shared: bool | None = None
     complete: bool = True
+    held: Sequence[Sequence[int] | None] = field(default_factory=list)
+    judged: list[dict[str, Any]] = field(default_factory=list)
+    """What judge models said about the first two columns (`studio.preference.judge.result`)."""
 
     def texts(self, column: int) -> list[str]:
         return [cell["text"] for cell in self.answers[column]]
@@ -202,6 +205,7 @@ def from_generation(
         references=references,
         seconds=snapshot.seconds,
         shared=snapshot.shared,
+        held=snapshot.held,
         complete=all(a.ended not in (None, "cancelled") for c in snapshot.answers for a in c),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ class Turn:
     spent: list[float] = field(default_factory=list)
     """Seconds that each column wrote, up to its own end."""
     shared: bool | None = None
+    held: Sequence[Sequence[int] | None] = field(default_factory=list)
+    """Memory of each column: `studio.generation.request.Held`."""
     done: bool = False
     waiting: bool = False
     error: str | None = None
@@ -45,7 +48,7 @@ class Turn:
 
 @dataclass
 class Chat:
-    """One browser's conversation with two to four columns; each keeps its own history."""
+    """One browser's conversation with two to four columns."""
 
     sides: tuple[Side, ...] = ()
     system: str = ""
@@ -56,6 +59,8 @@ class Chat:
     marked: bool = False
     """Differences between the answers are marked."""
     id: str = field(default_factory=lambda: new_id("chat"))
+    follow: int | None = None
+    """The column from whose answers all go on; None where each goes on from its own."""
     begun: bool = False
     """Asked or brought back: an earlier conversation that comes late does not replace it."""
 
@@ -74,7 +79,8 @@ class Chat:
             found.append({"role": "system", "content": self.system.strip()})
         for turn in self.turns:
             found.append({"role": "user", "content": turn.prompt})
-            found.append({"role": "assistant", "content": turn.answers[column].text})
+            own = column if self.follow is None else min(self.follow, len(turn.answers) - 1)
+            found.append({"role": "assistant", "content": turn.answers[own].text})
         return [*found, {"role": "user", "content": prompt}]
 
 

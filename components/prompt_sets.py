@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common import plural
 from studio.data.sources import sample_path
 from studio.errors import ConfigError, DataError
-from studio.generation.request import Message
+from studio.generation.request import Message, Sampling
 from studio.scoring.rows import asked_of
 from studio.workspace import new_id
 
@@ -30,6 +30,18 @@ class PromptSet:
     name: str
     prompts: list[list[Message]]
     references: list[str | None]
+
+    def repeated(self, times: int, sampling: Sampling) -> PromptSet:
+        """Every prompt so many times over, to be answered anew each time."""
+        if times < 1:
+            raise ConfigError("Ask for at least one answer to each prompt.")
+        if times > 1 and not sampling.temperature:
+            raise ConfigError("Greedy gives the same answer each time; choose another sampling.")
+        prompts = [prompt for prompt in self.prompts for _ in range(times)]
+        return replace(
+            self, prompts=prompts,
+            references=[known for known in self.references for _ in range(times)],
+        )  # fmt: skip
 
 
 def source_choices(studio: Studio) -> list[tuple[str, str]]:

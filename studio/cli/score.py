@@ -46,6 +46,9 @@ def score(
         list[str] | None,
         typer.Option(help="What the metric `reward` gives: a rule or model:RUN; repeatable."),
     ] = None,
+    checkpoints: Annotated[
+        bool, typer.Option(help="Score every checkpoint that the run keeps as well.")
+    ] = False,
     limit: Limit = None,
     temperature: Temperature = 0.0,
     top_p: TopP = 1.0,
@@ -72,9 +75,13 @@ def score(
     with Terminal(as_json) as out:
         from studio.scoring import ScoreRequest, load_rows
         from studio.scoring.request import usual_metrics
+        from studio.scoring.steps import over_steps
         from studio.training.reinforcement import settled
 
-        columns = _columns([out.studio.runs.get(name) for name in run])
+        runs = [out.studio.runs.get(name) for name in run]
+        if checkpoints and len(runs) > 1:
+            raise ConfigError("--checkpoints follows one run; name a single --run.")
+        columns, steps = over_steps(runs[0]) if checkpoints else (_columns(runs), ())
         rows = load_rows(out.studio, data, limit)
         names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
         wanted = tuple(names) or usual_metrics(rows)
@@ -82,7 +89,7 @@ def score(
             wanted = (*wanted, "reward")
         request = ScoreRequest(
             columns, rows, wanted, sampling, extractor, pattern,
-            rewards=settled(reward or (), out.studio.runs),
+            rewards=settled(reward or (), out.studio.runs), steps=steps,
         )  # fmt: skip
         result = watch(out, out.studio.score(request))
         out.result(result, _text(result))

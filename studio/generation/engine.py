@@ -17,7 +17,7 @@ import torch
 from studio.errors import StudioError
 from studio.generation import batch, lanes
 from studio.generation.lanes import Lane, Plan
-from studio.generation.request import Generation
+from studio.generation.request import Generation, Held
 from studio.models.pool import ModelPool, Resident, release_memory
 from studio.training.runs import RunStore
 
@@ -34,8 +34,6 @@ def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
     for index, sentence in wrong.items():
         generation.fail_column(index, sentence)
     weights = [plan.weights for plan in planned]
-    copies = list(dict.fromkeys(weights))
-    generation.copies = [copies.index(each) for each in weights]
     generation.shared = len(set(weights)) == 1 if planned else None
     for group in lanes.groups(planned):
         if generation.cancelled:
@@ -53,7 +51,9 @@ def _ready(
     ready = []
     for plan in group:
         try:
-            ready.append(lanes.ready(plan, pool, runs))
+            lane = lanes.ready(plan, pool, runs)
+            generation.held[plan.index] = _held(generation, lane)
+            ready.append(lane)
         except StudioError as error:
             generation.fail_column(plan.index, str(error))
         except Exception as error:
@@ -62,6 +62,16 @@ def _ready(
             generation.fail_column(plan.index, NO_ROOM)
             release_memory()
     return ready
+
+
+def _held(generation: Generation, lane: Lane) -> Held:
+    """What a column holds; columns on one resident share its copy."""
+    resident = lane.resident
+    copies = generation.copies
+    if resident.key not in copies:
+        copies.append(resident.key)
+    adapter = resident.adapters[lane.adapter].bytes if lane.adapter else 0
+    return Held(copies.index(resident.key), resident.bytes, adapter)
 
 
 def _answer(generation: Generation, group: list[Lane]) -> None:

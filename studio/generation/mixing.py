@@ -35,7 +35,7 @@ def generate_with(view: Any, adapters: Sequence[str | None]) -> Iterator[Callabl
     Rows of one adapter stand next to each other. Where an adapter is on other layers than linear
     ones, or is no plain LoRA, PEFT's own way is taken.
     """
-    layers = [module for module in view.modules() if isinstance(module, lora.LoraLayer)]
+    layers: list[Any] = [module for module in view.modules() if isinstance(module, lora.LoraLayer)]
     names = set(adapters) - {None}
     if not all(_is_plain(layer, names) for layer in layers):
         rows = [adapter or BASE for adapter in adapters]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,6 +81,14 @@ class Answer:
     """The answer's token ids, once it has ended on this machine."""
 
 
+class Held(NamedTuple):
+    """What answering in a column holds in memory, in bytes; equal `copy`, the same weights."""
+
+    copy: int
+    weights: int
+    adapter: int
+
+
 @dataclass
 class Snapshot:
     """A consistent copy of a generation's state: `answers[column][prompt]`."""
@@ -93,7 +101,8 @@ class Snapshot:
     tokens: int
     shared: bool | None
     waiting: bool
-    copies: list[int] = field(default_factory=list)
+    held: list[Held | None] = field(default_factory=list)
+    """For each column; None for one that is served elsewhere, or was not loaded."""
 
     @property
     def tokens_per_second(self) -> float:
@@ -113,8 +122,9 @@ class Generation:
     _started: float | None = None
     _ended: float | None = None
     shared: bool | None = None
-    copies: list[int] = field(default_factory=list)
-    """For each column of this machine, which copy of weights it uses, counted from 0."""
+    held: dict[int, Held] = field(default_factory=dict)
+    copies: list[Any] = field(default_factory=list)
+    """The keys of the weights that answered, in the order in which they were loaded."""
     parts: int = 1
     """Those who fill it: the worker, and one thread for each column served elsewhere."""
 
@@ -137,7 +147,7 @@ class Generation:
             tokens=sum(cell.tokens for column in answers for cell in column),
             shared=self.shared,
             waiting=self._started is None and not self._finished.is_set(),
-            copies=list(self.copies),
+            held=[self.held.get(column) for column in range(len(answers))],
         )
 
     def cancel(self) -> None:

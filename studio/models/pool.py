@@ -5,11 +5,12 @@ Only the worker's thread calls this (it imports torch); `names()` is safe from a
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -25,6 +26,14 @@ KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
 KEEP_ADAPTERS = 4  # adapters held on one base, as many as columns; least recently used first out
 
 
+class Adapter(NamedTuple):
+    """An adapter in memory: the view that carries it, its file's time, and its bytes."""
+
+    view: str
+    stamp: float
+    bytes: int
+
+
 @dataclass
 class Resident:
     """A base in memory with its tokenizer, and a weight-sharing view that carries adapters."""
@@ -37,13 +46,13 @@ class Resident:
     location: str = ""
     used: float = 0.0
     views: dict[str, Any] = field(default_factory=dict)
-    adapters: dict[str, tuple[str, float]] = field(default_factory=dict)
+    adapters: dict[str, Adapter] = field(default_factory=dict)
 
     def adapted(self, name: str) -> Any:
         """The weight-sharing view that carries an adapter."""
-        return self.views[self.adapters[name][0]]
+        return self.views[self.adapters[name].view]
 
-    @property
+    @functools.cached_property
     def bytes(self) -> int:
         """Bytes of the weights (adapters not counted)."""
         return self.model.get_memory_footprint()
@@ -143,7 +152,7 @@ class ModelPool:
         stamp = (folder / "adapter_config.json").stat().st_mtime
         name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
         if name in resident.adapters:
-            if resident.adapters[name][1] == stamp:
+            if resident.adapters[name].stamp == stamp:
                 resident.adapters[name] = resident.adapters.pop(name)  # the last to be let go
                 return name
             self._unload(resident, name)
@@ -154,13 +163,14 @@ class ModelPool:
         if view is None:
             view = loading.share(resident.model)
         resident.views[kind] = loading.load_adapter(view, folder, name).eval()
-        resident.adapters[name] = (kind, stamp)
+        size = sum(path.stat().st_size for path in folder.glob("adapter_model.*"))
+        resident.adapters[name] = Adapter(kind, stamp, size)
         return name
 
     @staticmethod
     def _unload(resident: Resident, name: str) -> None:
-        kind, _ = resident.adapters.pop(name)
-        if any(other == kind for other, _ in resident.adapters.values()):
+        kind = resident.adapters.pop(name).view
+        if any(other.view == kind for other in resident.adapters.values()):
             resident.views[kind].delete_adapter(name)
         else:  # PEFT cannot be without any adapter: the view is made afresh
             del resident.views[kind]

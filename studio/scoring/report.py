@@ -26,10 +26,11 @@ def build(request: ScoreRequest, columns: Sequence[Measured]) -> dict[str, Any]:
         {
             "label": column.label or column.run or column.model,
             "model": column.model, "run": column.run, "checkpoint": column.checkpoint,
+            "step": request.steps[at] if request.steps else None,
             "error": measured.error,
             "metrics": {} if measured.error else _figures(request, measured, units),
         }
-        for column, measured in zip(request.columns, columns, strict=True)
+        for at, (column, measured) in enumerate(zip(request.columns, columns, strict=True))
     ]  # fmt: skip
     first = columns[0]
     differences = [

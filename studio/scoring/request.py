@@ -70,6 +70,8 @@ class ScoreRequest:
     pattern: str | None = None
     beta: float | None = None
     batch_size: int = 16
+    steps: tuple[int, ...] = ()
+    """The step of each column, where they follow one run (`studio.scoring.steps`)."""
     rewards: tuple[str, ...] = ()
     """What the metric `reward` gives, as `studio.rewards.parts` reads it; each counts 1."""
 

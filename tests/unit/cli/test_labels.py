@@ -55,6 +55,36 @@ def test_no_votes_yet_is_said(shell, labels, tmp_path):
     assert not out.exists()
 
 
+def test_results_say_what_they_are_worth(shell, voted):
+    said = shell("labels", "results", "--project", "first", "--json").json
+    [duel] = said["results"]
+    assert (duel["wins"], duel["ties"], duel["losses"], duel["further"]) == (1, 1, 1, None)
+    assert duel["half_win"]["value"] == duel["length_controlled"]["value"] == 0.5
+    assert said["strengths"] == [] and said["report"]["longer"]["count"] == 0
+    assert "same length" in shell("labels", "results", "--project", "first").out
+
+
+def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):
+    def generate(self, request):
+        generation = Generation(request)
+        generation.begin()
+        for at in range(len(request.prompts)):  # always for what is shown first
+            generation.put(0, at, text="A", ended="stop")
+        generation.finish()
+        return generation
+
+    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+    said = shell("labels", "judge", "--project", "first", "--judge", "base:pocket", "--json")
+    [duel] = said.json["duels"]
+    assert (duel["ties"], duel["flips"]["value"], duel["first"]["value"]) == (3, 1.0, 1.0)
+    people = shell("labels", "results", "--project", "first", "--json").json["results"]
+    assert (people[0]["wins"], people[0]["losses"]) == (1, 1)
+    text = shell("labels", "judge", "--project", "first", "--judge", "base:pocket").out
+    assert "3 pairs asked in both orders, 100 % changed with the order" in text
+    wrong = shell("labels", "judge", "--project", "first", "--judge", "nobody")
+    assert "nobody" in wrong.refused(wrong.code)
+
+
 @pytest.fixture
 def answering(monkeypatch):
     """Models that answer at once: their label and the question, except one they agree on."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import gradio as gr
+import pytest
 
 from components import compare_marks, compare_score_views, compare_set_views
 from components.compare_chat import ChatTab
 from components.compare_left import Left
+from components.compare_views import shared_text
 from components.comparison import Comparison, Side
 from components.conversation import Chat, Turn, bring_back, keep
+from components.prompt_sets import PromptSet
 from studio import Studio
+from studio.errors import ConfigError
 from studio.generation.request import Answer, Sampling
 from studio.scoring.tokens import AnswerReading, TokenReading
 
@@ -112,3 +116,30 @@ def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path)
     asking.begin()
     assert tab.restore({tab.kept: kept.id, tab.chat: asking}) == gr.skip()
     assert asking.turns == []
+
+
+def test_all_columns_can_go_on_from_one():
+    sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
+    asked = [[{"role": "user", "content": "Hello"}]] * 2
+    turn = Turn("Hello", asked, Sampling(), [Answer("x"), Answer("y")], done=True)
+    chat = Chat(sides, "", [turn])
+    assert [chat.messages(at, "And?")[1]["content"] for at in (0, 1)] == ["x", "y"]
+    chat.follow = 1
+    assert chat.messages(0, "And?") == chat.messages(1, "And?")
+
+
+def test_memory_is_told_by_column():
+    sides = tuple(Side(name, "tuned", "pocket", name) for name in "xyz")
+    held = [(0, 17_000_000, 0), (0, 17_000_000, 2_000_000), (1, 34_000_000, 0)]
+    said = shared_text(False, sides, held)
+    assert said.startswith("A and B share one copy of the weights, 17.0 MB; C has a copy")
+    assert "the adapter of B adds 2.0 MB" in said
+
+
+def test_prompts_are_answered_several_times_where_that_can_differ():
+    found = PromptSet("two", [[{"role": "user", "content": each}] for each in "pq"], [None, "r"])
+    warm = found.repeated(2, Sampling(temperature=1.0))
+    assert [prompt[0]["content"] for prompt in warm.prompts] == ["p", "p", "q", "q"]
+    assert warm.references == [None, None, "r", "r"]
+    with pytest.raises(ConfigError, match="Greedy"):
+        found.repeated(2, Sampling())

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +13,14 @@ from studio import Studio
 from studio.errors import ConfigError
 from studio.generation import endpoint
 from studio.generation.request import GenerationRequest, Sampling, Snapshot
+from tests.standin import StandIn, serve
 
 SAMPLING = Sampling(temperature=0.5, min_p=0.1, max_new_tokens=9, stop_strings=("END",), seed=3)
 
 
-class StandIn(BaseHTTPRequestHandler):
-    """Answers a few words, one an event; what it was asked is in `asked`."""
-
-    asked: list[tuple[str, dict[str, Any], str | None]]
-    pause = 0.0
-    key: str | None = None
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        type(self).asked.append((self.path, body, self.headers.get("Authorization")))
-        if self.key and self.headers.get("Authorization") != f"Bearer {self.key}":
-            return self._refuse(401, "no such key")
-        if body["model"] == "gone":
-            return self._refuse(404, "The model `gone` does not exist.")
-        self.send_response(200)
-        self.end_headers()
-        field = "text" if self.path.endswith("/completions") and "prompt" in body else "delta"
-        try:
-            for word in ("It ", "is ", "blue."):
-                piece = {"text": word} if field == "text" else {"delta": {"content": word}}
-                self._event({"choices": [{**piece, "finish_reason": None}]})
-                time.sleep(self.pause)
-            self._event({"choices": [{"delta": {}, "finish_reason": "length"}]})
-            self._event({"choices": [], "usage": {"completion_tokens": 7}})
-            self.wfile.write(b"data: [DONE]\n\n")
-        except OSError:
-            pass  # the reader hung up: what a cancelled answer looks like from here
-
-    def _event(self, value: dict[str, Any]) -> None:
-        self.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
-
-    def _refuse(self, status: int, why: str) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps({"error": {"message": why}}).encode())
-
-    def log_message(self, *args: Any) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
-    handler = type("Own", (StandIn,), {"asked": []})
-    found = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv(endpoint.URL, f"http://127.0.0.1:{found.server_port}/v1/")
-    monkeypatch.delenv(endpoint.KEY, raising=False)
-    yield handler
-    found.shutdown()
-    found.server_close()
+    yield from serve(monkeypatch, StandIn)
 
 
 @pytest.fixture

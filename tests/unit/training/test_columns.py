@@ -16,6 +16,7 @@ from studio.errors import ConfigError
 from studio.generation import engine, lanes
 from studio.generation.request import LIVE, Column, Generation, GenerationRequest, Sampling
 from studio.models.catalog import resolve
+from studio.scoring.steps import over_steps
 from studio.training import checkpoints
 from studio.training.runs import Run
 from tests.unit.training.conftest import small
@@ -115,6 +116,8 @@ def test_a_checkpoint_is_a_column(studio: Studio, sft: Run) -> None:
     )  # fmt: skip
     assert first == stock(sft.checkpoints / "checkpoint-2")
     assert last == result
+    columns, steps = over_steps(sft)
+    assert steps == (0, 2, 4) and [c.checkpoint for c in columns] == [None, 2, 4]
     with pytest.raises(ConfigError, match="no checkpoint at step 3; it keeps 2, 4"):
         lanes.checkpoint_folder(sft, 3)
 

@@ -47,6 +47,10 @@ def texts(snapshot: Snapshot) -> list[list[str]]:
 def test_columns_equal_stock_loading(studio: Studio, sft: Run, dpo: Run) -> None:
     snapshot = ask(studio, Column("pocket"), Column("pocket", sft.id), Column("pocket", dpo.id))
     assert snapshot.error is None and snapshot.shared
+    base, *tuned = snapshot.held
+    assert base is not None and base.copy == 0 and base.adapter == 0 < base.weights
+    assert [each and each.copy for each in tuned] == [0, 0]
+    assert all(each and 0 < each.adapter < base.weights for each in tuned)
     assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
     assert texts(snapshot)[1] == [plain(prompt, sft.adapter) for prompt in PROMPTS]
     assert texts(snapshot)[2] == [plain(prompt, dpo.adapter) for prompt in PROMPTS]
