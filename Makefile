@@ -67,9 +67,9 @@ test-vote-kills: $(VENV)/.ready-dev postgres
 	$(BIN)/python -m tests.faults.killed_votes --kills 200
 	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
 
-# The whole loop by docs/api.md's short script: a few minutes.
+# docs/api.md's longer examples, the whole loop in a short script among them: a few minutes.
 test-loop: $(VENV)/.ready-dev
-	STUDIO_LOOP=1 $(PYTEST) tests/app/test_api.py -k loop
+	STUDIO_LOOP=1 $(PYTEST) tests/app/test_api.py
 
 # Two roles in two browsers on a simulated Space, and an agent over MCP.
 test-space: $(VENV)/.ready-dev chromium

@@ -167,8 +167,8 @@ class Left:
         """Another tab asks for runs: their base and they, side by side."""
         if not wanted or not wanted.get("runs"):
             return gr.skip()
-        runs = [self.studio.runs.get(identifier) for identifier in wanted["runs"]]
-        values = [f"base:{runs[0].model}", *(f"run:{run.id}" for run in runs)]
+        first = self.studio.runs.get(wanted["runs"][0].partition("@")[0])
+        values = [f"base:{first.model}", *(f"run:{one}" for one in wanted["runs"])]
         values = [*values, "", "", ""][: len(self.choices)]
         return self._columns(values, finished(self.studio))
 

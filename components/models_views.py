@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Fold = tuple[str, str, str]
 """What opens under a card: its name, the words on its button, its markup."""
-_KINDS = {"base": "base", "run": "run", "export": "export"}
+_KINDS = {"base": "base", "run": "run", "checkpoint": "checkpoint", "export": "export"}
 _PARTS = {
     "runs": "runs", "exports": "exports", "datasets": "datasets", "uploads": "uploads",
     "cache": "caches", "trash": "trash", "votes": "votes",
@@ -58,7 +58,7 @@ _STAR = (
 
 
 def _kind(item: Item) -> str:
-    style = {"base": "base", "run": "tuned", "export": "good"}[item.kind]
+    style = {"base": "base", "run": "tuned", "checkpoint": "tuned", "export": "good"}[item.kind]
     if item.kind == "run" and item.run is not None:
         how = f"{form.name_of(item.run.method)} {form.name_of(item.run.objective)}"
         chips = [f'<span class="chip chip-{style}">{esc(how)}</span>']
@@ -68,8 +68,10 @@ def _kind(item: Item) -> str:
         extra = item.what.partition(", ")[2] or (item.what if item.what != "run" else "")
         chips.append(f'<span class="card-what">{esc(extra)}</span>' if extra else "")
         return "".join(chips)
-    label = _KINDS[item.kind] if item.kind == "base" else item.what
-    rest = item.what if item.kind == "base" else "export, verified"
+    label = item.what if item.kind == "export" else _KINDS[item.kind]
+    rest = "export, verified" if item.kind == "export" else item.what
+    if item.kind == "checkpoint" and item.needed_by:
+        rest += f", needed by {item.needed_by[0]}"
     return (
         f'<span class="chip chip-{style}">{esc(label)}</span>'
         f'<span class="card-what">{esc(rest)}</span>'
@@ -117,6 +119,8 @@ def _actions(item: Item) -> str:
         if run.adapter:
             buttons.append(_button("continue", "Continue training"))
         folds.append(_export_box(item))
+    if item.kind == "checkpoint" and run is not None and run.objective != "reward":
+        buttons.append(_button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
         folds += _take_boxes(item, item.record)
     folds.append(_note_box(item))
@@ -258,7 +262,10 @@ def _waste(waste: Sequence[Waste]) -> str:
         f"<li><span>{esc(one.what)}</span><b>{esc(bytes_text(one.bytes))}</b></li>"
         for one in sorted(waste, key=lambda one: -one.bytes)[:40]
     )
-    kept = "Runs that could be resumed keep every checkpoint, finished ones their newest."
+    kept = (
+        "Runs that could be resumed keep every checkpoint, finished ones their newest and those "
+        "with a star."
+    )
     remove = _button("clean", f"Remove {plural(len(waste), 'thing')}")
     body = f'<ul class="waste">{lines}</ul><p class="quiet">{kept}</p>{remove}'
     return _folded([("clean", f"Clean up {size}", body)])
@@ -284,4 +291,5 @@ def counted(items: Sequence[Item]) -> dict[str, str]:
     """How many there are of each kind, for the filters."""
     found = {kind: sum(item.kind == kind for item in items) for kind in _KINDS}
     found["star"] = sum(item.mark.star for item in items)
-    return {"all": thousands(len(items))} | {name: thousands(n) for name, n in found.items()}
+    shown = sum(item.kind != "checkpoint" for item in items)
+    return {"all": thousands(shown)} | {name: thousands(n) for name, n in found.items()}

@@ -69,9 +69,10 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
 
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
         wanted = event._data or {}
-        run = place.studio.runs.get(str(wanted.get("run")))
+        run_id, _, step = str(wanted.get("run")).partition("@")
+        run = place.studio.runs.get(run_id)
         if wanted.get("do") == "compare":
-            return gr.skip(), *compare_run(run.id)
+            return gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
         asked = train_tab.ask(start_from=run.id)
         return asked, gr.skip(), place.go("train")
 

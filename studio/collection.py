@@ -36,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Item:
-    """One card: `kind` is base, run or export; `bytes` is what it holds on disk.
+    """One card: `kind` is base, run, checkpoint or export; `bytes` is what it holds on disk.
 
     `lineage` names what it came from, oldest first; `needed_by` what would be without it.
     """
@@ -83,6 +83,7 @@ class Collection:
         scores = self._scores()
         found = [
             *(self._run(run, runs, datasets, records, scores, marks) for run in runs),
+            *(kept for run in runs for kept in self._checkpoints(run, runs, datasets, marks)),
             *(self._export(folder, record, runs, datasets, marks) for folder, record in records),
             *(self._base(name, runs, marks) for name in self._bases(runs)),
         ]
@@ -124,6 +125,30 @@ class Collection:
             self._lineage(run, runs, datasets), scores.get(run.id, _loss(run)), tuple(needed),
             marks.get(run.id, Mark()), run, folder=run.folder,
         )  # fmt: skip
+
+    def _checkpoints(
+        self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset],
+        marks: dict[str, Mark],
+    ) -> list[Item]:  # fmt: skip
+        """A run as it was at a step: one card for each complete checkpoint."""
+        found = []
+        for step in checkpoints.steps(run.checkpoints):
+            folder = run.checkpoints / f"checkpoint-{step}"
+            identifier, made = f"{run.id}@{step}", folder.stat().st_mtime
+            lineage = (*self._lineage(run, runs, datasets), ("run", run.name))
+            needed = (f"run {run.name}, to go on",) if self._goes_on_from(run, folder) else ()
+            found.append(Item(
+                identifier, "checkpoint", f"{run.name} at {step:,}", f"step {step:,}", made, made,
+                size_of(folder), run.model, lineage, (), needed, marks.get(identifier, Mark()),
+                run, folder=folder,
+            ))  # fmt: skip
+        return found
+
+    @staticmethod
+    def _goes_on_from(run: Run, checkpoint: Path) -> bool:
+        """Whether a run would be resumed from this checkpoint."""
+        unfinished = run.live or run.state in RESUMABLE
+        return unfinished and checkpoints.newest(run.checkpoints) == checkpoint
 
     def _export(
         self, folder: Path, record: dict[str, Any], runs: list[Run],
@@ -225,6 +250,8 @@ class Collection:
 
     def delete(self, identifier: str) -> None:
         """Put a run or an export in the trash; `restore` brings it back for a day."""
+        if "@" in identifier:
+            raise ConfigError("A checkpoint goes with its run, or in a clean-up once it is old.")
         if identifier.startswith("run-"):
             self.runs.delete(identifier)
             return
@@ -257,7 +284,8 @@ class Collection:
     def waste(self) -> list[Waste]:
         """What nothing needs: all but the newest checkpoint of finished runs, caches, the trash.
 
-        A run that could be resumed keeps every checkpoint, and while one trains no cache is waste.
+        A run that could be resumed keeps every checkpoint, a star keeps its own, and while a run
+        trains no cache is waste.
         """
         runs = self.runs.list()
         found = []
@@ -266,7 +294,8 @@ class Collection:
                 continue
             newest = checkpoints.newest(run.checkpoints)
             if newest is not None:
-                old = [path for path in run.checkpoints.iterdir() if path != newest]
+                kept = [path for path in run.checkpoints.iterdir() if path.is_dir()]
+                old = [path for path in kept if path != newest and not self._is_starred(run, path)]
                 found += [Waste(path, f"{path.name} of {run.name}", size_of(path)) for path in old]
         if not any(run.live for run in runs):
             caches = [path for path in self.workspace.cache.iterdir() if path.name != "page"]
@@ -278,6 +307,10 @@ class Collection:
             gone = list(self.workspace.trash.iterdir())
             found += [Waste(path, f"{path.name} in the trash", size_of(path)) for path in gone]
         return [one for one in found if one.bytes]
+
+    def _is_starred(self, run: Run, checkpoint: Path) -> bool:
+        mark = self._marks().get(f"{run.id}@{checkpoints.step_of(checkpoint)}", Mark())
+        return mark.star
 
     def clean(self) -> int:
         """Remove the waste there is now; the bytes that came free."""

@@ -101,6 +101,7 @@ class StandIn(BaseHTTPRequestHandler):
             return None
         siblings = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
         told = {"sha": "1" * 40, "id": "me/letters", "private": self.private}
+        told["cardData"] = {"license": "cc-by-4.0"}
         return self.answer({**told, "siblings": siblings})
 
     def do_HEAD(self):

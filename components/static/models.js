@@ -14,7 +14,7 @@ window.studioModels = (root, server, lead) => {
       <div class="models-cards"><p class="quiet">Reading the workspace</p></div>
     </section>`;
   const part = name => desk.querySelector(`.models-${name}`);
-  const names = {all: "All", run: "Runs", export: "Exports", base: "Bases", star: "Starred"};
+  const names = {all: "All", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Bases", star: "Starred"};
   let kind = "all", counts = {}, undo = null, timer = null;
 
   const say = (text, button) => {
@@ -45,7 +45,8 @@ window.studioModels = (root, server, lead) => {
     const words = part("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const card of part("cards").querySelectorAll(".card-model")) {
-      const fits = kind === "all" || card.dataset.kind === kind || (kind === "star" && card.dataset.star === "true");
+      // Checkpoints are many and seldom looked for: they have a list of their own.
+      const fits = (kind === "all" && (card.dataset.kind !== "checkpoint" || words.length)) || card.dataset.kind === kind || (kind === "star" && card.dataset.star === "true");
       card.hidden = !(fits && words.every(word => card.dataset.words.includes(word)));
       shown += !card.hidden;
     }

@@ -20,6 +20,7 @@ def read_hub(
     split: str | None,
     token: str | None,
     note: Callable[[str], None],
+    revision: str | None = None,
 ) -> Iterator[RawRow]:
     """Rows of `load_dataset(name, config, split)`, streamed where the split is plain or a row
     slice."""
@@ -31,10 +32,12 @@ def read_hub(
         if (
             split and asked is None
         ):  # percents and sums: datasets' own language, needs the whole split
-            data: Any = load_dataset(name, config, split=split, token=token)
+            data: Any = load_dataset(name, config, split=split, token=token, revision=revision)
         else:
             wanted = asked["name"] if asked else None
-            data = load_dataset(name, config, split=wanted, token=token, streaming=True)
+            data = load_dataset(
+                name, config, split=wanted, token=token, revision=revision, streaming=True
+            )
         if isinstance(data, dict):
             chosen = "train" if "train" in data else next(iter(data))
             if len(data) > 1:
@@ -49,6 +52,25 @@ def read_hub(
         raise
     except Exception as error:
         raise _explain(name, config, split, error) from error
+
+
+def origin(name: str, token: str | None) -> dict[str, str]:
+    """The newest `revision` and the `license` that a dataset states; nothing where it is not seen.
+
+    Why it is not seen is told by reading it.
+    """
+    import httpx2
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        info = HfApi().dataset_info(name, token=token)
+    except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError):
+        return {}
+    stated = getattr(info.card_data, "license", None)
+    licence = ", ".join(stated) if isinstance(stated, list) else stated
+    found = {"revision": info.sha, "license": licence}
+    return {key: str(value) for key, value in found.items() if value}
 
 
 def _check_access(name: str, token: str | None) -> None:

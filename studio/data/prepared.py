@@ -21,7 +21,8 @@ from studio.data.given import GivenRows, given_format
 from studio.data.options import PrepareOptions
 from studio.data.reading import Reading, read_located
 from studio.data.rows import tidy
-from studio.data.sources import SAMPLES, Source, sample_path
+from studio.data.sources import SAMPLES, Located, Source, sample_path
+from studio.data.threads import Threaded
 from studio.data.types import Progress
 from studio.data.writing import open_reading, write_splits
 from studio.errors import DataError, WorkspaceError, did_you_mean
@@ -107,6 +108,14 @@ class PreparedDataset:
         return {name: getattr(self, name) for name in names}
 
 
+def _origin(reading: Reading) -> dict[str, str]:
+    """Revision and licence of what was read, where it states them."""
+    located = reading.located
+    if isinstance(located, Threaded):
+        located = located.located
+    return located.origin if isinstance(located, Located) else {}
+
+
 class DatasetStore:
     """The prepared datasets of a workspace."""
 
@@ -139,6 +148,7 @@ class DatasetStore:
                     open_reading(source, options, progress, self.workspace.cache)
                 )
             )
+            where = {**_origin(reading), **where}
             called = name or _plain_name(reading.located.name)
             return self._keep(reading, called, options, where, progress)
 

@@ -63,7 +63,10 @@ def card(dataset: PreparedDataset) -> str:
         "",
         f"{dataset.type.replace('_', ' ').capitalize()} rows in the format of "
         "[TRL](https://huggingface.co/docs/trl/dataset_formats), prepared with the alignment "
-        f"studio from `{_inline(dataset.source)}` (recognised as {dataset.format}).",
+        f"studio from `{_inline(dataset.source)}`{_revision(dataset)} (recognised as "
+        f"{dataset.format}).",
+        "",
+        f"Licence: {_inline(str(dataset.provenance.get('license') or UNKNOWN))}.",
         "",
         "| split | rows |",
         "|---|---:|",
@@ -80,6 +83,14 @@ def card(dataset: PreparedDataset) -> str:
         lines.append("")
     lines += [f"Fingerprint of the rows: `{dataset.fingerprint}`.", ""]
     return "\n".join(lines)
+
+
+UNKNOWN = "not stated by the source"
+
+
+def _revision(dataset: PreparedDataset) -> str:
+    found = dataset.provenance.get("revision")
+    return f" at revision `{_inline(str(found))}`" if found else ""
 
 
 def _inline(text: str) -> str:

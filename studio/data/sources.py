@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -48,7 +49,18 @@ class Located:
             return read_files(self.files, note)
         from studio.data.hub import read_hub
 
-        return read_hub(self.hub, self.config, self.split, self.token, note)
+        return read_hub(
+            self.hub, self.config, self.split, self.token, note, self.origin.get("revision")
+        )
+
+    @functools.cached_property
+    def origin(self) -> dict[str, str]:
+        """`revision` and `license`, as far as the source states them; rows are read at that."""
+        if self.hub is None:
+            return {"license": "apache-2.0"} if self.name in SAMPLES else {}
+        from studio.data.hub import origin
+
+        return origin(self.hub, self.token)
 
 
 def sample_path(alias: str) -> Path:

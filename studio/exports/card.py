@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.data import DatasetStore
+from studio.data.sharing import UNKNOWN
 from studio.errors import StudioError
 from studio.exports import curves, serve
 from studio.training.runs import Run
@@ -131,10 +132,12 @@ def _data(run: Run, datasets: DatasetStore) -> str:
     try:
         dataset = datasets.get(str(held.get("id") or run.recipe.dataset_name))
         licence = dataset.provenance.get("license")
-        lines.append(f"Source: {_inline(_nowhere(dataset.source))}.")
+        revision = dataset.provenance.get("revision")
+        at = f" at revision {_inline(revision)}" if revision else ""
+        lines.append(f"Source: {_inline(_nowhere(dataset.source))}{at}.")
     except StudioError:
         licence = None
-    lines.append(f"Licence: {_inline(licence) if licence else 'not stated by the source'}.\n")
+    lines.append(f"Licence: {_inline(licence or UNKNOWN)}.\n")
     return "\n".join(lines)
 
 

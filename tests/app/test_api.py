@@ -18,6 +18,9 @@ DOC = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 HERE = "http://127.0.0.1:7860"
 
 
+long = pytest.mark.skipif(not os.environ.get("STUDIO_LOOP"), reason="minutes: make test-loop")
+
+
 def blocks(mark: str, language: str) -> list[str]:
     return re.findall(rf"<!-- {mark} -->\n```{language}\n(.*?)```", DOC, re.DOTALL)
 
@@ -50,7 +53,7 @@ def test_errors_are_plain_sentences_and_values_are_checked_as_in_the_shell(serve
         client.predict(run="x", prompt=["y"], max_new_tokens=0, api_name="/generate")
 
 
-@pytest.mark.slow
+@long
 def test_the_examples_for_gradio_client_run(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = "\n".join(blocks("tested", "python")).replace(HERE, server.url)
@@ -66,7 +69,7 @@ def test_the_examples_for_gradio_client_run(server, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.skipif(not os.environ.get("STUDIO_LOOP"), reason="a few minutes: make test-loop")
+@long
 def test_the_whole_loop_in_a_short_script(tmp_path):
     [script] = blocks("the loop", "python")
     assert len([line for line in script.splitlines() if line.strip()]) <= 12

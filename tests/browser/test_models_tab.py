@@ -16,19 +16,40 @@ SLOW = 60_000  # ms
 
 
 def test_find_star_delete_undo_and_go_on(
-    start_server: Callable[..., Server], new_page: Callable[..., Page], tmp_path: Path
+    start_server: Callable[..., Server], new_page: Callable[..., Page], tmp_path: Path, hub: Any
 ) -> None:
     home = tmp_path / "home"
     studio = Studio(home)
     first = ended(studio, name="first")
     second = ended(studio, name="second <b>", start_from=first.id)
+    exported(studio, second)
     page = new_page(1440, 900)
-    page.goto(start_server(home).url)
+    handler, endpoint = hub
+    page.goto(start_server(home, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0", **HUB).url)
     page.get_by_role("tab", name="Models").click(timeout=SLOW)
     cards = page.locator(".card-model:visible")
-    expect(cards).to_have_count(3, timeout=SLOW)
+    expect(cards).to_have_count(4, timeout=SLOW)
 
-    page.get_by_label("Find a model").fill("second")
+    # Exactly the files, then the push, private, with what the Hub said of it.
+    shared = page.locator(".card-model[data-kind=export]")
+    shared.get_by_role("button", name="Push to the Hub").click()
+    files = shared.locator(".files code")
+    expect(files).to_have_text(["README.md", "adapter_model.safetensors", "export.json"])
+    shared.get_by_label("Repository").fill("me/mine")
+    handler.wrong.append(401)
+    shared.get_by_role("button", name="Push these files").click()
+    expect(page.locator(".job-wrong")).to_contain_text("The Hub refused to write", timeout=SLOW)
+    shared.get_by_role("button", name="Push to the Hub").click()
+    shared.get_by_label("Repository").fill("me/mine")
+    shared.get_by_role("button", name="Push these files").click()
+    expect(page.locator(".job-done")).to_contain_text("private, at", timeout=SLOW)
+    assert sorted(handler.files) == files.all_inner_texts()
+    page.get_by_role("button", name="Fetch from the Hub").click()
+    page.get_by_label("Model", exact=True).fill("me/mine")
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.locator(".job-done").first).to_contain_text("1" * 40, timeout=SLOW)
+
+    page.get_by_label("Find a model").fill("second <b> lora")
     expect(cards).to_have_count(1)
     expect(cards.locator("h3")).to_have_text("second <b>")
     cards.get_by_label("Star second").click()

@@ -93,6 +93,15 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
             (folder / "weights").write_bytes(b"x" * 100)
             checkpoints.seal(folder)
     (studio.workspace.cache / "old").write_bytes(b"x" * 50)
+    items = {item.id: item for item in studio.collection.items()}
+    kept = items[f"{stopped.id}@20"]
+    assert (kept.kind, kept.lineage[-1]) == ("checkpoint", ("run", "stopped"))
+    assert kept.needed_by == ("run stopped, to go on",) and not items[f"{first.id}@20"].needed_by
+    with pytest.raises(ConfigError, match="goes with its run"):
+        studio.collection.delete(kept.id)
+    studio.collection.mark(f"{first.id}@10", star=True)
+    assert [one.what for one in studio.collection.waste()] == ["cache old"]
+    studio.collection.mark(f"{first.id}@10", star=False)
     told = [one.what for one in studio.collection.waste()]
     assert told == ["checkpoint-10 of first", "cache old"]
     assert studio.collection.clean() > 150

@@ -1,12 +1,18 @@
 """Prepared datasets on their way out: files, a card, the Hub's own client against a stand-in."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pyarrow.parquet as pq
 import pytest
 
 from studio.data import DatasetStore, card, export, inspect, push
+from studio.data.hub import origin
 from studio.errors import ConfigError, DataError
 from studio.workspace import Workspace
-from tests.hub import shell
+from tests.hub import ROOT, shell
 from tests.unit.data.making import questions, write
 
 
@@ -38,6 +44,7 @@ def test_the_card_says_where_rows_came_from_and_what_was_done(prepared):
     for part in ("path: data/test.parquet", "| train | 57 |", "rows.jsonl", prepared.fingerprint):
         assert part in text
     assert "dedupe: dropped 0" in text
+    assert "Licence: not stated by the source." in text
 
 
 def test_push_sends_every_split_and_the_card(tmp_path, prepared, hub):
@@ -65,3 +72,26 @@ def test_a_name_the_hub_cannot_have_and_no_hub_are_sentences(prepared):
         push(prepared, "letters")
     with pytest.raises(DataError, match="cannot be reached"):
         push(prepared, "me/letters")
+
+
+ASK = """
+import json, sys
+from studio.data.hub import origin
+from studio.data.sources import locate
+print(json.dumps([origin("me/letters", None), locate("pocket-sft").origin]))
+"""
+
+
+def test_what_comes_from_the_hub_is_read_at_one_revision_with_its_licence(tmp_path, hub):
+    _, endpoint = hub
+    environment = {
+        **os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    hub_states, sample_states = json.loads(done.stdout)
+    assert hub_states == {"revision": "1" * 40, "license": "cc-by-4.0"}
+    assert sample_states == {"license": "apache-2.0"}
+    assert origin("me/letters", None) == {}  # offline here

@@ -77,16 +77,18 @@ def test_missing_and_gated_are_different_sentences(monkeypatch):
 def test_hub_rows_stream_and_slices_are_cut(monkeypatch):
     asked = []
 
-    def load_dataset(name, config, *, split=None, token=None, streaming=False):
-        asked.append((name, config, split, streaming))
+    def load_dataset(name, config, *, split=None, token=None, revision=None, streaming=False):
+        asked.append((name, config, split, revision, streaming))
         return iter([{"text": f"row {n}"} for n in range(10)])
 
     from huggingface_hub import HfApi
 
     monkeypatch.setattr(HfApi, "auth_check", lambda *args, **kwargs: None)
+    newest = types.SimpleNamespace(sha="1234abcd", card_data=None)
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *args, **kwargs: newest)
     fake = types.ModuleType("datasets")
     fake.load_dataset = load_dataset
     monkeypatch.setitem(sys.modules, "datasets", fake)
     seen = inspect("owner/name", config="en", split="train[2:5]")
     assert [row["text"] for row in seen.sample] == ["row 2", "row 3", "row 4"]
-    assert asked == [("owner/name", "en", "train", True)]
+    assert asked == [("owner/name", "en", "train", "1234abcd", True)]
