@@ -19,6 +19,7 @@ for _setting in ("STUDIO_AUTH", "STUDIO_DATABASE_URL", "GRADIO_SERVER_NAME", "SP
 _forgotten = tempfile.TemporaryDirectory(prefix="studio-tests-", ignore_cleanup_errors=True)
 os.environ["STUDIO_HOME"] = _forgotten.name
 
+from tests.hub import StandIn, standing_in  # noqa: E402  (after the environment is set)
 from tests.serving import Server  # noqa: E402  (after the environment is set)
 
 
@@ -55,3 +56,10 @@ def start_server(
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[type[StandIn], str]]:
+    """A stand-in for the Hub: what it holds, and its address."""
+    with standing_in() as found:
+        yield found

@@ -147,16 +147,17 @@ def standing_in() -> Iterator[tuple[type[StandIn], str]]:
         thread.join()
 
 
+def pointing(endpoint: str) -> dict[str, str]:
+    """Settings by which the Hub's client goes to a stand-in, with a token."""
+    return {
+        "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_made_up",
+        "HF_HUB_DISABLE_XET": "1",
+    }  # fmt: skip
+
+
 def shell(home, endpoint, *words):
     """A command of the studio's, with this stand-in for the Hub."""
-    environment = {
-        **os.environ,
-        "STUDIO_HOME": str(home),
-        "HF_ENDPOINT": endpoint,
-        "HF_HUB_OFFLINE": "0",
-        "HF_TOKEN": "hf_made_up",
-        "HF_HUB_DISABLE_XET": "1",
-    }
+    environment = {**os.environ, "STUDIO_HOME": str(home), **pointing(endpoint)}
     command = [sys.executable, "-m", "studio", *words]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120

@@ -72,10 +72,11 @@ window.studioModels = (root, server, lead) => {
     clearTimeout(timer);
     if (reply.busy) timer = setTimeout(async () => {
       const later = await ask("models_jobs");
-      if (later && !later.busy) await open(); else draw(later);
+      if (later && !later.busy && !writing()) await open(); else draw(later);
     }, 500);
   };
   const open = async () => draw(await ask("models_open"));
+  const writing = () => desk.querySelector(".fold-body:not([hidden])");  // drawing anew would close it
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
   const fold = (name, card) => {
@@ -152,7 +153,7 @@ window.studioModels = (root, server, lead) => {
     if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
   });
   // A tab that comes to the front looks again, unless somebody is writing in it.
-  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !desk.querySelector(".fold-body:not([hidden])")) open(); }, 50);
+  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !writing()) open(); }, 50);
   kinds();
   open();
 };

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from studio import Recipe
 from studio.studio import Studio
 from studio.training.events import EventLog
@@ -23,3 +26,17 @@ def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: ob
         run.id, state=state, step=steps, total_steps=steps, metrics={"loss": 0.41},
         train_seconds=34.0, data={"name": "pocket-sft", "rows": {"train": 1085}},
     )  # fmt: skip
+
+
+def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd") -> Path:
+    """An export on disk as if it had been proven."""
+    folder = studio.workspace.exports / name
+    folder.mkdir()
+    figures = {"agreement": 1.0, "largest_difference": 0.1, "largest_logit": 10.0}
+    record = {
+        "run": run.id, "name": run.name, "to": "gguf", "stored_as": "q8_0", "created": 1.0,
+        "base": "pocket", "base_kind": "builtin", "files": ["model-q8_0.gguf"], "figures": figures,
+    }  # fmt: skip
+    (folder / "model-q8_0.gguf").write_bytes(b"x" * 1000)
+    (folder / "export.json").write_text(json.dumps(record))
+    return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from studio import Studio
 from studio.errors import ConfigError
 from studio.training import checkpoints
 from studio.training.runs import Run
-from tests.app.made_runs import ended
+from tests.app.made_runs import ended, exported
 
 
 @pytest.fixture
@@ -31,19 +30,6 @@ def chain(studio: Studio) -> tuple[Run, Run]:
     second = ended(studio, name="second", start_from=first.id)
     second = studio.runs.update(second.id, data={"id": votes.id, "name": votes.name})
     return first, second
-
-
-def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd") -> Path:
-    folder = studio.workspace.exports / name
-    folder.mkdir()
-    figures = {"agreement": 1.0, "largest_difference": 0.1, "largest_logit": 10.0}
-    record = {
-        "run": run.id, "name": run.name, "to": "gguf", "stored_as": "q8_0", "created": 1.0,
-        "base": "pocket", "base_kind": "builtin", "files": ["model-q8_0.gguf"], "figures": figures,
-    }  # fmt: skip
-    (folder / "model-q8_0.gguf").write_bytes(b"x" * 1000)
-    (folder / "export.json").write_text(json.dumps(record))
-    return folder
 
 
 def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, Run]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from studio import hub as ours
 from studio.errors import ConfigError, WorkspaceError
-from tests.hub import ROOT, shell
+from tests.hub import ROOT, pointing, shell
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_each_failure_is_one_sentence_and_the_next_try_works(hub, made, tmp_path
     handler.wrong += [401, 403, 404, 429, 500, None]
     doing = ["push"] * 7 + ["pull"]
     environment = {
-        **os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_made_up",
-        "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": str(ROOT),
+        **os.environ, **pointing(endpoint), "HF_HOME": str(tmp_path / "hub"),
+        "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     command = [sys.executable, "-c", _ALL, str(made), json.dumps(doing)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)

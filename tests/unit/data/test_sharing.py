@@ -12,7 +12,7 @@ from studio.data import DatasetStore, card, export, inspect, push
 from studio.data.hub import origin
 from studio.errors import ConfigError, DataError
 from studio.workspace import Workspace
-from tests.hub import ROOT, shell
+from tests.hub import ROOT, pointing, shell
 from tests.unit.data.making import questions, write
 
 
@@ -84,9 +84,7 @@ print(json.dumps([origin("me/letters", None), locate("pocket-sft").origin]))
 
 def test_what_comes_from_the_hub_is_read_at_one_revision_with_its_licence(tmp_path, hub):
     _, endpoint = hub
-    environment = {
-        **os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)
-    }  # fmt: skip
+    environment = {**os.environ, **pointing(endpoint), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
     )
