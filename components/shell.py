@@ -48,7 +48,14 @@ def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
         )  # fmt: skip
         walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
         if people.hub_login():
-            gr.LoginButton("Sign in", size="sm", scale=0, min_width=110, elem_id="top-login")
+            gr.LoginButton(
+                "Sign in",
+                logout_value="Sign out {}",
+                size="sm",
+                scale=0,
+                min_width=110,
+                elem_id="top-login",
+            )
     if people.space():
         gr.HTML(space_line(str(people.space())), elem_id="space-line")
     return Top(strip, walk)
