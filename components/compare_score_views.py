@@ -76,14 +76,14 @@ def _difference(found: Mapping[str, Any]) -> str:
 
 def forest(
     rows: Sequence[tuple[str, float, float, float]], zero: float = 0.0,
-    span: tuple[float, float] | None = None, each_own_scale: bool = False, signed: str = "+",
+    span: tuple[float, float] | None = None, each_own_scale: bool = False, spec: str = "+.3g",
 ) -> str:  # fmt: skip
     """A line a figure with its interval, beside a dashed line where there is no difference.
 
     Args:
         rows: (name, value, low, high).
         span: the axis; by default wide enough for all, or for each row by itself.
-        signed: "+" where figures are differences.
+        spec: how figures are written.
     """
     height = _ROW * len(rows) + 8
     middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
@@ -105,7 +105,7 @@ def forest(
             f'<line class="span" x1="{x(left):.1f}" x2="{x(right):.1f}" y1="{y:.1f}" '
             f'y2="{y:.1f}"/><circle cx="{x(value):.1f}" cy="{y:.1f}" r="4"/>'
             f'<text x="{_WIDTH:.0f}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{value:{signed}.3g} ({left:{signed}.2g} to {right:{signed}.2g})</text></g>"
+            f"{value:{spec}} ({left:{spec}} to {right:{spec}})</text></g>"
         )
     at_zero = (
         middle if span is None else _LEFT + (zero - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
@@ -139,7 +139,8 @@ def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
         (p["value"], p["value"]) if p["low"] is None else (p["low"], p["high"]) for _, p in points
     ]
     low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
+    told = (low, high) if high > low else (low,)
+    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)  # in the middle
     last = max(step for step, _ in points) or 1
 
     def x(step: float) -> float:
@@ -157,7 +158,7 @@ def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
     )
     scale = "".join(
         f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
-        for value in (low, high)
+        for value in told
     )
     steps = "".join(
         f'<text x="{x(step):.1f}" y="{height - 6}" text-anchor="{anchor}">{said}</text>'
@@ -214,7 +215,7 @@ def standing(found: Sequence[Mapping[str, Any]]) -> str:
             for name, figure in figures if figure and figure["value"] is not None
         ]  # fmt: skip
     said = "".join(f"<p class='set-summary'>{esc(_sentence(each))}</p>" for each in found)
-    plot = forest(rows, zero=0.5, span=(0.0, 1.0), signed="") if rows else ""
+    plot = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".2f") if rows else ""
     return plot + said
 
 

@@ -61,7 +61,7 @@ class SetTab:
                 elem_id="set-limit",
             )  # fmt: skip
             self.samples = gr.Number(
-                1, label="Answers each", precision=0, minimum=1, scale=1, min_width=80,
+                1, label="Samples", precision=0, minimum=1, scale=1, min_width=80,
                 elem_id="set-samples",
             )  # fmt: skip
             self.upload = gr.UploadButton(

@@ -18,6 +18,7 @@ from components.visits import Visits
 from studio import Studio
 from studio.errors import ConfigError
 from studio.generation.request import Answer, Sampling
+from studio.preference import judge
 from studio.scoring.tokens import AnswerReading, TokenReading
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -145,3 +146,15 @@ def test_prompts_are_answered_several_times_where_that_can_differ():
     assert warm.references == [None, None, "r", "r"]
     with pytest.raises(ConfigError, match="Greedy"):
         found.repeated(2, Sampling())
+
+
+def test_verdicts_and_curves_are_drawn_and_escaped():
+    pairs = [judge.Pair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)]
+    cells = [Answer(said) for said in ("B", "A", "B", "A", "A", "A", "no", "A")]
+    snapshot = SimpleNamespace(answers=[cells], error=None)
+    markup = compare_score_views.judged(judge.result(snapshot, pairs, EVIL, "base", EVIL))
+    assert "<img" not in markup and "33 % of its verdicts changed with the order" in markup
+    assert "1 without a verdict" in markup and markup.count("<circle") == 3
+    figures = [{"value": v, "low": v, "high": v, "count": 4} for v in (1.0, 1.0)]
+    columns = [{"step": step, "metrics": {"loss": each}} for step, each in enumerate(figures)]
+    assert compare_score_views.curves(columns).count("<circle") == 2
