@@ -135,11 +135,13 @@ def check_votes(judged: list[JudgedItem]) -> None:
     assert agreed and all(agreed), "one taste, whatever side it was shown on"
 
 
+@pytest.mark.skipif(
+    not os.environ.get("STUDIO_DUEL"),
+    reason="STUDIO_DUEL is not set: this takes minutes (make test-duel)",
+)
 def test_two_people_label_a_round_and_judge_its_duel(
     home: Path, start_server: Callable[..., Server], new_page: Callable[..., Page]
 ) -> None:
-    if not os.environ.get("STUDIO_DUEL"):
-        pytest.skip("STUDIO_DUEL is not set: this takes minutes (make test-duel)")
     url, store = start_server(home).url, Studio(home).labels
     ada, ben = new_page(1440, 900), new_page(390, 844)
     for page, name in ((ada, "ada"), (ben, "ben")):
