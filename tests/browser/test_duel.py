@@ -68,9 +68,10 @@ def come_back(page: Page, name: str) -> None:
     expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible(timeout=SLOW)
 
 
-def judged(page: Page) -> int:
-    """How many pairs this person has judged, as the page says."""
-    return int(page.locator(".lab-count").inner_text().split(" of ")[0])
+def standing(page: Page) -> tuple[int, int]:
+    """Pairs that this person has judged, and all that there are for them."""
+    done, total = page.locator(".lab-count").inner_text().split(" \N{MIDDLE DOT} ")[0].split(" of ")
+    return int(done), int(total)
 
 
 def press(page: Page, key: str, done: int) -> None:
@@ -89,12 +90,11 @@ def favourite(page: Page) -> str:
 
 
 def judge_all(page: Page) -> None:
-    """Judge by taste until the results come up; further pairs may still be written meanwhile."""
-    results = page.locator(".lab-reveal")
-    while not results.is_visible():
-        expect(page.locator(".lab-prompt").or_(results)).to_be_visible(timeout=SLOW)
-        if not results.is_visible():
-            press(page, favourite(page), judged(page) + 1)
+    """Judge the rest by taste, and see the results come up."""
+    done, total = standing(page)
+    for number in range(done + 1, total + 1):
+        press(page, favourite(page), number)
+    expect(page.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
 
 
 def judge_in_every_way(page: Page) -> None:
