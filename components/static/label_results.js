@@ -8,7 +8,8 @@
   const isBase = name => name === "base" || name.endsWith("(base)");
   const colours = (a, b) => isBase(b) ? ["tuned", "base"] : isBase(a) ? ["base", "tuned"]
     : ["tuned", "other"];
-  const duel = rate => {
+  /* `even` names what is neither's: with several people also a pair without a majority. */
+  const duel = (rate, even) => {
     const total = rate.wins + rate.losses + rate.ties + rate.both_bad;
     const [first, second] = rate.losses > rate.wins
       ? [{name: rate.b, wins: rate.losses, low: 1 - rate.high, high: 1 - rate.low, rate: 1 - rate.rate},
@@ -20,10 +21,10 @@
     const segment = (kind, size, label) => size
       ? make("span", {class: "lab-seg lab-seg-" + kind, style: `flex:${size}`,
         title: `${label}: ${size} of ${total}`}, String(size)) : "";
-    const even = first.wins === second.wins;
+    const level = first.wins === second.wins;
     const settled = decisive > 0 && (first.low > .5 || first.high < .5);
     const head = !decisive ? "No pair was decided for either side."
-      : even ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
+      : level ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
       : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
     const sure = !decisive ? "" : `${percent(first.wins / decisive)} of the decided, 95 % interval `
       + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; `
@@ -31,10 +32,10 @@
         : "Not settled: the interval includes 50 %, so more votes are needed.");
     return make("section", {class: "lab-duel"}, make("h3", {}, head),
       make("div", {class: "lab-segs", role: "img", "aria-label": head},
-        segment(one, first.wins, first.name), segment("tie", rate.ties, "tie"),
+        segment(one, first.wins, first.name), segment("tie", rate.ties, even),
         segment("bad", rate.both_bad, "both bad"), segment(two, second.wins, second.name)),
       make("div", {class: "lab-legend"}, legend(one, first.name, first.wins),
-        legend("tie", "tie", rate.ties), legend("bad", "both bad", rate.both_bad),
+        legend("tie", even, rate.ties), legend("bad", "both bad", rate.both_bad),
         legend(two, second.name, second.wins)),
       make("p", {}, sure));
   };
@@ -95,7 +96,7 @@
     make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
       : `All ${count(progress.total)} judged`),
     progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
-    ...(results.length ? results.map(duel) : [make("p", {}, "No verdicts yet.")]),
+    ...(results.length ? results.map(rate => duel(rate, report.people.length > 1 ? "tie or split" : "tie")) : [make("p", {}, "No verdicts yet.")]),
     make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "How it was judged"),
       ...agreement(report), report.people.length ? people(report.people) : "",
       listed("Judged differently", report.disagreements, act.retire, act.settle),

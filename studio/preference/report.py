@@ -160,11 +160,15 @@ def _brief(item: JudgedItem) -> dict[str, Any]:
     asked = item.prompt[-1]["content"] if item.prompt else ""
     return {
         "item": item.item_id,
-        "asked": asked[:_SNIPPET],
-        "a": item.answer_a[:_SNIPPET],
-        "b": item.answer_b[:_SNIPPET],
+        "asked": _start(asked),
+        "a": _start(item.answer_a),
+        "b": _start(item.answer_b),
         "votes": [
-            {"name": vote.annotator, "choice": vote.choice, "note": vote.note[:_SNIPPET]}
+            {"name": vote.annotator, "choice": vote.choice, "note": _start(vote.note)}
             for vote in item.votes
         ],
     }
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= _SNIPPET else text[: _SNIPPET - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def make_project(page: Page) -> None:
     page.locator("#label-new button").first.click()
     page.locator("#label-kind").get_by_text("Two models, written now").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
-    page.locator("#label-prompt-count input").fill("9")
+    page.locator("#label-prompt-count input").fill("8")
     page.locator("#label-new").get_by_role("button", name="More").click()
     page.locator("#label-overlap input").fill(str(OVERLAP))
     page.locator("#label-new-name input, #label-new-name textarea").fill("first round")
@@ -68,7 +69,7 @@ def come_back(page: Page, name: str) -> None:
 
 
 def standing(page: Page) -> tuple[int, int]:
-    """Pairs judged by this person, and the pairs there are for them."""
+    """Pairs that this person has judged, and all that there are for them."""
     done, total = page.locator(".lab-count").inner_text().split(" \N{MIDDLE DOT} ")[0].split(" of ")
     return int(done), int(total)
 
@@ -89,10 +90,11 @@ def favourite(page: Page) -> str:
 
 
 def judge_all(page: Page) -> None:
+    """Judge the rest by taste, and see the results come up."""
     done, total = standing(page)
-    while done < total:
-        done += 1
-        press(page, favourite(page), done)
+    for number in range(done + 1, total + 1):
+        press(page, favourite(page), number)
+    expect(page.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
 
 
 def judge_in_every_way(page: Page) -> None:
@@ -122,7 +124,7 @@ def check_votes(judged: list[JudgedItem]) -> None:
         for vote in item.votes:
             by[vote.annotator][item.item_id] = vote
     assert len(by["ada"]) == len(by["ben"]) == len(judged)
-    assert {vote.choice for vote in by["ada"].values()} == {"a", "b", "both_bad", "skip"}
+    assert {vote.choice for vote in by["ada"].values()} >= {"both_bad", "skip"}
     assert sorted(vote.version for vote in by["ada"].values())[-1] == 3, "vote, undo, vote"
     assert [vote.edited for vote in by["ada"].values() if vote.edited]
     orders = [(by["ada"][n].order, by["ben"][n].order) for n in by["ada"]]
@@ -135,11 +137,13 @@ def check_votes(judged: list[JudgedItem]) -> None:
     assert agreed and all(agreed), "one taste, whatever side it was shown on"
 
 
+@pytest.mark.skipif(
+    not os.environ.get("STUDIO_DUEL"),
+    reason="STUDIO_DUEL is not set: this takes minutes (make test-duel)",
+)
 def test_two_people_label_a_round_and_judge_its_duel(
     home: Path, start_server: Callable[..., Server], new_page: Callable[..., Page]
 ) -> None:
-    if not os.environ.get("STUDIO_DUEL"):
-        pytest.skip("STUDIO_DUEL is not set: this takes minutes (make test-duel)")
     url, store = start_server(home).url, Studio(home).labels
     ada, ben = new_page(1440, 900), new_page(390, 844)
     for page, name in ((ada, "ada"), (ben, "ben")):
@@ -152,7 +156,6 @@ def test_two_people_label_a_round_and_judge_its_duel(
         page.locator(".lab-prompt").click()
     judge_in_every_way(ada)
     judge_all(ben)
-    expect(ben.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
     check_votes(list(store.judged(project)))
 
     come_back(ada, "ada")
@@ -173,7 +176,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
     ada.locator("#label-duel input[type=number]").fill("6")
     ada.locator("#label-duel-make").click()
     expect(ada.locator("#label-project input")).to_have_value(
-        "second or first \N{MIDDLE DOT} 0 pairs", timeout=SLOW
+        re.compile("second or first"), timeout=SLOW
     )
     come_back(ben, "ben")
     choose(ben, "second or first")
@@ -182,7 +185,6 @@ def test_two_people_label_a_round_and_judge_its_duel(
         assert "second" not in page.locator(".lab").inner_text(), "the duel is blind"
         page.locator(".lab-prompt").click()
         judge_all(page)
-        expect(page.locator(".lab-reveal")).to_be_visible(timeout=SLOW)
     shot(ada, "duel-results")
     ada.locator("#label-rounds button").first.click()
     ada.locator("#label-rounds button").first.click()
