@@ -14,6 +14,7 @@ from components.compare_views import shared_text
 from components.comparison import Comparison, Side
 from components.conversation import Chat, Turn, bring_back, keep
 from components.prompt_sets import PromptSet
+from components.visits import Visits
 from studio import Studio
 from studio.errors import ConfigError
 from studio.generation.request import Answer, Sampling
@@ -102,7 +103,8 @@ def test_a_chat_comes_back_as_it_was(tmp_path):
 def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path):
     studio = Studio(tmp_path / "home")
     with gr.Blocks():
-        tab = ChatTab(studio, Left(studio, SimpleNamespace(timer=gr.Timer(1.0))))
+        left = Left(studio, SimpleNamespace(timer=gr.Timer(1.0)))
+        tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
     sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
     asked = [[{"role": "user", "content": "Hello"}]] * 2
