@@ -70,7 +70,7 @@ def _questions(page: Page) -> int:
 
 def _recipe(quick: bool) -> Recipe:
     return Recipe.defaults(
-        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 30, learning_rate=1e-3,
+        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 24, learning_rate=1e-3,
         max_length=256, sample_steps=0, save_steps=1000, logging_steps=1,
     )  # fmt: skip
 

@@ -33,12 +33,8 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[..., Page],
-                        rows: Path) -> None:  # fmt: skip
-    page = new_page(1440, 900)
-    page.goto(start_server().url)
-
-    # Data: read, checked, prepared
+def prepare(page: Page, rows: Path) -> None:
+    """Data: read, checked, prepared."""
     page.locator("#data-files input[type=file]").set_input_files(rows)
     expect(page.locator("#data-headline")).to_contain_text("alpaca", timeout=SLOW)
     expect(page.locator("#row-card")).to_contain_text("Where is the harbour of Alder?")
@@ -46,24 +42,23 @@ def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[
     page.locator("#data-prepare").click()
     expect(page.locator("#data-train")).to_be_visible(timeout=SLOW)
     shot(page, "data-prepared")
-    page.locator("#data-train").click()
 
-    # Train: SFT on what was prepared
-    expect(page.locator("#train-start")).to_contain_text("38 rows", timeout=SLOW)
-    train(page, "loop-sft")
 
-    # Compare: base beside tuned, in a chat
+def compare(page: Page, question: str, tuned: str) -> None:
+    """Base beside the run in view, in a chat."""
     page.locator("#run-compare").click()
     expect(page.locator("#chat-prompt textarea")).to_be_visible()
-    page.locator("#chat-prompt textarea").fill("Where is the mill of Elm?")
+    page.locator("#chat-prompt textarea").fill(question)
     page.keyboard.press("Enter")
     answers = page.locator("#chat-view")
-    expect(answers).to_contain_text("loop-sft", timeout=SLOW)
+    expect(answers).to_contain_text(tuned, timeout=SLOW)
     expect(answers).to_contain_text("share one copy of the weights", timeout=SLOW)
     expect(answers.get_by_text("tokens/s")).to_have_count(2, timeout=SLOW)
-    shot(page, "compare-chat")
+    shot(page, f"compare-{tuned}")
 
-    # A prompt set, sent to Label
+
+def send_a_prompt_set(page: Page) -> None:
+    """Both models' answers to a set of prompts become pairs to label."""
     page.get_by_role("tab", name="Prompt set").click()
     page.locator("#set-limit input").fill("12")  # answers alike are set aside
     page.locator("#set-limit input").blur()
@@ -72,7 +67,9 @@ def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[
     shot(page, "compare-set")
     page.locator("#set-send").click()
 
-    # Label: four or more pairs by keyboard
+
+def judge(page: Page) -> int:
+    """Label: four or more pairs by keyboard; how many there were."""
     name = page.get_by_label("Your name")
     expect(name).to_be_visible(timeout=SLOW)
     name.fill("ada")
@@ -89,29 +86,38 @@ def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[
     expect(page.locator('.lab-saved[data-kind="safe"]')).to_be_visible()
     expect(page.locator("#label-train")).to_be_visible(timeout=SLOW)
     shot(page, "label-done")
+    return total
+
+
+def exported(page: Page) -> list[dict]:
+    """The verdicts as DPO rows."""
     with page.expect_download() as waiting:
         page.get_by_role("button", name="DPO").first.click()
-    exported = [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
-    assert len(exported) == total and {"prompt", "chosen", "rejected"} <= exported[0].keys()
+    return [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
 
-    # Train DPO on the verdicts, from the run that wrote the answers
-    page.locator("#label-train").click()
+
+def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[..., Page],
+                        rows: Path) -> None:  # fmt: skip
+    page = new_page(1440, 900)
+    page.goto(start_server().url)
+    prepare(page, rows)
+    page.locator("#data-train").click()
+    expect(page.locator("#train-start")).to_contain_text("38 rows", timeout=SLOW)
+    train(page, "loop-sft")
+    compare(page, "Where is the mill of Elm?", "loop-sft")
+    send_a_prompt_set(page)
+    total = judge(page)
+    pairs = exported(page)
+    assert len(pairs) == total and {"prompt", "chosen", "rejected"} <= pairs[0].keys()
+
+    page.locator("#label-train").click()  # DPO on the verdicts, from the run that wrote the answers
     expect(page.locator("#train-start")).to_contain_text(f"{total} rows", timeout=SLOW)
     shot(page, "train-dpo-form")
     train(page, "loop-dpo")
-    home = page.url  # the page survives a refresh with the run still in view
-    page.goto(home)
+    page.goto(page.url)  # the page survives a refresh: who labels, and the run in view
     tab(page, "Label")
     expect(page.get_by_label("Your name")).to_have_value("ada")
     tab(page, "Train")
     expect(page.locator("#run-list")).to_contain_text("loop-dpo", timeout=SLOW)
     expect(page.locator("#run-list")).to_contain_text("loop-sft")
-
-    # Compare again
-    page.locator("#run-compare").click()
-    page.locator("#chat-prompt textarea").fill("Where is the tower of Dorn?")
-    page.keyboard.press("Enter")
-    expect(answers).to_contain_text("loop-dpo", timeout=SLOW)
-    expect(answers).to_contain_text("share one copy of the weights", timeout=SLOW)
-    expect(answers.get_by_text("tokens/s")).to_have_count(2, timeout=SLOW)
-    shot(page, "compare-again")
+    compare(page, "Where is the tower of Dorn?", "loop-dpo")
