@@ -102,7 +102,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
         note = f"Every knob set as in {run.name}: change what you like and train."
         return left.filled(run.recipe.with_(name=f"{run.name} copy"[:120]), note)
 
-    everything = [*left.fields.values(), left.settled, left.note]
+    everything = left.everything
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)

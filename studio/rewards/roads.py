@@ -1,0 +1,249 @@
+"""Two roads from one start and the same votes: DPO, and a reward model with learning from it.
+
+    begin(studio, plan)        queues DPO, the reward model, and GRPO or RLOO with it
+    journeys(studio)           what the workspace holds of it, newest first
+    meet(studio, journey, ..)  blind duels: each against the start, and one against the other
+
+Nothing is stored here: a journey is read from the provenance of its runs and from the projects in
+which they met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import ConfigError, DataError, StudioError
+from studio.preference.rounds import Duel, duels_of, make_duel, require_run
+from studio.preference.ruler import Ruler
+from studio.recipe import customary
+from studio.training.methods import METHODS
+from studio.training.objectives import OBJECTIVES, REWARDED
+from studio.workspace import new_id
+
+if TYPE_CHECKING:
+    from studio.generation.request import Message, Sampling
+    from studio.preference.items import Project
+    from studio.studio import Studio
+    from studio.training.runs import Run
+
+RULE = "the pocket world's rule"
+"""The name that the rule annotator votes under."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where both roads begin and what they learn from.
+
+    `dataset` holds the votes as pairs; `start` is a finished run, `objective` what follows the
+    reward model; `max_steps` shortens every run.
+    """
+
+    dataset: str
+    start: str
+    objective: str = "grpo"
+    max_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training took: seconds, tokens read or written, the most bytes held at once."""
+
+    seconds: float
+    tokens: int
+    memory: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Road:
+    """Runs one after another; the last one answers."""
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def run(self) -> Run:
+        return self.runs[-1]
+
+    @property
+    def cost(self) -> Cost:
+        each = [cost(run) for run in self.runs]
+        return Cost(
+            sum(one.seconds for one in each), sum(one.tokens for one in each),
+            max(one.memory for one in each),
+        )  # fmt: skip
+
+    @property
+    def state(self) -> str:
+        """`finished`, or that of its first run that is not."""
+        return next((run.state for run in self.runs if run.state != "finished"), "finished")
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Both roads from one start; `duels` are those of (DPO, the other), in this order."""
+
+    id: str
+    start: Run | None
+    rows: str
+    roads: tuple[Road, Road]
+    duels: tuple[list[Duel], list[Duel]] = ((), ())  # pyright: ignore[reportAssignmentType]
+
+    @property
+    def finished(self) -> bool:
+        return all(road.state == "finished" for road in self.roads)
+
+    def between(self, road: int, opponent: Run | None) -> Duel | None:
+        """The duel of a road's model with that opponent that has the most verdicts, if they met."""
+        wanted = opponent.id if opponent else None
+        met = [duel for duel in self.duels[road] if duel.opponent == wanted]
+        return max(met, key=lambda duel: duel.rate.judged if duel.rate else 0, default=None)
+
+    def meetings(self) -> list[tuple[str, str, Duel | None]]:
+        """(one, other, their duel): DPO and the start, the other road and the start, both roads."""
+        first, second = self.roads
+        start = self.start.name if self.start else "start"
+        return [
+            (first.label, start, self.between(0, self.start)),
+            (second.label, start, self.between(1, self.start)),
+            (second.label, first.label, self.between(1, first.run)),
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able: states, costs, and the win rates with their intervals."""
+        roads = [
+            {"road": road.label, "runs": [run.id for run in road.runs], "state": road.state,
+             **road.cost.as_dict()} for road in self.roads
+        ]  # fmt: skip
+        duels = [
+            {"one": one, "other": other, "project": met.project if met else None,
+             "judged": met.rate.judged if met and met.rate else 0,
+             "win_rate": met.share.as_dict() if met and met.share else None}
+            for one, other, met in self.meetings()
+        ]  # fmt: skip
+        start = self.start.id if self.start else None
+        return {"id": self.id, "start": start, "rows": self.rows, "roads": roads, "duels": duels}
+
+
+def begin(studio: Studio, plan: Plan) -> Journey:
+    """Queue all three runs, one after another, and return the journey.
+
+    Raises `ConfigError` or `DataError` before anything is queued where the votes or the start will
+    not do.
+    """
+    if plan.objective not in REWARDED:
+        raise ConfigError(f"After a reward model comes {' or '.join(REWARDED)}.")
+    start = require_run(studio, plan.start)
+    dataset = studio.dataset_for(plan.dataset)
+    if dataset.type != "preference":
+        raise DataError(f"Both roads learn from pairs, and {dataset.name} holds {dataset.type}.")
+    method = start.method if METHODS[start.method].adapter else "lora"
+    limit = {"max_steps": plan.max_steps} if plan.max_steps else {}
+    journey = new_id("roads")
+
+    def train(objective: str, **changes: Any) -> Run:
+        recipe, _ = customary(objective, method, start.model)
+        name = f"{start.name} {OBJECTIVES[objective].label}"[:100]
+        recipe = recipe.with_(name=name, dataset_name=dataset.id, **limit, **changes)
+        return studio.train(recipe, {"roads": {"id": journey, "start": start.id}})
+
+    dpo = train("dpo", start_from=start.id)
+    reward = train("reward")
+    rewards = {"reward_funcs": (f"model:{reward.id}",), "reward_weights": None}
+    learned = train(plan.objective, start_from=start.id, **rewards)
+    return _journey(studio, journey, [dpo, reward, learned], start)
+
+
+def journeys(studio: Studio) -> list[Journey]:
+    """Every pair of roads whose three runs are still there, newest first."""
+    runs = {run.id: run for run in studio.runs.list()}
+    groups: dict[str, list[Run]] = {}
+    for run in runs.values():
+        if mark := run.provenance.get("roads"):
+            groups.setdefault(mark["id"], []).append(run)
+    whole = {key: own for key, own in groups.items() if len(own) == 3}
+    return [
+        _journey(studio, key, own, runs.get(own[0].provenance["roads"]["start"]))
+        for key, own in whole.items()
+    ]
+
+
+def _journey(studio: Studio, key: str, runs: Sequence[Run], start: Run | None) -> Journey:
+    by = {run.objective: run for run in runs}
+    last = next(run for run in runs if run.objective in REWARDED)
+    label = f"Reward model, {OBJECTIVES[last.objective].label}"
+    roads = Road("DPO", (by["dpo"],)), Road(label, (by["reward"], last))
+    duels = duels_of(studio, by["dpo"]), duels_of(studio, last)
+    return Journey(key, start, str(last.data.get("name", "")), roads, duels)
+
+
+def find(studio: Studio, key: str) -> Journey:
+    """A journey by id."""
+    for journey in journeys(studio):
+        if journey.id == key:
+            return journey
+    raise ConfigError("There are no such roads any more: one of their runs was deleted.")
+
+
+def cost(run: Run) -> Cost:
+    """What a run took, from its own log."""
+    logs = [event for event in run.events()[0] if event["kind"] == "log"]
+    return Cost(
+        run.train_seconds,
+        int(max((each["num_tokens"] for each in logs if "num_tokens" in each), default=0)),
+        int(max((each["memory"] for each in logs if "memory" in each), default=0)),
+    )
+
+
+# ---- the duels -----------------------------------------------------------------------------------
+
+
+def meet(
+    studio: Studio, journey: Journey, prompts: Sequence[list[Message]],
+    sampling: Sampling | None = None,
+) -> list[Project]:  # fmt: skip
+    """Blind projects of the three meetings that have none yet; pairs come in the background."""
+    if not journey.finished or journey.start is None:
+        raise ConfigError("Both roads have to be finished, and their start kept, for a duel.")
+    first, second = journey.roads
+    wanted = [(0, first.run, journey.start), (1, second.run, journey.start),
+              (1, second.run, first.run)]  # fmt: skip
+    return [
+        make_duel(studio, run, other, list(prompts), sampling)[0]
+        for road, run, other in wanted
+        if journey.between(road, other) is None
+    ]
+
+
+def judge_by_rule(studio: Studio, journey: Journey) -> Journey:
+    """Have the pocket world's rule judge what it has not judged of the duels, pairs being there."""
+    for _, _, met in journey.meetings():
+        if met is not None:
+            studio.pairs.wait(met.project)
+            Ruler(RULE).judge(studio, studio.labels.get(met.project))
+    return find(studio, journey.id)
+
+
+def walk(
+    studio: Studio, plan: Plan, prompts: Sequence[list[Message]], by_rule: bool = False
+) -> Journey:
+    """Both roads to their end and the duels, waiting for all of it.
+
+    Raises `StudioError` with the run's own sentence where a run does not finish.
+    """
+    journey = begin(studio, plan)
+    for road in journey.roads:
+        for run in road.runs:
+            ended = studio.wait(run.id)
+            if ended.state != "finished":
+                raise StudioError(f"{ended.name} is {ended.state}: {ended.error or 'by request'}")
+    meet(studio, find(studio, journey.id), prompts)
+    journey = find(studio, journey.id)
+    for _, _, met in journey.meetings():
+        if met is not None:
+            studio.pairs.wait(met.project)
+    return judge_by_rule(studio, journey) if by_rule else journey
