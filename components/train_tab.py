@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form_follow, train_choices
+from components import form_follow, train_choices, train_roads
 from components.common import QUIET, Shell, guard
 from components.train_filling import Updates
 from components.train_form import RecipeForm
@@ -78,6 +78,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     with gr.Row(elem_classes="desk", elem_id="train-desk"):
         left.lay_out()
         right.lay_out()
+    train_roads.build(studio)
     left.bind()
     right.bind(left.started)
 

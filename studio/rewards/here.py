@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, DataError
@@ -10,7 +11,7 @@ from studio.generation.request import Column, Message, Sampling
 from studio.rewards.best import answer_n
 from studio.rewards.mix import Mix, Scorer, preview
 from studio.rewards.parts import parse
-from studio.rewards.report import report
+from studio.rewards.report import histogram, report
 from studio.rewards.using import disagreement
 from studio.scoring.rows import ScoreRows, asked_of, load_rows
 
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from studio.studio import Studio
     from studio.training.runs import Run
 
+_ASKED, _ANSWER = 40, 128  # prompts, and tokens an answer, of a histogram
+
 
 def scorers(studio: Studio, rewards: Sequence[str]) -> dict[str, Scorer]:
     """Reward models by the name they are asked for, each a call into the worker."""
 
-    def scorer(run: str) -> Scorer:
-        return lambda prompts, answers: scores(studio, run, prompts, answers)
-
-    return {part.run: scorer(part.run) for part in parse(rewards) if part.run}
+    return {part.run: partial(scores, studio, part.run) for part in parse(rewards) if part.run}
 
 
 def scores(
@@ -96,6 +96,29 @@ def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]
             prompts.append(chosen[0])
             sides.append((chosen[1][0], rejected[1][0]))
     return prompts, sides
+
+
+def spread(
+    studio: Studio, run: Run, tuned: str, data: str | None = None, limit: int = _ASKED
+) -> dict[str, Any]:
+    """A histogram of a reward model's scores: the answers of a base, and of a run made from it.
+
+    Args:
+        tuned: the run, by id or name.
+        data: where the prompts come from; the reward model's own held-out rows where left out.
+    """
+    other = studio.runs.get(tuned)
+    rows = load_rows(studio, data or str(run.data.get("id")), limit).rows
+    mix = Mix([f"model:{run.id}"], None, {run.id: partial(scores, studio, run.id)})
+    sampling = Sampling(temperature=1.0, max_new_tokens=_ANSWER)
+    groups = {}
+    for name, column in (
+        ("base", Column(other.model)),
+        (other.name, Column(other.model, other.id)),
+    ):
+        graded = answer_n(studio, column, rows, mix, 1, sampling)[2]
+        groups[name] = [one.total for each in graded for one in each]
+    return histogram(groups)
 
 
 def agreement(studio: Studio, run: str, project: str) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,7 @@ from studio.scoring.rows import asked_of
 from studio.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
+    from studio.calculator.plan import Plan
     from studio.recipe import Recipe
     from studio.training.runs import Run, RunStore
 
@@ -53,7 +54,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def planned_steps(recipe: Recipe, rows: int) -> int:
+def planned_steps(recipe: Recipe | Plan, rows: int) -> int:
     """Optimizer steps over so many prompts: a step has whole groups of answers."""
     together = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
     groups = max(1, together // recipe.num_generations)
