@@ -60,13 +60,12 @@ def _road(road: Road) -> str:
 
 def _duels(journey: Journey) -> str:
     """Win rates with ties as half, and what is missing to them, in a sentence."""
-    met = journey.meetings()
     rows = [
-        (f"{one} over {other}", duel.share.value, duel.share.low, duel.share.high)
-        for one, other, duel in met
-        if duel and duel.share
+        (f"{met.one} over {met.other}", met.share.value, met.share.low, met.share.high)
+        for met in journey.meetings
+        if met.share
     ]
-    waiting = sum(duel is not None and duel.share is None for _, _, duel in met)
+    waiting = sum(met.project is not None and met.share is None for met in journey.meetings)
     said = ""
     if waiting:
         said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."

@@ -245,10 +245,10 @@ def _roads(journey: Journey) -> str:
         for road in journey.roads
     ]  # fmt: skip
     duels = [
-        [f"{one} or {other}", f"{100 * met.share.value:.0f} %",
+        [f"{met.one} or {met.other}", f"{100 * met.share.value:.0f} %",
          f"{100 * met.share.low:.0f} to {100 * met.share.high:.0f} %", str(met.share.count)]
-        if met and met.share else [f"{one} or {other}", "not judged", "", ""]
-        for one, other, met in journey.meetings()
+        if met.share else [f"{met.one} or {met.other}", "not judged", "", ""]
+        for met in journey.meetings
     ]  # fmt: skip
     start = journey.start.name if journey.start else "a start that is gone"
     return "\n".join([

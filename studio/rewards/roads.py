@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ConfigError, DataError, StudioError
+from studio.errors import ConfigError, DataError, TrainingError
 from studio.preference.rounds import Duel, duels_of, make_duel, require_run
 from studio.preference.ruler import Ruler
 from studio.recipe import customary
@@ -24,6 +24,7 @@ from studio.workspace import new_id
 
 if TYPE_CHECKING:
     from studio.generation.request import Message, Sampling
+    from studio.preference.duels import Estimate
     from studio.preference.items import Project
     from studio.studio import Studio
     from studio.training.runs import Run
@@ -84,34 +85,36 @@ class Road:
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """A blind duel of one model with another; `project` and `duel` are None before there is any."""
+
+    one: str
+    other: str
+    project: str | None = None
+    duel: Duel | None = None
+
+    @property
+    def share(self) -> Estimate | None:
+        """Win rate of `one` with ties as half, over prompts; None before any verdict."""
+        return self.duel.share if self.duel else None
+
+
+@dataclass(frozen=True)
 class Journey:
-    """Both roads from one start; `duels` are those of (DPO, the other), in this order."""
+    """Both roads from one start.
+
+    `meetings` are DPO and the start, the other road and the start, and the other road and DPO.
+    """
 
     id: str
     start: Run | None
     rows: str
     roads: tuple[Road, Road]
-    duels: tuple[list[Duel], list[Duel]] = ((), ())  # pyright: ignore[reportAssignmentType]
+    meetings: tuple[Meeting, ...] = ()
 
     @property
     def finished(self) -> bool:
         return all(road.state == "finished" for road in self.roads)
-
-    def between(self, road: int, opponent: Run | None) -> Duel | None:
-        """The duel of a road's model with that opponent that has the most verdicts, if they met."""
-        wanted = opponent.id if opponent else None
-        met = [duel for duel in self.duels[road] if duel.opponent == wanted]
-        return max(met, key=lambda duel: duel.rate.judged if duel.rate else 0, default=None)
-
-    def meetings(self) -> list[tuple[str, str, Duel | None]]:
-        """(one, other, their duel): DPO and the start, the other road and the start, both roads."""
-        first, second = self.roads
-        start = self.start.name if self.start else "start"
-        return [
-            (first.label, start, self.between(0, self.start)),
-            (second.label, start, self.between(1, self.start)),
-            (second.label, first.label, self.between(1, first.run)),
-        ]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able: states, costs, and the win rates with their intervals."""
@@ -120,10 +123,9 @@ class Journey:
              **road.cost.as_dict()} for road in self.roads
         ]  # fmt: skip
         duels = [
-            {"one": one, "other": other, "project": met.project if met else None,
-             "judged": met.rate.judged if met and met.rate else 0,
-             "win_rate": met.share.as_dict() if met and met.share else None}
-            for one, other, met in self.meetings()
+            {"one": each.one, "other": each.other, "project": each.project,
+             "win_rate": each.share.as_dict() if each.share else None}
+            for each in self.meetings
         ]  # fmt: skip
         start = self.start.id if self.start else None
         return {"id": self.id, "start": start, "rows": self.rows, "roads": roads, "duels": duels}
@@ -177,8 +179,39 @@ def _journey(studio: Studio, key: str, runs: Sequence[Run], start: Run | None) -
     last = next(run for run in runs if run.objective in REWARDED)
     label = f"Reward model, {OBJECTIVES[last.objective].label}"
     roads = Road("DPO", (by["dpo"],)), Road(label, (by["reward"], last))
-    duels = duels_of(studio, by["dpo"]), duels_of(studio, last)
-    return Journey(key, start, str(last.data.get("name", "")), roads, duels)
+    met = tuple(
+        _meeting(studio, road, opponent, other) for road, opponent, other in _pairings(roads, start)
+    )
+    return Journey(key, start, str(last.data.get("name", "")), roads, met)
+
+
+def _pairings(roads: tuple[Road, Road], start: Run | None) -> list[tuple[Road, Run | None, str]]:
+    """Who is to meet whom: (road, opponent, the opponent's name)."""
+    first, second = roads
+    name = start.name if start else "the start"
+    return [(first, start, name), (second, start, name), (second, first.run, first.label)]
+
+
+def _meeting(studio: Studio, road: Road, opponent: Run | None, other: str) -> Meeting:
+    wanted = {"new": road.run.id, "old": opponent.id if opponent else None}
+    projects = studio.labels.projects()
+    project = next((p for p in projects if p.provenance.get("duel") == wanted), None)
+    if project is None:
+        return Meeting(road.label, other)
+    found = next((d for d in duels_of(studio, road.run) if d.project == project.id), None)
+    return Meeting(road.label, other, project.id, found or _all_alike(studio, project, opponent))
+
+
+def _all_alike(studio: Studio, project: Project, opponent: Run | None) -> Duel | None:
+    """The duel of two that wrote the same to every prompt: nobody is asked about any."""
+    plan = studio.pairs.plan(project.id)
+    if plan is None or not plan.done:
+        return None
+    from studio.preference.duels import bootstrap_mean
+
+    share = bootstrap_mean([[0.5]] * plan.written)
+    other = opponent.id if opponent else None
+    return Duel(project.id, project.name, 0, other, None, share, even=plan.written)
 
 
 def find(studio: Studio, key: str) -> Journey:
@@ -209,41 +242,41 @@ def meet(
     """Blind projects of the three meetings that have none yet; pairs come in the background."""
     if not journey.finished or journey.start is None:
         raise ConfigError("Both roads have to be finished, and their start kept, for a duel.")
-    first, second = journey.roads
-    wanted = [(0, first.run, journey.start), (1, second.run, journey.start),
-              (1, second.run, first.run)]  # fmt: skip
+    pairings = _pairings(journey.roads, journey.start)
     return [
-        make_duel(studio, run, other, list(prompts), sampling)[0]
-        for road, run, other in wanted
-        if journey.between(road, other) is None
+        make_duel(studio, road.run, opponent, list(prompts), sampling)[0]
+        for (road, opponent, _), met in zip(pairings, journey.meetings, strict=True)
+        if met.project is None
     ]
 
 
 def judge_by_rule(studio: Studio, journey: Journey) -> Journey:
-    """Have the pocket world's rule judge what it has not judged of the duels, pairs being there."""
-    for _, _, met in journey.meetings():
-        if met is not None:
-            studio.pairs.wait(met.project)
-            Ruler(RULE).judge(studio, studio.labels.get(met.project))
+    """Have the pocket world's rule judge all of the duels that it has not judged yet."""
+    for project in filter(None, (met.project for met in journey.meetings)):
+        studio.pairs.wait(project)
+        Ruler(RULE).judge(studio, studio.labels.get(project))
+    return find(studio, journey.id)
+
+
+def wait(studio: Studio, journey: Journey) -> Journey:
+    """Follow all three runs to their end.
+
+    Raises `TrainingError` with the run's own sentence where one does not finish.
+    """
+    for road in journey.roads:
+        for run in road.runs:
+            ended = studio.wait(run.id)
+            if ended.state != "finished":
+                raise TrainingError(f"{ended.name} is {ended.state}: {ended.error or 'by request'}")
     return find(studio, journey.id)
 
 
 def walk(
     studio: Studio, plan: Plan, prompts: Sequence[list[Message]], by_rule: bool = False
 ) -> Journey:
-    """Both roads to their end and the duels, waiting for all of it.
-
-    Raises `StudioError` with the run's own sentence where a run does not finish.
-    """
-    journey = begin(studio, plan)
-    for road in journey.roads:
-        for run in road.runs:
-            ended = studio.wait(run.id)
-            if ended.state != "finished":
-                raise StudioError(f"{ended.name} is {ended.state}: {ended.error or 'by request'}")
-    meet(studio, find(studio, journey.id), prompts)
+    """Both roads to their end and the duels, waiting for all of it."""
+    journey = wait(studio, begin(studio, plan))
+    for project in meet(studio, journey, prompts):
+        studio.pairs.wait(project.id)
     journey = find(studio, journey.id)
-    for _, _, met in journey.meetings():
-        if met is not None:
-            studio.pairs.wait(met.project)
     return judge_by_rule(studio, journey) if by_rule else journey
