@@ -169,9 +169,7 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
         print(_line(*line))
     for each in met(studio, journey, rows[: options.duels]).meetings:
         if at := each.share:
-            share, low, high = (
-                100 * x for x in (each.share.value, each.share.low, each.share.high)
-            )
+            share, low, high = (100 * x for x in (at.value, at.low, at.high))
             print(f"{each.one} over {each.other}: {share:.0f} % ({low:.0f} to {high:.0f} %)")
     low, high = wilson_interval(right, of)
     print(f"\nreward model: {100 * right / of:.1f} % of {of} held-out pairs "

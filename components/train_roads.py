@@ -46,12 +46,12 @@ def _roads(studio: Studio) -> None:
                 [(OBJECTIVES[name].label, name) for name in REWARDED], value=REWARDED[0],
                 label="after the reward model", min_width=120,
             )  # fmt: skip
-            go = gr.Button("Queue both roads", elem_id="roads-go", min_width=150, scale=0)
+            go = gr.Button("Queue both roads", elem_id="roads-go", min_width=180, scale=0)
         with gr.Row(elem_classes="roads-form"):
             prompts = gr.Dropdown([], label="They meet on prompts of", min_width=180)
             count = gr.Number(60, label="at most", precision=0, minimum=1, min_width=90)
             judge = gr.Dropdown(_JUDGES, value="people", label="judged by", min_width=180)
-            meet = gr.Button("Let them meet", elem_id="roads-meet", min_width=150, scale=0)
+            meet = gr.Button("Let them meet", elem_id="roads-meet", min_width=180, scale=0)
         message = gr.HTML("", elem_id="roads-message")
     box.expand(
         guard(lambda: _opened(studio)), None, [view, start, votes, prompts], **QUIET
