@@ -126,7 +126,7 @@ def walked(studio: Studio, sft: Run, data: str, small: bool) -> Journey:
 def met(studio: Studio, journey: Journey, rows: list[dict[str, Any]]) -> Journey:
     """The three duels, judged by the rule."""
     roads.meet(studio, journey, [[{"role": "user", "content": row["prompt"]}] for row in rows])
-    return roads.judge_by_rule(studio, roads.find(studio, journey.id))
+    return roads.judge_by_rule(studio, journey)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def _met(studio: Studio, source: str, count: float, by: str) -> Iterator[tuple[A
         asked = prompt_sets.load_set(studio, source, "", int(count or 0)).prompts
         roads.meet(studio, done, asked)
         if by == "rule":
-            roads.judge_by_rule(studio, roads.find(studio, done.id))
+            roads.judge_by_rule(studio, done)
 
     yield progress_bar(0, None, "Writing answers"), gr.skip()
     work = Work(task)

@@ -252,7 +252,7 @@ def meet(
 
 def judge_by_rule(studio: Studio, journey: Journey) -> Journey:
     """Have the pocket world's rule judge all of the duels that it has not judged yet."""
-    for project in filter(None, (met.project for met in journey.meetings)):
+    for project in filter(None, (met.project for met in find(studio, journey.id).meetings)):
         studio.pairs.wait(project)
         Ruler(RULE).judge(studio, studio.labels.get(project))
     return find(studio, journey.id)
@@ -278,5 +278,4 @@ def walk(
     journey = wait(studio, begin(studio, plan))
     for project in meet(studio, journey, prompts):
         studio.pairs.wait(project.id)
-    journey = find(studio, journey.id)
-    return judge_by_rule(studio, journey) if by_rule else journey
+    return judge_by_rule(studio, journey) if by_rule else find(studio, journey.id)

@@ -224,7 +224,8 @@ def test_cards():
 
 def test_answers_being_written_count_where_they_need_more_than_their_training():
     def grpo(**changes: object):
-        usual = {"objective": "grpo", "card": "A100 80", "max_length": 256, "rows": 100}
+        usual = {"objective": "grpo", "card": "A100 80", "max_length": 256, "rows": 100,
+                 "num_train_epochs": 1}  # fmt: skip
         return estimate("pocket", **{**usual, **changes})  # pyright: ignore[reportArgumentType]
 
     plain = grpo(per_device_train_batch_size=8)
