@@ -12,7 +12,6 @@ from studio.errors import ConfigError
 
 if TYPE_CHECKING:
     from studio.rewards.roads import Journey
-    from studio.studio import Studio
 
 app = typer.Typer(
     help="Rewards: try them, judge a reward model, pick the best of n.",
@@ -215,13 +214,14 @@ def roads(
 ) -> None:
     """DPO beside a reward model with GRPO or RLOO: same start, same votes, then blind duels."""
     with Terminal(as_json) as out:
+        from studio.preference.rounds import votes_dataset
         from studio.rewards import roads as engine
         from studio.scoring import load_rows
 
         if start is None:
             found = engine.journeys(out.studio)
         else:
-            dataset = _votes(out.studio, votes) if votes else data
+            dataset = votes_dataset(out.studio, votes, "reward").id if votes else data
             if not dataset:
                 raise ConfigError("Name what both roads learn from: --data or --votes.")
             asked = [one[0] for one in load_rows(out.studio, prompts, limit).asked() if one]
@@ -229,13 +229,6 @@ def roads(
             found = [engine.walk(out.studio, plan, asked, rule)]
         text = "\n\n".join(_roads(each) for each in found)
         out.result([each.as_dict() for each in found], text or "No roads yet; name a --start.")
-
-
-def _votes(studio: Studio, project: str) -> str:
-    from studio.preference.rounds import votes_dataset
-
-    known = {p.name: p.id for p in studio.labels.projects()}
-    return votes_dataset(studio, known.get(project, project), "reward").id
 
 
 def _roads(journey: Journey) -> str:

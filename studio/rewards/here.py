@@ -147,8 +147,7 @@ def most_disputed(studio: Studio, run: str, project: str) -> list[dict[str, Any]
 
 def gaps(studio: Studio, run: str, project: str) -> list[tuple[JudgedItem, float]]:
     """Every item of a project with the reward model's gap between its answers a and b."""
-    known = {p.name: p.id for p in studio.labels.projects()}
-    items = list(studio.labels.judged(known.get(project, project)))
+    items = list(studio.labels.judged(studio.labels.get(project).id))
     if not items:
         raise ConfigError(f"{project} has no items yet; make pairs first (pairs make).")
     prompts = [item.prompt for item in items for _ in range(2)]
