@@ -104,7 +104,7 @@ def report(found: Mapping[str, Any]) -> str:
     ]
     agreed = (
         f"<section><h4>Agreement with each person</h4>"
-        f"{forest(people, zero=0.5, span=(0.0, 1.0), signed="")}</section>"
+        f"{forest(people, zero=0.5, span=(0.0, 1.0), signed='')}</section>"
         if people else ""
     )  # fmt: skip
     answers = (
