@@ -1,12 +1,12 @@
 """From votes to a better model by two roads, on the pocket world: DPO, and reward model and GRPO.
 
-    python -m benchmarks.rlhf [--home FOLDER] [--steps 60] [--questions 204] [--only STAGE ...]
+    python -m benchmarks.rlhf [--home FOLDER] [--questions 204] [--duels 60] [--small]
 
 The rule annotator prefers the courteous and short answer; a tenth of its votes are turned round
 for training, none of those held out. Every road begins at the same SFT run and sees the same
-votes. Measured on the held-out questions of the card: style and right answers. A stage whose run
-is in the folder already is not trained again. Seconds are the clock's and say little where other
-work shares the machine; `busy` is the load beside two cores at the end.
+votes. Measured on the held-out questions of the card: style and right answers, and blind duels that
+the rule judges. What is in the folder already is not trained again. Seconds are the clock's and
+say little where other work shares the machine; `busy` is the load beside two cores at the end.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ from studio import Recipe, Studio
 from studio.generation.request import Column, GenerationRequest, Sampling
 from studio.preference.winrate import wilson_interval
 from studio.recipe import presets
+from studio.rewards import roads
+from studio.rewards.here import scores
+from studio.rewards.roads import Journey
 from studio.rewards.using import gain
 from studio.training.runs import Run
 
 DATA = Path(__file__).resolve().parents[1] / "presets" / "pocket" / "data"
 NOISE = 0.1
 TOKENS = 64
-STAGES = ("sft", "reward", "best", "dpo", "grpo", "rules")
+VOTES = "noisy votes"
+FEW = 3
 
 
 def lines(name: str) -> list[dict[str, Any]]:
@@ -50,8 +54,8 @@ def votes(studio: Studio) -> list[dict[str, Any]]:
     train = [dict(row) for row in pairs if row["prompt"][-1]["content"] not in held]
     for row in chance.sample(train, round(NOISE * len(train))):
         row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
-    if not any(found.name == "noisy votes" for found in studio.datasets.list()):
-        studio.datasets.from_rows(train, "preference", "noisy votes")
+    if not any(found.name == VOTES for found in studio.datasets.list()):
+        studio.datasets.from_rows(train, "preference", VOTES)
     return [row for row in pairs if row["prompt"][-1]["content"] in held]
 
 
@@ -71,13 +75,13 @@ def accuracy(studio: Studio, run: Run, held: list[dict[str, Any]]) -> tuple[int,
     """Held-out pairs whose chosen answer the reward model puts first, of how many."""
     prompts = [row["prompt"] for row in held for _ in range(2)]
     answers = [row[side][-1]["content"] for row in held for side in ("chosen", "rejected")]
-    scores = [g.total for g in studio.reward([f"model:{run.id}"], None, prompts, answers).result()]
-    right = sum(a > b for a, b in zip(scores[::2], scores[1::2], strict=True))
+    found = scores(studio, run.id, prompts, answers)
+    right = sum(a > b for a, b in zip(found[::2], found[1::2], strict=True))
     return right, len(held)
 
 
-def answered(studio: Studio, run: Run | None, asked: list[Any], sampling: Sampling) -> list[Any]:
-    column = Column("pocket", run.id if run else None)
+def answered(studio: Studio, run: Run, asked: list[Any], sampling: Sampling) -> list[Any]:
+    column = Column("pocket", run.id)
     generation = studio.generate(
         GenerationRequest(tuple(asked), (column,), sampling, batch_size=64)
     )
@@ -88,7 +92,7 @@ def answered(studio: Studio, run: Run | None, asked: list[Any], sampling: Sampli
     return snapshot.answers[0]
 
 
-def measured(studio: Studio, run: Run | None, rows: list[dict[str, Any]]) -> dict[str, float]:
+def measured(studio: Studio, run: Run, rows: list[dict[str, Any]]) -> dict[str, float]:
     """Style and right answers on held-out questions, greedy, in percent."""
     tokenizer = studio.tokenizer("pocket")
     asked = [[{"role": "user", "content": row["prompt"]}] for row in rows]
@@ -104,29 +108,33 @@ def best_of(
     asked = [[{"role": "user", "content": row["prompt"]}] for row in rows for _ in range(n)]
     sampling = Sampling(temperature=1.0, max_new_tokens=TOKENS, seed=7)
     texts = [cell.text for cell in answered(studio, sft, asked, sampling)]
-    scores = [g.total for g in studio.reward([f"model:{reward.id}"], None, asked, texts).result()]
+    worth = scores(studio, reward.id, asked, texts)
     kind = [100.0 * (style(text) == "courteous") for text in texts]
     groups = range(0, len(texts), n)
-    return gain([scores[at : at + n] for at in groups], [kind[at : at + n] for at in groups])
+    return gain([worth[at : at + n] for at in groups], [kind[at : at + n] for at in groups])
 
 
-def cost(run: Run) -> dict[str, float]:
-    """Seconds, tokens read or written while training, and peak memory in MB."""
-    events = [event for event in run.events()[0] if event["kind"] == "log"]
-    return {
-        "seconds": run.train_seconds,
-        "tokens": max((e["num_tokens"] for e in events if "num_tokens" in e), default=0),
-        "memory": max((e["memory"] for e in events if "memory" in e), default=0) / 1e6,
-    }
+def walked(studio: Studio, sft: Run, data: str, small: bool) -> Journey:
+    """Both roads from the SFT run, walked if need be."""
+    for journey in roads.journeys(studio):
+        if journey.finished and journey.start and journey.start.id == sft.id:
+            return journey
+    plan = roads.Plan(data, sft.id, max_steps=FEW if small else None)
+    return roads.wait(studio, roads.begin(studio, plan))
+
+
+def met(studio: Studio, journey: Journey, rows: list[dict[str, Any]]) -> Journey:
+    """The three duels, judged by the rule."""
+    roads.meet(studio, journey, [[{"role": "user", "content": row["prompt"]}] for row in rows])
+    return roads.judge_by_rule(studio, journey)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path)
-    parser.add_argument("--steps", type=int, default=None, help="of GRPO")
     parser.add_argument("--small", action="store_true", help="a few steps, to try the script")
     parser.add_argument("--questions", type=int, default=204)
-    parser.add_argument("--only", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--duels", type=int, default=60, help="prompts of each duel")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(options.home or Path(folder))
@@ -137,50 +145,55 @@ def main() -> None:
 
 
 def run(studio: Studio, options: argparse.Namespace) -> None:
-    """All stages, then the table."""
-    few = {"max_steps": 3} if options.small else {}
+    """All stages, the table, the duels, and which aims are met."""
+    few = {"max_steps": FEW} if options.small else {}
     held = votes(studio)
     rows = lines("questions")[: options.questions]
     sft = trained(studio, "sft", "pocket-sft", **few)
-    before = measured(studio, sft, rows)
-    table = [("SFT, the start", before, cost(sft))]
-    data = {"dataset_name": "noisy votes"}
-    reward = None
-    if {"reward", "best", "grpo"} & set(options.only):
-        reward = trained(studio, "reward", "pocket-reward", **data, **few)
-        right, of = accuracy(studio, reward, held)
-        low, high = wilson_interval(right, of)
-        print(f"reward model: {100 * right / of:.1f} % of {of} held-out pairs "
-              f"({100 * low:.0f} to {100 * high:.0f} %), aim 90 %", flush=True)  # fmt: skip
-    if "best" in options.only and reward:
-        curve = best_of(studio, sft, reward, rows, 8)
-        print("best of n, courteous %: " + ", ".join(
-            f"{k}: {value:.0f}" for k, value in enumerate(curve, 1)
-        ) + f"; gain {curve[-1] - curve[0]:.0f} points, aim 20", flush=True)  # fmt: skip
-    steps = {"max_steps": options.steps} if options.steps else few
-    roads: list[tuple[str, str, str, dict[str, Any]]] = [
-        ("dpo", "DPO", "pocket-dpo", few),
-        ("grpo", "GRPO, reward model", "pocket-grpo", steps),
-        ("rules", "GRPO, rules", "pocket-grpo", steps),
+    journey = walked(studio, sft, VOTES, options.small)
+    (_, long) = journey.roads
+    reward = long.runs[0]
+    rules = trained(studio, "rules", "pocket-grpo", start_from=sft.id, dataset_name=VOTES, **few)
+    right, of = accuracy(studio, reward, held)
+    curve = best_of(studio, sft, reward, rows, 8)
+    table = [
+        ("SFT, the start", measured(studio, sft, rows), roads.cost(sft)),
+        *((road.label, measured(studio, road.run, rows), road.cost) for road in journey.roads),
+        ("Rules, GRPO", measured(studio, rules, rows), roads.cost(rules)),
     ]
-    for stage, label, preset, changes in roads:
-        if stage not in options.only:
-            continue
-        if stage == "grpo" and reward:
-            changes = {**changes, "reward_funcs": (f"model:{reward.id}",)}
-        made = trained(studio, stage, preset, start_from=sft.id, **data, **changes)
-        table.append((label, measured(studio, made, rows), cost(made)))
-        print(_line(*table[-1]), flush=True)
+    print("best of n, courteous %: " + ", ".join(
+        f"{k}: {value:.0f}" for k, value in enumerate(curve, 1)
+    ))  # fmt: skip
     print(f"\n{'':20} {'courteous':>10} {'right':>7} {'seconds':>8} {'tokens':>9} {'memory':>9}")
     for line in table:
         print(_line(*line))
+    for each in met(studio, journey, rows[: options.duels]).meetings:
+        if at := each.share:
+            share, low, high = (100 * x for x in (at.value, at.low, at.high))
+            print(f"{each.one} over {each.other}: {share:.0f} % ({low:.0f} to {high:.0f} %)")
+    low, high = wilson_interval(right, of)
+    print(f"\nreward model: {100 * right / of:.1f} % of {of} held-out pairs "
+          f"({100 * low:.0f} to {100 * high:.0f} %)")  # fmt: skip
+    before = table[0][1]
+    aims = [
+        ("reward model right on 90 %", 100 * right / of, 90.0),
+        ("best of 8 gains 20 points", curve[-1] - curve[0], 20.0),
+    ]
+    for (label, figures, _), learned in zip(table[2:], (long.run, rules), strict=True):
+        aims += [
+            (f"{label}: courteous 80 %", figures["courteous"], 80.0),
+            (f"{label}: right at most 5 points lower", figures["exact"] - before["exact"], -5.0),
+            (f"{label}: 300 s at most", -learned.train_seconds, -300.0),
+        ]
+    for aim, found, wanted in aims:
+        print(f"{'met' if found >= wanted else 'NOT met':8} {aim}: {abs(found):.0f}")
     print(f"\nat {time.strftime('%H:%M')}, busy {os.getloadavg()[0]:.1f}")
 
 
-def _line(label: str, figures: dict[str, float], spent: dict[str, float]) -> str:
+def _line(label: str, figures: dict[str, float], spent: roads.Cost) -> str:
     return (
         f"{label:20} {figures['courteous']:8.0f} % {figures['exact']:5.0f} % "
-        f"{spent['seconds']:8.0f} {spent['tokens']:9,.0f} {spent['memory']:6,.0f} MB"
+        f"{spent.seconds:8.0f} {spent.tokens:9,} {spent.memory / 1e6:6,.0f} MB"
     )
 
 

@@ -20,8 +20,7 @@ import random
 import tempfile
 import time
 import warnings
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,54 +28,19 @@ from presets.pocket.maker.rules import style
 from studio import Studio
 from studio.data.sources import sample_path
 from studio.generation.request import Column, Sampling
-from studio.preference import Project, Rule, ShownItem
+from studio.preference import Project, Rule
 from studio.preference.making import PairPlan, make_project
 from studio.preference.report import report
 from studio.preference.rounds import Duel, lineages, make_duel, votes_dataset
+from studio.preference.ruler import Ruler
 from studio.preference.winrate import sign_test, wilson_interval
 from studio.recipe import presets
 from studio.training.runs import Run
 
 NOISE, HURRY = 0.1, 0.25
-TASTE = {"courteous": 2, "plain": 1, "curt": 1, "rambling": 0}
 DRAWN = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
 #: Gentler than the shipped recipe, which is done in one round: so there is something left to learn.
 STEPS, RATE = 30, 4.0e-4
-
-
-@dataclass
-class Ruler:
-    """An annotator that follows the rule, with errors of a known kind; `put_in` counts them."""
-
-    name: str
-    noise: float = NOISE
-    hurry: float = 0.0
-    draw: random.Random = field(default_factory=random.Random)
-    put_in: Counter[str] = field(default_factory=Counter)
-
-    def verdict(self, shown: ShownItem) -> str:
-        """ "left", "right" or "tie", by the rule, then by the errors."""
-        left, right = TASTE[style(shown.left)], TASTE[style(shown.right)]
-        if self.hurry and self.draw.random() < self.hurry:
-            self.put_in["hurried"] += 1
-            return "left"
-        if left == right:
-            self.put_in["ties"] += 1
-            return "tie"
-        turned = self.draw.random() < self.noise
-        self.put_in["turned" if turned else "kept"] += 1
-        return "left" if (left > right) != turned else "right"
-
-    def judge(self, studio: Studio, project: Project) -> None:
-        """Vote until nothing is left."""
-        while (shown := studio.labels.next_item(project.id, self.name)) is not None:
-            choice = self.verdict(shown)
-            strength = 2 if choice in ("left", "right") else 0
-            seconds = 2 + self.draw.random()
-            studio.labels.vote(
-                project.id, shown.item_id, self.name, choice, strength or 2,
-                seconds=seconds, turn=shown.turn,
-            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -157,14 +121,14 @@ def loop(
     draw.shuffle(test)
     test = test[:held_out]
     run, made, projects = first, [Outcome(0, courteous_share(studio, first, test))], []
-    careful = Ruler("careful", draw=random.Random(seed + 1))
-    hasty = Ruler("hasty", hurry=HURRY, draw=random.Random(seed + 2))
+    careful = Ruler("careful", NOISE, draw=random.Random(seed + 1))
+    hasty = Ruler("hasty", NOISE, HURRY, draw=random.Random(seed + 2))
     for number in range(1, rounds + 1):
         asked = train[(number - 1) * pairs : number * pairs]
         project = label_round(studio, run, asked, [careful, hasty])
         projects.append(project)
         tuned = train_round(studio, run, project, number)
-        judge = Ruler("judge", draw=random.Random(seed + 10 + number))
+        judge = Ruler("judge", NOISE, draw=random.Random(seed + 10 + number))
         for opponent in dict.fromkeys((run.id, first.id)):
             duel(studio, tuned, studio.runs.get(opponent), test, [judge])
         courteous = courteous_share(studio, tuned, test)

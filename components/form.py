@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -166,7 +166,7 @@ def shown(knob: Knob, value: Any) -> Any:
         case "words":
             if value is None or isinstance(value, str):
                 return value or ""
-            return parted(knob.name).join(str(part) for part in value)
+            return joined(knob.name, value)
         case "pairs":
             return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
@@ -180,6 +180,14 @@ def shown(knob: Knob, value: Any) -> Any:
 def parted(name: str) -> str:
     """What stands between several values: a pattern that is rewarded may hold commas."""
     return "; " if name == "reward_funcs" else ", "
+
+
+def joined(name: str, values: Iterable[Any]) -> str:
+    """Several values as one text; a semicolon inside a rewarded pattern is written as its code."""
+    between = parted(name)
+    kept = (str(value).replace(between.strip(), r"\x3b") if between == "; " else str(value)
+            for value in values)  # fmt: skip
+    return between.join(kept)
 
 
 def number_text(value: float) -> str:

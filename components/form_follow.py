@@ -12,8 +12,8 @@ from typing import Any
 import gradio as gr
 import yaml
 
-from components.form import Knob, knobs, name_of, parted, shown
-from studio.recipe import Recipe, presets
+from components.form import Knob, knobs, parted, shown
+from studio.recipe import Recipe, customary, presets
 from studio.training.defaults import defaults, for_device
 from studio.training.methods import METHODS
 from studio.training.objectives import OBJECTIVES
@@ -32,27 +32,9 @@ def usual(choice: Choice, device: str = "") -> tuple[Recipe, str]:
 
     On a `device` that is known, with what follows from it.
     """
-    recipe, why = _customary(choice)
+    recipe, why = customary(*choice)
     follows = list(for_device(recipe, device)) if device else []
     return recipe.with_(**{each.knob: each.value for each in follows}), why
-
-
-def _customary(choice: Choice) -> tuple[Recipe, str]:
-    objective, method, model = choice
-    near = [
-        (slug, recipe)
-        for slug, recipe in shipped().items()
-        if (recipe.objective, recipe.model_name_or_path) == (objective, model)
-    ]
-    for slug, recipe in near:
-        if recipe.method == method:
-            return recipe, f"as in the shipped recipe {slug}"
-    for slug, recipe in near:
-        if "full" not in (method, recipe.method):
-            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
-    name = f"{name_of(method)} {name_of(objective)}"
-    plain = Recipe.defaults(objective, method, model_name_or_path=model)
-    return plain, f"usual for {name}"
 
 
 def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, Any], str]:
@@ -78,7 +60,7 @@ def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, A
     reasons = (each.why for each in defaults(*after[:2]) if each.knob in changes)
     reason = next(reasons, "") if why.startswith("usual") else ""  # else the recipe is the reason
     told = f"{said[0].upper()}{said[1:]}: {why}."
-    here = (each.why for each in for_device(_customary(after)[0], device) if each.knob in changes)
+    here = (each.why for each in for_device(customary(*after)[0], device) if each.knob in changes)
     parts = (about, told, _sentence(reason), _sentence(next(here, "") if device else ""))
     return changes, " ".join(part for part in parts if part)
 

@@ -13,7 +13,9 @@ from studio.data import SAMPLES
 from studio.data.sources import sample_path
 from studio.errors import StudioError
 from studio.recipe import OBJECTIVE_TYPES, Recipe
+from studio.training import reinforcement
 from studio.training.methods import METHODS
+from studio.training.objectives import REWARDED
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -174,6 +176,8 @@ def planned_steps(recipe: Recipe, rows: int | None) -> int | None:
         return recipe.max_steps
     if not rows:
         return None
+    if recipe.objective in REWARDED:
+        return reinforcement.planned_steps(recipe, rows)
     batches = -(-rows // recipe.per_device_train_batch_size)
     each = max(1, -(-batches // recipe.gradient_accumulation_steps))
     return max(1, round(each * recipe.num_train_epochs))

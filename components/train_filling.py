@@ -14,6 +14,7 @@ from components import form, form_follow, train_choices
 from components.common import notice
 from components.form import knobs
 from components.form_follow import Choice
+from components.train_rewards import RewardBuilder
 from studio.errors import StudioError
 from studio.models.catalog import POCKET
 from studio.recipe import Recipe
@@ -41,6 +42,13 @@ class FormFilling:
         self.fields: dict[str, Any] = {}
         self.settled = gr.State(FIRST)
         """The choice that the other knobs follow by now."""
+        self.rewards = RewardBuilder(studio)
+
+    @property
+    def everything(self) -> list[Any]:
+        """What filling the form may change."""
+        own = [self.settled, self.note, self.rewards.box, self.rewards.rows]
+        return [*self.fields.values(), *own]
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         """What stands in every widget, by knob."""
@@ -70,7 +78,8 @@ class FormFilling:
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
             updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
-        return updates | {self.settled: after, self.note: notice("info", note)}
+        updates |= {self.settled: after, self.note: notice("info", note)}
+        return self.rewards.follow(after[0], updates)
 
     def _visible(self, choice: Choice) -> Updates:
         return {
@@ -124,7 +133,8 @@ class FormFilling:
         updates[self.fields["dataset_name"]] = gr.update(
             choices=datasets, value=train_choices.dataset_value(self.studio, recipe.dataset_name)
         )
-        return updates | {self.settled: choice, self.note: notice("info", note)}
+        updates |= {self.settled: choice, self.note: notice("info", note)}
+        return self.rewards.follow(recipe.objective, updates)
 
     def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
         """Some knobs set, the others left; a knob that was typed in since it was asked stays."""

@@ -10,7 +10,7 @@ import gradio as gr
 
 from components import form, form_follow, train_choices
 from components.common import QUIET, Shell, guard
-from components.form import EVERYDAY, GROUPS, HELP_LINE, SIMPLE, knobs
+from components.form import EVERYDAY, GROUPS, HELP_LINE, knobs
 from components.train_filling import FIRST, LEADING, FormFilling, Updates
 from components.train_recipe import RecipeTexts
 from components.train_sweep import SweepFold
@@ -44,6 +44,7 @@ class RecipeForm(FormFilling):
         with gr.Column(elem_classes="settle", elem_id="train-form"):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
+            self.rewards.lay_out(functools.partial(self._add, recipe))
             self.note = gr.HTML("", elem_id="train-note")
             with gr.Accordion("More", open=False, elem_classes="fold"):
                 self._more(recipe)
@@ -101,7 +102,7 @@ class RecipeForm(FormFilling):
             names = [
                 name
                 for name, knob in knobs().items()
-                if knob.group == group and name not in (*SIMPLE, *EVERYDAY)
+                if knob.group == group and name not in self.fields
             ]
             if names:
                 with gr.Accordion(title, open=False, elem_classes="fold inner"):
@@ -120,7 +121,7 @@ class RecipeForm(FormFilling):
         """Bind the handlers; call once everything is laid out."""
         fields = set(self.fields.values())
         leading = [self.fields[name] for name in LEADING]
-        everything = [*self.fields.values(), self.settled, self.note]
+        everything = self.everything
         gr.on(
             [widget.input for widget in leading],
             guard(self.follow), {*fields, self.settled}, everything, **QUIET,
@@ -138,6 +139,7 @@ class RecipeForm(FormFilling):
         )  # fmt: skip
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
+        self.rewards.bind(self.fields, self.recipe)
         self.fit.click(
             guard(self.use_what_fits), fields,
             [*everything, self.trouble], **QUIET,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import form_follow, train_choices
+from components import form_follow, train_choices, train_roads
 from components.common import QUIET, Shell, guard
 from components.train_filling import Updates
 from components.train_form import RecipeForm
@@ -78,6 +78,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     with gr.Row(elem_classes="desk", elem_id="train-desk"):
         left.lay_out()
         right.lay_out()
+    train_roads.build(studio)
     left.bind()
     right.bind(left.started)
 
@@ -102,7 +103,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
         note = f"Every knob set as in {run.name}: change what you like and train."
         return left.filled(run.recipe.with_(name=f"{run.name} copy"[:120]), note)
 
-    everything = [*left.fields.values(), left.settled, left.note]
+    everything = left.everything
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
     right.copied.change(guard(copy), {right.copied}, everything, **QUIET)

@@ -186,8 +186,9 @@ class Knobs(BaseModel):
     loss_weights: tuple[float, ...] | None = _knob(
         None, "A weight for each loss.", "objective", None, "dpo")
     beta: float = _knob(
-        0.1, "How closely the tuned model is held to the reference (for GRPO and RLOO 0 lets it "
-        "go); for ORPO, CPO and SimPO how much the preference counts.",
+        0.1, "How closely the tuned model is held to the reference: the KL coefficient (for GRPO "
+        "and RLOO 0.04 is usual, and 0 lets it go); for ORPO, CPO and SimPO how much the "
+        "preference counts.",
         "objective", "Beta", "dpo kto orpo cpo simpo grpo rloo", ge=0)
     label_smoothing: float = _knob(
         0.0, "Share of labels taken to be wrong.", "objective", None, "dpo cpo simpo",
@@ -228,13 +229,13 @@ class Knobs(BaseModel):
         128, "Tokens an answer may have while training; those cut off are often misjudged.",
         "objective", "Answer length", "grpo rloo", ge=1, le=32768)
     temperature: float = _knob(
-        1.0, "Spread of the answers tried: too low and a group is all alike, too high and it is "
-        "noise.", "objective", "Temperature", "grpo rloo", gt=0, le=5)
+        1.0, "Spread of the answers tried, 1 as the model has it: too low and a group is all "
+        "alike, too high and it is noise.", "objective", "Temperature", "grpo rloo", gt=0, le=5)
     top_p: float = _knob(
         1.0, "Share of probability that answers are drawn from.",
         "objective", "Top p", "grpo rloo", gt=0, le=1)
     epsilon: float = _knob(
-        0.2, "Clip range: how far a token's probability may move in one update.",
+        0.2, "How far one update may move a token's probability: 0.2 is a fifth up or down.",
         "objective", "Clip range", "grpo rloo", gt=0, lt=1)
     num_iterations: int = _knob(
         1, "Updates on the same answers before new ones are written.",

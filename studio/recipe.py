@@ -24,7 +24,16 @@ from studio.training import launching, methods, objectives, reinforcement
 from studio.training.defaults import usual
 from studio.training.objectives import OBJECTIVES
 
-__all__ = ["OBJECTIVE_TYPES", "LossType", "Method", "Objective", "Recipe", "find_recipe", "presets"]
+__all__ = [
+    "OBJECTIVE_TYPES",
+    "LossType",
+    "Method",
+    "Objective",
+    "Recipe",
+    "customary",
+    "find_recipe",
+    "presets",
+]
 
 # What each objective can learn from: the types of studio.data.
 OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
@@ -245,3 +254,21 @@ def find_recipe(name: str) -> Recipe:
             f"Shipped: {', '.join(shipped)}."
         )
     return shipped[name]
+
+
+@functools.cache
+def customary(objective: str, method: str, model: str) -> tuple[Recipe, str]:
+    """The recipe that is usual for an objective, a method and a model, and whose custom it is."""
+    near = [
+        (slug, recipe)
+        for slug, recipe in presets().items()
+        if (recipe.objective, recipe.model_name_or_path) == (objective, model)
+    ]
+    for slug, recipe in near:
+        if recipe.method == method:
+            return recipe, f"as in the shipped recipe {slug}"
+    for slug, recipe in near:
+        if "full" not in (method, recipe.method):
+            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
+    name = f"{methods.METHODS[method].label} {OBJECTIVES[objective].label}"
+    return Recipe.defaults(objective, method, model_name_or_path=model), f"usual for {name}"

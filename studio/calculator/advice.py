@@ -68,6 +68,16 @@ def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
             "same result, somewhat slower",
             {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation},
         )
+    fewer = plan.per_device_train_batch_size // 2
+    while plan.answers and fewer * plan.gradient_accumulation_steps % plan.num_generations == 0:
+        if not fewer:
+            break
+        yield (
+            f"{fewer * plan.gradient_accumulation_steps} answers a step",
+            "fewer prompts a step, noisier",
+            {"per_device_train_batch_size": fewer},
+        )
+        fewer //= 2
     if plan.scores_reference and plan.whole_model and not plan.keep_base:
         yield (
             "Precompute the reference",

@@ -20,6 +20,7 @@ from studio.calculator.parameters import ParameterCount
 from studio.calculator.plan import PAIRED, Plan
 from studio.calculator.skeleton import Skeleton
 from studio.calculator.wording import span
+from studio.training import reinforcement
 from studio.training.objectives import REWARDED
 
 # A quantised matrix is unpacked before each product.
@@ -27,6 +28,9 @@ _UNPACKING = {"none": 1.0, "8bit": 1.4, "4bit": 1.3}
 # Python and kernel launches: seconds a step, and a layer a step, at best and at worst.
 _STEP = {"cuda": (0.01, 0.05), "cpu": (0.005, 0.03), "mps": (0.02, 0.08)}
 _LAYER = {"cuda": (0.0005, 0.002), "cpu": (0.0015, 0.005), "mps": (0.001, 0.004)}
+# Answers are written token after token: a pass forwards for each, all answers of a step together.
+_FORWARD = 1 / 3
+_ENDS_EARLY = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ def steps_of(plan: Plan, rows: int, packed_rows: int | None = None) -> int:
     """Optimizer steps over so many rows."""
     if plan.max_steps > 0:
         return plan.max_steps
+    if plan.objective in REWARDED:
+        return reinforcement.planned_steps(plan, rows)
     batches = math.ceil((packed_rows or rows) / plan.per_device_train_batch_size)
     per_epoch = max(1, math.ceil(batches / plan.gradient_accumulation_steps))
     return max(1, round(per_epoch * plan.num_train_epochs))
@@ -118,7 +124,7 @@ def estimate_cost(
     `tokens_per_second` (of the rows' own tokens) beats the card's peak.
     """
     each = flops_per_token(bones, counted, plan)
-    if lengths and plan.objective == "kto":
+    if lengths and plan.objective in ("kto", *REWARDED):
         lengths = lengths.single()
     rows = rows or (lengths.rows if lengths else None)
     if not rows:
@@ -145,12 +151,17 @@ def estimate_cost(
         steps * plan.gradient_accumulation_steps * (_STEP[device][i] + layers * _LAYER[device][i])
         for i in (0, 1)
     )
+    passes = steps / plan.num_iterations * (plan.max_completion_length if plan.answers else 0)
+    quick += passes * _ENDS_EARLY * _FORWARD * (_STEP[device][0] + layers * _LAYER[device][0])
+    slow += passes * _FORWARD * (_STEP[device][1] + layers * _LAYER[device][1])
     best = max(tokens[0] * each_slow / (card.flops * high), quick)
     worst = tokens[1] * each_slow / (card.flops * low) + slow
     basis = (
         f"{each:.3g} operations a token at {100 * low:.0f} to {100 * high:.0f} % of "
         f"{card.flops / 1e12:,.3g} TFLOP/s"
     )
+    if plan.answers:
+        basis += f"; {plan.answers} answers a step, up to {plan.max_completion_length} tokens each"
     return replace(found, seconds=(best, worst), basis=basis)
 
 
@@ -170,7 +181,9 @@ def _row_tokens(
 
 
 def _rows_seen(plan: Plan, rows: int, packed: int | None) -> float:
-    """Rows that pass through the model over the whole run."""
+    """Rows that pass through the model over the whole run; answers, where these are rewarded."""
+    if plan.objective in REWARDED:
+        return steps_of(plan, rows) * plan.answers
     if plan.max_steps <= 0:
         return rows * plan.num_train_epochs
     batch = plan.per_device_train_batch_size * plan.gradient_accumulation_steps

@@ -215,6 +215,9 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
         "packing": recipe.packing,
         "num_train_epochs": recipe.num_train_epochs,
         "max_steps": recipe.max_steps,
+        "num_generations": recipe.num_generations,
+        "max_completion_length": recipe.max_completion_length,
+        "num_iterations": recipe.num_iterations,
         "continued": bool(recipe.start_from),
         "keep_base": keeps_base(recipe.method),
     }

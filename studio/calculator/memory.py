@@ -34,6 +34,7 @@ SOURCES = {
     "optimizer": "torch.optim and bitsandbytes: moments kept for each trainable parameter",
     "activations": "what autograd saves in transformers' layers; checked on PEFT's measured runs",
     "logits": "TRL's fused loss head, or plain cross-entropy's copies of the logits",
+    "generation": "the KV cache of every answer that is being written, in transformers' generate",
     "reference": "DPO, Rafailov et al. 2023: the reference model",
     "overhead": "CUDA context and libraries",
 }
@@ -93,6 +94,9 @@ def estimate_memory(
     tensors = list(_tensors(counted))
     states = state_bytes(optimizer, tensors, precision.adapter)
     working = _logits(shape, plan, precision, device)
+    kept_room = _activations(kept, plan, working.bytes, bones, precision)
+    cache = 2 * shape.layers * shape.key * precision.compute
+    written = _generation(shape, plan, cache, kept_room.bytes + working.bytes)
     paged = ", paged: moves to host memory under pressure" if optimizer.paged else ""
     terms = (
         _weights(bones, plan, precision),
@@ -104,17 +108,15 @@ def estimate_memory(
             f"{count(counted.trainable)} x {precision.adapter} bytes",
         ),
         Term("optimizer", states, f"{plan.optim}: {_per(states, counted.trainable)}{paged}"),
-        _activations(kept, plan, working.bytes, bones, precision),
+        kept_room,
         working,
+        written,
         _reference(bones, counted, plan, precision),
         _overhead(device),
     )
-    notes = (note,) if note else ()
-    return Memory(
-        tuple(term for term in terms if term.bytes),
-        2 * shape.layers * shape.key * precision.compute,
-        notes,
-    )
+    told = (f"Writing answers: {written.formula}.",) if plan.answers else ()
+    notes = (note, *told) if note else told
+    return Memory(tuple(term for term in terms if term.bytes), cache, notes)
 
 
 def _per(total: int, parameters: int) -> str:
@@ -237,6 +239,20 @@ def _logits(shape: Shape, plan: Plan, precision: Precision, device: str) -> Term
     if head:
         words += " + the head's float32 gradient"
     return Term("logits", tile_bytes + hidden + head, words)
+
+
+def _generation(shape: Shape, plan: Plan, cache: int, room: int) -> Term:
+    """What writing a step's answers needs beyond the room that their training takes afterwards."""
+    if not plan.answers:
+        return Term("generation", 0, "none: the rows hold the answers")
+    held = plan.answers * plan.max_length * cache
+    scored = plan.answers * shape.vocab * 8  # the last position's logits, once more in float32
+    words = (
+        f"{plan.answers} answers x {plan.max_length:,} tokens x {cache / 1e3:,.1f} kB of KV cache "
+        f"and their next tokens' logits, {size(held + scored)}, of which "
+        f"{size(min(room, held + scored))} in the room of activations and logits"
+    )
+    return Term("generation", max(0, held + scored - room), words)
 
 
 def _reference(bones: Skeleton, counted: ParameterCount, plan: Plan, precision: Precision) -> Term:

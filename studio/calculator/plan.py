@@ -9,12 +9,16 @@ from studio.calculator.cards import Card
 from studio.calculator.methods import METHODS, UNQUANTIZED
 from studio.errors import ConfigError, did_you_mean
 from studio.training.methods import QUANTIZED, WHOLE_MODEL
-from studio.training.objectives import OBJECTIVES, WITH_REFERENCE
+from studio.training.objectives import OBJECTIVES, REWARDED, WITH_REFERENCE
 
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 QUANTIZATIONS = ("none", "4bit", "8bit")
 PAIRED = ("dpo", "orpo", "cpo", "simpo", "reward")
-FUSED = ("sft", "dpo", "kto")
+FUSED = ("sft", "dpo", "kto", *REWARDED)
+_COUNTS = (
+    "per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "num_generations",
+    "max_completion_length", "num_iterations",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,15 @@ class Plan:
     packing: bool = False
     num_train_epochs: float = 3.0
     max_steps: int = -1
+    num_generations: int = 8
+    max_completion_length: int = 128
+    num_iterations: int = 1
+
+    @property
+    def answers(self) -> int:
+        """Answers written at once: all those of an optimizer step, where answers are rewarded."""
+        together = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        return together if self.objective in REWARDED else 0
 
     @property
     def sequences(self) -> int:
@@ -89,7 +102,7 @@ def make_plan(card: Card, **values: Any) -> Plan:
     _among("method", plan.method, METHODS)
     _among("objective", plan.objective, OBJECTIVES)
     _among("quantization", plan.quantization, QUANTIZATIONS)
-    for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "max_length"):
+    for name in _COUNTS:
         value = getattr(plan, name)
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value
         if not whole or not 1 <= value <= 1 << 24 or int(value) != value:
@@ -109,6 +122,8 @@ def make_plan(card: Card, **values: Any) -> Plan:
         )
     mixed = dtype != "float32" if plan.autocast is None else plan.autocast
     mixed = mixed and card.device == "cuda"
+    if plan.objective in REWARDED:  # an answer is cut at its own length, never at a row's
+        plan = plan.with_(max_length=max(plan.max_length, plan.max_completion_length))
     fused = plan.objective in FUSED if plan.fused_loss is None else plan.fused_loss
     return plan.with_(dtype=dtype, quantization=quantization, autocast=mixed, fused_loss=fused)
 

@@ -8,11 +8,10 @@ import typer
 
 from studio.cli.generate import Limit, NewTokens, Seed
 from studio.cli.output import Json, Terminal, example, table
-from studio.errors import ConfigError, DataError
+from studio.errors import ConfigError
 
 if TYPE_CHECKING:
-    from studio.generation.request import Message
-    from studio.studio import Studio
+    from studio.rewards.roads import Journey
 
 app = typer.Typer(
     help="Rewards: try them, judge a reward model, pick the best of n.",
@@ -50,10 +49,11 @@ def preview(
     with Terminal(as_json) as out:
         from studio.rewards import Mix
         from studio.rewards import preview as tried
+        from studio.rewards.here import scorers
         from studio.scoring import load_rows
 
         rows = load_rows(out.studio, data, limit).rows
-        mix = Mix(reward, weight, _scorers(out.studio, reward))
+        mix = Mix(reward, weight, scorers(out.studio, reward))
         found = tried(mix, rows, answer)
         lines = [
             [f"{one['reward']:.3g}", *(f"{value:.3g}" for value in one["parts"].values()),
@@ -61,19 +61,6 @@ def preview(
             for one in found
         ]  # fmt: skip
         out.result(found, table(lines, ["reward", *(p.name for p in mix.parts), "answer"]))
-
-
-def _scorers(studio: Studio, rewards: list[str]) -> dict[str, Any]:
-    """Reward models by the name they are asked for, each a call into the worker."""
-    from studio.rewards import parse
-
-    def scorer(text: str) -> Any:
-        def score(prompts: list[list[Message]], answers: list[str]) -> list[float]:
-            return [one.total for one in studio.reward([text], None, prompts, answers).result()]
-
-        return score
-
-    return {part.run: scorer(part.text) for part in parse(rewards) if part.run}
 
 
 @app.command("report", epilog=example("rewards report --run pocket-reward"))
@@ -90,54 +77,10 @@ def report(
 ) -> None:
     """Accuracy, calibration, length and agreement of a reward model on held-out pairs."""
     with Terminal(as_json) as out:
-        from studio.rewards.report import report as judged
-        from studio.scoring import load_rows
+        from studio.rewards.here import judge
 
-        model = out.studio.runs.get(run)
-        rows = load_rows(out.studio, data or str(model.data.get("id")), limit)
-        if rows.type != "preference":
-            raise DataError(
-                f"A reward model is judged on pairs, and {rows.name} holds {rows.type}."
-            )
-        sides = [
-            [turn["content"] for turn in (row["chosen"][-1], row["rejected"][-1])]
-            if isinstance(row["chosen"], list) else [row["chosen"], row["rejected"]]
-            for row in rows.rows
-        ]  # fmt: skip
-        from studio.scoring.rows import asked_of
-
-        prompts = [asked[0] for row in rows.rows if (asked := asked_of(row)) for _ in range(2)]
-        scores = _scores(out.studio, model.id, prompts, [text for pair in sides for text in pair])
-        people = _people(out.studio, model.id, project) if project else None
-        words = [(len(a.split()), len(b.split())) for a, b in sides]
-        found = judged(scores[::2], scores[1::2], words, people) | {"data": rows.name}
+        found = judge(out.studio, out.studio.runs.get(run), data, project, limit)
         out.result(found, _told(found))
-
-
-def _scores(studio: Studio, run: str, prompts: list[Any], answers: list[str]) -> list[float]:
-    graded = studio.reward([f"model:{run}"], None, prompts, answers).result()
-    return [one.total for one in graded]
-
-
-def _judged(studio: Studio, run: str, project: str) -> list[tuple[Any, float]]:
-    """Every item of a project with the reward model's gap between its answers a and b."""
-    from studio.preference.again import gaps
-
-    known = {p.name: p.id for p in studio.labels.projects()}
-    items = list(studio.labels.judged(known.get(project, project)))
-    if not items:
-        raise ConfigError(f"{project} has no items yet; make pairs first (pairs make).")
-    return list(zip(items, gaps(studio, run, items), strict=True))
-
-
-def _people(studio: Studio, run: str, project: str) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for item, gap in _judged(studio, run, project):
-        for vote in item.votes:
-            if vote.choice in ("a", "b"):
-                right, of = found.get(vote.annotator, (0, 0))
-                found[vote.annotator] = right + ((gap > 0) == (vote.choice == "a")), of + 1
-    return found
 
 
 def _told(found: dict[str, Any]) -> str:
@@ -193,13 +136,14 @@ def best(
         from studio.generation.request import Column, Sampling
         from studio.rewards import Mix
         from studio.rewards.best import answer_n
+        from studio.rewards.here import scorers
         from studio.rewards.using import best_rows, gain
         from studio.scoring import load_rows
 
         found = out.studio.runs.get(run)
         column = Column(found.model, found.id, label=found.name)
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
-        mix = Mix(reward, weight, _scorers(out.studio, reward))
+        mix = Mix(reward, weight, scorers(out.studio, reward))
         rows = load_rows(out.studio, data, limit).rows
         prompts, answers, graded = answer_n(out.studio, column, rows, mix, n, sampling)
         totals = [[one.total for one in each] for each in graded]
@@ -231,20 +175,78 @@ def order(
 ) -> None:
     """Items to label next: where people and the reward model differ, then where it is unsure."""
     with Terminal(as_json) as out:
-        from studio.rewards.using import disagreement
+        from studio.rewards.here import most_disputed
 
         model = out.studio.runs.get(run)
-        found = []
-        for item, gap in _judged(out.studio, model.id, project):
-            for_a = sum(vote.choice == "a" for vote in item.votes)
-            for_b = sum(vote.choice == "b" for vote in item.votes)
-            found.append({
-                "item": item.item_id, "prompt": item.prompt[-1]["content"],
-                "disagreement": disagreement(gap, for_a, for_b), "gap": gap,
-                "votes": for_a + for_b,
-            })  # fmt: skip
-        found.sort(key=lambda one: -one["disagreement"])
-        found = found[:limit]
+        found = most_disputed(out.studio, model.id, project)[:limit]
         lines = [[str(one["item"]), f"{one['disagreement']:.2f}", f"{one['gap']:+.2f}",
                   str(one["votes"]), one["prompt"][:60]] for one in found]  # fmt: skip
         out.result(found, table(lines, ["item", "disagreement", "gap", "votes", "prompt"]))
+
+
+@app.command(
+    "roads",
+    epilog=example(
+        "rewards roads",
+        "rewards roads --start pocket-sft --data pocket-preference --rule",
+    ),
+)
+def roads(
+    start: Annotated[
+        str | None, typer.Option(help="Run that both roads begin at; shows what there is if none.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Pairs to learn from: a dataset or a sample.")
+    ] = None,
+    votes: Annotated[
+        str | None, typer.Option(help="Labelling project whose votes to learn from instead.")
+    ] = None,
+    prompts: Annotated[str, typer.Option(help="Rows whose prompts the duels ask.")] = (
+        "pocket-questions"
+    ),
+    objective: Annotated[str, typer.Option(help="After the reward model: grpo or rloo.")] = "grpo",
+    rule: Annotated[
+        bool, typer.Option("--rule", help="Let the pocket world's rule judge the duels.")
+    ] = False,
+    max_steps: Annotated[int | None, typer.Option(help="Steps of every run.", min=1)] = None,
+    limit: Limit = 60,
+    as_json: Json = False,
+) -> None:
+    """DPO beside a reward model with GRPO or RLOO: same start, same votes, then blind duels."""
+    with Terminal(as_json) as out:
+        from studio.preference.rounds import votes_dataset
+        from studio.rewards import roads as engine
+        from studio.scoring import load_rows
+
+        if start is None:
+            found = engine.journeys(out.studio)
+        else:
+            dataset = votes_dataset(out.studio, votes, "reward").id if votes else data
+            if not dataset:
+                raise ConfigError("Name what both roads learn from: --data or --votes.")
+            asked = [one[0] for one in load_rows(out.studio, prompts, limit).asked() if one]
+            plan = engine.Plan(dataset, start, objective, max_steps)
+            found = [engine.walk(out.studio, plan, asked, rule)]
+        text = "\n\n".join(_roads(each) for each in found)
+        out.result([each.as_dict() for each in found], text or "No roads yet; name a --start.")
+
+
+def _roads(journey: Journey) -> str:
+    roads = [
+        [road.label, road.state, f"{road.cost.seconds:.0f} s", f"{road.cost.tokens:,}",
+         f"{road.cost.memory / 1e6:,.0f} MB"]
+        for road in journey.roads
+    ]  # fmt: skip
+    duels = [
+        [f"{met.one} or {met.other}", f"{100 * met.share.value:.0f} %",
+         f"{100 * met.share.low:.0f} to {100 * met.share.high:.0f} %", str(met.share.count)]
+        if met.share else [f"{met.one} or {met.other}", "not judged", "", ""]
+        for met in journey.meetings
+    ]  # fmt: skip
+    start = journey.start.name if journey.start else "a start that is gone"
+    return "\n".join([
+        f"from {start} on {journey.rows}",
+        table(roads, ["road", "state", "training", "tokens", "memory"]),
+        "",
+        table(duels, ["duel", "win rate", "95 %", "prompts"]),
+    ])  # fmt: skip

@@ -198,6 +198,11 @@ def lineages(studio: Studio) -> list[Lineage]:
     return chains
 
 
+def duels_of(studio: Studio, run: Run) -> list[Duel]:
+    """Every project in which a run met another model, seen from the run."""
+    return _duels(studio, run, _meetings(studio))
+
+
 def _meetings(studio: Studio) -> list[tuple[Project, str | None, str | None]]:
     """Projects in which two models met, with the runs (None: a base) on either side."""
     projects = {project.id: project for project in studio.labels.projects()}

@@ -17,20 +17,30 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from studio.errors import ConfigError, did_you_mean
 from studio.scoring import text
 
 OWN = ""  # the "column" of a row's own answers
-# kind -> (what its detail is, what it rewards)
-KINDS: dict[str, tuple[str, str]] = {
-    "exact": ("COLUMN@EXTRACTOR", "The extracted answer equals a reference."),
-    "numeric": ("COLUMN@EXTRACTOR", "The extracted number is a reference's."),
-    "contains": ("COLUMN", "The answer contains a reference."),
-    "pattern": ("REGEX", "The pattern occurs in the answer."),
-    "length": ("LEAST-MOST", "The answer has so many words."),
-    "format": ("think, json, line or REGEX", "The whole answer has this form."),
-    "model": ("RUN", "What a trained reward model gives."),
+
+
+class Kind(NamedTuple):
+    """One way to reward: its name for people, what its detail is, and what gets 1."""
+
+    label: str
+    detail: str
+    help: str
+
+
+KINDS: dict[str, Kind] = {
+    "exact": Kind("Exact answer", "COLUMN@EXTRACTOR", "The extracted answer equals a reference."),
+    "numeric": Kind("Right number", "COLUMN@EXTRACTOR", "The extracted number is a reference's."),
+    "contains": Kind("Contains", "COLUMN", "The answer contains a reference."),
+    "pattern": Kind("Pattern", "REGEX", "The pattern occurs in the answer."),
+    "length": Kind("Length", "LEAST-MOST", "The answer has so many words."),
+    "format": Kind("Form", "think, json, line or REGEX", "The whole answer has this form."),
+    "model": Kind("Reward model", "RUN", "What a trained reward model gives."),
 }
 _THINK = r"<think>(?!.*<think>).*?</think>.*"  # the form TRL's own think_format_reward asks for
 
@@ -78,7 +88,7 @@ def _measure(kind: str, detail: str) -> tuple[str | None, Measure | None]:
     if kind in ("exact", "numeric", "contains"):
         return _comparison(kind, detail)
     if not detail:
-        raise ConfigError(f"The reward {kind} needs a detail: {kind}:{KINDS[kind][0]}.")
+        raise ConfigError(f"The reward {kind} needs a detail: {kind}:{KINDS[kind].detail}.")
     if kind == "pattern":
         wanted = text.pattern(detail)
         return None, lambda answer, _: float(bool(wanted.search(answer)))

@@ -14,6 +14,7 @@ from studio.calculator import Estimate, estimate_recipe
 from studio.calculator.wording import size
 from studio.errors import StudioError
 from studio.recipe import Recipe
+from studio.training.objectives import REWARDED
 
 _SWITCH = {"lora": "qlora"}  # the same adapter on a 4-bit base
 _ROWS = 1000  # to weigh speeds by, where the rows are not known
@@ -45,9 +46,12 @@ class Fit:
         card = self.estimate.card
         takes = f"{size(self.estimate.memory.total)} of {size(card.memory)}"
         if not self.fits:
+            shorter = "Shorten max_length, lower lora_r or choose a smaller model."
+            if chosen.objective in REWARDED:
+                shorter = "Shorten max_length, or have fewer answers a step: a smaller batch."
             return (
                 f"Nothing tried fits {card.name} with room to spare; the smallest takes {takes}. "
-                "Shorten max_length, lower lora_r or choose a smaller model."
+                f"{shorter}"
             )
         said = ", ".join(parts)
         kept = "" if self.changes else "As it is: "

@@ -16,6 +16,7 @@ from studio.scoring.rows import asked_of
 from studio.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
+    from studio.calculator.plan import Plan
     from studio.recipe import Recipe
     from studio.training.runs import Run, RunStore
 
@@ -53,7 +54,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def planned_steps(recipe: Recipe, rows: int) -> int:
+def planned_steps(recipe: Recipe | Plan, rows: int) -> int:
     """Optimizer steps over so many prompts: a step has whole groups of answers."""
     together = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
     groups = max(1, together // recipe.num_generations)
@@ -63,14 +64,14 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 # ---- rewards ------------------------------------------------------------------------------------
 
 
-def check_scores(run: Run) -> None:
-    """Refuse a run that is no finished reward model."""
+def check_scores(run: Run, waiting: bool = False) -> None:
+    """Refuse a run that is no finished reward model, or none on its way where that will do."""
     if run.objective != "reward":
         raise ConfigError(
             f"{run.name} learned {run.objective}, and only a run of the objective reward scores "
             "answers; choose such a run."
         )
-    if run.adapter is None and run.weights is None:
+    if run.adapter is None and run.weights is None and not (waiting and run.live):
         raise ConfigError(f"The reward model {run.name} is {run.state}; finish it first.")
 
 
@@ -84,18 +85,22 @@ def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
             f"{row.label} learns from rewards, and reward_funcs names none; set it, for instance "
             "to exact, length:1-30 or model:RUN."
         )
-    return recipe.with_(reward_funcs=settled(recipe.reward_funcs, runs))
+    return recipe.with_(reward_funcs=settled(recipe.reward_funcs, runs, waiting=True))
 
 
-def settled(texts: Sequence[str], runs: RunStore) -> tuple[str, ...]:
-    """Rewards as written, their reward models by id and known to be finished."""
+def settled(texts: Sequence[str], runs: RunStore, waiting: bool = False) -> tuple[str, ...]:
+    """Rewards as written, their reward models by id and known to be finished.
+
+    With `waiting` one that is still queued or trains will do: runs go one after another, and the
+    one that needs it looks again when its turn comes.
+    """
     found = []
     for part in parse(texts):
         if part.run is None:
             found.append(part.text)
             continue
         run = runs.get(part.run)
-        check_scores(run)
+        check_scores(run, waiting)
         found.append(f"model:{run.id}")
     return tuple(found)
 

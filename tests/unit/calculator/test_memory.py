@@ -220,3 +220,21 @@ def test_cards():
     assert {card.memory // 10**9 for card in CARDS.values()} >= {16, 24, 48, 40, 80, 141}
     here = estimate(TINY).card
     assert here.memory > 0
+
+
+def test_answers_being_written_count_where_they_need_more_than_their_training():
+    def grpo(**changes: object):
+        usual = {"objective": "grpo", "card": "A100 80", "max_length": 256, "rows": 100,
+                 "num_train_epochs": 1}  # fmt: skip
+        return estimate("pocket", **{**usual, **changes})  # pyright: ignore[reportArgumentType]
+
+    plain = grpo(per_device_train_batch_size=8)
+    assert "generation" not in plain.memory.as_dict()  # in the room of activations
+    assert any("8 answers x 256 tokens" in note for note in plain.notes)
+    # 1,024 answers a step, learned from 8 at a time: their cache is what fills the card
+    many = grpo(per_device_train_batch_size=8, gradient_accumulation_steps=128)
+    assert many.memory.as_dict()["generation"] > plain.memory.total / 10
+    longer = grpo(max_completion_length=1024)
+    assert longer.plan.max_length == 1024
+    assert plain.cost.steps == 100 and grpo(num_generations=2).cost.steps == 25
+    assert (longer.cost.seconds or (0,))[0] > (plain.cost.seconds or (0,))[0]

@@ -9,16 +9,21 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from studio import Recipe, Studio
+from studio.cli import main
+from studio.cli.output import HOST, Host
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Column, Sampling
-from studio.rewards import Mix
+from studio.preference.items import Item
+from studio.rewards import Mix, roads
 from studio.rewards.best import answer_n
+from studio.rewards.here import most_disputed, spread
 from studio.rewards.model import RewardModel
 from studio.rewards.using import gain
 from studio.scoring import ScoreRequest, load_rows
 from studio.training.export import export
 from studio.training.runs import Run
-from tests.unit.training.conftest import small
+from studio.training.trainers import settings
+from tests.unit.training.conftest import preference_rows, small
 
 LOGGED = (
     "reward", "reward_std", "rewards/contains/mean", "rewards/length/mean", "kl", "entropy",
@@ -37,7 +42,20 @@ def rewarded(objective: str = "grpo", **changes: object) -> Recipe:
 
 @pytest.fixture(scope="module")
 def model(studio: Studio) -> Run:
-    return studio.wait(studio.train(small("reward", "taste", name="judge", max_steps=2)).id)
+    """A reward model, centred, from pairs whose votes were of full strength."""
+    strong = [row | {"margin": 1.0} for row in preference_rows()]
+    studio.datasets.from_rows(strong, "preference", "strong taste")
+    recipe = small(
+        "reward", "strong taste", name="judge", max_steps=2, center_rewards_coefficient=0.01
+    )
+    return studio.wait(studio.train(recipe).id)
+
+
+def test_strength_of_votes_and_centring_are_learned_from(model: Run) -> None:
+    losses = [event["loss"] for event in model.events()[0] if "loss" in event]
+    # -log sigmoid(0 - 1) is 1.31; without the margin equal scores would cost 0.69
+    assert model.state == "finished" and losses[0] > 1.0
+    assert settings(model.recipe, 24, False)["center_rewards_coefficient"] == 0.01
 
 
 def test_a_run_from_another_learns_and_logs_each_part(
@@ -57,12 +75,72 @@ def test_a_run_from_another_learns_and_logs_each_part(
     assert samples and all({"contains", "length"} == set(e["rewards"]) for e in samples)
 
 
-def test_a_reward_model_is_a_reward(studio: Studio, model: Run) -> None:
-    recipe = rewarded("rloo", reward_funcs=("model:judge",), reward_weights=None)
-    run = studio.wait(studio.train(recipe).id)
-    assert (run.state, run.error) == ("finished", None)
-    assert run.recipe.reward_funcs == (f"model:{model.id}",)
-    assert run.metrics["rewards/model/mean"] == pytest.approx(run.metrics["reward"])
+def test_both_roads_from_one_start_meet(studio: Studio, sft: Run) -> None:
+    journey = roads.begin(studio, roads.Plan("taste", sft.id, "rloo", max_steps=1))
+    assert [road.label for road in journey.roads] == ["DPO", "Reward model, RLOO"]
+    with pytest.raises(ConfigError, match="have to be finished"):
+        roads.meet(studio, journey, [])
+    journey = roads.wait(studio, journey)
+    reward, learned = journey.roads[1].runs
+    assert learned.recipe.reward_funcs == (f"model:{reward.id}",)
+    assert learned.parent == journey.roads[0].run.parent == sft.id
+    assert learned.metrics["rewards/model/mean"] == pytest.approx(learned.metrics["reward"])
+    assert journey.roads[1].cost.seconds >= learned.train_seconds
+    prompts = [[{"role": "user", "content": f"What is the colour of {it}?"}] for it in ("a", "b")]
+    assert len(roads.meet(studio, journey, prompts)) == 3
+    journey = roads.judge_by_rule(studio, journey)
+    assert [met.share is not None for met in journey.meetings] == [True] * 3
+    assert roads.meet(studio, journey, prompts) == []  # nobody meets twice
+    assert roads.journeys(studio)[0].as_dict() == journey.as_dict()
+    studio.runs.delete(reward.id)
+    with pytest.raises(ConfigError, match="one of their runs was deleted"):
+        roads.find(studio, journey.id)
+
+
+def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:
+    run = studio.train(rewarded(max_steps=60))
+
+    def stop(event: dict) -> None:
+        if event["kind"] == "log" and studio.runs.get(run.id).state == "running":
+            studio.stop(run.id)
+
+    ended = studio.wait(run.id, stop)
+    assert ended.state == "stopped" and ended.step < 60 and ended.adapter is not None
+
+
+def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> None:
+    project = studio.labels.create_project("beside people")
+    rows = preference_rows(4)
+    studio.labels.add_items(
+        project.id, [Item(r["prompt"], r["chosen"][0]["content"], r["rejected"][0]["content"])
+                     for r in rows],
+    )  # fmt: skip
+    for _ in rows:
+        shown = studio.labels.next_item(project.id, "ann")
+        assert shown is not None
+        studio.labels.vote(project.id, shown.item_id, "ann", "a", 2)
+    host = Host(studio)
+    token = HOST.set(host)
+    try:
+        assert main(["rewards", "report", "--run", "judge", "--data", "taste", "--project",
+                     "beside people"]) == 0  # fmt: skip
+        found = host.value
+        assert found["annotators"]["ann"]["count"] == 4
+        right = found["annotators"]["ann"]["value"]
+        assert main(["rewards", "best", "--run", sft.id, "--data", "facts", "--reward",
+                     "length:0-99", "--n", "2", "--limit", "2", "--max-new-tokens", "8",
+                     "--save", "best ones"]) == 0  # fmt: skip
+    finally:
+        HOST.reset(token)
+    disputed = most_disputed(studio, model.id, project.id)
+    assert [one["disagreement"] for one in disputed] == sorted(
+        (one["disagreement"] for one in disputed), reverse=True
+    )
+    assert sum(one["gap"] > 0 for one in disputed) == 4 * right
+    kept = studio.datasets.get("best ones")
+    assert kept.type == "prompt_completion" and kept.provenance["run"] == sft.id
+    bars = spread(studio, model, sft.id, "facts", 2)
+    assert {name: sum(counts) for name, counts in bars["counts"].items()} == {"base": 2, "first": 2}
 
 
 def test_a_scorer_does_not_mind_its_neighbours(studio: Studio, model: Run) -> None:

@@ -1,0 +1,73 @@
+"""Rewards on the page: the rows of parts follow the form, samples and reports are told plainly."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from components import form, reward_views, train_rewards
+from components.train_rewards import RewardBuilder
+from studio.recipe import Recipe
+from studio.rewards.report import histogram, report
+from studio.studio import Studio
+
+
+def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
+    fields = {}
+    with gr.Blocks():
+        builder = RewardBuilder(Studio(tmp_path / "home"))
+        builder.lay_out(lambda name: fields.update({name: gr.Textbox()}))
+        builder.bind(fields, lambda data: Recipe.defaults("grpo"))
+    filled = {fields["reward_funcs"]: gr.update(value="exact; length:1-9"),
+              fields["reward_weights"]: gr.update(value="1, 2")}  # fmt: skip
+    updates = builder.follow("grpo", dict(filled))
+    assert updates[builder.rows] == {"funcs": "exact; length:1-9", "weights": "1, 2"}
+    assert updates[builder.box]["visible"] is True
+    gone = builder.follow("dpo", dict(filled))
+    assert gone[builder.box]["visible"] is False and builder.rows not in gone
+
+
+def test_a_semicolon_in_a_pattern_survives_the_form():
+    recipe = Recipe.defaults("grpo", reward_funcs=("pattern:a;b", "exact"))
+    again = form.read(form.written(recipe))
+    assert again.reward_funcs == (r"pattern:a\x3bb", "exact")
+
+
+def test_samples_say_whether_there_is_anything_to_learn():
+    def case(prompt: str, answer: str, reward: float) -> dict:
+        return {"prompt": prompt, "answer": answer, "reward": reward, "parts": {"length": reward}}
+
+    apart = train_rewards.table([case("<p>", "one", 1.0), case("<p>", "two", 0.0)], (2.0,))
+    assert "1 of 1 prompt differ" in apart and "&lt;p&gt;" in apart and "length 1 x 2" in apart
+    alike = train_rewards.table([case("p", "one", 1.0), case("p", "two", 1.0)], None)
+    assert "nothing to learn" in alike
+    assert "no answer of their own" in train_rewards.table([], None)
+
+
+def test_a_report_is_drawn_with_everything_in_it():
+    draw = random.Random(3)
+    chosen = [draw.gauss(1, 1) for _ in range(40)]
+    rejected = [draw.gauss(0, 1) for _ in range(40)]
+    found = report(chosen, rejected, [(9, 3)] * 40, {"<ann>": (8, 10)})
+    found |= {"data": "pairs", "answers": histogram({"base": rejected, "tuned": chosen})}
+    drawn = reward_views.report(found)
+    for part in ("accuracy", "Bradley-Terry", "of-chosen", "of-base", "&lt;ann&gt;, 10 votes"):
+        assert part in drawn
+    assert drawn.count("<circle") == 5 + 1
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_roads_say_what_is_next(finished: bool):
+    assert "Two roads, one start" in reward_views.roads([])
+    run = SimpleNamespace(name="<dpo>", state="finished" if finished else "running")
+    cost = SimpleNamespace(seconds=61, tokens=1200, memory=10**9)
+    road = SimpleNamespace(label="DPO", runs=(run,), cost=cost)
+    journey = SimpleNamespace(start=None, rows="votes", roads=(road,), meetings=(),
+                              finished=finished)  # fmt: skip
+    drawn = reward_views.roads([journey])  # pyright: ignore[reportArgumentType]
+    assert "&lt;dpo&gt;" in drawn and "1,200" in drawn and "1:01" in drawn
+    assert ("let them meet" in drawn) is finished
