@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from gradio_client import Client
 from playwright.sync_api import Page, sync_playwright
 
 from studio import Recipe, Studio
@@ -170,10 +171,8 @@ def _in_app(server: Server, studio: Studio, recipe: Recipe) -> tuple[Run, int]:
     """A run with the page open on it, and how many requests the page made meanwhile."""
     with browsing(server.url) as page:
         before = _questions(page)
-        reply = page.request.post(
-            f"{server.url}gradio_api/run/train", data={"data": [recipe.to_yaml()]}
-        )
-        run_id = reply.json()["data"][0]["id"]
+        asking = Client(server.url, verbose=False)
+        run_id = asking.predict(recipe.to_yaml(), api_name="/train")["id"]
         while studio.runs.get(run_id).live:
             page.wait_for_timeout(500)
         asked = _questions(page) - before
