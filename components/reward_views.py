@@ -71,7 +71,7 @@ def _duels(journey: Journey) -> str:
         said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."
     elif not rows:
         said = "Both are done: let them meet." if journey.finished else "The duels follow."
-    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), signed="") if rows else ""
+    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".0%") if rows else ""
     under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
     more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
     return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
@@ -104,7 +104,7 @@ def report(found: Mapping[str, Any]) -> str:
     ]
     agreed = (
         f"<section><h4>Agreement with each person</h4>"
-        f"{forest(people, zero=0.5, span=(0.0, 1.0), signed='')}</section>"
+        f"{forest(people, zero=0.5, span=(0.0, 1.0), spec='.0%')}</section>"
         if people else ""
     )  # fmt: skip
     answers = (
