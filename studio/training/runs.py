@@ -13,10 +13,12 @@ runs/<id>/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from studio.workspace import Workspace, new_id, write_durably, write_json
 LIVE = ("queued", "running", "stopping")
 TRASH_KEPT = 86400.0  # seconds that a deleted run can be brought back
 _LONGEST_NAME = 120
+_TRAINING = ("running", "stopping")
 RESUMABLE = ("stopped", "interrupted", "failed")
 
 
@@ -186,9 +189,15 @@ class RunStore:
 
     def _settled(self, run: Run) -> Run:
         """A run that says it is running, yet whose lock nobody holds, was interrupted."""
-        if run.state in ("running", "stopping") and not self.held(run):
-            return self.update(run.id, state="interrupted", ended=time.time(), eta_s=None)
-        return run
+        if run.state not in _TRAINING:
+            return run
+        with self._free(run) as free:
+            if not free:
+                return run
+            run = self._read(run.id)  # it may have ended by itself between the two looks
+            if run.state in _TRAINING:
+                run = self.update(run.id, state="interrupted", ended=time.time(), eta_s=None)
+            return run
 
     def lock(self, run: Run) -> FileLock:
         """The lock that the training process holds; the system lets it go when the process dies."""
@@ -196,13 +205,22 @@ class RunStore:
 
     def held(self, run: Run) -> bool:
         """Whether some process (this one included) is training the run right now."""
+        with self._free(run) as free:
+            return not free
+
+    @contextlib.contextmanager
+    def _free(self, run: Run) -> Iterator[bool]:
+        """Whether nobody holds the run's lock; where so, nobody else can take it meanwhile."""
         probe = self.lock(run)
         try:
             probe.acquire(timeout=0)
         except Timeout:
-            return True
-        probe.release()
-        return False
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            probe.release()
 
     def stop(self, identifier: str, now: bool = False) -> Run:
         """Ask a run to stop: after the current step with everything saved, or at once."""

@@ -113,6 +113,21 @@ def test_running_while_held_stays_running(store):
     assert store.get(run.id).state == "interrupted"
 
 
+def test_a_run_that_ends_while_it_is_looked_at_is_not_interrupted(store, monkeypatch):
+    run = make(store)
+    store.update(run.id, state="running")
+    look = store.lock
+
+    def end_first(asked):
+        monkeypatch.setattr(store, "lock", look)
+        store.update(run.id, state="finished")
+        return look(asked)
+
+    monkeypatch.setattr(store, "lock", end_first)
+    assert store.get(run.id).state == "finished"
+    assert store.get(run.id).state == "finished"
+
+
 def test_a_killed_holder_lets_go(store):
     run = make(store)
     store.update(run.id, state="running")
