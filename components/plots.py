@@ -6,6 +6,7 @@ ones travel. Colours are names of the studio's own variables, so light and dark 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -71,6 +72,9 @@ CHARTS: tuple[Chart, ...] = (
     Chart("Memory", (Line("memory", colour="base"),), "bytes", small=True, smooth=False),
 )
 """In the order of the page; a run has those that it measures."""
+_PART = re.compile(r"rewards/(.+)/mean")
+_DETAIL = re.compile(r"(clip_ratio|completions)/|(reward_std|step_time)$|rewards/.+/std$")
+"""Spreads and extremes that TRL logs beside a figure that is drawn: they stay in the log."""
 _KNOWN = {line.key for chart in CHARTS for line in chart.lines}
 
 
@@ -86,12 +90,14 @@ def charts_for(measured: Collection[str]) -> list[Chart]:
         if lines:
             small = chart.small or (preference and chart.title == "Token accuracy")
             charts.append(Chart(chart.title, lines, chart.unit, small, chart.smooth))
-    others = sorted(set(measured) - _KNOWN)
-    charts += [
-        Chart(key.replace("_", " ").capitalize(), (Line(key, colour="base"),), small=True)
-        for key in others
-    ]
+    others = sorted(key for key in set(measured) - _KNOWN if not _DETAIL.match(key))
+    charts += [Chart(_title(key), (Line(key, colour="base"),), small=True) for key in others]
     return sorted(charts, key=lambda chart: chart.small)
+
+
+def _title(key: str) -> str:
+    part = _PART.fullmatch(key)
+    return f"Reward, {part[1]}" if part else key.replace("_", " ").capitalize()
 
 
 def plan(measured: Collection[str]) -> list[dict[str, Any]]:

@@ -135,6 +135,12 @@ def test_a_measurement_nobody_foresaw_gets_a_chart_too():
     assert [(chart.title, chart.small) for chart in charts] == [("Loss", False), ("Aux loss", True)]
 
 
+def test_each_part_of_a_reward_is_drawn_and_its_spread_is_not():
+    parts = {"reward", "reward_std", "rewards/length/mean", "rewards/length/std", "step_time"}
+    titles = [chart.title for chart in plots.charts_for(parts | {"clip_ratio/low_min"})]
+    assert titles == ["Reward", "Reward, length"]
+
+
 def test_the_plan_names_the_held_out_series():
     [loss] = plots.plan({"loss"})
     assert loss["lines"][0]["held"] == "eval_loss"
