@@ -8,8 +8,8 @@ ARGS   ?=
 # Tests never look anything up on the Hub, and never touch your own workspace.
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=PASSIVE
 PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
-# Test folders after the unit tests, in this order; those without tests yet are left out.
-LATER   := tests/app tests/faults tests/gpu tests/test_readme.py tests/browser
+# Tests after the unit tests, the longest first so that two workers end together; missing ones are left out.
+LATER   := tests/test_readme.py tests/app tests/faults tests/gpu tests/browser
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
