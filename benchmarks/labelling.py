@@ -172,7 +172,7 @@ def main() -> None:
                 print("people   votes   votes/s   p50 ms   p95 ms   MB rss")
                 for people in chosen.people:
                     print(measure(server, project, people, chosen))
-                if chosen.browser:
+                if chosen.browser and count == max(chosen.items):  # the small one is used up
                     print(press_keys(server))
             finally:
                 server.stop()
