@@ -62,6 +62,7 @@ def test_killed_app_loses_nothing(
     page.get_by_role("tab", name="Train", exact=True).first.click()
     expect(page.locator("#run-head")).to_contain_text("interrupted", timeout=SLOW)
     page.locator("#run-resume").click()
+    expect(page.locator("#run-head")).not_to_contain_text("interrupted", timeout=SLOW)
     resumed = wait_for(engine, run.id, lambda event: event["kind"] == "resume")
     assert resumed["step"] >= 3
     # A refresh and a second browser find the run where it is.
