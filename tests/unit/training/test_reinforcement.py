@@ -100,7 +100,7 @@ def test_both_roads_from_one_start_meet(studio: Studio, sft: Run) -> None:
 
 
 def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:
-    run = studio.train(rewarded(max_steps=60))
+    run = studio.train(rewarded("rloo", max_steps=60))
 
     def stop(event: dict) -> None:
         if event["kind"] == "log" and studio.runs.get(run.id).state == "running":
@@ -108,6 +108,8 @@ def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:
 
     ended = studio.wait(run.id, stop)
     assert ended.state == "stopped" and ended.step < 60 and ended.adapter is not None
+    parts = ended.metrics["rewards/contains/mean"], ended.metrics["rewards/length/mean"]
+    assert ended.metrics["reward"] == pytest.approx(parts[0] + 0.5 * parts[1], abs=1e-5)
 
 
 def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> None:
