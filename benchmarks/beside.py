@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gradio_client import Client
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from studio import Recipe, Studio
 from studio.hardware import cores, cpu_name
@@ -51,17 +51,10 @@ def machine() -> str:
 @contextlib.contextmanager
 def browsing(url: str) -> Iterator[Page]:
     """The Train tab in Chromium, charts and all."""
-    path = chromium.find()
-    if path is None:
-        raise SystemExit(chromium.ADVICE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(url)
+    with chromium.visit(url) as page:
         page.evaluate("performance.setResourceTimingBufferSize(100000)")
         page.get_by_role("tab", name="Train", exact=True).click()
         yield page
-        browser.close()
 
 
 def _questions(page: Page) -> int:

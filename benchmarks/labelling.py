@@ -23,7 +23,6 @@ import time
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import sync_playwright
 
 from studio.preference import Item
 from studio.studio import Studio
@@ -131,13 +130,7 @@ def percentiles(taken: list[float]) -> tuple[float, float]:
 
 def press_keys(server: Server) -> str:
     """Judge `KEYS` pairs by keyboard in Chromium; what the person waits for, in milliseconds."""
-    path = chromium.find()
-    if path is None:
-        raise SystemExit(chromium.ADVICE)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(server.url)
+    with chromium.visit(server.url) as page:
         page.get_by_role("tab", name="Label", exact=True).first.click()
         page.locator(".lab-prompt").click()
         page.evaluate(TIME_KEYS)
@@ -146,7 +139,6 @@ def press_keys(server: Server) -> str:
             page.keyboard.press("1" if voted % 2 else "2")
             page.wait_for_function(f"window.painted.length + window.safe.length === {2 * voted}")
         painted, safe = page.evaluate("[window.painted, window.safe]")
-        browser.close()
     (next_middle, next_late), (safe_middle, safe_late) = percentiles(painted), percentiles(safe)
     return (
         f"in Chromium, {KEYS} keys: next pair painted after {next_middle:.0f} ms (p95 "

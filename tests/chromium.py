@@ -5,14 +5,20 @@ python tests/chromium.py --install     find it, or install it where that is allo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also as a script
 
 from tests import debian
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic")
@@ -28,6 +34,22 @@ def find() -> str | None:
     if chosen:
         return shutil.which(chosen)
     return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextlib.contextmanager
+def visit(url: str) -> Iterator[Page]:
+    """A wide page on an address, for scripts: without Chromium they end with the advice."""
+    from playwright.sync_api import sync_playwright
+
+    path = find()
+    if path is None:
+        raise SystemExit(ADVICE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        yield page
+        browser.close()
 
 
 def main(arguments: list[str]) -> int:
