@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studio.cli.calls import Commands
     from studio.errors import StudioError
     from studio.recipe import Recipe
     from studio.studio import Studio
 
 __version__ = "0.1.0"
-__all__ = ["Recipe", "Studio", "StudioError", "__version__"]
+__all__ = ["Commands", "Recipe", "Studio", "StudioError", "__version__"]
 
 _HOMES = {
+    "Commands": "studio.cli.calls",
     "Recipe": "studio.recipe",
     "Studio": "studio.studio",
     "StudioError": "studio.errors",

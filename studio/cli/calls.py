@@ -1,14 +1,17 @@
-"""The commands as functions, for the app's API: the same names, parameters and checks.
+"""The commands as functions, for the app's API and for Python: the same names and checks.
 
-    calls()["runs_list"](studio)
-    calls()["score"](studio, run=["first"], data="pocket-questions", limit=20)
+    do = Commands(Studio())
+    do.runs_list()
+    do.score(run=["first"], data="pocket-questions", limit=20)
 
 A call gives what the command prints under `--json`, on the engine it is given. Values are parsed
-as the shell's are, so a wrong one is refused in the same sentence.
+as the shell's are, so a wrong one is refused in the same sentence. What `train` and `runs_resume`
+begin goes on by itself; `Studio.wait` follows it.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -55,6 +58,22 @@ class Call:
         finally:
             HOST.reset(before)
         return host.value
+
+
+class Commands:
+    """Every command as a method, on one engine."""
+
+    def __init__(self, studio: Studio):
+        self._studio = studio
+        self._calls = calls()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self._calls:
+            raise AttributeError(f"There is no command {name!r}; there are {', '.join(dir(self))}.")
+        return functools.partial(self._calls[name], self._studio)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._calls)
 
 
 def calls() -> dict[str, Call]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.api import READING
+from studio import Commands, Studio
 from studio.cli.calls import calls
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,10 +26,14 @@ def blocks(mark: str, language: str) -> list[str]:
     return re.findall(rf"<!-- {mark} -->\n```{language}\n(.*?)```", DOC, re.DOTALL)
 
 
-def test_every_endpoint_is_documented_with_whether_it_changes_anything():
+def test_every_command_is_a_method_and_documented_with_whether_it_changes_anything(tmp_path):
     listed = dict(re.findall(r"^\| `(\w+)` \| .*?( \*)? \|$", DOC, re.MULTILINE))
     assert set(listed) == {*calls(), "compare"}
     assert {name for name, star in listed.items() if not star} == READING
+    do = Commands(Studio(tmp_path))
+    assert {*dir(do)} == {*calls()} and do.runs_list() == []
+    with pytest.raises(AttributeError, match="no command 'run_list'"):
+        do.run_list()
 
 
 def test_the_command_line_examples_run(server):
@@ -72,7 +77,7 @@ def test_the_examples_for_gradio_client_run(server, tmp_path, monkeypatch):
 @long
 def test_the_whole_loop_in_a_short_script(tmp_path):
     [script] = blocks("the loop", "python")
-    assert len([line for line in script.splitlines() if line.strip()]) <= 12
+    assert len([line for line in script.splitlines() if line.strip()]) <= 11
     script = script.replace("presets/", f"{ROOT}/presets/")
     environment = {**os.environ, "STUDIO_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
