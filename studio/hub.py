@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,13 +17,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from studio.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
+from studio.errors import ConfigError, DataError, ModelError, StudioError
 from studio.jobs import Job
+from studio.workspace import check_room
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _HIDDEN = (".", "__pycache__")  # beginnings of names that never go up
 _NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "README.md")
 """Files of a model that are fetched: never a pickle, never code."""
+_SPARE = 256 << 20  # bytes left free beside what is fetched
 Told = Callable[[int, int | None, str], None]
 """Hears of bytes done, bytes in all, and the file in hand."""
 
@@ -205,7 +206,9 @@ def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
         found = [(one.rfilename, one.size or 0) for one in info.siblings or []]
         files = [one for one in found if any(Path(one[0]).match(kind) for kind in _NEEDED)]
         total = sum(size for _, size in files)
-        _check_room(repo, total, Path(constants.HF_HUB_CACHE))
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        check_room(cache, total + _SPARE, repo, "Make room, or set HF_HOME to a larger disk.")
         if not files or info.sha is None:
             raise ModelError(f"{repo} holds no safetensors, GGUF or JSON that could be used.")
         done, path = 0, ""
@@ -216,13 +219,3 @@ def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
             done += size
     folder = Path(path.removesuffix(files[-1][0]))
     return Pulled(repo, info.sha, folder, total)
-
-
-def _check_room(repo: str, total: int, cache: Path) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(cache).free
-    if free < total + (256 << 20):
-        raise WorkspaceError(
-            f"{repo} takes {total / 1e9:.1f} GB and {cache} has {free / 1e9:.1f} GB free. Make "
-            "room, or set HF_HOME to a larger disk."
-        )

@@ -23,6 +23,7 @@ from studio.knobs import QUANTIZATION, Knobs, LossType, Method, Objective
 from studio.training import launching, methods, objectives, reinforcement
 from studio.training.defaults import usual
 from studio.training.objectives import OBJECTIVES
+from studio.workspace import PRESETS
 
 __all__ = [
     "OBJECTIVE_TYPES",
@@ -228,9 +229,6 @@ def _sentence(error: ValidationError) -> str:
             continue
         parts.append(f"{field} cannot be {issue['input']!r}: {message[0].lower()}{message[1:]}.")
     return " ".join(dict.fromkeys(parts))
-
-
-PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
 def presets() -> dict[str, Recipe]:

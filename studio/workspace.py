@@ -21,6 +21,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ import platformdirs
 
 from studio.errors import WorkspaceError
 
+ROOT = Path(__file__).resolve().parents[1]
+"""The project's own folder: `app.py`, the shipped presets, and this package beside them."""
+PRESETS = ROOT / "presets"
 NETWORK_DISKS = frozenset({
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "s3fs", "gcsfuse", "rclone", "goofys",
     "mountpoint-s3", "blobfuse2", "ceph", "glusterfs", "lustre", "beegfs", "afs", "davfs", "webdav",
@@ -93,6 +97,19 @@ def file_system(path: Path) -> str:
     ]  # fmt: skip
     nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
     return nearest.fstype.lower() if nearest else ""
+
+
+def check_room(folder: Path, need: int, what: str, how: str) -> None:
+    """`WorkspaceError` where `folder`'s disk has less than `need` bytes left for `what`."""
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise WorkspaceError(
+            f"{what} takes about {_size(need)} and {folder} has {_size(free)} free. {how}"
+        )
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
 
 
 class Workspace:

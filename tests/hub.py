@@ -93,16 +93,27 @@ class StandIn(BaseHTTPRequestHandler):
         if "/resolve/" in self.path:
             return self.file(with_body=True)
         if "/tree/" in self.path:
-            return self.answer([
-                {"type": "file", "path": name, "oid": "0" * 40, "size": len(content)}
-                for name, content in self.files.items()
-            ])  # fmt: skip
+            return self.answer(self.entries(self.path.split("/tree/")[1].partition("?")[0]))
         if "/revision/" in self.path and self.spoil():
             return None
         siblings = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
         told = {"sha": "1" * 40, "id": "me/letters", "private": self.private}
         told["cardData"] = {"license": "cc-by-4.0"}
         return self.answer({**told, "siblings": siblings})
+
+    def entries(self, place):
+        """What lies in a folder of a revision, `REVISION/FOLDER`: files, and folders by name."""
+        folder = place.partition("/")[2]
+        under = f"{folder}/" if folder else ""
+        inner = {name.removeprefix(under) for name in self.files if name.startswith(under)}
+        folders = {name.split("/")[0] for name in inner if "/" in name}
+        return [
+            {"type": "file", "path": under + name, "oid": "0" * 40,
+             "size": len(self.files[under + name])}
+            for name in sorted(inner) if "/" not in name
+        ] + [
+            {"type": "directory", "path": under + name, "oid": "0" * 40} for name in folders
+        ]  # fmt: skip
 
     def do_HEAD(self):
         self.file(with_body=False)

@@ -17,9 +17,9 @@ from typing import Any
 from studio.calculator.known import KNOWN, known
 from studio.errors import ModelError, did_you_mean
 from studio.hub import reachable
+from studio.workspace import PRESETS
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
-_POCKET = Path(__file__).resolve().parents[2] / "presets" / "pocket"
 # Beyond any model there is: a wrong digit should be a sentence, not a machine out of memory.
 _LIMITS = {
     "num_hidden_layers": 1_000,
@@ -68,7 +68,7 @@ def read_source(model: str | Path | Mapping[str, Any]) -> Source:
         values = _parse(text, "The pasted config")
         return _checked(values, _title(values, "pasted config"), "pasted config.json")
     if text == "pocket":
-        return _from_folder(_pocket_folder(), "pocket", "built in")
+        return _from_folder(PRESETS / "pocket", "pocket", "built in")
     path = Path(text).expanduser()
     try:
         exists, is_folder = path.exists(), path.is_dir()
@@ -137,13 +137,6 @@ def _fetch(name: str) -> dict[str, Any]:
             "Paste its config.json instead."
         ) from error
     return _parse(_read(Path(path)), f"{name}/config.json")
-
-
-def _pocket_folder() -> Path:
-    for folder in (_POCKET, _POCKET / "model"):
-        if (folder / "config.json").exists():
-            return folder
-    raise ModelError(f"The built-in model is missing: there is no config.json in {_POCKET}.")
 
 
 def _from_folder(folder: Path, name: str, origin: str) -> Source:

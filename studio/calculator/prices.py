@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from studio.calculator.cards import CARDS
 from studio.errors import ConfigError, did_you_mean
-from studio.workspace import Workspace, write_json
+from studio.workspace import PRESETS, Workspace, write_json
 
-_SHIPPED = Path(__file__).resolve().parents[2] / "presets" / "prices.json"
+_SHIPPED = PRESETS / "prices.json"
 _FILE = "prices.json"
 
 

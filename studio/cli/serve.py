@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from studio.errors import StudioError
+from studio.workspace import ROOT
 
 
 def app(
@@ -36,7 +36,7 @@ def app(
         flags += ["--auth", login]
     flags += ["--share"] if share else []
     flags += ["--open"] if browser else []
-    page = Path(__file__).resolve().parents[2] / "app.py"
+    page = ROOT / "app.py"
     if not page.is_file():
         raise StudioError(f"The page's program is missing: {page}. Run from a whole checkout.")
     os.execv(sys.executable, [sys.executable, str(page), *flags])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from studio.data.encodings import data_suffix
 from studio.data.types import RawRow
 from studio.errors import DataError
 
@@ -55,22 +56,36 @@ def read_hub(
 
 
 def origin(name: str, token: str | None) -> dict[str, str]:
-    """The newest `revision` and the `license` that a dataset states; nothing where it is not seen.
-
-    Why it is not seen is told by reading it.
-    """
-    import httpx2
+    """The newest `revision` and the `license` a dataset states; nothing where it is not seen."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     try:
         info = HfApi().dataset_info(name, token=token)
-    except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError):
+    except _unseen():
         return {}
     stated = getattr(info.card_data, "license", None)
     licence = ", ".join(stated) if isinstance(stated, list) else stated
     found = {"revision": info.sha, "license": licence}
     return {key: str(value) for key, value in found.items() if value}
+
+
+def size(name: str, token: str | None, revision: str | None) -> int:
+    """Bytes of a dataset's data files as the Hub lists them; 0 where it is not seen."""
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().dataset_info(name, revision=revision, files_metadata=True, token=token)
+    except _unseen():
+        return 0
+    return sum(one.size or 0 for one in info.siblings or [] if data_suffix(Path(one.rfilename)))
+
+
+def _unseen() -> tuple[type[Exception], ...]:
+    """What keeps a dataset from being looked up; why is told by reading it."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    return HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError
 
 
 def _check_access(name: str, token: str | None) -> None:

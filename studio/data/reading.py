@@ -29,6 +29,7 @@ from studio.data.threads import Threaded, find_threads
 from studio.data.types import Inspection, Problem, Progress
 from studio.data.unread import Unread
 from studio.errors import DataError
+from studio.workspace import check_room
 
 SAMPLE_ROWS = 5
 UNUSABLE, EMPTY, EQUAL, DUPLICATE, NEAR, CONTRADICTION = (1 << bit for bit in range(6))
@@ -275,6 +276,9 @@ def read_located(
     if first:
         good = [c.row for c in stream.first(50) if c.row is not None and not c.errors]
         first(first_look(stream, good[:SAMPLE_ROWS]))
+    if folder and not limit and isinstance(located, Located):
+        how = "Make room, or read fewer rows of it."
+        check_room(folder, located.size(), f"Reading {located.name}", how)
     reading = Reading(located, stream, folder=folder, progress=progress, near=near)
     other = stream.second_thoughts()
     if other is not None:

@@ -13,6 +13,7 @@ from studio.data.encodings import data_suffix
 from studio.data.readers import read_files
 from studio.data.types import Notes, RawRow
 from studio.errors import DataError, did_you_mean
+from studio.workspace import PRESETS
 
 SAMPLES: dict[str, str] = {
     "pocket-sft": "Questions and answers about the pocket model's world, for SFT",
@@ -53,6 +54,16 @@ class Located:
             self.hub, self.config, self.split, self.token, note, self.origin.get("revision")
         )
 
+    def size(self) -> int:
+        """Bytes of its files, as far as they are known."""
+        if self.hub is None:
+            return sum(path.stat().st_size for path in self.files)
+        if self.config or self.split:
+            return 0  # a part of the files, and nobody says which
+        from studio.data.hub import size
+
+        return size(self.hub, self.token, self.origin.get("revision"))
+
     @functools.cached_property
     def origin(self) -> dict[str, str]:
         """`revision` and `license`, as far as the source states them; rows are read at that."""
@@ -65,8 +76,7 @@ class Located:
 
 def sample_path(alias: str) -> Path:
     """The file behind a shipped sample's alias."""
-    folder = Path(__file__).resolve().parents[2] / "presets" / "pocket" / "data"
-    return folder / f"{alias.removeprefix('pocket-')}.jsonl"
+    return PRESETS / "pocket" / "data" / f"{alias.removeprefix('pocket-')}.jsonl"
 
 
 def looks_like_source(name: str) -> bool:

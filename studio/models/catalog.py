@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import ModelError, did_you_mean
+from studio.workspace import PRESETS
 
 POCKET = "pocket"
-PRESETS = Path(__file__).resolve().parents[2] / "presets"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 # Hub models worth starting with on one GPU: the workshop's three and a small sibling.
 SUGGESTED = (

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import ModelError, did_you_mean
+from studio.workspace import PRESETS
 
-FOLDER = Path(__file__).resolve().parents[2] / "presets" / "templates"
+FOLDER = PRESETS / "templates"
 DEFAULT = "plain"
 LENT = {
     "chatml": "ChatML",

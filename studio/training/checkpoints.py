@@ -11,8 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from studio.errors import WorkspaceError
-from studio.workspace import sync_folder, write_json
+from studio.workspace import check_room, sync_folder, write_json
 
 MANIFEST = "complete.json"
 
@@ -77,12 +76,6 @@ def sweep(folder: Path) -> None:
 def make_sure_it_fits(folder: Path, needed: int) -> None:
     """Raise before a checkpoint of about `needed` bytes is begun that the disk has no room for."""
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free >= needed:
-        return
     kept = newest(folder)
-    last = f"the checkpoint of step {step_of(kept)} is kept" if kept else "none was saved yet"
-    raise WorkspaceError(
-        f"A checkpoint takes about {needed / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB "
-        f"free; {last}. Free some space, then resume."
-    )
+    last = f"The checkpoint of step {step_of(kept)} is kept" if kept else "None was saved yet"
+    check_room(folder, needed, "A checkpoint", f"{last}. Free some space, then resume.")

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -31,9 +30,9 @@ from studio.training.methods import METHODS
 if TYPE_CHECKING:
     from studio.recipe import Recipe
     from studio.training.runs import Run, RunStore
+from studio.workspace import PRESETS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "presets" / "accelerate"
+CONFIGS = PRESETS / "accelerate"
 ALONE = "single"
 _LOG, _OUTCOME = "launch.log", "outcome.json"
 _GRACE = 30.0  # seconds that processes asked to stop now may still take

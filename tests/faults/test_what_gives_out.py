@@ -41,7 +41,7 @@ def test_a_disk_too_small_is_said_before_the_start(
     room(monkeypatch, 3_000_000)
     run = train(studio)
     assert run.state == "failed" and run.step == 0
-    assert "the disk has 3 MB free" in (run.error or "") and "resume" in (run.error or "")
+    assert "has 3.0 MB free" in (run.error or "") and "resume" in (run.error or "")
 
 
 def test_a_save_that_cannot_fit_keeps_the_one_before(

@@ -12,6 +12,7 @@ import pytest
 
 from studio import hub as ours
 from studio.errors import ConfigError, WorkspaceError
+from studio.workspace import check_room
 from tests.hub import ROOT, pointing, shell
 
 
@@ -93,5 +94,5 @@ def test_what_cannot_be_is_said_before_anything_is_sent(tmp_path: Path) -> None:
         ours.push(tmp_path, "mine")
     with pytest.raises(ConfigError, match="holds no files"):
         ours.preview(tmp_path)
-    with pytest.raises(WorkspaceError, match="GB free"):
-        ours._check_room("me/mine", 10**18, tmp_path)
+    with pytest.raises(WorkspaceError, match=r"takes about 1,000,000,000\.0 GB"):
+        check_room(tmp_path, 10**18, "me/mine", "Make room.")

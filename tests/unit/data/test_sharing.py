@@ -10,6 +10,7 @@ import pytest
 
 from studio.data import DatasetStore, card, export, inspect, push
 from studio.data.hub import origin
+from studio.data.sources import locate
 from studio.errors import ConfigError, DataError
 from studio.workspace import Workspace
 from tests.hub import ROOT, pointing, shell
@@ -75,21 +76,40 @@ def test_a_name_the_hub_cannot_have_and_no_hub_are_sentences(prepared):
 
 
 ASK = """
-import json, sys
+import json, shutil
+from studio import Studio
 from studio.data.hub import origin
 from studio.data.sources import locate
-print(json.dumps([origin("me/letters", None), locate("pocket-sft").origin]))
+from studio.errors import WorkspaceError
+studio = Studio()
+dataset = studio.datasets.prepare("me/letters")
+shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 1000)
+try:
+    studio.datasets.prepare("me/letters")
+except WorkspaceError as error:
+    print(json.dumps([origin("me/letters", None), dataset.as_dict(), str(error)]))
 """
 
 
-def test_what_comes_from_the_hub_is_read_at_one_revision_with_its_licence(tmp_path, hub):
-    _, endpoint = hub
-    environment = {**os.environ, **pointing(endpoint), "PYTHONPATH": str(ROOT)}
+def test_a_dataset_comes_from_the_hub_at_one_revision_where_there_is_room(tmp_path, hub):
+    handler, endpoint = hub
+    rows = [
+        {"instruction": f"What is {n} and {n}?", "output": f"It is {2 * n}."} for n in range(40)
+    ]
+    handler.files["data/train.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
+    handler.files["README.md"] = b"---\nlicense: cc-by-4.0\n---\n"
+    environment = {
+        **os.environ, **pointing(endpoint), "PYTHONPATH": str(ROOT), "HF_DATASETS_OFFLINE": "0",
+        "HF_HOME": str(tmp_path / "hf"), "STUDIO_HOME": str(tmp_path / "home"),
+    }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    hub_states, sample_states = json.loads(done.stdout)
-    assert hub_states == {"revision": "1" * 40, "license": "cc-by-4.0"}
-    assert sample_states == {"license": "apache-2.0"}
+    stated, dataset, refused = json.loads(done.stdout)
+    assert stated == {"revision": "1" * 40, "license": "cc-by-4.0"}
+    assert dataset["provenance"].items() >= stated.items()
+    assert sum(dataset["rows"].values()) == len(rows) and dataset["format"] == "alpaca"
+    assert refused.startswith("Reading me/letters takes about 0.0 MB") and "Make room" in refused
+    assert locate("pocket-sft").origin == {"license": "apache-2.0"}
     assert origin("me/letters", None) == {}  # offline here
