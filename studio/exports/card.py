@@ -96,6 +96,8 @@ def _proof(record: dict[str, Any]) -> str:
         f"| mean difference from the run | {found['mean_difference']:.3g} | below the next line |",
         f"| mean difference from the base | {found['mean_difference_from_base']:.3g} | |\n",
     ]
+    if record["to"] == "gguf":
+        lines.append(_llama(record.get("llama_cpp")) + "\n")
     if "from_4bit" in record:
         far = record["from_4bit"]
         lines.append(
@@ -104,6 +106,21 @@ def _proof(record: dict[str, Any]) -> str:
             "tokens agree: the rounding of the base, undone.\n"
         )
     return "\n".join(lines)
+
+
+def _llama(found: dict[str, Any] | None) -> str:
+    """What llama.cpp itself made of the file."""
+    if found is None:
+        return "llama-cpp-python was not installed, so llama.cpp itself was not asked."
+    if "error" in found:
+        return f"Not compared in llama.cpp: {found['error']}"
+    return (
+        f"Read by llama-cpp-python {found['version']}, logits differ from the run's by up to "
+        f"{found['largest_difference']:.3g} "
+        f"({found['largest_difference'] / found['largest_logit']:.2%} of the largest), "
+        f"{found['agreement']:.1%} of the greedy tokens agree, and every text tried is cut into "
+        "the same tokens."
+    )
 
 
 def _how_to_load(record: dict[str, Any]) -> str:

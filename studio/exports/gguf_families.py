@@ -52,8 +52,10 @@ def head_dim(config: Any) -> int:
 
 
 def rope(config: Any) -> dict[str, Any]:
-    """How positions are rotated, with `rope_type` and `rope_theta`."""
+    """How positions are rotated, with `rope_type` and `rope_theta`; where layers differ, in those
+    that see everything."""
     found = dict(getattr(config, "rope_parameters", None) or {})
+    found = dict(found.get("full_attention", found))
     found.setdefault("rope_type", "default")
     found.setdefault("rope_theta", getattr(config, "rope_theta", None) or 10000.0)
     return found
@@ -62,7 +64,7 @@ def rope(config: Any) -> dict[str, Any]:
 def context(config: Any) -> int:
     """Positions the file promises: within a sliding window, where llama.cpp would ignore one."""
     window = getattr(config, "sliding_window", None)
-    if config.model_type == "mistral" and window:
+    if config.model_type in ("mistral", "phi3") and window:
         return min(config.max_position_embeddings, window)
     return config.max_position_embeddings
 
@@ -78,7 +80,7 @@ def describe(writer: Any, config: Any, family: Family) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(float(rope(config)["rope_theta"]))
     writer.add_vocab_size(config.vocab_size)
-    if family.arch in ("qwen3", "gemma2") or head_dim(config) != _even_heads(config):
+    if family.arch in ("qwen3", "gemma2", "gemma3") or head_dim(config) != _even_heads(config):
         writer.add_key_length(head_dim(config))
         writer.add_value_length(head_dim(config))
     family.describe(writer, config)
@@ -125,11 +127,37 @@ def _qwen3(config: Any) -> str:
     return _rope_refusal(config, ("default",)) or _activation(config, "silu")
 
 
+def _queries(config: Any, layers_of_largest: int) -> str:
+    """llama.cpp scales a Gemma's queries by its heads' width, the largest model's by another."""
+    scalar, largest = config.query_pre_attn_scalar, config.num_hidden_layers == layers_of_largest
+    if scalar == (_even_heads(config) if largest else head_dim(config)):
+        return ""
+    return f"llama.cpp scales its queries otherwise (query_pre_attn_scalar {scalar})"
+
+
 def _gemma2(config: Any) -> str:
-    scalar, largest = config.query_pre_attn_scalar, config.num_hidden_layers == 46
-    if scalar != (_even_heads(config) if largest else head_dim(config)):
-        return f"llama.cpp scales its queries otherwise (query_pre_attn_scalar {scalar})"
-    return _rope_refusal(config, ("default",)) or _activation(config, "gelu_pytorch_tanh")
+    return (
+        _queries(config, 46)
+        or _rope_refusal(config, ("default",))
+        or _activation(config, "gelu_pytorch_tanh")
+    )
+
+
+def _gemma3(config: Any) -> str:
+    kinds = [
+        "full_attention" if layer % 6 == 5 else "sliding_attention"
+        for layer in range(config.num_hidden_layers)
+    ]
+    near = config.rope_parameters["sliding_attention"]
+    if config.layer_types != kinds or near != {"rope_type": "default", "rope_theta": 10000.0}:
+        return "llama.cpp lets every sixth layer see everything, and rotates the others by 10,000"
+    if config.final_logit_softcapping or config.attn_logit_softcapping or config.attention_bias:
+        return "llama.cpp's gemma3 has neither caps nor attention biases"
+    return (
+        _queries(config, 62)
+        or _rope_refusal(config, ("default",))
+        or _activation(config, "gelu_pytorch_tanh")
+    )
 
 
 def _phi3(config: Any) -> str:
@@ -150,6 +178,10 @@ def _say_nothing(writer: Any, config: Any) -> None:
 def _say_gemma2(writer: Any, config: Any) -> None:
     writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
     writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    writer.add_sliding_window(config.sliding_window)
+
+
+def _say_gemma3(writer: Any, config: Any) -> None:
     writer.add_sliding_window(config.sliding_window)
 
 
@@ -176,6 +208,10 @@ FAMILIES = {
     "qwen3": Family("qwen3", _qwen3, _say_nothing, dropped=lambda c: head_dim(c) != 128),
     "gemma2": Family(
         "gemma2", _gemma2, _say_gemma2, norm_plus_one=True, dropped=_gemma2_unusual
+    ),
+    "gemma3_text": Family(
+        "gemma3", _gemma3, _say_gemma3, norm_plus_one=True,
+        dropped=lambda c: c.query_pre_attn_scalar != 256,
     ),
     "phi3": Family(
         "phi3", _phi3, _say_phi3,

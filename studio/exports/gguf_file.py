@@ -16,10 +16,13 @@ _LARGEST_F16 = 65504.0
 
 
 def write(
-    model: Any, tokenizer: Any, path: Path, outtype: str, name: str,
+    model: Any, tokenizer: Any, path: Path, outtype: str, name: str, finetune: str,
     told: Callable[[str], None],
 ) -> Path:  # fmt: skip
     """Write `model` (whole weights, merged) and its tokenizer; `ModelError` names what cannot be.
+
+    `name` is the base's own: llama.cpp reads from it how Phi-3's special tokens are cut, so a run's
+    name, which is anybody's, goes elsewhere, as `finetune`.
 
     `told` hears the name of every tensor before it is written, and may raise to stop.
     """
@@ -30,6 +33,7 @@ def write(
     writer = gguf.GGUFWriter(path, family.arch)
     writer.add_type("model")
     writer.add_name(name)
+    writer.add_finetune(finetune)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     share = "ALL" if outtype == "f32" else "MOSTLY"
     writer.add_file_type(gguf.LlamaFileType[f"{share}_{outtype.upper()}"])

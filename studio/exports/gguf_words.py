@@ -1,16 +1,19 @@
 """A tokenizer as GGUF keys: byte-level BPE, or SentencePiece's kind of BPE; others are refused.
 
-Whether the file tokenizes as the tokenizer does is checked after writing (`studio.exports.verify`).
+What a written file makes of texts is checked too, by those who can read it (`studio.exports.make`).
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from studio.errors import ModelError
 
+_TEXTS = ("What is it?", "Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 # Readers that are no Jinja of Hugging Face's know no {% generation %}; this says the same to them.
@@ -37,8 +40,11 @@ def describe(writer: Any, tokenizer: Any, rows: int) -> None:
             BYTE if _BYTE.fullmatch(token) else kind
             for token, kind in zip(tokens, kinds, strict=True)
         ]
-        writer.add_token_scores(_scores(tokens, _merges(model)))
-        writer.add_add_space_prefix(_space_first(whole))
+        scores = _scores(tokens, _merges(model))
+        space = _space_first(whole, bool(_before(tokenizer)))
+        _check_cuts(tokenizer, dict(zip(tokens, scores, strict=True)), space)
+        writer.add_token_scores(scores)
+        writer.add_add_space_prefix(space)
     else:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(_split(whole))
@@ -49,6 +55,34 @@ def describe(writer: Any, tokenizer: Any, rows: int) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     _special(writer, tokenizer)
+
+
+def texts(tokenizer: Any) -> list[str]:
+    """Texts on which ways of cutting part, as the model meets them, and a chat if it holds any."""
+    before = _before(tokenizer)
+    turns = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": "Yes."}]
+    chat = [tokenizer.apply_chat_template(turns, tokenize=False)] if before else []
+    return [*(before + text for text in _TEXTS), *chat]
+
+
+def cut(tokenizer: Any, texts: Iterable[str]) -> dict[str, list[int]]:
+    """Each text with its tokens."""
+    return {text: tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts}
+
+
+def check(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> None:
+    """The file must cut texts into the very same tokens; `ModelError` where it does not."""
+    for text, ids in wanted.items():
+        if found[text] != ids:
+            raise ModelError(
+                f"The GGUF file would cut {text[:40]!r} into other tokens than the tokenizer "
+                "does, so it was thrown away. Export it merged instead."
+            )
+
+
+def _before(tokenizer: Any) -> str:
+    """The special token that a text comes after in a chat; nothing where there are no chats."""
+    return (tokenizer.bos_token or tokenizer.eos_token or "") if tokenizer.chat_template else ""
 
 
 def _vocabulary(whole: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
@@ -79,15 +113,50 @@ def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
     return [-float(order.get(token, len(order) + at)) for at, token in enumerate(tokens)]
 
 
-def _space_first(whole: dict[str, Any]) -> bool:
-    """Whether text is read as if a space came before it."""
+def _check_cuts(tokenizer: Any, scores: dict[str, float], space_first: bool) -> None:
+    """llama.cpp joins whatever two pieces make the best one; merges may forbid a pair or two."""
+    places = {token: number for number, token in enumerate(scores)}
+    before = _before(tokenizer)
+    for text in _TEXTS:
+        found = []
+        for piece in _pieces(("▁" if space_first else "") + text.replace(" ", "▁"), scores):
+            spelt = [f"<0x{byte:02X}>" for byte in piece.encode()]
+            found += [places.get(one) for one in ([piece] if piece in places else spelt)]
+        wanted = tokenizer(before + text, add_special_tokens=False)["input_ids"]
+        if found != wanted[bool(before) :]:
+            raise ModelError(
+                f"llama.cpp would cut {text!r} into other tokens than this tokenizer does: its "
+                "merges are not SentencePiece's, which a GGUF file keeps as scores. Export it "
+                "merged instead."
+            )
+
+
+def _pieces(text: str, scores: dict[str, float]) -> list[str]:
+    """A text as llama.cpp's rule for SentencePiece cuts it: the best-scored pair first."""
+    pieces = list(text)
+    while True:
+        pairs = [
+            (scores[one + other], -at)
+            for at, (one, other) in enumerate(pairwise(pieces))
+            if one + other in scores
+        ]
+        if not pairs:
+            return pieces
+        at = -max(pairs)[1]
+        pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
+
+
+def _space_first(whole: dict[str, Any], in_chats: bool) -> bool:
+    """Whether text is read as if a space came before it: by some only at the very beginning, where
+    a chat has a special token and no text."""
+    never = ("never", "first") if in_chats else ("never",)
     steps = [
         *_flat(whole.get("normalizer"), "normalizers"),
         *_flat(whole.get("pre_tokenizer"), "pretokenizers"),
     ]
     return any(
         step["type"] == "Prepend"
-        or (step["type"] == "Metaspace" and step.get("prepend_scheme") != "never")
+        or (step["type"] == "Metaspace" and step.get("prepend_scheme") not in never)
         for step in steps
     )
 

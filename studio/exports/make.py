@@ -9,6 +9,7 @@ import gc
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,19 +24,30 @@ from transformers import modeling_gguf_pytorch_utils as reader
 
 from studio.data import DatasetStore
 from studio.errors import ModelError, StudioError, WorkspaceError
-from studio.exports import RECORD, Exporting, card, gguf_families, gguf_file, ollama, verify
+from studio.exports import (
+    RECORD,
+    TOLERANCE,
+    Exporting,
+    card,
+    gguf_families,
+    gguf_file,
+    gguf_words,
+    llama,
+    ollama,
+    verify,
+)
 from studio.exports.assemble import Parts, base_under, parts
+from studio.generation.engine import end_ids
 from studio.models import loading
 from studio.models.catalog import resolve
 from studio.models.pool import Resident, release_memory
 from studio.training import checkpoints
 from studio.training.runs import Run, RunStore
-from studio.workspace import write_json
+from studio.workspace import check_room, write_json
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32}  # of a weight
 _BESIDE = 64 << 20  # tokenizer, card and pictures
 _SHARD = "4GB"
-_TEXTS = ("What is it?", " Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
 
 
 def make(job: Exporting, runs: RunStore, datasets: DatasetStore) -> dict[str, Any]:
@@ -133,8 +145,7 @@ class _Work:
         return run, base, model
 
     def _base_logits(self, model: Any, run: verify.Reading) -> list[torch.Tensor]:
-        sequences = [a + b for a, b in zip(run.prompts, run.answers, strict=True)]
-        logits = verify.logits_of(model, sequences)
+        logits = verify.logits_of(model, verify.sequences(run))
         if all(torch.equal(a, b) for a, b in zip(logits, run.logits, strict=True)):
             raise ModelError(
                 f"{self.run.name} answers exactly as its base does: training changed nothing, so "
@@ -205,41 +216,63 @@ class _Work:
         model, tokenizer = held.base.model, held.base.tokenizer
         path = self.part / f"model-{self.asked.outtype}.gguf"
         self.job.step(20, "Writing the file")
-        gguf_file.write(model, tokenizer, path, self.asked.outtype, self.run.name, self._written)
+        base_name = Path(self.run.model).name
+        gguf_file.write(
+            model, tokenizer, path, self.asked.outtype, base_name, self.run.name, self._written
+        )
         self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer)
         config, width, held.base.model = model.config, model.dtype, None
         del model
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
-        family = gguf_families.family_of(config.get_text_config())
-        self.beside["reader_needs_config"] = family.dropped(config.get_text_config())
-        given = {"config": config} if self.beside["reader_needs_config"] else {}
-        reader.tqdm = partial(tqdm, disable=True)  # its bar has no switch
-        again: Any = AutoModelForCausalLM.from_pretrained(
-            self.part, gguf_file=path.name, dtype=width, **given
-        )
-        held.base.model = again.to(loading.device()).eval()
-        self._check_words(path, tokenizer)
+        held.base.model = self._read_gguf(path, config, width)
+        words = gguf_words.cut(tokenizer, gguf_words.texts(tokenizer))
+        again = AutoTokenizer.from_pretrained(self.part, gguf_file=path.name)
+        gguf_words.check(words, gguf_words.cut(again, words))
         figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
-        held.base.model.config._commit_hash = getattr(config, "_commit_hash", None)
+        if llama.installed():
+            self.job.step(0, "Asking llama.cpp as well")
+            self.beside["llama_cpp"] = self._llama(path, run, base, held.base, words)
         self._trained(held, run)
         return figures
+
+    def _read_gguf(self, path: Path, config: Any, width: torch.dtype) -> Any:
+        """The file as transformers reads it, helped where its reader leaves something out."""
+        shape = config.get_text_config()
+        self.beside["reader_needs_config"] = gguf_families.family_of(shape).dropped(shape)
+        given = {"config": config} if self.beside["reader_needs_config"] else {}
+        reader.tqdm = partial(tqdm, disable=True)  # its bar has no switch
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            self.part, gguf_file=path.name, dtype=width, **given
+        )
+        model.config._commit_hash = getattr(config, "_commit_hash", None)
+        return model.to(loading.device()).eval()
 
     def _written(self, name: str) -> None:
         self.job.step(0, f"Writing {name}")
 
-    def _check_words(self, path: Path, tokenizer: Any) -> None:
-        """The file must cut texts into the very same tokens."""
-        again = AutoTokenizer.from_pretrained(self.part, gguf_file=path.name)
-        turns = [{"role": "user", "content": _TEXTS[0]}, {"role": "assistant", "content": "Yes."}]
-        chat = tokenizer.apply_chat_template(turns, tokenize=False)
-        for text in (*_TEXTS, chat):
-            wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
-            if again(text, add_special_tokens=False)["input_ids"] != wanted:
-                raise ModelError(
-                    f"The GGUF file would cut {text[:40]!r} into other tokens than the tokenizer "
-                    "does, so it was thrown away. Export it merged instead."
-                )
+    def _llama(
+        self, path: Path, run: verify.Reading, base_logits: list[torch.Tensor], base: Resident,
+        words: dict[str, list[int]],
+    ) -> dict[str, Any]:  # fmt: skip
+        """How llama.cpp reads the file: refused where it is another model, told where it cannot."""
+        asked = llama.Questions(
+            list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER
+        )
+        with tempfile.TemporaryDirectory(dir=self.part) as exchange:
+            try:
+                found = llama.ask(path, asked, Path(exchange))
+            except ModelError as error:
+                return {"error": str(error)}
+        gguf_words.check(words, dict(zip(words, found.tokens, strict=True)))
+        logits = [torch.from_numpy(one) for one in found.logits]
+        try:
+            # On a CPU llama.cpp looks some functions up in tables of float16.
+            as_read = max(self.asked.stored_as, "f16", key=TOLERANCE.__getitem__)
+            figures = verify.judge(run, logits, base_logits, found.answers, as_read)
+        except ModelError as error:
+            raise ModelError(f"Read by llama.cpp: {error}") from None
+        return {"version": found.version, **figures.as_dict()}
 
     def _trained(self, held: Parts, run: verify.Reading) -> None:
         """For a run on a 4-bit base: how far the whole base moves its answers, as information."""
@@ -250,17 +283,12 @@ class _Work:
         rounded = parts(self.run, self.runs, quantized=True)
         assert rounded.adapter is not None
         model = loading.load_adapter(rounded.base.model, rounded.adapter).eval()
-        logits = self._logits_on(model, run)
+        logits = verify.logits_of(model, verify.sequences(run))
         found = verify.measure(run, logits, logits, run.answers, 0.0)
         self.beside["from_4bit"] = {
             "largest_difference": found.largest_difference, "agreement": found.agreement,
         }  # fmt: skip
         held.base.model = rounded.base.model
-
-    @staticmethod
-    def _logits_on(model: Any, run: verify.Reading) -> list[torch.Tensor]:
-        sequences = [a + b for a, b in zip(run.prompts, run.answers, strict=True)]
-        return verify.logits_of(model, sequences)
 
     def _check_room(self, held: Parts) -> None:
         if self.asked.to == "adapter":
@@ -269,10 +297,4 @@ class _Work:
         else:
             weights = sum(tensor.numel() for tensor in held.base.model.state_dict().values())
             need = int(weights * _BYTES[self.asked.stored_as])
-        need += _BESIDE
-        free = shutil.disk_usage(self.part).free
-        if free < need:
-            raise WorkspaceError(
-                f"The export takes about {need / 1e9:.1f} GB and {self.asked.out.parent} has "
-                f"{free / 1e9:.1f} GB free. Make room, or choose another folder."
-            )
+        check_room(self.part, need + _BESIDE, "The export", "Make room, or choose another folder.")

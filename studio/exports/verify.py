@@ -18,7 +18,7 @@ from studio.models.pool import Resident
 from studio.training.rows import rows_for, sample_prompts
 from studio.training.runs import Run
 
-_ANSWER = 16  # tokens
+ANSWER = 16  # tokens
 _PROMPT = 192  # tokens of a prompt that are read, its last ones
 _ALWAYS = ("Who are you?", "Tell me about the sea.")
 
@@ -63,7 +63,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: Resident) -> list[list[in
     prompts += _ALWAYS
     tokenizer = base.tokenizer
     context = getattr(base.model.config, "max_position_embeddings", None) or 10**6
-    room = min(_PROMPT, context - _ANSWER)
+    room = min(_PROMPT, context - ANSWER)
     return [encode(tokenizer, prompt)[1][-room:] for prompt in prompts]
 
 
@@ -71,7 +71,7 @@ def greedy(model: Any, base: Resident, prompts: list[list[int]]) -> list[list[in
     """The model's first-choice answers, nothing inherited from its generation settings."""
     ends = end_ids(base)
     settings = GenerationConfig(
-        max_new_tokens=_ANSWER, do_sample=False, eos_token_id=ends,
+        max_new_tokens=ANSWER, do_sample=False, eos_token_id=ends,
         pad_token_id=base.tokenizer.pad_token_id, repetition_penalty=1.0,
     )  # fmt: skip
     answers = []
@@ -99,10 +99,15 @@ def logits_of(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
 def read(model: Any, base: Resident, prompts: list[list[int]]) -> Reading:
     """The run's own reading, which everything else is held against."""
     answers = greedy(model, base, prompts)
-    return Reading(prompts, answers, logits_of(model, _sequences(prompts, answers)))
+    return Reading(prompts, answers, logits_of(model, _joined(prompts, answers)))
 
 
-def _sequences(prompts: list[list[int]], answers: list[list[int]]) -> list[list[int]]:
+def sequences(run: Reading) -> list[list[int]]:
+    """Each prompt with the run's answer, whose logits are compared."""
+    return _joined(run.prompts, run.answers)
+
+
+def _joined(prompts: list[list[int]], answers: list[list[int]]) -> list[list[int]]:
     return [ids + answer for ids, answer in zip(prompts, answers, strict=True)]
 
 
@@ -110,8 +115,15 @@ def compare(
     run: Reading, export: Any, base: Resident, base_logits: list[torch.Tensor], stored_as: str
 ) -> Figures:
     """Figures of an export loaded back; `ModelError` where it is not the run."""
-    logits = logits_of(export, _sequences(run.prompts, run.answers))
-    answers = greedy(export, base, run.prompts)
+    logits = logits_of(export, sequences(run))
+    return judge(run, logits, base_logits, greedy(export, base, run.prompts), stored_as)
+
+
+def judge(
+    run: Reading, logits: list[torch.Tensor], base_logits: list[torch.Tensor],
+    answers: list[list[int]], stored_as: str,
+) -> Figures:  # fmt: skip
+    """Figures of what an export said to the run's sequences; `ModelError` where that is not it."""
     figures = measure(run, logits, base_logits, answers, TOLERANCE[stored_as])
     allowed = figures.tolerance * figures.largest_logit
     if figures.mean_difference_from_base == 0:

@@ -1,4 +1,4 @@
-"""Two-layer random models in the shapes of the families people fine-tune, saved as folders."""
+"""Small random models in the shapes of the families people fine-tune, saved as folders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from transformers import (
     AutoTokenizer,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GemmaTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
@@ -51,6 +53,10 @@ SHAPES: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "Qwen2": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}, ""),
     "Qwen3": (Qwen3Config, Qwen3ForCausalLM, {"tie_word_embeddings": True, "head_dim": 128}, ""),
     "Gemma-2": (Gemma2Config, Gemma2ForCausalLM, {"head_dim": 256, "sliding_window": 128}, "gemma"),
+    "Gemma-3": (
+        Gemma3TextConfig, Gemma3ForCausalLM,
+        {"head_dim": 256, "sliding_window": 128, "num_hidden_layers": 6}, "gemma",
+    ),
     "Phi-3": (
         Phi3Config, Phi3ForCausalLM,
         {"tie_word_embeddings": False, "sliding_window": 256, "num_key_value_heads": 4}, "phi3",
@@ -69,21 +75,33 @@ def sentencepiece_like(kind: str) -> Any:
         show_progress=False,
     )  # fmt: skip
     pieces.train_from_iterator(texts, trainer)
-    model = json.loads(pieces.to_str())["model"]
+    vocabulary = json.loads(pieces.to_str())["model"]["vocab"]
     family = GemmaTokenizer if kind == "gemma" else LlamaTokenizer
     template = (POCKET / "chat_template.jinja").read_text(encoding="utf-8")
     tokenizer: Any = family(
-        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]],
+        vocab=vocabulary, merges=every_merge(vocabulary),
         bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
         chat_template=template.replace("<|end|>", "</s>"),
     )  # fmt: skip
     tokenizer.add_tokens(list(_SPECIAL[4:]), special_tokens=True)
     if kind == "phi3":
+        tokenizer.add_tokens(["<|endoftext|>"], special_tokens=True)  # llama.cpp wants it there
         tokenizer.backend_tokenizer.pre_tokenizer = None
         tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
             [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
         )
     return tokenizer
+
+
+def every_merge(vocabulary: dict[str, int]) -> Any:
+    """Every two pieces that make a third, the earlier piece first: as SentencePiece's are kept."""
+    pieces = [piece for piece in vocabulary if piece not in _SPECIAL]
+    return [
+        (piece[:at], piece[at:])
+        for piece in sorted(pieces, key=vocabulary.__getitem__)
+        for at in range(1, len(piece))
+        if piece[:at] in vocabulary and piece[at:] in vocabulary
+    ]
 
 
 def _turns(row: dict[str, Any]) -> list[dict[str, str]]:

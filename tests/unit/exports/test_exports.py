@@ -7,6 +7,7 @@ import shutil
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -15,10 +16,20 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
 from studio.errors import ConfigError, ModelError
-from studio.exports import RECORD, ExportRequest, gguf_families, gguf_words, make, ollama, verify
+from studio.exports import (
+    RECORD,
+    ExportRequest,
+    gguf_families,
+    gguf_words,
+    llama,
+    make,
+    ollama,
+    verify,
+)
 from studio.training.runs import Run
+from tests.unit.exports import shapes
 from tests.unit.exports.conftest import exported
-from tests.unit.exports.shapes import POCKET, SHAPES
+from tests.unit.exports.shapes import POCKET, SHAPES, every_merge, sentencepiece_like
 from tests.unit.training.conftest import small
 
 
@@ -109,6 +120,48 @@ def test_a_wrong_layout_is_caught(studio: Studio, sft: Run, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+READER = """
+import numpy as np
+__version__ = "1.0"
+class Llama:
+    def __init__(self, file, n_ctx, **_):
+        self.scores, self.n_tokens = np.ones((n_ctx, 1536), np.single), 0
+    def reset(self): self.n_tokens = 0
+    def eval(self, tokens): self.n_tokens += len(tokens)
+    def tokenize(self, text, add_bos, special):
+        import tokenizers
+        return tokenizers.Tokenizer.from_file(WORDS).encode(text.decode()).ids
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        (
+            READER.replace("WORDS", repr(f"{POCKET}/tokenizer.json")),
+            "Read by llama.cpp: The export",
+        ),
+        (READER.replace("np.ones((n_ctx, 1536)", "1 / 0"), None),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", None),
+    ],
+    ids=["reads another model", "cannot", "crashes"],
+)
+def test_llama_cpp_is_asked_where_it_is_installed(
+    studio: Studio, sft: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str,
+    word: str | None,
+) -> None:  # fmt: skip
+    (tmp_path / "llama_cpp.py").write_text(module)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(llama, "installed", lambda: True)
+    job = studio.export(ExportRequest(sft.id, "gguf", tmp_path / "out"))
+    job.wait(120)
+    if word:
+        assert job.error and word in job.error
+        assert not (tmp_path / "out").exists()
+    else:
+        assert "Not compared in llama.cpp" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_stopped_or_without_room_leaves_nothing(
     studio: Studio, sft: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +173,7 @@ def test_stopped_or_without_room_leaves_nothing(
     monkeypatch.setattr(make.shutil, "disk_usage", lambda path: disk(1, 1, 1000))
     job = studio.export(ExportRequest(sft.id, "merged", tmp_path / "out"))
     job.wait(60)
-    assert job.error and "GB free" in job.error
+    assert job.error and "The export takes about" in job.error
     assert not list(tmp_path.iterdir())
 
 
@@ -146,11 +199,24 @@ def test_what_gguf_cannot_say_is_refused_by_name() -> None:
     assert "biases" in refused("Llama", attention_bias=True)
     assert "yarn" in refused("Qwen2", rope_parameters=longrope)
     assert "query_pre_attn_scalar" in refused("Gemma-2", query_pre_attn_scalar=100)
+    assert "every sixth layer" in refused("Gemma-3", sliding_window_pattern=3)
     assert "gelu" in refused("Llama", hidden_act="gelu")
     odd = SHAPES["Llama"][0](**SHAPES["Llama"][2])
     odd.model_type = "mamba"
     with pytest.raises(ModelError, match="mamba model cannot be written"):
         gguf_families.family_of(odd)
+
+
+def test_merges_that_scores_cannot_say_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = sentencepiece_like("gemma")
+    writer = mock.Mock()
+    gguf_words.describe(writer, tokenizer, len(tokenizer))
+    assert writer.add_token_scores.called
+    every = every_merge(tokenizer.get_vocab())
+    whole = {left + right: (left, right) for left, right in reversed(every)}
+    monkeypatch.setattr(shapes, "every_merge", lambda _: [*reversed(whole.values())])
+    with pytest.raises(ModelError, match="merges are not SentencePiece's"):
+        gguf_words.describe(writer, sentencepiece_like("gemma"), len(tokenizer))
 
 
 def test_a_chat_template_for_other_readers() -> None:

@@ -1,7 +1,7 @@
-"""Every family, method and format of an export, on two-layer random models and the pocket model.
+"""Every family, method and format of an export, on small random models and the pocket model.
 
-`make test` runs one family; `make test-exports` runs all, and writes the table in docs/exports.md
-anew from what it saw.
+`make test` runs one family; `make test-exports` runs all, and writes the tables in docs/exports.md
+anew from what it saw: llama.cpp's only where llama-cpp-python is installed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from tests.unit.training.conftest import sft_rows, small
 ALL = bool(os.environ.get("STUDIO_EXPORTS"))
 TABLE = Path(__file__).resolve().parents[3] / "docs" / "exports.md"
 MARK = "<!-- written by make test-exports -->"
+LLAMA = "<!-- and this with llama-cpp-python -->"
 METHODS = ("lora", "dora", "qlora", "full")
 CASES = [(shape, method) for shape in ("Pocket", *SHAPES) for method in METHODS]
 FORMATS = ["adapter", "merged", *(f"gguf {outtype}" for outtype in OUTTYPES)]
+BY_LLAMA = [f"llama.cpp {outtype}" for outtype in OUTTYPES]
+CELLS = len(CASES) * len(FORMATS) - len(SHAPES) - 1  # full runs have no adapter
 Seen = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -43,20 +46,25 @@ def seen() -> Iterator[Seen]:
     """Figures by (family and method, format); a full run writes them down at the end."""
     found: Seen = {}
     yield found
-    if ALL and len(found) == len(CASES) * len(FORMATS) - len(SHAPES) - 1:
-        before = TABLE.read_text(encoding="utf-8").partition(MARK)[0]
-        TABLE.write_text(f"{before}{MARK}\n\n{table(found)}\n", encoding="utf-8")
+    if ALL and len([to for _, to in found if to in FORMATS]) == CELLS:
+        before, _, after = TABLE.read_text(encoding="utf-8").partition(MARK)
+        between, _, llama = after.partition(LLAMA)
+        words = between.rpartition("|\n\n")[2]
+        if any(to in BY_LLAMA for _, to in found):
+            llama = f"\n\n{table(found, BY_LLAMA)}\n"
+        written = f"{before}{MARK}\n\n{table(found, FORMATS)}\n\n{words}{LLAMA}{llama}"
+        TABLE.write_text(written, encoding="utf-8")
 
 
-def table(found: Seen) -> str:
+def table(found: Seen, formats: list[str]) -> str:
     """A row a model and method: largest logit difference, of the largest logit, and agreement."""
     lines = [
-        "| model | method | " + " | ".join(FORMATS) + " |",
-        "|---|---|" + "---|" * len(FORMATS),
+        "| model | method | " + " | ".join(formats) + " |",
+        "|---|---|" + "---|" * len(formats),
     ]
     for shape, method in CASES:
         cells = []
-        for to in FORMATS:
+        for to in formats:
             figures = found.get((f"{shape} {method}", to))
             cells.append(_cell(figures) if figures else "none")
         lines.append(f"| {shape} | {method} | " + " | ".join(cells) + " |")
@@ -95,13 +103,17 @@ def test_every_format_is_the_run(
         if name == "gguf f32":
             assert figures["same_answers"] == figures["prompts"]
         seen[run.name, name] = figures
+        if read := record.get("llama_cpp"):
+            assert "error" not in read
+            seen[run.name, f"llama.cpp {outtype}"] = read
 
 
 @pytest.mark.skipif(ALL, reason="written at the end of this very run")
 def test_the_table_in_the_docs_has_every_cell() -> None:
-    rows = [
-        line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
-    ]
-    assert len(rows) == len(CASES) + 1
-    assert rows[0].count("|") == len(FORMATS) + 3
-    assert sum(row.count("none") for row in rows) == len(SHAPES) + 1  # full runs have no adapter
+    text = TABLE.read_text(encoding="utf-8").partition(MARK)[2]
+    for part, formats in zip(text.split(LLAMA), (FORMATS, BY_LLAMA), strict=True):
+        rows = [line for line in part.splitlines() if line.startswith("| ")]
+        assert len(rows) == len(CASES) + 1
+        assert rows[0].count("|") == len(formats) + 3
+        cells = sum(line.count("%)") for line in rows)
+        assert cells == (CELLS if formats is FORMATS else len(CASES) * len(OUTTYPES))
