@@ -77,6 +77,20 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
     assert "pocket-sft" in str(win)
 
 
+def test_a_vote_on_a_pair_that_stands_the_other_way_round(studio: Studio):
+    """The same two answers again, now from the other column, or with a white space more."""
+    sides = (Side("base", "base", "pocket"), Side("first", "tuned", "pocket"))
+    asked = [[{"role": "user", "content": "Who?"}]] * 2
+    for said, choice in ((("Mira.", "Nia\0."), "a"), (("Nia\0.", "Mira. "), "a")):
+        turn = Turn("Who?", asked, Sampling(), [Answer(text) for text in said], done=True)
+        vote(studio, Chat(sides, "", [turn]), choice, f"who saw {said[0][0]} first")
+    [project] = studio.labels.projects()
+    [judged] = studio.labels.judged(project.id)
+    told = {one.annotator: (one.choice, one.order) for one in judged.votes}
+    assert judged.answer_a == "Mira."
+    assert told == {"who saw M first": ("a", "ab"), "who saw N first": ("b", "ba")}
+
+
 def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     from components.comparison import Comparison, load, save
 
