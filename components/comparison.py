@@ -234,7 +234,7 @@ def load(studio: Studio, identifier: str) -> Comparison:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         return Comparison(**{**plain, "sides": tuple(Side(**each) for each in plain["sides"])})
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
             f"The comparison {identifier} cannot be read; choose another."
         ) from error

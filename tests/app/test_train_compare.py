@@ -13,6 +13,7 @@ from components.comparison import Side, to_label
 from components.conversation import Chat, Turn, vote
 from components.visits import Visits
 from studio import Recipe
+from studio.errors import WorkspaceError
 from studio.generation.request import Answer, Sampling
 from studio.studio import Studio
 from tests.app.made_runs import ended
@@ -107,6 +108,9 @@ def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     )  # fmt: skip
     save(studio, comparison)
     assert load(studio, comparison.id).texts(1) == ["two", "same"]
+    (studio.workspace.comparisons / f"{comparison.id}.json").write_text("{}")
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        load(studio, comparison.id)
     project, pairs, aside = to_label(studio, comparison)
     assert (pairs, aside) == (1, {"identical": 1})
     assert studio.labels.get(project).provenance == {"comparison": comparison.id}
