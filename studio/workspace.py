@@ -17,12 +17,14 @@ become a path.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,23 @@ def write_durably(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write_durably` of indented JSON."""
     write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; it becomes `path` at the end, and is gone after an error.
+
+    For files that people asked for, of any size: unlike `write_durably` it does not wait for the
+    disk.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise WorkspaceError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -143,9 +143,7 @@ def _table(name: str, path: Path) -> Published:
         given.append({rater: (_said(row.get(rater), rater, where), DEFAULT_STRENGTH)
                       for rater in raters if row.get(rater) is not None})  # fmt: skip
     if not any(given):
-        raise DataError(
-            f"{path.name} holds no vote: {', '.join(raters[:12])} are empty throughout."
-        )
+        raise DataError(f"{path.name} holds no vote: nothing stands in {', '.join(raters[:12])}.")
     return Published(name, made, given)
 
 
