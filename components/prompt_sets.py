@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.common import plural
@@ -13,7 +11,6 @@ from studio.data.sources import sample_path
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Message, Sampling
 from studio.scoring.rows import asked_of
-from studio.workspace import new_id
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -98,10 +95,7 @@ def _asked(text: str) -> list[Message]:
 
 def from_file(studio: Studio, path: str) -> str:
     """Prepare an uploaded file of prompts in the workspace; the value to choose it by."""
-    folder = studio.workspace.uploads / new_id("upload")
-    folder.mkdir(parents=True)
-    kept = folder / Path(path).name
-    shutil.copyfile(path, kept)
+    [kept] = studio.workspace.take_in([path])
     dataset = studio.datasets.prepare(kept)
     split = "test" if dataset.rows.get("test") else "train"
     return f"dataset:{dataset.id}:{split}"

@@ -107,3 +107,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     with written_whole(out) as part:
         part.write_text("after")
     assert (out.read_text(), list(tmp_path.iterdir())) == ("after", [out])
+
+
+def test_files_of_one_name_are_both_taken_in(tmp_path):
+    home = Workspace(tmp_path / "home")
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "rows.jsonl").write_text(place)
+    kept = home.take_in([tmp_path / "one/rows.jsonl", tmp_path / "two/rows.jsonl"])
+    assert [path.name for path in kept] == ["rows.jsonl", "2-rows.jsonl"]
+    assert [path.read_text() for path in kept] == ["one", "two"]
+    assert kept[0].parent.parent == home.uploads
