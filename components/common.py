@@ -43,11 +43,7 @@ up each component that any event could ever show one on.
 class Session:
     """What one browser is looking at. Models, runs and votes live in the engine, never here."""
 
-    dataset_id: str | None = None
     run_id: str | None = None
-    comparison_id: str | None = None
-    project_id: str | None = None
-    guided: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,14 +34,12 @@ studioLabel(element, server, {
   watch: callback => watch('value', callback),
 });
 """
-
-
 _KNOWN_NAME = "(seat, name) => seat?.name || name"
 
 
 @dataclass(frozen=True)
 class LabelHandles:
-    """What `app.py` wires to other tabs.
+    """What the page's wiring uses.
 
     `project` holds the chosen project's id; `open(project_id)` is the update for it that brings a
     project up, also one made a moment ago. `train_button` shows itself once results are on the page
@@ -50,8 +48,6 @@ class LabelHandles:
     """
 
     project: gr.Dropdown
-    annotator: gr.Textbox
-    panel: gr.HTML
     train_button: gr.Button
     make_dataset: Callable[[str], str]
     start_from: Callable[[str], str | None]
@@ -107,8 +103,6 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     )
     return LabelHandles(
         project,
-        annotator,
-        panel,
         train,
         make_dataset=lambda project_id: make_dataset(studio, project_id),
         start_from=lambda project_id: start_from(studio, project_id),
