@@ -60,4 +60,4 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
     chat.bind()
     prompts.bind(set_tab)
     score.bind(score_tab)
-    return CompareHandles(opening, chat.prompt, prompts.project)
+    return CompareHandles(opening, chat.prompt, prompts.reader.project)
