@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import compare_views as views
-from components.common import QUIET, guard, notice, plural, sentence
+from components.common import QUIET, guard, notice, page_loads, plural, sentence
 from components.compare_left import Left
 from components.compare_tokens import TokenView
 from components.comparison import finished, sides
@@ -102,9 +101,7 @@ class ChatTab:
         )
         self.tokens.bind(self.chat)
         # A tab that was never opened is not in the page yet: its state comes with it, as a change.
-        arrivals = [self.kept.change]
-        if Context.root_block is not None:
-            arrivals.append(Context.root_block.load)
+        arrivals = [self.kept.change, *page_loads()]
         gr.on(
             arrivals, guard(self.restore, "everybody"), {self.kept, self.chat},
             [self.chat, self.view, self.more, self.exact], **QUIET,

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import compare_set_views as views
 from components import prompt_sets
-from components.common import QUIET, guard, notice, plural, sentence
+from components.common import QUIET, guard, notice, page_loads, plural, sentence
 from components.compare_judge import progress
 from components.compare_left import Left
 from components.compare_set_reader import SetReader
@@ -99,10 +98,8 @@ class SetTab:
         self.reader.bind()
         self.earlier.input(guard(self.reopen), self.earlier, shown, **QUIET)
         lists = [self.source, self.earlier]
-        refresh = [tab.select]
-        if Context.root_block is not None:
-            refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
+        arrivals = [tab.select, *page_loads()]
+        gr.on(arrivals, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
 
     # ---- choosing -------------------------------------------------------------------------------
 

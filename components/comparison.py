@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from components.common import DOT
 from studio.errors import ConfigError, WorkspaceError
 from studio.generation.request import LIVE, Column, Generation, Message, Sampling
 from studio.training import checkpoints
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from studio.training.runs import Run
 
 LETTERS = "ABCD"
-DOT = " \N{MIDDLE DOT} "
 NONE = ""
 _WITH_CHECKPOINTS = 4  # newest runs whose checkpoints are offered
 

@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components import label_making, label_new, label_rounds
-from components.common import QUIET, Shell, ago_text, guard, plural
+from components.common import DOT, QUIET, Shell, ago_text, guard, plural
 from components.label_server import questions
 from components.people import Person, person
 from studio.errors import DataError, StudioError
@@ -125,7 +125,7 @@ def _remembered() -> gr.BrowserState:
 
 
 def _choices(projects: list[Project]) -> list[tuple[str, str]]:
-    return [(f"{p.name} \N{MIDDLE DOT} {plural(p.items, 'pair')}", p.id) for p in projects]
+    return [(f"{p.name}{DOT}{plural(p.items, 'pair')}", p.id) for p in projects]
 
 
 def _projects(projects: list[Project], chosen: str | None) -> Any:
@@ -153,7 +153,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
-        (f"{data.name} \N{MIDDLE DOT} {plural(sum(data.rows.values()), 'row')}", data.id)
+        (f"{data.name}{DOT}{plural(sum(data.rows.values()), 'row')}", data.id)
         for data in studio.datasets.list()
         if data.type in label_making.LABELLABLE
     ]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from components.common import plural
+from components.common import DOT, plural
 from studio.data.sources import sample_path
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Message, Sampling
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TYPED = "typed"
 _SHIPPED = {"pocket-prompts": "Pocket prompts", "pocket-questions": "Pocket questions, held out"}
-DOT = " \N{MIDDLE DOT} "
 
 
 @dataclass(frozen=True)
