@@ -92,7 +92,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
         return filled(studio, left, wanted)
 
     def copy(data: Mapping[Any, Any]) -> Any:
-        wanted = data[right.copied]
+        wanted = data[right.actions.copied]
         if not wanted:
             return gr.skip()
         run = studio.runs.get(wanted[0])
@@ -102,7 +102,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     everything = left.everything
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
-    right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
+    right.actions.copied.change(guard(copy), {right.actions.copied}, everything, **QUIET)
     return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)
 
 
