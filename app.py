@@ -132,8 +132,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         epilog="STUDIO_HOME says where datasets, runs and votes are kept; STUDIO_AUTH is --auth "
         "without showing it in the process list (user:password, several separated by commas).",
     )
-    space = "SPACE_ID" in os.environ
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")
+    usual = "0.0.0.0" if people.space() else "127.0.0.1"
+    host = os.environ.get("GRADIO_SERVER_NAME") or usual
     parser.add_argument("--host", default=host, help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument(
@@ -172,7 +172,7 @@ def is_loopback(host: str) -> bool:
 
 def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
     """Refuse to let strangers in: anything but loopback needs a login, except on a Space."""
-    if auth or ("SPACE_ID" in os.environ and not share):
+    if auth or (people.space() and not share):
         return
     if share or not is_loopback(host):
         where = "--share opens a public link" if share else f"{host} can be reached by others"

@@ -2,7 +2,7 @@
 
     python -m benchmarks.walk [--shots DIR]
 
-It starts the real app on an empty workspace, presses what a newcomer would press, and labels four
+It starts the real app on an empty workspace, presses what a newcomer would press, and labels a few
 pairs by keyboard. The shipped recipes train in full, with the page open and polling beside them.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Error, Page
 
 from tests import chromium
 from tests.serving import Server
@@ -70,20 +70,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the guided walk in a browser.")
     parser.add_argument("--shots", type=Path, help="keep a picture of every step here")
     shots = parser.parse_args().shots
-    path = chromium.find()
-    if path is None:
-        raise SystemExit(chromium.ADVICE)
     if shots:
         shots.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "home").start()
-        browser = playwright.chromium.launch(executable_path=path, args=list(chromium.FLAGS))
         try:
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(server.url)
-            walk(page, shots)
+            with chromium.visit(server.url) as page:
+                walk(page, shots)
         finally:
-            browser.close()
             server.stop()
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import gradio as gr
+from gradio.context import Context
 
 from components import people
 from studio.errors import Cancelled, StudioError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("studio.page")
 Function = TypeVar("Function", bound=Callable[..., Any])
 Kind = Literal["info", "good", "warn", "error"]
+
+DOT = " \N{MIDDLE DOT} "
+"""Between the facts of one line."""
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 """Keyword arguments of every internal event: not part of the app's public API."""
@@ -43,11 +47,7 @@ up each component that any event could ever show one on.
 class Session:
     """What one browser is looking at. Models, runs and votes live in the engine, never here."""
 
-    dataset_id: str | None = None
     run_id: str | None = None
-    comparison_id: str | None = None
-    project_id: str | None = None
-    guided: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,11 @@ def _welcome(audience: Audience) -> bool:
 
 
 # ---- numbers for people -------------------------------------------------------------------------
+
+
+def page_loads() -> list[Any]:
+    """The event of a page that has come, as a list; empty where a tab is built outside a page."""
+    return [] if Context.root_block is None else [Context.root_block.load]
 
 
 def thousands(number: float) -> str:

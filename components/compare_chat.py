@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import compare_views as views
-from components.common import QUIET, guard, notice, plural, sentence
+from components.common import QUIET, guard, notice, page_loads, plural, sentence
 from components.compare_left import Left
 from components.compare_tokens import TokenView
 from components.comparison import finished, sides
 from components.conversation import Chat, Turn, bring_back, keep, vote
 from components.people import person
 from components.visits import Visits
-from studio.errors import DataError
 from studio.generation.request import Generation, GenerationRequest
 
 if TYPE_CHECKING:
@@ -103,9 +101,7 @@ class ChatTab:
         )
         self.tokens.bind(self.chat)
         # A tab that was never opened is not in the page yet: its state comes with it, as a change.
-        arrivals = [self.kept.change]
-        if Context.root_block is not None:
-            arrivals.append(Context.root_block.load)
+        arrivals = [self.kept.change, *page_loads()]
         gr.on(
             arrivals, guard(self.restore, "everybody"), {self.kept, self.chat},
             [self.chat, self.view, self.more, self.exact], **QUIET,
@@ -143,8 +139,7 @@ class ChatTab:
             said = "Greedy always gives the same answer; choose another sampling to vary it."
             yield {self.said: notice("info", said)}
             return
-        last = chat.turns.pop()
-        yield from self._asked(data, chat, last.prompt, seed=last.sampling.seed + 1)
+        yield from self._asked(data, chat, chat.turns[-1].prompt, again=True)
 
     def _always_same(self, data: Mapping[Any, Any], chat: Chat) -> bool:
         """Whether asking again could only repeat: greedy before and now, by the same columns."""
@@ -154,8 +149,9 @@ class ChatTab:
         return greedy and sides(self.studio, self.left.columns(data)) == chat.sides
 
     def _asked(
-        self, data: Mapping[Any, Any], chat: Chat, prompt: str, seed: int | None = None
+        self, data: Mapping[Any, Any], chat: Chat, prompt: str, again: bool = False
     ) -> Iterator[Updates]:
+        """`again` puts new answers in the last turn's place."""
         chat.begin()
         raw = bool(data[self.left.raw])
         try:
@@ -164,17 +160,22 @@ class ChatTab:
         except Exception as error:
             yield {self.said: notice("error", sentence(error))}
             return
-        if seed is not None:
+        if again:
+            seed = chat.turns[-1].sampling.seed + 1
             sampling = sampling.model_copy(update={"seed": seed})
         system = self.left.system_text(data)
         told = chosen, system.strip(), raw
         if told != (chat.sides, chat.system.strip(), chat.raw):
             chat = Chat(chosen, system, raw=raw, marked=chat.marked)
         chat.follow = self.left.followed(data)
+        before = list(chat.turns)
+        if again:
+            del chat.turns[-1:]
         try:
             asking = self._begin(chat, prompt, sampling)
-        except DataError as error:
-            yield {self.said: notice("error", str(error))}
+        except Exception as error:
+            chat.turns = before
+            yield {self.said: notice("error", sentence(error))}
             return
         yield {
             self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",

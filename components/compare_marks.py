@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.common import esc, notice
+from components.comparison import LETTERS
 
 if TYPE_CHECKING:
     from studio.scoring.tokens import AnswerReading, TokenReading
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _STRONG = 3.0  # nats of log-ratio at which the colour is full
-_LETTERS = "ABCD"
 
 
 def differences(texts: Sequence[str]) -> list[str]:
@@ -79,7 +79,7 @@ def tokens(reading: AnswerReading) -> str:
 def _block(reading: AnswerReading, at: int) -> str:
     text = "".join(_token(token, at) for token in reading.tokens)
     return (
-        f'<div><p class="token-head"><b>{_LETTERS[at]} {esc(reading.labels[at])}</b> '
+        f'<div><p class="token-head"><b>{LETTERS[at]} {esc(reading.labels[at])}</b> '
         f'<span>{esc(_summary(reading, at))}</span></p><p class="token-text">{text}</p></div>'
     )
 
@@ -115,7 +115,7 @@ def _hover(token: TokenReading, at: int) -> str:
         if logp is None:
             continue
         best = ", ".join(f"{text!r} {_percent(value)}" for text, value in token.likeliest[column])
-        lines.append(f"{_LETTERS[column]}: {_percent(logp)}  (likeliest: {best})")
+        lines.append(f"{LETTERS[column]}: {_percent(logp)}  (likeliest: {best})")
     ratio = token.ratio(at) if at else None
     if ratio is not None:
         lines.append(f"log-ratio {ratio:+.2f}")

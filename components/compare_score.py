@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import compare_score_views as views
 from components import prompt_sets
-from components.common import QUIET, guard, notice, plural, progress_bar, sentence
+from components.common import QUIET, guard, notice, page_loads, plural, progress_bar, sentence
 from components.compare_left import Left
 from components.comparison import sides
 from studio.errors import ConfigError
@@ -97,10 +96,8 @@ class ScoreTab:
             guard(lambda limit: gr.update(value=f"Score {plural(int(limit or 0), 'row')}")),
             self.limit, self.begin, **QUIET,
         )  # fmt: skip
-        refresh = [tab.select]
-        if Context.root_block is not None:
-            refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen, "quietly"), None, self.source, **QUIET)
+        arrivals = [tab.select, *page_loads()]
+        gr.on(arrivals, guard(self.freshen, "quietly"), None, self.source, **QUIET)
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components import compare_set_views as views
 from components import prompt_sets
-from components.common import QUIET, guard, notice, plural, sentence
-from components.compare_judge import JudgePanel, progress, told
+from components.common import QUIET, guard, notice, page_loads, plural, sentence
+from components.compare_judge import progress
 from components.compare_left import Left
+from components.compare_set_reader import SetReader
 from components.comparison import (
     Comparison,
     from_generation,
@@ -20,7 +20,6 @@ from components.comparison import (
     save,
     saved,
     sides,
-    to_label,
 )
 from studio.generation.request import Generation, GenerationRequest
 
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-_PICK = """
-element.addEventListener('click', event => {
-  const row = event.target.closest('[data-at]');
-  if (row) trigger('click', {at: Number(row.dataset.at)});
-});
-"""
-ARROW = "\N{RIGHTWARDS ARROW}"
 
 
 class SetTab:
@@ -43,10 +35,7 @@ class SetTab:
     def __init__(self, studio: Studio, left: Left):
         self.studio, self.left = studio, left
         self.live: Any = gr.State(None)
-        self.found: Any = gr.State(None)
-        self.at = gr.State(0)
-        self.project = gr.State("")
-        self.judge = JudgePanel(studio)
+        self.reader = SetReader(studio)
 
     # ---- layout ---------------------------------------------------------------------------------
 
@@ -79,36 +68,7 @@ class SetTab:
         )  # fmt: skip
         self.progress = gr.HTML("", elem_id="set-progress")
         self.empty = gr.HTML(views.set_empty())
-        with gr.Column(visible=False, elem_id="set-result") as self.result:
-            with gr.Row(elem_id="set-nav"):
-                self.previous = gr.Button(
-                    "\N{LEFTWARDS ARROW}", size="sm", min_width=36, scale=0, elem_id="set-previous"
-                )
-                self.place = gr.HTML("", elem_id="set-place")
-                self.next = gr.Button(ARROW, size="sm", min_width=36, scale=0, elem_id="set-next")
-                self.summary = gr.HTML("", elem_id="set-summary")
-                self.mark = gr.Checkbox(
-                    False, label="Mark differences", container=False, scale=0, min_width=150,
-                    elem_id="set-mark",
-                )  # fmt: skip
-                self.send = gr.Button(
-                    f"Send pairs to Label {ARROW}", elem_id="set-send", visible=False, scale=0,
-                    min_width=230,
-                )  # fmt: skip
-            self.sent = gr.HTML("", elem_id="set-sent")
-            self.card = gr.HTML("", elem_id="set-card")
-            with gr.Accordion("All of them as a table", open=False, elem_classes="fold quiet"):
-                with gr.Row(elem_id="set-filter"):
-                    self.only = gr.Dropdown(
-                        list(views.FILTERS), value="all", show_label=False, container=False,
-                        elem_id="set-only", min_width=140, scale=0,
-                    )  # fmt: skip
-                    self.search = gr.Textbox(
-                        "", show_label=False, container=False, placeholder="Search",
-                        elem_id="set-search", scale=2,
-                    )  # fmt: skip
-                self.table = gr.HTML("", elem_id="set-table", js_on_load=_PICK)
-            self.judge.lay_out()
+        self.reader.lay_out()
         with gr.Accordion("Earlier comparisons", open=False, elem_classes="fold quiet"):
             self.earlier = gr.Dropdown(
                 saved(self.studio), value=None, show_label=False, elem_id="set-earlier",
@@ -118,11 +78,7 @@ class SetTab:
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self, tab: gr.Tab) -> None:
-        shown = [
-            self.empty, self.result, self.place, self.summary, self.card, self.table, self.send,
-            self.found, self.at, self.sent, self.only, self.search, self.mark,
-            self.judge.result,
-        ]  # fmt: skip
+        shown = [self.empty, *self.reader.outputs]
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         naming = [self.source, self.limit, self.typed]
         gr.on(
@@ -139,28 +95,11 @@ class SetTab:
             **streaming,
         )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
-        self.judge.bind(self.found)
-        how = [self.found, self.at, self.only, self.search, self.mark]
-        turned = [self.place, self.card, self.at]
-        for button, step in ((self.previous, -1), (self.next, 1)):
-            button.click(
-                guard(lambda *given, step=step: self.turn(*given, step=step)), how, turned, **QUIET
-            )
-        self.mark.change(guard(self.turn), how, turned, **QUIET)
-        self.table.click(guard(self.jump), how, turned, **QUIET)
-        gr.on(
-            [self.only.change, self.search.change], guard(self.narrowed), how,
-            [*turned, self.table], **QUIET,
-        )  # fmt: skip
+        self.reader.bind()
         self.earlier.input(guard(self.reopen), self.earlier, shown, **QUIET)
-        self.send.click(
-            guard(self.to_label), self.found, [self.sent, self.send, self.project], **QUIET
-        )
         lists = [self.source, self.earlier]
-        refresh = [tab.select]
-        if Context.root_block is not None:
-            refresh.append(Context.root_block.load)
-        gr.on(refresh, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
+        arrivals = [tab.select, *page_loads()]
+        gr.on(arrivals, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
 
     # ---- choosing -------------------------------------------------------------------------------
 
@@ -212,7 +151,7 @@ class SetTab:
         generation = self.studio.generate(request)
         yield {
             self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
-            self.live: generation, self.sent: "",
+            self.live: generation, self.reader.sent: "",
             self.progress: views.set_progress(0, len(prompts) * len(chosen), 0, True),
         }  # fmt: skip
         try:
@@ -235,89 +174,16 @@ class SetTab:
         if any(cell["text"] for column in comparison.answers for cell in column):
             save(self.studio, comparison)
             updates[self.earlier] = gr.update(choices=saved(self.studio), value=None)
-        return updates | self.shown(comparison)
+        return updates | self._shown(comparison)
 
     def halt(self, generation: Generation | None) -> None:
         if generation is not None:
             generation.cancel()
 
-    # ---- reading --------------------------------------------------------------------------------
+    # ---- showing --------------------------------------------------------------------------------
 
-    def shown(self, comparison: Comparison, at: int = 0) -> Updates:
-        """Everything that shows a comparison."""
-        pairs = len(comparison.prompts)
-        return {
-            self.empty: gr.update(visible=False),
-            self.result: gr.update(visible=True),
-            self.place: _place(at, pairs, pairs),
-            self.summary: views.set_summary(comparison),
-            self.card: views.set_card(comparison, at),
-            self.table: views.set_table(comparison, at, range(pairs)),
-            self.only: "all",
-            self.search: "",
-            self.mark: False,
-            self.send: gr.update(
-                visible=len(comparison.sides) > 1,
-                value=f"Send these {plural(pairs, 'pair')} to Label {ARROW}",
-            ),
-            self.found: comparison,
-            self.at: at,
-            self.sent: "",
-            self.judge.result: told(comparison.judged),
-        }
-
-    def turn(
-        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
-        step: int = 0,
-    ) -> Any:  # fmt: skip
-        """The next or the previous prompt among those that the filter leaves."""
-        if comparison is None:
-            return gr.skip()
-        places = views.matching(comparison, only, search) or list(range(len(comparison.prompts)))
-        near = min(range(len(places)), key=lambda place: abs(places[place] - at))
-        if step:
-            near = (near + step) % len(places)
-        at = places[near]
-        return {
-            self.place: _place(near, len(places), len(comparison.prompts)),
-            self.card: views.set_card(comparison, at, marked),
-            self.at: at,
-        }
-
-    def jump(
-        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
-        event: gr.EventData,
-    ) -> Any:  # fmt: skip
-        return self.turn(comparison, int(event._data["at"]), only, search, marked)
-
-    def narrowed(
-        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool
-    ) -> Any:
-        """The table and the paging keep to what the filter and the search leave."""
-        if comparison is None:
-            return gr.skip()
-        places = views.matching(comparison, only, search)
-        turned = self.turn(comparison, at, only, search, marked)
-        return {**turned, self.table: views.set_table(comparison, turned[self.at], places)}
+    def _shown(self, comparison: Comparison) -> Updates:
+        return {self.empty: gr.update(visible=False)} | self.reader.shown(comparison)
 
     def reopen(self, identifier: str | None) -> Any:
-        return self.shown(load(self.studio, identifier)) if identifier else gr.skip()
-
-    def to_label(self, comparison: Comparison | None) -> Any:
-        """A blind project of the first two columns; `project` tells the page's wiring."""
-        if comparison is None:
-            return gr.skip()
-        try:
-            project, pairs, aside = to_label(self.studio, comparison)
-        except Exception as error:
-            return {self.sent: notice("error", sentence(error))}
-        return {
-            self.sent: notice("good", views.sent_text(pairs, aside)),
-            self.send: gr.update(visible=False),
-            self.project: project,
-        }
-
-
-def _place(at: int, shown: int, total: int) -> str:
-    of = f" of {total}" if shown != total else ""
-    return f'<span class="place">{at + 1} / {shown}{of}</span>'
+        return self._shown(load(self.studio, identifier)) if identifier else gr.skip()

@@ -26,10 +26,8 @@ class CompareHandles:
     """Set to `ask(runs)` to put these runs beside their base."""
     prompt: gr.Textbox
     """The chat's prompt box."""
-    send_button: gr.Button
-    """Pressed to send a prompt set's pairs to Label; `project` changes once they are there."""
     project: gr.State
-    """The id of the labelling project that was made last."""
+    """The id of the labelling project that was made last of a prompt set's pairs."""
 
 
 def ask(runs: tuple[str, ...]) -> dict[str, Any]:
@@ -62,4 +60,4 @@ def build(studio: Studio, shell: Shell) -> CompareHandles:
     chat.bind()
     prompts.bind(set_tab)
     score.bind(score_tab)
-    return CompareHandles(opening, chat.prompt, prompts.send, prompts.project)
+    return CompareHandles(opening, chat.prompt, prompts.reader.project)

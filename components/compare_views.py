@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from components.common import bytes_text, compact, empty_state, esc, plural
+from components.common import DOT, bytes_text, compact, empty_state, esc, plural
 from components.compare_marks import differences
 from components.comparison import LETTERS, Side
 from components.conversation import Chat, Turn
 
-DOT = " \N{MIDDLE DOT} "
 ENDS = {
     "stop": "ended by itself",
     "length": "cut at the limit",

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from components.common import DOT
 from studio.errors import ConfigError, WorkspaceError
 from studio.generation.request import LIVE, Column, Generation, Message, Sampling
 from studio.training import checkpoints
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from studio.training.runs import Run
 
 LETTERS = "ABCD"
-DOT = " \N{MIDDLE DOT} "
 NONE = ""
 _WITH_CHECKPOINTS = 4  # newest runs whose checkpoints are offered
 
@@ -234,7 +234,7 @@ def load(studio: Studio, identifier: str) -> Comparison:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         return Comparison(**{**plain, "sides": tuple(Side(**each) for each in plain["sides"])})
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
             f"The comparison {identifier} cannot be read; choose another."
         ) from error

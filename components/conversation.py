@@ -12,6 +12,7 @@ from components.comparison import Side
 from studio.errors import ConfigError, WorkspaceError
 from studio.generation.request import Answer, Generation, Message, Sampling
 from studio.preference import Item
+from studio.preference.items import clean_text
 from studio.preference.pairs import pair_digest
 from studio.workspace import new_id, write_json
 
@@ -38,7 +39,6 @@ class Turn:
     done: bool = False
     waiting: bool = False
     error: str | None = None
-    vote: str | None = None
 
     @property
     def same_question(self) -> bool:
@@ -90,9 +90,10 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     first, second = chat.sides[:2]
     sampling = turn.sampling.model_dump(mode="json")
     project = _vote_project(studio, first, second)
+    left, right = (clean_text(answer.text) for answer in turn.answers[:2])  # as the store does
     item = Item(
-        turn.asked[0], turn.answers[0].text, turn.answers[1].text,
-        first.source(sampling), second.source(sampling), {"from": "compare", "blind": False},
+        turn.asked[0], left, right, first.source(sampling), second.source(sampling),
+        {"from": "compare", "blind": False},
     )  # fmt: skip
     labels = studio.labels
     added = labels.add_items(project.id, [item])
@@ -100,16 +101,14 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
         reason = next(iter(added.set_aside), "empty")
         raise ConfigError(f"Not kept: the two answers are {reason}, so there is nothing to judge.")
     digest = pair_digest(item)
-    judged = list(labels.judged(project.id))
     stored = next(
         each
-        for each in judged
+        for each in labels.judged(project.id)
         if pair_digest(Item(each.prompt, each.answer_a, each.answer_b)) == digest
     )
-    if stored.answer_a != item.answer_a and choice in ("a", "b"):
-        choice = "b" if choice == "a" else "a"
-    labels.vote(project.id, stored.item_id, annotator, choice, shown_order="ab")
-    turn.vote = choice
+    order = "ab" if stored.answer_a.split() == left.split() else "ba"
+    choice = {"a": "left", "b": "right"}.get(choice, choice)
+    labels.vote(project.id, stored.item_id, annotator, choice, shown_order=order)
     return project.name, labels.progress(project.id, annotator).done
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.common import plural
+from components.common import DOT, plural
 from components.data_layout import CLEANING, MAX_PARTS, MORE_CLEANING, NOVELTY, PAIRS_ONLY, USUAL
 from studio.data import SAMPLES, PrepareOptions, export, formats
 
@@ -22,7 +22,7 @@ Choices = list[tuple[str, str]]
 
 def sample_choices() -> Choices:
     """The shipped samples, each with what it is for."""
-    return [(f"{alias} \N{MIDDLE DOT} {what}", alias) for alias, what in SAMPLES.items()]
+    return [(f"{alias}{DOT}{what}", alias) for alias, what in SAMPLES.items()]
 
 
 def prepare_button(kept: int) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,8 +13,6 @@ from components import data_choices, data_reports, data_views, hub_views
 from components.common import (
     PRIVATE,
     QUIET,
-    Session,
-    Shell,
     empty_state,
     guard,
     notice,
@@ -39,9 +37,9 @@ TRAINABLE = {type_ for types in OBJECTIVE_TYPES.values() for type_ in types}
 """Types that some objective learns from."""
 
 
-def show(dataset_id: str, asked: float) -> tuple[str, float]:
+def show(dataset_id: str) -> tuple[str, float]:
     """A value for `opening`; asking for the same dataset again counts as a change."""
-    return dataset_id, asked
+    return dataset_id, time.monotonic()
 
 
 class PreparedHandlers:
@@ -49,25 +47,24 @@ class PreparedHandlers:
 
     def __init__(
         self, shelf: Shelf, left: Settle, right: See, looker: Looker, tokens: TokenHandlers,
-        source: SourceHandlers, shell: Shell,
+        source: SourceHandlers,
     ):  # fmt: skip
-        self.shelf, self.studio, self.shell = shelf, shelf.studio, shell
+        self.shelf, self.studio = shelf, shelf.studio
         self.left, self.right = left, right
         self.looker, self.tokens, self.source = looker, tokens, source
         self.opening = gr.State(None)
         self.deleted = gr.State("")
         actions = right.actions
         self.outputs = [
-            *source.outputs, actions.train, actions.push, right.prepared, shell.session,
-            self.deleted,
+            *source.outputs, actions.train, actions.push, right.prepared, self.deleted,
         ]  # fmt: skip
 
-    def bind(self, clock: Any) -> None:
-        """Bind the handlers; `clock` gives a fresh number for each opening."""
+    def bind(self) -> None:
+        """Bind the handlers."""
         left, right, actions = self.left, self.right, self.right.actions
-        subject, session = self.looker.subject, self.shell.session
+        subject = self.looker.subject
         press = left.prepare.click(
-            guard(self.prepare), [subject, left.name, session, *left.cleaning.inputs],
+            guard(self.prepare), [subject, left.name, *left.cleaning.inputs],
             self.outputs, **QUIET,
         )  # fmt: skip
         press.success(None, None, None, js="() => studioReveal('data-headline')")
@@ -76,16 +73,16 @@ class PreparedHandlers:
             guard(self.prepare_stopped), None, self.outputs, **QUIET
         )
         left.cancel_read.click(None, cancels=self.source.reads, **QUIET).then(
-            guard(self.read_stopped), [subject, session], [*self.outputs, left.files], **QUIET
+            guard(self.read_stopped), subject, [*self.outputs, left.files], **QUIET
         )
-        self.opening.change(guard(self.open), [self.opening, session], self.outputs, **QUIET)
+        self.opening.change(guard(self.open), self.opening, self.outputs, **QUIET)
 
         def opened(event: gr.EventData) -> tuple[str, float]:
-            return show(event._data["open"], clock())
+            return show(event._data["open"])
 
         right.prepared.click(guard(opened), None, self.opening, **QUIET)
         actions.delete.click(guard(self.delete), subject, self.outputs, **QUIET)
-        actions.undo.click(guard(self.undo), [self.deleted, session], self.outputs, **QUIET)
+        actions.undo.click(guard(self.undo), self.deleted, self.outputs, **QUIET)
         for button, suffix in ((actions.jsonl, "jsonl"), (actions.parquet, "parquet")):
             button.click(
                 guard(self.exporter(suffix)), subject, actions.download, **PRIVATE
@@ -104,13 +101,11 @@ class PreparedHandlers:
                 [again, self.right.prepared],
                 **QUIET,
             )
-            again.change(guard(self.restore, "quietly"), [again, session], self.outputs, **QUIET)
+            again.change(guard(self.restore, "quietly"), again, self.outputs, **QUIET)
 
     # ---- preparing ------------------------------------------------------------------------------
 
-    def prepare(
-        self, subject: Subject, name: str, session: Session, *values: Any
-    ) -> Iterator[Updates]:
+    def prepare(self, subject: Subject, name: str, *values: Any) -> Iterator[Updates]:
         """Clean, split and record; then offer training."""
         left = self.left
         if not subject.reading_id:
@@ -140,12 +135,9 @@ class PreparedHandlers:
             trouble = notice("error", sentence(error))
             yield {**self.source.idle(), left.prepare: ready, left.trouble: trouble}
         else:
-            yield {
-                **self.source.idle(),
-                left.prepare: gr.update(value="Prepare again", interactive=True),
-                **self.show_dataset(dataset, done=True, at=Subject(subject.reading_id, dataset.id)),
-                self.shell.session: replace(session, dataset_id=dataset.id),
-            }
+            at = Subject(subject.reading_id, dataset.id)
+            shown = self.show_dataset(dataset, done=True, at=at)
+            yield {**self.source.idle(), left.prepare: ready, **shown}
         finally:
             work.cancel()
 
@@ -154,12 +146,12 @@ class PreparedHandlers:
         ready = gr.update(value="Prepare again", interactive=True)
         return {**self.source.idle(), self.left.prepare: ready}
 
-    def read_stopped(self, subject: Subject, session: Session) -> Updates:
+    def read_stopped(self, subject: Subject) -> Updates:
         """Reading was cancelled: back to what was shown before it."""
         left = self.left
         before = subject.something and self.shelf.knows(subject)
         return {
-            **(self.restore(subject.kept(), session) if before else self.nothing()),
+            **(self.restore(subject.kept()) if before else self.nothing()),
             **self.source.idle(),
             left.files: None,
             left.trouble: notice("info", "Reading was stopped, and nothing of it was kept."),
@@ -201,13 +193,11 @@ class PreparedHandlers:
         """The list of prepared datasets, read anew."""
         return data_views.prepared_table(self.studio.datasets.list(), chosen)
 
-    def open(self, opening: tuple[str, float] | None, session: Session) -> Any:
+    def open(self, opening: tuple[str, float] | None) -> Any:
         """Show a dataset that was asked for."""
         if not opening:
             return gr.skip()
-        dataset = self.studio.datasets.get(opening[0])
-        chosen = replace(session, dataset_id=dataset.id)
-        return {**self.show_dataset(dataset), self.shell.session: chosen}
+        return self.show_dataset(self.studio.datasets.get(opening[0]))
 
     def recall(self, kept: Any) -> tuple[Any, str]:
         """What to bring back after a refresh, if it is still there; and the list of datasets."""
@@ -215,13 +205,11 @@ class PreparedHandlers:
         known = subject.something and self.shelf.knows(subject)
         return kept if known else gr.skip(), self.draw()
 
-    def restore(self, kept: Any, session: Session) -> Updates:
+    def restore(self, kept: Any) -> Updates:
         """After a refresh, what this browser was looking at, where it was."""
         subject = Subject.again(kept)
         if subject.dataset_id:
-            dataset = self.studio.datasets.get(subject.dataset_id)
-            chosen = replace(session, dataset_id=dataset.id)
-            return {**self.show_dataset(dataset, at=subject), self.shell.session: chosen}
+            return self.show_dataset(self.studio.datasets.get(subject.dataset_id), at=subject)
         return self.source.show_found(subject)
 
     # ---- deleting -------------------------------------------------------------------------------
@@ -255,13 +243,11 @@ class PreparedHandlers:
             right.problems.list: NO_PROBLEMS,
         }
 
-    def undo(self, deleted: str, session: Session) -> Any:
+    def undo(self, deleted: str) -> Any:
         """Take the last deletion back."""
         if not deleted:
             return gr.skip()
-        dataset = self.studio.datasets.take_back(deleted)
-        chosen = replace(session, dataset_id=dataset.id)
-        return {**self.show_dataset(dataset), self.shell.session: chosen}
+        return self.show_dataset(self.studio.datasets.take_back(deleted))
 
     # ---- files ----------------------------------------------------------------------------------
 

@@ -3,15 +3,12 @@ chosen cleaning would do."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import data_choices, data_reports, data_views
+from components import data_choices, data_reports, data_views, people
 from components.common import QUIET, guard, notice, progress_bar, sentence
 from components.data_layout import Settle
 from components.data_looking import LISTED, Looker, Updates
@@ -22,7 +19,6 @@ from components.work import Work
 from studio.data import read
 from studio.data.cleaning import preview
 from studio.errors import Cancelled
-from studio.workspace import new_id
 
 if TYPE_CHECKING:
     from studio.data import Inspection, Reading
@@ -100,14 +96,12 @@ class SourceHandlers:
     def read_files(self, files: list[str] | None) -> Iterator[Updates]:
         if not files:
             return
-        folder = self.studio.workspace.uploads / new_id("upload")
-        folder.mkdir(parents=True)
-        kept = [shutil.move(file, folder / Path(file).name) for file in files]
-        yield from self.read([str(path) for path in kept] if len(kept) > 1 else str(kept[0]), {})
+        kept = [str(path) for path in self.studio.workspace.take_in(files)]
+        yield from self.read(kept if len(kept) > 1 else kept[0], {})
 
     def read_path(self, path: str, config: str, split: str) -> Iterator[Updates]:
         source = (path or "").strip()
-        if "SPACE_ID" in os.environ and source[:1] in (".", "/", "~", "\\"):
+        if people.space() and source[:1] in (".", "/", "~", "\\"):
             trouble = "Files of this machine are not read on a public Space: upload yours instead."
             yield {self.left.trouble: notice("error", trouble)}
             return

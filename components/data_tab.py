@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from components import data_layout, data_prepared, data_see
+from components import data_layout, data_see
 from components.common import Shell
 from components.data_choices import sample_choices
 from components.data_looking import Looker
 from components.data_measuring import Measuring
-from components.data_prepared import PreparedHandlers
+from components.data_prepared import PreparedHandlers, show
 from components.data_shelf import Shelf
 from components.data_source import SourceHandlers
 from components.data_tokens import TokenHandlers
@@ -22,10 +21,12 @@ from studio.models.catalog import choices
 if TYPE_CHECKING:
     from studio import Studio
 
+__all__ = ["DataHandles", "build", "show"]
+
 
 @dataclass(frozen=True)
 class DataHandles:
-    """What the page's wiring uses: what is shown, the way onward, how to redraw the list."""
+    """What the page's wiring uses."""
 
     subject: gr.State
     """Holds a `Subject`; its `dataset_id` is set once something prepared is shown."""
@@ -35,10 +36,6 @@ class DataHandles:
     """Knobs chosen by hand on the token view, by their names in a recipe."""
     opening: gr.State
     """Set to `show(dataset_id)` to show a dataset here."""
-    prepared: gr.HTML
-    """The list of prepared datasets."""
-    draw_prepared: Any
-    """() -> markup of that list, read anew from the workspace."""
 
 
 def build(studio: Studio, shell: Shell) -> DataHandles:
@@ -51,18 +48,10 @@ def build(studio: Studio, shell: Shell) -> DataHandles:
     tokens = TokenHandlers(shelf, right, looker)
     measuring = Measuring(shelf, right, looker, tokens)
     source = SourceHandlers(shelf, left, right, looker, tokens)
-    prepared = PreparedHandlers(shelf, left, right, looker, tokens, source, shell)
+    prepared = PreparedHandlers(shelf, left, right, looker, tokens, source)
     looker.bind(tokens.follow)
     tokens.bind()
     measuring.bind()
     source.bind()
-    prepared.bind(time.monotonic)
-    return DataHandles(
-        looker.subject, right.actions.train, tokens.chosen, prepared.opening, right.prepared,
-        prepared.draw,
-    )  # fmt: skip
-
-
-def show(dataset_id: str) -> tuple[str, float]:
-    """A value for `DataHandles.opening`; asking for the same dataset again counts as a change."""
-    return data_prepared.show(dataset_id, time.monotonic())
+    prepared.bind()
+    return DataHandles(looker.subject, right.actions.train, tokens.chosen, prepared.opening)

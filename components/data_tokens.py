@@ -3,7 +3,6 @@ along to Train."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,8 +113,7 @@ class TokenHandlers:
 
     def tokenizer(self, model: str, template: str) -> Any:
         """The model's tokenizer under the chosen template, once the libraries are there."""
-        while not self.studio.status().ready:  # two threads must not import torch at once
-            time.sleep(0.1)
+        self.studio.worker.settle()  # two threads must not import torch at once
         return self.studio.tokenizer(model, template or None)
 
     def about(self, tokenizer: Any, template: str) -> str:

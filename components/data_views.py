@@ -6,15 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from components.common import (
-    ago_text,
-    chips,
-    empty_state,
-    esc,
-    notice,
-    plural,
-    thousands,
-)
+from components.common import DOT, ago_text, chips, empty_state, esc, notice, plural, thousands
 from components.data_cards import kind_words, shown_card
 from studio.data.browsing import Shown
 
@@ -113,7 +105,7 @@ def prepared_chips(dataset: PreparedDataset) -> str:
             (dataset.name, "strong", dataset.id),
             ("prepared", "good", f"fingerprint {dataset.fingerprint}"),
             (type_name(dataset.type), "", f"TRL type: {dataset.type}"),
-            (" \N{MIDDLE DOT} ".join(splits), ""),
+            (DOT.join(splits), ""),
             (ago_text(dataset.created), "quiet"),
         ]
     )

@@ -5,6 +5,8 @@ Exports are files that anybody who has their address could fetch, and MCP has no
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,12 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components import people
 
+_FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
+"""Gradio's routes of files; what follows is the path on disk."""
+
 
 class Gate:
     """ASGI middleware: exports for owners only, MCP with its token only."""
 
     def __init__(self, app: ASGIApp, exports: Path):
-        self.app, self.exports = app, str(exports)
+        self.app, self.exports = app, exports.resolve()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -35,9 +40,16 @@ class Gate:
         """Why a request goes no further; nothing where it may."""
         if people.MCP_PATH in path and not people.agent(request):
             return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
-        if "/file" in path and self.exports in path:
+        if self._is_export(path):
             LocalContext.request.set(request)  # pyright: ignore[reportArgumentType]
             LocalContext.blocks.set(request.app.get_blocks())
             if people.visitor() is not None:
                 return "Only an owner of this studio may fetch its exports."
         return ""
+
+    def _is_export(self, path: str) -> bool:
+        """Whether Gradio would open an export for it: it takes `..` and relative paths too."""
+        asked = _FILE.search(path)
+        if asked is None:
+            return False
+        return Path(os.path.abspath(asked[1])).resolve().is_relative_to(self.exports)

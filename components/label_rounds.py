@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components import prompt_sets
-from components.common import QUIET, empty_state, esc, guard, notice, plural, sentence
+from components.common import DOT, QUIET, empty_state, esc, guard, notice, plural, sentence
 from components.people import person
 from studio.errors import ConfigError, StudioError
 
@@ -149,7 +149,7 @@ def _votes_card(each: Round) -> str:
 
 def _model_card(each: Round, before: str | None) -> str:
     met = each.against(before)
-    state = "" if each.run.state == "finished" else f" \N{MIDDLE DOT} {each.run.state}"
+    state = "" if each.run.state == "finished" else f"{DOT}{each.run.state}"
     more = f'<span class="round-rate">{esc(rate_text(met))}</span>'
     return _card("tuned", each.run.name, f"DPO{state}", f"round {each.number}", more)
 

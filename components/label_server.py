@@ -237,14 +237,11 @@ def _name(ask: Ask) -> str:
 def _names(ask: Ask, key: str, kind: type) -> Any:
     """Reasons (a list of names) or aspects (sides by name); nothing where nothing was sent."""
     value = ask.get(key) or kind()
-    parts = [*value, *(value.values() if isinstance(value, dict) else ())]
-    if (
-        not isinstance(value, kind)
-        or len(parts) > 40
-        or not all(isinstance(part, str) and len(part) <= 40 for part in parts)
-    ):
-        raise DataError(f"The page sent no usable {key}; reload it.")
-    return value
+    if isinstance(value, kind):
+        parts = [*value, *(value.values() if isinstance(value, dict) else ())]
+        if len(parts) <= 40 and all(isinstance(part, str) and len(part) <= 40 for part in parts):
+            return value
+    raise DataError(f"The page sent no usable {key}; reload it.")
 
 
 def _text(ask: Ask, key: str, most: int, required: bool = True) -> str:

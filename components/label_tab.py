@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components import label_making, label_new, label_rounds
-from components.common import QUIET, Shell, ago_text, guard, plural
+from components.common import DOT, QUIET, Shell, ago_text, guard, plural
 from components.label_server import questions
 from components.people import Person, person
 from studio.errors import DataError, StudioError
@@ -34,14 +34,12 @@ studioLabel(element, server, {
   watch: callback => watch('value', callback),
 });
 """
-
-
 _KNOWN_NAME = "(seat, name) => seat?.name || name"
 
 
 @dataclass(frozen=True)
 class LabelHandles:
-    """What `app.py` wires to other tabs.
+    """What the page's wiring uses.
 
     `project` holds the chosen project's id; `open(project_id)` is the update for it that brings a
     project up, also one made a moment ago. `train_button` shows itself once results are on the page
@@ -50,8 +48,6 @@ class LabelHandles:
     """
 
     project: gr.Dropdown
-    annotator: gr.Textbox
-    panel: gr.HTML
     train_button: gr.Button
     make_dataset: Callable[[str], str]
     start_from: Callable[[str], str | None]
@@ -107,8 +103,6 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     )
     return LabelHandles(
         project,
-        annotator,
-        panel,
         train,
         make_dataset=lambda project_id: make_dataset(studio, project_id),
         start_from=lambda project_id: start_from(studio, project_id),
@@ -131,7 +125,7 @@ def _remembered() -> gr.BrowserState:
 
 
 def _choices(projects: list[Project]) -> list[tuple[str, str]]:
-    return [(f"{p.name} \N{MIDDLE DOT} {plural(p.items, 'pair')}", p.id) for p in projects]
+    return [(f"{p.name}{DOT}{plural(p.items, 'pair')}", p.id) for p in projects]
 
 
 def _projects(projects: list[Project], chosen: str | None) -> Any:
@@ -159,7 +153,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
-        (f"{data.name} \N{MIDDLE DOT} {plural(sum(data.rows.values()), 'row')}", data.id)
+        (f"{data.name}{DOT}{plural(sum(data.rows.values()), 'row')}", data.id)
         for data in studio.datasets.list()
         if data.type in label_making.LABELLABLE
     ]

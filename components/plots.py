@@ -11,9 +11,6 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PALETTE = ("run-a", "run-b", "run-c", "run-d", "run-e", "run-f")
-"""Colours of runs laid over one another: the one in view first. Told apart by dashes as well."""
-
 
 @dataclass(frozen=True)
 class Line:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.common import plural
+from components.common import DOT, plural
 from studio.data.sources import sample_path
 from studio.errors import ConfigError, DataError
 from studio.generation.request import Message, Sampling
 from studio.scoring.rows import asked_of
-from studio.workspace import new_id
 
 if TYPE_CHECKING:
     from studio import Studio
 
 TYPED = "typed"
 _SHIPPED = {"pocket-prompts": "Pocket prompts", "pocket-questions": "Pocket questions, held out"}
-DOT = " \N{MIDDLE DOT} "
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,7 @@ def _asked(text: str) -> list[Message]:
 
 def from_file(studio: Studio, path: str) -> str:
     """Prepare an uploaded file of prompts in the workspace; the value to choose it by."""
-    folder = studio.workspace.uploads / new_id("upload")
-    folder.mkdir(parents=True)
-    kept = folder / Path(path).name
-    shutil.copyfile(path, kept)
+    [kept] = studio.workspace.take_in([path])
     dataset = studio.datasets.prepare(kept)
     split = "test" if dataset.rows.get("test") else "train"
     return f"dataset:{dataset.id}:{split}"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from components import people
-from components.common import bytes_text, compact, duration_text, esc, left_text, thousands
+from components.common import DOT, bytes_text, compact, duration_text, esc, left_text, thousands
 
 WHAT_IT_IS = (
     "Teach a language model from your data, compare it with the one you began with, judge its "
@@ -104,7 +104,7 @@ def _run(run: Any | None, queued: int) -> str:
     if run is None:
         return f'<span class="quiet">{waiting.strip(" +") or "no run"}</span>'
     steps = f"{thousands(run.step)}/{thousands(run.total_steps)}" if run.total_steps else run.state
-    left = f" \N{MIDDLE DOT} {left_text(run.eta_s)}" if run.eta_s is not None else ""
+    left = f"{DOT}{left_text(run.eta_s)}" if run.eta_s is not None else ""
     share = 100 * run.step / run.total_steps if run.total_steps else 0
     return (
         f'<button type="button" class="run-link" data-go="train" title="Open this run in Train">'

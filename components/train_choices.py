@@ -6,7 +6,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from components.common import esc, notice, plural, sentence, thousands
+from components.common import DOT, esc, notice, plural, sentence, thousands
 from components.form import knobs, name_of
 from studio.calculator import wording
 from studio.data import SAMPLES
@@ -31,7 +31,6 @@ _SHORT = {
     "preference": "pairs",
     "unpaired_preference": "marked answers",
 }
-DOT = " \N{MIDDLE DOT} "
 
 
 def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:

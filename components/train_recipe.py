@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components import form_follow
-from components.common import QUIET, guard, notice, sentence
+from components.common import DOT, QUIET, guard, notice, sentence
 from components.train_choices import trouble_html
 from studio.errors import ConfigError, StudioError
 from studio.recipe import Recipe
@@ -59,7 +59,7 @@ class RecipeTexts:
         self.said = gr.HTML("", elem_id="train-kept")
 
     def _choices(self) -> list[tuple[str, str]]:
-        own = [(f"{slug} \N{MIDDLE DOT} yours", slug) for slug in self.shelf.slugs()]
+        own = [(f"{slug}{DOT}yours", slug) for slug in self.shelf.slugs()]
         return [*own, *((slug, slug) for slug in form_follow.shipped())]
 
     def bind(

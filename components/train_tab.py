@@ -30,10 +30,6 @@ class TrainHandles:
 
     opening: gr.State
     """Set to `ask(...)` to fill the form from another tab, or to bring a run into view."""
-    start: gr.Button
-    """The tab's primary button."""
-    started: gr.State
-    """The id of the run that this page started last."""
     viewing: gr.State
     """The id of the run in view; empty while there is none."""
     recipe: gr.Textbox
@@ -96,7 +92,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
         return filled(studio, left, wanted)
 
     def copy(data: Mapping[Any, Any]) -> Any:
-        wanted = data[right.copied]
+        wanted = data[right.actions.copied]
         if not wanted:
             return gr.skip()
         run = studio.runs.get(wanted[0])
@@ -106,10 +102,8 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
     everything = left.everything
     opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
-    right.copied.change(guard(copy), {right.copied}, everything, **QUIET)
-    return TrainHandles(
-        opening, left.start, left.started, right.viewing, left.texts.yaml, left, right.compare
-    )
+    right.actions.copied.change(guard(copy), {right.actions.copied}, everything, **QUIET)
+    return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)
 
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:

@@ -8,6 +8,7 @@ from typing import Any
 
 from components import form
 from components.common import (
+    DOT,
     ago_text,
     duration_text,
     empty_state,
@@ -20,7 +21,6 @@ from components.common import (
 )
 from components.history import History
 
-DOT = " \N{MIDDLE DOT} "
 STATES = {
     "queued": ("waiting", "quiet"),
     "running": ("running", "live"),

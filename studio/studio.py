@@ -221,7 +221,7 @@ class Studio:
 
             score(scoring, pool, self.runs)
 
-        self.worker.submit(work)
+        self.worker.submit(work, scoring)
         return scoring
 
     def reward(
@@ -253,7 +253,7 @@ class Studio:
 
             exporting.run(lambda: make(exporting, self.runs, self.datasets))
 
-        self.worker.submit(work)
+        self.worker.submit(work, exporting)
         return exporting
 
     def read_answer(

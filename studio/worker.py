@@ -9,6 +9,7 @@ page. The heavy libraries are imported in this thread, so importing this module 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 import threading
@@ -20,8 +21,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from studio.data import DatasetStore
-from studio.errors import Cancelled, ConfigError
+from studio.errors import Cancelled, ConfigError, ModelError
 from studio.generation.request import Generation
+from studio.jobs import Job
 from studio.training.runs import RunStore
 from studio.workspace import Workspace
 
@@ -56,11 +58,12 @@ class Worker:
 
     def __init__(self, workspace: Workspace, datasets: DatasetStore, runs: RunStore):
         self._workspace, self._datasets, self._runs = workspace, datasets, runs
-        self._jobs: deque[tuple[Generation | Call, Future]] = deque()
+        self._jobs: deque[tuple[Call, Future, Generation | Job | None]] = deque()
         self._queue: deque[tuple[str, FileLock]] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._broken = ""  # why nothing will ever be done here
         self._pool: Any = None
         self.ready = False
         self.loading = ""
@@ -82,8 +85,9 @@ class Worker:
         """Ask the run in progress to save and stop, and the thread to end."""
         with self._wake:
             self._closing = True
-            for generation in [job for job, _ in self._jobs if isinstance(job, Generation)]:
-                generation.cancel()
+            for _, _, handle in self._jobs:
+                if handle is not None:
+                    handle.cancel()
             self._wake.notify_all()
         if self.current:
             with contextlib.suppress(ConfigError):
@@ -108,6 +112,8 @@ class Worker:
             self._queue.append((run_id, lock))
             self._wake.notify_all()
         self.start()
+        if self._broken:
+            self._refuse()
 
     def take_off(self, run_id: str) -> bool:
         """Let go of a run that waits, so that it can be resumed or deleted; False if none did."""
@@ -134,13 +140,22 @@ class Worker:
             self._runs.update(waiting, place=now + number * 1e-3)
         return [waiting for waiting, _ in order]
 
-    def submit(self, job: Generation | Call) -> Future:
-        """A generation, or any call that gets the model pool; served between training steps."""
+    def submit(self, job: Generation | Call, handle: Job | None = None) -> Future:
+        """A generation, or any call that gets the model pool; served between training steps.
+
+        `handle` is what the call fills and others wait for: it ends also where the call never runs.
+        """
         future = Future()
+        if isinstance(job, Generation):
+            entry = functools.partial(self._generate, job), future, job
+        else:
+            entry = job, future, handle
         with self._wake:
-            self._jobs.append((job, future))
+            self._jobs.append(entry)
             self._wake.notify_all()
         self.start()
+        if self._broken:
+            self._refuse()
         return future
 
     def settle(self) -> None:
@@ -169,7 +184,8 @@ class Worker:
             from studio.training import execute as _  # noqa: F401  (TRL and PEFT, ahead of need)
         except Exception as error:  # a broken installation: say so for as long as the page is open
             logger.exception("the training libraries did not load")
-            self.loading = f"The training libraries did not load: {error}"
+            self.loading = self._broken = f"The training libraries did not load: {error}"
+            self._refuse()
             return
         self._pool = ModelPool()
         # Short turns for other threads' Python, so that a busy page cannot starve small steps.
@@ -189,25 +205,33 @@ class Worker:
     def serve(self) -> None:
         """Answer everything that waits; called when idle and between training steps."""
         while self._jobs:
-            job, future = self._jobs.popleft()
+            job, future, handle = self._jobs.popleft()
             try:
-                if isinstance(job, Generation):
-                    self._generate(job)
-                    future.settle(job)
-                else:
-                    future.settle(job(self._pool))
+                future.settle(job(self._pool))
             except Exception as error:  # goes to whoever asked
-                if not isinstance(job, Generation):
-                    future.settle(error=error)
-                    continue
-                logger.exception("generation broke off")
-                job.finish(f"The generation broke off with {type(error).__name__}: {error}")
-                future.settle(job)
+                if handle is not None:
+                    logger.exception("work that somebody waits for broke off")
+                    handle.finish(error=f"It broke off with {type(error).__name__}: {error}")
+                future.settle(error=error)
 
-    def _generate(self, job: Generation) -> None:
+    def _generate(self, generation: Generation, pool: Any) -> Generation:
         from studio.generation.engine import generate
 
-        generate(job, self._pool, self._runs)
+        generate(generation, pool, self._runs)
+        return generation
+
+    def _refuse(self) -> None:
+        """Say why to all who wait for what will never be done."""
+        with self._wake:
+            jobs, self._jobs = self._jobs, deque()
+            queue, self._queue = self._queue, deque()
+        for _, future, handle in jobs:
+            if handle is not None:
+                handle.finish(error=self._broken)
+            future.settle(error=ModelError(self._broken))
+        for run_id, lock in queue:
+            self._runs.update(run_id, state="failed", error=self._broken, ended=time.time())
+            lock.release()
 
     def _next_run(self) -> None:
         with self._wake:

@@ -2,12 +2,14 @@
 
     <home>/
       datasets/<id>/      dataset.json, train.parquet, test.parquet
-      runs/<id>/          recipe.yaml, run.json, events.jsonl, checkpoints/, adapter/, samples.jsonl
+      runs/<id>/          recipe.yaml, run.json, events.jsonl, checkpoints/, adapter/
       comparisons/<id>.json
       uploads/            files brought in through the page
       exports/            files made for download
+      pairs/<id>.json     pairs that are being written for a labelling project
       votes.db            labelling projects and votes (SQLite)
-      trash/<id>/         deleted runs, for a day
+      library.json        stars, tags and notes
+      trash/<id>/         deleted runs and exports, for a day
       presets/<name>.yaml recipes saved by a person
       cache/              skeletons, reference log-probabilities: safe to delete
 
@@ -17,12 +19,14 @@ become a path.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +79,23 @@ def write_durably(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write_durably` of indented JSON."""
     write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; it becomes `path` at the end, and is gone after an error.
+
+    For files that people asked for, of any size: unlike `write_durably` it does not wait for the
+    disk.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise WorkspaceError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
@@ -184,6 +205,18 @@ class Workspace:
         if not _ID.fullmatch(identifier):
             raise WorkspaceError(f"{identifier!r} is not an id of this workspace.")
         return self.home / kind / identifier
+
+    def take_in(self, files: Sequence[str | Path]) -> list[Path]:
+        """Move files that somebody brought to a folder of their own; equal names get a number."""
+        folder = self.uploads / new_id("upload")
+        folder.mkdir(parents=True)
+        kept: list[Path] = []
+        for file in map(Path, files):
+            place, number = folder / file.name, 2
+            while place.exists():
+                place, number = folder / f"{number}-{file.name}", number + 1
+            kept.append(Path(shutil.move(file, place)))
+        return kept
 
     def free_bytes(self) -> int:
         """Bytes still free on the workspace's disk."""

@@ -25,6 +25,7 @@ from studio import __version__
 from studio.cli import (
     calc,
     data,
+    datasets,
     export,
     generate,
     hardware,
@@ -39,7 +40,7 @@ from studio.cli import (
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
-__all__ = ["app", "export", "main"]
+__all__ = ["app", "datasets", "export", "main"]
 
 # Libraries that talk while they work; their errors still come through as exceptions.
 _QUIET = {
@@ -84,7 +85,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("app", epilog=example("app --port 7860"))(serve.app)
-app.add_typer(data.app, name="data")
+app.add_typer(data.app, name="data")  # with the commands that `datasets` adds to it
 app.command(
     "calc", epilog=example("calc pocket --method lora --rank 8 --targets q_proj,k_proj,v_proj")
 )(calc.calc)

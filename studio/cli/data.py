@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.output import Json, Terminal, example, parse_pairs, table
+from studio.cli.output import Json, Terminal, example, one_line, parse_pairs, table
 from studio.errors import DataError
 
 if TYPE_CHECKING:
-    from studio.data import Inspection, PreparedDataset, Reading
+    from studio.data import Inspection, Reading
 
 app = typer.Typer(
     help="Data: look into any file, and make rows to train on.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-_WIDTH = 100  # characters of a value that a person is shown; --json has them all
 
 Sources = Annotated[
     list[str],
@@ -228,92 +227,8 @@ def _previewed(source: Any, options: Any, report: Any) -> tuple[list[dict[str, A
     lines = []
     for step in steps:
         lines.append(f"{step['step'].replace('_', ' ')}: {step['dropped']:,} rows dropped")
-        lines += [f"   row {row['row']}: {_cut(str(row['data']))}" for row in step["examples"]]
+        lines += [f"   row {row['row']}: {one_line(str(row['data']))}" for row in step["examples"]]
     return steps, "\n".join(lines) or "No step is chosen."
-
-
-@app.command("list", epilog=example("data list"))
-def list_datasets(as_json: Json = False) -> None:
-    """List prepared datasets, newest first."""
-    with Terminal(as_json) as out:
-        found = [_as_dict(one) for one in out.studio.datasets.list()]
-        rows = [(one["id"], one["name"], one["type"], sum(one["rows"].values())) for one in found]
-        out.result(found, table(rows, ("id", "name", "type", "rows")))
-
-
-@app.command("show", epilog=example("data show pocket-sft --rows 3"))
-def show(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
-    rows: Annotated[int, typer.Option(help="So many rows.", min=0, max=1000)] = 5,
-    split: Annotated[str, typer.Option(help="Of this split.")] = "train",
-    as_json: Json = False,
-) -> None:
-    """Show how a dataset was made, and its first rows as they are trained on."""
-    with Terminal(as_json) as out:
-        found = out.studio.datasets.get(dataset)
-        first = found.head(rows, split)
-        lines = [f"{found.id}  {found.name}, {found.type}, from {found.source}"]
-        lines += [_cut(str(row)) for row in first]
-        told = _as_dict(found) | {"steps": found.steps, "first": first}
-        out.result(told, "\n".join(lines))
-
-
-@app.command("delete", epilog=example("data delete letters"))
-def delete(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
-    as_json: Json = False,
-) -> None:
-    """Remove a prepared dataset; `data restore` brings it back until another one is removed."""
-    with Terminal(as_json) as out:
-        found = out.studio.datasets.get(dataset)
-        out.studio.datasets.set_aside(found.id)
-        out.result({"deleted": found.id}, f"{found.name} is gone: data restore {found.id}")
-
-
-@app.command("restore", epilog=example("data restore data-20260131-142501-9f3c"))
-def restore(dataset: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False) -> None:
-    """Bring back the dataset that was removed last."""
-    with Terminal(as_json) as out:
-        found = out.studio.datasets.take_back(dataset)
-        out.result(_as_dict(found), f"{found.name} is back.")
-
-
-def _as_dict(dataset: PreparedDataset) -> dict[str, Any]:
-    names = ("id", "name", "type", "format", "source", "rows", "fingerprint", "created")
-    return {name: getattr(dataset, name) for name in names}
-
-
-@app.command(
-    "export",
-    epilog=example("data export letters letters.parquet", "data export pocket-sft a.jsonl"),
-)
-def export_rows(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
-    to: Annotated[Path, typer.Argument(help="File to write: .jsonl or .parquet.")],
-    split: Annotated[str, typer.Option(help="The split to write.")] = "train",
-    as_json: Json = False,
-) -> None:
-    """Write a prepared dataset's rows to a file that TRL reads."""
-    with Terminal(as_json) as out:
-        from studio.data import export
-
-        rows = export(out.studio.datasets.get(dataset), to, split)
-        out.result({"out": str(to), "rows": rows}, f"{to}: {rows:,} {split} rows")
-
-
-@app.command("push", epilog=example("data push letters my-name/letters"))
-def push_rows(
-    dataset: Annotated[str, typer.Argument(help="A prepared dataset, by name or id.")],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to on the Hub.")],
-    public: Annotated[bool, typer.Option("--public", help="For everybody to see.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Upload a prepared dataset with its card to the Hub (HF_TOKEN); private unless told."""
-    with Terminal(as_json) as out:
-        from studio.data import push
-
-        url = push(out.studio.datasets.get(dataset), repo, private=not public)
-        out.result({"url": url}, url)
 
 
 def _one_or_all(source: list[str]) -> Any:
@@ -337,7 +252,7 @@ def _describe(found: Inspection) -> str:
         lines.append("First row:")
         for key, value in found.sample[0].items():
             turns = value if isinstance(value, list) else [value]
-            lines += [f"   {key}: {_cut(_spoken(turn))}" for turn in turns]
+            lines += [f"   {key}: {one_line(_spoken(turn))}" for turn in turns]
     return "\n".join(lines)
 
 
@@ -346,11 +261,6 @@ def _spoken(turn: Any) -> str:
     if isinstance(turn, dict) and "role" in turn:
         return f"{turn['role']}: {turn.get('content')}"
     return str(turn)
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
 def _account(summary: dict[str, Any], to: Path | None) -> str:

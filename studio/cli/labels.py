@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,6 @@ import typer
 
 from studio.cli.output import Json, Terminal, example, table
 from studio.errors import ConfigError, DataError
-from studio.workspace import write_durably
 
 if TYPE_CHECKING:
     from studio.generation.request import Column
@@ -126,6 +124,7 @@ def export(
     if out.suffix not in (".jsonl", ".json", ".parquet"):
         raise ConfigError(f"--out ends in {out.suffix or 'nothing'}; use .jsonl, .json, .parquet.")
     from studio.preference import Rule, split_by_prompt
+    from studio.preference.export import write_file
 
     with Terminal(as_json) as terminal:
         labels = terminal.studio.labels
@@ -139,9 +138,9 @@ def export(
             )
         parts = split_by_prompt(made.rows, test_fraction)
         aside = out.with_name(f"{out.stem}.test{out.suffix}")
-        write_rows(parts["train"], out)
+        write_file(parts["train"], out)
         if parts["test"]:
-            write_rows(parts["test"], aside)
+            write_file(parts["test"], aside)
         summary = {"file": str(out), "project": chosen.name, **made.summary.as_dict()}
         summary |= {"test_file": str(aside) if parts["test"] else None, "test": len(parts["test"])}
         left = "".join(f", {n:,} left out: {why}" for why, n in made.summary.left_out.items())
@@ -293,22 +292,3 @@ def _judged(found: Mapping[str, Any]) -> str:
 def percent(share: float | None) -> str:
     """A share for people: `68 %`, or a dash where there is none."""
     return "-" if share is None else f"{share:.0%}".replace("%", " %")
-
-
-def write_rows(rows: list[dict[str, Any]], path: Path) -> None:
-    """Rows as JSONL, JSON or parquet, by the file's suffix; whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            import pyarrow
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-            return
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from None
-    if path.suffix == ".json":
-        text = json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
-    else:
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_durably(path, text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 Report = Callable[[int, int | None, str], None]
+_WIDTH = 100  # characters of a value that a person is shown
 
 
 def example(*commands: str) -> str:
@@ -173,6 +174,12 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def one_line(text: str) -> str:
+    """A value as a person is shown it, on one line and not too long; --json has all of it."""
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
 def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, str]:

@@ -122,8 +122,3 @@ def problem_of(finding: tuple[str, str, str | None, str], row: int | None, file:
     """A finding of the checks at its place."""
     kind, message, column, severity = finding
     return Problem(row, kind, message, file, column, severity)
-
-
-def error_kinds(findings: Iterable[tuple[str, str, str | None, str]]) -> set[str]:
-    """Kinds of the findings that set a row aside."""
-    return {kind for kind, _, _, severity in findings if severity == "error"}

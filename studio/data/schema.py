@@ -28,10 +28,6 @@ _ORDER = (
 )
 
 
-_SPECIAL = ("label", "follow_ups", "answers", "votes")
-"""Columns whose type does not follow from their values."""
-
-
 class Shape:
     """The fields and message keys seen in rows; grows row by row, ends as `datasets.Features`."""
 

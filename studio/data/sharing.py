@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from studio import hub
 from studio.data.rows import tidy
-from studio.errors import DataError, WorkspaceError
+from studio.errors import DataError
+from studio.workspace import written_whole
 
 if TYPE_CHECKING:
     from studio.data.prepared import PreparedDataset
@@ -26,19 +27,13 @@ def export(dataset: PreparedDataset, path: str | Path, split: str = "train") -> 
             f"{out.name} ends in {out.suffix or 'nothing'}; name it .jsonl or .parquet."
         )
     source = dataset.path(split)
-    part = out.with_name(f".{out.name}.part")
-    try:
+    with written_whole(out) as part:
         if out.suffix == ".parquet":
             shutil.copyfile(source, part)
         else:
             with part.open("wb") as file:
                 for batch in pq.ParquetFile(source).iter_batches(1000):
                     file.writelines(orjson.dumps(tidy(row)) + b"\n" for row in batch.to_pylist())
-        part.replace(out)
-    except OSError as error:
-        raise WorkspaceError(f"{out} could not be written: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
     return dataset.rows[split]
 
 
@@ -139,7 +134,7 @@ def _stage(dataset: PreparedDataset) -> Path:
 
 
 def _staged(dataset: PreparedDataset) -> Path:
-    """The repository as a folder: README.md and data/<split>.parquet, linked where possible."""
+    """The repository as a folder: README.md and data/<split>.parquet."""
     folder = _stage(dataset)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "data").mkdir(parents=True)

@@ -17,7 +17,8 @@ from studio.data.reading import Reading
 from studio.data.schema import Shape, parsed
 from studio.data.sources import Source
 from studio.data.types import Progress
-from studio.errors import DataError, WorkspaceError
+from studio.errors import DataError
+from studio.workspace import written_whole
 
 _PARQUET: dict[str, Any] = {"compression": "snappy", "use_dictionary": False}
 """Texts differ from row to row, so a dictionary of them is only work."""
@@ -95,9 +96,7 @@ def write_splits(reading: Reading, cleaned: Cleaned, files: dict[str, Path]) -> 
 
 
 def _write(path: Path, shape: Shape, rows: Iterator[bytes]) -> None:
-    """Beside its place first, so that a failure leaves no half file under the name."""
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with written_whole(path) as part:
         if path.suffix == ".jsonl":
             with part.open("wb") as file:
                 file.writelines(raw + b"\n" for raw in rows)
@@ -106,9 +105,3 @@ def _write(path: Path, shape: Shape, rows: Iterator[bytes]) -> None:
             with pq.ParquetWriter(part, schema, **_PARQUET) as writer:
                 for table in parsed(rows, shape):
                     writer.write_table(table)
-        part.replace(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise WorkspaceError(f"{path.name} could not be written: {reason}.") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,8 +1,7 @@
-"""Which models there are, and what a name stands for. Reads names and configs, loads nothing."""
+"""Which models there are, and what a name stands for. Reads names, loads nothing."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,14 +58,3 @@ def resolve(name: str, revision: str | None = None) -> ModelRef:
 def choices() -> list[tuple[str, str]]:
     """(label, name) pairs to offer first; any Hub id or folder can be typed as well."""
     return [("Pocket, built in", POCKET), *((name, name) for name in SUGGESTED)]
-
-
-def read_config(reference: ModelRef) -> dict[str, object]:
-    """`config.json` of a local model as plain JSON; empty for one on the Hub."""
-    if reference.kind == "hub":
-        return {}
-    path = Path(reference.location) / "config.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path.name} of {reference.name} cannot be read: {error}.") from None

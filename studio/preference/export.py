@@ -19,11 +19,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from studio.errors import ConfigError, did_you_mean
 from studio.preference.items import JudgedItem, Message, source_label
 from studio.preference.verdicts import Rule, Verdict
+from studio.workspace import written_whole
 
 Row = dict[str, Any]
 
@@ -99,6 +101,22 @@ def split_by_prompt(rows: list[Row], test_fraction: float, seed: int = 42) -> di
         place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
         made["test" if place < test_fraction else "train"].append(row)
     return made
+
+
+def write_file(rows: list[Row], path: Path) -> None:
+    """Rows as JSONL, JSON or parquet, by the file's suffix; whole or not at all."""
+    with written_whole(path) as part:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            import pyarrow
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), part)
+        elif path.suffix == ".json":
+            part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        else:
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            part.write_text("".join(lines), "utf-8")
 
 
 def _sides(item: JudgedItem, verdict: Verdict) -> tuple[str, str, Row]:

@@ -113,7 +113,7 @@ def _vote_row(
 ) -> dict[str, Any]:
     return {
         "project_id": project.id, "item_id": item_id, "annotator": rater, "version": 1,
-        "action": "vote", "choice": choice, "strength": strength if choice in "ab" else 0,
+        "action": "vote", "choice": choice, "strength": strength if choice in ("a", "b") else 0,
         "order": "ab", "seconds": 0.0, "note": "", "edited": "", "created": now,
         "guideline_version": project.guideline_version, "idempotency_key": f"published-{item_id}",
         "turn": 0, "reasons": [], "aspects": {},
@@ -142,6 +142,8 @@ def _table(name: str, path: Path) -> Published:
         made.append(Item(prompt, first, second, {"label": one}, {"label": two}, {"row": number}))
         given.append({rater: (_said(row.get(rater), rater, where), DEFAULT_STRENGTH)
                       for rater in raters if row.get(rater) is not None})  # fmt: skip
+    if not any(given):
+        raise DataError(f"{path.name} holds no vote: nothing stands in {', '.join(raters[:12])}.")
     return Published(name, made, given)
 
 

@@ -11,21 +11,49 @@ from collections.abc import Sequence
 
 from studio.generation import engine, lanes
 from studio.generation.lanes import Plan
-from studio.generation.request import Generation, Message, Sampling
+from studio.generation.request import Generation, GenerationRequest, Message, Sampling
 from studio.models.pool import ModelPool
 from studio.scoring import forward
+from studio.scoring.answers import written
 from studio.scoring.forward import Given
+from studio.scoring.measured import Measured, Value, in_column
+from studio.scoring.request import DRIFT, Scoring
 from studio.training.runs import RunStore
 
-Value = tuple[float, float] | None
+
+def measure(
+    scoring: Scoring, planned: Sequence[Plan], columns: Sequence[Measured],
+    pool: ModelPool, runs: RunStore,
+) -> None:  # fmt: skip
+    """Every run whose base is a column too writes, and both say how likely that was."""
+    asked = scoring.request
+    bases = {plan.column.model: plan for plan in reversed(planned) if plan.run is None}
+    moved = [plan for plan in planned if plan.run and plan.column.model in bases]
+    rows = asked.rows.asked()
+    prompts = tuple(pair[0] for pair in rows if pair is not None)
+    scoring.expect(len(prompts) * len(moved))
+    wrote = written(scoring, GenerationRequest(
+        prompts, tuple(plan.column for plan in moved), _own_sampling(asked.sampling),
+        batch_size=asked.batch_size,
+    ), pool, runs)  # fmt: skip
+
+    def compare(at: int, plan: Plan) -> None:
+        base = bases[plan.column.model]
+        values = iter(_kl(plan, base, prompts, wrote, at, pool, runs))
+        columns[plan.index].values[DRIFT] = [
+            next(values) if row is not None else None for row in rows
+        ]
+
+    for at, plan in enumerate(moved):
+        in_column(columns[plan.index], lambda at=at, plan=plan: compare(at, plan))
 
 
-def sampling_for(asked: Sampling) -> Sampling:
+def _own_sampling(asked: Sampling) -> Sampling:
     """The model's own distribution: nothing cut off, nothing sharpened."""
     return Sampling(temperature=1.0, max_new_tokens=asked.max_new_tokens, seed=asked.seed)
 
 
-def kl(
+def _kl(
     tuned: Plan, base: Plan, prompts: Sequence[list[Message]], wrote: Generation, column: int,
     pool: ModelPool, runs: RunStore,
 ) -> list[Value]:  # fmt: skip

@@ -11,7 +11,7 @@ from studio.preference.duels import Estimate, bootstrap_ratio
 from studio.scoring.rows import asked_of
 
 if TYPE_CHECKING:
-    from studio.scoring.measure import Measured, Value
+    from studio.scoring.measured import Measured, Value
     from studio.scoring.request import ScoreRequest
 
 

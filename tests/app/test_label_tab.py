@@ -121,6 +121,8 @@ def test_undo_and_history_speak_of_what_was_seen(panel):
         ("vote", {"choice": "a"}, "A vote from the page"),
         ("vote", {"choice": "left", "strength": 9}, "Strength goes from"),
         ("vote", {"seconds": "1"}, "no usable seconds"),
+        ("vote", {"reasons": 5}, "no usable reasons"),
+        ("vote", {"aspects": ["clear"]}, "no usable aspects"),
         ("vote", {"note": "x" * 4001}, "the most is 4,000"),
         ("vote", {"key": ""}, "no usable key"),
         ("undo", {}, "no usable key"),

@@ -13,6 +13,7 @@ from components.comparison import Side, to_label
 from components.conversation import Chat, Turn, vote
 from components.visits import Visits
 from studio import Recipe
+from studio.errors import WorkspaceError
 from studio.generation.request import Answer, Sampling
 from studio.studio import Studio
 from tests.app.made_runs import ended
@@ -77,6 +78,20 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
     assert "pocket-sft" in str(win)
 
 
+def test_a_vote_on_a_pair_that_stands_the_other_way_round(studio: Studio):
+    """The same two answers again, now from the other column, or with a white space more."""
+    sides = (Side("base", "base", "pocket"), Side("first", "tuned", "pocket"))
+    asked = [[{"role": "user", "content": "Who?"}]] * 2
+    for said, choice in ((("Mira.", "Nia\0."), "a"), (("Nia\0.", "Mira. "), "a")):
+        turn = Turn("Who?", asked, Sampling(), [Answer(text) for text in said], done=True)
+        vote(studio, Chat(sides, "", [turn]), choice, f"who saw {said[0][0]} first")
+    [project] = studio.labels.projects()
+    [judged] = studio.labels.judged(project.id)
+    told = {one.annotator: (one.choice, one.order) for one in judged.votes}
+    assert judged.answer_a == "Mira."
+    assert told == {"who saw M first": ("a", "ab"), "who saw N first": ("b", "ba")}
+
+
 def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     from components.comparison import Comparison, load, save
 
@@ -93,6 +108,9 @@ def test_pairs_go_to_label_blind_and_counted(studio: Studio):
     )  # fmt: skip
     save(studio, comparison)
     assert load(studio, comparison.id).texts(1) == ["two", "same"]
+    (studio.workspace.comparisons / f"{comparison.id}.json").write_text("{}")
+    with pytest.raises(WorkspaceError, match="cannot be read"):
+        load(studio, comparison.id)
     project, pairs, aside = to_label(studio, comparison)
     assert (pairs, aside) == (1, {"identical": 1})
     assert studio.labels.get(project).provenance == {"comparison": comparison.id}

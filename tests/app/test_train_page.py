@@ -192,7 +192,7 @@ def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch:
     with studio.runs.lock(live):
         found = watch.look(Session(), Shown())
         assert found[watch.viewing] == live.id
-        assert found[watch.stop]["visible"] is True
+        assert found[watch.actions.stop]["visible"] is True
         chosen = watch.look(Session(run_id=studio.runs.list()[0].id), Shown())
         assert chosen[watch.viewing] == studio.runs.list()[0].id
 
@@ -201,18 +201,21 @@ def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watc
     ended(studio, state="running", steps=24)
     found = watch.look(Session(), Shown())
     assert "Interrupted at about step 24" in found[watch.outcome]
-    assert found[watch.resume]["visible"] is True
-    assert found[watch.stop]["visible"] is False
+    assert found[watch.actions.resume]["visible"] is True
+    assert found[watch.actions.stop]["visible"] is False
 
 
 def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: Watch):
     """What one page asks, another sees: stopping lives in the workspace."""
     run = ended(studio, state="running")
     with studio.runs.lock(run):
-        assert watch.ask_stop(run.id) == ""
+        assert watch.actions.ask_stop(run.id) == ""
         found = watch.look(Session(), Shown())
         assert "stopping" in found[watch.head]
-        assert found[watch.stop]["visible"] is False and found[watch.halt]["visible"] is True
+        assert (
+            found[watch.actions.stop]["visible"] is False
+            and found[watch.actions.halt]["visible"] is True
+        )
 
 
 # ---- steering -----------------------------------------------------------------------------------
@@ -233,14 +236,14 @@ def queued(studio: Studio, *names: str) -> list[Run]:
 
 def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: Watch):
     one, two, three = queued(studio, "one", "two", "three")
-    watch.pick(Session(), "", (), event(three, "up"))
+    watch.pick(Session(), (), event(three, "up"))
     assert studio.worker.queued == [one.id, three.id, two.id]
-    watch.pick(Session(), "", (), event(one, "off"))
+    watch.pick(Session(), (), event(one, "off"))
     assert studio.worker.queued == [three.id, two.id]
     assert studio.runs.get(one.id).state == "stopped"
     shown = watch.look(Session(), Shown())[watch.queue]
     assert shown.index("three") < shown.index("two") and "one: sooner" not in shown
-    assert watch.go_on(one.id) == ""  # its lock was let go, so it can wait again at once
+    assert watch.actions.go_on(one.id) == ""  # its lock was let go, so it can wait again at once
     assert studio.worker.queued == [three.id, two.id, one.id]
 
 
@@ -257,11 +260,11 @@ def test_the_order_of_the_queue_outlives_the_studio(studio: Studio):
 
 def test_deleting_can_be_undone(studio: Studio, watch: Watch):
     run = ended(studio)
-    trouble, gone, box, said, _ = watch.remove(run.id, Session(run_id=run.id))
+    trouble, gone, box, said, _ = watch.actions.remove(run.id, Session(run_id=run.id))
     assert (trouble, gone, box["visible"]) == ("", run.id, True)
     assert "Deleted pocket-sft." in said
     assert studio.runs.list() == []
-    *_, session = watch.bring_back(run.id, Session())
+    *_, session = watch.actions.bring_back(run.id, Session())
     assert session.run_id == run.id
     assert studio.runs.get(run.id).adapter is not None
 
@@ -269,27 +272,27 @@ def test_deleting_can_be_undone(studio: Studio, watch: Watch):
 def test_what_forbids_deleting_is_said_in_place(studio: Studio, watch: Watch):
     parent = ended(studio)
     ended(studio, name="child", start_from=parent.id)
-    trouble, *rest = watch.remove(parent.id, Session())
+    trouble, *rest = watch.actions.remove(parent.id, Session())
     assert "child" in trouble and all(is_skip(update) for update in rest)
 
 
 def test_a_run_is_renamed_also_while_it_trains(studio: Studio, watch: Watch):
     run = ended(studio, state="running")
     with studio.runs.lock(run):
-        _, _, trouble = watch.give_name(run.id, "  my   run ")
+        _, _, trouble = watch.actions.give_name(run.id, "  my   run ")
         studio.runs.save(run)  # the trainer's own snapshot knows nothing of the new name
         assert trouble == "" and studio.runs.get(run.id).name == "my run"
-    box, _, trouble = watch.give_name(run.id, " ")
+    box, _, trouble = watch.actions.give_name(run.id, " ")
     assert box["visible"] is True and "1 to 120 characters" in trouble
 
 
 def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
     one, two = ended(studio), ended(studio, name="two")
-    _, over = watch.pick(Session(), two.id, (), event(one, "over"))
+    _, over = watch.pick(Session(), (), event(one, "over"))
     assert over == (one.id,)
     found = watch.look(Session(run_id=two.id), Shown(), over)
     assert f'data-overlay="{one.id}"' in found[watch.panel]
-    assert watch.pick(Session(), two.id, over, event(one, "over"))[1] == ()
+    assert watch.pick(Session(), over, event(one, "over"))[1] == ()
 
 
 # ---- elsewhere, presets, sweeps -----------------------------------------------------------------

@@ -7,7 +7,14 @@ import json
 import pytest
 
 from studio.errors import WorkspaceError
-from studio.workspace import Workspace, default_home, new_id, write_durably, write_json
+from studio.workspace import (
+    Workspace,
+    default_home,
+    new_id,
+    write_durably,
+    write_json,
+    written_whole,
+)
 
 
 def test_home_follows_the_environment(monkeypatch, tmp_path):
@@ -88,3 +95,26 @@ def test_a_database_file_on_a_network_disk_is_warned_of(tmp_path, monkeypatch, m
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: found)
     monkeypatch.setenv("STUDIO_DATABASE_URL", url)
     assert Workspace(tmp_path / "home").network_disk() == said
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    out = tmp_path / "rows.jsonl"
+    out.write_text("before")
+    with pytest.raises(WorkspaceError, match="could not be written"), written_whole(out) as part:
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("before", [out])
+    with written_whole(out) as part:
+        part.write_text("after")
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("after", [out])
+
+
+def test_files_of_one_name_are_both_taken_in(tmp_path):
+    home = Workspace(tmp_path / "home")
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "rows.jsonl").write_text(place)
+    kept = home.take_in([tmp_path / "one/rows.jsonl", tmp_path / "two/rows.jsonl"])
+    assert [path.name for path in kept] == ["rows.jsonl", "2-rows.jsonl"]
+    assert [path.read_text() for path in kept] == ["one", "two"]
+    assert kept[0].parent.parent == home.uploads

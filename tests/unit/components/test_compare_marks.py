@@ -16,7 +16,7 @@ from components.conversation import Chat, Turn, bring_back, keep
 from components.prompt_sets import PromptSet
 from components.visits import Visits
 from studio import Studio
-from studio.errors import ConfigError
+from studio.errors import ConfigError, DataError
 from studio.generation.request import Answer, Sampling
 from studio.preference import judge
 from studio.scoring.tokens import AnswerReading, TokenReading
@@ -119,6 +119,26 @@ def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path)
     asking.begin()
     assert tab.restore({tab.kept: kept.id, tab.chat: asking}) == gr.skip()
     assert asking.turns == []
+
+
+def test_an_answer_that_is_refused_anew_stays(tmp_path):
+    studio = Studio(tmp_path / "home")
+    with gr.Blocks():
+        left = Left(studio, SimpleNamespace())
+        left.lay_out()
+        tab = ChatTab(studio, left, Visits(studio))
+        tab.lay_out()
+
+    def refuse(request):
+        raise DataError("A visitor gets 3 answers an hour.")
+
+    tab.visits = SimpleNamespace(generate=refuse)
+    asked, answers = [[{"role": "user", "content": "Hello"}]], [Answer("x", 1, "stop")]
+    turn = Turn("Hello", asked, Sampling(temperature=1), answers, [0.1], done=True)
+    chat = Chat((Side("pocket (base)", "base", "pocket"),), turns=[turn])
+    data = {widget: widget.value for widget in left.inputs} | {tab.chat: chat}
+    [told] = tab.ask_again(data)
+    assert "3 answers an hour" in told[tab.said] and chat.turns == [turn]
 
 
 def test_all_columns_can_go_on_from_one():

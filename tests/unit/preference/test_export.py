@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from studio.cli.labels import write_rows
 from studio.errors import ConfigError
 from studio.models.catalog import resolve
 from studio.preference import Rule, split_by_prompt
+from studio.preference.export import write_file
 
 PROVENANCE = {"item", "voters", "agreement", "strength", "edited"}
 
@@ -170,7 +170,7 @@ def test_the_files_train_in_stock_trl_trainers(store, labelled, tmp_path):
         ("reward", RewardTrainer, RewardConfig),
     ):
         path = tmp_path / f"{format}.jsonl"
-        write_rows(store.export(labelled.id, format).rows, path)
+        write_file(store.export(labelled.id, format).rows, path)
         rows = load_dataset("json", data_files=str(path), split="train",
                             cache_dir=str(tmp_path / "cache"))  # fmt: skip
         model = pocket

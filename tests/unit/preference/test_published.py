@@ -45,6 +45,7 @@ def test_a_table_of_votes_becomes_a_finished_project(store, tmp_path):
         ([{"prompt": "x", "answer1": "a", "answer2": "b"}], "no two answers with raters' votes"),
         ([row("x", "y", 3)], r"votes.jsonl, row 1: annotator1 is 1, 2 or 0 \(tie\), not 3"),
         ([1, 2], "not a list of rows"),
+        ([row("x", "y", None)], "votes.jsonl holds no vote"),
     ],
 )
 def test_what_is_no_table_of_votes_gets_a_sentence(tmp_path, rows, message):

@@ -97,6 +97,31 @@ def test_preferences_and_implicit_rewards(studio: Studio, dpo: Run, tmp_path: Pa
     assert base["preference_accuracy"]["value"] == sum(ahead) / 4
 
 
+def test_a_run_is_measured_against_its_own_base(
+    studio: Studio, sft: Run, dpo: Run, tmp_path: Path
+) -> None:
+    other, tokenizer = stock(None)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(0.9)
+    other.save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    first = Column(str(tmp_path / "other"), label="another base")
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("\n".join(json.dumps(row) for row in preference_rows(4)))
+    sampling = Sampling(max_new_tokens=6)
+    for run, rows, metric in (
+        (dpo, load_rows(studio, str(pairs)), "reward_margin"),
+        (sft, load_rows(studio, "pocket-questions", 3), "kl_from_base"),
+    ):
+        alone, beside = (
+            finished(studio.score(ScoreRequest(asked, rows, (metric,), sampling)))["columns"][-1]
+            for asked in (columns(run), (first, *columns(run)))
+        )
+        known = alone["metrics"][metric]["value"]
+        assert known != 0 and beside["metrics"][metric]["value"] == pytest.approx(known)
+
+
 def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
     rows = load_rows(studio, "pocket-questions", 6)
     metrics = ("exact_match", "contains", "rouge_l", "regex", "length", "repeated_4grams",

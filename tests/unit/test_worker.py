@@ -1,0 +1,34 @@
+"""Who asks the worker for what it cannot do is told, and never waits for ever."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio import Recipe, Studio
+from studio.errors import ModelError
+from studio.generation.request import Column, GenerationRequest
+from studio.jobs import Job
+
+
+def test_libraries_that_do_not_load_end_everything_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "studio.models.pool", None)  # as in a broken installation
+    studio = Studio(tmp_path / "home")
+    for _ in range(2):  # before it is known, and afterwards
+        generation = studio.generate(GenerationRequest(("Hello",), (Column("pocket"),)))
+        assert generation.wait(20)
+        assert "libraries did not load" in (generation.snapshot().error or "")
+        watched = Job(kind="scoring")
+        studio.worker.submit(lambda pool: pool, watched)
+        assert watched.wait(20) and "libraries did not load" in (watched.error or "")
+        with pytest.raises(ModelError, match="libraries did not load"):
+            studio.worker.submit(lambda pool: pool).result(20)
+        rows = studio.datasets.from_rows([{"prompt": "a", "completion": "b"}],
+                                         "prompt_completion", "rows")  # fmt: skip
+        run = studio.wait(studio.train(Recipe.defaults(dataset_name=rows.id)).id)
+        assert run.state == "failed" and "libraries did not load" in (run.error or "")
+        assert not studio.runs.held(run)
