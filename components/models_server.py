@@ -66,11 +66,15 @@ class Jobs:
         with self.lock:
             return [one.as_dict(key) for key, one in self.kept.items()]
 
-    def get(self, identifier: str) -> Job:
+    def end(self, identifier: str) -> None:
+        """Stop what is under way; forget what has ended."""
         with self.lock:
             if identifier not in self.kept:
                 raise ConfigError("That work is not under way any more.")
-            return self.kept[identifier].job
+            if self.kept[identifier].job.finished:
+                del self.kept[identifier]
+            else:
+                self.kept[identifier].job.cancel()
 
 
 def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
@@ -88,6 +92,9 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
 
     def models_export(ask: Any) -> Reply:
         return _answer(lambda: _export(studio, jobs, _owned(ask, "export a model")))
+
+    def models_card(ask: Any) -> Reply:
+        return _answer(lambda: _card(studio, _owned(ask, "read a model's card")))
 
     def models_preview(ask: Any) -> Reply:
         return _answer(lambda: _preview(studio, _owned(ask, "push a model")))
@@ -108,8 +115,8 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
         return _answer(lambda: _clean(studio, _owned(ask, "clean the workspace up")))
 
     return [
-        models_open, models_jobs, models_mark, models_export, models_preview, models_push,
-        models_pull, models_cancel, models_delete, models_clean,
+        models_open, models_jobs, models_mark, models_export, models_card, models_preview,
+        models_push, models_pull, models_cancel, models_delete, models_clean,
     ]  # fmt: skip
 
 
@@ -169,7 +176,7 @@ def _export(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     request = ExportRequest(run.id, _text(ask, "to"), out, outtype)
     to = f"{request.to} {outtype}" if request.to == "gguf" else request.to
     job = studio.export(request)
-    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "verified and kept"))
+    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "loaded back, compared, and kept"))
 
 
 def _exported(studio: Studio, ask: Ask) -> Path:
@@ -178,6 +185,10 @@ def _exported(studio: Studio, ask: Ask) -> Path:
     if item.kind != "export":
         raise ConfigError("An export is what can be pushed: export the run first.")
     return item.folder
+
+
+def _card(studio: Studio, ask: Ask) -> Reply:
+    return {"card": views.readme(_exported(studio, ask))}
 
 
 def _preview(studio: Studio, ask: Ask) -> Reply:
@@ -206,8 +217,8 @@ def _fetched(done: dict[str, Any]) -> str:
 
 
 def _cancel(jobs: Jobs, ask: Ask) -> Reply:
-    jobs.get(_text(ask, "job")).cancel()
-    return {}
+    jobs.end(_text(ask, "job"))
+    return _jobs(jobs, ask)
 
 
 def _delete(studio: Studio, ask: Ask) -> Reply:

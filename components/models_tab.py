@@ -23,7 +23,7 @@ _ON_LOAD = "studioModels(element, server, detail => trigger('click', detail));"
 
 @dataclass(frozen=True)
 class ModelsHandles:
-    """`panel.click` carries `{"do": "compare" | "continue", "run": id}`."""
+    """`panel.click` carries `{"do": "compare" | "continue" | "train", "run": id}`."""
 
     panel: gr.HTML
 

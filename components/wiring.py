@@ -69,6 +69,9 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
 
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
         wanted = event._data or {}
+        if wanted.get("do") == "train":
+            model = str(wanted.get("run")).removeprefix("base:")
+            return train_tab.ask(model=model), gr.skip(), place.go("train")
         run_id, _, step = str(wanted.get("run")).partition("@")
         run = place.studio.runs.get(run_id)
         if wanted.get("do") == "compare":

@@ -8,7 +8,7 @@ import pytest
 
 from components import models_server, models_views
 from studio import Studio
-from studio.errors import ConfigError
+from studio.errors import ConfigError, WorkspaceError
 from studio.training import checkpoints
 from studio.training.runs import Run
 from tests.app.made_runs import ended, exported
@@ -83,8 +83,15 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
     kept = items[f"{stopped.id}@20"]
     assert (kept.kind, kept.lineage[-1]) == ("checkpoint", ("run", "stopped"))
     assert kept.needed_by == ("run stopped, to go on",) and not items[f"{first.id}@20"].needed_by
-    with pytest.raises(ConfigError, match="goes with its run"):
+    with pytest.raises(ConfigError, match="would go on from there"):
         studio.collection.delete(kept.id)
+    for gone in (f"{first.id}@20", f"{stopped.id}@10"):  # one at a time, and back
+        studio.collection.delete(gone)
+        assert gone not in {item.id for item in studio.collection.items()}
+        studio.collection.restore(gone)
+    assert [checkpoints.steps(run.checkpoints) for run in (first, stopped)] == [[10, 20]] * 2
+    with pytest.raises(WorkspaceError, match="not an id"):
+        studio.collection.restore(f"{first.id}@../../adapter")
     studio.collection.mark(f"{first.id}@10", star=True)
     assert [one.what for one in studio.collection.waste()] == ["cache old"]
     studio.collection.mark(f"{first.id}@10", star=False)
