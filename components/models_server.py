@@ -43,6 +43,7 @@ class Shown:
         return {
             "id": identifier, "name": self.name, "done": job.done, "total": job.total,
             "what": job.what, "error": job.error, "finished": job.finished, "told": told,
+            "result": job.result,
         }  # fmt: skip
 
 
@@ -210,10 +211,7 @@ def _pull(jobs: Jobs, ask: Ask) -> Reply:
 
 
 def _fetched(done: dict[str, Any]) -> str:
-    return (
-        f"{views.bytes_text(done['bytes'])}, here now. To pin it, set Model to {done['repo']} and "
-        f"Revision to {done['revision']} in Train."
-    )
+    return f"{views.bytes_text(done['bytes'])}, here now, at revision {done['revision']}"
 
 
 def _cancel(jobs: Jobs, ask: Ask) -> Reply:

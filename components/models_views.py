@@ -126,7 +126,7 @@ def _actions(item: Item) -> str:
             buttons.append(_button("continue", "Continue training"))
         folds.append(_export_box(item))
     if item.kind == "base":
-        buttons.append(_button("train", "Train on it"))
+        buttons.append(_button("train", "Train on it", model=item.model))
     if item.kind == "checkpoint" and run is not None and run.objective != "reward":
         buttons.append(_button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
@@ -308,7 +308,7 @@ def working(job: dict[str, Any]) -> str:
         return (
             f'<div class="job {ended}" role="{"alert" if job["error"] else "status"}"><div>'
             f"<b>{name}</b> <span>{esc(job['error'] or job['told'])}</span>"
-            f"{_button('cancel', 'Close', job=job['id'])}</div></div>"
+            f"{_onward(job)}{_button('cancel', 'Close', job=job['id'])}</div></div>"
         )
     share = min(100, 100 * job["done"] / max(1, job["total"]))
     return (
@@ -316,6 +316,14 @@ def working(job: dict[str, Any]) -> str:
         f"{_button('cancel', 'Stop', job=job['id'])}</div>"
         f'<div class="bar"><i style="width:{share:.0f}%"></i></div></div>'
     )
+
+
+def _onward(job: dict[str, Any]) -> str:
+    """A fetched model leads to Train, its revision pinned."""
+    fetched = job["result"] or {}
+    if "revision" not in fetched:
+        return ""
+    return _button("train", "Train on it", model=fetched["repo"], revision=fetched["revision"])
 
 
 def counted(items: Sequence[Item]) -> dict[str, str]:

@@ -177,7 +177,7 @@ class Collection:
 
     @staticmethod
     def _bases(runs: list[Run]) -> list[str]:
-        return list(dict.fromkeys([POCKET, *(run.model for run in runs)]))
+        return list(dict.fromkeys([POCKET, *(run.model for run in runs), *_fetched()]))
 
     def _base(self, name: str, trained: list[Item], marks: dict[str, Mark]) -> Item:
         reference = resolve(name)
@@ -347,6 +347,16 @@ def hub_folder(name: str) -> Path:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+
+
+def _fetched() -> list[str]:
+    """Models whose weights the Hub's client keeps here, fetched by the studio or by others."""
+    found = sorted(hub_folder("").parent.glob("models--*--*"))
+    return [
+        folder.name.removeprefix("models--").replace("--", "/", 1)
+        for folder in found
+        if any(folder.glob("snapshots/*/*.safetensors"))
+    ]
 
 
 def _clean(tags: Iterable[Any]) -> tuple[str, ...]:

@@ -80,11 +80,15 @@ window.studioModels = (root, server, lead) => {
   const writing = () => desk.querySelector(".fold-body:not([hidden])");  // drawing anew would close it
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
+  const reveal = async (card, body) => {
+    await opened[body.dataset.body]?.(card, body);
+    body.scrollIntoView({block: "nearest", behavior: "smooth"});
+  };
   const fold = (name, card) => {
     for (const body of card.querySelectorAll(".fold-body")) {
       body.hidden = body.dataset.body !== name || !body.hidden;
       card.querySelector(`[data-fold=${body.dataset.body}]`).setAttribute("aria-expanded", !body.hidden);
-      if (!body.hidden) opened[body.dataset.body]?.(card, body);
+      if (!body.hidden) reveal(card, body);
     }
     if (stale && !writing()) open();
   };
@@ -143,7 +147,7 @@ window.studioModels = (root, server, lead) => {
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     },
-    train: card => lead({do: "train", run: card.dataset.id}),
+    train: (card, {dataset}) => lead({do: "train", model: dataset.model, revision: dataset.revision}),
     compare: card => lead({do: "compare", run: card.dataset.id}),
     continue: card => lead({do: "continue", run: card.dataset.id}),
   };

@@ -25,6 +25,7 @@ def test_find_star_delete_undo_and_go_on(
     first = ended(studio, name="first")
     second = ended(studio, name="second <b>", start_from=first.id)
     exported(studio, second)
+    studio.datasets.from_rows([{"text": "One line."}], "language_modeling", "lines")
     page = new_page(1440, 900)
     handler, endpoint = hub
     page.goto(start_server(home, HF_HOME=str(tmp_path / "hub"), **pointing(endpoint)).url)
@@ -46,6 +47,7 @@ def test_find_star_delete_undo_and_go_on(
     shared.get_by_role("button", name="Push these files").click()
     expect(page.locator(".job-done")).to_contain_text("private, at", timeout=SLOW)
     assert sorted(handler.files) == files
+    handler.files.clear()
     page.get_by_role("button", name="Fetch from the Hub").click()
     page.get_by_label("Model", exact=True).fill("me/mine")
     page.get_by_role("button", name="Fetch", exact=True).click()

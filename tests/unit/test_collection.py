@@ -32,11 +32,18 @@ def chain(studio: Studio) -> tuple[Run, Run]:
     return first, second
 
 
-def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, Run]) -> None:
+def test_every_item_knows_where_it_came_from(
+    studio: Studio, chain: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = chain
     folder = exported(studio, second)
+    cache = tmp_path / "hub"
+    for name in ("models--me--whole/snapshots/1/model.safetensors", "models--me--known/refs/main"):
+        (cache / name).parent.mkdir(parents=True)
+        (cache / name).write_text("x")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     items = {item.id: item for item in studio.collection.items()}
-    assert set(items) == {first.id, second.id, folder.name, "base:pocket"}
+    assert set(items) == {first.id, second.id, folder.name, "base:pocket", "base:me/whole"}
     lineage = (("data", "pocket-sft"), ("run", "first"), ("votes", "first votes"))
     assert items[second.id].lineage == lineage
     assert items[folder.name].lineage == (*lineage, ("run", "second"))
