@@ -319,11 +319,14 @@ def working(job: dict[str, Any]) -> str:
 
 
 def _onward(job: dict[str, Any]) -> str:
-    """A fetched model leads to Train, its revision pinned."""
-    fetched = job["result"] or {}
-    if "revision" not in fetched:
-        return ""
-    return _button("train", "Train on it", model=fetched["repo"], revision=fetched["revision"])
+    """A fetched model leads to Train, its revision pinned; what was pushed, to its page."""
+    made = job["result"] or {}
+    if "revision" in made:
+        return _button("train", "Train on it", model=made["repo"], revision=made["revision"])
+    if "url" in made:
+        link = f'href="{esc(made["url"])}" target="_blank" rel="noopener"'
+        return f'<a class="act" {link}>Open</a>'
+    return ""
 
 
 def counted(items: Sequence[Item]) -> dict[str, str]:
