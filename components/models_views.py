@@ -319,9 +319,9 @@ def working(job: dict[str, Any]) -> str:
 
 
 def _onward(job: dict[str, Any]) -> str:
-    """A fetched model leads to Train, its revision pinned; what was pushed, to its page."""
+    """A fetched base leads to Train, its revision pinned; what was pushed, to its page."""
     made = job["result"] or {}
-    if "revision" in made:
+    if "revision" in made and Path(made["folder"], "config.json").is_file():
         return _button("train", "Train on it", model=made["repo"], revision=made["revision"])
     if "url" in made:
         link = f'href="{esc(made["url"])}" target="_blank" rel="noopener"'
