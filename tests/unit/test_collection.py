@@ -119,6 +119,15 @@ def test_the_page_shows_names_as_text(studio: Studio) -> None:
     markup = models_views.cards(studio.collection.items())
     assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
     assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
+    folder = exported(studio, run)
+    assert f"llama-server -m {folder}/model-q8_0.gguf" in models_views.cards(
+        studio.collection.items()
+    )
+    text = "---\nlicense: mit\n---\n\n# <i>T</i>\n\n![loss](loss.png)\n\n![x](http://other/x.png)\n"
+    (folder / "README.md").write_text(text)
+    shown = models_views.readme(folder)
+    assert "license" not in shown and "<h1>&lt;i&gt;T" in shown
+    assert shown.count("<img") == 1 and f"file={folder}/loss.png" in shown
     disk = models_views.disk(studio.collection.usage(), studio.collection.waste())
     assert "free" in disk
 
