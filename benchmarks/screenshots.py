@@ -30,15 +30,17 @@ from tests.serving import Server  # noqa: E402
 IMAGES = ROOT / "docs" / "images"
 WIDE, NARROW = (1280, 860), (400, 860)
 COLOURS = 256  # enough for flat colours and type; a third of the bytes
-TABS = ("Data", "Calculator", "Train", "Compare", "Label")
+TABS = ("Data", "Calculator", "Train", "Compare", "Label", "Models")
 
 
 def fill(home: Path) -> None:
     """A workspace in which everything has happened once: data, a run, pairs, a few votes."""
     from studio import Studio
+    from studio.exports import ExportRequest
     from studio.generation.request import Column, GenerationRequest, Sampling
     from studio.preference import pairs_from_texts
     from studio.recipe import presets
+    from studio.workspace import new_id
 
     studio = Studio(home)
     if any(run.state == "finished" for run in studio.runs.list()):
@@ -46,6 +48,8 @@ def fill(home: Path) -> None:
         return
     print("training pocket-sft ...", flush=True)
     run = studio.wait(studio.train(presets()["pocket-sft"]).id)
+    studio.export(ExportRequest(run.id, "gguf", studio.workspace.exports / new_id("export"))).wait()
+    studio.collection.mark(run.id, star=True, tags=["workshop"], note="Answers in whole sentences.")
     studio.datasets.prepare("pocket-preference")
     rows = studio.datasets.prepare("pocket-prompts").head(10)
     prompts = [row["prompt"] for row in rows]
@@ -106,12 +110,20 @@ def show_label(page: Page) -> None:
     page.wait_for_timeout(2000)
 
 
+def show_models(page: Page) -> None:
+    page.locator(".card-model[data-kind=export]").get_by_text("Files and card").click()
+    page.locator(".readme h1").wait_for()
+    page.wait_for_timeout(1000)  # it moves into view
+    page.evaluate("scrollTo(0, 0)")
+
+
 SHOW: dict[str, Callable[[Page], None]] = {
     "Data": show_data,
     "Calculator": show_calculator,
     "Train": show_train,
     "Compare": show_compare,
     "Label": show_label,
+    "Models": show_models,
 }
 
 

@@ -43,6 +43,7 @@ class Shown:
         return {
             "id": identifier, "name": self.name, "done": job.done, "total": job.total,
             "what": job.what, "error": job.error, "finished": job.finished, "told": told,
+            "result": job.result,
         }  # fmt: skip
 
 
@@ -66,11 +67,15 @@ class Jobs:
         with self.lock:
             return [one.as_dict(key) for key, one in self.kept.items()]
 
-    def get(self, identifier: str) -> Job:
+    def end(self, identifier: str) -> None:
+        """Stop what is under way; forget what has ended."""
         with self.lock:
             if identifier not in self.kept:
                 raise ConfigError("That work is not under way any more.")
-            return self.kept[identifier].job
+            if self.kept[identifier].job.finished:
+                del self.kept[identifier]
+            else:
+                self.kept[identifier].job.cancel()
 
 
 def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
@@ -88,6 +93,9 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
 
     def models_export(ask: Any) -> Reply:
         return _answer(lambda: _export(studio, jobs, _owned(ask, "export a model")))
+
+    def models_card(ask: Any) -> Reply:
+        return _answer(lambda: _card(studio, _owned(ask, "read a model's card")))
 
     def models_preview(ask: Any) -> Reply:
         return _answer(lambda: _preview(studio, _owned(ask, "push a model")))
@@ -108,8 +116,8 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
         return _answer(lambda: _clean(studio, _owned(ask, "clean the workspace up")))
 
     return [
-        models_open, models_jobs, models_mark, models_export, models_preview, models_push,
-        models_pull, models_cancel, models_delete, models_clean,
+        models_open, models_jobs, models_mark, models_export, models_card, models_preview,
+        models_push, models_pull, models_cancel, models_delete, models_clean,
     ]  # fmt: skip
 
 
@@ -169,7 +177,7 @@ def _export(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     request = ExportRequest(run.id, _text(ask, "to"), out, outtype)
     to = f"{request.to} {outtype}" if request.to == "gguf" else request.to
     job = studio.export(request)
-    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "verified and kept"))
+    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "loaded back, compared, and kept"))
 
 
 def _exported(studio: Studio, ask: Ask) -> Path:
@@ -178,6 +186,10 @@ def _exported(studio: Studio, ask: Ask) -> Path:
     if item.kind != "export":
         raise ConfigError("An export is what can be pushed: export the run first.")
     return item.folder
+
+
+def _card(studio: Studio, ask: Ask) -> Reply:
+    return {"card": views.readme(_exported(studio, ask))}
 
 
 def _preview(studio: Studio, ask: Ask) -> Reply:
@@ -199,15 +211,12 @@ def _pull(jobs: Jobs, ask: Ask) -> Reply:
 
 
 def _fetched(done: dict[str, Any]) -> str:
-    return (
-        f"{views.bytes_text(done['bytes'])}, here now. To pin it, set Model to {done['repo']} and "
-        f"Revision to {done['revision']} in Train."
-    )
+    return f"{views.bytes_text(done['bytes'])}, here now, at revision {done['revision']}"
 
 
 def _cancel(jobs: Jobs, ask: Ask) -> Reply:
-    jobs.get(_text(ask, "job")).cancel()
-    return {}
+    jobs.end(_text(ask, "job"))
+    return _jobs(jobs, ask)
 
 
 def _delete(studio: Studio, ask: Ask) -> Reply:

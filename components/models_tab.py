@@ -23,7 +23,8 @@ _ON_LOAD = "studioModels(element, server, detail => trigger('click', detail));"
 
 @dataclass(frozen=True)
 class ModelsHandles:
-    """`panel.click` carries `{"do": "compare" | "continue", "run": id}`."""
+    """`panel.click` carries `{"do": "compare" | "continue", "run": id}`, or
+    `{"do": "train", "model": name, "revision": text or none}`."""
 
     panel: gr.HTML
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from components import form
 from components.common import ago_text, bytes_text, empty_state, esc, plural, thousands
 from components.hub_views import going_files, no_token
+from components.markdown import rendered
 from components.train_views import DOT, STATES
 from studio.exports import FORMATS, OUTTYPES, PROVEN, serve
 
@@ -22,6 +25,7 @@ _PARTS = {
     "runs": "runs", "exports": "exports", "datasets": "datasets", "uploads": "uploads",
     "cache": "caches", "trash": "trash", "votes": "votes",
 }  # fmt: skip
+_FRESH = 60  # seconds within which a use is the making itself
 
 
 def cards(items: Sequence[Item]) -> str:
@@ -47,7 +51,8 @@ def _card(item: Item) -> str:
         f'title="{verb}" aria-label="{verb} {esc(item.name)}">{_STAR}</button>'
         f"<h3>{esc(item.name)}</h3>{_kind(item)}"
         f'<span class="card-figures">{esc(_size_and_age(item))}</span></header>'
-        f"{_lineage(item)}{_scores(item)}{_marked(item)}{_actions(item)}</article>"
+        f'<div class="card-facts">{_lineage(item)}{_scores(item)}</div>'
+        f"{_marked(item)}{_actions(item)}</article>"
     )
 
 
@@ -79,7 +84,8 @@ def _kind(item: Item) -> str:
 
 
 def _size_and_age(item: Item) -> str:
-    used = f"used {ago_text(item.used)}" if item.used else "not used yet"
+    word = "made" if item.used < item.created + _FRESH else "used"
+    used = f"{word} {ago_text(item.used)}" if item.used else "not used yet"
     return DOT.join(part for part in (bytes_text(item.bytes) if item.bytes else "", used) if part)
 
 
@@ -119,12 +125,14 @@ def _actions(item: Item) -> str:
         if run.adapter:
             buttons.append(_button("continue", "Continue training"))
         folds.append(_export_box(item))
+    if item.kind == "base":
+        buttons.append(_button("train", "Train on it", model=item.model))
     if item.kind == "checkpoint" and run is not None and run.objective != "reward":
         buttons.append(_button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
         folds += _take_boxes(item, item.record)
     folds.append(_note_box(item))
-    if item.kind == "export" or (item.kind == "run" and run is not None and not run.live):
+    if item.kind != "base" and not (run is not None and run.live and item.kind != "export"):
         folds.append(_delete_box(item))
     return _folded(folds, "".join(buttons))
 
@@ -159,7 +167,8 @@ def _export_box(item: Item) -> Fold:
         buttons = "".join(
             _button("export", f"{to} {kind}".strip(), to=to, outtype=kind) for kind in types
         )
-        rows.append(f"<li><p>{esc(FORMATS[to])}</p><div>{buttons}</div></li>")
+        said = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
+        rows.append(f"<li><p>{esc(said)}</p><div>{buttons}</div></li>")
     note = (
         "Loaded back with the stock libraries and compared with the run before it is called done."
     )
@@ -174,7 +183,7 @@ def _take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
     """An export's files and the commands that serve it."""
     files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
     links = "".join(
-        f'<li><a href="/gradio_api/file={quote(str(path))}" download>{esc(path.name)}</a>'
+        f'<li><a href="{_address(path)}" download>{esc(path.name)}</a>'
         f"<span>{esc(bytes_text(path.stat().st_size))}</span></li>"
         for path in files
     )
@@ -183,11 +192,28 @@ def _take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
         f"{_button('copy', 'Copy', text=line)}</li>"
         for program, line in serve.commands(record, str(item.folder))
     )
-    folds: list[Fold] = [("files", "Files", f'<ul class="files">{links}</ul>')]
+    card = '<div class="readme"><p class="quiet">Reading the card</p></div>'
+    folds: list[Fold] = [("files", "Files and card", f'<ul class="files">{links}</ul>{card}')]
     if commands:
         folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
     folds.append(("push", "Push to the Hub", '<p class="quiet">Reading the files</p>'))
     return folds
+
+
+def _address(path: Path) -> str:
+    """Where the page's server hands a file out, to owners."""
+    return f"/gradio_api/file={quote(str(path))}"
+
+
+def readme(folder: Path) -> str:
+    """An export's card as the Hub would show it; only the folder's own pictures are drawn."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    parts = re.split(r"^!\[[^\]]*\]\(([\w-]+\.png)\)$", text, flags=re.MULTILINE)
+    return "".join(
+        f'<img src="{_address(folder / part)}" alt="{esc(part)}">' if at % 2 else rendered(part)
+        for at, part in enumerate(parts)
+    )
 
 
 def going(files: Sequence[tuple[str, int]], login: bool) -> str:
@@ -224,6 +250,9 @@ def _note_box(item: Item) -> Fold:
 
 def _delete_box(item: Item) -> Fold:
     """What goes and what depends on it, before anything is deleted."""
+    if item.kind == "checkpoint" and item.needed_by:
+        body = "<p>Its run would go on from here: finish the run, or delete it as a whole.</p>"
+        return ("delete", "Delete", body)
     blocking = [name for name in item.needed_by if name.startswith("run ")]
     others = [name for name in item.needed_by if name not in blocking]
     if blocking:
@@ -274,17 +303,30 @@ def _waste(waste: Sequence[Waste]) -> str:
 def working(job: dict[str, Any]) -> str:
     """An export, a push or a fetch under way, or how it ended."""
     name = esc(job["name"])
-    if job["error"]:
-        return f'<div class="job job-wrong" role="alert"><b>{name}</b> {esc(job["error"])}</div>'
     if job["finished"]:
-        told = esc(job["told"])
-        return f'<div class="job job-done" role="status"><b>{name}</b> <span>{told}</span></div>'
+        ended = "job-wrong" if job["error"] else "job-done"
+        return (
+            f'<div class="job {ended}" role="{"alert" if job["error"] else "status"}"><div>'
+            f"<b>{name}</b> <span>{esc(job['error'] or job['told'])}</span>"
+            f"{_onward(job)}{_button('cancel', 'Close', job=job['id'])}</div></div>"
+        )
     share = min(100, 100 * job["done"] / max(1, job["total"]))
     return (
         f'<div class="job" role="status"><div><b>{name}</b> <span>{esc(job["what"])}</span>'
         f"{_button('cancel', 'Stop', job=job['id'])}</div>"
         f'<div class="bar"><i style="width:{share:.0f}%"></i></div></div>'
     )
+
+
+def _onward(job: dict[str, Any]) -> str:
+    """A fetched base leads to Train, its revision pinned; what was pushed, to its page."""
+    made = job["result"] or {}
+    if "revision" in made and Path(made["folder"], "config.json").is_file():
+        return _button("train", "Train on it", model=made["repo"], revision=made["revision"])
+    if "url" in made:
+        link = f'href="{esc(made["url"])}" target="_blank" rel="noopener"'
+        return f'<a class="act" {link}>Open</a>'
+    return ""
 
 
 def counted(items: Sequence[Item]) -> dict[str, str]:

@@ -69,6 +69,10 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
 
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
         wanted = event._data or {}
+        if wanted.get("do") == "train":
+            knobs = {"model_revision": wanted["revision"]} if wanted.get("revision") else {}
+            asked = train_tab.ask(model=str(wanted.get("model")), knobs=knobs)
+            return asked, gr.skip(), place.go("train")
         run_id, _, step = str(wanted.get("run")).partition("@")
         run = place.studio.runs.get(run_id)
         if wanted.get("do") == "compare":

@@ -81,11 +81,12 @@ class Collection:
         datasets = {each.id: each for each in self.datasets.list()}
         records = self._exports()
         scores = self._scores()
+        trained = [self._run(run, runs, datasets, records, scores, marks) for run in runs]
         found = [
-            *(self._run(run, runs, datasets, records, scores, marks) for run in runs),
+            *trained,
             *(kept for run in runs for kept in self._checkpoints(run, runs, datasets, marks)),
             *(self._export(folder, record, runs, datasets, marks) for folder, record in records),
-            *(self._base(name, runs, marks) for name in self._bases(runs)),
+            *(self._base(name, trained, marks) for name in self._bases(runs)),
         ]
         return sorted(found, key=lambda item: (item.mark.star, item.used), reverse=True)
 
@@ -113,6 +114,7 @@ class Collection:
         wrote = [each for each in datasets.values() if each.provenance.get("run") == run.id]
         exports = [record for _, record in records if record["run"] == run.id]
         used = [run.created, run.ended or 0, *(child.created for child in children)]
+        used.append(run.folder.stat().st_mtime)  # of its last answer
         used += [record["created"] for record in exports]
         kept = len(checkpoints.steps(run.checkpoints))
         what = "imported adapter" if run.provenance.get("imported") else "run"
@@ -122,7 +124,7 @@ class Collection:
         needed += [f"dataset {each.name}" for each in wrote]
         return Item(
             run.id, "run", run.name, what, run.created, max(used), size_of(run.folder), run.model,
-            self._lineage(run, runs, datasets), scores.get(run.id, _loss(run)), tuple(needed),
+            self._lineage(run, runs, datasets), scores.get(run.id, _trained(run)), tuple(needed),
             marks.get(run.id, Mark()), run, folder=run.folder,
         )  # fmt: skip
 
@@ -134,21 +136,25 @@ class Collection:
         found = []
         for step in checkpoints.steps(run.checkpoints):
             folder = run.checkpoints / f"checkpoint-{step}"
-            identifier, made = f"{run.id}@{step}", folder.stat().st_mtime
+            identifier = f"{run.id}@{step}"
+            made = (folder / checkpoints.MANIFEST).stat().st_mtime
             lineage = (*self._lineage(run, runs, datasets), ("run", run.name))
             needed = (f"run {run.name}, to go on",) if self._goes_on_from(run, folder) else ()
+            newest = folder == checkpoints.newest(run.checkpoints)
             found.append(Item(
-                identifier, "checkpoint", f"{run.name} at {step:,}", f"step {step:,}", made, made,
-                size_of(folder), run.model, lineage, (), needed, marks.get(identifier, Mark()),
-                run, folder=folder,
+                identifier, "checkpoint", f"{run.name} at step {step:,}",
+                "newest" if newest else "earlier", made, folder.stat().st_mtime, size_of(folder),
+                run.model, lineage, (), needed, marks.get(identifier, Mark()), run, folder=folder,
             ))  # fmt: skip
         return found
 
     @staticmethod
     def _goes_on_from(run: Run, checkpoint: Path) -> bool:
-        """Whether a run would be resumed from this checkpoint."""
-        unfinished = run.live or run.state in RESUMABLE
-        return unfinished and checkpoints.newest(run.checkpoints) == checkpoint
+        """Whether a run would be resumed from this checkpoint, or may yet choose it as its best."""
+        if run.live:
+            return True
+        newest = checkpoints.newest(run.checkpoints) == checkpoint
+        return run.state in RESUMABLE and (newest or run.recipe.load_best_model_at_end)
 
     def _export(
         self, folder: Path, record: dict[str, Any], runs: list[Run],
@@ -158,8 +164,8 @@ class Collection:
         lineage = self._lineage(run, runs, datasets) if run else ()
         found = record["figures"]
         proof = (
-            f"greedy agreement {found['agreement']:.0%}",
-            f"logits within {found['largest_difference'] / found['largest_logit']:.2%}",
+            f"{found['agreement']:.0%} of tokens as the run's",
+            f"logits off by {found['largest_difference'] / found['largest_logit']:.2%} at most",
         )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
         return Item(
@@ -171,17 +177,17 @@ class Collection:
 
     @staticmethod
     def _bases(runs: list[Run]) -> list[str]:
-        return list(dict.fromkeys([POCKET, *(run.model for run in runs)]))
+        return list(dict.fromkeys([POCKET, *(run.model for run in runs), *_fetched()]))
 
-    def _base(self, name: str, runs: list[Run], marks: dict[str, Mark]) -> Item:
+    def _base(self, name: str, trained: list[Item], marks: dict[str, Mark]) -> Item:
         reference = resolve(name)
-        mine = [run for run in runs if run.model == name]
+        mine = [run for run in trained if run.model == name]
         folder = hub_folder(name) if reference.kind == "hub" else Path(reference.location)
         there = {"builtin": "comes with the studio", "folder": "a folder of yours"}
         what = there.get(reference.kind, "from the Hub" if folder.is_dir() else "not fetched yet")
         return Item(
             f"base:{name}", "base", reference.label, what, 0.0,
-            max((run.created for run in mine), default=0.0), size_of(folder), name,
+            max((run.used for run in mine), default=0.0), size_of(folder), name,
             needed_by=tuple(f"run {run.name}" for run in mine),
             mark=marks.get(f"base:{name}", Mark()), folder=folder,
         )  # fmt: skip
@@ -249,23 +255,24 @@ class Collection:
     # --- taking away
 
     def delete(self, identifier: str) -> None:
-        """Put a run or an export in the trash; `restore` brings it back for a day."""
-        if "@" in identifier:
-            raise ConfigError("A checkpoint goes with its run, or in a clean-up once it is old.")
-        if identifier.startswith("run-"):
-            self.runs.delete(identifier)
-            return
-        if not identifier.startswith("export-"):
+        """Put a run, a checkpoint or an export in the trash; `restore` brings it back for a day."""
+        item = self.get(identifier)
+        if item.kind == "base":
             raise ConfigError("A base is not the studio's to delete; remove its folder yourself.")
-        folder = self.workspace.folder("exports", identifier)
-        if not folder.is_dir():
-            raise ConfigError(f"{identifier} is not there any more.")
-        self.runs.to_trash(folder)
+        if item.kind == "checkpoint" and item.needed_by:
+            raise ConfigError(f"{item.name} is needed: its run would go on from there.")
+        if item.kind == "run":
+            self.runs.delete(identifier)
+        else:
+            self.runs.to_trash(item.folder, identifier)
 
     def restore(self, identifier: str) -> None:
         """Bring back what `delete` put in the trash."""
-        kind = "exports" if identifier.startswith("export-") else "runs"
-        self.runs.from_trash(identifier, kind)
+        owner, _, step = identifier.partition("@")
+        home = self.workspace.folder("exports" if owner.startswith("export-") else "runs", owner)
+        if step:
+            home = home / "checkpoints" / f"checkpoint-{step}"
+        self.runs.from_trash(identifier, home)
 
     # --- disk
 
@@ -342,6 +349,16 @@ def hub_folder(name: str) -> Path:
     return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
 
 
+def _fetched() -> list[str]:
+    """Models whose weights the Hub's client keeps here, fetched by the studio or by others."""
+    found = sorted(hub_folder("").parent.glob("models--*--*"))
+    return [
+        folder.name.removeprefix("models--").replace("--", "/", 1)
+        for folder in found
+        if any(folder.glob("snapshots/*/*.safetensors"))
+    ]
+
+
 def _clean(tags: Iterable[Any]) -> tuple[str, ...]:
     said = [" ".join(str(tag).split())[:_LONGEST_TAG] for tag in tags]
     return tuple(dict.fromkeys(tag for tag in said if tag))[:_MOST_TAGS]
@@ -356,7 +373,13 @@ def _figure(metric: str, value: dict[str, Any]) -> str:
     return text
 
 
-def _loss(run: Run) -> tuple[str, ...]:
-    names = {"eval_loss": "held-out loss", "loss": "loss"}
-    known = [(label, run.metrics.get(key)) for key, label in names.items()]
-    return tuple(f"{label} {value:.3g}" for label, value in known if value is not None)[:1]
+def _trained(run: Run) -> tuple[str, ...]:
+    """The figure of the training itself that says most, held-out rows first."""
+    names = {"reward": "reward", "rewards/accuracies": "reward accuracy", "accuracy": "accuracy",
+             "loss": "loss"}  # fmt: skip
+    for key, label in names.items():
+        if f"eval_{key}" in run.metrics:
+            return (f"held-out {label} {run.metrics[f'eval_{key}']:.3g}",)
+        if key in run.metrics:
+            return (f"{label} {run.metrics[key]:.3g}",)
+    return ()

@@ -42,7 +42,7 @@ NETWORK_DISKS = frozenset({
     "mountpoint-s3", "blobfuse2", "ceph", "glusterfs", "lustre", "beegfs", "afs", "davfs", "webdav",
 })  # fmt: skip
 """File systems over a network, by the kernel's or FUSE's names."""
-_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}")
+_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}(@\d+)?")  # of a checkpoint, with its step
 
 
 def default_home() -> Path:

@@ -15,7 +15,7 @@ window.studioModels = (root, server, lead) => {
     </section>`;
   const part = name => desk.querySelector(`.models-${name}`);
   const names = {all: "All", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Bases", star: "Starred"};
-  let kind = "all", counts = {}, undo = null, timer = null;
+  let kind = "all", counts = {}, timer = null, stale = false;
 
   const say = (text, button) => {
     part("said").replaceChildren();
@@ -72,19 +72,25 @@ window.studioModels = (root, server, lead) => {
     clearTimeout(timer);
     if (reply.busy) timer = setTimeout(async () => {
       const later = await ask("models_jobs");
-      if (later && !later.busy && !writing()) await open(); else draw(later);
+      stale = later && !later.busy;
+      if (stale && !writing()) await open(); else draw(later);
     }, 500);
   };
-  const open = async () => draw(await ask("models_open"));
+  const open = async () => { stale = false; draw(await ask("models_open")); };
   const writing = () => desk.querySelector(".fold-body:not([hidden])");  // drawing anew would close it
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
+  const reveal = async (card, body) => {
+    await opened[body.dataset.body]?.(card, body);
+    body.scrollIntoView({block: "nearest", behavior: "smooth"});
+  };
   const fold = (name, card) => {
     for (const body of card.querySelectorAll(".fold-body")) {
       body.hidden = body.dataset.body !== name || !body.hidden;
       card.querySelector(`[data-fold=${body.dataset.body}]`).setAttribute("aria-expanded", !body.hidden);
-      if (!body.hidden) opened[body.dataset.body]?.(card, body);
+      if (!body.hidden) reveal(card, body);
     }
+    if (stale && !writing()) open();
   };
   // Work that goes on in the background: its button closes, its bar appears above the cards.
   const begin = async (name, question, button) => {
@@ -94,6 +100,10 @@ window.studioModels = (root, server, lead) => {
     part("jobs").scrollIntoView({block: "nearest", behavior: "smooth"});
   };
   const opened = {
+    files: async (card, body) => {
+      const reply = await ask("models_card", {id: card.dataset.id});
+      if (reply) body.querySelector(".readme").innerHTML = reply.card;
+    },
     push: async (card, body) => {
       const reply = await ask("models_preview", {id: card.dataset.id});
       if (reply) body.innerHTML = reply.files;
@@ -116,7 +126,7 @@ window.studioModels = (root, server, lead) => {
     pull: (card, button) => begin("models_pull",
       {repo: part("fetch").querySelector("[name=pull]").value,
        revision: part("fetch").querySelector("[name=revision]").value}, button),
-    cancel: async (card, button) => { await ask("models_cancel", {job: button.dataset.job}); },
+    cancel: async (card, button) => draw(await ask("models_cancel", {job: button.dataset.job})),
     delete: async card => {
       const id = card.dataset.id, reply = await ask("models_delete", {id});
       if (!reply) return;
@@ -137,6 +147,7 @@ window.studioModels = (root, server, lead) => {
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     },
+    train: (card, {dataset}) => lead({do: "train", model: dataset.model, revision: dataset.revision}),
     compare: card => lead({do: "compare", run: card.dataset.id}),
     continue: card => lead({do: "continue", run: card.dataset.id}),
   };

@@ -102,6 +102,18 @@ def vote(
         out.result(kept, f"vote {receipt.vote_id} is kept.")
 
 
+@app.command("undo", epilog=example("labels undo --project first"))
+def undo(project: ProjectName, annotator: Annotator = "me", as_json: Json = False) -> None:
+    """Take back somebody's last verdict; its pair is shown to them again."""
+    with Terminal(as_json) as out:
+        labels = out.studio.labels
+        chosen = labels.get(project)
+        shown = labels.undo(chosen.id, annotator)
+        if shown is None:
+            raise DataError(f"{annotator} has no verdict in {chosen.name} to take back.")
+        out.result({"item": shown.item_id}, f"item {shown.item_id} is to be judged again.")
+
+
 @app.command(
     "export", epilog=example("labels export --project first --format dpo --out labels.jsonl")
 )

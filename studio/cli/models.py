@@ -52,7 +52,7 @@ def mark(
 
 @app.command("delete", epilog=example("models delete export-20260131-142501-9f3c"))
 def delete(item: ItemId, as_json: Json = False) -> None:
-    """Put a run or an export in the trash; refused for a run that another started from."""
+    """Put a run, a checkpoint or an export in the trash; refused where something needs it."""
     with Terminal(as_json) as out:
         found = out.studio.collection.get(item)
         out.studio.collection.delete(item)

@@ -8,6 +8,7 @@ so that never more models are held than the pool allows. Runs in the worker's th
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -139,6 +140,7 @@ def ready(plan: Plan, pool: ModelPool, runs: RunStore) -> Lane:
     folder = None
     if plan.column.checkpoint is not None:
         folder = checkpoint_folder(run, plan.column.checkpoint)
+    os.utime(folder or run.folder)  # the library says when something was last used
     if not recipe.uses_adapter:
         weights = folder or run.weights
         if weights is None:

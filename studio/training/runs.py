@@ -269,25 +269,27 @@ class RunStore:
             raise ConfigError(
                 f"{run.name} is what {', '.join(children)} started from; delete that first."
             )
-        self.to_trash(run.folder)
+        self.to_trash(run.folder, run.id)
 
     def restore(self, identifier: str) -> Run:
         """Bring a deleted run back; a `ConfigError` once the trash was emptied."""
-        self.from_trash(identifier, "runs")
+        self.from_trash(identifier, self.workspace.folder("runs", identifier))
         return self.get(identifier)
 
-    def to_trash(self, folder: Path) -> None:
-        """Put a folder of the workspace away for a day."""
+    def to_trash(self, folder: Path, identifier: str) -> None:
+        """Put a folder of the workspace away for a day, under an id of its own."""
         self.workspace.trash.mkdir(exist_ok=True)
         os.utime(folder)  # the trash is emptied by age
-        folder.rename(self.workspace.trash / folder.name)
+        folder.rename(self.workspace.trash / identifier)
 
-    def from_trash(self, identifier: str, kind: str) -> None:
-        """Put a folder back among the runs or exports; a `ConfigError` once it is gone."""
+    def from_trash(self, identifier: str, home: Path) -> None:
+        """Put a folder back where it lay; a `ConfigError` once it or its place is gone."""
         folder = self.workspace.folder("trash", identifier)
         if not folder.is_dir():
             raise ConfigError(f"{identifier} is not in the trash any more.")
-        folder.rename(self.workspace.folder(kind, identifier))
+        if not home.parent.is_dir():
+            raise ConfigError(f"{identifier} goes back into its run: bring that back first.")
+        folder.rename(home)
 
     def empty_trash(self, older_than: float = TRASH_KEPT) -> None:
         """Remove for good what was deleted more than so many seconds ago."""

@@ -25,6 +25,7 @@ def test_find_star_delete_undo_and_go_on(
     first = ended(studio, name="first")
     second = ended(studio, name="second <b>", start_from=first.id)
     exported(studio, second)
+    studio.datasets.from_rows([{"text": "One line."}], "language_modeling", "lines")
     page = new_page(1440, 900)
     handler, endpoint = hub
     page.goto(start_server(home, HF_HOME=str(tmp_path / "hub"), **pointing(endpoint)).url)
@@ -50,6 +51,19 @@ def test_find_star_delete_undo_and_go_on(
     page.get_by_label("Model", exact=True).fill("me/mine")
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.locator(".job-done").first).to_contain_text("1" * 40, timeout=SLOW)
+
+    # A prepared dataset the same way, from the Data tab.
+    page.get_by_role("tab", name="Data", exact=True).click()
+    page.get_by_role("tab", name=re.compile("^Prepared")).click()
+    page.locator("#prepared-list tr[data-open]").click()
+    page.get_by_role("button", name="Push to the Hub").click()
+    going = ["README.md", "data/train.parquet"]
+    expect(page.locator(".going .files code")).to_have_text(going, timeout=SLOW)
+    page.get_by_label("Hub repository").fill("me/lines")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.locator(".going.block")).to_contain_text("as a private dataset", timeout=SLOW)
+    assert sorted(handler.files) == sorted([*going, *files])
+    page.get_by_role("tab", name="Models").click()
 
     page.locator("[data-show=run]").click()
     page.get_by_label("Find a model").fill("second")

@@ -8,7 +8,7 @@ import pytest
 
 from components import models_server, models_views
 from studio import Studio
-from studio.errors import ConfigError
+from studio.errors import ConfigError, WorkspaceError
 from studio.training import checkpoints
 from studio.training.runs import Run
 from tests.app.made_runs import ended, exported
@@ -32,11 +32,18 @@ def chain(studio: Studio) -> tuple[Run, Run]:
     return first, second
 
 
-def test_every_item_knows_where_it_came_from(studio: Studio, chain: tuple[Run, Run]) -> None:
+def test_every_item_knows_where_it_came_from(
+    studio: Studio, chain: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = chain
     folder = exported(studio, second)
+    cache = tmp_path / "hub"
+    for name in ("models--me--whole/snapshots/1/model.safetensors", "models--me--known/refs/main"):
+        (cache / name).parent.mkdir(parents=True)
+        (cache / name).write_text("x")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     items = {item.id: item for item in studio.collection.items()}
-    assert set(items) == {first.id, second.id, folder.name, "base:pocket"}
+    assert set(items) == {first.id, second.id, folder.name, "base:pocket", "base:me/whole"}
     lineage = (("data", "pocket-sft"), ("run", "first"), ("votes", "first votes"))
     assert items[second.id].lineage == lineage
     assert items[folder.name].lineage == (*lineage, ("run", "second"))
@@ -83,8 +90,15 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
     kept = items[f"{stopped.id}@20"]
     assert (kept.kind, kept.lineage[-1]) == ("checkpoint", ("run", "stopped"))
     assert kept.needed_by == ("run stopped, to go on",) and not items[f"{first.id}@20"].needed_by
-    with pytest.raises(ConfigError, match="goes with its run"):
+    with pytest.raises(ConfigError, match="would go on from there"):
         studio.collection.delete(kept.id)
+    for gone in (f"{first.id}@20", f"{stopped.id}@10"):  # one at a time, and back
+        studio.collection.delete(gone)
+        assert gone not in {item.id for item in studio.collection.items()}
+        studio.collection.restore(gone)
+    assert [checkpoints.steps(run.checkpoints) for run in (first, stopped)] == [[10, 20]] * 2
+    with pytest.raises(WorkspaceError, match="not an id"):
+        studio.collection.restore(f"{first.id}@../../adapter")
     studio.collection.mark(f"{first.id}@10", star=True)
     assert [one.what for one in studio.collection.waste()] == ["cache old"]
     studio.collection.mark(f"{first.id}@10", star=False)
@@ -105,6 +119,15 @@ def test_the_page_shows_names_as_text(studio: Studio) -> None:
     markup = models_views.cards(studio.collection.items())
     assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
     assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
+    folder = exported(studio, run)
+    assert f"llama-server -m {folder}/model-q8_0.gguf" in models_views.cards(
+        studio.collection.items()
+    )
+    text = "---\nlicense: mit\n---\n\n# <i>T</i>\n\n![loss](loss.png)\n\n![x](http://other/x.png)\n"
+    (folder / "README.md").write_text(text)
+    shown = models_views.readme(folder)
+    assert "license" not in shown and "<h1>&lt;i&gt;T" in shown
+    assert shown.count("<img") == 1 and f"file={folder}/loss.png" in shown
     disk = models_views.disk(studio.collection.usage(), studio.collection.waste())
     assert "free" in disk
 

@@ -62,6 +62,9 @@ def test_results_say_what_they_are_worth(shell, voted):
     assert duel["half_win"]["value"] == duel["length_controlled"]["value"] == 0.5
     assert said["strengths"] == [] and said["report"]["longer"]["count"] == 0
     assert "same length" in shell("labels", "results", "--project", "first").out
+    undo = ("labels", "undo", "--project", "first", "--annotator", "ada", "--json")
+    assert [shell(*undo).json["item"] for _ in range(3)] == [3, 2, 1]
+    assert "no verdict in first" in shell(*undo).refused(1)
 
 
 def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def texts(snapshot: Snapshot) -> list[list[str]]:
 
 
 def test_columns_equal_stock_loading(studio: Studio, sft: Run, dpo: Run) -> None:
+    os.utime(sft.folder, (1, 1))
     snapshot = ask(studio, Column("pocket"), Column("pocket", sft.id), Column("pocket", dpo.id))
+    assert sft.folder.stat().st_mtime > 1, "the library says when a run was last used"
     assert snapshot.error is None and snapshot.shared
     base, *tuned = snapshot.held
     assert base is not None and base.copy == 0 and base.adapter == 0 < base.weights
