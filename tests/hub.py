@@ -93,7 +93,10 @@ class StandIn(BaseHTTPRequestHandler):
         if "/resolve/" in self.path:
             return self.file(with_body=True)
         if "/tree/" in self.path:
-            return self.answer(self.entries(self.path.split("/tree/")[1].partition("?")[0]))
+            place, _, how = self.path.split("/tree/")[1].partition("?")
+            return self.answer(
+                self.entries(place.partition("/")[2], "recursive=true" in how.lower())
+            )
         if "/revision/" in self.path and self.spoil():
             return None
         siblings = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
@@ -101,18 +104,17 @@ class StandIn(BaseHTTPRequestHandler):
         told["cardData"] = {"license": "cc-by-4.0"}
         return self.answer({**told, "siblings": siblings})
 
-    def entries(self, place):
-        """What lies in a folder of a revision, `REVISION/FOLDER`: files, and folders by name."""
-        folder = place.partition("/")[2]
+    def entries(self, folder, recursive):
+        """What lies in a folder: its files and folders, or the files of all its folders."""
         under = f"{folder}/" if folder else ""
         inner = {name.removeprefix(under) for name in self.files if name.startswith(under)}
-        folders = {name.split("/")[0] for name in inner if "/" in name}
+        folders = {name.split("/")[0] for name in inner if "/" in name and not recursive}
         return [
+            {"type": "directory", "path": under + name, "oid": "0" * 40} for name in folders
+        ] + [
             {"type": "file", "path": under + name, "oid": "0" * 40,
              "size": len(self.files[under + name])}
-            for name in sorted(inner) if "/" not in name
-        ] + [
-            {"type": "directory", "path": under + name, "oid": "0" * 40} for name in folders
+            for name in sorted(inner) if recursive or "/" not in name
         ]  # fmt: skip
 
     def do_HEAD(self):
