@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,8 +117,7 @@ def make(
         known = {found.name: found for found in labels.projects()}
         chosen = known.get(project) or labels.create_project(project, question or DEFAULT_QUESTION)
         added = labels.add_items(chosen.id, items)
-        for reason, count in added.set_aside.items():
-            aside[reason] = aside.get(reason, 0) + count
+        aside = dict(Counter(aside) + Counter(added.set_aside))
         left = "".join(f", {count:,} set aside: {reason}" for reason, count in aside.items())
         out.result(
             {
