@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -262,6 +263,4 @@ def to_label(
     name = studio.labels.free_name(name or f"{first.label} or {second.label}"[:110])
     project = studio.labels.create_project(name, provenance={"comparison": comparison.id}, **rules)
     added = studio.labels.add_items(project.id, items)
-    for reason, count in added.set_aside.items():
-        aside[reason] = aside.get(reason, 0) + count
-    return project.id, added.added, aside
+    return project.id, added.added, dict(Counter(aside) + Counter(added.set_aside))

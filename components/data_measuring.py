@@ -254,4 +254,4 @@ class Measuring:
 
     def carry(self, model: str, template: str, limit: float) -> tuple[Any, ...]:
         """The limit is the token view's too, and goes along to Train."""
-        return int(limit), *self.tokens.choose({}, model, template, limit)
+        return int(limit), *self.tokens.choose(model, template, limit)

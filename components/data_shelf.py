@@ -53,7 +53,7 @@ class Subject:
         """From what a browser remembers; nothing at all where it makes no sense."""
         if not isinstance(kept, dict):
             return cls()
-        names = {field.name: field.type for field in dataclasses.fields(cls)}
+        names = {field.name for field in dataclasses.fields(cls)}
         known = {name: value for name, value in kept.items() if name in names}
         at = known.get("at")
         return cls(**{**known, "at": at if isinstance(at, int) and at >= 0 else 0})

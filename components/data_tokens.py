@@ -39,7 +39,7 @@ class TokenHandlers:
             knob.change(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
         gr.on(
             [widgets.model.input, widgets.template.input, widgets.max_length.input],
-            guard(self.choose), [self.chosen, *self.rendering[:3]], [self.chosen, widgets.carried],
+            guard(self.choose), self.rendering[:3], [self.chosen, widgets.carried],
             **QUIET,
         )  # fmt: skip
 
@@ -60,7 +60,7 @@ class TokenHandlers:
         return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
 
     def choose(
-        self, chosen: dict[str, Any], model: str, template: str, max_length: float | None
+        self, model: str, template: str, max_length: float | None
     ) -> tuple[dict[str, Any], str]:
         """What was chosen by hand goes along to Train, and is said."""
         wanted = {

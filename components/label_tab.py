@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components import label_making, label_new, label_rounds
-from components.common import DOT, QUIET, Shell, ago_text, guard, plural
+from components.common import DOT, QUIET, Shell, ago_text, guard, page_loads, plural
 from components.label_server import questions
 from components.people import Person, person
 from studio.errors import DataError, StudioError
@@ -35,6 +35,10 @@ studioLabel(element, server, {
 });
 """
 _KNOWN_NAME = "(seat, name) => seat?.name || name"
+NETWORK_ADVICE = (
+    "A database file on a network disk can break: set STUDIO_HOME to a local disk, or "
+    "STUDIO_DATABASE_URL to a PostgreSQL server."
+)
 
 
 @dataclass(frozen=True)
@@ -75,18 +79,17 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
     new = label_new.build(studio)
     label_rounds.build(studio, project)
 
-    blocks = Context.root_block
-    if blocks is not None:  # in the browser: an answer from the server could undo what was typed
-        blocks.load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
+    for load in page_loads():  # in the browser: the server's answer could undo what was typed
+        load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
     sit_down, taken = guard(_sit_down, "everybody"), [panel, seat, train]
     arrive = {
         "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen), "everybody"),
         "inputs": [seat, project],
         "outputs": [project, annotator, new.box, new.dataset],
     }
-    for come in (blocks.load if blocks else None, tab.select if isinstance(tab, gr.Tab) else None):
-        if come is not None:
-            come(**arrive, **QUIET).then(sit_down, [project, annotator], taken, **QUIET)
+    arrivals = [*page_loads(), *([tab.select] if isinstance(tab, gr.Tab) else [])]
+    for come in arrivals:
+        come(**arrive, **QUIET).then(sit_down, [project, annotator], taken, **QUIET)
     gr.on(
         [project.change, annotator.submit, annotator.blur],
         sit_down, [project, annotator], taken, **QUIET,
@@ -186,12 +189,6 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
         more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
         told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
     return told
-
-
-NETWORK_ADVICE = (
-    "A database file on a network disk can break: set STUDIO_HOME to a local disk, or "
-    "STUDIO_DATABASE_URL to a PostgreSQL server."
-)
 
 
 def _copied(newest: float | None, error: str) -> dict[str, str]:

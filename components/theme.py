@@ -61,10 +61,12 @@ class StudioTheme(Base):
             font_mono=MONO,
         )
         self.name = "studio"
-        self._colours()
+        self._surfaces()
+        self._inputs()
+        self._buttons()
         self._shapes()
 
-    def _colours(self) -> None:
+    def _surfaces(self) -> None:
         self.set(
             body_background_fill="*neutral_50",
             body_background_fill_dark="*neutral_950",
@@ -88,6 +90,12 @@ class StudioTheme(Base):
             block_title_text_color_dark="*neutral_300",
             block_info_text_color="*neutral_600",
             block_info_text_color_dark="*neutral_400",
+            error_background_fill="*neutral_50",
+            error_background_fill_dark="*neutral_900",
+        )
+
+    def _inputs(self) -> None:
+        self.set(
             input_background_fill="white",
             input_background_fill_dark="*neutral_950",
             input_border_color="*neutral_300",
@@ -96,6 +104,22 @@ class StudioTheme(Base):
             input_border_color_focus_dark="*primary_400",
             input_placeholder_color="*neutral_500",
             input_placeholder_color_dark="*neutral_400",
+            slider_color="*neutral_700",
+            slider_color_dark="*neutral_300",
+            checkbox_background_color_selected="*neutral_800",
+            checkbox_background_color_selected_dark="*primary_400",
+            checkbox_border_color_selected="*neutral_800",
+            checkbox_border_color_selected_dark="*primary_400",
+            checkbox_label_background_fill="transparent",
+            checkbox_label_background_fill_dark="transparent",
+            checkbox_label_background_fill_selected="transparent",
+            checkbox_label_background_fill_selected_dark="transparent",
+            checkbox_label_background_fill_hover="*neutral_100",
+            checkbox_label_background_fill_hover_dark="*neutral_800",
+        )
+
+    def _buttons(self) -> None:
+        self.set(
             button_primary_background_fill="*neutral_800",
             button_primary_background_fill_hover="*neutral_950",
             button_primary_background_fill_dark="*neutral_100",
@@ -111,20 +135,6 @@ class StudioTheme(Base):
             button_secondary_border_color_dark="*neutral_700",
             button_secondary_text_color="*neutral_800",
             button_secondary_text_color_dark="*neutral_100",
-            slider_color="*neutral_700",
-            slider_color_dark="*neutral_300",
-            checkbox_background_color_selected="*neutral_800",
-            checkbox_background_color_selected_dark="*primary_400",
-            checkbox_border_color_selected="*neutral_800",
-            checkbox_border_color_selected_dark="*primary_400",
-            checkbox_label_background_fill="transparent",
-            checkbox_label_background_fill_dark="transparent",
-            checkbox_label_background_fill_selected="transparent",
-            checkbox_label_background_fill_selected_dark="transparent",
-            checkbox_label_background_fill_hover="*neutral_100",
-            checkbox_label_background_fill_hover_dark="*neutral_800",
-            error_background_fill="*neutral_50",
-            error_background_fill_dark="*neutral_900",
         )
 
     def _shapes(self) -> None:

@@ -109,7 +109,7 @@ def _news(run: Run, history: History, have: Ask) -> Reply:
 
 
 def _log(history: History, query: str, at: Any) -> Reply:
-    """New lines, oldest first: [number, clock, text]; only those with every word of the query."""
+    """New lines, oldest first: [clock, text]; only those with every word of the query."""
     known = at if isinstance(at, int) and 0 <= at <= history.version else 0
     words = query.lower().split()
     lines = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,7 @@ from studio.cli.prompts import read_prompts
 from studio.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from studio.generation.request import Column, Generation, Sampling
+    from studio.generation.request import Column, Generation, Sampling, Snapshot
 
 app = typer.Typer(
     help="Pairs of answers to judge blind.", no_args_is_help=True, rich_markup_mode=None
@@ -117,8 +117,7 @@ def make(
         known = {found.name: found for found in labels.projects()}
         chosen = known.get(project) or labels.create_project(project, question or DEFAULT_QUESTION)
         added = labels.add_items(chosen.id, items)
-        for reason, count in added.set_aside.items():
-            aside[reason] = aside.get(reason, 0) + count
+        aside = dict(Counter(aside) + Counter(added.set_aside))
         left = "".join(f", {count:,} set aside: {reason}" for reason, count in aside.items())
         out.result(
             {
@@ -180,22 +179,14 @@ def _answers(out: Terminal, generation: Generation) -> list[list[str]]:
     """Wait for every answer, with a bar; the first error ends the command."""
     cells = len(generation.request.columns) * len(generation.request.prompts)
     with out.progress("Loading the model") as report:
-        try:
-            while not generation.wait(0.2):
-                seen = generation.snapshot()
-                done = sum(cell.ended is not None for column in seen.answers for cell in column)
-                if not seen.waiting:
-                    report(done, cells, f"Answering, {seen.tokens_per_second:.0f} tokens/s")
-        except KeyboardInterrupt:
-            generation.cancel()
-            time.sleep(0.1)
-            raise
-    seen = generation.snapshot()
-    failed = seen.error or next(
-        (cell.error for column in seen.answers for cell in column if cell.error), None
-    )
-    if failed:
-        raise ModelError(failed)
+
+        def tell(seen: Snapshot) -> None:
+            if not seen.waiting:
+                report(seen.ended, cells, f"Answering, {seen.tokens_per_second:.0f} tokens/s")
+
+        seen = generation.watch(tell)
+    if seen.failure:
+        raise ModelError(seen.failure)
     return [[cell.text for cell in column] for column in seen.answers]
 
 

@@ -47,24 +47,20 @@ class Window:
         """The JSON value that starts here; `Broken` where there is none."""
         self.peek()
         while True:
-            text, at = self._text, self._at
             try:
-                value, end = self._decoder.raw_decode(text, at)
-                if end < len(text) or text[end - 1] in '}]"':
-                    self._at = end
-                    return value
-                error: Exception = ValueError("the value may go on")
-            except (ValueError, RecursionError) as caught:
-                error = caught
-            # doubling what is read keeps a long record linear in time
-            more = self._more() if self._may_go_on(error) else ""
-            if more == "" and error.args == ("the value may go on",):
-                self._at = len(self._text)
-                return self._decoder.raw_decode(self._text, at)[0]
-            if more == "" or len(self._text) > MAX_RECORD:
-                raise Broken(self._where(error))
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except (ValueError, RecursionError) as error:
+                more = self._more() if self._may_go_on(error) else ""
+                if more == "" or len(self._text) > MAX_RECORD:
+                    raise Broken(self._where(error)) from None
+                continue
+            # A number at the end of the window may have more digits behind it.
+            if end < len(self._text) or self._text[end - 1] in '}]"' or not self._more():
+                self._at = end
+                return value
 
     def _more(self) -> str:
+        # Doubling what is read keeps a long record linear in time.
         more = self._file.read(max(_CHUNK, len(self._text) - self._at))
         if more:
             self._text, self._at = self._text[self._at :] + more, 0

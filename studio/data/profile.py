@@ -82,6 +82,10 @@ class Profile:
                     return column.name
         return None
 
+    def tools(self) -> str | None:
+        """The column of tools, whatever its values look like."""
+        return next((c.name for c in self.columns.values() if c.key in names.TOOLS), None)
+
     def coverage(self, *columns: str | None) -> float:
         """Share of rows in which the least filled of these columns is filled."""
         counts = [self.columns[name].filled for name in columns if name]

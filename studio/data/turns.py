@@ -148,7 +148,7 @@ def to_messages(value: Any, field: str) -> list[Message]:
     if value is None:
         raise RowError("missing_field", f'"{field}" is missing.', field)
     if not isinstance(value, list | tuple):
-        raise RowError("wrong_type", f'"{field}" is {_kind(value)}, not a list of turns.', field)
+        raise RowError("wrong_type", f'"{field}" is {kind_of(value)}, not a list of turns.', field)
     if not value:
         raise RowError("empty_field", f'"{field}" has no turns.', field)
     messages: list[Message] = []
@@ -172,7 +172,7 @@ def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
         roles = ("user", "assistant") if len(texts) == 2 or turn[0] is not None else ("assistant",)
         return [message(role, text, where, field) for role, text in zip(roles, texts, strict=False)]
     if not isinstance(turn, dict):
-        raise RowError("wrong_type", f"{where} is {_kind(turn)}, not a turn with a role.", field)
+        raise RowError("wrong_type", f"{where} is {kind_of(turn)}, not a turn with a role.", field)
     turn = _lowered(turn)
     role = _role(turn)
     if role is None and (single := _single(turn)):
@@ -246,7 +246,7 @@ def message(role: str, content: Any, where: str, field: str) -> Message:
     if content is None:
         content = ""
     if not isinstance(content, str):
-        raise RowError("wrong_type", f"{where} holds {_kind(content)}, not text.", field)
+        raise RowError("wrong_type", f"{where} holds {kind_of(content)}, not text.", field)
     return {"role": role, "content": content}
 
 
@@ -265,7 +265,7 @@ def _joined(parts: list[Any], where: str, field: str) -> str:
             part if isinstance(part, str) else part.get("text") if isinstance(part, dict) else None
         )
         if not isinstance(text, str):
-            what = part.get("type", "part") if isinstance(part, dict) else _kind(part)
+            what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
             raise RowError(
                 "wrong_type",
                 f"{where} holds a part of type {what}; the studio trains on text.",
@@ -275,11 +275,8 @@ def _joined(parts: list[Any], where: str, field: str) -> str:
     return "".join(texts)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     if isinstance(value, bool):
         return f"the JSON value {str(value).lower()}"
     names = {int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
     return names.get(type(value), "nothing" if value is None else f"a {type(value).__name__}")
-
-
-kind_of = _kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -108,6 +109,17 @@ class Snapshot:
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def ended(self) -> int:
+        """How many answers are written, or will not be."""
+        return sum(cell.ended is not None for column in self.answers for cell in column)
+
+    @property
+    def failure(self) -> str | None:
+        """The first sentence that says why something was not answered."""
+        cells = (cell.error for column in self.answers for cell in column if cell.error)
+        return self.error or next(cells, None)
+
 
 @dataclass
 class Generation:
@@ -157,6 +169,16 @@ class Generation:
     def wait(self, timeout: float | None = None) -> bool:
         """Until it ends; False when the time ran out first."""
         return self._finished.wait(timeout)
+
+    def watch(self, told: Callable[[Snapshot], None]) -> Snapshot:
+        """Tell the state several times a second until it ends; what breaks this off cancels it."""
+        try:
+            while not self.wait(0.2):
+                told(self.snapshot())
+        except BaseException:
+            self.cancel()
+            raise
+        return self.snapshot()
 
     @property
     def done(self) -> bool:

@@ -164,13 +164,8 @@ def ask(
     kept, aside = judgeable(pairs)
     if not kept:
         raise ConfigError("There is nothing to judge: the answers are identical or empty.")
-    generation = studio.generate(request(kept, column, question))
-    try:
-        while not generation.wait(0.2):
-            cells = generation.snapshot().answers[0]
-            done = sum(cell.ended is not None for cell in cells)
-            told(done, len(cells), "Judging, both orders")
-    except BaseException:
-        generation.cancel()
-        raise
-    return result(generation.snapshot(), kept, column.label or column.model, a, b, aside)
+    asked = request(kept, column, question)
+    seen = studio.generate(asked).watch(
+        lambda now: told(now.ended, len(asked.prompts), "Judging, both orders")
+    )
+    return result(seen, kept, column.label or column.model, a, b, aside)

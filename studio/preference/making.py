@@ -16,11 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
-from studio.generation.request import Column, GenerationRequest, Message, Sampling
+from studio.generation.request import Column, GenerationRequest, Message, Sampling, Snapshot
 from studio.preference.items import Item, Project
 from studio.preference.pairs import pairs_from_texts
 from studio.workspace import write_json
@@ -66,21 +65,15 @@ def write_pairs(
     `told` hears how many answers of how many are written, and may raise `Cancelled`.
     Raises `ModelError` with the sentence of the first column that could not answer.
     """
-    generation = studio.generate(GenerationRequest(tuple(prompts), tuple(columns), sampling))
-    try:
-        while not generation.wait(0.2):
-            seen = generation.snapshot()
-            cells = [cell for column in seen.answers for cell in column]
-            what = "loading the model" if seen.waiting else "writing answers"
-            told(sum(cell.ended is not None for cell in cells), len(cells), what)
-    except BaseException:
-        generation.cancel()
-        raise
-    seen = generation.snapshot()
-    cells = [cell for column in seen.answers for cell in column]
-    failed = seen.error or next((cell.error for cell in cells if cell.error), None)
-    if failed:
-        raise ModelError(failed)
+    total = len(prompts) * len(columns)
+
+    def tell(seen: Snapshot) -> None:
+        told(seen.ended, total, "loading the model" if seen.waiting else "writing answers")
+
+    request = GenerationRequest(tuple(prompts), tuple(columns), sampling)
+    seen = studio.generate(request).watch(tell)
+    if seen.failure:
+        raise ModelError(seen.failure)
     first, second = ([cell.text for cell in column] for column in seen.answers)
     sources = [source_of(studio.runs, column, sampling) for column in columns]
     return pairs_from_texts(prompts, first, second, sources[0], sources[1], provenance)
@@ -234,7 +227,7 @@ class PairMaker:
             self._keep(replace(plan, written=written, set_aside=aside))
 
     def _keep(self, plan: PairPlan) -> None:
-        write_json(Path(self._folder / f"{plan.project}.json"), plan.as_dict())
+        write_json(self._folder / f"{plan.project}.json", plan.as_dict())
 
 
 def check_columns(columns: Sequence[Column], sampling: Sampling) -> None:

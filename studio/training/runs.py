@@ -165,7 +165,7 @@ class RunStore:
         return Run(**{**known, "folder": folder})
 
     def get(self, name: str) -> Run:
-        """A run by id, or by name when exactly the newest one of that name is meant."""
+        """A run by id, or the newest one of a name."""
         try:
             return self._settled(self._read(name))
         except WorkspaceError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from studio.data import names
@@ -29,35 +30,29 @@ def turns_column(profile: Profile, without: set[str] | None = None) -> Column | 
 
 def answered(column: Column) -> bool:
     """Whether the assistant speaks in most of a column's conversations; if not: prompts."""
-    spoken = 0
-    for value in column.values:
-        try:
-            spoken += any(turn["role"] == "assistant" for turn in to_messages(value, column.name))
-        except RowError:
-            spoken += 1  # a broken row is no evidence
-    return spoken >= 0.5 * len(column.values)
+    return _mostly(column, lambda turns: any(turn["role"] == "assistant" for turn in turns))
 
 
 def asked(column: Column) -> bool:
     """Whether the user speaks in most of a column's conversations."""
-    spoken = 0
-    for value in column.values:
-        try:
-            spoken += any(turn["role"] == "user" for turn in to_messages(value, column.name))
-        except RowError:
-            spoken += 1  # a broken row is no evidence
-    return spoken >= 0.5 * len(column.values)
+    return _mostly(column, lambda turns: any(turn["role"] == "user" for turn in turns))
 
 
 def asks(column: Column) -> bool:
     """Whether most of a column's conversations end before an answer, so that they are prompts."""
-    open_ended = 0
+    return _mostly(column, lambda turns: not turns or turns[-1]["role"] != "assistant")
+
+
+def _mostly(column: Column, holds: Callable[[list[Message]], bool]) -> bool:
+    """Whether something holds in most of a column's conversations; a broken one is no evidence
+    against it."""
+    count = 0
     for value in column.values:
         try:
-            open_ended += to_messages(value, column.name)[-1]["role"] != "assistant"
-        except (RowError, IndexError):
-            open_ended += 1
-    return open_ended >= 0.5 * len(column.values)
+            count += holds(to_messages(value, column.name))
+        except RowError:
+            count += 1
+    return count >= 0.5 * len(column.values)
 
 
 def spelling(column: Column) -> str:
@@ -111,7 +106,7 @@ def _recognise(profile: Profile) -> Match | None:
     if not answered(column) or column.key == "instances":
         return None
     system = profile.find(names.SYSTEM, "string", without=[column.name])
-    tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
+    tools = profile.tools()
     how = spelling(column)
     written = {
         "sharegpt": "from/value",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.data.converters.base import Mapping, Row
 from studio.data.converters.transcripts import parse_transcript
 from studio.data.turns import Message, kind_of, shape_of, to_messages, unwrapped
 from studio.data.types import RowError
-
-Row = dict[str, Any]
-Mapping = dict[str, str]
 
 _ANSWER_KEYS = (
     "value", "text", "answer", "response", "content", "output", "completion", "passage", "aliases",

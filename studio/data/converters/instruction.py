@@ -61,7 +61,7 @@ def _recognise(profile: Profile) -> Match | None:
     prompt = prompt_columns(profile, {answer})
     if not prompt or _repeats(profile, prompt["prompt"], answer):
         return None
-    tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
+    tools = profile.tools()
     mapping = mapped(**prompt, completion=answer, tools=tools)
     name = _name(profile, mapping)
     sure = 0.97 if profile.columns[prompt["prompt"]].key in names.PROMPT[:5] else 0.88

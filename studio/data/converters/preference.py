@@ -60,7 +60,7 @@ def _recognise(profile: Profile) -> Match | None:
         turns = None
     prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken)
     system = profile.find(names.SYSTEM, "string", without=taken)
-    tools = next((c.name for c in profile.columns.values() if c.key in names.TOOLS), None)
+    tools = profile.tools()
     mapping = mapped(
         **{**prompt, "system": system, "tools": tools, "chosen": better, "rejected": worse}
     )
