@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from studio.preference import LabelStore
 
 _PROJECTS = 8  # with votes, the newest ones
-_WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 26.0, 220.0, 150.0
+_WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 26.0, 220.0, 210.0
 
 
 def empty() -> str:
@@ -35,7 +35,7 @@ def result(found: Mapping[str, Any]) -> str:
         plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
-        f"{plural(found['rows'], 'row')}</p>{_table(found)}{plots}</div>"
+        f"{plural(found['rows'], found.get('unit', 'row'))}</p>{_table(found)}{plots}</div>"
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 from components.common import bytes_text, chips, duration_text, empty_state, esc, notice, plural
-from components.compare_score_views import forest
+from components.compare_score_views import forest, result
+from components.comparison import LETTERS, Comparison
 from components.train_views import STATES
+from studio.preference.duels import bootstrap_mean
+from studio.rewards.using import gain
 
 if TYPE_CHECKING:
     from studio.rewards.roads import Journey, Road
@@ -75,6 +79,105 @@ def _duels(journey: Journey) -> str:
     under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
     more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
     return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
+
+
+# ---- the answers of a comparison -----------------------------------------------------------------
+
+
+def worth(comparison: Comparison) -> str:
+    """Mean rewards with intervals, beside the first column, and what the best of n is worth."""
+    if not comparison.rewards:
+        return (
+            '<p class="none">Every answer gets a number, kept apart from people\'s votes. With '
+            "several samples a prompt, also what the best of them is worth.</p>"
+        )
+    labels = [f"{LETTERS[at]} {side.label}" for at, side in enumerate(comparison.sides)]
+    groups = comparison.groups()
+    found = {
+        "data": f"Reward: {comparison.reward}", "rows": len(groups), "unit": "prompt",
+        "columns": [
+            {"label": label, "error": None, "metrics": _figure(comparison.scored(at)[2])}
+            for at, label in enumerate(labels)
+        ],
+        "differences": [
+            {"a": labels[at], "b": labels[0], "metrics": _figure(_apart(comparison, at))}
+            for at in range(1, len(labels))
+        ],
+    }  # fmt: skip
+    curves = [_gain(comparison.scored(at)[2]) for at in range(len(labels))]
+    kinds = [side.kind for side in comparison.sides]
+    drawn = gain_curves(labels, kinds, curves) if any(len(each) > 1 for each in curves) else ""
+    return result(found) + drawn
+
+
+def _figure(groups: list[list[float]]) -> dict[str, Any]:
+    estimate = bootstrap_mean(groups)
+    return {"reward": estimate.as_dict()} if estimate else {}
+
+
+def _apart(comparison: Comparison, column: int) -> list[list[float]]:
+    """Rewards of a column minus those of the first, by prompt."""
+    pairs = [
+        [(comparison.worth(column, at), comparison.worth(0, at)) for at in places]
+        for places in comparison.groups()
+    ]
+    return [[a - b for a, b in each if a is not None and b is not None] for each in pairs]
+
+
+def _gain(groups: list[list[float]]) -> list[float]:
+    """The curve of the best of n, over the prompts that were answered n times."""
+    n = mode(map(len, groups)) if groups else 0
+    return gain([each[:n] for each in groups if len(each) >= n]) if n else []
+
+
+def gain_curves(
+    labels: Sequence[str], kinds: Sequence[str], curves: Sequence[Sequence[float]]
+) -> str:
+    """The mean reward of the best of 1, 2, ... n answers, a line a column."""
+    left, bottom, right = 44.0, _HIGH + 40, _WIDE - 30
+    n = max(map(len, curves))
+    values = [value for curve in curves for value in curve]
+    low, high = min(values), max(values)
+    reach = high - low or 1.0
+
+    def at(k: int, value: float) -> tuple[float, float]:
+        return left + (right - left) * (k - 1) / (n - 1), bottom - (bottom - 12) * (
+            value - low
+        ) / reach
+
+    lines = []
+    for column, curve in enumerate(curves):
+        points = [at(k, value) for k, value in enumerate(curve, 1)]
+        dots = "".join(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>best of {k}: {value:.3g}</title>'
+            "</circle>"
+            for k, ((x, y), value) in enumerate(zip(points, curve, strict=True), 1)
+        )
+        x, y = points[-1] if points else (0.0, 0.0)
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        lines.append(
+            f'<g class="of-{kinds[column]}"><polyline points="{line}"/>{dots}'
+            f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{LETTERS[column]}</text></g>'
+        )
+    ticks = "".join(
+        f'<text x="{at(k, low)[0]:.1f}" y="{bottom + 16}" text-anchor="middle">{k}</text>'
+        for k in (range(1, n + 1) if n <= 16 else (1, n))
+    )
+    scale = "".join(
+        f'<text x="{left - 8}" y="{at(1, value)[1] + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+        for value in dict.fromkeys((low, high))
+    )
+    legend = "".join(
+        f'<span class="of-{kind}">{esc(label)}</span>'
+        for label, kind in zip(labels, kinds, strict=True)
+    )
+    return (
+        '<section class="reward-gain"><h4>Mean reward of the best of so many answers</h4>'
+        f'<svg class="reward-bars" viewBox="0 0 {_WIDE:.0f} {bottom + 22:.0f}" role="img" '
+        f'aria-label="Mean reward of the best of 1 to {n} answers"><path class="axis" '
+        f'd="M{left - 2} 8V{bottom + 2}H{right}"/>{"".join(lines)}{ticks}{scale}</svg>'
+        f'<p class="reward-legend">{legend}</p></section>'
+    )
 
 
 # ---- a reward model ------------------------------------------------------------------------------

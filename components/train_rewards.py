@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import people, train_choices
+from components import people
 from components.common import QUIET, esc, guard, notice, plural, progress_bar, sentence
 from components.work import Work
 from studio.errors import ConfigError
 from studio.recipe import Recipe
 from studio.rewards import KINDS
+from studio.rewards.here import models, try_out
 from studio.training.objectives import REWARDED
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ class RewardBuilder:
     # ---- trying ----------------------------------------------------------------------------------
 
     def _try(self, read: Callable[[], Recipe], n: int) -> Iterator[Updates]:
-        from studio.rewards.here import try_out
-
         try:
             recipe = read()
             if not recipe.reward_funcs:
@@ -121,7 +120,7 @@ def _models(studio: Studio) -> Callable[[Any], dict[str, Any]]:
     def reward_models(_: Any) -> dict[str, Any]:
         try:
             people.person().must_own("see the runs")
-            runs = [run for run in train_choices.continuable(studio) if run.objective == "reward"]
+            runs = models(studio)
         except Exception as error:  # logged by `sentence` unless it is one of ours
             return {"error": sentence(error)}
         return {"runs": [{"id": run.id, "name": run.name} for run in runs]}

@@ -12,8 +12,10 @@ import gradio as gr
 
 from components import prompt_sets, reward_views, train_choices
 from components.common import QUIET, guard, notice, progress_bar, sentence
+from components.comparison import finished
 from components.work import Work
 from studio.errors import ConfigError
+from studio.rewards.here import judge, models, spread
 from studio.training.objectives import OBJECTIVES, REWARDED
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from studio.rewards.roads import Journey
 
 _JUDGES = [("people, on the Label tab", "people"), ("the pocket world's rule", "rule")]
-_NONE = ("nobody in particular", "")
 
 
 def build(studio: Studio) -> None:
@@ -155,20 +156,17 @@ def _judging(studio: Studio) -> None:
 
 
 def _models(studio: Studio) -> tuple[Any, ...]:
-    runs = train_choices.continuable(studio)
-    models = [(train_choices.run_label(r), r.id) for r in runs if r.objective == "reward"]
-    others = [(train_choices.run_label(r), r.id) for r in runs if r.objective != "reward"]
+    scoring = [(train_choices.run_label(run), run.id) for run in models(studio)]
+    answering = [(train_choices.run_label(run), run.id) for run in finished(studio)]
     projects = [(each.name, each.id) for each in studio.labels.projects()]
     return (
-        gr.Dropdown(choices=models, value=models[0][1] if models else None),
-        gr.Dropdown(choices=[_NONE, *projects], value=""),
-        gr.Dropdown(choices=[_NONE, *others], value=""),
+        gr.Dropdown(choices=scoring, value=scoring[0][1] if scoring else None),
+        gr.Dropdown(choices=[("nobody", ""), *projects], value=""),
+        gr.Dropdown(choices=[("no run", ""), *answering], value=""),
     )
 
 
 def _report(studio: Studio, model: str, project: str, answers: str) -> Iterator[Any]:
-    from studio.rewards.here import judge, spread
-
     if not model:
         yield notice("error", "There is no reward model yet; train the objective Reward model.")
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from components import compare_marks, compare_score_views, compare_set_views
+from components import compare_marks, compare_score_views, compare_set_views, reward_views
 from components.compare_chat import ChatTab
 from components.compare_left import Left
 from components.compare_views import shared_text
@@ -78,10 +79,28 @@ def test_filters_leave_the_prompts_they_name():
             for name in compare_set_views.FILTERS}  # fmt: skip
     assert left == {
         "all": [0, 1, 2], "different": [1, 2], "same": [0], "B longer": [1], "B shorter": [2],
-        "cut or failed": [2],
+        "cut or failed": [2], "best of its prompt": [],
     }  # fmt: skip
     assert compare_set_views.matching(comparison, "all", "LONGER") == [1]
     assert compare_set_views.matching(comparison, "all", "question 2") == [2]
+
+
+def test_a_scored_comparison_shows_rewards_and_the_best_of_n():
+    prompts = [[{"role": "user", "content": name}] for name in "ppqq"]
+    cells = [{"text": f"say {n}", "tokens": 1, "ended": "stop", "error": None} for n in range(4)]
+    sides = (Side("a", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
+    plain = Comparison("comparison-1", "x", 0.0, sides, prompts, [cells, cells], {})
+    assert "kept apart from people" in reward_views.worth(plain)
+    given = [[1.0, 0.0, 0.5, 0.5], [0.0, 2.0, 3.0, None]]
+    found = replace(plain, rewards=given, reward="length:3-28")
+    assert compare_set_views.matching(found, "best of its prompt", "") == [0, 1, 2]
+    assert found.scored(1)[1:] == ([["say 0", "say 1"], ["say 2"]], [[0.0, 2.0], [3.0]])
+    card = compare_set_views.set_card(found, 1)
+    assert "<b>reward 0</b>" in card and "<b>reward 2, best of 2</b>" in card
+    assert "<b></b>" in compare_set_views.set_card(plain, 1)
+    drawn = reward_views.worth(found)
+    assert "<img" not in drawn and "length:3-28: 2 prompts" in drawn
+    assert "best of 2: 0.75" in drawn  # of column A: 1 and 0.5
 
 
 def test_a_chat_comes_back_as_it_was(tmp_path):
