@@ -62,7 +62,7 @@ class ScoreTab:
                 [_SUITING, *METRICS], value=[_SUITING], multiselect=True, label="Metrics",
                 elem_id="score-metrics",
             )  # fmt: skip
-            with gr.Row():
+            with gr.Row(elem_classes="roads-form"):
                 self.extractor = gr.Dropdown(
                     list(EXTRACTORS), value="text", label="Compared part of an answer",
                     allow_custom_value=True, elem_id="score-extractor",

@@ -43,7 +43,7 @@ def _journey(journey: Journey) -> str:
     rows = "".join(map(_road, journey.roads))
     head = "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("Road", "Runs", "Training", "Tokens", "Most memory")
+        for name in ("Road", "Training", "Tokens", "Most memory", "Runs")
     )
     return (
         f'<section class="roads"><h4>From {esc(start)} on {esc(journey.rows)}</h4>'
@@ -56,9 +56,9 @@ def _road(road: Road) -> str:
     runs = chips((f"{run.name}: {STATES[run.state][0]}", STATES[run.state][1]) for run in road.runs)
     spent = road.cost
     return (
-        f'<tr><th scope="row">{esc(road.label)}</th><td>{runs}</td>'
+        f'<tr><th scope="row">{esc(road.label)}</th>'
         f"<td>{duration_text(spent.seconds)}</td><td>{spent.tokens:,}</td>"
-        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td></tr>"
+        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td><td>{runs}</td></tr>"
     )
 
 
@@ -75,7 +75,7 @@ def _duels(journey: Journey) -> str:
         said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."
     elif not rows:
         said = "Both are done: let them meet." if journey.finished else "The duels follow."
-    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".0%") if rows else ""
+    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), shares=True) if rows else ""
     under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
     more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
     return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
@@ -197,7 +197,7 @@ def report(found: Mapping[str, Any]) -> str:
     accuracy, length = found["accuracy"], found["length"]
     related = length["correlation"]
     facts = chips([
-        (f"accuracy {share(accuracy)}", "strong"),
+        (f"accuracy {share(accuracy)} pairs", "strong"),
         f"mean gap {found['margin']:.2f}",
         "" if related is None else f"correlation with length {related:+.2f}",
     ])  # fmt: skip
@@ -207,7 +207,7 @@ def report(found: Mapping[str, Any]) -> str:
     ]
     agreed = (
         f"<section><h4>Agreement with each person</h4>"
-        f"{forest(people, zero=0.5, span=(0.0, 1.0), spec='.0%')}</section>"
+        f"{forest(people, zero=0.5, span=(0.0, 1.0), shares=True)}</section>"
         if people else ""
     )  # fmt: skip
     answers = (

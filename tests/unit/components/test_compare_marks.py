@@ -59,7 +59,7 @@ def test_scores_are_told_with_their_intervals():
         "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
     }  # fmt: skip
     markup = compare_score_views.result(found)
-    assert "<img" not in markup and "1.25 to 1.75" in markup and "<svg" in markup
+    assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
 
 def test_filters_leave_the_prompts_they_name():
@@ -193,7 +193,7 @@ def test_verdicts_and_curves_are_drawn_and_escaped():
     snapshot = SimpleNamespace(answers=[cells], error=None)
     markup = compare_score_views.judged(judge.result(snapshot, pairs, EVIL, "base", EVIL))
     assert "<img" not in markup and "33 % of its verdicts changed with the order" in markup
-    assert "1 without a verdict" in markup and markup.count("<circle") == 3
+    assert "1 without a verdict" in markup and markup.count('class="dot"') == 3
     figures = [{"value": v, "low": v, "high": v, "count": 4} for v in (1.0, 1.0)]
     columns = [{"step": step, "metrics": {"loss": each}} for step, each in enumerate(figures)]
     assert compare_score_views.curves(columns).count("<circle") == 2
