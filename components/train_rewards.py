@@ -7,6 +7,7 @@ filled from elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
+# Not as a property: an update that comes before the tab was first opened leaves only the value.
+_SHOWN = json.dumps([{"kind": kind, **row._asdict()} for kind, row in KINDS.items()])
 _ON_LOAD = """
-studioRewards(element, server, props.kinds, {
+studioRewards(element, server, KINDS, {
   value: () => props.value,
   give: value => { props.value = value; trigger('input'); },
   watch: callback => watch('value', callback),
 });
-"""
+""".replace("KINDS", _SHOWN)
 _TO_TEXT = "value => [value.funcs, value.weights]"
 _PROMPTS, _ANSWERS = 4, 4
 _WHOSE = [("Starting model", "model"), ("The rows' own", "rows")]
@@ -58,7 +61,6 @@ class RewardBuilder:
                 html_template='<div class="reward-rows"></div>', js_on_load=_ON_LOAD,
                 server_functions=[_models(self.studio)], apply_default_css=False,
                 elem_id="reward-rows",
-                kinds=[{"kind": kind, **row._asdict()} for kind, row in KINDS.items()],
             )  # fmt: skip
             with gr.Column(elem_id="reward-texts"):
                 add("reward_funcs")
