@@ -24,18 +24,20 @@ _COLOURS = {"chosen": "chosen", "rejected": "rejected", "base": "base"}  # other
 # ---- both roads ----------------------------------------------------------------------------------
 
 
-def no_roads() -> str:
+def no_roads(can_begin: bool) -> str:
     return empty_state(
         "Two roads, one start",
         "DPO learns from people's votes directly. The longer road trains a reward model on the "
         "same votes and has the model learn from it. Walk both, then let them meet blind.",
-        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule.",
+        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule."
+        if can_begin
+        else "Both begin at a finished SFT run: train pocket-sft first.",
     )
 
 
-def roads(found: Sequence[Journey]) -> str:
+def roads(found: Sequence[Journey], can_begin: bool = True) -> str:
     """Every pair of roads: what each took, and how it fared."""
-    return "".join(map(_journey, found)) or no_roads()
+    return "".join(map(_journey, found)) or no_roads(can_begin)
 
 
 def _journey(journey: Journey) -> str:
@@ -188,7 +190,7 @@ def no_report() -> str:
         "How good is a reward model",
         "Choose a finished one: it is judged on pairs that it did not learn from, beside what "
         "Bradley-Terry expects, beside length, and beside each person's votes.",
-        "There is none yet? Train the objective Reward model on preferences.",
+        "It comes from the objective Reward model, trained on pairs such as pocket-preference.",
     )
 
 
