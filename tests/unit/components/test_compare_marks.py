@@ -11,8 +11,9 @@ import pytest
 from components import compare_marks, compare_score_views, compare_set_views, reward_views
 from components.compare_chat import ChatTab
 from components.compare_left import Left
+from components.compare_reward import RewardPanel
 from components.compare_views import shared_text
-from components.comparison import Comparison, Side
+from components.comparison import Comparison, Side, load, save
 from components.conversation import Chat, Turn, bring_back, keep
 from components.prompt_sets import PromptSet
 from components.visits import Visits
@@ -21,6 +22,7 @@ from studio.errors import ConfigError, DataError
 from studio.generation.request import Answer, Sampling
 from studio.preference import judge
 from studio.scoring.tokens import AnswerReading, TokenReading
+from studio.workspace import new_id
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -103,6 +105,37 @@ def test_a_scored_comparison_shows_rewards_and_the_best_of_n():
     assert "best of 2: 0.75" in drawn  # of column A: 1 and 0.5
 
 
+def test_answers_are_scored_and_the_best_become_rows(tmp_path):
+    studio = Studio(tmp_path / "home")
+    with gr.Blocks():
+        panel = RewardPanel(studio)
+        panel.lay_out()
+    prompts = [[{"role": "user", "content": name}] for name in "ppqq"]
+    cells = [{"text": text, "tokens": 1, "ended": "stop", "error": None}
+             for text in ("one", "one two", "one two three", "")]  # fmt: skip
+    sides = (Side("a", "base", "pocket"),)
+    cells[3]["ended"] = "cancelled"
+    made = Comparison(new_id("comparison"), "x", 0.0, sides, prompts, [cells], {})
+    save(studio, made)
+
+    def refused(comparison: Comparison | None, reward: str) -> str:
+        return list(panel.score(comparison, reward))[-1][panel.progress]
+
+    try:
+        assert "Answer some prompts first" in refused(None, "length:2-3")
+        assert "Score tab" in refused(made, "exact")
+        assert "Choose a reward model" in refused(made, " ; ")
+        assert refused(made, "length:2-3; pattern:three") == ""
+        kept = load(studio, made.id)
+        assert (kept.rewards, kept.reward) == ([[0, 1, 2, None]], "length:2-3; pattern:three")
+        assert "Score the answers first" in panel.keep_best(made, 0, "")
+        assert "Kept 2 rows as mine" in panel.keep_best(kept, 0, "mine")
+        rows = studio.datasets.get("mine").head(2, "train")
+        assert [row["completion"][0]["content"] for row in rows] == ["one two", "one two three"]
+    finally:
+        studio.close()
+
+
 def test_a_chat_comes_back_as_it_was(tmp_path):
     studio = Studio(tmp_path / "home")
     sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1", checkpoint=20))
@@ -138,6 +171,9 @@ def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path)
     asking.begin()
     assert tab.restore({tab.kept: kept.id, tab.chat: asking}) == gr.skip()
     assert asking.turns == []
+    assert "There is no run 'gone'" in tab._score(kept.turns[0], "model:gone")
+    assert (tab._score(kept.turns[0], "length:1-1"), kept.turns[0].rewards) == ("", [1.0, 1.0])
+    studio.close()
 
 
 def test_an_answer_that_is_refused_anew_stays(tmp_path):
