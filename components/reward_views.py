@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mode
 from typing import TYPE_CHECKING, Any
 
@@ -143,24 +143,14 @@ def gain_curves(
     reach = high - low or 1.0
 
     def at(k: int, value: float) -> tuple[float, float]:
-        return left + (right - left) * (k - 1) / (n - 1), bottom - (bottom - 12) * (
-            value - low
-        ) / reach
+        share = (value - low) / reach
+        return left + (right - left) * (k - 1) / (n - 1), bottom - (bottom - 12) * share
 
-    lines = []
-    for column, curve in enumerate(curves):
-        points = [at(k, value) for k, value in enumerate(curve, 1)]
-        dots = "".join(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>best of {k}: {value:.3g}</title>'
-            "</circle>"
-            for k, ((x, y), value) in enumerate(zip(points, curve, strict=True), 1)
-        )
-        x, y = points[-1] if points else (0.0, 0.0)
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        lines.append(
-            f'<g class="of-{kinds[column]}"><polyline points="{line}"/>{dots}'
-            f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{LETTERS[column]}</text></g>'
-        )
+    lines = "".join(
+        _line(kinds[column], LETTERS[column], [(*at(k, v), k, v) for k, v in enumerate(curve, 1)])
+        for column, curve in enumerate(curves)
+        if curve
+    )
     ticks = "".join(
         f'<text x="{at(k, low)[0]:.1f}" y="{bottom + 16}" text-anchor="middle">{k}</text>'
         for k in (range(1, n + 1) if n <= 16 else (1, n))
@@ -169,17 +159,33 @@ def gain_curves(
         f'<text x="{left - 8}" y="{at(1, value)[1] + 4:.1f}" text-anchor="end">{value:.3g}</text>'
         for value in dict.fromkeys((low, high))
     )
-    legend = "".join(
-        f'<span class="of-{kind}">{esc(label)}</span>'
-        for label, kind in zip(labels, kinds, strict=True)
-    )
     return (
         '<section class="reward-gain"><h4>Mean reward of the best of so many answers</h4>'
         f'<svg class="reward-bars" viewBox="0 0 {_WIDE:.0f} {bottom + 22:.0f}" role="img" '
         f'aria-label="Mean reward of the best of 1 to {n} answers"><path class="axis" '
-        f'd="M{left - 2} 8V{bottom + 2}H{right}"/>{"".join(lines)}{ticks}{scale}</svg>'
-        f'<p class="reward-legend">{legend}</p></section>'
+        f'd="M{left - 2} 8V{bottom + 2}H{right}"/>{lines}{ticks}{scale}</svg>'
+        f"{_legend(zip(labels, kinds, strict=True))}</section>"
     )
+
+
+def _line(kind: str, letter: str, points: Sequence[tuple[float, float, int, float]]) -> str:
+    """One column's curve: (x, y, of how many, reward) a point."""
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>best of {k}: {value:.3g}</title></circle>'
+        for x, y, k, value in points
+    )
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in points)
+    x, y, *_ = points[-1]
+    return (
+        f'<g class="of-{kind}"><polyline points="{line}"/>{dots}'
+        f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{letter}</text></g>'
+    )
+
+
+def _legend(named: Iterable[tuple[str, str]]) -> str:
+    """(name, colour) of each group."""
+    spans = "".join(f'<span class="of-{kind}">{esc(name)}</span>' for name, kind in named)
+    return f'<p class="reward-legend">{spans}</p>'
 
 
 # ---- a reward model ------------------------------------------------------------------------------
@@ -278,13 +284,11 @@ def histogram(found: Mapping[str, Any]) -> str:
         for at, bar in enumerate(bars)
         if bar
     )
-    legend = "".join(
-        f'<span class="of-{_COLOURS.get(name, "tuned")}">{esc(name)}</span>' for name in counts
-    )
     return (
         f'<svg class="reward-bars" viewBox="0 0 {_WIDE:.0f} {_HIGH + 20:.0f}" role="img" '
         f'aria-label="Histogram of rewards: {esc(", ".join(counts))}">{bars}'
         f'<path class="axis" d="M0 {_HIGH}H{_WIDE}"/><text x="0" y="{_HIGH + 16}">'
         f'{edges[0]:.2g}</text><text x="{_WIDE}" y="{_HIGH + 16}" text-anchor="end">'
-        f'{edges[-1]:.2g}</text></svg><p class="reward-legend">{legend}</p>'
+        f"{edges[-1]:.2g}</text></svg>"
+        f"{_legend((name, _COLOURS.get(name, 'tuned')) for name in counts)}"
     )
