@@ -16,7 +16,7 @@ from studio.data import SAMPLES
 from studio.recipe import Recipe
 from studio.training.methods import METHODS as TRAINED
 from studio.training.methods import adapter_knobs, knob_applies
-from studio.training.objectives import OBJECTIVES
+from studio.training.objectives import OBJECTIVES, REWARDED
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -32,6 +32,8 @@ _OPTIMIZERS = ["adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_ad
 _ATTENTION = [("SDPA", "sdpa"), ("Flash attention 2", "flash_attention_2"), ("Eager", "eager")]
 _PRECISION = [("automatic", "auto"), "bfloat16", "float16", "float32"]
 NO_DATA = ("none", "")
+_WRITING = ("num_generations", "max_completion_length")
+"""Of objectives that write answers of their own."""
 
 
 class Choices:
@@ -51,7 +53,7 @@ class Choices:
             self._of_run()
             self._of_data()
         names = [name for name in self.fields if name in adapter_knobs()]
-        self._names = [*names, "quantization", "packing"]
+        self._names = [*names, "quantization", "packing", *_WRITING]
         self.depending = [self.fields[name] for name in self._names]
 
     def _main(self) -> None:
@@ -118,6 +120,13 @@ class Choices:
             [(row.label, name) for name, row in OBJECTIVES.items()], value="sft",
             label="Objective",
         ))  # fmt: skip
+        with gr.Row(elem_classes="calc-pair"):
+            add("num_generations", gr.Number(
+                8, precision=0, minimum=2, label="Group size", min_width=80, visible=False
+            ))  # fmt: skip
+            add("max_completion_length", gr.Number(
+                128, precision=0, minimum=1, label="Answer length", min_width=80, visible=False
+            ))  # fmt: skip
         add("activation_checkpointing", gr.Checkbox(
             False, label="Checkpoint activations",
             info="Recompute them in the backward pass: less memory, slower",
@@ -193,6 +202,8 @@ class Choices:
             chosen["quantization"] = "none"
         if chosen["objective"] != "sft":
             chosen["packing"] = False
+        if chosen["objective"] not in REWARDED:
+            chosen = {name: value for name, value in chosen.items() if name not in _WRITING}
         if chosen.get("lora_target_modules"):
             chosen["lora_target_modules"] = _targets(chosen["lora_target_modules"])
         elif knob_applies("lora_target_modules", method) and method != "ia3":
@@ -247,6 +258,7 @@ class Choices:
         row = TRAINED[_trained(method)]
         shown = {name: knob_applies(name, row.name) for name in self._names}
         shown |= {"quantization": row.quantized == "may", "packing": objective == "sft"}
+        shown |= dict.fromkeys(_WRITING, objective in REWARDED)
         return tuple(gr.update(visible=shown[name]) for name in self._names)
 
     def targets_for(self, model: str, chosen: Any) -> Any:

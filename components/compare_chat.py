@@ -187,7 +187,9 @@ class ChatTab:
         finally:
             if not asking.generation.done:  # the page was left: nobody waits for the rest
                 asking.generation.cancel()
-        yield self._ended(chat, asking.turn)
+        reward = data[self.left.reward]
+        unscored = self._score(asking.turn, reward) if reward else ""
+        yield self._ended(chat, asking.turn, unscored)
 
     def _begin(self, chat: Chat, prompt: str, sampling: Any) -> _Asking:
         asked = [chat.messages(at, prompt) for at in range(len(chat.sides))]
@@ -224,7 +226,20 @@ class ChatTab:
             if over:
                 return
 
-    def _ended(self, chat: Chat, turn: Turn) -> Updates:
+    def _score(self, turn: Turn, reward: str) -> str:
+        """A reward for every answer; what went wrong, where one cannot be given."""
+        if turn.error or any(answer.error for answer in turn.answers):
+            return ""
+        texts = [answer.text for answer in turn.answers]
+        try:
+            self.visits.count(len(texts))
+            graded = self.studio.reward([reward], None, turn.asked, texts).result()
+        except Exception as error:
+            return sentence(error)
+        turn.rewards = [one.total for one in graded]
+        return ""
+
+    def _ended(self, chat: Chat, turn: Turn, unscored: str) -> Updates:
         two = len(chat.sides) == 2 and not turn.error
         fair = two and turn.same_question and all(a.text.strip() for a in turn.answers)
         different = fair and turn.answers[0].text.strip() != turn.answers[1].text.strip()
@@ -240,7 +255,8 @@ class ChatTab:
             self.stop: gr.update(visible=False),
             self.exact: views.prompts_given(turn, chat.sides),
             self.verdict: gr.update(visible=different),
-            self.said: f'<p class="none">{said}</p>' if said else "",
+            self.said: notice("error", unscored) or (f'<p class="none">{said}</p>' if said else ""),
+            self.view: views.chat(chat),
             self.chat: chat,
             self.kept: chat.id,
         }

@@ -13,6 +13,7 @@ from components.comparison import (
     LETTERS,
     column_choices,
     finished,
+    reward_choices,
     training,
     usual_columns,
 )
@@ -34,6 +35,7 @@ _KNOBS: tuple[tuple[str, str, str], ...] = (
 )
 _WHOLE = ("top_k", "max_new_tokens", "seed")
 _FIRST = "greedy"
+_NO_REWARD = ("no reward model", "")
 
 
 class Left:
@@ -77,8 +79,14 @@ class Left:
                  *((f"All from the answers of {letter}", letter) for letter in LETTERS)],
                 value="", label="A chat goes on", elem_id="compare-follow",
             )  # fmt: skip
+            rewards = reward_choices(self.studio)
+            self.reward = gr.Dropdown(
+                [_NO_REWARD, *rewards], value="", label="Chat answers are scored by",
+                visible=bool(rewards), elem_id="compare-reward",
+            )  # fmt: skip
         self.inputs = [
             *self.choices, *self.knobs.values(), self.stops, self.system, self.raw, self.follow,
+            self.reward,
         ]  # fmt: skip
 
     def _column(self, at: int) -> gr.Dropdown:
@@ -110,7 +118,7 @@ class Left:
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self, opening: gr.State) -> None:
-        lists = [*self.choices, self.more, self.seen]
+        lists = [*self.choices, self.more, self.reward, self.seen]
         given = {*self.choices, self.seen}
         self.shell.pulse.change(
             guard(self.freshen, "everybody"),
@@ -131,22 +139,26 @@ class Left:
     def freshen(self, data: Mapping[Any, Any]) -> Any:
         """New runs appear in the lists; until something was chosen, the newest is in column B."""
         runs = finished(self.studio)
-        offered = self._values(runs)
-        now = tuple(value for _, value in offered)
+        offered, rewards = self._values(runs), reward_choices(self.studio)
+        now = tuple(value for _, value in (*offered, *rewards))
         before = data[self.seen]
         if now == before:
             return gr.skip()
+        seen = {
+            self.seen: now,
+            self.reward: gr.update(choices=[_NO_REWARD, *rewards], visible=bool(rewards)),
+        }  # fmt: skip
         values = [data[choice] or "" for choice in self.choices]
         untouched = (values[0], values[1]) == self._usual_before(before, runs)
         if before is None or untouched:
             values[:2] = usual_columns(runs)
-            return self._columns(values, runs) | {self.seen: now}
+            return self._columns(values, runs) | seen
         # No values: others may have been chosen while this was being answered.
         lists = {
             choice: gr.update(choices=self._offered(at, offered))
             for at, choice in enumerate(self.choices)
         }
-        return lists | {self.seen: now}
+        return lists | seen
 
     @staticmethod
     def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from components import compare_score_views as views
 from components import prompt_sets
 from components.common import QUIET, guard, notice, page_loads, plural, progress_bar, sentence
 from components.compare_left import Left
-from components.comparison import sides
+from components.comparison import reward_choices, sides
 from studio.errors import ConfigError
 from studio.generation.request import Column
 from studio.scoring import ScoreRequest, ScoreRows, Scoring, load_rows
@@ -62,7 +62,7 @@ class ScoreTab:
                 [_SUITING, *METRICS], value=[_SUITING], multiselect=True, label="Metrics",
                 elem_id="score-metrics",
             )  # fmt: skip
-            with gr.Row():
+            with gr.Row(elem_classes="roads-form"):
                 self.extractor = gr.Dropdown(
                     list(EXTRACTORS), value="text", label="Compared part of an answer",
                     allow_custom_value=True, elem_id="score-extractor",
@@ -71,10 +71,11 @@ class ScoreTab:
                 self.pattern = gr.Textbox(
                     "", label="Pattern", info="What the metric regex looks for. (pattern)"
                 )
-                self.reward = gr.Textbox(
-                    "", label="Reward", elem_id="score-reward",
-                    info="What the metric reward gives: exact, length:1-30, model:RUN; several "
-                    "with ; between them.",
+                self.reward = gr.Dropdown(
+                    self._rewarding(), value="", allow_custom_value=True, label="Reward",
+                    elem_id="score-reward",
+                    info="A reward model, or rules such as exact or length:1-30; several with ; "
+                    "between them.",
                 )  # fmt: skip
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
@@ -97,7 +98,7 @@ class ScoreTab:
             self.limit, self.begin, **QUIET,
         )  # fmt: skip
         arrivals = [tab.select, *page_loads()]
-        gr.on(arrivals, guard(self.freshen, "quietly"), None, self.source, **QUIET)
+        gr.on(arrivals, guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:
@@ -105,8 +106,11 @@ class ScoreTab:
         named = [(label, value.split(":")[1]) for label, value in known if ":" in value]
         return [*named, ("Pocket pairs, preferences", "pocket-preference")]
 
+    def _rewarding(self) -> list[tuple[str, str]]:
+        return [("none", ""), *reward_choices(self.studio)]
+
     def freshen(self) -> Any:
-        return gr.update(choices=self._sources())
+        return gr.update(choices=self._sources()), gr.update(choices=self._rewarding())
 
     def voted(self) -> str:
         """Results are for owners, as on the Label tab: the guard's default."""

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from studio.preference import LabelStore
 
 _PROJECTS = 8  # with votes, the newest ones
-_WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 26.0, 220.0, 150.0
 
 
 def empty() -> str:
@@ -35,7 +34,7 @@ def result(found: Mapping[str, Any]) -> str:
         plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
-        f"{plural(found['rows'], 'row')}</p>{_table(found)}{plots}</div>"
+        f"{plural(found['rows'], found.get('unit', 'row'))}</p>{_table(found)}{plots}</div>"
     )
 
 
@@ -77,44 +76,35 @@ def _difference(found: Mapping[str, Any]) -> str:
 def forest(
     rows: Sequence[tuple[str, float, float, float]], zero: float = 0.0,
     span: tuple[float, float] | None = None, each_own_scale: bool = False, spec: str = "+.3g",
+    shares: bool = False,
 ) -> str:  # fmt: skip
     """A line a figure with its interval, beside a dashed line where there is no difference.
 
     Args:
         rows: (name, value, low, high).
         span: the axis; by default wide enough for all, or for each row by itself.
-        spec: how figures are written.
+        spec: how figures are written; as per cent with `shares`.
     """
-    height = _ROW * len(rows) + 8
-    middle = _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
     reach = max((abs(end - zero) for row in rows for end in row[1:]), default=1.0) or 1.0
     low, high = span or (zero - reach, zero + reach)
-    parts = []
-    for at, (name, value, left, right) in enumerate(rows):
+    lines = []
+    for name, value, left, right in rows:
         if each_own_scale:  # metrics have units of their own: only the sign compares
             reach = max(abs(left - zero), abs(right - zero), 1e-12)
             low, high = zero - reach * 1.05, zero + reach * 1.05
-
-        def x(number: float, low: float = low, high: float = high) -> float:
-            return _LEFT + (number - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
-
-        y = at * _ROW + _ROW / 2 + 4
-        parts.append(
-            f"<g><title>{esc(name)}: {value:.4g} ({left:.4g} to {right:.4g})</title>"
-            f'<text x="0" y="{y + 4:.1f}">{esc(name[:34])}</text>'
-            f'<line class="span" x1="{x(left):.1f}" x2="{x(right):.1f}" y1="{y:.1f}" '
-            f'y2="{y:.1f}"/><circle cx="{x(value):.1f}" cy="{y:.1f}" r="4"/>'
-            f'<text x="{_WIDTH:.0f}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{value:{spec}} ({left:{spec}} to {right:{spec}})</text></g>"
+        start, end, dot, even = (
+            100 * (at - low) / (high - low) for at in (left, right, value, zero)
         )
-    at_zero = (
-        middle if span is None else _LEFT + (zero - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
-    )
-    return (
-        f'<svg class="forest" viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img">'
-        f'<line class="zero" x1="{at_zero:.1f}" x2="{at_zero:.1f}" y1="0" y2="{height:.0f}"/>'
-        f"{''.join(parts)}</svg>"
-    )
+        figures = f"{value:{spec}}</b> ({left:{spec}} to {right:{spec}})"
+        if shares:
+            figures = f"{100 * value:.0f} %</b> ({100 * left:.0f} to {100 * right:.0f} %)"
+        lines.append(
+            f'<li title="{esc(name)}: {value:.4g} ({left:.4g} to {right:.4g})">'
+            f'<span>{esc(name)}</span><i class="axis"><i class="even" style="left:{even:.1f}%"></i>'
+            f'<i class="reach" style="left:{start:.1f}%;width:{end - start:.1f}%"></i>'
+            f'<i class="dot" style="left:{dot:.1f}%"></i></i><span><b>{figures}</span></li>'
+        )
+    return f'<ul class="forest">{"".join(lines)}</ul>'
 
 
 def curves(columns: Sequence[Mapping[str, Any]]) -> str:
@@ -165,7 +155,7 @@ def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
         for step, anchor, said in ((0, "start", "base"), (last, "end", f"step {last:,}"))
     )
     return (
-        f'<svg class="forest curve" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
+        f'<svg class="curve" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
         f'<polyline points="{line}"/>{marks}{scale}{steps}</svg>'
     )
 

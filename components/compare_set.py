@@ -171,7 +171,7 @@ class SetTab:
             self.live: None,
             self.progress: notice("error", error) if error else "",
         }
-        if any(cell["text"] for column in comparison.answers for cell in column):
+        if comparison.said:
             save(self.studio, comparison)
             updates[self.earlier] = gr.update(choices=saved(self.studio), value=None)
         return updates | self._shown(comparison)

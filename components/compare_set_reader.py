@@ -9,7 +9,8 @@ import gradio as gr
 from components import compare_set_views as views
 from components.common import QUIET, guard, notice, plural, sentence
 from components.compare_judge import JudgePanel, told
-from components.comparison import Comparison, to_label
+from components.compare_reward import RewardPanel
+from components.comparison import Comparison, load, to_label
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -33,6 +34,7 @@ class SetReader:
         self.at = gr.State(0)
         self.project = gr.State("")
         self.judge = JudgePanel(studio)
+        self.rewards = RewardPanel(studio)
 
     # ---- layout ---------------------------------------------------------------------------------
 
@@ -43,6 +45,7 @@ class SetReader:
             self.card = gr.HTML("", elem_id="set-card")
             with gr.Accordion("All of them as a table", open=False, elem_classes="fold quiet"):
                 self._lay_out_table()
+            self.rewards.lay_out()
             self.judge.lay_out()
 
     def _lay_out_paging(self) -> None:
@@ -66,7 +69,7 @@ class SetReader:
         with gr.Row(elem_id="set-filter"):
             self.only = gr.Dropdown(
                 list(views.FILTERS), value="all", show_label=False, container=False,
-                elem_id="set-only", min_width=140, scale=0,
+                elem_id="set-only", min_width=190, scale=0,
             )  # fmt: skip
             self.search = gr.Textbox(
                 "", show_label=False, container=False, placeholder="Search",
@@ -82,6 +85,7 @@ class SetReader:
         return [
             self.result, self.place, self.summary, self.card, self.table, self.send, self.found,
             self.at, self.sent, self.only, self.search, self.mark, self.judge.result,
+            *self.rewards.parts,
         ]  # fmt: skip
 
     def bind(self) -> None:
@@ -92,6 +96,9 @@ class SetReader:
             button.click(
                 guard(lambda *given, step=step: self.turn(*given, step=step)), how, turned, **QUIET
             )
+        self.rewards.bind(self.found).then(
+            guard(self.scored), how, [*turned, self.table, self.found, *self.rewards.parts], **QUIET
+        )
         self.mark.change(guard(self.turn), how, turned, **QUIET)
         self.table.click(guard(self.jump), how, turned, **QUIET)
         gr.on(
@@ -124,6 +131,7 @@ class SetReader:
             self.at: 0,
             self.sent: "",
             self.judge.result: told(comparison.judged),
+            **self.rewards.shown(comparison),
         }
 
     def turn(
@@ -159,6 +167,16 @@ class SetReader:
         places = views.matching(comparison, only, search)
         turned = self.turn(comparison, at, only, search, marked)
         return {**turned, self.table: views.set_table(comparison, turned[self.at], places)}
+
+    def scored(
+        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool
+    ) -> Any:
+        """The comparison that is shown by now, with the rewards that were kept of it."""
+        if comparison is None or not comparison.said:
+            return gr.skip()
+        kept = load(self.studio, comparison.id)
+        narrowed = self.narrowed(kept, at, only, search, marked)
+        return {**narrowed, **self.rewards.shown(kept), self.found: kept}
 
     def send_on(self, comparison: Comparison | None) -> Any:
         """A blind project of the first two columns; `project` tells the page's wiring."""

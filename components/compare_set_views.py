@@ -10,7 +10,8 @@ from components.compare_marks import differences
 from components.compare_views import DOT, ENDS, heads, pace_text, shared_text, tag
 from components.comparison import LETTERS, Comparison
 
-FILTERS = ("all", "different", "same", "B longer", "B shorter", "cut or failed")
+_BEST = "best of its prompt"
+FILTERS = ("all", "different", "same", "B longer", "B shorter", "cut or failed", _BEST)
 
 
 def matching(comparison: Comparison, wanted: str, search: str) -> list[int]:
@@ -32,6 +33,8 @@ def _passes(comparison: Comparison, at: int, wanted: str) -> bool:
     texts = [cell["text"].strip() for cell in cells]
     if wanted == "cut or failed":
         return any(cell["ended"] != "stop" for cell in cells)
+    if wanted == _BEST:
+        return any(comparison.best(at, column) for column in range(len(cells)))
     if wanted == "all" or len(cells) < 2:
         return wanted == "all"
     return {
@@ -89,7 +92,8 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     shown = differences(texts) if marked else [esc(text) for text in texts]
     cells = "".join(
         f'<div class="answer {side.kind}">{tag(column, side)}'
-        f"{_cell(comparison.answers[column][at], shown[column])}</div>"
+        f"{_cell(comparison.answers[column][at], shown[column], _worth(comparison, column, at))}"
+        "</div>"
         for column, side in enumerate(comparison.sides)
     )
     return (
@@ -99,13 +103,25 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     )
 
 
-def _cell(cell: Mapping[str, Any], markup: str) -> str:
+def _worth(comparison: Comparison, column: int, at: int) -> str:
+    """`reward 0.83, best of 8`, where the answer was scored."""
+    reward = comparison.worth(column, at)
+    if reward is None:
+        return ""
+    of = comparison.best(at, column)
+    return f"reward {reward:.3g}{f', best of {of}' if of else ''}"
+
+
+def _cell(cell: Mapping[str, Any], markup: str, worth: str) -> str:
     if cell["error"]:
         return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
     text = markup or '<span class="none">(nothing)</span>'
     facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not begun"))
     said = DOT.join(fact for fact in facts if fact)
-    return f'<p class="answer-text">{text}</p><p class="answer-facts">{esc(said)}</p>'
+    return (
+        f'<p class="answer-text">{text}</p><p class="answer-facts"><span>{esc(said)}</span>'
+        f"<b>{esc(worth)}</b></p>"
+    )
 
 
 def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
@@ -117,7 +133,9 @@ def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
     for row in places:
         turns = comparison.prompts[row]
         cells = "".join(
-            f"<td>{esc(_short(column[row]['text']))}</td>" for column in comparison.answers
+            f"<td>{esc(_short(cells[row]['text']))}<span>{_worth(comparison, column, row)}</span>"
+            "</td>"
+            for column, cells in enumerate(comparison.answers)
         )
         asked = esc(_short(turns[-1]["content"] if turns else ""))
         current = ' aria-current="true"' if row == at else ""

@@ -111,6 +111,7 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
     cells = "".join(
         f'<div class="answer {side.kind}">{tag(at, side)}{_body(answer, shown[at], turn.done)}'
         f'<p class="answer-facts"><span>{answer_facts(answer, turn, turn.spent[at])}</span>'
+        f"{f'<b>reward {turn.rewards[at]:.3g}</b>' if turn.rewards else ''}"
         f"{_copy(answer.text) if turn.done else ''}</p></div>"
         for at, (side, answer) in enumerate(zip(sides, turn.answers, strict=True))
     )

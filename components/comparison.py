@@ -12,11 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from components.common import DOT
 from studio.errors import ConfigError, WorkspaceError
 from studio.generation.request import LIVE, Column, Generation, Message, Sampling
+from studio.rewards.here import models
 from studio.training import checkpoints
 from studio.workspace import new_id, write_json
 
@@ -79,17 +81,26 @@ class Side:
 
 
 def finished(studio: Studio) -> list[Run]:
-    """Runs that left weights, newest first."""
+    """Runs that left weights and write answers, newest first."""
     return [
         run
         for run in studio.runs.list()
-        if not run.live and (run.adapter is not None or run.weights is not None)
+        if not run.live and run.objective != "reward" and (run.adapter or run.weights)
     ]
 
 
 def training(studio: Studio) -> list[Run]:
     """Runs in progress, which can answer as of their last step."""
-    return [run for run in studio.runs.list() if run.state in ("running", "stopping")]
+    return [
+        run
+        for run in studio.runs.list()
+        if run.state in ("running", "stopping") and run.objective != "reward"
+    ]
+
+
+def reward_choices(studio: Studio) -> list[tuple[str, str]]:
+    """(name, reward) of every finished reward model."""
+    return [(run.name, f"model:{run.id}") for run in models(studio)]
 
 
 def column_choices(runs: Sequence[Any], live: Sequence[Any] = ()) -> list[tuple[str, str]]:
@@ -177,6 +188,43 @@ class Comparison:
     held: Sequence[Sequence[int] | None] = field(default_factory=list)
     judged: list[dict[str, Any]] = field(default_factory=list)
     """What judge models said about the first two columns (`studio.preference.judge.result`)."""
+    rewards: list[list[float | None]] = field(default_factory=list)
+    """[column][prompt], where answers were scored; None for one that never came."""
+    reward: str = ""
+    """What they were scored by, for people."""
+
+    @property
+    def said(self) -> bool:
+        """Whether there is any answer at all: only then it is kept."""
+        return any(cell["text"] for column in self.answers for cell in column)
+
+    def worth(self, column: int, at: int) -> float | None:
+        """The reward of one answer, where it has one."""
+        return self.rewards[column][at] if self.rewards else None
+
+    def groups(self) -> list[list[int]]:
+        """The places of each prompt's answers: one, or several where it was asked so often."""
+        places = groupby(range(len(self.prompts)), key=self.prompts.__getitem__)
+        return [list(each) for _, each in places]
+
+    def best(self, at: int, column: int) -> int:
+        """Of how many answers to its prompt this one scores highest; 0 where it does not."""
+        places = next(each for each in self.groups() if at in each)
+        worth = {each: found for each in places if (found := self.worth(column, each)) is not None}
+        if len(worth) < 2 or at != max(worth, key=worth.__getitem__):
+            return 0
+        return len(worth)
+
+    def scored(self, column: int) -> tuple[list[list[Message]], list[list[str]], list[list[float]]]:
+        """(prompts, answers to each, their rewards): those of a column that have one."""
+        prompts, answers, rewards = [], [], []
+        for places in self.groups():
+            there = [at for at in places if self.worth(column, at) is not None]
+            if there:
+                prompts.append(self.prompts[there[0]])
+                answers.append([self.answers[column][at]["text"] for at in there])
+                rewards.append([self.rewards[column][at] for at in there])
+        return prompts, answers, rewards
 
     def texts(self, column: int) -> list[str]:
         return [cell["text"] for cell in self.answers[column]]

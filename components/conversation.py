@@ -39,6 +39,8 @@ class Turn:
     done: bool = False
     waiting: bool = False
     error: str | None = None
+    rewards: list[float] = field(default_factory=list)
+    """What a reward model gives to each answer, where one was asked."""
 
     @property
     def same_question(self) -> bool:

@@ -10,10 +10,10 @@ import gradio as gr
 from components import comparison, prompt_sets
 from components.common import QUIET, guard
 from studio.preference import DEFAULT_QUESTION
+from studio.rewards.here import models
 
 if TYPE_CHECKING:
     from studio import Studio
-    from studio.training.runs import Run
 
 KINDS = [
     ("A dataset", "dataset"),
@@ -145,14 +145,10 @@ def _choices(studio: Studio, kind: str) -> tuple[Any, ...]:
         offered["saved"] = gr.Dropdown(choices=kept, value=kept[0][1] if kept else None)
     elif kind == "again":
         known = [(project.name, project.id) for project in studio.labels.projects()]
-        judges = [(run.name, run.id) for run in studio.runs.list() if _judges(run)]
+        judges = [(run.name, run.id) for run in models(studio)]
         offered["before"] = gr.Dropdown(choices=known, value=known[0][1] if known else None)
         offered["judge"] = gr.Dropdown(choices=[("none", ""), *judges], value="")
     return *groups, *(offered.get(name, gr.skip()) for name in _OFFERED)
-
-
-def _judges(run: Run) -> bool:
-    return run.objective == "reward" and run.state == "finished"
 
 
 def _build_more() -> list[Any]:

@@ -78,23 +78,29 @@ _KNOWN = {line.key for chart in CHARTS for line in chart.lines}
 def charts_for(measured: Collection[str]) -> list[Chart]:
     """The charts of a run that measures these: known ones in their order, then what else there is.
 
-    On a preference run token accuracy is a small chart: the preference is what matters there.
+    On a preference run token accuracy is a small chart: the preference is what matters there. Where
+    answers are rewarded the loss, which hovers about 0, changes places with the entropy, and each
+    part of the reward leads the small ones.
     """
-    preference = "rewards/margins" in measured
+    preference, rewarded = "rewards/margins" in measured, "frac_reward_zero_std" in measured
     charts = []
     for chart in CHARTS:
         lines = tuple(line for line in chart.lines if line.key in measured)
         if lines:
-            small = chart.small or (preference and chart.title == "Token accuracy")
+            small = chart.small
+            if preference and chart.title == "Token accuracy":
+                small = True
+            if rewarded and chart.title in ("Loss", "Entropy"):
+                small = chart.title == "Loss"
             charts.append(Chart(chart.title, lines, chart.unit, small, chart.smooth))
     others = sorted(key for key in set(measured) - _KNOWN if not _DETAIL.match(key))
-    charts += [Chart(_title(key), (Line(key, colour="base"),), small=True) for key in others]
-    return sorted(charts, key=lambda chart: chart.small)
-
-
-def _title(key: str) -> str:
-    part = _PART.fullmatch(key)
-    return f"Reward, {part[1]}" if part else key.replace("_", " ").capitalize()
+    parts = {key: found[1] for key in others if (found := _PART.fullmatch(key))}
+    rewards = [Chart(f"Reward, {name}", (Line(key),), small=True) for key, name in parts.items()]
+    rest = [
+        Chart(key.replace("_", " ").capitalize(), (Line(key, colour="base"),), small=True)
+        for key in others if key not in parts
+    ]  # fmt: skip
+    return sorted([*rewards, *charts, *rest], key=lambda chart: chart.small)
 
 
 def plan(measured: Collection[str]) -> list[dict[str, Any]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 from components.common import bytes_text, chips, duration_text, empty_state, esc, notice, plural
-from components.compare_score_views import forest
+from components.compare_score_views import forest, result
+from components.comparison import LETTERS, Comparison
 from components.train_views import STATES
+from studio.preference.duels import bootstrap_mean
+from studio.rewards.using import gain
 
 if TYPE_CHECKING:
     from studio.rewards.roads import Journey, Road
@@ -20,18 +24,20 @@ _COLOURS = {"chosen": "chosen", "rejected": "rejected", "base": "base"}  # other
 # ---- both roads ----------------------------------------------------------------------------------
 
 
-def no_roads() -> str:
+def no_roads(can_begin: bool) -> str:
     return empty_state(
         "Two roads, one start",
         "DPO learns from people's votes directly. The longer road trains a reward model on the "
         "same votes and has the model learn from it. Walk both, then let them meet blind.",
-        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule.",
+        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule."
+        if can_begin
+        else "Both begin at a finished SFT run: train pocket-sft first.",
     )
 
 
-def roads(found: Sequence[Journey]) -> str:
+def roads(found: Sequence[Journey], can_begin: bool = True) -> str:
     """Every pair of roads: what each took, and how it fared."""
-    return "".join(map(_journey, found)) or no_roads()
+    return "".join(map(_journey, found)) or no_roads(can_begin)
 
 
 def _journey(journey: Journey) -> str:
@@ -39,7 +45,7 @@ def _journey(journey: Journey) -> str:
     rows = "".join(map(_road, journey.roads))
     head = "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("Road", "Runs", "Training", "Tokens", "Most memory")
+        for name in ("Road", "Training", "Tokens", "Most memory", "Runs")
     )
     return (
         f'<section class="roads"><h4>From {esc(start)} on {esc(journey.rows)}</h4>'
@@ -52,9 +58,9 @@ def _road(road: Road) -> str:
     runs = chips((f"{run.name}: {STATES[run.state][0]}", STATES[run.state][1]) for run in road.runs)
     spent = road.cost
     return (
-        f'<tr><th scope="row">{esc(road.label)}</th><td>{runs}</td>'
+        f'<tr><th scope="row">{esc(road.label)}</th>'
         f"<td>{duration_text(spent.seconds)}</td><td>{spent.tokens:,}</td>"
-        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td></tr>"
+        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td><td>{runs}</td></tr>"
     )
 
 
@@ -71,10 +77,115 @@ def _duels(journey: Journey) -> str:
         said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."
     elif not rows:
         said = "Both are done: let them meet." if journey.finished else "The duels follow."
-    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".0%") if rows else ""
+    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), shares=True) if rows else ""
     under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
     more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
     return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
+
+
+# ---- the answers of a comparison -----------------------------------------------------------------
+
+
+def worth(comparison: Comparison) -> str:
+    """Mean rewards with intervals, beside the first column, and what the best of n is worth."""
+    if not comparison.rewards:
+        return (
+            '<p class="none">Every answer gets a number, kept apart from people\'s votes. With '
+            "several samples a prompt, also what the best of them is worth.</p>"
+        )
+    labels = [f"{LETTERS[at]} {side.label}" for at, side in enumerate(comparison.sides)]
+    groups = comparison.groups()
+    found = {
+        "data": f"Reward: {comparison.reward}", "rows": len(groups), "unit": "prompt",
+        "columns": [
+            {"label": label, "error": None, "metrics": _figure(comparison.scored(at)[2])}
+            for at, label in enumerate(labels)
+        ],
+        "differences": [
+            {"a": labels[at], "b": labels[0], "metrics": _figure(_apart(comparison, at))}
+            for at in range(1, len(labels))
+        ],
+    }  # fmt: skip
+    curves = [_gain(comparison.scored(at)[2]) for at in range(len(labels))]
+    kinds = [side.kind for side in comparison.sides]
+    drawn = gain_curves(labels, kinds, curves) if any(len(each) > 1 for each in curves) else ""
+    return result(found) + drawn
+
+
+def _figure(groups: list[list[float]]) -> dict[str, Any]:
+    estimate = bootstrap_mean(groups)
+    return {"reward": estimate.as_dict()} if estimate else {}
+
+
+def _apart(comparison: Comparison, column: int) -> list[list[float]]:
+    """Rewards of a column minus those of the first, by prompt."""
+    pairs = [
+        [(comparison.worth(column, at), comparison.worth(0, at)) for at in places]
+        for places in comparison.groups()
+    ]
+    return [[a - b for a, b in each if a is not None and b is not None] for each in pairs]
+
+
+def _gain(groups: list[list[float]]) -> list[float]:
+    """The curve of the best of n, over the prompts that were answered n times."""
+    n = mode(map(len, groups)) if groups else 0
+    return gain([each[:n] for each in groups if len(each) >= n]) if n else []
+
+
+def gain_curves(
+    labels: Sequence[str], kinds: Sequence[str], curves: Sequence[Sequence[float]]
+) -> str:
+    """The mean reward of the best of 1, 2, ... n answers, a line a column."""
+    left, bottom, right = 44.0, _HIGH + 40, _WIDE - 30
+    n = max(map(len, curves))
+    values = [value for curve in curves for value in curve]
+    low, high = min(values), max(values)
+    reach = high - low or 1.0
+
+    def at(k: int, value: float) -> tuple[float, float]:
+        share = (value - low) / reach
+        return left + (right - left) * (k - 1) / (n - 1), bottom - (bottom - 12) * share
+
+    lines = "".join(
+        _line(kinds[column], LETTERS[column], [(*at(k, v), k, v) for k, v in enumerate(curve, 1)])
+        for column, curve in enumerate(curves)
+        if curve
+    )
+    ticks = "".join(
+        f'<text x="{at(k, low)[0]:.1f}" y="{bottom + 16}" text-anchor="middle">{k}</text>'
+        for k in (range(1, n + 1) if n <= 16 else (1, n))
+    )
+    scale = "".join(
+        f'<text x="{left - 8}" y="{at(1, value)[1] + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+        for value in dict.fromkeys((low, high))
+    )
+    return (
+        '<section class="reward-gain"><h4>Mean reward of the best of so many answers</h4>'
+        f'<svg class="reward-bars" viewBox="0 0 {_WIDE:.0f} {bottom + 22:.0f}" role="img" '
+        f'aria-label="Mean reward of the best of 1 to {n} answers"><path class="axis" '
+        f'd="M{left - 2} 8V{bottom + 2}H{right}"/>{lines}{ticks}{scale}</svg>'
+        f"{_legend(zip(labels, kinds, strict=True))}</section>"
+    )
+
+
+def _line(kind: str, letter: str, points: Sequence[tuple[float, float, int, float]]) -> str:
+    """One column's curve: (x, y, of how many, reward) a point."""
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"><title>best of {k}: {value:.3g}</title></circle>'
+        for x, y, k, value in points
+    )
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y, *_ in points)
+    x, y, *_ = points[-1]
+    return (
+        f'<g class="of-{kind}"><polyline points="{line}"/>{dots}'
+        f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{letter}</text></g>'
+    )
+
+
+def _legend(named: Iterable[tuple[str, str]]) -> str:
+    """(name, colour) of each group."""
+    spans = "".join(f'<span class="of-{kind}">{esc(name)}</span>' for name, kind in named)
+    return f'<p class="reward-legend">{spans}</p>'
 
 
 # ---- a reward model ------------------------------------------------------------------------------
@@ -85,7 +196,7 @@ def no_report() -> str:
         "How good is a reward model",
         "Choose a finished one: it is judged on pairs that it did not learn from, beside what "
         "Bradley-Terry expects, beside length, and beside each person's votes.",
-        "There is none yet? Train the objective Reward model on preferences.",
+        "It comes from the objective Reward model, trained on pairs such as pocket-preference.",
     )
 
 
@@ -94,7 +205,7 @@ def report(found: Mapping[str, Any]) -> str:
     accuracy, length = found["accuracy"], found["length"]
     related = length["correlation"]
     facts = chips([
-        (f"accuracy {share(accuracy)}", "strong"),
+        (f"accuracy {share(accuracy)} pairs", "strong"),
         f"mean gap {found['margin']:.2f}",
         "" if related is None else f"correlation with length {related:+.2f}",
     ])  # fmt: skip
@@ -104,7 +215,7 @@ def report(found: Mapping[str, Any]) -> str:
     ]
     agreed = (
         f"<section><h4>Agreement with each person</h4>"
-        f"{forest(people, zero=0.5, span=(0.0, 1.0), spec='.0%')}</section>"
+        f"{forest(people, zero=0.5, span=(0.0, 1.0), shares=True)}</section>"
         if people else ""
     )  # fmt: skip
     answers = (
@@ -173,13 +284,11 @@ def histogram(found: Mapping[str, Any]) -> str:
         for at, bar in enumerate(bars)
         if bar
     )
-    legend = "".join(
-        f'<span class="of-{_COLOURS.get(name, "tuned")}">{esc(name)}</span>' for name in counts
-    )
     return (
         f'<svg class="reward-bars" viewBox="0 0 {_WIDE:.0f} {_HIGH + 20:.0f}" role="img" '
         f'aria-label="Histogram of rewards: {esc(", ".join(counts))}">{bars}'
         f'<path class="axis" d="M0 {_HIGH}H{_WIDE}"/><text x="0" y="{_HIGH + 16}">'
         f'{edges[0]:.2g}</text><text x="{_WIDE}" y="{_HIGH + 16}" text-anchor="end">'
-        f'{edges[-1]:.2g}</text></svg><p class="reward-legend">{legend}</p>'
+        f"{edges[-1]:.2g}</text></svg>"
+        f"{_legend((name, _COLOURS.get(name, 'tuned')) for name in counts)}"
     )

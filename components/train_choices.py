@@ -111,7 +111,7 @@ def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[
     """The base, and the runs of this model whose adapter can be continued."""
     if not METHODS[method].adapter:
         return [FROM_BASE]
-    runs = [run for run in continuable(studio) if run.model == model]
+    runs = [r for r in continuable(studio) if r.model == model and r.objective != "reward"]
     return [FROM_BASE, *((run_label(run), run.id) for run in runs)]
 
 

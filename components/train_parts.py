@@ -32,7 +32,7 @@ def figures(run: Any, history: History) -> str:
         )  # fmt: skip
         tiles.append(_tile("reward margin", latest.get("rewards/margins"), ""))
     if "frac_reward_zero_std" in latest:
-        tiles[1] = _tile("reward", latest.get("reward"), _held(held_out, "reward"))
+        tiles[:2] = [_tile("reward", latest.get("reward"), _held(held_out, "reward"))]
         tiles.append(_tile("KL", latest.get("kl"), ""))
         tiles.append(_tile("answer length", latest.get("completions/mean_length"), "tokens"))
     pace = history.tokens_per_second
@@ -139,20 +139,21 @@ def _sample_card(prompt: str, answers: Sequence[tuple[str, str]]) -> str:
 
 
 def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(steps, answer), an answer that did not change told once: `step 45-89`."""
-    found: list[tuple[int, int, str]] = []
+    """(steps and reward, answer), an answer that did not change told once: `steps 45-89`."""
+    found: list[tuple[int, int, str, str]] = []
     for sample in answers:
-        step, text = sample["step"], sample["answer"]
+        step, text, worth = sample["step"], sample["answer"], ""
         if isinstance(sample.get("reward"), int | float):
-            text = f"{text}\n\nreward {sample['reward']:.3g}"
-        if found and found[-1][2] == text:
-            found[-1] = (found[-1][0], step, text)
+            worth = f", reward {sample['reward']:.3g}"
+        if found and found[-1][2:] == (text, worth):
+            found[-1] = (found[-1][0], step, text, worth)
         else:
-            found.append((step, step, text))
-    return [
-        (f"step {first:,}" if first == last else f"steps {first:,}\N{EN DASH}{last:,}", text)
-        for first, last, text in found
-    ]
+            found.append((step, step, text, worth))
+    return [(_steps(first, last) + worth, text) for first, last, text, worth in found]
+
+
+def _steps(first: int, last: int) -> str:
+    return f"step {first:,}" if first == last else f"steps {first:,}\N{EN DASH}{last:,}"
 
 
 def _answer(text: str) -> str:

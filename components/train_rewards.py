@@ -7,31 +7,35 @@ filled from elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components import people, train_choices
+from components import people
 from components.common import QUIET, esc, guard, notice, plural, progress_bar, sentence
 from components.work import Work
 from studio.errors import ConfigError
 from studio.recipe import Recipe
 from studio.rewards import KINDS
+from studio.rewards.here import models, try_out
 from studio.training.objectives import REWARDED
 
 if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
+# Not as a property: an update that comes before the tab was first opened leaves only the value.
+_SHOWN = json.dumps([{"kind": kind, **row._asdict()} for kind, row in KINDS.items()])
 _ON_LOAD = """
-studioRewards(element, server, props.kinds, {
+studioRewards(element, server, KINDS, {
   value: () => props.value,
   give: value => { props.value = value; trigger('input'); },
   watch: callback => watch('value', callback),
 });
-"""
+""".replace("KINDS", _SHOWN)
 _TO_TEXT = "value => [value.funcs, value.weights]"
 _PROMPTS, _ANSWERS = 4, 4
 _WHOSE = [("Starting model", "model"), ("The rows' own", "rows")]
@@ -57,7 +61,6 @@ class RewardBuilder:
                 html_template='<div class="reward-rows"></div>', js_on_load=_ON_LOAD,
                 server_functions=[_models(self.studio)], apply_default_css=False,
                 elem_id="reward-rows",
-                kinds=[{"kind": kind, **row._asdict()} for kind, row in KINDS.items()],
             )  # fmt: skip
             with gr.Column(elem_id="reward-texts"):
                 add("reward_funcs")
@@ -95,8 +98,6 @@ class RewardBuilder:
     # ---- trying ----------------------------------------------------------------------------------
 
     def _try(self, read: Callable[[], Recipe], n: int) -> Iterator[Updates]:
-        from studio.rewards.here import try_out
-
         try:
             recipe = read()
             if not recipe.reward_funcs:
@@ -121,7 +122,7 @@ def _models(studio: Studio) -> Callable[[Any], dict[str, Any]]:
     def reward_models(_: Any) -> dict[str, Any]:
         try:
             people.person().must_own("see the runs")
-            runs = [run for run in train_choices.continuable(studio) if run.objective == "reward"]
+            runs = models(studio)
         except Exception as error:  # logged by `sentence` unless it is one of ours
             return {"error": sentence(error)}
         return {"runs": [{"id": run.id, "name": run.name} for run in runs]}

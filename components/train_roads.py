@@ -12,8 +12,10 @@ import gradio as gr
 
 from components import prompt_sets, reward_views, train_choices
 from components.common import QUIET, guard, notice, progress_bar, sentence
+from components.comparison import finished
 from components.work import Work
 from studio.errors import ConfigError
+from studio.rewards.here import judge, models, spread
 from studio.training.objectives import OBJECTIVES, REWARDED
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from studio.rewards.roads import Journey
 
 _JUDGES = [("people, on the Label tab", "people"), ("the pocket world's rule", "rule")]
-_NONE = ("nobody in particular", "")
 
 
 def build(studio: Studio) -> None:
@@ -39,7 +40,7 @@ def _roads(studio: Studio) -> None:
         "DPO and RLHF side by side", open=False, elem_id="train-roads", elem_classes="fold"
     ) as box:
         view = gr.HTML("", elem_id="roads-view")
-        with gr.Row(elem_classes="roads-form"):
+        with gr.Row(visible=False, elem_classes="roads-form") as beginning:
             start = gr.Dropdown([], label="Both begin at", min_width=180, elem_id="roads-start")
             votes = gr.Dropdown([], label="and learn from", min_width=180, elem_id="roads-votes")
             objective = gr.Dropdown(
@@ -47,18 +48,19 @@ def _roads(studio: Studio) -> None:
                 label="after the reward model", min_width=120,
             )  # fmt: skip
             go = gr.Button("Queue both roads", elem_id="roads-go", min_width=180, scale=0)
-        with gr.Row(elem_classes="roads-form"):
+        with gr.Row(visible=False, elem_classes="roads-form") as meeting:
             prompts = gr.Dropdown([], label="They meet on prompts of", min_width=180)
             count = gr.Number(60, label="at most", precision=0, minimum=1, min_width=90)
             judge = gr.Dropdown(_JUDGES, value="people", label="judged by", min_width=180)
             meet = gr.Button("Let them meet", elem_id="roads-meet", min_width=180, scale=0)
         message = gr.HTML("", elem_id="roads-message")
     box.expand(
-        guard(lambda: _opened(studio)), None, [view, start, votes, prompts], **QUIET
+        guard(lambda: _opened(studio)), None,
+        [view, beginning, meeting, start, votes, prompts], **QUIET,
     )  # fmt: skip
     go.click(
         guard(lambda *given: _begin(studio, *given)), [start, votes, objective],
-        [message, view], **QUIET,
+        [message, view, meeting], **QUIET,
     )  # fmt: skip
 
     def met(*given: Any) -> Iterator[tuple[Any, Any]]:
@@ -86,8 +88,11 @@ def _opened(studio: Studio) -> tuple[Any, ...]:
     votes += [(f"votes of {each.name}", f"votes:{each.id}") for each in studio.labels.projects()]
     sets = [each for each in prompt_sets.source_choices(studio) if each[1] != prompt_sets.TYPED]
     usual = next((value for _, value in sets if "questions" in value), sets[0][1])
+    found = _found(studio)
     return (
-        reward_views.roads(_found(studio)),
+        reward_views.roads(found, bool(starts)),
+        gr.Row(visible=bool(starts)),
+        gr.Row(visible=bool(found)),
         gr.Dropdown(choices=starts, value=starts[0][1] if starts else None),
         gr.Dropdown(choices=votes, value=votes[0][1] if votes else None),
         gr.Dropdown(choices=sets, value=usual),
@@ -105,9 +110,9 @@ def _begin(studio: Studio, start: str | None, votes: str | None, objective: str)
         dataset = votes_dataset(studio, name, "reward").id if kind == "votes" else name
         begin(studio, Plan(dataset, start, objective))
     except Exception as error:
-        return notice("error", sentence(error)), gr.skip()
+        return notice("error", sentence(error)), gr.skip(), gr.skip()
     said = "Three runs are queued: DPO, the reward model, and learning from it."
-    return notice("good", said), reward_views.roads(_found(studio))
+    return notice("good", said), reward_views.roads(_found(studio)), gr.Row(visible=True)
 
 
 def _met(studio: Studio, source: str, count: float, by: str) -> Iterator[tuple[Any, Any]]:
@@ -140,13 +145,13 @@ def _judging(studio: Studio) -> None:
     with gr.Accordion(
         "How good is a reward model", open=False, elem_id="train-judging", elem_classes="fold"
     ) as box:
-        with gr.Row(elem_classes="roads-form"):
+        with gr.Row(visible=False, elem_classes="roads-form") as row:
             model = gr.Dropdown([], label="Reward model", min_width=180, elem_id="judging-model")
             people = gr.Dropdown([], label="Agreement with the votes of", min_width=180)
             answers = gr.Dropdown([], label="Beside the base, answers of", min_width=180)
             go = gr.Button("Judge it", elem_id="judging-go", min_width=120, scale=0)
         view = gr.HTML(reward_views.no_report(), elem_id="judging-view")
-    box.expand(guard(lambda: _models(studio)), None, [model, people, answers], **QUIET)
+    box.expand(guard(lambda: _models(studio)), None, [row, model, people, answers], **QUIET)
 
     def judged(*given: Any) -> Iterator[Any]:
         yield from _report(studio, *given)
@@ -155,23 +160,18 @@ def _judging(studio: Studio) -> None:
 
 
 def _models(studio: Studio) -> tuple[Any, ...]:
-    runs = train_choices.continuable(studio)
-    models = [(train_choices.run_label(r), r.id) for r in runs if r.objective == "reward"]
-    others = [(train_choices.run_label(r), r.id) for r in runs if r.objective != "reward"]
+    scoring = [(train_choices.run_label(run), run.id) for run in models(studio)]
+    answering = [(train_choices.run_label(run), run.id) for run in finished(studio)]
     projects = [(each.name, each.id) for each in studio.labels.projects()]
     return (
-        gr.Dropdown(choices=models, value=models[0][1] if models else None),
-        gr.Dropdown(choices=[_NONE, *projects], value=""),
-        gr.Dropdown(choices=[_NONE, *others], value=""),
+        gr.Row(visible=bool(scoring)),
+        gr.Dropdown(choices=scoring, value=scoring[0][1] if scoring else None),
+        gr.Dropdown(choices=[("nobody", ""), *projects], value=""),
+        gr.Dropdown(choices=[("no run", ""), *answering], value=""),
     )
 
 
 def _report(studio: Studio, model: str, project: str, answers: str) -> Iterator[Any]:
-    from studio.rewards.here import judge, spread
-
-    if not model:
-        yield notice("error", "There is no reward model yet; train the objective Reward model.")
-        return
     run = studio.runs.get(model)
 
     def task(_: Callable[..., None]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from components.common import (
     thousands,
 )
 from components.history import History
+from studio.training.objectives import REWARDED
 
 STATES = {
     "queued": ("waiting", "quiet"),
@@ -95,8 +96,8 @@ def outcome(run: Any, history: History, resume_from: int | None = None) -> str:
     """One sentence on how a run ended; nothing while it goes on."""
     steps = plural(run.step, "step")
     if run.state == "finished":
-        loss = final_loss(run)
-        said = f"loss {loss:.3g} " if loss is not None else ""
+        figure = final_figure(run)
+        said = f"{figure} " if figure else ""
         return notice("good", f"Finished: {said}after {steps} in {spent(run)}.")
     if run.state == "failed":
         return notice("error", run.error or "The run failed without saying why; see the log.")
@@ -119,13 +120,17 @@ def spent(run: Any) -> str:
     return duration_text(run.train_seconds or ((run.ended or 0) - (run.started or 0)))
 
 
-def final_loss(run: Any) -> float | None:
-    """The last loss measured in training, or the mean that the trainer reports at its end."""
-    for key in ("loss", "train_loss"):
+def final_figure(run: Any) -> str:
+    """`loss 0.487`: the last measured, or the mean that the trainer reports at its end.
+
+    Where answers are rewarded it is the mean reward: the loss says nothing there.
+    """
+    rewarded = ("reward",) if run.objective in REWARDED else ()
+    for key in (*rewarded, "loss", "train_loss"):
         value = run.metrics.get(key)
         if isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    return None
+            return f"{'reward' if key in rewarded else 'loss'} {value:.3g}"
+    return ""
 
 
 # ---- queue and runs -----------------------------------------------------------------------------
@@ -178,8 +183,7 @@ def _run_row(
     word, kind = STATES.get(run.state, (run.state, ""))
     if run.state in ("running", "stopping") and run.total_steps:
         word += f" {run.step * 100 // run.total_steps} %"
-    loss = final_loss(run)
-    figures = [f"loss {loss:.3g}" if loss is not None else ""]
+    figures = [final_figure(run)]
     figures.append(duration_text(run.train_seconds) if run.train_seconds else "")
     viewed = run.id == viewing
     ticked = " checked" if viewed or run.id in overlaid else ""

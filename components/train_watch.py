@@ -202,7 +202,9 @@ class Watch:
         if shown.head[:2] != (run.id, run.state):
             done = run.adapter is not None or run.weights is not None
             updates |= self.actions.offered(run, resume_from)
-            updates[self.compare] = gr.update(visible=done and not run.live)
+            updates[self.compare] = gr.update(
+                visible=done and not run.live and run.objective != "reward"
+            )
         return updates
 
 

@@ -57,8 +57,8 @@ class Knobs(BaseModel):
     name: str = _knob(
         "", "A label for people; empty: after model, objective and data.", "what", max_length=120)
     objective: Objective = _knob(
-        "sft", "What is learned: sft imitates answers, dpo prefers some to others; orpo, cpo and "
-        "simpo are TRL's experimental ones.", "what")
+        "sft", "What is learned: sft imitates answers, dpo prefers some to others, reward scores "
+        "them, grpo and rloo learn from rewards; orpo, cpo and simpo are experimental.", "what")
     method: Method = _knob(
         "lora", "What is trained: most methods add a small adapter (qlora on a 4-bit base), "
         "full trains all weights.", "what")

@@ -56,12 +56,12 @@ window.studioRewards = (root, server, kinds, hooks) => {
     gone.setAttribute("aria-label", "Leave this part out");
     gone.onclick = () => { parts.splice(at, 1); draw(); give(); };
     const help = element("p", {className: "quiet", textContent: row?.help || "There is no such reward."});
-    return element("div", {className: "reward-row"}, kind, detail(part, row), weight, gone, help);
+    return element("div", {className: "reward-row"}, kind, weight, gone, detail(part, row), help);
   };
   const draw = () => {
     const more = element("button", {type: "button", className: "reward-more", textContent: "Add a part"});
     more.onclick = () => { parts.push({kind: "length", detail: "1-30", weight: "1"}); draw(); give(); };
-    const head = element("div", {className: "reward-head"}, ...["Part", "Setting", "Weight"].map(text => element("span", {textContent: text})));
+    const head = element("div", {className: "reward-head"}, ...["Part", "Weight"].map(text => element("span", {textContent: text})));
     desk.replaceChildren(...(parts.length ? [head] : []), ...parts.map(line), more);
   };
   const take = () => {

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _ASKED, _ANSWER = 40, 128  # prompts, and tokens an answer, of a histogram
 
 
+def models(studio: Studio) -> list[Run]:
+    """Finished reward models, newest first."""
+    return [
+        run
+        for run in studio.runs.list()
+        if run.objective == "reward" and run.state == "finished" and (run.adapter or run.weights)
+    ]
+
+
 def scorers(studio: Studio, rewards: Sequence[str]) -> dict[str, Scorer]:
     """Reward models by the name they are asked for, each a call into the worker."""
 

@@ -35,7 +35,9 @@ class Fit:
     def sentence(self) -> str:
         """What was chosen and what it takes, for a person."""
         chosen = self.recipe
-        rows = f"{chosen.per_device_train_batch_size} rows at once"
+        rewarded = chosen.objective in REWARDED
+        what = "answers" if rewarded else "rows"
+        rows = f"{chosen.per_device_train_batch_size} {what} at once"
         if chosen.gradient_accumulation_steps > 1:
             rows += f", {chosen.gradient_accumulation_steps} times a step"
         parts = [
@@ -47,7 +49,7 @@ class Fit:
         takes = f"{size(self.estimate.memory.total)} of {size(card.memory)}"
         if not self.fits:
             shorter = "Shorten max_length, lower lora_r or choose a smaller model."
-            if chosen.objective in REWARDED:
+            if rewarded:
                 shorter = "Shorten max_length, or have fewer answers a step: a smaller batch."
             return (
                 f"Nothing tried fits {card.name} with room to spare; the smallest takes {takes}. "

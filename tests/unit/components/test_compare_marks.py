@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from components import compare_marks, compare_score_views, compare_set_views
+from components import compare_marks, compare_score_views, compare_set_views, reward_views
 from components.compare_chat import ChatTab
 from components.compare_left import Left
+from components.compare_reward import RewardPanel
 from components.compare_views import shared_text
-from components.comparison import Comparison, Side
+from components.comparison import Comparison, Side, load, save
 from components.conversation import Chat, Turn, bring_back, keep
 from components.prompt_sets import PromptSet
 from components.visits import Visits
@@ -20,6 +22,7 @@ from studio.errors import ConfigError, DataError
 from studio.generation.request import Answer, Sampling
 from studio.preference import judge
 from studio.scoring.tokens import AnswerReading, TokenReading
+from studio.workspace import new_id
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -58,7 +61,7 @@ def test_scores_are_told_with_their_intervals():
         "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
     }  # fmt: skip
     markup = compare_score_views.result(found)
-    assert "<img" not in markup and "1.25 to 1.75" in markup and "<svg" in markup
+    assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
 
 def test_filters_leave_the_prompts_they_name():
@@ -78,10 +81,59 @@ def test_filters_leave_the_prompts_they_name():
             for name in compare_set_views.FILTERS}  # fmt: skip
     assert left == {
         "all": [0, 1, 2], "different": [1, 2], "same": [0], "B longer": [1], "B shorter": [2],
-        "cut or failed": [2],
+        "cut or failed": [2], "best of its prompt": [],
     }  # fmt: skip
     assert compare_set_views.matching(comparison, "all", "LONGER") == [1]
     assert compare_set_views.matching(comparison, "all", "question 2") == [2]
+
+
+def test_a_scored_comparison_shows_rewards_and_the_best_of_n():
+    prompts = [[{"role": "user", "content": name}] for name in "ppqq"]
+    cells = [{"text": f"say {n}", "tokens": 1, "ended": "stop", "error": None} for n in range(4)]
+    sides = (Side("a", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
+    plain = Comparison("comparison-1", "x", 0.0, sides, prompts, [cells, cells], {})
+    assert "kept apart from people" in reward_views.worth(plain)
+    given = [[1.0, 0.0, 0.5, 0.5], [0.0, 2.0, 3.0, None]]
+    found = replace(plain, rewards=given, reward="length:3-28")
+    assert compare_set_views.matching(found, "best of its prompt", "") == [0, 1, 2]
+    assert found.scored(1)[1:] == ([["say 0", "say 1"], ["say 2"]], [[0.0, 2.0], [3.0]])
+    card = compare_set_views.set_card(found, 1)
+    assert "<b>reward 0</b>" in card and "<b>reward 2, best of 2</b>" in card
+    assert "<b></b>" in compare_set_views.set_card(plain, 1)
+    drawn = reward_views.worth(found)
+    assert "<img" not in drawn and "length:3-28: 2 prompts" in drawn
+    assert "best of 2: 0.75" in drawn  # of column A: 1 and 0.5
+
+
+def test_answers_are_scored_and_the_best_become_rows(tmp_path):
+    studio = Studio(tmp_path / "home")
+    with gr.Blocks():
+        panel = RewardPanel(studio)
+        panel.lay_out()
+    prompts = [[{"role": "user", "content": name}] for name in "ppqq"]
+    cells = [{"text": text, "tokens": 1, "ended": "stop", "error": None}
+             for text in ("one", "one two", "one two three", "")]  # fmt: skip
+    sides = (Side("a", "base", "pocket"),)
+    cells[3]["ended"] = "cancelled"
+    made = Comparison(new_id("comparison"), "x", 0.0, sides, prompts, [cells], {})
+    save(studio, made)
+
+    def refused(comparison: Comparison | None, reward: str) -> str:
+        return list(panel.score(comparison, reward))[-1][panel.progress]
+
+    try:
+        assert "Answer some prompts first" in refused(None, "length:2-3")
+        assert "Score tab" in refused(made, "exact")
+        assert "Choose a reward model" in refused(made, " ; ")
+        assert refused(made, "length:2-3; pattern:three") == ""
+        kept = load(studio, made.id)
+        assert (kept.rewards, kept.reward) == ([[0, 1, 2, None]], "length:2-3; pattern:three")
+        assert "Score the answers first" in panel.keep_best(made, 0, "")
+        assert "Kept 2 rows as mine" in panel.keep_best(kept, 0, "mine")
+        rows = studio.datasets.get("mine").head(2, "train")
+        assert [row["completion"][0]["content"] for row in rows] == ["one two", "one two three"]
+    finally:
+        studio.close()
 
 
 def test_a_chat_comes_back_as_it_was(tmp_path):
@@ -119,6 +171,9 @@ def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path)
     asking.begin()
     assert tab.restore({tab.kept: kept.id, tab.chat: asking}) == gr.skip()
     assert asking.turns == []
+    assert "There is no run 'gone'" in tab._score(kept.turns[0], "model:gone")
+    assert (tab._score(kept.turns[0], "length:1-1"), kept.turns[0].rewards) == ("", [1.0, 1.0])
+    studio.close()
 
 
 def test_an_answer_that_is_refused_anew_stays(tmp_path):
@@ -174,7 +229,7 @@ def test_verdicts_and_curves_are_drawn_and_escaped():
     snapshot = SimpleNamespace(answers=[cells], error=None)
     markup = compare_score_views.judged(judge.result(snapshot, pairs, EVIL, "base", EVIL))
     assert "<img" not in markup and "33 % of its verdicts changed with the order" in markup
-    assert "1 without a verdict" in markup and markup.count("<circle") == 3
+    assert "1 without a verdict" in markup and markup.count('class="dot"') == 3
     figures = [{"value": v, "low": v, "high": v, "count": 4} for v in (1.0, 1.0)]
     columns = [{"step": step, "metrics": {"loss": each}} for step, each in enumerate(figures)]
     assert compare_score_views.curves(columns).count("<circle") == 2

@@ -57,7 +57,7 @@ def test_a_report_is_drawn_with_everything_in_it():
     drawn = reward_views.report(found)
     for part in ("accuracy", "Bradley-Terry", "of-chosen", "of-base", "&lt;ann&gt;, 10 votes"):
         assert part in drawn
-    assert drawn.count("<circle") == 5 + 1
+    assert (drawn.count("<circle"), drawn.count('class="dot"')) == (5, 1)
 
 
 @pytest.mark.parametrize("finished", [True, False])

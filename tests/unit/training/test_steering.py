@@ -102,6 +102,20 @@ def test_what_fits_keeps_the_rows_of_a_step():
     assert "Takes" in fit.sentence()
 
 
+def test_answers_of_a_step_stay_as_many_in_what_fits():
+    recipe = Recipe.defaults(
+        "grpo", model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0", reward_funcs=("exact",),
+        per_device_train_batch_size=64, num_generations=8, max_length=1024,
+        max_completion_length=512,
+    )  # fmt: skip
+    fit = best_fit(recipe, rows=500, card=CARDS["T4 16 GB"])
+    chosen = fit.recipe
+    assert fit.fits and chosen.num_generations == 8
+    assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 64
+    assert "answers at once" in fit.sentence()
+    assert any("Writing answers: 64 answers x 1,024" in note for note in fit.estimate.notes)
+
+
 def test_a_stop_does_not_wait_for_an_evaluation(studio: Studio, sft: Run, tmp_path: Path) -> None:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
