@@ -136,7 +136,7 @@ def gain_curves(
     labels: Sequence[str], kinds: Sequence[str], curves: Sequence[Sequence[float]]
 ) -> str:
     """The mean reward of the best of 1, 2, ... n answers, a line a column."""
-    left, bottom, right = 44.0, _HIGH + 40, _WIDE - 30
+    left, bottom, right = 58.0, _HIGH + 40, _WIDE - 30
     n = max(map(len, curves))
     values = [value for curve in curves for value in curve]
     low, high = min(values), max(values)
