@@ -1,7 +1,7 @@
 """Rounds on the page: what learned from whose votes, and how it fared against what came before.
 
 A graph of cards (model, pairs and votes, model ...), a curve of the win rate by round, and the form
-for the next blind duel. Pure functions from `studio.preference.rounds` to escaped markup.
+for the next blind duel. What is drawn is escaped markup from `studio.preference.rounds`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def connect(
     app: gr.Blocks, place: Shell, top: shell.Top, bar: shell.GuideBar, built: dict[str, Any]
 ) -> None:
     """Bind everything that involves more than one tab."""
-    _onward(app, place, built)
+    _onward(place, built)
+    _between_calculator_and_form(place, built)
     walk = Guided(place, top, bar, built)
     walk.bind(app)
 
@@ -35,10 +36,9 @@ def connect(
 # ---- from tab to tab ----------------------------------------------------------------------------
 
 
-def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
+def _onward(place: Shell, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
-    data, calculator, train = built["data"], built["calculator"], built["train"]
-    compare, label = built["compare"], built["label"]
+    data, train, compare, label = (built[tab] for tab in ("data", "train", "compare", "label"))
 
     def train_on(subject: Any, knobs: Any) -> tuple[Any, Any]:
         dataset = place.studio.datasets.get(subject.dataset_id)
@@ -60,13 +60,6 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     def judge(project_id: str | None) -> tuple[Any, Any]:
         return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
 
-    def count_recipe(text: str) -> Any:
-        return calculator_page.ask(calculator_page.settings_of(Recipe.from_yaml(text)))
-
-    def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
-        knobs = calculator.current_choices(data[calculator.wanted])
-        return train_tab.change(knobs, train.form.values(data)), place.go("train")
-
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
         wanted = event._data or {}
         if wanted.get("do") == "train":
@@ -83,12 +76,6 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     built["models"].panel.click(
         guard(go_on), None, [train.opening, compare.opening, place.tabs], **QUIET
     )
-    calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
-    calculator.use_button.click(
-        guard(use_in_training), {calculator.wanted, *train.form.fields.values()},
-        [train.opening, place.tabs], **QUIET,
-    )  # fmt: skip
-    Agreement(calculator, train).bind(place)
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
     compare.project.change(
         guard(judge, "everybody"), compare.project, [label.project, place.tabs], **QUIET
@@ -99,6 +86,25 @@ def _onward(app: gr.Blocks, place: Shell, built: dict[str, Any]) -> None:
     label.train_button.click(
         guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
     )
+
+
+def _between_calculator_and_form(place: Shell, built: dict[str, Any]) -> None:
+    """A recipe is counted, and what was chosen while counting goes into the form."""
+    calculator, train = built["calculator"], built["train"]
+
+    def count_recipe(text: str) -> Any:
+        return calculator_page.ask(calculator_page.settings_of(Recipe.from_yaml(text)))
+
+    def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
+        knobs = calculator.current_choices(data[calculator.wanted])
+        return train_tab.change(knobs, train.form.values(data)), place.go("train")
+
+    calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
+    calculator.use_button.click(
+        guard(use_in_training), {calculator.wanted, *train.form.fields.values()},
+        [train.opening, place.tabs], **QUIET,
+    )  # fmt: skip
+    Agreement(calculator, train).bind(place)
 
 
 # ---- the walk -----------------------------------------------------------------------------------
@@ -114,7 +120,6 @@ class Guided:
             bar.chosen, place.tabs, built["data"].opening, built["train"].opening,
             built["label"].project, built["compare"].opening, built["compare"].prompt,
         ]  # fmt: skip
-
         self.seen = [bar.landing, top.walk, bar.bar, bar.steps, bar.next, bar.shown]
 
     def bind(self, app: gr.Blocks) -> None:

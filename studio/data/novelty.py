@@ -18,28 +18,9 @@ import numpy as np
 
 from studio.data.checks import prompt_of
 from studio.data.types import Progress
+from studio.rouge import common
 
 _WORD = re.compile(r"\w+")
-
-
-def rouge_l(one: list[str], other: list[str]) -> float:
-    """F1 of the longest common subsequence of two word lists, 0 to 1."""
-    if not one or not other:
-        return 0.0
-    return 2 * _common(one, other) / (len(one) + len(other))
-
-
-def _common(one: list[str], other: list[str]) -> int:
-    """Length of the longest common subsequence, a machine word of pairs at a time."""
-    places: dict[str, int] = {}
-    for at, word in enumerate(one):
-        places[word] = places.get(word, 0) | 1 << at
-    full = (1 << len(one)) - 1
-    row = full
-    for word in other:
-        match = row & places.get(word, 0)
-        row = ((row + match) | (row - match)) & full
-    return len(one) - row.bit_count()
 
 
 def asked(row: dict[str, Any]) -> str:
@@ -91,4 +72,4 @@ def _reaches(one: list[str], other: list[str], bound: float) -> bool:
     total = len(one) + len(other)
     if 2 * min(len(one), len(other)) < bound * total:
         return False
-    return 2 * _common(one, other) >= bound * total
+    return 2 * common(one, other) >= bound * total

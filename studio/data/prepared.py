@@ -135,8 +135,7 @@ class DatasetStore:
 
         A `Reading` is not read again; the options' format, mapping and limit were its own then.
         Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so;
-        then
-        nothing is left behind.
+        then nothing is left behind.
         """
         options = options or PrepareOptions()
         where = {"source": _shown(source), "options": options.recorded(), **(provenance or {})}

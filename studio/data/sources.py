@@ -96,8 +96,7 @@ def locate(
     """Find what `source` names.
 
     An alias of `SAMPLES`; something path-like (starts with `.`, `/`, `~`, or ends in a data
-    suffix);
-    otherwise a Hub id. A bare word is never silently read as a local folder.
+    suffix); otherwise a Hub id. A bare word is never silently read as a local folder.
     """
     if isinstance(source, list | tuple):
         return _several(list(source))

@@ -92,6 +92,7 @@ class _Tree:
         self._last: dict[str | int, int] = {}
         self._parents: list[Any] = []
         self._ranks = array("d")
+        self._best: dict[int, int] = {}
 
     def add(self, key: str | int, parent: Any, rank: Any, number: int) -> None:
         self._at.setdefault(key, len(self.numbers))
@@ -108,8 +109,7 @@ class _Tree:
         self.add(at, before, None, number)
 
     def roots(self) -> list[int]:
-        """Messages that answer none, and those whose parent is missing."""
-        self._best: dict[int, int] = {}
+        """Messages that answer none, and those whose parent is missing. Before `path`, once."""
         found = []
         for at, parent in enumerate(self._parents):
             above = self._at.get(parent) if isinstance(parent, str | int) else None

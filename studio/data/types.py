@@ -127,8 +127,7 @@ class Inspection:
     the rest.
 
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
-    each
-    kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
+    each kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
     `groups`: columns one can balance by, with their number of values. `preference`: see
     `studio.data.preferences`.
     """

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
+from studio import rouge
 from studio.errors import ConfigError, did_you_mean
 
 _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*)?\.?\d+(?:[eE][-+]?\d+)?")
@@ -112,19 +113,7 @@ def words(text: str) -> list[str]:
 def rouge_l(answer: str, references: Sequence[str]) -> float:
     """F1 of the longest common subsequence of words (Lin 2004), the best over the references."""
     said = words(answer)
-    return max((_lcs_f1(said, words(reference)) for reference in references), default=0.0)
-
-
-def _lcs_f1(a: list[str], b: list[str]) -> float:
-    if not a or not b:
-        return 0.0
-    row = [0] * (len(b) + 1)
-    for left in a:
-        corner = 0
-        for at, right in enumerate(b, 1):
-            corner, row[at] = row[at], corner + 1 if left == right else max(row[at], row[at - 1])
-    common = row[-1]
-    return 2 * common / (len(a) + len(b))
+    return max((rouge.rouge_l(said, words(reference)) for reference in references), default=0.0)
 
 
 # ---- of the text alone ---------------------------------------------------------------------------

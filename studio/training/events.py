@@ -6,6 +6,7 @@ A half-written last line waits; a line torn by a crash is passed over.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,12 @@ class EventLog:
     """Appends events to a run's log; a line is written in one call, so readers never see halves."""
 
     def __init__(self, path: Path):
-        torn = path.exists() and path.stat().st_size and path.read_bytes()[-1:] != b"\n"
-        self._file = path.open("ab", buffering=0)
-        if torn:  # a crash cut the last line: end it, so that the next event stands alone
-            self._file.write(b"\n")
+        self._file = path.open("a+b", buffering=0)
+        if self._file.tell():
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                # A crash cut the last line: end it, so that the next event stands alone.
+                self._file.write(b"\n")
 
     def write(self, kind: str, **values: Any) -> None:
         line = json.dumps({"kind": kind, "time": time.time(), **values}, default=str)

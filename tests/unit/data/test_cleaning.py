@@ -5,8 +5,9 @@ import random
 import pytest
 
 from studio.data import DatasetStore, PrepareOptions, preview, read
-from studio.data.novelty import repeated, rouge_l
+from studio.data.novelty import repeated
 from studio.errors import ConfigError, DataError
+from studio.rouge import rouge_l
 from studio.workspace import Workspace
 from tests.unit.data.making import questions, said, write
 
