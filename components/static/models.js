@@ -105,6 +105,7 @@ window.studioModels = (root, server, lead) => {
       if (reply) body.querySelector(".readme").innerHTML = reply.card;
     },
     push: async (card, body) => {
+      if (body.querySelector("[name=repo]")) return;  // asked already, and perhaps filled in
       const reply = await ask("models_preview", {id: card.dataset.id});
       if (reply) body.innerHTML = reply.files;
     },

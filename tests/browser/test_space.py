@@ -104,6 +104,7 @@ def test_the_owner_has_all_of_it_and_visitors_compare_and_label(come) -> None:
         visitor.locator("#chat-send").click()
         expect(answers).to_have_count(count, timeout=SLOW)
         expect(visitor.locator("#chat-stop")).to_be_hidden(timeout=SLOW)
+        visitor.wait_for_timeout(1000)  # people read before they ask on
     prompt.fill("Who are you?")
     visitor.locator("#chat-send").click()
     expect(visitor.locator("#chat-said")).to_contain_text("gets 3 answers an hour", timeout=SLOW)
