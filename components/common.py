@@ -19,11 +19,13 @@ import gradio as gr
 from gradio.context import Context
 
 from components import people
+from studio.copies import EVERY
 from studio.errors import Cancelled, StudioError
 
 if TYPE_CHECKING:
     from components.visits import Visits
     from studio import Studio
+    from studio.copies import Copies
 
 log = logging.getLogger("studio.page")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -213,6 +215,15 @@ def ago_text(then: float | None, now: float | None = None) -> str:
             plural = "s" if unit == "day" and count > 1 else ""
             return f"{count} {unit}{plural} ago"
     return "just now"
+
+
+def copy_age(copies: Copies) -> dict[str, str]:
+    """How old the last safe copy is, as `kind` (empty or warn), `text` and what `more` there is."""
+    newest, error = copies.newest, copies.error
+    if newest is None:
+        return {"kind": "warn", "text": "no safe copy yet", "more": error}
+    stale = bool(error) or time.time() - newest > 3 * EVERY
+    return {"kind": "warn" if stale else "", "text": f"copied {ago_text(newest)}", "more": error}
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -15,12 +15,12 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components import label_making, label_new, label_rounds
-from components.common import DOT, QUIET, Shell, ago_text, guard, page_loads, plural
+from components.common import DOT, QUIET, Shell, copy_age, guard, page_loads, plural
 from components.label_server import questions
 from components.people import Person, person
+from studio.copies import vanishes
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
-from studio.preference.copies import EVERY, vanishes
 from studio.preference.rounds import votes_dataset
 
 if TYPE_CHECKING:
@@ -184,19 +184,11 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
     if disk := studio.workspace.network_disk():
         told["copy"] = {"kind": "warn", "text": f"votes lie on {disk}", "more": NETWORK_ADVICE}
     elif studio.copies is not None:
-        told["copy"] = _copied(studio.copies.newest, studio.copies.error)
-    elif vanishes(studio.workspace.home):
+        told["copy"] = copy_age(studio.copies)
+    elif studio.workspace.votes_url.startswith("sqlite") and vanishes(studio.workspace.home):
         more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
         told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
     return told
-
-
-def _copied(newest: float | None, error: str) -> dict[str, str]:
-    if newest is None:
-        return {"kind": "warn", "text": "no safe copy yet", "more": error}
-    stale = bool(error) or time.time() - newest > 3 * EVERY
-    kind = "warn" if stale else ""
-    return {"kind": kind, "text": f"copied {ago_text(newest)}", "more": error}
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:

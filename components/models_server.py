@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import models_views as views
-from components.common import sentence
+from components.common import copy_age, sentence
 from components.people import person
 from studio import hub
+from studio.copies import vanishes
 from studio.errors import ConfigError
 from studio.exports import ExportRequest
 from studio.jobs import Job
@@ -145,10 +146,24 @@ def _open(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     items = studio.collection.items()
     return {
         "cards": views.cards(items),
-        "disk": views.disk(studio.collection.usage(), studio.collection.waste()),
+        "disk": views.disk(studio.collection.usage(), studio.collection.waste(), _safety(studio)),
         "fetch": views.fetching(),
         "counts": views.counted(items),
         **_jobs(jobs, ask),
+    }
+
+
+def _safety(studio: Studio) -> dict[str, str] | None:
+    """How safe runs and data are on this disk; nothing where that is their owner's own matter."""
+    if studio.run_copies is not None:
+        told = copy_age(studio.run_copies)
+        return {**told, "text": f"Runs and data: {told['text']} to {studio.run_copies.repo}."}
+    if not vanishes(studio.workspace.home):
+        return None
+    return {
+        "kind": "warn",
+        "text": "Runs and data have no safe copy: this disk vanishes.",
+        "more": "Set STUDIO_RUNS_REPO to a repository of yours, or use storage under /data.",
     }
 
 

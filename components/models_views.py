@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from components import form
-from components.common import ago_text, bytes_text, empty_state, esc, plural, thousands
+from components.common import ago_text, bytes_text, empty_state, esc, notice, plural, thousands
 from components.hub_views import going_files, no_token
 from components.markdown import rendered
 from components.train_views import DOT, STATES
@@ -266,8 +266,10 @@ def _delete_box(item: Item) -> Fold:
     return ("delete", "Delete", body)
 
 
-def disk(usage: dict[str, int], waste: Sequence[Waste]) -> str:
-    """Where the workspace's bytes are, and what a clean-up would remove."""
+def disk(
+    usage: dict[str, int], waste: Sequence[Waste], safety: dict[str, str] | None = None
+) -> str:
+    """Where the workspace's bytes are, how safe they are, and what a clean-up would remove."""
     parts = {name: size for name, size in usage.items() if name in _PARTS}
     total = sum(parts.values())
     rows = "".join(
@@ -279,8 +281,14 @@ def disk(usage: dict[str, int], waste: Sequence[Waste]) -> str:
     summed = f"{bytes_text(total)} used, {bytes_text(usage['free'])} free"
     return (
         f'<section class="disk"><h4>Disk</h4><p class="quiet">{esc(summed)}</p><ul>{rows}</ul>'
-        f"{_waste(waste)}</section>"
+        f"{_safety(safety) if safety else ''}{_waste(waste)}</section>"
     )
+
+
+def _safety(told: dict[str, str]) -> str:
+    if told["kind"]:
+        return notice("warn", f"{told['text']} {told['more']}".strip())
+    return f'<p class="quiet">{esc(told["text"])}</p>'
 
 
 def _waste(waste: Sequence[Waste]) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,17 +132,28 @@ def push(
     folder: Path, repo: str, *, private: bool = True, kind: str = "model",
     token: str | None = None, message: str = "", told: Told | None = None,
 ) -> str:  # fmt: skip
-    """Send a folder's `preview` to `owner/name`, made private unless said otherwise; its address.
+    """`send` a folder's `preview` to `owner/name`."""
+    check_name(repo, kind)
+    files = [(name, folder / name) for name, _ in preview(folder)]
+    message = message or f"Upload {folder.name}"
+    return send(files, repo, private=private, kind=kind, token=token, message=message, told=told)
+
+
+def send(
+    files: Sequence[tuple[str, Path]], repo: str, *, gone: Sequence[str] = (),
+    private: bool = True, kind: str = "model", token: str | None = None, message: str = "",
+    told: Told | None = None,
+) -> str:  # fmt: skip
+    """Send files by their names there to a repository, made private unless said otherwise; its
+    address. Folders that are `gone` leave it.
 
     Nothing counts before the last file is there: they become one commit. Sent again after a break,
     large files that the Hub has already are not sent a second time. A repository that is public
     already is refused unless `private` is False. `told(bytes, of all, file)` hears how far it is.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    check_name(repo, kind)
-    files = preview(folder)
-    total, sent = sum(size for _, size in files), 0
+    total, sent = sum(path.stat().st_size for _, path in files), 0
     api = HfApi(token=token)
     with sentences(repo, "write", kind):
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
@@ -151,18 +162,17 @@ def push(
                 f"{repo} is there already and public, so whatever is pushed would be public too: "
                 "say that it may be, or name another repository."
             )
-        operations = []
-        for name, size in files:
+        operations: list[Any] = []
+        for name, path in files:
             if told:
                 told(sent, total, name)
-            operations.append(CommitOperationAdd(name, folder / name))
+            operations.append(CommitOperationAdd(name, path))
             api.preupload_lfs_files(repo, operations[-1:], repo_type=kind)
-            sent += size
+            sent += path.stat().st_size
         if told:
             told(sent, total, "making it one commit")
-        api.create_commit(
-            repo, operations, repo_type=kind, commit_message=message or f"Upload {folder.name}"
-        )
+        operations += [CommitOperationDelete(f"{name}/", is_folder=True) for name in gone]
+        api.create_commit(repo, operations, repo_type=kind, commit_message=message)
     return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.collection import Collection
+from studio.copies import RunCopies, run_copies_for
 from studio.data import DatasetStore, PreparedDataset
 from studio.errors import ConfigError, DataError
 from studio.exports import Exporting, ExportRequest
@@ -80,6 +81,11 @@ class Studio:
         """Safe copies of the votes on the Hub, where `STUDIO_VOTES_REPO` asks for them."""
         return copies_for(self.labels, self.workspace.home)
 
+    @functools.cached_property
+    def run_copies(self) -> RunCopies | None:
+        """Safe copies of runs and data on the Hub, where `STUDIO_RUNS_REPO` asks for them."""
+        return run_copies_for(self.workspace, self.runs)
+
     # --- life
 
     def warm_up(self) -> None:
@@ -91,15 +97,15 @@ class Studio:
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
         self.pairs.start()
-        if self.copies:
-            self.copies.start()
+        for copies in filter(None, (self.copies, self.run_copies)):
+            copies.start()
 
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
         self.pairs.close()
-        if self.copies:
-            self.copies.close()
         self.worker.close()
+        for copies in filter(None, (self.copies, self.run_copies)):
+            copies.close()
 
     def hardware(self) -> Hardware:
         return detect()

@@ -70,6 +70,10 @@ class StandIn(BaseHTTPRequestHandler):
                 if held["key"] == "file":
                     value = held["value"]
                     self.files[value["path"]] = base64.b64decode(value["content"])
+                if held["key"] == "deletedFolder":
+                    gone = held["value"]["path"]
+                    for name in [name for name in self.files if name.startswith(gone)]:
+                        del self.files[name]
                 if held["key"] == "lfsFile":
                     self.files[held["value"]["path"]] = self.large[held["value"]["oid"]]
             return self.answer(

@@ -10,9 +10,7 @@ can still be on its way.
 from __future__ import annotations
 
 import json
-import logging
 import os
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,43 +19,25 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio import hub
-from studio.errors import StudioError, WorkspaceError
+from studio.copies import EVERY, Copies
 from studio.preference.projects import ProjectStore
 from studio.preference.rebuild import rebuild
 from studio.preference.schema import items, projects, votes
 from studio.workspace import write_json
 
-log = logging.getLogger("studio.copies")
-EVERY = 300.0  # seconds between segments, where anything is new
 _FOLDER = "segments/"
 _TABLES: dict[str, sa.Table] = {"projects": projects, "items": items, "votes": votes}
 _NOWHERE = {"items": 0, "votes": 0}
 
 
-class SafeCopies:
+class SafeCopies(Copies):
     """Copies one store's votes to one dataset on the Hub, and back into an empty store."""
 
+    kind = "dataset"
+
     def __init__(self, store: ProjectStore, repo: str, notes: Path, every: float = EVERY):
-        """`notes` is a small file of ours that says how far the copy has come."""
-        self._store, self._notes, self._every = store, notes, every
-        self._repo = hub.check_name(repo, "dataset")
-        self._ended = threading.Event()
-        self._turn = threading.Lock()
-        self.error = ""
-
-    @property
-    def newest(self) -> float | None:
-        """When everything up to then was known to be safe (epoch seconds); None: never yet."""
-        return self._read().get("safe")
-
-    def start(self) -> None:
-        """Copy now and then, in a thread of its own."""
-        threading.Thread(target=self._work, name="copies", daemon=True).start()
-
-    def close(self) -> None:
-        """Copy what is new once more, and stop."""
-        self._ended.set()
-        self._try()
+        super().__init__(repo, notes, every)
+        self._store = store
 
     def push(self) -> int:
         """Copy what is new; returns its rows. Raises a sentence where the Hub does not take it."""
@@ -142,66 +122,28 @@ class SafeCopies:
     def _upload(self, name: str, content: bytes) -> None:
         from huggingface_hub import HfApi
 
-        with hub.sentences(self._repo, "write", "dataset"):
+        with hub.sentences(self.repo, "write", "dataset"):
             api = HfApi()
-            api.create_repo(self._repo, repo_type="dataset", private=True, exist_ok=True)
+            api.create_repo(self.repo, repo_type="dataset", private=True, exist_ok=True)
             api.upload_file(
-                path_or_fileobj=content, path_in_repo=name, repo_id=self._repo,
+                path_or_fileobj=content, path_in_repo=name, repo_id=self.repo,
                 repo_type="dataset", commit_message="Add a segment of votes",
             )  # fmt: skip
 
     def _download(self) -> Iterable[dict[str, Any]]:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import RepositoryNotFoundError
+        from huggingface_hub import hf_hub_download
 
-        with hub.sentences(self._repo, "read", "dataset"):
-            api = HfApi()
-            try:
-                names = api.list_repo_files(self._repo, repo_type="dataset")
-            except RepositoryNotFoundError:
-                return
-            for name in sorted(name for name in names if name.startswith(_FOLDER)):
-                path = api.hf_hub_download(self._repo, name, repo_type="dataset")
+        with hub.sentences(self.repo, "read", "dataset"):
+            for name in self._listed():
+                if not name.startswith(_FOLDER):
+                    continue
+                path = hf_hub_download(self.repo, name, repo_type="dataset")
                 for line in Path(path).read_text(encoding="utf-8").split("\n"):
                     if line:
                         yield json.loads(line)
-
-    # --- now and then
-
-    def _work(self) -> None:
-        while not self._ended.is_set():
-            self._try()
-            self._ended.wait(self._every)
-
-    def _try(self) -> None:
-        try:
-            self.push()
-            self.error = ""
-        except StudioError as error:
-            self.error = str(error)
-        except Exception as error:
-            log.error("A copy of the votes broke off", exc_info=error)
-            self.error = f"The copy broke off with {type(error).__name__}; see studio.log."
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            return json.loads(self._notes.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise WorkspaceError(
-                f"{self._notes.name} cannot be read; delete it, and the next copy is a whole one."
-            ) from error
 
 
 def copies_for(store: ProjectStore, home: Path) -> SafeCopies | None:
     """The copies that `STUDIO_VOTES_REPO` asks for, None where it is not set."""
     repo = os.environ.get("STUDIO_VOTES_REPO")
     return SafeCopies(store, repo, home / "votes-copied.json") if repo else None
-
-
-def vanishes(home: Path) -> bool:
-    """Whether the votes lie on a disk that a restart empties: a Space's own, outside /data."""
-    if "SPACE_ID" not in os.environ or os.environ.get("STUDIO_DATABASE_URL"):
-        return False
-    return not home.resolve().is_relative_to("/data")

@@ -1,12 +1,12 @@
-"""Votes copied to a stand-in of the Hub, and back into an empty database: the same record."""
+"""Votes, runs and data copied to a stand-in of the Hub, and back into an empty workspace."""
 
 from __future__ import annotations
 
 import pytest
 from huggingface_hub import constants
 
-from components import label_tab
-from studio import Studio
+from components import label_tab, models_server
+from studio import Recipe, Studio
 from studio.errors import ConfigError
 from studio.preference import LabelStore
 from studio.preference.copies import SafeCopies
@@ -19,6 +19,7 @@ DATABASES = ["sqlite", "postgresql"]
 def hub(monkeypatch, tmp_path):
     with standing_in() as (held, address):
         for name, value in (("ENDPOINT", address), ("HF_HUB_OFFLINE", False),
+                            ("HF_HUB_DISABLE_XET", True),
                             ("HF_HUB_CACHE", str(tmp_path / "cache")),
                             ("HUGGINGFACE_CO_URL_TEMPLATE",
                              address + "/{repo_id}/resolve/{revision}/{filename}")):  # fmt: skip
@@ -105,3 +106,49 @@ def test_the_page_says_how_old_the_copy_is_and_warns_of_none(tmp_path, monkeypat
     assert "vanishes" in label_tab._about(plain, "labels-1")["copy"]["text"]
     with pytest.raises(ConfigError, match="owner/name"):
         SafeCopies(plain.labels, "votes", tmp_path / "notes.json")
+
+
+def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, hub):
+    monkeypatch.setenv("STUDIO_RUNS_REPO", "me/runs")
+    studio = Studio(tmp_path / "home")
+    copies = studio.run_copies
+    assert copies.newest is None and "no safe copy yet" in models_server._safety(studio)["text"]
+    data = studio.datasets.from_rows([{"text": "a"}, {"text": "b"}], "language_modeling", "words")
+    recipe = Recipe.defaults("sft", dataset_name=data.id, name="made")
+    going, ended, deleted = (studio.runs.create(recipe) for _ in range(3))
+    for run in (ended, deleted):
+        for name in ("adapter/adapter_config.json", "adapter/adapter_model.safetensors",
+                     "checkpoints/checkpoint-1/optimizer.pt"):  # fmt: skip
+            (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (run.folder / name).write_text(name)
+        studio.runs.update(run.id, state="finished")
+    assert copies.push() == 3 and copies.push() == 0, "nothing new, nothing sent"
+    studio.runs.delete(deleted.id)
+    studio.runs.rename(ended.id, "kept")
+    assert copies.push() == 2
+    assert models_server._safety(studio)["text"] == "Runs and data: copied just now to me/runs."
+    assert not any(name for name in hub.files if deleted.id in name or "checkpoints" in name)
+    hub.files[f"runs/{ended.id}/adapter/adapter_model.bin"] = b"a pickle"
+    hub.files["runs/../../elsewhere/run.json"] = b"{}"
+
+    back = Studio(tmp_path / "other")
+    assert back.run_copies.restore() == 2
+    [run] = back.runs.list()
+    assert (run.id, run.name, run.state) == (ended.id, "kept", "finished")
+    names = sorted(path.name for path in run.folder.rglob("*") if path.is_file())
+    assert names == sorted(
+        path.name
+        for path in ended.folder.rglob("*")
+        if path.is_file() and path.name not in ("optimizer.pt", "lock")
+    )
+    assert back.datasets.get(data.id).page() == data.page()
+    assert back.run_copies.push() == 0, "what came from there need not go there"
+    assert back.run_copies.restore() == 0, "only an empty workspace is filled"
+    assert going.id not in {each.id for each in back.runs.list()}
+    hub.refuse = True
+    back.runs.rename(run.id, "renamed")
+    back.run_copies._try()
+    assert "give a token" in models_server._safety(back)["more"]
+    monkeypatch.delenv("STUDIO_RUNS_REPO")
+    monkeypatch.setenv("SPACE_ID", "ada/studio")
+    assert "this disk vanishes" in models_server._safety(Studio(tmp_path / "third"))["text"]
