@@ -184,8 +184,17 @@ class PairMaker:
     # --- the thread
 
     def _unfinished(self) -> list[PairPlan]:
-        found = (self.plan(path.stem) for path in sorted(self._folder.glob("*.json")))
-        return [plan for plan in found if plan and not plan.done and not plan.error]
+        """Plans to go on with; one that cannot be read keeps none of the others waiting."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                plan = self.plan(path.stem)
+            except WorkspaceError as error:
+                log.warning("%s", error)
+                continue
+            if plan and not plan.done and not plan.error:
+                found.append(plan)
+        return found
 
     def _work(self) -> None:
         while not self._ended.is_set():

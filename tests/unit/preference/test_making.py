@@ -71,6 +71,7 @@ def test_a_plan_is_taken_up_again_and_a_batch_written_twice_is_kept_once(studio,
     plan = studio.pairs.wait(project.id, 20)
     assert plan.done and studio.labels.get(project.id).items == 20
     studio.pairs._keep(replace(plan, written=12))  # as a kill between the pairs and the note
+    (studio.pairs._folder / "another.json").write_text("{half")
     again = Studio(tmp_path / "home")
     again.generate = studio.generate
     again.pairs.start()
