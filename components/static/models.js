@@ -14,7 +14,7 @@ window.studioModels = (root, server, lead) => {
       <div class="models-cards"><p class="quiet">Reading the workspace</p></div>
     </section>`;
   const part = name => desk.querySelector(`.models-${name}`);
-  const names = {all: "All", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Bases", star: "Starred"};
+  const names = {all: "Models", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Bases", star: "Starred"};
   let kind = "all", counts = {}, timer = null, stale = false;
 
   const say = (text, button) => {
