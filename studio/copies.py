@@ -54,6 +54,7 @@ class Copies:
         self.repo = hub.check_name(repo, self.kind)
         self._ended = threading.Event()
         self._turn = threading.Lock()
+        self._thread: threading.Thread | None = None
         self.error = ""
 
     def push(self) -> int:
@@ -67,12 +68,14 @@ class Copies:
 
     def start(self) -> None:
         """Copy now and then, in a thread of its own."""
-        threading.Thread(target=self._work, name="copies", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="copies", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Copy what is new once more, and stop."""
+        """Copy what is new once more, and stop; a command in a shell never started it."""
         self._ended.set()
-        self._try()
+        if self._thread is not None:
+            self._try()
 
     def _work(self) -> None:
         while not self._ended.is_set():
