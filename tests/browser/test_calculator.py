@@ -17,6 +17,8 @@ def test_the_rank_is_the_same_here_and_there(
     page = new_page(1280, 900)
     page.set_default_timeout(SLOW)
     page.goto(server.url)
+    expect(page.get_by_text("no run", exact=True).first).to_be_visible(timeout=SLOW)
+    page.wait_for_timeout(1500)  # people look before they type
 
     def open_tab(name: str) -> None:
         page.get_by_role("tab", name=name, exact=True).click()
