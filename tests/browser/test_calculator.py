@@ -29,9 +29,17 @@ def test_the_rank_is_the_same_here_and_there(
     page.locator("#train-form").get_by_role("button", name="More").first.click()
     theirs = page.locator("#train-form").get_by_label("Rank", exact=False).first
     theirs.fill("24")
-    open_tab("Calculator")
-    expect(rank).to_have_value("24", timeout=SLOW)
-    expect(figures).to_contain_text("568 k", timeout=SLOW)
+    # Now and then Gradio's client loses an answer while its stream is opened anew: look again.
+    for _ in range(3):
+        open_tab("Calculator")
+        try:
+            expect(rank).to_have_value("24", timeout=SLOW / 3)
+            expect(figures).to_contain_text("568 k", timeout=SLOW / 3)
+            break
+        except AssertionError:
+            open_tab("Train")
+            theirs.fill("24")
+    expect(figures).to_contain_text("568 k")
 
     switch = page.locator("button[data-target='q_proj']").first
     expect(switch).to_have_attribute("aria-checked", "true")
