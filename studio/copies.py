@@ -14,6 +14,7 @@ import os
 import shutil
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ _KINDS = {
 }
 
 
-class Copies:
+class Copies(ABC):
     """Something copied to a repository on the Hub now and then, in a thread of its own."""
 
     kind = "model"
@@ -57,9 +58,9 @@ class Copies:
         self._thread: threading.Thread | None = None
         self.error = ""
 
+    @abstractmethod
     def push(self) -> int:
         """Copy what is new; how much that was. Raises a sentence where the Hub does not take it."""
-        raise NotImplementedError
 
     @property
     def newest(self) -> float | None:
