@@ -96,12 +96,12 @@ def judge(
 
 
 def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]:
-    """(prompts, (chosen, rejected) texts) of preference rows."""
+    """(prompts, (chosen, rejected) texts) of preference rows that have both answers."""
     prompts, sides = [], []
     for row in rows.rows:
         chosen, rejected = (asked_of({"prompt": row["prompt"], "completion": row[side]})
                             for side in ("chosen", "rejected"))  # fmt: skip
-        if chosen and rejected:
+        if chosen and rejected and chosen[1] and rejected[1]:
             prompts.append(chosen[0])
             sides.append((chosen[1][0], rejected[1][0]))
     return prompts, sides
