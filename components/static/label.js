@@ -150,7 +150,7 @@ window.studioLabel = (element, server, hooks) => {
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
       if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); }
       state.annotator = seat.annotator;
-      const turn = state.opened += 1, sent = state.sent;
+      const turn = state.opened += 1, sent = state.sent, flying = state.flying;
       const reply = await server.label_open({project: seat.project, annotator: seat.annotator});
       if (turn !== state.opened) return;  // asked again meanwhile
       if (!reply) return say("No connection", "The server did not answer; reload the page.");
@@ -165,7 +165,7 @@ window.studioLabel = (element, server, hooks) => {
       about(reply);
       part.guide.hidden = !reply.project.guidelines;
       part.guidelines.hidden = part.guidelines.hidden || !reply.project.guidelines;
-      if (same && state.sent !== sent) return;  // a vote has overtaken this: its answer is the newer one
+      if (same && (flying || state.sent !== sent)) return;  // a vote was on its way: its answer is the newer one
       if (same && state.revealed && reply.item) { state.progress = reply.progress; return showStanding(); }
       take(reply);
     },

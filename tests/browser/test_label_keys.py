@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from components import label_tab, theme
 from components.common import Session, Shell
@@ -140,6 +140,44 @@ def test_four_pairs_by_keyboard(
     assert last.choice == ("b" if last.order == "ab" else "a")
     assert all(vote.seconds > 0 for vote in votes.values())
     assert studio.labels.progress(project.id, "me").done == 0
+
+
+def test_a_look_that_a_vote_overtakes_changes_nothing(
+    url: str, project: Project, new_page: Callable[..., Page]
+) -> None:
+    """The page looked, the vote was counted, and only then the look's answer came: it is old."""
+    page = new_page()
+    page.goto(url)
+    asked = page.locator(".lab-prompt")
+    expect(asked).to_contain_text("question 0")
+    votes: list[Route] = []
+    looks: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        asking = (route.request.post_data_json or {})["fn_name"]
+        if asking == "label_vote":
+            votes.append(route)
+        elif asking == "label_open":
+            looks.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/component_server/**", hold)
+    asked.click()
+    page.keyboard.press("1")
+    while not votes:
+        page.wait_for_timeout(10)
+    page.get_by_label("Your name").press("Enter")
+    while not looks:
+        page.wait_for_timeout(10)
+    votes.pop().continue_()
+    expect(page.locator(".lab-count")).to_have_text("1 of 4")
+    route, old = looks.pop()
+    with page.expect_response("**/component_server/**"):
+        route.fulfill(response=old)
+    page.wait_for_timeout(100)
+    expect(page.locator(".lab-count")).to_have_text("1 of 4")
+    expect(asked).to_contain_text("question 1")
 
 
 def sit_down(page: Page, url: str, name: str, password: str) -> None:
