@@ -65,7 +65,7 @@ class ModelPage:
         self.drawn = gr.State(None)
         """What the figures were drawn for."""
         self.soon = gr.Timer(0.5, active=False)
-        """Asks again: until the libraries are there, and once after every drawing."""
+        """Asks again until the libraries are there."""
         problems = [choices.model_problem, choices.problem]
         self.results = [
             figures, *problems, self.wanted, self.offered, use, self.drawn, self.soon
@@ -122,7 +122,7 @@ class ModelPage:
         now = {**rest, **values}
         if now == before:
             return (*(gr.skip(),) * (len(self.results) - 1), gr.Timer(active=False))
-        return (*self.figures_for(values, rest), now, gr.Timer(active=True))
+        return (*self.figures_for(values, rest), now, gr.Timer(active=False))
 
     def figures_for(self, values: Mapping[str, Any], rest: Mapping[str, Any]) -> tuple[Any, ...]:
         """Figures, two places for what is wrong, the recipe's changes, offers, the button."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,22 @@ def connect(
         return place.go(event._data["go"])
 
     top.strip.click(guard(open_tab, "quietly"), None, place.tabs, queue=False, **QUIET)
+    heed_every_choice(app)
+
+
+def heed_every_choice(app: gr.Blocks) -> None:
+    """Let nothing that somebody chose, typed or opened be passed over.
+
+    Gradio drops an event whose handler is still at work for the one before. That is right for
+    buttons, which must not do a thing twice, and for what only looks again; but a filter or a tab
+    chosen meanwhile would stay without an answer. Those wait for their turn instead.
+    """
+    for handler in app.fns.values():
+        events = {event for _, event in handler.targets}
+        long = inspect.isgeneratorfunction(inspect.unwrap(handler.fn)) if handler.fn else False
+        once = events & {"click", "load"} or events == {"tick"} or ("then" in events and long)
+        if handler.trigger_mode == "once" and not once:
+            handler.trigger_mode = "multiple"
 
 
 # ---- from tab to tab ----------------------------------------------------------------------------
