@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 READING = frozenset({
     "calc", "compare", "data_inspect", "data_list", "data_show", "generate", "hardware",
-    "hub_preview", "labels_judge", "labels_list", "labels_results", "models_list",
-    "rewards_preview", "rewards_report", "runs_list", "runs_show", "score",
+    "hub_preview", "labels_judge", "labels_list", "labels_results", "labels_rounds", "labels_show",
+    "models_list", "rewards_preview", "rewards_report", "runs_list", "runs_show", "score",
 })  # fmt: skip
 """Endpoints that change nothing in the workspace: all that MCP offers unless told otherwise."""
 

@@ -13,12 +13,11 @@ from components import comparison, prompt_sets
 from components.common import notice, plural, sentence
 from components.people import person
 from studio.errors import ConfigError, DataError, StudioError
-from studio.preference import Project, items_from_rows
+from studio.preference import Project, sources
 
 if TYPE_CHECKING:
     from studio import Studio
 
-LABELLABLE = ("comparison", "preference")
 _LONGEST = 256  # tokens of an answer that is written to be judged
 
 
@@ -88,17 +87,9 @@ def from_dataset(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
             "No dataset to label yet: prepare comparison data (prompt, answer1, answer2) in Data, "
             "or send pairs here from Compare."
         )
-    store, dataset = studio.labels, studio.datasets.get(wanted.dataset)
-    if dataset.type not in LABELLABLE:
-        raise DataError(f"{dataset.name} holds {dataset.type} rows; labelling needs two answers.")
-    rows: list[Any] = [row for split in dataset.rows for row in dataset.load(split)]
-    items = items_from_rows(rows, {"dataset": dataset.id, "dataset_name": dataset.name})
-    project = store.create_project(
-        wanted.name.strip() or store.free_name(dataset.name),
-        provenance={"dataset": dataset.id, "fingerprint": dataset.fingerprint},
-        **wanted.rules(),
+    project, added = sources.from_dataset(
+        studio, wanted.dataset, wanted.name.strip(), **wanted.rules()
     )
-    added = store.add_items(project.id, items)
     return project, _said(project.name, added.added, added.set_aside)
 
 
@@ -145,19 +136,11 @@ def from_comparison(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
 
 def from_project(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
     """A project of another one's pairs, to be judged once more."""
-    from studio.preference.again import gaps, items_again
-
     if not wanted.before:
         raise DataError("No project has pairs yet; make one from another source first.")
-    former = studio.labels.get(wanted.before)
-    judged = list(studio.labels.judged(former.id))
-    surprises = gaps(studio, wanted.judge, judged) if wanted.judge else None
-    project = studio.labels.create_project(
-        wanted.name.strip() or studio.labels.free_name(f"{former.name} again"[:110]),
-        provenance={"again": former.id},
-        **wanted.rules(),
+    project, added = sources.from_project(
+        studio, wanted.before, wanted.judge, wanted.name.strip(), **wanted.rules()
     )
-    added = studio.labels.add_items(project.id, items_again(judged, surprises))
     return project, _said(project.name, added.added, added.set_aside)
 
 

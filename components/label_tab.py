@@ -22,6 +22,7 @@ from studio.copies import vanishes
 from studio.errors import DataError, StudioError
 from studio.preference import Project, source_run
 from studio.preference.rounds import votes_dataset
+from studio.preference.sources import LABELLABLE
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -158,7 +159,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     ready = [
         (f"{data.name}{DOT}{plural(sum(data.rows.values()), 'row')}", data.id)
         for data in studio.datasets.list()
-        if data.type in label_making.LABELLABLE
+        if data.type in LABELLABLE
     ]
     box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)

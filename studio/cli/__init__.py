@@ -36,11 +36,12 @@ from studio.cli import (
     score,
     serve,
     train,
+    verdicts,
 )
 from studio.cli.output import Terminal, example, say_error
 from studio.errors import Cancelled, ConfigError, StudioError
 
-__all__ = ["app", "datasets", "export", "main"]
+__all__ = ["app", "datasets", "export", "main", "verdicts"]
 
 # Libraries that talk while they work; their errors still come through as exceptions.
 _QUIET = {

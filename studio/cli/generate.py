@@ -94,6 +94,9 @@ def make(
         str | None, typer.Option(help="The base, where both sides are `base`.")
     ] = None,
     question: Annotated[str | None, typer.Option(help="What is asked of the judges.")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Leave out prompts that either learned from.")
+    ] = False,
     temperature: Temperature = 0.0,
     top_p: TopP = 1.0,
     max_new_tokens: NewTokens = 128,
@@ -107,9 +110,12 @@ def make(
     )
     with Terminal(as_json) as out:
         columns = _columns(out, a, b, model, sampling)
-        from studio.preference import DEFAULT_QUESTION
+        from studio.preference import DEFAULT_QUESTION, rounds
         from studio.preference.making import write_pairs
 
+        if held_out:
+            learned = [out.studio.runs.get(side) for side in (a, b) if side != "base"]
+            asked = rounds.held_out(out.studio, learned, asked)
         made_by = {"door": "shell", "prompts": str(prompts or "given")}
         with out.progress("Loading the model") as report:
             items, aside = write_pairs(out.studio, columns, asked, sampling, report, made_by)

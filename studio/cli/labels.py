@@ -1,11 +1,10 @@
-"""`labels`: published votes in, figures and rows for TRL's trainers out."""
+"""`labels`: projects, pairs and votes on them, and rows for TRL's trainers out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,7 @@ from studio.cli.output import Json, Terminal, example, table
 from studio.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from studio.generation.request import Column
+    from studio.preference import Project, ShownItem
 
 app = typer.Typer(
     help="Labelling projects and what came of them.", no_args_is_help=True, rich_markup_mode=None
@@ -46,8 +45,17 @@ class RuleName(StrEnum):
     each = "each"
 
 
+class Order(StrEnum):
+    """In which order pairs are handed out."""
+
+    random = "random"
+    given = "given"
+    uncertain = "uncertain"
+
+
 ProjectName = Annotated[str, typer.Option(help="Labelling project, by name or id.")]
 Annotator = Annotated[str, typer.Option(help="Whose verdict it is.")]
+Item = Annotated[int, typer.Option(help="As `labels next` gives it.")]
 
 
 @app.callback()
@@ -68,6 +76,63 @@ def list_projects(as_json: Json = False) -> None:
         out.result(found, table(rows, ("id", "project", "judged", "of")))
 
 
+@app.command("create", epilog=example("labels create --dataset pairs --name first"))
+def create(
+    dataset: Annotated[
+        str | None, typer.Option(help="Prepared comparison or preference data to judge.")
+    ] = None,
+    again: Annotated[
+        str | None, typer.Option(metavar="PROJECT", help="Judge this project's pairs once more.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="RUN", help="With --again: the reward run it surprised.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name of the project; by default its source's.")] = "",
+    question: Annotated[str, typer.Option(help="What is asked of the judges.")] = "",
+    guidelines: Annotated[str, typer.Option(help="Markdown, shown above the pairs.")] = "",
+    order: Annotated[Order, typer.Option(help="In which order pairs come.")] = Order.random,
+    overlap: Annotated[int, typer.Option(help="People a pair; 0 is everyone.", min=0)] = 0,
+    repeat_every: Annotated[
+        int, typer.Option(help="Ask again about an earlier pair after so many votes.", min=0)
+    ] = 0,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="A reason to choose from; repeatable.")
+    ] = None,
+    aspect: Annotated[
+        list[str] | None, typer.Option(help="An aspect to judge beside the verdict; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a labelling project of prepared pairs, or of a project judged before."""
+    from studio.preference import sources
+
+    if bool(dataset) == bool(again) or (judge and not again):
+        raise ConfigError("Give --dataset, or --again with or without --judge.")
+    rules = {"question": question, "guidelines": guidelines, "order": order.value,
+             "overlap": overlap, "repeat_every": repeat_every, "reasons": reason or [],
+             "aspects": aspect or []}  # fmt: skip
+    with Terminal(as_json) as out:
+        if again:
+            made, added = sources.from_project(out.studio, again, judge, name, **rules)
+        else:
+            made, added = sources.from_dataset(out.studio, dataset or "", name, **rules)
+        left = "".join(f", {count:,} set aside: {why}" for why, count in added.set_aside.items())
+        told = {"project": made.name, "project_id": made.id, "added": added.added}
+        told |= {"set_aside": added.set_aside}
+        out.result(told, f"{made.name}: {added.added:,} pairs to judge{left}")
+
+
+@app.command("show", epilog=example("labels show --project first --item 1"))
+def show(
+    project: ProjectName, item: Item, annotator: Annotator = "me", as_json: Json = False
+) -> None:
+    """Show one pair again, its sides as this person sees them; to judge it anew or to settle it."""
+    with Terminal(as_json) as out:
+        labels = out.studio.labels
+        chosen = labels.get(project)
+        _shown(out, chosen, labels.show(chosen.id, item, annotator))
+
+
 @app.command("next", epilog=example("labels next --project first"))
 def next_item(project: ProjectName, annotator: Annotator = "me", as_json: Json = False) -> None:
     """Show the pair to judge now: prompt and two answers, sides shuffled, nobody's name."""
@@ -78,26 +143,39 @@ def next_item(project: ProjectName, annotator: Annotator = "me", as_json: Json =
         if shown is None:
             out.result(None, f"{chosen.name} has no pair left for {annotator}.")
             return
-        found = {"item": shown.item_id, "question": chosen.question, "prompt": shown.prompt}
-        text = f"{shown.prompt[-1]['content']}\n\nleft   {shown.left}\n\nright  {shown.right}"
-        out.result(found | {"left": shown.left, "right": shown.right}, f"{shown.item_id}: {text}")
+        _shown(out, chosen, shown)
+
+
+def _shown(out: Terminal, chosen: Project, shown: ShownItem) -> None:
+    found = {"item": shown.item_id, "question": chosen.question, "prompt": shown.prompt}
+    asked = shown.prompt[-1]["content"] if shown.prompt else ""
+    text = f"{asked}\n\nleft   {shown.left}\n\nright  {shown.right}"
+    out.result(found | {"left": shown.left, "right": shown.right}, f"{shown.item_id}: {text}")
 
 
 @app.command("vote", epilog=example("labels vote --project first --item 1 --choice left"))
 def vote(
     project: ProjectName,
-    item: Annotated[int, typer.Option(help="As `labels next` gives it.")],
+    item: Item,
     choice: Annotated[Choice, typer.Option(help="Which answer is better.")],
     annotator: Annotator = "me",
     strength: Annotated[int, typer.Option(help="How clearly, 1 to 4.", min=1, max=4)] = 2,
     note: Annotated[str, typer.Option(help="Why.")] = "",
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Decide a disagreement: this verdict alone counts.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Keep a verdict; a second one on the same pair is a new version of the first."""
+    from studio.preference.items import RULING
+
     with Terminal(as_json) as out:
         labels = out.studio.labels
         chosen = labels.get(project)
-        receipt = labels.vote(chosen.id, item, annotator, choice.value, strength, note=note)
+        receipt = labels.vote(
+            chosen.id, item, annotator, choice.value, strength, note=note,
+            turn=RULING if settle else 0,
+        )  # fmt: skip
         kept = {"vote": receipt.vote_id, "item": receipt.item_id, "version": receipt.version}
         out.result(kept, f"vote {receipt.vote_id} is kept.")
 
@@ -112,6 +190,15 @@ def undo(project: ProjectName, annotator: Annotator = "me", as_json: Json = Fals
         if shown is None:
             raise DataError(f"{annotator} has no verdict in {chosen.name} to take back.")
         out.result({"item": shown.item_id}, f"item {shown.item_id} is to be judged again.")
+
+
+@app.command("retire", epilog=example("labels retire --project first --item 1"))
+def retire(project: ProjectName, item: Item, as_json: Json = False) -> None:
+    """Take a broken pair out: nobody is asked about it again, and its votes count nowhere."""
+    with Terminal(as_json) as out:
+        chosen = out.studio.labels.get(project)
+        out.studio.labels.retire(chosen.id, item)
+        out.result({"project": chosen.name, "item": item}, f"item {item} is taken out.")
 
 
 @app.command(
@@ -182,125 +269,3 @@ def bring_in(
         summary |= {"votes": made.done, "raters": read.raters}
         raters = len(read.raters)
         out.result(summary, f"{made.name}: {made.items:,} pairs, {made.done:,} votes of {raters}")
-
-
-@app.command("results", epilog=example("labels results --project first"))
-def results(
-    project: ProjectName,
-    as_json: Json = False,
-) -> None:
-    """Say who won and how sure that is, how far people agree, and what they lean to."""
-    from studio.preference.report import report
-    from studio.preference.standings import duels, strengths
-
-    with Terminal(as_json) as out:
-        labels = out.studio.labels
-        chosen = labels.get(project)
-        judged = list(labels.judged(chosen.id))
-        rates = duels(judged)
-        ladder, why = strengths(rates)
-        found = report(judged, labels.second_looks(chosen.id))
-        agreed = found["agreement"]
-        alpha = "" if agreed["alpha"] is None else f", alpha {agreed['alpha']:.3f}"
-        lines = [
-            duel_table(rates) if rates else "No verdicts yet.",
-            *_ladder(ladder, why),
-            "",
-            f"{agreed['unanimous']:,} of {agreed['shared']:,} shared pairs unanimous, "
-            f"agreement {percent(agreed['raw'])}{alpha}",
-            f"left taken {percent(found['left']['share'])} of {found['left']['count']:,}, "
-            f"longer {percent(found['longer']['share'])} of {found['longer']['count']:,}",
-        ]
-        summary = {"project": chosen.name, "items": len(judged), "results": rates, "report": found}
-        out.result(summary | {"strengths": ladder}, "\n".join(lines))
-
-
-def duel_table(found: Sequence[Mapping[str, Any]]) -> str:
-    """A line a duel: counts, win rates with their 95 % intervals, and what is still wanting."""
-    rows = [
-        [f"{each['a']} or {each['b']}", each["wins"], each["ties"], each["losses"],
-         each["both_bad"], _share({"value": each["decisive_rate"], **each}),
-         _share(each["half_win"]), _share(each["length_controlled"]), f"{each['p_value']:.2g}",
-         each["further"]]
-        for each in found
-    ]  # fmt: skip
-    heads = ("duel", "won", "ties", "lost", "both bad", "of decided", "half ties", "same length",
-             "sign test", "votes wanting")  # fmt: skip
-    return table(rows, heads)
-
-
-def _share(figure: Mapping[str, Any] | None) -> str | None:
-    if figure is None or figure["value"] is None:
-        return None
-    return f"{percent(figure['value'])} [{percent(figure['low'])}, {percent(figure['high'])}]"
-
-
-def _ladder(found: Sequence[Mapping[str, Any]], why: str | None) -> list[str]:
-    rows = [
-        [each["name"], f"{each['strength']:+.2f} [{each['low']:+.2f}, {each['high']:+.2f}]"]
-        for each in found
-    ]
-    lines = [table(rows, ("model", "Bradley-Terry strength"))] if rows else [why] if why else []
-    return ["", *lines] if lines else []
-
-
-@app.command("judge", epilog=example("labels judge --project first --judge api:served-model"))
-def judge(
-    project: Annotated[str, typer.Option(help="Labelling project, by name or id.")],
-    judge: Annotated[
-        str, typer.Option(help="A run, base:MODEL, or api:MODEL on the server of the settings.")
-    ],
-    question: Annotated[str, typer.Option(help="What is asked; the project's if none.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Let a model judge a project's pairs; its verdicts never mix with people's.
-
-    Both orders are asked; where they disagree it counts as a tie, and the flip rate says how often.
-    """
-    from studio.preference import judge as judges
-
-    with Terminal(as_json) as out:
-        labels = out.studio.labels
-        chosen = labels.get(project)
-        column = _judge_column(out, judge)
-        sides = judges.by_models(labels.judged(chosen.id))
-        if not sides:
-            raise ConfigError(f"{chosen.name} has no pairs to judge.")
-        with out.progress("Asking the judge") as report:
-            found = [
-                judges.ask(out.studio, pairs, column, a, b, question or chosen.question, report)
-                for (a, b), pairs in sides.items()
-            ]
-        out.result(
-            {"project": chosen.name, "duels": found},
-            "\n".join([duel_table(found), "", *map(_judged, found)]),
-        )
-
-
-def _judge_column(out: Terminal, name: str) -> Column:
-    from studio.generation import endpoint
-    from studio.generation.request import Column
-
-    kind, _, rest = name.partition(":")
-    if kind == "api" and rest:
-        return endpoint.column(rest)
-    if kind == "base" and rest:
-        return Column(rest)
-    run = out.studio.runs.get(name)
-    return Column(run.model, run.id, run.name)
-
-
-def _judged(found: Mapping[str, Any]) -> str:
-    flips, first = found["flips"], found["first"]
-    unread = f", {found['unread']:,} replies not readable" if found["unread"] else ""
-    return (
-        f"{found['judge']}: {found['pairs']:,} pairs asked in both orders, "
-        f"{percent(flips['value'])} changed with the order (ties), "
-        f"first shown taken {percent(first['value'])} of "
-        f"{first['count']:,}{unread}"
-    )
-
-
-def percent(share: float | None) -> str:
-    """A share for people: `68 %`, or a dash where there is none."""
-    return "-" if share is None else f"{share:.0%}".replace("%", " %")

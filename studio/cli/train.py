@@ -44,8 +44,13 @@ def train(
     start_from: Annotated[
         str | None, typer.Option(metavar="RUN", help="Continue this run's adapter.")
     ] = None,
+    tries: Annotated[
+        list[str] | None,
+        typer.Option("--try", metavar="KNOB=VALUES",
+                     help="Several values of a knob, a run each; for two knobs, give it twice."),
+    ] = None,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train a recipe here and print the run's id.
 
     Ctrl-C stops it after the current step with everything saved.
@@ -61,8 +66,37 @@ def train(
     with Terminal(as_json) as out:
         command = shlex.join(["python", "-m", "studio", *sys.argv[1:]])
         door = {"door": "shell", "command": command} if out.host is None else {"door": "api"}
-        run = out.studio.train(chosen, door)
-        _finish(out, run)
+        if tries:
+            _try_all(out, chosen, tries, door)
+            return
+        _finish(out, out.studio.train(chosen, door))
+
+
+def _try_all(out: Terminal, recipe: Recipe, tries: list[str], door: dict[str, Any]) -> None:
+    """Queue a run for every combination of values; here, follow them one after another."""
+    from studio.training.sweep import sweep, values_of
+    from studio.workspace import new_id
+
+    values = {knob: values_of(each) for knob, each in parse_pairs(tries, "--try").items()}
+    recipes = sweep(recipe, values)
+    mark = {**door, "sweep": new_id("sweep")}
+    runs = [out.studio.train(each, mark) for each in recipes]
+    if out.host is None:
+        runs = _follow_all(out, runs)
+    out.result([as_dict(run) for run in runs], "\n".join(run.id for run in runs))
+    if out.host is None and any(run.state != "finished" for run in runs):
+        raise typer.Exit(1)
+
+
+def _follow_all(out: Terminal, runs: list[Run]) -> list[Run]:
+    """Follow queued runs in turn; where one is stopped, those after it are not begun."""
+    ended: list[Run] = []
+    for run in runs:
+        waits = out.studio.runs.get(run.id).state == "queued"
+        stopped = waits and bool(ended) and ended[-1].state == "stopped"
+        ended.append(out.studio.stop(run.id) if stopped else follow(out, run))
+        out.note(_account(ended[-1]))
+    return ended
 
 
 def settle(recipe: str, changes: list[str], **options: str | None) -> Recipe:

@@ -99,21 +99,30 @@ def make_duel(
     Prompts that the run's own lineage was judged on are left out: the duel is on held-out ones.
     The pairs are written in the background. Raises `DataError` where no prompt is left.
     """
-    seen = trained_prompts(studio, run)
-    held_out = [prompt for prompt in prompts if _key(prompt) not in seen]
-    if not held_out:
-        raise DataError(
-            f"{run.name} has learned from answers to every one of these prompts; choose others."
-        )
+    new = held_out(studio, [run], prompts)
     old = Column(run.model, label="base")
     if opponent is not None:
         old = Column(run.model, opponent.id, opponent.name)
     columns = (old, Column(run.model, run.id, run.name))
-    plan = PairPlan("", columns, held_out, sampling or Sampling(), ahead=10**9)
+    plan = PairPlan("", columns, new, sampling or Sampling(), ahead=10**9)
     name = f"{run.name} or {old.label}"[:110]
     provenance = {"duel": {"new": run.id, "old": old.run}}
     more = {"question": DUEL_QUESTION, "provenance": provenance} | more
-    return make_project(studio, plan, name, **more), len(prompts) - len(held_out)
+    return make_project(studio, plan, name, **more), len(prompts) - len(new)
+
+
+def held_out(
+    studio: Studio, runs: Sequence[Run], prompts: Sequence[list[Message]]
+) -> list[list[Message]]:
+    """Prompts that none of the runs' lineages was judged on; `DataError` where none is left."""
+    seen = set().union(*(trained_prompts(studio, run) for run in runs))
+    left = [prompt for prompt in prompts if _key(prompt) not in seen]
+    if not left:
+        names = " or ".join(run.name for run in runs)
+        raise DataError(
+            f"{names} has learned from answers to every one of these prompts; choose others."
+        )
+    return left
 
 
 def trained_prompts(studio: Studio, run: Run) -> set[str]:

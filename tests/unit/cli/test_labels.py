@@ -67,6 +67,45 @@ def test_results_say_what_they_are_worth(shell, voted):
     assert "no verdict in first" in shell(*undo).refused(1)
 
 
+def test_a_project_is_made_of_prepared_pairs_and_judged_again(shell, labels, tmp_path):
+    rows = [{"prompt": f"q{n}", "chosen": f"good {n}", "rejected": f"bad {n}"} for n in range(3)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepared = shell("data", "prepare", tmp_path / "pairs.jsonl", "--name", "pairs", "--json")
+    assert prepared.code == 0, prepared.err
+    made = shell(
+        "labels", "create", "--dataset", "pairs", "--name", "first", "--order", "given",
+        "--reason", "kinder", "--json",
+    )  # fmt: skip
+    assert (made.json["added"], made.json["set_aside"]) == (3, {})
+    project = labels.get("first")
+    assert (project.reasons, project.order) == (["kinder"], "given")
+    again = shell("labels", "create", "--again", "first", "--json").json
+    assert again["added"] == 3 and labels.get(again["project_id"]).provenance["again"] == project.id
+    assert "--dataset" in shell("labels", "create", "--name", "x").refused(2)
+
+
+def test_a_disagreement_is_settled_and_a_broken_pair_taken_out(shell, labels, voted):
+    first, second, _ = (item.item_id for item in labels.judged(voted.id))
+    labels.vote(voted.id, first, "ben", "b")
+    seen = shell("labels", "show", "--project", "first", "--item", first, "--json").json
+    side = "left" if seen["left"] == "b0" else "right"
+    settled = shell(
+        "labels", "vote", "--project", "first", "--item", first, "--choice", side, "--settle"
+    )
+    assert settled.code == 0, settled.err
+    report = shell("labels", "results", "--project", "first", "--json").json["report"]
+    assert (report["settled"], report["disagreements"]) == (1, [])
+    assert labels.export(voted.id, "dpo").rows[0]["chosen"][0]["content"] == "b0"
+    assert shell("labels", "retire", "--project", "first", "--item", second).code == 0
+    assert second not in [item.item_id for item in labels.judged(voted.id)]
+    assert "9" in shell("labels", "retire", "--project", "first", "--item", 9).refused(1)
+
+
+def test_rounds_are_told(shell, labels, run):
+    assert "No run has learned" in shell("labels", "rounds").out
+    assert shell("labels", "rounds", "--json").json == []
+
+
 def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):
     def generate(self, request):
         generation = Generation(request)

@@ -73,6 +73,22 @@ def test_a_run_that_did_not_finish_is_1(shell, ends, state, error, words):
     assert len(said.err.splitlines()) == 1
 
 
+def test_several_values_are_a_run_each(shell, ends, store):
+    ends("finished")
+    said = shell(
+        "train", "pocket-sft", "--try", "lora_r=4, 8", "--try", "learning_rate=1e-4", "--json"
+    )
+    assert [one["name"] for one in said.json] == [
+        "pocket-sft lora_r 4, learning_rate 0.0001", "pocket-sft lora_r 8, learning_rate 0.0001",
+    ]  # fmt: skip
+    runs = store.list()
+    assert {run.recipe.lora_r for run in runs} == {4, 8}
+    assert len({run.provenance["sweep"] for run in runs}) == 1
+    assert "cannot be swept" in shell("train", "pocket-sft", "--try", "name=a,b").refused(2)
+    ends("stopped")
+    assert shell("train", "pocket-sft", "--try", "lora_r=4,8").code == 1
+
+
 def test_set_values_are_yaml_and_options_come_last(tmp_path):
     recipe = settle(
         "pocket-sft",

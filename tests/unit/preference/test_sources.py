@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from studio.preference import Item
-from studio.preference.again import gaps, items_again
+from studio.preference.sources import gaps, items_again
 
 
 def test_pairs_that_people_disagreed_about_are_asked_first_again(store):
