@@ -137,7 +137,7 @@ class Worker:
             self._queue = deque(order)
         now = time.time()
         for number, (waiting, _) in enumerate(order):
-            self._runs.update(waiting, place=now + number * 1e-3)
+            self._runs.update(waiting, was="queued", place=now + number * 1e-3)
         return [waiting for waiting, _ in order]
 
     def submit(self, job: Generation | Call, handle: Job | None = None) -> Future:

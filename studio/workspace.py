@@ -200,6 +200,11 @@ class Workspace:
         """Held by whichever process is training, so that page and shell take turns."""
         return self.home / "training.lock"
 
+    @property
+    def runs_lock(self) -> Path:
+        """Held for as long as a run's state is read, changed and written."""
+        return self.home / "runs.lock"
+
     def folder(self, kind: str, identifier: str) -> Path:
         """The folder of a dataset or run by id; refuses anything that is not an id of ours."""
         if not _ID.fullmatch(identifier):

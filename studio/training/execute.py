@@ -39,12 +39,14 @@ def execute(
     Args:
         serve: called between steps; answers waiting generation.
     """
-    events = EventLog(run.folder / "events.jsonl")
     started = time.time()
     run = store.update(
-        run.id, state="running", started=run.started or started, ended=None, error=None,
-        versions={name: version(name) for name in _STACK},
+        run.id, was="queued", state="running", started=run.started or started, ended=None,
+        error=None, versions={name: version(name) for name in _STACK},
     )  # fmt: skip
+    if run.state != "running":  # stopped in the last moment of its wait
+        return run
+    events = EventLog(run.folder / "events.jsonl")
     events.write("state", state="running")
     outcome: tuple[str, str | None] = ("failed", None)
 

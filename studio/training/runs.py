@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -120,6 +121,7 @@ class RunStore:
 
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
+        self._writing = threading.Lock()
 
     def create(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
         """A new queued run with its recipe on disk."""
@@ -150,9 +152,14 @@ class RunStore:
         write_json(run.folder / "run.json", plain)
         return run
 
-    def update(self, identifier: str, **changes: Any) -> Run:
-        """Read, change and write one run."""
-        return self.save(replace(self._read(identifier), **changes))
+    def update(self, identifier: str, was: str | None = None, **changes: Any) -> Run:
+        """Read, change and write one run; where its state is not `was`, only read it.
+
+        One writer at a time, so that no change of another thread or process is written over.
+        """
+        with self._writing, FileLock(self.workspace.runs_lock):
+            run = self._read(identifier)
+            return self.save(replace(run, **changes)) if was in (None, run.state) else run
 
     def _read(self, identifier: str) -> Run:
         folder = self.workspace.folder("runs", identifier)
@@ -226,7 +233,9 @@ class RunStore:
         """Ask a run to stop: after the current step with everything saved, or at once."""
         run = self.get(identifier)
         if run.state == "queued":
-            return self.update(run.id, state="stopped", ended=time.time())
+            run = self.update(run.id, was="queued", state="stopped", ended=time.time())
+            if run.state == "stopped":
+                return run
         if not run.live:
             raise ConfigError(f"{run.name} is not running; it is {run.state}.")
         write_durably(run.folder / "stop", "now" if now else "step")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -153,6 +154,46 @@ def test_a_killed_holder_lets_go(store):
 
 def test_a_waiting_run_stops_at_once(store):
     assert store.stop(make(store).id).state == "stopped"
+
+
+def test_a_run_that_begins_while_it_is_stopped_is_asked_to_stop(store, monkeypatch):
+    run = make(store)
+    lock = store.lock(run)
+    lock.acquire()
+    look = store.get
+
+    def begins_after_the_look(name):
+        found = look(name)
+        store.update(run.id, was="queued", state="running")
+        return found
+
+    monkeypatch.setattr(store, "get", begins_after_the_look)
+    assert store.stop(run.id).state == "stopping"
+    assert store.stop_asked(run) == "step" and look(run.id).state == "running"
+    lock.release()
+
+
+def test_a_change_that_comes_too_late_changes_nothing(store):
+    run = store.update(make(store).id, state="stopped")
+    assert store.update(run.id, was="queued", state="running").state == "stopped"
+    assert store.get(run.id).state == "stopped"
+
+
+def test_changes_from_several_threads_are_all_kept(store):
+    run, other = make(store), RunStore(store.workspace)
+
+    def count(writer, field):
+        for number in range(1, 101):
+            writer.update(run.id, **{field: number})
+
+    pairs = [(store, "step"), (store, "total_steps"), (other, "train_seconds")]
+    threads = [threading.Thread(target=count, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept = store.get(run.id)
+    assert (kept.step, kept.total_steps, kept.train_seconds) == (100, 100, 100)
 
 
 @pytest.mark.parametrize(("now", "word"), [(False, "step"), (True, "now")])
