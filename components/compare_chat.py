@@ -177,12 +177,12 @@ class ChatTab:
             chat.turns = before
             yield {self.said: notice("error", sentence(error))}
             return
-        yield {
-            self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
-            self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
-            self.verdict: gr.update(visible=False), self.more: gr.update(visible=True),
-        }  # fmt: skip
         try:
+            yield {
+                self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
+                self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
+                self.verdict: gr.update(visible=False), self.more: gr.update(visible=True),
+            }  # fmt: skip
             yield from self._written(chat, asking)
         finally:
             if not asking.generation.done:  # the page was left: nobody waits for the rest

@@ -103,11 +103,11 @@ class JudgePanel:
             return
         assert comparison is not None
         generation = self.studio.generate(asked)
-        yield {
-            self.begin: gr.update(visible=False), self.stop: gr.update(visible=True),
-            self.live: generation,
-        }  # fmt: skip
         try:
+            yield {
+                self.begin: gr.update(visible=False), self.stop: gr.update(visible=True),
+                self.live: generation,
+            }  # fmt: skip
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:

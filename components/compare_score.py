@@ -125,11 +125,11 @@ class ScoreTab:
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return
-        yield {
-            self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
-            self.live: scoring, self.progress: progress_bar(0, None, scoring.what),
-        }  # fmt: skip
         try:
+            yield {
+                self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
+                self.live: scoring, self.progress: progress_bar(0, None, scoring.what),
+            }  # fmt: skip
             while not scoring.wait(_REFRESH):
                 yield {self.progress: progress_bar(scoring.done, scoring.total, _told(scoring))}
         finally:

@@ -149,12 +149,12 @@ class SetTab:
             tuple(prompts), tuple(s.column for s in chosen), sampling, bool(data[self.left.raw])
         )
         generation = self.studio.generate(request)
-        yield {
-            self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
-            self.live: generation, self.reader.sent: "",
-            self.progress: views.set_progress(0, len(prompts) * len(chosen), 0, True),
-        }  # fmt: skip
         try:
+            yield {
+                self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
+                self.live: generation, self.reader.sent: "",
+                self.progress: views.set_progress(0, len(prompts) * len(chosen), 0, True),
+            }  # fmt: skip
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:
