@@ -110,8 +110,9 @@ window.studioLabel = (element, server, hooks) => {
   const act = {
     async vote(choice, strength, edited = "") {
       const item = state.item;
-      if (!item || state.revealed) return;
-      if (moving()) return complain("One moment: the pairs of the name above are on their way.");
+      if (state.revealed) return;
+      if (moving() || root.ariaBusy) return complain("One moment: the pairs of the name above are on their way.");
+      if (!item) return;
       if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
       const seconds = Math.max(0, (performance.now() - state.since - state.away) / 1000);
       const vote = {item: item.id, choice, strength, seconds, note: state.note, edited, key: newKey(),
@@ -148,11 +149,12 @@ window.studioLabel = (element, server, hooks) => {
           "Send pairs here from Compare, or make a project below from a comparison dataset prepared in Data."); }
       if (!seat.annotator) return say("Who is judging?", "Enter your name above; it is kept with each vote.");
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
-      if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); }
+      if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); root.ariaBusy = "true"; }
       state.annotator = seat.annotator;
       const turn = state.opened += 1, sent = state.sent, flying = state.flying;
       const reply = await server.label_open({project: seat.project, annotator: seat.annotator});
       if (turn !== state.opened) return;  // asked again meanwhile
+      root.ariaBusy = null;
       if (!reply) return say("No connection", "The server did not answer; reload the page.");
       if (reply.error) { part.head.hidden = true; return say("This project cannot be shown", reply.error); }
       state.project = reply.project;

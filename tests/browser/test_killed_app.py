@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from studio import Recipe, Studio
 from studio.preference import Item
 from studio.training import checkpoints
-from tests.browser.walking import SLOW, choose
+from tests.browser.walking import SLOW, choose, sit_down
 from tests.serving import Server
 
 
@@ -40,9 +40,8 @@ def test_killed_app_loses_nothing(
     page.goto(server.url)
     expect(page.locator("#strip")).to_contain_text("long", timeout=SLOW)
     page.get_by_role("tab", name="Label", exact=True).first.click()
-    page.get_by_label("Your name").fill("ada")
-    page.get_by_label("Your name").press("Enter")
     choose(page, "killed")
+    sit_down(page, "ada")
     count = page.locator(".lab-count")
     expect(count).to_contain_text("0 of 8", timeout=SLOW)
     page.locator(".lab-prompt").click()

@@ -180,7 +180,38 @@ def test_a_look_that_a_vote_overtakes_changes_nothing(
     expect(asked).to_contain_text("question 1")
 
 
-def sit_down(page: Page, url: str, name: str, password: str) -> None:
+def test_a_verdict_given_while_somebody_sits_down_is_told_to_wait(
+    url: str, project: Project, new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    page.goto(url)
+    expect(page.locator(".lab-prompt")).to_contain_text("question 0")
+    held: list[Route] = []
+    let_go: list[bool] = []
+
+    def hold(route: Route) -> None:
+        asking = (route.request.post_data_json or {})["fn_name"]
+        waits = asking == "label_open" and not let_go
+        held.append(route) if waits else route.continue_()
+
+    page.route("**/component_server/**", hold)
+    page.get_by_label("Your name").fill("ben")
+    page.get_by_label("Your name").press("Enter")
+    while not held:
+        page.wait_for_timeout(10)
+    page.locator(".lab-prompt").click()
+    page.keyboard.press("1")
+    expect(page.locator(".lab-banner")).to_contain_text("One moment")
+    let_go.append(True)
+    for route in held:
+        route.continue_()
+    expect(page.locator('.lab[data-annotator="ben"]')).to_be_visible()
+    expect(page.locator(".lab-banner")).to_be_hidden()
+    page.keyboard.press("1")
+    expect(page.locator(".lab-count")).to_have_text("1 of 4")
+
+
+def sign_in(page: Page, url: str, name: str, password: str) -> None:
     page.goto(url)
     page.get_by_label("username").fill(name)
     page.get_by_label("password").fill(password)
@@ -200,8 +231,8 @@ def test_two_people_at_once_share_the_pairs_out(
     )
     url = serve(auth=[("ada", "first"), ("ben", "second")])
     ada, ben = new_page(), new_page(390, 844)
-    sit_down(ada, url, "ada", "first")
-    sit_down(ben, url, "ben", "second")
+    sign_in(ada, url, "ada", "first")
+    sign_in(ben, url, "ben", "second")
     asked = [page.locator(".lab-prompt .lab-user .lab-text") for page in (ada, ben)]
     assert asked[0].inner_text() != asked[1].inner_text()
     assert not ada.get_by_label("Your name").is_visible(), "the login is the name"

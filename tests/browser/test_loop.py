@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.walking import SLOW, shot, tab, train
+from tests.browser.walking import SLOW, shot, sit_down, tab, train
 from tests.serving import Server
 
 PLACES = ["harbour", "mill", "orchard", "chapel", "bridge", "forge", "market", "tower"]
@@ -70,10 +70,7 @@ def send_a_prompt_set(page: Page) -> None:
 
 def judge(page: Page) -> int:
     """Label: four or more pairs by keyboard; how many there were."""
-    name = page.get_by_label("Your name")
-    expect(name).to_be_visible(timeout=SLOW)
-    name.fill("ada")
-    name.press("Enter")
+    sit_down(page, "ada")
     count = page.locator(".lab-count")
     expect(count).to_contain_text("0 of")
     total = int(count.inner_text().split(" of ")[1].split()[0])

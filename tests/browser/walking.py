@@ -29,6 +29,14 @@ def choose(page: Page, project: str) -> None:
         page.get_by_role("option").filter(has_text=project).first.click()
 
 
+def sit_down(page: Page, name: str) -> None:
+    """Say who labels, and wait for this person's pairs."""
+    box = page.get_by_label("Your name")
+    box.fill(name)
+    box.press("Enter")
+    expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible()
+
+
 def apply_yaml(page: Page, change: Callable[[str], str]) -> None:
     """Change the recipe in its YAML view, and wait until the form has taken it."""
     box = page.locator("#train-yaml textarea")
