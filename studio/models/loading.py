@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
@@ -145,6 +144,8 @@ def share(model: Any) -> Any:
 
 def load_adapter(model: Any, folder: Path, name: str = "default", trainable: bool = False) -> Any:
     """`PeftModel` of a base with an adapter from disk (or one more adapter on a `PeftModel`)."""
+    from peft import PeftModel  # seconds, which a tokenizer alone need not wait for
+
     try:
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)

@@ -75,7 +75,7 @@ def write_job(
     looked = _AUTO if recipe.dtype == "auto" else f"dtype = {recipe.dtype!r}"
     text = _JOB.format(
         **parts, dtype=looked, steps=textwrap.indent(steps, "    "),
-        files="\n".join(textwrap.wrap(files, 120)),
+        files="\n".join(files[at : at + 120] for at in range(0, len(files), 120)),
     )  # fmt: skip
     path = out / "job.py"
     path.write_text(text, encoding="utf-8")
