@@ -58,11 +58,26 @@ window.studioModels = (root, server, lead) => {
       part("cards").append(none);
     }
   };
+  /* New cards in place of the old ones; what is unfolded stays so, with what was typed into it. */
+  const deal = markup => {
+    const unfolded = [...part("cards").querySelectorAll(".fold-body:not([hidden])")]
+      .map(body => [body.closest(".card-model").dataset.id, body]);
+    const held = document.activeElement;
+    part("cards").innerHTML = markup;
+    for (const [id, body] of unfolded) {
+      const name = body.dataset.body;
+      const fresh = part("cards").querySelector(`[data-id="${CSS.escape(id)}"] [data-body=${name}]`);
+      if (!fresh) continue;
+      fresh.closest(".card-model").querySelector(`[data-fold=${name}]`).setAttribute("aria-expanded", true);
+      fresh.replaceWith(body);
+      if (body.contains(held)) held.focus();
+    }
+  };
   const draw = reply => {
     if (!reply) return;
     if ("cards" in reply) {
       counts = reply.counts;
-      part("cards").innerHTML = reply.cards;
+      deal(reply.cards);
       part("disk").innerHTML = reply.disk;
       if (!part("fetch").querySelector(".fold-body:not([hidden])")) part("fetch").innerHTML = reply.fetch;
       kinds();
@@ -117,7 +132,9 @@ window.studioModels = (root, server, lead) => {
     },
     note: async card => {
       const tags = card.querySelector("[name=tags]").value, note = card.querySelector("[name=note]").value;
-      if (await ask("models_mark", {id: card.dataset.id, tags, note})) await open();
+      if (!await ask("models_mark", {id: card.dataset.id, tags, note})) return;
+      fold("note", card);
+      await open();
     },
     export: (card, button) => begin("models_export",
       {id: card.dataset.id, to: button.dataset.to, outtype: button.dataset.outtype}, button),

@@ -33,8 +33,19 @@ def test_find_star_delete_undo_and_go_on(
     cards = page.locator(".card-model:visible")
     expect(cards).to_have_count(4, timeout=SLOW)
 
-    # Exactly the files, then the push, private, with what the Hub said of it.
+    # What is unfolded, with what was typed into it, outlives the cards being dealt anew.
     shared = page.locator(".card-model[data-kind=export]")
+    shared.get_by_role("button", name="Tags and note").click()
+    shared.get_by_label("Note").fill("half a sen")
+    for stars in ("1", "0"):
+        page.locator(".card-model[data-kind=base] [data-act=star]").first.click()
+        expect(page.locator("[data-show=star] b")).to_have_text(stars, timeout=SLOW)
+    expect(shared.get_by_label("Note")).to_have_value("half a sen")
+    shared.get_by_role("button", name="Keep", exact=True).click()
+    expect(shared.locator(".card-mark")).to_contain_text("half a sen", timeout=SLOW)
+    expect(shared.get_by_label("Note")).to_be_hidden()
+
+    # Exactly the files, then the push, private, with what the Hub said of it.
     shared.get_by_role("button", name="Push to the Hub").click()
     files = ["export.json", "model-q8_0.gguf"]
     expect(shared.locator(".files code")).to_have_text(files, timeout=SLOW)
