@@ -85,7 +85,7 @@ test-duel: $(VENV)/.ready-dev chromium
 	STUDIO_DUEL=1 $(PYTEST) tests/browser/test_duel.py
 
 test-app: $(VENV)/.ready-dev
-	$(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile
 
 test-browser: $(VENV)/.ready-dev chromium
 	$(PYTEST) tests/browser
