@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.cli.output import Report, Terminal
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 _LINE_EVERY = 15.0  # seconds between lines where there is no terminal to draw a bar on
 
 
-def follow(out: Terminal, run: Run) -> Run:
-    """Until a run that this process trains has ended. The first Ctrl-C stops it, saved."""
+def follow(out: Terminal, run: Run, after: Sequence[Run] = ()) -> Run:
+    """Until a run that this process trains has ended.
+
+    The first Ctrl-C stops it, saved, and takes those that wait `after` it off the queue.
+    """
     started = time.time()
     out.note(f"{run.id} {run.name}")
-    with out.progress(run.name) as report, _stops(out, run.id):
+    with out.progress(run.name) as report, _stops(out, [*reversed(after), run]):
         watch = _Watch(out, report)
 
         def on_event(event: dict[str, Any]) -> None:
@@ -62,8 +65,8 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def _stops(out: Terminal, run_id: str) -> Iterator[None]:
-    """Ctrl-C (or SIGTERM) asks the run to stop; a second one does not wait for a save."""
+def _stops(out: Terminal, runs: Sequence[Run]) -> Iterator[None]:
+    """Ctrl-C (or SIGTERM) asks the runs to stop; a second one does not wait for a save."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -74,8 +77,9 @@ def _stops(out: Terminal, run_id: str) -> Iterator[None]:
         asked += 1
         if asked > 2:
             raise KeyboardInterrupt
-        with contextlib.suppress(StudioError):  # it has just ended by itself
-            out.studio.stop(run_id, now=asked > 1)
+        for run in runs:
+            with contextlib.suppress(StudioError):  # it has ended, or was stopped before
+                out.studio.stop(run.id, now=asked > 1)
         out.note("Stopping after this step; Ctrl-C again stops without saving.")
 
     before: dict[int, Callable[..., Any] | int | None] = {

@@ -82,21 +82,12 @@ def _try_all(out: Terminal, recipe: Recipe, tries: list[str], door: dict[str, An
     mark = {**door, "sweep": new_id("sweep")}
     runs = [out.studio.train(each, mark) for each in recipes]
     if out.host is None:
-        runs = _follow_all(out, runs)
+        for at, run in enumerate(runs):
+            runs[at] = follow(out, run, runs[at + 1 :])
+            out.note(_account(runs[at]))
     out.result([as_dict(run) for run in runs], "\n".join(run.id for run in runs))
     if out.host is None and any(run.state != "finished" for run in runs):
         raise typer.Exit(1)
-
-
-def _follow_all(out: Terminal, runs: list[Run]) -> list[Run]:
-    """Follow queued runs in turn; where one is stopped, those after it are not begun."""
-    ended: list[Run] = []
-    for run in runs:
-        waits = out.studio.runs.get(run.id).state == "queued"
-        stopped = waits and bool(ended) and ended[-1].state == "stopped"
-        ended.append(out.studio.stop(run.id) if stopped else follow(out, run))
-        out.note(_account(ended[-1]))
-    return ended
 
 
 def settle(recipe: str, changes: list[str], **options: str | None) -> Recipe:
