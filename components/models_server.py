@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components import models_boxes as boxes
 from components import models_views as views
 from components.common import copy_age, sentence
 from components.people import person
@@ -147,7 +148,7 @@ def _open(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
     return {
         "cards": views.cards(items),
         "disk": views.disk(studio.collection.usage(), studio.collection.waste(), _safety(studio)),
-        "fetch": views.fetching(),
+        "fetch": boxes.fetching(),
         "counts": views.counted(items),
         **_jobs(jobs, ask),
     }
@@ -204,12 +205,12 @@ def _exported(studio: Studio, ask: Ask) -> Path:
 
 
 def _card(studio: Studio, ask: Ask) -> Reply:
-    return {"card": views.readme(_exported(studio, ask))}
+    return {"card": boxes.readme(_exported(studio, ask))}
 
 
 def _preview(studio: Studio, ask: Ask) -> Reply:
     files = hub.preview(_exported(studio, ask))
-    return {"files": views.going(files, hub.known_login())}
+    return {"files": boxes.going(files, hub.known_login())}
 
 
 def _push(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from components import form
+from components import models_boxes as boxes
 from components.common import ago_text, bytes_text, empty_state, esc, notice, plural, thousands
-from components.hub_views import going_files, no_token
-from components.markdown import rendered
 from components.train_views import DOT, STATES
-from studio.exports import FORMATS, OUTTYPES, PROVEN, serve
 
 if TYPE_CHECKING:
     from studio.collection import Item, Waste
 
-Fold = tuple[str, str, str]
-"""What opens under a card: its name, the words on its button, its markup."""
 _KINDS = {"base": "base", "run": "run", "checkpoint": "checkpoint", "export": "export"}
 _PARTS = {
     "runs": "runs", "exports": "exports", "datasets": "datasets", "uploads": "uploads",
@@ -119,151 +113,22 @@ def _actions(item: Item) -> str:
     run = item.run
     done = run is not None and not run.live and bool(run.adapter or run.weights)
     buttons: list[str] = []
-    folds: list[Fold] = []
+    folds: list[boxes.Fold] = []
     if item.kind == "run" and run is not None and done and run.objective != "reward":
-        buttons.append(_button("compare", "Compare"))
+        buttons.append(boxes.button("compare", "Compare"))
         if run.adapter:
-            buttons.append(_button("continue", "Continue training"))
-        folds.append(_export_box(item))
+            buttons.append(boxes.button("continue", "Continue training"))
+        folds.append(boxes.export_box(item))
     if item.kind == "base":
-        buttons.append(_button("train", "Train on it", model=item.model))
+        buttons.append(boxes.button("train", "Train on it", model=item.model))
     if item.kind == "checkpoint" and run is not None and run.objective != "reward":
-        buttons.append(_button("compare", "Compare"))
+        buttons.append(boxes.button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
-        folds += _take_boxes(item, item.record)
-    folds.append(_note_box(item))
+        folds += boxes.take_boxes(item, item.record)
+    folds.append(boxes.note_box(item))
     if item.kind != "base" and not (run is not None and run.live and item.kind != "export"):
-        folds.append(_delete_box(item))
-    return _folded(folds, "".join(buttons))
-
-
-def _folded(folds: Sequence[Fold], first: str = "") -> str:
-    """A row of buttons; those of `folds` open a part below the row."""
-    buttons = "".join(
-        f'<button type="button" class="act act-{name}" data-fold="{name}" aria-expanded="false">'
-        f"{esc(title)}</button>"
-        for name, title, _ in folds
-    )
-    bodies = "".join(
-        f'<div class="fold-body" data-body="{name}" hidden>{body}</div>' for name, _, body in folds
-    )
-    return f'<div class="card-acts">{first}{buttons}</div>{bodies}'
-
-
-def _button(act: str, label: str, **data: str) -> str:
-    more = "".join(f' data-{name}="{esc(value)}"' for name, value in data.items())
-    return f'<button type="button" class="act" data-act="{act}"{more}>{esc(label)}</button>'
-
-
-def _export_box(item: Item) -> Fold:
-    """Each format with what it is; GGUF in its four types."""
-    run = item.run
-    assert run is not None
-    rows = []
-    for to in PROVEN:
-        if to == "adapter" and run.adapter is None:
-            continue
-        types = OUTTYPES if to == "gguf" else ("",)
-        buttons = "".join(
-            _button("export", f"{to} {kind}".strip(), to=to, outtype=kind) for kind in types
-        )
-        said = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
-        rows.append(f"<li><p>{esc(said)}</p><div>{buttons}</div></li>")
-    note = (
-        "Loaded back with the stock libraries and compared with the run before it is called done."
-    )
-    return (
-        "export",
-        "Export",
-        f'<ul class="formats">{"".join(rows)}</ul><p class="quiet">{note}</p>',
-    )
-
-
-def _take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
-    """An export's files and the commands that serve it."""
-    files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
-    links = "".join(
-        f'<li><a href="{_address(path)}" download>{esc(path.name)}</a>'
-        f"<span>{esc(bytes_text(path.stat().st_size))}</span></li>"
-        for path in files
-    )
-    commands = "".join(
-        f"<li><p>{esc(program)}</p><code>{esc(line)}</code>"
-        f"{_button('copy', 'Copy', text=line)}</li>"
-        for program, line in serve.commands(record, str(item.folder))
-    )
-    card = '<div class="readme"><p class="quiet">Reading the card</p></div>'
-    folds: list[Fold] = [("files", "Files and card", f'<ul class="files">{links}</ul>{card}')]
-    if commands:
-        folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
-    folds.append(("push", "Push to the Hub", '<p class="quiet">Reading the files</p>'))
-    return folds
-
-
-def _address(path: Path) -> str:
-    """Where the page's server hands a file out, to owners."""
-    return f"/gradio_api/file={quote(str(path))}"
-
-
-def readme(folder: Path) -> str:
-    """An export's card as the Hub would show it; only the folder's own pictures are drawn."""
-    text = (folder / "README.md").read_text(encoding="utf-8")
-    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
-    parts = re.split(r"^!\[[^\]]*\]\(([\w-]+\.png)\)$", text, flags=re.MULTILINE)
-    return "".join(
-        f'<img src="{_address(folder / part)}" alt="{esc(part)}">' if at % 2 else rendered(part)
-        for at, part in enumerate(parts)
-    )
-
-
-def going(files: Sequence[tuple[str, int]], login: bool) -> str:
-    """What a push would send, file by file, and where to: private unless ticked."""
-    return (
-        f"{going_files(files)}"
-        '<label>Repository<input type="text" name="repo" placeholder="you/my-model"></label>'
-        '<label class="tick"><input type="checkbox" name="public">Public, for everybody to see; '
-        f"private otherwise</label>{no_token(login)}{_button('push', 'Push these files')}"
-    )
-
-
-def fetching() -> str:
-    """Where a model of the Hub is asked for."""
-    body = (
-        '<label>Model<input type="text" name="pull" placeholder="owner/name"></label>'
-        '<label>Revision<input type="text" name="revision" placeholder="main"></label>'
-        '<p class="quiet">Safetensors, GGUF and JSON only: no pickles, no code. The revision is '
-        f"said, to be pinned in a recipe.</p>{_button('pull', 'Fetch')}"
-    )
-    return _folded([("pull", "Fetch from the Hub", body)])
-
-
-def _note_box(item: Item) -> Fold:
-    tags = esc(", ".join(item.mark.tags))
-    return (
-        "note",
-        "Tags and note",
-        f'<label>Tags, with commas<input type="text" name="tags" value="{tags}"></label>'
-        f'<label>Note<textarea name="note" rows="2">{esc(item.mark.note)}</textarea></label>'
-        f"{_button('note', 'Keep')}",
-    )
-
-
-def _delete_box(item: Item) -> Fold:
-    """What goes and what depends on it, before anything is deleted."""
-    if item.kind == "checkpoint" and item.needed_by:
-        body = "<p>Its run would go on from here: finish the run, or delete it as a whole.</p>"
-        return ("delete", "Delete", body)
-    blocking = [name for name in item.needed_by if name.startswith("run ")]
-    others = [name for name in item.needed_by if name not in blocking]
-    if blocking:
-        names = ", ".join(name.removeprefix("run ") for name in blocking)
-        body = f"<p>{esc(names)} started from it: delete that first.</p>"
-        return ("delete", "Delete", body)
-    said = [f"Frees {bytes_text(item.bytes)}; it can be brought back for a day."]
-    if others:
-        said.append(f"Made with it, and kept: {', '.join(others)}.")
-    body = f"<p>{esc(' '.join(said))}</p>{_button('delete', 'Delete now')}"
-    return ("delete", "Delete", body)
+        folds.append(boxes.delete_box(item))
+    return boxes.folded(folds, "".join(buttons))
 
 
 def disk(
@@ -303,9 +168,9 @@ def _waste(waste: Sequence[Waste]) -> str:
         "Runs that could be resumed keep every checkpoint, finished ones their newest and those "
         "with a star."
     )
-    remove = _button("clean", f"Remove {plural(len(waste), 'thing')}")
+    remove = boxes.button("clean", f"Remove {plural(len(waste), 'thing')}")
     body = f'<ul class="waste">{lines}</ul><p class="quiet">{kept}</p>{remove}'
-    return _folded([("clean", f"Clean up {size}", body)])
+    return boxes.folded([("clean", f"Clean up {size}", body)])
 
 
 def working(job: dict[str, Any]) -> str:
@@ -316,12 +181,12 @@ def working(job: dict[str, Any]) -> str:
         return (
             f'<div class="job {ended}" role="{"alert" if job["error"] else "status"}"><div>'
             f"<b>{name}</b> <span>{esc(job['error'] or job['told'])}</span>"
-            f"{_onward(job)}{_button('cancel', 'Close', job=job['id'])}</div></div>"
+            f"{_onward(job)}{boxes.button('cancel', 'Close', job=job['id'])}</div></div>"
         )
     share = min(100, 100 * job["done"] / max(1, job["total"]))
     return (
         f'<div class="job" role="status"><div><b>{name}</b> <span>{esc(job["what"])}</span>'
-        f"{_button('cancel', 'Stop', job=job['id'])}</div>"
+        f"{boxes.button('cancel', 'Stop', job=job['id'])}</div>"
         f'<div class="bar"><i style="width:{share:.0f}%"></i></div></div>'
     )
 
@@ -330,7 +195,7 @@ def _onward(job: dict[str, Any]) -> str:
     """A fetched base leads to Train, its revision pinned; what was pushed, to its page."""
     made = job["result"] or {}
     if "revision" in made and Path(made["folder"], "config.json").is_file():
-        return _button("train", "Train on it", model=made["repo"], revision=made["revision"])
+        return boxes.button("train", "Train on it", model=made["repo"], revision=made["revision"])
     if "url" in made:
         link = f'href="{esc(made["url"])}" target="_blank" rel="noopener"'
         return f'<a class="act" {link}>Open</a>'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components import models_server, models_views
+from components import models_boxes, models_server, models_views
 from studio import Studio
 from studio.errors import ConfigError, WorkspaceError
 from studio.training import checkpoints
@@ -125,7 +125,7 @@ def test_the_page_shows_names_as_text(studio: Studio) -> None:
     )
     text = "---\nlicense: mit\n---\n\n# <i>T</i>\n\n![loss](loss.png)\n\n![x](http://other/x.png)\n"
     (folder / "README.md").write_text(text)
-    shown = models_views.readme(folder)
+    shown = models_boxes.readme(folder)
     assert "license" not in shown and "<h1>&lt;i&gt;T" in shown
     assert shown.count("<img") == 1 and f"file={folder}/loss.png" in shown
     disk = models_views.disk(studio.collection.usage(), studio.collection.waste())
