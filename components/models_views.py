@@ -12,7 +12,8 @@ from components.common import ago_text, bytes_text, empty_state, esc, notice, pl
 from components.train_views import DOT, STATES
 
 if TYPE_CHECKING:
-    from studio.collection import Item, Waste
+    from studio.collection import Item
+    from studio.disk import Waste
 
 _KINDS = {"base": "base", "run": "run", "checkpoint": "checkpoint", "export": "export"}
 _PARTS = {

@@ -6,14 +6,14 @@ Reads folders and small JSON files only; nothing heavy is imported.
 from __future__ import annotations
 
 import json
-import shutil
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio import disk
 from studio.data import DatasetStore, PreparedDataset
+from studio.disk import size_of
 from studio.errors import ConfigError
 from studio.exports import read_record
 from studio.models.catalog import POCKET, resolve
@@ -22,7 +22,6 @@ from studio.training.runs import RESUMABLE, Run, RunStore
 from studio.workspace import Workspace, write_json
 
 _MOST_TAGS, _LONGEST_TAG, _LONGEST_NOTE = 12, 40, 2000
-_OLD_PART = 86400.0  # seconds after which a half-written export is nobody's
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,6 @@ class Item:
     run: Run | None = None
     record: dict[str, Any] | None = None
     folder: Path = Path()
-
-
-@dataclass(frozen=True)
-class Waste:
-    """Something that a clean-up may remove, and why nothing needs it."""
-
-    path: Path
-    what: str
-    bytes: int
 
 
 class Collection:
@@ -278,68 +268,16 @@ class Collection:
 
     def usage(self) -> dict[str, int]:
         """Bytes of every part of the workspace, and what is free beside it."""
-        home = self.workspace.home
-        parts = {
-            "runs": self.workspace.runs, "exports": self.workspace.exports,
-            "datasets": self.workspace.datasets, "uploads": self.workspace.uploads,
-            "cache": self.workspace.cache, "trash": self.workspace.trash,
-        }  # fmt: skip
-        found = {name: size_of(folder) for name, folder in parts.items()}
-        found["votes"] = sum(path.stat().st_size for path in home.glob("votes.db*"))
-        return found | {"free": self.workspace.free_bytes()}
+        return disk.usage(self.workspace)
 
-    def waste(self) -> list[Waste]:
-        """What nothing needs: all but the newest checkpoint of finished runs, caches, the trash.
-
-        A run that could be resumed keeps every checkpoint, a star keeps its own, and while a run
-        trains no cache is waste.
-        """
-        runs = self.runs.list()
-        found = []
-        for run in runs:
-            if run.live or run.state in RESUMABLE or not (run.adapter or run.weights):
-                continue
-            newest = checkpoints.newest(run.checkpoints)
-            if newest is not None:
-                kept = [path for path in run.checkpoints.iterdir() if path.is_dir()]
-                old = [path for path in kept if path != newest and not self._is_starred(run, path)]
-                found += [Waste(path, f"{path.name} of {run.name}", size_of(path)) for path in old]
-        if not any(run.live for run in runs):
-            caches = [path for path in self.workspace.cache.iterdir() if path.name != "page"]
-            found += [Waste(path, f"cache {path.name}", size_of(path)) for path in caches]
-        for path in self.workspace.exports.glob(".*.part-*"):
-            if time.time() - path.stat().st_mtime > _OLD_PART:
-                found.append(Waste(path, "an export that was never finished", size_of(path)))
-        if self.workspace.trash.is_dir():
-            gone = list(self.workspace.trash.iterdir())
-            found += [Waste(path, f"{path.name} in the trash", size_of(path)) for path in gone]
-        return [one for one in found if one.bytes]
-
-    def _is_starred(self, run: Run, checkpoint: Path) -> bool:
-        mark = self._marks().get(f"{run.id}@{checkpoints.step_of(checkpoint)}", Mark())
-        return mark.star
+    def waste(self) -> list[disk.Waste]:
+        """What nothing needs; a star keeps its own checkpoint."""
+        starred = {name for name, mark in self._marks().items() if mark.star}
+        return disk.waste(self.workspace, self.runs.list(), starred)
 
     def clean(self) -> int:
         """Remove the waste there is now; the bytes that came free."""
-        freed = 0
-        for one in self.waste():
-            if one.path.is_dir():
-                shutil.rmtree(one.path)
-            else:
-                one.path.unlink(missing_ok=True)
-            freed += one.bytes
-        return freed
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of the files under a folder; 0 where there is none. Links are not followed."""
-    if not folder.is_dir():
-        return folder.stat().st_size if folder.is_file() else 0
-    return sum(
-        path.lstat().st_size
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink()
-    )
+        return disk.remove(self.waste())
 
 
 def hub_folder(name: str) -> Path:
