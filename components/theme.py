@@ -180,6 +180,7 @@ class StudioTheme(Base):
             checkbox_label_shadow="none",
             checkbox_label_text_size="*text_md",
             container_radius="*radius_md",
+            input_radius="6px",
         )
 
 

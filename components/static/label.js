@@ -89,8 +89,9 @@ window.studioLabel = (element, server, hooks) => {
     part.rest.hidden = false;
     part.rest.replaceChildren(make("div", {class: "empty"}, make("h3", {}, title), make("p", {}, text)));
   };
-  const complain = text => { part.banner.textContent = text; part.banner.dataset.kind = "error";
+  const tell = (text, kind) => { part.banner.textContent = text; part.banner.dataset.kind = kind;
     part.banner.hidden = false; };
+  const complain = text => tell(text, "error");
   const aside = node => {
     part.side.replaceChildren(...(node ? [node] : []));
     part.side.hidden = !node;
@@ -111,7 +112,7 @@ window.studioLabel = (element, server, hooks) => {
     async vote(choice, strength, edited = "") {
       const item = state.item;
       if (state.revealed) return;
-      if (moving() || root.ariaBusy) return complain("One moment: the pairs of the name above are on their way.");
+      if (moving() || root.ariaBusy) return tell("One moment: the pairs of the name above are on their way.", "info");
       if (!item) return;
       if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
       const seconds = Math.max(0, (performance.now() - state.since - state.away) / 1000);
@@ -188,10 +189,8 @@ window.studioLabel = (element, server, hooks) => {
       leaveReveal();
       showItem(reply.item);
       state.revising = vote;
-      part.banner.textContent = "Changing an earlier vote (" + verdictText(vote.choice, vote.strength)
-        + "). Both stay on record. Esc goes back.";
-      part.banner.dataset.kind = "info";
-      part.banner.hidden = false;
+      tell("Changing an earlier vote (" + verdictText(vote.choice, vote.strength)
+        + "). Both stay on record. Esc goes back.", "info");
     },
     async settle(item) {
       const reply = await ask("label_show", {item});
@@ -199,9 +198,7 @@ window.studioLabel = (element, server, hooks) => {
       leaveReveal();
       showItem({...reply.item, turn: RULING});
       state.revising = {settle: true};
-      part.banner.textContent = "Settling a disagreement: your verdict alone will decide this pair. Esc goes back.";
-      part.banner.dataset.kind = "info";
-      part.banner.hidden = false;
+      tell("Settling a disagreement: your verdict alone will decide this pair. Esc goes back.", "info");
     },
     differences() {
       if (!state.item || state.revealed) return;
