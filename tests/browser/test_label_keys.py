@@ -16,6 +16,7 @@ from components.visits import Visits
 from studio.preference import Item, Project
 from studio.studio import Studio
 
+PATIENCE = 60_000  # ms
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **bold** {{value}} ${1 + 1}"
 
 # What somebody might post who knows how the panel asks: another's name, the owner's question.
@@ -81,6 +82,15 @@ def url(serve: Callable[..., str], project: Project) -> str:
 def progress(page: Page, text: str) -> None:
     expect(page.locator(".lab-count")).to_contain_text(text)
     expect(page.locator('.lab-saved[data-kind="safe"]')).to_be_visible()
+
+
+def arrived(page: Page, requests: list[Any]) -> None:
+    """Wait until the page has asked what the test holds back."""
+    for _ in range(PATIENCE // 10):
+        if requests:
+            return
+        page.wait_for_timeout(10)
+    raise AssertionError("the page never asked")
 
 
 def test_four_pairs_by_keyboard(
@@ -165,11 +175,9 @@ def test_a_look_that_a_vote_overtakes_changes_nothing(
     page.route("**/component_server/**", hold)
     asked.click()
     page.keyboard.press("1")
-    while not votes:
-        page.wait_for_timeout(10)
+    arrived(page, votes)
     page.get_by_label("Your name").press("Enter")
-    while not looks:
-        page.wait_for_timeout(10)
+    arrived(page, looks)
     votes.pop().continue_()
     expect(page.locator(".lab-count")).to_have_text("1 of 4")
     route, old = looks.pop()
@@ -197,8 +205,7 @@ def test_a_verdict_given_while_somebody_sits_down_is_told_to_wait(
     page.route("**/component_server/**", hold)
     page.get_by_label("Your name").fill("ben")
     page.get_by_label("Your name").press("Enter")
-    while not held:
-        page.wait_for_timeout(10)
+    arrived(page, held)
     page.locator(".lab-prompt").click()
     page.keyboard.press("1")
     expect(page.locator(".lab-banner")).to_contain_text("One moment")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,16 @@ def test_a_change_that_comes_too_late_changes_nothing(store):
     run = store.update(make(store).id, state="stopped")
     assert store.update(run.id, was="queued", state="running").state == "stopped"
     assert store.get(run.id).state == "stopped"
+
+
+def test_a_run_stopped_in_the_last_moment_of_its_wait_does_not_begin(store):
+    from studio.training.execute import execute
+
+    run = make(store)
+    store.stop(run.id)
+    nothing: Any = None  # neither data nor a model is asked for
+    assert execute(run, store, nothing, nothing, nothing).state == "stopped"
+    assert store.get(run.id).state == "stopped" and not (run.folder / "events.jsonl").exists()
 
 
 def test_changes_from_several_threads_are_all_kept(store):

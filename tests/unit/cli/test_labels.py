@@ -101,9 +101,45 @@ def test_a_disagreement_is_settled_and_a_broken_pair_taken_out(shell, labels, vo
     assert "9" in shell("labels", "retire", "--project", "first", "--item", 9).refused(1)
 
 
-def test_rounds_are_told(shell, labels, run):
+@pytest.fixture
+def taught(home: Path, labels, voted):
+    """Two runs, the second of which learned from the votes and has won a duel against the first."""
+    store = RunStore(Workspace(home))
+    first = store.create(Recipe.defaults(name="start"))
+    second = store.create(Recipe.defaults("dpo", name="taught", start_from=first.id))
+    votes = {"project": voted.id, "project_name": "first", "votes": 3, "people": 1}
+    store.update(first.id, state="finished")
+    store.update(second.id, state="finished", data={"votes": votes})
+    duel = labels.create_project("duel", order="given")
+    sides = {"label": "taught", "run": second.id}, {"label": "start", "run": first.id}
+    labels.add_items(duel.id, [Item("new", "better", "worse", *sides)])
+    labels.vote(duel.id, labels.next_item(duel.id, "ada").item_id, "ada", "a")
+    return first, second
+
+
+def test_rounds_are_told(shell, taught):
+    first, second = taught
+    [line] = shell("labels", "rounds", "--json").json
+    [told] = line["rounds"]
+    assert (line["start"], told["run_id"], told["votes"]["votes"]) == (first.id, second.id, 3)
+    [duel] = told["duels"]
+    assert (duel["project"], duel["opponent"], duel["share"]["value"]) == ("duel", first.id, 1.0)
+    text = shell("labels", "rounds").out
+    assert text.splitlines()[-1].split() == ["start", "1", "taught", "3", "duel", "1", "100", "%"]
+
+
+def test_no_round_yet_is_said(shell, labels):
     assert "No run has learned" in shell("labels", "rounds").out
     assert shell("labels", "rounds", "--json").json == []
+
+
+def test_what_was_learned_from_is_held_out(shell, taught, answering, labels):
+    arguments = ("pairs", "make", "--a", "taught", "--b", "base", "--project", "next")
+    said = shell(*arguments, "--held-out", "--prompt", "q0", "--prompt", "unseen", "--json")
+    assert said.json["added"] == 1, said.err
+    [item] = labels.judged(said.json["project_id"])
+    assert item.prompt[-1]["content"] == "unseen"
+    assert "choose others" in shell(*arguments, "--held-out", "--prompt", "q1").refused(1)
 
 
 def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):

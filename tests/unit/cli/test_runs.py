@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from studio.cli.follow import follow
 from studio.cli.train import settle
 from studio.errors import ConfigError
 from studio.recipe import Recipe
@@ -87,6 +92,21 @@ def test_several_values_are_a_run_each(shell, ends, store):
     assert "cannot be swept" in shell("train", "pocket-sft", "--try", "name=a,b").refused(2)
     ends("stopped")
     assert shell("train", "pocket-sft", "--try", "lora_r=4,8").code == 1
+
+
+def test_ctrl_c_takes_the_runs_after_off_the_queue_first(store):
+    stopped: list[tuple[str, bool]] = []
+    studio = SimpleNamespace(
+        wait=lambda run_id, on_event: os.kill(os.getpid(), signal.SIGINT),
+        stop=lambda run_id, now: stopped.append((run_id, now)),
+    )
+    out = SimpleNamespace(
+        studio=studio, note=lambda text: None,
+        progress=lambda what: contextlib.nullcontext(lambda *seen: None),
+    )  # fmt: skip
+    first, second, third = (store.create(Recipe.defaults(name=name)) for name in "abc")
+    follow(out, first, [second, third])  # pyright: ignore[reportArgumentType]
+    assert stopped == [(third.id, False), (second.id, False), (first.id, False)]
 
 
 def test_set_values_are_yaml_and_options_come_last(tmp_path):
