@@ -249,6 +249,8 @@ def event_text(event: Mapping[str, Any]) -> str:
             return f"training from step {step} of {event.get('total_steps')}"
         case "checkpoint":
             return f"checkpoint at step {step}"
+        case "rows":
+            return f"{event.get('used')} of {event.get('given')} rows fit and are trained on"
         case "resume":
             return f"resumed from the checkpoint at step {step}"
         case "note":

@@ -133,6 +133,9 @@ def train(
         recipe, resident, parent_adapter(recipe, store), train, evaluation, run.checkpoints,
         [progress], store.workspace.cache / "references", processes, reward,
     )  # fmt: skip
+    used = len(trainer.train_dataset)
+    if used < len(train) and not recipe.packing:  # packed, several rows are one
+        events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
     if samples and every and OBJECTIVES[recipe.objective].answers:

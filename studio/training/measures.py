@@ -93,6 +93,8 @@ class Measures:
         if kind in ("resume", "start"):
             self._last = None
             return
+        if kind == "rows":
+            self._left_out(event)
         if kind != "log" or not isinstance(step, int):
             return
         self.step = max(step, 0)
@@ -123,6 +125,18 @@ class Measures:
     def _note(self, kind: str, level: Level, title: str, means: str, change: str) -> None:
         if kind not in self._found:
             self._found[kind] = Finding(kind, level, self.step, title, means, change)
+
+    def _left_out(self, event: Mapping[str, Any]) -> None:
+        used, given = int(event["used"]), int(event["given"])
+        few = used < given / 2
+        self._note(
+            "left_out", "danger" if few else "warn",
+            f"{given - used:,} of {given:,} rows do not fit and are not trained on.",
+            f"They have more than max_length {event['max_length']} tokens: TRL leaves out a reward "
+            "model's pair with a longer side, and any row whose prompt alone fills it.",
+            "Raise max_length; Data's Statistics show how long the rows are, and the Calculator "
+            "what it costs.",
+        )  # fmt: skip
 
     def _not_a_number(self, what: str, value: float) -> None:
         if math.isfinite(value):

@@ -85,6 +85,14 @@ def test_a_loss_that_reaches_zero_was_learned_not_masked():
     assert "masked" not in kinds(events)
 
 
+@pytest.mark.parametrize(("used", "level"), [(1, "danger"), (20, "warn")])
+def test_rows_that_do_not_fit(used: int, level: str):
+    events = [{"kind": "rows", "used": used, "given": 24, "max_length": 256}, log(1, loss=0.7)]
+    [found] = findings(events, {"objective": "reward"})
+    assert (found.kind, found.level) == ("left_out", level)
+    assert f"{24 - used} of 24 rows" in found.title and "256" in found.means
+
+
 def test_learning_nothing():
     flat = [log(step, loss=2.0 + 0.1 * math.sin(5 * step), grad_norm=0.1) for step in range(1, 60)]
     assert kinds(flat) == ["nothing"]

@@ -52,6 +52,15 @@ def model(studio: Studio) -> Run:
     return studio.wait(studio.train(recipe).id)
 
 
+def test_pairs_too_long_for_a_reward_model_are_counted(studio: Studio) -> None:
+    long = {"prompt": "Why?", "chosen": "Because. " * 400, "rejected": "No."}
+    rows = [*preference_rows(), *({**long, "prompt": f"Why {n}?"} for n in range(3))]
+    studio.datasets.from_rows(rows, "preference", "long taste")
+    run = studio.wait(studio.train(small("reward", "long taste", max_steps=1)).id)
+    [told] = [event for event in run.events()[0] if event["kind"] == "rows"]
+    assert (run.state, told["given"] - told["used"]) == ("finished", 3), run.error
+
+
 def test_strength_of_votes_and_centring_are_learned_from(model: Run) -> None:
     losses = [event["loss"] for event in model.events()[0] if "loss" in event]
     # -log sigmoid(0 - 1) is 1.31; without the margin equal scores would cost 0.69
