@@ -24,25 +24,21 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from components import (
-    api,
-    calculator_tab,
-    compare_tab,
-    data_tab,
-    label_tab,
-    models_tab,
-    people,
-    pulse,
-    shell,
-    theme,
-    train_tab,
-)
-from components.common import QUIET, Session, Shell, guard
-from components.gate import Gate
-from components.visits import Visits
-from components.wiring import connect
-from studio.errors import ConfigError, StudioError
-from studio.generation import zero
+from components.calculator import tab as calculator_tab
+from components.compare import tab as compare_tab
+from components.data import tab as data_tab
+from components.label import tab as label_tab
+from components.models import tab as models_tab
+from components.page import api, header, status_poll
+from components.page.file_access import Gate
+from components.page.tab_links import connect
+from components.train import tab as train_tab
+from components.ui import access, theme
+from components.ui.handlers import QUIET, guard
+from components.ui.page_context import Session, Shell
+from components.ui.visitor_quota import Visits
+from studio.core.errors import ConfigError, StudioError
+from studio.generation import zerogpu
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -74,8 +70,8 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         visits = Visits(studio)
         api.build(studio, visits, mcp)  # first, so that no handler of the page takes its names
         session = gr.State(Session())
-        top = shell.build_top(pulse.questions(studio))
-        guide = shell.build_guide()
+        top = header.build_top(status_poll.questions(studio))
+        guide = header.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
             place = Shell(studio, tabs, top.strip, session, visits)
             built = {}
@@ -93,13 +89,13 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
 
 def begin(place: Shell) -> Any:
     """Where a visitor begins; an owner stays."""
-    return place.go("compare") if people.visitor() is not None else gr.skip()
+    return place.go("compare") if access.visitor() is not None else gr.skip()
 
 
 def launch_options(studio: Studio) -> dict[str, Any]:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
-    most = VISITORS_UPLOAD if people.space() else MAX_UPLOAD
+    most = VISITORS_UPLOAD if access.space() else MAX_UPLOAD
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
         home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
@@ -132,7 +128,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         epilog="STUDIO_HOME says where datasets, runs and votes are kept; STUDIO_AUTH is --auth "
         "without showing it in the process list (user:password, several separated by commas).",
     )
-    usual = "0.0.0.0" if people.space() else "127.0.0.1"
+    usual = "0.0.0.0" if access.space() else "127.0.0.1"
     host = os.environ.get("GRADIO_SERVER_NAME") or usual
     parser.add_argument("--host", default=host, help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
@@ -172,7 +168,7 @@ def is_loopback(host: str) -> bool:
 
 def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
     """Refuse to let strangers in: anything but loopback needs a login, except on a Space."""
-    if auth or (people.space() and not share):
+    if auth or (access.space() and not share):
         return
     if share or not is_loopback(host):
         where = "--share opens a public link" if share else f"{host} can be reached by others"
@@ -222,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     log_to_file(studio)
-    zero.announce()
+    zerogpu.announce()
     if disk := studio.workspace.network_disk():
         sys.stderr.write(f"The votes lie on {disk}. {label_tab.NETWORK_ADVICE}\n")
     try:
@@ -232,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The safe copies were not restored: {error}\n")
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
-    app = build_app(studio, visitors=bool(chosen.auth or people.space()), mcp=chosen.mcp)
+    app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C
     try:
         app.launch(

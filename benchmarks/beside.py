@@ -26,9 +26,9 @@ from gradio_client import Client
 from playwright.sync_api import Page
 
 from studio import Recipe, Studio
-from studio.hardware import cores, cpu_name
-from studio.training.export import export
-from studio.training.runs import Run
+from studio.core.hardware import cores, cpu_name
+from studio.runs.store import Run
+from studio.training.export_config import export
 from tests import chromium
 from tests.serving import ROOT, Server
 
@@ -190,7 +190,7 @@ def _peak_of(way: str, layers: int) -> tuple[int, float]:
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from benchmarks import training as bench
-    from studio.models.catalog import resolve
+    from studio.core.model_names import resolve
     from studio.models.pool import Resident
 
     data = bench.rows("sft", 4)

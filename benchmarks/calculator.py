@@ -26,9 +26,9 @@ def report(**values):
     print(json.dumps(values | {"peak_mb": peak / 1024, "libraries_mb": base / 1024}))
 """
 OURS = """
-from studio.calculator.methods import make_spec
+from studio.calculator.adapter_settings import make_spec
 from studio.calculator.parameters import count
-from studio.calculator.skeleton import skeleton
+from studio.calculator.meta_model import skeleton
 started = time.perf_counter()
 bones = skeleton(MODEL)
 built = time.perf_counter()
@@ -43,7 +43,7 @@ report(trainable=found.trainable, cold=cold, warm=sorted(warm)[len(warm) // 2])
 """
 STOCK = """
 from transformers import AutoModelForCausalLM, LlamaConfig
-from studio.calculator.known import KNOWN
+from studio.calculator.known_models import KNOWN
 values = {key: value for key, value in KNOWN[MODEL].items() if key != "model_type"}
 def wrap(rank, model):
     config = peft.LoraConfig(r=rank, target_modules="all-linear", task_type="CAUSAL_LM")

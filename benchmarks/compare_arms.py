@@ -43,7 +43,7 @@ def make_random(folder: Path, shape: str) -> Path:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from studio.models.catalog import resolve
+    from studio.core.model_names import resolve
 
     width, layers, heads, keys, inner, vocabulary = SHAPES[shape]
     torch.manual_seed(0)
@@ -65,7 +65,7 @@ def load_stock(case: Case) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    from studio.models.catalog import resolve
+    from studio.core.model_names import resolve
 
     dtype = getattr(torch, case.dtype)
     settings: dict[str, Any] = {"device_map": {"": "cuda" if cuda() else "cpu"}}
@@ -146,7 +146,7 @@ class StockArm:
         from peft import PeftModel
         from transformers import AutoTokenizer
 
-        from studio.models.catalog import resolve
+        from studio.core.model_names import resolve
 
         self.tokenizer = AutoTokenizer.from_pretrained(resolve(case.model).location)
         self.models: list[Any] = [load_stock(case)]

@@ -52,8 +52,8 @@ def with_studio(path: Path, folder: Path) -> dict[str, Any]:
     """The studio's arm, in this process."""
     import datasets  # noqa: F401 - imported before the clock starts, as in the other arm
 
+    from studio.core.workspace import Workspace
     from studio.data import DatasetStore, read
-    from studio.workspace import Workspace
 
     workspace = Workspace(folder)
     clock = _Clock()

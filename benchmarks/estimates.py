@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 from benchmarks.memory import read
-from studio.calculator.points import MEASURED, RULES_OF_THUMB
+from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
 
 _GRID = Path(__file__).with_name("memory.json")
 _LOW, _HIGH = 1e9, 200e9

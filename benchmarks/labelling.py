@@ -24,8 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from studio.preference import Item
-from studio.studio import Studio
+from studio.engine.studio import Studio
+from studio.labels import Item
 from tests import chromium
 from tests.asking import Asker, panel_of
 from tests.serving import Server

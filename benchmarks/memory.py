@@ -132,11 +132,11 @@ def measure(setting: Setting, root: Path, memory: Any) -> Measured:
     from transformers.trainer_callback import PrinterCallback
 
     from studio.calculator.estimates import estimate_recipe
+    from studio.core.workspace import Workspace
     from studio.models.pool import ModelPool
-    from studio.recipe import Recipe
+    from studio.runs.recipe import Recipe
+    from studio.runs.store import RunStore
     from studio.training import trainers
-    from studio.training.runs import RunStore
-    from studio.workspace import Workspace
 
     values = {key: value for key, value in asdict(setting).items() if key != "model"}
     model = str(folder_of(setting.model, root))

@@ -24,13 +24,13 @@ from benchmarks.pocket import judge
 from presets.pocket.maker.rules import style
 from studio import Recipe, Studio
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.preference.winrate import wilson_interval
-from studio.recipe import presets
-from studio.rewards import roads
-from studio.rewards.here import scores
-from studio.rewards.roads import Journey
-from studio.rewards.using import gain
-from studio.training.runs import Run
+from studio.metrics.proportions import wilson_interval
+from studio.rewards.best_of_n import gain
+from studio.runs.recipe import presets
+from studio.runs.store import Run
+from studio.workflows import dpo_vs_rlhf
+from studio.workflows.dpo_vs_rlhf import Journey
+from studio.workflows.rewards import scores
 
 DATA = Path(__file__).resolve().parents[1] / "presets" / "pocket" / "data"
 NOISE = 0.1
@@ -116,17 +116,19 @@ def best_of(
 
 def walked(studio: Studio, sft: Run, data: str, small: bool) -> Journey:
     """Both roads from the SFT run, walked if need be."""
-    for journey in roads.journeys(studio):
+    for journey in dpo_vs_rlhf.journeys(studio):
         if journey.finished and journey.start and journey.start.id == sft.id:
             return journey
-    plan = roads.Plan(data, sft.id, max_steps=FEW if small else None)
-    return roads.wait(studio, roads.begin(studio, plan))
+    plan = dpo_vs_rlhf.Plan(data, sft.id, max_steps=FEW if small else None)
+    return dpo_vs_rlhf.wait(studio, dpo_vs_rlhf.begin(studio, plan))
 
 
 def met(studio: Studio, journey: Journey, rows: list[dict[str, Any]]) -> Journey:
     """The three duels, judged by the rule."""
-    roads.meet(studio, journey, [[{"role": "user", "content": row["prompt"]}] for row in rows])
-    return roads.judge_by_rule(studio, journey)
+    dpo_vs_rlhf.meet(
+        studio, journey, [[{"role": "user", "content": row["prompt"]}] for row in rows]
+    )
+    return dpo_vs_rlhf.judge_by_rule(studio, journey)
 
 
 def main() -> None:
@@ -157,9 +159,9 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
     right, of = accuracy(studio, reward, held)
     curve = best_of(studio, sft, reward, rows, 8)
     table = [
-        ("SFT, the start", measured(studio, sft, rows), roads.cost(sft)),
+        ("SFT, the start", measured(studio, sft, rows), dpo_vs_rlhf.cost(sft)),
         *((road.label, measured(studio, road.run, rows), road.cost) for road in journey.roads),
-        ("Rules, GRPO", measured(studio, rules, rows), roads.cost(rules)),
+        ("Rules, GRPO", measured(studio, rules, rows), dpo_vs_rlhf.cost(rules)),
     ]
     print("best of n, courteous %: " + ", ".join(
         f"{k}: {value:.0f}" for k, value in enumerate(curve, 1)
@@ -190,7 +192,7 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
     print(f"\nat {time.strftime('%H:%M')}, busy {os.getloadavg()[0]:.1f}")
 
 
-def _line(label: str, figures: dict[str, float], spent: roads.Cost) -> str:
+def _line(label: str, figures: dict[str, float], spent: dpo_vs_rlhf.Cost) -> str:
     return (
         f"{label:20} {figures['courteous']:8.0f} % {figures['exact']:5.0f} % "
         f"{spent.seconds:8.0f} {spent.tokens:9,} {spent.memory / 1e6:6,.0f} MB"

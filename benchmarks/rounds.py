@@ -26,16 +26,16 @@ from typing import Any
 
 from presets.pocket.maker.rules import style
 from studio import Studio
-from studio.data.sources import sample_path
+from studio.data.readers.sources import sample_path
 from studio.generation.request import Column, Sampling
-from studio.preference import Project, Rule
-from studio.preference.making import PairPlan, make_project
-from studio.preference.report import report
-from studio.preference.rounds import Duel, lineages, make_duel, votes_dataset
-from studio.preference.ruler import Ruler
-from studio.preference.winrate import sign_test, wilson_interval
-from studio.recipe import presets
-from studio.training.runs import Run
+from studio.labels import Project, Rule
+from studio.labels.annotator_report import report
+from studio.labels.pair_generation import PairPlan
+from studio.metrics.proportions import sign_test, wilson_interval
+from studio.runs.recipe import presets
+from studio.runs.store import Run
+from studio.workflows.rounds import Duel, lineages, make_duel, votes_dataset
+from studio.workflows.rule_annotator import Ruler
 
 NOISE, HURRY = 0.1, 0.25
 DRAWN = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
@@ -82,7 +82,7 @@ def label_round(studio: Studio, run: Run, prompts: list[Any], rulers: list[Ruler
         for seed in (1, 2)
     )
     plan = PairPlan("", (columns[0], columns[1]), prompts, Sampling(**DRAWN), ahead=10**9)
-    project = make_project(studio, plan, f"pairs of {run.name}", seed=1, repeat_every=6)
+    project = studio.pairs.make_project(plan, f"pairs of {run.name}", seed=1, repeat_every=6)
     studio.pairs.wait(project.id)
     for ruler in rulers:
         ruler.judge(studio, project)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
-from studio.data.sources import sample_path  # noqa: E402
+from studio.data.readers.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
 
@@ -36,11 +36,11 @@ TABS = ("Data", "Calculator", "Train", "Compare", "Label", "Models")
 def fill(home: Path) -> None:
     """A workspace in which everything has happened once: data, a run, pairs, a few votes."""
     from studio import Studio
+    from studio.core.workspace import new_id
     from studio.exports import ExportRequest
     from studio.generation.request import Column, GenerationRequest, Sampling
-    from studio.preference import pairs_from_texts
-    from studio.recipe import presets
-    from studio.workspace import new_id
+    from studio.labels import pairs_from_texts
+    from studio.runs.recipe import presets
 
     studio = Studio(home)
     if any(run.state == "finished" for run in studio.runs.list()):

@@ -31,12 +31,13 @@ from datasets import Dataset, disable_progress_bars
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from benchmarks import beside
+from studio.core.model_names import resolve
 from studio.models import loading
-from studio.models.catalog import resolve
 from studio.models.pool import Resident
-from studio.recipe import Recipe
-from studio.training import methods, trainers
-from studio.training.objectives import OBJECTIVES
+from studio.runs import methods
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+from studio.training import trainers
 
 VOCABULARY = 32_000
 _APART = 1e-3  # losses further apart are not the same training

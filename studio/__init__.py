@@ -10,25 +10,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from studio.cli.calls import Commands
-    from studio.errors import StudioError
-    from studio.recipe import Recipe
-    from studio.studio import Studio
+from studio.core.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from studio.cli.commands import Commands
+    from studio.core.errors import StudioError
+    from studio.engine.studio import Studio
+    from studio.runs.recipe import Recipe
+
 __all__ = ["Commands", "Recipe", "Studio", "StudioError", "__version__"]
 
 _HOMES = {
-    "Commands": "studio.cli.calls",
-    "Recipe": "studio.recipe",
-    "Studio": "studio.studio",
-    "StudioError": "studio.errors",
+    "Commands": "studio.cli.commands",
+    "Recipe": "studio.runs.recipe",
+    "Studio": "studio.engine.studio",
+    "StudioError": "studio.core.errors",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, so that `import studio.errors` stays free."""
+    """Import on first use, so that `import studio.core.errors` stays free."""
     if name not in _HOMES:
         raise AttributeError(f"module 'studio' has no attribute {name!r}")
     import importlib

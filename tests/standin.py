@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from studio.generation import endpoint
+from studio.generation import openai_endpoint
 
 
 class StandIn(BaseHTTPRequestHandler):
@@ -63,8 +63,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, kind: type[StandIn]) -> Iterator[type
     handler = type("Own", (kind,), {"asked": []})
     found = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=found.serve_forever, daemon=True).start()
-    monkeypatch.setenv(endpoint.URL, f"http://127.0.0.1:{found.server_port}/v1/")
-    monkeypatch.delenv(endpoint.KEY, raising=False)
+    monkeypatch.setenv(openai_endpoint.URL, f"http://127.0.0.1:{found.server_port}/v1/")
+    monkeypatch.delenv(openai_endpoint.KEY, raising=False)
     yield handler
     found.shutdown()
     found.server_close()

@@ -30,8 +30,8 @@ def shortened(script: str) -> str:
 
 def vote_on(home: Path, project: str) -> None:
     """What a person does on the Label tab."""
-    from studio.preference import LabelStore
-    from studio.workspace import Workspace
+    from studio.core.workspace import Workspace
+    from studio.labels import LabelStore
 
     store = LabelStore(Workspace(home).votes_url)
     found = store.get(project)
@@ -77,7 +77,7 @@ def test_the_make_targets_exist():
 
 
 def test_the_recipes_named_are_the_recipes_shipped():
-    from studio.recipe import presets
+    from studio.runs.recipe import presets
 
     sentence = README.split("Shipped recipes, by name:")[1].split(". What")[0]
     assert set(re.findall(r"`([^`]+)`", sentence)) == set(presets())

@@ -1,11 +1,11 @@
 /* Label: what the judging panel does. `studioLabel(element, server, hooks)` is called by the component
-   when it appears; `server` holds the functions of components/label_server.py. */
+   when it appears; `server` holds the functions of components/label/annotation_api.py. */
 window.studioLabel = (element, server, hooks) => {
   const {make, button, wait, newKey, count, verdictText, turns, rich, frame, mark, choices, typing,
     KEYS} = window.studioLabelParts;
   const {reveal, save} = window.studioLabelResults;
   const root = element.querySelector(".lab");
-  const RULING = 2;  // studio.preference.items
+  const RULING = 2;  // studio.labels.types
   const state = {project: null, annotator: "", item: null, after: null, progress: null, note: "",
     edit: null, revising: null, revealed: false, flying: 0, sent: 0, opened: 0,
     waiting: null, since: 0, away: 0, hidden: 0, owner: true, login: false, coming: null, aside: "", marked: false, reasons: new Set(), aspects: {}};

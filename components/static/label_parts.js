@@ -1,5 +1,5 @@
 /* Label: the judging panel. One key, one round trip; the next pair is shown while the vote is being
-   written. Markup of prompts and answers is the server's (components/markdown.py: raw HTML stays text);
+   written. Markup of prompts and answers is the server's (components/ui/markdown.py: raw HTML stays text);
    everything else is set as text nodes. */
 (() => {
   const STEPS = ["slightly", "better", "clearly", "much better"];

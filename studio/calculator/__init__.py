@@ -11,8 +11,8 @@ from studio.calculator.matrices import Matrix, matrix
 
 if TYPE_CHECKING:
     from studio.calculator.advice import Change, suggestions
-    from studio.calculator.cards import CARDS, Card
     from studio.calculator.estimates import Estimate, estimate, estimate_recipe
+    from studio.calculator.gpus import CARDS, Card
 
 __all__ = [
     "CARDS", "Card", "Change", "Estimate", "Matrix", "estimate", "estimate_recipe", "matrix",
@@ -20,8 +20,8 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "CARDS": "cards",
-    "Card": "cards",
+    "CARDS": "gpus",
+    "Card": "gpus",
     "Change": "advice",
     "Estimate": "estimates",
     "estimate_recipe": "estimates",

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator.methods import PROMPTED, RANKED
+from studio.calculator.adapter_settings import PROMPTED, RANKED
+from studio.calculator.meta_model import ModuleInfo, Skeleton
 from studio.calculator.parameters import ParameterCount
-from studio.calculator.skeleton import ModuleInfo, Skeleton
 
 _NEW_GELU = ("gelu_new", "gelu_fast", "gelu_accurate", "quick_gelu")
 _ATTENTION_PARTS = ("attn", "attention")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator.cards import Verdict
-from studio.calculator.cards import verdict as judge
+from studio.calculator.adapter_settings import LORA_LIKE
 from studio.calculator.estimates import Estimate, again
-from studio.calculator.methods import LORA_LIKE
-from studio.calculator.wording import size
+from studio.calculator.formatting import size
+from studio.calculator.gpus import Verdict
+from studio.calculator.gpus import verdict as judge
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.calculator.known import KNOWN, known
-from studio.errors import ModelError, did_you_mean
-from studio.hub import reachable
-from studio.workspace import PRESETS
+from studio.calculator.known_models import KNOWN, known
+from studio.core.errors import ModelError, did_you_mean
+from studio.core.hub import reachable
+from studio.core.workspace import PRESETS
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 # Beyond any model there is: a wrong digit should be a sentence, not a machine out of memory.

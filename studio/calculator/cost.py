@@ -7,21 +7,19 @@ costs 4 x length x width a layer, half of it masked (Kaplan et al. 2020, section
 
 from __future__ import annotations
 
-import functools
 import math
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.calculator.activations import depth, shape_of
-from studio.calculator.cards import Card
-from studio.calculator.lengths import Lengths
+from studio.calculator.dataset_lengths import Lengths
+from studio.calculator.formatting import span
+from studio.calculator.gpus import Card
+from studio.calculator.meta_model import Skeleton
 from studio.calculator.parameters import ParameterCount
-from studio.calculator.plan import PAIRED, Plan
-from studio.calculator.skeleton import Skeleton
-from studio.calculator.wording import span
-from studio.training import reinforcement
-from studio.training.objectives import REWARDED
+from studio.calculator.run_settings import PAIRED, Plan
+from studio.runs import steps
+from studio.runs.objectives import REWARDED
 
 # A quantised matrix is unpacked before each product.
 _UNPACKING = {"none": 1.0, "8bit": 1.4, "4bit": 1.3}
@@ -106,7 +104,7 @@ def steps_of(plan: Plan, rows: int, packed_rows: int | None = None) -> int:
     if plan.max_steps > 0:
         return plan.max_steps
     if plan.objective in REWARDED:
-        return reinforcement.planned_steps(plan, rows)
+        return steps.planned_steps(plan, rows)
     batches = math.ceil((packed_rows or rows) / plan.per_device_train_batch_size)
     per_epoch = max(1, math.ceil(batches / plan.gradient_accumulation_steps))
     return max(1, round(per_epoch * plan.num_train_epochs))
@@ -188,22 +186,3 @@ def _rows_seen(plan: Plan, rows: int, packed: int | None) -> float:
         return rows * plan.num_train_epochs
     batch = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
     return plan.max_steps * batch * (rows / packed if packed else 1)
-
-
-@functools.cache
-def cpu_flops() -> float:
-    """This machine's float32 matrix speed, measured once (0.1 s), in operations a second.
-
-    Through numpy: torch keeps a thread pool for every thread that computes with it.
-    """
-    import numpy
-
-    side = 512
-    a = numpy.ones((side, side), dtype=numpy.float32)
-    numpy.matmul(a, a)
-    best = math.inf
-    for _ in range(5):
-        started = time.perf_counter()
-        numpy.matmul(a, a)
-        best = min(best, time.perf_counter() - started)
-    return 2 * side**3 / best

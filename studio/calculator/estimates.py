@@ -12,16 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from studio.calculator import cards, wording
-from studio.calculator.cards import Card, Verdict
+from studio.calculator import formatting, gpus
+from studio.calculator.adapter_settings import (
+    SPEC_FIELDS,
+    TARGETED,
+    UNQUANTIZED,
+    AdapterSpec,
+    make_spec,
+)
 from studio.calculator.cost import Cost, estimate_cost
-from studio.calculator.lengths import Lengths
+from studio.calculator.dataset_lengths import Lengths
+from studio.calculator.gpus import Card, Verdict
 from studio.calculator.memory import Memory, estimate_memory, precision_of
-from studio.calculator.methods import SPEC_FIELDS, TARGETED, UNQUANTIZED, AdapterSpec, make_spec
+from studio.calculator.meta_model import Skeleton, skeleton
 from studio.calculator.parameters import ParameterCount, count
-from studio.calculator.plan import Plan, make_plan
-from studio.calculator.skeleton import Skeleton, skeleton
-from studio.training.methods import METHODS, WHOLE_MODEL, knob_applies
+from studio.calculator.run_settings import Plan, make_plan
+from studio.runs.methods import METHODS, WHOLE_MODEL, knob_applies
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Estimate:
     @property
     def verdict(self) -> Verdict:
         """`fits`, `tight` or `does not fit` on the card."""
-        return cards.verdict(self.memory.total, self.card)
+        return gpus.verdict(self.memory.total, self.card)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,9 +76,9 @@ class Estimate:
     def line(self) -> str:
         """`1.53 M trainable (0.139 %) · 3.1 GB · about 2 min · fits`."""
         parts = [
-            f"{wording.count(self.trainable_parameters)} trainable "
-            f"({wording.percent(self.trainable_percent)})",
-            wording.size(self.memory.total),
+            f"{formatting.count(self.trainable_parameters)} trainable "
+            f"({formatting.percent(self.trainable_percent)})",
+            formatting.size(self.memory.total),
             self.cost.words(),
             self.verdict,
         ]
@@ -125,7 +131,7 @@ def estimate(
         card: a name from `CARDS`; this machine when left out.
         rows: rows of the dataset; without them there is no time.
         mean_tokens: mean tokens a row (DPO: of its two sides together).
-        lengths: what the dataset's rows measure (`studio.calculator.lengths`), in place of both.
+        lengths: what the dataset's rows measure (`dataset_lengths`), in place of both.
         tokens_per_second: a measured speed, which beats the card's peak.
         settings: the adapter's (`lora_r`, `lora_alpha`, `lora_target_modules`,
             `lora_modules_to_save`, `rank_pattern`, `num_virtual_tokens` ...) and the run's
@@ -133,11 +139,11 @@ def estimate(
             `activation_checkpointing` ...: see `Plan`).
     """
     if not isinstance(card, Card):
-        card = cards.find_card(card or cards.THIS_MACHINE)
+        card = gpus.find_card(card or gpus.THIS_MACHINE)
     adapter = {key: settings.pop(key) for key in SPEC_FIELDS if key in settings}
     unknown = [key for key in settings if key not in Plan.__dataclass_fields__]
     if unknown:
-        from studio.errors import ConfigError, did_you_mean
+        from studio.core.errors import ConfigError, did_you_mean
 
         known = (*SPEC_FIELDS, *Plan.__dataclass_fields__)
         raise ConfigError(
@@ -191,7 +197,7 @@ def again(
 
 
 def recipe_settings(recipe: Any) -> dict[str, Any]:
-    """What of a `studio.recipe.Recipe` the calculator asks for, as keyword arguments."""
+    """What of a `studio.runs.recipe.Recipe` the calculator asks for, as keyword arguments."""
     adapter = {
         name: getattr(recipe, name)
         for name in SPEC_FIELDS

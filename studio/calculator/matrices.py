@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 _LARGEST = 1_000_000
 

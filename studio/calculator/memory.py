@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.activations import Activations, Precision, Shape, activations, shape_of
-from studio.calculator.methods import PROMPTED
+from studio.calculator.adapter_settings import PROMPTED
+from studio.calculator.formatting import count, size
+from studio.calculator.meta_model import Skeleton
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.parameters import ParameterCount
-from studio.calculator.plan import WIDTHS, Plan
-from studio.calculator.skeleton import Skeleton
-from studio.calculator.wording import count, size
-from studio.training.methods import METHODS
-from studio.training.objectives import WITH_REFERENCE
+from studio.calculator.run_settings import WIDTHS, Plan
+from studio.runs.methods import METHODS
+from studio.runs.objectives import WITH_REFERENCE
 
 CUDA_CONTEXT = 550_000_000
 CPU_LIBRARIES = 700_000_000

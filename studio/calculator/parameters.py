@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.calculator.adapter_settings import PROMPTED, AdapterSpec, make_spec
 from studio.calculator.matrices import Matrix, matrix
-from studio.calculator.methods import PROMPTED, AdapterSpec, make_spec
-from studio.calculator.skeleton import Skeleton, skeleton
-from studio.calculator.wrapping import Trained, Wrapped, product, wrapped
-from studio.errors import ConfigError, did_you_mean
-from studio.training.methods import METHODS
+from studio.calculator.meta_model import Skeleton, skeleton
+from studio.calculator.peft_meta import Trained, Wrapped, product, wrapped
+from studio.core.errors import ConfigError, did_you_mean
+from studio.runs.methods import METHODS
 
 __all__ = ["Matrix", "ModuleCount", "ParameterCount", "count", "curve", "matrix", "targets_of"]
 

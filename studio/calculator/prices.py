@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from studio.calculator.cards import CARDS
-from studio.errors import ConfigError, did_you_mean
-from studio.workspace import PRESETS, Workspace, write_json
+from studio.calculator.gpus import CARDS
+from studio.core.errors import ConfigError, did_you_mean
+from studio.core.workspace import PRESETS, Workspace, write_json
 
 _SHIPPED = PRESETS / "prices.json"
 _FILE = "prices.json"

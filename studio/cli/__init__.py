@@ -21,7 +21,6 @@ import typer.core
 import typer.main
 from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
 
-from studio import __version__
 from studio.cli import (
     calc,
     data,
@@ -30,18 +29,19 @@ from studio.cli import (
     generate,
     hardware,
     hub,
+    label_results,
     labels,
     models,
     rewards,
     score,
     serve,
     train,
-    verdicts,
 )
 from studio.cli.output import Terminal, example, say_error
-from studio.errors import Cancelled, ConfigError, StudioError
+from studio.core.errors import Cancelled, ConfigError, StudioError
+from studio.core.version import __version__
 
-__all__ = ["app", "datasets", "export", "main", "verdicts"]
+__all__ = ["app", "datasets", "export", "label_results", "main"]
 
 # Libraries that talk while they work; their errors still come through as exceptions.
 _QUIET = {

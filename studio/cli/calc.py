@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from studio.cli.output import Json, Terminal, parse_pairs, table
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="`pocket`, a Hub id, a folder or a config.json.")
@@ -118,8 +118,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _lengths(out: Terminal, dataset: str, model: str, settings: dict[str, Any]) -> Any:
-    from studio.calculator.here import dataset_lengths
-    from studio.recipe import Recipe
+    from studio.runs.recipe import Recipe
+    from studio.workflows.estimate_run import dataset_lengths
 
     recipe = Recipe.defaults(settings["objective"], dataset_name=dataset, model_name_or_path=model)
     found = dataset_lengths(out.studio, recipe)
@@ -131,7 +131,7 @@ def _lengths(out: Terminal, dataset: str, model: str, settings: dict[str, Any]) 
 
 def _describe(found: Any, price: float | None) -> str:
     """The line, the modules, the memory's terms, time and cost, and what to know about them."""
-    from studio.calculator import wording
+    from studio.calculator import formatting
 
     plain = found.as_dict()
     modules = [
@@ -140,14 +140,14 @@ def _describe(found: Any, price: float | None) -> str:
         if part["trainable"]
     ]
     terms = [
-        (name, wording.size(size))
+        (name, formatting.size(size))
         for name, size in plain["memory"].items()
         if isinstance(size, int | float) and size
     ]
     lines = [
         f"{found.name} on {found.card.name}: {found.line()}",
         f"{found.trainable_parameters:,} of {found.parameters.all_parameters:,} parameters "
-        f"train; the saved file takes {wording.size(found.adapter_bytes)}",
+        f"train; the saved file takes {formatting.size(found.adapter_bytes)}",
         "",
         table(modules, ("module", "shape", "layers", "trainable")),
         "",
@@ -155,12 +155,12 @@ def _describe(found: Any, price: float | None) -> str:
     ]
     cost = found.cost
     if cost.seconds:
-        trained = f", {wording.count(cost.trained)} of them trained" if cost.trained else ""
+        trained = f", {formatting.count(cost.trained)} of them trained" if cost.trained else ""
         lines += [
             "",
-            f"{cost.steps:,} steps, {wording.count(cost.tokens[0])} tokens{trained}: "
+            f"{cost.steps:,} steps, {formatting.count(cost.tokens[0])} tokens{trained}: "
             f"{cost.words()} ({cost.basis})",
         ]
         if price:
-            lines.append(f"at {price:g} an hour: {wording.money(*cost.money(price))}")
+            lines.append(f"at {price:g} an hour: {formatting.money(*cost.money(price))}")
     return "\n".join([*lines, *(["", *found.notes] if found.notes else [])])

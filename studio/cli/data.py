@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from studio.cli.output import Json, Terminal, example, one_line, parse_pairs, table
-from studio.errors import DataError
+from studio.core.errors import DataError
 
 if TYPE_CHECKING:
     from studio.data import Inspection, Reading
@@ -105,7 +105,7 @@ def _count_tokens(
 ) -> None:
     """Add what a model's tokens tell of the rows to their problems."""
     tokenizer = out.studio.tokenizer(model, template)
-    from studio.data.token_checks import check_tokens
+    from studio.data.prepared.token_checks import check_tokens
 
     found = check_tokens(reading, tokenizer, max_length=limit, progress=report)
     out.note(
@@ -220,7 +220,7 @@ def prepare(
 
 def _previewed(source: Any, options: Any, report: Any) -> tuple[list[dict[str, Any]], str]:
     from studio.data import preview
-    from studio.data.writing import open_reading
+    from studio.data.prepared.writing import open_reading
 
     with open_reading(source, options, report) as reading:
         steps = [vars(step) for step in preview(reading, options, report)]

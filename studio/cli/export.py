@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.follow import watch
 from studio.cli.output import Json, Terminal, example
+from studio.cli.progress import watch
 from studio.cli.train import RunName, app, as_dict
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from studio.training.runs import Run
+    from studio.runs.store import Run
 
 
 @app.command(
@@ -65,14 +65,14 @@ def export(
 
 
 def _repeating(terminal: Terminal, run: Run, to: str, out: Path) -> list[Path]:
-    from studio.training.export import export as write
+    from studio.training.export_config import export as write
 
     return write(run, terminal.studio.runs, terminal.studio.datasets, to, out)
 
 
 def _exported(record: dict[str, Any]) -> str:
     """What was proven, and how to serve it."""
-    from studio.exports import serve
+    from studio.exports import serve_commands
 
     found = record["figures"]
     lines = [
@@ -80,7 +80,10 @@ def _exported(record: dict[str, Any]) -> str:
         f"largest difference of a logit {found['largest_difference']:.3g} "
         f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
         f"greedy tokens that agree {found['agreement']:.1%}",
-        *(f"{program}: {line}" for program, line in serve.commands(record, record["folder"])),
+        *(
+            f"{program}: {line}"
+            for program, line in serve_commands.commands(record, record["folder"])
+        ),
     ]
     return "\n".join(lines)
 
@@ -96,7 +99,7 @@ def import_adapter(
 ) -> None:
     """Take in an adapter made elsewhere as a finished run; pickles are refused."""
     with Terminal(as_json) as out:
-        from studio.exports.adopt import adopt
+        from studio.exports.import_adapter import adopt
 
         run = adopt(out.studio.runs, folder, base, name)
         out.result(as_dict(run), f"{run.id} {run.name}: {run.method} on {run.model}")

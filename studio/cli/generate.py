@@ -10,7 +10,7 @@ import typer
 
 from studio.cli.output import Json, Terminal, example
 from studio.cli.prompts import read_prompts
-from studio.errors import ConfigError, ModelError
+from studio.core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from studio.generation.request import Column, Generation, Sampling, Snapshot
@@ -110,15 +110,18 @@ def make(
     )
     with Terminal(as_json) as out:
         columns = _columns(out, a, b, model, sampling)
-        from studio.preference import DEFAULT_QUESTION, rounds
-        from studio.preference.making import write_pairs
+        from studio.labels import DEFAULT_QUESTION
+        from studio.labels.pair_generation import write_pairs
+        from studio.workflows import rounds
 
         if held_out:
             learned = [out.studio.runs.get(side) for side in (a, b) if side != "base"]
             asked = rounds.held_out(out.studio, learned, asked)
         made_by = {"door": "shell", "prompts": str(prompts or "given")}
         with out.progress("Loading the model") as report:
-            items, aside = write_pairs(out.studio, columns, asked, sampling, report, made_by)
+            items, aside = write_pairs(
+                out.studio.generate, out.studio.runs, columns, asked, sampling, report, made_by
+            )
         labels = out.studio.labels
         known = {found.name: found for found in labels.projects()}
         chosen = known.get(project) or labels.create_project(project, question or DEFAULT_QUESTION)
@@ -166,7 +169,7 @@ def _columns(
 ) -> tuple[Column, Column]:
     """Both sides' models; `base` is the other side's base. One model is told apart by its seeds."""
     from studio.generation.request import Column
-    from studio.preference.making import check_columns
+    from studio.labels.pair_generation import check_columns
 
     runs = [None if side == "base" else out.studio.runs.get(side) for side in (a, b)]
     named = next((run.model for run in runs if run is not None), model or "pocket")

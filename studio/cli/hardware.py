@@ -8,7 +8,7 @@ from studio.cli.output import Json, Terminal
 def hardware(as_json: Json = False) -> None:
     """Show the device, its memory and the versions."""
     with Terminal(as_json) as out:
-        from studio.hardware import detect
+        from studio.core.hardware import detect
 
         found = detect()
         lines = [found.line()]

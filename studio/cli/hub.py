@@ -24,7 +24,7 @@ def _group() -> None:
 def preview(folder: Folder, as_json: Json = False) -> None:
     """List exactly the files that a push would send; nothing is sent."""
     with Terminal(as_json) as out:
-        from studio import hub
+        from studio.core import hub
 
         files = hub.preview(folder)
         out.result(
@@ -44,7 +44,7 @@ def push(
 ) -> None:
     """Send a folder to the Hub, private unless --public; the token is HF_TOKEN or the Hub login."""
     with Terminal(as_json) as out:
-        from studio import hub
+        from studio.core import hub
 
         files = hub.preview(folder)
         out.note(f"{len(files)} files, {sum(size for _, size in files) / 1e6:,.1f} MB")
@@ -61,7 +61,7 @@ def pull(
 ) -> None:
     """Fetch a model, no pickles and no code, and print the revision to pin in a recipe."""
     with Terminal(as_json) as out:
-        from studio import hub
+        from studio.core import hub
 
         with out.progress(f"Fetching {repo}") as report:
             pulled = hub.pull(repo, revision, report)

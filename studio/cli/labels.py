@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from studio.cli.output import Json, Terminal, example, table
-from studio.errors import ConfigError, DataError
+from studio.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from studio.preference import Project, ShownItem
+    from studio.labels import Project, ShownItem
 
 app = typer.Typer(
     help="Labelling projects and what came of them.", no_args_is_help=True, rich_markup_mode=None
@@ -38,7 +38,7 @@ class Choice(StrEnum):
 
 
 class RuleName(StrEnum):
-    """Which votes make a row (`studio.preference.Rule`)."""
+    """Which votes make a row (`studio.labels.Rule`)."""
 
     majority = "majority"
     unanimous = "unanimous"
@@ -104,7 +104,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a labelling project of prepared pairs, or of a project judged before."""
-    from studio.preference import sources
+    from studio.workflows import label_projects
 
     if bool(dataset) == bool(again) or (judge and not again):
         raise ConfigError("Give --dataset, or --again with or without --judge.")
@@ -113,9 +113,9 @@ def create(
              "aspects": aspect or []}  # fmt: skip
     with Terminal(as_json) as out:
         if again:
-            made, added = sources.from_project(out.studio, again, judge, name, **rules)
+            made, added = label_projects.from_project(out.studio, again, judge, name, **rules)
         else:
-            made, added = sources.from_dataset(out.studio, dataset or "", name, **rules)
+            made, added = label_projects.from_dataset(out.studio, dataset or "", name, **rules)
         left = "".join(f", {count:,} set aside: {why}" for why, count in added.set_aside.items())
         told = {"project": made.name, "project_id": made.id, "added": added.added}
         told |= {"set_aside": added.set_aside}
@@ -167,7 +167,7 @@ def vote(
     as_json: Json = False,
 ) -> None:
     """Keep a verdict; a second one on the same pair is a new version of the first."""
-    from studio.preference.items import RULING
+    from studio.labels.types import RULING
 
     with Terminal(as_json) as out:
         labels = out.studio.labels
@@ -222,8 +222,8 @@ def export(
     """Write a project's votes as rows for DPO, KTO or reward training."""
     if out.suffix not in (".jsonl", ".json", ".parquet"):
         raise ConfigError(f"--out ends in {out.suffix or 'nothing'}; use .jsonl, .json, .parquet.")
-    from studio.preference import Rule, split_by_prompt
-    from studio.preference.export import write_file
+    from studio.labels import Rule, split_by_prompt
+    from studio.labels.export import write_file
 
     with Terminal(as_json) as terminal:
         labels = terminal.studio.labels
@@ -260,11 +260,11 @@ def bring_in(
 
     Every row is kept, so that its figures are over what was published.
     """
-    from studio.preference import published
+    from studio.labels import import_published
 
     with Terminal(as_json) as out:
-        read = published.read_published(source)
-        made = published.bring_in(out.studio.labels, read, name)
+        read = import_published.read_published(source)
+        made = import_published.bring_in(out.studio.labels, read, name)
         summary = {"project": made.name, "project_id": made.id, "pairs": made.items}
         summary |= {"votes": made.done, "raters": read.raters}
         raters = len(read.raters)

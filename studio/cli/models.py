@@ -9,7 +9,7 @@ import typer
 from studio.cli.output import Json, Terminal, example, table
 
 if TYPE_CHECKING:
-    from studio.collection import Item
+    from studio.engine.library import Item
 
 app = typer.Typer(
     help="The library: list, mark, delete, restore, clean.",

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO
 
 import typer
 
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from studio.studio import Studio
+    from studio.engine.studio import Studio
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 Report = Callable[[int, int | None, str], None]
@@ -45,7 +45,7 @@ class Host:
 
 
 HOST: ContextVar[Host | None] = ContextVar("host", default=None)
-"""Set while a command is run by something else than a shell (`studio.cli.calls`)."""
+"""Set while a command is run by something else than a shell (`studio.cli.commands`)."""
 
 
 class _Nowhere(io.TextIOBase):
@@ -98,7 +98,7 @@ class Terminal:
         if self.host is not None:
             return self.host.studio
         if self._studio is None:
-            from studio.studio import Studio
+            from studio.engine.studio import Studio
 
             self._studio = Studio()
         return self._studio

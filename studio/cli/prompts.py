@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio.errors import DataError
+from studio.core.errors import DataError
 
 
 def read_prompts(path: Path) -> list[list[dict[str, str]]]:
@@ -19,8 +19,8 @@ def read_prompts(path: Path) -> list[list[dict[str, str]]]:
             raise DataError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
         prompts = [[{"role": "user", "content": line.strip()}] for line in lines if line.strip()]
     else:
-        from studio.data.pipeline import Stream
-        from studio.data.sources import locate
+        from studio.data.prepared.row_stream import Stream
+        from studio.data.readers.sources import locate
 
         rows = (checked.row for checked in Stream(locate(path)))
         prompts = [prompt for row in rows if row is not None and (prompt := _prompt_of(row))]

@@ -8,10 +8,10 @@ import typer
 
 from studio.cli.generate import Limit, NewTokens, Seed
 from studio.cli.output import Json, Terminal, example, table
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from studio.rewards.roads import Journey
+    from studio.workflows.dpo_vs_rlhf import Journey
 
 app = typer.Typer(
     help="Rewards: try them, judge a reward model, pick the best of n.",
@@ -47,12 +47,12 @@ def preview(
 ) -> None:
     """What a reward gives to sample answers, part by part, before any run."""
     with Terminal(as_json) as out:
+        from studio.evaluation import load_rows
         from studio.rewards import Mix
         from studio.rewards import preview as tried
-        from studio.rewards.here import scorers
-        from studio.scoring import load_rows
+        from studio.workflows.rewards import scorers
 
-        rows = load_rows(out.studio, data, limit).rows
+        rows = load_rows(out.studio.datasets, data, limit).rows
         mix = Mix(reward, weight, scorers(out.studio, reward))
         found = tried(mix, rows, answer)
         lines = [
@@ -77,7 +77,7 @@ def report(
 ) -> None:
     """Accuracy, calibration, length and agreement of a reward model on held-out pairs."""
     with Terminal(as_json) as out:
-        from studio.rewards.here import judge
+        from studio.workflows.rewards import judge
 
         found = judge(out.studio, out.studio.runs.get(run), data, project, limit)
         out.result(found, _told(found))
@@ -133,18 +133,18 @@ def best(
 ) -> None:
     """Write n answers to each prompt, show the best, and the gain over n; optionally keep them."""
     with Terminal(as_json) as out:
+        from studio.evaluation import load_rows
         from studio.generation.request import Column, Sampling
         from studio.rewards import Mix
-        from studio.rewards.best import answer_n
-        from studio.rewards.here import scorers
-        from studio.rewards.using import best_rows, gain
-        from studio.scoring import load_rows
+        from studio.rewards.best_of_n import best_rows, gain
+        from studio.workflows.rewards import scorers
+        from studio.workflows.sample_n import answer_n
 
         found = out.studio.runs.get(run)
         column = Column(found.model, found.id, label=found.name)
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
         mix = Mix(reward, weight, scorers(out.studio, reward))
-        rows = load_rows(out.studio, data, limit).rows
+        rows = load_rows(out.studio.datasets, data, limit).rows
         prompts, answers, graded = answer_n(out.studio, column, rows, mix, n, sampling)
         totals = [[one.total for one in each] for each in graded]
         curve = gain(totals)
@@ -175,7 +175,7 @@ def order(
 ) -> None:
     """Items to label next: where people and the reward model differ, then where it is unsure."""
     with Terminal(as_json) as out:
-        from studio.rewards.here import most_disputed
+        from studio.workflows.rewards import most_disputed
 
         model = out.studio.runs.get(run)
         found = most_disputed(out.studio, model.id, project)[:limit]
@@ -214,9 +214,9 @@ def roads(
 ) -> None:
     """DPO beside a reward model with GRPO or RLOO: same start, same votes, then blind duels."""
     with Terminal(as_json) as out:
-        from studio.preference.rounds import votes_dataset
-        from studio.rewards import roads as engine
-        from studio.scoring import load_rows
+        from studio.evaluation import load_rows
+        from studio.workflows import dpo_vs_rlhf as engine
+        from studio.workflows.rounds import votes_dataset
 
         if start is None:
             found = engine.journeys(out.studio)
@@ -224,7 +224,9 @@ def roads(
             dataset = votes_dataset(out.studio, votes, "reward").id if votes else data
             if not dataset:
                 raise ConfigError("Name what both roads learn from: --data or --votes.")
-            asked = [one[0] for one in load_rows(out.studio, prompts, limit).asked() if one]
+            asked = [
+                one[0] for one in load_rows(out.studio.datasets, prompts, limit).asked() if one
+            ]
             plan = engine.Plan(dataset, start, objective, max_steps)
             found = [engine.walk(out.studio, plan, asked, rule)]
         text = "\n\n".join(_roads(each) for each in found)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.follow import watch
 from studio.cli.generate import (
     Limit,
     MinP,
@@ -19,11 +18,12 @@ from studio.cli.generate import (
     sampling_of,
 )
 from studio.cli.output import Json, Terminal, table
-from studio.errors import ConfigError, ModelError
+from studio.cli.progress import watch
+from studio.core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from studio.generation.request import Column
-    from studio.training.runs import Run
+    from studio.runs.store import Run
 
 
 def score(
@@ -73,16 +73,16 @@ def score(
         repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens, seed=seed,
     )  # fmt: skip
     with Terminal(as_json) as out:
-        from studio.scoring import ScoreRequest, load_rows
-        from studio.scoring.request import usual_metrics
-        from studio.scoring.steps import over_steps
-        from studio.training.reinforcement import settled
+        from studio.evaluation import ScoreRequest, load_rows
+        from studio.evaluation.over_checkpoints import over_steps
+        from studio.evaluation.request import usual_metrics
+        from studio.runs.reward_runs import settled
 
         runs = [out.studio.runs.get(name) for name in run]
         if checkpoints and len(runs) > 1:
             raise ConfigError("--checkpoints follows one run; name a single --run.")
         columns, steps = over_steps(runs[0]) if checkpoints else (_columns(runs), ())
-        rows = load_rows(out.studio, data, limit)
+        rows = load_rows(out.studio.datasets, data, limit)
         names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
         wanted = tuple(names) or usual_metrics(rows)
         if reward and "reward" not in wanted:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from studio.errors import StudioError
-from studio.workspace import ROOT
+from studio.core.errors import StudioError
+from studio.core.workspace import ROOT
 
 
 def app(

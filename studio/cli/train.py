@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from studio.cli.follow import follow
 from studio.cli.output import Json, Terminal, example, parse_pairs, say_error, table
-from studio.errors import ConfigError
+from studio.cli.progress import follow
+from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from studio.recipe import Recipe
-    from studio.training.runs import Run
+    from studio.runs.recipe import Recipe
+    from studio.runs.store import Run
 
 app = typer.Typer(
     help="Runs: list, show, stop, resume, export, import.",
@@ -74,8 +74,8 @@ def train(
 
 def _try_all(out: Terminal, recipe: Recipe, tries: list[str], door: dict[str, Any]) -> None:
     """Queue a run for every combination of values; here, follow them one after another."""
-    from studio.training.sweep import sweep, values_of
-    from studio.workspace import new_id
+    from studio.core.workspace import new_id
+    from studio.runs.sweep import sweep, values_of
 
     values = {knob: values_of(each) for knob, each in parse_pairs(tries, "--try").items()}
     recipes = sweep(recipe, values)
@@ -94,7 +94,7 @@ def settle(recipe: str, changes: list[str], **options: str | None) -> Recipe:
     """A recipe with `--set` pairs (values read as YAML) and the given options put in."""
     import yaml
 
-    from studio.recipe import Recipe, find_recipe
+    from studio.runs.recipe import Recipe, find_recipe
 
     values: dict[str, Any] = {}
     for key, text in parse_pairs(changes, "--set").items():

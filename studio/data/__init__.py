@@ -1,18 +1,18 @@
 """Data: read anything, recognise it, say what is wrong with it, keep what is right.
 
-sources -> readers -> profile -> formats (converters) -> checks -> inspection | prepared
+sources -> readers -> formats -> checks -> prepared -> tokens
 """
 
-from studio.data.cleaning import StepPreview, preview
-from studio.data.formats import formats
-from studio.data.inspection import inspect, read
-from studio.data.options import PrepareOptions
-from studio.data.prepared import DatasetStore, PreparedDataset
-from studio.data.reading import Reading
-from studio.data.sharing import card, export, push
-from studio.data.sources import SAMPLES, looks_like_source
+from studio.data.formats.detection import known_formats
+from studio.data.prepared.cleaning import StepPreview, preview
+from studio.data.prepared.inspect import inspect, read
+from studio.data.prepared.prepare_options import PrepareOptions
+from studio.data.prepared.publish import card, export, push
+from studio.data.prepared.reading import Reading
+from studio.data.prepared.store import DatasetStore, PreparedDataset
+from studio.data.prepared.writing import prepare_to_file
+from studio.data.readers.sources import SAMPLES, looks_like_source
 from studio.data.types import TYPES, Inspection, Problem, Progress
-from studio.data.writing import prepare_to_file
 
 prepare = prepare_to_file
 """From Python: `prepare(source, "rows.jsonl")`; with a workspace,
@@ -31,8 +31,8 @@ __all__ = [
     "StepPreview",
     "card",
     "export",
-    "formats",
     "inspect",
+    "known_formats",
     "looks_like_source",
     "prepare",
     "prepare_to_file",

@@ -24,3 +24,22 @@ def tidy(row: dict[str, Any]) -> dict[str, Any]:
         for name, value in row.items()
         if value is not None
     }
+
+
+_SAMPLE_PROMPTS = 3
+
+
+def sample_prompts(rows: Any) -> list[Any]:
+    """The first few prompts of the held-out rows: fixed through the run."""
+    prompts = []
+    for row in rows.select(range(min(_SAMPLE_PROMPTS, len(rows)))):
+        if row.get("prompt"):
+            prompts.append(row["prompt"])
+        elif row.get("messages"):
+            turns = row["messages"]
+            first = next((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), None)
+            if first:
+                prompts.append(
+                    [{"role": t["role"], "content": t["content"]} for t in turns[:first]]
+                )
+    return prompts

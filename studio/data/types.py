@@ -20,7 +20,7 @@ TYPES = (
 Label)."""
 
 Progress = Callable[[int, int | None, str], None]
-"""`progress(done, total or None, what)`; raising `studio.errors.Cancelled` from it stops the
+"""`progress(done, total or None, what)`; raising `studio.core.errors.Cancelled` from it stops the
 work."""
 
 
@@ -129,7 +129,7 @@ class Inspection:
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
     each kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
     `groups`: columns one can balance by, with their number of values. `preference`: see
-    `studio.data.preferences`.
+    `studio.data.checks.preference_bias`.
     """
 
     source: str

@@ -1,6 +1,6 @@
 """A run's result taken out of the studio: an adapter, a merged model or a GGUF file, each proven.
 
-No torch here: `studio.exports.make` does the work, in the worker's thread.
+No torch here: `studio.exports.export_run` does the work, in the worker's thread.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.errors import ConfigError
-from studio.jobs import Job
+from studio.core.errors import ConfigError
+from studio.core.jobs import Job
 
 FORMATS = {
     "adapter": "What was learned, as PEFT saves it; needs the base beside it.",

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from studio.errors import ModelError
-from studio.exports import gguf_families, gguf_words
-from studio.exports.gguf_families import Family
+from studio.core.errors import ModelError
+from studio.exports import gguf_architectures, gguf_tokenizer
+from studio.exports.gguf_architectures import Family
 
 _LARGEST_F16 = 65504.0
 
@@ -29,7 +29,7 @@ def write(
     import gguf
 
     config = model.config.get_text_config()
-    family = gguf_families.family_of(config)
+    family = gguf_architectures.family_of(config)
     writer = gguf.GGUFWriter(path, family.arch)
     writer.add_type("model")
     writer.add_name(name)
@@ -37,8 +37,8 @@ def write(
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     share = "ALL" if outtype == "f32" else "MOSTLY"
     writer.add_file_type(gguf.LlamaFileType[f"{share}_{outtype.upper()}"])
-    gguf_families.describe(writer, config, family)
-    gguf_words.describe(writer, tokenizer, config.vocab_size)
+    gguf_architectures.describe(writer, config, family)
+    gguf_tokenizer.describe(writer, tokenizer, config.vocab_size)
     tensors = list(_tensors(model, config, family))
     kinds = {name: _kind(name, tensor, outtype) for name, tensor in tensors}
     for name, tensor in tensors:
@@ -61,7 +61,7 @@ def _tensors(model: Any, config: Any, family: Family) -> Iterator[tuple[str, Any
 
     arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[family.arch]
     names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
-    if gguf_families.rope(config)["rope_type"] == "llama3":
+    if gguf_architectures.rope(config)["rope_type"] == "llama3":
         yield "rope_freqs.weight", _rope_factors(config)
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
@@ -79,10 +79,10 @@ def _rope_factors(config: Any) -> Any:
     """What llama.cpp divides each rotary frequency by, for Llama 3's stretched contexts."""
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    width = gguf_families.head_dim(config)
+    width = gguf_architectures.head_dim(config)
     stretched, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
     exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
-    return (1.0 / gguf_families.rope(config)["rope_theta"] ** exponents) / stretched
+    return (1.0 / gguf_architectures.rope(config)["rope_theta"] ** exponents) / stretched
 
 
 def _kind(name: str, tensor: Any, outtype: str) -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from studio.core.errors import DataError, ModelError, StudioError
 from studio.data import DatasetStore
-from studio.errors import DataError, ModelError, StudioError
+from studio.data.rows import sample_prompts
 from studio.exports import TOLERANCE
-from studio.generation.engine import encode, end_ids
 from studio.models.pool import Resident
-from studio.training.rows import rows_for, sample_prompts
-from studio.training.runs import Run
+from studio.models.tokenization import encode, end_ids
+from studio.runs.store import Run
+from studio.training.train_dataset import rows_for
 
 ANSWER = 16  # tokens
 _PROMPT = 192  # tokens of a prompt that are read, its last ones

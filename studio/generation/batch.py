@@ -13,8 +13,8 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from studio.generation import mixing, zero
-from studio.generation.lanes import Lane
+from studio.generation import mixed_adapters, zerogpu
+from studio.generation.column_models import Lane
 from studio.generation.request import Generation, Sampling
 
 _REFRESH = 0.08  # seconds between decodes for the page
@@ -51,7 +51,7 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
         inputs["tokenizer"] = resident.tokenizer
     streamer = _Cells(generation, rows, sampling, {*ends, pad})
     with torch.inference_mode(), _seeded(sampling), _generate(rows) as generate:
-        zero.streamed(
+        zerogpu.streamed(
             lambda to: generate(**inputs, streamer=to), streamer, lambda: generation.cancelled
         )
     streamer.close(room)
@@ -74,7 +74,7 @@ def _generate(rows: list[Row]) -> Iterator[Callable[..., Any]]:
     last = rows[-1].lane  # an adapter's, if there is one
     if last.adapter and last.mixable:
         view = last.resident.adapted(last.adapter)
-        with mixing.generate_with(view, [row.lane.adapter for row in rows]) as generate:
+        with mixed_adapters.generate_with(view, [row.lane.adapter for row in rows]) as generate:
             yield generate
     else:
         with last.model() as model:

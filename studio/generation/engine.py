@@ -10,16 +10,16 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from studio.errors import StudioError
-from studio.generation import batch, lanes
-from studio.generation.lanes import Lane, Plan
+from studio.core.errors import StudioError
+from studio.generation import batch, column_models
+from studio.generation.column_models import Lane, Plan
 from studio.generation.request import Generation, Held
-from studio.models.pool import ModelPool, Resident, release_memory
-from studio.training.runs import RunStore
+from studio.models.pool import ModelPool, release_memory
+from studio.models.tokenization import encode, end_ids, refusal
+from studio.runs.store import RunStore
 
 logger = logging.getLogger(__name__)
 NO_MEMORY = "The device ran out of memory here; ask for fewer or shorter answers."
@@ -30,12 +30,12 @@ def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
     """Fill a generation to its end; errors become sentences in their own cells."""
     generation.begin()
     request = generation.request
-    planned, wrong = lanes.plans(request.columns, request.sampling, runs)
+    planned, wrong = column_models.plans(request.columns, request.sampling, runs)
     for index, sentence in wrong.items():
         generation.fail_column(index, sentence)
     weights = [plan.weights for plan in planned]
     generation.shared = len(set(weights)) == 1 if planned else None
-    for group in lanes.groups(planned):
+    for group in column_models.groups(planned):
         if generation.cancelled:
             break
         ready = _ready(generation, group, pool, runs)
@@ -51,7 +51,7 @@ def _ready(
     ready = []
     for plan in group:
         try:
-            lane = lanes.ready(plan, pool, runs)
+            lane = column_models.ready(plan, pool, runs)
             generation.held[plan.index] = _held(generation, lane)
             ready.append(lane)
         except StudioError as error:
@@ -147,38 +147,3 @@ def _rows(generation: Generation, group: list[Lane]) -> list[batch.Row]:
             generation.put(lane.index, index, prompt_text=text)
             rows.append(batch.Row(lane, index, ids))
     return rows
-
-
-def encode(
-    tokenizer: Any, prompt: list[dict[str, Any]] | str, raw: bool = False
-) -> tuple[str, list[int]]:
-    """The exact string a model is given, and its token ids."""
-    text = prompt_text(tokenizer, prompt, raw)
-    return text, tokenizer(text, add_special_tokens=raw)["input_ids"]
-
-
-def refusal(ids: list[int], context: int | None) -> str | None:
-    """Why a prompt cannot be answered: nothing in it, or no room after it."""
-    if not ids:
-        return "The prompt is empty; type something to answer."
-    if context and len(ids) + 1 > context:
-        return (
-            f"The prompt is {len(ids):,} tokens long and this model reads {context:,}; shorten it."
-        )
-    return None
-
-
-def prompt_text(tokenizer: Any, prompt: list[dict[str, Any]] | str, raw: bool = False) -> str:
-    """The exact string a model is given: through its chat template, or as typed when raw."""
-    if raw:
-        return prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
-    if isinstance(prompt, str):
-        prompt = [{"role": "user", "content": prompt}]
-    return tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
-
-
-def end_ids(resident: Resident) -> list[int]:
-    """Every token that ends an answer: the tokenizer's and the model's own."""
-    own = getattr(resident.model.generation_config, "eos_token_id", None)
-    own = own if isinstance(own, list) else [own]
-    return sorted({token for token in (*own, resident.tokenizer.eos_token_id) if token is not None})

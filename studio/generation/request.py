@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Message = dict[str, Any]
+from studio.core.messages import Message
+
 LIVE = "live"
 
 

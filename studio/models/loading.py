@@ -16,10 +16,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from studio import hub
-from studio.errors import ModelError
-from studio.models import templates
-from studio.models.catalog import ModelRef
+from studio.core import chat_templates, hub
+from studio.core.errors import ModelError
+from studio.core.model_names import ModelRef
 
 transformers_logging.disable_progress_bar()
 
@@ -60,7 +59,7 @@ def load_tokenizer(reference: ModelRef) -> Any:
         raise ModelError(explain(error, reference.name, "tokenizer")) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    templates.ensure(tokenizer)
+    chat_templates.ensure(tokenizer)
     return tokenizer
 
 

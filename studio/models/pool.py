@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from studio.errors import ModelError
+from studio.core.errors import ModelError
+from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
-from studio.models.catalog import ModelRef, resolve
-from studio.recipe import Recipe
-from studio.training.methods import METHODS
-from studio.training.rows import merged_parent
-from studio.training.runs import Run, RunStore
+from studio.runs.lineage import merged_parent
+from studio.runs.methods import METHODS
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run, RunStore
 
 KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
 KEEP_ADAPTERS = 4  # adapters held on one base, as many as columns; least recently used first out

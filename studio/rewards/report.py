@@ -10,9 +10,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studio.errors import DataError
-from studio.preference.winrate import wilson_interval
-from studio.rewards.using import probability
+from studio.core.errors import DataError
+from studio.metrics.proportions import wilson_interval
+from studio.rewards.best_of_n import probability
 
 _BINS = 5
 _LENGTH = 0.5  # a correlation with length worth a warning

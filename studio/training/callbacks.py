@@ -12,10 +12,10 @@ import torch
 from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from studio.errors import TrainingError
-from studio.hardware import memory_now
-from studio.training.events import EventLog
-from studio.training.runs import Run, RunStore
+from studio.core.errors import TrainingError
+from studio.core.hardware import memory_now
+from studio.runs.events import EventLog
+from studio.runs.store import Run, RunStore
 
 _ASKED = (None, "step", "now")
 _SAVE_EVERY = 1.0  # seconds between writes of run.json

@@ -12,19 +12,22 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
+from studio.core import chat_templates
+from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
-from studio.errors import Cancelled, StudioError, TrainingError
-from studio.generation.engine import end_ids, prompt_text
-from studio.models import templates
+from studio.data.rows import sample_prompts
 from studio.models.pool import ModelPool, Resident, release_memory
-from studio.recipe import Recipe
+from studio.models.tokenization import end_ids, prompt_text
 from studio.rewards import Mix
-from studio.training import checkpoints, exhaustion, launching, reinforcement, trainers
+from studio.runs import checkpoints, launch_configs
+from studio.runs.events import EventLog
+from studio.runs.lineage import parent_adapter
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run, RunStore
+from studio.training import launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
-from studio.training.events import EventLog
-from studio.training.objectives import OBJECTIVES
-from studio.training.rows import parent_adapter, rows_for, sample_every, sample_prompts
-from studio.training.runs import Run, RunStore
+from studio.training.train_dataset import rows_for, sample_every
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48
@@ -53,9 +56,9 @@ def execute(
     def work() -> str:
         nonlocal outcome
         checkpoints.sweep(run.checkpoints)
-        if run.recipe.accelerate_config == launching.ALONE:
+        if run.recipe.accelerate_config == launch_configs.ALONE:
             return train(run, store, datasets, pool, events, serve)
-        outcome = launching.supervise(
+        outcome = launcher.supervise(
             run, store, serve, lambda text: events.write("phase", text=text)
         )
         return outcome[0]
@@ -90,13 +93,13 @@ def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, s
         why = problem.strerror or problem
         return "failed", f"The disk refused a write: {why}. Free some space; resume."
     except Exception as problem:  # a fault of ours or a library's: never lose the run to it
-        if exhaustion.is_exhaustion(problem):
+        if out_of_memory.is_exhaustion(problem):
             return "failed", _say_exhausted(run, events)
         return "failed", _say_broken(run, problem)
 
 
 def _say_exhausted(run: Run, events: EventLog) -> str:
-    found = exhaustion.explain(run.recipe)
+    found = out_of_memory.explain(run.recipe)
     events.write("memory", term=found.term, changes=found.changes)
     return found.sentence
 
@@ -158,7 +161,7 @@ def _base(run: Run, store: RunStore, pool: ModelPool) -> Resident:
     """The run's base, dressed in its chat template; refused where it holds other weights by now."""
     recipe = run.recipe
     resident = pool.base_of(recipe, store)
-    dressed = templates.dressed(resident.tokenizer, recipe.chat_template_path)
+    dressed = chat_templates.dressed(resident.tokenizer, recipe.chat_template_path)
     trained_on = {run.base}
     if recipe.continues:
         trained_on.add(store.get(recipe.start_from or "").base)
@@ -175,7 +178,7 @@ def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> Mix | None:
     """What a run learns from that tries answers; None for the others."""
     if not OBJECTIVES[recipe.objective].rewarded:
         return None
-    from studio.rewards.model import loaded
+    from studio.models.reward_model import loaded
 
     return loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
 
@@ -186,7 +189,7 @@ def _sample(
     """Let the trainer ask the model a few prompts of `rows` every so many steps."""
     prompts = sample_prompts(rows)
     if prompts:
-        grade = reinforcement.grader(reward, rows, len(prompts)) if reward else None
+        grade = online_rl.grader(reward, rows, len(prompts)) if reward else None
         trainer.add_callback(Samples(events, _Asker(trainer, resident, prompts, grade), every))
 
 

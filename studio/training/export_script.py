@@ -16,12 +16,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 from studio.models import loading
-from studio.recipe import Recipe
-from studio.training.methods import METHODS, peft_kwargs
-from studio.training.objectives import OBJECTIVES
-from studio.training.runs import Run, RunStore
+from studio.runs.methods import METHODS, peft_kwargs
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run, RunStore
 
 _PINNED = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 # What needs more than a few plain lines.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
-from studio.training import health_rewards
-from studio.training.measures import RECENT, Finding, Level, Measures, spread, worst_first
-from studio.training.objectives import REWARDED
+from studio.runs.objectives import REWARDED
+from studio.training import health_rl
+from studio.training.health_metrics import RECENT, Finding, Level, Measures, spread, worst_first
 
 _SETTLED = 40  # points before a run can be said to learn nothing
 _COLLAPSE = 25.0  # nats by which the chosen answers may become less likely
@@ -48,7 +48,7 @@ class Watcher(Measures):
         """What is to be said now, worst first."""
         found = [*self._found.values()]
         if self.settings.get("objective") in REWARDED:
-            return health_rewards.findings(found, self._tracks, self.points, self.step)
+            return health_rl.findings(found, self._tracks, self.points, self.step)
         if not any(one.kind in ("nan", "masked") for one in found):
             judged = (
                 self._learns_nothing(), self._memorises(), self._collapses(), self._explodes(),

@@ -12,17 +12,18 @@ from peft import PeftModel
 from transformers import EarlyStoppingCallback
 from transformers.integrations import TensorBoardCallback
 
-from studio.errors import ConfigError, TrainingError
+from studio.core.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import Resident
-from studio.recipe import Recipe
 from studio.rewards import Mix
-from studio.training import checkpoints, exhaustion, launching, reinforcement, starting
-from studio.training.batches import spare_padding
-from studio.training.methods import METHODS
-from studio.training.objectives import OBJECTIVES
-from studio.training.ours import RankBudget, ours
-from studio.training.references import ReferenceCache, reference_key
+from studio.runs import checkpoints, launch_configs, steps
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+from studio.training import initial_model, online_rl, out_of_memory
+from studio.training.padding_free import spare_padding
+from studio.training.ref_logps_cache import ReferenceCache, reference_key
+from studio.training.trainer_mixin import RankBudget, ours
 
 _OURS = {
     "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
@@ -51,7 +52,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
     if "precompute_ref_log_probs" in known:
         values["precompute_ref_log_probs"] = scores_ahead(recipe)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
-    values |= launching.share(recipe, processes)
+    values |= launch_configs.share(recipe, processes)
     values |= {
         "per_device_eval_batch_size": max(1, recipe.per_device_train_batch_size // processes),
         "logging_nan_inf_filter": False,  # a NaN must be seen, not smoothed away
@@ -64,7 +65,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
         "activation_checkpointing": recipe.activation_checkpointing,
     }
     if OBJECTIVES[recipe.objective].rewarded:
-        values |= reinforcement.settings(recipe)
+        values |= online_rl.settings(recipe)
     return values
 
 
@@ -114,7 +115,7 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
     if recipe.max_steps > 0:
         return recipe.max_steps
     if OBJECTIVES[recipe.objective].rewarded:
-        return reinforcement.planned_steps(recipe, rows)
+        return steps.planned_steps(recipe, rows)
     batches = -(-rows // recipe.per_device_train_batch_size)
     per_epoch = max(1, -(-batches // recipe.gradient_accumulation_steps))
     return max(1, round(per_epoch * recipe.num_train_epochs))
@@ -135,7 +136,7 @@ def build(
     """
     trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
     chosen = settings(recipe, len(train), evaluation is not None, processes)
-    start = starting.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
+    start = initial_model.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     given: dict[str, Any] = {
         "model": start.model,
         "args": config_class(output_dir=str(folder), **chosen),
@@ -146,7 +147,7 @@ def build(
         "peft_config": start.config,
     }
     if reward is not None:
-        given["reward_funcs"] = reinforcement.functions(reward)
+        given["reward_funcs"] = online_rl.functions(reward)
         if start.reference is not None:  # see reinforcement.hold_to
             given["args"].beta = 0.0
     elif start.reference is not None:
@@ -162,7 +163,7 @@ def build(
     try:
         trainer.__init__(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
-        if exhaustion.is_exhaustion(error):
+        if out_of_memory.is_exhaustion(error):
             raise
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     if not len(trainer.train_dataset):
@@ -173,7 +174,7 @@ def build(
     _mend(trainer, recipe, resident)
     _keep_tracks(trainer, folder.parent / "tensorboard")
     if reward is not None and start.reference is not None:
-        reinforcement.hold_to(trainer, start.reference, recipe.beta)
+        online_rl.hold_to(trainer, start.reference, recipe.beta)
     spare_padding(trainer, recipe)
     if recipe.method == "adalora":
         trainer.add_callback(RankBudget(trainer.model))

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from studio import Recipe
-from studio.studio import Studio
-from studio.training.events import EventLog
-from studio.training.runs import Run
+from studio.engine.studio import Studio
+from studio.runs.events import EventLog
+from studio.runs.store import Run
 
 
 def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: object) -> Run:

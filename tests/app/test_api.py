@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from components.api import READING
+from components.page.api import READING
 from studio import Commands, Studio
-from studio.cli.calls import calls
+from studio.cli.commands import calls
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -10,9 +10,10 @@ import gradio as gr
 import pytest
 
 from app import build_app
-from components import agreeing, calculator_page
-from components.agreeing import Agreement, Met
-from studio.studio import Studio
+from components.calculator import handlers
+from components.page import calculator_sync
+from components.page.calculator_sync import Agreement, Met
+from studio.engine.studio import Studio
 from tests.unit.calculator.conftest import TINY
 
 
@@ -68,7 +69,9 @@ def agreement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agreement]:
     bind = Agreement.bind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            agreeing.Agreement, "bind", lambda self, place: (found.append(self), bind(self, place))
+            calculator_sync.Agreement,
+            "bind",
+            lambda self, place: (found.append(self), bind(self, place)),
         )
         studio = Studio(tmp_path_factory.mktemp("home"))
         build_app(studio)
@@ -123,7 +126,7 @@ def test_every_shared_knob_travels(forms: Forms):
     batch = recipe.per_device_train_batch_size, recipe.gradient_accumulation_steps
     assert (*batch, recipe.max_length, recipe.optim) == (2, 4, 128, "paged_adamw_8bit")
     forms.open("Calculator")
-    settings = calculator_page.settings_of(recipe)
+    settings = handlers.settings_of(recipe)
     given = forms.calculator.choices.given(settings)
     now = forms.calculator.choices.values(forms.data)
     assert {name: now[name] for name in given} == given

@@ -10,14 +10,16 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from components import comparison, label_making, label_tab
-from components.common import Session, Shell
-from components.label_server import questions
-from components.visits import Visits
-from studio.errors import ConfigError, DataError
-from studio.preference import Item, Project
-from studio.studio import Studio
-from studio.workspace import new_id
+from components.label import project_handlers
+from components.label import tab as label_tab
+from components.label.annotation_api import questions
+from components.ui.page_context import Session, Shell
+from components.ui.visitor_quota import Visits
+from studio.core.errors import ConfigError, DataError
+from studio.core.workspace import new_id
+from studio.engine.studio import Studio
+from studio.labels import Item, Project
+from studio.workflows import comparisons
 
 
 @pytest.fixture
@@ -174,48 +176,52 @@ def test_a_project_is_made_from_a_dataset(studio):
     rows = [{"prompt": f"q{n}", "answer1": "yes", "answer2": "no"} for n in range(3)]
     rows.append({"prompt": "q9", "answer1": "same", "answer2": "same"})
     dataset = studio.datasets.from_rows(rows, type="comparison", name="two models")
-    wanted = label_making.Wanted(dataset=dataset.id, question="Which?", guidelines="Be fair.")
-    project, said = label_making.from_dataset(studio, wanted)
+    wanted = project_handlers.Wanted(dataset=dataset.id, question="Which?", guidelines="Be fair.")
+    project, said = project_handlers.from_dataset(studio, wanted)
     assert project.name == "two models" and project.question == "Which?"
     assert studio.labels.progress(project.id, "ada").total == 3
     assert "3 pairs to judge; set aside: 1 identical." in said
     with pytest.raises(DataError, match="exists already"):
-        label_making.from_dataset(studio, replace(wanted, name="two models"))
+        project_handlers.from_dataset(studio, replace(wanted, name="two models"))
     with pytest.raises(DataError, match="prepare comparison data"):
-        label_making.from_dataset(studio, label_making.Wanted())
+        project_handlers.from_dataset(studio, project_handlers.Wanted())
 
 
 def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio, tmp_path):
     asked = []
     studio.pairs.begin = asked.append
-    wanted = label_making.Wanted(
+    wanted = project_handlers.Wanted(
         kind="models", a="base:pocket", b="base:pocket", prompts="typed", typed="Who?\nWhere?"
     )
-    project, said = label_making.from_models(studio, wanted)
+    project, said = project_handlers.from_models(studio, wanted)
     (plan,) = asked
     assert plan.project == project.id and len(plan.prompts) == 2 and "2 prompts" in said
     assert [column.sampling.seed for column in plan.columns] == [1, 2]
     with pytest.raises(ConfigError, match="two seeds, or two temperatures"):
-        label_making.from_models(studio, replace(wanted, warm_a=0.0, warm_b=0.0))
-    sides = (comparison.Side("one", "base", "pocket"), comparison.Side("two", "base", "pocket"))
+        project_handlers.from_models(studio, replace(wanted, warm_a=0.0, warm_b=0.0))
+    sides = (comparisons.Side("one", "base", "pocket"), comparisons.Side("two", "base", "pocket"))
     cells = [[{"text": text, "tokens": 1, "ended": "stop", "error": None}] for text in "xy"]
-    kept = comparison.Comparison(
+    kept = comparisons.Comparison(
         new_id("comparison"), "kept", 0.0, sides, [[{"role": "user", "content": "q"}]], cells, {}
     )
-    comparison.save(studio, kept)
-    project, said = label_making.from_comparison(
-        studio, label_making.Wanted(saved=kept.id, overlap=2)
+    comparisons.save(studio, kept)
+    project, said = project_handlers.from_comparison(
+        studio, project_handlers.Wanted(saved=kept.id, overlap=2)
     )
     assert (project.items, project.overlap) == (1, 2) and "1 pair to judge" in said
     votes = tmp_path / "votes.json"
     rows = [{"prompt": "q", "answer1": "a", "answer2": "b", "rater_1": 1, "rater_2": 2}]
     votes.write_text(json.dumps(rows))
-    project, said = label_making.from_published(studio, label_making.Wanted(files=[str(votes)]))
+    project, said = project_handlers.from_published(
+        studio, project_handlers.Wanted(files=[str(votes)])
+    )
     assert project.done == 2 and "1 pair with 2 votes" in said
-    wanted = label_making.Wanted(before=project.id, order="uncertain")
-    again, said = label_making.from_project(studio, wanted)
+    wanted = project_handlers.Wanted(before=project.id, order="uncertain")
+    again, said = project_handlers.from_project(studio, wanted)
     assert (again.name, again.order) == ("votes again", "uncertain") and "1 pair to judge" in said
-    gone = label_making.create(studio, *vars(label_making.Wanted(kind="published")).values())
+    gone = project_handlers.create(
+        studio, *vars(project_handlers.Wanted(kind="published")).values()
+    )
     assert gone[0] is None and "Choose the file" in gone[1]
 
 

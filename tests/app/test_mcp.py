@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import app
-from components.api import READING
-from studio.errors import ConfigError
+from components.page.api import READING
+from studio.core.errors import ConfigError
 from tests.serving import Server
 
 TOKEN = "a-token-that-is-long"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import app
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")

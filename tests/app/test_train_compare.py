@@ -7,15 +7,17 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from components import compare_tab, train_choices, train_tab
-from components.common import Session, Shell
-from components.comparison import Side, to_label
-from components.conversation import Chat, Turn, vote
-from components.visits import Visits
+from components.compare import tab as compare_tab
+from components.compare.conversation import Chat, Turn, vote
+from components.train import form_options
+from components.train import tab as train_tab
+from components.ui.page_context import Session, Shell
+from components.ui.visitor_quota import Visits
 from studio import Recipe
-from studio.errors import WorkspaceError
+from studio.core.errors import WorkspaceError
+from studio.engine.studio import Studio
 from studio.generation.request import Answer, Sampling
-from studio.studio import Studio
+from studio.workflows.comparisons import Side, to_label
 from tests.app.made_runs import ended
 
 
@@ -48,17 +50,17 @@ def test_the_form_offers_what_fits(studio: Studio):
         {"prompt": "d", "chosen": "e", "rejected": "f"},
     ]
     pairs = studio.datasets.from_rows(rows, "preference", "my pairs")
-    values = [value for _, value in train_choices.dataset_choices(studio, "dpo")]
+    values = [value for _, value in form_options.dataset_choices(studio, "dpo")]
     assert values[0] == pairs.id and "pocket-preference" in values
-    assert pairs.id not in [value for _, value in train_choices.dataset_choices(studio, "sft")]
+    assert pairs.id not in [value for _, value in form_options.dataset_choices(studio, "sft")]
     count = pairs.rows["train"]
-    assert train_choices.start_label(studio, pairs.id).startswith(f"Train on {count} row")
-    assert train_choices.start_choices(studio, "pocket", "lora") == [train_choices.FROM_BASE]
+    assert form_options.start_label(studio, pairs.id).startswith(f"Train on {count} row")
+    assert form_options.start_choices(studio, "pocket", "lora") == [form_options.FROM_BASE]
     run = ended(studio)
-    assert train_choices.start_choices(studio, "pocket", "lora")[1][1] == run.id
-    assert train_choices.free_name(studio, Recipe.defaults(name="pocket-sft")) == "pocket-sft 2"
+    assert form_options.start_choices(studio, "pocket", "lora")[1][1] == run.id
+    assert form_options.free_name(studio, Recipe.defaults(name="pocket-sft")) == "pocket-sft 2"
     unnamed = Recipe.defaults("dpo", dataset_name=pairs.id)
-    assert train_choices.free_name(studio, unnamed) == "pocket-dpo-my pairs"
+    assert form_options.free_name(studio, unnamed) == "pocket-dpo-my pairs"
 
 
 def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
@@ -93,7 +95,7 @@ def test_a_vote_on_a_pair_that_stands_the_other_way_round(studio: Studio):
 
 
 def test_pairs_go_to_label_blind_and_counted(studio: Studio):
-    from components.comparison import Comparison, load, save
+    from studio.workflows.comparisons import Comparison, load, save
 
     sides = (
         Side("pocket (base)", "base", "pocket"),

@@ -8,15 +8,16 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from components import pulse, train_export, train_server, train_watch
-from components.common import Session, Shell
-from components.history import Histories
-from components.train_watch import Shown, Watch
-from components.visits import Visits
+from components.page import status_poll
+from components.train import run_export, run_feed, run_monitor
+from components.train.run_history import Histories
+from components.train.run_monitor import Shown, Watch
+from components.ui.page_context import Session, Shell
+from components.ui.visitor_quota import Visits
 from studio import Recipe
-from studio.studio import Studio
-from studio.training.events import EventLog
-from studio.training.runs import Run
+from studio.engine.studio import Studio
+from studio.runs.events import EventLog
+from studio.runs.store import Run
 from tests.app.made_runs import ended
 
 
@@ -34,7 +35,7 @@ def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
         watch = Watch(studio, Shell(studio, tabs, gr.HTML(), session, Visits(studio)))
         watch.lay_out()
     # What is told in words of time is renewed every half minute; here the clock stands still.
-    monkeypatch.setattr(train_watch.time, "time", lambda: 1.0e9)
+    monkeypatch.setattr(run_monitor.time, "time", lambda: 1.0e9)
     return watch
 
 
@@ -46,7 +47,7 @@ class Page:
     """A browser's side of the panel: keeps what it was sent, asks for the rest."""
 
     def __init__(self, studio: Studio, run: str, *overlay: str):
-        self.feed = train_server.questions(studio, Histories())[0]
+        self.feed = run_feed.questions(studio, Histories())[0]
         self.ask: dict = {"run": run, "overlay": overlay, "have": {}, "parts": {}, "log": {}}
 
     def poll(self) -> dict:
@@ -64,7 +65,7 @@ class Page:
 
 
 def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
-    [ask] = pulse.questions(studio)
+    [ask] = status_poll.questions(studio)
     empty = ask({})
     assert not empty["live"] and "no run" in empty["html"]
     assert ask({})["lists"] == empty["lists"] and ask({})["runs"] == empty["runs"]
@@ -83,7 +84,7 @@ def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.Mo
         raise OSError("disk")
 
     monkeypatch.setattr(studio.runs, "list", broken)
-    assert "studio.log" in pulse.questions(studio)[0]({})["error"]
+    assert "studio.log" in status_poll.questions(studio)[0]({})["error"]
 
 
 # ---- what travels -------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def test_a_long_run_costs_a_page_a_few_hundred_bytes_a_poll(studio: Studio):
 
 
 def test_a_million_points_stay_small():
-    from components.history import Table
+    from components.train.run_history import Table
 
     table = Table()
     for step in range(1_000_000):
@@ -172,13 +173,13 @@ def test_the_log_is_searched_and_read_on(studio: Studio):
     "ask", [None, [], {}, {"run": 3}, {"run": "../../etc"}, {"run": "run-20260101-000000-0000"}]
 )
 def test_a_question_that_makes_no_sense_gets_nothing(studio: Studio, ask: object):
-    assert train_server.questions(studio, Histories())[0](ask) == {}
+    assert run_feed.questions(studio, Histories())[0](ask) == {}
 
 
 def test_wrong_parts_of_a_question_are_passed_over(studio: Studio):
     run = ended(studio)
     ask = {"run": run.id, "overlay": 3, "have": [1], "parts": "x", "log": {"open": 1, "at": "x"}}
-    reply = train_server.questions(studio, Histories())[0](ask)
+    reply = run_feed.questions(studio, Histories())[0](ask)
     assert len(reply["runs"][run.id]["train"]["steps"]) == 30 and reply["log"]["fresh"]
 
 
@@ -300,12 +301,12 @@ def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
 
 def test_a_recipe_is_taken_elsewhere(studio: Studio):
     run = ended(studio)
-    path = train_export.write(studio, run.id, "recipe")
+    path = run_export.write(studio, run.id, "recipe")
     assert path.parent == studio.workspace.exports
     assert Recipe.from_yaml(path) == run.recipe
 
 
 def test_what_cannot_be_taken_elsewhere_is_said(studio: Studio):
     run = ended(studio)
-    skip, said = train_export.Exports(studio).make("csv", run.id)
+    skip, said = run_export.Exports(studio).make("csv", run.id)
     assert is_skip(skip) and "csv" in said

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio.preference import JudgedItem
-from studio.studio import Studio
+from studio.engine.studio import Studio
+from studio.labels import JudgedItem
 from tests.browser.walking import SLOW, choose, shot, tab, train
 from tests.serving import ROOT, Server
 

@@ -11,8 +11,8 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from studio import Recipe, Studio
-from studio.preference import Item
-from studio.training import checkpoints
+from studio.labels import Item
+from studio.runs import checkpoints
 from tests.browser.walking import SLOW, choose, sit_down
 from tests.serving import Server
 

@@ -10,11 +10,12 @@ import gradio as gr
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from components import label_tab, theme
-from components.common import Session, Shell
-from components.visits import Visits
-from studio.preference import Item, Project
-from studio.studio import Studio
+from components.label import tab as label_tab
+from components.ui import theme
+from components.ui.page_context import Session, Shell
+from components.ui.visitor_quota import Visits
+from studio.engine.studio import Studio
+from studio.labels import Item, Project
 
 PATIENCE = 60_000  # ms
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **bold** {{value}} ${1 + 1}"

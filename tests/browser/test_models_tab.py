@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from studio.studio import Studio
+from studio.engine.studio import Studio
 from tests.app.made_runs import ended, exported
 from tests.hub import pointing
 from tests.serving import Server

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio.preference import Item
-from studio.studio import Studio
+from studio.engine.studio import Studio
+from studio.labels import Item
 from tests.app.made_runs import ended
 from tests.serving import Server
 

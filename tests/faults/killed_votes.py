@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.preference import Item, LabelStore
+from studio.labels import Item, LabelStore
 from tests import postgres
 from tests.asking import Asker, panel_of
 from tests.serving import Server

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.training.runs import Run, RunStore
-from studio.workspace import Workspace
+from studio.core.workspace import Workspace
+from studio.runs.store import Run, RunStore
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from studio import Recipe, Studio
-from studio.errors import ConfigError
-from studio.training.launching import share
-from studio.training.runs import Run
+from studio.core.errors import ConfigError
+from studio.runs.launch_configs import share
+from studio.runs.store import Run
 from tests.faults.test_killed_runs import kill_after, losses, shell
 from tests.faults.test_what_gives_out import begun
 from tests.unit.training.conftest import small

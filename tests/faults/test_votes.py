@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from components.label_server import questions
-from studio.errors import WorkspaceError
-from studio.preference import Item, LabelStore
+from components.label.annotation_api import questions
+from studio.core.errors import WorkspaceError
+from studio.labels import Item, LabelStore
 from tests import postgres
 from tests.faults import killed_votes
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.training import checkpoints
-from studio.training.runs import Run
+from studio.runs import checkpoints
+from studio.runs.store import Run
 from tests.unit.training.conftest import preference_rows, sft_rows, small
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from studio import Studio
-from studio.calculator.known import known
-from studio.models.catalog import resolve
-from studio.recipe import presets
-from studio.training.runs import Run
+from studio.calculator.known_models import known
+from studio.core.model_names import resolve
+from studio.runs.recipe import presets
+from studio.runs.store import Run
 from tests.faults.test_what_gives_out import begun
 from tests.unit.training.conftest import sft_rows
 

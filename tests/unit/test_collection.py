@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from components import models_boxes, models_server, models_views
+from components.models import card_details_html, cards_html, library_api
 from studio import Studio
-from studio.errors import ConfigError, WorkspaceError
-from studio.training import checkpoints
-from studio.training.runs import Run
+from studio.core.errors import ConfigError, WorkspaceError
+from studio.runs import checkpoints
+from studio.runs.store import Run
 from tests.app.made_runs import ended, exported
 
 
@@ -116,24 +116,24 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
 def test_the_page_shows_names_as_text(studio: Studio) -> None:
     run = ended(studio, name="<b>bold</b>")
     studio.collection.mark(run.id, note="<script>1</script>", tags=["<u>"])
-    markup = models_views.cards(studio.collection.items())
+    markup = cards_html.cards(studio.collection.items())
     assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
     assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
     folder = exported(studio, run)
-    assert f"llama-server -m {folder}/model-q8_0.gguf" in models_views.cards(
+    assert f"llama-server -m {folder}/model-q8_0.gguf" in cards_html.cards(
         studio.collection.items()
     )
     text = "---\nlicense: mit\n---\n\n# <i>T</i>\n\n![loss](loss.png)\n\n![x](http://other/x.png)\n"
     (folder / "README.md").write_text(text)
-    shown = models_boxes.readme(folder)
+    shown = card_details_html.readme(folder)
     assert "license" not in shown and "<h1>&lt;i&gt;T" in shown
     assert shown.count("<img") == 1 and f"file={folder}/loss.png" in shown
-    disk = models_views.disk(studio.collection.usage(), studio.collection.waste())
+    disk = cards_html.disk(studio.collection.usage(), studio.collection.waste())
     assert "free" in disk
 
 
 def test_the_panel_answers_with_sentences(studio: Studio, chain: tuple[Run, Run]) -> None:
-    ask = {function.__name__: function for function in models_server.questions(studio)}
+    ask = {function.__name__: function for function in library_api.questions(studio)}
     first, second = chain
     assert "first" in ask["models_open"](None)["cards"]
     assert ask["models_mark"]({"id": first.id, "star": True}) == {}

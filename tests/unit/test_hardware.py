@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from studio import hardware
+from studio.core import hardware
 
 
 def test_memory_now_is_within_the_machine():
@@ -25,7 +25,7 @@ def test_detect_is_complete_and_json_able():
 
 def test_the_cheap_part_imports_no_torch():
     code = (
-        "import sys; from studio import hardware; import studio.calculator; "
+        "import sys; from studio.core import hardware; import studio.calculator; "
         "hardware.memory_now(); print('torch' in sys.modules, 'gradio' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

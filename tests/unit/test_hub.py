@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from studio import hub as ours
-from studio.errors import ConfigError, WorkspaceError
-from studio.workspace import check_room
+from studio.core import hub as ours
+from studio.core.errors import ConfigError, WorkspaceError
+from studio.core.workspace import check_room
 from tests.hub import ROOT, pointing, shell
 
 
@@ -44,8 +44,8 @@ def test_a_push_sends_what_the_preview_says_and_nothing_else(hub, made, tmp_path
 _ALL = """
 import json, sys
 from pathlib import Path
-from studio import hub
-from studio.errors import StudioError
+from studio.core import hub
+from studio.core.errors import StudioError
 for doing in json.loads(sys.argv[2]):
     try:
         made = hub.push(Path(sys.argv[1]), "me/mine") if doing == "push" else hub.pull("me/mine")

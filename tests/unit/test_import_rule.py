@@ -65,7 +65,7 @@ def loaded_by(statement: str, *names: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import studio", "import studio.cli", "import studio.recipe, studio.training.runs"],
+    ["import studio", "import studio.cli", "import studio.runs.recipe, studio.runs.store"],
 )
 def test_the_light_parts_load_nothing_heavy(statement):
     assert loaded_by(statement, *HEAVY, "pyarrow", "sqlalchemy") == []
@@ -73,4 +73,4 @@ def test_the_light_parts_load_nothing_heavy(statement):
 
 def test_the_engine_is_there_before_torch_is():
     heavy = [name for name in HEAVY if name != "gradio"]
-    assert loaded_by("from studio.studio import Studio", *heavy, "gradio") == []
+    assert loaded_by("from studio.engine.studio import Studio", *heavy, "gradio") == []

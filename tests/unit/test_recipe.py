@@ -7,12 +7,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from studio.errors import ConfigError
-from studio.knobs import Method, Objective, OptimName, SchedulerName
-from studio.recipe import Recipe, find_recipe, presets
-from studio.training.defaults import defaults
-from studio.training.methods import METHODS
-from studio.training.objectives import OBJECTIVES
+from studio.core.errors import ConfigError
+from studio.runs.defaults import defaults
+from studio.runs.fields import Method, Objective, OptimName, SchedulerName
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe, find_recipe, presets
 
 SEVEN = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from studio.errors import ConfigError
-from studio.recipe import Recipe
-from studio.training.events import EventLog, read_events
-from studio.training.runs import RunStore
-from studio.workspace import Workspace
+from studio.core.errors import ConfigError
+from studio.core.workspace import Workspace
+from studio.runs.events import EventLog, read_events
+from studio.runs.recipe import Recipe
+from studio.runs.store import RunStore
 
 
 @pytest.fixture

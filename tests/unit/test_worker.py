@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from studio import Recipe, Studio
-from studio.errors import ModelError
+from studio.core.errors import ModelError
+from studio.core.jobs import Job
 from studio.generation.request import Column, GenerationRequest
-from studio.jobs import Job
 
 
 def test_libraries_that_do_not_load_end_everything_that_waits(

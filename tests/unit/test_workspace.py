@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from studio.errors import WorkspaceError
-from studio.workspace import (
+from studio.core.errors import WorkspaceError
+from studio.core.workspace import (
     Workspace,
     default_home,
     new_id,

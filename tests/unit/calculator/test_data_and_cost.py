@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from benchmarks.memory import Measured, Setting, fit, report
-from studio.calculator import estimate, wording
-from studio.calculator.lengths import Lengths, of_rows
-from studio.calculator.measured import earlier_speed
-from studio.calculator.points import MEASURED, RULES_OF_THUMB
+from studio.calculator import estimate, formatting
+from studio.calculator.dataset_lengths import Lengths, of_rows
+from studio.calculator.measured_speed import earlier_speed
 from studio.calculator.prices import keep_prices, prices
-from studio.errors import ConfigError
-from studio.recipe import Recipe
-from studio.workspace import Workspace
+from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
+from studio.core.errors import ConfigError
+from studio.core.workspace import Workspace
+from studio.runs.recipe import Recipe
 from tests.unit.calculator.conftest import TINY
 
 CHATS = [
@@ -25,9 +25,9 @@ CHATS = [
 
 
 def test_lengths_are_the_trainers():
-    from studio.data.rendering import encode
+    from studio.core.model_names import resolve
+    from studio.data.tokens.token_view import encode
     from studio.models import loading
-    from studio.models.catalog import resolve
 
     tokenizer = loading.load_tokenizer(resolve("pocket"))
     wanted = [len(row[0].ids) for row in encode(CHATS, "conversational", tokenizer)]
@@ -92,8 +92,8 @@ def test_prices_are_kept_in_the_workspace(tmp_path):
         keep_prices(home, [("L4 24 GB", "much")])
     with pytest.raises(ConfigError, match=r"no card 'L5'"):
         keep_prices(home, [("L5", 1)])
-    assert wording.money(0.001, 0.004) == "under 0.01"
-    assert wording.money(0.002, 0.034) == "up to 0.03"
+    assert formatting.money(0.001, 0.004) == "under 0.01"
+    assert formatting.money(0.002, 0.034) == "up to 0.03"
 
 
 @pytest.mark.parametrize("point", (*MEASURED, *RULES_OF_THUMB), ids=lambda point: point.label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.calculator import matrix
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(

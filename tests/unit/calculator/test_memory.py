@@ -7,8 +7,8 @@ import json
 import pytest
 
 from studio.calculator import CARDS, estimate, estimate_recipe, suggestions
-from studio.errors import ConfigError
-from studio.recipe import Recipe
+from studio.core.errors import ConfigError
+from studio.runs.recipe import Recipe
 from tests.unit.calculator.conftest import TINY
 
 LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"

@@ -7,21 +7,21 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import (
-    calculator_page,
-    calculator_tab,
-    calculator_tree,
-    calculator_views,
-    drawing,
-    drawing_matrix,
-    form_follow,
+from components.calculator import (
+    handlers,
+    lora_matrix_svg,
+    memory_html,
+    module_tree_html,
+    results_html,
 )
-from components.calculator_choices import WORKSHOP, Choices
+from components.calculator import tab as calculator_tab
+from components.calculator.inputs import WORKSHOP, Choices
+from components.ui import recipe_defaults
 from studio import Studio
 from studio.calculator import estimate, matrix, suggestions
-from studio.calculator.methods import METHODS
-from studio.errors import ConfigError, ModelError
-from studio.recipe import Recipe
+from studio.calculator.adapter_settings import METHODS
+from studio.core.errors import ConfigError, ModelError
+from studio.runs.recipe import Recipe
 from tests.unit.calculator.conftest import TINY
 
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
@@ -43,7 +43,7 @@ def choices(studio):
 def view(choices, **changes):
     """The right column for the form as it opens, with changes; no dataset unless named."""
     asked = chosen(choices, **({"dataset": ""} | changes))
-    return calculator_views.model_view(choices.studio, asked)
+    return results_html.model_view(choices.studio, asked)
 
 
 def chosen(choices, **changes):
@@ -55,8 +55,8 @@ def chosen(choices, **changes):
 
 def test_the_form_opens_with_what_the_train_form_does(choices):
     values = choices.values({field: field.value for field in choices.fields.values()})
-    recipe, _ = form_follow.usual(("sft", "lora", "pocket"))
-    settings = choices.given(calculator_page.settings_of(recipe))
+    recipe, _ = recipe_defaults.usual(("sft", "lora", "pocket"))
+    settings = choices.given(handlers.settings_of(recipe))
     assert {name: values[name] for name in settings} == settings
 
 
@@ -79,7 +79,7 @@ def test_every_counted_method_becomes_a_valid_recipe_and_comes_back(choices, met
     wanted = choices.as_recipe(chosen(choices, method=method))
     recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
     assert recipe.model_name_or_path == TINYLLAMA
-    values = choices.given(calculator_page.settings_of(recipe))
+    values = choices.given(handlers.settings_of(recipe))
     assert (values["method"], values["dataset"]) == (method, "pocket-sft")
     if "lora_r" in chosen(choices, method=method):
         assert values["lora_r"] == 8
@@ -96,7 +96,7 @@ def test_everything_chosen_goes_to_training_and_back(choices):
     assert recipe.rank_pattern == {"q_proj": 4, "v_proj": 64}
     assert recipe.lora_modules_to_save == ("lm_head",)
     assert recipe.load_in_8bit and recipe.packing and not recipe.load_in_4bit
-    values = choices.given(calculator_page.settings_of(recipe))
+    values = choices.given(handlers.settings_of(recipe))
     assert values["rank_pattern"] == "q_proj=4, v_proj=64"
     assert (values["method"], values["quantization"]) == ("lora", "8bit")
 
@@ -111,10 +111,10 @@ def test_data_of_another_kind_stays_behind(choices):
 
 def test_a_recipe_fills_the_form(choices):
     recipe = Recipe.defaults("dpo", "qlora", lora_r=32, lora_target_modules=["q_proj"])
-    values = choices.given(calculator_page.settings_of(recipe))
+    values = choices.given(handlers.settings_of(recipe))
     wanted = {"lora_r": 32, "objective": "dpo", "method": "qlora", "model": "pocket"}
     assert {name: values[name] for name in wanted} == wanted
-    assert choices.beyond(calculator_page.settings_of(recipe))["lora_alpha"] == recipe.lora_alpha
+    assert choices.beyond(handlers.settings_of(recipe))["lora_alpha"] == recipe.lora_alpha
 
 
 def test_targets_follow_the_model(choices):
@@ -133,18 +133,18 @@ def test_a_switch_turns_targets_on_and_off(choices):
 
 def test_the_tree_sums_what_is_counted():
     found = estimate(TINYLLAMA, card="L4", lora_r=8, lora_target_modules=["q_proj", "v_proj"])
-    root = calculator_tree.grown(found)
+    root = module_tree_html.grown(found)
     assert (root.parameters, root.trainable) == (found.total_parameters, found.trainable_parameters)
-    html = calculator_tree.module_tree(found)
+    html = module_tree_html.module_tree(found)
     assert html.count('aria-checked="true"') == 2 and 'data-pick="q_proj,v_proj"' in html
     assert "22</small>" in html
-    strip = calculator_tree.layer_strip(estimate(TINYLLAMA, card="L4", method="last_layers"))
+    strip = module_tree_html.layer_strip(estimate(TINYLLAMA, card="L4", method="last_layers"))
     assert strip.count("<i ") == 22 and "Layers 0 to 19: 0 each; layers 20 to 21" in strip
 
 
 def test_experts_are_one_switch():
     found = estimate("mistralai/Mixtral-8x7B-Instruct-v0.1", card="H200", lora_r=8)
-    assert 'data-target="w1,w3,w2"' in calculator_tree.module_tree(found)
+    assert 'data-target="w1,w3,w2"' in module_tree_html.module_tree(found)
 
 
 def test_time_cost_and_data_are_told(choices):
@@ -170,7 +170,7 @@ def test_errors_reach_the_page_as_they_are(choices):
         view(choices, model="")
     with pytest.raises(ConfigError, match="called nope"):
         view(choices, lora_target_modules=["nope"])
-    assert "rank is 0" in calculator_views.matrix_or_words(6, 7, 0)
+    assert "rank is 0" in results_html.matrix_or_words(6, 7, 0)
 
 
 def test_names_from_a_config_are_escaped(choices):
@@ -188,7 +188,7 @@ def test_names_from_a_config_are_escaped(choices):
 def test_the_drawing_keeps_to_one_scale_and_inside_its_frame(out, into, r):
     import re
 
-    svg = drawing_matrix.matrix_svg(matrix(out, into, r))
+    svg = lora_matrix_svg.matrix_svg(matrix(out, into, r))
     frame = [float(number) for number in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()]
     boxes = re.findall(r'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)"', svg)
     w, b, a = [[float(number) for number in box] for box in boxes]
@@ -202,6 +202,6 @@ def test_the_drawing_keeps_to_one_scale_and_inside_its_frame(out, into, r):
 
 def test_the_bar_marks_the_card_when_it_does_not_fit():
     over = estimate("mistralai/Mistral-7B-Instruct-v0.3", card="T4")
-    assert 'class="limit' in drawing.memory_bar(over)
-    assert drawing.changes(suggestions(over)).count("data-change") >= 1
-    assert 'class="limit' not in drawing.memory_bar(estimate(TINY, card="T4"))
+    assert 'class="limit' in memory_html.memory_bar(over)
+    assert memory_html.changes(suggestions(over)).count("data-change") >= 1
+    assert 'class="limit' not in memory_html.memory_bar(estimate(TINY, card="T4"))

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from studio.calculator.adapter_settings import METHODS, TARGETED, make_spec
 from studio.calculator.configs import read_source
-from studio.calculator.methods import METHODS, TARGETED, make_spec
+from studio.calculator.meta_model import build, skeleton
 from studio.calculator.parameters import count, curve, targets_of
-from studio.calculator.skeleton import build, skeleton
-from studio.errors import ConfigError, ModelError
-from studio.training.methods import METHODS as TRAINED
-from studio.training.methods import peft_config
+from studio.core.errors import ConfigError, ModelError
+from studio.runs.methods import METHODS as TRAINED
+from studio.runs.methods import peft_config
 from tests.unit.calculator.conftest import SHAPES, TINY
 
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from studio.cli.prompts import read_prompts
-from studio.errors import DataError
+from studio.core.errors import DataError
 
 
 def test_inspect_says_what_a_file_holds(shell, rows_file):

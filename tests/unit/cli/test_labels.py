@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.workspace import Workspace
 from studio.generation.request import Generation
-from studio.preference import Item, LabelStore
-from studio.recipe import Recipe
-from studio.training.runs import RunStore
-from studio.workspace import Workspace
+from studio.labels import Item, LabelStore
+from studio.runs.recipe import Recipe
+from studio.runs.store import RunStore
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):
         generation.finish()
         return generation
 
-    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+    monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)
     said = shell("labels", "judge", "--project", "first", "--judge", "base:pocket", "--json")
     [duel] = said.json["duels"]
     assert (duel["ties"], duel["flips"]["value"], duel["first"]["value"]) == (3, 1.0, 1.0)
@@ -178,7 +178,7 @@ def answering(monkeypatch):
         generation.finish()
         return generation
 
-    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+    monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)
 
 
 @pytest.fixture
@@ -244,6 +244,6 @@ def test_an_answer_that_failed_fails_the_command(shell, monkeypatch, run):
         generation.finish()
         return generation
 
-    monkeypatch.setattr("studio.studio.Studio.generate", generate)
+    monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)
     said = shell("generate", "--run", "tuned", "--prompt", "Who?")
     assert "no adapter" in said.refused(1)

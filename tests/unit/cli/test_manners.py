@@ -85,13 +85,13 @@ def test_a_fault_of_ours_is_still_one_sentence(shell, monkeypatch):
     def broken():
         raise ZeroDivisionError("division by zero\nand more")
 
-    monkeypatch.setattr("studio.hardware.detect", broken)
+    monkeypatch.setattr("studio.core.hardware.detect", broken)
     sentence = shell("hardware").refused(1)
     assert "ZeroDivisionError" in sentence and "--verbose" in sentence
 
 
 def test_what_libraries_print_stays_off_stdout(shell, monkeypatch):
-    from studio import hardware
+    from studio.core import hardware
 
     real = hardware.detect
 
@@ -99,7 +99,7 @@ def test_what_libraries_print_stays_off_stdout(shell, monkeypatch):
         sys.stdout.write("loading ...\n")
         return real()
 
-    monkeypatch.setattr("studio.hardware.detect", chatty)
+    monkeypatch.setattr("studio.core.hardware.detect", chatty)
     said = shell("hardware", "--json")
     assert said.json["cores"] >= 1
     assert said.err == ""

@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from studio.cli.follow import follow
+from studio.cli.progress import follow
 from studio.cli.train import settle
-from studio.errors import ConfigError
-from studio.recipe import Recipe
-from studio.training.runs import RunStore
-from studio.workspace import Workspace
+from studio.core.errors import ConfigError
+from studio.core.workspace import Workspace
+from studio.runs.recipe import Recipe
+from studio.runs.store import RunStore
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def ends(monkeypatch, store):
                 run.id, state=state, error=error, step=3, total_steps=4, metrics=metrics
             )
 
-        monkeypatch.setattr("studio.studio.Studio.train", train)
+        monkeypatch.setattr("studio.engine.studio.Studio.train", train)
 
     return so
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from studio.recipe import Recipe
-from studio.scoring import Scoring
-from studio.training.runs import RunStore
-from studio.workspace import Workspace
+from studio.core.workspace import Workspace
+from studio.evaluation import Scoring
+from studio.runs.recipe import Recipe
+from studio.runs.store import RunStore
 
 FIGURE = {"value": 1.5, "low": 1.25, "high": 1.75, "count": 4}
 
@@ -41,7 +41,7 @@ def test_a_result_is_told_to_people_and_to_machines(shell, run, monkeypatch):
         })  # fmt: skip
         return scoring
 
-    monkeypatch.setattr("studio.studio.Studio.score", score)
+    monkeypatch.setattr("studio.engine.studio.Studio.score", score)
     given = ("score", "--run", run, "--data", "pocket-questions", "--limit", "4")
     said = shell(*given, "--metrics", "contains", "--json")
     assert said.code == 0 and said.json["columns"][1]["label"] == "mine"

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import common, data_cards, guide, shell
-from components.work import Work
-from studio.errors import Cancelled, DataError
+from components.data import row_html
+from components.page import guided_tour, header
+from components.ui import handlers, html
+from components.ui.background_task import Work
+from studio.core import formatting
+from studio.core.errors import Cancelled, DataError
 
 ATTACK = '<img src=x onerror="alert(1)"> & ${1+1} {{x}}'
 SAFE = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; ${1+1} {{x}}"
@@ -22,7 +25,7 @@ SAFE = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; ${1+1} {{x}}"
      (1_100_048_384, "1.10 B"), (12_345_678, "12.3 M"), (3e12, "3.00 T")],
 )  # fmt: skip
 def test_compact(number, text):
-    assert common.compact(number) == text
+    assert formatting.compact(number) == text
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,7 @@ def test_compact(number, text):
      (12_025_908_429, "12.0 GB"), (250 * 10**9, "250 GB"), (3 * 10**12, "3.0 TB")],
 )  # fmt: skip
 def test_bytes(size, text):
-    assert common.bytes_text(size) == text
+    assert formatting.bytes_text(size) == text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_bytes(size, text):
      (float("nan"), "\N{EN DASH}")],
 )  # fmt: skip
 def test_durations(seconds, text):
-    assert common.duration_text(seconds) == text
+    assert formatting.duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -50,31 +53,31 @@ def test_durations(seconds, text):
      (90_000, "1 day ago"), (180_000, "2 days ago"), (-5, "just now")],
 )  # fmt: skip
 def test_ago(ago, text):
-    assert common.ago_text(1_000_000 - ago, now=1_000_000) == text
+    assert formatting.ago_text(1_000_000 - ago, now=1_000_000) == text
 
 
 def test_one_and_many():
-    assert common.plural(1, "row") == "1 row"
-    assert common.plural(1085, "row") == "1,085 rows"
-    assert common.plural(2, "entry", "entries") == "2 entries"
+    assert formatting.plural(1, "row") == "1 row"
+    assert formatting.plural(1085, "row") == "1,085 rows"
+    assert formatting.plural(2, "entry", "entries") == "2 entries"
 
 
 @pytest.mark.parametrize(
     "markup",
     [
-        common.esc(ATTACK),
-        common.empty_state(ATTACK, ATTACK, ATTACK),
-        common.notice("error", ATTACK, ATTACK),
-        common.chips([ATTACK, (ATTACK, "good"), (ATTACK, "good", ATTACK)]),
-        common.section(ATTACK, ATTACK),
-        common.progress_bar(1, 2, ATTACK),
-        common.key_hint([(ATTACK, ATTACK)]),
-        data_cards.row_card({"messages": [{"role": ATTACK, "content": ATTACK}], ATTACK: ATTACK}),
-        data_cards.row_card({"prompt": ATTACK, "chosen": ATTACK, "rejected": f"{ATTACK} no"}),
-        data_cards.row_card({"prompt": ATTACK, "answer1": ATTACK, "answer2": ATTACK}),
-        data_cards.row_card({"prompt": ATTACK, "completion": ATTACK, "label": False}),
-        data_cards.row_card({"text": ATTACK}),
-        shell.stepper([(ATTACK, "now")], ATTACK),
+        html.esc(ATTACK),
+        html.empty_state(ATTACK, ATTACK, ATTACK),
+        html.notice("error", ATTACK, ATTACK),
+        html.chips([ATTACK, (ATTACK, "good"), (ATTACK, "good", ATTACK)]),
+        html.section(ATTACK, ATTACK),
+        html.progress_bar(1, 2, ATTACK),
+        html.key_hint([(ATTACK, ATTACK)]),
+        row_html.row_card({"messages": [{"role": ATTACK, "content": ATTACK}], ATTACK: ATTACK}),
+        row_html.row_card({"prompt": ATTACK, "chosen": ATTACK, "rejected": f"{ATTACK} no"}),
+        row_html.row_card({"prompt": ATTACK, "answer1": ATTACK, "answer2": ATTACK}),
+        row_html.row_card({"prompt": ATTACK, "completion": ATTACK, "label": False}),
+        row_html.row_card({"text": ATTACK}),
+        header.stepper([(ATTACK, "now")], ATTACK),
     ],
 )
 def test_untrusted_text_is_escaped(markup):
@@ -83,12 +86,12 @@ def test_untrusted_text_is_escaped(markup):
 
 
 def test_a_whole_text_survives_in_a_card():
-    assert SAFE in data_cards.row_card({"text": ATTACK})
+    assert SAFE in row_html.row_card({"text": ATTACK})
 
 
 def test_sides_mark_what_only_one_says():
     row = {"prompt": "Q", "chosen": "He lives in Alderford.", "rejected": "He lives in Coldwell."}
-    card = data_cards.row_card(row)
+    card = row_html.row_card(row)
     assert "<mark>Alderford</mark>" in card
     assert "<mark>Coldwell</mark>" in card
 
@@ -97,7 +100,7 @@ def test_sides_mark_what_only_one_says():
 
 
 def test_our_errors_are_shown_as_they_are():
-    @common.guard
+    @handlers.guard
     def fails():
         raise DataError("Row 3 of a.json has no <answer>.")
 
@@ -108,7 +111,7 @@ def test_our_errors_are_shown_as_they_are():
 
 
 def test_other_errors_are_logged_and_not_shown(caplog):
-    @common.guard
+    @handlers.guard
     def fails():
         raise KeyError("secret/path")
 
@@ -120,7 +123,7 @@ def test_other_errors_are_logged_and_not_shown(caplog):
 
 
 def test_streams_are_guarded_and_keep_their_signature():
-    @common.guard
+    @handlers.guard
     def stream(first: int, second: str = "x"):
         yield first
         raise Cancelled("Stopped.")
@@ -164,9 +167,9 @@ def status(**values):
 
 
 def test_strip_says_what_is_loading_then_what_is_held():
-    waiting = shell.status_strip(status(ready=False, loading_note="Loading the libraries"))
+    waiting = header.status_strip(status(ready=False, loading_note="Loading the libraries"))
     assert "Loading the libraries" in waiting
-    strip = shell.status_strip(status())
+    strip = header.status_strip(status())
     assert "2.0 / 24.0 GB" in strip
     assert "pocket" in strip
 
@@ -175,7 +178,7 @@ def test_strip_leads_to_the_run():
     run = SimpleNamespace(
         id="run-1", name="<dpo>", step=84, total_steps=120, eta_s=31.0, state="running"
     )
-    strip = shell.status_strip(status(run=run, queued=2))
+    strip = header.status_strip(status(run=run, queued=2))
     assert 'data-go="train"' in strip
     assert "&lt;dpo&gt;" in strip
     assert "84/120" in strip
@@ -195,18 +198,18 @@ def test_walk_goes_step_by_step():
     data, project = SimpleNamespace(rows={"train": 10}), SimpleNamespace(id="p")
     live = run(state="running", live=True)
     walks = [
-        guide.Walk("w"),
-        guide.Walk("w", data),
-        guide.Walk("w", data, live),
-        guide.Walk("w", data, run()),
-        guide.Walk("w", data, run(), looked=1),
-        guide.Walk("w", data, run(), project, votes=3, looked=1),
-        guide.Walk("w", data, run(), project, votes=4, looked=1),
-        guide.Walk("w", data, run(), project, 4, live, 1),
-        guide.Walk("w", data, run(), project, 4, run(), 1),
-        guide.Walk("w", data, run(), project, 4, run(), 2),
+        guided_tour.Walk("w"),
+        guided_tour.Walk("w", data),
+        guided_tour.Walk("w", data, live),
+        guided_tour.Walk("w", data, run()),
+        guided_tour.Walk("w", data, run(), looked=1),
+        guided_tour.Walk("w", data, run(), project, votes=3, looked=1),
+        guided_tour.Walk("w", data, run(), project, votes=4, looked=1),
+        guided_tour.Walk("w", data, run(), project, 4, live, 1),
+        guided_tour.Walk("w", data, run(), project, 4, run(), 1),
+        guided_tour.Walk("w", data, run(), project, 4, run(), 2),
     ]
-    places = [guide.place(walk) for walk in walks]
+    places = [guided_tour.place(walk) for walk in walks]
     assert [place.step for place in places] == [0, 1, 1, 2, 2, 3, 4, 4, 5, 5]
     assert [bool(place.action) for place in places] == [
         False, True, False, True, True, False, True, False, True, True,
@@ -217,6 +220,6 @@ def test_walk_goes_step_by_step():
 
 def test_a_failed_run_is_said_and_can_be_resumed():
     failed = run(state="failed", error="The disk is full.")
-    place = guide.place(guide.Walk("w", SimpleNamespace(rows={}), failed))
+    place = guided_tour.place(guided_tour.Walk("w", SimpleNamespace(rows={}), failed))
     assert "The disk is full." in place.note
     assert place.action == "Resume the run"

@@ -8,33 +8,33 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import compare_marks, compare_score_views, compare_set_views, reward_views
-from components.compare_chat import ChatTab
-from components.compare_left import Left
-from components.compare_reward import RewardPanel
-from components.compare_views import shared_text
-from components.comparison import Comparison, Side, load, save
-from components.conversation import Chat, Turn, bring_back, keep
-from components.prompt_sets import PromptSet
-from components.visits import Visits
+from components.compare import batch_html, diff_html, evaluation_html, reward_html
+from components.compare.chat import ChatTab
+from components.compare.chat_html import shared_text
+from components.compare.controls import Left
+from components.compare.conversation import Chat, Turn, bring_back, keep
+from components.compare.reward_panel import RewardPanel
+from components.ui.prompt_sets import PromptSet
+from components.ui.visitor_quota import Visits
 from studio import Studio
-from studio.errors import ConfigError, DataError
+from studio.core.errors import ConfigError, DataError
+from studio.core.workspace import new_id
+from studio.evaluation.token_logprobs import AnswerReading, TokenReading
 from studio.generation.request import Answer, Sampling
-from studio.preference import judge
-from studio.scoring.tokens import AnswerReading, TokenReading
-from studio.workspace import new_id
+from studio.labels import llm_judge
+from studio.workflows.comparisons import Comparison, Side, load, save
 
 EVIL = "<img src=x onerror=alert(1)>"
 
 
 def test_only_what_differs_is_marked():
-    first, second = compare_marks.differences(["The sky is blue.", "The sky is very blue."])
+    first, second = diff_html.differences(["The sky is blue.", "The sky is very blue."])
     assert first == "The sky is blue."
     assert second.replace("<mark>", "").replace("</mark>", "") == "The sky is very blue."
     assert second.count("<mark>") == 1 and "very" in second.split("<mark>")[1]
-    one, other = compare_marks.differences([EVIL, "yes"])
+    one, other = diff_html.differences([EVIL, "yes"])
     assert "<img" not in one and "<mark>" in one and other == "<mark>yes</mark>"
-    assert compare_marks.differences([EVIL]) == ["&lt;img src=x onerror=alert(1)&gt;"]
+    assert diff_html.differences([EVIL]) == ["&lt;img src=x onerror=alert(1)&gt;"]
 
 
 def test_tokens_say_by_how_much():
@@ -43,12 +43,12 @@ def test_tokens_say_by_how_much():
         ("base", EVIL), [TokenReading(EVIL, (-2.0, -0.5), (near, near))], (-2.0, -0.5),
         (None, 0.15), (None, None),
     )  # fmt: skip
-    markup = compare_marks.tokens(reading)
+    markup = diff_html.tokens(reading)
     assert "<img" not in markup and 'class="token up" style="--s:0.50"' in markup
     assert "log-ratio +1.50" in markup and "implicit reward +0.15" in markup
     assert "60.7 %" in markup  # exp(-0.5)
     gone = AnswerReading(("base",), [], (None,), (None,), ("It is gone.",))
-    assert "base: It is gone." in compare_marks.tokens(gone)
+    assert "base: It is gone." in diff_html.tokens(gone)
 
 
 def test_scores_are_told_with_their_intervals():
@@ -60,7 +60,7 @@ def test_scores_are_told_with_their_intervals():
         ],
         "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
     }  # fmt: skip
-    markup = compare_score_views.result(found)
+    markup = evaluation_html.result(found)
     assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
 
@@ -77,14 +77,14 @@ def test_filters_leave_the_prompts_they_name():
         "comparison-1", "x", 0.0, sides, prompts,
         [cells("same", "short", "one"), cells("same", "much longer", "")], {},
     )  # fmt: skip
-    left = {name: compare_set_views.matching(comparison, name, "")
-            for name in compare_set_views.FILTERS}  # fmt: skip
+    left = {name: batch_html.matching(comparison, name, "")
+            for name in batch_html.FILTERS}  # fmt: skip
     assert left == {
         "all": [0, 1, 2], "different": [1, 2], "same": [0], "B longer": [1], "B shorter": [2],
         "cut or failed": [2], "best of its prompt": [],
     }  # fmt: skip
-    assert compare_set_views.matching(comparison, "all", "LONGER") == [1]
-    assert compare_set_views.matching(comparison, "all", "question 2") == [2]
+    assert batch_html.matching(comparison, "all", "LONGER") == [1]
+    assert batch_html.matching(comparison, "all", "question 2") == [2]
 
 
 def test_a_scored_comparison_shows_rewards_and_the_best_of_n():
@@ -92,15 +92,15 @@ def test_a_scored_comparison_shows_rewards_and_the_best_of_n():
     cells = [{"text": f"say {n}", "tokens": 1, "ended": "stop", "error": None} for n in range(4)]
     sides = (Side("a", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
     plain = Comparison("comparison-1", "x", 0.0, sides, prompts, [cells, cells], {})
-    assert "kept apart from people" in reward_views.worth(plain)
+    assert "kept apart from people" in reward_html.worth(plain)
     given = [[1.0, 0.0, 0.5, 0.5], [0.0, 2.0, 3.0, None]]
     found = replace(plain, rewards=given, reward="length:3-28")
-    assert compare_set_views.matching(found, "best of its prompt", "") == [0, 1, 2]
+    assert batch_html.matching(found, "best of its prompt", "") == [0, 1, 2]
     assert found.scored(1)[1:] == ([["say 0", "say 1"], ["say 2"]], [[0.0, 2.0], [3.0]])
-    card = compare_set_views.set_card(found, 1)
+    card = batch_html.set_card(found, 1)
     assert "<b>reward 0</b>" in card and "<b>reward 2, best of 2</b>" in card
-    assert "<b></b>" in compare_set_views.set_card(plain, 1)
-    drawn = reward_views.worth(found)
+    assert "<b></b>" in batch_html.set_card(plain, 1)
+    drawn = reward_html.worth(found)
     assert "<img" not in drawn and "length:3-28: 2 prompts" in drawn
     assert "best of 2: 0.75" in drawn  # of column A: 1 and 0.5
 
@@ -224,12 +224,14 @@ def test_prompts_are_answered_several_times_where_that_can_differ():
 
 
 def test_verdicts_and_curves_are_drawn_and_escaped():
-    pairs = [judge.Pair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)]
+    pairs = [
+        llm_judge.Pair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)
+    ]
     cells = [Answer(said) for said in ("B", "A", "B", "A", "A", "A", "no", "A")]
     snapshot = SimpleNamespace(answers=[cells], error=None)
-    markup = compare_score_views.judged(judge.result(snapshot, pairs, EVIL, "base", EVIL))
+    markup = evaluation_html.judged(llm_judge.result(snapshot, pairs, EVIL, "base", EVIL))
     assert "<img" not in markup and "33 % of its verdicts changed with the order" in markup
     assert "1 without a verdict" in markup and markup.count('class="dot"') == 3
     figures = [{"value": v, "low": v, "high": v, "count": 4} for v in (1.0, 1.0)]
     columns = [{"step": step, "metrics": {"loss": each}} for step, each in enumerate(figures)]
-    assert compare_score_views.curves(columns).count("<circle") == 2
+    assert evaluation_html.curves(columns).count("<circle") == 2

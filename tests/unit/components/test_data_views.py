@@ -6,50 +6,50 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from components import data_cards, data_plots, data_reports, data_token_view, data_views
-from components.data_choices import cleaning_choices, prepare_options
-from components.data_shelf import Subject
-from components.data_tokens import carried_note
+from components.data import cleaning_html, histograms, problems_html, row_html, token_view_html
+from components.data.open_sources import Subject
+from components.data.option_choices import cleaning_choices, prepare_options
+from components.data.token_view import carried_note
 from studio.data import Inspection, Problem
-from studio.data.browsing import Shown
-from studio.data.lengths import Lengths
+from studio.data.prepared.browse import Shown
+from studio.data.tokens.token_lengths import Lengths
 
 ATTACK = '<img src=x onerror="alert(1)">'
 
 
 def test_sides_with_little_in_common_are_left_plain_and_said():
     row = {"prompt": "Q", "chosen": "Yes, gladly.", "rejected": "Nobody knows what this means"}
-    card = data_cards.row_card(row)
+    card = row_html.row_card(row)
     assert "<mark>" not in card and "Too little in common" in card
-    both = data_cards.row_card({"prompt": "Q", "answer1": "one two three", "answer2": "one two"})
+    both = row_html.row_card({"prompt": "Q", "answer1": "one two three", "answer2": "one two"})
     assert "<mark> three</mark>" in both or "three</mark>" in both
 
 
 def test_a_card_says_where_its_row_stood_and_what_is_wrong():
     problem = Problem(7, "empty_field", f"{ATTACK} is empty.", "folder/a.json")
-    card = data_cards.shown_card(Shown({"text": "Mill"}, 7, "folder/a.json", [problem]))
+    card = row_html.shown_card(Shown({"text": "Mill"}, 7, "folder/a.json", [problem]))
     assert "row 7 of a.json" in card and "empty field" in card
     assert "<img" not in card
 
 
 def test_a_record_that_is_no_row_is_shown_as_it_stands():
     problem = Problem(3, "malformed_json", "This line is not JSON.", "a.jsonl")
-    card = data_cards.shown_card(Shown({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
+    card = row_html.shown_card(Shown({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
     assert "As it stands in the file" in card and "malformed json" in card
     assert "<img" not in card and "{&#x27;a&#x27;: &lt;img" in card
-    assert "not known" in data_cards.shown_card(Shown({}, 3, raw=""))
+    assert "not known" in row_html.shown_card(Shown({}, 3, raw=""))
 
 
 def test_hits_of_a_search_are_marked_safely():
-    card = data_cards.row_card({"text": f"A Mill {ATTACK}"}, "mill <IMG")
+    card = row_html.row_card({"text": f"A Mill {ATTACK}"}, "mill <IMG")
     assert "<img" not in card
     assert '<mark class="hit">Mill &lt;img</mark>' in card
 
 
 def test_verdicts_and_tool_calls_are_readable():
-    assert "bad answer" in data_cards.row_card({"prompt": "Q", "completion": "A", "label": False})
+    assert "bad answer" in row_html.row_card({"prompt": "Q", "completion": "A", "label": False})
     call = {"function": {"name": "find", "arguments": {"what": "mill"}}}
-    card = data_cards.row_card({"messages": [{"role": "assistant", "tool_calls": [call]}]})
+    card = row_html.row_card({"messages": [{"role": "assistant", "tool_calls": [call]}]})
     assert "&quot;what&quot;: &quot;mill&quot;" in card and "said-empty" not in card
 
 
@@ -63,7 +63,7 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
         side="text", tokens=[mark, *tokens("yes\n", "lost")], total=3, trained=1, kept=2,
         percent=50.0, notes=["Why."],
     )  # fmt: skip
-    markup = data_token_view.token_view([view], 2)
+    markup = token_view_html.token_view([view], 2)
     assert "&lt;b&gt;" in markup and "special" in markup
     assert "cut at 2 tokens" in markup and "1 cut off" in markup
     assert "1 trained (50 %)" in markup and "Why." in markup
@@ -76,25 +76,25 @@ def test_pieces_of_a_character_are_seen_and_a_note_is_said_once():
                         percent=100.0, notes=["Same."])
         for side in ("chosen", "rejected")
     ]  # fmt: skip
-    markup = data_token_view.token_view(views, None)
+    markup = token_view_html.token_view(views, None)
     assert markup.count("tok-piece") == 4 and "piece 3 of the character before" in markup
     assert markup.count("Same.") == 1
 
 
 def test_problems_lead_to_their_rows():
     problems = [Problem(3, "empty_field", "The answer is empty."), Problem(None, "odd", "Odd.")]
-    table = data_views.problems_table(problems, 41)
+    table = problems_html.problems_table(problems, 41)
     assert 'data-open="3"' in table and table.count("data-open") == 1
     assert "39 more" in table and "empty field" in table
-    assert data_views.problem_kinds({"empty_field": 40, "odd": 1})[0] == ("All kinds (41)", "")
+    assert problems_html.problem_kinds({"empty_field": 40, "odd": 1})[0] == ("All kinds (41)", "")
 
 
 def test_the_headline_tells_format_reason_and_loss():
     found = Inspection("a/b/rows.json", "alpaca", "prompt_completion", 0.99, ATTACK, 1100, 1085)
-    markup = data_views.found_head(found)
+    markup = problems_html.found_head(found)
     assert "certain" in markup and "1,100 rows" in markup and "1,085 kept" in markup
     assert "<img" not in markup and 'class="why"' in markup
-    assert data_views.row_filters(found, {"empty_field": 15}) == [
+    assert problems_html.row_filters(found, {"empty_field": 15}) == [
         ("Good rows (1,085)", "good"), ("Every row (1,100)", "all"),
         ("Empty field (15)", "empty_field"),
     ]  # fmt: skip
@@ -103,7 +103,7 @@ def test_the_headline_tells_format_reason_and_loss():
 def test_cleaning_is_previewed_with_rows():
     example = {"row": 4, "file": "a.json", "data": {"prompt": ATTACK, "completion": ""}}
     step = SimpleNamespace(step="drop_empty", dropped=3, settings={}, examples=[example])
-    markup = data_reports.cleaning_preview([step], 100, 97)
+    markup = cleaning_html.cleaning_preview([step], 100, 97)
     assert "keeps 97 of 100" in markup and "3 with an empty side" in markup
     assert "row 4" in markup and "<img" not in markup and "(empty)" in markup
 
@@ -131,19 +131,19 @@ def lengths(sizes: list[int]) -> Lengths:
 
 def test_a_histogram_counts_every_row_once_and_draws_the_limit():
     found = lengths([10] * 90 + [40] * 9 + [5000])
-    figure = data_plots.histogram(found.longest, "Tokens a row", "tokens", limit=30)
+    figure = histograms.histogram(found.longest, "Tokens a row", "tokens", limit=30)
     assert sum(figure.data[0].y) == 100
     assert figure.data[1].y[-1] <= 1 and list(figure.data[1].y) == sorted(figure.data[1].y)
     assert figure.layout.shapes[0].x0 == 30
-    far = data_plots.histogram(found.turns, "Turns a row", "turns", limit=4000)
+    far = histograms.histogram(found.turns, "Turns a row", "turns", limit=4000)
     assert not far.layout.shapes and "limit 4,000" in far.layout.annotations[0].text
-    assert not data_plots.histogram(np.zeros(0), "Turns", "turns").data
+    assert not histograms.histogram(np.zeros(0), "Turns", "turns").data
 
 
 def test_what_a_limit_costs_is_said():
-    markup = data_reports.limit_cost(lengths([10] * 9 + [50]).at(20))
+    markup = cleaning_html.limit_cost(lengths([10] * 9 + [50]).at(20))
     assert "1 row cut (10.0%)" in markup and "30 tokens lost" in markup
-    facts = data_reports.length_facts(lengths([10] * 9 + [50]), "pocket")
+    facts = cleaning_html.length_facts(lengths([10] * 9 + [50]), "pocket")
     assert "Suggested length 64" in facts and "median 10 tokens" in facts
 
 

@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from components import people
-from components.gate import Gate
+from components.page.file_access import Gate
+from components.ui import access
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_visitor_gets_no_export_however_its_path_is_written(
         "exports/weights",
     ]
     for who, status in (("mallory", 403), (None, 200)):
-        monkeypatch.setattr(people, "visitor", lambda who=who: who)
+        monkeypatch.setattr(access, "visitor", lambda who=who: who)
         for path in named:
             for route in ("file=", "file/"):
                 assert gate.get(f"/gradio_api/{route}{path}").status_code == status, path

@@ -8,11 +8,11 @@ import gradio as gr
 import pytest
 from gradio.context import LocalContext
 
-from components import people
-from components.common import guard
-from studio.studio import Studio
+from components.ui import access
+from components.ui.handlers import guard
+from studio.engine.studio import Studio
 
-FOR_VISITORS = {"compare", "label", "wiring", "api"}
+FOR_VISITORS = {"compare", "label", "page"}
 
 
 @pytest.fixture
@@ -43,31 +43,31 @@ def space(monkeypatch):
 
 def test_on_ones_own_machine_everything_is_allowed(asked):
     asked()
-    assert people.visitor() is None
+    assert access.visitor() is None
     assert guard(lambda: "done")() == "done"
 
 
 def test_with_accounts_the_first_owns_or_those_named(asked, monkeypatch):
     accounts = [("ada", "secret"), ("ben", "other")]
     asked("ada", accounts)
-    assert people.visitor() is None
+    assert access.visitor() is None
     asked("ben", accounts)
-    assert people.visitor() == "ben"
+    assert access.visitor() == "ben"
     with pytest.raises(gr.Error, match="Only an owner"):
         guard(lambda: "done")()
     assert guard(lambda: "done", "everybody")() == "done"
     assert guard(lambda: "done", "quietly")() == gr.skip()
     monkeypatch.setenv("STUDIO_OWNERS", "ada, ben")
-    assert people.visitor() is None
+    assert access.visitor() is None
 
 
 def test_on_a_space_its_author_owns_and_others_are_told_apart(asked, space, monkeypatch):
     asked("ada")
-    assert people.visitor() is None
+    assert access.visitor() is None
     asked("mallory")
-    assert people.visitor() == "mallory"
+    assert access.visitor() == "mallory"
     asked(address="6.6.6.6, 10.0.0.7")  # what a visitor claims comes before what the proxy saw
-    assert people.visitor() == "10.0.0.7"
+    assert access.visitor() == "10.0.0.7"
     with pytest.raises(gr.Error, match="Sign in"):
         guard(lambda: "done")()
     monkeypatch.delenv("OAUTH_CLIENT_ID")
@@ -95,8 +95,11 @@ def test_every_handler_of_the_page_asks_and_few_are_for_visitors(tmp_path):
     handlers = [fn.fn for fn in build_app(Studio(tmp_path / "home")).fns.values() if fn.fn]
     plain = [fn for fn in handlers if not hasattr(fn, "audience")]
     assert not plain
-    opened = {fn.__module__.split(".")[-1].split("_")[0] for fn in handlers
-              if fn.audience == "everybody" and "guard" not in fn.__qualname__}  # fmt: skip
+    opened = {
+        fn.__module__.split(".")[1]
+        for fn in handlers
+        if fn.audience == "everybody" and fn.__module__.startswith("components.")
+    }
     assert opened <= FOR_VISITORS, opened
-    endpoints = [fn for fn in handlers if fn.__module__ == "components.api"]
+    endpoints = [fn for fn in handlers if fn.__module__ == "components.page.api"]
     assert [fn.__name__ for fn in endpoints if fn.audience == "everybody"] == ["compare"]

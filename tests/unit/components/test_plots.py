@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from components import plots
-from components.history import MOST, Histories, History, Table
+from components.train import chart_specs
+from components.train.run_history import MOST, Histories, History, Table
 
 
 def logged(steps: range, **values: float) -> list[dict]:
@@ -120,9 +120,12 @@ def test_held_out_measurements_are_apart_and_summaries_are_no_points():
 
 
 def test_a_run_has_the_charts_it_measures():
-    sft = [chart.title for chart in plots.charts_for({"loss", "mean_token_accuracy", "grad_norm"})]
+    sft = [
+        chart.title
+        for chart in chart_specs.charts_for({"loss", "mean_token_accuracy", "grad_norm"})
+    ]
     assert sft == ["Loss", "Token accuracy", "Gradient norm"]
-    dpo = plots.charts_for(
+    dpo = chart_specs.charts_for(
         {"loss", "rewards/margins", "rewards/chosen", "rewards/rejected", "logps/chosen",
          "mean_token_accuracy"}
     )  # fmt: skip
@@ -131,16 +134,16 @@ def test_a_run_has_the_charts_it_measures():
 
 
 def test_a_measurement_nobody_foresaw_gets_a_chart_too():
-    charts = plots.charts_for({"loss", "aux_loss"})
+    charts = chart_specs.charts_for({"loss", "aux_loss"})
     assert [(chart.title, chart.small) for chart in charts] == [("Loss", False), ("Aux loss", True)]
 
 
 def test_each_part_of_a_reward_is_drawn_and_its_spread_is_not():
     parts = {"reward", "reward_std", "rewards/length/mean", "rewards/length/std", "step_time"}
-    titles = [chart.title for chart in plots.charts_for(parts | {"clip_ratio/low_min"})]
+    titles = [chart.title for chart in chart_specs.charts_for(parts | {"clip_ratio/low_min"})]
     assert titles == ["Reward", "Reward, length"]
 
 
 def test_the_plan_names_the_held_out_series():
-    [loss] = plots.plan({"loss"})
+    [loss] = chart_specs.plan({"loss"})
     assert loss["lines"][0]["held"] == "eval_loss"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from components import compare_set_views, compare_views, train_parts, train_views
-from components.comparison import Comparison, Side, column_choices, usual_columns
-from components.conversation import Chat, Turn
-from components.history import History
+from components.compare import batch_html, chat_html
+from components.compare.conversation import Chat, Turn
+from components.train import run_list_html, run_panel_html
+from components.train.run_history import History
 from studio.generation.request import Answer, Sampling
 from studio.training.health import Finding
+from studio.workflows.comparisons import Comparison, Side, column_choices, usual_columns
 
 EVIL = "<img src=x onerror=alert(1)>"
 SIDES = (Side("pocket (base)", "base", "pocket"), Side(EVIL, "tuned", "pocket", "run-1"))
@@ -28,31 +29,31 @@ def run(**changes):
 
 
 def test_the_end_of_a_run_in_one_sentence():
-    said = train_views.outcome(run(), History())
+    said = run_list_html.outcome(run(), History())
     assert "Finished: loss 0.41 after 120 steps in 0:34." in said
-    failed = train_views.outcome(run(state="failed", error=f"broke {EVIL}"), History())
+    failed = run_list_html.outcome(run(state="failed", error=f"broke {EVIL}"), History())
     assert "broke" in failed and EVIL not in failed
-    assert "from step 80" in train_views.outcome(run(state="interrupted"), History(), 80)
-    assert train_views.outcome(run(state="running"), History()) == ""
+    assert "from step 80" in run_list_html.outcome(run(state="interrupted"), History(), 80)
+    assert run_list_html.outcome(run(state="running"), History()) == ""
 
 
 def test_runs_escape_their_names():
     finding = Finding("nan", "danger", 3, EVIL, EVIL, EVIL)
     for markup in (
-        train_views.headline(run()),
-        train_views.progress(run(), History()),
-        train_views.runs_list([run(parent="run-0")], "run-1"),
-        train_views.queue_list([run(state="queued")]),
-        train_parts.samples({EVIL: [{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]}),
-        train_parts.health([finding]),
-        train_parts.stage(EVIL, [EVIL]),
+        run_list_html.headline(run()),
+        run_list_html.progress(run(), History()),
+        run_list_html.runs_list([run(parent="run-0")], "run-1"),
+        run_list_html.queue_list([run(state="queued")]),
+        run_panel_html.samples({EVIL: [{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]}),
+        run_panel_html.health([finding]),
+        run_panel_html.stage(EVIL, [EVIL]),
     ):
         assert "<img" not in markup
 
 
 def test_an_answer_that_stays_is_told_once():
     steps = [{"step": step, "answer": "same"} for step in (0, 10, 20)]
-    told = train_parts.stretches([*steps, {"step": 30, "answer": "new"}])
+    told = run_panel_html.stretches([*steps, {"step": 30, "answer": "new"}])
     assert told == [("steps 0\N{EN DASH}20", "same"), ("step 30", "new")]
 
 
@@ -60,14 +61,14 @@ def test_answers_of_several_runs_stand_beside_each_other():
     told = {
         name: [{"step": 9, "prompt": "Who?", "answer": f"I am {name}."}] for name in ("one", "two")
     }
-    markup = train_parts.samples(told)
+    markup = run_panel_html.samples(told)
     assert markup.index("I am one.") < markup.index("I am two.")
-    alone = train_parts.samples({**told, "three": []})
+    alone = run_panel_html.samples({**told, "three": []})
     assert "run by run" in alone
 
 
 def test_a_healthy_run_has_no_card():
-    assert train_parts.health([]) == ""
+    assert run_panel_html.health([]) == ""
 
 
 def test_the_latest_measurements_stand_in_tiles():
@@ -79,7 +80,7 @@ def test_the_latest_measurements_stand_in_tiles():
             {"kind": "log", "step": 5, "time": 1.0, "eval_loss": 0.6},
         ]
     )  # fmt: skip
-    tiles = train_parts.figures(run(state="running", live=True, eta_s=41.0), history)
+    tiles = run_panel_html.figures(run(state="running", live=True, eta_s=41.0), history)
     for said in ("0.5<span>held out 0.6", "91.3 %", "2.1 GB", "0:41", "0.25"):
         assert said in tiles
 
@@ -95,11 +96,11 @@ def test_models_cannot_write_markup():
         {}, EVIL, [EVIL, None],
     )  # fmt: skip
     for markup in (
-        compare_views.chat(chat),
-        compare_views.prompts_given(turn, SIDES),
-        compare_set_views.set_card(comparison, 0, True),
-        compare_set_views.set_table(comparison, 0, [0, 1]),
-        compare_set_views.set_summary(comparison),
+        chat_html.chat(chat),
+        chat_html.prompts_given(turn, SIDES),
+        batch_html.set_card(comparison, 0, True),
+        batch_html.set_table(comparison, 0, [0, 1]),
+        batch_html.set_summary(comparison),
     ):
         assert "<img" not in markup
 

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components import form, reward_views, train_rewards
-from components.train_rewards import RewardBuilder
-from studio.recipe import Recipe
+from components.train import reward_builder, reward_panels_html
+from components.train.reward_builder import RewardBuilder
+from components.ui import recipe_fields
+from studio.engine.studio import Studio
 from studio.rewards.report import histogram, report
-from studio.studio import Studio
+from studio.runs.recipe import Recipe
 
 
 def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
@@ -33,7 +34,7 @@ def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
 
 def test_a_semicolon_in_a_pattern_survives_the_form():
     recipe = Recipe.defaults("grpo", reward_funcs=("pattern:a;b", "exact"))
-    again = form.read(form.written(recipe))
+    again = recipe_fields.read(recipe_fields.written(recipe))
     assert again.reward_funcs == (r"pattern:a\x3bb", "exact")
 
 
@@ -41,11 +42,11 @@ def test_samples_say_whether_there_is_anything_to_learn():
     def case(prompt: str, answer: str, reward: float) -> dict:
         return {"prompt": prompt, "answer": answer, "reward": reward, "parts": {"length": reward}}
 
-    apart = train_rewards.table([case("<p>", "one", 1.0), case("<p>", "two", 0.0)], (2.0,))
+    apart = reward_builder.table([case("<p>", "one", 1.0), case("<p>", "two", 0.0)], (2.0,))
     assert "1 of 1 prompt differ" in apart and "&lt;p&gt;" in apart and "length 1 x 2" in apart
-    alike = train_rewards.table([case("p", "one", 1.0), case("p", "two", 1.0)], None)
+    alike = reward_builder.table([case("p", "one", 1.0), case("p", "two", 1.0)], None)
     assert "nothing to learn" in alike
-    assert "no answer of their own" in train_rewards.table([], None)
+    assert "no answer of their own" in reward_builder.table([], None)
 
 
 def test_a_report_is_drawn_with_everything_in_it():
@@ -54,7 +55,7 @@ def test_a_report_is_drawn_with_everything_in_it():
     rejected = [draw.gauss(0, 1) for _ in range(40)]
     found = report(chosen, rejected, [(9, 3)] * 40, {"<ann>": (8, 10)})
     found |= {"data": "pairs", "answers": histogram({"base": rejected, "tuned": chosen})}
-    drawn = reward_views.report(found)
+    drawn = reward_panels_html.report(found)
     for part in ("accuracy", "Bradley-Terry", "of-chosen", "of-base", "&lt;ann&gt;, 10 votes"):
         assert part in drawn
     assert (drawn.count("<circle"), drawn.count('class="dot"')) == (5, 1)
@@ -62,12 +63,12 @@ def test_a_report_is_drawn_with_everything_in_it():
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_roads_say_what_is_next(finished: bool):
-    assert "Two roads, one start" in reward_views.roads([])
+    assert "Two roads, one start" in reward_panels_html.roads([])
     run = SimpleNamespace(name="<dpo>", state="finished" if finished else "running")
     cost = SimpleNamespace(seconds=61, tokens=1200, memory=10**9)
     road = SimpleNamespace(label="DPO", runs=(run,), cost=cost)
     journey = SimpleNamespace(start=None, rows="votes", roads=(road,), meetings=(),
                               finished=finished)  # fmt: skip
-    drawn = reward_views.roads([journey])  # pyright: ignore[reportArgumentType]
+    drawn = reward_panels_html.roads([journey])  # pyright: ignore[reportArgumentType]
     assert "&lt;dpo&gt;" in drawn and "1,200" in drawn and "1:01" in drawn
     assert ("let them meet" in drawn) is finished

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from components import people
-from components.visits import HOUR, LONGEST, WAITING, Visits
-from studio.errors import ConfigError, DataError
+from components.ui import access
+from components.ui.visitor_quota import HOUR, LONGEST, WAITING, Visits
+from studio.core.errors import ConfigError, DataError
+from studio.engine.studio import Studio
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.studio import Studio
 from tests.app.made_runs import ended
 
 
@@ -19,7 +19,7 @@ def visits(tmp_path, monkeypatch):
     """Visits to a studio that answers nothing, as "mallory" at `visits.now`."""
     studio = Studio(tmp_path / "home")
     monkeypatch.setattr(studio, "generate", lambda request: SimpleNamespace(done=True))
-    monkeypatch.setattr(people, "visitor", lambda: found.who)
+    monkeypatch.setattr(access, "visitor", lambda: found.who)
     monkeypatch.setenv("STUDIO_VISITOR_ANSWERS", "4")
     found = Visits(studio, clock=lambda: found.now)
     found.now, found.who, found.studio = 0.0, "mallory", studio

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from app import build_app
-from studio.studio import Studio
+from studio.engine.studio import Studio
 
 CHOICES = {"input", "select", "submit", "upload", "expand"}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.errors import DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PrepareOptions, read
-from studio.data.browsing import ALL, GOOD, ReadRows, StoredRows
-from studio.errors import DataError
-from studio.workspace import Workspace
+from studio.data.prepared.browse import ALL, GOOD, ReadRows, StoredRows
 
 ROWS = [
     {"instruction": "Where is the mill?", "input": "", "output": "By the river."},

@@ -89,7 +89,7 @@ def test_transcript_with_an_empty_answer_and_two_answers_running(tmp_path):
 
 
 def test_many_problems_are_all_counted_and_the_first_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.problems.MAX_LISTED", 3)
+    monkeypatch.setattr("studio.data.checks.problems.MAX_LISTED", 3)
     seen = inspected(tmp_path, [GOOD_SFT] * 11)
     assert seen.problem_counts == {"duplicate": 10}
     assert len(seen.problems) == 3

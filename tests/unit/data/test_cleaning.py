@@ -4,11 +4,11 @@ import random
 
 import pytest
 
+from studio.core.errors import ConfigError, DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PrepareOptions, preview, read
-from studio.data.novelty import repeated
-from studio.errors import ConfigError, DataError
-from studio.rouge import rouge_l
-from studio.workspace import Workspace
+from studio.data.checks.rouge_novelty import repeated
+from studio.metrics.rouge import rouge_l
 from tests.unit.data.making import questions, said, write
 
 

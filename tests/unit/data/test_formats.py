@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from studio.core.errors import DataError
 from studio.data import TYPES, inspect
-from studio.errors import DataError
 from tests.unit.data.families import FAMILIES, assistant, user
 
 

@@ -10,9 +10,9 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
+from studio.core.errors import DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, inspect
-from studio.errors import DataError
-from studio.workspace import Workspace
 from tests.unit.data.making import questions
 
 ROWS = [{"prompt": f"Question {n}\u2028 é\u0085?", "completion": f"Answer {n}."} for n in range(30)]
@@ -69,15 +69,15 @@ def test_a_zip_is_named_whatever_it_is_called(tmp_path):
     ],
 )
 def test_a_record_without_end_is_given_up(tmp_path, monkeypatch, name, before, after):
-    monkeypatch.setattr("studio.data.json_window.MAX_RECORD", 1 << 21)
-    monkeypatch.setattr("studio.data.table_readers.MAX_RECORD", 1 << 21)
-    monkeypatch.setattr("studio.data.json_reader.MAX_WHOLE", 1 << 21)
+    monkeypatch.setattr("studio.data.readers.json_stream.MAX_RECORD", 1 << 21)
+    monkeypatch.setattr("studio.data.readers.tables.MAX_RECORD", 1 << 21)
+    monkeypatch.setattr("studio.data.readers.json_files.MAX_WHOLE", 1 << 21)
     with pytest.raises(DataError, match="longer than 64 MB"):
         inspect(put(tmp_path, name, before + "a" * (8 << 20) + after))
 
 
 def test_a_line_without_end_is_one_bad_row(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.json_reader.MAX_RECORD", 1 << 21)
+    monkeypatch.setattr("studio.data.readers.json_files.MAX_RECORD", 1 << 21)
     line = '{"text": "' + "a" * (8 << 20) + '"}\n'
     found = inspect(put(tmp_path, "a.jsonl", '{"text": "one"}\n' + line + '{"text": "two"}\n'))
     assert (found.rows, found.kept, found.problem_counts) == (3, 2, {"malformed_json": 1})
@@ -113,7 +113,7 @@ def test_rows_are_found_wherever_json_keeps_them(tmp_path, shape):
 
 
 def test_a_large_object_is_streamed(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.json_reader.MAX_WHOLE", 1000)
+    monkeypatch.setattr("studio.data.readers.json_files.MAX_WHOLE", 1000)
     whole = {"version": {"of": [1, 2]}, "rows": ROWS, "more": [{"x": 1}]}
     found = inspect(put(tmp_path, "a.json", json.dumps(whole)))
     assert (found.kept, found.sample) == (30, ROWS[:5])
@@ -123,7 +123,7 @@ def test_a_large_object_is_streamed(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 50])
 def test_a_list_reads_the_same_through_any_window(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("studio.data.json_window._CHUNK", chunk)
+    monkeypatch.setattr("studio.data.readers.json_stream._CHUNK", chunk)
     rows = [{"prompt": "a", "completion": 'b"}],[{', "n": 12.5e3}, *ROWS[:3]]
     found = inspect(put(tmp_path, "a.json", json.dumps(rows, ensure_ascii=chunk > 2)))
     assert found.sample == [{"prompt": "a", "completion": 'b"}],[{'}, *ROWS[:3]]

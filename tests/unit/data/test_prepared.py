@@ -5,9 +5,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from studio.core.errors import Cancelled, ConfigError, DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PrepareOptions, inspect, prepare_to_file
-from studio.errors import Cancelled, ConfigError, DataError
-from studio.workspace import Workspace
 
 
 @pytest.fixture

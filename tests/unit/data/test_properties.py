@@ -5,13 +5,13 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studio.core.errors import DataError
 from studio.data import TYPES, inspect
-from studio.data.checks import check, texts_of
-from studio.data.converters import FAMILIES
-from studio.data.given import given_format
-from studio.data.schema import Shape, tables
+from studio.data.arrow_schema import Shape, tables
+from studio.data.checks.row_checks import check, texts_of
+from studio.data.formats import FAMILIES
+from studio.data.readers.in_memory import given_format
 from studio.data.types import RowError
-from studio.errors import DataError
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | TEXT

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from studio.core.errors import DataError
 from studio.data import inspect
-from studio.data.readers import read_file
-from studio.errors import DataError
+from studio.data.readers.files import read_file
 
 ROWS = [{"question": f"Wie heißt {n}?", "answer": f"Größe {n}\nzwei"} for n in range(5)]
 
@@ -222,7 +222,7 @@ def test_files_that_cannot_be_read_give_one_sentence(tmp_path):
 
 
 def test_an_endless_line_is_a_problem_and_not_a_crash(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.json_reader.MAX_RECORD", 5000)
+    monkeypatch.setattr("studio.data.readers.json_files.MAX_RECORD", 5000)
     path = tmp_path / "rows.jsonl"
     path.write_text('{"text": "a"}\n{"text": "' + "x" * 9000 + '"}\n{"text": "c"}\n')
     seen = inspect(path)

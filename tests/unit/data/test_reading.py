@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from studio.core.errors import Cancelled, DataError
 from studio.data import inspect, read
-from studio.errors import Cancelled, DataError
 from tests.unit.data.making import questions, said, write
 
 
@@ -29,7 +29,7 @@ def test_any_row_can_be_shown_before_preparing(tmp_path):
 
 
 def test_every_problem_is_paged_filtered_and_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.problems.MAX_LISTED", 5)
+    monkeypatch.setattr("studio.data.checks.problems.MAX_LISTED", 5)
     rows = questions(300)
     for row in rows[:40]:
         row["answer"] = ""

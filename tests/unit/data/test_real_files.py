@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.errors import DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, inspect
-from studio.errors import DataError
-from studio.workspace import Workspace
 
 FOLDER = os.environ.get("STUDIO_REAL_DATA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="STUDIO_REAL_DATA names no folder of real data")

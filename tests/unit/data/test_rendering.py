@@ -2,8 +2,8 @@
 
 import pytest
 
-from studio.data.rendering import render
-from studio.errors import ConfigError, ModelError
+from studio.core.errors import ConfigError, ModelError
+from studio.data.tokens.token_view import render
 
 USER = [{"role": "user", "content": "Where does  Mira live?"}]
 TWO = [
@@ -199,7 +199,7 @@ def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name)
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from studio.models.templates import dressed
+    from studio.core.chat_templates import dressed
 
     model, tokenizer = pocket[0], dressed(pocket[1], name)
     rows = [{"messages": TWO}]
@@ -272,7 +272,7 @@ def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
 
 
 def test_a_spelled_mark_and_a_dropped_tool_call_are_said(pocket):
-    from studio.models.templates import dressed
+    from studio.core.chat_templates import dressed
 
     told = notes_of({"messages": TWO}, "conversational", dressed(pocket[1], "chatml"))
     assert "no token <|im_start|>" in told

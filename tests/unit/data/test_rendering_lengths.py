@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.data.lengths import STEP, measure
-from studio.data.rendering import render
-from studio.errors import Cancelled, ModelError
+from studio.core.errors import Cancelled, ModelError
+from studio.data.tokens.token_lengths import STEP, measure
+from studio.data.tokens.token_view import render
 
 WORDS = "the mill by the river stands next to an old wall"
 

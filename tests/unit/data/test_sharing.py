@@ -8,11 +8,11 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+from studio.core.errors import ConfigError, DataError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, card, export, inspect, push
-from studio.data.hub import origin
-from studio.data.sources import locate
-from studio.errors import ConfigError, DataError
-from studio.workspace import Workspace
+from studio.data.readers.hub_datasets import origin
+from studio.data.readers.sources import locate
 from tests.hub import ROOT, pointing, shell
 from tests.unit.data.making import questions, write
 
@@ -78,9 +78,9 @@ def test_a_name_the_hub_cannot_have_and_no_hub_are_sentences(prepared):
 ASK = """
 import json, shutil
 from studio import Studio
-from studio.data.hub import origin
-from studio.data.sources import locate
-from studio.errors import WorkspaceError
+from studio.data.readers.hub_datasets import origin
+from studio.data.readers.sources import locate
+from studio.core.errors import WorkspaceError
 studio = Studio()
 dataset = studio.datasets.prepare("me/letters")
 shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 1000)

@@ -5,9 +5,9 @@ import types
 
 import pytest
 
+from studio.core.errors import DataError
 from studio.data import SAMPLES, inspect
-from studio.data.sources import locate
-from studio.errors import DataError
+from studio.data.readers.sources import locate
 
 
 def test_shipped_samples_are_recognised():

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.errors import ConfigError
+from studio.core.workspace import Workspace
 from studio.data import DatasetStore, read
-from studio.data.browsing import ReadRows
-from studio.data.token_checks import KINDS, check_tokens, tell
-from studio.errors import ConfigError
-from studio.workspace import Workspace
+from studio.data.prepared.browse import ReadRows
+from studio.data.prepared.token_checks import KINDS, check_tokens, tell
 from tests.unit.data.making import said, write
 
 POCKET = Path(__file__).resolve().parents[3] / "presets" / "pocket"

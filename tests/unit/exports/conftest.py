@@ -10,7 +10,7 @@ import pytest
 
 from studio import Studio
 from studio.exports import ExportRequest
-from studio.training.runs import Run
+from studio.runs.store import Run
 from tests.unit.training.conftest import sft_rows, small
 
 

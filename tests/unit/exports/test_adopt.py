@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.errors import ModelError
-from studio.exports.adopt import adopt
+from studio.core.errors import ModelError
+from studio.exports.import_adapter import adopt
 from studio.generation.request import Sampling
-from studio.training.runs import Run
+from studio.runs.store import Run
 
 
 @pytest.fixture

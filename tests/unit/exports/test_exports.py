@@ -15,18 +15,18 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
-from studio.errors import ConfigError, ModelError
+from studio.core.errors import ConfigError, ModelError
 from studio.exports import (
     RECORD,
     ExportRequest,
-    gguf_families,
-    gguf_words,
-    llama,
-    make,
+    export_run,
+    gguf_architectures,
+    gguf_tokenizer,
+    llama_cpp_check,
     ollama,
     verify,
 )
-from studio.training.runs import Run
+from studio.runs.store import Run
 from tests.unit.exports import shapes
 from tests.unit.exports.conftest import exported
 from tests.unit.exports.shapes import POCKET, SHAPES, every_merge, sentencepiece_like
@@ -96,26 +96,26 @@ def test_a_run_that_learned_nothing_is_no_export(
 
 def test_an_export_that_is_the_base_is_an_error(studio: Studio, sft: Run, tmp_path: Path) -> None:
     """As if merging had silently done nothing."""
-    keep = make.loading.merge
-    make.loading.merge = lambda adapted, folder: adapted.unload()
+    keep = export_run.loading.merge
+    export_run.loading.merge = lambda adapted, folder: adapted.unload()
     try:
         job = studio.export(ExportRequest(sft.id, "merged", tmp_path / "out"))
         job.wait(60)
     finally:
-        make.loading.merge = keep
+        export_run.loading.merge = keep
     assert job.error and ("what was learned is not in it" in job.error or "nearer" in job.error)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_layout_is_caught(studio: Studio, sft: Run, tmp_path: Path) -> None:
     """As if q and k had not been laid out as ggml rotates them."""
-    keep = make.gguf_file._interleaved
-    make.gguf_file._interleaved = lambda values, heads: values
+    keep = export_run.gguf_file._interleaved
+    export_run.gguf_file._interleaved = lambda values, heads: values
     try:
         job = studio.export(ExportRequest(sft.id, "gguf", tmp_path / "out", "f32"))
         job.wait(60)
     finally:
-        make.gguf_file._interleaved = keep
+        export_run.gguf_file._interleaved = keep
     assert job.error and "is not the run" in job.error
     assert not list(tmp_path.iterdir())
 
@@ -152,7 +152,7 @@ def test_llama_cpp_is_asked_where_it_is_installed(
 ) -> None:  # fmt: skip
     (tmp_path / "llama_cpp.py").write_text(module)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(llama, "installed", lambda: True)
+    monkeypatch.setattr(llama_cpp_check, "installed", lambda: True)
     job = studio.export(ExportRequest(sft.id, "gguf", tmp_path / "out"))
     job.wait(120)
     if word:
@@ -170,7 +170,7 @@ def test_stopped_or_without_room_leaves_nothing(
     job.wait(60)
     assert job.error == "The export was stopped."
     disk = namedtuple("disk", "total used free")
-    monkeypatch.setattr(make.shutil, "disk_usage", lambda path: disk(1, 1, 1000))
+    monkeypatch.setattr(export_run.shutil, "disk_usage", lambda path: disk(1, 1, 1000))
     job = studio.export(ExportRequest(sft.id, "merged", tmp_path / "out"))
     job.wait(60)
     assert job.error and "The export takes about" in job.error
@@ -192,7 +192,7 @@ def test_what_gguf_cannot_say_is_refused_by_name() -> None:
     def refused(name: str, **differs: Any) -> str:
         config_class, _, own, _ = SHAPES[name]
         with pytest.raises(ModelError) as caught:
-            gguf_families.family_of(config_class(**{**own, **differs}))
+            gguf_architectures.family_of(config_class(**{**own, **differs}))
         return str(caught.value)
 
     longrope = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}
@@ -204,19 +204,19 @@ def test_what_gguf_cannot_say_is_refused_by_name() -> None:
     odd = SHAPES["Llama"][0](**SHAPES["Llama"][2])
     odd.model_type = "mamba"
     with pytest.raises(ModelError, match="mamba model cannot be written"):
-        gguf_families.family_of(odd)
+        gguf_architectures.family_of(odd)
 
 
 def test_merges_that_scores_cannot_say_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = sentencepiece_like("gemma")
     writer = mock.Mock()
-    gguf_words.describe(writer, tokenizer, len(tokenizer))
+    gguf_tokenizer.describe(writer, tokenizer, len(tokenizer))
     assert writer.add_token_scores.called
     every = every_merge(tokenizer.get_vocab())
     whole = {left + right: (left, right) for left, right in reversed(every)}
     monkeypatch.setattr(shapes, "every_merge", lambda _: [*reversed(whole.values())])
     with pytest.raises(ModelError, match="merges are not SentencePiece's"):
-        gguf_words.describe(writer, sentencepiece_like("gemma"), len(tokenizer))
+        gguf_tokenizer.describe(writer, sentencepiece_like("gemma"), len(tokenizer))
 
 
 def test_a_chat_template_for_other_readers() -> None:
@@ -225,7 +225,7 @@ def test_a_chat_template_for_other_readers() -> None:
     wanted = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     told = ollama.go_template(tokenizer)
     assert told and told.endswith("<|assistant|>") and '"user" }}<|user|>{{ .Content }}' in told
-    tokenizer.chat_template = gguf_words.plain_template(tokenizer.chat_template)
+    tokenizer.chat_template = gguf_tokenizer.plain_template(tokenizer.chat_template)
     assert "generation" not in tokenizer.chat_template.replace("add_generation_prompt", "")
     again = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     assert again == wanted

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from studio import Studio
-from studio.errors import ConfigError
-from studio.generation import endpoint
+from studio.core.errors import ConfigError
+from studio.generation import openai_endpoint
 from studio.generation.request import GenerationRequest, Sampling, Snapshot
 from tests.standin import StandIn, serve
 
@@ -29,7 +29,7 @@ def studio(tmp_path: Path) -> Studio:
 
 
 def ask(studio: Studio, *prompts: Any, model: str = "served", **settings: Any) -> Snapshot:
-    columns = (endpoint.column(model),)
+    columns = (openai_endpoint.column(model),)
     generation = studio.generate(GenerationRequest(prompts, columns, SAMPLING, **settings))
     assert generation.wait(20)
     return generation.snapshot()
@@ -38,7 +38,7 @@ def ask(studio: Studio, *prompts: Any, model: str = "served", **settings: Any) -
 def test_answers_stream_from_a_server(studio: Studio, server: type[StandIn]) -> None:
     server.key = "sesame"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(endpoint.KEY, "sesame")
+        patch.setenv(openai_endpoint.KEY, "sesame")
         snapshot = ask(studio, "What colour is the sky?", [{"role": "user", "content": "And?"}])
     assert [cell.text for cell in snapshot.answers[0]] == ["It is blue."] * 2
     assert {(cell.tokens, cell.ended) for cell in snapshot.answers[0]} == {(7, "length")}
@@ -70,26 +70,28 @@ def test_what_goes_wrong_is_a_sentence(
     assert "prompt is empty" in said("  ")
     server.key = "sesame"
     assert "refuses the key (401); check STUDIO_ENDPOINT_KEY" in said("x")
-    monkeypatch.setenv(endpoint.URL, "http://127.0.0.1:9/v1")
+    monkeypatch.setenv(openai_endpoint.URL, "http://127.0.0.1:9/v1")
     assert "cannot be reached" in said("x")
-    monkeypatch.setenv(endpoint.URL, "ftp://x")
+    monkeypatch.setenv(openai_endpoint.URL, "ftp://x")
     with pytest.raises(ConfigError, match="http://"):
-        endpoint.column("m")
-    monkeypatch.delenv(endpoint.URL)
+        openai_endpoint.column("m")
+    monkeypatch.delenv(openai_endpoint.URL)
     with pytest.raises(ConfigError, match="STUDIO_ENDPOINT_URL"):
-        endpoint.column("m")
+        openai_endpoint.column("m")
 
 
 def test_the_key_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(endpoint.URL, "https://known.example/v1")
-    monkeypatch.setenv(endpoint.KEY, "sesame")
-    assert endpoint._headers("https://known.example/v1") == {"Authorization": "Bearer sesame"}
-    assert endpoint._headers("https://other.example/v1") == {}
+    monkeypatch.setenv(openai_endpoint.URL, "https://known.example/v1")
+    monkeypatch.setenv(openai_endpoint.KEY, "sesame")
+    assert openai_endpoint._headers("https://known.example/v1") == {
+        "Authorization": "Bearer sesame"
+    }
+    assert openai_endpoint._headers("https://other.example/v1") == {}
 
 
 def test_stop_hangs_up(studio: Studio, server: type[StandIn]) -> None:
     server.pause = 0.3
-    columns = (endpoint.column("served"),)
+    columns = (openai_endpoint.column("served"),)
     generation = studio.generate(GenerationRequest(("x",), columns, SAMPLING))
     while not generation.snapshot().answers[0][0].text:
         time.sleep(0.01)

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from studio.generation import mixing
+from studio.generation import mixed_adapters
 
 IDS = torch.arange(1, 9).reshape(1, 8).repeat(4, 1)
 ADAPTERS = [None, "first", "second", "second"]
@@ -47,9 +47,9 @@ def answers(generate: Any, **more: Any) -> Any:
 )  # fmt: skip
 def test_each_row_is_its_adapters(targets: list[str], settings: dict[str, Any]) -> None:
     model = adapted(targets, **settings)
-    own = [each or mixing.BASE for each in ADAPTERS]
+    own = [each or mixed_adapters.BASE for each in ADAPTERS]
     known = answers(model.generate, adapter_names=own)
-    with mixing.generate_with(model, ADAPTERS) as generate:
+    with mixed_adapters.generate_with(model, ADAPTERS) as generate:
         found = answers(generate)
     for ours, theirs in zip(found, known, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -58,6 +58,6 @@ def test_each_row_is_its_adapters(targets: list[str], settings: dict[str, Any]) 
 
 def test_the_layers_are_their_own_again_after_an_error() -> None:
     model = adapted(["v_proj"])
-    with pytest.raises(RuntimeError, match="full"), mixing.generate_with(model, ADAPTERS):
+    with pytest.raises(RuntimeError, match="full"), mixed_adapters.generate_with(model, ADAPTERS):
         raise RuntimeError("full")
     assert not [module for module in model.modules() if "forward" in vars(module)]

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from studio import Recipe
-from studio.errors import TrainingError
-from studio.generation import zero
+from studio.core.errors import TrainingError
+from studio.engine.studio import Studio
+from studio.generation import zerogpu
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.studio import Studio
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_training_says_why_not(tmp_path, borrowed):
     with pytest.raises(TrainingError, match="ZeroGPU lends its GPU for minutes"):
         studio.train(Recipe.defaults("sft", dataset_name="pocket-sft"))
     assert not studio.runs.list()
-    zero.announce()
+    zerogpu.announce()
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_answers_are_the_same_and_made_under_the_decorator(tmp_path, borrowed, m
         ("Who are you?", "Tell me about the sea."), (Column("pocket"),), Sampling(max_new_tokens=8)
     )
     lent = studio.generate(asked)
-    assert lent.wait(120) and borrowed == [("made", zero.LONGEST)]
+    assert lent.wait(120) and borrowed == [("made", zerogpu.LONGEST)]
     monkeypatch.delenv("SPACES_ZERO_GPU")
     here = studio.generate(asked)
     assert here.wait(120) and len(borrowed) == 1
@@ -69,5 +69,5 @@ def test_an_error_there_is_an_error_here(borrowed):
     seen = []
     streamer = SimpleNamespace(put=lambda value: seen.append(value.tolist()), end=lambda: None)
     with pytest.raises(ValueError, match="no memory"):
-        zero.streamed(work, streamer)
+        zerogpu.streamed(work, streamer)
     assert seen == [[1]]

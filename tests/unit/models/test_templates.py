@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import ModelError
-from studio.models import templates
+from studio.core import chat_templates
+from studio.core.errors import ModelError
 
 POCKET = Path(__file__).resolve().parents[3] / "presets" / "pocket"
 TURNS = [
@@ -24,9 +24,9 @@ def tokenizer():
     return AutoTokenizer.from_pretrained(POCKET)
 
 
-@pytest.mark.parametrize("name", templates.names())
+@pytest.mark.parametrize("name", chat_templates.names())
 def test_a_lent_template_shows_every_turn_and_trains_the_end(tokenizer, name):
-    dressed = templates.dressed(tokenizer, name)
+    dressed = chat_templates.dressed(tokenizer, name)
     text = dressed.apply_chat_template(TURNS, tokenize=False)
     assert all(turn["content"] in text for turn in TURNS)
     both = dressed.apply_chat_template(
@@ -38,33 +38,35 @@ def test_a_lent_template_shows_every_turn_and_trains_the_end(tokenizer, name):
     assert "By the river." in spoken and "Next to it." in spoken and "mill" not in spoken
 
 
-@pytest.mark.parametrize("name", templates.names())
+@pytest.mark.parametrize("name", chat_templates.names())
 def test_a_prompt_is_the_beginning_of_prompt_and_answer(tokenizer, name):
-    dressed = templates.dressed(tokenizer, name)
+    dressed = chat_templates.dressed(tokenizer, name)
     asked = dressed.apply_chat_template(TURNS[:-1], tokenize=False, add_generation_prompt=True)
     assert dressed.apply_chat_template(TURNS, tokenize=False).startswith(asked)
-    assert templates.lent(dressed) == name and templates.lent(tokenizer) is None
+    assert chat_templates.lent(dressed) == name and chat_templates.lent(tokenizer) is None
 
 
 def test_chatml_writes_tool_calls(tokenizer):
     call = {"type": "function", "function": {"name": "find", "arguments": {"what": "mill"}}}
     turns = [*TURNS[:2], {"role": "assistant", "tool_calls": [call]}]
-    text = templates.dressed(tokenizer, "chatml").apply_chat_template(turns, tokenize=False)
+    text = chat_templates.dressed(tokenizer, "chatml").apply_chat_template(turns, tokenize=False)
     assert '<tool_call>\n{"name": "find", "arguments": {"what": "mill"}}\n</tool_call>' in text
 
 
 def test_wearing_another_template_leaves_the_tokenizer_as_it_was(tokenizer):
     own = tokenizer.chat_template
-    assert templates.dressed(tokenizer, None) is tokenizer
-    assert templates.dressed(tokenizer, "zephyr").chat_template != own == tokenizer.chat_template
+    assert chat_templates.dressed(tokenizer, None) is tokenizer
+    assert (
+        chat_templates.dressed(tokenizer, "zephyr").chat_template != own == tokenizer.chat_template
+    )
 
 
 def test_a_wrong_template_is_one_sentence(tokenizer, tmp_path):
     with pytest.raises(ModelError, match=r"no chat template 'chatlm'\. Did you mean"):
-        templates.dressed(tokenizer, "chatlm")
+        chat_templates.dressed(tokenizer, "chatlm")
     with pytest.raises(ModelError, match="cannot be read"):
-        templates.dressed(tokenizer, str(tmp_path / "none.jinja"))
+        chat_templates.dressed(tokenizer, str(tmp_path / "none.jinja"))
     broken = tmp_path / "broken.jinja"
     broken.write_text("{% for message in messages %}")
     with pytest.raises(ModelError, match="not valid Jinja, line 1"):
-        templates.dressed(tokenizer, str(broken))
+        chat_templates.dressed(tokenizer, str(broken))

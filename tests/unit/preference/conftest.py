@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from studio.preference import Item, LabelStore
+from studio.labels import Item, LabelStore
 from tests import postgres
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import ConfigError
-from studio.preference import agreement
+from studio.core.errors import ConfigError
+from studio.metrics import agreement
 
 
 def test_cohen_kappa_of_the_textbook_table():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from huggingface_hub import constants
 
-from components import label_tab, models_server
+from components.label import tab as label_tab
+from components.models import library_api
 from studio import Recipe, Studio
-from studio.errors import ConfigError
-from studio.preference import LabelStore
-from studio.preference.copies import SafeCopies
+from studio.core.errors import ConfigError
+from studio.labels import LabelStore
+from studio.labels.votes_backup import SafeCopies
 from tests.hub import standing_in
 
 DATABASES = ["sqlite", "postgresql"]
@@ -112,7 +113,7 @@ def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, 
     monkeypatch.setenv("STUDIO_RUNS_REPO", "me/runs")
     studio = Studio(tmp_path / "home")
     copies = studio.run_copies
-    assert copies.newest is None and "no safe copy yet" in models_server._safety(studio)["text"]
+    assert copies.newest is None and "no safe copy yet" in library_api._safety(studio)["text"]
     data = studio.datasets.from_rows([{"text": "a"}, {"text": "b"}], "language_modeling", "words")
     recipe = Recipe.defaults("sft", dataset_name=data.id, name="made")
     going, ended, deleted = (studio.runs.create(recipe) for _ in range(3))
@@ -126,7 +127,7 @@ def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, 
     studio.runs.delete(deleted.id)
     studio.runs.rename(ended.id, "kept")
     assert copies.push() == 2
-    assert models_server._safety(studio)["text"] == "Runs and data: copied just now to me/runs."
+    assert library_api._safety(studio)["text"] == "Runs and data: copied just now to me/runs."
     assert not any(name for name in hub.files if deleted.id in name or "checkpoints" in name)
     hub.files[f"runs/{ended.id}/adapter/adapter_model.bin"] = b"a pickle"
     hub.files["runs/../../elsewhere/run.json"] = b"{}"
@@ -148,7 +149,7 @@ def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, 
     hub.refuse = True
     back.runs.rename(run.id, "renamed")
     back.run_copies._try()
-    assert "give a token" in models_server._safety(back)["more"]
+    assert "give a token" in library_api._safety(back)["more"]
     monkeypatch.delenv("STUDIO_RUNS_REPO")
     monkeypatch.setenv("SPACE_ID", "ada/studio")
-    assert "this disk vanishes" in models_server._safety(Studio(tmp_path / "third"))["text"]
+    assert "this disk vanishes" in library_api._safety(Studio(tmp_path / "third"))["text"]

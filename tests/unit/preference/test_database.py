@@ -9,9 +9,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import sqlite
 
-from studio.errors import WorkspaceError
-from studio.preference import LabelStore, database, statements
-from studio.preference.schema import metadata
+from studio.core.errors import WorkspaceError
+from studio.labels import LabelStore, database, queries
+from studio.labels.schema import metadata
 
 DATABASES = ["sqlite", "postgresql"]
 
@@ -90,7 +90,7 @@ def test_the_next_item_is_found_by_an_index(database, store, project):
     if database != "sqlite":
         pytest.skip("the plan is read off SQLite")
     asked = {"project": project.id, "person": "ada", "cursor": 3, "count": 1}
-    query = statements.UNSEEN.params(asked).compile(
+    query = queries.UNSEEN.params(asked).compile(
         dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
     )
     with store._db.reading() as db:

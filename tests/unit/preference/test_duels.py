@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from studio.errors import ConfigError
-from studio.preference import duels, sign_test, wilson_interval
+from studio.core.errors import ConfigError
+from studio.labels import sign_test, wilson_interval
+from studio.metrics import bootstrap
 
 
 def test_counts_agree_with_scipy():
@@ -23,8 +24,8 @@ def test_counts_agree_with_scipy():
 
 
 def test_a_prompt_is_one_unit_however_many_voted():
-    once = duels.bootstrap_mean([[1.0]] * 30 + [[0.0]] * 10)
-    often = duels.bootstrap_mean([[1.0] * 5] * 30 + [[0.0] * 5] * 10)
+    once = bootstrap.bootstrap_mean([[1.0]] * 30 + [[0.0]] * 10)
+    often = bootstrap.bootstrap_mean([[1.0] * 5] * 30 + [[0.0] * 5] * 10)
     assert once is not None and often is not None
     assert once.value == often.value == 0.75
     # five votes on one prompt that agree add nothing: the interval must not shrink
@@ -32,14 +33,14 @@ def test_a_prompt_is_one_unit_however_many_voted():
     # close to the normal approximation, 1.96 sqrt(0.75 * 0.25 / 40) = 0.134
     assert once.low == pytest.approx(0.75 - 0.134, abs=0.02)
     assert once.high == pytest.approx(0.75 + 0.134, abs=0.02)
-    assert duels.bootstrap_mean([]) is None and duels.bootstrap_mean([[]]) is None
+    assert bootstrap.bootstrap_mean([]) is None and bootstrap.bootstrap_mean([[]]) is None
 
 
 def test_votes_to_settle_is_the_first_count_that_does():
-    assert duels.votes_to_settle(5, 5) is None and duels.votes_to_settle(0, 0) is None
-    assert duels.votes_to_settle(90, 10) == 0
+    assert bootstrap.votes_to_settle(5, 5) is None and bootstrap.votes_to_settle(0, 0) is None
+    assert bootstrap.votes_to_settle(90, 10) == 0
     for wins, losses in ((6, 4), (11, 9), (2, 1)):
-        further = duels.votes_to_settle(wins, losses)
+        further = bootstrap.votes_to_settle(wins, losses)
         total = wins + losses
         assert further is not None
 
@@ -48,30 +49,30 @@ def test_votes_to_settle_is_the_first_count_that_does():
 
         assert settled(total + further) and not settled(total + further - 1)
     low, high = wilson_interval(60, 100)
-    assert low > 0.5 and high < 1 and duels.votes_to_settle(6, 4) == 87
+    assert low > 0.5 and high < 1 and bootstrap.votes_to_settle(6, 4) == 87
 
 
 def test_length_control_takes_out_what_length_explains():
     # whoever is longer wins, and one side is longer three times in four: raw 0.75, controlled 0.5
     gap = np.array([40.0] * 60 + [-40.0] * 20)
     scores = np.where(gap > 0, 0.9, 0.1)
-    found = duels.length_controlled(scores, 100 + gap, np.full(80, 100.0))
+    found = bootstrap.length_controlled(scores, 100 + gap, np.full(80, 100.0))
     assert found is not None and found.raw == pytest.approx(0.7) and found.length > 0
     assert found.rate.value == pytest.approx(0.5, abs=1e-3)
     # equal lengths: nothing to take out
-    same = duels.length_controlled([1, 1, 1, 0], [5] * 4, [5] * 4)
+    same = bootstrap.length_controlled([1, 1, 1, 0], [5] * 4, [5] * 4)
     assert same is not None and same.rate.value == pytest.approx(0.75, abs=1e-3)
     # one-sided results stay finite, and nothing gives nothing
-    sure = duels.length_controlled([1.0] * 10, range(10), [0] * 10)
+    sure = bootstrap.length_controlled([1.0] * 10, range(10), [0] * 10)
     assert sure is not None and 0.9 < sure.rate.value < 1
-    assert duels.length_controlled([], [], []) is None
+    assert bootstrap.length_controlled([], [], []) is None
 
 
 def test_bradley_terry_by_hand():
     # strengths 4 : 2 : 1 reproduce these shares exactly: 2/3, 2/3, 4/5
     wins = {("a", "b"): 20, ("b", "a"): 10, ("b", "c"): 20, ("c", "b"): 10,
             ("a", "c"): 24, ("c", "a"): 6}  # fmt: skip
-    found = duels.bradley_terry(wins)
+    found = bootstrap.bradley_terry(wins)
     assert [each.name for each in found] == ["a", "b", "c"]
     ladder = [each.strength for each in found]
     assert ladder == pytest.approx([math.log(2), 0, -math.log(2)], abs=1e-9)
@@ -79,7 +80,7 @@ def test_bradley_terry_by_hand():
 
 
 def test_bradley_terry_of_two_is_the_log_odds():
-    first, second = duels.bradley_terry({("x", "y"): 30, ("y", "x"): 10})
+    first, second = bootstrap.bradley_terry({("x", "y"): 30, ("y", "x"): 10})
     assert first.strength - second.strength == pytest.approx(math.log(3), abs=1e-9)
     # each strength is half the difference, whose variance is 1/30 + 1/10
     half = 1.959963984540054 * math.sqrt(1 / 30 + 1 / 10) / 2
@@ -88,6 +89,6 @@ def test_bradley_terry_of_two_is_the_log_odds():
 
 def test_bradley_terry_says_when_nobody_beat_somebody():
     with pytest.raises(ConfigError, match="nobody beat x"):
-        duels.bradley_terry({("x", "y"): 3, ("y", "z"): 1, ("z", "y"): 1})
+        bootstrap.bradley_terry({("x", "y"): 3, ("y", "z"): 1, ("z", "y"): 1})
     with pytest.raises(ConfigError, match="Collect more votes"):
-        duels.bradley_terry({})
+        bootstrap.bradley_terry({})

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from studio.errors import ConfigError
-from studio.models.catalog import resolve
-from studio.preference import Rule, split_by_prompt
-from studio.preference.export import write_file
+from studio.core.errors import ConfigError
+from studio.core.model_names import resolve
+from studio.labels import Rule, split_by_prompt
+from studio.labels.export import write_file
 
 PROVENANCE = {"item", "voters", "agreement", "strength", "edited"}
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from studio import Studio
-from studio.errors import ConfigError, ModelError
-from studio.generation import endpoint
-from studio.preference import Item, judge
-from studio.preference.judge import Pair
+from studio.core.errors import ConfigError, ModelError
+from studio.generation import openai_endpoint
+from studio.labels import Item, llm_judge
+from studio.labels.llm_judge import Pair
+from studio.workflows import judge_pairs
 from tests.standin import StandIn, serve
 
 ASKED = [{"role": "user", "content": "Who is the baker?"}]
@@ -47,7 +48,7 @@ def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[
         Pair(ASKED, "plain", "simple"), Pair(ASKED, "even", "even so"), Pair(ASKED, "mute", "mu"),
         Pair(ASKED, "same", "same "), Pair(ASKED, "", "something"),
     ]  # fmt: skip
-    found = judge.ask(studio, pairs, endpoint.column("judge"), "base", "tuned")
+    found = judge_pairs.ask(studio, pairs, openai_endpoint.column("judge"), "base", "tuned")
     assert len(server.asked) == 12
     assert found["verdicts"] == ["b", "a", "b", "tie", "tie", None]
     assert (found["wins"], found["ties"], found["losses"], found["unread"]) == (1, 2, 2, 1)
@@ -61,9 +62,9 @@ def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[
 
 def test_a_judge_that_cannot_be_asked_is_said(studio: Studio, server: type[StandIn]) -> None:
     with pytest.raises(ConfigError, match="nothing to judge"):
-        judge.ask(studio, [Pair(ASKED, "x", "x")], endpoint.column("judge"), "a", "b")
+        judge_pairs.ask(studio, [Pair(ASKED, "x", "x")], openai_endpoint.column("judge"), "a", "b")
     with pytest.raises(ModelError, match="does not exist"):
-        judge.ask(studio, [Pair(ASKED, "x", "y")], endpoint.column("gone"), "a", "b")
+        judge_pairs.ask(studio, [Pair(ASKED, "x", "y")], openai_endpoint.column("gone"), "a", "b")
 
 
 def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[StandIn]) -> None:
@@ -72,8 +73,8 @@ def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[Stand
     studio.labels.add_items(project.id, [
         Item("Who?", "bad", "good", *sources), Item("Why?", "good", "bad", *sources[::-1]),
     ])  # fmt: skip
-    [((a, b), pairs)] = judge.by_models(studio.labels.judged(project.id)).items()
-    found = judge.ask(studio, pairs, endpoint.column("judge"), a, b)
+    [((a, b), pairs)] = llm_judge.by_models(studio.labels.judged(project.id)).items()
+    found = judge_pairs.ask(studio, pairs, openai_endpoint.column("judge"), a, b)
     assert {found["a"]: found["wins"], found["b"]: found["losses"]} == {"base": 0, "tuned": 2}
     assert studio.labels.results(project.id) == []  # people have not voted
 
@@ -88,4 +89,4 @@ def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[Stand
     ],
 )  # fmt: skip
 def test_a_verdict_is_read_off_the_reply(said: str, verdict: str | None) -> None:
-    assert judge.read_verdict(said) == verdict
+    assert llm_judge.read_verdict(said) == verdict

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from components import label_tab
+from components.label import tab as label_tab
 from studio import Studio
-from studio.errors import ConfigError, DataError, ModelError
+from studio.core.errors import ConfigError, DataError, ModelError
 from studio.generation.request import Column, Generation, Sampling
-from studio.preference.making import BATCH, PairPlan, make_project
-from studio.preference.rounds import learned_from, lineages, make_duel, votes_dataset
-from studio.recipe import Recipe
+from studio.labels.pair_generation import BATCH, PairPlan
+from studio.labels.votes_provenance import learned_from
+from studio.runs.recipe import Recipe
+from studio.workflows.rounds import lineages, make_duel, votes_dataset
 
 WARM = Sampling(temperature=1.0, seed=1)
 COLD = Sampling(temperature=1.0, seed=2)
@@ -34,7 +35,7 @@ def studio(tmp_path, monkeypatch):
         handle.finish()
         return handle
 
-    monkeypatch.setattr(made, "generate", answer)
+    monkeypatch.setattr(made.pairs, "_generate", answer)
     yield made
     made.close()
 
@@ -52,7 +53,7 @@ def until(happened):
 
 def test_pairs_are_written_ahead_of_people_and_no_further(studio):
     plan = PairPlan("", TWO_SEEDS, prompts(60), ahead=BATCH)
-    project = make_project(studio, plan, "seeds", order="given")
+    project = studio.pairs.make_project(plan, "seeds", order="given")
     until(lambda: studio.labels.get(project.id).items >= BATCH)
     time.sleep(0.3)
     first = studio.labels.get(project.id).items
@@ -67,13 +68,13 @@ def test_pairs_are_written_ahead_of_people_and_no_further(studio):
 
 
 def test_a_plan_is_taken_up_again_and_a_batch_written_twice_is_kept_once(studio, tmp_path):
-    project = make_project(studio, PairPlan("", TWO_SEEDS, prompts(20)), "seeds")
+    project = studio.pairs.make_project(PairPlan("", TWO_SEEDS, prompts(20)), "seeds")
     plan = studio.pairs.wait(project.id, 20)
     assert plan.done and studio.labels.get(project.id).items == 20
     studio.pairs._keep(replace(plan, written=12))  # as a kill between the pairs and the note
     (studio.pairs._folder / "another.json").write_text("{half")
     again = Studio(tmp_path / "home")
-    again.generate = studio.generate
+    again.pairs._generate = studio.pairs._generate
     again.pairs.start()
     until(lambda: again.pairs.plan(project.id).done)
     assert label_tab._about(again, project.id) == {"aside": {"duplicate": 8}}
@@ -87,8 +88,8 @@ def test_a_column_that_cannot_answer_ends_the_plan_in_its_sentence(studio, monke
         handle.finish("The adapter is gone.")
         return handle
 
-    monkeypatch.setattr(studio, "generate", fail)
-    project = make_project(studio, PairPlan("", TWO_SEEDS, prompts(3)), "broken")
+    monkeypatch.setattr(studio.pairs, "_generate", fail)
+    project = studio.pairs.make_project(PairPlan("", TWO_SEEDS, prompts(3)), "broken")
     with pytest.raises(ModelError, match="adapter is gone"):
         studio.pairs.wait(project.id, 20)
 
@@ -96,9 +97,9 @@ def test_a_column_that_cannot_answer_ends_the_plan_in_its_sentence(studio, monke
 def test_columns_that_must_write_the_same_and_no_prompts_are_refused(studio):
     same = (Column("pocket"), Column("pocket", label="again"))
     with pytest.raises(ConfigError, match="two seeds, or two temperatures"):
-        make_project(studio, PairPlan("", same, prompts(1)), "same")
+        studio.pairs.make_project(PairPlan("", same, prompts(1)), "same")
     with pytest.raises(DataError, match="no prompts"):
-        make_project(studio, PairPlan("", TWO_SEEDS, []), "none")
+        studio.pairs.make_project(PairPlan("", TWO_SEEDS, []), "none")
     assert not studio.labels.projects()
 
 
@@ -114,7 +115,7 @@ def finished_run(studio, name, parent=None, data=None):
 def test_rounds_are_read_from_runs_votes_and_duels(studio):
     first = finished_run(studio, "first")
     seeds = tuple(replace(column, run=first.id) for column in TWO_SEEDS)
-    project = make_project(studio, PairPlan("", (seeds[0], seeds[1]), prompts(6)), "pairs")
+    project = studio.pairs.make_project(PairPlan("", (seeds[0], seeds[1]), prompts(6)), "pairs")
     studio.pairs.wait(project.id, 20)
     for _ in range(6):
         shown = studio.labels.next_item(project.id, "ada")

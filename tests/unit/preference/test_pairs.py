@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from studio.errors import DataError
-from studio.preference import Item, items_from_rows, pairs_from_texts
-from studio.preference.pairs import pair_digest
+from studio.core.errors import DataError
+from studio.labels import Item, items_from_rows, pairs_from_texts
+from studio.labels.pair_filter import pair_digest
 
 BASE, TUNED = {"label": "base"}, {"label": "tuned"}
 

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from studio.errors import DataError
-from studio.preference.published import bring_in, read_published
-from studio.preference.report import report
+from studio.core.errors import DataError
+from studio.labels.annotator_report import report
+from studio.labels.import_published import bring_in, read_published
 
 DATABASES = ["sqlite", "postgresql"]
 

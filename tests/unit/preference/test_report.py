@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.preference.report import report
+from studio.labels.annotator_report import report
 
 
 def test_agreement_biases_and_people_are_counted_as_by_hand(store, make_items):

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from studio.errors import DataError
-from studio.preference import Item, LabelStore
-from studio.preference.schema import assignments
+from studio.core.errors import DataError
+from studio.labels import Item, LabelStore
+from studio.labels.schema import assignments
 
 DATABASES = ["sqlite", "postgresql"]
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from studio.preference import Item
-from studio.preference.sources import gaps, items_again
+from studio.labels import Item
+from studio.workflows.label_projects import gaps, items_again
 
 
 def test_pairs_that_people_disagreed_about_are_asked_first_again(store):

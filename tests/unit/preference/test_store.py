@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from studio.errors import DataError
-from studio.preference import Item, LabelStore
+from studio.core.errors import DataError
+from studio.labels import Item, LabelStore
 
 DATABASES = ["sqlite", "postgresql"]
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from studio.preference import WinRate, sign_test, wilson_interval
+from studio.labels import WinRate, sign_test, wilson_interval
 
 
 def test_sign_test_equals_the_sum_of_pascals_row():
@@ -64,7 +64,7 @@ def test_results_count_an_item_once_whoever_voted(store, project):
 
 
 def test_results_join_pairs_stored_either_way_round(store):
-    from studio.preference import Item
+    from studio.labels import Item
 
     project = store.create_project("ways", order="given")
     x, y = {"label": "x"}, {"label": "y"}

@@ -1,7 +1,7 @@
 """Pairs that a reward model is judged on, read as they stand in a file."""
 
-from studio.rewards.here import _pairs
-from studio.scoring.rows import ScoreRows
+from studio.evaluation.eval_rows import ScoreRows
+from studio.workflows.rewards import _pairs
 
 
 def test_a_pair_without_one_of_its_answers_is_left_out():

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from studio.errors import DataError
+from studio.core.errors import DataError
+from studio.rewards.best_of_n import probability
 from studio.rewards.report import calibration, histogram, report
-from studio.rewards.using import probability
 
 
 def test_a_calibrated_model_lies_on_bradley_terry() -> None:

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from studio.errors import ConfigError, DataError, TrainingError
+from studio.core.errors import ConfigError, DataError, TrainingError
 from studio.rewards import Mix, parse, preview, references
-from studio.rewards.using import best_of, best_rows, disagreement, gain, probability
+from studio.rewards.best_of_n import best_of, best_rows, disagreement, gain, probability
 
 ROW = {"prompt": [{"role": "user", "content": "6 x 7?"}], "answers": ["It makes 42.", "#### 42"]}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.errors import ConfigError, DataError
-from studio.scoring import load_rows, text
+from studio.core.errors import ConfigError, DataError
+from studio.evaluation import load_rows
+from studio.metrics import text
 
 
 def test_extractors_find_what_is_compared():
@@ -48,7 +49,7 @@ def test_repetition_variety_and_refusals():
 
 
 def test_gsm8k_reads_as_questions_with_numbers(real_data: Path, tmp_path: Path):
-    rows = load_rows(Studio(tmp_path / "home"), str(real_data / "gsm8k" / "test.jsonl"), 5)
+    rows = load_rows(Studio(tmp_path / "home").datasets, str(real_data / "gsm8k" / "test.jsonl"), 5)
     assert rows.type == "prompt_completion" and len(rows) == 5
     asked = rows.asked()[0]
     assert asked is not None and asked[0][0]["content"].startswith("Janet")
@@ -63,11 +64,11 @@ def test_multiple_choice_files(tmp_path: Path):
         '{"question": "Which is green?", "choices": ["sky", "grass"], "answer": "B"}\n'
         '{"question": "Sweet?", "choices": {"text": ["honey", "salt"]}, "answerKey": "honey"}\n'
     )
-    rows = load_rows(studio, str(path))
+    rows = load_rows(studio.datasets, str(path))
     assert [question.answer for question in rows.questions] == [0, 1, 0]
     assert rows.questions[0].prompt == "Which is blue?\nA. sky\nB. grass\nAnswer:"
     path.write_text('{"question": "?", "choices": ["a", "b"], "answer": "C"}\n')
     with pytest.raises(DataError, match="Row 1: \"answer\" is 'C'"):
-        load_rows(studio, str(path))
+        load_rows(studio.datasets, str(path))
     with pytest.raises(DataError):
-        load_rows(studio, "no-such-dataset")
+        load_rows(studio.datasets, "no-such-dataset")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio import Recipe, Studio
-from studio.training.runs import Run
+from studio.runs.store import Run
 
 FACTS = [("colour of the sky", "blue"), ("colour of grass", "green"), ("taste of honey", "sweet")]
 

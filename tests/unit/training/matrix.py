@@ -11,14 +11,14 @@ from datasets import Dataset
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from studio.errors import ConfigError, TrainingError
-from studio.models import loading
+from studio.core.errors import ConfigError, TrainingError
+from studio.models import loading, reward_model
 from studio.models.pool import ModelPool
-from studio.recipe import Recipe
 from studio.rewards import Mix
-from studio.training import reinforcement, starting, trainers
-from studio.training.methods import METHODS
-from studio.training.objectives import OBJECTIVES, REWARDED
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES, REWARDED
+from studio.runs.recipe import Recipe
+from studio.training import online_rl, trainers
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 _POOL = ModelPool()
@@ -60,7 +60,7 @@ def cell(objective: str, method: str, **changes: Any) -> str:
             rows, reward = rows_of(objective), None
             if objective in REWARDED:
                 reward = Mix(recipe.reward_funcs)
-                rows = reinforcement.asking(rows, reward)
+                rows = online_rl.asking(rows, reward)
             trainer = trainers.build(
                 recipe, resident, None, rows, None, home / "checkpoints", [], reward=reward
             )
@@ -110,7 +110,7 @@ def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> No
     if recipe.uses_adapter:
         base = loading.share(resident.model)
         if reward:
-            base = starting.with_score(base, recipe)
+            base = reward_model.with_score(base, recipe)
         again = PeftModel.from_pretrained(base, home / "adapter").eval()
         widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
         for name, tensor in again.named_parameters():

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.training.runs import Run
+from studio.runs.store import Run
 from tests.unit.training.conftest import sft_rows, small
 from tests.unit.training.test_runs_end_to_end import logs
 

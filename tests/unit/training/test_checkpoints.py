@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studio.training import checkpoints
+from studio.runs import checkpoints
 
 
 def make(folder: Path, step: int, sealed: bool = True) -> Path:

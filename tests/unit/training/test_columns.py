@@ -12,13 +12,13 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from studio import Studio
-from studio.errors import ConfigError
-from studio.generation import engine, lanes
+from studio.core.errors import ConfigError
+from studio.core.model_names import resolve
+from studio.evaluation.over_checkpoints import over_steps
+from studio.generation import column_models, engine
 from studio.generation.request import LIVE, Column, Generation, GenerationRequest, Sampling
-from studio.models.catalog import resolve
-from studio.scoring.steps import over_steps
-from studio.training import checkpoints
-from studio.training.runs import Run
+from studio.runs import checkpoints
+from studio.runs.store import Run
 from tests.unit.training.conftest import small
 
 PROMPTS = ("Who is the baker?", "Tell me a story.")
@@ -119,7 +119,7 @@ def test_a_checkpoint_is_a_column(studio: Studio, sft: Run) -> None:
     columns, steps = over_steps(sft)
     assert steps == (0, 2, 4) and [c.checkpoint for c in columns] == [None, 2, 4]
     with pytest.raises(ConfigError, match="no checkpoint at step 3; it keeps 2, 4"):
-        lanes.checkpoint_folder(sft, 3)
+        column_models.checkpoint_folder(sft, 3)
 
 
 def test_out_of_memory_ends_one_column_and_the_others_go_on(
@@ -146,14 +146,14 @@ def test_out_of_memory_ends_one_column_and_the_others_go_on(
 def test_a_fault_in_one_column_stays_there(
     studio: Studio, sft: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = lanes.ready
+    real = column_models.ready
 
-    def no_room(plan: lanes.Plan, *rest: Any) -> lanes.Lane:
+    def no_room(plan: column_models.Plan, *rest: Any) -> column_models.Lane:
         if plan.run is not None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(plan, *rest)
 
-    monkeypatch.setattr(lanes, "ready", no_room)
+    monkeypatch.setattr(column_models, "ready", no_room)
     columns = (Column("pocket"), Column("pocket", sft.id))
     generation = studio.generate(GenerationRequest(PROMPTS, columns, SHORT))
     assert generation.wait(60)

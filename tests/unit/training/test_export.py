@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from studio import Studio
-from studio.errors import ConfigError
+from studio.core.errors import ConfigError
+from studio.runs.store import Run
 from studio.training import export_script
-from studio.training.export import export
-from studio.training.runs import Run
+from studio.training.export_config import export
 from tests.unit.training.conftest import small
 from tests.unit.training.test_runs_end_to_end import logs
 

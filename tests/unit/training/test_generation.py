@@ -11,9 +11,9 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
+from studio.core.model_names import resolve
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
-from studio.models.catalog import resolve
-from studio.training.runs import Run
+from studio.runs.store import Run
 
 PROMPTS = ("Who is the baker?", "What is winter like in the hills?", "Tell me a story.")
 SHORT = Sampling(max_new_tokens=16)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.recipe import presets
+from studio.runs.recipe import presets
 from studio.training.health import Watcher, findings
 from tests.unit.training.conftest import small
 

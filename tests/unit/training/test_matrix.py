@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import ConfigError
-from studio.training.methods import METHODS
-from studio.training.objectives import DPO_LOSSES, OBJECTIVES
+from studio.core.errors import ConfigError
+from studio.runs.methods import METHODS
+from studio.runs.objectives import DPO_LOSSES, OBJECTIVES
 from tests.unit.training.matrix import cell, recipe_of
 
 ALL = bool(os.environ.get("STUDIO_MATRIX"))

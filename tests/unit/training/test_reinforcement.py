@@ -12,18 +12,19 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from studio import Recipe, Studio
 from studio.cli import main
 from studio.cli.output import HOST, Host
-from studio.errors import ConfigError, DataError
+from studio.core.errors import ConfigError, DataError
+from studio.evaluation import ScoreRequest, load_rows
 from studio.generation.request import Column, Sampling
-from studio.preference.items import Item
-from studio.rewards import Mix, roads
-from studio.rewards.best import answer_n
-from studio.rewards.here import most_disputed, spread
-from studio.rewards.model import RewardModel
-from studio.rewards.using import gain
-from studio.scoring import ScoreRequest, load_rows
-from studio.training.export import export
-from studio.training.runs import Run
+from studio.labels.types import Item
+from studio.models.reward_model import RewardModel
+from studio.rewards import Mix
+from studio.rewards.best_of_n import gain
+from studio.runs.store import Run
+from studio.training.export_config import export
 from studio.training.trainers import settings
+from studio.workflows import dpo_vs_rlhf
+from studio.workflows.rewards import most_disputed, spread
+from studio.workflows.sample_n import answer_n
 from tests.unit.training.conftest import preference_rows, small
 
 LOGGED = (
@@ -87,25 +88,25 @@ def test_a_run_from_another_learns_and_logs_each_part(
 
 @pytest.mark.skipif(not os.environ.get("STUDIO_ROUNDS"), reason="a minute: make test-rounds")
 def test_both_roads_from_one_start_meet(studio: Studio, sft: Run) -> None:
-    journey = roads.begin(studio, roads.Plan("taste", sft.id, "rloo", max_steps=1))
+    journey = dpo_vs_rlhf.begin(studio, dpo_vs_rlhf.Plan("taste", sft.id, "rloo", max_steps=1))
     assert [road.label for road in journey.roads] == ["DPO", "Reward model, RLOO"]
     with pytest.raises(ConfigError, match="have to be finished"):
-        roads.meet(studio, journey, [])
-    journey = roads.wait(studio, journey)
+        dpo_vs_rlhf.meet(studio, journey, [])
+    journey = dpo_vs_rlhf.wait(studio, journey)
     reward, learned = journey.roads[1].runs
     assert learned.recipe.reward_funcs == (f"model:{reward.id}",)
     assert learned.parent == journey.roads[0].run.parent == sft.id
     assert learned.metrics["rewards/model/mean"] == pytest.approx(learned.metrics["reward"])
     assert journey.roads[1].cost.seconds >= learned.train_seconds
     prompts = [[{"role": "user", "content": f"What is the colour of {it}?"}] for it in ("a", "b")]
-    assert len(roads.meet(studio, journey, prompts)) == 3
-    journey = roads.judge_by_rule(studio, journey)
+    assert len(dpo_vs_rlhf.meet(studio, journey, prompts)) == 3
+    journey = dpo_vs_rlhf.judge_by_rule(studio, journey)
     assert [met.share is not None for met in journey.meetings] == [True] * 3
-    assert roads.meet(studio, journey, prompts) == []  # nobody meets twice
-    assert roads.journeys(studio)[0].as_dict() == journey.as_dict()
+    assert dpo_vs_rlhf.meet(studio, journey, prompts) == []  # nobody meets twice
+    assert dpo_vs_rlhf.journeys(studio)[0].as_dict() == journey.as_dict()
     studio.runs.delete(reward.id)
     with pytest.raises(ConfigError, match="one of their runs was deleted"):
-        roads.find(studio, journey.id)
+        dpo_vs_rlhf.find(studio, journey.id)
 
 
 def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:
@@ -183,7 +184,7 @@ def test_a_rule_that_raises_ends_the_run_in_a_sentence(
     def broken(answer: str, references: object) -> float:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("studio.scoring.text.contains", broken)
+    monkeypatch.setattr("studio.metrics.text.contains", broken)
     run = studio.wait(studio.train(rewarded()).id)
     assert run.state == "failed"
     assert "The reward contains broke off with RecursionError: too deep." in (run.error or "")
@@ -214,7 +215,7 @@ def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None
 
 
 def test_the_best_of_n_and_the_reward_as_a_figure(studio: Studio, sft: Run) -> None:
-    rows = load_rows(studio, "facts", 3)
+    rows = load_rows(studio.datasets, "facts", 3)
     mix, sampling = Mix(["contains", "length:1-6"]), Sampling(temperature=1.5, max_new_tokens=8)
     column = Column(sft.model, sft.id)
     prompts, answers, graded = answer_n(studio, column, rows.rows, mix, 4, sampling)

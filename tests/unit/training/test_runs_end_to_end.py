@@ -9,9 +9,10 @@ import pytest
 from safetensors.torch import load_file
 
 from studio import Recipe, Studio
-from studio.errors import ConfigError, DataError, ModelError, StudioError
-from studio.training import checkpoints, rows
-from studio.training.runs import Run
+from studio.core.errors import ConfigError, DataError, ModelError, StudioError
+from studio.runs import checkpoints
+from studio.runs.store import Run
+from studio.training import train_dataset
 from tests.unit.training.conftest import small
 
 
@@ -70,7 +71,7 @@ def test_dpo_from_the_base(studio: Studio, method: str) -> None:
 def test_the_resident_base_is_untouched_by_runs(studio: Studio, sft: Run) -> None:
     import torch
 
-    from studio.models.catalog import resolve
+    from studio.core.model_names import resolve
     from studio.models.loading import load_model
 
     fresh = load_model(resolve("pocket"))
@@ -125,7 +126,7 @@ def test_refused_before_anything_loads(
 def test_a_tracker_that_is_not_installed_is_said(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, tracker: str
 ) -> None:
-    monkeypatch.setattr(rows, "find_spec", lambda name: None)
+    monkeypatch.setattr(train_dataset, "find_spec", lambda name: None)
     before = len(studio.runs.list())
     with pytest.raises(ConfigError, match=f"`pip install {tracker}`, or leave it out"):
         studio.train(small("sft", "facts", report_to=tracker))
@@ -194,14 +195,14 @@ def test_unusable_targets_fail_in_a_sentence(studio: Studio) -> None:
 def test_a_chosen_chat_template_is_kept_with_run_and_adapter(studio: Studio) -> None:
     from transformers import AutoTokenizer
 
-    from studio.models import templates
+    from studio.core import chat_templates
 
     recipe = small("sft", "facts", chat_template_path="zephyr", max_steps=1)
     run = studio.wait(studio.train(recipe).id)
     assert (run.state, run.error) == ("finished", None) and run.adapter is not None
     assert studio.runs.get(run.id).recipe.chat_template_path == "zephyr"
-    assert AutoTokenizer.from_pretrained(run.adapter).chat_template == templates.read("zephyr")
-    assert studio.tokenizer("pocket").chat_template != templates.read("zephyr")
+    assert AutoTokenizer.from_pretrained(run.adapter).chat_template == chat_templates.read("zephyr")
+    assert studio.tokenizer("pocket").chat_template != chat_templates.read("zephyr")
     asked = studio.compare(run.id, ["Hello?"])
     asked.wait(60)
     shown = [asked.snapshot().answers[column][0].prompt_text for column in (0, 1)]

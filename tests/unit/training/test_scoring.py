@@ -13,11 +13,11 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio import Studio
-from studio.errors import ConfigError, StudioError
+from studio.core.errors import ConfigError, StudioError
+from studio.core.model_names import resolve
+from studio.evaluation import ScoreRequest, Scoring, load_rows
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.models.catalog import resolve
-from studio.scoring import ScoreRequest, Scoring, load_rows
-from studio.training.runs import Run
+from studio.runs.store import Run
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 
@@ -56,7 +56,7 @@ def test_loss_is_that_of_stock_loading(studio: Studio, sft: Run, tmp_path: Path)
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     metrics = ("loss", "perplexity", "token_accuracy")
-    request = ScoreRequest(columns(sft), load_rows(studio, str(path)), metrics)
+    request = ScoreRequest(columns(sft), load_rows(studio.datasets, str(path)), metrics)
     result = finished(studio.score(request))
     for found, adapter in zip(result["columns"], (None, sft.adapter), strict=True):
         known = [p for r in rows for p in completion_logps(adapter, r["prompt"], r["completion"])]
@@ -76,7 +76,7 @@ def test_preferences_and_implicit_rewards(studio: Studio, dpo: Run, tmp_path: Pa
     path = tmp_path / "pairs.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     metrics = ("preference_accuracy", "reward_accuracy", "reward_margin")
-    request = ScoreRequest(columns(dpo), load_rows(studio, str(path)), metrics)
+    request = ScoreRequest(columns(dpo), load_rows(studio.datasets, str(path)), metrics)
     result = finished(studio.score(request))
     base, tuned = (found["metrics"] for found in result["columns"])
     assert "reward_margin" not in base
@@ -111,8 +111,8 @@ def test_a_run_is_measured_against_its_own_base(
     pairs.write_text("\n".join(json.dumps(row) for row in preference_rows(4)))
     sampling = Sampling(max_new_tokens=6)
     for run, rows, metric in (
-        (dpo, load_rows(studio, str(pairs)), "reward_margin"),
-        (sft, load_rows(studio, "pocket-questions", 3), "kl_from_base"),
+        (dpo, load_rows(studio.datasets, str(pairs)), "reward_margin"),
+        (sft, load_rows(studio.datasets, "pocket-questions", 3), "kl_from_base"),
     ):
         alone, beside = (
             finished(studio.score(ScoreRequest(asked, rows, (metric,), sampling)))["columns"][-1]
@@ -123,7 +123,7 @@ def test_a_run_is_measured_against_its_own_base(
 
 
 def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
-    rows = load_rows(studio, "pocket-questions", 6)
+    rows = load_rows(studio.datasets, "pocket-questions", 6)
     metrics = ("exact_match", "contains", "rouge_l", "regex", "length", "repeated_4grams",
                "distinct_2", "empty_rate", "refusal_rate")  # fmt: skip
     request = ScoreRequest(columns(sft), rows, metrics, Sampling(max_new_tokens=8), pattern="e")
@@ -135,7 +135,7 @@ def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
 
 
 def test_kl_from_the_base_on_ones_own_samples(studio: Studio, sft: Run) -> None:
-    rows = load_rows(studio, "pocket-questions", 3)
+    rows = load_rows(studio.datasets, "pocket-questions", 3)
     asked = Sampling(max_new_tokens=6, seed=5)
     result = finished(studio.score(ScoreRequest(columns(sft), rows, ("kl_from_base",), asked)))
     base, tuned = (found["metrics"] for found in result["columns"])
@@ -172,11 +172,13 @@ def test_multiple_choice_by_likelihood(studio: Studio, sft: Run, tmp_path: Path)
         for n in range(3)
     ]
     path.write_text("\n".join(json.dumps(row) for row in questions))
-    request = ScoreRequest(columns(sft), load_rows(studio, str(path)), ("choice_accuracy",))
+    request = ScoreRequest(
+        columns(sft), load_rows(studio.datasets, str(path)), ("choice_accuracy",)
+    )
     found = finished(studio.score(request))["columns"][0]["metrics"]["choice_accuracy"]
     model, tokenizer = stock(None)
     hits = 0
-    for row in load_rows(studio, str(path)).questions:
+    for row in load_rows(studio.datasets, str(path)).questions:
         ids = tokenizer(row.prompt, return_tensors="pt")["input_ids"]
         with torch.no_grad():
             last = model(ids).logits[0, -1]
@@ -187,7 +189,7 @@ def test_multiple_choice_by_likelihood(studio: Studio, sft: Run, tmp_path: Path)
 
 def test_a_column_that_is_gone_leaves_the_others(studio: Studio, sft: Run) -> None:
     gone = Column("pocket", "run-20200101-000000-0000", label="gone")
-    rows = load_rows(studio, "facts", 1)
+    rows = load_rows(studio.datasets, "facts", 1)
     request = ScoreRequest((*columns(sft), gone), rows, ("loss", "length"))
     scoring = studio.score(request)
     assert scoring.wait(60) and scoring.result is not None
@@ -197,7 +199,7 @@ def test_a_column_that_is_gone_leaves_the_others(studio: Studio, sft: Run) -> No
 
 
 def test_cancel_and_refusals(studio: Studio, sft: Run) -> None:
-    rows = load_rows(studio, "pocket-questions", 40)
+    rows = load_rows(studio.datasets, "pocket-questions", 40)
     scoring = studio.score(ScoreRequest(columns(sft), rows, ("length",)))
     scoring.cancel()
     assert scoring.wait(30) and scoring.error == "The scoring was stopped."

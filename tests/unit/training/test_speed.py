@@ -11,8 +11,8 @@ from datasets import Dataset
 from trl.trainer import utils as trl_utils
 
 from studio import Recipe, Studio
-from studio.training import ours, references, trainers
-from studio.training.runs import Run
+from studio.runs.store import Run
+from studio.training import ref_logps_cache, trainer_mixin, trainers
 from tests.unit.training.conftest import sft_rows, small
 from tests.unit.training.matrix import _POOL, recipe_of, rows_of
 from tests.unit.training.test_runs_end_to_end import logs
@@ -47,7 +47,7 @@ def test_the_compact_head_gives_the_same_loss_and_gradient(
     compact = step()
     rows_compact = sum(seen)
     seen.clear()
-    monkeypatch.setattr(ours, "compact_head", contextlib.nullcontext)
+    monkeypatch.setattr(trainer_mixin, "compact_head", contextlib.nullcontext)
     stock = step()
     assert rows_compact < sum(seen)
     assert compact[0] == pytest.approx(stock[0], abs=1e-6)
@@ -122,7 +122,7 @@ def test_a_sweep_scores_the_reference_once(studio: Studio, monkeypatch: pytest.M
 
 def test_a_continued_adapters_scores_are_its_own(sft: Run) -> None:
     recipe = small("dpo", "taste")
-    base = references.reference_key(recipe, "weights", None)
-    assert base != references.reference_key(recipe, "weights", sft.adapter)
-    assert base != references.reference_key(recipe, "other", None)
-    assert base == references.reference_key(recipe.with_(beta=0.9, seed=3), "weights", None)
+    base = ref_logps_cache.reference_key(recipe, "weights", None)
+    assert base != ref_logps_cache.reference_key(recipe, "weights", sft.adapter)
+    assert base != ref_logps_cache.reference_key(recipe, "other", None)
+    assert base == ref_logps_cache.reference_key(recipe.with_(beta=0.9, seed=3), "weights", None)

@@ -8,13 +8,13 @@ import pytest
 
 from studio import Studio
 from studio.calculator import CARDS
-from studio.errors import ConfigError
-from studio.recipe import Recipe
-from studio.training.fitting import best_fit
-from studio.training.runs import Run
-from studio.training.shelf import Shelf
-from studio.training.sweep import sweep, values_of
-from studio.workspace import Workspace
+from studio.core.errors import ConfigError
+from studio.core.workspace import Workspace
+from studio.runs.recipe import Recipe
+from studio.runs.saved_recipes import Shelf
+from studio.runs.store import Run
+from studio.runs.sweep import sweep, values_of
+from studio.training.auto_batch_size import best_fit
 
 DPO = Recipe.defaults("dpo", name="mine")
 
@@ -119,8 +119,8 @@ def test_answers_of_a_step_stay_as_many_in_what_fits():
 def test_a_stop_does_not_wait_for_an_evaluation(studio: Studio, sft: Run, tmp_path: Path) -> None:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from studio.runs.events import EventLog
     from studio.training.callbacks import Progress
-    from studio.training.events import EventLog
 
     progress = Progress(sft, studio.runs, EventLog(tmp_path / "events.jsonl"), lambda: None)
     for asked, evaluates in ((None, True), ("step", False), ("now", False)):

@@ -1,0 +1,237 @@
+"""The calculator's pictures and tables: pure functions from numbers to markup.
+
+Drawn as SVG and plain markup, coloured by the page's own variables, so that light, dark and a
+phone's width need nothing more. Every figure has its exact value on hover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from components.ui.html import esc
+from studio.calculator import formatting
+from studio.core.formatting import DOT, plural, thousands
+
+VERDICTS = {"fits": "good", "tight": "warn", "does not fit": "danger"}
+
+
+def stat(label: str, value: str, below: str, kind: str = "", title: str = "") -> str:
+    """A figure with its label and a line below, its exact value on hover."""
+    hover = f' title="{esc(title)}"' if title else ""
+    return (
+        f'<div class="stat{" stat-" + kind if kind else ""}"{hover}><dt>{esc(label)}</dt>'
+        f"<dd><b>{esc(value)}</b><span>{esc(below)}</span></dd></div>"
+    )
+
+
+def stats(tiles: Iterable[str]) -> str:
+    """A row of tiles."""
+    return f'<dl class="stats">{"".join(tiles)}</dl>'
+
+
+def headline(estimate, per_hour: float | None = None) -> str:
+    """The three figures that decide: what trains, what it needs, how long it takes and costs."""
+    total, card = estimate.memory.total, estimate.card
+    trains = stat(
+        "Trainable",
+        formatting.count(estimate.trainable_parameters),
+        f"{formatting.percent(estimate.trainable_percent)} of "
+        f"{formatting.count(estimate.parameters.all_parameters)}{DOT}"
+        f"{_file_words(estimate)}",
+        "tuned",
+        f"{thousands(estimate.trainable_parameters)} of "
+        f"{thousands(estimate.parameters.all_parameters)} parameters "
+        f"({estimate.trainable_percent:.4f} %)",
+    )
+    memory = stat(
+        "Memory at the peak",
+        _of(total, card.memory),
+        f"{card.name}{DOT}{estimate.verdict}",
+        VERDICTS[estimate.verdict],
+        f"{thousands(total)} of {thousands(card.memory)} bytes, estimated",
+    )
+    return stats((trains, memory, _time(estimate, per_hour)))
+
+
+def _file_words(estimate) -> str:
+    if estimate.spec.method == "full":
+        return f"{formatting.size(estimate.adapter_bytes)} saved"
+    return f"{formatting.size(estimate.adapter_bytes)} file"
+
+
+def _of(part: int, whole: int) -> str:
+    """`10.2 of 24 GB`, in the larger one's unit when both share it."""
+    first, second = formatting.size(part), formatting.size(whole).replace(".0 ", " ")
+    if first.split()[1] == second.split()[1]:
+        first = first.split()[0]
+    return f"{first} of {second}"
+
+
+def _time(estimate, per_hour: float | None) -> str:
+    cost = estimate.cost
+    if not cost.seconds:
+        return stat("Time", "\N{EN DASH}", "once a dataset or rows are given, under More")
+    below = plural(cost.steps, "step")
+    if per_hour:
+        below += f"{DOT}{formatting.money(*cost.money(per_hour))} at {per_hour:g} an hour"
+    exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
+    return stat("Time", formatting.span(*cost.seconds), below, "", exact)
+
+
+def memory_bar(estimate) -> str:
+    """The terms stacked against the card; past its end when they do not fit."""
+    total, room = estimate.memory.total, estimate.card.memory
+    span = max(total, room)
+    cuts = "".join(
+        f'<i class="t-{_slug(term.name)}" style="width:{100 * term.bytes / span:.3f}%" '
+        f'title="{esc(_hover(term))}"></i>'
+        for term in estimate.memory.terms
+    )
+    mark = ""
+    if total > room:
+        at = 100 * room / span
+        side = "before" if at > 50 else "after"
+        mark = (
+            f'<b class="limit limit-{side}" style="left:{at:.2f}%">'
+            f"<span>{esc(estimate.card.name)}</span></b>"
+        )
+    spoken = f"{formatting.size(total)} of {formatting.size(room)}: {estimate.verdict}"
+    legend = "".join(
+        f'<li title="{esc(_hover(term))}"><i class="t-{_slug(term.name)}"></i>'
+        f"{esc(term.name)} <b>{esc(formatting.size(term.bytes))}</b></li>"
+        for term in estimate.memory.terms
+    )
+    return (
+        f'<div class="stack" role="img" aria-label="{esc(spoken)}">{cuts}{mark}</div>'
+        f'<ul class="legend">{legend}</ul>{_generating(estimate)}'
+    )
+
+
+def _generating(estimate) -> str:
+    """What answering takes instead: the weights and a cache that grows with every token."""
+    weights = estimate.memory.as_dict()["weights"] + estimate.memory.as_dict().get("adapters", 0)
+    length = estimate.plan.max_length
+    row = estimate.memory.kv_cache_per_token * length
+    return (
+        f'<p class="calc-note" title="{thousands(estimate.memory.kv_cache_per_token)} bytes a '
+        f'token of a row">Generating takes {formatting.size(weights)} of weights and '
+        f"{formatting.size(row)} of KV cache for each row of {thousands(length)} tokens.</p>"
+    )
+
+
+def _hover(term) -> str:
+    return f"{term.name}: {thousands(term.bytes)} bytes. {term.formula}"
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def changes(found: Sequence) -> str:
+    """One-click changes that make it fit, smallest first; clicks carry only the change's number."""
+    if not found:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-change="{number}" class="v-{VERDICTS[change.verdict]}" '
+        f'title="{esc(change.why)}{DOT}{thousands(change.total)} bytes">{esc(change.label)}'
+        f"<span>{esc(formatting.size(change.total))}</span></button>"
+        for number, change in enumerate(found)
+    )
+    fitting = any(change.verdict == "fits" for change in found)
+    title = "To make it fit" if fitting else "What helps, though not enough"
+    return f'<div class="changes"><h4>{title}</h4><div>{buttons}</div></div>'
+
+
+def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
+    """Trainable parameters over ranks, the chosen one marked; a click takes another.
+
+    Buttons carry the rank (`data-rank`).
+    """
+    if not points:
+        return ""
+    most = max(trainable for _, trainable in points)
+    rows = "".join(
+        f'<li class="{"now" if r == rank else ""}"><button type="button" data-rank="{r}" '
+        f'title="rank {r}: {thousands(trainable)}"><span>{r}</span>'
+        f"<i><b style='width:{max(0.6, 100 * trainable / most):.2f}%'></b></i>"
+        f"<em>{esc(formatting.count(trainable))}</em></button></li>"
+        for r, trainable in points
+    )
+    return f'<ol class="ranks">{rows}</ol>'
+
+
+def method_table(
+    found: Iterable[tuple[str, object | None, str]], chosen: str, labels: Mapping[str, str]
+) -> str:
+    """Methods side by side: (name, estimate or None, why there is none); a click takes one.
+
+    Buttons carry the method's name (`data-method`).
+    """
+    rows = "".join(
+        _method_row(name, labels[name], estimate, why, name == chosen)
+        for name, estimate, why in found
+    )
+    return (
+        '<table class="modules methods"><thead><tr><th scope="col">Method</th>'
+        '<th scope="col">Trainable</th><th scope="col">File</th><th scope="col">Memory</th>'
+        f'<th scope="col"></th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
+    kind = ' class="now"' if chosen else ""
+    said = f'<button type="button" data-method="{esc(name)}">{esc(label)}</button>'
+    if estimate is None:
+        return (
+            f'<tr{kind} title="{esc(why)}"><th scope="row">{said}</th>'
+            f'<td colspan="4" class="quiet">{esc(why)}</td></tr>'
+        )
+    verdict = estimate.verdict
+    return (
+        f'<tr{kind}><th scope="row">{said}</th>'
+        f'<td title="{thousands(estimate.trainable_parameters)}">'
+        f"{esc(formatting.count(estimate.trainable_parameters))}</td>"
+        f'<td title="{thousands(estimate.adapter_bytes)} bytes">'
+        f"{esc(formatting.size(estimate.adapter_bytes))}</td>"
+        f'<td title="{thousands(estimate.memory.total)} bytes">'
+        f"{esc(formatting.size(estimate.memory.total))}</td>"
+        f'<td class="v-{VERDICTS[verdict]}">{esc(verdict)}</td></tr>'
+    )
+
+
+def sources(
+    estimate, remarks: Sequence[str] = (),
+    checks: Sequence[tuple[str, str, int, int, str]] = (),
+) -> str:  # fmt: skip
+    """Where the numbers come from, term by term, and how estimates met figures from elsewhere.
+
+    `checks` are (what, source, its bytes, the estimate's bytes, what it assumes).
+    """
+    rows = "".join(
+        f'<tr><th scope="row">{esc(term.name)}</th><td>{thousands(term.bytes)}</td>'
+        f"<td>{esc(term.formula)}<small>{esc(term.as_dict()['source'])}</small></td></tr>"
+        for term in estimate.memory.terms
+    )
+    said = "".join(f"<li>{esc(remark)}</li>" for remark in remarks)
+    return (
+        "<details class='sources'><summary>Where the numbers come from</summary>"
+        f"<ul>{said}</ul><table class='modules'><thead><tr><th scope='col'>Term</th>"
+        f"<th scope='col'>Bytes</th><th scope='col'>Formula and source</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>{_checked(checks)}</details>"
+    )
+
+
+def _checked(checks: Sequence[tuple[str, str, int, int, str]]) -> str:
+    if not checks:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{esc(what)}</th><td>{esc(formatting.size(peak))}</td>'
+        f"<td>{esc(formatting.size(found))}</td><td>{100 * (found / peak - 1):+.0f} %</td>"
+        f"<td>{esc(source)}<small>{esc(assumes)}</small></td></tr>"
+        for what, source, peak, found, assumes in checks
+    )
+    return (
+        "<table class='modules checks'><thead><tr><th scope='col'>Known figure</th>"
+        "<th scope='col'>Known</th><th scope='col'>Estimate</th><th scope='col'>Off by</th>"
+        f"<th scope='col'>Source and assumptions</th></tr></thead><tbody>{rows}</tbody></table>"
+    )

@@ -1,0 +1,151 @@
+"""Calculator: what would train, whether it fits, how long it takes. Choices left, figures right.
+
+The page only asks `studio.calculator`; nothing is counted here. Values cross to Train and back
+under the recipe's own names (`CalculatorHandles.wanted`, `calculator_page.ask`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.calculator import results_html as views
+from components.calculator.handlers import CLICKS, ModelPage
+from components.calculator.inputs import Choices
+from components.ui.handlers import QUIET, guard
+from components.ui.html import section
+from components.ui.page_context import Shell
+from studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_EXAMPLES = ((6, 7, 3), (1000, 768, 8), (600, 400, 6))
+
+
+@dataclass(frozen=True)
+class CalculatorHandles:
+    """What the page's wiring uses."""
+
+    use_button: gr.Button
+    """The tab's primary button: bring the choices (`wanted`) to Train."""
+    from_recipe: gr.Button
+    """Pressed to take over the recipe that stands in the Train form."""
+    wanted: gr.State
+    """The choices under the recipe's names, always current; None while they cannot be used."""
+    opening: gr.State
+    """Set to `ask(...)` to draw the figures, filled from another tab."""
+    linked: gr.Checkbox
+    """Whether the choices follow the Train form, and it them."""
+    page: ModelPage
+    """The fields, and what is drawn of them."""
+
+    @property
+    def choices(self) -> Choices:
+        """The fields, and what they mean."""
+        return self.page.choices
+
+    def current_choices(self, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Recipe changes from the value of `wanted`; a `ConfigError` when there are none."""
+        if not wanted:
+            raise ConfigError("The calculator's choices cannot be used: see what it says.")
+        recipe = self.choices.recipe(wanted)
+        return {name: getattr(recipe, name) for name in wanted}
+
+
+def build(studio: Studio, shell: Shell) -> CalculatorHandles:
+    """Lay the tab out inside the open `gr.Tab` and bind it."""
+    opening = gr.State(None)
+    with gr.Row(elem_classes="desk", elem_id="calculator-desk"):
+        with gr.Column(elem_classes="settle"):
+            door = gr.Radio(
+                ["A model", "A matrix"], value="A model", show_label=False, container=False,
+                elem_classes="segmented", elem_id="calc-door",
+            )  # fmt: skip
+            with gr.Column(elem_classes="calc-side") as model_side:
+                linked = gr.Checkbox(
+                    True, label="Follows the Train form", elem_id="calc-linked",
+                    info="What was changed last, here or there, counts in both",
+                )  # fmt: skip
+                choices = Choices(studio)
+                table = _price_table(studio)
+                from_recipe = gr.Button(
+                    "From current recipe", size="sm", elem_id="calc-from", elem_classes="quiet",
+                    visible=False,
+                )  # fmt: skip
+                use = gr.Button(
+                    "Use in training", variant="primary", elem_id="calc-use",
+                    elem_classes="main-action",
+                )  # fmt: skip
+            with gr.Column(visible=False, elem_classes="calc-side") as matrix_side:
+                sides = _matrix_sliders()
+        with gr.Column(elem_classes="see"):
+            figures = gr.HTML(views.waiting(), elem_id="calc-figures", js_on_load=CLICKS)
+            picture = gr.HTML("", visible=False, elem_id="calc-picture")
+    linked.input(
+        guard(lambda on: gr.update(visible=not on)), linked, from_recipe, queue=False, **QUIET
+    )  # fmt: skip
+    page = ModelPage(studio, choices, figures, use)
+    page.bind(opening, table)
+    _bind_doors(door, model_side, matrix_side, figures, picture, sides)
+    return CalculatorHandles(use, from_recipe, page.wanted, opening, linked, page)
+
+
+def _price_table(studio: Studio) -> gr.Dataframe:
+    """What each card costs an hour; edits are kept in the workspace."""
+    from studio.calculator.prices import prices
+
+    with gr.Accordion("Prices an hour", open=False, elem_classes="calc-more"):
+        return gr.Dataframe(
+            [[card, price] for card, price in prices(studio.workspace).items()],
+            headers=["Card", "Price an hour"], datatype=["str", "number"], type="array",
+            column_count=2, row_count=len(prices(studio.workspace)), interactive=True,
+            static_columns=[0], show_label=False, elem_id="calc-prices",
+        )  # fmt: skip
+
+
+# ---- a matrix -----------------------------------------------------------------------------------
+
+
+def _matrix_sliders() -> list[gr.Slider]:
+    gr.HTML(
+        section("A weight matrix W")
+        + '<p class="quiet">LoRA leaves W as it is and learns B times A beside it, at rank r.</p>'
+    )
+    common: dict[str, Any] = {"minimum": 1, "step": 1}
+    out = gr.Slider(value=1000, maximum=8192, label="Out (rows of W)", **common)
+    into = gr.Slider(value=768, maximum=8192, label="In (columns of W)", **common)
+    rank = gr.Slider(value=8, maximum=512, label="Rank r", **common)
+    with gr.Row(elem_classes="calc-examples"):
+        for example in _EXAMPLES:
+            words = f"{example[0]}\N{MULTIPLICATION SIGN}{example[1]} at {example[2]}"
+            gr.Button(words, size="sm", min_width=60).click(
+                guard(lambda example=example: example),
+                None,
+                [out, into, rank],
+                queue=False,
+                **QUIET,
+            )
+    return [out, into, rank]
+
+
+def _bind_doors(
+    door: gr.Radio, model_side: gr.Column, matrix_side: gr.Column,
+    figures: gr.HTML, picture: gr.HTML, sides: list[gr.Slider],
+) -> None:  # fmt: skip
+    def swap(chosen: str, *sizes: int) -> tuple[Any, ...]:
+        model = chosen == "A model"
+        drawing = gr.update(visible=not model, value=views.matrix_or_words(*sizes))
+        return (*(gr.update(visible=seen) for seen in (model, not model, model)), drawing)
+
+    door.change(
+        guard(swap), [door, *sides], [model_side, matrix_side, figures, picture],
+        queue=False, **QUIET,
+    )  # fmt: skip
+    gr.on(
+        [side.change for side in sides], guard(views.matrix_or_words), sides, picture,
+        queue=False, trigger_mode="always_last", **QUIET,
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Markup of Compare's prompt sets: one prompt at a time, all of them as a table, what to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.compare.chat_html import ENDS, heads, pace_text, shared_text, tag
+from components.compare.diff_html import differences
+from components.ui.html import empty_state, esc, progress_bar
+from studio.core.formatting import DOT, plural, thousands
+from studio.workflows.comparisons import LETTERS, Comparison
+
+_BEST = "best of its prompt"
+FILTERS = ("all", "different", "same", "B longer", "B shorter", "cut or failed", _BEST)
+
+
+def matching(comparison: Comparison, wanted: str, search: str) -> list[int]:
+    """Prompts that a filter and a search leave, by their places."""
+    needle = search.strip().casefold()
+    return [
+        at for at in range(len(comparison.prompts))
+        if _passes(comparison, at, wanted) and (not needle or needle in _all_text(comparison, at))
+    ]  # fmt: skip
+
+
+def _all_text(comparison: Comparison, at: int) -> str:
+    texts = [turn["content"] for turn in comparison.prompts[at]]
+    return " ".join([*texts, *(column[at]["text"] for column in comparison.answers)]).casefold()
+
+
+def _passes(comparison: Comparison, at: int, wanted: str) -> bool:
+    cells = [column[at] for column in comparison.answers]
+    texts = [cell["text"].strip() for cell in cells]
+    if wanted == "cut or failed":
+        return any(cell["ended"] != "stop" for cell in cells)
+    if wanted == _BEST:
+        return any(comparison.best(at, column) for column in range(len(cells)))
+    if wanted == "all" or len(cells) < 2:
+        return wanted == "all"
+    return {
+        "different": len(set(texts)) > 1,
+        "same": len(set(texts)) == 1,
+        "B longer": cells[1]["tokens"] > cells[0]["tokens"],
+        "B shorter": cells[1]["tokens"] < cells[0]["tokens"],
+    }[wanted]
+
+
+def set_empty() -> str:
+    """The prompt set before anything was answered."""
+    return empty_state(
+        "Many prompts at once",
+        "Choose a set of prompts above. Every column answers all of them in batches; read them one "
+        "at a time here, then send the pairs to be judged blind.",
+    )
+
+
+def set_progress(done: int, total: int, seconds: float, waiting: bool) -> str:
+    """How far a set has been answered."""
+    if waiting:
+        return progress_bar(0, None, "Waiting for the model")
+    left = ""
+    if done and seconds > 2:
+        left = f", {seconds / done * (total - done):.0f} s left"
+    return progress_bar(done, total, f"{thousands(done)} of {thousands(total)} answers{left}")
+
+
+def set_summary(comparison: Comparison) -> str:
+    """A comparison's headline."""
+    tokens = sum(cell["tokens"] for column in comparison.answers for cell in column)
+    pace = pace_text(tokens / comparison.seconds) if comparison.seconds > 0 else ""
+    parts = [
+        f"{plural(len(comparison.prompts), 'prompt')}, {comparison.source}",
+        plural(tokens, "token"),
+        pace,
+        "" if comparison.complete else "stopped before the end",
+        shared_text(comparison.shared, comparison.sides, comparison.held).rstrip("."),
+    ]
+    return f'<p class="set-summary">{esc(DOT.join(part for part in parts if part))}</p>'
+
+
+def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
+    """One prompt with every column's answer beneath it."""
+    turns = comparison.prompts[at]
+    asked = esc(turns[-1]["content"]) if turns else ""
+    before = "".join(
+        f'<p class="earlier"><b>{esc(turn["role"])}</b> {esc(turn["content"])}</p>'
+        for turn in turns[:-1]
+    )
+    reference = comparison.references[at] if at < len(comparison.references) else None
+    known = f'<p class="reference"><b>in the data</b> {esc(reference)}</p>' if reference else ""
+    texts = [column[at]["text"].strip() for column in comparison.answers]
+    shown = differences(texts) if marked else [esc(text) for text in texts]
+    cells = "".join(
+        f'<div class="answer {side.kind}">{tag(column, side)}'
+        f"{_cell(comparison.answers[column][at], shown[column], _worth(comparison, column, at))}"
+        "</div>"
+        for column, side in enumerate(comparison.sides)
+    )
+    return (
+        f'<div class="chat">{heads(comparison.sides)}<section class="turn">{before}'
+        f'<p class="asked"><span>{asked}</span></p>{known}'
+        f'<div class="cols" style="--cols:{len(comparison.sides)}">{cells}</div></section></div>'
+    )
+
+
+def _worth(comparison: Comparison, column: int, at: int) -> str:
+    """`reward 0.83, best of 8`, where the answer was scored."""
+    reward = comparison.worth(column, at)
+    if reward is None:
+        return ""
+    of = comparison.best(at, column)
+    return f"reward {reward:.3g}{f', best of {of}' if of else ''}"
+
+
+def _cell(cell: Mapping[str, Any], markup: str, worth: str) -> str:
+    if cell["error"]:
+        return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
+    text = markup or '<span class="none">(nothing)</span>'
+    facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not begun"))
+    said = DOT.join(fact for fact in facts if fact)
+    return (
+        f'<p class="answer-text">{text}</p><p class="answer-facts"><span>{esc(said)}</span>'
+        f"<b>{esc(worth)}</b></p>"
+    )
+
+
+def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
+    """The prompts at these places as a table; a row brings its prompt up."""
+    if not places:
+        return '<p class="none">No prompt passes this filter.</p>'
+    names = "".join(f"<th>{LETTERS[i]} {esc(s.label)}</th>" for i, s in enumerate(comparison.sides))
+    rows = []
+    for row in places:
+        turns = comparison.prompts[row]
+        cells = "".join(
+            f"<td>{esc(_short(cells[row]['text']))}<span>{_worth(comparison, column, row)}</span>"
+            "</td>"
+            for column, cells in enumerate(comparison.answers)
+        )
+        asked = esc(_short(turns[-1]["content"] if turns else ""))
+        current = ' aria-current="true"' if row == at else ""
+        rows.append(
+            f'<tr data-at="{row}"{current}><td><button type="button" data-at="{row}">{row + 1}'
+            f"</button></td><td>{asked}</td>{cells}</tr>"
+        )
+    return (
+        '<div class="set-table"><table><thead><tr><th></th><th>prompt</th>'
+        f"{names}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _short(text: str, most: int = 160) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def sent_text(pairs: int, aside: Mapping[str, int]) -> str:
+    """What became of the pairs sent to Label."""
+    rest = ", ".join(f"{count} {reason}" for reason, count in aside.items() if count)
+    return f"Sent {plural(pairs, 'pair')} to Label." + (f" Set aside: {rest}." if rest else "")

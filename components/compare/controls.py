@@ -1,0 +1,230 @@
+"""The left of the Compare tab: which columns answer, and how the next token is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from pydantic import ValidationError
+
+from components.ui.handlers import QUIET, guard
+from components.ui.page_context import Shell
+from components.ui.recipe_fields import HELP_LINE
+from studio.core.errors import ConfigError
+from studio.generation.request import SAMPLING_PRESETS, Sampling
+from studio.workflows.comparisons import (
+    LETTERS,
+    column_choices,
+    finished,
+    reward_choices,
+    training,
+    usual_columns,
+)
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_KNOBS: tuple[tuple[str, str, str], ...] = (
+    ("temperature", "Temperature", "Spread of the choice; 0 always takes the likeliest token."),
+    ("top_p", "Top-p", "Only tokens that together hold this share."),
+    ("min_p", "Min-p", "Only tokens at least this share as likely as the likeliest."),
+    ("repetition_penalty", "Repetition penalty", "Above 1 makes used tokens less likely."),
+    ("top_k", "Top-k", "Only the k likeliest tokens; 0 for all."),
+    ("max_new_tokens", "Max new tokens", "Where an answer is cut."),
+    ("seed", "Seed", "Same seed, same settings, same text."),
+)
+_WHOLE = ("top_k", "max_new_tokens", "seed")
+_FIRST = "greedy"
+_NO_REWARD = ("no reward model", "")
+
+
+class Left:
+    """The widgets that chat and prompt set share."""
+
+    def __init__(self, studio: Studio, shell: Shell):
+        self.studio, self.shell = studio, shell
+        self.seen: Any = gr.State(None)
+
+    def lay_out(self) -> None:
+        """The column, inside the open row."""
+        with gr.Column(elem_classes="settle", elem_id="compare-settle"):
+            self.choices = [self._column(at) for at in range(4)]
+            self.more = gr.Button("Add a column", size="sm", elem_id="compare-add")
+            self.preset = gr.Dropdown(
+                [(name.capitalize(), name) for name in SAMPLING_PRESETS], value=_FIRST,
+                label="Sampling", elem_id="compare-preset",
+            )  # fmt: skip
+            with (
+                gr.Accordion("Sampling knobs", open=False, elem_classes="fold"),
+                gr.Column(elem_classes="everyday"),
+            ):
+                with gr.Row(elem_classes="pair"):
+                    self.knobs = {knob[0]: self._knob(*knob) for knob in _KNOBS}
+                self.stops = gr.Textbox(
+                    "", lines=2, max_lines=4, label="Stop strings, one a line",
+                    info="An answer ends before any of these. (stop_strings)", elem_classes="knob",
+                )  # fmt: skip
+                gr.HTML(HELP_LINE)
+            with gr.Accordion("System prompt", open=False, elem_classes="fold"):
+                self.system = gr.Textbox(
+                    "", show_label=False, lines=3, max_lines=8, elem_id="compare-system",
+                    placeholder="Read by every column before the first prompt",
+                )  # fmt: skip
+            self.raw = gr.Checkbox(
+                False, label="Raw prompt", elem_id="compare-raw",
+                info="Given as typed: no chat template, no system prompt, nothing said before.",
+            )  # fmt: skip
+            self.follow = gr.Dropdown(
+                [("Each column from its own answers", ""),
+                 *((f"All from the answers of {letter}", letter) for letter in LETTERS)],
+                value="", label="A chat goes on", elem_id="compare-follow",
+            )  # fmt: skip
+            rewards = reward_choices(self.studio)
+            self.reward = gr.Dropdown(
+                [_NO_REWARD, *rewards], value="", label="Chat answers are scored by",
+                visible=bool(rewards), elem_id="compare-reward",
+            )  # fmt: skip
+        self.inputs = [
+            *self.choices, *self.knobs.values(), self.stops, self.system, self.raw, self.follow,
+            self.reward,
+        ]  # fmt: skip
+
+    def _column(self, at: int) -> gr.Dropdown:
+        runs = finished(self.studio)
+        usual = usual_columns(runs)
+        return gr.Dropdown(
+            self._offered(at, self._values(runs)), value=usual[at] if at < 2 else "",
+            visible=at < 2,
+            label=f"Column {LETTERS[at]}", allow_custom_value=True,
+            elem_id=f"compare-{LETTERS[at].lower()}",
+            elem_classes="column-choice",
+        )  # fmt: skip
+
+    def _values(self, runs: list[Any]) -> list[tuple[str, str]]:
+        return column_choices(runs, training(self.studio))
+
+    @staticmethod
+    def _offered(at: int, offered: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return offered if at == 0 else [*offered, ("no column", "")]
+
+    def _knob(self, name: str, label: str, help: str) -> Any:
+        whole = name in _WHOLE
+        return gr.Number(
+            getattr(SAMPLING_PRESETS[_FIRST], name), label=label, info=f"{help} ({name})",
+            precision=0 if whole else None, step=1 if whole else 0.05, minimum=0, min_width=110,
+            elem_classes="knob",
+        )  # fmt: skip
+
+    # ---- binding --------------------------------------------------------------------------------
+
+    def bind(self, opening: gr.State) -> None:
+        lists = [*self.choices, self.more, self.reward, self.seen]
+        given = {*self.choices, self.seen}
+        self.shell.pulse.change(
+            guard(self.freshen, "everybody"),
+            given,
+            lists,
+            queue=False,
+            trigger_mode="multiple",
+            **QUIET,
+        )
+        opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
+        self.more.click(
+            guard(self.add, "everybody"), {*self.choices}, [*self.choices, self.more], **QUIET
+        )
+        self.preset.input(
+            guard(self.use_preset, "everybody"), self.preset, [*self.knobs.values()], **QUIET
+        )
+
+    def freshen(self, data: Mapping[Any, Any]) -> Any:
+        """New runs appear in the lists; until something was chosen, the newest is in column B."""
+        runs = finished(self.studio)
+        offered, rewards = self._values(runs), reward_choices(self.studio)
+        now = tuple(value for _, value in (*offered, *rewards))
+        before = data[self.seen]
+        if now == before:
+            return gr.skip()
+        seen = {
+            self.seen: now,
+            self.reward: gr.update(choices=[_NO_REWARD, *rewards], visible=bool(rewards)),
+        }  # fmt: skip
+        values = [data[choice] or "" for choice in self.choices]
+        untouched = (values[0], values[1]) == self._usual_before(before, runs)
+        if before is None or untouched:
+            values[:2] = usual_columns(runs)
+            return self._columns(values, runs) | seen
+        # No values: others may have been chosen while this was being answered.
+        lists = {
+            choice: gr.update(choices=self._offered(at, offered))
+            for at, choice in enumerate(self.choices)
+        }
+        return lists | seen
+
+    @staticmethod
+    def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:
+        return usual_columns([run for run in runs if f"run:{run.id}" in (before or ())])
+
+    def _columns(self, values: list[str], runs: list[Any]) -> dict[Any, Any]:
+        offered = self._values(runs)
+        shown = max(2, max((at + 1 for at, value in enumerate(values) if value), default=2))
+        updates: dict[Any, Any] = {
+            choice: gr.update(
+                choices=self._offered(at, offered), value=values[at], visible=at < shown
+            )
+            for at, choice in enumerate(self.choices)
+        }
+        return updates | {self.more: gr.update(visible=shown < len(self.choices))}
+
+    def open(self, wanted: dict[str, Any] | None) -> Any:
+        """Another tab asks for runs: their base and they, side by side."""
+        if not wanted or not wanted.get("runs"):
+            return gr.skip()
+        first = self.studio.runs.get(wanted["runs"][0].partition("@")[0])
+        values = [f"base:{first.model}", *(f"run:{one}" for one in wanted["runs"])]
+        values = [*values, "", "", ""][: len(self.choices)]
+        return self._columns(values, finished(self.studio))
+
+    def add(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """One more column: the newest run that is not in one yet."""
+        runs = finished(self.studio)
+        values = [data[choice] or "" for choice in self.choices]
+        offered = [value for _, value in column_choices(runs) if "@" not in value]
+        free = [value for value in reversed(offered) if value not in values] or offered
+        at = next((at for at, value in enumerate(values) if not value), None)
+        if at is not None:
+            values[at] = free[-1] if at == 1 else free[0]
+        return self._columns(values, runs)
+
+    def use_preset(self, name: str) -> list[Any]:
+        preset = SAMPLING_PRESETS.get(name, SAMPLING_PRESETS[_FIRST])
+        return [getattr(preset, knob) for knob in self.knobs]
+
+    # ---- reading --------------------------------------------------------------------------------
+
+    def columns(self, data: Mapping[Any, Any]) -> list[str]:
+        return [data[choice] or "" for choice in self.choices]
+
+    def followed(self, data: Mapping[Any, Any]) -> int | None:
+        """The column from whose answers a chat goes on; None for each from its own."""
+        return LETTERS.index(data[self.follow]) if data[self.follow] else None
+
+    def system_text(self, data: Mapping[Any, Any]) -> str:
+        return data[self.system] or ""
+
+    def sampling(self, data: Mapping[Any, Any]) -> Sampling:
+        """The knobs as the engine takes them; a sentence for one out of range."""
+        values = {}
+        for name, knob in self.knobs.items():
+            value = data[knob]
+            if value is None:
+                raise ConfigError(f"{name} is empty; give it a number.")
+            values[name] = int(value) if name in _WHOLE else float(value)
+        stops = (data[self.stops] or "").splitlines()
+        try:
+            return Sampling(**values, stop_strings=tuple(stop for stop in stops if stop))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(
+                f"{first['loc'][0]} cannot be {first['input']}: {first['msg'].lower()}."
+            ) from None

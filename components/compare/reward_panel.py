@@ -1,0 +1,160 @@
+"""What a comparison's answers are worth: a reward beside each, the best of n, rows to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.compare import reward_html
+from components.ui.background_task import Work
+from components.ui.handlers import QUIET, guard, sentence
+from components.ui.html import notice, progress_bar
+from studio.core.errors import ConfigError
+from studio.core.formatting import plural
+from studio.rewards import Mix
+from studio.rewards.best_of_n import best_rows
+from studio.runs.reward_runs import settled
+from studio.workflows.comparisons import LETTERS, Comparison, load, reward_choices, save
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+Updates = dict[Any, Any]
+
+
+class RewardPanel:
+    """The folded panel under a comparison."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+
+    def lay_out(self) -> None:
+        with gr.Accordion(
+            "Rewards, best of several", open=False, elem_classes="fold quiet", elem_id="set-rewards"
+        ) as self.box:
+            with gr.Row(elem_classes="roads-form"):
+                self.reward = gr.Dropdown(
+                    [], value=None, allow_custom_value=True, label="Reward", scale=2,
+                    elem_id="set-reward", min_width=200,
+                    info="A reward model, or rules such as length:3-28; several with ; between "
+                    "them.",
+                )  # fmt: skip
+                self.begin = gr.Button(
+                    "Score answers", scale=0, min_width=160, elem_id="set-reward-begin"
+                )
+            self.progress = gr.HTML("", elem_id="set-reward-progress")
+            self.result = gr.HTML("", elem_id="set-reward-result")
+            with gr.Row(visible=False, elem_classes="roads-form") as self.keeping:
+                self.whose = gr.Dropdown(
+                    [], label="Keep the best answers of", min_width=160, elem_id="set-keep-column"
+                )
+                self.name = gr.Textbox(
+                    "", label="as a dataset named", placeholder="best answers", min_width=160,
+                    max_length=100,
+                )  # fmt: skip
+                self.keep = gr.Button("Keep for SFT", scale=0, min_width=160, elem_id="set-keep")
+            self.kept = gr.HTML("", elem_id="set-kept")
+
+    def bind(self, found: gr.State) -> Any:
+        """Bind the handlers; what is returned ends once the rewards are kept."""
+        self.box.expand(guard(self.freshen), self.reward, self.reward, **QUIET)
+        self.keep.click(guard(self.keep_best), [found, self.whose, self.name], self.kept, **QUIET)
+        return self.begin.click(
+            guard(self.score), [found, self.reward], [self.progress, self.begin],
+            **QUIET, concurrency_limit=None,
+        )  # fmt: skip
+
+    @property
+    def parts(self) -> list[Any]:
+        """What `shown` updates."""
+        return [self.result, self.keeping, self.whose, self.kept]
+
+    def freshen(self, reward: str | None) -> Any:
+        choices = reward_choices(self.studio)
+        return gr.update(choices=choices, value=reward or (choices[0][1] if choices else None))
+
+    def shown(self, comparison: Comparison) -> Updates:
+        """The panel over a comparison, scored or not."""
+        names = [(f"{LETTERS[at]} {each.label}", at) for at, each in enumerate(comparison.sides)]
+        return {
+            self.result: reward_html.worth(comparison),
+            self.keeping: gr.update(visible=bool(comparison.rewards)),
+            self.whose: gr.update(choices=names, value=len(names) - 1),
+            self.kept: "",
+        }
+
+    # ---- scoring --------------------------------------------------------------------------------
+
+    def score(self, comparison: Comparison | None, reward: str | None) -> Iterator[Updates]:
+        """A reward for every answer, kept with the comparison."""
+        try:
+            if comparison is None:
+                raise ConfigError("Answer some prompts first; their answers are scored here.")
+            texts = self._wanted(reward)
+        except Exception as error:
+            yield {self.progress: notice("error", sentence(error))}
+            return
+        yield {self.begin: gr.update(interactive=False),
+               self.progress: progress_bar(0, None, "Scoring answers")}  # fmt: skip
+        updates: Updates = {self.begin: gr.update(interactive=True), self.progress: ""}
+        try:
+            rewards = Work(lambda _: self._rewards(comparison, texts)).result()
+            # From the disk: verdicts of a judge may have come meanwhile.
+            kept = load(self.studio, comparison.id)
+            save(self.studio, replace(kept, rewards=rewards, reward=self._told(texts)))
+        except Exception as error:
+            yield updates | {self.progress: notice("error", sentence(error))}
+            return
+        yield updates
+
+    def _wanted(self, reward: str | None) -> tuple[str, ...]:
+        parts = [part.strip() for part in (reward or "").split(";")]
+        texts = settled([part for part in parts if part], self.studio.runs)
+        if not texts:
+            raise ConfigError("Choose a reward model, or write a rule such as length:3-28.")
+        if Mix(texts).columns:
+            raise ConfigError(
+                "A set of prompts keeps no answers to compare with; take exact, numeric and "
+                "contains to the Score tab."
+            )
+        return texts
+
+    def _told(self, texts: Sequence[str]) -> str:
+        names = {value: name for name, value in reward_choices(self.studio)}
+        return "; ".join(names.get(text, text) for text in texts)
+
+    def _rewards(self, comparison: Comparison, texts: Sequence[str]) -> list[list[float | None]]:
+        """[column][prompt]; None where no answer came."""
+        found: list[list[float | None]] = []
+        for cells in comparison.answers:
+            there = [at for at, cell in enumerate(cells) if cell["ended"] in ("stop", "length")]
+            graded = self.studio.reward(
+                texts, None, [comparison.prompts[at] for at in there],
+                [cells[at]["text"] for at in there],
+            ).result()  # fmt: skip
+            worth = dict(zip(there, (one.total for one in graded), strict=True))
+            found.append([worth.get(at) for at in range(len(cells))])
+        return found
+
+    # ---- keeping --------------------------------------------------------------------------------
+
+    def keep_best(self, comparison: Comparison | None, column: int | None, name: str) -> str:
+        """The best answer to every prompt as rows for SFT (rejection sampling)."""
+        try:
+            if comparison is None or not comparison.rewards or column is None:
+                raise ConfigError("Score the answers first; the best of each prompt are kept.")
+            rows = best_rows(*comparison.scored(int(column)))
+            side = comparison.sides[int(column)]
+            provenance = {
+                "comparison": comparison.id, "run": side.run, "rewards": [comparison.reward],
+            }  # fmt: skip
+            made = self.studio.datasets.from_rows(
+                rows, "prompt_completion", name.strip() or "best answers", provenance
+            )
+        except Exception as error:
+            return notice("error", sentence(error))
+        said = plural(sum(made.rows.values()), "row")
+        return notice("good", f"Kept {said} as {made.name}; choose it on the Train tab.")

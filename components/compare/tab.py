@@ -1,0 +1,63 @@
+"""Compare: the same prompt to base and tuned, side by side, from one copy of the weights."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.compare.batch import SetTab
+from components.compare.chat import ChatTab
+from components.compare.controls import Left
+from components.compare.evaluation import ScoreTab
+from components.ui.page_context import Shell
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+
+@dataclass(frozen=True)
+class CompareHandles:
+    """What the page's wiring uses."""
+
+    opening: gr.State
+    """Set to `ask(runs)` to put these runs beside their base."""
+    prompt: gr.Textbox
+    """The chat's prompt box."""
+    project: gr.State
+    """The id of the labelling project that was made last of a prompt set's pairs."""
+
+
+def ask(runs: tuple[str, ...]) -> dict[str, Any]:
+    """A value for `CompareHandles.opening`; asking for the same again counts as a change."""
+    return {"runs": runs, "asked": time.monotonic()}
+
+
+def build(studio: Studio, shell: Shell) -> CompareHandles:
+    """Lay the tab out inside the open `gr.Tab` and bind it."""
+    left = Left(studio, shell)
+    chat, prompts, score = (
+        ChatTab(studio, left, shell.visits),
+        SetTab(studio, left),
+        ScoreTab(studio, left),
+    )
+    opening = gr.State(None)
+    with gr.Row(elem_classes="desk", elem_id="compare-desk"):
+        left.lay_out()
+        with (
+            gr.Column(elem_classes="see", elem_id="compare-see"),
+            gr.Tabs(elem_classes="views", elem_id="compare-tabs"),
+        ):
+            with gr.Tab("Chat", id="chat"):
+                chat.lay_out()
+            with gr.Tab("Prompt set", id="set") as set_tab:
+                prompts.lay_out()
+            with gr.Tab("Score", id="score") as score_tab:
+                score.lay_out()
+    left.bind(opening)
+    chat.bind()
+    prompts.bind(set_tab)
+    score.bind(score_tab)
+    return CompareHandles(opening, chat.prompt, prompts.reader.project)

@@ -1,0 +1,155 @@
+"""The widgets of the Data tab's left column: source, format, cleaning, split, and one button."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from components.ui.html import section
+
+CLEANING = [
+    ("Drop rows with an empty side", "drop_empty"),
+    ("Drop pairs whose sides are equal", "drop_equal"),
+    ("Drop exact duplicates", "dedupe"),
+]
+MORE_CLEANING = [
+    ("Drop near duplicates", "drop_near"),
+    ("Drop pairs that contradict an earlier one", "drop_contradictions"),
+    ("Drop prompts like an earlier one (ROUGE-L 0.7)", "novelty"),
+    ("Keep a prompt's rows on one side of the split", "split_by_prompt"),
+    ("Shuffle", "shuffle"),
+]
+PAIRS_ONLY = ("drop_equal", "drop_contradictions")
+USUAL = ("drop_empty", "drop_equal", "dedupe", "split_by_prompt")
+NOVELTY = 0.7
+KINDS = [("Files", "files"), ("Path or Hub id", "path"), ("Samples", "sample")]
+MAX_PARTS = 6
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What preparing does to the rows, as chosen here."""
+
+    steps: gr.CheckboxGroup
+    more: gr.CheckboxGroup
+    min_words: gr.Number
+    max_words: gr.Number
+    held_out: gr.Dropdown
+    balance: gr.Dropdown
+    sample: gr.Number
+    seed: gr.Number
+    test: gr.Slider
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        """In the order that `data_choices.prepare_options` takes them."""
+        return [
+            self.steps, self.more, self.min_words, self.max_words, self.held_out, self.balance,
+            self.sample, self.seed, self.test,
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settle:
+    """The left column."""
+
+    kind: gr.Radio
+    files: gr.File
+    path_box: gr.Column
+    path: gr.Textbox
+    hub_box: gr.Row
+    config: gr.Textbox
+    split: gr.Textbox
+    sample: gr.Dropdown
+    trouble: gr.HTML
+    settings: gr.Column
+    form: gr.Dropdown
+    columns: gr.Accordion
+    parts: tuple[gr.Dropdown, ...]
+    cleaning: Cleaning
+    name: gr.Textbox
+    prepare: gr.Button
+    progress: gr.HTML
+    cancel_read: gr.Button
+    cancel_prepare: gr.Button
+
+
+def settle_column(samples: list[tuple[str, str]]) -> Settle:
+    """Source, format, cleaning, split, name, and the one button."""
+    with gr.Column(elem_classes="settle", elem_id="data-settle"):
+        gr.HTML(section("Source"))
+        kind = gr.Radio(
+            KINDS, value="files", show_label=False, container=False, elem_classes="segmented",
+            label="Where the rows come from",
+        )  # fmt: skip
+        files = gr.File(
+            file_count="multiple", label="Files", show_label=False, height=124, elem_id="data-files"
+        )
+        with gr.Column(visible=False) as path_box:
+            path = gr.Textbox(
+                show_label=False,
+                container=False,
+                placeholder="./rows.jsonl  or  owner/name",
+                submit_btn="Read",
+                elem_id="data-path",
+                label="Path or Hub id",
+            )
+            with gr.Row(visible=False) as hub_box:
+                config = gr.Textbox(label="Configuration", placeholder="default", min_width=100)
+                split = gr.Textbox(label="Split", placeholder="train[:500]", min_width=100)
+        sample = gr.Dropdown(
+            samples, value=None, visible=False, label="Sample", filterable=False,
+            elem_id="data-sample",
+        )  # fmt: skip
+        trouble = gr.HTML("", elem_classes="inline-notice")
+        progress = gr.HTML("", elem_id="data-progress", elem_classes="inline-notice")
+        cancel_read = gr.Button("Stop reading", size="sm", visible=False, elem_id="data-cancel")
+        cancel_prepare = gr.Button("Stop preparing", size="sm", visible=False)
+        with gr.Column(visible=False) as settings:
+            form = gr.Dropdown(label="Format", choices=[], filterable=True, elem_id="data-format")
+            columns, parts = _columns()
+            cleaning = _cleaning()
+            name = gr.Textbox(label="Name", max_lines=1, elem_id="data-name")
+        prepare = gr.Button(
+            "Prepare rows", variant="primary", interactive=False, elem_classes="main-action",
+            elem_id="data-prepare",
+        )  # fmt: skip
+    return Settle(
+        kind, files, path_box, path, hub_box, config, split, sample, trouble, settings, form,
+        columns, parts, cleaning, name, prepare, progress,
+        cancel_read, cancel_prepare,
+    )  # fmt: skip
+
+
+def _columns() -> tuple[gr.Accordion, tuple[gr.Dropdown, ...]]:
+    with gr.Accordion("Columns", open=False, visible=False, elem_classes="fold") as box:
+        parts = tuple(
+            gr.Dropdown(label="part", choices=[], visible=False, elem_classes="part")
+            for _ in range(MAX_PARTS)
+        )
+    return box, parts
+
+
+def _cleaning() -> Cleaning:
+    steps = gr.CheckboxGroup(
+        CLEANING, value=[value for _, value in CLEANING], label="Cleaning", elem_id="data-cleaning"
+    )
+    test = gr.Slider(0, 30, 5, step=1, label="Held out for testing, %", elem_classes="slim")
+    with gr.Accordion("More cleaning", open=False, elem_classes="fold"):
+        more = gr.CheckboxGroup(
+            MORE_CLEANING, value=["split_by_prompt"], show_label=False, label="More cleaning",
+            elem_id="data-more-cleaning",
+        )  # fmt: skip
+        with gr.Row():
+            least = gr.Number(0, precision=0, minimum=0, label="Words, at least", min_width=100)
+            most = gr.Number(0, precision=0, minimum=0, label="at most, 0: any", min_width=100)
+        held_out = gr.Dropdown(
+            [("nothing", "")], value="", label="Drop prompts that are also in",
+            allow_custom_value=True,
+        )  # fmt: skip
+        balance = gr.Dropdown([("no column", "")], value="", label="Balance by", visible=False)
+        with gr.Row():
+            sample = gr.Number(0, precision=0, minimum=0, label="Rows kept, 0: all", min_width=100)
+            seed = gr.Number(42, precision=0, minimum=0, label="Seed", min_width=100)
+    return Cleaning(steps, more, least, most, held_out, balance, sample, seed, test)

@@ -1,0 +1,292 @@
+"""The widgets of the Data tab's right column: what was found, and five ways to look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from components.ui.html import chips, empty_state, key_hint
+from studio.core.chat_templates import LENT
+from studio.data.prepared.browse import ALL, GOOD
+
+MASKS = [
+    ("All tokens", "all"),
+    ("Completion only", "completion"),
+    ("Assistant turns only", "assistant"),
+]
+OWN_TEMPLATE = ("The model's own", "")
+FILTERS = [("Good rows", GOOD), ("Every row", ALL)]
+NO_SOURCE = chips([("No source yet", "strong")])
+NOTHING = empty_state(
+    "See your rows as a model will",
+    "Bring a file, a Hub id or a sample on the left. Its format is recognised, every row is "
+    "checked, and what would be trained on is shown here before anything is trained.",
+    "json, jsonl, csv, tsv, parquet, arrow, also .gz: instructions, chats, preferences, plain text",
+)
+NO_TOKENS = empty_state(
+    "Every token, as the trainer sees it",
+    "Once there are rows, this shows the model's chat template applied, which tokens are learned "
+    "from and which are only read, and where the length limit cuts.",
+)
+NO_PROBLEMS = empty_state(
+    "What is wrong with the rows, row by row",
+    "Once a source is read, empty fields, broken turns, duplicates and the like are listed here "
+    "with their row numbers, and what cleaning would drop.",
+)
+NO_STATISTICS = empty_state(
+    "How long the rows are",
+    "Once there are rows, this counts their tokens as the trainer would, and shows what a length "
+    "limit would cut.",
+)
+WHY_NOT = {
+    "comparison": "Two answers without a verdict: judge them on Label first, and train on that.",
+}
+"""Types of rows that no trainer takes, so that there are no tokens of theirs to show."""
+# Clicks and Enter on a line that says what it opens.
+OPEN = """
+const open = (event) => {
+  const line = event.target.closest('[data-open]');
+  if (line) { event.preventDefault(); trigger('click', {...line.dataset}); }
+};
+element.addEventListener('click', open);
+element.addEventListener('keydown', (event) => { if (event.key === 'Enter') open(event); });
+"""
+
+
+@dataclass(frozen=True)
+class Pager:
+    """The line above the card: where we are, and which rows are gone through."""
+
+    box: gr.Row
+    previous: gr.Button
+    position: gr.Number
+    count: gr.HTML
+    next: gr.Button
+    search: gr.Textbox
+    filter: gr.Dropdown
+    split: gr.Radio
+    progress: gr.HTML
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The token view and what it depends on."""
+
+    tab: gr.Tab
+    bar: gr.Row
+    model: gr.Dropdown
+    template: gr.Dropdown
+    max_length: gr.Number
+    mask: gr.Dropdown
+    carried: gr.HTML
+    view: gr.HTML
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What cleaning would drop, and every problem listed."""
+
+    tab: gr.Tab
+    cleaning: gr.HTML
+    bar: gr.Row
+    kind: gr.Dropdown
+    save: gr.Button
+    check: gr.Button
+    checked: gr.HTML
+    cancel: gr.Button
+    list: gr.HTML
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Lengths with a limit to move, and for pairs what their lengths give away."""
+
+    tab: gr.Tab
+    pairs: gr.HTML
+    said: gr.HTML
+    cancel: gr.Button
+    bar: gr.Row
+    limit: gr.Slider
+    take: gr.Button
+    cost: gr.HTML
+    plots: gr.Column
+    tokens: gr.Plot
+    trained: gr.Plot
+    turns: gr.Plot
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What can be done with a prepared dataset."""
+
+    box: gr.Row
+    train: gr.Button
+    jsonl: gr.Button
+    parquet: gr.Button
+    push: gr.Button
+    delete: gr.Button
+    undo: gr.Button
+    download: gr.DownloadButton
+    push_box: gr.Column
+    repo: gr.Textbox
+    public: gr.Checkbox
+    send: gr.Button
+    sent: gr.HTML
+
+
+@dataclass(frozen=True)
+class See:
+    """The right column."""
+
+    headline: gr.HTML
+    done: gr.HTML
+    actions: Actions
+    record: gr.HTML
+    views: gr.Tabs
+    pager: Pager
+    card: gr.HTML
+    tokens: Tokens
+    problems: Problems
+    statistics: Statistics
+    prepared_tab: gr.Tab
+    prepared: gr.HTML
+
+
+def see_column(models: list[tuple[str, str]]) -> See:
+    """Headline, what to do next, and the ways to look."""
+    with gr.Column(elem_classes="see"):
+        headline = gr.HTML(NO_SOURCE, elem_id="data-headline")
+        done = gr.HTML("", elem_classes="inline-notice", elem_id="data-done")
+        actions = _actions()
+        record = gr.HTML("", elem_classes="inline-notice")
+        with gr.Tabs(selected="rows", elem_classes="views", elem_id="data-views") as views:
+            with gr.Tab("Rows", id="rows"):
+                pager = _pager()
+                card = gr.HTML(NOTHING, elem_id="row-card")
+            tokens = _tokens(models)
+            problems = _problems()
+            statistics = _statistics()
+            with gr.Tab("Prepared", id="prepared") as prepared_tab:
+                prepared = gr.HTML("", js_on_load=OPEN, elem_id="prepared-list")
+    return See(
+        headline, done, actions, record, views, pager, card, tokens, problems, statistics,
+        prepared_tab, prepared,
+    )  # fmt: skip
+
+
+def _pager() -> Pager:
+    with gr.Row(visible=False, elem_classes="pager") as box:
+        previous = gr.Button("\N{LEFTWARDS ARROW}", size="sm", elem_id="row-previous")
+        position = gr.Number(
+            1, precision=0, minimum=1, show_label=False, container=False, elem_id="row-position",
+            label="Row",
+        )  # fmt: skip
+        count = gr.HTML("", elem_id="row-count")
+        next_ = gr.Button("\N{RIGHTWARDS ARROW}", size="sm", elem_id="row-next")
+        gr.HTML(key_hint([("j", "next"), ("k", "back"), ("/", "search")]))
+        split = gr.Radio(
+            [("To train on", "train"), ("Held out", "test")], value="train", show_label=False,
+            container=False, visible=False, elem_classes="segmented", label="Split",
+        )  # fmt: skip
+        kind = gr.Dropdown(
+            FILTERS, value=GOOD, show_label=False, container=False, filterable=False,
+            elem_classes="filter", label="Which rows", elem_id="row-filter",
+        )  # fmt: skip
+        search = gr.Textbox(
+            show_label=False, container=False, placeholder="Search, then Enter", max_lines=1,
+            elem_id="row-search", label="Search",
+        )  # fmt: skip
+    progress = gr.HTML("", elem_classes="inline-notice")
+    return Pager(box, previous, position, count, next_, search, kind, split, progress)
+
+
+def _tokens(models: list[tuple[str, str]]) -> Tokens:
+    lent = [(name, key) for key, name in LENT.items()]
+    with gr.Tab("Tokens", id="tokens") as tab:
+        with gr.Row(visible=False, elem_classes="token-bar") as bar:
+            model = gr.Dropdown(
+                models, value=models[0][1], label="Model", allow_custom_value=True, scale=2,
+                min_width=150, elem_id="token-model",
+            )  # fmt: skip
+            template = gr.Dropdown(
+                [OWN_TEMPLATE, *lent], value="", label="Chat template", scale=2, min_width=150,
+                filterable=False, elem_id="token-template",
+            )  # fmt: skip
+            max_length = gr.Number(
+                512, precision=0, minimum=8, label="Length limit", scale=1, min_width=100,
+                elem_id="token-limit",
+            )  # fmt: skip
+            mask = gr.Dropdown(
+                MASKS, value="completion", label="Learn from", scale=2, min_width=150,
+                filterable=False,
+            )  # fmt: skip
+        carried = gr.HTML("", elem_classes="inline-notice")
+        view = gr.HTML(NO_TOKENS, elem_id="row-tokens")
+    return Tokens(tab, bar, model, template, max_length, mask, carried, view)
+
+
+def _problems() -> Problems:
+    with gr.Tab("Problems", id="problems") as tab:
+        cleaning = gr.HTML("", elem_id="cleaning-preview", elem_classes="inline-notice")
+        with gr.Row(visible=False, elem_classes="list-bar") as bar:
+            kind = gr.Dropdown(
+                [("All kinds", "")], value="", show_label=False, container=False, filterable=False,
+                elem_classes="filter", label="Kind",
+            )  # fmt: skip
+            save = gr.Button("Download the list", size="sm", elem_classes="quiet-button")
+            check = gr.Button(
+                "Check tokens too", size="sm", elem_classes="quiet-button", elem_id="check-tokens"
+            )
+        checked = gr.HTML("", elem_id="tokens-checked", elem_classes="inline-notice")
+        cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
+        list_ = gr.HTML(NO_PROBLEMS, js_on_load=OPEN, elem_id="problem-list")
+    return Problems(tab, cleaning, bar, kind, save, check, checked, cancel, list_)
+
+
+def _statistics() -> Statistics:
+    with gr.Tab("Statistics", id="statistics") as tab:
+        pairs = gr.HTML("", elem_classes="inline-notice", elem_id="pair-report")
+        said = gr.HTML(NO_STATISTICS, elem_id="length-report")
+        cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
+        with gr.Row(visible=False, elem_classes="limit-bar") as bar:
+            limit = gr.Slider(
+                8, 2048, 512, step=8, label="Length limit, tokens", elem_classes="slim", scale=3,
+                elem_id="length-limit",
+            )  # fmt: skip
+            take = gr.Button("Take the suggestion", size="sm", scale=0, min_width=230)
+        cost = gr.HTML("", elem_classes="inline-notice", elem_id="length-cost")
+        with gr.Column(visible=False, elem_classes="length-plots") as plots:
+            tokens = gr.Plot(show_label=False, container=False, elem_id="length-tokens")
+            with gr.Row():
+                with gr.Column(min_width=300):
+                    trained = gr.Plot(show_label=False, container=False)
+                with gr.Column(min_width=300):
+                    turns = gr.Plot(show_label=False, container=False)
+    return Statistics(
+        tab, pairs, said, cancel, bar, limit, take, cost, plots, tokens, trained, turns
+    )
+
+
+def _actions() -> Actions:
+    with gr.Row(visible=False, elem_classes="actions") as box:
+        train = gr.Button(
+            "Train on them \N{RIGHTWARDS ARROW}", elem_classes="next-step", elem_id="data-train"
+        )
+        jsonl = gr.Button("JSONL", size="sm", elem_classes="quiet-button")
+        parquet = gr.Button("Parquet", size="sm", elem_classes="quiet-button")
+        push = gr.Button("Push to the Hub", size="sm", elem_classes="quiet-button")
+        delete = gr.Button("Delete", size="sm", elem_classes="quiet-button", elem_id="data-delete")
+    undo = gr.Button(
+        "Undo", size="sm", visible=False, elem_classes="small-button", elem_id="data-undo"
+    )
+    download = gr.DownloadButton("Download", visible="hidden", elem_id="data-download")
+    with gr.Column(visible=False, elem_classes="push-box") as push_box:
+        with gr.Row():
+            repo = gr.Textbox(label="Hub repository", placeholder="you/my-dataset", max_lines=1)
+            public = gr.Checkbox(False, label="Public", info="Private unless you say so.")
+            send = gr.Button("Push", size="sm", scale=0, min_width=90)
+        sent = gr.HTML("", elem_classes="inline-notice going")
+    return Actions(
+        box, train, jsonl, parquet, push, delete, undo, download, push_box, repo, public, send, sent
+    )

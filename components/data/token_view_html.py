@@ -1,0 +1,97 @@
+"""Rows as a trainer sees them, token by token: pure functions to escaped HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from components.ui.html import chips, esc, notice
+from studio.core.formatting import plural, thousands
+
+if TYPE_CHECKING:
+    from studio.data.tokens.token_view import Token, TokenView
+
+MOST = 4000
+"""Tokens drawn a side; of a longer row the rest is counted."""
+NAMES = {
+    "text": ("row", "strong"),
+    "prompt": ("prompt alone", "strong"),
+    "good": ("good answer", "chosen"),
+    "bad": ("bad answer", "rejected"),
+}
+"""A side's name on the page and its colour; chosen and rejected are called what they are."""
+NEWLINE = '<i class="nl">\N{RETURN SYMBOL}</i>\n'
+LEGEND = (
+    '<div class="token-legend"><span><span class="tok tok-lit">trained</span></span>'
+    '<span><span class="tok">masked</span> read, not learned</span>'
+    '<span><span class="tok tok-special">&lt;special&gt;</span> a mark of the template</span>'
+    '<span><span class="tok tok-lost">cut off</span> beyond the limit</span></div>'
+)
+
+
+def token_view(views: Sequence[TokenView], max_length: int | None, about: str = "") -> str:
+    """Every token of a rendered row: trained ones lit, masked ones dim, the cut drawn."""
+    told: list[str] = []
+    sides = "".join(_side(view, max_length, told) for view in views)
+    return f'<div class="tokens">{about}{LEGEND}{sides}</div>'
+
+
+def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
+    lost, learns = view.total - view.kept, view.side != "prompt"
+    limit = f"fits {thousands(max_length)}" if max_length else ""
+    name, style = NAMES.get(view.side, (view.side, view.side))
+    facts = chips(
+        [
+            (name, style),
+            plural(view.total, "token"),
+            (
+                f"{thousands(view.trained)} trained ({view.percent:.0f} %)"
+                if learns
+                else "nothing is learned from it: the answer follows",
+                "quiet" if not learns else "" if view.trained else "danger",
+                f"{view.percent:.2f} % of the {thousands(view.kept)} tokens that are kept",
+            ),
+            (f"{thousands(lost)} cut off", "warn") if lost else (limit, "good"),
+        ]
+    )
+    fresh = [note for note in view.notes if note not in told]
+    told.extend(fresh)
+    notes = "".join(notice("warn", note) for note in fresh)
+    return f'{facts}{notes}<div class="token-text">{_tokens(view)}</div>'
+
+
+def _tokens(view: TokenView) -> str:
+    parts, drawn = [], view.tokens[:MOST]
+    for at, token in enumerate(drawn):
+        if at == view.kept:
+            parts.append(_cut(view.kept))
+        size = 1
+        while not token.text and at - size >= 0 and not drawn[at - size].text:
+            size += 1
+        parts.append(_token(token, at, at >= view.kept, size))
+    more = len(view.tokens) - MOST
+    if more > 0:
+        parts.append(f'<span class="tok-more">and {plural(more, "more token")}</span>')
+    return "".join(parts)
+
+
+def _cut(kept: int) -> str:
+    return f'<span class="cut-line">cut at {thousands(kept)} tokens</span>'
+
+
+def _token(token: Token, position: int, lost: bool, piece: int) -> str:
+    classes = ["tok"]
+    if token.special:
+        classes.append("tok-special")
+    if lost:
+        classes.append("tok-lost")
+    elif token.trained:
+        classes.append("tok-lit")
+    text = esc(token.text).replace("\n", NEWLINE)
+    what = "special, " if token.special else ""
+    if not token.text:
+        classes.append("tok-piece")
+        text, what = "\N{MIDDLE DOT}", f"piece {piece + 1} of the character before, "
+    state = "cut off" if lost else "trained" if token.trained else "masked"
+    title = f"token {position + 1}, id {token.id}, {what}{state}"
+    return f'<span class="{" ".join(classes)}" title="{title}">{text}</span>'

@@ -1,0 +1,174 @@
+"""The form below the panel in which owners make a labelling project (`label_making` makes it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.ui import prompt_sets
+from components.ui.handlers import QUIET, guard
+from studio.labels import DEFAULT_QUESTION
+from studio.workflows import comparisons
+from studio.workflows.rewards import models
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+KINDS = [
+    ("A dataset", "dataset"),
+    ("Two models, written now", "models"),
+    ("A saved comparison", "comparison"),
+    ("A project, once more", "again"),
+    ("Published votes", "published"),
+]
+_OFFERED = ("a", "b", "prompts", "saved", "before", "judge")  # filled when their kind is chosen
+_ORDERS = [
+    ("in random order", "random"), ("as they come", "given"),
+    ("most informative first", "uncertain"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """The form's parts; `given` are its fields in the order of `Wanted`."""
+
+    box: gr.Accordion
+    dataset: gr.Dropdown
+    name: gr.Textbox
+    given: list[Any]
+    create: gr.Button
+    message: gr.HTML
+
+
+def build(studio: Studio) -> NewProject:
+    """Build the form, closed."""
+    with gr.Accordion("New project", open=False, elem_id="label-new") as box:
+        kind = gr.Radio(KINDS, value="dataset", label="Pairs from", elem_id="label-kind")
+        sources, shown = _build_sources()
+        with gr.Row():
+            name = gr.Textbox(
+                label="Name", info="empty: named after the pairs", max_length=110,
+                elem_id="label-new-name",
+            )  # fmt: skip
+            question = gr.Textbox(
+                DEFAULT_QUESTION, label="Question", info="asked above every pair", max_length=200
+            )
+        guidelines = gr.Textbox(
+            label="Guidelines", info="what makes an answer better; Markdown", lines=3,
+            max_length=20_000,
+        )  # fmt: skip
+        order = gr.Dropdown(
+            _ORDERS, value="random", label="Order", elem_id="label-order",
+            info="most informative first: pairs that were judged differently before, or between "
+            "which the tuned model hardly chooses, come early. Every fourth pair is still drawn at "
+            "random, and win rates count those alone.",
+        )  # fmt: skip
+        more = _build_more()
+        create = gr.Button("Create project", size="md", elem_id="label-create")
+        message = gr.HTML("", elem_id="label-new-message")
+    gr.on(
+        [kind.change, box.expand], guard(lambda chosen: _choices(studio, chosen)), kind,
+        [*shown, *(sources[name] for name in _OFFERED)], **QUIET,
+    )  # fmt: skip
+    given = [kind, *sources.values(), name, question, guidelines, order, *more]
+    return NewProject(box, sources["dataset"], name, given, create, message)
+
+
+def _build_sources() -> tuple[dict[str, Any], list[Any]]:
+    """The fields of every kind by name, as `Wanted` has them, and a group of fields a kind."""
+    with gr.Column() as from_dataset:
+        dataset = gr.Dropdown(
+            [], label="Dataset", info="comparison or preference data, prepared in Data",
+            elem_id="label-dataset",
+        )  # fmt: skip
+    with gr.Column(visible=False) as from_models:
+        with gr.Row():
+            a = gr.Dropdown([], label="One side", allow_custom_value=True, elem_id="label-a")
+            warm_a = gr.Number(
+                0.8, label="Temperature", minimum=0, maximum=5, step=0.1, min_width=110
+            )
+            b = gr.Dropdown([], label="The other", allow_custom_value=True, elem_id="label-b")
+            warm_b = gr.Number(
+                0.8, label="Temperature", minimum=0, maximum=5, step=0.1, min_width=110
+            )
+        with gr.Row():
+            prompts = gr.Dropdown([], label="Prompts", elem_id="label-prompts", scale=3)
+            count = gr.Number(
+                40, label="At most", precision=0, minimum=1, maximum=100_000, min_width=110,
+                elem_id="label-prompt-count",
+            )  # fmt: skip
+        typed = gr.Textbox(
+            label="Prompts", lines=4, info="one a line", visible=False, max_length=100_000
+        )
+    with gr.Column(visible=False) as from_saved:
+        saved = gr.Dropdown([], label="Comparison", info="saved in Compare")
+    with gr.Column(visible=False) as from_project, gr.Row():
+        before = gr.Dropdown(
+            [], label="Project", info="whose pairs are judged again", elem_id="label-before"
+        )
+        judge = gr.Dropdown(
+            [], label="Reward model", elem_id="label-judge",
+            info="asked first: where its verdict and the votes differ; without one, where the "
+            "votes do",
+        )  # fmt: skip
+    with gr.Column(visible=False) as from_files:
+        files = gr.File(
+            label="A table with raters' columns, or questions, two answers and reviews",
+            file_count="multiple", file_types=[".json", ".jsonl"], elem_id="label-files",
+        )  # fmt: skip
+    prompts.change(
+        guard(lambda source: gr.Textbox(visible=source == prompt_sets.TYPED)), prompts, typed,
+        **QUIET,
+    )  # fmt: skip
+    fields = {
+        "dataset": dataset, "a": a, "b": b, "prompts": prompts, "typed": typed, "count": count,
+        "warm_a": warm_a, "warm_b": warm_b, "saved": saved, "files": files, "before": before,
+        "judge": judge,
+    }  # fmt: skip
+    return fields, [from_dataset, from_models, from_saved, from_project, from_files]
+
+
+def _choices(studio: Studio, kind: str) -> tuple[Any, ...]:
+    """The chosen kind's fields, with what the workspace offers for them now."""
+    groups = [gr.Column(visible=kind == name) for _, name in KINDS]
+    offered: dict[str, Any] = {}
+    if kind == "models":
+        finished = comparisons.finished(studio)
+        columns = comparisons.column_choices(finished)
+        usual = f"run:{finished[0].id}" if finished else "base:pocket"
+        sets = prompt_sets.source_choices(studio)
+        offered = {side: gr.Dropdown(choices=columns, value=usual) for side in ("a", "b")}
+        offered["prompts"] = gr.Dropdown(choices=sets, value=sets[0][1])
+    elif kind == "comparison":
+        kept = comparisons.saved(studio)
+        offered["saved"] = gr.Dropdown(choices=kept, value=kept[0][1] if kept else None)
+    elif kind == "again":
+        known = [(project.name, project.id) for project in studio.labels.projects()]
+        judges = [(run.name, run.id) for run in models(studio)]
+        offered["before"] = gr.Dropdown(choices=known, value=known[0][1] if known else None)
+        offered["judge"] = gr.Dropdown(choices=[("none", ""), *judges], value="")
+    return *groups, *(offered.get(name, gr.skip()) for name in _OFFERED)
+
+
+def _build_more() -> list[Any]:
+    with gr.Accordion("More", open=False):
+        with gr.Row():
+            overlap = gr.Number(
+                0, label="People an item", info="0: everyone judges every item", precision=0,
+                minimum=0, maximum=100, min_width=150, elem_id="label-overlap",
+            )  # fmt: skip
+            repeat = gr.Number(
+                0, label="Ask again after", precision=0, minimum=0, maximum=10_000, min_width=150,
+                info="so many votes about an earlier pair, sides swapped, to see whether people "
+                "agree with themselves; 0: never",
+            )  # fmt: skip
+        with gr.Row():
+            reasons = gr.Textbox(
+                label="Reasons", info="to tick beside a verdict, with commas", max_length=800
+            )
+            aspects = gr.Textbox(
+                label="Aspects", info="judged beside the question, with commas", max_length=800
+            )
+    return [overlap, repeat, reasons, aspects]

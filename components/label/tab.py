@@ -1,0 +1,242 @@
+"""Label: two answers, no names, one key. The verdicts become the next run's data.
+
+The panel is one custom component (`static/label.js`) that talks to `label_server` directly, so that
+a key press is one round trip; Gradio's own widgets only choose the project and the person.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.context import Context, get_render_context
+
+from components.label import project_form, project_handlers, rounds
+from components.label.annotation_api import questions
+from components.ui.access import Person, person
+from components.ui.handlers import QUIET, guard, page_loads
+from components.ui.page_context import Shell
+from studio.core.errors import DataError, StudioError
+from studio.core.formatting import DOT, plural
+from studio.core.hub_backup import copy_age
+from studio.engine.run_backup import vanishes
+from studio.labels import Project, source_run
+from studio.workflows.label_projects import LABELLABLE
+from studio.workflows.rounds import votes_dataset
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_ON_LOAD = """
+studioLabel(element, server, {
+  revealed: () => trigger('revealed'),
+  blind: () => trigger('blind'),
+  value: () => props.value,
+  watch: callback => watch('value', callback),
+});
+"""
+_KNOWN_NAME = "(seat, name) => seat?.name || name"
+NETWORK_ADVICE = (
+    "A database file on a network disk can break: set STUDIO_HOME to a local disk, or "
+    "STUDIO_DATABASE_URL to a PostgreSQL server."
+)
+
+
+@dataclass(frozen=True)
+class LabelHandles:
+    """What the page's wiring uses.
+
+    `project` holds the chosen project's id; `open(project_id)` is the update for it that brings a
+    project up, also one made a moment ago. `train_button` shows itself once results are on the page
+    and there is something to train on; wire its click with `project` as input to
+    `make_dataset(project_id) -> dataset id` and `start_from(project_id) -> run id or None`.
+    """
+
+    project: gr.Dropdown
+    train_button: gr.Button
+    make_dataset: Callable[[str], str]
+    start_from: Callable[[str], str | None]
+    open: Callable[[str], Any]
+
+
+def build(studio: Studio, shell: Shell) -> LabelHandles:
+    """Build the tab inside the open `gr.Tab`."""
+    tab = get_render_context()
+    seat = _remembered()
+    with gr.Row(elem_id="label-bar"):
+        project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
+        annotator = gr.Textbox(
+            "me", label="Your name", elem_id="label-name", max_length=80, scale=1, min_width=110
+        )
+    panel = gr.HTML(
+        {},
+        html_template='<div class="lab"></div>',
+        js_on_load=_ON_LOAD,
+        server_functions=questions(lambda: studio.labels, lambda project: _about(studio, project)),
+        apply_default_css=False,
+        elem_id="label-panel",
+    )
+    train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
+    new = project_form.build(studio)
+    rounds.build(studio, project)
+
+    for load in page_loads():  # in the browser: the server's answer could undo what was typed
+        load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
+    sit_down, taken = guard(_sit_down, "everybody"), [panel, seat, train]
+    arrive = {
+        "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen), "everybody"),
+        "inputs": [seat, project],
+        "outputs": [project, annotator, new.box, new.dataset],
+    }
+    arrivals = [*page_loads(), *([tab.select] if isinstance(tab, gr.Tab) else [])]
+    for come in arrivals:
+        come(**arrive, **QUIET).then(sit_down, [project, annotator], taken, **QUIET)
+    gr.on(
+        [project.change, annotator.submit, annotator.blur],
+        sit_down, [project, annotator], taken, **QUIET,
+    )  # fmt: skip
+    panel.revealed(
+        guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
+    )
+    panel.blind(guard(lambda: gr.Button(visible=False), "everybody"), None, train, **QUIET)
+    new.create.click(
+        guard(lambda *given: _created(project_handlers.create(studio, *given), studio)),
+        new.given,
+        [project, new.message, new.name],
+        **QUIET,
+    )
+    return LabelHandles(
+        project,
+        train,
+        make_dataset=lambda project_id: make_dataset(studio, project_id),
+        start_from=lambda project_id: start_from(studio, project_id),
+        open=lambda project_id: _projects(studio.labels.projects(), project_id),
+    )
+
+
+# ---- choosing what to label and who labels ------------------------------------------------------
+
+
+def _remembered() -> gr.BrowserState:
+    """Name and project, kept in the browser; outside the tab, which would read them too late."""
+    tab, Context.block = Context.block, Context.root_block
+    try:
+        return gr.BrowserState(
+            {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
+        )
+    finally:
+        Context.block = tab
+
+
+def _choices(projects: list[Project]) -> list[tuple[str, str]]:
+    return [(f"{p.name}{DOT}{plural(p.items, 'pair')}", p.id) for p in projects]
+
+
+def _projects(projects: list[Project], chosen: str | None) -> Any:
+    return gr.Dropdown(choices=_choices(projects), value=_pick(projects, chosen))
+
+
+def _pick(projects: list[Project], chosen: str | None) -> str | None:
+    """The chosen project while it exists, else the newest."""
+    known = [project.id for project in projects]
+    return chosen if chosen in known else next(iter(known), None)
+
+
+def _seated(project_id: str | None, name: str) -> dict[str, Any]:
+    """The panel's value; the stamp makes it look again even when nothing else changed."""
+    return {"project": project_id, "annotator": (name or "").strip(), "stamp": time.time()}
+
+
+def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
+    who = _welcome()
+    name = gr.Textbox(visible=False) if who.login else gr.skip()
+    if not who.owner:
+        projects = studio.labels.projects()
+        gone = gr.Accordion(visible=False)
+        return _projects(projects, chosen), name, gone, gr.skip()
+    wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
+    projects = studio.labels.projects()
+    ready = [
+        (f"{data.name}{DOT}{plural(sum(data.rows.values()), 'row')}", data.id)
+        for data in studio.datasets.list()
+        if data.type in LABELLABLE
+    ]
+    box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
+    datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
+    if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
+        return gr.Dropdown(choices=_choices(projects)), name, box, datasets
+    return _projects(projects, wanted), name, box, datasets
+
+
+def _welcome() -> Person:
+    """Who is here; before signing in, somebody who may only look at the names of projects."""
+    try:
+        return person()
+    except DataError:
+        return Person("", owner=False, login=True)
+
+
+def _about(studio: Studio, project_id: str) -> dict[str, Any]:
+    """What a visit is told beside the pairs: more being written, set aside, the copy's age."""
+    plan = studio.pairs.plan(project_id)
+    told: dict[str, Any] = {"aside": plan.set_aside if plan else {}}
+    if plan is not None and not plan.done:
+        told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
+    if disk := studio.workspace.network_disk():
+        told["copy"] = {"kind": "warn", "text": f"votes lie on {disk}", "more": NETWORK_ADVICE}
+    elif studio.copies is not None:
+        told["copy"] = copy_age(studio.copies)
+    elif studio.workspace.votes_url.startswith("sqlite") and vanishes(studio.workspace.home):
+        more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
+        told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
+    return told
+
+
+def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:
+    seat = {"name": (name or "").strip() or "me", "project": project_id}
+    return _seated(project_id, name), seat, gr.Button(visible=False)
+
+
+def _created(made: tuple[Project | None, str], studio: Studio) -> tuple[Any, str, Any]:
+    project, said = made
+    if project is None:
+        return gr.skip(), said, gr.skip()
+    return _projects(studio.labels.projects(), project.id), said, ""
+
+
+# ---- out of it ----------------------------------------------------------------------------------
+
+
+def _offer(studio: Studio, project_id: str | None) -> Any:
+    if not project_id or not person().owner:
+        return gr.Button(visible=False)
+    pairs = studio.labels.export(project_id, "dpo").summary.rows
+    these = "this 1 pair" if pairs == 1 else f"these {plural(pairs, 'pair')}"
+    says = f"Make a dataset and train DPO on {these} \N{RIGHTWARDS ARROW}"
+    return gr.Button(says, visible=pairs > 0)
+
+
+def make_dataset(studio: Studio, project_id: str | None) -> str:
+    """Turn a project's votes into a preference dataset; returns its id.
+
+    Raises `DataError` when no vote makes a pair yet.
+    """
+    if not project_id:
+        raise DataError("No labelling project is chosen; choose one in Label first.")
+    person().must_own("make a dataset of a project's votes")
+    return votes_dataset(studio, project_id).id
+
+
+def start_from(studio: Studio, project_id: str) -> str | None:
+    """The run whose answers were judged, to go on from; None, with a word, when it was deleted."""
+    run_id = source_run(studio.labels.judged(project_id))
+    if run_id is None:
+        return None
+    try:
+        return studio.runs.get(run_id).id
+    except StudioError:
+        gr.Warning(f"The run that wrote these answers ({run_id}) is gone: DPO would start afresh.")
+        return None

@@ -1,0 +1,149 @@
+"""What unfolds under a card of the Models tab, as pure functions to escaped HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from components.ui.html import esc
+from components.ui.hub_files import going_files, no_token
+from components.ui.markdown import rendered
+from studio.core.formatting import bytes_text
+from studio.exports import FORMATS, OUTTYPES, PROVEN, serve_commands
+
+if TYPE_CHECKING:
+    from studio.engine.library import Item
+
+Fold = tuple[str, str, str]
+"""What opens under a card: its name, the words on its button, its markup."""
+
+
+def folded(folds: Sequence[Fold], first: str = "") -> str:
+    """A row of buttons; those of `folds` open a part below the row."""
+    buttons = "".join(
+        f'<button type="button" class="act act-{name}" data-fold="{name}" aria-expanded="false">'
+        f"{esc(title)}</button>"
+        for name, title, _ in folds
+    )
+    bodies = "".join(
+        f'<div class="fold-body" data-body="{name}" hidden>{body}</div>' for name, _, body in folds
+    )
+    return f'<div class="card-acts">{first}{buttons}</div>{bodies}'
+
+
+def button(act: str, label: str, **data: str) -> str:
+    more = "".join(f' data-{name}="{esc(value)}"' for name, value in data.items())
+    return f'<button type="button" class="act" data-act="{act}"{more}>{esc(label)}</button>'
+
+
+def export_box(item: Item) -> Fold:
+    """Each format with what it is; GGUF in its four types."""
+    run = item.run
+    assert run is not None
+    rows = []
+    for to in PROVEN:
+        if to == "adapter" and run.adapter is None:
+            continue
+        types = OUTTYPES if to == "gguf" else ("",)
+        buttons = "".join(
+            button("export", f"{to} {kind}".strip(), to=to, outtype=kind) for kind in types
+        )
+        said = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
+        rows.append(f"<li><p>{esc(said)}</p><div>{buttons}</div></li>")
+    note = (
+        "Loaded back with the stock libraries and compared with the run before it is called done."
+    )
+    return (
+        "export",
+        "Export",
+        f'<ul class="formats">{"".join(rows)}</ul><p class="quiet">{note}</p>',
+    )
+
+
+def take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
+    """An export's files and the commands that serve it."""
+    files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
+    links = "".join(
+        f'<li><a href="{_address(path)}" download>{esc(path.name)}</a>'
+        f"<span>{esc(bytes_text(path.stat().st_size))}</span></li>"
+        for path in files
+    )
+    commands = "".join(
+        f"<li><p>{esc(program)}</p><code>{esc(line)}</code>{button('copy', 'Copy', text=line)}</li>"
+        for program, line in serve_commands.commands(record, str(item.folder))
+    )
+    card = '<div class="readme"><p class="quiet">Reading the card</p></div>'
+    folds: list[Fold] = [("files", "Files and card", f'<ul class="files">{links}</ul>{card}')]
+    if commands:
+        folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
+    folds.append(("push", "Push to the Hub", '<p class="quiet">Reading the files</p>'))
+    return folds
+
+
+def _address(path: Path) -> str:
+    """Where the page's server hands a file out, to owners."""
+    return f"/gradio_api/file={quote(str(path))}"
+
+
+def readme(folder: Path) -> str:
+    """An export's card as the Hub would show it; only the folder's own pictures are drawn."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    parts = re.split(r"^!\[[^\]]*\]\(([\w-]+\.png)\)$", text, flags=re.MULTILINE)
+    return "".join(
+        f'<img src="{_address(folder / part)}" alt="{esc(part)}">' if at % 2 else rendered(part)
+        for at, part in enumerate(parts)
+    )
+
+
+def going(files: Sequence[tuple[str, int]], login: bool) -> str:
+    """What a push would send, file by file, and where to: private unless ticked."""
+    return (
+        f"{going_files(files)}"
+        '<label>Repository<input type="text" name="repo" placeholder="you/my-model"></label>'
+        '<label class="tick"><input type="checkbox" name="public">Public, for everybody to see; '
+        f"private otherwise</label>{no_token(login)}{button('push', 'Push these files')}"
+    )
+
+
+def fetching() -> str:
+    """Where a model of the Hub is asked for."""
+    body = (
+        '<label>Model<input type="text" name="pull" placeholder="owner/name"></label>'
+        '<label>Revision<input type="text" name="revision" placeholder="main"></label>'
+        '<p class="quiet">Safetensors, GGUF and JSON only: no pickles, no code. The revision is '
+        f"said, to be pinned in a recipe.</p>{button('pull', 'Fetch')}"
+    )
+    return folded([("pull", "Fetch from the Hub", body)])
+
+
+def note_box(item: Item) -> Fold:
+    tags = esc(", ".join(item.mark.tags))
+    return (
+        "note",
+        "Tags and note",
+        f'<label>Tags, with commas<input type="text" name="tags" value="{tags}"></label>'
+        f'<label>Note<textarea name="note" rows="2">{esc(item.mark.note)}</textarea></label>'
+        f"{button('note', 'Keep')}",
+    )
+
+
+def delete_box(item: Item) -> Fold:
+    """What goes and what depends on it, before anything is deleted."""
+    if item.kind == "checkpoint" and item.needed_by:
+        body = "<p>Its run would go on from here: finish the run, or delete it as a whole.</p>"
+        return ("delete", "Delete", body)
+    blocking = [name for name in item.needed_by if name.startswith("run ")]
+    others = [name for name in item.needed_by if name not in blocking]
+    if blocking:
+        names = ", ".join(name.removeprefix("run ") for name in blocking)
+        body = f"<p>{esc(names)} started from it: delete that first.</p>"
+        return ("delete", "Delete", body)
+    said = [f"Frees {bytes_text(item.bytes)}; it can be brought back for a day."]
+    if others:
+        said.append(f"Made with it, and kept: {', '.join(others)}.")
+    body = f"<p>{esc(' '.join(said))}</p>{button('delete', 'Delete now')}"
+    return ("delete", "Delete", body)

@@ -1,0 +1,45 @@
+"""Models: everything made here in one list, to find it, take it out, or go on with it.
+
+One panel (`static/models.js`) that talks to `models_server`; only what leads to another tab goes
+through Gradio's events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gradio as gr
+from gradio.context import get_render_context
+
+from components.models.library_api import questions
+from components.ui.handlers import QUIET
+from components.ui.page_context import Shell
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_ON_LOAD = "studioModels(element, server, detail => trigger('click', detail));"
+
+
+@dataclass(frozen=True)
+class ModelsHandles:
+    """`panel.click` carries `{"do": "compare" | "continue", "run": id}`, or
+    `{"do": "train", "model": name, "revision": text or none}`."""
+
+    panel: gr.HTML
+
+
+def build(studio: Studio, shell: Shell) -> ModelsHandles:
+    """Build the tab inside the open `gr.Tab`."""
+    tab = get_render_context()
+    panel = gr.HTML(
+        html_template='<div class="models-desk"></div>',
+        js_on_load=_ON_LOAD,
+        server_functions=questions(studio),
+        apply_default_css=False,
+        elem_id="models-panel",
+    )
+    if isinstance(tab, gr.Tab):
+        tab.select(None, None, None, js="() => { window.studioModelsAgain?.(); }", **QUIET)
+    return ModelsHandles(panel)

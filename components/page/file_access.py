@@ -1,0 +1,55 @@
+"""What is asked before any route of Gradio's: its own ones know nothing of owners and visitors.
+
+Exports are files that anybody who has their address could fetch, and MCP has no login of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from gradio.context import LocalContext
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from components.ui import access
+
+_FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
+"""Gradio's routes of files; what follows is the path on disk."""
+
+
+class Gate:
+    """ASGI middleware: exports for owners only, MCP with its token only."""
+
+    def __init__(self, app: ASGIApp, exports: Path):
+        self.app, self.exports = app, exports.resolve()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            refused = self._refused(request, unquote(request.url.path))
+            if refused:
+                await PlainTextResponse(refused, status_code=403)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _refused(self, request: Request, path: str) -> str:
+        """Why a request goes no further; nothing where it may."""
+        if access.MCP_PATH in path and not access.agent(request):
+            return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
+        if self._is_export(path):
+            LocalContext.request.set(request)  # pyright: ignore[reportArgumentType]
+            LocalContext.blocks.set(request.app.get_blocks())
+            if access.visitor() is not None:
+                return "Only an owner of this studio may fetch its exports."
+        return ""
+
+    def _is_export(self, path: str) -> bool:
+        """Whether Gradio would open an export for it: it takes `..` and relative paths too."""
+        asked = _FILE.search(path)
+        if asked is None:
+            return False
+        return Path(os.path.abspath(asked[1])).resolve().is_relative_to(self.exports)

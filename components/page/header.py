@@ -1,0 +1,182 @@
+"""What frames the tabs: the header with its status strip, and the guided loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+
+from components.ui import access
+from components.ui.html import esc
+from studio.core.formatting import DOT, bytes_text, compact, duration_text, left_text, thousands
+
+WHAT_IT_IS = (
+    "Teach a language model from your data, compare it with the one you began with, judge its "
+    "answers blind, and train on your verdicts: all on this machine."
+)
+
+
+# ---- header -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Top:
+    """The header: `strip` draws itself and is the page's pulse; a click on the run asks for it."""
+
+    strip: gr.HTML
+    walk: gr.Button
+    """Begins the guided walk when the landing no longer offers it."""
+
+
+def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
+    """Build the header; it stays at the top of the window on every tab.
+
+    `questions` are those of `components.page.status_poll`, which the strip asks every second.
+    """
+    with gr.Row(elem_id="top"):
+        gr.HTML(
+            '<div class="brand"><svg viewBox="0 0 20 20" aria-hidden="true">'
+            '<path d="M3 16 10 3l7 13" /><path d="M6 11.5h8" /></svg>'
+            f'<h1>Alignment Studio</h1><p title="{esc(WHAT_IT_IS)}">data, tune, compare, label, '
+            "align</p></div>"
+        )
+        strip = gr.HTML(
+            status_strip(None), elem_id="strip", server_functions=questions,
+            js_on_load="studioPulse(element, server, trigger);",
+        )  # fmt: skip
+        walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
+        if access.hub_login():
+            gr.LoginButton(
+                "Sign in",
+                logout_value="Sign out {}",
+                size="sm",
+                scale=0,
+                min_width=110,
+                elem_id="top-login",
+            )
+    if access.space():
+        gr.HTML(space_line(str(access.space())), elem_id="space-line")
+    return Top(strip, walk)
+
+
+def space_line(space: str) -> str:
+    """What may be done on somebody's Space, and the way to an own one."""
+    link = f"https://huggingface.co/spaces/{quote(space)}?duplicate=true"
+    return (
+        '<p class="quiet">Here everybody compares and, signed in, labels; only the owner trains. '
+        f'<a href="{esc(link)}" target="_blank" rel="noopener">Duplicate this Space</a> to have '
+        "all of it.</p>"
+    )
+
+
+def status_strip(status: Any | None) -> str:
+    """Device, memory, resident model and the run in progress, on one line."""
+    if status is None:
+        return '<div class="strip"><span class="quiet">connecting</span></div>'
+    parts = [_device(status)]
+    if not status.ready:
+        note = status.loading_note or "loading the training libraries"
+        parts.append(f'<span class="warming"><i></i>{esc(note)}</span>')
+    elif status.resident:
+        names = ", ".join(status.resident)
+        parts.append(f'<span class="resident" title="held in memory">{esc(names)}</span>')
+    parts.append(_run(status.run, status.queued))
+    return f'<div class="strip">{"".join(part for part in parts if part)}</div>'
+
+
+def _device(status: Any) -> str:
+    used, total = status.memory_used, status.memory_total
+    memory = f"{bytes_text(used).split()[0]} / {bytes_text(total)}" if total else bytes_text(used)
+    if total and bytes_text(used).split()[1] != bytes_text(total).split()[1]:
+        memory = f"{bytes_text(used)} / {bytes_text(total)}"
+    share = min(100, 100 * used / total) if total else 0
+    exact = f"{bytes_text(used)} of {bytes_text(total)} in use"
+    return (
+        f'<span class="device" title="{exact}"><b>{esc(status.device)}</b> {memory}'
+        f'<span class="gauge"><i style="width:{share:.0f}%"></i></span></span>'
+    )
+
+
+def _run(run: Any | None, queued: int) -> str:
+    waiting = f" +{queued} waiting" if queued else ""
+    if run is None:
+        return f'<span class="quiet">{waiting.strip(" +") or "no run"}</span>'
+    steps = f"{thousands(run.step)}/{thousands(run.total_steps)}" if run.total_steps else run.state
+    left = f"{DOT}{left_text(run.eta_s)}" if run.eta_s is not None else ""
+    share = 100 * run.step / run.total_steps if run.total_steps else 0
+    return (
+        f'<button type="button" class="run-link" data-go="train" title="Open this run in Train">'
+        f'<span class="run-name">{esc(run.name)}</span> {steps}{left}{waiting}'
+        f'<i style="width:{share:.1f}%"></i></button>'
+    )
+
+
+# ---- the guided loop ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GuideBar:
+    """The landing sentence with its button, and the stepper that replaces it."""
+
+    landing: gr.Row
+    begin: gr.Button
+    bar: gr.Row
+    steps: gr.HTML
+    next: gr.Button
+    leave: gr.Button
+    chosen: gr.BrowserState
+    """{"walk": id, "looked": comparisons opened} while this browser is on a walk, else {}."""
+    shown: gr.State
+
+
+def build_guide() -> GuideBar:
+    """Build both, hidden: `wiring` shows the one that fits the workspace and this browser."""
+    with gr.Row(elem_id="landing", visible=False) as landing:
+        gr.HTML(
+            f'<div class="landing-text"><p>{esc(WHAT_IT_IS)}</p>'
+            '<p class="quiet">New here? The walk takes about five minutes with the built-in '
+            "model and sample data. No network, no GPU.</p></div>"
+        )
+        begin = gr.Button("Walk the whole loop", elem_id="begin", elem_classes="guide-action")
+    with gr.Row(elem_id="guide", visible=False) as bar:
+        steps = gr.HTML("", elem_id="guide-steps")
+        with gr.Row(elem_id="guide-buttons"):
+            next_ = gr.Button("Next", elem_id="guide-next", elem_classes="guide-action")
+            leave = gr.Button("Leave the walk", size="sm", elem_id="guide-leave")
+    chosen = gr.BrowserState({}, storage_key="studio-walk", secret="alignment-studio")
+    return GuideBar(landing, begin, bar, steps, next_, leave, chosen, gr.State(()))
+
+
+def stepper(steps: list[tuple[str, str]], note: str, share: float | None = None) -> str:
+    """The loop as a line of (name, state done|now|later), and one sentence under it."""
+    marks = {"done": "\N{CHECK MARK}", "now": "\N{BLACK CIRCLE}", "later": "\N{WHITE CIRCLE}"}
+    words = {"done": "done", "now": "current step", "later": "to come"}
+    items = "".join(
+        f'<li class="step step-{state}"{" aria-current=step" if state == "now" else ""}>'
+        f'<span aria-label="{words[state]}">{marks[state]}</span>{esc(name)}</li>'
+        for name, state in steps
+    )
+    bar = (
+        "" if share is None else f'<div class="bar"><i style="width:{share * 100:.1f}%"></i></div>'
+    )
+    return f'<ol class="stepper">{items}</ol><p class="guide-note">{esc(note)}</p>{bar}'
+
+
+def run_note(run: Any) -> str:
+    """One line on a run in progress, for the walk."""
+    if run.state == "queued":
+        return f"{run.name} is waiting for its turn."
+    done = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
+    left = f", {duration_text(run.eta_s)} left" if run.eta_s is not None else ""
+    return f"Training {run.name}: {done}{left}." if done else f"Starting {run.name}."
+
+
+def votes_note(done: int, wanted: int) -> str:
+    """How many pairs have been judged in the walk."""
+    return (
+        f"Two answers, no names. Press 1 or 2 for the better one: {compact(min(done, wanted))} "
+        f"of {wanted} judged."
+    )

@@ -1,0 +1,222 @@
+"""The left of the Train tab: a recipe as form, as YAML and as command, and what it will take."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.train import form_options
+from components.train.form_values import FIRST, LEADING, FormFilling, Updates
+from components.train.recipe_yaml import RecipeTexts
+from components.train.sweep import SweepFold
+from components.ui import recipe_defaults, recipe_fields
+from components.ui.handlers import QUIET, guard
+from components.ui.page_context import Shell
+from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
+from studio.core.errors import StudioError
+from studio.core.model_names import choices
+from studio.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+
+class RecipeForm(FormFilling):
+    """The form laid out and bound; what was typed lives in the page."""
+
+    def __init__(self, studio: Studio, shell: Shell):
+        super().__init__(studio)
+        self.shell = shell
+        self.seen: Any = gr.State(())
+        self.first = recipe_defaults.usual(FIRST)[0].with_(name="")
+        self.restated = gr.State(self.first.to_yaml())
+        """The form's recipe as YAML, when it last made one."""
+        self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
+        self.started = gr.State("")
+        """The id of the run that this browser started last."""
+
+    # ---- layout ---------------------------------------------------------------------------------
+
+    def lay_out(self) -> None:
+        """The column, inside the open row."""
+        recipe = self.first
+        with gr.Column(elem_classes="settle", elem_id="train-form"):
+            with gr.Column(elem_classes="simple"):
+                self._simple(recipe)
+            self.rewards.lay_out(functools.partial(self._add, recipe))
+            self.note = gr.HTML("", elem_id="train-note")
+            with gr.Accordion("More", open=False, elem_classes="fold"):
+                self._more(recipe)
+            with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
+                self.texts.lay_out(recipe)
+            with gr.Accordion("Try several values", open=False, elem_classes="fold"):
+                self.sweep.lay_out()
+            with gr.Row(elem_id="train-costs"):
+                self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
+                self.fit = gr.Button("Use what fits", size="sm", elem_id="train-fit", min_width=60)
+            self.trouble = gr.HTML(
+                "", elem_id="train-trouble",
+                js_on_load="studioBeside(element, callback => watch('value', callback));",
+            )  # fmt: skip
+            self.start = gr.Button(
+                "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
+            )
+
+    def _simple(self, recipe: Recipe) -> None:
+        add = functools.partial(self._add, recipe)
+        self.fields["objective"] = gr.Radio(
+            recipe_fields.choices_of("objective"), value=recipe.objective, label="Objective",
+            elem_classes=["segmented", "knob"], info=recipe_fields.help_of("objective"),
+            elem_id="train-objective",
+        )  # fmt: skip
+        self.fields["dataset_name"] = gr.Dropdown(
+            form_options.dataset_choices(self.studio, recipe.objective), value=recipe.dataset_name,
+            label="Dataset", allow_custom_value=True, elem_id="train-dataset", elem_classes="knob",
+            info=recipe_fields.help_of("dataset_name"),
+        )  # fmt: skip
+        self.fields["model_name_or_path"] = gr.Dropdown(
+            choices(), value=recipe.model_name_or_path, label="Model", allow_custom_value=True,
+            elem_id="train-model", elem_classes="knob",
+            info=recipe_fields.help_of("model_name_or_path"),
+        )  # fmt: skip
+        self.fields["start_from"] = gr.Dropdown(
+            [form_options.FROM_BASE], value="", label="Start from", visible=False,
+            allow_custom_value=True,  # a run may be deleted while it is chosen here
+            elem_id="train-start-from", elem_classes="knob",
+            info=recipe_fields.help_of("start_from"),
+        )  # fmt: skip
+        with gr.Row(elem_classes="pair"):
+            add("method", min_width=100)
+            add("learning_rate")
+            add("num_train_epochs")
+        gr.HTML(HELP_LINE)
+
+    def _more(self, recipe: Recipe) -> None:
+        usual = recipe.usual_name()
+        self._add(recipe, "name", placeholder=usual)  # left empty, it follows what is chosen
+        with gr.Column(elem_classes="everyday"):
+            with gr.Row(elem_classes="pair"):
+                for name in EVERYDAY:
+                    self._add(recipe, name, min_width=120)
+            gr.HTML(HELP_LINE)
+        for group, title in GROUPS.items():
+            names = [
+                name
+                for name, knob in knobs().items()
+                if knob.group == group and name not in self.fields
+            ]
+            if names:
+                with gr.Accordion(title, open=False, elem_classes="fold inner"):
+                    for name in names:
+                        self._add(recipe, name)
+        self._add(recipe, "model_revision")
+
+    def _add(self, recipe: Recipe, name: str, **settings: Any) -> None:
+        knob = knobs()[name]
+        visible = knob.applies(recipe.objective, recipe.method)
+        self.fields[name] = recipe_fields.widget(
+            knob, getattr(recipe, name), visible=visible, **settings
+        )
+
+    # ---- binding --------------------------------------------------------------------------------
+
+    def bind(self) -> None:
+        """Bind the handlers; call once everything is laid out."""
+        fields = set(self.fields.values())
+        leading = [self.fields[name] for name in LEADING]
+        everything = self.everything
+        gr.on(
+            [widget.input for widget in leading],
+            guard(self.follow), {*fields, self.settled}, everything, **QUIET,
+        )  # fmt: skip
+        texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
+        gr.on(
+            [widget.change for widget in self.fields.values()], guard(self.restate, "quietly"),
+            fields, texts, trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
+        # Not on the same changes: two always_last handlers of one event wake each other for ever.
+        gr.on(
+            [self.restated.change, self.shell.pulse.change], guard(self.estimate, "quietly"),
+            self.restated, [self.line, self.start, self.fields["name"]],
+            trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
+        self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
+        self.sweep.bind(fields, self.recipe, self.started)
+        self.rewards.bind(self.fields, self.recipe)
+        self.fit.click(
+            guard(self.use_what_fits), fields,
+            [*everything, self.trouble], **QUIET,
+        )  # fmt: skip
+        self.start.click(
+            guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
+        )
+        lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
+        self.shell.pulse.change(
+            guard(self.freshen, "quietly"), [*leading, self.fields["start_from"], self.seen],
+            lists, queue=False, trigger_mode="multiple", **QUIET,
+        )  # fmt: skip
+
+    # ---- handlers -------------------------------------------------------------------------------
+
+    def restate(self, data: Mapping[Any, Any]) -> Updates:
+        """The YAML, the command and the button say what the form says."""
+        values = self.values(data)
+        label = form_options.start_label(self.studio, values["dataset_name"])
+        try:
+            recipe = recipe_fields.read(values)
+        except StudioError as error:
+            return {self.trouble: form_options.trouble_html(error), self.start: label}
+        text = recipe.to_yaml()
+        return {
+            self.texts.yaml: text,
+            self.texts.command: recipe_defaults.command(recipe),
+            self.start: gr.update(value=label),
+            self.trouble: "",
+            self.restated: text,
+        }
+
+    def estimate(self, text: str) -> tuple[str, str, Any]:
+        """What the run will take on one line, what the button says, and the run's usual name.
+
+        From the recipe's text, for an event costs the browser some time for each input.
+        """
+        recipe = Recipe.from_yaml(text)
+        return (
+            form_options.estimate_line(self.studio, recipe),
+            form_options.start_label(self.studio, recipe.dataset_name),
+            gr.update(placeholder=form_options.free_name(self.studio, recipe.with_(name=""))),
+        )
+
+    def freshen(
+        self, objective: str, method: str, model: str, start_from: str, seen: Any
+    ) -> tuple[Any, Any, Any]:
+        """New datasets and runs appear in the lists; nothing is sent while there are none.
+
+        It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
+        """
+        now = (*form_options.signature(self.studio), objective, method, model)
+        if now == seen:
+            return gr.skip(), gr.skip(), gr.skip()
+        offered = form_options.start_choices(self.studio, model, method)
+        start: dict[str, Any] = {"choices": offered, "visible": len(offered) > 1}
+        if (start_from or "") not in [value for _, value in offered]:
+            start["value"] = ""  # the run that was chosen is gone
+        datasets = form_options.dataset_choices(self.studio, objective)
+        return gr.update(choices=datasets), gr.update(**start), now
+
+    def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
+        """Queue the run; what is wrong is said beside the button."""
+        values = self.values(data)
+        label = form_options.start_label(self.studio, values["dataset_name"])
+        yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}
+        updates: Updates = {}
+        try:
+            recipe = recipe_fields.read(values)
+            name = form_options.free_name(self.studio, recipe)
+            updates[self.started] = self.studio.train(recipe.with_(name=name)).id
+        except Exception as error:
+            updates[self.trouble] = form_options.trouble_html(error)
+        yield updates | {self.start: gr.update(value=label, interactive=True)}

@@ -1,0 +1,220 @@
+"""What the Train form offers and says: datasets, runs to go on from, the button, the estimate."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+from components.ui.handlers import sentence
+from components.ui.html import esc, notice
+from components.ui.recipe_fields import knobs, name_of
+from studio.calculator import formatting
+from studio.core.errors import StudioError
+from studio.core.formatting import DOT, plural, thousands
+from studio.data import SAMPLES
+from studio.data.readers.sources import sample_path
+from studio.runs import steps
+from studio.runs.methods import METHODS
+from studio.runs.objectives import REWARDED
+from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+    from studio.data import PreparedDataset
+    from studio.runs.store import Run
+
+FROM_BASE = ("the base model", "")
+_SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
+_SHORT = {
+    "language_modeling": "plain text",
+    "prompt_completion": "prompts, answers",
+    "conversational": "chats",
+    "preference": "pairs",
+    "unpaired_preference": "marked answers",
+}
+
+
+def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
+    """(label, value) of the datasets an objective can learn from: prepared ones, then samples."""
+    wanted = OBJECTIVE_TYPES[objective]
+    prepared = [dataset for dataset in studio.datasets.list() if dataset.type in wanted]
+    offered = [
+        (
+            DOT.join(
+                (
+                    dataset.name,
+                    plural(dataset.rows.get("train", 0), "row"),
+                    _SHORT.get(dataset.type, dataset.type),
+                )
+            ),
+            _value(dataset),
+        )
+        for dataset in prepared
+    ]
+    names = {dataset.name for dataset in prepared}
+    offered += [
+        (f"{alias}{DOT}sample{DOT}{_SHORT[kind]}", alias)
+        for alias, kind in _SAMPLE_TYPES.items()
+        if alias in SAMPLES and alias not in names and kind in wanted
+    ]
+    return offered
+
+
+def _value(dataset: Any) -> str:
+    """What a dataset is chosen by: a prepared sample keeps its alias, so a choice stays valid."""
+    return dataset.name if dataset.name in SAMPLES else dataset.id
+
+
+def _prepared(studio: Studio, name: str | None) -> PreparedDataset | None:
+    """The prepared dataset of this id or name, if there is one."""
+    for dataset in studio.datasets.list():
+        if name in (dataset.id, dataset.name):
+            return dataset
+    return None
+
+
+def dataset_value(studio: Studio, name: str | None) -> str | None:
+    """What a dataset, given by id or name, is chosen by; other names as they are."""
+    dataset = _prepared(studio, name)
+    return _value(dataset) if dataset else name
+
+
+def train_rows(studio: Studio, name: str | None) -> int | None:
+    """Rows that will be trained on, as far as that is known without reading the data."""
+    dataset = _prepared(studio, name)
+    return dataset.rows.get("train") if dataset else None
+
+
+@functools.cache
+def _sample_rows(alias: str) -> int | None:
+    try:
+        with sample_path(alias).open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except OSError:
+        return None
+
+
+def known_rows(studio: Studio, name: str) -> int | None:
+    """`train_rows`, or the rows of a sample that is not prepared yet."""
+    rows = train_rows(studio, name)
+    return _sample_rows(name) if rows is None and name in SAMPLES else rows
+
+
+def start_label(studio: Studio, name: str | None) -> str:
+    """What the primary button says."""
+    rows = train_rows(studio, name)
+    if rows is not None:
+        return f"Train on {plural(rows, 'row')}"
+    return f"Train on {name}" if name in SAMPLES else "Train"
+
+
+def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[str, str]]:
+    """The base, and the runs of this model whose adapter can be continued."""
+    if not METHODS[method].adapter:
+        return [FROM_BASE]
+    runs = [r for r in continuable(studio) if r.model == model and r.objective != "reward"]
+    return [FROM_BASE, *((run_label(run), run.id) for run in runs)]
+
+
+def continuable(studio: Studio) -> list[Run]:
+    """Runs with an adapter, newest first."""
+    return [
+        run
+        for run in studio.runs.list()
+        if run.state in ("finished", "stopped") and run.adapter is not None
+    ]
+
+
+def newest_sft(studio: Studio, model: str) -> Run | None:
+    """The SFT run that DPO on this model would go on from."""
+    for run in continuable(studio):
+        if run.model == model and run.objective == "sft":
+            return run
+    return None
+
+
+def run_label(run: Any) -> str:
+    """A run in a list of choices."""
+    return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
+
+
+def device(studio: Studio) -> str:
+    """`cuda`, `mps` or `cpu`, once the libraries are there to tell; empty before."""
+    if not studio.worker.ready:
+        return ""
+    from studio.core.hardware import detected
+
+    return detected().device
+
+
+def signature(studio: Studio) -> tuple[Any, ...]:
+    """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
+    return (
+        studio.workspace.datasets.stat().st_mtime_ns,
+        tuple(run.id for run in continuable(studio)),
+        studio.worker.ready,
+    )
+
+
+def free_name(studio: Studio, recipe: Recipe) -> str:
+    """The recipe's name, or the usual one, numbered when it is taken."""
+    dataset = None if recipe.name else _prepared(studio, recipe.dataset_name)
+    wanted = recipe.name or recipe.usual_name(dataset.name if dataset else "")
+    taken = {run.name for run in studio.runs.list()}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted} {number}", number + 1
+    return name
+
+
+# ---- the line beside the button -----------------------------------------------------------------
+
+
+def planned_steps(recipe: Recipe, rows: int | None) -> int | None:
+    """Optimizer steps over so many rows on one device, without packing."""
+    if recipe.max_steps > 0:
+        return recipe.max_steps
+    if not rows:
+        return None
+    if recipe.objective in REWARDED:
+        return steps.planned_steps(recipe, rows)
+    batches = -(-rows // recipe.per_device_train_batch_size)
+    each = max(1, -(-batches // recipe.gradient_accumulation_steps))
+    return max(1, round(each * recipe.num_train_epochs))
+
+
+def estimate_line(studio: Studio, recipe: Recipe) -> str:
+    """Trainable parameters, memory, steps and time; only the steps while the rest is not known."""
+    rows = known_rows(studio, recipe.dataset_name)
+    steps = planned_steps(recipe, rows)
+    said = f"{thousands(steps)} steps" if steps else ""
+    if not studio.worker.ready:
+        return line_html(said, "memory and time follow once the libraries are loaded")
+    try:
+        from studio.workflows.estimate_run import estimate_here
+
+        estimate = estimate_here(studio, recipe)
+        tokens = estimate.cost.tokens
+        more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
+        more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
+        if "measured" in estimate.cost.basis:
+            more.append("time as an earlier run's")
+        return line_html(estimate.line(), DOT.join(more), estimate.verdict)
+    except StudioError as error:
+        return line_html(said, sentence(error))
+
+
+def trouble_html(error: BaseException) -> str:
+    """What is wrong, as a notice; the page puts it beside the knob that it names."""
+    said = sentence(error)
+    named = next((word for word in re.findall(r"[a-z][a-z0-9_]+", said) if word in knobs()), "")
+    return f'<div data-field="{esc(named.replace("_", "-"))}">{notice("error", said)}</div>'
+
+
+def line_html(text: str, more: str = "", verdict: str = "") -> str:
+    """The line's markup; its space is kept while it is empty."""
+    kind = {"fits": "good", "tight": "warn", "does not fit": "danger"}.get(verdict, "")
+    body = f"<b>{esc(text)}</b>" if text else ""
+    rest = f"<span>{esc(more)}</span>" if more else ""
+    return f'<p class="estimate {kind}">{body}{rest}</p>'

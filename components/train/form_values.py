@@ -1,0 +1,182 @@
+"""What the Train form holds, and how it is filled: by a choice, a recipe, or some knobs.
+
+Every method returns updates by widget; where the widgets stand in the page is `train_form`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.train import form_options
+from components.train.reward_builder import RewardBuilder
+from components.ui import recipe_defaults, recipe_fields
+from components.ui.html import notice
+from components.ui.recipe_defaults import Choice
+from components.ui.recipe_fields import knobs
+from studio.core.errors import StudioError
+from studio.core.model_names import POCKET
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+Updates = dict[Any, Any]
+LEADING = ("objective", "method", "model_name_or_path")
+"""The knobs that others follow."""
+FIRST: Choice = ("sft", "lora", POCKET)
+
+
+class FormFilling:
+    """The form's widgets by knob, the choice that they follow, and what fills them."""
+
+    note: gr.HTML
+    """Says what followed."""
+    trouble: gr.HTML
+    """Says what is wrong, beside the button."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.fields: dict[str, Any] = {}
+        self.settled = gr.State(FIRST)
+        """The choice that the other knobs follow by now."""
+        self.rewards = RewardBuilder(studio)
+
+    @property
+    def everything(self) -> list[Any]:
+        """What filling the form may change."""
+        own = [self.settled, self.note, self.rewards.box, self.rewards.rows]
+        return [*self.fields.values(), *own]
+
+    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        """What stands in every widget, by knob."""
+        values = {name: data[widget] for name, widget in self.fields.items()}
+        values["start_from"] = values["start_from"] or None
+        return values
+
+    def recipe(self, data: Mapping[Any, Any]) -> Recipe:
+        """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
+        return recipe_fields.read(self.values(data))
+
+    def follow(self, data: Mapping[Any, Any]) -> Updates:
+        """Objective, method or model changed: the defaults and what applies change with it."""
+        values = self.values(data)
+        return self._turned(values, data[self.settled])
+
+    def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
+        after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
+        changes, note = recipe_defaults.follow(before, after, form_options.device(self.studio))
+        updates: Updates = self._visible(after)
+        for name, value in changes.items():
+            updates[self.fields[name]] = gr.update(value=value, visible=True)
+        if "loss_type" in changes:
+            value = changes["loss_type"]
+            updates[self.fields["loss_type"]] = recipe_defaults.losses(*after[:2], value=value)
+        start, note = self._start_from(values, before, after, note)
+        updates[self.fields["start_from"]] = start
+        if before[0] != after[0]:
+            updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
+        updates |= {self.settled: after, self.note: notice("info", note)}
+        return self.rewards.follow(after[0], updates)
+
+    def _visible(self, choice: Choice) -> Updates:
+        return {
+            self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
+            for name, knob in knobs().items()
+            if knob.sometimes
+        } | {self.fields["loss_type"]: recipe_defaults.losses(*choice[:2])}
+
+    def _start_from(
+        self,
+        values: dict[str, Any],
+        before: Choice,
+        after: Choice,
+        note: str,
+    ) -> tuple[Any, str]:
+        """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
+        offered = form_options.start_choices(self.studio, after[2], after[1])
+        chosen = values["start_from"] or ""
+        if chosen not in [value for _, value in offered]:
+            chosen = ""
+        if before[0] != after[0]:
+            chosen = ""
+            held = OBJECTIVES[after[0]].reference
+            newest = form_options.newest_sft(self.studio, after[2]) if held else None
+            if newest is not None and newest.id in [value for _, value in offered]:
+                chosen = newest.id
+                note = f"{note} Starts from {newest.name}, whose frozen copy is the reference."
+        visible = len(offered) > 1
+        return gr.update(choices=offered, value=chosen, visible=visible), note.strip()
+
+    def _dataset(self, objective: str, chosen: str | None) -> Any:
+        offered = form_options.dataset_choices(self.studio, objective)
+        names = [value for _, value in offered]
+        value = chosen if chosen in names else next(iter(names), None)
+        return gr.update(choices=offered, value=value)
+
+    def filled(self, recipe: Recipe, note: str = "") -> Updates:
+        """Every widget set to a recipe."""
+        choice = (recipe.objective, recipe.method, recipe.model_name_or_path)
+        updates = self._visible(choice)
+        for name, value in recipe_fields.written(recipe).items():
+            visible = knobs()[name].applies(choice[0], choice[1])
+            if name != "loss_type":
+                updates[self.fields[name]] = gr.update(value=value, visible=visible)
+        updates[self.fields["loss_type"]] = recipe_defaults.losses(
+            *choice[:2], value=recipe.loss_type
+        )
+        offered = form_options.start_choices(self.studio, choice[2], choice[1])
+        updates[self.fields["start_from"]] = gr.update(
+            choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
+        )
+        datasets = form_options.dataset_choices(self.studio, recipe.objective)
+        updates[self.fields["dataset_name"]] = gr.update(
+            choices=datasets, value=form_options.dataset_value(self.studio, recipe.dataset_name)
+        )
+        updates |= {self.settled: choice, self.note: notice("info", note)}
+        return self.rewards.follow(recipe.objective, updates)
+
+    def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
+        """Some knobs set, the others left; a knob that was typed in since it was asked stays."""
+        values, before = self.values(data), wanted["before"]
+        knob_values = {
+            name: recipe_fields.shown(knobs()[name], value)
+            for name, value in wanted["changes"].items()
+            if name in values and values[name] == before[name]
+        }
+        leading = {name: knob_values[name] for name in LEADING if name in knob_values}
+        updates = self._turned(values | leading, data[self.settled]) if leading else {}
+        after = tuple((values | knob_values)[name] for name in LEADING)
+        for name, value in knob_values.items():
+            shown = knobs()[name].applies(*after[:2])
+            updates[self.fields[name]] = gr.update(value=value, visible=shown)
+        if "dataset_name" in knob_values:
+            offered = form_options.dataset_choices(self.studio, after[0])
+            value = form_options.dataset_value(self.studio, knob_values["dataset_name"])
+            updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
+        labels = [knobs()[name].label.lower() for name in knob_values]
+        note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
+        return updates | ({self.note: notice("info", note)} if note else {})
+
+    def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
+        """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
+        from studio.training.auto_batch_size import best_fit
+
+        try:
+            recipe = self.recipe(data)
+            fit = best_fit(recipe, form_options.known_rows(self.studio, recipe.dataset_name))
+        except StudioError as error:
+            return {self.trouble: form_options.trouble_html(error)}
+        if not fit.fits:
+            return {self.note: notice("warn", fit.sentence())}
+        choice = (fit.recipe.objective, fit.recipe.method, fit.recipe.model_name_or_path)
+        updates = self._visible(choice) if "method" in fit.changes else {}
+        for name, value in fit.changes.items():
+            if name in self.fields:
+                updates[self.fields[name]] = gr.update(
+                    value=recipe_fields.shown(knobs()[name], value)
+                )
+        return updates | {self.settled: choice, self.note: notice("good", fit.sentence())}

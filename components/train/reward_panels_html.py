@@ -1,0 +1,187 @@
+"""Markup of both roads and of a reward model's report: pure functions to escaped HTML and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.ui.charts import HIGH, WIDE, forest, legend
+from components.ui.html import STATES, chips, empty_state, esc, notice
+from studio.core.formatting import bytes_text, duration_text, plural
+
+if TYPE_CHECKING:
+    from studio.workflows.dpo_vs_rlhf import Journey, Road
+
+_SIDE, _EDGE = 240.0, 34.0  # of the calibration curve's square
+_COLOURS = {"chosen": "chosen", "rejected": "rejected", "base": "base"}  # others are tuned
+
+
+# ---- both roads ----------------------------------------------------------------------------------
+
+
+def no_roads(can_begin: bool) -> str:
+    return empty_state(
+        "Two roads, one start",
+        "DPO learns from people's votes directly. The longer road trains a reward model on the "
+        "same votes and has the model learn from it. Walk both, then let them meet blind.",
+        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule."
+        if can_begin
+        else "Both begin at a finished SFT run: train pocket-sft first.",
+    )
+
+
+def roads(found: Sequence[Journey], can_begin: bool = True) -> str:
+    """Every pair of roads: what each took, and how it fared."""
+    return "".join(map(_journey, found)) or no_roads(can_begin)
+
+
+def _journey(journey: Journey) -> str:
+    start = journey.start.name if journey.start else "a start that is gone"
+    rows = "".join(map(_road, journey.roads))
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Road", "Training", "Tokens", "Most memory", "Runs")
+    )
+    return (
+        f'<section class="roads"><h4>From {esc(start)} on {esc(journey.rows)}</h4>'
+        f'<div class="score-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
+        f"</table></div>{_duels(journey)}</section>"
+    )
+
+
+def _road(road: Road) -> str:
+    runs = chips((f"{run.name}: {STATES[run.state][0]}", STATES[run.state][1]) for run in road.runs)
+    spent = road.cost
+    return (
+        f'<tr><th scope="row">{esc(road.label)}</th>'
+        f"<td>{duration_text(spent.seconds)}</td><td>{spent.tokens:,}</td>"
+        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td><td>{runs}</td></tr>"
+    )
+
+
+def _duels(journey: Journey) -> str:
+    """Win rates with ties as half, and what is missing to them, in a sentence."""
+    rows = [
+        (f"{met.one} over {met.other}", met.share.value, met.share.low, met.share.high)
+        for met in journey.meetings
+        if met.share
+    ]
+    waiting = sum(met.project is not None and met.share is None for met in journey.meetings)
+    said = ""
+    if waiting:
+        said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."
+    elif not rows:
+        said = "Both are done: let them meet." if journey.finished else "The duels follow."
+    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), shares=True) if rows else ""
+    under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
+    more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
+    return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
+
+
+# ---- the answers of a comparison -----------------------------------------------------------------
+
+
+# ---- a reward model ------------------------------------------------------------------------------
+
+
+def no_report() -> str:
+    return empty_state(
+        "How good is a reward model",
+        "Choose a finished one: it is judged on pairs that it did not learn from, beside what "
+        "Bradley-Terry expects, beside length, and beside each person's votes.",
+        "It comes from the objective Reward model, trained on pairs such as pocket-preference.",
+    )
+
+
+def report(found: Mapping[str, Any]) -> str:
+    """What `studio.workflows.rewards.judge` found."""
+    accuracy, length = found["accuracy"], found["length"]
+    related = length["correlation"]
+    facts = chips([
+        (f"accuracy {share(accuracy)} pairs", "strong"),
+        f"mean gap {found['margin']:.2f}",
+        "" if related is None else f"correlation with length {related:+.2f}",
+    ])  # fmt: skip
+    people = [
+        (f"{name}, {plural(one['count'], 'vote')}", one["value"], one["low"], one["high"])
+        for name, one in found["annotators"].items()
+    ]
+    agreed = (
+        f"<section><h4>Agreement with each person</h4>"
+        f"{forest(people, zero=0.5, span=(0.0, 1.0), shares=True)}</section>"
+        if people else ""
+    )  # fmt: skip
+    answers = (
+        f"<section><h4>Rewards of answers to held-out prompts</h4>{histogram(found['answers'])}"
+        "</section>"
+        if found.get("answers") else ""
+    )  # fmt: skip
+    return (
+        f'<div class="reward-report"><p class="set-summary">{esc(found["data"])}</p>{facts}'
+        f"{notice('warn', length['warning'])}"
+        f"<div class='reward-plots'><section><h4>Calibration</h4>"
+        f"{calibration(found['calibration'])}</section><section><h4>Rewards of the pairs</h4>"
+        f"{histogram(found['histogram'])}</section>{answers}</div>{agreed}</div>"
+    )
+
+
+def share(one: Mapping[str, Any]) -> str:
+    """`92 % (88 to 95 %) of 120`."""
+    low, high = 100 * one["low"], 100 * one["high"]
+    return f"{100 * one['value']:.0f} % ({low:.0f} to {high:.0f} %) of {one['count']}"
+
+
+def calibration(found: Mapping[str, Any]) -> str:
+    """How often people took the favourite, over how often Bradley-Terry says they would."""
+    inner = _SIDE - 2 * _EDGE
+
+    def at(expected: float, observed: float) -> tuple[float, float]:
+        return _EDGE + inner * (2 * expected - 1), _SIDE - _EDGE - inner * observed
+
+    points = [(at(one["expected"], one["observed"]), one) for one in found["bins"]]
+    line = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in points)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>expected {100 * one["expected"]:.0f} %, '
+        f"observed {100 * one['observed']:.0f} % of {one['count']} pairs</title></circle>"
+        for (x, y), one in points
+    )
+    (x0, y0), (x1, y1) = at(0.5, 0.5), at(1.0, 1.0)
+    bottom, right = _SIDE - _EDGE, _SIDE - _EDGE
+    return (
+        f'<svg class="reward-curve" viewBox="0 0 {_SIDE:.0f} {_SIDE:.0f}" role="img" '
+        'aria-label="Observed over expected share of the favourite">'
+        f'<path class="axis" d="M{_EDGE} {_EDGE}V{bottom}H{right}"/>'
+        f'<line class="even" x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}"/>'
+        f'<polyline points="{line}"/>{dots}'
+        f'<text x="{_EDGE}" y="{bottom + 16}">50 %</text>'
+        f'<text x="{right}" y="{bottom + 16}" text-anchor="end">100 % expected</text>'
+        f'<text x="{_EDGE + 4}" y="{_EDGE - 8}">100 % observed</text></svg>'
+        f'<p class="quiet">{100 * found["error"]:.0f} points off in the mean; the broken line '
+        "is Bradley-Terry's.</p>"
+    )
+
+
+def histogram(found: Mapping[str, Any]) -> str:
+    """Bars of several groups on one axis, each group's share of its own count."""
+    edges, counts = found["edges"], found["counts"]
+    tops = {name: sum(bars) or 1 for name, bars in counts.items()}
+    highest = max((bar / tops[name] for name, bars in counts.items() for bar in bars), default=1)
+    width = WIDE / (len(edges) - 1)
+    slot = width / max(1, len(counts))
+    bars = "".join(
+        f'<rect class="of-{_COLOURS.get(name, "tuned")}" x="{at * width + group * slot:.1f}" '
+        f'y="{HIGH * (1 - bar / tops[name] / highest):.1f}" width="{slot * 0.86:.1f}" '
+        f'height="{HIGH * bar / tops[name] / highest:.1f}"><title>{esc(name)}, '
+        f"{edges[at]:.2f} to {edges[at + 1]:.2f}: {bar}</title></rect>"
+        for group, (name, bars) in enumerate(counts.items())
+        for at, bar in enumerate(bars)
+        if bar
+    )
+    return (
+        f'<svg class="reward-bars" viewBox="0 0 {WIDE:.0f} {HIGH + 20:.0f}" role="img" '
+        f'aria-label="Histogram of rewards: {esc(", ".join(counts))}">{bars}'
+        f'<path class="axis" d="M0 {HIGH}H{WIDE}"/><text x="0" y="{HIGH + 16}">'
+        f'{edges[0]:.2g}</text><text x="{WIDE}" y="{HIGH + 16}" text-anchor="end">'
+        f"{edges[-1]:.2g}</text></svg>"
+        f"{legend((name, _COLOURS.get(name, 'tuned')) for name in counts)}"
+    )

@@ -1,0 +1,162 @@
+"""What steers the run in view: stop, resume, copy, rename, and delete with its undo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.ui.handlers import QUIET, guard, sentence
+from components.ui.html import notice
+from components.ui.page_context import Session
+from studio.core.errors import StudioError
+from studio.runs import checkpoints
+from studio.runs.store import RESUMABLE, Run
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+Updates = dict[Any, Any]
+
+
+class Actions:
+    """The buttons beside a run's headline and the boxes they open."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.gone = gr.State("")
+        """The id of the run that this page deleted last, while that can be undone."""
+        self.copied: Any = gr.State(None)
+        """`(run id, moment)` when a copy of a run's recipe is wanted in the form."""
+
+    # ---- layout ---------------------------------------------------------------------------------
+
+    def lay_out_undo(self) -> None:
+        with gr.Row(visible=False, elem_id="run-undo") as self.undo_box:
+            self.said = gr.HTML("")
+            self.undo = gr.Button("Undo", size="sm", min_width=60)
+
+    def lay_out_buttons(self) -> None:
+        with gr.Row(elem_id="run-actions"):
+            small: dict[str, Any] = {"size": "sm", "visible": False, "min_width": 60}
+            self.stop = gr.Button("Stop after this step", elem_id="run-stop", **small)
+            self.halt = gr.Button("Stop now", elem_id="run-halt", **small)
+            self.resume = gr.Button("Resume", elem_id="run-resume", **small)
+            self.copy = gr.Button("Edit a copy", elem_id="run-copy", size="sm", min_width=60)
+            self.rename = gr.Button("Rename", elem_id="run-rename", size="sm", min_width=60)
+            self.delete = gr.Button("Delete", elem_id="run-delete", **small)
+
+    def lay_out_naming(self) -> None:
+        with gr.Row(visible=False, elem_id="run-naming") as self.naming:
+            self.name = gr.Textbox(
+                show_label=False, container=False, max_lines=1, elem_id="run-name",
+                placeholder="A new name", max_length=120,
+            )  # fmt: skip
+            self.name_ok = gr.Button("Rename", size="sm", min_width=60)
+            self.name_no = gr.Button("Cancel", size="sm", min_width=60)
+        self.trouble = gr.HTML("", elem_id="run-trouble")
+
+    # ---- binding --------------------------------------------------------------------------------
+
+    @property
+    def offers(self) -> list[Any]:
+        """The buttons that `offered` changes."""
+        return [self.stop, self.halt, self.resume, self.delete]
+
+    def bind(self, viewing: gr.State, session: gr.State, look: Callable[[Any], Any]) -> None:
+        """Bind the handlers; `look` brings the page up to date after an event."""
+        for button, act in (
+            (self.stop, self.ask_stop), (self.halt, self.ask_halt), (self.resume, self.go_on),
+        ):  # fmt: skip
+            look(button.click(guard(act), viewing, self.trouble, **QUIET))
+        self._bind_names(viewing, look)
+        undoing = [self.trouble, self.gone, self.undo_box, self.said, session]
+        look(self.delete.click(guard(self.remove), [viewing, session], undoing, **QUIET))
+        look(self.undo.click(guard(self.bring_back), [self.gone, session], undoing, **QUIET))
+        self.copy.click(
+            guard(lambda run_id: (run_id, time.monotonic())), viewing, self.copied, **QUIET
+        )
+
+    def _bind_names(self, viewing: gr.State, look: Callable[[Any], Any]) -> None:
+        box = [self.naming, self.name]
+        self.rename.click(guard(self.ask_name), viewing, box, js=_focus("run-name"), **QUIET)
+        self.name_no.click(guard(lambda: (gr.update(visible=False), "")), None, box, **QUIET)
+        for event in (self.name.submit, self.name_ok.click):
+            named = event(
+                guard(self.give_name), [viewing, self.name], [*box, self.trouble], **QUIET
+            )
+            look(named)
+
+    # ---- acting ---------------------------------------------------------------------------------
+
+    def ask_stop(self, run_id: str) -> str:
+        return _beside(lambda: self.studio.stop(run_id))
+
+    def ask_halt(self, run_id: str) -> str:
+        return _beside(lambda: self.studio.stop(run_id, now=True))
+
+    def go_on(self, run_id: str) -> str:
+        return _beside(lambda: self.studio.resume(run_id))
+
+    def ask_name(self, run_id: str) -> tuple[Any, str]:
+        return gr.update(visible=True), self.studio.runs.get(run_id).name
+
+    def give_name(self, run_id: str, name: str) -> tuple[Any, Any, str]:
+        trouble = _beside(lambda: self.studio.runs.rename(run_id, name))
+        return gr.update(visible=bool(trouble)), gr.skip() if trouble else "", trouble
+
+    def remove(self, run_id: str, session: Session) -> tuple[Any, ...]:
+        """Into the trash, with a line that brings it back; what forbids it is said in place."""
+        run = self.studio.runs.get(run_id)
+        trouble = _beside(lambda: self.studio.runs.delete(run_id))
+        if trouble:
+            return trouble, gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        said = notice("info", f"Deleted {run.name}. It can be brought back for a day.")
+        return "", run_id, gr.update(visible=True), said, replace(session, run_id=None)
+
+    def bring_back(self, run_id: str, session: Session) -> tuple[Any, ...]:
+        trouble = _beside(lambda: self.studio.runs.restore(run_id))
+        hidden = gr.update(visible=False)
+        return trouble, "", hidden, "", replace(session, run_id=None if trouble else run_id)
+
+    # ---- offering -------------------------------------------------------------------------------
+
+    def offered(self, run: Run, resume_from: int | None) -> Updates:
+        """Which buttons a run's state leaves."""
+        waiting = run.state == "queued"
+        resume = f"Resume from step {resume_from:,}" if resume_from else "Start again"
+        return {
+            self.stop: gr.update(
+                visible=run.state in ("queued", "running"),
+                value="Take off the queue" if waiting else "Stop after this step",
+            ),
+            self.halt: gr.update(visible=run.state in ("running", "stopping")),
+            self.resume: gr.update(visible=run.state in RESUMABLE, value=resume),
+            self.delete: gr.update(visible=not run.live),
+        }
+
+
+def resume_step(run: Run) -> int | None:
+    """The step that a run would go on from, if it can go on and wrote a checkpoint."""
+    found = checkpoints.newest(run.checkpoints) if run.state in RESUMABLE else None
+    return checkpoints.step_of(found) if found else None
+
+
+def _beside(act: Any) -> str:
+    """Do it; what forbids it as a notice in place, nothing where it worked."""
+    try:
+        act()
+    except StudioError as error:
+        return notice("error", sentence(error))
+    return ""
+
+
+def _focus(identifier: str) -> str:
+    """Puts the cursor into a field that is about to appear."""
+    return (
+        f"(...given) => {{ setTimeout(() => document.querySelector('#{identifier} textarea, "
+        f"#{identifier} input')?.focus(), 300); return given; }}"
+    )

@@ -1,0 +1,272 @@
+"""The panel of the run in view, part by part: pure functions from what is known to escaped HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from components.train.run_history import History
+from components.ui.html import esc, section
+from studio.core.formatting import bytes_text, compact, duration_text
+from studio.training.health import Finding
+
+_SHOWN_SAMPLES = 5
+_LEVELS = {"danger": "Stop and look", "warn": "Look at this", "info": "Worth knowing"}
+
+
+# ---- figures ------------------------------------------------------------------------------------
+
+
+def figures(run: Any, history: History) -> str:
+    """The run's latest measurements as a line of tiles; each with its exact value on hover."""
+    latest = history.latest
+    held_out = history.held_out.stretches[-1].values if history.held_out.stretches else {}
+    tiles = [
+        _tile("loss", latest.get("loss"), _held(held_out, "loss")),
+        _tile("token accuracy", latest.get("mean_token_accuracy"),
+              _held(held_out, "mean_token_accuracy", share=True), share=True),
+    ]  # fmt: skip
+    if "rewards/accuracies" in latest:
+        tiles[1] = _tile(
+            "reward accuracy", latest.get("rewards/accuracies"),
+            _held(held_out, "rewards/accuracies", share=True), share=True,
+        )  # fmt: skip
+        tiles.append(_tile("reward margin", latest.get("rewards/margins"), ""))
+    if "frac_reward_zero_std" in latest:
+        tiles[:2] = [_tile("reward", latest.get("reward"), _held(held_out, "reward"))]
+        tiles.append(_tile("KL", latest.get("kl"), ""))
+        tiles.append(_tile("answer length", latest.get("completions/mean_length"), "tokens"))
+    pace = history.tokens_per_second
+    if pace:
+        tiles.append(
+            _stat("speed", f"{compact(pace)} tokens/s", "", f"{pace:,.1f} tokens a second")
+        )
+    if isinstance(latest.get("memory"), int | float):
+        exact = f"{latest['memory']:,.0f} bytes"
+        tiles.append(_stat("memory", bytes_text(latest["memory"]), "", exact))
+    if latest.get("epoch") is not None:
+        tiles.append(_stat("epoch", f"{latest['epoch']:.2f}", "", f"{latest['epoch']}"))
+    left = run.eta_s if run.live else None
+    if left is not None:
+        tiles.append(_stat("time left", duration_text(left), "", f"{left:,.0f} s"))
+    body = "".join(tile for tile in tiles if tile)
+    return f'<dl class="run-figures-row">{body}</dl>' if body else ""
+
+
+def _held(values: Mapping[str, Sequence[float]], key: str, share: bool = False) -> str:
+    kept = values.get(f"eval_{key}")
+    if not kept:
+        return ""
+    value = kept[2] / kept[3]
+    return f"held out {value:.1%}" if share else f"held out {value:.3g}"
+
+
+def _tile(label: str, value: Any, below: str, share: bool = False) -> str:
+    if not isinstance(value, int | float):
+        return ""
+    said = f"{value:.1%}" if share else f"{value:.3g}"
+    return _stat(label, said.replace("%", " %"), below.replace("%", " %"), str(value))
+
+
+def _stat(label: str, value: str, below: str, exact: str) -> str:
+    hover = f' title="{esc(exact)}"' if exact else ""
+    more = f"<span>{esc(below)}</span>" if below else ""
+    return f"<div{hover}><dt>{esc(label)}</dt><dd>{esc(value)}{more}</dd></div>"
+
+
+# ---- health -------------------------------------------------------------------------------------
+
+
+def health(found: Sequence[Finding]) -> str:
+    """What is going wrong in plain words; nothing where nothing is."""
+    cards = "".join(
+        f'<li class="finding finding-{one.level}"><b>{esc(one.title)}</b>'
+        f'<span class="finding-level">{_LEVELS[one.level]}, step {one.step:,}</span>'
+        f"<p>{esc(one.means)}</p><p><strong>What to change:</strong> {esc(one.change)}</p></li>"
+        for one in found
+    )
+    return f'<ul class="findings" role="status" aria-label="Health">{cards}</ul>' if cards else ""
+
+
+# ---- samples ------------------------------------------------------------------------------------
+
+
+def samples(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Answers to a few fixed prompts, side by side: over the steps of one run, or across runs."""
+    told = {name: each for name, each in found.items() if each}
+    if not told:
+        return ""
+    if len(told) == 1:
+        [answers] = told.values()
+        columns = {prompt: stretches(each) for prompt, each in _by_prompt(answers).items()}
+        title = section("Its answers along the way", "greedy; step by step, left to right")
+    else:
+        columns = _across(told)
+        title = section("Their answers in the end", "greedy, run by run")
+    cards = "".join(_sample_card(prompt, each) for prompt, each in columns.items() if each)
+    return f'{title}<div class="samples">{cards}</div>'
+
+
+def _by_prompt(answers: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    prompts: dict[str, list[Mapping[str, Any]]] = {}
+    for sample in answers:
+        prompts.setdefault(str(sample.get("prompt", "")), []).append(sample)
+    return prompts
+
+
+def _across(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[tuple[str, str]]]:
+    """Prompt -> (run, its last answer), for prompts that more than one run was asked."""
+    last = {name: _by_prompt(answers) for name, answers in found.items()}
+    prompts = dict.fromkeys(prompt for each in last.values() for prompt in each)
+    across = {
+        prompt: [
+            (name, str(each[prompt][-1]["answer"])) for name, each in last.items() if prompt in each
+        ]
+        for prompt in prompts
+    }
+    return {prompt: answers for prompt, answers in across.items() if len(answers) > 1}
+
+
+def _sample_card(prompt: str, answers: Sequence[tuple[str, str]]) -> str:
+    picked = spread(answers, _SHOWN_SAMPLES)
+    columns = "".join(
+        f"<li{' class=last' if at == len(picked) - 1 else ''}><span>{esc(where)}</span>"
+        f"<p>{_answer(answer)}</p></li>"
+        for at, (where, answer) in enumerate(picked)
+    )
+    return (
+        f'<section class="sample"><h4>{esc(prompt)}</h4><ol tabindex="0">{columns}</ol></section>'
+    )
+
+
+def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(steps and reward, answer), an answer that did not change told once: `steps 45-89`."""
+    found: list[tuple[int, int, str, str]] = []
+    for sample in answers:
+        step, text, worth = sample["step"], sample["answer"], ""
+        if isinstance(sample.get("reward"), int | float):
+            worth = f", reward {sample['reward']:.3g}"
+        if found and found[-1][2:] == (text, worth):
+            found[-1] = (found[-1][0], step, text, worth)
+        else:
+            found.append((step, step, text, worth))
+    return [(_steps(first, last) + worth, text) for first, last, text, worth in found]
+
+
+def _steps(first: int, last: int) -> str:
+    return f"step {first:,}" if first == last else f"steps {first:,}\N{EN DASH}{last:,}"
+
+
+def _answer(text: str) -> str:
+    return esc(text.strip()) or '<span class="none">(nothing)</span>'
+
+
+def spread(things: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of a sequence, evenly, with the first and the last."""
+    if len(things) <= most:
+        return list(things)
+    return [things[round(i * (len(things) - 1) / (most - 1))] for i in range(most)]
+
+
+# ---- runs against each other --------------------------------------------------------------------
+
+
+def differences(runs: Sequence[Any]) -> str:
+    """What the recipes of several runs do not have in common, and how each run came out."""
+    if len(runs) < 2:
+        return ""
+    recipes = [_recipe(run) for run in runs]
+    names = dict.fromkeys(name for recipe in recipes for name in recipe if name != "name")
+    rows = [
+        (name, [recipe.get(name) for recipe in recipes])
+        for name in names
+        if len({repr(recipe.get(name)) for recipe in recipes}) > 1
+    ]
+    head = "".join(
+        f'<th scope="col"><i style="background:var(--run-{"abcdef"[at]})"></i>{esc(run.name)}</th>'
+        for at, run in enumerate(runs)
+    )
+    same = f'<tr><td colspan="{len(runs) + 1}">Their recipes are the same.</td></tr>'
+    body = "".join(
+        f'<tr><th scope="row">{esc(name)}</th>'
+        + "".join(f"<td>{esc(_value(each))}</td>" for each in values)
+        + "</tr>"
+        for name, values in rows
+    )
+    results = (
+        f'<tr class="result"><th scope="row">{title}</th>'
+        + "".join(f"<td>{esc(_result(run, key))}</td>" for run in runs)
+        + "</tr>"
+        for title, key in (("loss", "loss"), ("held-out loss", "eval_loss"))
+        if any(key in run.metrics for run in runs)
+    )
+    return (
+        f"{section('What differs in their recipes')}"
+        f'<div class="differences" tabindex="0"><table><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{body or same}{''.join(results)}</tbody></table></div>"
+    )
+
+
+def _recipe(run: Any) -> dict[str, Any]:
+    return run.recipe.model_dump(mode="json")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "\N{EN DASH}" if value is None else str(value)
+
+
+def _result(run: Any, key: str) -> str:
+    value = run.metrics.get(key)
+    return f"{value:.4g}" if isinstance(value, int | float) else "\N{EN DASH}"
+
+
+# ---- log ----------------------------------------------------------------------------------------
+
+
+def event_text(event: Mapping[str, Any]) -> str:
+    """One event as a line of text."""
+    kind = event.get("kind", "")
+    step = event.get("step")
+    match kind:
+        case "log":
+            values = (
+                f"{name} {_figure(value)}"
+                for name, value in event.items()
+                if name not in ("kind", "time", "step")
+            )
+            return f"step {step}: {', '.join(values)}"
+        case "state":
+            error = event.get("error")
+            return f"{event.get('state')}{': ' + str(error) if error else ''}"
+        case "phase":
+            return str(event.get("text", ""))
+        case "start":
+            return f"training from step {step} of {event.get('total_steps')}"
+        case "checkpoint":
+            return f"checkpoint at step {step}"
+        case "rows":
+            return f"{event.get('used')} of {event.get('given')} rows fit and are trained on"
+        case "resume":
+            return f"resumed from the checkpoint at step {step}"
+        case "note":
+            return str(event.get("message", ""))
+        case _:
+            rest = {key: value for key, value in event.items() if key not in ("kind", "time")}
+            return f"{kind} {rest or ''}".strip()
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def stage(run: str, overlay: Iterable[str] = ()) -> str:
+    """What tells the panel which run is in view and which are laid over it."""
+    return (
+        f'<div class="stage" data-run="{esc(run)}" data-overlay="{esc(",".join(overlay))}"></div>'
+    )

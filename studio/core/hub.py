@@ -1,0 +1,231 @@
+"""The Hub, from the outside: can it be reached at all, what goes up, what comes down.
+
+Its own client does the work; a token comes from the environment or the Hub login, and is kept
+nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from studio.core.errors import ConfigError, DataError, ModelError, StudioError
+from studio.core.jobs import Job
+from studio.core.workspace import check_room
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_HIDDEN = (".", "__pycache__")  # beginnings of names that never go up
+_NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "README.md")
+"""Files of a model that are fetched: never a pickle, never code."""
+_SPARE = 256 << 20  # bytes left free beside what is fetched
+Told = Callable[[int, int | None, str], None]
+"""Hears of bytes done, bytes in all, and the file in hand."""
+
+
+@dataclass
+class Transfer(Job):
+    """A push or a pull under way: watch it, or `cancel()` it between two files."""
+
+    def told(self, done: int, total: int | None, what: str) -> None:
+        """A `Told` that moves this job's bar."""
+        self.total = total or 0
+        self.step(done - self.done, what)
+
+    def start(self, work: Callable[[], dict[str, Any]]) -> Transfer:
+        """Do the work in a thread of its own."""
+        threading.Thread(target=self.run, args=(work,), name=self.kind, daemon=True).start()
+        return self
+
+
+def reachable(timeout: float = 4.0) -> bool:
+    """Whether the Hub (or `HF_ENDPOINT`) answers a connection within `timeout` seconds.
+
+    True behind a proxy, where only a request would tell; False when offline mode is on.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def check_name(repo: str, kind: str = "model") -> str:
+    """`repo` itself where it reads owner/name; else a `ConfigError`."""
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise ConfigError(f'"{repo}" is no name for a {kind} on the Hub; it reads owner/name.')
+    return repo
+
+
+def known_login() -> bool:
+    """Whether there is a token, in the environment or from the Hub login; it is not looked at."""
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
+@contextlib.contextmanager
+def sentences(repo: str, doing: str, kind: str = "model") -> Iterator[None]:
+    """Turn what the Hub's client raises into one sentence; `doing` is write or read."""
+    wrong = DataError if kind == "dataset" else ModelError
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except HfHubHTTPError as error:
+        raise _explained(error, repo, doing, wrong) from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled, ConnectionError) as error:
+        done = "pushed" if doing == "write" else "fetched"
+        raise wrong(
+            f"The Hub cannot be reached, or the connection broke off, so {repo} was not {done}. "
+            "What is there already is not sent again: try once more when you are connected."
+        ) from error
+
+
+def _explained(error: Any, repo: str, doing: str, wrong: type[StudioError]) -> StudioError:
+    status = error.response.status_code if error.response is not None else 0
+    if status in (401, 403):
+        return ConfigError(
+            f"The Hub refused to {doing} {repo}: give a token that may {doing} there (HF_TOKEN)."
+        )
+    if status == 404:
+        return wrong(
+            f"The Hub has no {repo} (or no such revision), or it is private and the token may not "
+            "see it; check the name, or set HF_TOKEN."
+        )
+    if status == 429:
+        return wrong(f"The Hub asks for patience with {repo} (429): try again in a minute.")
+    first = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return wrong(f"The Hub answered {status} for {repo}, which is its own fault: {first}")
+
+
+def preview(folder: Path) -> list[tuple[str, int]]:
+    """(name, bytes) of exactly the files that a push of a folder sends."""
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(_HIDDEN) for part in path.relative_to(folder).parts)
+    ]
+    if not files:
+        raise ConfigError(f"{folder} holds no files to push.")
+    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+
+
+def push(
+    folder: Path, repo: str, *, private: bool = True, kind: str = "model",
+    token: str | None = None, message: str = "", told: Told | None = None,
+) -> str:  # fmt: skip
+    """`send` a folder's `preview` to `owner/name`."""
+    check_name(repo, kind)
+    files = [(name, folder / name) for name, _ in preview(folder)]
+    message = message or f"Upload {folder.name}"
+    return send(files, repo, private=private, kind=kind, token=token, message=message, told=told)
+
+
+def send(
+    files: Sequence[tuple[str, Path]], repo: str, *, gone: Sequence[str] = (),
+    private: bool = True, kind: str = "model", token: str | None = None, message: str = "",
+    told: Told | None = None,
+) -> str:  # fmt: skip
+    """Send files by their names there to a repository, made private unless said otherwise; its
+    address. Folders that are `gone` leave it.
+
+    Nothing counts before the last file is there: they become one commit. Sent again after a break,
+    large files that the Hub has already are not sent a second time. A repository that is public
+    already is refused unless `private` is False. `told(bytes, of all, file)` hears how far it is.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    total, sent = sum(path.stat().st_size for _, path in files), 0
+    api = HfApi(token=token)
+    with sentences(repo, "write", kind):
+        api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
+        if private and api.repo_info(repo, repo_type=kind).private is False:
+            raise ConfigError(
+                f"{repo} is there already and public, so whatever is pushed would be public too: "
+                "say that it may be, or name another repository."
+            )
+        operations: list[Any] = []
+        for name, path in files:
+            if told:
+                told(sent, total, name)
+            operations.append(CommitOperationAdd(name, path))
+            api.preupload_lfs_files(repo, operations[-1:], repo_type=kind)
+            sent += path.stat().st_size
+        if told:
+            told(sent, total, "making it one commit")
+        operations += [CommitOperationDelete(f"{name}/", is_folder=True) for name in gone]
+        api.create_commit(repo, operations, repo_type=kind, commit_message=message)
+    return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model that was fetched: where it lies, and the revision it is pinned to."""
+
+    repo: str
+    revision: str
+    folder: Path
+    bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "folder": str(self.folder)}
+
+
+def start_push(folder: Path, repo: str, private: bool = True) -> Transfer:
+    """`push` of a model in a thread; its result is `{"url": address, "private": bool}`."""
+    check_name(repo)
+    preview(folder)
+    job = Transfer(kind="push")
+    return job.start(
+        lambda: {"url": push(folder, repo, private=private, told=job.told), "private": private}
+    )
+
+
+def start_pull(repo: str, revision: str = "main") -> Transfer:
+    """`pull` in a thread; its result is a `Pulled` as a mapping."""
+    check_name(repo)
+    job = Transfer(kind="fetch")
+    return job.start(lambda: pull(repo, revision or "main", job.told).as_dict())
+
+
+def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
+    """Fetch a model's files (no pickles, no code) into the Hub's cache, at one pinned revision."""
+    from huggingface_hub import HfApi, constants, hf_hub_download
+
+    check_name(repo)
+    with sentences(repo, "read"):
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True)
+        found = [(one.rfilename, one.size or 0) for one in info.siblings or []]
+        files = [one for one in found if any(Path(one[0]).match(kind) for kind in _NEEDED)]
+        total = sum(size for _, size in files)
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        check_room(cache, total + _SPARE, repo, "Make room, or set HF_HOME to a larger disk.")
+        if not files or info.sha is None:
+            raise ModelError(f"{repo} holds no safetensors, GGUF or JSON that could be used.")
+        done, path = 0, ""
+        for name, size in files:
+            if told:
+                told(done, total, name)
+            path = hf_hub_download(repo, name, revision=info.sha)
+            done += size
+    folder = Path(path.removesuffix(files[-1][0]))
+    return Pulled(repo, info.sha, folder, total)

@@ -1,0 +1,229 @@
+"""STUDIO_HOME: the one module that knows where things live on disk.
+
+    <home>/
+      datasets/<id>/      dataset.json, train.parquet, test.parquet
+      runs/<id>/          recipe.yaml, run.json, events.jsonl, checkpoints/, adapter/
+      comparisons/<id>.json
+      uploads/            files brought in through the page
+      exports/            files made for download
+      pairs/<id>.json     pairs that are being written for a labelling project
+      votes.db            labelling projects and votes (SQLite)
+      library.json        stars, tags and notes
+      trash/<id>/         deleted runs and exports, for a day
+      presets/<name>.yaml recipes saved by a person
+      cache/              skeletons, reference log-probabilities: safe to delete
+
+Ids are made here, from a clock and chance, never from a name a person typed: a label cannot
+become a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from studio.core.errors import WorkspaceError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's own folder: `app.py`, the shipped presets, and this package beside them."""
+PRESETS = ROOT / "presets"
+NETWORK_DISKS = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "s3fs", "gcsfuse", "rclone", "goofys",
+    "mountpoint-s3", "blobfuse2", "ceph", "glusterfs", "lustre", "beegfs", "afs", "davfs", "webdav",
+})  # fmt: skip
+"""File systems over a network, by the kernel's or FUSE's names."""
+_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}(@\d+)?")  # of a checkpoint, with its step
+
+
+def default_home() -> Path:
+    """`$STUDIO_HOME`, else a folder of ours in the user's data directory."""
+    chosen = os.environ.get("STUDIO_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_data_dir("alignment-studio", appauthor=False))
+
+
+def new_id(kind: str) -> str:
+    """A fresh id such as `run-20260131-142501-9f3c`: sortable by time, safe as a folder name."""
+    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace `path` so that a crash leaves either the old file or the new one, on disk, whole."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WorkspaceError(
+            f"Could not write {path.name} in {path.parent}: {error.strerror}. "
+            "Free some space or check the folder's permissions."
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_durably` of indented JSON."""
+    write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; it becomes `path` at the end, and is gone after an error.
+
+    For files that people asked for, of any size: unlike `write_durably` it does not wait for the
+    disk.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise WorkspaceError(f"{path} could not be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def file_system(path: Path) -> str:
+    """The kind of file system that a path lies on, such as ext4 or nfs4; empty if unknown."""
+    import psutil
+
+    there = path.resolve()
+    mounts = [
+        mount for mount in psutil.disk_partitions(all=True)
+        if there.is_relative_to(mount.mountpoint)
+    ]  # fmt: skip
+    nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
+    return nearest.fstype.lower() if nearest else ""
+
+
+def check_room(folder: Path, need: int, what: str, how: str) -> None:
+    """`WorkspaceError` where `folder`'s disk has less than `need` bytes left for `what`."""
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise WorkspaceError(
+            f"{what} takes about {_size(need)} and {folder} has {_size(free)} free. {how}"
+        )
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
+
+
+class Workspace:
+    """Paths under one home folder; makes the folders it names."""
+
+    def __init__(self, home: str | os.PathLike[str] | None = None):
+        self.home = Path(home).expanduser() if home else default_home()
+        try:
+            for folder in ("datasets", "runs", "comparisons", "uploads", "exports", "cache"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace {self.home} cannot be used: {error.strerror}. "
+                "Set STUDIO_HOME to a folder you can write to."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.home)!r})"
+
+    @property
+    def datasets(self) -> Path:
+        return self.home / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def comparisons(self) -> Path:
+        return self.home / "comparisons"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+    @property
+    def exports(self) -> Path:
+        return self.home / "exports"
+
+    @property
+    def cache(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def trash(self) -> Path:
+        """Deleted runs, for a day; on the same disk, so that moving there costs nothing."""
+        return self.home / "trash"
+
+    @property
+    def votes_url(self) -> str:
+        """SQLAlchemy URL of the votes: `$STUDIO_DATABASE_URL`, else SQLite in the workspace."""
+        return os.environ.get("STUDIO_DATABASE_URL") or f"sqlite:///{self.home / 'votes.db'}"
+
+    def network_disk(self) -> str | None:
+        """The kind of network file system that a SQLite file of votes would lie on, else None.
+
+        SQLite's locks do not hold on such disks (sqlite.org/howtocorrupt.html, 2.1), and its
+        write-ahead log needs memory that all its readers share.
+        """
+        if not self.votes_url.startswith("sqlite"):
+            return None
+        kind = file_system(self.home)
+        return kind if kind.removeprefix("fuse.") in NETWORK_DISKS else None
+
+    @property
+    def training_lock(self) -> Path:
+        """Held by whichever process is training, so that page and shell take turns."""
+        return self.home / "training.lock"
+
+    @property
+    def runs_lock(self) -> Path:
+        """Held for as long as a run's state is read, changed and written."""
+        return self.home / "runs.lock"
+
+    def folder(self, kind: str, identifier: str) -> Path:
+        """The folder of a dataset or run by id; refuses anything that is not an id of ours."""
+        if not _ID.fullmatch(identifier):
+            raise WorkspaceError(f"{identifier!r} is not an id of this workspace.")
+        return self.home / kind / identifier
+
+    def take_in(self, files: Sequence[str | Path]) -> list[Path]:
+        """Move files that somebody brought to a folder of their own; equal names get a number."""
+        folder = self.uploads / new_id("upload")
+        folder.mkdir(parents=True)
+        kept: list[Path] = []
+        for file in map(Path, files):
+            place, number = folder / file.name, 2
+            while place.exists():
+                place, number = folder / f"{number}-{file.name}", number + 1
+            kept.append(Path(shutil.move(file, place)))
+        return kept
+
+    def free_bytes(self) -> int:
+        """Bytes still free on the workspace's disk."""
+        status = os.statvfs(self.home)
+        return status.f_bavail * status.f_frsize

@@ -1,0 +1,282 @@
+"""Turns in every spelling, as TRL's messages: `{"role", "content"[, "tool_calls", "name",
+...]}`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
+from studio.data.types import RowError
+
+Message = dict[str, Any]
+
+_ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+_TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
+_SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
+_KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
+
+
+def shape_of(value: Any) -> str:
+    """string, bool, number, turn, turns, pairs, strings, rated, list, object or nothing.
+
+    A string that holds a JSON list of turns counts as turns: CSV files carry them so.
+    """
+    if isinstance(value, str):
+        return _shape_of_text(value)
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, dict):
+        value = _lowered(value)
+        if _is_turn(value):
+            return "turn"
+        return "turns" if turn_lists(value) else "object"
+    if isinstance(value, list | tuple):
+        return _shape_of_list(value)
+    return "nothing" if value is None else "other"
+
+
+def _shape_of_text(text: str) -> str:
+    if text.lstrip()[:1] == "[":
+        inner = unwrapped(text)
+        if isinstance(inner, list) and _shape_of_list(inner) in ("turns", "pairs"):
+            return _shape_of_list(inner)
+    return "string"
+
+
+def _shape_of_list(value: Any) -> str:
+    if not value:
+        return "list"
+    if all(isinstance(item, dict) for item in value):
+        if all(_is_turn(_lowered(item)) for item in value):
+            return "turns"
+        return "pairs" if all(_pair_keys(item) for item in value) else "objects"
+    if all(isinstance(item, str) for item in value):
+        return "strings"
+    if all(isinstance(i, list | tuple) and len(i) == 2 and all(_text(t) for t in i) for i in value):
+        return "pairs"
+    if all(isinstance(item, int | float) for item in value):
+        return "numbers"
+    return "list"
+
+
+def _text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_turn(value: dict[str, Any]) -> bool:
+    role = _role(value)
+    if not isinstance(role, str):
+        return _single(value) is not None
+    return _first(value, _TEXT_KEYS) is not None or "tool_calls" in value or "content" in value
+
+
+def _lowered(turn: dict[str, Any]) -> dict[str, Any]:
+    """The turn with `From` and `Value` written small, where that makes it one."""
+    if all(type(name) is str and name.islower() for name in turn):
+        return turn
+    return {name.lower() if isinstance(name, str) else name: held for name, held in turn.items()}
+
+
+def _role(turn: dict[str, Any]) -> Any:
+    """Who speaks; ChatGPT's export says so inside an object."""
+    role = _first(turn, _ROLE_KEYS)
+    if isinstance(turn.get("speaker"), str) and role == turn["speaker"]:
+        return "assistant" if role.strip().lower() == "system" else role  # SYSTEM answers USER
+    return role.get("role") if isinstance(role, dict) else role
+
+
+def _single(turn: dict[str, Any]) -> tuple[str, str] | None:
+    """(role, text) of a turn written `{"user": "..."}`."""
+    if len(turn) == 1:
+        name, text = next(iter(turn.items()))
+        if isinstance(name, str) and name.lower() in ROLES and isinstance(text, str):
+            return name, text
+    return None
+
+
+def turn_lists(value: Any) -> list[dict[str, Any]] | None:
+    """Turns kept as a list a field (`{"from": [...], "value": [...]}`), as `datasets` may store
+    them; None where it is not that."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if not all(isinstance(inner, list) for inner in value.values()):
+        return None
+    role, text = _first(value, _ROLE_KEYS), _first(value, _TEXT_KEYS[:5])
+    if not role or text is None or len({len(inner) for inner in value.values()}) != 1:
+        return None
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
+
+
+def _first(value: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    for name in keys:
+        if value.get(name) is not None:
+            return value[name]
+    return None
+
+
+def _pair_keys(value: dict[str, Any]) -> dict[str, str]:
+    """Role -> key of a turn written as a pair; empty where it is not one."""
+    found: dict[str, str] = {}
+    for name in value:
+        role = PAIR_WORDS.get(key(name).rsplit("_", 1)[-1])
+        if role and role not in found and _text(value[name]):
+            found[role] = name
+    return found if "user" in found and "assistant" in found else {}
+
+
+def unwrapped(value: Any) -> Any:
+    """The JSON inside a string that is a JSON list or object; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def to_messages(value: Any, field: str) -> list[Message]:
+    """A list of turns, of pairs, or of alternating strings, as messages.
+
+    Raises `RowError` naming `field` where a turn has no text, an unknown role or a wrong type.
+    """
+    value = unwrapped(value)
+    if isinstance(value, dict):
+        value = turn_lists(value) or [value]
+    if value is None:
+        raise RowError("missing_field", f'"{field}" is missing.', field)
+    if not isinstance(value, list | tuple):
+        raise RowError("wrong_type", f'"{field}" is {kind_of(value)}, not a list of turns.', field)
+    if not value:
+        raise RowError("empty_field", f'"{field}" has no turns.', field)
+    messages: list[Message] = []
+    for at, turn in enumerate(value, 1):
+        if type(turn) is dict and len(turn) == 2:
+            # the quick way for what most files hold: a known role, a text, and nothing else
+            role, text = turn.get("from"), turn.get("value")
+            if role is None:
+                role, text = turn.get("role"), turn.get("content")
+            if type(text) is str and type(role) is str and role in _SPEAKERS:
+                messages.append({"role": _SPEAKERS[role], "content": text})
+                continue
+        messages.extend(_turn_messages(turn, at, field))
+    return messages
+
+
+def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
+    where = f"Turn {at} of {field!r}"
+    if isinstance(turn, list | tuple) and len(turn) == 2:
+        texts = [text for text in turn if text is not None]
+        roles = ("user", "assistant") if len(texts) == 2 or turn[0] is not None else ("assistant",)
+        return [message(role, text, where, field) for role, text in zip(roles, texts, strict=False)]
+    if not isinstance(turn, dict):
+        raise RowError("wrong_type", f"{where} is {kind_of(turn)}, not a turn with a role.", field)
+    turn = _lowered(turn)
+    role = _role(turn)
+    if role is None and (single := _single(turn)):
+        return [_from_turn({"content": single[1]}, single[0], where, field)]
+    if role is None:
+        pair = _pair_keys(turn)
+        if not pair:
+            raise RowError("missing_field", f"{where} has no role.", field)
+        names = [(name, pair[name]) for name in ("system", "user", "assistant") if name in pair]
+        return [message(role, turn[name], where, field) for role, name in names if turn[name]]
+    return [_from_turn(turn, role, where, field)]
+
+
+def _from_turn(turn: dict[str, Any], role: Any, where: str, field: str) -> Message:
+    known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
+    if known is None:
+        shown = str(role)[:40]
+        raise RowError(
+            "unknown_role",
+            f'{where} has the role "{shown}"; known are user, assistant, system, tool.',
+            field,
+        )
+    content = _first(turn, _TEXT_KEYS)
+    calls = turn.get("tool_calls") or _legacy_call(turn)
+    if known == "tool_call":
+        known = "assistant"
+        parsed = tool_calls(content)
+        if parsed:
+            calls, content = parsed, ""
+    if known == "tool" and isinstance(content, dict | list) and not _spoken_parts(content):
+        content = json.dumps(content, ensure_ascii=False)
+    result = message(known, "" if content is None and calls else content, where, field)
+    result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
+    if calls:
+        result["tool_calls"] = tool_calls(calls) or _refuse_calls(where, field)
+    return result
+
+
+def _legacy_call(turn: dict[str, Any]) -> Any:
+    return turn.get("function_call") if isinstance(turn.get("function_call"), dict) else None
+
+
+def _refuse_calls(where: str, field: str) -> Any:
+    raise RowError("wrong_type", f"{where} has tool calls without a function name.", field)
+
+
+def tool_calls(value: Any) -> list[dict[str, Any]] | None:
+    """Tool calls in the transformers form, arguments as objects; None where there are none to
+    read."""
+    value = unwrapped(value)
+    calls = value if isinstance(value, list) else [value]
+    result = []
+    for call in calls:
+        function = call.get("function", call) if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            return None
+        arguments = unwrapped(function.get("arguments", function.get("parameters", {})))
+        made = {"type": "function", "function": {"name": function["name"], "arguments": arguments}}
+        if isinstance(call.get("id"), str):
+            made["id"] = call["id"]
+        result.append(made)
+    return result or None
+
+
+def message(role: str, content: Any, where: str, field: str) -> Message:
+    """One message; text parts are joined, other parts refused."""
+    if isinstance(content, dict):  # one part, or ChatGPT's and Gemini's {"parts": [...]}
+        content = content["parts"] if isinstance(content.get("parts"), list) else [content]
+    if isinstance(content, list):
+        content = _joined(content, where, field)
+    if content is None:
+        content = ""
+    if not isinstance(content, str):
+        raise RowError("wrong_type", f"{where} holds {kind_of(content)}, not text.", field)
+    return {"role": role, "content": content}
+
+
+def _spoken_parts(content: Any) -> bool:
+    """Whether a content is parts of text rather than a tool's result."""
+    parts = content if isinstance(content, list) else [content]
+    return bool(parts) and all(
+        isinstance(part, dict) and ("text" in part or "parts" in part) for part in parts
+    )
+
+
+def _joined(parts: list[Any], where: str, field: str) -> str:
+    texts = []
+    for part in parts:
+        text = (
+            part if isinstance(part, str) else part.get("text") if isinstance(part, dict) else None
+        )
+        if not isinstance(text, str):
+            what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
+            raise RowError(
+                "wrong_type",
+                f"{where} holds a part of type {what}; the studio trains on text.",
+                field,
+            )
+        texts.append(text)
+    return "".join(texts)
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"the JSON value {str(value).lower()}"
+    names = {int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), "nothing" if value is None else f"a {type(value).__name__}")

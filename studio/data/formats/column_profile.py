@@ -1,0 +1,119 @@
+"""What the columns of many rows hold: the evidence that the detector judges by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.data.formats import column_names
+from studio.data.formats.chat_turns import shape_of
+
+PROFILE_ROWS = 256
+"""Rows looked at before a format is decided."""
+
+SAMPLED = 40
+"""Rows on which a decision is tried out."""
+
+
+def flattened(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and shape_of(value) == "object":
+            flat.update({f"{name}.{inner}": held for inner, held in value.items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+@dataclass
+class Column:
+    """How often a column holds what: shares are of the rows in which it is filled."""
+
+    name: str
+    key: str
+    filled: int = 0
+    shapes: dict[str, int] = field(default_factory=dict)
+    characters: int = 0
+    distinct: set[str] = field(default_factory=set)
+    values: list[Any] = field(default_factory=list)
+
+    def share(self, *shapes: str) -> float:
+        """Share of the filled rows whose value has one of these shapes."""
+        return (
+            sum(self.shapes.get(shape, 0) for shape in shapes) / self.filled if self.filled else 0.0
+        )
+
+    def is_(self, *shapes: str) -> bool:
+        """One of these shapes at least half the time."""
+        return self.share(*shapes) >= 0.5
+
+    @property
+    def mean_characters(self) -> float:
+        return self.characters / max(1, self.filled)
+
+
+@dataclass
+class Profile:
+    """Columns in order of appearance, over `rows` rows."""
+
+    rows: int
+    columns: dict[str, Column]
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+    def find(
+        self, vocabulary: Sequence[str], *shapes: str, without: Iterable[str] = ()
+    ) -> str | None:
+        """The column whose name is nearest the front of `vocabulary` and whose values fit.
+
+        Whole names first; then names that end in such a word (`toy_input`).
+        """
+        taken = set(without)
+        fit = [c for c in self.columns.values() if c.name not in taken and c.is_(*shapes)]
+        for word in vocabulary:
+            for column in fit:
+                if column.key == word:
+                    return column.name
+        for word in vocabulary:
+            for column in fit:
+                parts = column.key.split("_")
+                if len(parts) > 1 and parts[-1] == word:
+                    return column.name
+        return None
+
+    def tools(self) -> str | None:
+        """The column of tools, whatever its values look like."""
+        return next((c.name for c in self.columns.values() if c.key in column_names.TOOLS), None)
+
+    def coverage(self, *columns: str | None) -> float:
+        """Share of rows in which the least filled of these columns is filled."""
+        counts = [self.columns[name].filled for name in columns if name]
+        return min(counts) / max(1, self.rows) if counts else 0.0
+
+
+def profile(rows: Iterable[dict[str, Any]], keep: int = SAMPLED) -> Profile:
+    """Look at rows (already read) column by column; the first `keep` stay at hand."""
+    columns: dict[str, Column] = {}
+    count = 0
+    sample: list[dict[str, Any]] = []
+    for row in rows:
+        count += 1
+        if len(sample) < keep:
+            sample.append(row)
+        for name, value in row.items():
+            column = columns.get(name)
+            if column is None:
+                column = columns[name] = Column(name, column_names.key(name))
+            if value is None or value == "" or value == []:
+                continue
+            column.filled += 1
+            shape = shape_of(value)
+            column.shapes[shape] = column.shapes.get(shape, 0) + 1
+            if isinstance(value, str):
+                column.characters += len(value)
+            if len(column.distinct) < 20 and isinstance(value, str | int | float | bool):
+                column.distinct.add(str(value))
+            if len(column.values) < 40:
+                column.values.append(value)
+    return Profile(count, columns, sample)

@@ -1,0 +1,108 @@
+"""Reading single fields of a row, with the sentences for what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.data.formats.base import Mapping, Row
+from studio.data.formats.chat_turns import Message, kind_of, shape_of, to_messages, unwrapped
+from studio.data.formats.transcripts import parse_transcript
+from studio.data.types import RowError
+
+_ANSWER_KEYS = (
+    "value", "text", "answer", "response", "content", "output", "completion", "passage", "aliases",
+)  # fmt: skip
+
+
+def text_of(row: Row, column: str) -> str:
+    """A required text field; whether it is empty, `checks` says."""
+    text = optional_text(row, column)
+    if text is None:
+        raise RowError("missing_field", f'"{column}" is missing.', column)
+    return text
+
+
+def optional_text(row: Row, column: str | None) -> str | None:
+    """A text field that may be missing; anything but text is refused, never written out as text."""
+    value = row.get(column) if column else None
+    if value is None or isinstance(value, str):
+        return value
+    raise RowError("wrong_type", f'"{column}" is {kind_of(value)}, not text.', column)
+
+
+def answer_of(row: Row, column: str) -> str:
+    """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value",
+    "Aliases"}`)."""
+    value = row.get(column)
+    if isinstance(value, dict) and shape_of(value) == "turn":
+        return to_messages(value, column)[-1]["content"]
+    if isinstance(value, dict):
+        lowered = {str(name).lower(): inner for name, inner in value.items()}
+        value = next(
+            (lowered[name] for name in _ANSWER_KEYS if isinstance(lowered.get(name), str | list)),
+            None,
+        )
+        if isinstance(value, list):  # SQuAD keeps every rater's answer; the first counts
+            value = next((item for item in value if isinstance(item, str)), None)
+        if value is None:
+            raise RowError("wrong_type", f'"{column}" is an object without a text in it.', column)
+        return text_of({column: value}, column)
+    if isinstance(value, list):
+        texts = [item for item in value if isinstance(item, str)]
+        if len(texts) != len(value) or not texts:
+            raise RowError("wrong_type", f'"{column}" is a list, not text.', column)
+        return text_of({column: texts[0]}, column)
+    return text_of(row, column)
+
+
+def turns_in(value: Any) -> Any:
+    """The turns that a text holds as JSON (CSV files carry them so); else the value itself."""
+    if isinstance(value, str) and shape_of(value) in ("turns", "pairs"):
+        return unwrapped(value)
+    return value
+
+
+def side_messages(row: Row, column: str) -> list[Message]:
+    """An answer's messages: turns as they are, a plain text as one assistant turn."""
+    value = turns_in(row.get(column))
+    if isinstance(value, list) and value and shape_of(value) in ("strings", "objects"):
+        value = value[0]  # several texts for one side (retrieval's pos and neg): the first counts
+        row = {column: value}
+    if isinstance(value, dict) and shape_of(value) == "object":
+        return [{"role": "assistant", "content": answer_of(row, column)}]
+    if isinstance(value, list | dict):
+        return to_messages(value, column)
+    return [{"role": "assistant", "content": text_of(row, column)}]
+
+
+def earlier_turns(value: Any, column: str) -> list[Message]:
+    """Turns before the prompt: turns or pairs, texts said in turn, or a transcript."""
+    if not value or (isinstance(value, str) and not value.strip()):
+        return []
+    if isinstance(value, str) and (turns := parse_transcript(value)):
+        return turns
+    if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
+        roles = ("user", "assistant")
+        return [{"role": roles[at % 2], "content": text} for at, text in enumerate(value)]
+    return to_messages(value, column)
+
+
+def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
+    """System, earlier turns, then instruction and input as one user turn (joined by a blank
+    line)."""
+    messages: list[Message] = []
+    system = optional_text(row, mapping.get("system"))
+    if system and system.strip():
+        messages.append({"role": "system", "content": system})
+    if "history" in mapping:
+        messages.extend(earlier_turns(row.get(mapping["history"]), mapping["history"]))
+    column = mapping["prompt"]
+    value = turns_in(row.get(column))
+    if isinstance(value, list | dict):
+        return [*messages, *to_messages(value, column)]
+    instruction = optional_text(row, column)
+    extra = optional_text(row, mapping.get("input"))
+    if extra and extra.strip():
+        both = f"{instruction}\n\n{extra}" if instruction and instruction.strip() else extra
+        return [*messages, {"role": "user", "content": both}]
+    return [*messages, {"role": "user", "content": text_of(row, column)}]

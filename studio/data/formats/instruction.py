@@ -1,0 +1,199 @@
+"""Alpaca and its cousins: an instruction, perhaps an input, a system prompt, earlier turns, and
+an answer."""
+
+from __future__ import annotations
+
+from studio.data.formats import column_names
+from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.formats.chat import tools_of
+from studio.data.formats.chat_turns import to_messages, tool_calls
+from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.field_values import answer_of, prompt_messages, text_of
+from studio.data.formats.transcripts import parse_transcript
+
+
+def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
+    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none
+    does."""
+    history = _history(profile, without)
+    taken = without | ({history} if history else set())
+    kinds = {column.name for column in profile.columns.values() if _kind_only(column)}
+    prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken | kinds)
+    if prompt is None:
+        prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken)
+    if prompt is None:
+        return {}
+    taken = taken | kinds | {prompt}
+    system = profile.find(column_names.SYSTEM, "string", without=taken)
+    extra = profile.find(column_names.INPUT, "string", without=taken)
+    if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
+        extra = None
+    return mapped(prompt=prompt, input=extra, system=system, history=history)
+
+
+def _kind_only(column: Column) -> bool:
+    """One word, the same for many rows: it says what kind of row this is."""
+    words = column.distinct
+    if column.key not in ("task", "source", "user", "document", "goal"):
+        return False
+    return 2 * len(words) < column.filled and not any(" " in word.strip() for word in words)
+
+
+def _history(profile: Profile, without: set[str]) -> str | None:
+    """The column of earlier turns; of texts only where they are said in turn, or transcripts."""
+    found = profile.find(
+        column_names.HISTORY, "pairs", "turns", "strings", "string", without=without
+    )
+    if found is None or profile.columns[found].is_("pairs", "turns"):
+        return found
+    values = profile.columns[found].values
+    told = sum(isinstance(value, list) or parse_transcript(value) is not None for value in values)
+    return found if told >= 0.8 * len(values) else None
+
+
+def _recognise(profile: Profile) -> Match | None:
+    instances = profile.find(("instances",), "pairs", "objects")
+    if instances and (asked := profile.find(("instruction",), "string")):
+        why = f'"{asked}" is asked of the input in "{instances}" (Self-Instruct); the first counts.'
+        return Match("self-instruct", 0.95, why, {"prompt": asked, "completion": instances})
+    answer = profile.find(column_names.COMPLETION[:-1], "string", "object", "strings", "turn")
+    answer = answer or profile.find(column_names.COMPLETION[-1:], "string", "object")
+    if answer is None:
+        return None
+    prompt = prompt_columns(profile, {answer})
+    if not prompt or _repeats(profile, prompt["prompt"], answer):
+        return None
+    tools = profile.tools()
+    mapping = mapped(**prompt, completion=answer, tools=tools)
+    name = _name(profile, mapping)
+    sure = 0.97 if profile.columns[prompt["prompt"]].key in column_names.PROMPT[:5] else 0.88
+    sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
+    why = f"{listed(mapping.values())} read as a prompt and its answer."
+    return Match(name, sure, why, mapping)
+
+
+def _repeats(profile: Profile, prompt: str, answer: str) -> bool:
+    """Whether the answer column holds the prompt too: then it is a finished text."""
+    one, other = profile.columns[prompt], profile.columns[answer]
+    if one.mean_characters < 15 or len(one.values) != len(other.values):
+        return False
+    pairs = zip(one.values, other.values, strict=True)
+    inside = sum(isinstance(a, str) and isinstance(b, str) and a in b != a for a, b in pairs)
+    return inside >= 0.9 * len(one.values)
+
+
+def _name(profile: Profile, mapping: Mapping) -> str:
+    keys = {profile.columns[column].key for column in mapping.values()}
+    if profile.columns[mapping["completion"]].is_("object") or "aliases" in profile.columns:
+        return "triviaqa"
+    ratings = [
+        c
+        for c in profile.columns.values()
+        if c.is_("number") and len(c.distinct) <= 10 and "id" not in c.key
+    ]
+    if {"prompt", "response"} <= keys and len(ratings) >= 3:
+        return "helpsteer"
+    if {"instruction", "context", "response"} <= keys:
+        return "dolly"
+    if "instruction" in keys:
+        return "alpaca"
+    if "question" in keys:
+        return "question-answer"
+    return "query-response" if "query" in keys else "instruction"
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    first = row.get(mapping["completion"])
+    if isinstance(first, list) and first and isinstance(first[0], dict) and "output" in first[0]:
+        row = {**row, "input": first[0].get("input"), "output": first[0]["output"]}
+        mapping = {**mapping, "input": "input", "completion": "output"}
+    prompt, column = prompt_messages(row, mapping), mapping["completion"]
+    tools = tools_of(row, mapping.get("tools"))
+    if tools is None:
+        answer = {"role": "assistant", "content": answer_of(row, column)}
+        return {"prompt": prompt, "completion": [answer]}
+    calls = tool_calls(row.get(column))  # an answer that is nothing but calls of the tools
+    answer: Row = {"role": "assistant", "content": "" if calls else answer_of(row, column)}
+    if calls:
+        answer["tool_calls"] = calls
+    return {"prompt": prompt, "completion": [answer], "tools": tools}
+
+
+def _recognise_ready(profile: Profile) -> Match | None:
+    columns = profile.columns
+    prompt, completion = columns.get("prompt"), columns.get("completion")
+    if prompt is None or completion is None or completion.is_("object"):
+        return None
+    if not (prompt.is_("string", "turns") and completion.is_("string", "turns", "turn")):
+        return None
+    why = '"prompt" and "completion" are already TRL\'s own columns.'
+    mapping = mapped(
+        prompt="prompt", completion="completion", tools="tools" if "tools" in columns else None
+    )
+    return Match("prompt-completion", 0.98 * profile.coverage("prompt", "completion"), why, mapping)
+
+
+def _convert_ready(row: Row, mapping: Mapping) -> Row:
+    """Strings stay strings; if either side is a list of turns, both become messages."""
+    tools = tools_of(row, mapping.get("tools"))
+    ready = _ready_sides(row, mapping)
+    return {**ready, "tools": tools} if tools is not None else ready
+
+
+def _ready_sides(row: Row, mapping: Mapping) -> Row:
+    prompt, completion = mapping["prompt"], mapping["completion"]
+    if isinstance(row.get(prompt), str) and isinstance(row.get(completion), str):
+        return {"prompt": text_of(row, prompt), "completion": text_of(row, completion)}
+    if isinstance(row.get(prompt), list | dict):
+        before = to_messages(row[prompt], prompt)
+    else:
+        before = [{"role": "user", "content": text_of(row, prompt)}]
+    if isinstance(row.get(completion), list | dict):
+        after = to_messages(row[completion], completion)
+    else:
+        after = [{"role": "assistant", "content": text_of(row, completion)}]
+    return {"prompt": before, "completion": after}
+
+
+_FIELDS = {
+    "prompt": "the instruction or question",
+    "input": "what the instruction is about, added below it",
+    "system": "a system prompt",
+    "history": "earlier turns",
+    "completion": "the answer to learn",
+    "tools": "the tools the assistant may call",
+}
+
+FAMILIES = [
+    Family(
+        "prompt-completion",
+        "prompt_completion",
+        "TRL's prompt and completion",
+        {
+            "prompt": "the prompt",
+            "completion": "the completion to learn",
+            "tools": "the tools the assistant may call",
+        },
+        ("prompt", "completion"),
+        _recognise_ready,
+        _convert_ready,
+    ),
+    Family(
+        "instruction",
+        "prompt_completion",
+        "Instruction and answer (Alpaca and its cousins)",
+        _FIELDS,
+        ("prompt", "completion"),
+        _recognise,
+        _convert,
+        (
+            "alpaca",
+            "dolly",
+            "question-answer",
+            "query-response",
+            "helpsteer",
+            "triviaqa",
+            "self-instruct",
+        ),
+    ),
+]

@@ -1,0 +1,83 @@
+"""Plain text, for language modelling."""
+
+from __future__ import annotations
+
+from studio.data.formats import column_names
+from studio.data.formats.base import Family, Mapping, Match, Row
+from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.field_values import text_of
+
+
+def _recognise(profile: Profile) -> Match | None:
+    texts = [column for column in profile.columns.values() if column.is_("string")]
+    if not texts:
+        return None
+    if len(profile.columns) == 1:
+        only = texts[0]
+        sure = 0.97 if only.key in column_names.TEXT else 0.8
+        return Match("text", sure, f'One column of text, "{only.name}".', {"text": only.name})
+    if holder := finished(profile):
+        why = (
+            f'"{holder.name}" repeats the text of another column, so it is the finished '
+            "text to train on. "
+            "Map prompt and completion by hand if you mean other columns."
+        )
+        return Match("text", 0.7, why, {"text": holder.name})
+    named = profile.find(column_names.TEXT, "string")
+    joined = {"answer_id", "answer1_id", "model_id", "review_id"} & {
+        column.key for column in profile.columns.values()
+    }
+    if named and joined:
+        why = (
+            f'"{named}" is text, and "{min(joined)}" says that it answers or judges rows of '
+            "another file. "
+            "Bring the prompts together with the answers to compare or to train on them."
+        )
+        return Match("text", 0.4, why, {"text": named})
+    if named and profile.coverage(named) > 0.5:
+        why = f'The text is in "{named}"; the other columns hold neither a prompt nor an answer.'
+        return Match("text", 0.75, why, {"text": named})
+    longest = max(texts, key=lambda column: column.mean_characters * column.filled)
+    why = (
+        f'No column is named as a prompt, an answer or a conversation; "{longest.name}" '
+        "holds the most text. "
+        "This is a guess: map the columns by hand if you mean something else."
+    )
+    return Match("text", 0.3, why, {"text": longest.name})
+
+
+def finished(profile: Profile) -> Column | None:
+    """The column that repeats another one's text: the finished text made of the row's parts."""
+    texts = [column for column in profile.columns.values() if column.is_("string")]
+    return next((column for column in texts if _repeats_another(column, texts)), None)
+
+
+def _repeats_another(column: Column, texts: list[Column]) -> bool:
+    """Whether its values contain another column's longer values, row by row."""
+    for other in texts:
+        if other is column or other.mean_characters < 15 or len(other.values) != len(column.values):
+            continue
+        pairs = list(zip(column.values, other.values, strict=True))
+        inside = sum(
+            a != b and isinstance(b, str) and b in a for a, b in pairs if isinstance(a, str)
+        )
+        if inside >= 0.9 * len(pairs):
+            return True
+    return False
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    return {"text": text_of(row, mapping["text"])}
+
+
+FAMILIES = [
+    Family(
+        "text",
+        "language_modeling",
+        "Plain text",
+        {"text": "the text to train on"},
+        ("text",),
+        _recognise,
+        _convert,
+    )
+]

@@ -1,0 +1,170 @@
+"""A better and a worse answer: strings, messages or objects, the prompt explicit or inside both
+sides."""
+
+from __future__ import annotations
+
+import re
+
+from studio.data.formats import column_names
+from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.formats.chat import asks, tools_of, turns_column, with_system
+from studio.data.formats.chat_turns import Message, to_messages
+from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.field_values import optional_text, prompt_messages, side_messages, turns_in
+from studio.data.formats.instruction import prompt_columns
+from studio.data.formats.transcripts import open_transcript, parse_transcript
+from studio.data.types import RowError
+
+_NEGATED = re.compile(r"(?<![a-z])(non|not|un|dis)_(?=[a-z])")
+_SIDE_SHAPES = ("string", "turns", "turn", "object", "strings", "objects")
+
+
+def sides(profile: Profile) -> tuple[str, str] | None:
+    """The two columns whose names differ only in a pair of words such as chosen/rejected."""
+    found: list[tuple[int, int, str, str]] = []
+    usable = [c for c in profile.columns.values() if c.is_(*_SIDE_SHAPES)]
+    for order, (better, worse) in enumerate(column_names.SIDES):
+        for column in usable:
+            rest = _without_word(column, better)
+            if rest is None or rest & column_names.NOT_TEXT:
+                continue
+            other = next(
+                (o for o in usable if o is not column and _without_word(o, worse) == rest), None
+            )
+            if other:
+                found.append((len(rest), order, column.name, other.name))
+    return min(found)[2:] if found else None
+
+
+def _without_word(column: Column, word: str) -> frozenset[str] | None:
+    words = _NEGATED.sub(r"\1", column.key).split("_")
+    return frozenset(w for w in words if w != word) if word in words else None
+
+
+def _recognise(profile: Profile) -> Match | None:
+    pair = sides(profile)
+    if pair is None:
+        return None
+    better, worse = pair
+    taken = {better, worse}
+    turns = turns_column(profile, taken)
+    rest = profile.columns[better].key.split("_")
+    if turns and not asks(turns):
+        # a finished conversation beside the pair repeats one of its sides
+        taken.add(turns.name)
+        turns = None
+    prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken)
+    system = profile.find(column_names.SYSTEM, "string", without=taken)
+    tools = profile.tools()
+    mapping = mapped(
+        **{**prompt, "system": system, "tools": tools, "chosen": better, "rejected": worse}
+    )
+    sure = 0.98 if "chosen" in rest else 0.92
+    sure *= min(1.0, profile.coverage(better, worse) + 0.05)
+    return _named(profile, mapping, sure)
+
+
+def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
+    chosen, rejected = mapping["chosen"], mapping["rejected"]
+    if "prompt" in mapping:
+        why = f'"{chosen}" is preferred over "{rejected}"; the prompt is in "{mapping["prompt"]}".'
+        if profile.columns[chosen].is_("strings", "objects"):
+            why += " Each side lists several texts: the first of each makes the pair."
+        return Match("preference", sure, why, mapping)
+    values = [v for v in profile.columns[chosen].values if isinstance(turns_in(v), str)]
+    if values and sum(parse_transcript(value) is not None for value in values) > 0.6 * len(values):
+        why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
+        return Match("preference-transcripts", sure, why, mapping)
+    why = f'"{chosen}" is preferred over "{rejected}"; the prompt is what both sides share.'
+    turns = [turns_in(v) for v in profile.columns[chosen].values]
+    shared = any(len(v) > 1 for v in turns if isinstance(v, list))
+    implicit = sure if not values and shared else 0.4
+    return Match("preference-implicit", implicit, why, mapping)
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    chosen, rejected = mapping["chosen"], mapping["rejected"]
+    system = optional_text(row, mapping.get("system"))
+    if "prompt" in mapping:
+        result = _explicit(row, mapping, system)
+    else:
+        sides = _whole(row, chosen), _whole(row, rejected)
+        prompt, better, worse = split_shared(*sides, chosen, rejected)
+        result = {"prompt": with_system(prompt, system), "chosen": better, "rejected": worse}
+    tools = tools_of(row, mapping.get("tools"))
+    return {**result, "tools": tools} if tools is not None else result
+
+
+def _explicit(row: Row, mapping: Mapping, system: str | None) -> Row:
+    chosen, rejected, column = mapping["chosen"], mapping["rejected"], mapping["prompt"]
+    if isinstance(turns_in(row.get(column)), list):
+        prompt = with_system(to_messages(row[column], column), system)
+    else:
+        prompt = prompt_messages(row, mapping)
+        prompt = open_transcript(prompt)
+    better, worse = side_messages(row, chosen), side_messages(row, rejected)
+    if better[0]["role"] != "assistant" or worse[0]["role"] != "assistant":
+        # UltraFeedback: each side repeats the conversation from its start
+        shared, better, worse = split_shared(better, worse, chosen, rejected)
+        if len(shared) > len([m for m in prompt if m["role"] != "system"]) or not prompt:
+            prompt = with_system(shared, system)
+    return {"prompt": prompt, "chosen": better, "rejected": worse}
+
+
+def _whole(row: Row, column: str) -> list[Message]:
+    value = turns_in(row.get(column))
+    if isinstance(value, str):
+        turns = parse_transcript(value)
+        if turns is None:
+            raise RowError(
+                "no_prompt",
+                f'"{column}" is one text without a prompt in it, and no column is one.',
+                column,
+            )
+        return turns
+    return side_messages(row, column)
+
+
+def split_shared(
+    better: list[Message], worse: list[Message], chosen: str, rejected: str
+) -> tuple[list[Message], list[Message], list[Message]]:
+    """Prompt, better and worse answer of two whole conversations that differ in their last turn
+    only."""
+    for side, column in ((better, chosen), (worse, rejected)):
+        if side[-1]["role"] != "assistant":
+            raise RowError(
+                "no_assistant", f'"{column}" does not end with an answer of the assistant.', column
+            )
+        if len(side) == 1:
+            raise RowError("no_prompt", f'"{column}" has no prompt before its answer.', column)
+    if better[:-1] != worse[:-1]:
+        at = next((n for n, (a, b) in enumerate(zip(better, worse, strict=False), 1) if a != b), 0)
+        at = at or min(len(better), len(worse))
+        raise RowError(
+            "prompt_differs",
+            f"The two sides differ from turn {at} on, before their last answer.",
+            rejected,
+        )
+    return better[:-1], better[-1:], worse[-1:]
+
+
+FAMILIES = [
+    Family(
+        "preference",
+        "preference",
+        "A better and a worse answer",
+        {
+            "prompt": "the prompt (leave out when both sides contain it)",
+            "input": "what the prompt is about, added below it",
+            "system": "a system prompt",
+            "history": "earlier turns",
+            "tools": "the tools the assistant may call",
+            "chosen": "the better answer",
+            "rejected": "the worse answer",
+        },
+        ("chosen", "rejected"),
+        _recognise,
+        _convert,
+        ("preference-transcripts", "preference-implicit", "hh"),
+    )
+]

@@ -1,0 +1,131 @@
+"""Prompts without answers, of one turn or several."""
+
+from __future__ import annotations
+
+from studio.data.formats import column_names
+from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.formats.chat import answered, turns_column
+from studio.data.formats.chat_turns import kind_of, to_messages
+from studio.data.formats.column_profile import Profile
+from studio.data.formats.field_values import optional_text, text_of
+from studio.data.types import RowError
+
+
+def _recognise(profile: Profile) -> Match | None:
+    several = profile.find(column_names.PROMPT_TURNS, "strings")
+    system = profile.find(column_names.SYSTEM, "string")
+    if several:
+        why = f'"{several}" holds the user\'s turns, and no column holds answers.'
+        return Match("prompt-only", 0.9, why, mapped(prompt=several, system=system))
+    turns = turns_column(profile)
+    if turns and not answered(turns):
+        why = f'"{turns.name}" holds turns of the user, and the assistant answers in none of them.'
+        return Match("prompt-only", 0.9, why, mapped(prompt=turns.name, system=system))
+    numbered_turns = _numbered(profile)
+    if numbered_turns:
+        why = f"{listed(numbered_turns)} are the user's turns one by one; no column answers them."
+        later = {f"follow_up{at}": name for at, name in enumerate(numbered_turns[1:], 1)}
+        return Match(
+            "prompt-only", 0.85, why, {**mapped(prompt=numbered_turns[0], system=system), **later}
+        )
+    prompt = profile.find(column_names.PROMPT[:13], "string", without=[system] if system else [])
+    if prompt:
+        known = profile.find(column_names.REFERENCES, "strings")
+        why = f'"{prompt}" is a prompt, and no column holds an answer to learn.'
+        other = _unread(profile, {prompt, system or "", known or ""})
+        if other:
+            why = f'"{prompt}" is a prompt; map "{other}" as its completion if that answers it.'
+        if known:
+            why += f' "{known}" lists accepted answers, kept for checking.'
+        return Match(
+            "prompt-only",
+            (0.6 if other else 0.85) * profile.coverage(prompt),
+            why,
+            mapped(prompt=prompt, system=system, answers=known),
+        )
+    keys = {column.key for column in profile.columns.values()}
+    text = profile.find(column_names.TEXT, "string")
+    numbered = {"question_id", "prompt_id", "query_id", "instruction_id"} & keys
+    if text and numbered and not {"answer_id", "model_id", "model", "review_id"} & keys:
+        why = f'"{text}" is numbered by "{min(numbered)}" and no column holds an answer.'
+        return Match("prompt-only", 0.75, why, mapped(prompt=text, system=system))
+    return None
+
+
+def _unread(profile: Profile, used: set[str]) -> str | None:
+    """Another column of texts, long and different enough to be an answer."""
+    for column in profile.columns.values():
+        remark = set(column.key.split("_")) & (
+            column_names.NOT_TEXT | {"category", "subject", "topic"}
+        )
+        if column.name in used or remark or not column.is_("string"):
+            continue
+        if column.mean_characters >= 12 and len(column.distinct) >= min(20, 0.5 * column.filled):
+            return column.name
+    return None
+
+
+def _numbered(profile: Profile) -> list[str]:
+    """Columns such as turn1, turn2 that hold the user's turns; empty where there are none."""
+    for stem in column_names.PROMPT_STEMS:
+        found = [
+            (named[1], column.name)
+            for column in profile.columns.values()
+            if (named := column_names.numbered(column.name))
+            and named[0] == stem
+            and column.is_("string")
+        ]
+        if len(found) >= 2 and found[0][0] in ("0", "1", "a"):
+            return [name for _, name in sorted(found)]
+    return []
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    """The first turn is the prompt; later ones become `follow_ups`; accepted `answers` are kept."""
+    result = _prompt(row, mapping)
+    answers = row.get(mapping["answers"]) if "answers" in mapping else None
+    columns = [c for f, c in mapping.items() if f.startswith("follow_up")]
+    later = [text for c in columns if (text := optional_text(row, c)) and text.strip()]
+    if later:
+        result["follow_ups"] = later
+    if isinstance(answers, list) and answers and all(isinstance(text, str) for text in answers):
+        result["answers"] = list(answers)
+    return result
+
+
+def _prompt(row: Row, mapping: Mapping) -> Row:
+    column = mapping["prompt"]
+    value = row.get(column)
+    system = optional_text(row, mapping.get("system"))
+    start = [{"role": "system", "content": system}] if system and system.strip() else []
+    if isinstance(value, list) and value and not all(isinstance(turn, str) for turn in value):
+        if any(not isinstance(turn, dict) for turn in value):
+            raise RowError(
+                "wrong_type", f'"{column}" is {kind_of(value)} that mixes turns and text.', column
+            )
+        return {"prompt": [*start, *to_messages(value, column)]}
+    if isinstance(value, list):
+        if not value:
+            raise RowError("empty_field", f'"{column}" has no turns.', column)
+        row = {column: value[0]}
+        prompt: Row = {"prompt": [*start, {"role": "user", "content": text_of(row, column)}]}
+        return {**prompt, "follow_ups": list(value[1:])} if value[1:] else prompt
+    return {"prompt": [*start, {"role": "user", "content": text_of(row, column)}]}
+
+
+FAMILIES = [
+    Family(
+        "prompt-only",
+        "prompt_only",
+        "Prompts without answers",
+        {
+            "prompt": "the prompt, or the list of the user's turns",
+            "system": "a system prompt",
+            "answers": "accepted answers, kept for checking",
+            **{f"follow_up{at}": f"turn {at + 1} of the user" for at in range(1, 9)},
+        },
+        ("prompt",),
+        _recognise,
+        _convert,
+    )
+]

@@ -1,0 +1,119 @@
+"""Single answers with a verdict of good or bad (KTO)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studio.data.formats import column_names
+from studio.data.formats.base import Family, Mapping, Match, Row, mapped
+from studio.data.formats.chat import turns_column, with_system
+from studio.data.formats.chat_turns import kind_of, to_messages
+from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.field_values import optional_text, prompt_messages, side_messages
+from studio.data.formats.instruction import prompt_columns
+from studio.data.types import RowError
+
+_YES = {
+    "true", "1", "good", "yes", "desirable", "chosen", "up", "thumbs_up", "thumb_up", "like",
+    "liked", "positive", "accepted", "upvote",
+}  # fmt: skip
+_NO = {
+    "false", "0", "bad", "no", "undesirable", "rejected", "down", "thumbs_down", "thumb_down",
+    "dislike", "disliked", "negative", "downvote",
+}  # fmt: skip
+
+
+def _word(value: Any) -> str:
+    return column_names.key(str(value).strip().removesuffix(".0"))
+
+
+def _verdict(column: Column) -> bool:
+    if column.is_("bool"):
+        return True
+    seen = {_word(value) for value in column.distinct}
+    return bool(seen) and seen <= _YES | _NO and len(seen) <= 2
+
+
+def _says_both(column: Column) -> bool:
+    """Two words, one for good and one for bad."""
+    seen = {_word(value) for value in column.distinct}
+    return len(seen) == 2 and bool(seen & _YES) and bool(seen & _NO)
+
+
+def _recognise(profile: Profile) -> Match | None:
+    label = next(
+        (
+            c
+            for word in (*column_names.LABEL, *column_names.MAYBE_LABEL)
+            for c in profile.columns.values()
+            if c.key == word and _verdict(c) and (word in column_names.LABEL or _says_both(c))
+        ),
+        None,
+    )
+    if label is None:
+        return None
+    turns = turns_column(profile, {label.name})
+    sure = 0.97 * min(1.0, profile.coverage(label.name) + 0.05)
+    if turns and not profile.find(("completion", "response", "answer"), "string", "turns", "turn"):
+        why = f'"{turns.name}" ends with an answer and "{label.name}" says whether it is good.'
+        return Match("kto", sure, why, mapped(messages=turns.name, label=label.name))
+    answer = profile.find(column_names.COMPLETION, "string", "turns", "turn", without=[label.name])
+    prompt = prompt_columns(profile, {label.name, answer}) if answer else {}
+    if not prompt or answer is None:
+        return None
+    why = f'"{label.name}" says of each answer in "{answer}" whether it is good.'
+    return Match("kto", sure, why, {**prompt, "completion": answer, "label": label.name})
+
+
+def label_of(value: Any, column: str) -> bool:
+    """True or False of any usual spelling of a verdict."""
+    if isinstance(value, bool):
+        return value
+    text = _word(value) if isinstance(value, str | int | float) else ""
+    if value is None or value == "":
+        raise RowError("missing_field", f'"{column}" is missing.', column)
+    if text not in _YES | _NO:
+        shown = kind_of(value) if isinstance(value, list | dict) else f'"{str(value)[:30]}"'
+        raise RowError("wrong_type", f'"{column}" is {shown}, neither good nor bad.', column)
+    return text in _YES
+
+
+def _convert(row: Row, mapping: Mapping) -> Row:
+    label = label_of(row.get(mapping["label"]), mapping["label"])
+    if "messages" in mapping:
+        column = mapping["messages"]
+        turns = with_system(
+            to_messages(row.get(column), column), optional_text(row, mapping.get("system"))
+        )
+        if turns[-1]["role"] != "assistant":
+            raise RowError(
+                "no_assistant", f'"{column}" does not end with an answer to judge.', column
+            )
+        if len(turns) == 1:
+            raise RowError("no_prompt", f'"{column}" has no prompt before its answer.', column)
+        return {"prompt": turns[:-1], "completion": turns[-1:], "label": label}
+    completion = side_messages(row, mapping["completion"])
+    return {"prompt": prompt_messages(row, mapping), "completion": completion, "label": label}
+
+
+FAMILIES = [
+    Family(
+        "kto",
+        "unpaired_preference",
+        "Answers judged good or bad (KTO)",
+        {
+            "messages": (
+                "whole conversations, the last turn judged (instead of prompt and completion)"
+            ),
+            "prompt": "the prompt",
+            "input": "what the prompt is about, added below it",
+            "system": "a system prompt",
+            "history": "earlier turns",
+            "completion": "the answer judged",
+            "label": "good or bad",
+        },
+        ("label",),
+        _recognise,
+        _convert,
+    )
+]

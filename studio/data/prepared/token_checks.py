@@ -1,0 +1,73 @@
+"""What a model's tokenizer says of the rows: too long, cut, taught nothing, sides made equal.
+
+Read off the sequences that the trainer would make (`studio.data.tokens.token_lengths`), so the rows
+named are those of the run; at another length limit they are named anew without counting again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from studio.core.errors import ConfigError
+from studio.data.prepared.browse import ReadRows
+from studio.data.prepared.reading import Reading
+from studio.data.tokens.token_lengths import Lengths, measure
+from studio.data.types import Problem, Progress
+
+KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_refuses")
+
+
+def check_tokens(
+    reading: Reading,
+    tokenizer: Any,
+    *,
+    max_length: int | None,
+    progress: Progress | None = None,
+    **how: Any,
+) -> Lengths:
+    """Count a reading's good rows through a tokenizer, and add what is wrong to its problems.
+
+    `how` goes to `measure` (masks, `most` rows). Kinds of problem: `over_length` (tokens cut by
+    `max_length`), `nothing_trained` (no token with a loss is left), `equal_after_truncation`,
+    `template_refuses`. Raises `ConfigError` for types that are not rendered, `ModelError` where no
+    row can be rendered at all.
+    """
+    if max_length is not None and max_length < 1:
+        raise ConfigError(f"max_length is {max_length}; it is a number of tokens from 1 on.")
+    rows = ReadRows(reading)
+    found = measure(rows.trainable(), rows.type, tokenizer, progress=progress, **how)
+    tell(reading, found, max_length)
+    return found
+
+
+def tell(reading: Reading, found: Lengths, max_length: int | None) -> None:
+    """Put the problems that counted rows have at a limit in place of those of another limit."""
+    reading.tell(KINDS, token_problems(reading, found, max_length))
+
+
+def token_problems(reading: Reading, found: Lengths, max_length: int | None) -> Iterator[Problem]:
+    """Every problem of counted rows of `reading` at a limit, by file and row."""
+    for at, why in found.refusals.items():
+        file, number = reading.place(at)
+        yield Problem(number, "template_refuses", why, file, None, "warning")
+    limit = max_length or int(found.size.max(initial=1))
+    longest, longer = found.longest, found.longer
+    silent = set(found.silent_rows(limit).tolist()) if found.learns else set()
+    for row in np.flatnonzero((longest > limit) | np.isin(np.arange(len(longest)), list(silent))):
+        file, number = reading.place(int(found.at_row[row]))
+        over = int(longest[row]) - limit
+        if over > 0:
+            side = f" ({longer[row]})" if longer[row] else ""
+            message = f"{longest[row]:,} tokens{side}: the last {over:,} are cut at {limit:,}."
+            yield Problem(number, "over_length", message, file, None, "warning")
+        if row in silent:
+            message = "No trained token is left: the row teaches nothing. Raise max_length."
+            if over <= 0:
+                message = "No token of the row is trained: it teaches nothing."
+            yield Problem(number, "nothing_trained", message, file, None, "warning")
+        if over > 0 and found.apart[row] >= limit:
+            message = "Chosen and rejected are the same after truncation. Raise max_length."
+            yield Problem(number, "equal_after_truncation", message, file, None, "warning")

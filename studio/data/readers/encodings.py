@@ -1,0 +1,222 @@
+"""Which encoding and which kind of file the bytes are, judged by the bytes and only then by the
+name."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from studio.core.errors import DataError
+from studio.data.types import Notes
+
+Note = Callable[[str], None]
+
+HEAD = 1 << 20
+"""Bytes looked at to judge a file."""
+
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+
+_MAGIC = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),
+)
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive (or an Office file)", "Unpack it and bring the files inside it"),
+    (b"PK\x05\x06", "an empty zip archive", "Bring the data files themselves"),
+    (b"%PDF", "a PDF", "Extract its text first"),
+    (b"7z\xbc\xaf", "a 7z archive", "Unpack it and bring the files inside it"),
+    (b"BZh", "a bzip2 archive", "Unpack it, or compress it with gzip"),
+    (b"\xfd7zXZ", "an xz archive", "Unpack it, or compress it with gzip"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard archive", "Unpack it, or compress it with gzip"),
+    (b"SQLite format 3", "an SQLite database", "Export the table you mean as CSV"),
+    (b"\x89PNG", "an image", "Bring text data"),
+    (b"\xff\xd8\xff", "an image", "Bring text data"),
+    (b"\x80\x02", "a pickle, which may run code when opened", "Save the data as JSONL"),
+    (b"\x80\x04", "a pickle, which may run code when opened", "Save the data as JSONL"),
+)
+
+
+def data_suffix(path: Path) -> str | None:
+    """The kind named by the file's suffix, seeing through `.gz`; None where the name says
+    nothing."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def open_bytes(path: Path, note: Note | None = None) -> BinaryIO:
+    """The file's bytes, unpacked where they are gzip (by their first two bytes, whatever the
+    name)."""
+    try:
+        file = path.open("rb", buffering=1 << 18)
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if isinstance(note, Notes):
+            note.watch(file, path.stat().st_size)
+        if not packed:
+            return file
+        return _Unpacked(file)  # type: ignore[return-value]
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be opened: {error.strerror or error}.") from error
+
+
+class _Unpacked(io.BufferedReader):
+    """A gzip file that closes the file under it."""
+
+    def __init__(self, packed: BinaryIO):
+        super().__init__(gzip.GzipFile(fileobj=packed), 1 << 18)  # type: ignore[arg-type]
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
+def read_head(path: Path) -> bytes:
+    """The first `HEAD` bytes, unpacked; a sentence where the gzip is broken."""
+    try:
+        with open_bytes(path) as file:
+            return file.read(HEAD)
+    except (OSError, EOFError) as error:
+        raise DataError(
+            f"{path.name} looks like gzip but does not unpack ({error}). Download or pack it again."
+        ) from error
+
+
+def judge(path: Path, head: bytes) -> str:
+    """json, jsonl, csv, tsv, parquet or arrow; `DataError` for an empty, binary or unknown file."""
+    if not head.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n"):
+        raise DataError(f"{path.name} is empty: there are no rows in it.")
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    for magic, what, remedy in _FOREIGN:
+        if head.startswith(magic):
+            raise DataError(f"{path.name} is {what}, not a data file the studio reads. {remedy}.")
+    named = data_suffix(path)
+    if named in ("parquet", "arrow"):
+        raise DataError(
+            f"{path.name} is named .{named} but does not start like one: it is damaged."
+        )
+    if text_encoding(head) is None:
+        raise DataError(
+            f"{path.name} holds binary data, not text. "
+            "Bring json, jsonl, csv, tsv, parquet or arrow, plain or .gz."
+        )
+    if named is None:
+        first = decode_head(head).lstrip()[:1]
+        if first not in ("[", "{"):
+            raise DataError(
+                f"{path.name} has a name the studio does not know. Bring json, jsonl, csv, tsv, "
+                "parquet or arrow (plain or .gz), and name the file by what it is."
+            )
+        return "json"
+    return named
+
+
+def text_encoding(head: bytes) -> str | None:
+    """Encoding of a text file from its head; None when it is not text at all.
+
+    A BOM decides; else UTF-16 by its zero bytes; else UTF-8 if it decodes; else cp1252.
+    """
+    for bom, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(bom):
+            return name
+    if b"\x00" in head:
+        return _utf16_without_bom(head)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD)
+        return None if _mostly_control(head) else "utf-8"
+    except UnicodeDecodeError:
+        return None if _mostly_control(head) else "cp1252"
+
+
+def decode_head(head: bytes) -> str:
+    """The head as text, for judging only (broken edges replaced)."""
+    return head.decode(text_encoding(head) or "utf-8", errors="replace")
+
+
+def _utf16_without_bom(head: bytes) -> str | None:
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(1, len(head) // 2)
+    if odd > 0.3 * half and even < 0.05 * half:
+        return "utf-16-le"
+    if even > 0.3 * half and odd < 0.05 * half:
+        return "utf-16-be"
+    return None
+
+
+def _mostly_control(head: bytes) -> bool:
+    control = sum(head.count(byte) for byte in range(32) if byte not in (9, 10, 12, 13, 27))
+    return control > max(2, len(head) // 100)
+
+
+CP1252_FALLBACK = "studio-cp1252"
+"""Codec error handler: bytes the encoding refuses are read as cp1252."""
+
+
+def _as_cp1252_handler(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _as_cp1252(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(CP1252_FALLBACK, _as_cp1252_handler)
+
+
+def open_text(path: Path, head: bytes, note: Note) -> io.TextIOWrapper:
+    """The file as text, line ends untouched; an encoding other than UTF-8 is named in a note."""
+    encoding = text_encoding(head) or "utf-8"
+    if encoding not in ("utf-8", "utf-8-sig"):
+        shown = "Windows-1252 (cp1252)" if encoding == "cp1252" else encoding.upper()
+        note(f"{path.name} is {shown}, not UTF-8; it was read as such.")
+    return io.TextIOWrapper(open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline="")
+
+
+def _as_cp1252(raw: bytes) -> str:
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def line_decoder(encoding: str, note: Note, name: str) -> Callable[[bytes], str]:
+    """A decoder of single lines; a line that is not UTF-8 is read as cp1252, said once."""
+    said = False
+
+    def decode(line: bytes) -> str:
+        nonlocal said
+        try:
+            return line.decode(encoding)
+        except UnicodeDecodeError:
+            if not said:
+                said = True
+                note(
+                    f"{name} is not all UTF-8: the other bytes were read as Windows-1252 (cp1252)."
+                )
+            return _as_cp1252(line)
+
+    return decode

@@ -1,0 +1,67 @@
+"""Rows that are already TRL's, brought by a program (labels, pairs) rather than by a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from studio.core.errors import DataError, did_you_mean
+from studio.data.formats.detection import Format
+from studio.data.types import TYPES, Notes, RawRow, RowError
+
+_REQUIRED = {
+    "language_modeling": ("text",),
+    "prompt_completion": ("prompt", "completion"),
+    "conversational": ("messages",),
+    "prompt_only": ("prompt",),
+    "preference": ("prompt", "chosen", "rejected"),
+    "unpaired_preference": ("prompt", "completion", "label"),
+    "comparison": ("prompt", "answer1", "answer2"),
+}
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """A source made of rows in memory; looks like a `Located` to the pipeline."""
+
+    name: str
+    given: Iterable[dict[str, Any]]
+
+    def rows(self, note: Notes) -> Iterator[RawRow]:
+        """The rows, numbered from 1."""
+        for number, row in enumerate(self.given, 1):
+            yield RawRow(number, row, self.name)
+
+
+def given_format(type: str) -> Format:
+    """The format of rows that already are of TRL's `type`; only their fields are checked."""
+    if type not in TYPES:
+        raise DataError(
+            f'There is no dataset type "{type}".{did_you_mean(type, TYPES)} Types: '
+            f"{', '.join(TYPES)}."
+        )
+
+    def convert(row: dict[str, Any], _: dict[str, str]) -> dict[str, Any]:
+        for field in _REQUIRED[type]:
+            value = row.get(field)
+            if value is None:
+                raise RowError("missing_field", f'"{field}" is missing.', field)
+            if field == "label" and not isinstance(value, bool):
+                raise RowError("wrong_type", '"label" is not true or false.', field)
+            if field != "label" and not _is_text(value):
+                raise RowError(
+                    "wrong_type", f'"{field}" is neither text nor a list of turns.', field
+                )
+        return dict(row)
+
+    return Format("rows", type, 1.0, f"Rows given as {type}.", {}, convert)
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, str):
+        return True
+    return isinstance(value, list) and all(
+        isinstance(turn, dict) and isinstance(turn.get("role"), str) and "content" in turn
+        for turn in value
+    )

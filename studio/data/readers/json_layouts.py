@@ -1,0 +1,93 @@
+"""Where the rows are in a JSON object: under a key, a column a key, or a row a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from studio.core.errors import DataError
+
+_SPLITS = ("train", "training", "test", "validation", "valid", "val", "dev", "eval")
+
+
+def is_conversation(value: list[Any]) -> bool:
+    """Whether a list is turns rather than rows."""
+    return bool(value) and all(
+        isinstance(turn, dict) and ("role" in turn or "from" in turn) for turn in value
+    )
+
+
+def rows_in(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any]:
+    """The rows of a root object; itself, where it is a single row.
+
+    Known are: one list of objects under a key (or one level deeper), the splits of a dataset (the
+    training rows are taken), a list a column, and pandas' `columns`, `index` and `split`.
+    """
+    lists = _lists_of_rows(root)
+    if len(lists) == 1:
+        key, rows = next(iter(lists.items()))
+        note(f'{file} holds its rows under "{key}".')
+        return rows
+    if len(lists) > 1:
+        return _one_split(lists, file, note)
+    table = _table(root, file, note) or _nested(root, file, note)
+    return [root] if table is None else table
+
+
+def _lists_of_rows(root: dict[str, Any]) -> dict[str, list[Any]]:
+    return {
+        key: value
+        for key, value in root.items()
+        if isinstance(value, list)
+        and value
+        and all(isinstance(item, dict) for item in value)
+        and not is_conversation(value)
+    }
+
+
+def _one_split(lists: dict[str, list[Any]], file: str, note: Callable[[str], None]) -> list[Any]:
+    names = ", ".join(f'"{key}"' for key in lists)
+    split = next((name for name in _SPLITS if name in lists), None)
+    if split and all(key in _SPLITS for key in lists):
+        note(f'{file} holds the splits {names}; "{split}" was read.')
+        return lists[split]
+    raise DataError(f"{file} holds several lists ({names}). Save the one you mean as its own file.")
+
+
+def _table(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any] | None:
+    """Rows of a table kept by columns or by keys; None where it is not one."""
+    values = list(root.values())
+    if isinstance(root.get("columns"), list) and isinstance(root.get("data"), list):
+        names = [str(name) for name in root["columns"]]
+        if all(isinstance(cells, list) and len(cells) == len(names) for cells in root["data"]):
+            note(f"{file} holds a table as pandas splits it.")
+            return [dict(zip(names, cells, strict=True)) for cells in root["data"]]
+    if len(values) > 1 and all(isinstance(value, list) for value in values):
+        if len({len(value) for value in values}) == 1 and not is_conversation(values[0]):
+            note(f"{file} holds a list per column.")
+            return [dict(zip(root, cells, strict=True)) for cells in zip(*values, strict=True)]
+        return None
+    if not values or not all(isinstance(value, dict) and value for value in values):
+        return None
+    first = values[0]
+    if all(key.isdigit() for key in first) and all(v.keys() == first.keys() for v in values):
+        note(f"{file} holds a table as pandas writes it, a column a key.")
+        return [{name: column[at] for name, column in root.items()} for at in first]
+    if len(values) > 1 and sum(v.keys() == first.keys() for v in values) > 0.5 * len(values):
+        note(f"{file} holds a row per key; the keys are not kept.")
+        return values
+    return None
+
+
+def _nested(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any] | None:
+    """A list of rows one level deeper, where there is exactly one."""
+    found = [
+        (f"{outer}.{inner}", rows)
+        for outer, value in root.items()
+        if isinstance(value, dict)
+        for inner, rows in _lists_of_rows(value).items()
+    ]
+    if len(found) != 1:
+        return None
+    note(f'{file} holds its rows under "{found[0][0]}".')
+    return found[0][1]

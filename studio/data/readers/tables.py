@@ -1,0 +1,220 @@
+"""CSV, TSV, Parquet and Arrow, read as streams of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from studio.core.errors import DataError
+from studio.data.readers.encodings import Note, decode_head, open_bytes, open_text
+from studio.data.readers.json_stream import MAX_RECORD
+from studio.data.types import RawRow, RowError
+
+MAX_COLUMNS = 1000
+"""More columns than this is a matrix or a wrong delimiter, never rows of text to train on."""
+_BATCH = 1024
+
+
+def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
+    """Rows of a CSV or TSV: delimiter and quoting judged on the head, unnamed columns named."""
+    csv.field_size_limit(min(sys.maxsize, MAX_RECORD))
+    text = decode_head(head).lstrip("\ufeff")
+    options = _dialect(text, kind, path)
+    with open_text(path, head, note) as file:
+        records = csv.reader(_lines(file, path), **options)
+        whole = (cells for cells in _guarded(records) if isinstance(cells, list))
+        first = next((cells for cells in whole if any(cells)), None)
+        if first is None:
+            raise DataError(f"{path.name} is empty: there are no rows in it.")
+        _refuse_width(first, path)
+        sample = list(itertools.islice(csv.reader(io.StringIO(text), **options), 1, 200))
+        names, records = _header(first, sample, _guarded(records), path, note)
+        yield from _csv_rows(records, names, path)
+
+
+def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
+    """Lines of bounded length, so that a file without line ends is not read whole."""
+    number = 0
+    while line := file.readline(MAX_RECORD):
+        number += 1
+        if len(line) >= MAX_RECORD:
+            raise DataError(
+                f"Line {number} of {path.name} is longer than 64 MB, which is no row. "
+                "Check that it is the right file, with a line end after each row."
+            )
+        yield line
+
+
+def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:
+    line = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiters = ["\t"] if kind == "tsv" and "\t" in line else [",", ";", "\t", "|"]
+    delimiter = next((d for d in delimiters if d in line), "\t" if kind == "tsv" else ",")
+    if kind == "csv" and delimiter == "," and line.count(";") > 2 * line.count(","):
+        delimiter = ";"
+    quoted = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL}
+    plain = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE}
+    # a lone quotation mark opening a cell swallows the next lines: then quotes are just text
+    clean = _even(text, {**quoted, "strict": True}) >= 0
+    with_quotes, without = _even(text, quoted), _even(text, plain)
+    return quoted if with_quotes > without or (clean and with_quotes == without) else plain
+
+
+def _even(text: str, options: dict[str, Any]) -> float:
+    """Share of records as wide as the header."""
+    try:
+        records = list(itertools.islice(csv.reader(io.StringIO(text), **options), 500))
+    except csv.Error:
+        return -1.0
+    records = [cells for cells in records[:-1] or records if cells]
+    return (
+        sum(len(cells) == len(records[0]) for cells in records) / len(records) if records else 0.0
+    )
+
+
+def _guarded(records: Iterator[list[str]]) -> Iterator[list[str] | RowError]:
+    while True:
+        try:
+            yield next(records)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield RowError("malformed_csv", f"This record cannot be read: {error}.")
+
+
+def _refuse_width(cells: list[str], path: Path) -> None:
+    if len(cells) > MAX_COLUMNS:
+        raise DataError(
+            f"{path.name} has {len(cells):,} columns; at most {MAX_COLUMNS:,} can be rows of text. "
+            "Check the delimiter, or keep only the columns that hold text."
+        )
+
+
+def _header(
+    first: list[str],
+    sample: list[list[str]],
+    records: Iterator[list[str] | RowError],
+    path: Path,
+    note: Note,
+) -> tuple[list[str], Iterable[list[str] | RowError]]:
+    used = [
+        at
+        for at, cell in enumerate(first)
+        if cell.strip() or any(c[at].strip() for c in sample if at < len(c))
+    ]
+    if not _is_header(first, sample):
+        note(f"{path.name} has no header: its columns are named column_1, column_2, ...")
+        names = [f"column_{at + 1}" if at in used else "" for at in range(len(first))]
+        return names, itertools.chain([first], records)
+    names: list[str] = []
+    for at, cell in enumerate(first):
+        name = cell.strip() or (f"column_{at + 1}" if at in used else "")
+        while name and name in names:
+            name += "_2"
+        names.append(name)
+    unnamed = sum(1 for cell in first if not cell.strip())
+    if unnamed:
+        empty = names.count("")
+        note(f"{path.name} has {unnamed} unnamed columns, {empty} of them empty and left out.")
+    return names, records
+
+
+def _is_header(first: list[str], sample: list[list[str]]) -> bool:
+    """Short, distinct, wordy cells that do not come back as values."""
+    named = [cell.strip() for cell in first if cell.strip()]
+    if not named or len(set(named)) < len(named):
+        return False
+    if any(len(cell) > 60 or "\n" in cell or _is_number(cell) for cell in named):
+        return False
+    if any(cell.endswith((".", "?", "!")) and " " in cell for cell in named):
+        return False
+    # a value of a column of classes ("ham", "spam") seen again below is a row, not a header
+    return not any(
+        sum(1 for cells in sample if at < len(cells) and cells[at].strip() == cell.strip()) > 1
+        for at, cell in enumerate(first)
+        if cell.strip()
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _csv_rows(
+    records: Iterable[list[str] | RowError], names: list[str], path: Path
+) -> Iterator[RawRow]:
+    width, number = len(names), 0
+    kept = [(at, name) for at, name in enumerate(names) if name]
+    for cells in records:
+        if isinstance(cells, list) and not cells:
+            continue  # a blank line
+        number += 1
+        if isinstance(cells, RowError):
+            yield RawRow(number, {}, path.name, cells)
+        elif len(cells) > width and any(cell.strip() for cell in cells[width:]):
+            message = f"This record has {len(cells)} cells where the header has {width}."
+            shown = "\n".join(cells)
+            yield RawRow(number, {}, path.name, RowError("extra_cells", message), shown)
+        else:
+            row = {name: cells[at] if at < len(cells) else None for at, name in kept}
+            yield RawRow(number, row, path.name)
+
+
+def read_parquet(path: Path, note: Note) -> Iterator[RawRow]:
+    """Rows of a Parquet file, a row group's batch at a time."""
+    try:
+        source = path if path.suffix.lower() != ".gz" else pa.BufferReader(_all_bytes(path))
+        file = pq.ParquetFile(source)
+        _refuse_width(file.schema_arrow.names, path)
+        yield from _batches(file.iter_batches(batch_size=_BATCH), path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, "Parquet", error) from error
+
+
+def read_arrow(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
+    """Rows of an Arrow IPC file or stream, memory-mapped."""
+    try:
+        packed = path.suffix.lower() == ".gz"
+        source = pa.BufferReader(_all_bytes(path)) if packed else pa.memory_map(str(path))
+        if head.startswith(b"ARROW1"):
+            reader = pa.ipc.open_file(source)
+            batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
+        else:
+            reader = pa.ipc.open_stream(source)
+            batches = iter(reader)
+        _refuse_width(reader.schema.names, path)
+        pieces = (
+            batch.slice(at, _BATCH) for batch in batches for at in range(0, batch.num_rows, _BATCH)
+        )
+        yield from _batches(pieces, path)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, "Arrow", error) from error
+
+
+def _batches(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[RawRow]:
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield RawRow(number, row, path.name)
+
+
+def _all_bytes(path: Path) -> bytes:
+    with open_bytes(path) as file:
+        return file.read()
+
+
+def _damaged(path: Path, what: str, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0][:120].rstrip(".") if str(error) else type(error).__name__
+    return DataError(f"{path.name} is damaged or not {what}: {reason}. Download or write it again.")

@@ -1,0 +1,231 @@
+"""How long rows are in tokens, and what a length limit would cost: measured on the sequences that
+the trainer would make (see `studio.data.tokens.token_view`), never estimated from characters."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from studio.core.errors import ModelError
+from studio.data.tokens.token_view import Encoded, encode
+from studio.data.types import Progress
+
+MOST_ROWS = 20_000
+"""Rows measured at most; of more a sample is drawn, with a fixed seed."""
+STEP = 64
+"""Suggested limits are multiples of this: sizes that hardware likes."""
+WHOLE = 0.99
+"""Share of rows that a suggested limit leaves whole."""
+_CHUNK = 128
+RULE = (
+    f"the shortest multiple of {STEP} that leaves {WHOLE:.0%} of the rows whole, and no more than "
+    "the model can read"
+)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Token counts of measured rows. A preference row has two sequences; both count.
+
+    `row_of`, `size`: for each sequence the row it belongs to and its tokens. `lit`: all sequences
+    end to end, True where the loss counts the token. `turns`, `at_row` (its place among all rows)
+    and `apart` (the first token in which its two sides differ, -1 where it has one): for each
+    measured row. `refusals`: place -> sentence of rows that the chat template refuses.
+    """
+
+    rows: int
+    measured: int
+    refusals: dict[int, str]
+    row_of: np.ndarray
+    size: np.ndarray
+    lit: np.ndarray
+    turns: np.ndarray
+    at_row: np.ndarray
+    apart: np.ndarray
+    context: int | None = None
+
+    @property
+    def refused(self) -> int:
+        """Rows that could not be counted."""
+        return len(self.refusals)
+
+    @property
+    def why_refused(self) -> str:
+        """Why the first of them could not."""
+        return next(iter(self.refusals.values()), "")
+
+    @property
+    def learns(self) -> bool:
+        """Whether any token is trained; none is of prompts alone."""
+        return bool(self.lit.any())
+
+    @property
+    def sampled(self) -> bool:
+        return self.measured < self.rows
+
+    @property
+    def longest(self) -> np.ndarray:
+        """(rows,) tokens of each row: of its longer side where it has two."""
+        return _per_row(np.maximum, self.size, self.row_of)
+
+    @property
+    def trained(self) -> np.ndarray:
+        """(rows,) trained tokens of each row, both sides together."""
+        ends = np.cumsum(self.size)
+        sums = np.concatenate([[0], np.cumsum(self.lit)])
+        return _per_row(np.add, sums[ends] - sums[ends - self.size], self.row_of)
+
+    def at(self, max_length: int) -> Cut:
+        """What a limit of `max_length` tokens a sequence costs (both trainers keep the start)."""
+        over = np.maximum(self.size - max_length, 0)
+        alive = self._alive(max_length)
+        return Cut(
+            max_length=max_length,
+            rows=len(np.unique(self.row_of[over > 0])),
+            tokens=int(over.sum()),
+            trained=int(self.lit.sum() - alive.sum()),
+            silent=len(self.silent_rows(max_length)) if self.learns else 0,
+            of_rows=len(self.turns),
+            of_tokens=int(self.size.sum()),
+            of_trained=int(self.lit.sum()),
+        )
+
+    def _alive(self, max_length: int) -> np.ndarray:
+        """Trained tokens of each sequence that a limit leaves."""
+        starts = np.cumsum(self.size) - self.size
+        position = np.arange(len(self.lit)) - np.repeat(starts, self.size)
+        kept = self.lit & (position < max_length)
+        return np.add.reduceat(kept, starts) if len(starts) else np.zeros(0, np.int64)
+
+    def silent_rows(self, max_length: int) -> np.ndarray:
+        """Measured rows of which a side trains nothing under a limit."""
+        return np.unique(self.row_of[self._alive(max_length) == 0])
+
+    @property
+    def paired(self) -> bool:
+        """Whether every row has two sides."""
+        return len(self.size) == 2 * len(self.turns) > 0
+
+    @property
+    def longer(self) -> list[str]:
+        """Which sequence of each measured row is the longer one; empty where it has one."""
+        if not self.paired:
+            return [""] * len(self.turns)
+        return [("chosen", "rejected")[at] for at in self.size.reshape(-1, 2).argmax(axis=1)]
+
+    def suggestion(self) -> int:
+        """A length limit by `RULE`."""
+        wanted = float(np.quantile(self.longest, WHOLE, method="higher"))
+        limit = max(STEP, -(-int(wanted) // STEP) * STEP)
+        return min(limit, self.context) if self.context else limit
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows and tokens lost at a limit, beside what there is in all. `silent` rows train nothing
+    any more (on one side at least)."""
+
+    max_length: int
+    rows: int
+    tokens: int
+    trained: int
+    silent: int
+    of_rows: int
+    of_tokens: int
+    of_trained: int
+
+
+def measure(
+    rows: Sequence[dict[str, Any]],
+    type: str,
+    tokenizer: Any,
+    *,
+    completion_only_loss: bool | None = None,
+    assistant_only_loss: bool = False,
+    most: int = MOST_ROWS,
+    context: int | None = None,
+    progress: Progress | None = None,
+) -> Lengths:
+    """Encode rows of one type as the trainer would, and keep their lengths and masks.
+
+    Rows that the chat template refuses are counted, not measured. `context`: the tokens that the
+    model can read. Raises `ModelError` where no row can be encoded, `Cancelled` from `progress`.
+    """
+    count = len(rows)
+    chosen = range(count)
+    if count > most:
+        chosen = sorted(random.Random(0).sample(chosen, most))
+    encoded: list[list[Encoded]] = []
+    turns: list[int] = []
+    at_row: list[int] = []
+    refusals: dict[int, str] = {}
+    for start in range(0, len(chosen), _CHUNK):
+        if progress:
+            progress(start, len(chosen), "Counting tokens")
+        chunk = [(at, rows[at]) for at in chosen[start : start + _CHUNK]]
+        done, refused = _encode(chunk, type, tokenizer, completion_only_loss, assistant_only_loss)
+        encoded.extend(one for _, _, one in done)
+        turns.extend(_turns(row) for _, row, _ in done)
+        at_row.extend(at for at, _, _ in done)
+        refusals.update(refused)
+        if start == 0 and not done and refused:
+            raise ModelError(next(iter(refused.values())))
+    sequences = [(at, one) for at, sides in enumerate(encoded) for one in sides]
+    return Lengths(
+        rows=count,
+        measured=len(chosen),
+        refusals=refusals,
+        row_of=np.array([at for at, _ in sequences], np.int64),
+        size=np.array([len(one.ids) for _, one in sequences], np.int64),
+        lit=np.concatenate([np.array(one.trained, bool) for _, one in sequences] or [[]]),
+        turns=np.array(turns, np.int64),
+        at_row=np.array(at_row, np.int64),
+        apart=np.array([_apart(sides) for sides in encoded], np.int64),
+        context=context,
+    )
+
+
+def _apart(sides: list[Encoded]) -> int:
+    """The first position at which two sequences differ; -1 where there is one."""
+    if len(sides) < 2:
+        return -1
+    pairs = enumerate(zip(sides[0].ids, sides[1].ids, strict=False))
+    shorter = min(len(side.ids) for side in sides)
+    return next((at for at, (one, other) in pairs if one != other), shorter)
+
+
+Numbered = tuple[int, dict[str, Any]]
+
+
+def _encode(
+    rows: list[Numbered], type: str, tokenizer: Any, completion: bool | None, assistant: bool
+) -> tuple[list[tuple[int, dict[str, Any], list[Encoded]]], dict[int, str]]:
+    """Rows with their places and sequences, and a sentence for each row refused."""
+    try:
+        together = encode([row for _, row in rows], type, tokenizer, completion, assistant)
+        return [(at, row, one) for (at, row), one in zip(rows, together, strict=True)], {}
+    except ModelError as error:
+        if len(rows) == 1:
+            return [], {rows[0][0]: str(error)}
+    half = len(rows) // 2
+    parts = [
+        _encode(part, type, tokenizer, completion, assistant) for part in (rows[:half], rows[half:])
+    ]
+    return parts[0][0] + parts[1][0], parts[0][1] | parts[1][1]
+
+
+def _turns(row: dict[str, Any]) -> int:
+    """Turns of a row; a side that is plain text counts as one, and of two answers one is used."""
+    sides = [row[name] for name in ("messages", "text", "prompt", "completion") if name in row]
+    if "chosen" in row:
+        sides.append(row["chosen"])
+    return sum(len(side) if isinstance(side, list) else 1 for side in sides)
+
+
+def _per_row(combine: Any, values: np.ndarray, row_of: np.ndarray) -> np.ndarray:
+    starts = np.flatnonzero(np.diff(row_of, prepend=-1))
+    return combine.reduceat(values, starts) if len(starts) else values

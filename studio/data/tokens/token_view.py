@@ -1,0 +1,293 @@
+"""The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
+
+Nothing is imitated: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
+DPOTrainer or KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
+what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
+them keep the start. Prompts alone are drawn as a model is asked them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from studio.core.errors import ConfigError, ModelError
+from studio.data.tokens import template_checks
+
+SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
+RENDERED = (*SFT_TYPES, "preference", "unpaired_preference", "prompt_only")
+"""Types of rows that have a token view."""
+Row = dict[str, Any]
+
+
+class Encoded(NamedTuple):
+    """One whole sequence of a row, before truncation: its side, its ids, what the loss counts."""
+
+    side: str
+    ids: list[int]
+    trained: list[bool]
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: its text, its id, whether the loss counts it, whether it is a special token.
+
+    The texts of a sequence join to its text: a character spelled in several tokens stands with
+    the first of them, and the others are empty.
+    """
+
+    text: str
+    id: int
+    trained: bool
+    special: bool
+
+
+@dataclass(frozen=True)
+class TokenView:
+    """One sequence of a row. `kept` tokens survive truncation; `trained` counts those among
+    them."""
+
+    side: str
+    tokens: list[Token]
+    total: int
+    trained: int
+    kept: int
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def percent(self) -> float:
+        """Share of the kept tokens that the loss counts, in percent."""
+        return 100 * self.trained / self.kept if self.kept else 0.0
+
+
+def render(
+    row: Row,
+    type: str,
+    tokenizer: Any,
+    *,
+    max_length: int | None,
+    completion_only_loss: bool | None = None,
+    assistant_only_loss: bool = False,
+) -> list[TokenView]:
+    """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), or two
+    ("chosen", "rejected") for preferences.
+
+    `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
+    Raises `ModelError` where the chat template is missing, or refuses or cannot mask the row.
+    """
+    encoded = encode([row], type, tokenizer, completion_only_loss, assistant_only_loss)[0]
+    about = template_checks.dropped_turns(row, tokenizer)
+    return [_view(one, tokenizer, max_length, about) for one in encoded]
+
+
+def encode(
+    rows: Sequence[Row],
+    type: str,
+    tokenizer: Any,
+    completion_only_loss: bool | None = None,
+    assistant_only_loss: bool = False,
+) -> list[list[Encoded]]:
+    """The sequences of many rows of one type, whole; errors as `render`'s, for the first that
+    fails."""
+    if type not in RENDERED:
+        raise ConfigError(
+            f"{type.replace('_', ' ').capitalize()} rows are not trained on as they are, so they "
+            "have no token view."
+        )
+    from trl.data_utils import is_conversational
+
+    if any(map(is_conversational, rows)) and not getattr(tokenizer, "chat_template", None):
+        raise ModelError(
+            "The model's tokenizer has no chat template, so conversations cannot be rendered. "
+            "Choose a template for it."
+        )
+    if type == "preference":
+        return _dpo(rows, tokenizer)
+    if type == "unpaired_preference":
+        return _kto(rows, tokenizer)
+    if type == "prompt_only":
+        return _prompts(rows, tokenizer)
+    return _sft(rows, tokenizer, completion_only_loss, assistant_only_loss)
+
+
+def _sft(
+    rows: Sequence[Row],
+    tokenizer: Any,
+    completion_only_loss: bool | None,
+    assistant_only_loss: bool,
+) -> list[list[Encoded]]:
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    if completion_only_loss is None:
+        completion_only_loss = "prompt" in rows[0] and "completion" in rows[0]
+    trainer = SimpleNamespace(
+        _tokenizer=tokenizer,
+        completion_only_loss=completion_only_loss,
+        chat_template=_training_template(tokenizer) if assistant_only_loss else None,
+    )
+    args = SimpleNamespace(
+        dataset_num_proc=None,
+        dataset_text_field="text",
+        assistant_only_loss=assistant_only_loss,
+        max_length=None,
+        truncation_mode="keep_start",
+        shuffle_dataset=False,
+    )
+    prepared = _run(
+        rows,
+        tokenizer,
+        lambda data: SFTTrainer._prepare_dataset(
+            trainer,  # type: ignore[arg-type]
+            data,
+            tokenizer,
+            args,  # type: ignore[arg-type]
+            False,
+            None,
+            "view",
+        ),
+    )
+    return [
+        [Encoded("text", row["input_ids"], [label != -100 for label in row["labels"]])]
+        for row in prepared
+    ]
+
+
+def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    trainer = SimpleNamespace(_tokenizer=tokenizer)
+    args = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
+    prepared = _run(
+        rows,
+        tokenizer,
+        lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
+    )
+    sides = ("chosen", "rejected")
+    return [[_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
+            for row in prepared]  # fmt: skip
+
+
+def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    from trl.trainer.kto_trainer import KTOTrainer
+
+    trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
+    args = SimpleNamespace(dataset_num_proc=None, max_length=None)
+    prepared = _run(
+        rows,
+        tokenizer,
+        lambda data: KTOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
+    )
+    return [
+        [_answered("good" if row["label"] else "bad", row["prompt_ids"], row["completion_ids"])]
+        for row in prepared
+    ]
+
+
+def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
+    """A prompt that is read and an answer that is learned from."""
+    return Encoded(side, prompt + answer, [False] * len(prompt) + [True] * len(answer))
+
+
+def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    from trl.data_utils import _tokenize
+
+    def asked(row: Row) -> Row:
+        extra = {"add_generation_prompt": True} if isinstance(row["prompt"], list) else {}
+        return {"ids": _tokenize(tokenizer, row["prompt"], **extra)["input_ids"]}
+
+    prepared = _run(rows, tokenizer, lambda data: data.map(asked))
+    return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]
+
+
+def _stream(rows: Sequence[Row]) -> Any:
+    """Rows as an iterable dataset: no caching and no fingerprinting of the tokenizer."""
+    from datasets import Dataset
+
+    from studio.data.arrow_schema import Shape, tables
+
+    shape = Shape()
+    for row in rows:
+        shape.see(row)
+    table = next(iter(tables([[dict(row) for row in rows]], shape)))
+    return Dataset(table).to_iterable_dataset()  # type: ignore[arg-type]
+
+
+def _run(rows: Sequence[Row], tokenizer: Any, prepare: Callable[[Any], Any]) -> list[Row]:
+    """The prepared rows, or the template's refusal as a sentence."""
+    from jinja2 import TemplateError
+
+    try:
+        return list(prepare(_stream(rows)))
+    except TemplateError as error:
+        raise ModelError(template_checks.refusal(rows[0], tokenizer, error)) from error
+    except (RuntimeError, ValueError, TypeError) as error:
+        if "no assistant tokens" in str(error):
+            raise ModelError(
+                "With assistant-only loss this row trains nothing: the chat template marks no "
+                "assistant tokens in it. Choose another chat template, or learn from all tokens."
+            ) from error
+        raise ModelError(
+            f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def _training_template(tokenizer: Any) -> str | None:
+    """What SFTTrainer does: keep a template with generation marks, else look for a training
+    twin."""
+    from trl.chat_template_utils import get_training_chat_template, has_generation_markers
+
+    if has_generation_markers(tokenizer.chat_template):
+        return None
+    try:
+        return get_training_chat_template(tokenizer)
+    except ValueError as error:
+        raise ModelError(
+            "Learning from assistant turns only needs a chat template that marks them with "
+            "{% generation %}. This model's does not, and TRL knows no such twin of it. Choose "
+            "one of the studio's templates, or learn from all tokens."
+        ) from error
+
+
+def _view(encoded: Encoded, tokenizer: Any, max_length: int | None, about: list[str]) -> TokenView:
+    side, ids, trained = encoded
+    special = set(tokenizer.all_special_ids) | {
+        at for at, added in tokenizer.added_tokens_decoder.items() if added.special
+    }
+    tokens = [
+        Token(text, id, lit, id in special)
+        for text, id, lit in zip(token_texts(ids, tokenizer), ids, trained, strict=True)
+    ]
+    kept = len(ids) if max_length is None else min(len(ids), max_length)
+    told = template_checks.notes(ids, trained, kept, tokenizer, asks=side == "prompt")
+    notes = [*about, *told]
+    return TokenView(side, tokens, len(ids), sum(trained[:kept]), kept, notes)
+
+
+_WHOLE = 12  # tokens that one character may be spelled in, with room to spare
+
+
+def token_texts(ids: list[int], tokenizer: Any) -> list[str]:
+    """Each token's own text, its leading space kept. A character spelled in several tokens
+    stands whole with the first, and the others are empty, so that the texts join to the text."""
+    texts: list[str] = []
+    at = 0
+    while at < len(ids):
+        size, text = 1, _text(ids[at : at + 1], tokenizer)
+        while "\ufffd" in text and size < _WHOLE and at + size < len(ids):
+            size += 1
+            text = _text(ids[at : at + size], tokenizer)
+        if "\ufffd" in text:  # no run of tokens makes it whole: it is that character
+            size, text = 1, _text(ids[at : at + 1], tokenizer)
+        texts.extend([text, *[""] * (size - 1)])
+        at += size
+    return texts
+
+
+def _text(ids: list[int], tokenizer: Any) -> str:
+    text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    name = tokenizer.convert_ids_to_tokens(ids[0])
+    if name.startswith("▁") and not text.startswith(" "):
+        text = " " * (len(name) - len(name.lstrip("▁"))) + text
+    return text

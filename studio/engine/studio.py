@@ -1,0 +1,308 @@
+"""`Studio`: one workspace with everything in it, for the page, the shell and Python alike."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from studio.core import chat_templates
+from studio.core.errors import ConfigError, DataError
+from studio.core.hardware import Hardware, detect, memory_now
+from studio.core.messages import Message
+from studio.core.model_names import resolve
+from studio.core.workspace import Workspace
+from studio.data import DatasetStore, PreparedDataset
+from studio.engine.library import Collection
+from studio.engine.run_backup import RunCopies, run_copies_for
+from studio.engine.worker import Future, Worker
+from studio.evaluation import ScoreRequest, Scoring
+from studio.exports import Exporting, ExportRequest
+from studio.generation import zerogpu
+from studio.generation.request import Column, Generation, GenerationRequest, Sampling
+from studio.labels import LabelStore
+from studio.labels.pair_generation import PairMaker
+from studio.labels.votes_backup import SafeCopies, copies_for
+from studio.labels.votes_provenance import learned_from
+from studio.runs.lineage import parent_adapter
+from studio.runs.recipe import Recipe
+from studio.runs.reward_runs import check_rewards, settled
+from studio.runs.store import RESUMABLE, Run, RunStore
+from studio.training.train_dataset import check_fit, check_trackers
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the status strip shows; memory in bytes."""
+
+    device: str = "CPU"
+    memory_used: int = 0
+    memory_total: int = 0
+    resident: list[str] = field(default_factory=list)
+    ready: bool = False
+    loading_note: str = ""
+    run: Run | None = None
+    queued: int = 0
+
+
+class Studio:
+    """The engine. Cheap to make; torch loads in its worker's thread when first needed.
+
+    Args:
+        home: the workspace folder; `$STUDIO_HOME` or the user's data directory by default.
+    """
+
+    def __init__(self, home: str | os.PathLike[str] | None = None):
+        # OpenMP threads that spin while they wait starve one another when a browser shares the
+        # cores: passive waiting was measured 4 to 7 times faster on two busy ones. Read once, when
+        # torch loads, so it is said here.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        self.workspace = Workspace(home)
+        self.datasets = DatasetStore(self.workspace)
+        self.runs = RunStore(self.workspace)
+        self.worker = Worker(self.workspace, self.datasets, self.runs)
+        self.pairs = PairMaker(
+            self.workspace, lambda: self.labels, self.runs, self.generate, self.read_answer
+        )
+        self._tokenizers: dict[str, Any] = {}
+
+    @functools.cached_property
+    def labels(self) -> LabelStore:
+        """Labelling projects and votes."""
+        return LabelStore(self.workspace.votes_url)
+
+    @functools.cached_property
+    def collection(self) -> Collection:
+        """Bases, runs and exports with what they came from, what they hold and what needs them."""
+        return Collection(self.workspace, self.runs, self.datasets)
+
+    @functools.cached_property
+    def copies(self) -> SafeCopies | None:
+        """Safe copies of the votes on the Hub, where `STUDIO_VOTES_REPO` asks for them."""
+        return copies_for(self.labels, self.workspace.home)
+
+    @functools.cached_property
+    def run_copies(self) -> RunCopies | None:
+        """Safe copies of runs and data on the Hub, where `STUDIO_RUNS_REPO` asks for them."""
+        return run_copies_for(self.workspace, self.runs)
+
+    # --- life
+
+    def warm_up(self) -> None:
+        """Load the heavy libraries behind the page, and take up runs and pairs left undone."""
+        self.worker.start()
+        self.runs.empty_trash()
+        waiting = [run for run in self.runs.list() if run.state == "queued"]
+        for run in sorted(waiting, key=lambda run: run.place or run.created):
+            if not self.runs.held(run):
+                self.worker.enqueue(run.id)
+        self.pairs.start()
+        for copies in filter(None, (self.copies, self.run_copies)):
+            copies.start()
+
+    def close(self) -> None:
+        """Stop the run in progress with everything saved, and end the worker."""
+        self.pairs.close()
+        self.worker.close()
+        for copies in filter(None, (self.copies, self.run_copies)):
+            copies.close()
+
+    def hardware(self) -> Hardware:
+        return detect()
+
+    def status(self) -> Status:
+        """Cheap enough for every second; imports nothing heavy."""
+        used, total = memory_now()
+        live = [run for run in self.runs.list() if run.state in ("running", "stopping")]
+        run = live[0] if live else None
+        if run is not None and self.runs.stop_asked(run):
+            run = replace(run, state="stopping")
+        return Status(
+            device=device_label(),
+            memory_used=used,
+            memory_total=total,
+            resident=self.worker.resident(),
+            ready=self.worker.ready,
+            loading_note=self.worker.loading,
+            run=run,
+            queued=len(self.worker.queued),
+        )
+
+    # --- training
+
+    def dataset_for(self, name: str) -> PreparedDataset:
+        """A prepared dataset by id or name; a shipped sample, file or Hub id is prepared first."""
+        try:
+            return self.datasets.get(name)
+        except DataError as unknown:
+            from studio.data import looks_like_source
+
+            if not looks_like_source(name):
+                raise unknown
+            return self.datasets.prepare(name)
+
+    def train(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+        """Queue a run; refused before anything loads when it cannot work.
+
+        Returns at once; follow it with `runs.get(id)` and `Run.events`.
+        """
+        zerogpu.refuse_training()
+        resolve(recipe.model_name_or_path)
+        if recipe.chat_template_path:
+            chat_templates.read(recipe.chat_template_path)
+        dataset = self.dataset_for(recipe.dataset_name)
+        check_fit(recipe, dataset)
+        recipe = check_rewards(recipe, self.runs)
+        check_trackers(recipe)
+        if recipe.start_from:
+            parent = self.runs.get(recipe.start_from)
+            template = recipe.chat_template_path or parent.recipe.chat_template_path
+            recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
+            parent_adapter(recipe, self.runs)
+        if not recipe.name:
+            recipe = recipe.with_(name=recipe.usual_name(dataset.name))
+        run = self.runs.create(recipe, provenance)
+        data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
+        if votes := learned_from(dataset):
+            data |= {"votes": votes}
+        run = self.runs.update(run.id, data=data | {"rows": dict(dataset.rows)})
+        self.worker.enqueue(run.id)
+        return self.runs.get(run.id)
+
+    def stop(self, run: str, now: bool = False) -> Run:
+        """Stop after the current step with everything saved, or at once; or take off the queue."""
+        stopped = self.runs.stop(run, now)
+        self.worker.take_off(stopped.id)
+        return stopped
+
+    def move(self, run: str, by: int) -> list[str]:
+        """Move a waiting run so many places in the queue (negative: sooner); the new order."""
+        return self.worker.move(self.runs.get(run).id, by)
+
+    def resume(self, name: str) -> Run:
+        """Queue a stopped, interrupted or failed run again, from its newest complete checkpoint."""
+        run = self.runs.get(name)
+        if run.state not in RESUMABLE:
+            raise ConfigError(f"{run.name} is {run.state}, so there is nothing to resume.")
+        self.worker.enqueue(run.id)
+        return self.runs.get(run.id)
+
+    def wait(
+        self, run_id: str, on_event: Callable[[dict[str, Any]], None] | None = None,
+        poll: float = 0.2,
+    ) -> Run:  # fmt: skip
+        """Follow a run to its end, handing every event on."""
+        offset = 0
+        while True:
+            run = self.runs.get(run_id)
+            events, offset = run.events(offset)
+            for event in events:
+                if on_event:
+                    on_event(event)
+            if not run.live and not events:
+                return run
+            time.sleep(poll)
+
+    # --- generation
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Start answering; returns a live handle at once."""
+        generation = Generation(request)
+        elsewhere = [at for at, column in enumerate(request.columns) if column.endpoint]
+        generation.parts = len(elsewhere) + (len(elsewhere) < len(request.columns))
+        if elsewhere:
+            from studio.generation import openai_endpoint
+
+            openai_endpoint.start(generation, elsewhere)
+        if len(elsewhere) < len(request.columns):
+            self.worker.submit(generation)
+        return generation
+
+    def score(self, request: ScoreRequest) -> Scoring:
+        """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
+        scoring = Scoring(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.evaluation.evaluate import score
+
+            score(scoring, pool, self.runs)
+
+        self.worker.submit(work, scoring)
+        return scoring
+
+    def reward(
+        self, rewards: Sequence[str], weights: Sequence[float] | None,
+        prompts: Sequence[list[Message]], answers: Sequence[str],
+        known: Sequence[Mapping[str, Sequence[str]]] | None = None,
+    ) -> Future:  # fmt: skip
+        """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
+        texts = settled(rewards, self.runs)
+
+        def work(pool: Any) -> Any:
+            from studio.models.reward_model import loaded
+
+            mix = loaded(texts, weights, pool, self.runs)
+            return mix.grade(prompts, answers, known or [{}] * len(answers))
+
+        return self.worker.submit(work)
+
+    def export(self, request: ExportRequest) -> Exporting:
+        """Start writing a run's result for use elsewhere; returns a live handle at once.
+
+        Its `result` is the export's record, there once the export is proven and in its place.
+        """
+        self.runs.get(request.run)
+        exporting = Exporting(request.checked())
+
+        def work(pool: Any) -> None:
+            from studio.exports.export_run import make
+
+            exporting.run(lambda: make(exporting, self.runs, self.datasets))
+
+        self.worker.submit(work, exporting)
+        return exporting
+
+    def read_answer(
+        self, columns: Sequence[Column], prompt: list[Message] | str,
+        answer: str | tuple[int, ...], raw: bool = False,
+    ) -> Future:  # fmt: skip
+        """An answer token by token under every column; `result()` is an `AnswerReading`."""
+
+        def work(pool: Any) -> Any:
+            from studio.evaluation.token_logprobs import read_answer
+
+            return read_answer(columns, prompt, answer, pool, self.runs, raw)
+
+        return self.worker.submit(work)
+
+    def compare(
+        self, run_id: str, prompts: Sequence[list[Message] | str], sampling: Sampling | None = None
+    ) -> Generation:
+        """A run's base and its result side by side, over prompts, from one copy of the weights."""
+        run = self.runs.get(run_id)
+        columns = (Column(run.model, label="base"), Column(run.model, run.id, label=run.name))
+        request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
+        return self.generate(request)
+
+    def tokenizer(self, model: str, template: str | None = None) -> Any:
+        """A model's tokenizer with its chat template (or another one), kept; for rendering rows."""
+        if model not in self._tokenizers:
+            from studio.models.loading import load_tokenizer
+
+            self._tokenizers[model] = load_tokenizer(resolve(model))
+        return chat_templates.dressed(self._tokenizers[model], template)
+
+
+def device_label() -> str:
+    """The device's name; the GPU's once torch is loaded, never importing it."""
+    torch = sys.modules.get("torch")
+    try:
+        if torch is not None and torch.cuda.is_available():
+            return torch.cuda.get_device_name()
+    except (AttributeError, RuntimeError):
+        pass  # the worker is still importing it
+    return "CPU"

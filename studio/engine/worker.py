@@ -1,0 +1,277 @@
+"""The one thread that owns torch: it trains queued runs and answers generation between their steps.
+
+Two threads in torch at once run far slower than one (each brings its own pool of OpenMP threads),
+so everything that computes is a job of this thread. Requests come in from any thread and leave as
+files (`studio.runs.store`) or handles (`studio.generation.request`); nothing here waits for a
+page. The heavy libraries are imported in this thread, so importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from studio.core.errors import Cancelled, ConfigError, ModelError
+from studio.core.jobs import Job
+from studio.core.workspace import Workspace
+from studio.data import DatasetStore
+from studio.generation.request import Generation
+from studio.runs.store import RunStore
+
+logger = logging.getLogger(__name__)
+
+Call = Callable[[Any], Any]  # gets the ModelPool
+
+
+class Future:
+    """The result of one call in the worker's thread."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def settle(self, value: Any = None, error: BaseException | None = None) -> None:
+        self._value, self._error = value, error
+        self._done.set()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The value, or the error raised again; TimeoutError when it takes too long."""
+        if not self._done.wait(timeout):
+            raise TimeoutError("The worker is busy.")
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Worker:
+    """A daemon thread with a queue of runs and a queue of small jobs served between steps."""
+
+    def __init__(self, workspace: Workspace, datasets: DatasetStore, runs: RunStore):
+        self._workspace, self._datasets, self._runs = workspace, datasets, runs
+        self._jobs: deque[tuple[Call, Future, Generation | Job | None]] = deque()
+        self._queue: deque[tuple[str, FileLock]] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._broken = ""  # why nothing will ever be done here
+        self._pool: Any = None
+        self.ready = False
+        self.loading = ""
+        self.current: str | None = None
+
+    # --- from any thread
+
+    def start(self) -> None:
+        """Begin: load the libraries, then take jobs. Safe to call again."""
+        with self._wake:
+            if self._thread is None:
+                self.loading = "Loading the training libraries"
+                self._thread = threading.Thread(
+                    target=self._main, name="studio-worker", daemon=True
+                )
+                self._thread.start()
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Ask the run in progress to save and stop, and the thread to end."""
+        with self._wake:
+            self._closing = True
+            for _, _, handle in self._jobs:
+                if handle is not None:
+                    handle.cancel()
+            self._wake.notify_all()
+        if self.current:
+            with contextlib.suppress(ConfigError):
+                self._runs.stop(self.current)
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def enqueue(self, run_id: str) -> None:
+        """Queue a run that is on disk; its lock is held from now on, so nobody else takes it."""
+        run = self._runs.get(run_id)
+        lock = self._runs.lock(run)
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            raise ConfigError(f"{run.name} is already in another process's hands.") from None
+        self._runs.clear_stop(run)
+        self._runs.update(run_id, state="queued", error=None, eta_s=None, place=time.time())
+        self._put_run(run_id, lock)
+
+    def _put_run(self, run_id: str, lock: FileLock) -> None:
+        with self._wake:
+            self._queue.append((run_id, lock))
+            self._wake.notify_all()
+        self.start()
+        if self._broken:
+            self._refuse()
+
+    def take_off(self, run_id: str) -> bool:
+        """Let go of a run that waits, so that it can be resumed or deleted; False if none did."""
+        with self._wake:
+            for entry in self._queue:
+                if entry[0] == run_id:
+                    self._queue.remove(entry)
+                    entry[1].release()
+                    return True
+        return False
+
+    def move(self, run_id: str, by: int) -> list[str]:
+        """Move a waiting run so many places (negative: sooner); the new order, kept on disk."""
+        with self._wake:
+            order = list(self._queue)
+            at = next((i for i, (waiting, _) in enumerate(order) if waiting == run_id), None)
+            if at is None:
+                raise ConfigError("That run does not wait any more.")
+            entry = order.pop(at)
+            order.insert(max(0, at + by), entry)
+            self._queue = deque(order)
+        now = time.time()
+        for number, (waiting, _) in enumerate(order):
+            self._runs.update(waiting, was="queued", place=now + number * 1e-3)
+        return [waiting for waiting, _ in order]
+
+    def submit(self, job: Generation | Call, handle: Job | None = None) -> Future:
+        """A generation, or any call that gets the model pool; served between training steps.
+
+        `handle` is what the call fills and others wait for: it ends also where the call never runs.
+        """
+        future = Future()
+        if isinstance(job, Generation):
+            entry = functools.partial(self._generate, job), future, job
+        else:
+            entry = job, future, handle
+        with self._wake:
+            self._jobs.append(entry)
+            self._wake.notify_all()
+        self.start()
+        if self._broken:
+            self._refuse()
+        return future
+
+    def settle(self) -> None:
+        """Begin, and return once the libraries are loaded, or cannot be.
+
+        For other threads that are about to import them: two at once can break each other.
+        """
+        self.start()
+        while not self.ready and self._thread is not None and self._thread.is_alive():
+            time.sleep(0.05)
+
+    @property
+    def queued(self) -> list[str]:
+        """Ids of the runs that wait, in order."""
+        return [run_id for run_id, _ in list(self._queue)]
+
+    def resident(self) -> list[str]:
+        """Labels of the models in memory."""
+        return self._pool.names() if self._pool is not None else []
+
+    # --- the worker's own thread
+
+    def _main(self) -> None:
+        try:
+            from studio.models.pool import ModelPool
+            from studio.training import execute as _  # noqa: F401  (TRL and PEFT, ahead of need)
+        except Exception as error:  # a broken installation: say so for as long as the page is open
+            logger.exception("the training libraries did not load")
+            self.loading = self._broken = f"The training libraries did not load: {error}"
+            self._refuse()
+            return
+        self._pool = ModelPool()
+        # Short turns for other threads' Python, so that a busy page cannot starve small steps.
+        sys.setswitchinterval(0.001)
+        self.ready, self.loading = True, ""
+        while True:
+            with self._wake:
+                while not (self._jobs or self._queue or self._closing):
+                    self._wake.wait()
+                if self._closing:
+                    break
+            self.serve()
+            self._next_run()
+        for _run_id, lock in self._queue:
+            lock.release()
+
+    def serve(self) -> None:
+        """Answer everything that waits; called when idle and between training steps."""
+        while self._jobs:
+            job, future, handle = self._jobs.popleft()
+            try:
+                future.settle(job(self._pool))
+            except Exception as error:  # goes to whoever asked
+                if handle is not None:
+                    logger.exception("work that somebody waits for broke off")
+                    handle.finish(error=f"It broke off with {type(error).__name__}: {error}")
+                future.settle(error=error)
+
+    def _generate(self, generation: Generation, pool: Any) -> Generation:
+        from studio.generation.engine import generate
+
+        generate(generation, pool, self._runs)
+        return generation
+
+    def _refuse(self) -> None:
+        """Say why to all who wait for what will never be done."""
+        with self._wake:
+            jobs, self._jobs = self._jobs, deque()
+            queue, self._queue = self._queue, deque()
+        for _, future, handle in jobs:
+            if handle is not None:
+                handle.finish(error=self._broken)
+            future.settle(error=ModelError(self._broken))
+        for run_id, lock in queue:
+            self._runs.update(run_id, state="failed", error=self._broken, ended=time.time())
+            lock.release()
+
+    def _next_run(self) -> None:
+        with self._wake:
+            if not self._queue:
+                return
+            run_id, lock = self._queue.popleft()
+            self.current = run_id
+        try:
+            with self._turn(run_id):
+                self._train(run_id)
+        except Cancelled as reason:
+            logger.info("%s: %s", run_id, reason)
+        except Exception:  # a run whose folder vanished, say: the next one must still have its turn
+            logger.exception("%s could not be run", run_id)
+        finally:
+            self.current = None
+            lock.release()
+
+    @contextlib.contextmanager
+    def _turn(self, run_id: str) -> Any:
+        """One run at a time a workspace: wait for another process, still answering small jobs."""
+        turn = FileLock(self._workspace.training_lock, thread_local=False)
+        while True:
+            if self._runs.get(run_id).state != "queued":
+                raise Cancelled("The run was stopped while it waited.")
+            try:
+                turn.acquire(timeout=0.2)
+                break
+            except Timeout:
+                self.serve()
+                if self._closing:
+                    raise Cancelled("The studio is closing.") from None
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _train(self, run_id: str) -> None:
+        from studio.training.execute import execute
+
+        started = time.monotonic()
+        run = execute(self._runs.get(run_id), self._runs, self._datasets, self._pool, self.serve)
+        logger.info("%s is %s after %.0f s", run_id, run.state, time.monotonic() - started)

@@ -1,0 +1,300 @@
+"""Write an export beside where it belongs, load it back, prove it, then move it there.
+
+Runs in the worker's thread. Stopped or failed, nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from tqdm import tqdm
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import modeling_gguf_pytorch_utils as reader
+
+from studio.core.errors import ModelError, StudioError, WorkspaceError
+from studio.core.model_names import resolve
+from studio.core.workspace import check_room, write_json
+from studio.data import DatasetStore
+from studio.exports import (
+    RECORD,
+    TOLERANCE,
+    Exporting,
+    gguf_architectures,
+    gguf_file,
+    gguf_tokenizer,
+    llama_cpp_check,
+    model_card,
+    ollama,
+    verify,
+)
+from studio.exports.load_parts import Parts, base_under, parts
+from studio.models import loading
+from studio.models.pool import Resident, release_memory
+from studio.models.tokenization import end_ids
+from studio.runs import checkpoints
+from studio.runs.store import Run, RunStore
+
+_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32}  # of a weight
+_BESIDE = 64 << 20  # tokenizer, card and pictures
+_SHARD = "4GB"
+
+
+def make(job: Exporting, runs: RunStore, datasets: DatasetStore) -> dict[str, Any]:
+    """Do an export to its end; its record. Raises `ModelError` where it does not hold."""
+    asked = job.request
+    run = runs.get(asked.run)
+    job.expect(100)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    part = asked.out.parent / f".{asked.out.name}.part-{secrets.token_hex(3)}"
+    try:
+        part.mkdir()
+        record = _Work(job, run, runs, datasets, part).record()
+        for path in part.iterdir():
+            _sync(path)
+        job.step(0, "Putting it in its place")
+        if asked.out.exists():
+            asked.out.rmdir()
+        part.rename(asked.out)
+    except StudioError:
+        raise
+    except OSError as error:
+        raise WorkspaceError(f"{asked.out} could not be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        release_memory()
+    return {**record, "folder": str(asked.out)}
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+class _Work:
+    """One export under way in its temporary folder."""
+
+    def __init__(
+        self, job: Exporting, run: Run, runs: RunStore, datasets: DatasetStore, part: Path
+    ):
+        self.job, self.run, self.runs, self.datasets, self.part = job, run, runs, datasets, part
+        self.asked = job.request
+        self.beside: dict[str, Any] = {}
+
+    def record(self) -> dict[str, Any]:
+        run, to = self.run, self.asked.to
+        if to == "adapter" and run.adapter is None:
+            kind = "a full fine-tune" if run.weights else run.state
+            raise ModelError(f"{run.name} has no adapter: it is {kind}. Export it merged or gguf.")
+        self.job.step(0, "Loading the run")
+        held = parts(run, self.runs, quantized=to == "adapter")
+        self._check_room(held)
+        writes: dict[str, Callable[[Parts], Any]] = {
+            "adapter": self._adapter, "merged": self._merged, "gguf": self._gguf,
+        }  # fmt: skip
+        if to == "gguf":
+            gguf_architectures.family_of(held.base.model.config.get_text_config())
+        figures = writes[to](held)
+        record = self._describe(held.base, figures)
+        self.job.step(30, "Writing the card")
+        model_card.write(self.part, record, run, self.datasets)
+        record["bytes"] = sum(path.stat().st_size for path in self.part.iterdir())
+        write_json(self.part / RECORD, record)
+        return record
+
+    def _describe(self, base: Resident, figures: verify.Figures) -> dict[str, Any]:
+        run, recipe = self.run, self.run.recipe
+        reference = resolve(run.model, recipe.model_revision)
+        return {
+            "run": run.id, "name": run.name, "to": self.asked.to, "created": time.time(),
+            "stored_as": self.asked.stored_as,
+            "base": reference.name if reference.kind != "folder" else Path(run.model).name,
+            "base_revision": getattr(base.model.config, "_commit_hash", None) or "",
+            "base_kind": reference.kind, "fingerprint": run.base,
+            "method": run.method, "objective": run.objective,
+            "files": sorted(path.name for path in self.part.iterdir()),
+            "figures": figures.as_dict(), **self.beside,
+        }  # fmt: skip
+
+    # --- reading the run
+
+    def _read(self, held: Parts) -> tuple[verify.Reading, list[torch.Tensor], Any]:
+        """The run's reading, its base's logits, and the model that was read."""
+        self.job.step(5, "Asking the run")
+        prompts = verify.sample_ids(self.run, self.datasets, held.base)
+        if held.adapter is None:
+            run = verify.read(held.base.model, held.base, prompts)
+            before = base_under(self.run, self.runs)
+            base = self._base_logits(before.model, run)
+            del before
+            return run, base, held.base.model
+        model = loading.load_adapter(held.base.model, held.adapter).eval()
+        run = verify.read(model, held.base, prompts)
+        with model.disable_adapter():
+            base = self._base_logits(model, run)
+        return run, base, model
+
+    def _base_logits(self, model: Any, run: verify.Reading) -> list[torch.Tensor]:
+        logits = verify.logits_of(model, verify.sequences(run))
+        if all(torch.equal(a, b) for a, b in zip(logits, run.logits, strict=True)):
+            raise ModelError(
+                f"{self.run.name} answers exactly as its base does: training changed nothing, so "
+                "an export would be the base again. Train longer, or with a higher learning_rate."
+            )
+        return logits
+
+    # --- the three formats
+
+    def _adapter(self, held: Parts) -> verify.Figures:
+        assert held.adapter is not None
+        if "+" in self.run.base:
+            raise ModelError(
+                f"{self.run.name} was trained on a run merged into its base, which is nowhere to "
+                "be loaded from. Export it merged or gguf."
+            )
+        bare = loading.share(held.base.model)
+        run, base, model = self._read(held)
+        self.job.step(20, "Writing the adapter")
+        for path in held.adapter.iterdir():
+            if path.is_file() and path.name not in (checkpoints.MANIFEST, "README.md"):
+                shutil.copyfile(path, self.part / path.name)
+        name = resolve(self.run.model, self.run.recipe.model_revision)
+        model.peft_config["default"].base_model_name_or_path = (
+            Path(name.name).name if name.kind == "folder" else name.name
+        )
+        model.peft_config["default"].save_pretrained(str(self.part))
+        if model.peft_config["default"].peft_type == "LORA":
+            self.beside["lora_r"] = model.peft_config["default"].r
+        held.base.tokenizer.save_pretrained(self.part)
+        self.job.step(30, "Loading it back and comparing")
+        again = PeftModel.from_pretrained(bare, str(self.part)).eval()
+        widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
+        for name, tensor in again.named_parameters():
+            tensor.data = tensor.data.to(widths[name])
+        return verify.compare(run, again, held.base, base, self.asked.stored_as)
+
+    def _whole(self, held: Parts) -> tuple[verify.Reading, list[torch.Tensor]]:
+        """Read the run, then add its adapter into the base it stands on, in place."""
+        if self.run.recipe.quantized:
+            self.beside["trained_on"] = "4-bit" if self.run.recipe.load_in_4bit else "8-bit"
+        run, base, model = self._read(held)
+        if held.adapter is not None:
+            held.base.model = loading.merge(model, held.adapter)
+        return run, base
+
+    def _merged(self, held: Parts) -> verify.Figures:
+        run, base = self._whole(held)
+        self.job.step(20, "Writing the model")
+        own = getattr(held.base.model.config, "dtype", None)
+        dtype = own if own is torch.float16 else torch.bfloat16
+        width, model = held.base.model.dtype, held.base.model.to(dtype)
+        model.save_pretrained(str(self.part), max_shard_size=_SHARD)
+        held.base.tokenizer.save_pretrained(self.part)
+        config, held.base.model = model.config, None
+        del model
+        gc.collect()
+        self.job.step(30, "Loading it back and comparing")
+        again: Any = AutoModelForCausalLM.from_pretrained(self.part, dtype=width)
+        held.base.model = again.to(loading.device()).eval()
+        held.base.model.config._commit_hash = getattr(config, "_commit_hash", None)
+        figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
+        self._trained(held, run)
+        return figures
+
+    def _gguf(self, held: Parts) -> verify.Figures:
+        run, base = self._whole(held)
+        model, tokenizer = held.base.model, held.base.tokenizer
+        path = self.part / f"model-{self.asked.outtype}.gguf"
+        self.job.step(20, "Writing the file")
+        base_name = Path(self.run.model).name
+        gguf_file.write(
+            model, tokenizer, path, self.asked.outtype, base_name, self.run.name, self._written
+        )
+        self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer)
+        config, width, held.base.model = model.config, model.dtype, None
+        del model
+        gc.collect()
+        self.job.step(30, "Loading it back and comparing")
+        held.base.model = self._read_gguf(path, config, width)
+        words = gguf_tokenizer.cut(tokenizer, gguf_tokenizer.texts(tokenizer))
+        again = AutoTokenizer.from_pretrained(self.part, gguf_file=path.name)
+        gguf_tokenizer.check(words, gguf_tokenizer.cut(again, words))
+        figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
+        if llama_cpp_check.installed():
+            self.job.step(0, "Asking llama.cpp as well")
+            self.beside["llama_cpp"] = self._llama(path, run, base, held.base, words)
+        self._trained(held, run)
+        return figures
+
+    def _read_gguf(self, path: Path, config: Any, width: torch.dtype) -> Any:
+        """The file as transformers reads it, helped where its reader leaves something out."""
+        shape = config.get_text_config()
+        self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
+        given = {"config": config} if self.beside["reader_needs_config"] else {}
+        reader.tqdm = partial(tqdm, disable=True)  # its bar has no switch
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            self.part, gguf_file=path.name, dtype=width, **given
+        )
+        model.config._commit_hash = getattr(config, "_commit_hash", None)
+        return model.to(loading.device()).eval()
+
+    def _written(self, name: str) -> None:
+        self.job.step(0, f"Writing {name}")
+
+    def _llama(
+        self, path: Path, run: verify.Reading, base_logits: list[torch.Tensor], base: Resident,
+        words: dict[str, list[int]],
+    ) -> dict[str, Any]:  # fmt: skip
+        """How llama.cpp reads the file: refused where it is another model, told where it cannot."""
+        asked = llama_cpp_check.Questions(
+            list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER
+        )
+        with tempfile.TemporaryDirectory(dir=self.part) as exchange:
+            try:
+                found = llama_cpp_check.ask(path, asked, Path(exchange))
+            except ModelError as error:
+                return {"error": str(error)}
+        gguf_tokenizer.check(words, dict(zip(words, found.tokens, strict=True)))
+        logits = [torch.from_numpy(one) for one in found.logits]
+        try:
+            # On a CPU llama.cpp looks some functions up in tables of float16.
+            as_read = max(self.asked.stored_as, "f16", key=TOLERANCE.__getitem__)
+            figures = verify.judge(run, logits, base_logits, found.answers, as_read)
+        except ModelError as error:
+            raise ModelError(f"Read by llama.cpp: {error}") from None
+        return {"version": found.version, **figures.as_dict()}
+
+    def _trained(self, held: Parts, run: verify.Reading) -> None:
+        """For a run on a 4-bit base: how far the whole base moves its answers, as information."""
+        if not self.run.recipe.quantized:
+            return
+        held.base.model = None
+        gc.collect()
+        rounded = parts(self.run, self.runs, quantized=True)
+        assert rounded.adapter is not None
+        model = loading.load_adapter(rounded.base.model, rounded.adapter).eval()
+        logits = verify.logits_of(model, verify.sequences(run))
+        found = verify.measure(run, logits, logits, run.answers, 0.0)
+        self.beside["from_4bit"] = {
+            "largest_difference": found.largest_difference, "agreement": found.agreement,
+        }  # fmt: skip
+        held.base.model = rounded.base.model
+
+    def _check_room(self, held: Parts) -> None:
+        if self.asked.to == "adapter":
+            assert held.adapter is not None
+            need = sum(path.stat().st_size for path in held.adapter.iterdir() if path.is_file())
+        else:
+            weights = sum(tensor.numel() for tensor in held.base.model.state_dict().values())
+            need = int(weights * _BYTES[self.asked.stored_as])
+        check_room(self.part, need + _BESIDE, "The export", "Make room, or choose another folder.")

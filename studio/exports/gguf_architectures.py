@@ -1,0 +1,221 @@
+"""What a GGUF file says of a model's shape, family by family, and which models cannot be said.
+
+The keys and their meaning are llama.cpp's (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+and its convert_hf_to_gguf.py). What they cannot hold is refused here, by name, before anything is
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from studio.core.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture of llama.cpp: `check` says what forbids a config, `describe` writes keys."""
+
+    arch: str
+    check: Callable[[Any], str]
+    describe: Callable[[Any, Any], None]
+    norm_plus_one: bool = False
+    rotary_pairs: bool = False
+    """Whether q and k are stored with each head's two halves interleaved, as ggml rotates them."""
+    dropped: Callable[[Any], bool] = lambda config: False
+    """Whether transformers' reader leaves out something the file does say."""
+
+
+def family_of(config: Any) -> Family:
+    """The family of a model's config; `ModelError` names one that cannot be written right."""
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        known = ", ".join(FAMILIES)
+        raise ModelError(
+            f"A {config.model_type} model cannot be written as GGUF here; the families that can "
+            f"are {known}. Export it merged instead."
+        )
+    reason = family.check(config)
+    if reason:
+        raise ModelError(
+            f"This {config.model_type} model cannot be written as GGUF: {reason}. "
+            "Export it merged instead."
+        )
+    return family
+
+
+def head_dim(config: Any) -> int:
+    """Width of one attention head."""
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def rope(config: Any) -> dict[str, Any]:
+    """How positions are rotated, with `rope_type` and `rope_theta`; where layers differ, in those
+    that see everything."""
+    found = dict(getattr(config, "rope_parameters", None) or {})
+    found = dict(found.get("full_attention", found))
+    found.setdefault("rope_type", "default")
+    found.setdefault("rope_theta", getattr(config, "rope_theta", None) or 10000.0)
+    return found
+
+
+def context(config: Any) -> int:
+    """Positions the file promises: within a sliding window, where llama.cpp would ignore one."""
+    window = getattr(config, "sliding_window", None)
+    if config.model_type in ("mistral", "phi3") and window:
+        return min(config.max_position_embeddings, window)
+    return config.max_position_embeddings
+
+
+def describe(writer: Any, config: Any, family: Family) -> None:
+    """Write every key about the model's shape."""
+    writer.add_context_length(context(config))
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(float(rope(config)["rope_theta"]))
+    writer.add_vocab_size(config.vocab_size)
+    if family.arch in ("qwen3", "gemma2", "gemma3") or head_dim(config) != _even_heads(config):
+        writer.add_key_length(head_dim(config))
+        writer.add_value_length(head_dim(config))
+    family.describe(writer, config)
+
+
+def _even_heads(config: Any) -> int:
+    return config.hidden_size // config.num_attention_heads
+
+
+# --- what cannot be said
+
+
+def _activation(config: Any, wanted: str) -> str:
+    found = getattr(config, "hidden_activation", None) or config.hidden_act
+    return "" if found == wanted else f"llama.cpp gives this family {wanted}, and it has {found}"
+
+
+def _rope_refusal(config: Any, allowed: tuple[str, ...]) -> str:
+    kind = rope(config)["rope_type"]
+    return "" if kind in allowed else f"its {kind} rotary scaling has no place in the file"
+
+
+def _llama(config: Any) -> str:
+    if getattr(config, "attention_bias", False) or getattr(config, "mlp_bias", False):
+        return "transformers' reader would lose its biases"
+    if head_dim(config) % 2:
+        return "its heads have an odd width"
+    return _rope_refusal(config, ("default", "llama3")) or _activation(config, "silu")
+
+
+def _qwen2(config: Any) -> str:
+    if getattr(config, "use_sliding_window", False):
+        return "llama.cpp ignores its sliding window"
+    if head_dim(config) != _even_heads(config):
+        return "llama.cpp's qwen2 has no head width of its own"
+    return _rope_refusal(config, ("default",)) or _activation(config, "silu")
+
+
+def _qwen3(config: Any) -> str:
+    if getattr(config, "use_sliding_window", False):
+        return "llama.cpp ignores its sliding window"
+    if getattr(config, "attention_bias", False):
+        return "llama.cpp's qwen3 has no attention biases"
+    return _rope_refusal(config, ("default",)) or _activation(config, "silu")
+
+
+def _queries(config: Any, layers_of_largest: int) -> str:
+    """llama.cpp scales a Gemma's queries by its heads' width, the largest model's by another."""
+    scalar, largest = config.query_pre_attn_scalar, config.num_hidden_layers == layers_of_largest
+    if scalar == (_even_heads(config) if largest else head_dim(config)):
+        return ""
+    return f"llama.cpp scales its queries otherwise (query_pre_attn_scalar {scalar})"
+
+
+def _gemma2(config: Any) -> str:
+    return (
+        _queries(config, 46)
+        or _rope_refusal(config, ("default",))
+        or _activation(config, "gelu_pytorch_tanh")
+    )
+
+
+def _gemma3(config: Any) -> str:
+    kinds = [
+        "full_attention" if layer % 6 == 5 else "sliding_attention"
+        for layer in range(config.num_hidden_layers)
+    ]
+    near = config.rope_parameters["sliding_attention"]
+    if config.layer_types != kinds or near != {"rope_type": "default", "rope_theta": 10000.0}:
+        return "llama.cpp lets every sixth layer see everything, and rotates the others by 10,000"
+    if config.final_logit_softcapping or config.attn_logit_softcapping or config.attention_bias:
+        return "llama.cpp's gemma3 has neither caps nor attention biases"
+    return (
+        _queries(config, 62)
+        or _rope_refusal(config, ("default",))
+        or _activation(config, "gelu_pytorch_tanh")
+    )
+
+
+def _phi3(config: Any) -> str:
+    return _rope_refusal(config, ("default",)) or _activation(config, "silu")
+
+
+# --- what else a family says
+
+
+def _say_llama(writer: Any, config: Any) -> None:
+    writer.add_rope_dimension_count(head_dim(config))
+
+
+def _say_nothing(writer: Any, config: Any) -> None:
+    pass
+
+
+def _say_gemma2(writer: Any, config: Any) -> None:
+    writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+    writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    writer.add_sliding_window(config.sliding_window)
+
+
+def _say_gemma3(writer: Any, config: Any) -> None:
+    writer.add_sliding_window(config.sliding_window)
+
+
+def _say_phi3(writer: Any, config: Any) -> None:
+    turned = rope(config).get("partial_rotary_factor", 1.0)
+    writer.add_rope_dimension_count(int(turned * head_dim(config)))
+    writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
+    writer.add_sliding_window(config.sliding_window or 0)
+
+
+def _gemma2_unusual(config: Any) -> bool:
+    usual = (config.attn_logit_softcapping, config.final_logit_softcapping) == (50.0, 30.0)
+    return not usual or config.query_pre_attn_scalar != 256
+
+
+_LLAMA = Family(
+    "llama", _llama, _say_llama, rotary_pairs=True,
+    dropped=lambda config: rope(config)["rope_type"] == "llama3",
+)  # fmt: skip
+FAMILIES = {
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": Family("qwen2", _qwen2, _say_nothing),
+    "qwen3": Family("qwen3", _qwen3, _say_nothing, dropped=lambda c: head_dim(c) != 128),
+    "gemma2": Family(
+        "gemma2", _gemma2, _say_gemma2, norm_plus_one=True, dropped=_gemma2_unusual
+    ),
+    "gemma3_text": Family(
+        "gemma3", _gemma3, _say_gemma3, norm_plus_one=True,
+        dropped=lambda c: c.query_pre_attn_scalar != 256,
+    ),
+    "phi3": Family(
+        "phi3", _phi3, _say_phi3,
+        dropped=lambda c: bool(c.sliding_window) or rope(c).get("partial_rotary_factor", 1) != 1,
+    ),
+}  # fmt: skip
+"""transformers' `model_type` -> family."""

@@ -1,0 +1,211 @@
+"""A tokenizer as GGUF keys: byte-level BPE, or SentencePiece's kind of BPE; others are refused.
+
+What a written file makes of texts is checked too, by those who can read it
+(`studio.exports.export_run`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from studio.core.errors import ModelError
+
+_TEXTS = ("What is it?", "Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
+# Readers that are no Jinja of Hugging Face's know no {% generation %}; this says the same to them.
+_GENERATION = (
+    (re.compile(r"(\{%-?)\s*generation\s*(-?%\})"), r"\1 if true \2"),
+    (re.compile(r"(\{%-?)\s*endgeneration\s*(-?%\})"), r"\1 endif \2"),
+)
+
+
+def describe(writer: Any, tokenizer: Any, rows: int) -> None:
+    """Write every key about the words; `rows` is how many the model's embedding has."""
+    whole = json.loads(tokenizer.backend_tokenizer.to_str())
+    model = whole["model"]
+    if model["type"] != "BPE":
+        raise ModelError(
+            f"A {model['type']} tokenizer cannot be written as GGUF here; byte-level BPE and "
+            "SentencePiece's BPE can. Export it merged instead."
+        )
+    tokens, kinds = _vocabulary(whole, rows)
+    if model.get("byte_fallback"):
+        writer.add_tokenizer_model("llama")
+        writer.add_tokenizer_pre("default")
+        kinds = [
+            BYTE if _BYTE.fullmatch(token) else kind
+            for token, kind in zip(tokens, kinds, strict=True)
+        ]
+        scores = _scores(tokens, _merges(model))
+        space = _space_first(whole, bool(_before(tokenizer)))
+        _check_cuts(tokenizer, dict(zip(tokens, scores, strict=True)), space)
+        writer.add_token_scores(scores)
+        writer.add_add_space_prefix(space)
+    else:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre(_split(whole))
+        writer.add_token_merges([" ".join(pair) for pair in _merges(model)])
+    unknown = tokenizer.unk_token_id
+    if unknown is not None and kinds[unknown] in (NORMAL, CONTROL):
+        kinds[unknown] = UNKNOWN
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    _special(writer, tokenizer)
+
+
+def texts(tokenizer: Any) -> list[str]:
+    """Texts on which ways of cutting part, as the model meets them, and a chat if it holds any."""
+    before = _before(tokenizer)
+    turns = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": "Yes."}]
+    chat = [tokenizer.apply_chat_template(turns, tokenize=False)] if before else []
+    return [*(before + text for text in _TEXTS), *chat]
+
+
+def cut(tokenizer: Any, texts: Iterable[str]) -> dict[str, list[int]]:
+    """Each text with its tokens."""
+    return {text: tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts}
+
+
+def check(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> None:
+    """The file must cut texts into the very same tokens; `ModelError` where it does not."""
+    for text, ids in wanted.items():
+        if found[text] != ids:
+            raise ModelError(
+                f"The GGUF file would cut {text[:40]!r} into other tokens than the tokenizer "
+                "does, so it was thrown away. Export it merged instead."
+            )
+
+
+def _before(tokenizer: Any) -> str:
+    """The special token that a text comes after in a chat; nothing where there are no chats."""
+    return (tokenizer.bos_token or tokenizer.eos_token or "") if tokenizer.chat_template else ""
+
+
+def _vocabulary(whole: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
+    """Every row of the embedding with its word and its kind."""
+    words = {number: word for word, number in whole["model"]["vocab"].items()}
+    kinds = dict.fromkeys(words, NORMAL)
+    for added in whole["added_tokens"]:
+        words[added["id"]] = added["content"]
+        kinds[added["id"]] = CONTROL if added["special"] else USER_DEFINED
+    if words and max(words) >= rows:
+        raise ModelError(
+            f"The tokenizer knows {max(words) + 1:,} tokens and the model's embedding has "
+            f"{rows:,} rows, so it cannot be written as GGUF. Export it merged instead."
+        )
+    tokens = [words.get(number, f"[PAD{number}]") for number in range(rows)]
+    return tokens, [kinds.get(number, UNUSED) for number in range(rows)]
+
+
+def _merges(model: dict[str, Any]) -> list[list[str]]:
+    return [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+
+
+def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
+    """SentencePiece's scores, found again: the earlier a piece is merged, the higher it scores."""
+    order: dict[str, int] = {}
+    for left, right in merges:
+        order.setdefault(left + right, len(order))
+    return [-float(order.get(token, len(order) + at)) for at, token in enumerate(tokens)]
+
+
+def _check_cuts(tokenizer: Any, scores: dict[str, float], space_first: bool) -> None:
+    """llama.cpp joins whatever two pieces make the best one; merges may forbid a pair or two."""
+    places = {token: number for number, token in enumerate(scores)}
+    before = _before(tokenizer)
+    for text in _TEXTS:
+        found = []
+        for piece in _pieces(("▁" if space_first else "") + text.replace(" ", "▁"), scores):
+            spelt = [f"<0x{byte:02X}>" for byte in piece.encode()]
+            found += [places.get(one) for one in ([piece] if piece in places else spelt)]
+        wanted = tokenizer(before + text, add_special_tokens=False)["input_ids"]
+        if found != wanted[bool(before) :]:
+            raise ModelError(
+                f"llama.cpp would cut {text!r} into other tokens than this tokenizer does: its "
+                "merges are not SentencePiece's, which a GGUF file keeps as scores. Export it "
+                "merged instead."
+            )
+
+
+def _pieces(text: str, scores: dict[str, float]) -> list[str]:
+    """A text as llama.cpp's rule for SentencePiece cuts it: the best-scored pair first."""
+    pieces = list(text)
+    while True:
+        pairs = [
+            (scores[one + other], -at)
+            for at, (one, other) in enumerate(pairwise(pieces))
+            if one + other in scores
+        ]
+        if not pairs:
+            return pieces
+        at = -max(pairs)[1]
+        pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
+
+
+def _space_first(whole: dict[str, Any], in_chats: bool) -> bool:
+    """Whether text is read as if a space came before it: by some only at the very beginning, where
+    a chat has a special token and no text."""
+    never = ("never", "first") if in_chats else ("never",)
+    steps = [
+        *_flat(whole.get("normalizer"), "normalizers"),
+        *_flat(whole.get("pre_tokenizer"), "pretokenizers"),
+    ]
+    return any(
+        step["type"] == "Prepend"
+        or (step["type"] == "Metaspace" and step.get("prepend_scheme") not in never)
+        for step in steps
+    )
+
+
+def _flat(step: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
+    if step is None:
+        return []
+    return step[inner] if step["type"] == "Sequence" else [step]
+
+
+def _split(whole: dict[str, Any]) -> str:
+    """llama.cpp's name of the rule that cuts text into words before the merges."""
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
+
+    steps = _flat(whole.get("pre_tokenizer"), "pretokenizers")
+    kinds = [step["type"] for step in steps]
+    if kinds == ["ByteLevel"] and steps[0]["use_regex"] and not steps[0]["add_prefix_space"]:
+        return "gpt-2"
+    if kinds == ["Split", "ByteLevel"]:
+        rule = steps[0]["pattern"].get("Regex")
+        for name in ("llama-bpe", "qwen2", "tekken", "gpt-4o"):
+            if GGUF_PRE_TOKENIZER_SPLITS[name] == rule:
+                return name
+    raise ModelError(
+        "This tokenizer cuts text into words by a rule that llama.cpp has no name for, so it "
+        "cannot be written as GGUF. Export it merged instead."
+    )
+
+
+def _special(writer: Any, tokenizer: Any) -> None:
+    for name in ("bos", "eos", "unk", "pad"):
+        number = getattr(tokenizer, f"{name}_token_id")
+        if number is not None:
+            getattr(writer, f"add_{name}_token_id")(number)
+    writer.add_add_bos_token(begins(tokenizer))
+    writer.add_add_eos_token(False)
+    if tokenizer.chat_template:
+        writer.add_chat_template(plain_template(tokenizer.chat_template))
+
+
+def begins(tokenizer: Any) -> bool:
+    """Whether the tokenizer puts its first token before a text by itself."""
+    ids = tokenizer("a")["input_ids"]
+    return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
+
+
+def plain_template(template: str) -> str:
+    """A chat template without the marks that only training reads."""
+    for pattern, plain in _GENERATION:
+        template = pattern.sub(plain, template)
+    return template

@@ -1,0 +1,140 @@
+"""An adapter made elsewhere, taken in as a finished run: compared, continued and exported like one.
+
+Only safetensors and JSON are read and copied; a pickled adapter is refused, for it can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import ConfigError, ModelError, did_you_mean
+from studio.core.model_names import POCKET, SUGGESTED, resolve
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run, RunStore
+
+_WEIGHTS = "adapter_model.safetensors"
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+_KEPT = (".json", ".jinja", ".txt", ".model", ".safetensors")
+
+
+def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | None = None) -> Run:
+    """Copy a LoRA or DoRA adapter's folder into the workspace as a finished run.
+
+    `base` names the model it belongs on, where its own config names none that can be found. Raises
+    `ModelError` for what cannot be used, each time with the reason.
+    """
+    config = _config(folder)
+    _check_kind(folder, config)
+    tensors = _shapes(folder / _WEIGHTS)
+    model = _base(config, base)
+    recipe = _recipe(config, model, name or folder.resolve().name)
+    _check_fit(model, tensors)
+    run = runs.create(recipe, {"imported": folder.resolve().name, "config": config})
+    target = run.folder / "adapter"
+    target.mkdir()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in _KEPT:
+            shutil.copyfile(path, target / path.name)
+    now = time.time()
+    return runs.update(run.id, state="finished", started=now, ended=now)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "adapter_config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is no adapter: it holds no adapter_config.json. Name the folder that PEFT's "
+            "save_pretrained wrote."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} is no PEFT config: it holds no mapping.")
+    return found
+
+
+def _check_kind(folder: Path, config: dict[str, Any]) -> None:
+    if not (folder / _WEIGHTS).is_file():
+        pickled = [path.name for path in folder.iterdir() if path.suffix in _PICKLES]
+        if pickled:
+            raise ModelError(
+                f"{pickled[0]} is pickled, and a pickle can run code: the studio reads safetensors "
+                "only. Load it where you trust it, and save it again with PEFT."
+            )
+        raise ModelError(f"{folder} holds no {_WEIGHTS}.")
+    kind = config.get("peft_type")
+    if kind != "LORA":
+        raise ModelError(f"This adapter is {kind or 'of no kind'}; LoRA and DoRA can be imported.")
+    task = config.get("task_type")
+    if task not in (None, "CAUSAL_LM"):
+        raise ModelError(f"This adapter is for {task}; the studio imports those that write text.")
+    if config.get("auto_mapping") or config.get("use_qalora") or config.get("megatron_config"):
+        raise ModelError("This adapter needs code of its own, which the studio never runs.")
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Every tensor's shape, read from the file's head alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path.name} cannot be read: {error}. Fetch it again.") from None
+
+
+def _base(config: dict[str, Any], given: str | None) -> str:
+    """The name of the model it belongs on, if that can be one."""
+    named = given or config.get("base_model_name_or_path") or ""
+    try:
+        return resolve(named).name
+    except ModelError:
+        raise ModelError(
+            f"The adapter belongs on {named or 'a model it does not name'}, which is not here: "
+            f"name its base with --base.{did_you_mean(named, (POCKET, *SUGGESTED))}"
+        ) from None
+
+
+def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
+    targets = config.get("target_modules")
+    try:
+        return Recipe.defaults(
+            "sft", "dora" if config.get("use_dora") else "lora",
+            name=name, model_name_or_path=model, dataset_name="imported",
+            lora_r=config.get("r"), lora_alpha=config.get("lora_alpha"),
+            lora_dropout=config.get("lora_dropout") or 0.0,
+            use_rslora=bool(config.get("use_rslora")),
+            lora_target_modules=tuple(targets) if isinstance(targets, list) else targets,
+            lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
+        )  # fmt: skip
+    except (ConfigError, TypeError) as error:
+        raise ModelError(f"The adapter's config cannot be used: {error}") from None
+
+
+def _check_fit(model: str, tensors: dict[str, tuple[int, ...]]) -> None:
+    """For a base on this machine: every matrix must stand on a weight of its size."""
+    reference = resolve(model)
+    if reference.kind == "hub":
+        return  # loading it tells
+    weights: dict[str, tuple[int, ...]] = {}
+    for path in Path(reference.location).glob("*.safetensors"):
+        weights |= _shapes(path)
+    for key, shape in tensors.items():
+        for mark, side in ((".lora_A.weight", 1), (".lora_B.weight", 0)):
+            if not key.endswith(mark):
+                continue
+            module = key.removesuffix(mark).removeprefix("base_model.model.")
+            weight = weights.get(f"{module}.weight")
+            if weight is None or weight[side] != shape[side]:
+                raise ModelError(
+                    f"The adapter does not fit {reference.name}: {module} is "
+                    f"{'not there' if weight is None else f'{weight[side]} wide'}"
+                    f"{'' if weight is None else f', and the adapter wants {shape[side]}'}. "
+                    "Name the base it was trained on with --base."
+                )

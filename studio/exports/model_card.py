@@ -1,0 +1,258 @@
+"""The card of an export: base, data, recipe, curves, scores, samples, proof, limits, how to load.
+
+Everything is read from the run's folder and the export's record; what nobody said is said to be
+unknown, not guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from studio.core.errors import StudioError
+from studio.data import DatasetStore
+from studio.data.prepared.publish import UNKNOWN
+from studio.exports import loss_plot, serve_commands
+from studio.runs.store import Run
+
+_SAMPLES = 3
+_LONGEST = 400  # characters of a sample
+
+
+def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore) -> None:
+    """Write README.md and its pictures into an export's folder; their names join the record."""
+    events, _ = run.events()
+    pictures = _pictures(folder, run, events)
+    parts = [
+        _front(record), f"# {_inline(run.name)}\n", _summary(record, run),
+        _proof(record), _how_to_load(record), _data(run, datasets), _recipe(run),
+        _curves(pictures), _scores(run, datasets), _samples(events), _limits(record),
+    ]  # fmt: skip
+    (folder / "README.md").write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    record["files"] = sorted({*record["files"], "README.md", *pictures})
+
+
+def _inline(text: object) -> str:
+    """Text that cannot break out of its line, or be read as markup."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(text).split())) or "unnamed"
+
+
+def _front(record: dict[str, Any]) -> str:
+    """The Hub's metadata."""
+    import yaml
+
+    library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[record["to"]]
+    values: dict[str, Any] = {
+        "library_name": library, "pipeline_tag": "text-generation",
+        "tags": ["alignment-studio", "trl", record["objective"], record["method"]],
+    }  # fmt: skip
+    if record["base_kind"] == "hub":
+        relation = {"adapter": "adapter", "merged": "finetune", "gguf": "quantized"}
+        values |= {"base_model": record["base"], "base_model_relation": relation[record["to"]]}
+    elif record["base_kind"] == "builtin":
+        values["license"] = "apache-2.0"
+    return f"---\n{yaml.safe_dump(values, sort_keys=False)}---\n"
+
+
+def _summary(record: dict[str, Any], run: Run) -> str:
+    kind = {
+        "adapter": "An adapter for",
+        "merged": "A fine-tuned model from",
+        "gguf": "A GGUF file from",
+    }[record["to"]]  # fmt: skip
+    base = f"`{record['base']}`"
+    if record["base_revision"]:
+        base += f" at revision `{record['base_revision'][:12]}`"
+    lines = [
+        f"{kind} {base}, trained with {run.objective.upper()} and {run.method} "
+        f"({run.step:,} steps) in the alignment studio.\n",
+        "| | |\n|---|---|",
+        f"| base | {base}, weights `{record['fingerprint'] or 'not recorded'}` |",
+        f"| run | `{run.id}` |",
+        f"| started from | `{run.parent}` |" if run.parent else "",
+        f"| trained on | a base held in {record['trained_on']}; these weights are whole |"
+        if record.get("trained_on") else "",
+        f"| made with | {', '.join(f'{k} {v}' for k, v in sorted(run.versions.items()))} |"
+        if run.versions else "",
+    ]  # fmt: skip
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def _proof(record: dict[str, Any]) -> str:
+    found = record["figures"]
+    lines = [
+        "## Checked\n",
+        "Loaded back with the stock libraries and compared with the run on "
+        f"{found['prompts']} prompts ({found['tokens']} greedy tokens):\n",
+        "| figure | value | allowed |\n|---|---:|---:|",
+        f"| largest difference of a logit | {found['largest_difference']:.3g} | "
+        f"{found['tolerance'] * found['largest_logit']:.3g} |",
+        f"| the same, of the run's largest logit | "
+        f"{found['largest_difference'] / found['largest_logit']:.2%} | {found['tolerance']:.2%} |",
+        f"| greedy tokens that agree | {found['agreement']:.1%} | ties only |",
+        f"| whole answers that are the same | {found['same_answers']} of {found['prompts']} | |",
+        f"| mean difference from the run | {found['mean_difference']:.3g} | below the next line |",
+        f"| mean difference from the base | {found['mean_difference_from_base']:.3g} | |\n",
+    ]
+    if record["to"] == "gguf":
+        lines.append(_llama(record.get("llama_cpp")) + "\n")
+    if "from_4bit" in record:
+        far = record["from_4bit"]
+        lines.append(
+            "The run was trained on a rounded base. Beside that one, this export's logits differ "
+            f"by up to {far['largest_difference']:.3g} and {far['agreement']:.1%} of the greedy "
+            "tokens agree: the rounding of the base, undone.\n"
+        )
+    return "\n".join(lines)
+
+
+def _llama(found: dict[str, Any] | None) -> str:
+    """What llama.cpp itself made of the file."""
+    if found is None:
+        return "llama-cpp-python was not installed, so llama.cpp itself was not asked."
+    if "error" in found:
+        return f"Not compared in llama.cpp: {found['error']}"
+    return (
+        f"Read by llama-cpp-python {found['version']}, logits differ from the run's by up to "
+        f"{found['largest_difference']:.3g} "
+        f"({found['largest_difference'] / found['largest_logit']:.2%} of the largest), "
+        f"{found['agreement']:.1%} of the greedy tokens agree, and every text tried is cut into "
+        "the same tokens."
+    )
+
+
+def _how_to_load(record: dict[str, Any]) -> str:
+    lines = ["## How to load\n", f"```python\n{serve_commands.loading(record)}\n```\n"]
+    if record.get("reader_needs_config"):
+        lines.append(
+            "transformers' GGUF reader leaves out a setting that the file holds: give it the "
+            "base's, `config=AutoConfig.from_pretrained(base)`. llama.cpp reads it.\n"
+        )
+    found = serve_commands.commands(record)
+    if found:
+        lines.append("Or serve it:\n\n```bash")
+        lines += [f"# {program}\n{command}" for program, command in found]
+        lines.append("```\n")
+    return "\n".join(lines)
+
+
+def _data(run: Run, datasets: DatasetStore) -> str:
+    held = run.data
+    lines = ["## Data\n"]
+    rows = ", ".join(f"{count:,} {split}" for split, count in (held.get("rows") or {}).items())
+    lines.append(
+        f"{_inline(held.get('name') or run.recipe.dataset_name)}: {rows or 'rows not recorded'}; "
+        f"fingerprint `{held.get('fingerprint') or 'not recorded'}`."
+    )
+    try:
+        dataset = datasets.get(str(held.get("id") or run.recipe.dataset_name))
+        licence = dataset.provenance.get("license")
+        revision = dataset.provenance.get("revision")
+        at = f" at revision {_inline(revision)}" if revision else ""
+        lines.append(f"Source: {_inline(_nowhere(dataset.source))}{at}.")
+    except StudioError:
+        licence = None
+    lines.append(f"Licence: {_inline(licence or UNKNOWN)}.\n")
+    return "\n".join(lines)
+
+
+def _nowhere(name: str) -> str:
+    """A file or a folder by its last name: where it lies is nobody else's business."""
+    return Path(name).name if name.startswith((".", "/", "~")) or "\\" in name else name
+
+
+def _recipe(run: Run) -> str:
+    recipe = run.recipe
+    told = recipe.with_(
+        model_name_or_path=_nowhere(recipe.model_name_or_path),
+        dataset_name=_nowhere(recipe.dataset_name),
+    )
+    return f"## Recipe\n\n```yaml\n{told.to_yaml().strip()}\n```\n"
+
+
+def _pictures(folder: Path, run: Run, events: list[dict[str, Any]]) -> list[str]:
+    """Curves worth a picture; the names of those drawn."""
+    logs = [event for event in events if event.get("kind") == "log"]
+
+    def points(key: str) -> list[tuple[float, float]]:
+        return [(one["step"], float(one[key])) for one in logs if key in one and "step" in one]
+
+    wanted = {
+        "loss.png": ("Loss", {"loss": points("loss"), "held out": points("eval_loss")}),
+        "margins.png": ("Reward margin", {"chosen - rejected": points("rewards/margins")}),
+    }
+    return [
+        name
+        for name, (title, series) in wanted.items()
+        if loss_plot.draw(folder / name, f"{title}, {run.name}", series)
+    ]
+
+
+def _curves(pictures: list[str]) -> str:
+    shown = "\n".join(f"![{name.removesuffix('.png')}]({name})" for name in pictures)
+    return f"## Curves\n\n{shown}\n" if pictures else ""
+
+
+def _scores(run: Run, datasets: DatasetStore) -> str:
+    """The newest scoring of this run on each set of rows, with intervals."""
+    rows: dict[tuple[str, str], str] = {}
+    for path in sorted(datasets.workspace.comparisons.glob("score-*.json")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        for column in found["columns"]:
+            if column.get("run") == run.id and not column.get("checkpoint"):
+                for metric, value in column["metrics"].items():
+                    rows[found["data"], metric] = _score(found, metric, value)
+    if not rows:
+        return "## Scores\n\nNot scored yet.\n"
+    head = "## Scores\n\n| rows | metric | value | 95 % interval |\n|---|---|---:|---|\n"
+    return head + "\n".join(rows.values()) + "\n"
+
+
+def _score(found: dict[str, Any], metric: str, value: dict[str, Any]) -> str:
+    if value["value"] is None:
+        return f"| {_inline(found['data'])} | {metric} | none | |"
+    low, high = value.get("low"), value.get("high")
+    interval = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
+    name = f"{_inline(found['data'])} ({found['rows']:,})"
+    return f"| {name} | {metric} | {value['value']:.4g} | {interval} |"
+
+
+def _samples(events: list[dict[str, Any]]) -> str:
+    """Answers to fixed prompts before training and after it."""
+    samples = [event for event in events if event.get("kind") == "sample"]
+    if not samples:
+        return ""
+    first, last = samples[0]["step"], samples[-1]["step"]
+    lines = ["## Samples, before and after\n"]
+    before = {one["number"]: one for one in samples if one["step"] == first}
+    after = {one["number"]: one for one in samples if one["step"] == last}
+    for number in sorted(after)[:_SAMPLES]:
+        lines.append(f"**{_inline(_short(after[number]['prompt']))}**\n")
+        if number in before and first != last:
+            lines.append(f"- before: {_inline(_short(before[number]['answer']))}")
+        lines.append(f"- after {last:,} steps: {_inline(_short(after[number]['answer']))}\n")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
+
+
+def _limits(record: dict[str, Any]) -> str:
+    base = "its base's licence, biases and mistakes"
+    lines = [
+        "## Limits\n",
+        f"This model has {base}, and what its data taught it. It was compared with its own run, "
+        "not judged for safety or truth.",
+    ]
+    if record["to"] == "gguf" and not record.get("modelfile_template"):
+        lines.append(
+            "Its chat template cannot be told in Ollama's language, so the Modelfile has none: "
+            "check how Ollama writes a chat before trusting its answers."
+        )
+    return "\n".join(lines) + "\n"

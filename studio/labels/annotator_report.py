@@ -1,0 +1,174 @@
+"""What a project's votes say about the people and the questions, beside who won.
+
+Figures are over current votes; a second look at an item counts for self-agreement only. Biases are
+shares of decided votes with the exact sign test of one half: how often the answer on the left was
+taken, and how often the longer one.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from studio.labels.types import UNDECIDED, JudgedItem, Vote
+from studio.metrics.agreement import (
+    cohen_kappa,
+    fleiss_counts,
+    fleiss_kappa,
+    krippendorff_alpha,
+    raw_agreement,
+    unanimous,
+)
+from studio.metrics.proportions import sign_test, wilson_interval
+
+_LISTED = 50  # disagreements and flagged items shown at once
+_SNIPPET = 140
+#: Somebody whose median is below a third of the others' median reads less than they do.
+_HASTY = 1 / 3
+
+
+def report(
+    items: Sequence[JudgedItem], second_looks: Iterable[tuple[Vote, Vote]]
+) -> dict[str, Any]:
+    """Agreement, biases, a row a person, and what the owner should look at; JSON-able."""
+    looks = list(second_looks)
+    votes = [(item, vote) for item in items for vote in item.votes]
+    agreed, shared = unanimous(_units(items))
+    return {
+        "agreement": _agreement(items) | {"unanimous": agreed, "shared": shared},
+        "self_agreement": _same(looks),
+        "left": _share([_took_left(vote) for _, vote in votes]),
+        "longer": _share([_took_longer(item, vote) for item, vote in votes]),
+        "people": people(items, looks),
+        "disagreements": [_brief(item) for item in items if _disagrees(item) and not item.ruling][
+            :_LISTED
+        ],
+        "settled": sum(item.ruling is not None for item in items),
+        "flagged": [_brief(i) for i in items if any(v.choice == "broken" for v in i.votes)][
+            :_LISTED
+        ],
+    }
+
+
+def people(items: Sequence[JudgedItem], looks: Sequence[tuple[Vote, Vote]]) -> list[dict[str, Any]]:
+    """One row an annotator, those with most votes first."""
+    by_name: dict[str, list[tuple[JudgedItem, Vote]]] = {}
+    for item in items:
+        for vote in item.votes:
+            by_name.setdefault(vote.annotator, []).append((item, vote))
+    paces = {name: _pace([vote for _, vote in given]) for name, given in by_name.items()}
+    rows = []
+    for name, given in sorted(by_name.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+        others = [pace for other, pace in paces.items() if other != name and pace is not None]
+        pace = paces[name]
+        usual = statistics.median(others) if others else None
+        rows.append(
+            {
+                "name": name,
+                "votes": len(given),
+                "seconds": pace,
+                "hasty": pace is not None and usual is not None and pace < usual * _HASTY,
+                "skipped": sum(vote.choice in UNDECIDED for _, vote in given),
+                "left": _share([_took_left(vote) for _, vote in given]),
+                "longer": _share([_took_longer(item, vote) for item, vote in given]),
+                "with_others": _with_others(given),
+                "self_agreement": _same([look for look in looks if look[0].annotator == name]),
+            }
+        )
+    return rows
+
+
+def _units(items: Sequence[JudgedItem]) -> list[list[str]]:
+    return [[v.choice for v in item.votes if v.choice not in UNDECIDED] for item in items]
+
+
+def _agreement(items: Sequence[JudgedItem]) -> dict[str, float | None]:
+    units = [unit for unit in _units(items) if len(unit) > 1]
+    same_size = len({len(unit) for unit in units}) == 1
+    names = sorted({vote.annotator for item in items for vote in item.votes})
+    kappa = None
+    if len(names) == 2:
+        columns = [[_given(item, name) for item in items] for name in names]
+        kappa = cohen_kappa(*columns)
+    return {
+        "raw": raw_agreement(units),
+        "cohen_kappa": kappa,
+        "fleiss_kappa": fleiss_kappa(fleiss_counts(units)) if same_size else None,
+        "alpha": krippendorff_alpha(units),
+    }
+
+
+def _given(item: JudgedItem, name: str) -> str | None:
+    """What somebody said about an item, None when nothing or nothing decided."""
+    said = (vote.choice for vote in item.votes if vote.annotator == name)
+    choice = next(said, None)
+    return None if choice in UNDECIDED else choice
+
+
+def _share(yes_no: Iterable[bool | None]) -> dict[str, Any]:
+    """A share of decided votes with its 95 % interval and the sign test of one half."""
+    known = [answer for answer in yes_no if answer is not None]
+    yes = sum(known)
+    low, high = wilson_interval(yes, len(known))
+    p_value = sign_test(yes, len(known) - yes)
+    share = yes / len(known) if known else None
+    return {"share": share, "count": len(known), "low": low, "high": high, "p_value": p_value}
+
+
+def _took_left(vote: Vote) -> bool | None:
+    return vote.choice == vote.order[0] if vote.choice in ("a", "b") else None
+
+
+def _took_longer(item: JudgedItem, vote: Vote) -> bool | None:
+    longer = len(item.answer_a) - len(item.answer_b)
+    if vote.choice not in ("a", "b") or not longer:
+        return None
+    return (vote.choice == "a") == (longer > 0)
+
+
+def _same(looks: Sequence[tuple[Vote, Vote]]) -> dict[str, Any]:
+    decided = [pair for pair in looks if all(vote.choice not in UNDECIDED for vote in pair)]
+    equal = sum(first.choice == second.choice for first, second in decided)
+    return {"share": equal / len(decided) if decided else None, "count": len(decided)}
+
+
+def _with_others(given: Sequence[tuple[JudgedItem, Vote]]) -> float | None:
+    """Share of others' votes on the same items that are the same, every item counting the same."""
+    shares = []
+    for item, mine in given:
+        others = [
+            vote.choice == mine.choice
+            for vote in item.votes
+            if vote.annotator != mine.annotator and vote.choice not in UNDECIDED
+        ]
+        if others and mine.choice not in UNDECIDED:
+            shares.append(sum(others) / len(others))
+    return statistics.fmean(shares) if shares else None
+
+
+def _pace(votes: Sequence[Vote]) -> float | None:
+    seconds = [vote.seconds for vote in votes if vote.seconds > 0]
+    return statistics.median(seconds) if seconds else None
+
+
+def _disagrees(item: JudgedItem) -> bool:
+    return len({vote.choice for vote in item.votes if vote.choice not in UNDECIDED}) > 1
+
+
+def _brief(item: JudgedItem) -> dict[str, Any]:
+    asked = item.prompt[-1]["content"] if item.prompt else ""
+    return {
+        "item": item.item_id,
+        "asked": _start(asked),
+        "a": _start(item.answer_a),
+        "b": _start(item.answer_b),
+        "votes": [
+            {"name": vote.annotator, "choice": vote.choice, "note": _start(vote.note)}
+            for vote in item.votes
+        ],
+    }
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= _SNIPPET else text[: _SNIPPET - 1] + "\N{HORIZONTAL ELLIPSIS}"

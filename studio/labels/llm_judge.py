@@ -1,0 +1,151 @@
+"""A model as judge of pairs: both orders asked, what depends on the order counted as a tie.
+
+The procedure of Zheng et al. (2023), "Judging LLM-as-a-Judge", section 3.4: a side wins only where
+it is preferred in both orders. Its verdicts are figures of their own. They never enter the vote
+store, so they never mix with people's.
+
+    asked = judge.request(pairs, column, question)
+    generation = studio.generate(asked)
+    generation.wait()
+    found = judge.result(generation.snapshot(), pairs, ...)
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.core.errors import ModelError
+from studio.core.messages import Message
+from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
+from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_label
+from studio.labels.win_rate_report import Outcome, duel
+from studio.labels.win_rates import WinRate
+from studio.metrics.proportions import wilson_interval
+
+Told = Callable[[int, int, str], None]
+SAMPLING = Sampling(max_new_tokens=32)  # greedy: the same judge says the same again
+_INSTRUCTION = """\
+Two answers were given to the same conversation. {question}
+
+{conversation}
+
+[Answer A]
+{a}
+
+[Answer B]
+{b}
+
+Do not let length or order sway you. Reply with one letter only: A, B, or C if neither is better."""
+_BRACKETED = re.compile(r"\[\[([ABC])\]\]")
+#: A letter alone at the start, or as in "A is better"; not the article of "A baker".
+_LETTER = re.compile(r"\W*(?:(?i:answer|verdict)\b\W*)?([ABC])(?=\s*(?:$|[^\w\s'])|\s+is\b)")
+_SIDES = {"A": "a", "B": "b", "C": "tie"}
+_TURNED = {"a": "b", "b": "a", "tie": "tie"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two answers to one prompt, as messages."""
+
+    prompt: Sequence[Message]
+    a: str
+    b: str
+
+
+def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[Pair]]:
+    """A project's pairs by the two models that met, each pair the same way round."""
+    found: dict[tuple[str, str], list[Pair]] = {}
+    for item in items:
+        a, b = source_label(item.source_a), source_label(item.source_b)
+        pair = Pair(item.prompt, item.answer_a, item.answer_b)
+        if (b, a) in found and a != b:
+            a, b, pair = b, a, Pair(item.prompt, item.answer_b, item.answer_a)
+        found.setdefault((a, b), []).append(pair)
+    return found
+
+
+def judgeable(pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, int]]:
+    """The pairs that can be judged, and the others counted by reason."""
+    kept, aside = [], Counter[str]()
+    for pair in pairs:
+        if pair.a.strip() == pair.b.strip():
+            aside["identical"] += 1
+        elif not (pair.a.strip() and pair.b.strip()):
+            aside["empty"] += 1
+        else:
+            kept.append(pair)
+    return kept, dict(aside)
+
+
+def request(
+    pairs: Sequence[Pair], judge: Column, question: str = DEFAULT_QUESTION
+) -> GenerationRequest:
+    """What the judge is asked: every pair twice, with the sides changed."""
+    prompts = [
+        _asked(pair.prompt, *sides, question)
+        for pair in pairs
+        for sides in ((pair.a, pair.b), (pair.b, pair.a))
+    ]
+    return GenerationRequest(tuple(prompts), (judge,), SAMPLING)
+
+
+def _asked(prompt: Sequence[Message], a: str, b: str, question: str) -> list[Message]:
+    conversation = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in prompt)
+    text = _INSTRUCTION.format(question=question, conversation=conversation, a=a, b=b)
+    return [{"role": "user", "content": text}]
+
+
+def read_verdict(said: str) -> str | None:
+    """`a`, `b` or `tie` as shown; None where no verdict can be read off the reply."""
+    bracketed = _BRACKETED.findall(said)
+    if bracketed:
+        return _SIDES[bracketed[-1]]
+    found = _LETTER.match(said)
+    return _SIDES[found[1]] if found else None
+
+
+def result(
+    snapshot: Snapshot, pairs: Sequence[Pair], judge: str, a: str, b: str,
+    aside: dict[str, int] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Counts and figures, JSON-able; raises `ModelError` where the judge could not be asked.
+
+    `flips` says how often the verdict changed with the order, over the pairs where both replies
+    could be read; `first` how often the answer shown first was taken, of the decided replies.
+    """
+    cells = snapshot.answers[0]
+    if all(cell.error for cell in cells):
+        raise ModelError(snapshot.error or cells[0].error or "The judge gave no answer.")
+    verdicts, outcomes, flips = [], [], 0
+    for at, pair in enumerate(pairs):
+        shown, turned = read_verdict(cells[2 * at].text), read_verdict(cells[2 * at + 1].text)
+        if shown is None or turned is None:
+            verdicts.append(None)
+            continue
+        flips += shown != _TURNED[turned]
+        choice = shown if shown == _TURNED[turned] else "tie"
+        verdicts.append(choice)
+        outcomes.append(Outcome(pair.prompt, choice, len(pair.a), len(pair.b)))
+    won = Counter(verdicts)
+    rate = WinRate(a, b, won["a"], won["tie"], won["b"])
+    decided = [read for cell in cells if (read := read_verdict(cell.text)) in ("a", "b")]
+    return {
+        "judge": judge,
+        "pairs": len(pairs),
+        "set_aside": aside or {},
+        "unread": won[None],
+        "flips": _share(flips, len(outcomes)),
+        "first": _share(decided.count("a"), len(decided)),
+        "verdicts": verdicts,
+        **duel(rate, outcomes),
+    }
+
+
+def _share(count: int, total: int) -> dict[str, Any]:
+    low, high = wilson_interval(count, total)
+    value = count / total if total else None
+    return {"value": value, "low": low, "high": high, "count": total}

@@ -1,0 +1,216 @@
+"""Making items: two columns of answers, or rows of a dataset, into pairs worth a person's time.
+
+Set aside and counted, never silently dropped:
+
+    "empty prompt"    nothing was asked
+    "empty answer"    one of the two is blank
+    "identical"       the two answers are the same text (white space aside)
+    "near-identical"  the same words (case and punctuation aside), or, of long answers, nearly all
+    "duplicate"       the same prompt with the same two answers, in either order, is already there
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from studio.core.errors import DataError
+from studio.labels.types import Item, JudgedItem, as_messages, clean_text
+
+ORDERS = ("random", "given", "uncertain")
+_WORDS = re.compile(r"\w+")
+_LONG, _NEARLY_ALL = 50, 0.97  # words of a long answer, and the share of them that may be the same
+_STRATUM = 4  # of so many items in "uncertain" order, one is drawn by chance
+
+_NAMED_BY = {
+    "a": ("model1", "model_1", "model_a", "source1", "answer1_model"),
+    "b": ("model2", "model_2", "model_b", "source2", "answer2_model"),
+}
+
+
+def pair_digest(item: Item) -> str:
+    """A hash of prompt and both answers that does not depend on which answer is a and which b."""
+    answers = sorted((_squeeze(item.answer_a), _squeeze(item.answer_b)))
+    key = json.dumps([as_messages(item.prompt), answers], sort_keys=True)
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def why_set_aside(item: Item) -> str | None:
+    """The reason not to show this pair to anybody, or None when it is worth asking about."""
+    if not any(message["content"].strip() for message in as_messages(item.prompt)):
+        return "empty prompt"
+    first, second = _squeeze(item.answer_a), _squeeze(item.answer_b)
+    if not first or not second:
+        return "empty answer"
+    if first == second:
+        return "identical"
+    return "near-identical" if _nearly(first, second) else None
+
+
+def _nearly(first: str, second: str) -> bool:
+    """Whether nobody could prefer one of the two for its words."""
+    one, two = (_WORDS.findall(text.casefold()) for text in (first, second))
+    if one == two:
+        return bool(one)  # texts without any word (code, emoji) are told apart by their signs
+    longest = max(len(one), len(two))
+    shared = sum((Counter(one) & Counter(two)).values())
+    return longest >= _LONG and shared >= _NEARLY_ALL * longest and _in_order(one, two)
+
+
+def _in_order(one: list[str], two: list[str]) -> bool:
+    return difflib.SequenceMatcher(None, one, two, autojunk=False).ratio() >= _NEARLY_ALL
+
+
+def sift(
+    items: Iterable[Item], known: Iterable[str] = ()
+) -> tuple[dict[str, Item], dict[str, int]]:
+    """Worthwhile items by digest, and the count of those set aside by reason.
+
+    `known` holds digests that are already there. Items come back normalised: the prompt as
+    messages, every text storable. Raises `DataError` naming the item for an answer that is not
+    text.
+    """
+    kept: dict[str, Item] = {}
+    aside: Counter[str] = Counter()
+    seen = set(known)
+    for number, item in enumerate(items, 1):
+        for side, answer in (("a", item.answer_a), ("b", item.answer_b)):
+            if not isinstance(answer, str):
+                found = type(answer).__name__
+                raise DataError(f"Item {number}: answer {side} must be text, found {found}.")
+        item = replace(
+            item,
+            prompt=as_messages(item.prompt, f"item {number}"),
+            answer_a=clean_text(item.answer_a),
+            answer_b=clean_text(item.answer_b),
+        )
+        digest = pair_digest(item)
+        reason = why_set_aside(item) or ("duplicate" if digest in seen else None)
+        if reason:
+            aside[reason] += 1
+            continue
+        seen.add(digest)
+        kept[digest] = item
+    return kept, dict(aside)
+
+
+def arrange(
+    fresh: Sequence[tuple[str, Item]], order: str, seed: str
+) -> list[tuple[str, Item, bool]]:
+    """Items in the order in which they are asked, each with whether its place is due to chance.
+
+    "uncertain" asks first where people disagreed before (`provenance["disagreement"]`: the share of
+    votes against the majority) and where the implicit reward margin (`provenance["margin"]`: how
+    much better the model itself takes one answer to be) is small, yet draws every fourth item by
+    chance: unbiased win rates are computed on those alone. Items with neither come last.
+    """
+    shuffled = list(fresh)
+    if order == "given":
+        return [(digest, item, True) for digest, item in shuffled]
+    random.Random(seed).shuffle(shuffled)
+    if order == "random":
+        return [(digest, item, True) for digest, item in shuffled]
+    drawn, rest = shuffled[::_STRATUM], [x for n, x in enumerate(shuffled) if n % _STRATUM]
+    rest.sort(key=lambda pair: (-_figure(pair[1], "disagreement", 0), _figure(pair[1], "margin")))
+    arranged: list[tuple[str, Item, bool]] = []
+    for number in range(len(shuffled)):
+        by_chance = number % _STRATUM == 0
+        digest, item = (drawn if by_chance else rest)[number // _STRATUM if by_chance else
+                                                      number - number // _STRATUM - 1]  # fmt: skip
+        arranged.append((digest, item, by_chance))
+    return arranged
+
+
+def _figure(item: Item, name: str, unknown: float = math.inf) -> float:
+    figure = item.provenance.get(name)
+    if isinstance(figure, bool) or not isinstance(figure, int | float) or math.isnan(figure):
+        return unknown
+    return abs(figure)
+
+
+def pairs_from_texts(
+    prompts: Sequence[Sequence[Mapping[str, str]] | str],
+    answers_a: Sequence[str],
+    answers_b: Sequence[str],
+    source_a: Mapping[str, Any],
+    source_b: Mapping[str, Any],
+    provenance: Mapping[str, Any] | None = None,
+) -> tuple[list[Item], dict[str, int]]:
+    """Pair two columns of answers over the same prompts: `(items, set aside by reason)`."""
+    if not len(prompts) == len(answers_a) == len(answers_b):
+        raise DataError(
+            f"Pairs need as many answers as prompts: {len(prompts)} prompts, "
+            f"{len(answers_a)} first and {len(answers_b)} second answers."
+        )
+    made = (
+        Item(as_messages(prompt), first, second, source_a, source_b, provenance or {})
+        for prompt, first, second in zip(prompts, answers_a, answers_b, strict=True)
+    )
+    kept, aside = sift(made)
+    return list(kept.values()), aside
+
+
+def items_from_rows(
+    rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None
+) -> list[Item]:
+    """Items from comparison rows (`prompt, answer1, answer2`) or preference rows to be judged anew.
+
+    An answer may be text or messages (their contents are joined). A column such as `model1` names
+    the source; without one it is called "answer 1", or "chosen" and "rejected" for preference rows.
+    """
+    made = []
+    for number, row in enumerate(rows, 1):
+        first, second = ("answer1", "answer2") if "answer1" in row else ("chosen", "rejected")
+        for column in ("prompt", first, second):
+            if row.get(column) is None:
+                raise DataError(
+                    f"Row {number}: no {column!r}. Labelling needs prompt, answer1 and answer2, "
+                    "or prompt, chosen and rejected."
+                )
+        made.append(
+            Item(
+                as_messages(row["prompt"], f"row {number}"),
+                _answer_text(row[first], number, first),
+                _answer_text(row[second], number, second),
+                {"label": _named(row, "a", first)},
+                {"label": _named(row, "b", second)},
+                {**(provenance or {}), "row": number},
+            )
+        )
+    return made
+
+
+def _named(row: Mapping[str, Any], side: str, column: str) -> str:
+    for key in _NAMED_BY[side]:
+        if row.get(key):
+            return str(row[key])
+    return column.replace("answer", "answer ")
+
+
+def _answer_text(answer: object, number: int, column: str) -> str:
+    if isinstance(answer, str):
+        return answer
+    return "\n\n".join(m["content"] for m in as_messages(answer, f"row {number}, {column}"))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def source_run(items: Iterable[JudgedItem]) -> str | None:
+    """The run that wrote most of these answers: the one a DPO run on them continues from."""
+    runs = Counter(
+        str(source["run"])
+        for item in items
+        for source in (item.source_a, item.source_b)
+        if source.get("run")
+    )
+    return runs.most_common(1)[0][0] if runs else None

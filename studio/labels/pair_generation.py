@@ -1,0 +1,299 @@
+"""Pairs made to be judged: two columns answer a set of prompts, a batch at a time, ahead of people.
+
+A project's plan (`pairs/<project>.json` in the workspace) says which columns answer which prompts,
+and how far that has come. `PairMaker` works through it in a thread, keeps some pairs ready beyond
+the person who has come farthest, and waits when there are enough. A batch that was cut short is
+written again with the same seeds; what was already there is then set aside as a duplicate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from studio.core.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
+from studio.core.messages import Message
+from studio.core.workspace import write_json
+from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
+from studio.labels.pair_filter import pairs_from_texts
+from studio.labels.types import Item, Project
+
+if TYPE_CHECKING:
+    from studio.core.workspace import Workspace
+    from studio.labels.store import LabelStore
+    from studio.runs.store import RunStore
+
+log = logging.getLogger("studio.pairs")
+Told = Callable[[int, int, str], None]
+Generate = Callable[[GenerationRequest], Generation]
+ReadAnswer = Callable[..., Any]  # `Studio.read_answer`
+BATCH = 8  # prompts answered at a time: the first pairs are there within seconds
+SORTED_BATCH = 64  # where they are sorted by what they may teach, more at a time
+AHEAD = 40  # pairs kept ready beyond whoever has come farthest
+_POLL = 1.0
+
+
+def source_of(runs: RunStore, column: Column, sampling: Sampling) -> dict[str, Any]:
+    """Everything that made a column's answers, as votes and exported rows remember it."""
+    sampling = column.sampling or sampling
+    run = runs.get(column.run) if column.run else None
+    digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12] if run else None
+    return {
+        "label": column.label or (run.name if run else column.model),
+        "model": column.model,
+        "run": column.run,
+        "adapter": f"runs/{run.id}/adapter" if run and run.adapter else None,
+        "recipe": digest,
+        "sampling": sampling.model_dump(mode="json"),
+        "seed": sampling.seed,
+    }
+
+
+def write_pairs(
+    generate: Generate,
+    runs: RunStore,
+    columns: Sequence[Column],
+    prompts: Sequence[list[Message]],
+    sampling: Sampling,
+    told: Told = lambda done, total, what: None,
+    provenance: dict[str, Any] | None = None,
+) -> tuple[list[Item], dict[str, int]]:
+    """Let two columns answer prompts: items, and those set aside by reason.
+
+    `told` hears how many answers of how many are written, and may raise `Cancelled`.
+    Raises `ModelError` with the sentence of the first column that could not answer.
+    """
+    total = len(prompts) * len(columns)
+
+    def tell(seen: Snapshot) -> None:
+        told(seen.ended, total, "loading the model" if seen.waiting else "writing answers")
+
+    request = GenerationRequest(tuple(prompts), tuple(columns), sampling)
+    seen = generate(request).watch(tell)
+    if seen.failure:
+        raise ModelError(seen.failure)
+    first, second = ([cell.text for cell in column] for column in seen.answers)
+    sources = [source_of(runs, column, sampling) for column in columns]
+    return pairs_from_texts(prompts, first, second, sources[0], sources[1], provenance)
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """Which two columns answer which prompts for a project, and how far that has come."""
+
+    project: str
+    columns: tuple[Column, Column]
+    prompts: list[list[Message]]
+    sampling: Sampling = field(default_factory=Sampling)
+    written: int = 0  # prompts answered
+    set_aside: dict[str, int] = field(default_factory=dict)
+    error: str = ""
+    ahead: int = AHEAD
+    informative: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.written >= len(self.prompts)
+
+    def check(self) -> None:
+        """`DataError` without prompts, `ConfigError` for columns that must write the same."""
+        if not self.prompts:
+            raise DataError("There are no prompts to write pairs for; choose a set that has some.")
+        check_columns(self.columns, self.sampling)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+
+        def column(given: Column) -> dict[str, Any]:
+            own = given.sampling.model_dump(mode="json") if given.sampling else None
+            return {**asdict(given), "sampling": own}
+
+        own = {"columns": [column(each) for each in self.columns]}
+        return {**asdict(self), "sampling": self.sampling.model_dump(mode="json"), **own}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> PairPlan:
+        def column(each: dict[str, Any]) -> Column:
+            own = each.get("sampling")
+            drawn = {"sampling": Sampling.model_validate(own) if own else None}
+            return Column(**{**each, **drawn})
+
+        first, second = plain["columns"]
+        sampling = Sampling.model_validate(plain["sampling"])
+        return cls(**plain | {"columns": (column(first), column(second)), "sampling": sampling})
+
+
+class PairMaker:
+    """Works through the plans of a workspace in one thread; see the module's first lines."""
+
+    def __init__(
+        self, workspace: Workspace, labels: Callable[[], LabelStore], runs: RunStore,
+        generate: Generate, read_answer: ReadAnswer,
+    ):  # fmt: skip
+        """`labels` opens the vote store when it is first needed."""
+        self._labels, self._runs = labels, runs
+        self._generate, self._read_answer = generate, read_answer
+        self._folder = workspace.home / "pairs"
+        self._wake, self._ended = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def begin(self, plan: PairPlan) -> None:
+        """Keep a plan and start on it; raises what `PairPlan.check` does."""
+        plan.check()
+        self._folder.mkdir(exist_ok=True)
+        self._keep(plan)
+        self.start()
+
+    def start(self) -> None:
+        """Start the thread where any plan is unfinished; harmless when it runs already."""
+        with self._starting:
+            self._wake.set()
+            alive = self._thread is not None and self._thread.is_alive()
+            if not alive and not self._ended.is_set() and any(self._unfinished()):
+                self._thread = threading.Thread(target=self._work, name="pairs", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the batch at hand; the next start goes on from there."""
+        self._ended.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def plan(self, project_id: str) -> PairPlan | None:
+        """A project's plan as it stands, None where its pairs came from elsewhere."""
+        path = self._folder / f"{project_id}.json"
+        try:
+            return PairPlan.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WorkspaceError(
+                f"{path.name} cannot be read; delete it to stop making pairs for that project."
+            ) from error
+
+    def make_project(self, plan: PairPlan, name: str, **more: Any) -> Project:
+        """A project whose pairs are written from now on; `more` goes to `create_project`."""
+        plan.check()
+        labels = self._labels()
+        project = labels.create_project(labels.free_name(name), **more)
+        self.begin(replace(plan, project=project.id))
+        return project
+
+    def wait(self, project_id: str, timeout: float = 600.0) -> PairPlan:
+        """Until a plan is through or has failed (for scripts): `ModelError` where it failed."""
+        until = time.monotonic() + timeout
+        while (plan := self.plan(project_id)) is not None and time.monotonic() < until:
+            if plan.error:
+                raise ModelError(plan.error)
+            if plan.done:
+                return plan
+            time.sleep(0.1)
+        raise ModelError(f"The pairs of {project_id} were not written within {timeout:.0f} s.")
+
+    # --- the thread
+
+    def _unfinished(self) -> list[PairPlan]:
+        """Plans to go on with; one that cannot be read keeps none of the others waiting."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                plan = self.plan(path.stem)
+            except WorkspaceError as error:
+                log.warning("%s", error)
+                continue
+            if plan and not plan.done and not plan.error:
+                found.append(plan)
+        return found
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            self._wake.clear()
+            plans = self._unfinished()
+            if not plans:
+                return
+            for plan in plans:
+                if not self._ended.is_set() and self._wanted(plan):
+                    self._batch(plan)
+                    self._wake.set()
+            self._wake.wait(_POLL)
+
+    def _wanted(self, plan: PairPlan) -> bool:
+        try:
+            return self._labels().ready(plan.project) < plan.ahead
+        except StudioError as error:
+            self._keep(replace(plan, error=str(error)))
+            return False
+
+    def _batch(self, plan: PairPlan) -> None:
+        """Answer the next prompts and add the pairs; an error ends the plan, in a sentence."""
+        size = SORTED_BATCH if plan.informative else BATCH
+        prompts = plan.prompts[plan.written : plan.written + size]
+        try:
+            items, aside = write_pairs(
+                self._generate, self._runs, plan.columns, prompts, plan.sampling
+            )
+            if plan.informative:
+                items = with_margins(self._read_answer, items, plan.columns)
+            added = self._labels().add_items(plan.project, items)
+        except StudioError as error:
+            self._keep(replace(plan, error=str(error)))
+        except Exception as error:
+            log.error("Making pairs broke off", exc_info=error)
+            why = f"Making pairs broke off with {type(error).__name__}; see studio.log."
+            self._keep(replace(plan, error=why))
+        else:
+            aside = dict(Counter(plan.set_aside) + Counter(aside) + Counter(added.set_aside))
+            written = plan.written + len(prompts)
+            self._keep(replace(plan, written=written, set_aside=aside))
+
+    def _keep(self, plan: PairPlan) -> None:
+        write_json(self._folder / f"{plan.project}.json", plan.as_dict())
+
+
+def check_columns(columns: Sequence[Column], sampling: Sampling) -> None:
+    """`ConfigError` where both columns would write the same text to every prompt."""
+    one, two = columns
+    drawn = [column.sampling or sampling for column in columns]
+    same = replace(one, sampling=None, label="") == replace(two, sampling=None, label="")
+    if same and (drawn[0] == drawn[1] or all(each.temperature == 0 for each in drawn)):
+        raise ConfigError(
+            "Both sides are the same model, and would write the same answers: "
+            "give a temperature above 0 and two seeds, or two temperatures."
+        )
+
+
+def with_margins(
+    read_answer: ReadAnswer, items: list[Item], columns: Sequence[Column]
+) -> list[Item]:
+    """Items with the tuned column's implicit reward margin, as `pairs.arrange` asks for it.
+
+    margin = log p(a)/p_base(a) - log p(b)/p_base(b), without beta (Rafailov et al. 2023, eq. 5).
+    Where no run wrote the answers there is no such margin, and the items stay as they are.
+    """
+    tuned = next((column for column in reversed(columns) if column.run), None)
+    if tuned is None:
+        return items
+    asked = (Column(tuned.model), replace(tuned, sampling=None))
+
+    def ratio(item: Item, answer: str) -> float | None:
+        prompt = [dict(turn) for turn in item.prompt] if not isinstance(item.prompt, str) else []
+        first, second = read_answer(asked, prompt, answer).result(120).sums
+        return None if first is None or second is None else second - first
+
+    made = []
+    for item in items:
+        ratios = ratio(item, item.answer_a), ratio(item, item.answer_b)
+        if ratios[0] is not None and ratios[1] is not None:
+            margin = round(ratios[0] - ratios[1], 4)
+            item = replace(item, provenance={**item.provenance, "margin": margin})
+        made.append(item)
+    return made

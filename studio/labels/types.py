@@ -1,0 +1,244 @@
+"""What is stored and handed around: projects, items, votes. Plain frozen values, no database in
+sight.
+
+A *choice* is one of
+
+    "a", "b"      that stored answer is better      (strength 1..4)
+    "tie"         as good as each other
+    "both_bad"    neither is acceptable
+    "skip"        the person would rather not say; counts as seen, decides nothing
+    "broken"      the item cannot be judged (cut off, wrong language ...); decides nothing, and the
+                  item is left out of what comes of the project until its owner has looked
+
+and *strength* has four steps: 1 slightly better, 2 better, 3 clearly better, 4 much better.
+"left" and "right" are accepted wherever a person chose by what they saw; the store turns them into
+"a" or "b".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from studio.core.errors import DataError
+
+CHOICES = ("a", "b", "tie", "both_bad", "skip", "broken")
+STRENGTHS = {1: "slightly better", 2: "better", 3: "clearly better", 4: "much better"}
+DEFAULT_STRENGTH = 2
+#: What decides nothing: left out of verdicts, win rates and agreement alike.
+UNDECIDED = ("skip", "broken")
+#: The `turn` of an owner's verdict on a pair that people disagree about: it alone decides.
+RULING = 2
+DEFAULT_QUESTION = "Which answer is better?"
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """Two answers to one prompt, and where each came from.
+
+    `prompt` is a list of messages (a string becomes one user turn). A source is a JSON-able
+    mapping; the keys the studio itself writes are `label` (the column's name), `model`, `run`,
+    `adapter`, `recipe` (digest), `sampling` and `seed`.
+    """
+
+    prompt: Sequence[Message] | str
+    answer_a: str
+    answer_b: str
+    source_a: Mapping[str, Any] = field(default_factory=dict)
+    source_b: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Added:
+    """How many items went in, and how many were set aside for which reason."""
+
+    added: int
+    set_aside: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A labelling project.
+
+    `order` is "random" (shuffled on arrival), "given" or "uncertain" (see `pairs.arrange`).
+    `overlap` is how many people judge an item, 0 for everyone; `repeat_every` after how many votes
+    a person is asked about an earlier item again, 0 for never; `done` how many judgements there
+    are.
+    """
+
+    id: str
+    name: str
+    question: str
+    guidelines: str
+    guideline_version: int
+    order: str
+    seed: int
+    items: int
+    created: float
+    provenance: dict[str, Any]
+    overlap: int = 0
+    repeat_every: int = 0
+    aspects: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    done: int = 0
+
+    @property
+    def wanted(self) -> int | None:
+        """Judgements there will be when all is done; None where everyone may judge everything."""
+        return self.items * self.overlap if self.overlap else None
+
+
+@dataclass(frozen=True)
+class ShownItem:
+    """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
+
+    `turn` is 1 when the person is asked about it a second time, `RULING` when it is for an owner to
+    settle.
+    """
+
+    project_id: str
+    item_id: int
+    prompt: list[Message]
+    left: str
+    right: str
+    order: str
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class VoteReceipt:
+    """Proof that a vote is on disk. `repeated` means this very submission had already been kept."""
+
+    vote_id: int
+    item_id: int
+    version: int
+    choice: str
+    strength: int
+    created: float
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One person's standing in a project; `seconds_each` is the median of their last 30 votes.
+
+    `total` is what this person has done and may still do. Where items are shared out, `together`
+    is everybody's count and `wanted` what it will be in the end.
+    """
+
+    done: int
+    total: int
+    today: int
+    seconds_each: float | None
+    saved_at: float | None
+    together: int | None = None
+    wanted: int | None = None
+
+    @property
+    def left(self) -> int:
+        return self.total - self.done
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"left": self.left}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a person stands: the items to judge next, the first one now, and their progress."""
+
+    upcoming: list[ShownItem]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The current version of one person's vote on one item."""
+
+    vote_id: int
+    item_id: int
+    annotator: str
+    version: int
+    choice: str
+    strength: int
+    order: str
+    seconds: float
+    note: str
+    edited: str
+    guideline_version: int
+    created: float
+    turn: int = 0
+    reasons: list[str] = field(default_factory=list)
+    aspects: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class JudgedItem:
+    """A stored item with the current vote of everyone who voted on it.
+
+    `sampled` is whether the item was drawn at random, so that its votes speak for all prompts.
+    `ruling` is an owner's verdict, where there is one.
+    """
+
+    item_id: int
+    prompt: list[Message]
+    answer_a: str
+    answer_b: str
+    source_a: dict[str, Any]
+    source_b: dict[str, Any]
+    votes: tuple[Vote, ...]
+    sampled: bool = True
+    ruling: Vote | None = None
+
+    @property
+    def deciding(self) -> tuple[Vote, ...]:
+        """The votes that the item's verdict comes from: the ruling alone, else all."""
+        return (self.ruling,) if self.ruling else self.votes
+
+
+def clean_text(text: str) -> str:
+    """Text every database takes: NUL and lone surrogates become U+FFFD."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def as_messages(prompt: object, where: str = "the prompt") -> list[Message]:
+    """A prompt as messages; raises `DataError` for anything that is neither text nor messages."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": clean_text(prompt)}] if prompt.strip() else []
+    if not isinstance(prompt, Sequence):
+        raise DataError(
+            f"In {where}: expected text or a list of messages, found {type(prompt).__name__}."
+        )
+    messages: list[Message] = []
+    for turn, message in enumerate(prompt, 1):
+        if not isinstance(message, Mapping):
+            raise DataError(f"In {where}, turn {turn}: expected a message with role and content.")
+        content = message.get("content")
+        if not isinstance(content, str):
+            raise DataError(
+                f"In {where}, turn {turn}: content must be text, found {type(content).__name__}."
+            )
+        role = clean_text(str(message.get("role", "user")))
+        messages.append({"role": role, "content": clean_text(content)})
+    return messages
+
+
+def source_label(source: Mapping[str, Any]) -> str:
+    """The name under which an answer's source appears in results: its label, run or model."""
+    for key in ("label", "run", "model"):
+        if source.get(key):
+            return str(source[key])
+    return "unnamed"
+
+
+def side_order(seed: int, annotator: str, item_id: int, turn: int = 0) -> str:
+    """Which stored answer this person sees on the left of this item: "ab" or "ba", for good.
+
+    A second look shows the sides the other way round.
+    """
+    digest = hashlib.sha256(f"{seed}\x1f{annotator}\x1f{item_id}".encode()).digest()
+    return "ba" if (digest[0] + turn) & 1 else "ab"

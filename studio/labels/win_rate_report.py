@@ -1,0 +1,104 @@
+"""How models stand after being judged, with what those figures are worth; JSON-able.
+
+People's votes and a judge model's verdicts go through here alike, and never together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.core.errors import ConfigError
+from studio.labels.types import UNDECIDED, JudgedItem, source_label
+from studio.labels.win_rates import WinRate, tally
+from studio.metrics.bootstrap import (
+    bootstrap_mean,
+    bradley_terry,
+    length_controlled,
+    votes_to_settle,
+)
+
+_SCORES = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One verdict on a pair, seen from the first side; lengths in characters."""
+
+    prompt: Sequence[Mapping[str, str]]
+    choice: str
+    length_a: int
+    length_b: int
+
+    def swap(self) -> Outcome:
+        """The same verdict seen from the other side."""
+        other = {"a": "b", "b": "a"}.get(self.choice, self.choice)
+        return Outcome(self.prompt, other, self.length_b, self.length_a)
+
+
+def duel(rate: WinRate, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Counts and what they are worth.
+
+    `half_win` is the mean of 1 for a win, 1/2 for a tie or both bad, 0 for a loss, its interval a
+    bootstrap over prompts; `length_controlled` the same were both answers equally long; `further`
+    how many more decisive verdicts would settle it (None where both have won the same).
+    """
+    scores = [_SCORES[outcome.choice] for outcome in outcomes]
+    clusters: dict[str, list[float]] = defaultdict(list)
+    for outcome, score in zip(outcomes, scores, strict=True):
+        clusters[json.dumps(outcome.prompt, sort_keys=True)].append(score)
+    half = bootstrap_mean(list(clusters.values()))
+    fair = length_controlled(
+        scores, [each.length_a for each in outcomes], [each.length_b for each in outcomes]
+    )
+    return {
+        **rate.as_dict(),
+        "half_win": half.as_dict() if half else None,
+        "length_controlled": fair.rate.as_dict() | {"length": fair.length} if fair else None,
+        "further": votes_to_settle(rate.wins, rate.losses),
+    }
+
+
+def duels(items: Iterable[JudgedItem]) -> list[dict[str, Any]]:
+    """Every pair of models that people judged, most items first.
+
+    Counts are of items, by majority; the half-win score and its length control are over votes.
+    """
+    items = [item for item in items if item.sampled]
+    found = []
+    for rate in tally(items):
+        outcomes = []
+        for item in items:
+            sides = source_label(item.source_a), source_label(item.source_b)
+            if sorted(sides) == sorted((rate.a, rate.b)):
+                swapped = sides != (rate.a, rate.b)
+                outcomes += [each.swap() if swapped else each for each in _outcomes(item)]
+        found.append(duel(rate, outcomes))
+    return found
+
+
+def _outcomes(item: JudgedItem) -> list[Outcome]:
+    lengths = len(item.answer_a), len(item.answer_b)
+    return [
+        Outcome(item.prompt, vote.choice, *lengths)
+        for vote in item.deciding
+        if vote.choice not in UNDECIDED
+    ]
+
+
+def strengths(found: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
+    """Bradley-Terry strengths where more than two models met, and why there are none."""
+    wins: dict[tuple[str, str], float] = defaultdict(float)
+    for each in found:
+        half = (each["ties"] + each["both_bad"]) / 2
+        wins[each["a"], each["b"]] += each["wins"] + half
+        wins[each["b"], each["a"]] += each["losses"] + half
+    if len({name for pair in wins for name in pair}) < 3:
+        return [], None
+    try:
+        return [vars(each) for each in bradley_terry(wins)], None
+    except ConfigError as error:
+        return [], str(error)

@@ -1,0 +1,156 @@
+"""A weighted sum of parts, and what it gives to answers. No torch here: models come as scorers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.core.errors import ConfigError, DataError, StudioError, TrainingError
+from studio.core.messages import Message, asked_of
+from studio.rewards.spec import OWN, Part, parse
+
+Scorer = Callable[[Sequence[list[Message]], Sequence[str]], list[float]]
+"""(prompts, answers) -> a number each: a reward model."""
+Known = Mapping[str, Sequence[str]]
+"""The references of one row by column; the row's own answers are under the empty name."""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One answer's reward: the weighted sum, and each part before its weight."""
+
+    total: float
+    parts: dict[str, float]
+
+
+class Mix:
+    """The parts of a reward with their weights.
+
+    Raises `ConfigError` for parts that cannot be, `TrainingError` where one fails at its work.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], weights: Sequence[float] | None = None,
+        scorers: Mapping[str, Scorer] | None = None,
+    ):  # fmt: skip
+        self.parts = parse(texts)
+        if not self.parts:
+            raise ConfigError("A reward needs at least one part, such as reward_funcs: [exact].")
+        if weights and len(weights) != len(self.parts):
+            raise ConfigError(
+                f"reward_weights has {len(weights)} numbers for {len(self.parts)} rewards; give "
+                "one each."
+            )
+        self.weights = tuple(weights or (1.0,) * len(self.parts))
+        self._scorers = dict(scorers or {})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that answers are compared with, each once."""
+        return tuple(dict.fromkeys(p.column for p in self.parts if p.column is not None))
+
+    def values(
+        self, part: Part, prompts: Sequence[list[Message]], answers: Sequence[str],
+        known: Sequence[Known],
+    ) -> list[float]:  # fmt: skip
+        """One part's reward of every answer; every number is finite."""
+        try:
+            if part.run is not None:
+                found = self._scorers[part.run](prompts, answers)
+            else:
+                assert part.measure is not None
+                found = [
+                    part.measure(answer, () if part.column is None else each[part.column])
+                    for answer, each in zip(answers, known, strict=True)
+                ]
+        except StudioError:
+            raise
+        except Exception as problem:
+            raise TrainingError(
+                f"The reward {part.text} broke off with {type(problem).__name__}: {problem}. "
+                "Try it on sample answers first (rewards preview), then change reward_funcs."
+            ) from problem
+        for at, value in enumerate(found):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"The reward {part.text} gave {value} for the answer {answers[at][:60]!r}; a "
+                    "reward must be a number. Train the reward model again, or leave it out."
+                )
+        return [float(value) for value in found]
+
+    def grade(
+        self, prompts: Sequence[list[Message]], answers: Sequence[str], known: Sequence[Known]
+    ) -> list[Graded]:
+        """Every answer's reward with its parts."""
+        each = {part.name: self.values(part, prompts, answers, known) for part in self.parts}
+        return [
+            Graded(
+                sum(w * each[p.name][at] for p, w in zip(self.parts, self.weights, strict=True)),
+                {name: values[at] for name, values in each.items()},
+            )
+            for at in range(len(answers))
+        ]
+
+
+def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list[str]]:
+    """What answers to a row are compared with, by column; a `DataError` where it is not there."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        if column == OWN:
+            asked = asked_of(row)
+            values = list(asked[1]) if asked else []
+        else:
+            if column not in row:
+                raise DataError(
+                    f"The rows have no column {column!r} to compare answers with; they have "
+                    f"{', '.join(row)}."
+                )
+            value = row[column]
+            several = value if isinstance(value, list) else [] if value is None else [value]
+            values = [str(each) for each in several]
+        if not values:
+            where = f"column {column!r}" if column else "an answer of its own"
+            raise DataError(
+                f"A row has nothing to compare with in {where}: "
+                f"{str(row.get('prompt') or row)[:80]}. Leave such rows out, or choose another "
+                "reward."
+            )
+        found[column] = values
+    return found
+
+
+def preview(
+    mix: Mix, rows: Sequence[Mapping[str, Any]], answers: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """What a reward gives to sample answers: {"prompt", "answer", "reward", "parts"} each.
+
+    The answers are those given, each to the first row, or else the rows' own (of a pair both).
+    """
+    cases: list[tuple[Mapping[str, Any], str]] = []
+    if answers is not None:
+        cases = [(rows[0], answer) for answer in answers] if rows else []
+    else:
+        for row in rows:
+            cases += [(row, answer) for answer in _own(row)]
+    prompts, known = [], []
+    for row, _ in cases:
+        asked = asked_of(row)
+        if asked is None:
+            raise DataError("A row asks nothing, so no answer to it can be rewarded.")
+        prompts.append(asked[0])
+        known.append(references(row, mix.columns))
+    graded = mix.grade(prompts, [answer for _, answer in cases], known)
+    return [
+        {"prompt": prompt[-1]["content"], "answer": answer, "reward": one.total, "parts": one.parts}
+        for prompt, (_, answer), one in zip(prompts, cases, graded, strict=True)
+    ]
+
+
+def _own(row: Mapping[str, Any]) -> list[str]:
+    if row.get("rejected"):
+        return [asked[1][0] for side in ("chosen", "rejected")
+                if (asked := asked_of({"prompt": row["prompt"], "chosen": row[side]}))]  # fmt: skip
+    asked = asked_of(row)
+    return list(asked[1][:1]) if asked else []

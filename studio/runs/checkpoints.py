@@ -1,0 +1,81 @@
+"""Checkpoints that count only when whole: files synced to disk, a manifest written last.
+
+The Trainer writes a checkpoint file by file and takes the highest number it finds, even an empty
+folder. Here a checkpoint is one whose manifest lists every file with its size, and all are there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from studio.core.workspace import check_room, sync_folder, write_json
+
+MANIFEST = "complete.json"
+
+
+def step_of(folder: Path) -> int:
+    """`checkpoint-120` -> 120; -1 for a name that is none."""
+    number = folder.name.removeprefix("checkpoint-")
+    return int(number) if number.isdigit() else -1
+
+
+def seal(folder: Path) -> None:
+    """Sync every file of a checkpoint, then write the manifest that makes it count."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            files[str(path.relative_to(folder))] = path.stat().st_size
+    for inner in sorted(path for path in folder.rglob("*") if path.is_dir()):
+        sync_folder(inner)
+    write_json(folder / MANIFEST, {"step": step_of(folder), "files": files})
+    sync_folder(folder.parent)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the manifest is there and every file it lists has its size."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return bool(files) and all(
+            (folder / name).stat().st_size == size for name, size in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest complete checkpoint under a run's `checkpoints/`, or None."""
+    if not folder.is_dir():
+        return None
+    found = [path for path in folder.iterdir() if step_of(path) >= 0 and is_complete(path)]
+    return max(found, key=step_of, default=None)
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the complete checkpoints under a run's `checkpoints/`, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        step for path in folder.iterdir() if (step := step_of(path)) >= 0 and is_complete(path)
+    )
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a crash left half-written, so that it can neither count nor fill the disk."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_dir() and not is_complete(path):
+            shutil.rmtree(path)
+
+
+def make_sure_it_fits(folder: Path, needed: int) -> None:
+    """Raise before a checkpoint of about `needed` bytes is begun that the disk has no room for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = newest(folder)
+    last = f"The checkpoint of step {step_of(kept)} is kept" if kept else "None was saved yet"
+    check_room(folder, needed, "A checkpoint", f"{last}. Free some space, then resume.")

@@ -1,0 +1,272 @@
+"""The recipe: every knob of a run, frozen and validated, under TRL's and PEFT's own names.
+
+A recipe reads and writes flat YAML. Names that TRL's configs and `ModelConfig` know are used as
+there, and PEFT's for what only PEFT knows; ours are `name`, `objective`, `method`, `start_from`,
+`start_as`, `sample_steps` and `num_trainable_layers`; `accelerate_config` and `num_processes` are
+those of TRL's command line. What is left out takes the defaults of its
+objective and method. Unknown keys are refused with the nearest right name.
+The form in the page, the command line and the files are three views of this one class.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any, Self, cast
+
+import yaml
+from pydantic import ValidationError, field_validator, model_validator
+
+from studio.core.errors import ConfigError, did_you_mean
+from studio.core.workspace import PRESETS
+from studio.runs import launch_configs, methods, objectives, reward_rules
+from studio.runs.defaults import usual
+from studio.runs.fields import QUANTIZATION, Knobs, LossType, Method, Objective
+from studio.runs.objectives import OBJECTIVES
+
+__all__ = [
+    "OBJECTIVE_TYPES",
+    "LossType",
+    "Method",
+    "Objective",
+    "Recipe",
+    "customary",
+    "find_recipe",
+    "presets",
+]
+
+# What each objective can learn from: the types of studio.data.
+OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
+
+
+class Recipe(Knobs):
+    """One run's knobs. Frozen: change with `with_`, which validates again."""
+
+    @field_validator("lora_target_modules", mode="before")
+    @classmethod
+    def _targets(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "all-linear":
+            value = value.split(",")
+        if isinstance(value, list | tuple):
+            names = tuple(str(name).strip() for name in value if str(name).strip())
+            if not names:
+                raise ValueError("name at least one module, or all-linear")
+            return "all-linear" if names == ("all-linear",) else names
+        return value
+
+    @field_validator(
+        "loss_type", "loss_weights", "reward_weights", "lora_modules_to_save",
+        "feedforward_modules",
+        "layers_to_transform", "report_to", mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("reward_funcs", mode="before")
+    @classmethod
+    def _rewards(cls, value: Any) -> Any:
+        """`exact; length:5-28` as people write it: a pattern may hold commas. Or a list."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(";") if part.strip())
+        return value
+
+    @field_validator("rank_pattern", "alpha_pattern", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """`q_proj=8, v_proj=32` as people write it, or a mapping."""
+        if not isinstance(value, str):
+            return value or {}
+        pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("write it as q_proj=8, v_proj=32")
+        return {name.strip(): number.strip() for name, number in pairs}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for judge in (methods, objectives, launch_configs, reward_rules):
+            for reason in judge.refusals(self):
+                raise ValueError(reason)
+        if self.early_stopping_patience and not self.load_best_model_at_end:
+            raise ValueError(
+                "early_stopping_patience waits for a better checkpoint; set "
+                "load_best_model_at_end: true"
+            )
+        return self
+
+    # --- derived
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the base is held in 4 or 8 bits."""
+        return self.method in methods.QUANTIZED or self.load_in_4bit or self.load_in_8bit
+
+    @property
+    def uses_adapter(self) -> bool:
+        return methods.METHODS[self.method].adapter
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on training another run's adapter."""
+        return bool(self.start_from) and self.start_as == "continue"
+
+    @classmethod
+    def applies(cls, knob: str, objective: str, method: str) -> bool:
+        """Whether a knob does anything for an objective and a method."""
+        extra = cast(dict[str, Any], cls.model_fields[knob].json_schema_extra)
+        if extra["group"] == "adapter":
+            return methods.knob_applies(knob, method)
+        if extra["only"] in QUANTIZATION:
+            return methods.METHODS[method].quantized in QUANTIZATION[extra["only"]]
+        return extra["only"] is None or objective in extra["only"].split()
+
+    # --- in and out
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Recipe:
+        """From a mapping; a `ConfigError` names the key, the value and what is accepted.
+
+        Keys left out take the defaults of the recipe's own objective and method.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigError(
+                "A recipe is a mapping of names to values, such as `learning_rate: 1.0e-4`."
+            )
+        for key in values:
+            if key not in cls.model_fields:
+                raise ConfigError(
+                    f"A recipe has no {key!r}.{did_you_mean(str(key), cls.model_fields)}"
+                )
+        settled = {
+            **usual(values.get("objective", "sft"), values.get("method", "lora")),
+            **values,
+        }
+        if settled.get("load_in_8bit") and "load_in_4bit" not in values:
+            settled["load_in_4bit"] = False
+        try:
+            return cls.model_validate(settled)
+        except ValidationError as error:
+            raise ConfigError(_sentence(error)) from None
+
+    @classmethod
+    def defaults(cls, objective: str = "sft", method: str = "lora", **changes: Any) -> Recipe:
+        """A recipe with the defaults of an objective and a method."""
+        return cls.of({"objective": objective, "method": method, **changes})
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> Recipe:
+        """From YAML text, or the path of a YAML file."""
+        if isinstance(source, str):
+            return cls._from_text(source)
+        try:
+            text = source.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"The recipe {source} cannot be read: {error.strerror}.") from None
+        return cls._from_text(text)
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)  # a run's recipe is asked for at every answer
+    def _from_text(cls, text: str) -> Recipe:
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" at line {mark.line + 1}" if mark else ""
+            raise ConfigError(
+                f"The recipe is not valid YAML{where}: {getattr(error, 'problem', error)}."
+            ) from None
+        return cls.of(values or {})
+
+    def to_yaml(self) -> str:
+        """Flat YAML of what names the run and of all that differs from the defaults."""
+        return yaml.safe_dump(self.changed(), sort_keys=False, allow_unicode=True, width=100)
+
+    def changed(self) -> dict[str, Any]:
+        """The knobs that differ from the defaults, and those that say what the run is."""
+        plain = self.model_dump(mode="json")
+        usual = Recipe.defaults(self.objective, self.method).model_dump(mode="json")
+        always = (
+            *(["name"] if self.name else []),
+            "objective",
+            "method",
+            "model_name_or_path",
+            "dataset_name",
+            "learning_rate",
+        )
+        return {key: value for key, value in plain.items() if key in always or value != usual[key]}
+
+    def usual_name(self, dataset: str = "") -> str:
+        """What a run is called that nobody named: model, objective and data, `pocket-dpo-verdicts`.
+
+        Args:
+            dataset: the data's own name, where `dataset_name` is an id.
+        """
+        model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
+        data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
+        return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
+
+    def with_(self, **changes: Any) -> Recipe:
+        """A copy with changes, validated."""
+        if changes.get("load_in_8bit"):
+            changes.setdefault("load_in_4bit", False)
+        values = self.model_dump()
+        if changes.get("objective", self.objective) != self.objective:
+            values = {key: value for key, value in values.items() if not key.startswith("loss_")}
+        return Recipe.of({**values, **changes})
+
+
+def _sentence(error: ValidationError) -> str:
+    """Pydantic's findings as one sentence."""
+    parts = []
+    for issue in error.errors():
+        field = str(issue["loc"][0]) if issue["loc"] else ""
+        message = issue["msg"].removeprefix("Value error, ")
+        if not field:
+            parts.append(f"The recipe does not fit together: {message}.")
+            continue
+        parts.append(f"{field} cannot be {issue['input']!r}: {message[0].lower()}{message[1:]}.")
+    return " ".join(dict.fromkeys(parts))
+
+
+def presets() -> dict[str, Recipe]:
+    """The shipped recipes by slug (file name without `.yaml`)."""
+    return {
+        path.stem: Recipe.from_yaml(path) for path in sorted((PRESETS / "recipes").glob("*.yaml"))
+    }
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by path of a YAML file or slug of a shipped one, or from lines of YAML."""
+    if "\n" in name:
+        return Recipe.from_yaml(name)
+    path = Path(name).expanduser()
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        return Recipe.from_yaml(path)
+    shipped = presets()
+    if name not in shipped:
+        raise ConfigError(
+            f"There is no recipe {name!r}.{did_you_mean(name, shipped)} "
+            f"Shipped: {', '.join(shipped)}."
+        )
+    return shipped[name]
+
+
+@functools.cache
+def customary(objective: str, method: str, model: str) -> tuple[Recipe, str]:
+    """The recipe that is usual for an objective, a method and a model, and whose custom it is."""
+    near = [
+        (slug, recipe)
+        for slug, recipe in presets().items()
+        if (recipe.objective, recipe.model_name_or_path) == (objective, model)
+    ]
+    for slug, recipe in near:
+        if recipe.method == method:
+            return recipe, f"as in the shipped recipe {slug}"
+    for slug, recipe in near:
+        if "full" not in (method, recipe.method):
+            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
+    name = f"{methods.METHODS[method].label} {OBJECTIVES[objective].label}"
+    return Recipe.defaults(objective, method, model_name_or_path=model), f"usual for {name}"

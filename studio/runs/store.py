@@ -1,0 +1,317 @@
+"""A run is a folder; this reads and writes it. No torch here: page, shell and tests use it freely.
+
+runs/<id>/
+  recipe.yaml    what was asked for
+  run.json       state, progress, lineage: replaced whole on every change
+  events.jsonl   append-only log; readers hold a byte offset, a torn last line is left for later
+  label          the name a person gave it later, if any
+  lock           held (flock) by the process that trains: how a killed run is told from a live one
+  stop           exists while somebody asks the run to stop; says "step" or "now"
+  checkpoints/   complete ones hold a manifest, see studio.runs.checkpoints
+  adapter/       the result (model/ for a full fine-tune)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from studio.core.errors import ConfigError, WorkspaceError, did_you_mean
+from studio.core.workspace import Workspace, new_id, write_durably, write_json
+from studio.runs.events import read_events
+from studio.runs.recipe import Recipe
+
+LIVE = ("queued", "running", "stopping")
+TRASH_KEPT = 86400.0  # seconds that a deleted run can be brought back
+_LONGEST_NAME = 120
+_TRAINING = ("running", "stopping")
+RESUMABLE = ("stopped", "interrupted", "failed")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A snapshot of a run's `run.json`, with its folder.
+
+    `state` is one of queued, running, stopping, stopped, finished, failed, interrupted; times are
+    epoch seconds; `place` orders the waiting ones; `error` is a sentence for a person; `data`
+    says which rows were used, and `base` is the fingerprint of the weights that the run was
+    trained on.
+    """
+
+    id: str
+    name: str
+    state: str = "queued"
+    objective: str = "sft"
+    method: str = "lora"
+    model: str = "pocket"
+    step: int = 0
+    total_steps: int = 0
+    eta_s: float | None = None
+    created: float = 0.0
+    place: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    train_seconds: float = 0.0
+    parent: str | None = None
+    base: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    folder: Path = Path()
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.from_yaml(self.folder / "recipe.yaml")
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def adapter(self) -> Path | None:
+        """Folder of the finished adapter, if there is one."""
+        path = self.folder / "adapter"
+        return path if (path / "adapter_config.json").exists() else None
+
+    @property
+    def weights(self) -> Path | None:
+        """Folder of a full fine-tune's weights, if there is one."""
+        path = self.folder / "model"
+        return path if (path / "config.json").exists() else None
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def events(self, offset: int = 0, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Events from a byte offset on, and the offset to go on from; cheap when nothing is new.
+
+        `limit` bytes are read at once where it is given; at the end the offset stays as it is.
+        """
+        return read_events(self.folder / "events.jsonl", offset, limit)
+
+    @property
+    def log_size(self) -> int:
+        """Bytes of the event log so far."""
+        path = self.folder / "events.jsonl"
+        return path.stat().st_size if path.exists() else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and the API."""
+        plain = asdict(self)
+        plain["folder"] = str(self.folder)
+        plain["adapter"] = str(self.adapter) if self.adapter else None
+        return plain
+
+
+class RunStore:
+    """The runs of a workspace."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self._writing = threading.Lock()
+
+    def create(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+        """A new queued run with its recipe on disk."""
+        if recipe.start_from:
+            self.get(recipe.start_from)
+        identifier = new_id("run")
+        folder = self.workspace.folder("runs", identifier)
+        folder.mkdir(parents=True)
+        run = Run(
+            id=identifier,
+            name=recipe.name or recipe.usual_name(),
+            objective=recipe.objective,
+            method=recipe.method,
+            model=recipe.model_name_or_path,
+            created=time.time(),
+            parent=recipe.start_from,
+            provenance=provenance or {},
+            folder=folder,
+        )
+        write_durably(folder / "recipe.yaml", recipe.to_yaml())
+        self.save(run)
+        return run
+
+    def save(self, run: Run) -> Run:
+        """Write `run.json`, whole or not at all."""
+        plain = asdict(run)
+        plain.pop("folder")
+        write_json(run.folder / "run.json", plain)
+        return run
+
+    def update(self, identifier: str, was: str | None = None, **changes: Any) -> Run:
+        """Read, change and write one run; where its state is not `was`, only read it.
+
+        One writer at a time, so that no change of another thread or process is written over.
+        """
+        with self._writing, FileLock(self.workspace.runs_lock):
+            run = self._read(identifier)
+            return self.save(replace(run, **changes)) if was in (None, run.state) else run
+
+    def _read(self, identifier: str) -> Run:
+        folder = self.workspace.folder("runs", identifier)
+        try:
+            plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
+        plain["name"] = _label(folder) or plain.get("name", "")
+        known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
+        return Run(**{**known, "folder": folder})
+
+    def get(self, name: str) -> Run:
+        """A run by id, or the newest one of a name."""
+        try:
+            return self._settled(self._read(name))
+        except WorkspaceError:
+            pass
+        runs = self.list()
+        for run in runs:
+            if run.name == name:
+                return run
+        names = [run.id for run in runs] + [run.name for run in runs]
+        raise ConfigError(f"There is no run {name!r} here.{did_you_mean(name, names)}")
+
+    def list(self) -> list[Run]:
+        """All runs, newest first; folders that are not runs are passed over."""
+        runs = []
+        for folder in self.workspace.runs.iterdir():
+            try:
+                runs.append(self._settled(self._read(folder.name)))
+            except WorkspaceError:
+                continue
+        return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+    def _settled(self, run: Run) -> Run:
+        """A run that says it is running, yet whose lock nobody holds, was interrupted."""
+        if run.state not in _TRAINING:
+            return run
+        with self._free(run) as free:
+            if not free:
+                return run
+            run = self._read(run.id)  # it may have ended by itself between the two looks
+            if run.state in _TRAINING:
+                run = self.update(run.id, state="interrupted", ended=time.time(), eta_s=None)
+            return run
+
+    def lock(self, run: Run) -> FileLock:
+        """The lock that the training process holds; the system lets it go when the process dies."""
+        return FileLock(run.folder / "lock", thread_local=False)
+
+    def held(self, run: Run) -> bool:
+        """Whether some process (this one included) is training the run right now."""
+        with self._free(run) as free:
+            return not free
+
+    @contextlib.contextmanager
+    def _free(self, run: Run) -> Iterator[bool]:
+        """Whether nobody holds the run's lock; where so, nobody else can take it meanwhile."""
+        probe = self.lock(run)
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            probe.release()
+
+    def stop(self, identifier: str, now: bool = False) -> Run:
+        """Ask a run to stop: after the current step with everything saved, or at once."""
+        run = self.get(identifier)
+        if run.state == "queued":
+            run = self.update(run.id, was="queued", state="stopped", ended=time.time())
+            if run.state == "stopped":
+                return run
+        if not run.live:
+            raise ConfigError(f"{run.name} is not running; it is {run.state}.")
+        write_durably(run.folder / "stop", "now" if now else "step")
+        return replace(run, state="stopping")
+
+    @staticmethod
+    def stop_asked(run: Run) -> str | None:
+        """`"step"` or `"now"` when somebody asked the run to stop."""
+        try:
+            return (run.folder / "stop").read_text() or "step"
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def clear_stop(run: Run) -> None:
+        (run.folder / "stop").unlink(missing_ok=True)
+
+    def rename(self, identifier: str, name: str) -> Run:
+        """Give a run another label; its id and its folder stay.
+
+        The label has a file of its own, so that a run in progress cannot write over it.
+        """
+        run = self.get(identifier)
+        label = " ".join(name.split())
+        if not 0 < len(label) <= _LONGEST_NAME:
+            raise ConfigError(f"A run's name has 1 to {_LONGEST_NAME} characters.")
+        write_durably(run.folder / "label", label)
+        return self._read(run.id)
+
+    def delete(self, identifier: str) -> None:
+        """Put a run in the trash; refused while it trains or while another run starts from it.
+
+        `restore` brings it back until `empty_trash`.
+        """
+        run = self.get(identifier)
+        if run.live:
+            raise ConfigError(f"{run.name} is {run.state}; stop it before deleting it.")
+        children = [other.name for other in self.list() if other.parent == run.id]
+        if children:
+            raise ConfigError(
+                f"{run.name} is what {', '.join(children)} started from; delete that first."
+            )
+        self.to_trash(run.folder, run.id)
+
+    def restore(self, identifier: str) -> Run:
+        """Bring a deleted run back; a `ConfigError` once the trash was emptied."""
+        self.from_trash(identifier, self.workspace.folder("runs", identifier))
+        return self.get(identifier)
+
+    def to_trash(self, folder: Path, identifier: str) -> None:
+        """Put a folder of the workspace away for a day, under an id of its own."""
+        self.workspace.trash.mkdir(exist_ok=True)
+        os.utime(folder)  # the trash is emptied by age
+        folder.rename(self.workspace.trash / identifier)
+
+    def from_trash(self, identifier: str, home: Path) -> None:
+        """Put a folder back where it lay; a `ConfigError` once it or its place is gone."""
+        folder = self.workspace.folder("trash", identifier)
+        if not folder.is_dir():
+            raise ConfigError(f"{identifier} is not in the trash any more.")
+        if not home.parent.is_dir():
+            raise ConfigError(f"{identifier} goes back into its run: bring that back first.")
+        folder.rename(home)
+
+    def empty_trash(self, older_than: float = TRASH_KEPT) -> None:
+        """Remove for good what was deleted more than so many seconds ago."""
+        if not self.workspace.trash.is_dir():
+            return
+        for folder in self.workspace.trash.iterdir():
+            if time.time() - folder.stat().st_mtime >= older_than:
+                shutil.rmtree(folder)
+
+
+def _label(folder: Path) -> str:
+    """The name a person gave the run later, if any."""
+    try:
+        return (folder / "label").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

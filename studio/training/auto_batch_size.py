@@ -1,0 +1,119 @@
+"""Use what fits: batch, accumulation, checkpointing and quantisation of the quickest such run.
+
+The rows of an optimizer step stay as they are, so the result does too; only a base held in 4 bits
+changes it, and that is taken where nothing else fits. Judged by the calculator; no torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from studio.calculator import Estimate, estimate_recipe
+from studio.calculator.formatting import size
+from studio.core.errors import StudioError
+from studio.runs.objectives import REWARDED
+from studio.runs.recipe import Recipe
+
+_SWITCH = {"lora": "qlora"}  # the same adapter on a 4-bit base
+_ROWS = 1000  # to weigh speeds by, where the rows are not known
+
+
+@dataclass(frozen=True)
+class Fit:
+    """`changes` of the recipe (empty where it is best as it is), and the estimate with them."""
+
+    recipe: Recipe
+    changes: dict[str, Any]
+    estimate: Estimate
+
+    @property
+    def fits(self) -> bool:
+        return self.estimate.verdict == "fits"
+
+    def sentence(self) -> str:
+        """What was chosen and what it takes, for a person."""
+        chosen = self.recipe
+        rewarded = chosen.objective in REWARDED
+        what = "answers" if rewarded else "rows"
+        rows = f"{chosen.per_device_train_batch_size} {what} at once"
+        if chosen.gradient_accumulation_steps > 1:
+            rows += f", {chosen.gradient_accumulation_steps} times a step"
+        parts = [
+            rows,
+            f"{'with' if chosen.activation_checkpointing else 'no'} checkpointing",
+            f"{'4-bit' if chosen.quantized else 'unquantised'} base",
+        ]
+        card = self.estimate.card
+        takes = f"{size(self.estimate.memory.total)} of {size(card.memory)}"
+        if not self.fits:
+            shorter = "Shorten max_length, lower lora_r or choose a smaller model."
+            if rewarded:
+                shorter = "Shorten max_length, or have fewer answers a step: a smaller batch."
+            return (
+                f"Nothing tried fits {card.name} with room to spare; the smallest takes {takes}. "
+                f"{shorter}"
+            )
+        said = ", ".join(parts)
+        kept = "" if self.changes else "As it is: "
+        return f"{kept}{said if kept else said[0].upper() + said[1:]}. Takes {takes}."
+
+
+def best_fit(recipe: Recipe, rows: int | None = None, card: Any = None) -> Fit:
+    """The quickest way to run a recipe that fits, fewest changes first among equals.
+
+    Raises:
+        StudioError: when not even the recipe as it stands can be estimated.
+    """
+    tried: list[tuple[Recipe, Estimate]] = []
+    for candidate in _candidates(recipe):
+        try:
+            tried.append((candidate, estimate_recipe(candidate, rows=rows or _ROWS, card=card)))
+        except StudioError:
+            if candidate == recipe:
+                raise
+    fitting = [one for one in tried if one[1].verdict == "fits"]
+    plain = [one for one in fitting if one[0].quantized == recipe.quantized]
+    chosen, estimate = min(
+        plain or fitting or tried, key=lambda one: _rank(recipe, one, bool(fitting))
+    )
+    changes = {
+        name: getattr(chosen, name)
+        for name in Recipe.model_fields
+        if getattr(chosen, name) != getattr(recipe, name)
+    }
+    return Fit(chosen, changes, estimate)
+
+
+def _candidates(recipe: Recipe) -> Iterator[Recipe]:
+    """The recipe, and all that trains on as many rows a step."""
+    together = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
+    methods = [recipe.method]
+    if recipe.method in _SWITCH and not recipe.start_from:
+        methods.append(_SWITCH[recipe.method])
+    batches = [size for size in range(1, together + 1) if together % size == 0]
+    yield recipe
+    for method in methods:
+        for batch in reversed(batches):
+            for checkpointing in (False, True):
+                settings: dict[str, Any] = {
+                    "method": method, "per_device_train_batch_size": batch,
+                    "gradient_accumulation_steps": together // batch,
+                    "activation_checkpointing": checkpointing,
+                }  # fmt: skip
+                if method != recipe.method:
+                    settings["load_in_4bit"] = True
+                try:
+                    yield recipe.with_(**settings)
+                except StudioError:
+                    continue  # a combination that cannot work, such as KTO on single rows
+
+
+def _rank(recipe: Recipe, one: tuple[Recipe, Estimate], fits: bool) -> tuple[float, int]:
+    chosen, estimate = one
+    changed = sum(getattr(chosen, name) != getattr(recipe, name) for name in Recipe.model_fields)
+    if not fits:
+        return float(estimate.memory.total), changed
+    seconds = estimate.cost.seconds
+    return round(sum(seconds), 1) if seconds else 0.0, changed

@@ -1,0 +1,110 @@
+"""What a run begins as: the model that trains, its fresh adapter, and what it is measured against.
+
+Clones share the resident base's tensors wherever nothing changes them; what a method does change is
+copied first, so the base that others answer with stays as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from torch import nn
+
+from studio.core.errors import TrainingError
+from studio.models import loading
+from studio.models.pool import Resident
+from studio.models.reward_model import with_score
+from studio.runs import methods
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+
+
+@dataclass
+class Start:
+    """`config` is PEFT's for an adapter that the trainer still has to add; `reference` is set where
+    the trainer could not make the right one itself."""
+
+    model: Any
+    config: Any = None
+    reference: Any = None
+
+
+def begin(recipe: Recipe, resident: Resident, parent: Path | None, steps: int) -> Start:
+    """The start of a run on a base in memory; `parent` is the adapter that it continues."""
+    method = METHODS[recipe.method]
+    if recipe.method == "dora" and recipe.ephemeral_gpu_offload and not torch.cuda.is_available():
+        raise TrainingError(
+            "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
+        )
+    model = _weights(recipe, resident)
+    if parent is not None:
+        return Start(loading.load_adapter(model, parent, trainable=True))
+    reference = None
+    if OBJECTIVES[recipe.objective].reference and (not method.adapter or method.moves_base):
+        reference = loading.share(resident.model)
+    config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
+    if recipe.method == "loftq":
+        return Start(_loftq(model, config, resident, recipe.seed), None, reference)
+    return Start(model, config, reference)
+
+
+def _weights(recipe: Recipe, resident: Resident) -> Any:
+    """A clone of the base, its tensors copied where this method trains or moves them."""
+    base = resident.model
+    if recipe.method == "full" or METHODS[recipe.method].moves_base:
+        model = copy.deepcopy(base)
+    elif recipe.method == "last_layers":
+        model = _last_layers(base, recipe.num_trainable_layers)
+    else:
+        model = loading.share(base)
+    if recipe.method == "full":
+        model.requires_grad_(True)
+    if recipe.objective == "reward":
+        model = with_score(model, recipe)
+    return model
+
+
+def _last_layers(base: Any, count: int) -> Any:
+    """A clone whose last layers have tensors of their own, which train."""
+    layers = max(
+        (module for module in base.modules() if isinstance(module, nn.ModuleList)),
+        key=len, default=None,
+    )  # fmt: skip
+    if layers is None or len(layers) < count:
+        have = 0 if layers is None else len(layers)
+        raise TrainingError(f"num_trainable_layers is {count}, and this model has {have} layers.")
+    own = {id(tensor) for layer in layers[-count:] for tensor in layer.parameters()}
+    memo = {
+        id(tensor): tensor
+        for tensor in (*base.parameters(), *base.buffers())
+        if id(tensor) not in own
+    }
+    model = copy.deepcopy(base, memo)
+    names = {name for name, tensor in base.named_parameters() if id(tensor) in own}
+    for name, tensor in model.named_parameters():
+        tensor.requires_grad_(name in names)
+    return model
+
+
+def _loftq(model: Any, config: Any, resident: Resident, seed: int) -> Any:
+    """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
+    from peft import replace_lora_weights_loftq
+    from transformers import set_seed
+
+    if not torch.cuda.is_available():
+        raise TrainingError(
+            "PEFT computes LoftQ's start on a GPU, and there is none here; choose qlora."
+        )
+    set_seed(seed)
+    wrapped = get_peft_model(model, config)
+    folder = Path(resident.location)
+    replace_lora_weights_loftq(
+        wrapped, model_path=str(next(folder.glob("*.safetensors"))) if folder.is_dir() else None
+    )
+    return wrapped

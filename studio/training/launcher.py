@@ -1,0 +1,136 @@
+"""One run on several processes: which ways there are, what they refuse, and following them.
+
+The run is a child process, `accelerate launch` with a file of `presets/accelerate`, which trains
+into the same run folder; this side waits for it, answers generation meanwhile, and says how it
+ended. The rows of an optimizer step stay what the recipe says: they are divided among the
+processes, so the losses are those of one process. No torch here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from studio.core.errors import TrainingError
+from studio.core.hardware import cores
+
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
+    from studio.runs.store import Run, RunStore
+from studio.core.workspace import ROOT
+from studio.runs.launch_configs import ALONE, CONFIGS, WAYS, share, usual_count
+
+_LOG, _OUTCOME = "launch.log", "outcome.json"
+_GRACE = 30.0  # seconds that processes asked to stop now may still take
+_POLL = 0.05
+
+
+def processes_for(recipe: Recipe) -> int:
+    """How many processes a recipe starts on this machine; a sentence where it cannot.
+
+    Imports torch where GPUs are to be counted.
+    """
+    way = WAYS[recipe.accelerate_config]
+    if way.needs and find_spec(way.needs) is None:
+        raise TrainingError(
+            f"accelerate_config {recipe.accelerate_config} needs the package {way.needs}, which is "
+            f"not installed; `pip install {way.needs}`, or choose fsdp2."
+        )
+    if not way.gpu:
+        return recipe.num_processes or usual_count(recipe.accelerate_config)
+    from studio.core.hardware import detected
+
+    here = detected()
+    count = here.devices if here.device == "cuda" else 0
+    wanted = recipe.num_processes or count
+    if wanted < 2 or wanted > count:
+        raise TrainingError(
+            f"accelerate_config {recipe.accelerate_config} takes two or more GPUs, and this "
+            f"machine has {count}; choose {ALONE}, or multi_cpu to try it on a CPU."
+        )
+    return wanted
+
+
+def supervise(
+    run: Run, store: RunStore, serve: Callable[[], None], say: Callable[[str], None]
+) -> tuple[str, str | None]:
+    """Train a run in processes of its own; (state, error) as they left it.
+
+    Args:
+        serve: called while waiting; answers generation on this side.
+        say: told what is being done, for the run's events.
+    """
+    count = processes_for(run.recipe)
+    share(run.recipe, count)
+    (run.folder / _OUTCOME).unlink(missing_ok=True)
+    say(f"starting {count} processes")
+    with (run.folder / _LOG).open("wb") as log, _started(run, store, count, log) as child:
+        asked_at = None
+        while child.poll() is None:
+            serve()
+            time.sleep(_POLL)
+            if asked_at is None and store.stop_asked(run) == "now":
+                asked_at = time.monotonic()
+            if asked_at and time.monotonic() - asked_at > _GRACE:
+                return "stopped", None  # `_started` ends what is left of them
+    return _outcome(run, child.returncode)
+
+
+@contextlib.contextmanager
+def _started(run: Run, store: RunStore, count: int, log: Any) -> Iterator[subprocess.Popen]:
+    """The launcher in a session of its own; none of its processes outlives this block.
+
+    They hold the other end of its stdin: when this process dies, however it does, they see it
+    closed and end too (`studio.training.launch_worker`).
+    """
+    config = CONFIGS / f"{run.recipe.accelerate_config}.yaml"
+    words = [
+        sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config),
+        "--num_processes", str(count), "--main_process_port", "0",
+        "-m", "studio.training.launch_worker", str(store.workspace.home), run.id,
+    ]  # fmt: skip
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    if not WAYS[run.recipe.accelerate_config].gpu:
+        environment["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    child = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        if child.stdin:
+            child.stdin.close()
+        if child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def report(run: Run, state: str, error: str | None) -> None:
+    """How a process's training ended; the first one to say counts, for it broke the others off."""
+    with (
+        contextlib.suppress(FileExistsError),
+        (run.folder / _OUTCOME).open("x", encoding="utf-8") as file,
+    ):
+        json.dump({"state": state, "error": error}, file)
+
+
+def _outcome(run: Run, code: int) -> tuple[str, str | None]:
+    try:
+        told = json.loads((run.folder / _OUTCOME).read_text(encoding="utf-8"))
+        return told["state"], told["error"]
+    except (OSError, ValueError):
+        return "failed", (
+            f"The training processes ended with code {code} without a word; what they printed is "
+            f"{_LOG} in the run's folder. Resume goes on from the last complete checkpoint."
+        )

@@ -1,0 +1,87 @@
+"""Reinforcement learning: what GRPO and RLOO need beside the other objectives. Light.
+
+TRL's trainers write the answers (with transformers), judge them within groups and update. Here:
+rows that keep what answers are compared with, reward functions in the form TRL calls, the
+arithmetic of groups and batches, and the reference of methods that train no plain adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from studio.core.errors import DataError
+from studio.core.messages import asked_of
+from studio.rewards import Mix, Part, references
+
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What TRL's config is given for them beside the recipe's own names."""
+    return {
+        "use_vllm": False,
+        "log_completions": False,
+        "per_device_eval_batch_size": recipe.num_generations,
+        "remove_unused_columns": False,
+    }
+
+
+# ---- rewards ------------------------------------------------------------------------------------
+
+
+def functions(reward: Mix) -> list[Callable[..., list[float]]]:
+    """One function for each part, as TRL calls it; charts go by its name."""
+
+    def function(part: Part) -> Callable[..., list[float]]:
+        def rewarded(*, prompts: Any, completions: Any, references: Any, **_: Any) -> list[float]:
+            known = [dict(zip(reward.columns, each, strict=True)) for each in references]
+            answers = ["".join(turn["content"] for turn in turns) for turns in completions]
+            return reward.values(part, prompts, answers, known)
+
+        rewarded.__name__ = part.name
+        return rewarded
+
+    return [function(part) for part in reward.parts]
+
+
+def asking(rows: Any, reward: Mix) -> Any:
+    """Rows of any type as prompts (chats) with the references that this reward compares with."""
+    from datasets import Dataset
+
+    found = []
+    for row in rows:
+        asked = asked_of(row)
+        if asked is not None:
+            known = references(row, reward.columns)
+            found.append({"prompt": asked[0], "references": [known[c] for c in reward.columns]})
+    if not found:
+        raise DataError("No row of this dataset asks anything, so there is nothing to answer.")
+    return Dataset.from_list(found)
+
+
+def grader(reward: Mix, rows: Any, count: int) -> Callable[[list[str]], list[dict[str, Any]]]:
+    """What sample answers to the first rows are worth: {"reward", "rewards": by part} each."""
+    first = [rows[at] for at in range(count)]
+    prompts = [row["prompt"] for row in first]
+    known = [dict(zip(reward.columns, row["references"], strict=True)) for row in first]
+
+    def grade(answers: list[str]) -> list[dict[str, Any]]:
+        graded = reward.grade(prompts, answers, known)
+        return [{"reward": one.total, "rewards": one.parts} for one in graded]
+
+    return grade
+
+
+def hold_to(trainer: Any, reference: Any, beta: float) -> None:
+    """Take this model as the reference.
+
+    Without a plain adapter TRL would load one by the model's name, which is another one where the
+    base was merged, and a second copy in memory where it was not.
+    """
+    from trl.trainer.utils import add_fused_lm_head
+
+    add_fused_lm_head(reference, temperature=trainer.temperature)
+    trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
+    trainer.beta = trainer.args.beta = beta

@@ -1,0 +1,80 @@
+"""What a run reads: its rows, its parent's adapter, its sample prompts. No torch here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from studio.core.errors import ConfigError, DataError
+from studio.data import DatasetStore, PreparedDataset
+from studio.rewards import Mix
+from studio.runs.objectives import OBJECTIVES, conversion
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run
+from studio.training import online_rl
+
+
+def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
+    """Refuse a dataset that the objective cannot learn from, saying what would work."""
+    objective = OBJECTIVES[recipe.objective]
+    if dataset.type not in objective.types:
+        kinds = " or ".join(objective.types).replace("_", " ")
+        instead = conversion(recipe.objective, dataset.type)
+        raise DataError(
+            f"{dataset.name} holds {dataset.type.replace('_', ' ')} rows, and "
+            f"{objective.label} learns from {kinds} rows. "
+            f"{instead[0].upper()}{instead[1:]}."
+        )
+    if recipe.completion_only_loss and dataset.type != "prompt_completion":
+        raise DataError(
+            f"completion_only_loss needs rows with a prompt and a completion, and {dataset.name} "
+            f"holds {dataset.type.replace('_', ' ')} rows; leave it empty, or use "
+            "assistant_only_loss for chats."
+        )
+    if recipe.assistant_only_loss and dataset.type == "language_modeling":
+        raise DataError(
+            f"assistant_only_loss needs chats, and {dataset.name} holds plain text; turn it off."
+        )
+
+
+def check_trackers(recipe: Recipe) -> None:
+    """Refuse a tracker that is not installed; the studio brings none."""
+    for name in recipe.report_to:
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"report_to names {name}, which is not installed here; `pip install {name}`, or "
+                "leave it out."
+            )
+
+
+def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any]:
+    """The training and the held-out rows; a `DataError` where the objective cannot use them."""
+    prepared = datasets.get(run.data.get("id") or recipe.dataset_name)
+    check_fit(recipe, prepared)
+    evaluation = prepared.load("test") if prepared.rows.get("test") else None
+    if OBJECTIVES[recipe.objective].rewarded:
+        mix = Mix(recipe.reward_funcs, recipe.reward_weights)
+        train = online_rl.asking(prepared.load("train"), mix)
+        held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
+        return train, online_rl.asking(held_out, mix) if held_out is not None else None
+    margin = recipe.objective == "reward"
+    return _trl_columns(prepared.load("train"), margin), _trl_columns(evaluation, margin)
+
+
+def _trl_columns(rows: Any, margin: bool) -> Any:
+    """Only the columns TRL reads: provenance beside them would confuse its collators.
+
+    A `margin` (from the strength of votes) is the reward model's alone.
+    """
+    if rows is None:
+        return None
+    known = {"text", "messages", "prompt", "completion", "chosen", "rejected", "label", "tools"}
+    known |= {"margin"} if margin else set()
+    return rows.select_columns([name for name in rows.column_names if name in known])
+
+
+def sample_every(recipe: Recipe, steps: int) -> int:
+    """Steps between sample answers; 0 for none."""
+    if recipe.sample_steps is not None:
+        return recipe.sample_steps
+    return max(1, -(-steps // 6))
