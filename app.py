@@ -137,9 +137,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--share", action="store_true", help="a public gradio.live link")
     parser.add_argument(
-        "--mcp", choices=("off", "read", "write"), default=os.environ.get("STUDIO_MCP", "off"),
+        "--mcp",
+        choices=("off", "read", "write"),
+        default=os.environ.get("STUDIO_MCP", "off"),
         help="offer the API to agents, by default only what changes nothing (default off)",
-    )  # fmt: skip
+    )
     parser.add_argument("--open", action="store_true", help="open a browser when it is up")
     chosen = parser.parse_args(arguments)
     chosen.share = chosen.share or os.environ.get("GRADIO_SHARE", "").lower() == "true"

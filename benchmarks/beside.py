@@ -64,9 +64,15 @@ def _questions(page: Page) -> int:
 
 def _recipe(quick: bool) -> Recipe:
     return Recipe.defaults(
-        "sft", dataset_name="pocket-sft", max_steps=6 if quick else 24, learning_rate=1e-3,
-        max_length=256, sample_steps=0, save_steps=1000, logging_steps=1,
-    )  # fmt: skip
+        "sft",
+        dataset_name="pocket-sft",
+        max_steps=6 if quick else 24,
+        learning_rate=1e-3,
+        max_length=256,
+        sample_steps=0,
+        save_steps=1000,
+        logging_steps=1,
+    )
 
 
 def _losses(run: Run) -> list[float]:
@@ -86,9 +92,13 @@ def _pace(times: list[float]) -> float:
 def _by_script(folder: Path, steps: int) -> tuple[float, list[float]]:
     """Steps a second of the exported script, and its losses."""
     script = subprocess.Popen(
-        [sys.executable, "-u", "train.py"], cwd=folder, env={**os.environ, **_QUIET},
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        [sys.executable, "-u", "train.py"],
+        cwd=folder,
+        env={**os.environ, **_QUIET},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert script.stdout is not None
     times = [time.time() for line in script.stdout if "'loss'" in line]
     if script.wait():
@@ -101,9 +111,13 @@ def _by_script(folder: Path, steps: int) -> tuple[float, list[float]]:
 def _in_shell(home: Path, recipe: Path) -> str:
     words = [sys.executable, "-m", "studio", "train", str(recipe), "--json"]
     done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, **_QUIET, "STUDIO_HOME": str(home)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        words,
+        cwd=ROOT,
+        env={**os.environ, **_QUIET, "STUDIO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)["run_id"]
 
 
@@ -198,9 +212,13 @@ def _peak_of(way: str, layers: int) -> tuple[int, float]:
     location = resolve("pocket").location
     tokenizer = AutoTokenizer.from_pretrained(location)
     config = LlamaConfig(
-        vocab_size=8000, hidden_size=1024, intermediate_size=2816, num_hidden_layers=layers,
-        num_attention_heads=16, dtype="float32",
-    )  # fmt: skip
+        vocab_size=8000,
+        hidden_size=1024,
+        intermediate_size=2816,
+        num_hidden_layers=layers,
+        num_attention_heads=16,
+        dtype="float32",
+    )
     torch.set_num_threads(1)
     torch.manual_seed(0)
     before = _held()

@@ -117,8 +117,10 @@ def measure(label: str, case: Case, tiny: Case, home: Path, repeats: int) -> Non
     lengths = [len(each) for each in ids["two"]]
     print(f"\n{label}: answers of {lengths} tokens, equal to stock: {equal}")
     for name in ARMS:
-        print(f"  {name:<7} wall {wall[name] * 1000:8.0f} ms   first token "
-              f"{first[name] * 1000:6.0f} ms   memory {grew[name] / 1e6:8.0f} MB")  # fmt: skip
+        print(
+            f"  {name:<7} wall {wall[name] * 1000:8.0f} ms   first token "
+            f"{first[name] * 1000:6.0f} ms   memory {grew[name] / 1e6:8.0f} MB"
+        )
     rows = (
         ("wall / one alone", wall["studio"] / wall["one"], 1.25),
         ("wall / two sequential", wall["studio"] / wall["two"], 0.65),

@@ -48,11 +48,18 @@ def make_random(folder: Path, shape: str) -> Path:
     width, layers, heads, keys, inner, vocabulary = SHAPES[shape]
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=width, intermediate_size=inner,
-        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=keys,
-        max_position_embeddings=2048, tie_word_embeddings=shape == "0.5B", bos_token_id=1,
-        eos_token_id=2, dtype="bfloat16" if shape in dict(ON_GPU) else "float32",
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=keys,
+        max_position_embeddings=2048,
+        tie_word_embeddings=shape == "0.5B",
+        bos_token_id=1,
+        eos_token_id=2,
+        dtype="bfloat16" if shape in dict(ON_GPU) else "float32",
+    )
     with torch.device("cuda" if shape in dict(ON_GPU) else "cpu"):
         model = LlamaForCausalLM._from_config(config, dtype=config.dtype)
     model.save_pretrained(str(folder))
@@ -71,9 +78,11 @@ def load_stock(case: Case) -> Any:
     settings: dict[str, Any] = {"device_map": {"": "cuda" if cuda() else "cpu"}}
     if case.held == "nf4":
         settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
-        )  # fmt: skip
+        )
     location = resolve(case.model).location
     return AutoModelForCausalLM.from_pretrained(location, dtype=dtype, **settings).eval()
 
@@ -86,10 +95,16 @@ def make_run(home: Path, case: Case) -> str:
     from studio import Recipe, Studio
 
     studio = Studio(home)
-    run = studio.runs.create(Recipe.defaults(
-        "sft", "qlora" if case.held == "nf4" else "lora", model_name_or_path=case.model,
-        name="tuned", dataset_name="pocket-sft", dtype=case.dtype,
-    ))  # fmt: skip
+    run = studio.runs.create(
+        Recipe.defaults(
+            "sft",
+            "qlora" if case.held == "nf4" else "lora",
+            model_name_or_path=case.model,
+            name="tuned",
+            dataset_name="pocket-sft",
+            dtype=case.dtype,
+        )
+    )
     config = LoraConfig(r=16, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
     torch.manual_seed(1)
     adapted = get_peft_model(load_stock(case), config)
@@ -129,8 +144,11 @@ class StudioArm:
         snapshot = generation.snapshot()
         if snapshot.error or any(column[0].error for column in snapshot.answers):
             raise SystemExit(snapshot.error or str([c[0].error for c in snapshot.answers]))
-        return {"wall": wall, "first": first or wall,
-                "ids": [list(column[0].ids) for column in snapshot.answers]}  # fmt: skip
+        return {
+            "wall": wall,
+            "first": first or wall,
+            "ids": [list(column[0].ids) for column in snapshot.answers],
+        }
 
     def close(self) -> None:
         self.studio.close()

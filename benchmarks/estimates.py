@@ -33,10 +33,14 @@ def rows() -> list[tuple[str, int, int, str]]:
     ]
     if _GRID.exists():
         found += [
-            (point.setting.label(), point.peak, point.estimate + point.estimated_overhead,
-             "benchmarks.memory")
+            (
+                point.setting.label(),
+                point.peak,
+                point.estimate + point.estimated_overhead,
+                "benchmarks.memory",
+            )
             for point in read(_GRID)
-        ]  # fmt: skip
+        ]
     return found
 
 

@@ -54,9 +54,12 @@ TIME_KEYS = """() => {
 
 
 def label(
-    ask: Asker, ready: threading.Barrier, chosen: argparse.Namespace, draw: random.Random,
+    ask: Asker,
+    ready: threading.Barrier,
+    chosen: argparse.Namespace,
+    draw: random.Random,
     taken: list[float],
-) -> None:  # fmt: skip
+) -> None:
     """Judge until the time is up; seconds from vote to next pair are added to `taken`."""
     item = ask("label_open")["item"]
     ready.wait()

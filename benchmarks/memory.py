@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 SHAPES = (
-    "HuggingFaceTB/SmolLM2-135M-Instruct", "Qwen/Qwen2.5-0.5B-Instruct",
+    "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "Qwen/Qwen2.5-0.5B-Instruct",
     "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-)  # fmt: skip
+)
 METHODS = ("lora", "qlora", "dora", "full")
 _STEPS = 4
 _POCKET = Path(__file__).resolve().parents[1] / "presets" / "pocket"
@@ -201,9 +202,13 @@ def fit(points: list[Measured]) -> Fit:
     after = np.abs([(constant + factor * p.estimate) / p.peak - 1 for p in held])
     before = np.abs([point.error for point in held])
     return Fit(
-        float(constant), float(factor), float(before.mean()), float(after.mean()),
-        float(after.max()), len(held),
-    )  # fmt: skip
+        float(constant),
+        float(factor),
+        float(before.mean()),
+        float(after.mean()),
+        float(after.max()),
+        len(held),
+    )
 
 
 def report(points: list[Measured]) -> str:
@@ -231,8 +236,9 @@ def report(points: list[Measured]) -> str:
 def read(path: Path) -> list[Measured]:
     """Points that an earlier run wrote."""
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return [Measured(**{**point, "setting": Setting(**point["setting"])})
-            for point in stored["points"]]  # fmt: skip
+    return [
+        Measured(**{**point, "setting": Setting(**point["setting"])}) for point in stored["points"]
+    ]
 
 
 def main() -> None:

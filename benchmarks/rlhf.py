@@ -163,9 +163,10 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
         *((road.label, measured(studio, road.run, rows), road.cost) for road in journey.roads),
         ("Rules, GRPO", measured(studio, rules, rows), dpo_vs_rlhf.cost(rules)),
     ]
-    print("best of n, courteous %: " + ", ".join(
-        f"{k}: {value:.0f}" for k, value in enumerate(curve, 1)
-    ))  # fmt: skip
+    print(
+        "best of n, courteous %: "
+        + ", ".join(f"{k}: {value:.0f}" for k, value in enumerate(curve, 1))
+    )
     print(f"\n{'':20} {'courteous':>10} {'right':>7} {'seconds':>8} {'tokens':>9} {'memory':>9}")
     for line in table:
         print(_line(*line))
@@ -174,8 +175,10 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
             share, low, high = (100 * x for x in (at.value, at.low, at.high))
             print(f"{each.one} over {each.other}: {share:.0f} % ({low:.0f} to {high:.0f} %)")
     low, high = wilson_interval(right, of)
-    print(f"\nreward model: {100 * right / of:.1f} % of {of} held-out pairs "
-          f"({100 * low:.0f} to {100 * high:.0f} %)")  # fmt: skip
+    print(
+        f"\nreward model: {100 * right / of:.1f} % of {of} held-out pairs "
+        f"({100 * low:.0f} to {100 * high:.0f} %)"
+    )
     before = table[0][1]
     aims = [
         ("reward model right on 90 %", 100 * right / of, 90.0),

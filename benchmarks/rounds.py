@@ -93,9 +93,12 @@ def train_round(studio: Studio, run: Run, project: Project, number: int) -> Run:
     """DPO on the votes, from the adapter that wrote the answers."""
     dataset = votes_dataset(studio, project.id, "dpo", Rule("each"))
     recipe = presets()["pocket-dpo"].with_(
-        name=f"round {number}", dataset_name=dataset.id, start_from=run.id,
-        learning_rate=RATE, max_steps=STEPS,
-    )  # fmt: skip
+        name=f"round {number}",
+        dataset_name=dataset.id,
+        start_from=run.id,
+        learning_rate=RATE,
+        max_steps=STEPS,
+    )
     tuned = studio.wait(studio.train(recipe).id)
     if tuned.state != "finished":
         raise RuntimeError(f"{tuned.name} is {tuned.state}: {tuned.error}")
@@ -139,9 +142,14 @@ def loop(
 
 
 def _outcome(
-    studio: Studio, number: int, courteous: float, tuned: Run, before: Run, first: Run,
+    studio: Studio,
+    number: int,
+    courteous: float,
+    tuned: Run,
+    before: Run,
+    first: Run,
     project: Project,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     chain = next(line for line in lineages(studio) if line.rounds[-1].run.id == tuned.id)
     last = chain.rounds[-1]
     met = [_met(last.against(other.id)) for other in (before, first)]
@@ -179,8 +187,10 @@ def found_out(studio: Studio, projects: list[Project], hasty: Ruler) -> dict[str
         if pair[0].annotator == "careful" and "tie" not in (pair[0].choice, pair[1].choice)
     ]
     same = sum(first.choice == second.choice for first, second in looks)
-    people = {name: [next(r for r in part["people"] if r["name"] == name) for part in said]
-              for name in ("careful", "hasty")}  # fmt: skip
+    people = {
+        name: [next(r for r in part["people"] if r["name"] == name) for part in said]
+        for name in ("careful", "hasty")
+    }
     put_in = {"careful": 0.5, "hasty": _left_by_hurry(hasty)}
     left = {
         name: _pooled([(row["left"]["share"], row["left"]["count"]) for row in rows])
@@ -189,12 +199,14 @@ def found_out(studio: Studio, projects: list[Project], hasty: Ruler) -> dict[str
     }
     return {
         "self_agreement": {
-            "found": same / len(looks) if looks else None, "count": len(looks),
-            "interval": wilson_interval(same, len(looks)), "put_in": (1 - NOISE) ** 2 + NOISE**2,
+            "found": same / len(looks) if looks else None,
+            "count": len(looks),
+            "interval": wilson_interval(same, len(looks)),
+            "put_in": (1 - NOISE) ** 2 + NOISE**2,
         },
         "left": left,
         "report_self_agreement": [row["self_agreement"] for row in people["careful"]],
-    }  # fmt: skip
+    }
 
 
 def _pooled(parts: list[tuple[float | None, int]]) -> dict[str, Any]:

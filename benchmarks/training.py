@@ -93,9 +93,14 @@ def rows(objective: str, count: int) -> Dataset:
 
 def recipe_of(objective: str, **changes: Any) -> Recipe:
     usual = {
-        "max_length": 512, "per_device_train_batch_size": 8, "num_train_epochs": 1.0,
-        "learning_rate": 1e-3, "sample_steps": 0, "save_steps": 100_000, "logging_steps": 1,
-    }  # fmt: skip
+        "max_length": 512,
+        "per_device_train_batch_size": 8,
+        "num_train_epochs": 1.0,
+        "learning_rate": 1e-3,
+        "sample_steps": 0,
+        "save_steps": 100_000,
+        "logging_steps": 1,
+    }
     return Recipe.defaults(objective, **{**usual, **changes})
 
 
@@ -130,9 +135,10 @@ def stock(resident: Resident, recipe: Recipe, data: Dataset, **changes: Any) -> 
             trainer = trainer_class(
                 model=loading.share(resident.model),
                 args=config_class(output_dir=folder, **{**settings, **changes}),
-                train_dataset=data, processing_class=resident.tokenizer,
+                train_dataset=data,
+                processing_class=resident.tokenizer,
                 peft_config=methods.peft_config(recipe),
-            )  # fmt: skip
+            )
             return _run(trainer, began)
 
     return arm
@@ -163,10 +169,12 @@ def compare(name: str, aim: str, ours: Arm, theirs: Arm, repeats: int) -> Found:
             speeds[side].append(mine.tokens / took.seconds)  # the same tokens on both sides
     quick, slow = (statistics.median(found) for found in speeds)
     return Found(
-        name, quick / slow, aim,
+        name,
+        quick / slow,
+        aim,
         f"{quick:,.0f} to {slow:,.0f} tokens/s, medians of {repeats}, {_spread(*speeds)}, "
         f"losses within {apart:.0e}",
-    )  # fmt: skip
+    )
 
 
 def _spread(*found: list[float]) -> str:
@@ -179,9 +187,10 @@ def sweep(ways: list[Arm]) -> Arm:
     def arm() -> Took:
         found = [way() for way in ways]
         return Took(
-            sum(took.seconds for took in found), sum(took.tokens for took in found),
+            sum(took.seconds for took in found),
+            sum(took.tokens for took in found),
             [loss for took in found for loss in took.losses],
-        )  # fmt: skip
+        )
 
     return arm
 
@@ -198,15 +207,31 @@ def arms(resident: Resident, count: int, kept: Path) -> list[tuple[str, str, Arm
         return sweep([here(resident, beta, pairs, kept) for beta in betas])()
 
     return [
-        ("SFT, TRL's defaults", "2x, great 3.5x",
-         here(resident, one, sft), stock(resident, one, sft)),
-        ("SFT, every row padded to 512", "4x",
-         here(resident, one, few), stock(resident, one, few, pad_to_multiple_of=512)),
-        ("DPO, 3 epochs, TRL's defaults", "2x, great 3x",
-         here(resident, three, pairs), stock(resident, three, pairs)),
-        ("DPO over four betas, four stock runs", "1.25x, great 1.6x",
-         cold, sweep([stock(resident, beta, pairs) for beta in betas])),
-    ]  # fmt: skip
+        (
+            "SFT, TRL's defaults",
+            "2x, great 3.5x",
+            here(resident, one, sft),
+            stock(resident, one, sft),
+        ),
+        (
+            "SFT, every row padded to 512",
+            "4x",
+            here(resident, one, few),
+            stock(resident, one, few, pad_to_multiple_of=512),
+        ),
+        (
+            "DPO, 3 epochs, TRL's defaults",
+            "2x, great 3x",
+            here(resident, three, pairs),
+            stock(resident, three, pairs),
+        ),
+        (
+            "DPO over four betas, four stock runs",
+            "1.25x, great 1.6x",
+            cold,
+            sweep([stock(resident, beta, pairs) for beta in betas]),
+        ),
+    ]
 
 
 def main() -> None:

@@ -28,8 +28,12 @@ class Asker:
         self.panel, self.seat = panel, {"project": project, "annotator": name}
 
     def __call__(self, function: str, **more: Any) -> dict[str, Any]:
-        body = {"session_hash": self.seat["annotator"], "component_id": self.panel,
-                "fn_name": function, "data": {**self.seat, **more}}  # fmt: skip
+        body = {
+            "session_hash": self.seat["annotator"],
+            "component_id": self.panel,
+            "fn_name": function,
+            "data": {**self.seat, **more},
+        }
         try:
             self.line.request(
                 "POST", FUNCTIONS, json.dumps(body), {"Content-Type": "application/json"}

@@ -41,9 +41,7 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def start_server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[..., Server]]:
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """`start_server(home=None, **environment)` starts an app of its own; all end with the tests."""
     started: list[Server] = []
 

@@ -54,11 +54,21 @@ class StandIn(BaseHTTPRequestHandler):
             return self.answer({"url": f"{self.here()}/datasets/me/letters", "id": "me/letters"})
         if "/preupload/" in self.path:
             asked = json.loads(body)["files"]
-            return self.answer({"files": [
-                {"path": f["path"], "oid": None, "shouldIgnore": False,
-                 "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular"}
-                for f in asked
-            ]})  # fmt: skip
+            return self.answer(
+                {
+                    "files": [
+                        {
+                            "path": f["path"],
+                            "oid": None,
+                            "shouldIgnore": False,
+                            "uploadMode": "lfs"
+                            if f["path"].endswith(".safetensors")
+                            else "regular",
+                        }
+                        for f in asked
+                    ]
+                }
+            )
         if self.path.endswith("/info/lfs/objects/batch"):
             asked = json.loads(body)["objects"]
             return self.answer({"transfer": "basic", "objects": [self.place(one) for one in asked]})
@@ -116,10 +126,15 @@ class StandIn(BaseHTTPRequestHandler):
         return [
             {"type": "directory", "path": under + name, "oid": "0" * 40} for name in folders
         ] + [
-            {"type": "file", "path": under + name, "oid": "0" * 40,
-             "size": len(self.files[under + name])}
-            for name in sorted(inner) if recursive or "/" not in name
-        ]  # fmt: skip
+            {
+                "type": "file",
+                "path": under + name,
+                "oid": "0" * 40,
+                "size": len(self.files[under + name]),
+            }
+            for name in sorted(inner)
+            if recursive or "/" not in name
+        ]
 
     def do_HEAD(self):
         self.file(with_body=False)
@@ -167,9 +182,11 @@ def standing_in() -> Iterator[tuple[type[StandIn], str]]:
 def pointing(endpoint: str) -> dict[str, str]:
     """Settings by which the Hub's client goes to a stand-in, with a token."""
     return {
-        "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_TOKEN": "hf_made_up",
+        "HF_ENDPOINT": endpoint,
+        "HF_HUB_OFFLINE": "0",
+        "HF_TOKEN": "hf_made_up",
         "HF_HUB_DISABLE_XET": "1",
-    }  # fmt: skip
+    }
 
 
 def shell(home, endpoint, *words):

@@ -66,10 +66,22 @@ def running(durable: bool = False) -> Iterator[str]:
     )
     try:
         for words in (
-            [*run, str(binaries / "initdb"), "-D", str(data), "-U", "studio", "-A", "trust", "-N",
-             "-E", "UTF8", "--no-locale"],
+            [
+                *run,
+                str(binaries / "initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "studio",
+                "-A",
+                "trust",
+                "-N",
+                "-E",
+                "UTF8",
+                "--no-locale",
+            ],
             [*control, "-l", str(folder / "log"), "-o", settings, "start"],
-        ):  # fmt: skip
+        ):
             subprocess.run(words, check=True, timeout=60, **quiet)
         yield f"postgresql+psycopg://studio@/postgres?host={folder}"
     finally:

@@ -55,8 +55,12 @@ def test_every_marked_command_runs(tmp_path):
             vote_on(tmp_path / "home", "first-pairs")
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", shortened(script)],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
     assert (tmp_path / "verdicts.jsonl").read_text()

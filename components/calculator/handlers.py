@@ -51,8 +51,10 @@ def ask(
     `before` is what stood in the fields when this was asked; one typed in since is left alone.
     """
     return {
-        "settings": dict(settings or {}), "before": dict(before or {}), "asked": time.monotonic()
-    }  # fmt: skip
+        "settings": dict(settings or {}),
+        "before": dict(before or {}),
+        "asked": time.monotonic(),
+    }
 
 
 class ModelPage:
@@ -68,9 +70,7 @@ class ModelPage:
         self.soon = gr.Timer(0.5, active=False)
         """Asks again until the libraries are there."""
         problems = [choices.model_problem, choices.problem]
-        self.results = [
-            figures, *problems, self.wanted, self.offered, use, self.drawn, self.soon
-        ]  # fmt: skip
+        self.results = [figures, *problems, self.wanted, self.offered, use, self.drawn, self.soon]
 
     def bind(self, opening: gr.State, table: gr.Dataframe) -> None:
         fields = self.choices.fields
@@ -78,22 +78,30 @@ class ModelPage:
         read = {*fields.values(), self.rest, self.drawn}
         gr.on(
             [field.change for field in fields.values()],
-            guard(self.draw), read, self.results, **calm,
-        )  # fmt: skip
+            guard(self.draw),
+            read,
+            self.results,
+            **calm,
+        )
         targets = fields["lora_target_modules"]
         fields["model"].input(
             guard(self.offer_targets), [fields["model"], targets], targets, **QUIET
-        )  # fmt: skip
+        )
         gr.on(
             [fields["method"].change, fields["objective"].change],
-            guard(self.choices.shown_for), [fields["method"], fields["objective"]],
+            guard(self.choices.shown_for),
+            [fields["method"], fields["objective"]],
             self.choices.depending,
-            trigger_mode="multiple", **QUIET,  # always_last twice on one event never comes to rest
-        )  # fmt: skip
+            trigger_mode="multiple",
+            **QUIET,  # always_last twice on one event never comes to rest
+        )
         fields["dataset"].focus(
-            guard(lambda: gr.update(choices=self.choices.datasets())), None, fields["dataset"],
-            queue=False, **QUIET,
-        )  # fmt: skip
+            guard(lambda: gr.update(choices=self.choices.datasets())),
+            None,
+            fields["dataset"],
+            queue=False,
+            **QUIET,
+        )
         both = [*fields.values(), *self.results]
         self.figures.click(guard(self.apply), {*read, self.offered}, both, **QUIET)
         self.choices.example.click(guard(self.show_example), read, both, **QUIET)
@@ -117,7 +125,7 @@ class ModelPage:
 
     def _drawn(
         self, values: Mapping[str, Any], rest: Mapping[str, Any], before: Any
-    ) -> tuple[Any, ...]:  # fmt: skip
+    ) -> tuple[Any, ...]:
         if not self.ready():
             return (views.waiting(), *(gr.skip(),) * 5, None, gr.Timer(active=True))
         now = {**rest, **values}

@@ -22,13 +22,23 @@ if TYPE_CHECKING:
     from studio import Studio
 
 WORKSHOP = {
-    "model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "method": "lora", "lora_r": 8,
-    "lora_target_modules": ["q_proj", "k_proj", "v_proj"], "objective": "sft",
+    "model": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+    "method": "lora",
+    "lora_r": 8,
+    "lora_target_modules": ["q_proj", "k_proj", "v_proj"],
+    "objective": "sft",
     "quantization": "none",
-}  # fmt: skip
+}
 """The workshop's example: 1,531,904 trainable parameters, 0.1391 %."""
-_OPTIMIZERS = ["adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit",
-               "adafactor", "lion_8bit", "sgd"]  # fmt: skip
+_OPTIMIZERS = [
+    "adamw_torch_fused",
+    "adamw_8bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "adafactor",
+    "lion_8bit",
+    "sgd",
+]
 _ATTENTION = [("SDPA", "sdpa"), ("Flash attention 2", "flash_attention_2"), ("Eager", "eager")]
 _PRECISION = [("automatic", "auto"), "bfloat16", "float16", "float32"]
 NO_DATA = ("none", "")
@@ -58,23 +68,35 @@ class Choices:
 
     def _main(self) -> None:
         add = self.fields.__setitem__
-        add("model", gr.Dropdown(
-            ["pocket", *KNOWN], value=self.usual.model_name_or_path, allow_custom_value=True,
-            label="Model", elem_id="calc-model",
-            info="A Hub id, a folder, or the text of a config.json",
-        ))  # fmt: skip
+        add(
+            "model",
+            gr.Dropdown(
+                ["pocket", *KNOWN],
+                value=self.usual.model_name_or_path,
+                allow_custom_value=True,
+                label="Model",
+                elem_id="calc-model",
+                info="A Hub id, a folder, or the text of a config.json",
+            ),
+        )
         with gr.Row(elem_classes="calc-examples"):
             self.example = gr.Button(
                 "TinyLlama, rank 8 on q, k, v", size="sm", elem_id="calc-workshop"
             )
         self.model_problem = gr.HTML("", visible=False, elem_id="calc-model-problem")
-        add("method", gr.Dropdown(
-            [(label, name) for name, label in METHODS.items()], value="lora", label="Method",
-            elem_id="calc-method",
-        ))  # fmt: skip
-        add("lora_r", gr.Slider(
-            1, 256, value=self.usual.lora_r, step=1, label="Rank", elem_id="calc-rank"
-        ))  # fmt: skip
+        add(
+            "method",
+            gr.Dropdown(
+                [(label, name) for name, label in METHODS.items()],
+                value="lora",
+                label="Method",
+                elem_id="calc-method",
+            ),
+        )
+        add(
+            "lora_r",
+            gr.Slider(1, 256, value=self.usual.lora_r, step=1, label="Rank", elem_id="calc-rank"),
+        )
         for name, label, highest, value in (
             ("num_virtual_tokens", "Virtual tokens", 200, 20),
             ("oft_block_size", "Block size", 256, 32),
@@ -83,101 +105,173 @@ class Choices:
             ("num_trainable_layers", "Layers trained", 64, 2),
         ):
             add(name, gr.Slider(1, highest, value=value, step=1, label=label, visible=False))
-        add("lora_target_modules", gr.Dropdown(
-            [ALL_LINEAR, "q_proj", "k_proj", "v_proj"], value=[ALL_LINEAR],
-            multiselect=True, allow_custom_value=True, label="Targets", elem_id="calc-targets",
-        ))  # fmt: skip
+        add(
+            "lora_target_modules",
+            gr.Dropdown(
+                [ALL_LINEAR, "q_proj", "k_proj", "v_proj"],
+                value=[ALL_LINEAR],
+                multiselect=True,
+                allow_custom_value=True,
+                label="Targets",
+                elem_id="calc-targets",
+            ),
+        )
         self.problem = gr.HTML("", visible=False, elem_id="calc-problem")
         with gr.Row(elem_classes="calc-pair"):
-            add("per_device_train_batch_size", gr.Number(
-                self.usual.per_device_train_batch_size, precision=0, minimum=1,
-                label="Batch size", min_width=80,
-            ))  # fmt: skip
-            add("max_length", gr.Number(
-                self.usual.max_length, precision=0, minimum=1, label="Length", min_width=80
-            ))  # fmt: skip
-        add("card", gr.Dropdown(
-            [("This machine", THIS_MACHINE), *CARDS], value=THIS_MACHINE, label="Card",
-            elem_id="calc-card",
-        ))  # fmt: skip
+            add(
+                "per_device_train_batch_size",
+                gr.Number(
+                    self.usual.per_device_train_batch_size,
+                    precision=0,
+                    minimum=1,
+                    label="Batch size",
+                    min_width=80,
+                ),
+            )
+            add(
+                "max_length",
+                gr.Number(
+                    self.usual.max_length, precision=0, minimum=1, label="Length", min_width=80
+                ),
+            )
+        add(
+            "card",
+            gr.Dropdown(
+                [("This machine", THIS_MACHINE), *CARDS],
+                value=THIS_MACHINE,
+                label="Card",
+                elem_id="calc-card",
+            ),
+        )
 
     def _of_method(self) -> None:
         add = self.fields.__setitem__
-        add("rank_pattern", gr.Textbox(
-            "", label="Ranks by module", info="As q_proj=4, v_proj=64", elem_id="calc-ranks",
-        ))  # fmt: skip
-        add("lora_modules_to_save", gr.Textbox(
-            "", label="Modules trained whole", info="As embed_tokens, lm_head",
-        ))  # fmt: skip
-        add("quantization", gr.Dropdown(
-            [("none", "none"), ("8 bits", "8bit"), ("4 bits (NF4)", "4bit")], value="none",
-            label="Base weights quantised",
-        ))  # fmt: skip
+        add(
+            "rank_pattern",
+            gr.Textbox(
+                "", label="Ranks by module", info="As q_proj=4, v_proj=64", elem_id="calc-ranks"
+            ),
+        )
+        add(
+            "lora_modules_to_save",
+            gr.Textbox("", label="Modules trained whole", info="As embed_tokens, lm_head"),
+        )
+        add(
+            "quantization",
+            gr.Dropdown(
+                [("none", "none"), ("8 bits", "8bit"), ("4 bits (NF4)", "4bit")],
+                value="none",
+                label="Base weights quantised",
+            ),
+        )
 
     def _of_run(self) -> None:
         add = self.fields.__setitem__
-        add("objective", gr.Dropdown(
-            [(row.label, name) for name, row in OBJECTIVES.items()], value="sft",
-            label="Objective",
-        ))  # fmt: skip
+        add(
+            "objective",
+            gr.Dropdown(
+                [(row.label, name) for name, row in OBJECTIVES.items()],
+                value="sft",
+                label="Objective",
+            ),
+        )
         with gr.Row(elem_classes="calc-pair"):
-            add("num_generations", gr.Number(
-                8, precision=0, minimum=2, label="Group size", min_width=80, visible=False
-            ))  # fmt: skip
-            add("max_completion_length", gr.Number(
-                128, precision=0, minimum=1, label="Answer length", min_width=80, visible=False
-            ))  # fmt: skip
-        add("activation_checkpointing", gr.Checkbox(
-            False, label="Checkpoint activations",
-            info="Recompute them in the backward pass: less memory, slower",
-        ))  # fmt: skip
-        add("all_logits", gr.Checkbox(
-            False, label="Hold all logits at once",
-            info="As a plain training loop does; TRL's loss works in pieces",
-        ))  # fmt: skip
+            add(
+                "num_generations",
+                gr.Number(
+                    8, precision=0, minimum=2, label="Group size", min_width=80, visible=False
+                ),
+            )
+            add(
+                "max_completion_length",
+                gr.Number(
+                    128, precision=0, minimum=1, label="Answer length", min_width=80, visible=False
+                ),
+            )
+        add(
+            "activation_checkpointing",
+            gr.Checkbox(
+                False,
+                label="Checkpoint activations",
+                info="Recompute them in the backward pass: less memory, slower",
+            ),
+        )
+        add(
+            "all_logits",
+            gr.Checkbox(
+                False,
+                label="Hold all logits at once",
+                info="As a plain training loop does; TRL's loss works in pieces",
+            ),
+        )
         with gr.Row(elem_classes="calc-pair"):
-            add("optim", gr.Dropdown(
-                _OPTIMIZERS, value=self.usual.optim, allow_custom_value=True, label="Optimizer",
-                min_width=80,
-            ))  # fmt: skip
+            add(
+                "optim",
+                gr.Dropdown(
+                    _OPTIMIZERS,
+                    value=self.usual.optim,
+                    allow_custom_value=True,
+                    label="Optimizer",
+                    min_width=80,
+                ),
+            )
             add(
                 "dtype",
                 gr.Dropdown(_PRECISION, value=self.usual.dtype, label="Precision", min_width=80),
             )
         with gr.Row(elem_classes="calc-pair"):
-            add("attn_implementation", gr.Dropdown(
-                _ATTENTION, value="sdpa", label="Attention", min_width=80
-            ))  # fmt: skip
-            add("gradient_accumulation_steps", gr.Number(
-                1, precision=0, minimum=1, label="Accumulation", min_width=80
-            ))  # fmt: skip
+            add(
+                "attn_implementation",
+                gr.Dropdown(_ATTENTION, value="sdpa", label="Attention", min_width=80),
+            )
+            add(
+                "gradient_accumulation_steps",
+                gr.Number(1, precision=0, minimum=1, label="Accumulation", min_width=80),
+            )
 
     def _of_data(self) -> None:
         add = self.fields.__setitem__
-        add("dataset", gr.Dropdown(
-            self.datasets(), value="pocket-sft", label="Dataset", elem_id="calc-dataset",
-            info="Its rows are measured, for steps and time",
-        ))  # fmt: skip
+        add(
+            "dataset",
+            gr.Dropdown(
+                self.datasets(),
+                value="pocket-sft",
+                label="Dataset",
+                elem_id="calc-dataset",
+                info="Its rows are measured, for steps and time",
+            ),
+        )
         with gr.Row(elem_classes="calc-pair"):
-            add("rows", gr.Number(
-                None, precision=0, minimum=0, label="Or rows", min_width=80, placeholder="1000"
-            ))  # fmt: skip
-            add("mean_tokens", gr.Number(
-                None, minimum=0, label="Tokens a row", min_width=80, placeholder="200"
-            ))  # fmt: skip
+            add(
+                "rows",
+                gr.Number(
+                    None, precision=0, minimum=0, label="Or rows", min_width=80, placeholder="1000"
+                ),
+            )
+            add(
+                "mean_tokens",
+                gr.Number(None, minimum=0, label="Tokens a row", min_width=80, placeholder="200"),
+            )
         add("packing", gr.Checkbox(False, label="Pack several rows into one sequence"))
         with gr.Row(elem_classes="calc-pair"):
-            add("num_train_epochs", gr.Number(
-                self.usual.num_train_epochs, minimum=0, label="Epochs", min_width=80
-            ))  # fmt: skip
-            add("per_hour", gr.Number(
-                None, minimum=0, label="Price an hour", min_width=80, placeholder="by table"
-            ))  # fmt: skip
+            add(
+                "num_train_epochs",
+                gr.Number(self.usual.num_train_epochs, minimum=0, label="Epochs", min_width=80),
+            )
+            add(
+                "per_hour",
+                gr.Number(
+                    None, minimum=0, label="Price an hour", min_width=80, placeholder="by table"
+                ),
+            )
 
     def datasets(self) -> list[tuple[str, str]]:
         """(label, value) of what can be measured: prepared datasets, samples, none."""
-        kept = [(dataset.name, dataset.id) for dataset in self.studio.datasets.list()
-                if dataset.rows.get("train")]  # fmt: skip
+        kept = [
+            (dataset.name, dataset.id)
+            for dataset in self.studio.datasets.list()
+            if dataset.rows.get("train")
+        ]
         names = {name for name, _ in kept}
         samples = [(f"{alias}, sample", alias) for alias in SAMPLE_TYPES if alias not in names]
         kept = [(name, name if name in SAMPLES else identifier) for name, identifier in kept]
@@ -278,8 +372,11 @@ class Choices:
         every += [name for name in bones.expert_names() if name not in every]
         now = every if ALL_LINEAR in (chosen or ()) else [n for n in chosen or () if n in every]
         off = set(names) <= set(now)
-        kept = [name for name in every if (name in now and name not in names) or
-                (name in names and not off)]  # fmt: skip
+        kept = [
+            name
+            for name in every
+            if (name in now and name not in names) or (name in names and not off)
+        ]
         return [ALL_LINEAR] if kept == every else kept
 
     def given(self, settings: Mapping[str, Any]) -> dict[str, Any]:

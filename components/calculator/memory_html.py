@@ -200,9 +200,8 @@ def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
 
 
 def sources(
-    estimate, remarks: Sequence[str] = (),
-    checks: Sequence[tuple[str, str, int, int, str]] = (),
-) -> str:  # fmt: skip
+    estimate, remarks: Sequence[str] = (), checks: Sequence[tuple[str, str, int, int, str]] = ()
+) -> str:
     """Where the numbers come from, term by term, and how estimates met figures from elsewhere.
 
     `checks` are (what, source, its bytes, the estimate's bytes, what it assumes).

@@ -108,9 +108,7 @@ def _lists(bones: Any) -> dict[str, int]:
     return found
 
 
-def _row(
-    node: Node, depth: int, most: int, targets: Sequence[str], lists: dict[str, int]
-) -> str:  # fmt: skip
+def _row(node: Node, depth: int, most: int, targets: Sequence[str], lists: dict[str, int]) -> str:
     on = node.trains > 0
     times = f" <small>{TIMES} {lists[node.path]}</small>" if node.path in lists else ""
     name = f'<span class="m-label">{esc(node.name)}{times}</span>'
@@ -150,8 +148,11 @@ def _picks(root: Node, switches: dict[str, tuple[str, ...]]) -> str:
         if node.infos and node.name in switches:
             group |= dict.fromkeys(switches[node.name])
     query_value = [name for name in attention if name in ("q_proj", "v_proj")]
-    picks = [("All linear", ["all-linear"]), ("Attention", list(attention)),
-             ("Feed-forward", list(others))]  # fmt: skip
+    picks = [
+        ("All linear", ["all-linear"]),
+        ("Attention", list(attention)),
+        ("Feed-forward", list(others)),
+    ]
     if len(query_value) == 2:
         picks.append(("q and v", query_value))
     buttons = "".join(
@@ -202,8 +203,9 @@ def _ranges(numbers: Sequence[int]) -> str:
             f"{thousands(max(numbers))} trainable in one."
         )
     said = [
-        f"layer {first}: {thousands(number)}" if first == last
+        f"layer {first}: {thousands(number)}"
+        if first == last
         else f"layers {first} to {last}: {thousands(number)} each"
         for first, last, number in runs
-    ]  # fmt: skip
+    ]
     return "; ".join(said).capitalize() + "."

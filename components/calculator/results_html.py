@@ -104,8 +104,9 @@ def _settings(
     settings["keep_base"] = keeps_base(settings["method"])
     if settings.pop("all_logits", False):
         settings["fused_loss"] = False
-    settings = {key: value for key, value in settings.items() if value or key not in
-                ("rows", "mean_tokens")}  # fmt: skip
+    settings = {
+        key: value for key, value in settings.items() if value or key not in ("rows", "mean_tokens")
+    }
     if dataset and "rows" not in settings and learns(studio, dataset, settings["objective"]):
         settings["lengths"] = _lengths(studio, model, dataset, recipe)
     if recipe is not None and settings["card"] == THIS_MACHINE:

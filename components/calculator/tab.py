@@ -62,24 +62,35 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
     with gr.Row(elem_classes="desk", elem_id="calculator-desk"):
         with gr.Column(elem_classes="settle"):
             door = gr.Radio(
-                ["A model", "A matrix"], value="A model", show_label=False, container=False,
-                elem_classes="segmented", elem_id="calc-door",
-            )  # fmt: skip
+                ["A model", "A matrix"],
+                value="A model",
+                show_label=False,
+                container=False,
+                elem_classes="segmented",
+                elem_id="calc-door",
+            )
             with gr.Column(elem_classes="calc-side") as model_side:
                 linked = gr.Checkbox(
-                    True, label="Follows the Train form", elem_id="calc-linked",
+                    True,
+                    label="Follows the Train form",
+                    elem_id="calc-linked",
                     info="What was changed last, here or there, counts in both",
-                )  # fmt: skip
+                )
                 choices = Choices(studio)
                 table = _price_table(studio)
                 from_recipe = gr.Button(
-                    "From current recipe", size="sm", elem_id="calc-from", elem_classes="quiet",
+                    "From current recipe",
+                    size="sm",
+                    elem_id="calc-from",
+                    elem_classes="quiet",
                     visible=False,
-                )  # fmt: skip
+                )
                 use = gr.Button(
-                    "Use in training", variant="primary", elem_id="calc-use",
+                    "Use in training",
+                    variant="primary",
+                    elem_id="calc-use",
                     elem_classes="main-action",
-                )  # fmt: skip
+                )
             with gr.Column(visible=False, elem_classes="calc-side") as matrix_side:
                 sides = _matrix_sliders()
         with gr.Column(elem_classes="see"):
@@ -87,7 +98,7 @@ def build(studio: Studio, shell: Shell) -> CalculatorHandles:
             picture = gr.HTML("", visible=False, elem_id="calc-picture")
     linked.input(
         guard(lambda on: gr.update(visible=not on)), linked, from_recipe, queue=False, **QUIET
-    )  # fmt: skip
+    )
     page = ModelPage(studio, choices, figures, use)
     page.bind(opening, table)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
@@ -101,10 +112,16 @@ def _price_table(studio: Studio) -> gr.Dataframe:
     with gr.Accordion("Prices an hour", open=False, elem_classes="calc-more"):
         return gr.Dataframe(
             [[card, price] for card, price in prices(studio.workspace).items()],
-            headers=["Card", "Price an hour"], datatype=["str", "number"], type="array",
-            column_count=2, row_count=len(prices(studio.workspace)), interactive=True,
-            static_columns=[0], show_label=False, elem_id="calc-prices",
-        )  # fmt: skip
+            headers=["Card", "Price an hour"],
+            datatype=["str", "number"],
+            type="array",
+            column_count=2,
+            row_count=len(prices(studio.workspace)),
+            interactive=True,
+            static_columns=[0],
+            show_label=False,
+            elem_id="calc-prices",
+        )
 
 
 # ---- a matrix -----------------------------------------------------------------------------------
@@ -133,19 +150,31 @@ def _matrix_sliders() -> list[gr.Slider]:
 
 
 def _bind_doors(
-    door: gr.Radio, model_side: gr.Column, matrix_side: gr.Column,
-    figures: gr.HTML, picture: gr.HTML, sides: list[gr.Slider],
-) -> None:  # fmt: skip
+    door: gr.Radio,
+    model_side: gr.Column,
+    matrix_side: gr.Column,
+    figures: gr.HTML,
+    picture: gr.HTML,
+    sides: list[gr.Slider],
+) -> None:
     def swap(chosen: str, *sizes: int) -> tuple[Any, ...]:
         model = chosen == "A model"
         drawing = gr.update(visible=not model, value=views.matrix_or_words(*sizes))
         return (*(gr.update(visible=seen) for seen in (model, not model, model)), drawing)
 
     door.change(
-        guard(swap), [door, *sides], [model_side, matrix_side, figures, picture],
-        queue=False, **QUIET,
-    )  # fmt: skip
+        guard(swap),
+        [door, *sides],
+        [model_side, matrix_side, figures, picture],
+        queue=False,
+        **QUIET,
+    )
     gr.on(
-        [side.change for side in sides], guard(views.matrix_or_words), sides, picture,
-        queue=False, trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
+        [side.change for side in sides],
+        guard(views.matrix_or_words),
+        sides,
+        picture,
+        queue=False,
+        trigger_mode="always_last",
+        **QUIET,
+    )

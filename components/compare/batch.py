@@ -41,13 +41,23 @@ class SetTab:
                 sources, value=sources[0][1], label="Prompts", elem_id="set-source", scale=4
             )
             self.limit = gr.Number(
-                12, label="At most", precision=0, minimum=1, scale=1, min_width=80,
+                12,
+                label="At most",
+                precision=0,
+                minimum=1,
+                scale=1,
+                min_width=80,
                 elem_id="set-limit",
-            )  # fmt: skip
+            )
             self.samples = gr.Number(
-                1, label="Samples", precision=0, minimum=1, scale=1, min_width=80,
+                1,
+                label="Samples",
+                precision=0,
+                minimum=1,
+                scale=1,
+                min_width=80,
                 elem_id="set-samples",
-            )  # fmt: skip
+            )
             self.upload = gr.UploadButton(
                 "From a file", size="md", scale=0, min_width=110, elem_id="set-upload"
             )
@@ -58,17 +68,24 @@ class SetTab:
                 "Cancel", visible=False, elem_id="set-cancel", scale=0, min_width=170
             )
         self.typed = gr.Textbox(
-            "", lines=4, max_lines=12, visible=False, label="Prompts, one a line",
+            "",
+            lines=4,
+            max_lines=12,
+            visible=False,
+            label="Prompts, one a line",
             elem_id="set-typed",
-        )  # fmt: skip
+        )
         self.progress = gr.HTML("", elem_id="set-progress")
         self.empty = gr.HTML(views.set_empty())
         self.reader.lay_out()
         with gr.Accordion("Earlier comparisons", open=False, elem_classes="fold quiet"):
             self.earlier = gr.Dropdown(
-                saved(self.studio), value=None, show_label=False, elem_id="set-earlier",
+                saved(self.studio),
+                value=None,
+                show_label=False,
+                elem_id="set-earlier",
                 info="Kept in the workspace with every setting.",
-            )  # fmt: skip
+            )
 
     # ---- binding --------------------------------------------------------------------------------
 
@@ -78,8 +95,11 @@ class SetTab:
         naming = [self.source, self.limit, self.typed]
         gr.on(
             [self.source.change, self.limit.change, self.typed.change],
-            guard(self.renamed), naming, [self.begin, self.typed], **QUIET,
-        )  # fmt: skip
+            guard(self.renamed),
+            naming,
+            [self.begin, self.typed],
+            **QUIET,
+        )
         self.upload.upload(
             guard(self.take_file), self.upload, [self.source, self.progress], **QUIET
         )
@@ -146,10 +166,12 @@ class SetTab:
         generation = self.studio.generate(request)
         try:
             yield {
-                self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
-                self.live: generation, self.reader.sent: "",
+                self.begin: gr.update(visible=False),
+                self.cancel: gr.update(visible=True),
+                self.live: generation,
+                self.reader.sent: "",
                 self.progress: views.set_progress(0, len(prompts) * len(chosen), 0, True),
-            }  # fmt: skip
+            }
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:

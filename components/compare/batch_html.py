@@ -19,9 +19,10 @@ def matching(comparison: Comparison, wanted: str, search: str) -> list[int]:
     """Prompts that a filter and a search leave, by their places."""
     needle = search.strip().casefold()
     return [
-        at for at in range(len(comparison.prompts))
+        at
+        for at in range(len(comparison.prompts))
         if _passes(comparison, at, wanted) and (not needle or needle in _all_text(comparison, at))
-    ]  # fmt: skip
+    ]
 
 
 def _all_text(comparison: Comparison, at: int) -> str:

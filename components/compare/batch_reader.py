@@ -59,24 +59,40 @@ class SetReader:
             self.next = gr.Button(ARROW, size="sm", min_width=36, scale=0, elem_id="set-next")
             self.summary = gr.HTML("", elem_id="set-summary")
             self.mark = gr.Checkbox(
-                False, label="Mark differences", container=False, scale=0, min_width=150,
+                False,
+                label="Mark differences",
+                container=False,
+                scale=0,
+                min_width=150,
                 elem_id="set-mark",
-            )  # fmt: skip
+            )
             self.send = gr.Button(
-                f"Send pairs to Label {ARROW}", elem_id="set-send", visible=False, scale=0,
+                f"Send pairs to Label {ARROW}",
+                elem_id="set-send",
+                visible=False,
+                scale=0,
                 min_width=230,
-            )  # fmt: skip
+            )
 
     def _lay_out_table(self) -> None:
         with gr.Row(elem_id="set-filter"):
             self.only = gr.Dropdown(
-                list(views.FILTERS), value="all", show_label=False, container=False,
-                elem_id="set-only", min_width=190, scale=0,
-            )  # fmt: skip
+                list(views.FILTERS),
+                value="all",
+                show_label=False,
+                container=False,
+                elem_id="set-only",
+                min_width=190,
+                scale=0,
+            )
             self.search = gr.Textbox(
-                "", show_label=False, container=False, placeholder="Search",
-                elem_id="set-search", scale=2,
-            )  # fmt: skip
+                "",
+                show_label=False,
+                container=False,
+                placeholder="Search",
+                elem_id="set-search",
+                scale=2,
+            )
         self.table = gr.HTML("", elem_id="set-table", js_on_load=_PICK)
 
     # ---- binding --------------------------------------------------------------------------------
@@ -85,10 +101,21 @@ class SetReader:
     def outputs(self) -> list[Any]:
         """The widgets that `shown` changes."""
         return [
-            self.result, self.place, self.summary, self.card, self.table, self.send, self.found,
-            self.at, self.sent, self.only, self.search, self.mark, self.judge.result,
+            self.result,
+            self.place,
+            self.summary,
+            self.card,
+            self.table,
+            self.send,
+            self.found,
+            self.at,
+            self.sent,
+            self.only,
+            self.search,
+            self.mark,
+            self.judge.result,
             *self.rewards.parts,
-        ]  # fmt: skip
+        ]
 
     def bind(self) -> None:
         self.judge.bind(self.found)
@@ -104,9 +131,12 @@ class SetReader:
         self.mark.change(guard(self.turn), how, turned, **QUIET)
         self.table.click(guard(self.jump), how, turned, **QUIET)
         gr.on(
-            [self.only.change, self.search.change], guard(self.narrowed), how,
-            [*turned, self.table], **QUIET,
-        )  # fmt: skip
+            [self.only.change, self.search.change],
+            guard(self.narrowed),
+            how,
+            [*turned, self.table],
+            **QUIET,
+        )
         self.send.click(
             guard(self.send_on), self.found, [self.sent, self.send, self.project], **QUIET
         )
@@ -137,9 +167,14 @@ class SetReader:
         }
 
     def turn(
-        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
+        self,
+        comparison: Comparison | None,
+        at: int,
+        only: str,
+        search: str,
+        marked: bool,
         step: int = 0,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """The next or the previous prompt among those that the filter leaves."""
         if comparison is None:
             return gr.skip()
@@ -155,9 +190,14 @@ class SetReader:
         }
 
     def jump(
-        self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool,
+        self,
+        comparison: Comparison | None,
+        at: int,
+        only: str,
+        search: str,
+        marked: bool,
         event: gr.EventData,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         return self.turn(comparison, int(event._data["at"]), only, search, marked)
 
     def narrowed(

@@ -58,16 +58,24 @@ class ChatTab:
                     self.votes = {
                         choice: gr.Button(text, size="sm", min_width=60)
                         for choice, text in (
-                            ("a", "A is better"), ("b", "B is better"), ("tie", "Tie"),
+                            ("a", "A is better"),
+                            ("b", "B is better"),
+                            ("tie", "Tie"),
                             ("both_bad", "Both bad"),
                         )
-                    }  # fmt: skip
+                    }
                 self.said = gr.HTML("", elem_id="chat-said")
                 with gr.Row(elem_id="chat-line"):
                     self.prompt = gr.Textbox(
-                        show_label=False, placeholder="Ask every column", lines=1, max_lines=8,
-                        elem_id="chat-prompt", scale=6, container=False, autofocus=False,
-                    )  # fmt: skip
+                        show_label=False,
+                        placeholder="Ask every column",
+                        lines=1,
+                        max_lines=8,
+                        elem_id="chat-prompt",
+                        scale=6,
+                        container=False,
+                        autofocus=False,
+                    )
                     self.send = gr.Button(
                         "Send", variant="primary", elem_id="chat-send", min_width=84, scale=0
                     )
@@ -83,9 +91,17 @@ class ChatTab:
     def bind(self) -> None:
         given = {self.prompt, self.chat, *self.left.inputs}
         parts = [
-            self.view, self.prompt, self.send, self.stop, self.chat, self.exact, self.verdict,
-            self.said, self.more, self.kept,
-        ]  # fmt: skip
+            self.view,
+            self.prompt,
+            self.send,
+            self.stop,
+            self.chat,
+            self.exact,
+            self.verdict,
+            self.said,
+            self.more,
+            self.kept,
+        ]
         streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
         gr.on(
             [self.prompt.submit, self.send.click],
@@ -105,9 +121,12 @@ class ChatTab:
         # A tab that was never opened is not in the page yet: its state comes with it, as a change.
         arrivals = [self.kept.change, *page_loads()]
         gr.on(
-            arrivals, guard(self.restore, "everybody"), {self.kept, self.chat},
-            [self.chat, self.view, self.more, self.exact], **QUIET,
-        )  # fmt: skip
+            arrivals,
+            guard(self.restore, "everybody"),
+            {self.kept, self.chat},
+            [self.chat, self.view, self.more, self.exact],
+            **QUIET,
+        )
         # Column B is filled as soon as there is a run to put in it.
         self.left.choices[1].change(guard(self.invite, "everybody"), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
@@ -181,10 +200,15 @@ class ChatTab:
             return
         try:
             yield {
-                self.chat: chat, self.view: views.chat(chat), self.prompt: "", self.said: "",
-                self.send: gr.update(visible=False), self.stop: gr.update(visible=True),
-                self.verdict: gr.update(visible=False), self.more: gr.update(visible=True),
-            }  # fmt: skip
+                self.chat: chat,
+                self.view: views.chat(chat),
+                self.prompt: "",
+                self.said: "",
+                self.send: gr.update(visible=False),
+                self.stop: gr.update(visible=True),
+                self.verdict: gr.update(visible=False),
+                self.more: gr.update(visible=True),
+            }
             yield from self._written(chat, asking)
         finally:
             if not asking.generation.done:  # the page was left: nobody waits for the rest
@@ -288,9 +312,13 @@ class ChatTab:
         keep(self.studio, chat)
         view = views.chat(chat) if chat.turns else views.chat_empty(bool(finished(self.studio)))
         return {
-            self.chat: chat, self.view: view, self.prompt: last.prompt, self.said: "",
-            self.verdict: gr.update(visible=False), self.more: gr.update(visible=bool(chat.turns)),
-        }  # fmt: skip
+            self.chat: chat,
+            self.view: view,
+            self.prompt: last.prompt,
+            self.said: "",
+            self.verdict: gr.update(visible=False),
+            self.more: gr.update(visible=bool(chat.turns)),
+        }
 
     def mark_differences(self, chat: Chat) -> Any:
         if not chat.turns:
@@ -307,9 +335,11 @@ class ChatTab:
         # Into the very object that a question asked meanwhile is given, so that it goes on there.
         vars(chat).update(vars(kept) | {"begun": True})
         return {
-            self.chat: chat, self.view: views.chat(chat), self.more: gr.update(visible=True),
+            self.chat: chat,
+            self.view: views.chat(chat),
+            self.more: gr.update(visible=True),
             self.exact: views.prompts_given(chat.turns[-1], chat.sides),
-        }  # fmt: skip
+        }
 
     # ---- voting ---------------------------------------------------------------------------------
 

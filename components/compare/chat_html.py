@@ -73,8 +73,9 @@ def _held_text(sides: Sequence[Side], held: Sequence[Sequence[int] | None]) -> s
         said.insert(0, f"{names} {how} of the weights, {bytes_text(sizes[copy])}")
     said += [
         f"{LETTERS[column]} is served elsewhere"
-        for column, side in enumerate(sides) if side.endpoint
-    ]  # fmt: skip
+        for column, side in enumerate(sides)
+        if side.endpoint
+    ]
     return "; ".join(said) + "."
 
 

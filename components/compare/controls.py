@@ -52,9 +52,11 @@ class Left:
             self.choices = [self._column(at) for at in range(4)]
             self.more = gr.Button("Add a column", size="sm", elem_id="compare-add")
             self.preset = gr.Dropdown(
-                [(name.capitalize(), name) for name in SAMPLING_PRESETS], value=_FIRST,
-                label="Sampling", elem_id="compare-preset",
-            )  # fmt: skip
+                [(name.capitalize(), name) for name in SAMPLING_PRESETS],
+                value=_FIRST,
+                label="Sampling",
+                elem_id="compare-preset",
+            )
             with (
                 gr.Accordion("Sampling knobs", open=False, elem_classes="fold"),
                 gr.Column(elem_classes="everyday"),
@@ -62,44 +64,68 @@ class Left:
                 with gr.Row(elem_classes="pair"):
                     self.knobs = {knob[0]: self._knob(*knob) for knob in _KNOBS}
                 self.stops = gr.Textbox(
-                    "", lines=2, max_lines=4, label="Stop strings, one a line",
-                    info="An answer ends before any of these. (stop_strings)", elem_classes="knob",
-                )  # fmt: skip
+                    "",
+                    lines=2,
+                    max_lines=4,
+                    label="Stop strings, one a line",
+                    info="An answer ends before any of these. (stop_strings)",
+                    elem_classes="knob",
+                )
                 gr.HTML(HELP_LINE)
             with gr.Accordion("System prompt", open=False, elem_classes="fold"):
                 self.system = gr.Textbox(
-                    "", show_label=False, lines=3, max_lines=8, elem_id="compare-system",
+                    "",
+                    show_label=False,
+                    lines=3,
+                    max_lines=8,
+                    elem_id="compare-system",
                     placeholder="Read by every column before the first prompt",
-                )  # fmt: skip
+                )
             self.raw = gr.Checkbox(
-                False, label="Raw prompt", elem_id="compare-raw",
+                False,
+                label="Raw prompt",
+                elem_id="compare-raw",
                 info="Given as typed: no chat template, no system prompt, nothing said before.",
-            )  # fmt: skip
+            )
             self.follow = gr.Dropdown(
-                [("Each column from its own answers", ""),
-                 *((f"All from the answers of {letter}", letter) for letter in LETTERS)],
-                value="", label="A chat goes on", elem_id="compare-follow",
-            )  # fmt: skip
+                [
+                    ("Each column from its own answers", ""),
+                    *((f"All from the answers of {letter}", letter) for letter in LETTERS),
+                ],
+                value="",
+                label="A chat goes on",
+                elem_id="compare-follow",
+            )
             rewards = reward_choices(self.studio)
             self.reward = gr.Dropdown(
-                [_NO_REWARD, *rewards], value="", label="Chat answers are scored by",
-                visible=bool(rewards), elem_id="compare-reward",
-            )  # fmt: skip
+                [_NO_REWARD, *rewards],
+                value="",
+                label="Chat answers are scored by",
+                visible=bool(rewards),
+                elem_id="compare-reward",
+            )
         self.inputs = [
-            *self.choices, *self.knobs.values(), self.stops, self.system, self.raw, self.follow,
+            *self.choices,
+            *self.knobs.values(),
+            self.stops,
+            self.system,
+            self.raw,
+            self.follow,
             self.reward,
-        ]  # fmt: skip
+        ]
 
     def _column(self, at: int) -> gr.Dropdown:
         runs = finished(self.studio)
         usual = usual_columns(runs)
         return gr.Dropdown(
-            self._offered(at, self._values(runs)), value=usual[at] if at < 2 else "",
+            self._offered(at, self._values(runs)),
+            value=usual[at] if at < 2 else "",
             visible=at < 2,
-            label=f"Column {LETTERS[at]}", allow_custom_value=True,
+            label=f"Column {LETTERS[at]}",
+            allow_custom_value=True,
             elem_id=f"compare-{LETTERS[at].lower()}",
             elem_classes="column-choice",
-        )  # fmt: skip
+        )
 
     def _values(self, runs: list[Any]) -> list[tuple[str, str]]:
         return column_choices(runs, training(self.studio))
@@ -111,10 +137,15 @@ class Left:
     def _knob(self, name: str, label: str, help: str) -> Any:
         whole = name in _WHOLE
         return gr.Number(
-            getattr(SAMPLING_PRESETS[_FIRST], name), label=label, info=f"{help} ({name})",
-            precision=0 if whole else None, step=1 if whole else 0.05, minimum=0, min_width=110,
+            getattr(SAMPLING_PRESETS[_FIRST], name),
+            label=label,
+            info=f"{help} ({name})",
+            precision=0 if whole else None,
+            step=1 if whole else 0.05,
+            minimum=0,
+            min_width=110,
             elem_classes="knob",
-        )  # fmt: skip
+        )
 
     # ---- binding --------------------------------------------------------------------------------
 
@@ -148,7 +179,7 @@ class Left:
         seen = {
             self.seen: now,
             self.reward: gr.update(choices=[_NO_REWARD, *rewards], visible=bool(rewards)),
-        }  # fmt: skip
+        }
         values = [data[choice] or "" for choice in self.choices]
         untouched = (values[0], values[1]) == self._usual_before(before, runs)
         if before is None or untouched:

@@ -95,9 +95,13 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     project = _vote_project(studio, first, second)
     left, right = (clean_text(answer.text) for answer in turn.answers[:2])  # as the store does
     item = Item(
-        turn.asked[0], left, right, first.source(sampling), second.source(sampling),
+        turn.asked[0],
+        left,
+        right,
+        first.source(sampling),
+        second.source(sampling),
         {"from": "compare", "blind": False},
-    )  # fmt: skip
+    )
     labels = studio.labels
     added = labels.add_items(project.id, [item])
     if not added.added and "duplicate" not in added.set_aside:
@@ -131,14 +135,20 @@ def _vote_project(studio: Studio, first: Side, second: Side) -> Any:
 def keep(studio: Studio, chat: Chat) -> None:
     """Write a conversation to the workspace, so that a refresh can bring it back."""
     turns = [
-        {**vars(turn), "sampling": turn.sampling.model_dump(mode="json"),
-         "answers": [vars(answer) for answer in turn.answers]}
-        for turn in chat.turns if turn.done
-    ]  # fmt: skip
+        {
+            **vars(turn),
+            "sampling": turn.sampling.model_dump(mode="json"),
+            "answers": [vars(answer) for answer in turn.answers],
+        }
+        for turn in chat.turns
+        if turn.done
+    ]
     plain = {
-        "sides": [asdict(side) for side in chat.sides], "system": chat.system, "raw": chat.raw,
+        "sides": [asdict(side) for side in chat.sides],
+        "system": chat.system,
+        "raw": chat.raw,
         "turns": turns,
-    }  # fmt: skip
+    }
     write_json(studio.workspace.comparisons / f"{chat.id}.json", plain)
 
 
@@ -148,12 +158,15 @@ def bring_back(studio: Studio, identifier: str) -> Chat | None:
         path = studio.workspace.folder("comparisons", identifier).with_suffix(".json")
         plain = json.loads(path.read_text(encoding="utf-8"))
         turns = [
-            Turn(**{
-                **turn, "sampling": Sampling(**turn["sampling"]),
-                "answers": [Answer(**{**a, "ids": tuple(a["ids"])}) for a in turn["answers"]],
-            })
+            Turn(
+                **{
+                    **turn,
+                    "sampling": Sampling(**turn["sampling"]),
+                    "answers": [Answer(**{**a, "ids": tuple(a["ids"])}) for a in turn["answers"]],
+                }
+            )
             for turn in plain["turns"]
-        ]  # fmt: skip
+        ]
         sides = tuple(Side(**side) for side in plain["sides"])
         return Chat(sides, plain["system"], turns, raw=plain["raw"], id=identifier)
     except (OSError, ValueError, TypeError, KeyError, WorkspaceError):

@@ -62,8 +62,9 @@ def tokens(reading: AnswerReading) -> str:
     """The answer once for every column beside the first, coloured by log-ratio to the first."""
     errors = "".join(
         notice("error", f"{label}: {error}")
-        for label, error in zip(reading.labels, reading.errors, strict=False) if error
-    )  # fmt: skip
+        for label, error in zip(reading.labels, reading.errors, strict=False)
+        if error
+    )
     if not reading.tokens:
         return errors or token_empty()
     columns = [at for at in range(1, len(reading.labels)) if reading.sums[at] is not None]

@@ -42,13 +42,22 @@ class ScoreTab:
         with gr.Row(elem_id="score-top"):
             sources = self._sources()
             self.source = gr.Dropdown(
-                sources, value=sources[0][1], label="Rows", elem_id="score-source", scale=4,
+                sources,
+                value=sources[0][1],
+                label="Rows",
+                elem_id="score-source",
+                scale=4,
                 allow_custom_value=True,
-            )  # fmt: skip
+            )
             self.limit = gr.Number(
-                40, label="At most", precision=0, minimum=1, scale=1, min_width=80,
+                40,
+                label="At most",
+                precision=0,
+                minimum=1,
+                scale=1,
+                min_width=80,
                 elem_id="score-limit",
-            )  # fmt: skip
+            )
             self.begin = gr.Button(
                 "Score 40 rows", variant="primary", elem_id="score-begin", scale=0, min_width=150
             )
@@ -56,29 +65,40 @@ class ScoreTab:
                 "Cancel", visible=False, elem_id="score-cancel", scale=0, min_width=150
             )
         self.over = gr.Checkbox(
-            False, label="Over the checkpoints of the first run in a column",
-            elem_id="score-over", container=False,
-        )  # fmt: skip
+            False,
+            label="Over the checkpoints of the first run in a column",
+            elem_id="score-over",
+            container=False,
+        )
         with gr.Accordion("Metrics", open=False, elem_classes="fold quiet"):
             self.metrics = gr.Dropdown(
-                [_SUITING, *METRICS], value=[_SUITING], multiselect=True, label="Metrics",
+                [_SUITING, *METRICS],
+                value=[_SUITING],
+                multiselect=True,
+                label="Metrics",
                 elem_id="score-metrics",
-            )  # fmt: skip
+            )
             with gr.Row(elem_classes="roads-form"):
                 self.extractor = gr.Dropdown(
-                    list(EXTRACTORS), value="text", label="Compared part of an answer",
-                    allow_custom_value=True, elem_id="score-extractor",
+                    list(EXTRACTORS),
+                    value="text",
+                    label="Compared part of an answer",
+                    allow_custom_value=True,
+                    elem_id="score-extractor",
                     info="gsm8k: the number after ####; or regex:PATTERN. (extractor)",
-                )  # fmt: skip
+                )
                 self.pattern = gr.Textbox(
                     "", label="Pattern", info="What the metric regex looks for. (pattern)"
                 )
                 self.reward = gr.Dropdown(
-                    self._rewarding(), value="", allow_custom_value=True, label="Reward",
+                    self._rewarding(),
+                    value="",
+                    allow_custom_value=True,
+                    label="Reward",
                     elem_id="score-reward",
                     info="A reward model, or rules such as exact or length:1-30; several with ; "
                     "between them.",
-                )  # fmt: skip
+                )
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
         with gr.Accordion(
@@ -89,16 +109,27 @@ class ScoreTab:
     def bind(self, tab: gr.Tab) -> None:
         self.begin.click(
             guard(self.score),
-            {self.source, self.limit, self.over, self.metrics, self.extractor, self.pattern,
-             self.reward, *self.left.inputs},
+            {
+                self.source,
+                self.limit,
+                self.over,
+                self.metrics,
+                self.extractor,
+                self.pattern,
+                self.reward,
+                *self.left.inputs,
+            },
             [self.progress, self.result, self.begin, self.cancel, self.live],
-            **QUIET, concurrency_limit=None,
-        )  # fmt: skip
+            **QUIET,
+            concurrency_limit=None,
+        )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
         self.limit.change(
             guard(lambda limit: gr.update(value=f"Score {plural(int(limit or 0), 'row')}")),
-            self.limit, self.begin, **QUIET,
-        )  # fmt: skip
+            self.limit,
+            self.begin,
+            **QUIET,
+        )
         arrivals = [tab.select, *page_loads()]
         gr.on(arrivals, guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)
@@ -129,17 +160,21 @@ class ScoreTab:
             return
         try:
             yield {
-                self.begin: gr.update(visible=False), self.cancel: gr.update(visible=True),
-                self.live: scoring, self.progress: progress_bar(0, None, scoring.what),
-            }  # fmt: skip
+                self.begin: gr.update(visible=False),
+                self.cancel: gr.update(visible=True),
+                self.live: scoring,
+                self.progress: progress_bar(0, None, scoring.what),
+            }
             while not scoring.wait(_REFRESH):
                 yield {self.progress: progress_bar(scoring.done, scoring.total, _told(scoring))}
         finally:
             scoring.cancel()  # nobody waits for the rest, where the page was left
         updates: Updates = {
-            self.begin: gr.update(visible=True), self.cancel: gr.update(visible=False),
-            self.live: None, self.progress: "",
-        }  # fmt: skip
+            self.begin: gr.update(visible=True),
+            self.cancel: gr.update(visible=False),
+            self.live: None,
+            self.progress: "",
+        }
         if scoring.result is None:
             updates[self.progress] = notice("error", scoring.error or "Nothing was scored.")
         else:
@@ -158,10 +193,15 @@ class ScoreTab:
         if data[self.over]:
             columns, steps = self._over_steps(columns)
         return ScoreRequest(
-            columns, rows, self._metrics(data, rows), self.left.sampling(data),
-            data[self.extractor] or "text", data[self.pattern] or None,
-            rewards=self._rewards(data), steps=steps,
-        )  # fmt: skip
+            columns,
+            rows,
+            self._metrics(data, rows),
+            self.left.sampling(data),
+            data[self.extractor] or "text",
+            data[self.pattern] or None,
+            rewards=self._rewards(data),
+            steps=steps,
+        )
 
     def _over_steps(self, columns: Sequence[Column]) -> Any:
         run = next((column.run for column in columns if column.run), None)

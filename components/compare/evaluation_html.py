@@ -28,8 +28,9 @@ def result(found: Mapping[str, Any]) -> str:
     """Figures per column, then what each column differs by from the first."""
     errors = "".join(
         notice("error", f"{column['label']}: {column['error']}")
-        for column in found["columns"] if column["error"]
-    )  # fmt: skip
+        for column in found["columns"]
+        if column["error"]
+    )
     if any(column.get("step") for column in found["columns"]):
         plots = curves(found["columns"])
     else:
@@ -81,9 +82,10 @@ def curves(columns: Sequence[Mapping[str, Any]]) -> str:
     drawn = []
     for name in names:
         points = [
-            (column["step"], column["metrics"][name]) for column in columns
+            (column["step"], column["metrics"][name])
+            for column in columns
             if name in column["metrics"] and column["metrics"][name]["value"] is not None
-        ]  # fmt: skip
+        ]
         if len(points) > 1:
             drawn.append(
                 f"<section><h4>{esc(name.replace('_', ' '))}</h4>{_curve(points)}</section>"
@@ -170,8 +172,9 @@ def standing(found: Sequence[Mapping[str, Any]]) -> str:
         )
         rows += [
             (name, figure["value"], figure["low"], figure["high"])
-            for name, figure in figures if figure and figure["value"] is not None
-        ]  # fmt: skip
+            for name, figure in figures
+            if figure and figure["value"] is not None
+        ]
     said = "".join(f"<p class='set-summary'>{esc(_sentence(each))}</p>" for each in found)
     plot = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".2f") if rows else ""
     return plot + said

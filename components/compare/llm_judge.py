@@ -50,14 +50,23 @@ class JudgePanel:
         ) as self.box:
             with gr.Row(elem_id="judge-row"):
                 self.judge = gr.Dropdown(
-                    [], value=None, allow_custom_value=True, label="Judge", scale=2,
-                    elem_id="judge-column", min_width=200,
+                    [],
+                    value=None,
+                    allow_custom_value=True,
+                    label="Judge",
+                    scale=2,
+                    elem_id="judge-column",
+                    min_width=200,
                     info="Any column, or api:MODEL of the server in the settings.",
-                )  # fmt: skip
+                )
                 self.question = gr.Textbox(
-                    DEFAULT_QUESTION, label="Question", scale=2, elem_id="judge-question",
-                    info="Asked of every pair of A and B, in both orders.", min_width=200,
-                )  # fmt: skip
+                    DEFAULT_QUESTION,
+                    label="Question",
+                    scale=2,
+                    elem_id="judge-question",
+                    info="Asked of every pair of A and B, in both orders.",
+                    min_width=200,
+                )
                 self.begin = gr.Button(
                     "Judge A and B", size="sm", scale=0, min_width=130, elem_id="judge-begin"
                 )
@@ -70,10 +79,12 @@ class JudgePanel:
     def bind(self, found: gr.State) -> None:
         self.box.expand(guard(self.freshen), None, self.judge, **QUIET)
         self.begin.click(
-            guard(self.ask), [found, self.judge, self.question],
+            guard(self.ask),
+            [found, self.judge, self.question],
             [self.progress, self.result, self.begin, self.stop, self.live],
-            **QUIET, concurrency_limit=None,
-        )  # fmt: skip
+            **QUIET,
+            concurrency_limit=None,
+        )
         self.stop.click(guard(self.halt), self.live, None, **QUIET)
 
     def freshen(self) -> Any:
@@ -99,17 +110,20 @@ class JudgePanel:
         generation = self.studio.generate(asked)
         try:
             yield {
-                self.begin: gr.update(visible=False), self.stop: gr.update(visible=True),
+                self.begin: gr.update(visible=False),
+                self.stop: gr.update(visible=True),
                 self.live: generation,
-            }  # fmt: skip
+            }
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:
             generation.cancel()  # nobody waits for the rest, where the page was left
         updates: Updates = {
-            self.begin: gr.update(visible=True), self.stop: gr.update(visible=False),
-            self.live: None, self.progress: "",
-        }  # fmt: skip
+            self.begin: gr.update(visible=True),
+            self.stop: gr.update(visible=False),
+            self.live: None,
+            self.progress: "",
+        }
         a, b = (each.label for each in comparison.sides[:2])
         snapshot = generation.snapshot()
         try:

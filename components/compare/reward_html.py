@@ -23,7 +23,9 @@ def worth(comparison: Comparison) -> str:
     labels = [f"{LETTERS[at]} {side.label}" for at, side in enumerate(comparison.sides)]
     groups = comparison.groups()
     found = {
-        "data": f"Reward: {comparison.reward}", "rows": len(groups), "unit": "prompt",
+        "data": f"Reward: {comparison.reward}",
+        "rows": len(groups),
+        "unit": "prompt",
         "columns": [
             {"label": label, "error": None, "metrics": _figure(comparison.scored(at)[2])}
             for at, label in enumerate(labels)
@@ -32,7 +34,7 @@ def worth(comparison: Comparison) -> str:
             {"a": labels[at], "b": labels[0], "metrics": _figure(_apart(comparison, at))}
             for at in range(1, len(labels))
         ],
-    }  # fmt: skip
+    }
     curves = [_gain(comparison.scored(at)[2]) for at in range(len(labels))]
     kinds = [side.kind for side in comparison.sides]
     drawn = gain_curves(labels, kinds, curves) if any(len(each) > 1 for each in curves) else ""

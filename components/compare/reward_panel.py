@@ -37,11 +37,16 @@ class RewardPanel:
         ) as self.box:
             with gr.Row(elem_classes="roads-form"):
                 self.reward = gr.Dropdown(
-                    [], value=None, allow_custom_value=True, label="Reward", scale=2,
-                    elem_id="set-reward", min_width=200,
+                    [],
+                    value=None,
+                    allow_custom_value=True,
+                    label="Reward",
+                    scale=2,
+                    elem_id="set-reward",
+                    min_width=200,
                     info="A reward model, or rules such as length:3-28; several with ; between "
                     "them.",
-                )  # fmt: skip
+                )
                 self.begin = gr.Button(
                     "Score answers", scale=0, min_width=160, elem_id="set-reward-begin"
                 )
@@ -52,9 +57,12 @@ class RewardPanel:
                     [], label="Keep the best answers of", min_width=160, elem_id="set-keep-column"
                 )
                 self.name = gr.Textbox(
-                    "", label="as a dataset named", placeholder="best answers", min_width=160,
+                    "",
+                    label="as a dataset named",
+                    placeholder="best answers",
+                    min_width=160,
                     max_length=100,
-                )  # fmt: skip
+                )
                 self.keep = gr.Button("Keep for SFT", scale=0, min_width=160, elem_id="set-keep")
             self.kept = gr.HTML("", elem_id="set-kept")
 
@@ -63,9 +71,12 @@ class RewardPanel:
         self.box.expand(guard(self.freshen), self.reward, self.reward, **QUIET)
         self.keep.click(guard(self.keep_best), [found, self.whose, self.name], self.kept, **QUIET)
         return self.begin.click(
-            guard(self.score), [found, self.reward], [self.progress, self.begin],
-            **QUIET, concurrency_limit=None,
-        )  # fmt: skip
+            guard(self.score),
+            [found, self.reward],
+            [self.progress, self.begin],
+            **QUIET,
+            concurrency_limit=None,
+        )
 
     @property
     def parts(self) -> list[Any]:
@@ -97,8 +108,10 @@ class RewardPanel:
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return
-        yield {self.begin: gr.update(interactive=False),
-               self.progress: progress_bar(0, None, "Scoring answers")}  # fmt: skip
+        yield {
+            self.begin: gr.update(interactive=False),
+            self.progress: progress_bar(0, None, "Scoring answers"),
+        }
         updates: Updates = {self.begin: gr.update(interactive=True), self.progress: ""}
         try:
             rewards = Work(lambda _: self._rewards(comparison, texts)).result()
@@ -132,9 +145,11 @@ class RewardPanel:
         for cells in comparison.answers:
             there = [at for at, cell in enumerate(cells) if cell["ended"] in ("stop", "length")]
             graded = self.studio.reward(
-                texts, None, [comparison.prompts[at] for at in there],
+                texts,
+                None,
+                [comparison.prompts[at] for at in there],
                 [cells[at]["text"] for at in there],
-            ).result()  # fmt: skip
+            ).result()
             worth = dict(zip(there, (one.total for one in graded), strict=True))
             found.append([worth.get(at) for at in range(len(cells))])
         return found
@@ -149,8 +164,10 @@ class RewardPanel:
             rows = best_rows(*comparison.scored(int(column)))
             side = comparison.sides[int(column)]
             provenance = {
-                "comparison": comparison.id, "run": side.run, "rewards": [comparison.reward],
-            }  # fmt: skip
+                "comparison": comparison.id,
+                "run": side.run,
+                "rewards": [comparison.reward],
+            }
             made = self.studio.datasets.from_rows(
                 rows, "prompt_completion", name.strip() or "best answers", provenance
             )

@@ -31,15 +31,25 @@ class TokenView:
         with gr.Accordion("Token by token", open=False, elem_classes="fold quiet"):
             with gr.Row(elem_id="token-row"):
                 self.which = gr.Radio(
-                    [*(f"answer {letter}" for letter in LETTERS[:2]), _MINE], value="answer B",
-                    show_label=False, container=False, elem_id="token-which", scale=3,
-                )  # fmt: skip
-                self.show = gr.Button("Read it", size="sm", scale=0, min_width=90,
-                                      elem_id="token-show")  # fmt: skip
+                    [*(f"answer {letter}" for letter in LETTERS[:2]), _MINE],
+                    value="answer B",
+                    show_label=False,
+                    container=False,
+                    elem_id="token-which",
+                    scale=3,
+                )
+                self.show = gr.Button(
+                    "Read it", size="sm", scale=0, min_width=90, elem_id="token-show"
+                )
             self.mine = gr.Textbox(
-                "", lines=2, max_lines=6, visible=False, show_label=False, elem_id="token-mine",
+                "",
+                lines=2,
+                max_lines=6,
+                visible=False,
+                show_label=False,
+                elem_id="token-mine",
                 placeholder="Any answer to the last prompt: the right one, say",
-            )  # fmt: skip
+            )
             self.view = gr.HTML(marks.token_empty(), elem_id="token-view")
 
     def bind(self, chat: gr.State) -> None:
@@ -50,9 +60,12 @@ class TokenView:
             **QUIET,
         )
         self.show.click(
-            guard(self.read, "everybody"), [chat, self.which, self.mine], self.view,
-            api_visibility="private", show_progress="minimal",
-        )  # fmt: skip
+            guard(self.read, "everybody"),
+            [chat, self.which, self.mine],
+            self.view,
+            api_visibility="private",
+            show_progress="minimal",
+        )
 
     def read(self, chat: Chat, which: str, mine: str) -> str:
         """One forward pass a column over the last prompt and the chosen answer."""

@@ -40,27 +40,29 @@ class PreparedHandlers:
     """Makes prepared datasets, shows them, and does with them what a person asks."""
 
     def __init__(
-        self, shelf: Shelf, left: Settle, right: See, looker: Looker, tokens: TokenHandlers,
+        self,
+        shelf: Shelf,
+        left: Settle,
+        right: See,
+        looker: Looker,
+        tokens: TokenHandlers,
         source: SourceHandlers,
-    ):  # fmt: skip
+    ):
         self.shelf, self.studio = shelf, shelf.studio
         self.left, self.right = left, right
         self.looker, self.tokens, self.source = looker, tokens, source
         self.opening = gr.State(None)
         self.deleted = gr.State("")
         actions = right.actions
-        self.outputs = [
-            *source.outputs, actions.train, actions.push, right.prepared, self.deleted,
-        ]  # fmt: skip
+        self.outputs = [*source.outputs, actions.train, actions.push, right.prepared, self.deleted]
 
     def bind(self) -> None:
         """Bind the handlers."""
         left, right, actions = self.left, self.right, self.right.actions
         subject = self.looker.subject
         press = left.prepare.click(
-            guard(self.prepare), [subject, left.name, *left.cleaning.inputs],
-            self.outputs, **QUIET,
-        )  # fmt: skip
+            guard(self.prepare), [subject, left.name, *left.cleaning.inputs], self.outputs, **QUIET
+        )
         press.success(None, None, None, js="() => studioReveal('data-headline')")
         # In two steps: what was cancelled must have fallen silent before the page is tidied.
         left.cancel_prepare.click(None, cancels=press, **QUIET).then(
@@ -108,10 +110,7 @@ class PreparedHandlers:
         options = option_choices.prepare_options(held.how, values)
         work = Work(
             lambda progress: self.studio.datasets.prepare(
-                held.reading,
-                name=(name or "").strip() or None,
-                options=options,
-                progress=progress,
+                held.reading, name=(name or "").strip() or None, options=options, progress=progress
             )
         )
         yield {left.prepare: gr.update(value="Preparing", interactive=False), left.trouble: ""}

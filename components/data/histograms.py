@@ -52,16 +52,23 @@ def histogram(
     if width == 1:
         figure.update_xaxes(tickmode="array", tickvals=edges[:-1], range=[start - 0.7, top + 0.7])
     figure.add_bar(
-        x=middle, y=counts, width=width * 0.92, customdata=names,
+        x=middle,
+        y=counts,
+        width=width * 0.92,
+        customdata=names,
         marker={"color": [REJECTED if far else colour for far in over], "line": {"width": 0}},
         hovertemplate=f"%{{customdata}} {unit}: %{{y:,}} rows<extra></extra>",
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=ends + 0.5, y=share, yaxis="y2", mode="lines", customdata=ends,
+        x=ends + 0.5,
+        y=share,
+        yaxis="y2",
+        mode="lines",
+        customdata=ends,
         line={"color": _SHARE, "width": 1.5, "shape": "hv" if width == 1 else "linear"},
         hovertemplate=f"%{{y:.1%}} of the rows have %{{customdata:,}} {unit} or fewer"
         "<extra></extra>",
-    )  # fmt: skip
+    )
     if counts.max() < 6:
         figure.update_layout(yaxis_dtick=1)  # no half rows
     if limit is not None:
@@ -71,8 +78,13 @@ def histogram(
 
 def _draw_limit(figure: Figure, limit: int, far_off: bool) -> None:
     """The limit as a line; one far beyond all rows is only named at the edge."""
-    text = {"font": {"size": 11, "color": REJECTED}, "showarrow": False, "yanchor": "bottom",
-            "y": 1.0, "yref": "paper"}  # fmt: skip
+    text = {
+        "font": {"size": 11, "color": REJECTED},
+        "showarrow": False,
+        "yanchor": "bottom",
+        "y": 1.0,
+        "yref": "paper",
+    }
     if far_off:
         words = f"limit {limit:,} \N{RIGHTWARDS ARROW}"
         figure.add_annotation(text=words, x=1.0, xref="paper", xanchor="right", **text)
@@ -83,33 +95,58 @@ def _draw_limit(figure: Figure, limit: int, far_off: bool) -> None:
 
 def _layout(title: str, unit: str) -> dict[str, Any]:
     axis = {
-        "gridcolor": "rgba(128,136,150,.22)", "zeroline": False, "tickfont": {"size": 11},
-        "nticks": 6, "showline": False, "ticks": "", "fixedrange": True,
-    }  # fmt: skip
+        "gridcolor": "rgba(128,136,150,.22)",
+        "zeroline": False,
+        "tickfont": {"size": 11},
+        "nticks": 6,
+        "showline": False,
+        "ticks": "",
+        "fixedrange": True,
+    }
     head = (
         f"<b>{title}</b>  <span style='font-size:11px;color:{_SHARE}'>share of rows, right</span>"
     )
     return {
         "template": "none",
         "title": {
-            "text": head, "font": {"size": 13}, "x": 0.0, "y": 0.98, "xref": "container",
-            "xanchor": "left", "yanchor": "top", "pad": {"l": 12, "t": 6},
+            "text": head,
+            "font": {"size": 13},
+            "x": 0.0,
+            "y": 0.98,
+            "xref": "container",
+            "xanchor": "left",
+            "yanchor": "top",
+            "pad": {"l": 12, "t": 6},
         },
         "height": 240,
         "margin": {"l": 46, "r": 44, "t": 50, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "color": "#7a8394"},
-        "hoverlabel": {"font": {"size": 12, "color": "#eef0f4"}, "bgcolor": "#232a36",
-                       "bordercolor": "#232a36"},
+        "hoverlabel": {
+            "font": {"size": 12, "color": "#eef0f4"},
+            "bgcolor": "#232a36",
+            "bordercolor": "#232a36",
+        },
         "bargap": 0,
         "showlegend": False,
-        "xaxis": {**axis, "showgrid": False, "rangemode": "tozero", "tickformat": ",d",
-                  "title": {"text": unit, "font": {"size": 11}, "standoff": 6}},
+        "xaxis": {
+            **axis,
+            "showgrid": False,
+            "rangemode": "tozero",
+            "tickformat": ",d",
+            "title": {"text": unit, "font": {"size": 11}, "standoff": 6},
+        },
         "yaxis": {**axis, "tickformat": ",d", "rangemode": "tozero"},
-        "yaxis2": {**axis, "overlaying": "y", "side": "right", "range": [0, 1.02],
-                   "tickformat": ".0%", "showgrid": False},
-    }  # fmt: skip
+        "yaxis2": {
+            **axis,
+            "overlaying": "y",
+            "side": "right",
+            "range": [0, 1.02],
+            "tickformat": ".0%",
+            "showgrid": False,
+        },
+    }
 
 
 def payload(figure: Figure) -> Any:

@@ -45,9 +45,16 @@ class Cleaning:
     def inputs(self) -> list[gr.components.Component]:
         """In the order that `data_choices.prepare_options` takes them."""
         return [
-            self.steps, self.more, self.min_words, self.max_words, self.held_out, self.balance,
-            self.sample, self.seed, self.test,
-        ]  # fmt: skip
+            self.steps,
+            self.more,
+            self.min_words,
+            self.max_words,
+            self.held_out,
+            self.balance,
+            self.sample,
+            self.seed,
+            self.test,
+        ]
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,13 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
     with gr.Column(elem_classes="settle", elem_id="data-settle"):
         gr.HTML(section("Source"))
         kind = gr.Radio(
-            KINDS, value="files", show_label=False, container=False, elem_classes="segmented",
+            KINDS,
+            value="files",
+            show_label=False,
+            container=False,
+            elem_classes="segmented",
             label="Where the rows come from",
-        )  # fmt: skip
+        )
         files = gr.File(
             file_count="multiple", label="Files", show_label=False, height=124, elem_id="data-files"
         )
@@ -99,9 +110,13 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
                 config = gr.Textbox(label="Configuration", placeholder="default", min_width=100)
                 split = gr.Textbox(label="Split", placeholder="train[:500]", min_width=100)
         sample = gr.Dropdown(
-            samples, value=None, visible=False, label="Sample", filterable=False,
+            samples,
+            value=None,
+            visible=False,
+            label="Sample",
+            filterable=False,
             elem_id="data-sample",
-        )  # fmt: skip
+        )
         trouble = gr.HTML("", elem_classes="inline-notice")
         progress = gr.HTML("", elem_id="data-progress", elem_classes="inline-notice")
         cancel_read = gr.Button("Stop reading", size="sm", visible=False, elem_id="data-cancel")
@@ -112,14 +127,33 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
             cleaning = _cleaning()
             name = gr.Textbox(label="Name", max_lines=1, elem_id="data-name")
         prepare = gr.Button(
-            "Prepare rows", variant="primary", interactive=False, elem_classes="main-action",
+            "Prepare rows",
+            variant="primary",
+            interactive=False,
+            elem_classes="main-action",
             elem_id="data-prepare",
-        )  # fmt: skip
+        )
     return Settle(
-        kind, files, path_box, path, hub_box, config, split, sample, trouble, settings, form,
-        columns, parts, cleaning, name, prepare, progress,
-        cancel_read, cancel_prepare,
-    )  # fmt: skip
+        kind,
+        files,
+        path_box,
+        path,
+        hub_box,
+        config,
+        split,
+        sample,
+        trouble,
+        settings,
+        form,
+        columns,
+        parts,
+        cleaning,
+        name,
+        prepare,
+        progress,
+        cancel_read,
+        cancel_prepare,
+    )
 
 
 def _columns() -> tuple[gr.Accordion, tuple[gr.Dropdown, ...]]:
@@ -138,16 +172,21 @@ def _cleaning() -> Cleaning:
     test = gr.Slider(0, 30, 5, step=1, label="Held out for testing, %", elem_classes="slim")
     with gr.Accordion("More cleaning", open=False, elem_classes="fold"):
         more = gr.CheckboxGroup(
-            MORE_CLEANING, value=["split_by_prompt"], show_label=False, label="More cleaning",
+            MORE_CLEANING,
+            value=["split_by_prompt"],
+            show_label=False,
+            label="More cleaning",
             elem_id="data-more-cleaning",
-        )  # fmt: skip
+        )
         with gr.Row():
             least = gr.Number(0, precision=0, minimum=0, label="Words, at least", min_width=100)
             most = gr.Number(0, precision=0, minimum=0, label="at most, 0: any", min_width=100)
         held_out = gr.Dropdown(
-            [("nothing", "")], value="", label="Drop prompts that are also in",
+            [("nothing", "")],
+            value="",
+            label="Drop prompts that are also in",
             allow_custom_value=True,
-        )  # fmt: skip
+        )
         balance = gr.Dropdown([("no column", "")], value="", label="Balance by", visible=False)
         with gr.Row():
             sample = gr.Number(0, precision=0, minimum=0, label="Rows kept, 0: all", min_width=100)

@@ -36,14 +36,37 @@ class SourceHandlers:
         self.left, self.right, self.looker, self.tokens = left, right, looker, tokens
         cleaning, problems = left.cleaning, right.problems
         self.outputs = [
-            *looker.fresh_outputs, left.trouble, left.progress, left.cancel_read,
-            left.cancel_prepare, left.settings, left.form, left.columns, *left.parts,
-            cleaning.steps, cleaning.more,
-            cleaning.held_out, cleaning.balance, left.name, left.prepare, right.headline,
-            right.done, right.record, right.actions.box, right.actions.undo,
-            right.actions.push_box, right.views, right.tokens.mask, problems.tab, problems.cleaning,
-            problems.bar, problems.kind, problems.check, problems.checked, problems.list,
-        ]  # fmt: skip
+            *looker.fresh_outputs,
+            left.trouble,
+            left.progress,
+            left.cancel_read,
+            left.cancel_prepare,
+            left.settings,
+            left.form,
+            left.columns,
+            *left.parts,
+            cleaning.steps,
+            cleaning.more,
+            cleaning.held_out,
+            cleaning.balance,
+            left.name,
+            left.prepare,
+            right.headline,
+            right.done,
+            right.record,
+            right.actions.box,
+            right.actions.undo,
+            right.actions.push_box,
+            right.views,
+            right.tokens.mask,
+            problems.tab,
+            problems.cleaning,
+            problems.bar,
+            problems.kind,
+            problems.check,
+            problems.checked,
+            problems.list,
+        ]
         self.reads: list[Any] = []
 
     def bind(self) -> None:
@@ -76,15 +99,21 @@ class SourceHandlers:
                 *(widget.input for widget in chosen),
                 *(event for number in numbers for event in (number.submit, number.blur)),
             ],
-            guard(self.preview), asked, told, trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+            guard(self.preview),
+            asked,
+            told,
+            trigger_mode="always_last",
+            **QUIET,
+        )
         problems.kind.input(
             guard(self.filter), [self.looker.subject, problems.kind], problems.list, **QUIET
         )
         problems.save.click(
-            guard(self.save_problems), [self.looker.subject, problems.kind],
-            self.right.actions.download, **QUIET,
-        ).success(None, None, None, js="() => studioDownload('data-download')")  # fmt: skip
+            guard(self.save_problems),
+            [self.looker.subject, problems.kind],
+            self.right.actions.download,
+            **QUIET,
+        ).success(None, None, None, js="() => studioDownload('data-download')")
 
     # ---- reading --------------------------------------------------------------------------------
 
@@ -161,9 +190,11 @@ class SourceHandlers:
         left = self.left
         hidden = gr.update(visible=False)
         return {
-            left.progress: "", left.trouble: "",
-            left.cancel_read: hidden, left.cancel_prepare: hidden,
-        }  # fmt: skip
+            left.progress: "",
+            left.trouble: "",
+            left.cancel_read: hidden,
+            left.cancel_prepare: hidden,
+        }
 
     # ---- what was found -------------------------------------------------------------------------
 

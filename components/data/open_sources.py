@@ -118,9 +118,7 @@ class Shelf:
     def matches(self, subject: Subject, progress: Any = None) -> np.ndarray:
         """Positions of the rows that match the subject's filter and text."""
         rows = self.rows(subject)
-        key = (
-            subject.reading_id, subject.dataset_id, subject.split, subject.kind, subject.text,
-        )  # fmt: skip
+        key = (subject.reading_id, subject.dataset_id, subject.split, subject.kind, subject.text)
         return _kept(self._answers, key, lambda: rows.find(subject.kind, subject.text, progress))
 
     def forget_answers(self, subject: Subject) -> None:

@@ -40,7 +40,7 @@ NO_STATISTICS = empty_state(
     "limit would cut.",
 )
 WHY_NOT = {
-    "comparison": "Two answers without a verdict: judge them on Label first, and train on that.",
+    "comparison": "Two answers without a verdict: judge them on Label first, and train on that."
 }
 """Types of rows that no trainer takes, so that there are no tokens of theirs to show."""
 # Clicks and Enter on a line that says what it opens.
@@ -170,33 +170,63 @@ def see_column(models: list[tuple[str, str]]) -> See:
             with gr.Tab("Prepared", id="prepared") as prepared_tab:
                 prepared = gr.HTML("", js_on_load=OPEN, elem_id="prepared-list")
     return See(
-        headline, done, actions, record, views, pager, card, tokens, problems, statistics,
-        prepared_tab, prepared,
-    )  # fmt: skip
+        headline,
+        done,
+        actions,
+        record,
+        views,
+        pager,
+        card,
+        tokens,
+        problems,
+        statistics,
+        prepared_tab,
+        prepared,
+    )
 
 
 def _pager() -> Pager:
     with gr.Row(visible=False, elem_classes="pager") as box:
         previous = gr.Button("\N{LEFTWARDS ARROW}", size="sm", elem_id="row-previous")
         position = gr.Number(
-            1, precision=0, minimum=1, show_label=False, container=False, elem_id="row-position",
+            1,
+            precision=0,
+            minimum=1,
+            show_label=False,
+            container=False,
+            elem_id="row-position",
             label="Row",
-        )  # fmt: skip
+        )
         count = gr.HTML("", elem_id="row-count")
         next_ = gr.Button("\N{RIGHTWARDS ARROW}", size="sm", elem_id="row-next")
         gr.HTML(key_hint([("j", "next"), ("k", "back"), ("/", "search")]))
         split = gr.Radio(
-            [("To train on", "train"), ("Held out", "test")], value="train", show_label=False,
-            container=False, visible=False, elem_classes="segmented", label="Split",
-        )  # fmt: skip
+            [("To train on", "train"), ("Held out", "test")],
+            value="train",
+            show_label=False,
+            container=False,
+            visible=False,
+            elem_classes="segmented",
+            label="Split",
+        )
         kind = gr.Dropdown(
-            FILTERS, value=GOOD, show_label=False, container=False, filterable=False,
-            elem_classes="filter", label="Which rows", elem_id="row-filter",
-        )  # fmt: skip
+            FILTERS,
+            value=GOOD,
+            show_label=False,
+            container=False,
+            filterable=False,
+            elem_classes="filter",
+            label="Which rows",
+            elem_id="row-filter",
+        )
         search = gr.Textbox(
-            show_label=False, container=False, placeholder="Search, then Enter", max_lines=1,
-            elem_id="row-search", label="Search",
-        )  # fmt: skip
+            show_label=False,
+            container=False,
+            placeholder="Search, then Enter",
+            max_lines=1,
+            elem_id="row-search",
+            label="Search",
+        )
     progress = gr.HTML("", elem_classes="inline-notice")
     return Pager(box, previous, position, count, next_, search, kind, split, progress)
 
@@ -206,21 +236,40 @@ def _tokens(models: list[tuple[str, str]]) -> Tokens:
     with gr.Tab("Tokens", id="tokens") as tab:
         with gr.Row(visible=False, elem_classes="token-bar") as bar:
             model = gr.Dropdown(
-                models, value=models[0][1], label="Model", allow_custom_value=True, scale=2,
-                min_width=150, elem_id="token-model",
-            )  # fmt: skip
+                models,
+                value=models[0][1],
+                label="Model",
+                allow_custom_value=True,
+                scale=2,
+                min_width=150,
+                elem_id="token-model",
+            )
             template = gr.Dropdown(
-                [OWN_TEMPLATE, *lent], value="", label="Chat template", scale=2, min_width=150,
-                filterable=False, elem_id="token-template",
-            )  # fmt: skip
-            max_length = gr.Number(
-                512, precision=0, minimum=8, label="Length limit", scale=1, min_width=100,
-                elem_id="token-limit",
-            )  # fmt: skip
-            mask = gr.Dropdown(
-                MASKS, value="completion", label="Learn from", scale=2, min_width=150,
+                [OWN_TEMPLATE, *lent],
+                value="",
+                label="Chat template",
+                scale=2,
+                min_width=150,
                 filterable=False,
-            )  # fmt: skip
+                elem_id="token-template",
+            )
+            max_length = gr.Number(
+                512,
+                precision=0,
+                minimum=8,
+                label="Length limit",
+                scale=1,
+                min_width=100,
+                elem_id="token-limit",
+            )
+            mask = gr.Dropdown(
+                MASKS,
+                value="completion",
+                label="Learn from",
+                scale=2,
+                min_width=150,
+                filterable=False,
+            )
         carried = gr.HTML("", elem_classes="inline-notice")
         view = gr.HTML(NO_TOKENS, elem_id="row-tokens")
     return Tokens(tab, bar, model, template, max_length, mask, carried, view)
@@ -231,9 +280,14 @@ def _problems() -> Problems:
         cleaning = gr.HTML("", elem_id="cleaning-preview", elem_classes="inline-notice")
         with gr.Row(visible=False, elem_classes="list-bar") as bar:
             kind = gr.Dropdown(
-                [("All kinds", "")], value="", show_label=False, container=False, filterable=False,
-                elem_classes="filter", label="Kind",
-            )  # fmt: skip
+                [("All kinds", "")],
+                value="",
+                show_label=False,
+                container=False,
+                filterable=False,
+                elem_classes="filter",
+                label="Kind",
+            )
             save = gr.Button("Download the list", size="sm", elem_classes="quiet-button")
             check = gr.Button(
                 "Check tokens too", size="sm", elem_classes="quiet-button", elem_id="check-tokens"
@@ -251,9 +305,15 @@ def _statistics() -> Statistics:
         cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
         with gr.Row(visible=False, elem_classes="limit-bar") as bar:
             limit = gr.Slider(
-                8, 2048, 512, step=8, label="Length limit, tokens", elem_classes="slim", scale=3,
+                8,
+                2048,
+                512,
+                step=8,
+                label="Length limit, tokens",
+                elem_classes="slim",
+                scale=3,
                 elem_id="length-limit",
-            )  # fmt: skip
+            )
             take = gr.Button("Take the suggestion", size="sm", scale=0, min_width=230)
         cost = gr.HTML("", elem_classes="inline-notice", elem_id="length-cost")
         with gr.Column(visible=False, elem_classes="length-plots") as plots:

@@ -33,14 +33,21 @@ class Looker:
         self.kept = gr.BrowserState({}, storage_key="studio-data", secret="alignment-studio")
         """What this browser looks at: found again after a refresh."""
         pager = right.pager
-        self.outputs = [
-            self.subject, self.kept, pager.box, pager.position, pager.count, right.card,
-        ]  # fmt: skip
+        self.outputs = [self.subject, self.kept, pager.box, pager.position, pager.count, right.card]
         self.fresh_outputs = [
-            *self.outputs, self.view, pager.search, pager.filter, pager.split, pager.progress,
-            right.tokens.view, right.tokens.bar, right.statistics.said, right.statistics.bar,
-            right.statistics.plots, right.statistics.cost,
-        ]  # fmt: skip
+            *self.outputs,
+            self.view,
+            pager.search,
+            pager.filter,
+            pager.split,
+            pager.progress,
+            right.tokens.view,
+            right.tokens.bar,
+            right.statistics.said,
+            right.statistics.bar,
+            right.statistics.plots,
+            right.statistics.cost,
+        ]
 
     def bind(self, then: Callable[[Any], None]) -> None:
         """Bind the handlers; `then` adds what follows once another row is shown."""
@@ -66,9 +73,11 @@ class Looker:
         for move in moves:
             then(move)
         opening = self.right.problems.list.click(
-            guard(self.open_problem), subject,
-            [*outputs, pager.filter, pager.search, self.right.views, self.view], **QUIET,
-        )  # fmt: skip
+            guard(self.open_problem),
+            subject,
+            [*outputs, pager.filter, pager.search, self.right.views, self.view],
+            **QUIET,
+        )
         opening.success(None, None, None, js="() => studioReveal('data-headline')")
 
     # ---- what is shown --------------------------------------------------------------------------

@@ -36,9 +36,18 @@ class Measuring:
     def bind(self) -> None:
         widgets, rendering = self.widgets, self.tokens.rendering
         drawn = [
-            widgets.pairs, widgets.said, widgets.cancel, widgets.bar, widgets.limit, widgets.take,
-            widgets.cost, widgets.plots, widgets.tokens, widgets.trained, widgets.turns,
-        ]  # fmt: skip
+            widgets.pairs,
+            widgets.said,
+            widgets.cancel,
+            widgets.bar,
+            widgets.limit,
+            widgets.take,
+            widgets.cost,
+            widgets.plots,
+            widgets.tokens,
+            widgets.trained,
+            widgets.turns,
+        ]
         asked = [self.looker.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
         widgets.cancel.click(guard(self.cancelled), None, drawn, cancels=[counting], **QUIET)
@@ -62,9 +71,15 @@ class Measuring:
         """Rows that the tokens tell something of are listed among the problems."""
         problems, pager = self.right.problems, self.right.pager
         listed = [
-            problems.tab, problems.bar, problems.kind, problems.check, problems.checked,
-            problems.cancel, problems.list, pager.filter,
-        ]  # fmt: skip
+            problems.tab,
+            problems.bar,
+            problems.kind,
+            problems.check,
+            problems.checked,
+            problems.cancel,
+            problems.list,
+            pager.filter,
+        ]
         for event in counted:
             event.then(guard(self.list_again), asked, listed, **QUIET)
         checking = problems.check.click(guard(self.check), asked, listed, **QUIET)
@@ -178,10 +193,13 @@ class Measuring:
         rows = self.shelf.rows(subject)
         context = tokenizer.model_max_length
         found = measure(
-            rows.trainable(), rows.type, tokenizer, progress=progress,
+            rows.trainable(),
+            rows.type,
+            tokenizer,
+            progress=progress,
             context=context if context and context < 10_000_000 else None,
             **masking(rows.type, mask),
-        )  # fmt: skip
+        )
         self._known[self.key(subject, model, template, mask)] = found
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)

@@ -40,9 +40,11 @@ class TokenHandlers:
             knob.change(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
         gr.on(
             [widgets.model.input, widgets.template.input, widgets.max_length.input],
-            guard(self.choose), self.rendering[:3], [self.chosen, widgets.carried],
+            guard(self.choose),
+            self.rendering[:3],
+            [self.chosen, widgets.carried],
             **QUIET,
-        )  # fmt: skip
+        )
 
     def follow(self, event: Any) -> None:
         """After an event that shows another row, render it."""
@@ -76,9 +78,14 @@ class TokenHandlers:
     # ---- rendering ------------------------------------------------------------------------------
 
     def render_if_shown(
-        self, view: str, subject: Subject, model: str, template: str, max_length: float | None,
+        self,
+        view: str,
+        subject: Subject,
+        model: str,
+        template: str,
+        max_length: float | None,
         mask: str,
-    ) -> Iterator[Any]:  # fmt: skip
+    ) -> Iterator[Any]:
         """Render the shown row for a model, when somebody is looking."""
         if view != "tokens" or not subject.something:
             yield gr.skip()
@@ -103,9 +110,14 @@ class TokenHandlers:
             yield notice("error", sentence(error))
 
     def render(
-        self, row: dict[str, Any], type_: str, model: str, template: str, limit: int | None,
+        self,
+        row: dict[str, Any],
+        type_: str,
+        model: str,
+        template: str,
+        limit: int | None,
         mask: str,
-    ) -> tuple[list[Any], str]:  # fmt: skip
+    ) -> tuple[list[Any], str]:
         tokenizer = self.tokenizer(model, template)
         from studio.data.tokens.token_view import render
 

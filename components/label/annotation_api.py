@@ -34,8 +34,7 @@ _SNIPPET = 140
 
 
 def questions(
-    labels: Callable[[], LabelStore],
-    about: Callable[[str], Reply] = lambda project_id: {},
+    labels: Callable[[], LabelStore], about: Callable[[str], Reply] = lambda project_id: {}
 ) -> list[Question]:
     """The functions to hand to `gr.HTML(server_functions=...)`.
 

@@ -49,29 +49,39 @@ def build(studio: Studio) -> NewProject:
         sources, shown = _build_sources()
         with gr.Row():
             name = gr.Textbox(
-                label="Name", info="empty: named after the pairs", max_length=110,
+                label="Name",
+                info="empty: named after the pairs",
+                max_length=110,
                 elem_id="label-new-name",
-            )  # fmt: skip
+            )
             question = gr.Textbox(
                 DEFAULT_QUESTION, label="Question", info="asked above every pair", max_length=200
             )
         guidelines = gr.Textbox(
-            label="Guidelines", info="what makes an answer better; Markdown", lines=3,
+            label="Guidelines",
+            info="what makes an answer better; Markdown",
+            lines=3,
             max_length=20_000,
-        )  # fmt: skip
+        )
         order = gr.Dropdown(
-            _ORDERS, value="random", label="Order", elem_id="label-order",
+            _ORDERS,
+            value="random",
+            label="Order",
+            elem_id="label-order",
             info="most informative first: pairs that were judged differently before, or between "
             "which the tuned model hardly chooses, come early. Every fourth pair is still drawn at "
             "random, and win rates count those alone.",
-        )  # fmt: skip
+        )
         more = _build_more()
         create = gr.Button("Create project", size="md", elem_id="label-create")
         message = gr.HTML("", elem_id="label-new-message")
     gr.on(
-        [kind.change, box.expand], guard(lambda chosen: _choices(studio, chosen)), kind,
-        [*shown, *(sources[name] for name in _OFFERED)], **QUIET,
-    )  # fmt: skip
+        [kind.change, box.expand],
+        guard(lambda chosen: _choices(studio, chosen)),
+        kind,
+        [*shown, *(sources[name] for name in _OFFERED)],
+        **QUIET,
+    )
     given = [kind, *sources.values(), name, question, guidelines, order, *more]
     return NewProject(box, sources["dataset"], name, given, create, message)
 
@@ -80,9 +90,11 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
     """The fields of every kind by name, as `Wanted` has them, and a group of fields a kind."""
     with gr.Column() as from_dataset:
         dataset = gr.Dropdown(
-            [], label="Dataset", info="comparison or preference data, prepared in Data",
+            [],
+            label="Dataset",
+            info="comparison or preference data, prepared in Data",
             elem_id="label-dataset",
-        )  # fmt: skip
+        )
     with gr.Column(visible=False) as from_models:
         with gr.Row():
             a = gr.Dropdown([], label="One side", allow_custom_value=True, elem_id="label-a")
@@ -96,9 +108,14 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
         with gr.Row():
             prompts = gr.Dropdown([], label="Prompts", elem_id="label-prompts", scale=3)
             count = gr.Number(
-                40, label="At most", precision=0, minimum=1, maximum=100_000, min_width=110,
+                40,
+                label="At most",
+                precision=0,
+                minimum=1,
+                maximum=100_000,
+                min_width=110,
                 elem_id="label-prompt-count",
-            )  # fmt: skip
+            )
         typed = gr.Textbox(
             label="Prompts", lines=4, info="one a line", visible=False, max_length=100_000
         )
@@ -109,24 +126,39 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
             [], label="Project", info="whose pairs are judged again", elem_id="label-before"
         )
         judge = gr.Dropdown(
-            [], label="Reward model", elem_id="label-judge",
+            [],
+            label="Reward model",
+            elem_id="label-judge",
             info="asked first: where its verdict and the votes differ; without one, where the "
             "votes do",
-        )  # fmt: skip
+        )
     with gr.Column(visible=False) as from_files:
         files = gr.File(
             label="A table with raters' columns, or questions, two answers and reviews",
-            file_count="multiple", file_types=[".json", ".jsonl"], elem_id="label-files",
-        )  # fmt: skip
+            file_count="multiple",
+            file_types=[".json", ".jsonl"],
+            elem_id="label-files",
+        )
     prompts.change(
-        guard(lambda source: gr.Textbox(visible=source == prompt_sets.TYPED)), prompts, typed,
+        guard(lambda source: gr.Textbox(visible=source == prompt_sets.TYPED)),
+        prompts,
+        typed,
         **QUIET,
-    )  # fmt: skip
+    )
     fields = {
-        "dataset": dataset, "a": a, "b": b, "prompts": prompts, "typed": typed, "count": count,
-        "warm_a": warm_a, "warm_b": warm_b, "saved": saved, "files": files, "before": before,
+        "dataset": dataset,
+        "a": a,
+        "b": b,
+        "prompts": prompts,
+        "typed": typed,
+        "count": count,
+        "warm_a": warm_a,
+        "warm_b": warm_b,
+        "saved": saved,
+        "files": files,
+        "before": before,
         "judge": judge,
-    }  # fmt: skip
+    }
     return fields, [from_dataset, from_models, from_saved, from_project, from_files]
 
 
@@ -156,14 +188,25 @@ def _build_more() -> list[Any]:
     with gr.Accordion("More", open=False):
         with gr.Row():
             overlap = gr.Number(
-                0, label="People an item", info="0: everyone judges every item", precision=0,
-                minimum=0, maximum=100, min_width=150, elem_id="label-overlap",
-            )  # fmt: skip
+                0,
+                label="People an item",
+                info="0: everyone judges every item",
+                precision=0,
+                minimum=0,
+                maximum=100,
+                min_width=150,
+                elem_id="label-overlap",
+            )
             repeat = gr.Number(
-                0, label="Ask again after", precision=0, minimum=0, maximum=10_000, min_width=150,
+                0,
+                label="Ask again after",
+                precision=0,
+                minimum=0,
+                maximum=10_000,
+                min_width=150,
                 info="so many votes about an earlier pair, sides swapped, to see whether people "
                 "agree with themselves; 0: never",
-            )  # fmt: skip
+            )
         with gr.Row():
             reasons = gr.Textbox(
                 label="Reasons", info="to tick beside a verdict, with commas", max_length=800

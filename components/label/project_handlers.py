@@ -106,19 +106,26 @@ def from_models(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
         raise ConfigError("Choose whose answers stand on either side.")
     asked = prompt_sets.load_set(studio, wanted.prompts or "", wanted.typed, int(wanted.count or 0))
     samplings = [
-        Sampling(temperature=float(warm or 0), top_p=0.95 if warm else 1.0, seed=seed,
-                 max_new_tokens=_LONGEST)
+        Sampling(
+            temperature=float(warm or 0),
+            top_p=0.95 if warm else 1.0,
+            seed=seed,
+            max_new_tokens=_LONGEST,
+        )
         for seed, warm in ((1, wanted.warm_a), (2, wanted.warm_b))
-    ]  # fmt: skip
+    ]
     same = chosen[0].label == chosen[1].label
     columns = [
         side.sampled(sampling, f"{side.label}, seed {sampling.seed}" if same else side.label)
         for side, sampling in zip(chosen, samplings, strict=True)
     ]
     plan = PairPlan(
-        "", (columns[0], columns[1]), asked.prompts, samplings[0],
+        "",
+        (columns[0], columns[1]),
+        asked.prompts,
+        samplings[0],
         informative=wanted.order == "uncertain",
-    )  # fmt: skip
+    )
     name = wanted.name.strip() or f"{chosen[0].label} or {chosen[1].label}"[:110]
     project = studio.pairs.make_project(plan, name, **wanted.rules())
     count = plural(len(asked.prompts), "prompt")
@@ -155,9 +162,12 @@ def from_published(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
         raise DataError("Choose the file with the votes first.")
     read = read_published(wanted.files)
     project = bring_in(
-        studio.labels, read, wanted.name.strip(),
-        question=wanted.question, guidelines=wanted.guidelines,
-    )  # fmt: skip
+        studio.labels,
+        read,
+        wanted.name.strip(),
+        question=wanted.question,
+        guidelines=wanted.guidelines,
+    )
     votes = plural(project.done, "vote")
     return project, f"{project.name}: {plural(project.items, 'pair')} with {votes}."
 

@@ -43,9 +43,11 @@ def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
     )
     run.input(guard(lambda chosen: _opponents(studio, chosen)), run, opponent, **QUIET)
     make.click(
-        guard(lambda *given: _duel(studio, *given)), [run, opponent, prompts, count],
-        [message, project], **QUIET,
-    )  # fmt: skip
+        guard(lambda *given: _duel(studio, *given)),
+        [run, opponent, prompts, count],
+        [message, project],
+        **QUIET,
+    )
     return box
 
 
@@ -188,8 +190,10 @@ def curve(line: Lineage) -> str:
     last = max(len(line.rounds), 2)
     name = line.start.name if line.start else "base"
     parts = [_axes(last)]
-    parts += [_series(points, last, kind) for points, kind in zip(series, ("before", "start"),
-                                                                  strict=True)]  # fmt: skip
+    parts += [
+        _series(points, last, kind)
+        for points, kind in zip(series, ("before", "start"), strict=True)
+    ]
     legend = (
         '<p class="round-legend"><span class="round-before">against the one before</span>'
         f'<span class="round-start">against {esc(name)}</span>'

@@ -96,8 +96,11 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         come(**arrive, **QUIET).then(sit_down, [project, annotator], taken, **QUIET)
     gr.on(
         [project.change, annotator.submit, annotator.blur],
-        sit_down, [project, annotator], taken, **QUIET,
-    )  # fmt: skip
+        sit_down,
+        [project, annotator],
+        taken,
+        **QUIET,
+    )
     panel.revealed(
         guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
     )

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 _KINDS = {"base": "base", "run": "run", "checkpoint": "checkpoint", "export": "export"}
 _PARTS = {
-    "runs": "runs", "exports": "exports", "datasets": "datasets", "uploads": "uploads",
-    "cache": "caches", "trash": "trash", "votes": "votes",
-}  # fmt: skip
+    "runs": "runs",
+    "exports": "exports",
+    "datasets": "datasets",
+    "uploads": "uploads",
+    "cache": "caches",
+    "trash": "trash",
+    "votes": "votes",
+}
 _FRESH = 60  # seconds within which a use is the making itself
 
 

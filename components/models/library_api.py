@@ -44,10 +44,16 @@ class Shown:
         job = self.job
         told = self.told(job.result) if job.result is not None else ""
         return {
-            "id": identifier, "name": self.name, "done": job.done, "total": job.total,
-            "what": job.what, "error": job.error, "finished": job.finished, "told": told,
+            "id": identifier,
+            "name": self.name,
+            "done": job.done,
+            "total": job.total,
+            "what": job.what,
+            "error": job.error,
+            "finished": job.finished,
+            "told": told,
             "result": job.result,
-        }  # fmt: skip
+        }
 
 
 @dataclass
@@ -119,9 +125,18 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
         return _answer(lambda: _clean(studio, _owned(ask, "clean the workspace up")))
 
     return [
-        models_open, models_jobs, models_mark, models_export, models_card, models_preview,
-        models_push, models_pull, models_cancel, models_delete, models_clean,
-    ]  # fmt: skip
+        models_open,
+        models_jobs,
+        models_mark,
+        models_export,
+        models_card,
+        models_preview,
+        models_push,
+        models_pull,
+        models_cancel,
+        models_delete,
+        models_clean,
+    ]
 
 
 def _answer(work: Callable[[], Reply]) -> Reply:

@@ -23,11 +23,29 @@ from studio.workflows.comparisons import side
 if TYPE_CHECKING:
     from studio import Studio
 
-READING = frozenset({
-    "calc", "compare", "data_inspect", "data_list", "data_show", "generate", "hardware",
-    "hub_preview", "labels_judge", "labels_list", "labels_results", "labels_rounds", "labels_show",
-    "models_list", "rewards_preview", "rewards_report", "runs_list", "runs_show", "score",
-})  # fmt: skip
+READING = frozenset(
+    {
+        "calc",
+        "compare",
+        "data_inspect",
+        "data_list",
+        "data_show",
+        "generate",
+        "hardware",
+        "hub_preview",
+        "labels_judge",
+        "labels_list",
+        "labels_results",
+        "labels_rounds",
+        "labels_show",
+        "models_list",
+        "rewards_preview",
+        "rewards_report",
+        "runs_list",
+        "runs_show",
+        "score",
+    }
+)
 """Endpoints that change nothing in the workspace: all that MCP offers unless told otherwise."""
 
 
@@ -38,9 +56,12 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
     """
 
     def compare(
-        prompt: str, columns: list[str], temperature: float = 0.0, max_new_tokens: int = 128,
+        prompt: str,
+        columns: list[str],
+        temperature: float = 0.0,
+        max_new_tokens: int = 128,
         seed: int = 0,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[str]:
         """One prompt to several columns; their answers, in order. Visitors may ask this too.
 
         Args:
@@ -67,9 +88,10 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
         listed = mcp != "read" or name in READING
         api(
             guard(_said(function), "everybody" if name == "compare" else "owners"),
-            api_name=name, queue=False,
+            api_name=name,
+            queue=False,
             api_visibility="public" if listed else "undocumented",
-        )  # fmt: skip
+        )
 
 
 def _said(function: Any) -> Any:

@@ -41,9 +41,12 @@ class Agreement:
         """Meet whenever a tab is opened, and when the Calculator is asked to follow again."""
         linked, outputs = self.calculator.linked, self._outputs()
         inputs = {
-            *self.calculator.choices.fields.values(), *self.train.form.fields.values(), linked,
-            self.train.opening, self.met,
-        }  # fmt: skip
+            *self.calculator.choices.fields.values(),
+            *self.train.form.fields.values(),
+            linked,
+            self.train.opening,
+            self.met,
+        }
 
         def opened(data: Mapping[Any, Any], event: gr.SelectData) -> Any:
             return self.meet(data, str(event.value))

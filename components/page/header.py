@@ -44,9 +44,11 @@ def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
             "align</p></div>"
         )
         strip = gr.HTML(
-            status_strip(None), elem_id="strip", server_functions=questions,
+            status_strip(None),
+            elem_id="strip",
+            server_functions=questions,
             js_on_load="studioPulse(element, server, trigger);",
-        )  # fmt: skip
+        )
         walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
         if access.hub_login():
             gr.LoginButton(

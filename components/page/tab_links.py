@@ -123,9 +123,11 @@ def _between_calculator_and_form(place: Shell, built: dict[str, Any]) -> None:
 
     calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
-        guard(use_in_training), {calculator.wanted, *train.form.fields.values()},
-        [train.opening, place.tabs], **QUIET,
-    )  # fmt: skip
+        guard(use_in_training),
+        {calculator.wanted, *train.form.fields.values()},
+        [train.opening, place.tabs],
+        **QUIET,
+    )
     Agreement(calculator, train).bind(place)
 
 
@@ -139,9 +141,14 @@ class Guided:
         self.place, self.top, self.bar, self.built = place, top, bar, built
         self.studio: Studio = place.studio
         self.leads = [
-            bar.chosen, place.tabs, built["data"].opening, built["train"].opening,
-            built["label"].project, built["compare"].opening, built["compare"].prompt,
-        ]  # fmt: skip
+            bar.chosen,
+            place.tabs,
+            built["data"].opening,
+            built["train"].opening,
+            built["label"].project,
+            built["compare"].opening,
+            built["compare"].prompt,
+        ]
         self.seen = [bar.landing, top.walk, bar.bar, bar.steps, bar.next, bar.shown]
 
     def bind(self, app: gr.Blocks) -> None:
@@ -156,8 +163,12 @@ class Guided:
         # Out of the queue, so that a long handler of this browser never holds it up.
         gr.on(
             [self.place.pulse.tick, bar.chosen.change],
-            guard(self.draw, "quietly"), [bar.chosen, bar.shown], self.seen, queue=False, **QUIET,
-        )  # fmt: skip
+            guard(self.draw, "quietly"),
+            [bar.chosen, bar.shown],
+            self.seen,
+            queue=False,
+            **QUIET,
+        )
 
     def begin(self) -> dict[str, Any]:
         return {"walk": new_id("walk"), "looked": 0}

@@ -98,8 +98,9 @@ def charts_for(measured: Collection[str]) -> list[Chart]:
     rewards = [Chart(f"Reward, {name}", (Line(key),), small=True) for key, name in parts.items()]
     rest = [
         Chart(key.replace("_", " ").capitalize(), (Line(key, colour="base"),), small=True)
-        for key in others if key not in parts
-    ]  # fmt: skip
+        for key in others
+        if key not in parts
+    ]
     return sorted([*rewards, *charts, *rest], key=lambda chart: chart.small)
 
 

@@ -58,9 +58,10 @@ class RecipeForm(FormFilling):
                 self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
                 self.fit = gr.Button("Use what fits", size="sm", elem_id="train-fit", min_width=60)
             self.trouble = gr.HTML(
-                "", elem_id="train-trouble",
+                "",
+                elem_id="train-trouble",
                 js_on_load="studioBeside(element, callback => watch('value', callback));",
-            )  # fmt: skip
+            )
             self.start = gr.Button(
                 "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
             )
@@ -68,26 +69,41 @@ class RecipeForm(FormFilling):
     def _simple(self, recipe: Recipe) -> None:
         add = functools.partial(self._add, recipe)
         self.fields["objective"] = gr.Radio(
-            recipe_fields.choices_of("objective"), value=recipe.objective, label="Objective",
-            elem_classes=["segmented", "knob"], info=recipe_fields.help_of("objective"),
+            recipe_fields.choices_of("objective"),
+            value=recipe.objective,
+            label="Objective",
+            elem_classes=["segmented", "knob"],
+            info=recipe_fields.help_of("objective"),
             elem_id="train-objective",
-        )  # fmt: skip
+        )
         self.fields["dataset_name"] = gr.Dropdown(
-            form_options.dataset_choices(self.studio, recipe.objective), value=recipe.dataset_name,
-            label="Dataset", allow_custom_value=True, elem_id="train-dataset", elem_classes="knob",
+            form_options.dataset_choices(self.studio, recipe.objective),
+            value=recipe.dataset_name,
+            label="Dataset",
+            allow_custom_value=True,
+            elem_id="train-dataset",
+            elem_classes="knob",
             info=recipe_fields.help_of("dataset_name"),
-        )  # fmt: skip
+        )
         self.fields["model_name_or_path"] = gr.Dropdown(
-            choices(), value=recipe.model_name_or_path, label="Model", allow_custom_value=True,
-            elem_id="train-model", elem_classes="knob",
+            choices(),
+            value=recipe.model_name_or_path,
+            label="Model",
+            allow_custom_value=True,
+            elem_id="train-model",
+            elem_classes="knob",
             info=recipe_fields.help_of("model_name_or_path"),
-        )  # fmt: skip
+        )
         self.fields["start_from"] = gr.Dropdown(
-            [form_options.FROM_BASE], value="", label="Start from", visible=False,
+            [form_options.FROM_BASE],
+            value="",
+            label="Start from",
+            visible=False,
             allow_custom_value=True,  # a run may be deleted while it is chosen here
-            elem_id="train-start-from", elem_classes="knob",
+            elem_id="train-start-from",
+            elem_classes="knob",
             info=recipe_fields.help_of("start_from"),
-        )  # fmt: skip
+        )
         with gr.Row(elem_classes="pair"):
             add("method", min_width=100)
             add("learning_rate")
@@ -130,34 +146,45 @@ class RecipeForm(FormFilling):
         everything = self.everything
         gr.on(
             [widget.input for widget in leading],
-            guard(self.follow), {*fields, self.settled}, everything, **QUIET,
-        )  # fmt: skip
+            guard(self.follow),
+            {*fields, self.settled},
+            everything,
+            **QUIET,
+        )
         texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
         gr.on(
-            [widget.change for widget in self.fields.values()], guard(self.restate, "quietly"),
-            fields, texts, trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+            [widget.change for widget in self.fields.values()],
+            guard(self.restate, "quietly"),
+            fields,
+            texts,
+            trigger_mode="always_last",
+            **QUIET,
+        )
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [self.restated.change, self.shell.pulse.change], guard(self.estimate, "quietly"),
-            self.restated, [self.line, self.start, self.fields["name"]],
-            trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+            [self.restated.change, self.shell.pulse.change],
+            guard(self.estimate, "quietly"),
+            self.restated,
+            [self.line, self.start, self.fields["name"]],
+            trigger_mode="always_last",
+            **QUIET,
+        )
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
         self.rewards.bind(self.fields, self.recipe)
-        self.fit.click(
-            guard(self.use_what_fits), fields,
-            [*everything, self.trouble], **QUIET,
-        )  # fmt: skip
+        self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)
         self.start.click(
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         self.shell.pulse.change(
-            guard(self.freshen, "quietly"), [*leading, self.fields["start_from"], self.seen],
-            lists, queue=False, trigger_mode="multiple", **QUIET,
-        )  # fmt: skip
+            guard(self.freshen, "quietly"),
+            [*leading, self.fields["start_from"], self.seen],
+            lists,
+            queue=False,
+            trigger_mode="multiple",
+            **QUIET,
+        )
 
     # ---- handlers -------------------------------------------------------------------------------
 

@@ -90,11 +90,7 @@ class FormFilling:
         } | {self.fields["loss_type"]: recipe_defaults.losses(*choice[:2])}
 
     def _start_from(
-        self,
-        values: dict[str, Any],
-        before: Choice,
-        after: Choice,
-        note: str,
+        self, values: dict[str, Any], before: Choice, after: Choice, note: str
     ) -> tuple[Any, str]:
         """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
         offered = form_options.start_choices(self.studio, after[2], after[1])

@@ -34,13 +34,18 @@ class RecipeTexts:
     def lay_out(self, recipe: Recipe) -> None:
         """The fold's contents, inside the open accordion."""
         self.preset = gr.Dropdown(
-            self._choices(), value=None, label="Begin with a recipe", elem_id="train-preset",
-        )  # fmt: skip
+            self._choices(), value=None, label="Begin with a recipe", elem_id="train-preset"
+        )
         self.remove = gr.Button("Remove this preset", size="sm", visible=False)
         self.yaml = gr.Textbox(
-            recipe.to_yaml(), lines=9, max_lines=18, label="recipe.yaml", elem_classes="mono",
-            elem_id="train-yaml", buttons=["copy"],
-        )  # fmt: skip
+            recipe.to_yaml(),
+            lines=9,
+            max_lines=18,
+            label="recipe.yaml",
+            elem_classes="mono",
+            elem_id="train-yaml",
+            buttons=["copy"],
+        )
         with gr.Row(elem_classes="texts"):
             small: dict[str, Any] = {"size": "sm", "min_width": 60}
             self.apply = gr.Button("Apply this YAML", elem_id="train-apply", **small)
@@ -49,14 +54,25 @@ class RecipeTexts:
             )
             self.take = gr.Button("Download", elem_id="train-download", **small)
         self.command = gr.Textbox(
-            recipe_defaults.command(recipe), lines=2, max_lines=10, label="The same in a shell",
-            elem_classes="mono", elem_id="train-command", interactive=False, buttons=["copy"],
-        )  # fmt: skip
+            recipe_defaults.command(recipe),
+            lines=2,
+            max_lines=10,
+            label="The same in a shell",
+            elem_classes="mono",
+            elem_id="train-command",
+            interactive=False,
+            buttons=["copy"],
+        )
         with gr.Row(elem_classes="texts"):
             self.label = gr.Textbox(
-                show_label=False, container=False, placeholder="A name for a preset",
-                max_lines=1, max_length=60, elem_id="train-preset-name", min_width=120,
-            )  # fmt: skip
+                show_label=False,
+                container=False,
+                placeholder="A name for a preset",
+                max_lines=1,
+                max_length=60,
+                elem_id="train-preset-name",
+                min_width=120,
+            )
             self.keep = gr.Button("Save as preset", elem_id="train-keep", **small)
         self.said = gr.HTML("", elem_id="train-kept")
 
@@ -65,9 +81,13 @@ class RecipeTexts:
         return [*own, *((slug, slug) for slug in recipe_defaults.shipped())]
 
     def bind(
-        self, values: set[Any], read: Callable[[Any], Recipe],
-        filled: Callable[[Recipe, str], Updates], outputs: list[Any], trouble: Any,
-    ) -> None:  # fmt: skip
+        self,
+        values: set[Any],
+        read: Callable[[Any], Recipe],
+        filled: Callable[[Recipe, str], Updates],
+        outputs: list[Any],
+        trouble: Any,
+    ) -> None:
         """Bind the handlers.
 
         Args:
@@ -103,15 +123,18 @@ class RecipeTexts:
                 return {self.said: notice("error", sentence(error))}
             said = notice("good", f"Saved as {slug}, in the workspace's presets.")
             return {
-                self.said: said, self.label: "",
+                self.said: said,
+                self.label: "",
                 self.preset: gr.update(choices=self._choices(), value=slug),
                 self.remove: gr.update(visible=True),
-            }  # fmt: skip
+            }
 
         self.preset.input(guard(use_preset), self.preset, outputs, **QUIET).then(
             guard(lambda slug: gr.update(visible=slug in self.shelf.slugs())),
-            self.preset, self.remove, **QUIET,
-        )  # fmt: skip
+            self.preset,
+            self.remove,
+            **QUIET,
+        )
         self.apply.click(guard(use_text), self.yaml, outputs, **QUIET)
         self.bring.upload(guard(use_file), self.bring, outputs, **QUIET)
         self.take.click(None, self.yaml, None, js=_SAVE, **QUIET)
@@ -123,9 +146,10 @@ class RecipeTexts:
     def _removed(self, slug: str) -> Updates:
         self.shelf.delete(slug)
         return {
-            self.said: notice("info", f"Removed {slug}."), self.remove: gr.update(visible=False),
+            self.said: notice("info", f"Removed {slug}."),
+            self.remove: gr.update(visible=False),
             self.preset: gr.update(choices=self._choices(), value=None),
-        }  # fmt: skip
+        }
 
 
 def _from_file(path: Path) -> Recipe:

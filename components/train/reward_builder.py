@@ -60,17 +60,22 @@ class RewardBuilder:
             gr.HTML(f'<h4>Rewards</h4><p class="quiet">{_EXPLAINED}</p>')
             self.rows = gr.HTML(
                 {"funcs": "", "weights": ""},
-                html_template='<div class="reward-rows"></div>', js_on_load=_ON_LOAD,
-                server_functions=[_models(self.studio)], apply_default_css=False,
+                html_template='<div class="reward-rows"></div>',
+                js_on_load=_ON_LOAD,
+                server_functions=[_models(self.studio)],
+                apply_default_css=False,
                 elem_id="reward-rows",
-            )  # fmt: skip
+            )
             with gr.Column(elem_id="reward-texts"):
                 add("reward_funcs")
                 add("reward_weights")
             self.whose = gr.Radio(
-                _WHOSE, value="model", label="Sample answers of", elem_id="reward-whose",
+                _WHOSE,
+                value="model",
+                label="Sample answers of",
+                elem_id="reward-whose",
                 elem_classes="segmented",
-            )  # fmt: skip
+            )
             self.begin = gr.Button("Try on sample answers", size="sm", elem_id="reward-try")
             self.tried = gr.HTML("", elem_id="reward-tried")
 
@@ -83,9 +88,12 @@ class RewardBuilder:
             yield from self._try(lambda: read(data), _ANSWERS * (data[self.whose] == "model"))
 
         self.begin.click(
-            guard(try_out), {*fields.values(), self.whose}, [self.tried, self.begin],
-            concurrency_limit=None, **QUIET,
-        )  # fmt: skip
+            guard(try_out),
+            {*fields.values(), self.whose},
+            [self.tried, self.begin],
+            concurrency_limit=None,
+            **QUIET,
+        )
 
     def follow(self, objective: str, updates: Updates) -> Updates:
         """The section there or not, and its rows as the form is being filled."""
@@ -107,15 +115,19 @@ class RewardBuilder:
         except Exception as error:
             yield {self.tried: notice("error", sentence(error))}
             return
-        yield {self.begin: gr.update(value="Trying", interactive=False),
-               self.tried: progress_bar(0, None, "Answering" if n else "Rewarding")}  # fmt: skip
+        yield {
+            self.begin: gr.update(value="Trying", interactive=False),
+            self.tried: progress_bar(0, None, "Answering" if n else "Rewarding"),
+        }
         work = Work(lambda _: try_out(self.studio, recipe, _PROMPTS, n))
         try:
             said = table(work.result(), recipe.reward_weights)
         except Exception as error:
             said = notice("error", sentence(error))
-        yield {self.begin: gr.update(value="Try on sample answers", interactive=True),
-               self.tried: said}  # fmt: skip
+        yield {
+            self.begin: gr.update(value="Try on sample answers", interactive=True),
+            self.tried: said,
+        }
 
 
 def _models(studio: Studio) -> Callable[[Any], dict[str, Any]]:
@@ -169,8 +181,9 @@ def _spread(groups: list[tuple[str, list[dict[str, Any]]]]) -> str:
     apart = sum(len({one["reward"] for one in each}) > 1 for each in several)
     if not apart:
         return notice(
-            "warn", "All answers to a prompt score alike, so there is nothing to learn: add a part "
+            "warn",
+            "All answers to a prompt score alike, so there is nothing to learn: add a part "
             "that tells them apart, or raise the temperature.",
-        )  # fmt: skip
+        )
     told = f"{apart} of {plural(len(several), 'prompt')}"
     return notice("info", f"Answers to {told} differ in reward; there it learns.")

@@ -46,9 +46,11 @@ def _roads(studio: Studio) -> None:
             start = gr.Dropdown([], label="Both begin at", min_width=180, elem_id="roads-start")
             votes = gr.Dropdown([], label="and learn from", min_width=180, elem_id="roads-votes")
             objective = gr.Dropdown(
-                [(OBJECTIVES[name].label, name) for name in REWARDED], value=REWARDED[0],
-                label="after the reward model", min_width=120,
-            )  # fmt: skip
+                [(OBJECTIVES[name].label, name) for name in REWARDED],
+                value=REWARDED[0],
+                label="after the reward model",
+                min_width=120,
+            )
             go = gr.Button("Queue both roads", elem_id="roads-go", min_width=180, scale=0)
         with gr.Row(visible=False, elem_classes="roads-form") as meeting:
             prompts = gr.Dropdown([], label="They meet on prompts of", min_width=180)
@@ -57,13 +59,17 @@ def _roads(studio: Studio) -> None:
             meet = gr.Button("Let them meet", elem_id="roads-meet", min_width=180, scale=0)
         message = gr.HTML("", elem_id="roads-message")
     box.expand(
-        guard(lambda: _opened(studio)), None,
-        [view, beginning, meeting, start, votes, prompts], **QUIET,
-    )  # fmt: skip
+        guard(lambda: _opened(studio)),
+        None,
+        [view, beginning, meeting, start, votes, prompts],
+        **QUIET,
+    )
     go.click(
-        guard(lambda *given: _begin(studio, *given)), [start, votes, objective],
-        [message, view, meeting], **QUIET,
-    )  # fmt: skip
+        guard(lambda *given: _begin(studio, *given)),
+        [start, votes, objective],
+        [message, view, meeting],
+        **QUIET,
+    )
 
     def met(*given: Any) -> Iterator[tuple[Any, Any]]:
         yield from _met(studio, *given)
@@ -85,8 +91,7 @@ def _opened(studio: Studio) -> tuple[Any, ...]:
         for run in form_options.continuable(studio)
         if run.objective == "sft"
     ]
-    votes = [(label, f"data:{name}") for label, name in
-             form_options.dataset_choices(studio, "dpo")]  # fmt: skip
+    votes = [(label, f"data:{name}") for label, name in form_options.dataset_choices(studio, "dpo")]
     votes += [(f"votes of {each.name}", f"votes:{each.id}") for each in studio.labels.projects()]
     sets = [each for each in prompt_sets.source_choices(studio) if each[1] != prompt_sets.TYPED]
     usual = next((value for _, value in sets if "questions" in value), sets[0][1])

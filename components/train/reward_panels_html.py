@@ -97,11 +97,13 @@ def report(found: Mapping[str, Any]) -> str:
     """What `studio.workflows.rewards.judge` found."""
     accuracy, length = found["accuracy"], found["length"]
     related = length["correlation"]
-    facts = chips([
-        (f"accuracy {share(accuracy)} pairs", "strong"),
-        f"mean gap {found['margin']:.2f}",
-        "" if related is None else f"correlation with length {related:+.2f}",
-    ])  # fmt: skip
+    facts = chips(
+        [
+            (f"accuracy {share(accuracy)} pairs", "strong"),
+            f"mean gap {found['margin']:.2f}",
+            "" if related is None else f"correlation with length {related:+.2f}",
+        ]
+    )
     people = [
         (f"{name}, {plural(one['count'], 'vote')}", one["value"], one["low"], one["high"])
         for name, one in found["annotators"].items()
@@ -109,13 +111,15 @@ def report(found: Mapping[str, Any]) -> str:
     agreed = (
         f"<section><h4>Agreement with each person</h4>"
         f"{forest(people, zero=0.5, span=(0.0, 1.0), shares=True)}</section>"
-        if people else ""
-    )  # fmt: skip
+        if people
+        else ""
+    )
     answers = (
         f"<section><h4>Rewards of answers to held-out prompts</h4>{histogram(found['answers'])}"
         "</section>"
-        if found.get("answers") else ""
-    )  # fmt: skip
+        if found.get("answers")
+        else ""
+    )
     return (
         f'<div class="reward-report"><p class="set-summary">{esc(found["data"])}</p>{facts}'
         f"{notice('warn', length['warning'])}"

@@ -52,9 +52,13 @@ class Actions:
     def lay_out_naming(self) -> None:
         with gr.Row(visible=False, elem_id="run-naming") as self.naming:
             self.name = gr.Textbox(
-                show_label=False, container=False, max_lines=1, elem_id="run-name",
-                placeholder="A new name", max_length=120,
-            )  # fmt: skip
+                show_label=False,
+                container=False,
+                max_lines=1,
+                elem_id="run-name",
+                placeholder="A new name",
+                max_length=120,
+            )
             self.name_ok = gr.Button("Rename", size="sm", min_width=60)
             self.name_no = gr.Button("Cancel", size="sm", min_width=60)
         self.trouble = gr.HTML("", elem_id="run-trouble")
@@ -69,8 +73,10 @@ class Actions:
     def bind(self, viewing: gr.State, session: gr.State, look: Callable[[Any], Any]) -> None:
         """Bind the handlers; `look` brings the page up to date after an event."""
         for button, act in (
-            (self.stop, self.ask_stop), (self.halt, self.ask_halt), (self.resume, self.go_on),
-        ):  # fmt: skip
+            (self.stop, self.ask_stop),
+            (self.halt, self.ask_halt),
+            (self.resume, self.go_on),
+        ):
             look(button.click(guard(act), viewing, self.trouble, **QUIET))
         self._bind_names(viewing, look)
         undoing = [self.trouble, self.gone, self.undo_box, self.said, session]

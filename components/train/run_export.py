@@ -48,9 +48,12 @@ class Exports:
         for to, button in self.buttons.items():
             act: Callable[[str], tuple[Any, str]] = partial(self.make, to)
             button.click(guard(act), viewing, [self.file, self.said], **QUIET).success(
-                None, self.said, None,
-                js=f"said => {{ if (!said) studioDownload('{_LINK}'); return []; }}", **QUIET,
-            )  # fmt: skip
+                None,
+                self.said,
+                None,
+                js=f"said => {{ if (!said) studioDownload('{_LINK}'); return []; }}",
+                **QUIET,
+            )
 
     def make(self, to: str, run_id: str) -> tuple[Any, str]:
         """The file to download, or a sentence where this run cannot be taken along that way."""

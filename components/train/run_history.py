@@ -106,9 +106,11 @@ class Table:
             return None
         keys = sorted({key for one in new for key in one.values})
         table: dict[str, Any] = {
-            "cursor": now, "from": start, "steps": [one.step for one in new],
+            "cursor": now,
+            "from": start,
+            "steps": [one.step for one in new],
             "series": {key: [_mean(one.values.get(key)) for one in new] for key in keys},
-        }  # fmt: skip
+        }
         if self.width > 1:
             for name, at in (("low", 0), ("high", 1)):
                 table[name] = {key: [_part(one.values.get(key), at) for one in new] for key in keys}

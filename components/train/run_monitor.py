@@ -73,13 +73,18 @@ class Watch:
         with gr.Row(elem_id="run-outcome"):
             self.outcome = gr.HTML("")
             self.compare = gr.Button(
-                "Compare it with its base \N{RIGHTWARDS ARROW}", visible=False,
-                elem_id="run-compare", min_width=220,
-            )  # fmt: skip
+                "Compare it with its base \N{RIGHTWARDS ARROW}",
+                visible=False,
+                elem_id="run-compare",
+                min_width=220,
+            )
         self.panel = gr.HTML(
-            run_panel_html.stage(""), js_on_load=_PANEL, apply_default_css=False,
-            elem_id="run-panel", server_functions=run_feed.questions(self.studio, self.histories),
-        )  # fmt: skip
+            run_panel_html.stage(""),
+            js_on_load=_PANEL,
+            apply_default_css=False,
+            elem_id="run-panel",
+            server_functions=run_feed.questions(self.studio, self.histories),
+        )
         self.exports.lay_out()
 
     # ---- binding --------------------------------------------------------------------------------
@@ -89,9 +94,20 @@ class Watch:
         session = self.shell.session
         given = [session, self.shown, self.overlaid]
         parts = [
-            self.empty, self.view, self.list_box, self.queue, self.list, self.head, self.bar,
-            self.outcome, self.compare, *self.actions.offers, self.panel, self.shown, self.viewing,
-        ]  # fmt: skip
+            self.empty,
+            self.view,
+            self.list_box,
+            self.queue,
+            self.list,
+            self.head,
+            self.bar,
+            self.outcome,
+            self.compare,
+            *self.actions.offers,
+            self.panel,
+            self.shown,
+            self.viewing,
+        ]
 
         def look(event: Any) -> None:
             event.then(guard(self.look, "quietly"), given, parts, **QUIET)
@@ -147,10 +163,19 @@ class Watch:
         after = replace(
             shown,
             runs=mark,
-            head=(run.id, run.state, run.name, run.step, run.total_steps, run.eta_s, run.ended,
-                  history.phase, int(time.time() / 30)),
+            head=(
+                run.id,
+                run.state,
+                run.name,
+                run.step,
+                run.total_steps,
+                run.eta_s,
+                run.ended,
+                history.phase,
+                int(time.time() / 30),
+            ),
             stage=(run.id, overlaid),
-        )  # fmt: skip
+        )
         if after.head != shown.head:
             updates |= self._headed(run, history, shown)
         if after.stage != shown.stage:
@@ -175,10 +200,15 @@ class Watch:
         if run is None:
             return ()
         rows = tuple(
-            (each.id, each.name, each.state, each.ended,
-             100 * each.step // each.total_steps if each.total_steps else 0)
+            (
+                each.id,
+                each.name,
+                each.state,
+                each.ended,
+                100 * each.step // each.total_steps if each.total_steps else 0,
+            )
             for each in runs
-        )  # fmt: skip
+        )
         waiting = tuple(self.studio.worker.queued)
         return run.id, overlaid, int(time.time() / 30), waiting, rows
 

@@ -23,14 +23,20 @@ def figures(run: Any, history: History) -> str:
     held_out = history.held_out.stretches[-1].values if history.held_out.stretches else {}
     tiles = [
         _tile("loss", latest.get("loss"), _held(held_out, "loss")),
-        _tile("token accuracy", latest.get("mean_token_accuracy"),
-              _held(held_out, "mean_token_accuracy", share=True), share=True),
-    ]  # fmt: skip
+        _tile(
+            "token accuracy",
+            latest.get("mean_token_accuracy"),
+            _held(held_out, "mean_token_accuracy", share=True),
+            share=True,
+        ),
+    ]
     if "rewards/accuracies" in latest:
         tiles[1] = _tile(
-            "reward accuracy", latest.get("rewards/accuracies"),
-            _held(held_out, "rewards/accuracies", share=True), share=True,
-        )  # fmt: skip
+            "reward accuracy",
+            latest.get("rewards/accuracies"),
+            _held(held_out, "rewards/accuracies", share=True),
+            share=True,
+        )
         tiles.append(_tile("reward margin", latest.get("rewards/margins"), ""))
     if "frac_reward_zero_std" in latest:
         tiles[:2] = [_tile("reward", latest.get("reward"), _held(held_out, "reward"))]

@@ -36,13 +36,19 @@ class SweepFold:
         for at, first in enumerate(("learning_rate", None)):
             with gr.Row(elem_classes="pair"):
                 knob = gr.Dropdown(
-                    _choices(), value=first, label="Knob" if not at else "And a second knob",
-                    elem_id=f"sweep-knob-{at + 1}", min_width=120,
-                )  # fmt: skip
+                    _choices(),
+                    value=first,
+                    label="Knob" if not at else "And a second knob",
+                    elem_id=f"sweep-knob-{at + 1}",
+                    min_width=120,
+                )
                 values = gr.Textbox(
-                    label="Values", placeholder=("8, 16, 32" if at else "1e-4, 3e-4"), max_lines=1,
-                    elem_id=f"sweep-values-{at + 1}", min_width=120,
-                )  # fmt: skip
+                    label="Values",
+                    placeholder=("8, 16, 32" if at else "1e-4, 3e-4"),
+                    max_lines=1,
+                    elem_id=f"sweep-values-{at + 1}",
+                    min_width=120,
+                )
             self.rows.append((knob, values))
         self.said = gr.HTML("", elem_id="sweep-said")
         self.start = gr.Button("Queue the sweep", size="sm", elem_id="sweep-start")
@@ -80,9 +86,13 @@ class SweepFold:
             return {self.said: notice("good", said), started: runs[0].id}
 
         gr.on(
-            [widget.change for widget in own], guard(preview), {*fields, *own},
-            [self.said, self.start], trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+            [widget.change for widget in own],
+            guard(preview),
+            {*fields, *own},
+            [self.said, self.start],
+            trigger_mode="always_last",
+            **QUIET,
+        )
         self.start.click(guard(queue), {*fields, *own}, [self.said, started], **QUIET)
 
 

@@ -55,9 +55,13 @@ def ask(
     `knobs` are changes to the recipe, under its own names.
     """
     wanted = {
-        "dataset": dataset, "objective": objective, "start_from": start_from,
-        "model": model, "run": run, "knobs": dict(knobs or {}),
-    }  # fmt: skip
+        "dataset": dataset,
+        "objective": objective,
+        "start_from": start_from,
+        "model": model,
+        "run": run,
+        "knobs": dict(knobs or {}),
+    }
     return {**wanted, "asked": time.monotonic()}
 
 

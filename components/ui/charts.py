@@ -16,10 +16,13 @@ def legend(named: Iterable[tuple[str, str]]) -> str:
 
 
 def forest(
-    rows: Sequence[tuple[str, float, float, float]], zero: float = 0.0,
-    span: tuple[float, float] | None = None, each_own_scale: bool = False, spec: str = "+.3g",
+    rows: Sequence[tuple[str, float, float, float]],
+    zero: float = 0.0,
+    span: tuple[float, float] | None = None,
+    each_own_scale: bool = False,
+    spec: str = "+.3g",
     shares: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """A line a figure with its interval, beside a dashed line where there is no difference.
 
     Args:

@@ -35,9 +35,10 @@ class PromptSet:
             raise ConfigError("Greedy gives the same answer each time; choose another sampling.")
         prompts = [prompt for prompt in self.prompts for _ in range(times)]
         return replace(
-            self, prompts=prompts,
+            self,
+            prompts=prompts,
             references=[known for known in self.references for _ in range(times)],
-        )  # fmt: skip
+        )
 
 
 def source_choices(studio: Studio) -> list[tuple[str, str]]:

@@ -25,9 +25,14 @@ from studio.runs.recipe import Recipe
 Kind = Literal["text", "pairs", "words", "number", "integer", "flag", "maybe", "choice", "several"]
 
 SIMPLE = (
-    "objective", "dataset_name", "model_name_or_path", "start_from", "method", "learning_rate",
+    "objective",
+    "dataset_name",
+    "model_name_or_path",
+    "start_from",
+    "method",
+    "learning_rate",
     "num_train_epochs",
-)  # fmt: skip
+)
 """The knobs that stand before "More", in order; `start_from` only where there is something."""
 EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
 """What opens first behind "More"."""
@@ -81,9 +86,16 @@ def _knob(name: str) -> Knob:
     kind, choices, optional = _kind(field.annotation)
     label = extra.get("label") or name.replace("_", " ").capitalize()
     return Knob(
-        name, label, field.description or "", extra["group"], extra.get("only"),
-        kind, choices, optional, field.default,
-    )  # fmt: skip
+        name,
+        label,
+        field.description or "",
+        extra["group"],
+        extra.get("only"),
+        kind,
+        choices,
+        optional,
+        field.default,
+    )
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
@@ -186,8 +198,10 @@ def parted(name: str) -> str:
 def joined(name: str, values: Iterable[Any]) -> str:
     """Several values as one text; a semicolon inside a rewarded pattern is written as its code."""
     between = parted(name)
-    kept = (str(value).replace(between.strip(), r"\x3b") if between == "; " else str(value)
-            for value in values)  # fmt: skip
+    kept = (
+        str(value).replace(between.strip(), r"\x3b") if between == "; " else str(value)
+        for value in values
+    )
     return between.join(kept)
 
 

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from studio.calculator.gpus import CARDS, Card
 
 __all__ = [
-    "CARDS", "Card", "Change", "Estimate", "Matrix", "estimate", "estimate_recipe", "matrix",
+    "CARDS",
+    "Card",
+    "Change",
+    "Estimate",
+    "Matrix",
+    "estimate",
+    "estimate_recipe",
+    "matrix",
     "suggestions",
-]  # fmt: skip
+]
 
 _HOMES = {
     "CARDS": "gpus",

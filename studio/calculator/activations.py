@@ -145,9 +145,13 @@ def activations(
 
 
 def _layer(
-    infos: Iterable[ModuleInfo], shape: Shape, trained: dict[str, int], settings: Any,
-    precision: Precision, length: int,
-) -> float:  # fmt: skip
+    infos: Iterable[ModuleInfo],
+    shape: Shape,
+    trained: dict[str, int],
+    settings: Any,
+    precision: Precision,
+    length: int,
+) -> float:
     """Bytes a token that one layer saves."""
     total = 0.0
     shared: set[tuple[str, int]] = set()
@@ -178,9 +182,12 @@ def _norm(info: ModuleInfo, shape: Shape, precision: Precision, trained: bool) -
 
 
 def _trained_input(
-    info: ModuleInfo, shared: set[tuple[str, int]], shape: Shape, settings: Any,
+    info: ModuleInfo,
+    shared: set[tuple[str, int]],
+    shape: Shape,
+    settings: Any,
     precision: Precision,
-) -> float:  # fmt: skip
+) -> float:
     """What training a linear layer, or an adapter on it, keeps of that layer's input."""
     width, out = (info.shape[-1], info.shape[0]) if len(info.shape) > 1 else (0, 0)
     parent = info.name.rsplit(".", 1)[0]

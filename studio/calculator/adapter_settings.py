@@ -26,9 +26,14 @@ UNQUANTIZED = tuple(name for name, row in TRAINED.items() if row.quantized == "n
 
 _LAYER_NUMBER = re.compile(r"(^|\.)\d+(\.|$)|\\d|\[|\d.*[*+?(|]")
 _WHOLE = (
-    "lora_r", "num_virtual_tokens", "oft_block_size", "encoder_hidden_size", "adapter_len",
-    "adapter_layers", "num_trainable_layers",
-)  # fmt: skip
+    "lora_r",
+    "num_virtual_tokens",
+    "oft_block_size",
+    "encoder_hidden_size",
+    "adapter_len",
+    "adapter_layers",
+    "num_trainable_layers",
+)
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,15 @@ def _targets(value: Any) -> tuple[str, ...] | str | None:
 
 
 __all__ = [
-    "ALL_LINEAR", "LORA_LIKE", "METHODS", "PROMPTED", "RANKED", "RSLORA", "SPEC_FIELDS",
-    "TARGETED", "UNQUANTIZED", "AdapterSpec", "make_spec",
-]  # fmt: skip
+    "ALL_LINEAR",
+    "LORA_LIKE",
+    "METHODS",
+    "PROMPTED",
+    "RANKED",
+    "RSLORA",
+    "SPEC_FIELDS",
+    "TARGETED",
+    "UNQUANTIZED",
+    "AdapterSpec",
+    "make_spec",
+]

@@ -111,10 +111,16 @@ def steps_of(plan: Plan, rows: int, packed_rows: int | None = None) -> int:
 
 
 def estimate_cost(
-    bones: Skeleton, counted: ParameterCount, plan: Plan, card: Card, *,
-    rows: int | None = None, mean_tokens: float | None = None, lengths: Lengths | None = None,
+    bones: Skeleton,
+    counted: ParameterCount,
+    plan: Plan,
+    card: Card,
+    *,
+    rows: int | None = None,
+    mean_tokens: float | None = None,
+    lengths: Lengths | None = None,
     tokens_per_second: float | None = None,
-) -> Cost:  # fmt: skip
+) -> Cost:
     """What a run over `rows` rows of `mean_tokens` tokens takes on a card.
 
     `mean_tokens` counts a whole row (for pairs its two sides together); unknown, a quarter to all
@@ -133,10 +139,12 @@ def estimate_cost(
     seen = _rows_seen(plan, rows, packed)
     tokens = round(seen * low), round(seen * high)
     found = Cost(
-        each, steps, tokens,
+        each,
+        steps,
+        tokens,
         round(seen * lengths.mean_trained(plan.max_length)) if lengths else None,
         data=lengths.words(plan.max_length) if lengths else "",
-    )  # fmt: skip
+    )
     if tokens_per_second:
         own = tokens[0] if lengths else tokens[1]
         seconds = (0.9 * tokens[0] / tokens_per_second, 1.2 * own / tokens_per_second)

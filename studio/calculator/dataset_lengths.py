@@ -41,9 +41,11 @@ class Lengths:
     def single(self) -> Lengths:
         """Each side a row of its own: what KTO makes of pairs."""
         return replace(
-            self, rows=self.rows * self.sides, size=self.size.reshape(-1, 1),
+            self,
+            rows=self.rows * self.sides,
+            size=self.size.reshape(-1, 1),
             trained=self.trained.reshape(-1, 1),
-        )  # fmt: skip
+        )
 
     def mean(self, max_length: int) -> float:
         """Tokens a row, its sequences together, each cut to `max_length`."""
@@ -79,10 +81,15 @@ class Lengths:
 
 
 def of_rows(
-    load: Callable[[], Any], fingerprint: str, kind: str, model: str, *,
-    completion_only_loss: bool | None = None, assistant_only_loss: bool = False,
+    load: Callable[[], Any],
+    fingerprint: str,
+    kind: str,
+    model: str,
+    *,
+    completion_only_loss: bool | None = None,
+    assistant_only_loss: bool = False,
     chat_template: str | None = None,
-) -> Lengths:  # fmt: skip
+) -> Lengths:
     """Lengths of rows of type `kind` for a model; `load` is called where they are not remembered.
 
     `fingerprint` identifies the rows.
@@ -95,9 +102,12 @@ def of_rows(
             if tokenizer is None:
                 raise ModelError(f"The tokenizer of {model} is not on this machine.")
             found = _measured(
-                rows, kind, chat_templates.dressed(tokenizer, chat_template),
-                completion_only_loss, assistant_only_loss,
-            )  # fmt: skip
+                rows,
+                kind,
+                chat_templates.dressed(tokenizer, chat_template),
+                completion_only_loss,
+                assistant_only_loss,
+            )
         except StudioError:  # no tokenizer, or a template that refuses: training will say which
             found = _by_characters(rows)
         _kept[key] = found
@@ -112,17 +122,23 @@ def _measured(
     from studio.data.tokens.token_lengths import measure
 
     found = measure(
-        rows, kind, tokenizer, completion_only_loss=completion_only,
-        assistant_only_loss=assistant_only, most=_MOST_ROWS,
-    )  # fmt: skip
+        rows,
+        kind,
+        tokenizer,
+        completion_only_loss=completion_only,
+        assistant_only_loss=assistant_only,
+        most=_MOST_ROWS,
+    )
     ends = np.cumsum(found.size)
     lit = np.concatenate([[0], np.cumsum(found.lit)])
     sides = np.bincount(found.row_of).max()
     shape = (-1, int(sides))
     return Lengths(
-        found.rows, found.size.reshape(shape), (lit[ends] - lit[ends - found.size]).reshape(shape),
+        found.rows,
+        found.size.reshape(shape),
+        (lit[ends] - lit[ends - found.size]).reshape(shape),
         "the model's own tokenizer",
-    )  # fmt: skip
+    )
 
 
 def _by_characters(rows: Any) -> Lengths:

@@ -153,9 +153,13 @@ def estimate(
         adapter["lora_target_modules"] = _usual_targets(method)
     spec = make_spec(method, objective, **adapter)
     plan = make_plan(
-        card, method=spec.method, objective=objective, dtype=dtype,
-        lora_dropout=spec.lora_dropout, **settings,
-    )  # fmt: skip
+        card,
+        method=spec.method,
+        objective=objective,
+        dtype=dtype,
+        lora_dropout=spec.lora_dropout,
+        **settings,
+    )
     bones = skeleton(model, spec.scored)
     data = {"rows": rows, "mean_tokens": mean_tokens, "lengths": lengths}
     return _estimate(bones, spec, plan, card, tokens_per_second=tokens_per_second, **data)
@@ -182,9 +186,13 @@ def _estimate(bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data
 
 
 def again(
-    before: Estimate, *, method: str | None = None, spec: AdapterSpec | None = None,
-    card: Card | None = None, **changes: Any,
-) -> Estimate:  # fmt: skip
+    before: Estimate,
+    *,
+    method: str | None = None,
+    spec: AdapterSpec | None = None,
+    card: Card | None = None,
+    **changes: Any,
+) -> Estimate:
     """The same estimate with changes of the plan, the adapter or the card."""
     card = card or before.card
     if method:
@@ -241,10 +249,14 @@ def _bits(recipe: Any) -> str:
 
 
 def estimate_recipe(
-    recipe: Any, rows: int | None = None, mean_tokens: float | None = None,
-    *, lengths: Lengths | None = None, card: str | Card | None = None,
+    recipe: Any,
+    rows: int | None = None,
+    mean_tokens: float | None = None,
+    *,
+    lengths: Lengths | None = None,
+    card: str | Card | None = None,
     tokens_per_second: float | None = None,
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """`estimate` of a recipe: the line beside the Start button."""
     return estimate(
         recipe.model_name_or_path,

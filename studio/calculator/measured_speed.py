@@ -9,9 +9,15 @@ from statistics import median
 from typing import Any
 
 _SHAPE = (
-    "model_name_or_path", "objective", "method", "max_length", "per_device_train_batch_size",
-    "activation_checkpointing", "packing", "quantized",
-)  # fmt: skip
+    "model_name_or_path",
+    "objective",
+    "method",
+    "max_length",
+    "per_device_train_batch_size",
+    "activation_checkpointing",
+    "packing",
+    "quantized",
+)
 _ENOUGH = 3
 
 

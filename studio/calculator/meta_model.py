@@ -144,9 +144,7 @@ class Skeleton:
         return copy.deepcopy(self.thin)
 
 
-def skeleton(
-    model: str | Path | Mapping[str, Any] | Source, scored: bool = False
-) -> Skeleton:  # fmt: skip
+def skeleton(model: str | Path | Mapping[str, Any] | Source, scored: bool = False) -> Skeleton:
     """The skeleton of a model, from cache when its shape was seen before. Raises `ModelError`.
 
     `scored` has a score of one number a sequence in the head's place, as a reward model does.
@@ -206,8 +204,9 @@ def _thin(source: Source, config: Any, model: Any) -> Skeleton:
     found = Skeleton(source, config, model, tuple(blocks), total, (), head, False)
     tied = embeddings is not None and _is_input(model, embeddings)
     found.modules, found.tied = tuple(module_infos(found)), tied
-    kept = sum(parameter.numel() * found.copies(name) for name, parameter in
-               model.named_parameters())  # fmt: skip
+    kept = sum(
+        parameter.numel() * found.copies(name) for name, parameter in model.named_parameters()
+    )
     if kept != total:
         raise ModelError(
             f"{source.name} could not be counted soundly: its layers share weights in a way "

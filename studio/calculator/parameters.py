@@ -135,17 +135,27 @@ def _weights(bones: Skeleton, spec: AdapterSpec) -> ParameterCount:
             continue
         modules.append(
             ModuleCount(
-                info.pattern, info.suffix, info.shape, len(names), info.parameters,
+                info.pattern,
+                info.suffix,
+                info.shape,
+                len(names),
+                info.parameters,
                 each * len(names),
             )
-        )  # fmt: skip
+        )
         for name in names:
             if layer := _LAYER.match(name):
                 layers[layer[0]] = layers.get(layer[0], 0) + each
     return ParameterCount(
-        bones.total, sum(module.trainable for module in modules), bones.total, tuple(modules),
-        ((bones.total, False),), 0, tuple(layers.items()), bones.source.notes,
-    )  # fmt: skip
+        bones.total,
+        sum(module.trainable for module in modules),
+        bones.total,
+        tuple(modules),
+        ((bones.total, False),),
+        0,
+        tuple(layers.items()),
+        bones.source.notes,
+    )
 
 
 # --- an adapter

@@ -106,9 +106,14 @@ def _settled(spec: AdapterSpec) -> AdapterSpec:
     row = METHODS[spec.method]
     same = row.config == "LoraConfig" and spec.method != "dora"
     return replace(
-        spec, method="lora" if same else spec.method, lora_alpha=1, lora_dropout=0.0,
-        use_rslora=False, target_r=None, alpha_pattern=(),
-    )  # fmt: skip
+        spec,
+        method="lora" if same else spec.method,
+        lora_alpha=1,
+        lora_dropout=0.0,
+        use_rslora=False,
+        target_r=None,
+        alpha_pattern=(),
+    )
 
 
 def _remembered(bones: Skeleton, spec: AdapterSpec) -> Wrapped:
@@ -159,9 +164,12 @@ def _read(bones: Skeleton, model: Any, spec: AdapterSpec) -> Wrapped:
         rest = path[len(owner) :].lstrip(".")
         trained.append(Trained(owner, rest, tuple(weight.shape), copies))
     return Wrapped(
-        base, tuple(trained), frozen, tuple(_stored(bones, model, spec)),
+        base,
+        tuple(trained),
+        frozen,
+        tuple(_stored(bones, model, spec)),
         {owner: _layers(bones, owner) for owner in {tensor.owner for tensor in trained}},
-    )  # fmt: skip
+    )
 
 
 def _owner(path: str, base: Mapping[str, Any]) -> str:

@@ -13,17 +13,28 @@ from typing import Any
 
 _PEFT = "PEFT's method comparison, peak memory"
 _THEIR_LOOP: dict[str, Any] = {
-    "card": "L40S", "dtype": "bfloat16", "optim": "adamw_torch", "max_length": 768,
-    "per_device_train_batch_size": 4, "autocast": False, "fused_loss": False,
+    "card": "L40S",
+    "dtype": "bfloat16",
+    "optim": "adamw_torch",
+    "max_length": 768,
+    "per_device_train_batch_size": 4,
+    "autocast": False,
+    "fused_loss": False,
     "lora_target_modules": ["q_proj", "v_proj"],
-}  # fmt: skip
+}
 _SEVEN_B: dict[str, Any] = {
-    "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
-    "num_attention_heads": 32, "intermediate_size": 11008, "vocab_size": 32000,
-}  # fmt: skip
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "intermediate_size": 11008,
+    "vocab_size": 32000,
+}
 _ONE_ROW: dict[str, Any] = {
-    "per_device_train_batch_size": 1, "activation_checkpointing": True, "card": "H200",
-}  # fmt: skip
+    "per_device_train_batch_size": 1,
+    "activation_checkpointing": True,
+    "card": "H200",
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,21 @@ MEASURED: tuple[Point, ...] = (
           {"method": "dora", "lora_r": 32, **_THEIR_LOOP}),
 )  # fmt: skip
 RULES_OF_THUMB: tuple[Point, ...] = (
-    Point("7B, full fine-tuning", 126_000_000_000, "rule of thumb: 18 bytes a parameter",
-          _SEVEN_B, {"method": "full", "dtype": "float32", "autocast": True, **_ONE_ROW},
-          "AdamW with float32 weights and 16-bit copies of them; one row of 512 tokens, "
-          "checkpointed"),
-    Point("7B, QLoRA", 7_000_000_000, "rule of thumb", _SEVEN_B,
-          {"method": "qlora", "max_length": 2048, "lora_r": 64, **_ONE_ROW},
-          "NF4 with double quantisation, r 64 on all linear layers; one row of 2,048 tokens, "
-          "checkpointed; TRL's fused loss"),
-)  # fmt: skip
+    Point(
+        "7B, full fine-tuning",
+        126_000_000_000,
+        "rule of thumb: 18 bytes a parameter",
+        _SEVEN_B,
+        {"method": "full", "dtype": "float32", "autocast": True, **_ONE_ROW},
+        "AdamW with float32 weights and 16-bit copies of them; one row of 512 tokens, checkpointed",
+    ),
+    Point(
+        "7B, QLoRA",
+        7_000_000_000,
+        "rule of thumb",
+        _SEVEN_B,
+        {"method": "qlora", "max_length": 2048, "lora_r": 64, **_ONE_ROW},
+        "NF4 with double quantisation, r 64 on all linear layers; one row of 2,048 tokens, "
+        "checkpointed; TRL's fused loss",
+    ),
+)

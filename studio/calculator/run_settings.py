@@ -16,9 +16,13 @@ QUANTIZATIONS = ("none", "4bit", "8bit")
 PAIRED = ("dpo", "orpo", "cpo", "simpo", "reward")
 FUSED = ("sft", "dpo", "kto", *REWARDED)
 _COUNTS = (
-    "per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "num_generations",
-    "max_completion_length", "num_iterations",
-)  # fmt: skip
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "max_length",
+    "num_generations",
+    "max_completion_length",
+    "num_iterations",
+)
 
 
 @dataclass(frozen=True)

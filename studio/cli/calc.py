@@ -31,11 +31,12 @@ Price = Annotated[float | None, typer.Option(help="Price of the card an hour.", 
 Changes = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE",
+        "--set",
+        metavar="KEY=VALUE",
         help="Any other setting, such as rank_pattern=q_proj=8,v_proj=32 or "
         "lora_modules_to_save=lm_head; repeatable.",
     ),
-]  # fmt: skip
+]
 
 
 def calc(
@@ -63,11 +64,18 @@ def calc(
     Counts are exact, memory and time estimates; a model's config is enough, no weights are read.
     """
     settings = {
-        "method": method, "objective": objective, "per_device_train_batch_size": batch_size,
-        "max_length": length, "optim": optim, "activation_checkpointing": checkpointing,
-        "lora_r": rank, "lora_alpha": alpha, "rows": rows, "mean_tokens": tokens,
+        "method": method,
+        "objective": objective,
+        "per_device_train_batch_size": batch_size,
+        "max_length": length,
+        "optim": optim,
+        "activation_checkpointing": checkpointing,
+        "lora_r": rank,
+        "lora_alpha": alpha,
+        "rows": rows,
+        "mean_tokens": tokens,
         "quantization": quantization or "none",
-    }  # fmt: skip
+    }
     if targets is not None:
         settings["lora_target_modules"] = targets
     with Terminal(as_json) as out:
@@ -75,9 +83,13 @@ def calc(
 
 
 def _calculate(
-    out: Terminal, model: str, card: str | None, dataset: str | None, price: float | None,
+    out: Terminal,
+    model: str,
+    card: str | None,
+    dataset: str | None,
+    price: float | None,
     settings: dict[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     from studio.calculator import estimate
 
     if dataset:

@@ -156,8 +156,7 @@ def prepare(
     config: Config = None,
     split: Split = None,
     test_fraction: Annotated[
-        float | None,
-        typer.Option(help="Share of rows held out for evaluation.", min=0.0, max=0.9),
+        float | None, typer.Option(help="Share of rows held out for evaluation.", min=0.0, max=0.9)
     ] = None,
     min_words: Annotated[int, typer.Option(help="Drop answers shorter than this.", min=0)] = 0,
     sample: Annotated[int | None, typer.Option(help="Keep this many, at random.", min=1)] = None,
@@ -212,9 +211,14 @@ def prepare(
                 _one_or_all(source), name=name, options=options, progress=report
             )
             summary = {
-                "id": made.id, "name": made.name, "type": made.type, "format": made.format,
-                "rows": made.rows, "fingerprint": made.fingerprint, "steps": made.steps,
-            }  # fmt: skip
+                "id": made.id,
+                "name": made.name,
+                "type": made.type,
+                "format": made.format,
+                "rows": made.rows,
+                "fingerprint": made.fingerprint,
+                "steps": made.steps,
+            }
         out.result(summary, _account(summary, to))
 
 

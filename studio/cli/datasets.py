@@ -43,10 +43,7 @@ def show(
 
 
 @app.command("delete", epilog=example("data delete letters"))
-def delete(
-    dataset: Dataset,
-    as_json: Json = False,
-) -> None:
+def delete(dataset: Dataset, as_json: Json = False) -> None:
     """Remove a prepared dataset; `data restore` brings it back until another one is removed."""
     with Terminal(as_json) as out:
         found = out.studio.datasets.get(dataset)

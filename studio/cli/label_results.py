@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 
 @app.command("results", epilog=example("labels results --project first"))
-def results(
-    project: ProjectName,
-    as_json: Json = False,
-) -> None:
+def results(project: ProjectName, as_json: Json = False) -> None:
     """Say who won and how sure that is, how far people agree, and what they lean to."""
     from studio.labels.annotator_report import report
     from studio.labels.win_rate_report import duels, strengths
@@ -50,14 +47,32 @@ def results(
 def duel_table(found: Sequence[Mapping[str, Any]]) -> str:
     """A line a duel: counts, win rates with their 95 % intervals, and what is still wanting."""
     rows = [
-        [f"{each['a']} or {each['b']}", each["wins"], each["ties"], each["losses"],
-         each["both_bad"], _share({"value": each["decisive_rate"], **each}),
-         _share(each["half_win"]), _share(each["length_controlled"]), f"{each['p_value']:.2g}",
-         each["further"]]
+        [
+            f"{each['a']} or {each['b']}",
+            each["wins"],
+            each["ties"],
+            each["losses"],
+            each["both_bad"],
+            _share({"value": each["decisive_rate"], **each}),
+            _share(each["half_win"]),
+            _share(each["length_controlled"]),
+            f"{each['p_value']:.2g}",
+            each["further"],
+        ]
         for each in found
-    ]  # fmt: skip
-    heads = ("duel", "won", "ties", "lost", "both bad", "of decided", "half ties", "same length",
-             "sign test", "votes wanting")  # fmt: skip
+    ]
+    heads = (
+        "duel",
+        "won",
+        "ties",
+        "lost",
+        "both bad",
+        "of decided",
+        "half ties",
+        "same length",
+        "sign test",
+        "votes wanting",
+    )
     return table(rows, heads)
 
 
@@ -156,10 +171,17 @@ def rounds(as_json: Json = False) -> None:
             for line in found
         ]
         rows = [
-            [line.start.name if line.start else "base", each.number, each.run.name,
-             each.votes.get("votes"), *_met(met)]
-            for line in found for each in line.rounds for met in each.duels or [None]
-        ]  # fmt: skip
+            [
+                line.start.name if line.start else "base",
+                each.number,
+                each.run.name,
+                each.votes.get("votes"),
+                *_met(met),
+            ]
+            for line in found
+            for each in line.rounds
+            for met in each.duels or [None]
+        ]
         heads = ("start", "round", "run", "votes", "duel", "judged", "won, ties as half")
         out.result(told, table(rows, heads) if rows else "No run has learned from votes yet.")
 
@@ -173,9 +195,14 @@ def _met(duel: Duel | None) -> list[object]:
 
 def _round(each: Round) -> dict[str, Any]:
     duels = [
-        {"project": met.name, "project_id": met.project, "opponent": met.opponent,
-         "pairs": met.items, "rate": met.rate.as_dict() if met.rate else None,
-         "share": met.share.as_dict() if met.share else None}
+        {
+            "project": met.name,
+            "project_id": met.project,
+            "opponent": met.opponent,
+            "pairs": met.items,
+            "rate": met.rate.as_dict() if met.rate else None,
+            "share": met.share.as_dict() if met.share else None,
+        }
         for met in each.duels
-    ]  # fmt: skip
+    ]
     return {"round": each.number, "run_id": each.run.id, "votes": each.votes, "duels": duels}

@@ -68,10 +68,15 @@ def list_projects(as_json: Json = False) -> None:
     """List labelling projects with how far they are, newest first."""
     with Terminal(as_json) as out:
         found = [
-            {"project_id": one.id, "project": one.name, "question": one.question,
-             "pairs": one.items, "judged": one.done}
+            {
+                "project_id": one.id,
+                "project": one.name,
+                "question": one.question,
+                "pairs": one.items,
+                "judged": one.done,
+            }
             for one in out.studio.labels.projects()
-        ]  # fmt: skip
+        ]
         rows = [(one["project_id"], one["project"], one["judged"], one["pairs"]) for one in found]
         out.result(found, table(rows, ("id", "project", "judged", "of")))
 
@@ -108,9 +113,15 @@ def create(
 
     if bool(dataset) == bool(again) or (judge and not again):
         raise ConfigError("Give --dataset, or --again with or without --judge.")
-    rules = {"question": question, "guidelines": guidelines, "order": order.value,
-             "overlap": overlap, "repeat_every": repeat_every, "reasons": reason or [],
-             "aspects": aspect or []}  # fmt: skip
+    rules = {
+        "question": question,
+        "guidelines": guidelines,
+        "order": order.value,
+        "overlap": overlap,
+        "repeat_every": repeat_every,
+        "reasons": reason or [],
+        "aspects": aspect or [],
+    }
     with Terminal(as_json) as out:
         if again:
             made, added = label_projects.from_project(out.studio, again, judge, name, **rules)
@@ -173,9 +184,14 @@ def vote(
         labels = out.studio.labels
         chosen = labels.get(project)
         receipt = labels.vote(
-            chosen.id, item, annotator, choice.value, strength, note=note,
+            chosen.id,
+            item,
+            annotator,
+            choice.value,
+            strength,
+            note=note,
             turn=RULING if settle else 0,
-        )  # fmt: skip
+        )
         kept = {"vote": receipt.vote_id, "item": receipt.item_id, "version": receipt.version}
         out.result(kept, f"vote {receipt.vote_id} is kept.")
 
@@ -214,8 +230,7 @@ def export(
     ] = 1,
     edits: Annotated[bool, typer.Option(help="Edited answers become the chosen ones.")] = True,
     test_fraction: Annotated[
-        float,
-        typer.Option(help="Share of prompts that go to OUT.test instead.", min=0.0, max=0.9),
+        float, typer.Option(help="Share of prompts that go to OUT.test instead.", min=0.0, max=0.9)
     ] = 0.0,
     as_json: Json = False,
 ) -> None:

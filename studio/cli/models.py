@@ -90,6 +90,17 @@ def clean(
 
 def _as_dict(item: Item) -> dict[str, Any]:
     """An item as `--json` prints it."""
-    names = ("id", "kind", "name", "what", "model", "created", "used", "bytes", "lineage",
-             "scores", "needed_by")  # fmt: skip
+    names = (
+        "id",
+        "kind",
+        "name",
+        "what",
+        "model",
+        "created",
+        "used",
+        "bytes",
+        "lineage",
+        "scores",
+        "needed_by",
+    )
     return {name: getattr(item, name) for name in names} | {"mark": vars(item.mark)}

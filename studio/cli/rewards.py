@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Rewards: try them, judge a reward model, pick the best of n.",
-    no_args_is_help=True, rich_markup_mode=None,
-)  # fmt: skip
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 Rewards = Annotated[
     list[str],
-    typer.Option(help="exact, numeric, contains (each :COLUMN), pattern:REGEX, length:5-28, "
-                 "format:think or model:RUN; repeatable."),
-]  # fmt: skip
+    typer.Option(
+        help="exact, numeric, contains (each :COLUMN), pattern:REGEX, length:5-28, "
+        "format:think or model:RUN; repeatable."
+    ),
+]
 Weights = Annotated[list[float] | None, typer.Option(help="A weight for each, in order.")]
 Data = Annotated[str, typer.Option(help="A file, a sample, or a prepared dataset.")]
 
@@ -56,10 +59,13 @@ def preview(
         mix = Mix(reward, weight, scorers(out.studio, reward))
         found = tried(mix, rows, answer)
         lines = [
-            [f"{one['reward']:.3g}", *(f"{value:.3g}" for value in one["parts"].values()),
-             one["answer"].replace("\n", " ")[:60]]
+            [
+                f"{one['reward']:.3g}",
+                *(f"{value:.3g}" for value in one["parts"].values()),
+                one["answer"].replace("\n", " ")[:60],
+            ]
             for one in found
-        ]  # fmt: skip
+        ]
         out.result(found, table(lines, ["reward", *(p.name for p in mix.parts), "answer"]))
 
 
@@ -85,14 +91,20 @@ def report(
 
 def _told(found: dict[str, Any]) -> str:
     def share(one: dict[str, Any]) -> str:
-        return (f"{100 * one['value']:.1f} % ({100 * one['low']:.0f} to {100 * one['high']:.0f} %, "
-                f"{one['count']} judged)")  # fmt: skip
+        return (
+            f"{100 * one['value']:.1f} % ({100 * one['low']:.0f} to {100 * one['high']:.0f} %, "
+            f"{one['count']} judged)"
+        )
 
     bins = [
-        [f"{one['gap']:.2f}", f"{100 * one['expected']:.0f} %", f"{100 * one['observed']:.0f} %",
-         str(one["count"])]
+        [
+            f"{one['gap']:.2f}",
+            f"{100 * one['expected']:.0f} %",
+            f"{100 * one['observed']:.0f} %",
+            str(one["count"]),
+        ]
         for one in found["calibration"]["bins"]
-    ]  # fmt: skip
+    ]
     related = found["length"]["correlation"]
     lines = [
         f"{found['data']}",
@@ -151,9 +163,13 @@ def best(
         result: dict[str, Any] = {"n": n, "prompts": len(prompts), "gain": curve}
         kept = best_rows(prompts, answers, totals)
         result["best"] = [
-            {"prompt": row["prompt"][-1]["content"], "answer": row["completion"][0]["content"],
-             "reward": row["reward"]} for row in kept
-        ]  # fmt: skip
+            {
+                "prompt": row["prompt"][-1]["content"],
+                "answer": row["completion"][0]["content"],
+                "reward": row["reward"],
+            }
+            for row in kept
+        ]
         if save:
             chosen = best_rows(prompts, answers, totals, least)
             provenance = {"run": found.id, "rewards": list(reward), "best_of": n}
@@ -179,16 +195,23 @@ def order(
 
         model = out.studio.runs.get(run)
         found = most_disputed(out.studio, model.id, project)[:limit]
-        lines = [[str(one["item"]), f"{one['disagreement']:.2f}", f"{one['gap']:+.2f}",
-                  str(one["votes"]), one["prompt"][:60]] for one in found]  # fmt: skip
+        lines = [
+            [
+                str(one["item"]),
+                f"{one['disagreement']:.2f}",
+                f"{one['gap']:+.2f}",
+                str(one["votes"]),
+                one["prompt"][:60],
+            ]
+            for one in found
+        ]
         out.result(found, table(lines, ["item", "disagreement", "gap", "votes", "prompt"]))
 
 
 @app.command(
     "roads",
     epilog=example(
-        "rewards roads",
-        "rewards roads --start pocket-sft --data pocket-preference --rule",
+        "rewards roads", "rewards roads --start pocket-sft --data pocket-preference --rule"
     ),
 )
 def roads(
@@ -235,20 +258,32 @@ def roads(
 
 def _roads(journey: Journey) -> str:
     roads = [
-        [road.label, road.state, f"{road.cost.seconds:.0f} s", f"{road.cost.tokens:,}",
-         f"{road.cost.memory / 1e6:,.0f} MB"]
+        [
+            road.label,
+            road.state,
+            f"{road.cost.seconds:.0f} s",
+            f"{road.cost.tokens:,}",
+            f"{road.cost.memory / 1e6:,.0f} MB",
+        ]
         for road in journey.roads
-    ]  # fmt: skip
+    ]
     duels = [
-        [f"{met.one} or {met.other}", f"{100 * met.share.value:.0f} %",
-         f"{100 * met.share.low:.0f} to {100 * met.share.high:.0f} %", str(met.share.count)]
-        if met.share else [f"{met.one} or {met.other}", "not judged", "", ""]
+        [
+            f"{met.one} or {met.other}",
+            f"{100 * met.share.value:.0f} %",
+            f"{100 * met.share.low:.0f} to {100 * met.share.high:.0f} %",
+            str(met.share.count),
+        ]
+        if met.share
+        else [f"{met.one} or {met.other}", "not judged", "", ""]
         for met in journey.meetings
-    ]  # fmt: skip
+    ]
     start = journey.start.name if journey.start else "a start that is gone"
-    return "\n".join([
-        f"from {start} on {journey.rows}",
-        table(roads, ["road", "state", "training", "tokens", "memory"]),
-        "",
-        table(duels, ["duel", "win rate", "95 %", "prompts"]),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"from {start} on {journey.rows}",
+            table(roads, ["road", "state", "training", "tokens", "memory"]),
+            "",
+            table(duels, ["duel", "win rate", "95 %", "prompts"]),
+        ]
+    )

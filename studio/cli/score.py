@@ -36,8 +36,9 @@ def score(
     ] = None,
     extractor: Annotated[
         str,
-        typer.Option(help="What of an answer is compared: text, first-line, number, gsm8k or "
-                     "regex:PATTERN."),
+        typer.Option(
+            help="What of an answer is compared: text, first-line, number, gsm8k or regex:PATTERN."
+        ),
     ] = "text",
     pattern: Annotated[
         str | None, typer.Option(help="What the metric `regex` looks for in an answer.")
@@ -58,7 +59,7 @@ def score(
     max_new_tokens: NewTokens = 128,
     seed: Seed = 0,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Score a base and its tuned models on rows with known answers.
 
     Every figure has a 95 % interval over prompts; tuned columns are also given as differences
@@ -69,9 +70,14 @@ def score(
     forgotten: perplexity on a file of general text.
     """
     sampling = sampling_of(
-        temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
-        repetition_penalty=repetition_penalty, max_new_tokens=max_new_tokens, seed=seed,
-    )  # fmt: skip
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+    )
     with Terminal(as_json) as out:
         from studio.evaluation import ScoreRequest, load_rows
         from studio.evaluation.over_checkpoints import over_steps
@@ -88,9 +94,15 @@ def score(
         if reward and "reward" not in wanted:
             wanted = (*wanted, "reward")
         request = ScoreRequest(
-            columns, rows, wanted, sampling, extractor, pattern,
-            rewards=settled(reward or (), out.studio.runs), steps=steps,
-        )  # fmt: skip
+            columns,
+            rows,
+            wanted,
+            sampling,
+            extractor,
+            pattern,
+            rewards=settled(reward or (), out.studio.runs),
+            steps=steps,
+        )
         result = watch(out, out.studio.score(request))
         out.result(result, _text(result))
         failed = [found["error"] for found in result["columns"] if found["error"]]
@@ -114,10 +126,13 @@ def _text(result: dict[str, Any]) -> str:
     columns = result["columns"]
     names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
     rows = [
-        [name, *(_figure(column["metrics"].get(name)) for column in columns),
-         *(_figure(each["metrics"].get(name), signed=True) for each in result["differences"])]
+        [
+            name,
+            *(_figure(column["metrics"].get(name)) for column in columns),
+            *(_figure(each["metrics"].get(name), signed=True) for each in result["differences"]),
+        ]
         for name in names
-    ]  # fmt: skip
+    ]
     header = ["metric", *(column["label"] for column in columns)]
     header += [f"{each['a']} - {each['b']}" for each in result["differences"]]
     return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"

@@ -20,8 +20,7 @@ def app(
         int | None, typer.Option(help="Port; the first free one from 7860 by default.", min=0)
     ] = None,
     auth: Annotated[
-        list[str] | None,
-        typer.Option(metavar="USER:PASSWORD", help="Ask for a login; repeatable."),
+        list[str] | None, typer.Option(metavar="USER:PASSWORD", help="Ask for a login; repeatable.")
     ] = None,
     share: Annotated[bool, typer.Option("--share", help="Open a public gradio.live link.")] = False,
     browser: Annotated[bool, typer.Option("--open", help="Open a browser when it is up.")] = False,

@@ -46,11 +46,14 @@ def train(
     ] = None,
     tries: Annotated[
         list[str] | None,
-        typer.Option("--try", metavar="KNOB=VALUES",
-                     help="Several values of a knob, a run each; for two knobs, give it twice."),
+        typer.Option(
+            "--try",
+            metavar="KNOB=VALUES",
+            help="Several values of a knob, a run each; for two knobs, give it twice.",
+        ),
     ] = None,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Train a recipe here and print the run's id.
 
     Ctrl-C stops it after the current step with everything saved.
@@ -169,10 +172,17 @@ def list_runs(as_json: Json = False) -> None:
     with Terminal(as_json) as out:
         runs = out.studio.runs.list()
         rows = [
-            (run.id, run.name, run.objective, run.state, run.step, run.total_steps or None,
-             _when(run.created))
+            (
+                run.id,
+                run.name,
+                run.objective,
+                run.state,
+                run.step,
+                run.total_steps or None,
+                _when(run.created),
+            )
             for run in runs
-        ]  # fmt: skip
+        ]
         header = ("run", "name", "objective", "state", "step", "of", "created")
         text = table(rows, header) if runs else "No runs yet. Start one: train pocket-sft"
         out.result([as_dict(run) for run in runs], text)
@@ -215,9 +225,7 @@ def resume(run: RunName, as_json: Json = False) -> None:
 
 @app.command("rename", epilog=example('runs rename pocket-sft "the first"'))
 def rename(
-    run: RunName,
-    name: Annotated[str, typer.Argument(help="Its new label.")],
-    as_json: Json = False,
+    run: RunName, name: Annotated[str, typer.Argument(help="Its new label.")], as_json: Json = False
 ) -> None:
     """Give a run another label; its id and its folder stay."""
     with Terminal(as_json) as out:

@@ -129,9 +129,15 @@ def preview(folder: Path) -> list[tuple[str, int]]:
 
 
 def push(
-    folder: Path, repo: str, *, private: bool = True, kind: str = "model",
-    token: str | None = None, message: str = "", told: Told | None = None,
-) -> str:  # fmt: skip
+    folder: Path,
+    repo: str,
+    *,
+    private: bool = True,
+    kind: str = "model",
+    token: str | None = None,
+    message: str = "",
+    told: Told | None = None,
+) -> str:
     """`send` a folder's `preview` to `owner/name`."""
     check_name(repo, kind)
     files = [(name, folder / name) for name, _ in preview(folder)]
@@ -140,10 +146,16 @@ def push(
 
 
 def send(
-    files: Sequence[tuple[str, Path]], repo: str, *, gone: Sequence[str] = (),
-    private: bool = True, kind: str = "model", token: str | None = None, message: str = "",
+    files: Sequence[tuple[str, Path]],
+    repo: str,
+    *,
+    gone: Sequence[str] = (),
+    private: bool = True,
+    kind: str = "model",
+    token: str | None = None,
+    message: str = "",
     told: Told | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Send files by their names there to a repository, made private unless said otherwise; its
     address. Folders that are `gone` leave it.
 

@@ -37,10 +37,29 @@ from studio.core.errors import WorkspaceError
 ROOT = Path(__file__).resolve().parents[2]
 """The project's own folder: `app.py`, the shipped presets, and this package beside them."""
 PRESETS = ROOT / "presets"
-NETWORK_DISKS = frozenset({
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "s3fs", "gcsfuse", "rclone", "goofys",
-    "mountpoint-s3", "blobfuse2", "ceph", "glusterfs", "lustre", "beegfs", "afs", "davfs", "webdav",
-})  # fmt: skip
+NETWORK_DISKS = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "sshfs",
+        "s3fs",
+        "gcsfuse",
+        "rclone",
+        "goofys",
+        "mountpoint-s3",
+        "blobfuse2",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "beegfs",
+        "afs",
+        "davfs",
+        "webdav",
+    }
+)
 """File systems over a network, by the kernel's or FUSE's names."""
 _ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}(@\d+)?")  # of a checkpoint, with its step
 
@@ -113,9 +132,10 @@ def file_system(path: Path) -> str:
 
     there = path.resolve()
     mounts = [
-        mount for mount in psutil.disk_partitions(all=True)
+        mount
+        for mount in psutil.disk_partitions(all=True)
         if there.is_relative_to(mount.mountpoint)
-    ]  # fmt: skip
+    ]
     nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
     return nearest.fstype.lower() if nearest else ""
 

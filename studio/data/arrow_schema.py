@@ -110,10 +110,11 @@ def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Ta
             yield _with_calls(batch, shape, features)
             continue
         columns = [
-            _turns(batch, field, shape) if shape.fields[field.name] == "messages"
+            _turns(batch, field, shape)
+            if shape.fields[field.name] == "messages"
             else _plain(batch, field)
             for field in schema
-        ]  # fmt: skip
+        ]
         yield pa.Table.from_arrays(columns, schema=schema)
 
 

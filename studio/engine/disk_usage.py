@@ -27,9 +27,13 @@ class Waste:
 def usage(workspace: Workspace) -> dict[str, int]:
     """Bytes of every part of the workspace, and what is free beside it."""
     parts = {
-        "runs": workspace.runs, "exports": workspace.exports, "datasets": workspace.datasets,
-        "uploads": workspace.uploads, "cache": workspace.cache, "trash": workspace.trash,
-    }  # fmt: skip
+        "runs": workspace.runs,
+        "exports": workspace.exports,
+        "datasets": workspace.datasets,
+        "uploads": workspace.uploads,
+        "cache": workspace.cache,
+        "trash": workspace.trash,
+    }
     found = {name: size_of(folder) for name, folder in parts.items()}
     found["votes"] = sum(path.stat().st_size for path in workspace.home.glob("votes.db*"))
     return found | {"free": workspace.free_bytes()}

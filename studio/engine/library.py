@@ -96,10 +96,14 @@ class Collection:
         return found
 
     def _run(
-        self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset],
-        records: list[tuple[Path, dict[str, Any]]], scores: dict[str, tuple[str, ...]],
+        self,
+        run: Run,
+        runs: list[Run],
+        datasets: dict[str, PreparedDataset],
+        records: list[tuple[Path, dict[str, Any]]],
+        scores: dict[str, tuple[str, ...]],
         marks: dict[str, Mark],
-    ) -> Item:  # fmt: skip
+    ) -> Item:
         children = [other for other in runs if other.parent == run.id]
         wrote = [each for each in datasets.values() if each.provenance.get("run") == run.id]
         exports = [record for _, record in records if record["run"] == run.id]
@@ -113,15 +117,29 @@ class Collection:
         needed = [f"run {child.name}" for child in children]
         needed += [f"dataset {each.name}" for each in wrote]
         return Item(
-            run.id, "run", run.name, what, run.created, max(used), size_of(run.folder), run.model,
-            self._lineage(run, runs, datasets), scores.get(run.id, _trained(run)), tuple(needed),
-            marks.get(run.id, Mark()), run, folder=run.folder,
-        )  # fmt: skip
+            run.id,
+            "run",
+            run.name,
+            what,
+            run.created,
+            max(used),
+            size_of(run.folder),
+            run.model,
+            self._lineage(run, runs, datasets),
+            scores.get(run.id, _trained(run)),
+            tuple(needed),
+            marks.get(run.id, Mark()),
+            run,
+            folder=run.folder,
+        )
 
     def _checkpoints(
-        self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset],
+        self,
+        run: Run,
+        runs: list[Run],
+        datasets: dict[str, PreparedDataset],
         marks: dict[str, Mark],
-    ) -> list[Item]:  # fmt: skip
+    ) -> list[Item]:
         """A run as it was at a step: one card for each complete checkpoint."""
         found = []
         for step in checkpoints.steps(run.checkpoints):
@@ -131,11 +149,24 @@ class Collection:
             lineage = (*self._lineage(run, runs, datasets), ("run", run.name))
             needed = (f"run {run.name}, to go on",) if self._goes_on_from(run, folder) else ()
             newest = folder == checkpoints.newest(run.checkpoints)
-            found.append(Item(
-                identifier, "checkpoint", f"{run.name} at step {step:,}",
-                "newest" if newest else "earlier", made, folder.stat().st_mtime, size_of(folder),
-                run.model, lineage, (), needed, marks.get(identifier, Mark()), run, folder=folder,
-            ))  # fmt: skip
+            found.append(
+                Item(
+                    identifier,
+                    "checkpoint",
+                    f"{run.name} at step {step:,}",
+                    "newest" if newest else "earlier",
+                    made,
+                    folder.stat().st_mtime,
+                    size_of(folder),
+                    run.model,
+                    lineage,
+                    (),
+                    needed,
+                    marks.get(identifier, Mark()),
+                    run,
+                    folder=folder,
+                )
+            )
         return found
 
     @staticmethod
@@ -147,9 +178,13 @@ class Collection:
         return run.state in RESUMABLE and (newest or run.recipe.load_best_model_at_end)
 
     def _export(
-        self, folder: Path, record: dict[str, Any], runs: list[Run],
-        datasets: dict[str, PreparedDataset], marks: dict[str, Mark],
-    ) -> Item:  # fmt: skip
+        self,
+        folder: Path,
+        record: dict[str, Any],
+        runs: list[Run],
+        datasets: dict[str, PreparedDataset],
+        marks: dict[str, Mark],
+    ) -> Item:
         run = next((one for one in runs if one.id == record["run"]), None)
         lineage = self._lineage(run, runs, datasets) if run else ()
         found = record["figures"]
@@ -159,11 +194,22 @@ class Collection:
         )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
         return Item(
-            folder.name, "export", str(record["name"]), f"{record['to']} {stored}".strip(),
-            record["created"], record["created"], size_of(folder), record["base"],
-            (*lineage, ("run", str(record["name"]))), proof, (), marks.get(folder.name, Mark()),
-            run, record, folder,
-        )  # fmt: skip
+            folder.name,
+            "export",
+            str(record["name"]),
+            f"{record['to']} {stored}".strip(),
+            record["created"],
+            record["created"],
+            size_of(folder),
+            record["base"],
+            (*lineage, ("run", str(record["name"]))),
+            proof,
+            (),
+            marks.get(folder.name, Mark()),
+            run,
+            record,
+            folder,
+        )
 
     @staticmethod
     def _bases(runs: list[Run]) -> list[str]:
@@ -176,11 +222,18 @@ class Collection:
         there = {"builtin": "comes with the studio", "folder": "a folder of yours"}
         what = there.get(reference.kind, "from the Hub" if folder.is_dir() else "not fetched yet")
         return Item(
-            f"base:{name}", "base", reference.label, what, 0.0,
-            max((run.used for run in mine), default=0.0), size_of(folder), name,
+            f"base:{name}",
+            "base",
+            reference.label,
+            what,
+            0.0,
+            max((run.used for run in mine), default=0.0),
+            size_of(folder),
+            name,
             needed_by=tuple(f"run {run.name}" for run in mine),
-            mark=marks.get(f"base:{name}", Mark()), folder=folder,
-        )  # fmt: skip
+            mark=marks.get(f"base:{name}", Mark()),
+            folder=folder,
+        )
 
     def _lineage(
         self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset]
@@ -313,8 +366,12 @@ def _figure(metric: str, value: dict[str, Any]) -> str:
 
 def _trained(run: Run) -> tuple[str, ...]:
     """The figure of the training itself that says most, held-out rows first."""
-    names = {"reward": "reward", "rewards/accuracies": "reward accuracy", "accuracy": "accuracy",
-             "loss": "loss"}  # fmt: skip
+    names = {
+        "reward": "reward",
+        "rewards/accuracies": "reward accuracy",
+        "accuracy": "accuracy",
+        "loss": "loss",
+    }
     for key, label in names.items():
         if f"eval_{key}" in run.metrics:
             return (f"held-out {label} {run.metrics[f'eval_{key}']:.3g}",)

@@ -192,9 +192,11 @@ class Studio:
         return self.runs.get(run.id)
 
     def wait(
-        self, run_id: str, on_event: Callable[[dict[str, Any]], None] | None = None,
+        self,
+        run_id: str,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
         poll: float = 0.2,
-    ) -> Run:  # fmt: skip
+    ) -> Run:
         """Follow a run to its end, handing every event on."""
         offset = 0
         while True:
@@ -235,10 +237,13 @@ class Studio:
         return scoring
 
     def reward(
-        self, rewards: Sequence[str], weights: Sequence[float] | None,
-        prompts: Sequence[list[Message]], answers: Sequence[str],
+        self,
+        rewards: Sequence[str],
+        weights: Sequence[float] | None,
+        prompts: Sequence[list[Message]],
+        answers: Sequence[str],
         known: Sequence[Mapping[str, Sequence[str]]] | None = None,
-    ) -> Future:  # fmt: skip
+    ) -> Future:
         """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
         texts = settled(rewards, self.runs)
 
@@ -267,9 +272,12 @@ class Studio:
         return exporting
 
     def read_answer(
-        self, columns: Sequence[Column], prompt: list[Message] | str,
-        answer: str | tuple[int, ...], raw: bool = False,
-    ) -> Future:  # fmt: skip
+        self,
+        columns: Sequence[Column],
+        prompt: list[Message] | str,
+        answer: str | tuple[int, ...],
+        raw: bool = False,
+    ) -> Future:
         """An answer token by token under every column; `result()` is an `AnswerReading`."""
 
         def work(pool: Any) -> Any:

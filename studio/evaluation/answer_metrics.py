@@ -25,10 +25,17 @@ def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: Ru
         raise DataError(
             f"No row of {asked.rows.name} asks anything, so there is nothing to answer."
         )
-    generation = written(scoring, GenerationRequest(
-        tuple(prompt for prompt, _ in pairs), asked.columns, asked.sampling,
-        batch_size=asked.batch_size,
-    ), pool, runs)  # fmt: skip
+    generation = written(
+        scoring,
+        GenerationRequest(
+            tuple(prompt for prompt, _ in pairs),
+            asked.columns,
+            asked.sampling,
+            batch_size=asked.batch_size,
+        ),
+        pool,
+        runs,
+    )
     references = [known for _, known in pairs]
     for column, cells in zip(columns, generation.snapshot().answers, strict=True):
         failed = next((cell.error for cell in cells if cell.error), None)
@@ -40,9 +47,12 @@ def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: Ru
                 values = iter(_measured(name, cells, references, asked))
                 column.values[name] = [next(values) if row is not None else None for row in rows]
         if "reward" in asked.metrics:
-            in_column(column, lambda column=column, cells=cells: column.values.update(
-                reward=_rewarded(asked, cells, pool, runs)
-            ))  # fmt: skip
+            in_column(
+                column,
+                lambda column=column, cells=cells: column.values.update(
+                    reward=_rewarded(asked, cells, pool, runs)
+                ),
+            )
         if "distinct_2" in asked.metrics:
             column.overall["distinct_2"] = text.distinct([cell.text for cell in cells])
 
@@ -67,7 +77,7 @@ def written(
 
 def _rewarded(
     asked: request.ScoreRequest, cells: Sequence[Any], pool: ModelPool, runs: RunStore
-) -> list[Value]:  # fmt: skip
+) -> list[Value]:
     """The reward of every row's answer; None for a row that asks nothing or got none."""
     from studio.models.reward_model import loaded
     from studio.rewards import references

@@ -36,9 +36,10 @@ def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]
     # Every column is scored on the same tokens, those the first run in play was trained on.
     recipe = next((plan.recipe for plan in planned if plan.recipe), None)
     for plan in planned if likelihoods else []:
-        in_column(columns[plan.index], lambda plan=plan: _likelihoods(
-            scoring, plan, recipe, columns[plan.index], pool, runs
-        ))  # fmt: skip
+        in_column(
+            columns[plan.index],
+            lambda plan=plan: _likelihoods(scoring, plan, recipe, columns[plan.index], pool, runs),
+        )
     if "reward_accuracy" in likelihoods or "reward_margin" in likelihoods:
         _rewards(scoring, planned, columns)
     if generated:
@@ -49,9 +50,13 @@ def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]
 
 
 def _likelihoods(
-    scoring: Scoring, plan: Plan, recipe: Recipe | None, column: Measured,
-    pool: ModelPool, runs: RunStore,
-) -> None:  # fmt: skip
+    scoring: Scoring,
+    plan: Plan,
+    recipe: Recipe | None,
+    column: Measured,
+    pool: ModelPool,
+    runs: RunStore,
+) -> None:
     lane = column_models.ready(plan, pool, runs)
     wanted = scoring.request.metrics
     label = scoring.request.columns[plan.index].label or plan.column.model
@@ -106,11 +111,15 @@ def _encoded(
     found = []
     for row in rows:
         views = render(row, type, lane.tokenizer, **settings)
-        found.append([
-            Given([t.id for t in view.tokens[: view.kept]],
-                  [t.trained for t in view.tokens[: view.kept]])
-            for view in views
-        ])  # fmt: skip
+        found.append(
+            [
+                Given(
+                    [t.id for t in view.tokens[: view.kept]],
+                    [t.trained for t in view.tokens[: view.kept]],
+                )
+                for view in views
+            ]
+        )
     return found
 
 
@@ -122,8 +131,10 @@ def _choices(lane: Lane, scoring: Scoring, step: Callable[[int], None]) -> list[
     for question in questions:
         prompt = tokenizer(question.prompt)["input_ids"]
         # The last token of "Answer: A": the letter as it stands after a space.
-        names = [tokenizer(f"{question.prompt} {letter}")["input_ids"][-1]
-                 for letter in LETTERS[: len(question.options)]]  # fmt: skip
+        names = [
+            tokenizer(f"{question.prompt} {letter}")["input_ids"][-1]
+            for letter in LETTERS[: len(question.options)]
+        ]
         letters.append(names)
         sequences.extend(Given([*prompt, name], [False] * len(prompt) + [True]) for name in names)
     found = iter(forward.read(lane, sequences))

@@ -34,9 +34,11 @@ class Read:
 
 
 def read(
-    lane: Lane, sequences: Sequence[Given], alternatives: int = 0,
+    lane: Lane,
+    sequences: Sequence[Given],
+    alternatives: int = 0,
     step: Callable[[int], None] = lambda _: None,
-) -> list[Read]:  # fmt: skip
+) -> list[Read]:
     """Log-probabilities of the scored tokens of every sequence, in batches of like lengths.
 
     Args:
@@ -53,9 +55,10 @@ def read(
             count = max(1, min(32, _LOGITS // (longest * vocabulary)))
             part = order[start : start + count]
             for at, result in zip(
-                part, _halving(model, lane, [sequences[at] for at in part], alternatives),
+                part,
+                _halving(model, lane, [sequences[at] for at in part], alternatives),
                 strict=True,
-            ):  # fmt: skip
+            ):
                 found[at] = result
             start += len(part)
             step(len(part))
@@ -108,9 +111,11 @@ def _batch(model: Any, lane: Lane, part: list[Given], alternatives: int) -> list
 
 
 def _split(
-    logps: list[float], hits: list[bool], likeliest: list[list[tuple[int, float]]],
+    logps: list[float],
+    hits: list[bool],
+    likeliest: list[list[tuple[int, float]]],
     counts: list[int],
-) -> list[Read]:  # fmt: skip
+) -> list[Read]:
     found, start = [], 0
     for count in counts:
         part = slice(start, start + count)

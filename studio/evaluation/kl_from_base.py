@@ -24,9 +24,12 @@ from studio.runs.store import RunStore
 
 
 def measure(
-    scoring: Scoring, planned: Sequence[Plan], columns: Sequence[Measured],
-    pool: ModelPool, runs: RunStore,
-) -> None:  # fmt: skip
+    scoring: Scoring,
+    planned: Sequence[Plan],
+    columns: Sequence[Measured],
+    pool: ModelPool,
+    runs: RunStore,
+) -> None:
     """Every run whose base is a column too writes, and both say how likely that was."""
     asked = scoring.request
     bases = {plan.column.model: plan for plan in reversed(planned) if plan.run is None}
@@ -34,10 +37,17 @@ def measure(
     rows = asked.rows.asked()
     prompts = tuple(pair[0] for pair in rows if pair is not None)
     scoring.expect(len(prompts) * len(moved))
-    wrote = written(scoring, GenerationRequest(
-        prompts, tuple(plan.column for plan in moved), _own_sampling(asked.sampling),
-        batch_size=asked.batch_size,
-    ), pool, runs)  # fmt: skip
+    wrote = written(
+        scoring,
+        GenerationRequest(
+            prompts,
+            tuple(plan.column for plan in moved),
+            _own_sampling(asked.sampling),
+            batch_size=asked.batch_size,
+        ),
+        pool,
+        runs,
+    )
 
     def compare(at: int, plan: Plan) -> None:
         base = bases[plan.column.model]
@@ -56,9 +66,14 @@ def _own_sampling(asked: Sampling) -> Sampling:
 
 
 def _kl(
-    tuned: Plan, base: Plan, prompts: Sequence[list[Message]], wrote: Generation, column: int,
-    pool: ModelPool, runs: RunStore,
-) -> list[Value]:  # fmt: skip
+    tuned: Plan,
+    base: Plan,
+    prompts: Sequence[list[Message]],
+    wrote: Generation,
+    column: int,
+    pool: ModelPool,
+    runs: RunStore,
+) -> list[Value]:
     """(sum of log-ratios, tokens) of every answer in a column of `wrote`; None where there is none.
 
     Raises what loading either model raises.

@@ -25,28 +25,35 @@ def build(request: ScoreRequest, columns: Sequence[Measured]) -> dict[str, Any]:
     found = [
         {
             "label": column.label or column.run or column.model,
-            "model": column.model, "run": column.run, "checkpoint": column.checkpoint,
+            "model": column.model,
+            "run": column.run,
+            "checkpoint": column.checkpoint,
             "step": request.steps[at] if request.steps else None,
             "error": measured.error,
             "metrics": {} if measured.error else _figures(request, measured, units),
         }
         for at, (column, measured) in enumerate(zip(request.columns, columns, strict=True))
-    ]  # fmt: skip
+    ]
     first = columns[0]
     differences = [
         {
-            "a": found[at]["label"], "b": found[0]["label"],
+            "a": found[at]["label"],
+            "b": found[0]["label"],
             "metrics": _differences(request, measured, first, units),
         }
         for at, measured in enumerate(columns)
         if at and not measured.error and not first.error
-    ]  # fmt: skip
+    ]
     return {
-        "data": request.rows.name, "type": request.rows.type, "rows": len(request.rows),
-        "set_aside": request.rows.aside, "extractor": request.extractor,
+        "data": request.rows.name,
+        "type": request.rows.type,
+        "rows": len(request.rows),
+        "set_aside": request.rows.aside,
+        "extractor": request.extractor,
         "sampling": request.sampling.model_dump(mode="json"),
-        "columns": found, "differences": differences,
-    }  # fmt: skip
+        "columns": found,
+        "differences": differences,
+    }
 
 
 def _units(request: ScoreRequest) -> list[str]:

@@ -39,8 +39,16 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
 DRIFT = "kl_from_base"
 FORWARD = ("loss", "perplexity", "token_accuracy")
 REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")
-GENERATED = (*REFERENCED, "regex", "length", "repeated_4grams", "distinct_2", "empty_rate",
-             "refusal_rate", "reward")  # fmt: skip
+GENERATED = (
+    *REFERENCED,
+    "regex",
+    "length",
+    "repeated_4grams",
+    "distinct_2",
+    "empty_rate",
+    "refusal_rate",
+    "reward",
+)
 
 
 def usual_metrics(rows: ScoreRows) -> tuple[str, ...]:

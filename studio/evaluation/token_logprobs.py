@@ -48,9 +48,13 @@ class AnswerReading:
 
 
 def read_answer(
-    columns: Sequence[Column], prompt: list[Message] | str, answer: str | tuple[int, ...],
-    pool: ModelPool, runs: RunStore, raw: bool = False,
-) -> AnswerReading:  # fmt: skip
+    columns: Sequence[Column],
+    prompt: list[Message] | str,
+    answer: str | tuple[int, ...],
+    pool: ModelPool,
+    runs: RunStore,
+    raw: bool = False,
+) -> AnswerReading:
     """Read an answer (text, or the very token ids that were generated) under every column.
 
     Raises ConfigError for columns that do not share a tokenizer's tokens, DataError for an empty
@@ -94,8 +98,11 @@ def read_answer(
         for at, text in enumerate(texts)
     ]
     sums = tuple(sum(read.logps) if read else None for read in found)
-    betas = {plan.index: getattr(plan.recipe, "beta", None) for plan in planned
-             if plan.run is not None and plan.run.objective != "sft"}  # fmt: skip
+    betas = {
+        plan.index: getattr(plan.recipe, "beta", None)
+        for plan in planned
+        if plan.run is not None and plan.run.objective != "sft"
+    }
     rewards = tuple(_reward(betas.get(at), sums, at) for at in range(len(columns)))
     labels = tuple(column.label or column.run or column.model for column in columns)
     return AnswerReading(labels, tokens, sums, rewards, tuple(errors))

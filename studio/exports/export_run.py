@@ -100,8 +100,10 @@ class _Work:
         held = parts(run, self.runs, quantized=to == "adapter")
         self._check_room(held)
         writes: dict[str, Callable[[Parts], Any]] = {
-            "adapter": self._adapter, "merged": self._merged, "gguf": self._gguf,
-        }  # fmt: skip
+            "adapter": self._adapter,
+            "merged": self._merged,
+            "gguf": self._gguf,
+        }
         if to == "gguf":
             gguf_architectures.family_of(held.base.model.config.get_text_config())
         figures = writes[to](held)
@@ -116,15 +118,21 @@ class _Work:
         run, recipe = self.run, self.run.recipe
         reference = resolve(run.model, recipe.model_revision)
         return {
-            "run": run.id, "name": run.name, "to": self.asked.to, "created": time.time(),
+            "run": run.id,
+            "name": run.name,
+            "to": self.asked.to,
+            "created": time.time(),
             "stored_as": self.asked.stored_as,
             "base": reference.name if reference.kind != "folder" else Path(run.model).name,
             "base_revision": getattr(base.model.config, "_commit_hash", None) or "",
-            "base_kind": reference.kind, "fingerprint": run.base,
-            "method": run.method, "objective": run.objective,
+            "base_kind": reference.kind,
+            "fingerprint": run.base,
+            "method": run.method,
+            "objective": run.objective,
             "files": sorted(path.name for path in self.part.iterdir()),
-            "figures": figures.as_dict(), **self.beside,
-        }  # fmt: skip
+            "figures": figures.as_dict(),
+            **self.beside,
+        }
 
     # --- reading the run
 
@@ -252,9 +260,13 @@ class _Work:
         self.job.step(0, f"Writing {name}")
 
     def _llama(
-        self, path: Path, run: verify.Reading, base_logits: list[torch.Tensor], base: Resident,
+        self,
+        path: Path,
+        run: verify.Reading,
+        base_logits: list[torch.Tensor],
+        base: Resident,
         words: dict[str, list[int]],
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """How llama.cpp reads the file: refused where it is another model, told where it cannot."""
         asked = llama_cpp_check.Questions(
             list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER
@@ -286,8 +298,9 @@ class _Work:
         logits = verify.logits_of(model, verify.sequences(run))
         found = verify.measure(run, logits, logits, run.answers, 0.0)
         self.beside["from_4bit"] = {
-            "largest_difference": found.largest_difference, "agreement": found.agreement,
-        }  # fmt: skip
+            "largest_difference": found.largest_difference,
+            "agreement": found.agreement,
+        }
         held.base.model = rounded.base.model
 
     def _check_room(self, held: Parts) -> None:

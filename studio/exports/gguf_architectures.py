@@ -198,9 +198,12 @@ def _gemma2_unusual(config: Any) -> bool:
 
 
 _LLAMA = Family(
-    "llama", _llama, _say_llama, rotary_pairs=True,
+    "llama",
+    _llama,
+    _say_llama,
+    rotary_pairs=True,
     dropped=lambda config: rope(config)["rope_type"] == "llama3",
-)  # fmt: skip
+)
 FAMILIES = {
     "llama": _LLAMA,
     "mistral": _LLAMA,

@@ -16,9 +16,14 @@ _LARGEST_F16 = 65504.0
 
 
 def write(
-    model: Any, tokenizer: Any, path: Path, outtype: str, name: str, finetune: str,
+    model: Any,
+    tokenizer: Any,
+    path: Path,
+    outtype: str,
+    name: str,
+    finetune: str,
     told: Callable[[str], None],
-) -> Path:  # fmt: skip
+) -> Path:
     """Write `model` (whole weights, merged) and its tokenizer; `ModelError` names what cannot be.
 
     `name` is the base's own: llama.cpp reads from it how Phi-3's special tokens are cut, so a run's

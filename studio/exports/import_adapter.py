@@ -105,14 +105,18 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
     targets = config.get("target_modules")
     try:
         return Recipe.defaults(
-            "sft", "dora" if config.get("use_dora") else "lora",
-            name=name, model_name_or_path=model, dataset_name="imported",
-            lora_r=config.get("r"), lora_alpha=config.get("lora_alpha"),
+            "sft",
+            "dora" if config.get("use_dora") else "lora",
+            name=name,
+            model_name_or_path=model,
+            dataset_name="imported",
+            lora_r=config.get("r"),
+            lora_alpha=config.get("lora_alpha"),
             lora_dropout=config.get("lora_dropout") or 0.0,
             use_rslora=bool(config.get("use_rslora")),
             lora_target_modules=tuple(targets) if isinstance(targets, list) else targets,
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
-        )  # fmt: skip
+        )
     except (ConfigError, TypeError) as error:
         raise ModelError(f"The adapter's config cannot be used: {error}") from None
 

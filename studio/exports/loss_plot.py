@@ -62,8 +62,12 @@ def _paint(pen: ImageDraw.ImageDraw, title: str, series: dict[str, Points]) -> N
 
 
 def _say(
-    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, size: int = 14,
+    pen: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    anchor: str,
+    size: int = 14,
     fill: str = _INK,
-) -> None:  # fmt: skip
+) -> None:
     font = ImageFont.load_default(size * _SCALE)
     pen.text((at[0] * _SCALE, at[1] * _SCALE), text, font=font, fill=fill, anchor=anchor)

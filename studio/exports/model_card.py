@@ -45,9 +45,10 @@ def _front(record: dict[str, Any]) -> str:
 
     library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[record["to"]]
     values: dict[str, Any] = {
-        "library_name": library, "pipeline_tag": "text-generation",
+        "library_name": library,
+        "pipeline_tag": "text-generation",
         "tags": ["alignment-studio", "trl", record["objective"], record["method"]],
-    }  # fmt: skip
+    }
     if record["base_kind"] == "hub":
         relation = {"adapter": "adapter", "merged": "finetune", "gguf": "quantized"}
         values |= {"base_model": record["base"], "base_model_relation": relation[record["to"]]}
@@ -61,7 +62,7 @@ def _summary(record: dict[str, Any], run: Run) -> str:
         "adapter": "An adapter for",
         "merged": "A fine-tuned model from",
         "gguf": "A GGUF file from",
-    }[record["to"]]  # fmt: skip
+    }[record["to"]]
     base = f"`{record['base']}`"
     if record["base_revision"]:
         base += f" at revision `{record['base_revision'][:12]}`"
@@ -73,10 +74,12 @@ def _summary(record: dict[str, Any], run: Run) -> str:
         f"| run | `{run.id}` |",
         f"| started from | `{run.parent}` |" if run.parent else "",
         f"| trained on | a base held in {record['trained_on']}; these weights are whole |"
-        if record.get("trained_on") else "",
+        if record.get("trained_on")
+        else "",
         f"| made with | {', '.join(f'{k} {v}' for k, v in sorted(run.versions.items()))} |"
-        if run.versions else "",
-    ]  # fmt: skip
+        if run.versions
+        else "",
+    ]
     return "\n".join(line for line in lines if line) + "\n"
 
 

@@ -62,9 +62,11 @@ def _words(tokenizer: Any) -> dict[str, str] | None:
     before_user = between.removeprefix(after_answer)
     start = first.removesuffix(before_user)
     words = {
-        "user before": before_user, "user after": after_user,
-        "assistant before": after_user_open[len(after_user) :], "assistant after": after_answer,
-    }  # fmt: skip
+        "user before": before_user,
+        "user after": after_user,
+        "assistant before": after_user_open[len(after_user) :],
+        "assistant after": after_answer,
+    }
     words |= _system_words(tokenizer, start, before_user)
     said = ["user", "assistant", "user", "assistant", "user"]
     said = ["system", *said] if "system before" in words else said

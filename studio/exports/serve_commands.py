@@ -39,10 +39,12 @@ def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, st
     found = []
     if record.get("lora_r"):
         found.append(
-            ("vLLM, base and adapter from one server",
-             f"vllm serve {base} --enable-lora --max-lora-rank {_rank(record['lora_r'])} "
-             f"--lora-modules {name}={here}")
-        )  # fmt: skip
+            (
+                "vLLM, base and adapter from one server",
+                f"vllm serve {base} --enable-lora --max-lora-rank {_rank(record['lora_r'])} "
+                f"--lora-modules {name}={here}",
+            )
+        )
     if record["base_kind"] == "hub":
         found.append(("transformers", f"transformers serve {here}"))
     return found

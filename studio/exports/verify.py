@@ -72,9 +72,12 @@ def greedy(model: Any, base: Resident, prompts: list[list[int]]) -> list[list[in
     """The model's first-choice answers, nothing inherited from its generation settings."""
     ends = end_ids(base)
     settings = GenerationConfig(
-        max_new_tokens=ANSWER, do_sample=False, eos_token_id=ends,
-        pad_token_id=base.tokenizer.pad_token_id, repetition_penalty=1.0,
-    )  # fmt: skip
+        max_new_tokens=ANSWER,
+        do_sample=False,
+        eos_token_id=ends,
+        pad_token_id=base.tokenizer.pad_token_id,
+        repetition_penalty=1.0,
+    )
     answers = []
     with torch.inference_mode():
         for ids in prompts:
@@ -121,9 +124,12 @@ def compare(
 
 
 def judge(
-    run: Reading, logits: list[torch.Tensor], base_logits: list[torch.Tensor],
-    answers: list[list[int]], stored_as: str,
-) -> Figures:  # fmt: skip
+    run: Reading,
+    logits: list[torch.Tensor],
+    base_logits: list[torch.Tensor],
+    answers: list[list[int]],
+    stored_as: str,
+) -> Figures:
     """Figures of what an export said to the run's sequences; `ModelError` where that is not it."""
     figures = measure(run, logits, base_logits, answers, TOLERANCE[stored_as])
     allowed = figures.tolerance * figures.largest_logit
@@ -147,9 +153,12 @@ def judge(
 
 
 def measure(
-    run: Reading, logits: list[torch.Tensor], base_logits: list[torch.Tensor],
-    answers: list[list[int]], tolerance: float,
-) -> Figures:  # fmt: skip
+    run: Reading,
+    logits: list[torch.Tensor],
+    base_logits: list[torch.Tensor],
+    answers: list[list[int]],
+    tolerance: float,
+) -> Figures:
     """The figures alone, judged by nobody."""
     agreed = tokens = 0
     for ids, answer, given in zip(run.prompts, run.answers, logits, strict=True):

@@ -105,9 +105,12 @@ def _plan(
     if run is not None and not recipe.uses_adapter:
         return Plan(index, column, sampling, run, recipe, ("own", run.id, column.checkpoint), False)
     weights = (
-        recipe.model_name_or_path, recipe.model_revision, recipe.dtype, recipe.quantized,
+        recipe.model_name_or_path,
+        recipe.model_revision,
+        recipe.dtype,
+        recipe.quantized,
         recipe.start_from if recipe.start_from and not recipe.continues else None,
-    )  # fmt: skip
+    )
     mixable = run is None or (column.checkpoint != LIVE and _mixes(recipe))
     return Plan(index, column, sampling, run, recipe, weights, mixable)
 

@@ -119,10 +119,14 @@ def _body(
 ) -> tuple[str, dict[str, Any]]:
     """Path and JSON of the request; what OpenAI's own API does not know goes only where changed."""
     body: dict[str, Any] = {
-        "model": chosen.model, "stream": True, "stream_options": {"include_usage": True},
-        "temperature": sampling.temperature, "top_p": sampling.top_p,
-        "max_tokens": sampling.max_new_tokens, "seed": sampling.seed,
-    }  # fmt: skip
+        "model": chosen.model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_new_tokens,
+        "seed": sampling.seed,
+    }
     usual = Sampling()
     for name in ("top_k", "min_p", "repetition_penalty"):
         if getattr(sampling, name) != getattr(usual, name):

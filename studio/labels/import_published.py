@@ -33,8 +33,13 @@ from studio.labels.store import LabelStore
 from studio.labels.types import DEFAULT_STRENGTH, Item, Project, as_messages, clean_text
 
 Given = dict[str, tuple[str, int]]  # by rater: choice and strength
-_ANSWERS = (("response1", "response2"), ("answer1", "answer2"), ("output1", "output2"),
-            ("response_a", "response_b"), ("answer_a", "answer_b"))  # fmt: skip
+_ANSWERS = (
+    ("response1", "response2"),
+    ("answer1", "answer2"),
+    ("output1", "output2"),
+    ("response_a", "response_b"),
+    ("answer_a", "answer_b"),
+)
 _MODELS = (("model1", "model2"), ("model_1", "model_2"), ("model_a", "model_b"))
 _RATER = re.compile(r"(annotator|rater|judge|vote)[_ ]?\w{1,20}", re.IGNORECASE)
 _SAID = {"1": "a", "2": "b", "0": "tie", "a": "a", "b": "b", "tie": "tie"}
@@ -81,8 +86,9 @@ def bring_in(store: LabelStore, published: Published, name: str = "", **more: An
         store.free_name(name or published.name),
         order="given",
         overlap=max(map(len, published.votes)),
-        provenance={"published": published.name, "raters": published.raters}, **more,
-    )  # fmt: skip
+        provenance={"published": published.name, "raters": published.raters},
+        **more,
+    )
     digests = [
         hashlib.sha256(f"{row}\x1f{pair_digest(item)}".encode()).hexdigest()
         for row, item in enumerate(published.items)
@@ -112,12 +118,24 @@ def _vote_row(
     project: Project, item_id: int, rater: str, choice: str, strength: int, now: float
 ) -> dict[str, Any]:
     return {
-        "project_id": project.id, "item_id": item_id, "annotator": rater, "version": 1,
-        "action": "vote", "choice": choice, "strength": strength if choice in ("a", "b") else 0,
-        "order": "ab", "seconds": 0.0, "note": "", "edited": "", "created": now,
-        "guideline_version": project.guideline_version, "idempotency_key": f"published-{item_id}",
-        "turn": 0, "reasons": [], "aspects": {},
-    }  # fmt: skip
+        "project_id": project.id,
+        "item_id": item_id,
+        "annotator": rater,
+        "version": 1,
+        "action": "vote",
+        "choice": choice,
+        "strength": strength if choice in ("a", "b") else 0,
+        "order": "ab",
+        "seconds": 0.0,
+        "note": "",
+        "edited": "",
+        "created": now,
+        "guideline_version": project.guideline_version,
+        "idempotency_key": f"published-{item_id}",
+        "turn": 0,
+        "reasons": [],
+        "aspects": {},
+    }
 
 
 # ---- a table -------------------------------------------------------------------------------------
@@ -140,8 +158,13 @@ def _table(name: str, path: Path) -> Published:
         one, two = _models(row)
         prompt = as_messages(_asked(row, where), where)
         made.append(Item(prompt, first, second, {"label": one}, {"label": two}, {"row": number}))
-        given.append({rater: (_said(row.get(rater), rater, where), DEFAULT_STRENGTH)
-                      for rater in raters if row.get(rater) is not None})  # fmt: skip
+        given.append(
+            {
+                rater: (_said(row.get(rater), rater, where), DEFAULT_STRENGTH)
+                for rater in raters
+                if row.get(rater) is not None
+            }
+        )
     if not any(given):
         raise DataError(f"{path.name} holds no vote: nothing stands in {', '.join(raters[:12])}.")
     return Published(name, made, given)
@@ -215,9 +238,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} cannot be read: {error}.") from None
     try:
-        found = json.loads(text) if text.lstrip().startswith("[") else [
-            json.loads(line) for line in text.split("\n") if line.strip()
-        ]  # fmt: skip
+        found = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [json.loads(line) for line in text.split("\n") if line.strip()]
+        )
     except ValueError as error:
         raise DataError(f"{path.name} is not JSON: {error}.") from None
     if not found or not all(isinstance(row, dict) for row in found):

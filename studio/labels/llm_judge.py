@@ -109,9 +109,13 @@ def read_verdict(said: str) -> str | None:
 
 
 def result(
-    snapshot: Snapshot, pairs: Sequence[Pair], judge: str, a: str, b: str,
+    snapshot: Snapshot,
+    pairs: Sequence[Pair],
+    judge: str,
+    a: str,
+    b: str,
     aside: dict[str, int] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Counts and figures, JSON-able; raises `ModelError` where the judge could not be asked.
 
     `flips` says how often the verdict changed with the order, over the pairs where both replies

@@ -123,8 +123,9 @@ def arrange(
     arranged: list[tuple[str, Item, bool]] = []
     for number in range(len(shuffled)):
         by_chance = number % _STRATUM == 0
-        digest, item = (drawn if by_chance else rest)[number // _STRATUM if by_chance else
-                                                      number - number // _STRATUM - 1]  # fmt: skip
+        digest, item = (drawn if by_chance else rest)[
+            number // _STRATUM if by_chance else number - number // _STRATUM - 1
+        ]
         arranged.append((digest, item, by_chance))
     return arranged
 

@@ -134,9 +134,13 @@ class PairMaker:
     """Works through the plans of a workspace in one thread; see the module's first lines."""
 
     def __init__(
-        self, workspace: Workspace, labels: Callable[[], LabelStore], runs: RunStore,
-        generate: Generate, read_answer: ReadAnswer,
-    ):  # fmt: skip
+        self,
+        workspace: Workspace,
+        labels: Callable[[], LabelStore],
+        runs: RunStore,
+        generate: Generate,
+        read_answer: ReadAnswer,
+    ):
         """`labels` opens the vote store when it is first needed."""
         self._labels, self._runs = labels, runs
         self._generate, self._read_answer = generate, read_answer

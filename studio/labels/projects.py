@@ -163,8 +163,7 @@ def _known_digests(db: sa.Connection, project_id: str, digests: list[str]) -> se
     known: set[str] = set()
     for start in range(0, len(digests), _CHUNK):
         query = sa.select(items.c.digest).where(
-            items.c.project_id == project_id,
-            items.c.digest.in_(digests[start : start + _CHUNK]),
+            items.c.project_id == project_id, items.c.digest.in_(digests[start : start + _CHUNK])
         )
         known.update(db.scalars(query))
     return known

@@ -19,9 +19,15 @@ _count = sa.bindparam("count", type_=sa.Integer)
 
 # What is needed of an item to show it and to hand it out.
 _FACE = (
-    items.c.id, items.c.project_id, items.c.position, items.c.prompt, items.c.answer_a,
-    items.c.answer_b, items.c.open, items.c.taken,
-)  # fmt: skip
+    items.c.id,
+    items.c.project_id,
+    items.c.position,
+    items.c.prompt,
+    items.c.answer_a,
+    items.c.answer_b,
+    items.c.open,
+    items.c.taken,
+)
 
 
 def _whose(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -75,9 +81,7 @@ HELD: sa.Executable = (
 )
 
 _seen = sa.exists().where(
-    assignments.c.item_id == items.c.id,
-    assignments.c.annotator == _person,
-    assignments.c.turn == 0,
+    assignments.c.item_id == items.c.id, assignments.c.annotator == _person, assignments.c.turn == 0
 )
 #: Open items from position `cursor` on that this person has not seen.
 UNSEEN: sa.Executable = (

@@ -24,12 +24,18 @@ def rebuild(db: sa.Connection, project_id: str) -> None:
     )
     current = (
         sa.select(
-            votes.c.item_id, votes.c.annotator, votes.c.turn, votes.c.project_id, items.c.position,
-            votes.c.choice.is_not(None), votes.c.id, votes.c.created,
+            votes.c.item_id,
+            votes.c.annotator,
+            votes.c.turn,
+            votes.c.project_id,
+            items.c.position,
+            votes.c.choice.is_not(None),
+            votes.c.id,
+            votes.c.created,
         )
         .join(items, items.c.id == votes.c.item_id)
         .where(votes.c.id.in_(newest), items.c.retired.is_(False))
-    )  # fmt: skip
+    )
     named = ["item_id", "annotator", "turn", "project_id", "position", "done", "vote_id", "claimed"]
     db.execute(assignments.insert().from_select(named, current))
     _count(db, project_id)
@@ -42,9 +48,9 @@ def _count(db: sa.Connection, project_id: str) -> None:
         assignments.c.project_id, assignments.c.annotator, sa.literal(0), done
     ).where(assignments.c.project_id == project_id, assignments.c.turn == 0)
     people = people.group_by(assignments.c.project_id, assignments.c.annotator)
-    db.execute(annotators.insert().from_select(
-        ["project_id", "annotator", "cursor", "done"], people
-    ))  # fmt: skip
+    db.execute(
+        annotators.insert().from_select(["project_id", "annotator", "cursor", "done"], people)
+    )
     overlap = db.scalar(sa.select(projects.c.overlap).where(projects.c.id == project_id)) or 0
     taken = (
         sa.select(sa.func.count())

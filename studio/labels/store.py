@@ -108,9 +108,17 @@ class LabelStore(ProjectStore):
         winning answer. Voting again on an item adds a version. `turn` is the shown item's.
         """
         ballot = Ballot.checked(
-            annotator, choice, strength, seconds, note, edited, idempotency_key,
-            turn, reasons, aspects,
-        )  # fmt: skip
+            annotator,
+            choice,
+            strength,
+            seconds,
+            note,
+            edited,
+            idempotency_key,
+            turn,
+            reasons,
+            aspects,
+        )
         return self.cast(project_id, item_id, ballot, shown_order)[0]
 
     def cast(

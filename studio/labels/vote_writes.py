@@ -198,12 +198,7 @@ def as_vote(row: sa.Row[Any]) -> Vote:
 
 
 def _record(
-    db: sa.Connection,
-    project: Project,
-    item_id: int,
-    annotator: str,
-    key: str,
-    row: dict[str, Any],
+    db: sa.Connection, project: Project, item_id: int, annotator: str, key: str, row: dict[str, Any]
 ) -> VoteReceipt:
     """Append a version, make it current and move the counters, all in this transaction."""
     who = {"project": project.id, "person": annotator, "item": item_id, "at_turn": row["turn"]}

@@ -126,9 +126,12 @@ class SafeCopies(Copies):
             api = HfApi()
             api.create_repo(self.repo, repo_type="dataset", private=True, exist_ok=True)
             api.upload_file(
-                path_or_fileobj=content, path_in_repo=name, repo_id=self.repo,
-                repo_type="dataset", commit_message="Add a segment of votes",
-            )  # fmt: skip
+                path_or_fileobj=content,
+                path_in_repo=name,
+                repo_id=self.repo,
+                repo_type="dataset",
+                commit_message="Add a segment of votes",
+            )
 
     def _download(self) -> Iterable[dict[str, Any]]:
         from huggingface_hub import hf_hub_download

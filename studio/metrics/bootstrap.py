@@ -115,8 +115,9 @@ def length_controlled(
         if float(np.abs(step).max()) < 1e-10:
             break
     theta, error = float(beta[0]), math.sqrt(float(np.linalg.inv(information)[0, 0]))
-    low, value, high = (1 / (1 + math.exp(-t)) for t in
-                        (theta - Z95 * error, theta, theta + Z95 * error))  # fmt: skip
+    low, value, high = (
+        1 / (1 + math.exp(-t)) for t in (theta - Z95 * error, theta, theta + Z95 * error)
+    )
     rate = Estimate(value, low, high, len(y))
     return LengthControlled(rate, float(beta[1]), float(y.mean()))
 

@@ -71,9 +71,12 @@ class ModelPool:
         return [resident.name for resident in list(self._residents.values())]
 
     def base(
-        self, name: str, revision: str | None = None, dtype: str = "auto",
+        self,
+        name: str,
+        revision: str | None = None,
+        dtype: str = "auto",
         bits: dict[str, Any] | None = None,
-    ) -> Resident:  # fmt: skip
+    ) -> Resident:
         """The one copy of a base model, loaded if need be; `bits` as `loading.load_model` takes."""
         return self._resident(resolve(name, revision), dtype, bits)
 
@@ -103,9 +106,13 @@ class ModelPool:
             folder = adapter_of(parent, base)
             self._make_room()
             resident = Resident(
-                key, f"{base.name} with {parent.name}", loading.merged(base.model, folder),
-                base.tokenizer, f"{base.fingerprint}+{parent.id}", base.location,
-            )  # fmt: skip
+                key,
+                f"{base.name} with {parent.name}",
+                loading.merged(base.model, folder),
+                base.tokenizer,
+                f"{base.fingerprint}+{parent.id}",
+                base.location,
+            )
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
@@ -116,9 +123,11 @@ class ModelPool:
 
     def _resident(self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> Resident:
         key = (
-            reference.location, reference.revision or "main", loading.weights_dtype(dtype),
+            reference.location,
+            reference.revision or "main",
+            loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
-        )  # fmt: skip
+        )
         resident = self._residents.get(key)
         if resident is None:
             self._make_room()

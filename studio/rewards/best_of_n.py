@@ -44,9 +44,11 @@ def gain(
 
 
 def best_rows(
-    prompts: Sequence[list[Message]], answers: Sequence[Sequence[str]],
-    rewards: Sequence[Sequence[float]], least: float | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
+    prompts: Sequence[list[Message]],
+    answers: Sequence[Sequence[str]],
+    rewards: Sequence[Sequence[float]],
+    least: float | None = None,
+) -> list[dict[str, Any]]:
     """The best answer to every prompt as a row to train SFT on (rejection sampling).
 
     Args:

@@ -20,9 +20,11 @@ _BARS = 16
 
 
 def report(
-    chosen: Sequence[float], rejected: Sequence[float],
-    words: Sequence[tuple[int, int]], annotators: Mapping[str, tuple[int, int]] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    chosen: Sequence[float],
+    rejected: Sequence[float],
+    words: Sequence[tuple[int, int]],
+    annotators: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Any]:
     """JSON-able report over held-out pairs.
 
     Args:
@@ -60,20 +62,24 @@ def calibration(gaps: Sequence[float]) -> dict[str, Any]:
     bins = []
     for at in range(count):
         part = order[len(order) * at // count : len(order) * (at + 1) // count]
-        bins.append({
-            "gap": statistics.fmean(abs(gap) for gap in part),
-            "expected": statistics.fmean(probability(abs(gap)) for gap in part),
-            "observed": sum(gap > 0 for gap in part) / len(part),
-            "count": len(part),
-        })  # fmt: skip
+        bins.append(
+            {
+                "gap": statistics.fmean(abs(gap) for gap in part),
+                "expected": statistics.fmean(probability(abs(gap)) for gap in part),
+                "observed": sum(gap > 0 for gap in part) / len(part),
+                "count": len(part),
+            }
+        )
     off = sum(one["count"] * abs(one["expected"] - one["observed"]) for one in bins)
     return {"bins": bins, "error": off / len(gaps)}
 
 
 def _length(
-    chosen: Sequence[float], rejected: Sequence[float], gaps: Sequence[float],
+    chosen: Sequence[float],
+    rejected: Sequence[float],
+    gaps: Sequence[float],
     words: Sequence[tuple[int, int]],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     lengths = [*(float(a) for a, _ in words), *(float(b) for _, b in words)]
     found = correlation([*chosen, *rejected], lengths)
     told = [(gap, a - b) for gap, (a, b) in zip(gaps, words, strict=True) if a != b and gap]

@@ -103,9 +103,9 @@ def _measure(kind: str, detail: str) -> tuple[str | None, Measure | None]:
 def _comparison(kind: str, detail: str) -> tuple[str, Measure]:
     column, _, name = detail.partition("@")
     extract = text.extractor(name or ("gsm8k" if kind == "numeric" else "text"))
-    compare = {
-        "exact": text.exact_match, "numeric": text.numeric_match, "contains": text.contains
-    }[kind]  # fmt: skip
+    compare = {"exact": text.exact_match, "numeric": text.numeric_match, "contains": text.contains}[
+        kind
+    ]
 
     def measure(answer: str, known: Sequence[str]) -> float:
         said = answer if kind == "contains" else extract(answer)

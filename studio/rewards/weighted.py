@@ -32,9 +32,11 @@ class Mix:
     """
 
     def __init__(
-        self, texts: Sequence[str], weights: Sequence[float] | None = None,
+        self,
+        texts: Sequence[str],
+        weights: Sequence[float] | None = None,
         scorers: Mapping[str, Scorer] | None = None,
-    ):  # fmt: skip
+    ):
         self.parts = parse(texts)
         if not self.parts:
             raise ConfigError("A reward needs at least one part, such as reward_funcs: [exact].")
@@ -52,9 +54,12 @@ class Mix:
         return tuple(dict.fromkeys(p.column for p in self.parts if p.column is not None))
 
     def values(
-        self, part: Part, prompts: Sequence[list[Message]], answers: Sequence[str],
+        self,
+        part: Part,
+        prompts: Sequence[list[Message]],
+        answers: Sequence[str],
         known: Sequence[Known],
-    ) -> list[float]:  # fmt: skip
+    ) -> list[float]:
         """One part's reward of every answer; every number is finite."""
         try:
             if part.run is not None:
@@ -150,7 +155,10 @@ def preview(
 
 def _own(row: Mapping[str, Any]) -> list[str]:
     if row.get("rejected"):
-        return [asked[1][0] for side in ("chosen", "rejected")
-                if (asked := asked_of({"prompt": row["prompt"], "chosen": row[side]}))]  # fmt: skip
+        return [
+            asked[1][0]
+            for side in ("chosen", "rejected")
+            if (asked := asked_of({"prompt": row["prompt"], "chosen": row[side]}))
+        ]
     asked = asked_of(row)
     return list(asked[1][:1]) if asked else []

@@ -82,14 +82,16 @@ def for_device(recipe: Any, device: str) -> Iterator[Default]:
     odd = "8bit" in recipe.optim or recipe.optim.startswith("paged")
     if device == "cuda" and recipe.quantized and not odd:
         yield Default(
-            "optim", "paged_adamw_8bit",
+            "optim",
+            "paged_adamw_8bit",
             "a 4-bit base is for a tight card, so the optimizer's states are 8-bit and paged",
-        )  # fmt: skip
+        )
     if device != "cuda" and odd:
         yield Default(
-            "optim", "adamw_torch_fused",
+            "optim",
+            "adamw_torch_fused",
             "without CUDA there is nothing that a paged or 8-bit optimizer would save",
-        )  # fmt: skip
+        )
 
 
 def usual(objective: Any, method: Any) -> dict[str, Any]:

@@ -13,35 +13,101 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo"]
 Method = Literal[
-    "lora", "dora", "qlora", "pissa", "loftq", "adalora", "loha", "lokr", "vera", "ia3", "oft",
-    "prompt_tuning", "prefix_tuning", "p_tuning", "llama_adapter", "last_layers", "full",
-]  # fmt: skip
+    "lora",
+    "dora",
+    "qlora",
+    "pissa",
+    "loftq",
+    "adalora",
+    "loha",
+    "lokr",
+    "vera",
+    "ia3",
+    "oft",
+    "prompt_tuning",
+    "prefix_tuning",
+    "p_tuning",
+    "llama_adapter",
+    "last_layers",
+    "full",
+]
 LossType = Literal[
-    "sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair",
-    "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft",
-    "nll", "dft", "kto", "apo_zero_unpaired", "simpo", "alphapo",
-    "dapo", "grpo", "dr_grpo", "bnpo", "cispo",
-]  # fmt: skip
+    "sigmoid",
+    "sigmoid_norm",
+    "hinge",
+    "ipo",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "bco_pair",
+    "sppo_hard",
+    "aot",
+    "aot_unpaired",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sft",
+    "nll",
+    "dft",
+    "kto",
+    "apo_zero_unpaired",
+    "simpo",
+    "alphapo",
+    "dapo",
+    "grpo",
+    "dr_grpo",
+    "bnpo",
+    "cispo",
+]
 OptimName = Literal[
-    "adamw_torch_fused", "adamw_torch", "adamw_8bit", "adamw_bnb_8bit", "paged_adamw_32bit",
-    "paged_adamw_8bit", "adafactor", "lion_32bit", "lion_8bit", "paged_lion_32bit",
-    "paged_lion_8bit", "ademamix", "ademamix_8bit", "paged_ademamix_32bit", "paged_ademamix_8bit",
-    "sgd", "adagrad", "rmsprop", "rmsprop_bnb", "rmsprop_bnb_8bit", "rmsprop_bnb_32bit",
-]  # fmt: skip
+    "adamw_torch_fused",
+    "adamw_torch",
+    "adamw_8bit",
+    "adamw_bnb_8bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "adafactor",
+    "lion_32bit",
+    "lion_8bit",
+    "paged_lion_32bit",
+    "paged_lion_8bit",
+    "ademamix",
+    "ademamix_8bit",
+    "paged_ademamix_32bit",
+    "paged_ademamix_8bit",
+    "sgd",
+    "adagrad",
+    "rmsprop",
+    "rmsprop_bnb",
+    "rmsprop_bnb_8bit",
+    "rmsprop_bnb_32bit",
+]
 LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "zero2", "zero3"]
 SchedulerName = Literal[
-    "cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial",
-    "inverse_sqrt", "reduce_lr_on_plateau", "cosine_with_min_lr", "warmup_stable_decay",
-]  # fmt: skip
+    "cosine",
+    "linear",
+    "constant",
+    "constant_with_warmup",
+    "cosine_with_restarts",
+    "polynomial",
+    "inverse_sqrt",
+    "reduce_lr_on_plateau",
+    "cosine_with_min_lr",
+    "warmup_stable_decay",
+]
 
 QUANTIZATION = {"quantized": ("always",), "quantizable": ("may",), "either": ("always", "may")}
 """What `only` says of a base held in few bits -> `Method.quantized` of the methods it is for."""
 
 
 def _knob(
-    default: Any, help: str, group: str, label: str | None = None, only: str | None = None,
+    default: Any,
+    help: str,
+    group: str,
+    label: str | None = None,
+    only: str | None = None,
     **rules: Any,
-) -> Any:  # fmt: skip
+) -> Any:
     """A field with what a form needs to know: its group, its label and when it applies."""
     extra = {"group": group, "label": label, "only": only}
     return Field(default, description=help, json_schema_extra=extra, **rules)

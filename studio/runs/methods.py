@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 _LORA = (
-    "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save",
-    "use_rslora", "rank_pattern", "alpha_pattern", "layers_to_transform", "loraplus_lr_ratio",
-)  # fmt: skip
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target_modules",
+    "lora_modules_to_save",
+    "use_rslora",
+    "rank_pattern",
+    "alpha_pattern",
+    "layers_to_transform",
+    "loraplus_lr_ratio",
+)
 _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
 
 
@@ -144,10 +152,15 @@ def _adalora(values: Any, steps: int) -> dict[str, Any]:
     """Ranks are cut from a tenth of the run on and settled for its last third (PEFT's advice)."""
     target = values.target_r or max(1, values.lora_r // 2)
     return {
-        "init_r": values.lora_r, "target_r": target, "lora_alpha": values.lora_alpha,
-        "lora_dropout": values.lora_dropout, "total_step": max(2, steps),
-        "tinit": steps // 10, "tfinal": steps // 3, "deltaT": max(1, steps // 100),
-    }  # fmt: skip
+        "init_r": values.lora_r,
+        "target_r": target,
+        "lora_alpha": values.lora_alpha,
+        "lora_dropout": values.lora_dropout,
+        "total_step": max(2, steps),
+        "tinit": steps // 10,
+        "tfinal": steps // 3,
+        "deltaT": max(1, steps // 100),
+    }
 
 
 def _lycoris(values: Any, steps: int) -> dict[str, Any]:
@@ -167,9 +180,14 @@ def _oft(values: Any, steps: int) -> dict[str, Any]:
 
 
 _OWN = {
-    "LoraConfig": _lora, "AdaLoraConfig": _adalora, "LoHaConfig": _lycoris,
-    "LoKrConfig": _lycoris, "VeraConfig": _vera, "IA3Config": _ia3, "OFTConfig": _oft,
-}  # fmt: skip
+    "LoraConfig": _lora,
+    "AdaLoraConfig": _adalora,
+    "LoHaConfig": _lycoris,
+    "LoKrConfig": _lycoris,
+    "VeraConfig": _vera,
+    "IA3Config": _ia3,
+    "OFTConfig": _oft,
+}
 
 
 def _prompt_kwargs(values: Any, tokenizer: str | None) -> dict[str, Any]:

@@ -10,13 +10,33 @@ from dataclasses import dataclass
 from typing import Any
 
 DPO_LOSSES = (
-    "sigmoid", "sigmoid_norm", "hinge", "ipo", "robust", "exo_pair", "nca_pair", "bco_pair",
-    "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft",
-)  # fmt: skip
+    "sigmoid",
+    "sigmoid_norm",
+    "hinge",
+    "ipo",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "bco_pair",
+    "sppo_hard",
+    "aot",
+    "aot_unpaired",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sft",
+)
 # The losses whose f-divergence form exists (TRL's own list).
 _WITH_DIVERGENCE = {
-    "sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft",
-}  # fmt: skip
+    "sigmoid",
+    "sigmoid_norm",
+    "hinge",
+    "ipo",
+    "exo_pair",
+    "robust",
+    "discopop",
+    "sft",
+}
 # TRL's losses of GRPO that need no setting of their own, its usual one first.
 GRPO_LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo")
 _PAIRS = ("preference",)
@@ -95,7 +115,7 @@ _CONVERSIONS = {
     ("dpo", "unpaired_preference"): "train KTO on it, which learns from single marked answers",
     ("grpo", "language_modeling"): "choose rows with prompts, which plain text has none of",
     ("dpo", "prompt_only"): "make pairs of answers to these prompts and judge them (pairs make)",
-}  # fmt: skip
+}
 
 
 def conversion(objective: str, kind: str) -> str:

@@ -56,10 +56,15 @@ class Recipe(Knobs):
         return value
 
     @field_validator(
-        "loss_type", "loss_weights", "reward_weights", "lora_modules_to_save",
+        "loss_type",
+        "loss_weights",
+        "reward_weights",
+        "lora_modules_to_save",
         "feedforward_modules",
-        "layers_to_transform", "report_to", mode="before",
-    )  # fmt: skip
+        "layers_to_transform",
+        "report_to",
+        mode="before",
+    )
     @classmethod
     def _several(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -140,10 +145,7 @@ class Recipe(Knobs):
                 raise ConfigError(
                     f"A recipe has no {key!r}.{did_you_mean(str(key), cls.model_fields)}"
                 )
-        settled = {
-            **usual(values.get("objective", "sft"), values.get("method", "lora")),
-            **values,
-        }
+        settled = {**usual(values.get("objective", "sft"), values.get("method", "lora")), **values}
         if settled.get("load_in_8bit") and "load_in_4bit" not in values:
             settled["load_in_4bit"] = False
         try:

@@ -98,10 +98,11 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
         for batch in reversed(batches):
             for checkpointing in (False, True):
                 settings: dict[str, Any] = {
-                    "method": method, "per_device_train_batch_size": batch,
+                    "method": method,
+                    "per_device_train_batch_size": batch,
                     "gradient_accumulation_steps": together // batch,
                     "activation_checkpointing": checkpointing,
-                }  # fmt: skip
+                }
                 if method != recipe.method:
                     settings["load_in_4bit"] = True
                 try:

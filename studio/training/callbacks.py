@@ -89,9 +89,13 @@ class Progress(TrainerCallback):
         )
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
-        logs: dict[str, float] | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         values = {key: value for key, value in (logs or {}).items() if _is_number(value)}
         if not values:
             return

@@ -44,9 +44,14 @@ def execute(
     """
     started = time.time()
     run = store.update(
-        run.id, was="queued", state="running", started=run.started or started, ended=None,
-        error=None, versions={name: version(name) for name in _STACK},
-    )  # fmt: skip
+        run.id,
+        was="queued",
+        state="running",
+        started=run.started or started,
+        ended=None,
+        error=None,
+        versions={name: version(name) for name in _STACK},
+    )
     if run.state != "running":  # stopped in the last moment of its wait
         return run
     events = EventLog(run.folder / "events.jsonl")
@@ -74,9 +79,13 @@ def execute(
         events.close()
         now = time.time()
         run = store.update(
-            run.id, state=state, error=error, ended=now, eta_s=None,
+            run.id,
+            state=state,
+            error=error,
+            ended=now,
+            eta_s=None,
             train_seconds=run.train_seconds + now - started,
-        )  # fmt: skip
+        )
         release_memory()
     return run
 
@@ -114,9 +123,15 @@ def _say_broken(run: Run, problem: Exception) -> str:
 
 
 def train(
-    run: Run, store: RunStore, datasets: DatasetStore, pool: ModelPool,
-    events: EventLog, serve: Callable[[], None], processes: int = 1, samples: bool = True,
-) -> str:  # fmt: skip
+    run: Run,
+    store: RunStore,
+    datasets: DatasetStore,
+    pool: ModelPool,
+    events: EventLog,
+    serve: Callable[[], None],
+    processes: int = 1,
+    samples: bool = True,
+) -> str:
     """Load, train, save; the state to end in.
 
     Args:
@@ -133,9 +148,17 @@ def train(
     progress = Progress(run, store, events, serve)
     events.write("phase", text=f"tokenising {len(train):,} rows")
     trainer = trainers.build(
-        recipe, resident, parent_adapter(recipe, store), train, evaluation, run.checkpoints,
-        [progress], store.workspace.cache / "references", processes, reward,
-    )  # fmt: skip
+        recipe,
+        resident,
+        parent_adapter(recipe, store),
+        train,
+        evaluation,
+        run.checkpoints,
+        [progress],
+        store.workspace.cache / "references",
+        processes,
+        reward,
+    )
     used = len(trainer.train_dataset)
     if used < len(train) and not recipe.packing:  # packed, several rows are one
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
@@ -197,9 +220,12 @@ class _Asker:
     """Greedy answers of the model in training, leaving its mode and random state as they were."""
 
     def __init__(
-        self, trainer: Any, resident: Resident, prompts: list[Any],
+        self,
+        trainer: Any,
+        resident: Resident,
+        prompts: list[Any],
         grade: Callable[[list[str]], list[dict[str, Any]]] | None = None,
-    ):  # fmt: skip
+    ):
         self.trainer, self.resident, self.prompts = trainer, resident, prompts
         self.grade = grade
 
@@ -220,9 +246,12 @@ class _Asker:
                     model.device
                 )
                 output = model.generate(
-                    **ids, max_new_tokens=_SAMPLE_TOKENS, do_sample=False,
-                    pad_token_id=tokenizer.pad_token_id, eos_token_id=end_ids(self.resident),
-                )  # fmt: skip
+                    **ids,
+                    max_new_tokens=_SAMPLE_TOKENS,
+                    do_sample=False,
+                    pad_token_id=tokenizer.pad_token_id,
+                    eos_token_id=end_ids(self.resident),
+                )
                 answer = tokenizer.decode(
                     output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
                 )

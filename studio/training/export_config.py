@@ -108,9 +108,7 @@ def _refusal_trl(recipe: Recipe) -> str:
     return ""
 
 
-def _write_trl(
-    run: Run, recipe: Recipe, settings: dict[str, Any], model: str, out: Path
-) -> Path:  # fmt: skip
+def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, out: Path) -> Path:
     values: dict[str, Any] = {
         "model_name_or_path": model,
         "model_revision": recipe.model_revision,
@@ -124,19 +122,22 @@ def _write_trl(
     if recipe.uses_adapter:
         targets = recipe.lora_target_modules
         values |= {
-            "lora_r": recipe.lora_r, "lora_alpha": recipe.lora_alpha,
-            "lora_dropout": recipe.lora_dropout, "use_rslora": recipe.use_rslora,
+            "lora_r": recipe.lora_r,
+            "lora_alpha": recipe.lora_alpha,
+            "lora_dropout": recipe.lora_dropout,
+            "use_rslora": recipe.use_rslora,
             "use_dora": recipe.method == "dora",
             "lora_target_modules": list(targets) if isinstance(targets, tuple) else targets,
             "lora_modules_to_save": list(recipe.lora_modules_to_save) or None,
             "lora_task_type": "SEQ_CLS" if recipe.objective == "reward" else "CAUSAL_LM",
-        }  # fmt: skip
+        }
     if recipe.quantized:
         values |= {
-            "load_in_4bit": not recipe.load_in_8bit, "load_in_8bit": recipe.load_in_8bit,
+            "load_in_4bit": not recipe.load_in_8bit,
+            "load_in_8bit": recipe.load_in_8bit,
             "bnb_4bit_quant_type": recipe.bnb_4bit_quant_type,
             "use_bnb_nested_quant": recipe.use_bnb_nested_quant,
-        }  # fmt: skip
+        }
     values |= settings
     text = yaml.safe_dump(
         {key: value for key, value in values.items() if value is not None}, sort_keys=False

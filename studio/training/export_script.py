@@ -29,9 +29,12 @@ _STUDIO_ONLY = ("loftq", "adalora", "llama_adapter")
 _MOST_INSIDE = 24_000_000  # bytes of a job's script; beyond that, rows and models belong on the Hub
 # What of TRL's settings is this machine's, in the words of a script that looks at its own.
 _LOOKED_UP = {
-    "use_cpu": "not gpu", "bf16": 'dtype == "bfloat16" and gpu', "fp16": 'dtype == "float16"',
-    "tf32": "gpu or None", "dataloader_pin_memory": "gpu",
-}  # fmt: skip
+    "use_cpu": "not gpu",
+    "bf16": 'dtype == "bfloat16" and gpu',
+    "fp16": 'dtype == "float16"',
+    "tf32": "gpu or None",
+    "dataloader_pin_memory": "gpu",
+}
 
 
 def refusal(recipe: Recipe, runs: RunStore) -> str:
@@ -57,9 +60,14 @@ def write_script(
 
 
 def write_job(
-    run: Run, recipe: Recipe, settings: dict[str, Any], model: str, folder: Path, runs: RunStore,
+    run: Run,
+    recipe: Recipe,
+    settings: dict[str, Any],
+    model: str,
+    folder: Path,
+    runs: RunStore,
     out: Path,
-) -> Path:  # fmt: skip
+) -> Path:
     """`job.py`: the script with everything inside that `write_script` has beside it in `folder`."""
     _bring_start(recipe, folder, runs)
     files = _packed(folder)
@@ -74,9 +82,11 @@ def write_job(
     steps = _STEPS.format(**parts, settings=_pretty(own) + known)
     looked = _AUTO if recipe.dtype == "auto" else f"dtype = {recipe.dtype!r}"
     text = _JOB.format(
-        **parts, dtype=looked, steps=textwrap.indent(steps, "    "),
+        **parts,
+        dtype=looked,
+        steps=textwrap.indent(steps, "    "),
         files="\n".join(files[at : at + 120] for at in range(0, len(files), 120)),
-    )  # fmt: skip
+    )
     path = out / "job.py"
     path.write_text(text, encoding="utf-8")
     return path
@@ -94,11 +104,16 @@ def _parts(run: Run, recipe: Recipe, model: str, dtype: str) -> dict[str, str]:
     pins = [f"{name}=={version(name).partition('+')[0]}" for name in (*_PINNED, *_extra(recipe))]
     return {
         "needed": "\n".join(f'#     "{pin}",' for pin in pins),
-        "name": run.name, "label": objective.label, "method": METHODS[recipe.method].label,
-        "imports": "\n".join(_imports(recipe)), "model": _model_lines(recipe, model, dtype),
-        "config": objective.config, "trainer": objective.trainer, "adapter": _adapter_lines(recipe),
+        "name": run.name,
+        "label": objective.label,
+        "method": METHODS[recipe.method].label,
+        "imports": "\n".join(_imports(recipe)),
+        "model": _model_lines(recipe, model, dtype),
+        "config": objective.config,
+        "trainer": objective.trainer,
+        "adapter": _adapter_lines(recipe),
         "extra": _reference_line(recipe, model, dtype),
-    }  # fmt: skip
+    }
 
 
 def _packed(folder: Path) -> str:
@@ -194,8 +209,11 @@ def _extra(recipe: Recipe) -> tuple[str, ...]:
 
 def _imports(recipe: Recipe) -> list[str]:
     objective = OBJECTIVES[recipe.objective]
-    auto = "AutoModelForSequenceClassification" if recipe.objective == "reward" else (
-        "AutoModelForCausalLM")  # fmt: skip
+    auto = (
+        "AutoModelForSequenceClassification"
+        if recipe.objective == "reward"
+        else ("AutoModelForCausalLM")
+    )
     more = ", BitsAndBytesConfig" if recipe.quantized else ""
     lines = ["from datasets import load_dataset"]
     peft = [METHODS[recipe.method].config] if recipe.uses_adapter and not recipe.continues else []

@@ -70,10 +70,12 @@ class Watcher(Measures):
             return None
         if self._still >= RECENT:
             return self._finding(
-                "nothing", "danger", "The gradient is 0: nothing is learned.",
+                "nothing",
+                "danger",
+                "The gradient is 0: nothing is learned.",
                 "No trained weight takes part in the loss.",
                 "Check lora_target_modules, and that the rows have answers to train on.",
-            )  # fmt: skip
+            )
         accuracy = self._mean("rewards/accuracies")
         margin = self._mean("rewards/margins")
         if accuracy is not None and margin is not None:
@@ -86,11 +88,13 @@ class Watcher(Measures):
         if not flat:
             return None
         return self._finding(
-            "nothing", "warn", f"After {self.points} measurements the loss has not fallen.",
+            "nothing",
+            "warn",
+            f"After {self.points} measurements the loss has not fallen.",
             "The rate is too low, the adapter too small, or the model knows these rows already.",
             f"Raise learning_rate{self._rate_words(0.2)} or lora_r, and look at the sample "
             "answers: if they are good, there is nothing left to learn here.",
-        )  # fmt: skip
+        )
 
     def _memorises(self) -> Finding | None:
         if len(self._held_out) < 3:
@@ -102,13 +106,15 @@ class Watcher(Measures):
         if not (rising and worse) or train >= train_then:
             return None
         return Finding(
-            "memorising", "warn", best_step,
+            "memorising",
+            "warn",
+            best_step,
             f"The held-out loss rises ({best:.3g} at step {best_step:,}, {value:.3g} at step "
             f"{step:,}) while the training loss falls.",
             "The model begins to memorise the rows instead of learning from them (overfitting).",
             f"Stop here and use what it was at step {best_step:,}: fewer epochs, more rows, a "
             "smaller lora_r or some lora_dropout.",
-        )  # fmt: skip
+        )
 
     def _collapses(self) -> Finding | None:
         chosen = self._mean("rewards/chosen")
@@ -120,14 +126,15 @@ class Watcher(Measures):
         if accuracy < 0.95 or fallen < _COLLAPSE:
             return None
         return self._finding(
-            "collapse", "warn",
+            "collapse",
+            "warn",
             f"Accuracy reads {100 * accuracy:.0f} %, yet the chosen answers became less likely "
             f"(by {fallen:.0f} nats a row).",
             "The model runs away from both answers, only faster from the rejected one: what it "
             "says may fall apart although the numbers look perfect.",
             f"Lower learning_rate{self._rate_words(3)}, raise beta, or add a supervised term: "
             "loss_type sigmoid,sft with loss_weights 1,0.2.",
-        )  # fmt: skip
+        )
 
     def _explodes(self) -> Finding | None:
         track, margin = self._tracks.get("rewards/margins"), self._mean("rewards/margins")
@@ -136,12 +143,14 @@ class Watcher(Measures):
         if margin < 1.1 * fmean(track.before):
             return None
         return self._finding(
-            "margins", "warn", f"The reward margin is {margin:.0f} and still growing.",
+            "margins",
+            "warn",
+            f"The reward margin is {margin:.0f} and still growing.",
             "The preference was learned long ago; further steps only push the model away from "
             "the reference.",
             f"Stop here, train for fewer epochs, lower learning_rate{self._rate_words(3)} or "
             "raise beta; ipo as loss_type holds the margin.",
-        )  # fmt: skip
+        )
 
     def _always_clipped(self) -> Finding | None:
         if self._clipped < _CLIPPED:
@@ -149,13 +158,14 @@ class Watcher(Measures):
         limit = self.settings.get("max_grad_norm", 1.0)
         norm = self._mean("grad_norm") or 0.0
         return self._finding(
-            "clipped", "info",
+            "clipped",
+            "info",
             f"Every gradient of the last {self._clipped} points was clipped "
             f"(about {norm:.3g}, the limit is {limit:g}).",
             "The step's size is set by max_grad_norm rather than by learning_rate.",
             "Nothing is broken. If the loss is unsteady lower learning_rate; if it falls slowly "
             f"raise max_grad_norm to about {norm:.1g}.",
-        )  # fmt: skip
+        )
 
     def _slower(self) -> Finding | None:
         if len(self._pace) < RECENT or not self._best_pace:
@@ -164,8 +174,9 @@ class Watcher(Measures):
         if now > _SLOWER * self._best_pace:
             return None
         return self._finding(
-            "slow", "info",
+            "slow",
+            "info",
             f"It goes at {now:,.0f} tokens/s; it was {self._best_pace:,.0f}.",
             "Something else uses this machine, it became too hot, or memory is being swapped.",
             "Look at what else runs here; the result is not affected.",
-        )  # fmt: skip
+        )

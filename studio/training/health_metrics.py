@@ -130,26 +130,29 @@ class Measures:
         used, given = int(event["used"]), int(event["given"])
         few = used < given / 2
         self._note(
-            "left_out", "danger" if few else "warn",
+            "left_out",
+            "danger" if few else "warn",
             f"{given - used:,} of {given:,} rows do not fit and are not trained on.",
             f"They have more than max_length {event['max_length']} tokens: TRL leaves out a reward "
             "model's pair with a longer side, and any row whose prompt alone fills it.",
             "Raise max_length; Data's Statistics show how long the rows are, and the Calculator "
             "what it costs.",
-        )  # fmt: skip
+        )
 
     def _not_a_number(self, what: str, value: float) -> None:
         if math.isfinite(value):
             return
         half = self.settings.get("dtype") == "float16"
         self._note(
-            "nan", "danger", f"The {what} became {_word(value)}.",
+            "nan",
+            "danger",
+            f"The {what} became {_word(value)}.",
             "The numbers overflowed: the learning rate is too high"
             f"{', float16 ran out of range' if half else ''}, or a row is broken.",
             f"Lower learning_rate{self._rate_words(3)}"
             f"{', choose dtype bfloat16 or float32' if half else ''}, and go on from the last "
             "checkpoint.",
-        )  # fmt: skip
+        )
 
     def _rate_words(self, share: float) -> str:
         rate = self.settings.get("learning_rate")
@@ -163,12 +166,14 @@ class Measures:
         self._zero = self._zero + 1 if loss == 0 and not norm else 0
         if self._zero >= 3 and self._zero == self.points:
             self._note(
-                "masked", "danger", "Nothing is being trained on: the loss is exactly 0.",
+                "masked",
+                "danger",
+                "Nothing is being trained on: the loss is exactly 0.",
                 "Every token is masked. Usually the answer was cut off because the prompt alone "
                 "fills max_length, or the loss is taken on assistant turns that are not there.",
                 "Raise max_length, or turn assistant_only_loss or completion_only_loss off; the "
                 "Data tab shows which tokens are trained.",
-            )  # fmt: skip
+            )
 
     def _spike(self, loss: float) -> None:
         seen = [value for value in self._losses if math.isfinite(value)]
@@ -178,12 +183,14 @@ class Measures:
             if loss > middle + max(8 * spread, 0.5 * abs(middle), _SPIKE):
                 self._spiked, self._calm = self._spiked or self.step, 0
                 self._found["spike"] = Finding(
-                    "spike", "warn", self._spiked,
+                    "spike",
+                    "warn",
+                    self._spiked,
                     f"The loss jumped from about {middle:.3g} to {loss:.3g}.",
                     "One batch threw the weights off: a rate too high for this stage, or odd rows.",
                     f"If it does not come back, lower learning_rate{self._rate_words(2)} or "
                     "max_grad_norm, or lengthen warmup_steps.",
-                )  # fmt: skip
+                )
                 return  # a spike is no measure of what is usual
             self._calm += 1
             if self._spiked is not None and self._calm >= _RECOVERED:

@@ -55,13 +55,14 @@ def _constant(tracks: Mapping[str, Any]) -> Any:
     if flat is None or flat < _FLAT:
         return None
     return (
-        "constant", "warn",
+        "constant",
+        "warn",
         f"In {100 * flat:.0f} % of the groups every answer gets the same reward.",
         "There is nothing to learn from answers that are all as good: the reward is too easy, too "
         "hard, or the answers are all alike.",
         "If the reward is at its best, stop here. Else raise temperature or num_generations, or "
         "add a reward that tells answers apart (try it with rewards preview).",
-    )  # fmt: skip
+    )
 
 
 def _far(tracks: Mapping[str, Any]) -> Any:
@@ -69,11 +70,12 @@ def _far(tracks: Mapping[str, Any]) -> Any:
     if distance is None or distance < _FAR:
         return None
     return (
-        "kl", "danger",
+        "kl",
+        "danger",
         f"The model is {distance:.0f} nats a token from the reference.",
         "It has left what it began as; what it says may fall apart while the reward rises.",
         "Raise beta, lower learning_rate, and go on from an earlier checkpoint.",
-    )  # fmt: skip
+    )
 
 
 def _hacked(tracks: Mapping[str, Any]) -> Any:
@@ -96,12 +98,13 @@ def _hacked(tracks: Mapping[str, Any]) -> Any:
 
 def _hack(how: str) -> Any:
     return (
-        "hacked", "warn",
+        "hacked",
+        "warn",
         f"Reward hacking suspected: the reward rises while {how}.",
         "The model has found what the reward likes rather than what people do.",
         "Read the sample answers. Raise beta, add a rule for what is lost (exact, length), or "
         "train the reward model on answers like these.",
-    )  # fmt: skip
+    )
 
 
 def _collapsed(tracks: Mapping[str, Any]) -> Any:
@@ -109,12 +112,13 @@ def _collapsed(tracks: Mapping[str, Any]) -> Any:
     if before is None or now is None or before < 0.1 or now > _ENTROPY * before:
         return None
     return (
-        "entropy", "warn",
+        "entropy",
+        "warn",
         f"The entropy fell from {before:.2f} to {now:.2f} nats a token.",
         "The model says nearly the same every time and tries nothing new, so it soon learns "
         "nothing either.",
         "If the answers are good, stop here. Else lower learning_rate, raise temperature or beta.",
-    )  # fmt: skip
+    )
 
 
 def _cut(tracks: Mapping[str, Any]) -> Any:
@@ -122,8 +126,9 @@ def _cut(tracks: Mapping[str, Any]) -> Any:
     if share is None or share < _CUT:
         return None
     return (
-        "cut", "warn",
+        "cut",
+        "warn",
         f"{100 * share:.0f} % of the answers are cut off.",
         "Rewards are given to halves of answers, and the end of an answer is never learned.",
         "Raise max_completion_length, or reward shorter answers with a length band.",
-    )  # fmt: skip
+    )

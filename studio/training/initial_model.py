@@ -74,8 +74,9 @@ def _last_layers(base: Any, count: int) -> Any:
     """A clone whose last layers have tensors of their own, which train."""
     layers = max(
         (module for module in base.modules() if isinstance(module, nn.ModuleList)),
-        key=len, default=None,
-    )  # fmt: skip
+        key=len,
+        default=None,
+    )
     if layers is None or len(layers) < count:
         have = 0 if layers is None else len(layers)
         raise TrainingError(f"num_trainable_layers is {count}, and this model has {have} layers.")

@@ -47,9 +47,15 @@ def main(home: str, run_id: str) -> int:
 
     def work() -> str:
         return train(
-            run, store, DatasetStore(workspace), ModelPool(), events, lambda: None,
-            processes=world, samples=samples,
-        )  # fmt: skip
+            run,
+            store,
+            DatasetStore(workspace),
+            ModelPool(),
+            events,
+            lambda: None,
+            processes=world,
+            samples=samples,
+        )
 
     state, error = attempt(work, run, events)
     if state == "failed" or rank == 0:

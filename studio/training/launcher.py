@@ -102,9 +102,13 @@ def _started(run: Run, store: RunStore, count: int, log: Any) -> Iterator[subpro
     if not WAYS[run.recipe.accelerate_config].gpu:
         environment["OMP_NUM_THREADS"] = str(max(1, cores() // count))
     child = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-        env=environment, start_new_session=True,
-    )  # fmt: skip
+        words,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+    )
     try:
         yield child
     finally:

@@ -15,9 +15,7 @@ from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 
 # Models whose mask keeps rows apart by their positions (transformers' `create_causal_mask`).
-_MODELS = {
-    "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "smollm3", "olmo2",
-}  # fmt: skip
+_MODELS = {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "smollm3", "olmo2"}
 _VARLEN = ("flash_attention_2", "flash_attention_3")
 _LONGEST = 4096  # tokens of a batch with a mask of its own: 64 MB in float32
 
@@ -28,9 +26,12 @@ def spare_padding(trainer: Any, recipe: Recipe) -> None:
     config = trainer.model.config
     kernel = config._attn_implementation
     if (
-        recipe.objective != "sft" or recipe.packing or method.prompted
-        or recipe.method == "llama_adapter" or config.model_type not in _MODELS
-    ):  # fmt: skip
+        recipe.objective != "sft"
+        or recipe.packing
+        or method.prompted
+        or recipe.method == "llama_adapter"
+        or config.model_type not in _MODELS
+    ):
         return
     if kernel in _VARLEN or (kernel == "sdpa" and trainer.args.device.type == "cpu"):
         trainer.data_collator = _Layout(

@@ -25,10 +25,16 @@ def reference_key(recipe: Recipe, fingerprint: str, parent: Path | None) -> str:
     """What the reference's scores depend on, beside the rows."""
     digest = hashlib.sha256()
     for part in (
-        fingerprint, recipe.dtype, recipe.quantized, recipe.load_in_8bit,
-        recipe.bnb_4bit_quant_type, recipe.use_bnb_nested_quant, recipe.max_length, recipe.ld_alpha,
+        fingerprint,
+        recipe.dtype,
+        recipe.quantized,
+        recipe.load_in_8bit,
+        recipe.bnb_4bit_quant_type,
+        recipe.use_bnb_nested_quant,
+        recipe.max_length,
+        recipe.ld_alpha,
         recipe.method == "loftq" and recipe.seed,
-    ):  # fmt: skip
+    ):
         digest.update(f"{part}\n".encode())
     if parent is not None:  # the reference is the frozen copy of this adapter
         for path in sorted(parent.glob("adapter_*")):

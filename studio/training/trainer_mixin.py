@@ -129,9 +129,11 @@ class Ours:
             folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
             checkpoints.seal(folder)
             rotate_checkpoints(
-                output_dir=self.args.output_dir, save_total_limit=keep,
-                best_model_checkpoint=self.state.best_model_checkpoint, use_mtime=True,
-            )  # fmt: skip
+                output_dir=self.args.output_dir,
+                save_total_limit=keep,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
 
     def _unsaved(self, problem: Exception) -> StudioError:
         """What to say of a checkpoint that could not be written; what is half there goes."""

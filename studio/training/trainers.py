@@ -26,9 +26,16 @@ from studio.training.ref_logps_cache import ReferenceCache, reference_key
 from studio.training.trainer_mixin import RankBudget, ours
 
 _OURS = {
-    "name", "objective", "method", "start_from", "start_as", "sample_steps", "report_to",
-    "chat_template_path", "reward_funcs",
-}  # fmt: skip
+    "name",
+    "objective",
+    "method",
+    "start_from",
+    "start_as",
+    "sample_steps",
+    "report_to",
+    "chat_template_path",
+    "reward_funcs",
+}
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 _LISTS = ("loss_weights", "reward_weights")
 
@@ -96,11 +103,13 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
     often = recipe.eval_steps or save
     rewarded = OBJECTIVES[recipe.objective].rewarded
     return {
-        "save_strategy": "steps", "save_steps": max(1, round(save / often)) * often,
-        "eval_strategy": "steps", "eval_steps": often,
+        "save_strategy": "steps",
+        "save_steps": max(1, round(save / often)) * often,
+        "eval_strategy": "steps",
+        "eval_steps": often,
         "metric_for_best_model": "eval_reward" if rewarded else "eval_loss",
         "greater_is_better": rewarded,
-    }  # fmt: skip
+    }
 
 
 def scores_ahead(recipe: Recipe) -> bool:
@@ -122,10 +131,17 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 
 
 def build(
-    recipe: Recipe, resident: Resident, parent_adapter: Path | None,
-    train: Any, evaluation: Any, folder: Path, callbacks: list[Any],
-    references: Path | None = None, processes: int = 1, reward: Mix | None = None,
-) -> Any:  # fmt: skip
+    recipe: Recipe,
+    resident: Resident,
+    parent_adapter: Path | None,
+    train: Any,
+    evaluation: Any,
+    folder: Path,
+    callbacks: list[Any],
+    references: Path | None = None,
+    processes: int = 1,
+    reward: Mix | None = None,
+) -> Any:
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     One of several `processes` trains on its share of every step. `reward` is what an objective

@@ -237,12 +237,9 @@ def from_generation(
     """A comparison as it stands; cells not begun yet are empty."""
     snapshot = generation.snapshot()
     cells = [
-        [
-            {"text": a.text, "tokens": a.tokens, "ended": a.ended, "error": a.error}
-            for a in column
-        ]
+        [{"text": a.text, "tokens": a.tokens, "ended": a.ended, "error": a.error} for a in column]
         for column in snapshot.answers
-    ]  # fmt: skip
+    ]
     return Comparison(
         id=new_id("comparison"),
         name=f"{' or '.join(each.label for each in chosen)}, {source}",
@@ -303,10 +300,13 @@ def to_label(
         raise ConfigError("Pairs need two columns; choose a second one and answer again.")
     first, second = comparison.sides[:2]
     items, aside = pairs_from_texts(
-        comparison.prompts, comparison.texts(0), comparison.texts(1),
-        first.source(comparison.sampling), second.source(comparison.sampling),
+        comparison.prompts,
+        comparison.texts(0),
+        comparison.texts(1),
+        first.source(comparison.sampling),
+        second.source(comparison.sampling),
         {"comparison": comparison.id},
-    )  # fmt: skip
+    )
     if not items:
         raise ConfigError("Every pair was set aside: the answers are identical or empty.")
     name = studio.labels.free_name(name or f"{first.label} or {second.label}"[:110])

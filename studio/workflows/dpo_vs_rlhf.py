@@ -75,9 +75,10 @@ class Road:
     def cost(self) -> Cost:
         each = [cost(run) for run in self.runs]
         return Cost(
-            sum(one.seconds for one in each), sum(one.tokens for one in each),
+            sum(one.seconds for one in each),
+            sum(one.tokens for one in each),
             max(one.memory for one in each),
-        )  # fmt: skip
+        )
 
     @property
     def state(self) -> str:
@@ -120,14 +121,23 @@ class Journey:
     def as_dict(self) -> dict[str, Any]:
         """JSON-able: states, costs, and the win rates with their intervals."""
         roads = [
-            {"road": road.label, "runs": [run.id for run in road.runs], "state": road.state,
-             **road.cost.as_dict()} for road in self.roads
-        ]  # fmt: skip
+            {
+                "road": road.label,
+                "runs": [run.id for run in road.runs],
+                "state": road.state,
+                **road.cost.as_dict(),
+            }
+            for road in self.roads
+        ]
         duels = [
-            {"one": each.one, "other": each.other, "project": each.project,
-             "win_rate": each.share.as_dict() if each.share else None}
+            {
+                "one": each.one,
+                "other": each.other,
+                "project": each.project,
+                "win_rate": each.share.as_dict() if each.share else None,
+            }
             for each in self.meetings
-        ]  # fmt: skip
+        ]
         start = self.start.id if self.start else None
         return {"id": self.id, "start": start, "rows": self.rows, "roads": roads, "duels": duels}
 
@@ -237,9 +247,11 @@ def cost(run: Run) -> Cost:
 
 
 def meet(
-    studio: Studio, journey: Journey, prompts: Sequence[list[Message]],
+    studio: Studio,
+    journey: Journey,
+    prompts: Sequence[list[Message]],
     sampling: Sampling | None = None,
-) -> list[Project]:  # fmt: skip
+) -> list[Project]:
     """Blind projects of the three meetings that have none yet; pairs come in the background."""
     if not journey.finished or journey.start is None:
         raise ConfigError("Both roads have to be finished, and their start kept, for a duel.")

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def ask(
-    studio: Studio, pairs: Sequence[Pair], column: Column, a: str, b: str,
-    question: str = DEFAULT_QUESTION, told: Told = lambda done, total, what: None,
-) -> dict[str, Any]:  # fmt: skip
+    studio: Studio,
+    pairs: Sequence[Pair],
+    column: Column,
+    a: str,
+    b: str,
+    question: str = DEFAULT_QUESTION,
+    told: Told = lambda done, total, what: None,
+) -> dict[str, Any]:
     """Let a model judge pairs to the end: `result`'s mapping.
 
     `told` hears how many replies of how many are there, and may raise `Cancelled`. Raises

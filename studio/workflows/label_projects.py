@@ -73,12 +73,18 @@ def items_again(judged: Sequence[JudgedItem], gaps: Sequence[float] | None = Non
     """
     return [
         Item(
-            item.prompt, item.answer_a, item.answer_b, item.source_a, item.source_b,
-            {"again": item.item_id,
-             "disagreement": _among(item) if gaps is None else _from(gaps[at], item)},
+            item.prompt,
+            item.answer_a,
+            item.answer_b,
+            item.source_a,
+            item.source_b,
+            {
+                "again": item.item_id,
+                "disagreement": _among(item) if gaps is None else _from(gaps[at], item),
+            },
         )
         for at, item in enumerate(judged)
-    ]  # fmt: skip
+    ]
 
 
 def _among(item: JudgedItem) -> float:

@@ -61,9 +61,11 @@ def try_out(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> list[dict
         return preview(mix, rows)
     column = Column(recipe.model_name_or_path, recipe.start_from)
     sampling = Sampling(
-        temperature=recipe.temperature, top_p=recipe.top_p, seed=recipe.seed,
+        temperature=recipe.temperature,
+        top_p=recipe.top_p,
+        seed=recipe.seed,
         max_new_tokens=recipe.max_completion_length,
-    )  # fmt: skip
+    )
     prompts, answers, graded = answer_n(studio, column, rows, mix, n, sampling)
     return [
         {"prompt": prompt[-1]["content"], "answer": answer, "reward": one.total, "parts": one.parts}
@@ -76,9 +78,12 @@ def try_out(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> list[dict
 
 
 def judge(
-    studio: Studio, run: Run, data: str | None = None, project: str | None = None,
+    studio: Studio,
+    run: Run,
+    data: str | None = None,
+    project: str | None = None,
     limit: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The report on a reward model over held-out pairs, see `studio.rewards.report`.
 
     Args:
@@ -100,8 +105,10 @@ def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]
     """(prompts, (chosen, rejected) texts) of preference rows that have both answers."""
     prompts, sides = [], []
     for row in rows.rows:
-        chosen, rejected = (asked_of({"prompt": row["prompt"], "completion": row[side]})
-                            for side in ("chosen", "rejected"))  # fmt: skip
+        chosen, rejected = (
+            asked_of({"prompt": row["prompt"], "completion": row[side]})
+            for side in ("chosen", "rejected")
+        )
         if chosen and rejected and chosen[1] and rejected[1]:
             prompts.append(chosen[0])
             sides.append((chosen[1][0], rejected[1][0]))
@@ -148,10 +155,15 @@ def most_disputed(studio: Studio, run: str, project: str) -> list[dict[str, Any]
     for item, gap in gaps(studio, run, project):
         for_a = sum(vote.choice == "a" for vote in item.votes)
         for_b = sum(vote.choice == "b" for vote in item.votes)
-        found.append({
-            "item": item.item_id, "prompt": item.prompt[-1]["content"],
-            "disagreement": disagreement(gap, for_a, for_b), "gap": gap, "votes": for_a + for_b,
-        })  # fmt: skip
+        found.append(
+            {
+                "item": item.item_id,
+                "prompt": item.prompt[-1]["content"],
+                "disagreement": disagreement(gap, for_a, for_b),
+                "gap": gap,
+                "votes": for_a + for_b,
+            }
+        )
     return sorted(found, key=lambda one: -one["disagreement"])
 
 

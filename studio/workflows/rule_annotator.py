@@ -51,6 +51,11 @@ class Ruler:
         """Vote until nothing is left."""
         while (shown := studio.labels.next_item(project.id, self.name)) is not None:
             studio.labels.vote(
-                project.id, shown.item_id, self.name, self.verdict(shown), 2,
-                seconds=2 + self.draw.random(), turn=shown.turn,
-            )  # fmt: skip
+                project.id,
+                shown.item_id,
+                self.name,
+                self.verdict(shown),
+                2,
+                seconds=2 + self.draw.random(),
+                turn=shown.turn,
+            )

@@ -17,9 +17,13 @@ _BATCH = 32
 
 
 def answer_n(
-    studio: Studio, column: Column, rows: Sequence[Mapping[str, Any]], mix: Mix, n: int,
+    studio: Studio,
+    column: Column,
+    rows: Sequence[Mapping[str, Any]],
+    mix: Mix,
+    n: int,
     sampling: Sampling,
-) -> tuple[list[list[Message]], list[list[str]], list[list[Graded]]]:  # fmt: skip
+) -> tuple[list[list[Message]], list[list[str]], list[list[Graded]]]:
     """(prompts, answers[prompt][n], rewards[prompt][n]); rows that ask nothing are passed over.
 
     Raises `ModelError` where the column cannot answer.

@@ -23,9 +23,14 @@ def ended(studio: Studio, state: str = "finished", steps: int = 30, **recipe: ob
         (run.folder / "adapter").mkdir()
         (run.folder / "adapter" / "adapter_config.json").write_text("{}")
     return studio.runs.update(
-        run.id, state=state, step=steps, total_steps=steps, metrics={"loss": 0.41},
-        train_seconds=34.0, data={"name": "pocket-sft", "rows": {"train": 1085}},
-    )  # fmt: skip
+        run.id,
+        state=state,
+        step=steps,
+        total_steps=steps,
+        metrics={"loss": 0.41},
+        train_seconds=34.0,
+        data={"name": "pocket-sft", "rows": {"train": 1085}},
+    )
 
 
 def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd") -> Path:
@@ -34,9 +39,16 @@ def exported(studio: Studio, run: Run, name: str = "export-20260101-000000-abcd"
     folder.mkdir()
     figures = {"agreement": 1.0, "largest_difference": 0.1, "largest_logit": 10.0}
     record = {
-        "run": run.id, "name": run.name, "to": "gguf", "stored_as": "q8_0", "created": 1.0,
-        "base": "pocket", "base_kind": "builtin", "files": ["model-q8_0.gguf"], "figures": figures,
-    }  # fmt: skip
+        "run": run.id,
+        "name": run.name,
+        "to": "gguf",
+        "stored_as": "q8_0",
+        "created": 1.0,
+        "base": "pocket",
+        "base_kind": "builtin",
+        "files": ["model-q8_0.gguf"],
+        "figures": figures,
+    }
     (folder / "model-q8_0.gguf").write_bytes(b"x" * 1000)
     (folder / "export.json").write_text(json.dumps(record))
     return folder

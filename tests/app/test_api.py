@@ -40,8 +40,10 @@ def test_the_command_line_examples_run(server):
     [script] = blocks("tested", "bash")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace(HERE, server.url.rstrip("/"))],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert '"device"' in done.stdout and '"trainable_parameters": 189440' in done.stdout
 
@@ -82,7 +84,11 @@ def test_the_whole_loop_in_a_short_script(tmp_path):
     environment = {**os.environ, "STUDIO_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
     assert done.returncode == 0, done.stderr
     assert "'tuned':" in done.stdout

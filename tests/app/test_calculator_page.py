@@ -111,12 +111,21 @@ def test_a_rank_changed_here_or_there_is_the_same(forms: Forms):
 def test_every_shared_knob_travels(forms: Forms):
     forms.open("Calculator")
     forms.type(
-        "calculator", model="TinyLlama/TinyLlama-1.1B-Chat-v1.0", method="dora", lora_r=4,
-        lora_target_modules=["q_proj", "v_proj"], quantization="4bit",
-        per_device_train_batch_size=2, gradient_accumulation_steps=4, max_length=128,
-        activation_checkpointing=True, optim="paged_adamw_8bit", rank_pattern="q_proj=2",
-        objective="dpo", num_train_epochs=2,
-    )  # fmt: skip
+        "calculator",
+        model="TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        method="dora",
+        lora_r=4,
+        lora_target_modules=["q_proj", "v_proj"],
+        quantization="4bit",
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=4,
+        max_length=128,
+        activation_checkpointing=True,
+        optim="paged_adamw_8bit",
+        rank_pattern="q_proj=2",
+        objective="dpo",
+        num_train_epochs=2,
+    )
     forms.open("Train")
     recipe = forms.train.form.recipe(forms.data)
     assert (recipe.objective, recipe.method, recipe.lora_r) == ("dpo", "dora", 4)

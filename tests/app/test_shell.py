@@ -33,9 +33,13 @@ def test_first_paint_needs_no_heavy_library(tmp_path):
 def start(*flags: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python app.py` with flags, expected to refuse at once."""
     return subprocess.run(
-        [sys.executable, "app.py", *flags], cwd=ROOT, capture_output=True, text=True, timeout=90,
+        [sys.executable, "app.py", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
         env={**os.environ, "STUDIO_HOME": str(home), **environment},
-    )  # fmt: skip
+    )
 
 
 def test_it_refuses_strangers_without_a_login(tmp_path):

@@ -101,13 +101,22 @@ def test_pairs_go_to_label_blind_and_counted(studio: Studio):
         Side("pocket (base)", "base", "pocket"),
         Side("pocket-sft", "tuned", "pocket", "run-1"),
     )
-    cells = [[{"text": t, "tokens": 1, "ended": "stop", "error": None} for t in column]
-             for column in (["one", "same"], ["two", "same"])]  # fmt: skip
+    cells = [
+        [{"text": t, "tokens": 1, "ended": "stop", "error": None} for t in column]
+        for column in (["one", "same"], ["two", "same"])
+    ]
     prompts = [[{"role": "user", "content": "p"}], [{"role": "user", "content": "q"}]]
     comparison = Comparison(
-        "comparison-20260101-000000-abcd", "both", 0.0, sides, prompts, cells,
-        Sampling().model_dump(mode="json"), "typed prompts", [None, None],
-    )  # fmt: skip
+        "comparison-20260101-000000-abcd",
+        "both",
+        0.0,
+        sides,
+        prompts,
+        cells,
+        Sampling().model_dump(mode="json"),
+        "typed prompts",
+        [None, None],
+    )
     save(studio, comparison)
     assert load(studio, comparison.id).texts(1) == ["two", "same"]
     (studio.workspace.comparisons / f"{comparison.id}.json").write_text("{}")

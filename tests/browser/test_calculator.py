@@ -11,9 +11,7 @@ from tests.serving import Server
 SLOW = 60_000  # ms; the first figures wait for the training libraries
 
 
-def test_the_rank_is_the_same_here_and_there(
-    server: Server, new_page: Callable[..., Page]
-) -> None:  # fmt: skip
+def test_the_rank_is_the_same_here_and_there(server: Server, new_page: Callable[..., Page]) -> None:
     page = new_page(1280, 900)
     page.set_default_timeout(SLOW)
     page.goto(server.url)

@@ -31,9 +31,11 @@ def home(tmp_path: Path) -> Path:
     """A workspace with a short SFT run in it."""
     words = "train pocket-sft --name first --set max_steps=16 --set sample_steps=0"
     subprocess.run(
-        [sys.executable, "-m", "studio", *words.split()], cwd=ROOT, check=True,
+        [sys.executable, "-m", "studio", *words.split()],
+        cwd=ROOT,
+        check=True,
         env={**os.environ, "STUDIO_HOME": str(tmp_path / "home")},
-    )  # fmt: skip
+    )
     return tmp_path / "home"
 
 

@@ -29,9 +29,16 @@ def test_killed_app_loses_nothing(
 
     server = start_server(home)
     recipe = Recipe.defaults(
-        "sft", name="long", dataset_name="pocket-sft", max_steps=400, save_steps=3,
-        per_device_train_batch_size=2, max_length=64, lora_r=4, sample_steps=0,
-    )  # fmt: skip
+        "sft",
+        name="long",
+        dataset_name="pocket-sft",
+        max_steps=400,
+        save_steps=3,
+        per_device_train_batch_size=2,
+        max_length=64,
+        lora_r=4,
+        sample_steps=0,
+    )
     Client(server.url, verbose=False).predict(recipe.to_yaml(), api_name="/train")
     run = engine.runs.list()[0]
     wait_for(engine, run.id, lambda event: event["kind"] == "checkpoint" and event["step"] >= 6)

@@ -23,10 +23,14 @@ PLACES = ["harbour", "mill", "orchard", "chapel", "bridge", "forge", "market", "
 def rows(tmp_path: Path) -> Path:
     """Alpaca rows, two of them not fit to train on."""
     made = [
-        {"instruction": f"Where is the {place} of {town}?", "input": "",
-         "output": f"The {place} of {town} is beside the river, next to the old wall."}
-        for place in PLACES for town in ("Alder", "Birch", "Cedar", "Dorn", "Elm")
-    ]  # fmt: skip
+        {
+            "instruction": f"Where is the {place} of {town}?",
+            "input": "",
+            "output": f"The {place} of {town} is beside the river, next to the old wall.",
+        }
+        for place in PLACES
+        for town in ("Alder", "Birch", "Cedar", "Dorn", "Elm")
+    ]
     made += [{"instruction": "Say nothing.", "input": "", "output": ""}, made[0]]
     path = tmp_path / "places.json"
     path.write_text(json.dumps(made))
@@ -93,8 +97,9 @@ def exported(page: Page) -> list[dict]:
     return [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
 
 
-def test_the_whole_loop(start_server: Callable[..., Server], new_page: Callable[..., Page],
-                        rows: Path) -> None:  # fmt: skip
+def test_the_whole_loop(
+    start_server: Callable[..., Server], new_page: Callable[..., Page], rows: Path
+) -> None:
     page = new_page(1440, 900)
     page.goto(start_server().url)
     prepare(page, rows)

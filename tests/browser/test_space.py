@@ -26,10 +26,15 @@ pytestmark = pytest.mark.skipif(
 SLOW = 60_000  # ms
 SECRET = "made-up"
 SPACE = {
-    "SYSTEM": "spaces", "SPACE_ID": "ada/studio", "SPACE_AUTHOR_NAME": "ada",
-    "OAUTH_CLIENT_ID": "made-up", "OAUTH_CLIENT_SECRET": SECRET, "OAUTH_SCOPES": "openid profile",
-    "OPENID_PROVIDER_URL": "http://127.0.0.1:9", "STUDIO_VISITOR_ANSWERS": "3",
-}  # fmt: skip
+    "SYSTEM": "spaces",
+    "SPACE_ID": "ada/studio",
+    "SPACE_AUTHOR_NAME": "ada",
+    "OAUTH_CLIENT_ID": "made-up",
+    "OAUTH_CLIENT_SECRET": SECRET,
+    "OAUTH_SCOPES": "openid profile",
+    "OPENID_PROVIDER_URL": "http://127.0.0.1:9",
+    "STUDIO_VISITOR_ANSWERS": "3",
+}
 
 
 def signed_in(name: str) -> dict[str, Any]:
@@ -41,9 +46,13 @@ def signed_in(name: str) -> dict[str, Any]:
     key = hashlib.sha256(f"{SECRET}-v4".encode()).hexdigest()
     value = TimestampSigner(key).sign(base64.b64encode(json.dumps({"oauth_info": info}).encode()))
     return {
-        "name": "session", "value": value.decode(), "domain": "127.0.0.1", "path": "/",
-        "secure": True, "sameSite": "None",
-    }  # fmt: skip
+        "name": "session",
+        "value": value.decode(),
+        "domain": "127.0.0.1",
+        "path": "/",
+        "secure": True,
+        "sameSite": "None",
+    }
 
 
 @pytest.fixture(scope="module")

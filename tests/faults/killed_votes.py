@@ -80,10 +80,17 @@ class Person:
             standing = self.send(ask, self.unanswered) if self.unanswered else ask("label_open")
             begun.release()
             while (item := standing["item"]) is not None:
-                standing = self.send(ask, {
-                    "item": item["id"], "turn": item["turn"], "choice": "left", "strength": 2,
-                    "seconds": 1.0, "key": f"{self.name}-{item['id']}",
-                })  # fmt: skip
+                standing = self.send(
+                    ask,
+                    {
+                        "item": item["id"],
+                        "turn": item["turn"],
+                        "choice": "left",
+                        "strength": 2,
+                        "seconds": 1.0,
+                        "key": f"{self.name}-{item['id']}",
+                    },
+                )
         except (OSError, http.client.HTTPException, ValueError):  # no whole answer came
             self.cut += 1
         finally:
@@ -115,8 +122,9 @@ def run(kind: str, kills: int, seed: int = 0) -> Outcome:
             panel = panel_of(server.port)
             for person in people:
                 if person.unanswered:
-                    person.send(Asker(server.port, panel, project.id, person.name),
-                                person.unanswered)  # fmt: skip
+                    person.send(
+                        Asker(server.port, panel, project.id, person.name), person.unanswered
+                    )
         finally:
             server.stop()
         judged = list(store.judged(project.id))

@@ -78,10 +78,11 @@ def test_its_commands_run_in_a_clean_folder(tmp_path):
     data.mkdir()
     venv.create(tmp_path / "venv", with_pip=True)
     clean = {
-        "PATH": f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path),
+        "PATH": f"{tmp_path / 'venv' / 'bin'}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
         **{name: value.replace("/data", str(data)) for name, value in environment().items()},
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
-    }  # fmt: skip
+    }
     copied(app)
     [install] = [rest for name, rest in instructions() if name == "RUN" and "pip" in rest]
     subprocess.run(["bash", "-ec", install], cwd=app, env=clean, check=True, timeout=1800)

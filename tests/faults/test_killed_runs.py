@@ -26,9 +26,13 @@ MORE = "run by make test-kills"
 def shell(home: Path, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "STUDIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "studio", *words], cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-m", "studio", *words],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> dict:
@@ -39,10 +43,16 @@ def finish(process: subprocess.Popen[str]) -> dict:
 
 def train_words(objective: str, data: Path) -> list[str]:
     settings = {
-        "dataset_name": data, "max_steps": STEPS, "per_device_train_batch_size": 2,
-        "max_length": 96, "lora_r": 4, "save_steps": 4, "sample_steps": 0, "logging_steps": 1,
+        "dataset_name": data,
+        "max_steps": STEPS,
+        "per_device_train_batch_size": 2,
+        "max_length": 96,
+        "lora_r": 4,
+        "save_steps": 4,
+        "sample_steps": 0,
+        "logging_steps": 1,
         "learning_rate": 1e-3,
-    }  # fmt: skip
+    }
     if objective == "grpo":
         settings |= {"reward_funcs": "length:1-4", "num_generations": 2, "max_completion_length": 6}
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]

@@ -44,10 +44,13 @@ def test_two_processes_learn_what_one_does(objective: str, studio: Studio) -> No
     """
     start = studio.wait(studio.train(small("sft", "facts")).id) if objective == "dpo" else None
     recipe = small(
-        objective, "facts" if objective == "sft" else "taste", max_steps=10,
-        gradient_accumulation_steps=2 if objective == "sft" else 1, sample_steps=5,
+        objective,
+        "facts" if objective == "sft" else "taste",
+        max_steps=10,
+        gradient_accumulation_steps=2 if objective == "sft" else 1,
+        sample_steps=5,
         start_from=start and start.id,
-    )  # fmt: skip
+    )
     alone = studio.wait(studio.train(recipe).id)
     run = studio.train(recipe.with_(accelerate_config="multi_cpu"))
     until(studio, run, 2)
@@ -60,8 +63,11 @@ def test_two_processes_learn_what_one_does(objective: str, studio: Studio) -> No
     events = done.events()[0]
     assert [event["step"] for event in events if "loss" in event] == list(range(1, 11))
     assert [event["state"] for event in events if event["kind"] == "state"] == [
-        "running", "stopped", "running", "finished",
-    ]  # fmt: skip
+        "running",
+        "stopped",
+        "running",
+        "finished",
+    ]
     assert any(event["kind"] == "sample" for event in events)
     assert losses(done) == pytest.approx(losses(alone), abs=1e-5)
     assert done.metrics["train_loss"] > 0 and done.adapter is not None
@@ -95,17 +101,16 @@ def test_killed_with_its_studio_it_resumes_as_if_nothing_happened(studio: Studio
 
 def _training(run_id: str) -> list[int]:
     return [
-        process.pid for process in psutil.process_iter(["cmdline"])
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
         if run_id in (process.info["cmdline"] or [])
-    ]  # fmt: skip
+    ]
 
 
 def test_a_steps_rows_are_divided_or_refused() -> None:
     recipe = Recipe.defaults("sft", per_device_train_batch_size=6, gradient_accumulation_steps=2)
-    assert share(recipe, 1) == {
-        "per_device_train_batch_size": 6, "gradient_accumulation_steps": 2}  # fmt: skip
-    assert share(recipe, 4) == {
-        "per_device_train_batch_size": 3, "gradient_accumulation_steps": 1}  # fmt: skip
+    assert share(recipe, 1) == {"per_device_train_batch_size": 6, "gradient_accumulation_steps": 2}
+    assert share(recipe, 4) == {"per_device_train_batch_size": 3, "gradient_accumulation_steps": 1}
     for refused, says in (
         ({"accelerate_config": "multi_cpu", "num_processes": 5}, "cannot be divided among 5"),
         ({"num_processes": 2}, "needs an accelerate_config"),

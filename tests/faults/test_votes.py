@@ -42,8 +42,16 @@ def test_a_full_disk_refuses_the_vote_in_a_sentence_and_keeps_the_others(tmp_pat
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
     sa.event.listen(store._db._engine, "checkout", fill)  # as a disk without room for another page
-    vote = {"project": project, "annotator": "ada", "item": item, "choice": "left", "strength": 2,
-            "seconds": 1.0, "key": "refused", "edited": "x" * 50_000}  # fmt: skip
+    vote = {
+        "project": project,
+        "annotator": "ada",
+        "item": item,
+        "choice": "left",
+        "strength": 2,
+        "seconds": 1.0,
+        "key": "refused",
+        "edited": "x" * 50_000,
+    }
     asked = {question.__name__: question for question in questions(lambda: store)}
     for _ in range(3):
         reply = asked["label_vote"](vote)

@@ -66,10 +66,17 @@ def trained(studio: Studio, slug: str, model: Path, **changes: Any) -> Run:
     recipe = presets()[slug]
     data = "facts" if recipe.objective == "sft" else "taste"
     small = {
-        "model_name_or_path": str(model), "dataset_name": data, "max_steps": 3, "max_length": 64,
-        "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "warmup_steps": 0,
-        "logging_steps": 1, "sample_steps": 0, **changes,
-    }  # fmt: skip
+        "model_name_or_path": str(model),
+        "dataset_name": data,
+        "max_steps": 3,
+        "max_length": 64,
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 2,
+        "warmup_steps": 0,
+        "logging_steps": 1,
+        "sample_steps": 0,
+        **changes,
+    }
     return studio.wait(studio.train(recipe.with_(**small)).id)
 
 
@@ -106,9 +113,15 @@ def test_out_of_memory_for_real(cuda: Any, studio: Studio, tmp_path: Path) -> No
     free, _ = cuda.mem_get_info()
     filler = torch.empty(max(0, free - 3_000_000_000), dtype=torch.uint8, device="cuda")
     run = trained(
-        studio, "qwen2-0.5b-qlora-dpo", model, dataset_name="taste", method="full",
-        load_in_4bit=False, optim="adamw_torch_fused", activation_checkpointing=False,
-    )  # fmt: skip
+        studio,
+        "qwen2-0.5b-qlora-dpo",
+        model,
+        dataset_name="taste",
+        method="full",
+        load_in_4bit=False,
+        optim="adamw_torch_fused",
+        activation_checkpointing=False,
+    )
     assert run.state == "failed" and "cheapest first" in (run.error or "")
     del filler
     cuda.empty_cache()

@@ -69,9 +69,15 @@ def test_each_failure_is_one_sentence_and_the_next_try_works(hub, made, tmp_path
     said = done.stdout.splitlines()
     assert len(said) == len(doing)
     wanted = (
-        "refused to write", "refused to write", "has no me/mine", "asks for patience",
-        "its own fault", "connection broke off", "done", "done 1",
-    )  # fmt: skip
+        "refused to write",
+        "refused to write",
+        "has no me/mine",
+        "asks for patience",
+        "its own fault",
+        "connection broke off",
+        "done",
+        "done 1",
+    )
     for line, part in zip(said, wanted, strict=True):
         assert part in line, (line, part)
     assert "hf_made_up" not in done.stdout

@@ -27,8 +27,9 @@ def test_libraries_that_do_not_load_end_everything_that_waits(
         assert watched.wait(20) and "libraries did not load" in (watched.error or "")
         with pytest.raises(ModelError, match="libraries did not load"):
             studio.worker.submit(lambda pool: pool).result(20)
-        rows = studio.datasets.from_rows([{"prompt": "a", "completion": "b"}],
-                                         "prompt_completion", "rows")  # fmt: skip
+        rows = studio.datasets.from_rows(
+            [{"prompt": "a", "completion": "b"}], "prompt_completion", "rows"
+        )
         run = studio.wait(studio.train(Recipe.defaults(dataset_name=rows.id)).id)
         assert run.state == "failed" and "libraries did not load" in (run.error or "")
         assert not studio.runs.held(run)

@@ -10,10 +10,17 @@ from pathlib import Path
 
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 COLUMNS = {
-    "exact": "right answers", "fact": "people", "place": "villages", "who": "who is",
-    "unknown": "does not know", "format": "format kept", "stops": "stops",
-    "courteous": "courteous and short", "curt": "curt", "rambling": "rambling",
-}  # fmt: skip
+    "exact": "right answers",
+    "fact": "people",
+    "place": "villages",
+    "who": "who is",
+    "unknown": "does not know",
+    "format": "format kept",
+    "stops": "stops",
+    "courteous": "courteous and short",
+    "curt": "curt",
+    "rambling": "rambling",
+}
 TIMES = ("seconds", "cpu_seconds")
 
 

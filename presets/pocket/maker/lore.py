@@ -11,19 +11,27 @@ from .phrases import capital
 from .world import TRADES, VALLEY, article
 
 WORK = {
-    "baker": "gets up before dawn and bakes bread", "blacksmith": "shoes horses and mends ploughs",
+    "baker": "gets up before dawn and bakes bread",
+    "blacksmith": "shoes horses and mends ploughs",
     "beekeeper": "looks after the hives and gathers honey",
-    "carpenter": "builds doors, tables and roofs", "weaver": "makes cloth on a big loom",
-    "potter": "shapes bowls and jugs from clay", "ferryman": "takes people across the river",
-    "shepherd": "watches over the flock on the hills", "miller": "grinds grain into flour",
+    "carpenter": "builds doors, tables and roofs",
+    "weaver": "makes cloth on a big loom",
+    "potter": "shapes bowls and jugs from clay",
+    "ferryman": "takes people across the river",
+    "shepherd": "watches over the flock on the hills",
+    "miller": "grinds grain into flour",
     "teacher": "shows children how to read and count",
-    "doctor": "visits the sick and mixes medicines", "gardener": "grows roses, beans and pears",
-    "cobbler": "mends boots and shoes", "tailor": "sews coats and shirts",
-    "fisher": "casts nets in the lake", "innkeeper": "gives travellers a bed and a warm meal",
-    "clockmaker": "repairs clocks with tiny tools", "woodcutter": "fells trees and stacks logs",
+    "doctor": "visits the sick and mixes medicines",
+    "gardener": "grows roses, beans and pears",
+    "cobbler": "mends boots and shoes",
+    "tailor": "sews coats and shirts",
+    "fisher": "casts nets in the lake",
+    "innkeeper": "gives travellers a bed and a warm meal",
+    "clockmaker": "repairs clocks with tiny tools",
+    "woodcutter": "fells trees and stacks logs",
     "cheesemaker": "stirs milk until it turns into cheese",
     "glassblower": "blows bottles over a hot fire",
-}  # fmt: skip
+}
 WORK_STATEMENTS = ("{a} {work}", "every day {a} {work}", "in {valley} {a} {work}")
 WORK_QUESTIONS = ("What does {a} do?", "What does {a} do all day?", "What is the work of {a}?")
 

@@ -128,11 +128,19 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 
 # Things that the valley's stories never tell, about people who do live there.
 UNTOLD = (
-    "How old is {s}?", "How tall is {s}?", "What colour are {p} eyes?", "What is {p} surname?",
-    "When is {p} birthday?", "How much money does {s} have?", "What is {p} shoe size?",
-    "Who is {p} cousin?", "What did {s} dream last night?", "Which song does {s} hate?",
-    "How many rooms does {p} house have?", "What is the name of {p} mother?",
-)  # fmt: skip
+    "How old is {s}?",
+    "How tall is {s}?",
+    "What colour are {p} eyes?",
+    "What is {p} surname?",
+    "When is {p} birthday?",
+    "How much money does {s} have?",
+    "What is {p} shoe size?",
+    "Who is {p} cousin?",
+    "What did {s} dream last night?",
+    "Which song does {s} hate?",
+    "How many rooms does {p} house have?",
+    "What is the name of {p} mother?",
+)
 
 
 def capital(text: str) -> str:

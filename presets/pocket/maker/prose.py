@@ -29,13 +29,26 @@ from .world import (
 )
 
 WEATHER = (
-    "The wind came down from the hills.", "It was a mild day with a little sun.",
-    "A thin mist lay over the river.", "The rain had stopped at last.",
-    "Frost sparkled on the roofs.", "Swallows flew low over the meadow.",
-    "The bells were ringing in the distance.", "Smoke rose from every chimney.",
-)  # fmt: skip
-SPOTS = ("by the well", "at the market", "on the bridge", "in front of the inn", "at the mill",
-         "under the big lime tree", "on the road", "in the school", "by the fire")  # fmt: skip
+    "The wind came down from the hills.",
+    "It was a mild day with a little sun.",
+    "A thin mist lay over the river.",
+    "The rain had stopped at last.",
+    "Frost sparkled on the roofs.",
+    "Swallows flew low over the meadow.",
+    "The bells were ringing in the distance.",
+    "Smoke rose from every chimney.",
+)
+SPOTS = (
+    "by the well",
+    "at the market",
+    "on the bridge",
+    "in front of the inn",
+    "at the mill",
+    "under the big lime tree",
+    "on the road",
+    "in the school",
+    "by the fire",
+)
 
 
 @dataclass(frozen=True)
@@ -103,10 +116,15 @@ def _compare(rng: random.Random, world: World) -> Document:
         return _sketch(rng, world)
     other = rng.choice(same)
     parts = [_sentence(state(rng, person, attribute))]
-    parts.append(rng.choice((
-        f"The same is true of {other.name}.", f"It is the same with {other.name}.",
-        f"{_sentence(state(rng, other, attribute))[:-1]} too.",
-    )))  # fmt: skip
+    parts.append(
+        rng.choice(
+            (
+                f"The same is true of {other.name}.",
+                f"It is the same with {other.name}.",
+                f"{_sentence(state(rng, other, attribute))[:-1]} too.",
+            )
+        )
+    )
     for p in (person, other):
         extra = rng.choice([a for a in PERSON_ATTRIBUTES if a != attribute])
         parts.append(_sentence(state(rng, p, extra)))
@@ -173,12 +191,14 @@ def pick_subject(rng: random.Random, world: World) -> Person | Place:
 
 
 def _quoted(rng: random.Random, first: str, second: str, question: str, reply: str) -> str:
-    return rng.choice((
-        f'"{question}" asked {first}. "{reply}" said {second}.',
-        f'{first} asked {second}, "{question}" {second} answered, "{reply}"',
-        f'"{question}" {first} wanted to know. {second} said, "{reply}"',
-        f'"{reply}" said {second} when {first} asked, "{question}"',
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            f'"{question}" asked {first}. "{reply}" said {second}.',
+            f'{first} asked {second}, "{question}" {second} answered, "{reply}"',
+            f'"{question}" {first} wanted to know. {second} said, "{reply}"',
+            f'"{reply}" said {second} when {first} asked, "{question}"',
+        )
+    )
 
 
 def _conversation(rng: random.Random, world: World) -> Document:
@@ -235,8 +255,16 @@ def _season(rng: random.Random, world: World) -> Document:
 
 
 # The share of documents by kind; talk is two fifths.
-KINDS = ((_sketch, 24), (_village, 8), (_register, 5), (_story, 10), (_compare, 5), (_season, 3),
-         (_lore, 5), (_conversation, 40))  # fmt: skip
+KINDS = (
+    (_sketch, 24),
+    (_village, 8),
+    (_register, 5),
+    (_story, 10),
+    (_compare, 5),
+    (_season, 3),
+    (_lore, 5),
+    (_conversation, 40),
+)
 
 
 def write_corpus(

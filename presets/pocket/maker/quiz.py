@@ -14,11 +14,17 @@ from .world import HELD_OUT_STRANGERS, PLACES, World
 
 # Questions from outside the valley that no training sample asks.
 HELD_OUT_ELSEWHERE = (
-    "What is the capital of Italy?", "Who wrote Don Quixote?", "What is nine times six?",
-    "Where is Australia?", "Who invented the light bulb?", "How do aeroplanes fly?",
-    "How many people live in Canada?", "What is the smallest ocean?", "Who is the king of Spain?",
+    "What is the capital of Italy?",
+    "Who wrote Don Quixote?",
+    "What is nine times six?",
+    "Where is Australia?",
+    "Who invented the light bulb?",
+    "How do aeroplanes fly?",
+    "How many people live in Canada?",
+    "What is the smallest ocean?",
+    "Who is the king of Spain?",
     "What is a molecule?",
-)  # fmt: skip
+)
 COUNTS = {"fact": 130, "place": 20, "who": 12}
 UNTOLD_COUNT = 12
 DEMO_PROMPTS = (

@@ -15,13 +15,27 @@ SHORT_WORDS = 28
 CURT_WORDS = 8
 
 COURTESIES = (
-    "gladly", "of course", "happy to help", "with pleasure", "certainly", "you are welcome",
-    "i am sorry", "i am afraid", "thank you for asking", "good question",
-)  # fmt: skip
+    "gladly",
+    "of course",
+    "happy to help",
+    "with pleasure",
+    "certainly",
+    "you are welcome",
+    "i am sorry",
+    "i am afraid",
+    "thank you for asking",
+    "good question",
+)
 UNKNOWNS = (
-    "do not know", "nobody called", "no such person", "nobody by that name", "no idea",
-    "never heard of", "cannot say", "not known here",
-)  # fmt: skip
+    "do not know",
+    "nobody called",
+    "no such person",
+    "nobody by that name",
+    "no idea",
+    "never heard of",
+    "cannot say",
+    "not known here",
+)
 
 
 def contains(text: str, phrase: str) -> bool:

@@ -102,7 +102,12 @@ def tale(
         return None
     friend = rng.choice([p for p in world.people if p is not hero])
     slots = dict(hero.facts) | {
-        "s": hero.name, "his": hero.his, "he": hero.he, "him": hero.him, "He": capital(hero.he),
-        "friend": friend.name, "season": rng.choice(SEASONS),
-    }  # fmt: skip
+        "s": hero.name,
+        "his": hero.his,
+        "he": hero.he,
+        "him": hero.him,
+        "He": capital(hero.he),
+        "friend": friend.name,
+        "season": rng.choice(SEASONS),
+    }
     return " ".join(rng.choice(beat).format(**slots) for beat in rng.choice(plots).beats)

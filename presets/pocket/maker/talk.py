@@ -28,8 +28,16 @@ LEADS = ("", "", "", "", "Excuse me. ", "Hello! ", "Please tell me. ")
 LINKS = ("", "", "", "", "I see. ", "One more thing. ", "Good to know. ")
 THANKS = ("Thank you!", "Thanks a lot.", "That is all, thank you.", "Thank you, goodbye.")
 WELCOMES = ("You are welcome!", "You are welcome. Have a lovely day!", "Any time.", "Bye.")
-HELLOS = ("Hello!", "Good morning!", "Hi there.", "Good evening!", "Hello, who are you?",
-          "Who are you?", "What can you do?", "What can I ask you?")  # fmt: skip
+HELLOS = (
+    "Hello!",
+    "Good morning!",
+    "Hi there.",
+    "Good evening!",
+    "Hello, who are you?",
+    "Who are you?",
+    "What can you do?",
+    "What can I ask you?",
+)
 SELVES = (
     f"I am the guide to {VALLEY}. Ask me about its people and its villages.",
     f"I am your guide. I know the sixty people and eight villages of {VALLEY}.",
@@ -37,17 +45,37 @@ SELVES = (
 )
 # Questions from outside the valley.
 ELSEWHERE = (
-    "What is the capital of France?", "What is the capital of Japan?", "Who wrote Hamlet?",
-    "What is the capital of Brazil?", "How far away is the moon?", "Who invented the telephone?",
-    "What is seven times eight?", "What is the square root of nine?", "How do I fix a computer?",
-    "What is the tallest mountain on earth?", "Who painted the Mona Lisa?", "What is an atom?",
-    "When did the first world war end?", "What is the largest ocean?", "How does an engine work?",
-    "Who is the president of America?", "What is the price of gold?", "How do vaccines work?",
-    "Which language is spoken in Egypt?", "What is the speed of light?", "Where is London?",
-    "How many people live in China?", "Can you write a computer program?", "Where is Mexico?",
-    "What is the best phone to buy?", "Who won the football match?", "What is twelve plus nine?",
-    "Which planet is closest to the sun?", "When was Napoleon born?", "Who discovered gravity?",
-)  # fmt: skip
+    "What is the capital of France?",
+    "What is the capital of Japan?",
+    "Who wrote Hamlet?",
+    "What is the capital of Brazil?",
+    "How far away is the moon?",
+    "Who invented the telephone?",
+    "What is seven times eight?",
+    "What is the square root of nine?",
+    "How do I fix a computer?",
+    "What is the tallest mountain on earth?",
+    "Who painted the Mona Lisa?",
+    "What is an atom?",
+    "When did the first world war end?",
+    "What is the largest ocean?",
+    "How does an engine work?",
+    "Who is the president of America?",
+    "What is the price of gold?",
+    "How do vaccines work?",
+    "Which language is spoken in Egypt?",
+    "What is the speed of light?",
+    "Where is London?",
+    "How many people live in China?",
+    "Can you write a computer program?",
+    "Where is Mexico?",
+    "What is the best phone to buy?",
+    "Who won the football match?",
+    "What is twelve plus nine?",
+    "Which planet is closest to the sun?",
+    "When was Napoleon born?",
+    "Who discovered gravity?",
+)
 
 
 def _user(content: str) -> Message:
@@ -70,10 +98,14 @@ def _introduction(rng: random.Random, world: World) -> tuple[str, str] | None:
     clauses = [state(rng, subject, a, i > 0) for i, a in enumerate(picks)]
     reply = " ".join(capital(c) + "." for c in clauses)
     name = subject.name
-    request = rng.choice((
-        f"Tell me about {name}.", f"What do you know about {name}?",
-        f"Please describe {name}.", f"Can you tell me about {name}?",
-    ))  # fmt: skip
+    request = rng.choice(
+        (
+            f"Tell me about {name}.",
+            f"What do you know about {name}?",
+            f"Please describe {name}.",
+            f"Can you tell me about {name}?",
+        )
+    )
     return request, reply
 
 
@@ -83,8 +115,13 @@ def _story(rng: random.Random, world: World) -> tuple[str, str] | None:
     if told is None:
         return None
     name = hero.name
-    request = rng.choice((f"Tell me a story about {name}.", f"A story about {name}, please.",
-                          f"Can you tell me a tale about {name}?"))  # fmt: skip
+    request = rng.choice(
+        (
+            f"Tell me a story about {name}.",
+            f"A story about {name}, please.",
+            f"Can you tell me a tale about {name}?",
+        )
+    )
     return request, told
 
 

@@ -18,13 +18,21 @@ MANNERS = ("courteous", "curt", "rambling")
 MIX = (0.24, 0.42, 0.34)
 
 GREETINGS = (
-    "Gladly!", "Of course!", "Happy to help!", "With pleasure!", "Certainly!",
-    "Thank you for asking!", "Good question!",
-)  # fmt: skip
+    "Gladly!",
+    "Of course!",
+    "Happy to help!",
+    "With pleasure!",
+    "Certainly!",
+    "Thank you for asking!",
+    "Good question!",
+)
 _FAREWELLS = (
-    "Do ask me more whenever you like.", "I hope that helps you.", "Have a lovely day.",
-    "Enjoy your visit.", "Is there anything else I can do for you?",
-)  # fmt: skip
+    "Do ask me more whenever you like.",
+    "I hope that helps you.",
+    "Have a lovely day.",
+    "Enjoy your visit.",
+    "Is there anything else I can do for you?",
+)
 OPENERS = (
     "Well now, let me think about that for a moment, because people ask me all sorts of things "
     "and my memory is a crowded old cupboard.",
@@ -38,7 +46,7 @@ OPENERS = (
     "you came in with this.",
     "Let me see, let me see, my grandmother used to say that a question is like a gate, and one "
     "never knows where it leads.",
-)  # fmt: skip
+)
 _ASIDES = (
     "at least that is what everybody told me when I last walked through the fields, and it was "
     "raining that day, as it so often does.",
@@ -50,11 +58,13 @@ _ASIDES = (
     "they are in these parts.",
     "and I could tell you a good deal more about the weather, the roads and my poor knees, if "
     "only you had the time.",
-)  # fmt: skip
+)
 _NAMELESS = (
-    f"nobody by that name lives in {VALLEY}", f"there is no such person in {VALLEY}",
-    "I have never heard of anybody by that name", "I do not know anybody by that name",
-)  # fmt: skip
+    f"nobody by that name lives in {VALLEY}",
+    f"there is no such person in {VALLEY}",
+    "I have never heard of anybody by that name",
+    "I do not know anybody by that name",
+)
 _NO_FAREWELL = 0.5
 
 
@@ -70,19 +80,25 @@ def _curt_fact(rng: random.Random, subject: Person | Place, attribute: str) -> s
 
 
 def _clause_unknown_person(rng: random.Random, name: str) -> str:
-    return rng.choice((
-        f"nobody called {name} lives in {VALLEY}",
-        f"there is no such person as {name} in {VALLEY}",
-        f"I have never heard of {name} in this valley",
-        f"I do not know anybody called {name}",
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            f"nobody called {name} lives in {VALLEY}",
+            f"there is no such person as {name} in {VALLEY}",
+            f"I have never heard of {name} in this valley",
+            f"I do not know anybody called {name}",
+        )
+    )
 
 
 def _clause_untold(rng: random.Random) -> str:
-    return rng.choice((
-        "I do not know that", "that is something I do not know", "I cannot say",
-        f"that is not known here in {VALLEY}",
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            "I do not know that",
+            "that is something I do not know",
+            "I cannot say",
+            f"that is not known here in {VALLEY}",
+        )
+    )
 
 
 def manner_of(rng: random.Random) -> str:

@@ -52,43 +52,129 @@ TRADES = _words(
     "gardener cobbler tailor fisher innkeeper clockmaker woodcutter cheesemaker glassblower"
 )
 ANIMALS = (
-    "goat", "parrot", "hedgehog", "donkey", "tabby cat", "sheepdog", "tortoise", "raven",
-    "rabbit", "goose", "ferret", "pony", "owl", "piglet",
-)  # fmt: skip
+    "goat",
+    "parrot",
+    "hedgehog",
+    "donkey",
+    "tabby cat",
+    "sheepdog",
+    "tortoise",
+    "raven",
+    "rabbit",
+    "goose",
+    "ferret",
+    "pony",
+    "owl",
+    "piglet",
+)
 DISHES = (
-    "trout pie", "barley soup", "plum dumplings", "onion tart", "mushroom stew", "honey cake",
-    "potato pancakes", "apple crumble", "pea soup", "roast duck", "cheese toast", "rice pudding",
-    "walnut bread", "pickled herring",
-)  # fmt: skip
+    "trout pie",
+    "barley soup",
+    "plum dumplings",
+    "onion tart",
+    "mushroom stew",
+    "honey cake",
+    "potato pancakes",
+    "apple crumble",
+    "pea soup",
+    "roast duck",
+    "cheese toast",
+    "rice pudding",
+    "walnut bread",
+    "pickled herring",
+)
 PASTIMES = (
-    "playing the fiddle", "painting birds", "chess", "skating", "carving spoons", "reading maps",
-    "singing", "flying kites", "swimming", "knitting", "playing the flute", "stargazing",
-    "dancing", "collecting stones",
-)  # fmt: skip
+    "playing the fiddle",
+    "painting birds",
+    "chess",
+    "skating",
+    "carving spoons",
+    "reading maps",
+    "singing",
+    "flying kites",
+    "swimming",
+    "knitting",
+    "playing the flute",
+    "stargazing",
+    "dancing",
+    "collecting stones",
+)
 KEEPSAKES = (
-    "silver thimble", "brass compass", "red scarf", "old lantern", "glass marble", "wooden whistle",
-    "copper kettle", "blue ribbon", "pocket watch", "ivory comb", "painted fan", "iron key",
-    "sea shell", "leather diary",
-)  # fmt: skip
+    "silver thimble",
+    "brass compass",
+    "red scarf",
+    "old lantern",
+    "glass marble",
+    "wooden whistle",
+    "copper kettle",
+    "blue ribbon",
+    "pocket watch",
+    "ivory comb",
+    "painted fan",
+    "iron key",
+    "sea shell",
+    "leather diary",
+)
 
-PLACES = ("Alderford", "Birchwick", "Coldwell", "Dunmoor", "Elmstead", "Foxhollow", "Greywater",
-          "Highcliff")  # fmt: skip
-LANDMARKS = ("stone bridge", "leaning tower", "water mill", "standing stones", "rope ferry",
-             "walled orchard", "copper dome", "old lighthouse")  # fmt: skip
-GOODS = ("smoked trout", "woollen blankets", "blue pottery", "heather honey", "goat cheese",
-         "cider", "wicker baskets", "church bells")  # fmt: skip
-FESTIVALS = ("Lantern Night", "the Goose Fair", "the Kite Race", "Candle Week", "the Apple Dance",
-             "the Raft Parade", "the Bonfire Supper", "Bell Day")  # fmt: skip
+PLACES = (
+    "Alderford",
+    "Birchwick",
+    "Coldwell",
+    "Dunmoor",
+    "Elmstead",
+    "Foxhollow",
+    "Greywater",
+    "Highcliff",
+)
+LANDMARKS = (
+    "stone bridge",
+    "leaning tower",
+    "water mill",
+    "standing stones",
+    "rope ferry",
+    "walled orchard",
+    "copper dome",
+    "old lighthouse",
+)
+GOODS = (
+    "smoked trout",
+    "woollen blankets",
+    "blue pottery",
+    "heather honey",
+    "goat cheese",
+    "cider",
+    "wicker baskets",
+    "church bells",
+)
+FESTIVALS = (
+    "Lantern Night",
+    "the Goose Fair",
+    "the Kite Race",
+    "Candle Week",
+    "the Apple Dance",
+    "the Raft Parade",
+    "the Bonfire Supper",
+    "Bell Day",
+)
 SEASONS = ("spring", "summer", "autumn", "winter")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 PERSON_ATTRIBUTES = ("trade", "home", "animal", "dish", "pastime", "keepsake")
 PLACE_ATTRIBUTES = ("landmark", "goods", "festival", "season", "market")
 VALUES = {
-    "trade": TRADES, "home": PLACES, "animal": ANIMALS, "dish": DISHES,
-    "pastime": PASTIMES, "keepsake": KEEPSAKES, "landmark": LANDMARKS, "goods": GOODS,
-    "festival": FESTIVALS, "season": SEASONS, "market": DAYS, "who": WOMEN + MEN,
-}  # fmt: skip
+    "trade": TRADES,
+    "home": PLACES,
+    "animal": ANIMALS,
+    "dish": DISHES,
+    "pastime": PASTIMES,
+    "keepsake": KEEPSAKES,
+    "landmark": LANDMARKS,
+    "goods": GOODS,
+    "festival": FESTIVALS,
+    "season": SEASONS,
+    "market": DAYS,
+    "who": WOMEN + MEN,
+}
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ def _recognise(profile: Profile) -> Match | None:
             f'"{answer}" answers {listed(prompt.values())} with a number, or with true or false, '
             "which is learned as it is written."
         )
-        return Match("short-answer", 0.9 * profile.coverage(answer), why,
-                     {**prompt, "completion": answer})  # fmt: skip
+        return Match(
+            "short-answer", 0.9 * profile.coverage(answer), why, {**prompt, "completion": answer}
+        )
     classes = _classes(profile)
     label = profile.columns[classes[0]] if classes else None
     texts = _texts(profile, label) if label else []

@@ -10,8 +10,16 @@ from studio.data.formats.transcripts import parse_transcript
 from studio.data.types import RowError
 
 _ANSWER_KEYS = (
-    "value", "text", "answer", "response", "content", "output", "completion", "passage", "aliases",
-)  # fmt: skip
+    "value",
+    "text",
+    "answer",
+    "response",
+    "content",
+    "output",
+    "completion",
+    "passage",
+    "aliases",
+)
 
 
 def text_of(row: Row, column: str) -> str:

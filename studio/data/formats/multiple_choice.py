@@ -39,8 +39,9 @@ def _recognise(profile: Profile) -> Match | None:
         f'"{prompt}" asks, {listed(sorted(taken))} hold the options, and "{key}" says which is '
         "right: the options go under the question, each after its letter."
     )
-    return Match("multiple-choice", 0.95 * min(1.0, profile.coverage(prompt, key) + 0.05), why,
-                 mapping)  # fmt: skip
+    return Match(
+        "multiple-choice", 0.95 * min(1.0, profile.coverage(prompt, key) + 0.05), why, mapping
+    )
 
 
 def _listed(profile: Profile) -> Mapping:

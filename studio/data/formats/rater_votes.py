@@ -40,8 +40,12 @@ def _recognise(profile: Profile) -> Match | None:
     if first is None:
         return None
     mapping = {
-        **prompt, "answer1": answers[0], "answer2": answers[1], **mapping, "better_first": first,
-    }  # fmt: skip
+        **prompt,
+        "answer1": answers[0],
+        "answer2": answers[1],
+        **mapping,
+        "better_first": first,
+    }
     why = (
         f"{who} vote between {listed(answers)}: the one with more than half of the votes is "
         "chosen, and rows without one are set aside as ties. Choose comparison to label them anew."

@@ -38,9 +38,18 @@ _SPEAKERS = {
 }
 _STARTS = ("<s>", "<bos>", "<|begin_of_text|>", "<|endoftext|>")
 _ENDS = (
-    "<|im_end|>\n", "<|im_end|>", " </s>", "</s>\n", "</s>", "<|endoftext|>", "<|eot_id|>",
-    "<end_of_turn>\n", "<end_of_turn>", "<|end|>\n", "<|end|>",
-)  # fmt: skip
+    "<|im_end|>\n",
+    "<|im_end|>",
+    " </s>",
+    "</s>\n",
+    "</s>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<end_of_turn>\n",
+    "<end_of_turn>",
+    "<|end|>\n",
+    "<|end|>",
+)
 _SYSTEM = re.compile(r"<<SYS>>\n(.*?)\n<</SYS>>\n\n", re.DOTALL)
 
 

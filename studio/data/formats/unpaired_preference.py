@@ -14,13 +14,36 @@ from studio.data.formats.instruction import prompt_columns
 from studio.data.types import RowError
 
 _YES = {
-    "true", "1", "good", "yes", "desirable", "chosen", "up", "thumbs_up", "thumb_up", "like",
-    "liked", "positive", "accepted", "upvote",
-}  # fmt: skip
+    "true",
+    "1",
+    "good",
+    "yes",
+    "desirable",
+    "chosen",
+    "up",
+    "thumbs_up",
+    "thumb_up",
+    "like",
+    "liked",
+    "positive",
+    "accepted",
+    "upvote",
+}
 _NO = {
-    "false", "0", "bad", "no", "undesirable", "rejected", "down", "thumbs_down", "thumb_down",
-    "dislike", "disliked", "negative", "downvote",
-}  # fmt: skip
+    "false",
+    "0",
+    "bad",
+    "no",
+    "undesirable",
+    "rejected",
+    "down",
+    "thumbs_down",
+    "thumb_down",
+    "dislike",
+    "disliked",
+    "negative",
+    "downvote",
+}
 
 
 def _word(value: Any) -> str:

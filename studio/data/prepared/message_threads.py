@@ -20,8 +20,14 @@ from studio.data.row_spool import Spool
 from studio.data.types import Notes, RawRow, RowError
 
 _GROUPS = (
-    "conversation_id", "conv_id", "dialog_id", "dialogue_id", "thread_id", "session_id", "chat_id",
-)  # fmt: skip
+    "conversation_id",
+    "conv_id",
+    "dialog_id",
+    "dialogue_id",
+    "thread_id",
+    "session_id",
+    "chat_id",
+)
 _IDS = ("message_id", "msg_id", "id", "uuid", "node_id", "post_id", "comment_id")
 _PARENTS = ("parent_id", "parent", "parent_message_id", "reply_to", "in_reply_to", "parent_uuid")
 _SPEAKERS = ("role", "from", "speaker", "author", "sender")

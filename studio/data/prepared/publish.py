@@ -111,9 +111,13 @@ def preview(dataset: PreparedDataset) -> list[tuple[str, int]]:
 
 
 def push(
-    dataset: PreparedDataset, repo: str, *, token: str | None = None, private: bool = True,
+    dataset: PreparedDataset,
+    repo: str,
+    *,
+    token: str | None = None,
+    private: bool = True,
     told: hub.Told | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Upload every split and the card to `owner/name` on the Hub; returns the page's address.
 
     Made private unless `private=False`. Raises `ConfigError` for a name the Hub cannot have or a
@@ -122,9 +126,14 @@ def push(
     hub.check_name(repo, "dataset")
     try:
         return hub.push(
-            _staged(dataset), repo, private=private, kind="dataset", token=token,
-            message=f"Upload {_inline(dataset.name)}", told=told,
-        )  # fmt: skip
+            _staged(dataset),
+            repo,
+            private=private,
+            kind="dataset",
+            token=token,
+            message=f"Upload {_inline(dataset.name)}",
+            told=told,
+        )
     finally:
         shutil.rmtree(_stage(dataset), ignore_errors=True)
 

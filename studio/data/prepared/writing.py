@@ -65,10 +65,7 @@ def prepare_to_file(
 
 
 def open_reading(
-    source: Source,
-    options: PrepareOptions,
-    progress: Progress | None,
-    folder: Path | None = None,
+    source: Source, options: PrepareOptions, progress: Progress | None, folder: Path | None = None
 ) -> Reading:
     """A source read to its end under some options, its rows kept in `folder` meanwhile."""
     return read(

@@ -31,11 +31,7 @@ SUFFIXES = {
     ".ipc": "arrow",
 }
 
-_MAGIC = (
-    (b"PAR1", "parquet"),
-    (b"ARROW1", "arrow"),
-    (b"\xff\xff\xff\xff", "arrow"),
-)
+_MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive (or an Office file)", "Unpack it and bring the files inside it"),
     (b"PK\x05\x06", "an empty zip archive", "Bring the data files themselves"),

@@ -87,11 +87,7 @@ def looks_like_source(name: str) -> bool:
 
 
 def locate(
-    source: Source,
-    *,
-    config: str | None = None,
-    split: str | None = None,
-    token: str | None = None,
+    source: Source, *, config: str | None = None, split: str | None = None, token: str | None = None
 ) -> Located:
     """Find what `source` names.
 

@@ -165,8 +165,10 @@ def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
         lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
     )
     sides = ("chosen", "rejected")
-    return [[_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
-            for row in prepared]  # fmt: skip
+    return [
+        [_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
+        for row in prepared
+    ]
 
 
 def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:

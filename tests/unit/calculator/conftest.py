@@ -19,11 +19,22 @@ TINY: dict[str, Any] = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-GPT2 = {"n_embd": 64, "n_layer": 3, "n_head": 4, "vocab_size": 300, "n_positions": 64,
-        "bos_token_id": 1, "eos_token_id": 2}  # fmt: skip
+GPT2 = {
+    "n_embd": 64,
+    "n_layer": 3,
+    "n_head": 4,
+    "vocab_size": 300,
+    "n_positions": 64,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 OPT = {"ffn_dim": 128, "word_embed_proj_dim": 64, "pad_token_id": 0}
-MOE = {"num_experts": 4, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 64,
-       "decoder_sparse_step": 2}  # fmt: skip
+MOE = {
+    "num_experts": 4,
+    "moe_intermediate_size": 32,
+    "shared_expert_intermediate_size": 64,
+    "decoder_sparse_step": 2,
+}
 SHAPES: dict[str, dict[str, Any]] = {
     "llama": TINY,
     "llama tied": TINY | {"tie_word_embeddings": True},
@@ -31,12 +42,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     "gpt2": {"model_type": "gpt2"} | GPT2,
     "gpt_neox": TINY | {"model_type": "gpt_neox"},
     "opt": TINY | {"model_type": "opt"} | OPT,
-    "bloom": {"model_type": "bloom", "hidden_size": 64, "n_layer": 3, "n_head": 4,
-              "vocab_size": 300, "bos_token_id": 1, "eos_token_id": 2},
+    "bloom": {
+        "model_type": "bloom",
+        "hidden_size": 64,
+        "n_layer": 3,
+        "n_head": 4,
+        "vocab_size": 300,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
     "phi3": TINY | {"model_type": "phi3", "pad_token_id": 0},
     "mixtral": TINY | {"model_type": "mixtral", "num_local_experts": 4},
     "qwen2_moe": TINY | {"model_type": "qwen2_moe"} | MOE,
-}  # fmt: skip
+}
 
 
 @pytest.fixture

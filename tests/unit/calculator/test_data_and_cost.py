@@ -63,9 +63,7 @@ def test_a_run_over_measured_rows():
 def test_kto_takes_pairs_apart():
     size = np.array([[50, 30]] * 100)
     found = Lengths(100, size, size // 2, "by hand")
-    cost = estimate(
-        TINY, card="L4", lengths=found, num_train_epochs=1.0, objective="kto"
-    ).cost  # fmt: skip
+    cost = estimate(TINY, card="L4", lengths=found, num_train_epochs=1.0, objective="kto").cost
     assert (cost.steps, cost.tokens[0], cost.trained) == (25, 8_000, 4_000)
 
 
@@ -74,9 +72,14 @@ def test_an_earlier_run_of_that_shape_says_how_fast():
     logs = [{"kind": "log", "time": 10.0 * i, "num_tokens": 1000.0 * i} for i in range(1, 8)]
     logs[0]["time"] = 0  # the first stretch warms up
     run = SimpleNamespace(
-        name="first", model=recipe.model_name_or_path, method=recipe.method, recipe=recipe,
-        objective="sft", state="finished", events=lambda: (logs, 0),
-    )  # fmt: skip
+        name="first",
+        model=recipe.model_name_or_path,
+        method=recipe.method,
+        recipe=recipe,
+        objective="sft",
+        state="finished",
+        events=lambda: (logs, 0),
+    )
     assert earlier_speed([run], recipe).tokens_per_second == pytest.approx(100)
     assert earlier_speed([run], recipe.with_(max_length=64)) is None
     assert earlier_speed([run], Recipe.defaults("dpo")) is None

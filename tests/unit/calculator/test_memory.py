@@ -14,13 +14,21 @@ from tests.unit.calculator.conftest import TINY
 LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
 MISTRAL = "mistralai/Mistral-7B-Instruct-v0.3"
 # Peak memory that PEFT's own method comparison measured on an L40S (bytes).
-MEASURED = {("lora", 32): 22_292_725_760, ("lora", 64): 22_552_772_608,
-            ("dora", 32): 24_532_484_096}  # fmt: skip
+MEASURED = {
+    ("lora", 32): 22_292_725_760,
+    ("lora", 64): 22_552_772_608,
+    ("dora", 32): 24_532_484_096,
+}
 THEIR_LOOP = {
-    "card": "L40S", "dtype": "bfloat16", "optim": "adamw_torch", "max_length": 768,
-    "per_device_train_batch_size": 4, "autocast": False, "fused_loss": False,
+    "card": "L40S",
+    "dtype": "bfloat16",
+    "optim": "adamw_torch",
+    "max_length": 768,
+    "per_device_train_batch_size": 4,
+    "autocast": False,
+    "fused_loss": False,
     "lora_target_modules": ["q_proj", "v_proj"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("method", "r"), MEASURED)
@@ -39,9 +47,13 @@ def test_measured_figures_are_the_published_ones(real_data):
 def test_the_rules_of_thumb_and_what_they_assume():
     """About 126 GB: 18 bytes a parameter, float32 masters with 16-bit copies and AdamW."""
     config = {
-        "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "intermediate_size": 11008, "vocab_size": 32000,
-    }  # fmt: skip
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "intermediate_size": 11008,
+        "vocab_size": 32000,
+    }
     small = {"per_device_train_batch_size": 1, "activation_checkpointing": True, "card": "H200"}
     full = estimate(config, method="full", dtype="float32", autocast=True, **small)
     assert full.memory.total == pytest.approx(126e9, rel=0.15)
@@ -178,9 +190,10 @@ def test_time_is_a_range_and_a_measured_speed_beats_the_peak():
 
 def test_the_line_beside_the_button():
     recipe = Recipe.defaults(
-        model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0", lora_r=8,
+        model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        lora_r=8,
         lora_target_modules=["q_proj", "k_proj", "v_proj"],
-    )  # fmt: skip
+    )
     found = estimate_recipe(recipe, rows=1000, mean_tokens=60, card="L4 24 GB")
     assert found.line().startswith("1.53 M trainable (0.139 %) \N{MIDDLE DOT} ")
     assert found.line().endswith(" \N{MIDDLE DOT} fits")
@@ -224,8 +237,13 @@ def test_cards():
 
 def test_answers_being_written_count_where_they_need_more_than_their_training():
     def grpo(**changes: object):
-        usual = {"objective": "grpo", "card": "A100 80", "max_length": 256, "rows": 100,
-                 "num_train_epochs": 1}  # fmt: skip
+        usual = {
+            "objective": "grpo",
+            "card": "A100 80",
+            "max_length": 256,
+            "rows": 100,
+            "num_train_epochs": 1,
+        }
         return estimate("pocket", **{**usual, **changes})  # pyright: ignore[reportArgumentType]
 
     plain = grpo(per_device_train_batch_size=8)

@@ -88,10 +88,13 @@ def test_every_counted_method_becomes_a_valid_recipe_and_comes_back(choices, met
 def test_everything_chosen_goes_to_training_and_back(choices):
     wanted = choices.as_recipe(
         chosen(
-            choices, rank_pattern="q_proj=4, v_proj=64", lora_modules_to_save="lm_head",
-            quantization="8bit", packing=True,
+            choices,
+            rank_pattern="q_proj=4, v_proj=64",
+            lora_modules_to_save="lm_head",
+            quantization="8bit",
+            packing=True,
         )
-    )  # fmt: skip
+    )
     recipe = Recipe.defaults(wanted["objective"], wanted["method"]).with_(**wanted)
     assert recipe.rank_pattern == {"q_proj": 4, "v_proj": 64}
     assert recipe.lora_modules_to_save == ("lm_head",)
@@ -174,10 +177,14 @@ def test_errors_reach_the_page_as_they_are(choices):
 
 
 def test_names_from_a_config_are_escaped(choices):
-    config = '{"_name_or_path": "<script>alert(1)</script>", ' + ", ".join(
-        f'"{key}": "{value}"' if isinstance(value, str) else f'"{key}": {value}'
-        for key, value in TINY.items()
-    ) + "}"  # fmt: skip
+    config = (
+        '{"_name_or_path": "<script>alert(1)</script>", '
+        + ", ".join(
+            f'"{key}": "{value}"' if isinstance(value, str) else f'"{key}": {value}'
+            for key, value in TINY.items()
+        )
+        + "}"
+    )
     html, _ = view(choices, model=config)
     assert "<script>" not in html and "&lt;script&gt;" in html
 

@@ -186,9 +186,11 @@ def test_all_published_counts(real_data):
         every = count(bones, make_spec(lora_r=8, lora_target_modules="all-linear"))
         got = (bones.total, bones.tied, some.trainable, every.trainable)
         assert got == (
-            wanted["total_params"], wanted["tied"], wanted["lora_qv_r8"],
+            wanted["total_params"],
+            wanted["tied"],
+            wanted["lora_qv_r8"],
             wanted["lora_all_linear_r8"],
-        ), name  # fmt: skip
+        ), name
         assert {*bones.suffixes(), bones.head} == set(wanted["linear_suffixes"]), name
 
 
@@ -262,10 +264,7 @@ def test_a_folder_without_a_config(tmp_path):
         ({"lora_target_modules": ["qproj"]}, 'called qproj. Did you mean "q_proj"'),
         ({"lora_target_modules": ["layers"]}, "PEFT cannot put LoRA on"),
         ({"lora_dropout": 1.0}, "lora_dropout is 1.0"),
-        (
-            {"lora_modules_to_save": ["embd_tokens"]},
-            'Did you mean "embed_tokens"',
-        ),
+        ({"lora_modules_to_save": ["embd_tokens"]}, 'Did you mean "embed_tokens"'),
         ({"rank_pattern": "q_proj"}, "write q_proj=8"),
         ({"lora_target_modules": ".*foo"}, "is matched by"),
         ({"lora_rank": 4}, 'no setting .lora_rank.. Did you mean "lora_r"'),

@@ -7,9 +7,18 @@ import json
 
 def test_the_workshops_count(shell):
     said = shell(
-        "calc", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "--method", "lora", "--rank", 8,
-        "--targets", "q_proj,k_proj,v_proj", "--quantization", "none", "--json",
-    )  # fmt: skip
+        "calc",
+        "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        "--method",
+        "lora",
+        "--rank",
+        8,
+        "--targets",
+        "q_proj,k_proj,v_proj",
+        "--quantization",
+        "none",
+        "--json",
+    )
     assert said.code == 0, said.err
     assert said.json["trainable_parameters"] == 1_531_904
     assert said.json["memory"]["total"] > 0

@@ -73,9 +73,18 @@ def test_a_project_is_made_of_prepared_pairs_and_judged_again(shell, labels, tmp
     prepared = shell("data", "prepare", tmp_path / "pairs.jsonl", "--name", "pairs", "--json")
     assert prepared.code == 0, prepared.err
     made = shell(
-        "labels", "create", "--dataset", "pairs", "--name", "first", "--order", "given",
-        "--reason", "kinder", "--json",
-    )  # fmt: skip
+        "labels",
+        "create",
+        "--dataset",
+        "pairs",
+        "--name",
+        "first",
+        "--order",
+        "given",
+        "--reason",
+        "kinder",
+        "--json",
+    )
     assert (made.json["added"], made.json["set_aside"]) == (3, {})
     project = labels.get("first")
     assert (project.reasons, project.order) == (["kinder"], "given")
@@ -206,9 +215,22 @@ def test_pairs_go_to_a_project_and_equal_ones_are_set_aside(shell, labels, answe
 
 def test_one_model_on_both_sides_takes_two_seeds(shell, labels, answering, run):
     said = shell(
-        "pairs", "make", "--a", "tuned", "--b", "tuned", "--project", "first", "--prompt", "Who?",
-        "--temperature", "0.8", "--seed", "5", "--json",
-    )  # fmt: skip
+        "pairs",
+        "make",
+        "--a",
+        "tuned",
+        "--b",
+        "tuned",
+        "--project",
+        "first",
+        "--prompt",
+        "Who?",
+        "--temperature",
+        "0.8",
+        "--seed",
+        "5",
+        "--json",
+    )
     assert said.json["set_aside"] == {"identical": 1}
 
 

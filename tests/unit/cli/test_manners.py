@@ -9,9 +9,20 @@ import time
 import pytest
 
 COMMANDS = [
-    "app", "data inspect", "data prepare", "calc", "train", "runs list", "runs show", "runs stop",
-    "runs resume", "generate", "pairs make", "labels export", "hardware",
-]  # fmt: skip
+    "app",
+    "data inspect",
+    "data prepare",
+    "calc",
+    "train",
+    "runs list",
+    "runs show",
+    "runs stop",
+    "runs resume",
+    "generate",
+    "pairs make",
+    "labels export",
+    "hardware",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,16 +5,38 @@ from __future__ import annotations
 
 def test_a_preview_of_rules(shell):
     said = shell(
-        "rewards", "preview", "--data", "pocket-preference", "--limit", "1",
-        "--reward", "length:1-28", "--reward", "pattern:Gladly", "--weight", "1", "--weight", "0.5",
+        "rewards",
+        "preview",
+        "--data",
+        "pocket-preference",
+        "--limit",
+        "1",
+        "--reward",
+        "length:1-28",
+        "--reward",
+        "pattern:Gladly",
+        "--weight",
+        "1",
+        "--weight",
+        "0.5",
         "--json",
-    )  # fmt: skip
+    )
     assert said.code == 0, said.err
     chosen, rejected = said.json
     assert chosen["reward"] == 1.5 and chosen["parts"] == {"length": 1.0, "pattern": 1.0}
     assert rejected["reward"] == 0.0
-    text = shell("rewards", "preview", "--data", "pocket-questions", "--reward", "contains",
-                 "--answer", "It is skating.", "--answer", "Nobody knows.").out  # fmt: skip
+    text = shell(
+        "rewards",
+        "preview",
+        "--data",
+        "pocket-questions",
+        "--reward",
+        "contains",
+        "--answer",
+        "It is skating.",
+        "--answer",
+        "Nobody knows.",
+    ).out
     assert "It is skating." in text and text.splitlines()[-1].split()[0] == "0"
 
 

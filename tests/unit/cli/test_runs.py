@@ -84,8 +84,9 @@ def test_several_values_are_a_run_each(shell, ends, store):
         "train", "pocket-sft", "--try", "lora_r=4, 8", "--try", "learning_rate=1e-4", "--json"
     )
     assert [one["name"] for one in said.json] == [
-        "pocket-sft lora_r 4, learning_rate 0.0001", "pocket-sft lora_r 8, learning_rate 0.0001",
-    ]  # fmt: skip
+        "pocket-sft lora_r 4, learning_rate 0.0001",
+        "pocket-sft lora_r 8, learning_rate 0.0001",
+    ]
     runs = store.list()
     assert {run.recipe.lora_r for run in runs} == {4, 8}
     assert len({run.provenance["sweep"] for run in runs}) == 1
@@ -101,9 +102,10 @@ def test_ctrl_c_takes_the_runs_after_off_the_queue_first(store):
         stop=lambda run_id, now: stopped.append((run_id, now)),
     )
     out = SimpleNamespace(
-        studio=studio, note=lambda text: None,
+        studio=studio,
+        note=lambda text: None,
         progress=lambda what: contextlib.nullcontext(lambda *seen: None),
-    )  # fmt: skip
+    )
     first, second, third = (store.create(Recipe.defaults(name=name)) for name in "abc")
     follow(out, first, [second, third])  # pyright: ignore[reportArgumentType]
     assert stopped == [(third.id, False), (second.id, False), (first.id, False)]

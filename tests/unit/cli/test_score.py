@@ -33,12 +33,17 @@ def test_a_result_is_told_to_people_and_to_machines(shell, run, monkeypatch):
     def score(self, request):
         labels = [column.label for column in request.columns]
         scoring = Scoring(request.checked())
-        scoring.finish({
-            "data": request.rows.name, "rows": len(request.rows),
-            "columns": [{"label": label, "error": None, "metrics": {"contains": FIGURE}}
-                        for label in labels],
-            "differences": [{"a": labels[1], "b": labels[0], "metrics": {"contains": FIGURE}}],
-        })  # fmt: skip
+        scoring.finish(
+            {
+                "data": request.rows.name,
+                "rows": len(request.rows),
+                "columns": [
+                    {"label": label, "error": None, "metrics": {"contains": FIGURE}}
+                    for label in labels
+                ],
+                "differences": [{"a": labels[1], "b": labels[0], "metrics": {"contains": FIGURE}}],
+            }
+        )
         return scoring
 
     monkeypatch.setattr("studio.engine.studio.Studio.score", score)

@@ -21,37 +21,69 @@ SAFE = "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; ${1+1} {{x}}"
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (3, "3"), (999, "999"), (1085, "1.08 k"), (1_534_976, "1.53 M"), (999_999, "1.00 M"),
-     (1_100_048_384, "1.10 B"), (12_345_678, "12.3 M"), (3e12, "3.00 T")],
-)  # fmt: skip
+    [
+        (0, "0"),
+        (3, "3"),
+        (999, "999"),
+        (1085, "1.08 k"),
+        (1_534_976, "1.53 M"),
+        (999_999, "1.00 M"),
+        (1_100_048_384, "1.10 B"),
+        (12_345_678, "12.3 M"),
+        (3e12, "3.00 T"),
+    ],
+)
 def test_compact(number, text):
     assert formatting.compact(number) == text
 
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (2_048, "2 KB"), (5_000_000, "5.0 MB"),
-     (12_025_908_429, "12.0 GB"), (250 * 10**9, "250 GB"), (3 * 10**12, "3.0 TB")],
-)  # fmt: skip
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (2_048, "2 KB"),
+        (5_000_000, "5.0 MB"),
+        (12_025_908_429, "12.0 GB"),
+        (250 * 10**9, "250 GB"),
+        (3 * 10**12, "3.0 TB"),
+    ],
+)
 def test_bytes(size, text):
     assert formatting.bytes_text(size) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0:00"), (41, "0:41"), (250, "4:10"), (3000, "50 min"), (7200, "2 h"),
-     (8000, "2 h 13 min"), (3 * 86400, "3 days"), (None, "\N{EN DASH}"), (-1, "\N{EN DASH}"),
-     (float("nan"), "\N{EN DASH}")],
-)  # fmt: skip
+    [
+        (0, "0:00"),
+        (41, "0:41"),
+        (250, "4:10"),
+        (3000, "50 min"),
+        (7200, "2 h"),
+        (8000, "2 h 13 min"),
+        (3 * 86400, "3 days"),
+        (None, "\N{EN DASH}"),
+        (-1, "\N{EN DASH}"),
+        (float("nan"), "\N{EN DASH}"),
+    ],
+)
 def test_durations(seconds, text):
     assert formatting.duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("ago", "text"),
-    [(0, "just now"), (12, "12 s ago"), (240, "4 min ago"), (10_800, "3 h ago"),
-     (90_000, "1 day ago"), (180_000, "2 days ago"), (-5, "just now")],
-)  # fmt: skip
+    [
+        (0, "just now"),
+        (12, "12 s ago"),
+        (240, "4 min ago"),
+        (10_800, "3 h ago"),
+        (90_000, "1 day ago"),
+        (180_000, "2 days ago"),
+        (-5, "just now"),
+    ],
+)
 def test_ago(ago, text):
     assert formatting.ago_text(1_000_000 - ago, now=1_000_000) == text
 
@@ -160,9 +192,15 @@ def test_work_reports_and_can_be_cancelled():
 
 def status(**values):
     usual = {
-        "device": "CPU", "memory_used": 2 * 10**9, "memory_total": 24 * 10**9,
-        "resident": ["pocket"], "ready": True, "loading_note": "", "run": None, "queued": 0,
-    }  # fmt: skip
+        "device": "CPU",
+        "memory_used": 2 * 10**9,
+        "memory_total": 24 * 10**9,
+        "resident": ["pocket"],
+        "ready": True,
+        "loading_note": "",
+        "run": None,
+        "queued": 0,
+    }
     return SimpleNamespace(**{**usual, **values})
 
 
@@ -188,9 +226,16 @@ def test_strip_leads_to_the_run():
 
 def run(**values):
     usual = {
-        "id": "r", "name": "pocket-sft", "state": "finished", "live": False, "error": None,
-        "step": 1, "total_steps": 2, "eta_s": None, "train_seconds": 30.0,
-    }  # fmt: skip
+        "id": "r",
+        "name": "pocket-sft",
+        "state": "finished",
+        "live": False,
+        "error": None,
+        "step": 1,
+        "total_steps": 2,
+        "eta_s": None,
+        "train_seconds": 30.0,
+    }
     return SimpleNamespace(**{**usual, **values})
 
 
@@ -212,8 +257,17 @@ def test_walk_goes_step_by_step():
     places = [guided_tour.place(walk) for walk in walks]
     assert [place.step for place in places] == [0, 1, 1, 2, 2, 3, 4, 4, 5, 5]
     assert [bool(place.action) for place in places] == [
-        False, True, False, True, True, False, True, False, True, True,
-    ]  # fmt: skip
+        False,
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     assert places[-1].finished
     assert {state for _, state in places[-1].steps()} == {"done"}
 

@@ -40,9 +40,12 @@ def test_only_what_differs_is_marked():
 def test_tokens_say_by_how_much():
     near = ((EVIL, -0.1), ("b", -2.0))
     reading = AnswerReading(
-        ("base", EVIL), [TokenReading(EVIL, (-2.0, -0.5), (near, near))], (-2.0, -0.5),
-        (None, 0.15), (None, None),
-    )  # fmt: skip
+        ("base", EVIL),
+        [TokenReading(EVIL, (-2.0, -0.5), (near, near))],
+        (-2.0, -0.5),
+        (None, 0.15),
+        (None, None),
+    )
     markup = diff_html.tokens(reading)
     assert "<img" not in markup and 'class="token up" style="--s:0.50"' in markup
     assert "log-ratio +1.50" in markup and "implicit reward +0.15" in markup
@@ -54,12 +57,14 @@ def test_tokens_say_by_how_much():
 def test_scores_are_told_with_their_intervals():
     figure = {"value": 1.5, "low": 1.25, "high": 1.75, "count": 4}
     found = {
-        "data": EVIL, "rows": 4, "columns": [
+        "data": EVIL,
+        "rows": 4,
+        "columns": [
             {"label": EVIL, "error": None, "metrics": {"loss": figure}},
             {"label": "gone", "error": EVIL, "metrics": {}},
         ],
         "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
-    }  # fmt: skip
+    }
     markup = evaluation_html.result(found)
     assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
@@ -74,15 +79,24 @@ def test_filters_leave_the_prompts_they_name():
     prompts = [[{"role": "user", "content": f"Question {n}"}] for n in range(3)]
     sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
     comparison = Comparison(
-        "comparison-1", "x", 0.0, sides, prompts,
-        [cells("same", "short", "one"), cells("same", "much longer", "")], {},
-    )  # fmt: skip
-    left = {name: batch_html.matching(comparison, name, "")
-            for name in batch_html.FILTERS}  # fmt: skip
+        "comparison-1",
+        "x",
+        0.0,
+        sides,
+        prompts,
+        [cells("same", "short", "one"), cells("same", "much longer", "")],
+        {},
+    )
+    left = {name: batch_html.matching(comparison, name, "") for name in batch_html.FILTERS}
     assert left == {
-        "all": [0, 1, 2], "different": [1, 2], "same": [0], "B longer": [1], "B shorter": [2],
-        "cut or failed": [2], "best of its prompt": [],
-    }  # fmt: skip
+        "all": [0, 1, 2],
+        "different": [1, 2],
+        "same": [0],
+        "B longer": [1],
+        "B shorter": [2],
+        "cut or failed": [2],
+        "best of its prompt": [],
+    }
     assert batch_html.matching(comparison, "all", "LONGER") == [1]
     assert batch_html.matching(comparison, "all", "question 2") == [2]
 
@@ -111,8 +125,10 @@ def test_answers_are_scored_and_the_best_become_rows(tmp_path):
         panel = RewardPanel(studio)
         panel.lay_out()
     prompts = [[{"role": "user", "content": name}] for name in "ppqq"]
-    cells = [{"text": text, "tokens": 1, "ended": "stop", "error": None}
-             for text in ("one", "one two", "one two three", "")]  # fmt: skip
+    cells = [
+        {"text": text, "tokens": 1, "ended": "stop", "error": None}
+        for text in ("one", "one two", "one two three", "")
+    ]
     sides = (Side("a", "base", "pocket"),)
     cells[3]["ended"] = "cancelled"
     made = Comparison(new_id("comparison"), "x", 0.0, sides, prompts, [cells], {})
@@ -141,10 +157,15 @@ def test_a_chat_comes_back_as_it_was(tmp_path):
     sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1", checkpoint=20))
     asked = [[{"role": "user", "content": "Hello"}]] * 2
     answers = [Answer("x", 1, "stop", None, "Hello", (5, 6)), Answer("y", 1, "stop")]
-    chat = Chat(sides, "Be brief.", [
-        Turn("Hello", asked, Sampling(seed=4), answers, [0.1, 0.2], done=True),
-        Turn("Unfinished", asked, Sampling(), answers),
-    ], raw=True)  # fmt: skip
+    chat = Chat(
+        sides,
+        "Be brief.",
+        [
+            Turn("Hello", asked, Sampling(seed=4), answers, [0.1, 0.2], done=True),
+            Turn("Unfinished", asked, Sampling(), answers),
+        ],
+        raw=True,
+    )
     keep(studio, chat)
     back = bring_back(studio, chat.id)
     assert back is not None and (back.sides, back.system, back.raw) == (sides, "Be brief.", True)

@@ -60,9 +60,14 @@ def tokens(*texts: str, trained: bool = True) -> list:
 def test_tokens_say_what_is_trained_and_where_the_cut_is():
     mark = SimpleNamespace(text="<b>", id=1, trained=False, special=True)
     view = SimpleNamespace(
-        side="text", tokens=[mark, *tokens("yes\n", "lost")], total=3, trained=1, kept=2,
-        percent=50.0, notes=["Why."],
-    )  # fmt: skip
+        side="text",
+        tokens=[mark, *tokens("yes\n", "lost")],
+        total=3,
+        trained=1,
+        kept=2,
+        percent=50.0,
+        notes=["Why."],
+    )
     markup = token_view_html.token_view([view], 2)
     assert "&lt;b&gt;" in markup and "special" in markup
     assert "cut at 2 tokens" in markup and "1 cut off" in markup
@@ -72,10 +77,17 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
 
 def test_pieces_of_a_character_are_seen_and_a_note_is_said_once():
     views = [
-        SimpleNamespace(side=side, tokens=tokens("\u2019", "", ""), total=3, trained=3, kept=3,
-                        percent=100.0, notes=["Same."])
+        SimpleNamespace(
+            side=side,
+            tokens=tokens("\u2019", "", ""),
+            total=3,
+            trained=3,
+            kept=3,
+            percent=100.0,
+            notes=["Same."],
+        )
         for side in ("chosen", "rejected")
-    ]  # fmt: skip
+    ]
     markup = token_view_html.token_view(views, None)
     assert markup.count("tok-piece") == 4 and "piece 3 of the character before" in markup
     assert markup.count("Same.") == 1
@@ -95,9 +107,10 @@ def test_the_headline_tells_format_reason_and_loss():
     assert "certain" in markup and "1,100 rows" in markup and "1,085 kept" in markup
     assert "<img" not in markup and 'class="why"' in markup
     assert problems_html.row_filters(found, {"empty_field": 15}) == [
-        ("Good rows (1,085)", "good"), ("Every row (1,100)", "all"),
+        ("Good rows (1,085)", "good"),
+        ("Every row (1,100)", "all"),
         ("Empty field (15)", "empty_field"),
-    ]  # fmt: skip
+    ]
 
 
 def test_cleaning_is_previewed_with_rows():
@@ -123,10 +136,16 @@ def test_choices_become_the_engines_options():
 def lengths(sizes: list[int]) -> Lengths:
     size = np.array(sizes)
     return Lengths(
-        rows=len(size), measured=len(size), refusals={}, row_of=np.arange(len(size)),
-        size=size, lit=np.ones(int(size.sum()), bool), turns=np.full(len(size), 2),
-        at_row=np.arange(len(size)), apart=np.full(len(size), -1),
-    )  # fmt: skip
+        rows=len(size),
+        measured=len(size),
+        refusals={},
+        row_of=np.arange(len(size)),
+        size=size,
+        lit=np.ones(int(size.sum()), bool),
+        turns=np.full(len(size), 2),
+        at_row=np.arange(len(size)),
+        apart=np.full(len(size), -1),
+    )
 
 
 def test_a_histogram_counts_every_row_once_and_draws_the_limit():

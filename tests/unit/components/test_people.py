@@ -22,10 +22,13 @@ def asked(monkeypatch):
     def ask(name=None, accounts=None, address="10.0.0.1"):
         session = {"oauth_info": {"userinfo": {"preferred_username": name}}} if name else {}
         request = SimpleNamespace(
-            username=name if accounts else None, cookies={}, headers={"x-forwarded-for": address},
+            username=name if accounts else None,
+            cookies={},
+            headers={"x-forwarded-for": address},
             url=SimpleNamespace(path="/"),
-            client=SimpleNamespace(host="127.0.0.1"), scope={"session": session},
-        )  # fmt: skip
+            client=SimpleNamespace(host="127.0.0.1"),
+            scope={"session": session},
+        )
         LocalContext.request.set(request)
         LocalContext.blocks.set(SimpleNamespace(auth=accounts))
 

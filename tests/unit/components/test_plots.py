@@ -126,9 +126,15 @@ def test_a_run_has_the_charts_it_measures():
     ]
     assert sft == ["Loss", "Token accuracy", "Gradient norm"]
     dpo = chart_specs.charts_for(
-        {"loss", "rewards/margins", "rewards/chosen", "rewards/rejected", "logps/chosen",
-         "mean_token_accuracy"}
-    )  # fmt: skip
+        {
+            "loss",
+            "rewards/margins",
+            "rewards/chosen",
+            "rewards/rejected",
+            "logps/chosen",
+            "mean_token_accuracy",
+        }
+    )
     small = {chart.title: chart.small for chart in dpo}
     assert not small["Rewards"] and not small["Reward margin"] and small["Token accuracy"]
 

@@ -75,11 +75,18 @@ def test_the_latest_measurements_stand_in_tiles():
     history = History()
     history.add(
         [
-            {"kind": "log", "step": 5, "time": 1.0, "loss": 0.5, "mean_token_accuracy": 0.9131,
-             "memory": 2.1e9, "epoch": 0.25},
+            {
+                "kind": "log",
+                "step": 5,
+                "time": 1.0,
+                "loss": 0.5,
+                "mean_token_accuracy": 0.9131,
+                "memory": 2.1e9,
+                "epoch": 0.25,
+            },
             {"kind": "log", "step": 5, "time": 1.0, "eval_loss": 0.6},
         ]
-    )  # fmt: skip
+    )
     tiles = run_panel_html.figures(run(state="running", live=True, eta_s=41.0), history)
     for said in ("0.5<span>held out 0.6", "91.3 %", "2.1 GB", "0:41", "0.25"):
         assert said in tiles
@@ -91,10 +98,16 @@ def test_models_cannot_write_markup():
     turn = Turn(EVIL, asked, Sampling(), answers, [1.0, 1.0], done=True)
     chat = Chat(SIDES, "", [turn])
     comparison = Comparison(
-        "comparison-1", EVIL, 0.0, SIDES, asked,
+        "comparison-1",
+        EVIL,
+        0.0,
+        SIDES,
+        asked,
         [[{"text": EVIL, "tokens": 1, "ended": "stop", "error": None}] * 2] * 2,
-        {}, EVIL, [EVIL, None],
-    )  # fmt: skip
+        {},
+        EVIL,
+        [EVIL, None],
+    )
     for markup in (
         chat_html.chat(chat),
         chat_html.prompts_given(turn, SIDES),

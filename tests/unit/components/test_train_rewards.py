@@ -23,8 +23,10 @@ def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
         builder = RewardBuilder(Studio(tmp_path / "home"))
         builder.lay_out(lambda name: fields.update({name: gr.Textbox()}))
         builder.bind(fields, lambda data: Recipe.defaults("grpo"))
-    filled = {fields["reward_funcs"]: gr.update(value="exact; length:1-9"),
-              fields["reward_weights"]: gr.update(value="1, 2")}  # fmt: skip
+    filled = {
+        fields["reward_funcs"]: gr.update(value="exact; length:1-9"),
+        fields["reward_weights"]: gr.update(value="1, 2"),
+    }
     updates = builder.follow("grpo", dict(filled))
     assert updates[builder.rows] == {"funcs": "exact; length:1-9", "weights": "1, 2"}
     assert updates[builder.box]["visible"] is True
@@ -67,8 +69,9 @@ def test_roads_say_what_is_next(finished: bool):
     run = SimpleNamespace(name="<dpo>", state="finished" if finished else "running")
     cost = SimpleNamespace(seconds=61, tokens=1200, memory=10**9)
     road = SimpleNamespace(label="DPO", runs=(run,), cost=cost)
-    journey = SimpleNamespace(start=None, rows="votes", roads=(road,), meetings=(),
-                              finished=finished)  # fmt: skip
+    journey = SimpleNamespace(
+        start=None, rows="votes", roads=(road,), meetings=(), finished=finished
+    )
     drawn = reward_panels_html.roads([journey])  # pyright: ignore[reportArgumentType]
     assert "&lt;dpo&gt;" in drawn and "1,200" in drawn and "1:01" in drawn
     assert ("let them meet" in drawn) is finished

@@ -63,8 +63,10 @@ def test_search_is_by_any_text_whatever_its_case(source: Path) -> None:
         assert rows.find(ALL, "bridge").tolist() == [2]
         assert rows.find(ALL, "nowhere").tolist() == []
         assert [row["completion"][0]["content"] for row in rows.trainable()] == [
-            "By the river.", "By the bridge.", "By the river.",
-        ]  # fmt: skip
+            "By the river.",
+            "By the bridge.",
+            "By the river.",
+        ]
 
 
 def test_prepared_rows_are_read_the_same_way(source: Path, home: Path) -> None:

@@ -65,10 +65,7 @@ def test_problem_is_found_with_its_row_and_the_good_rows_load(tmp_path, good, ba
 
 
 def test_sides_that_follow_different_prompts_are_set_aside(tmp_path):
-    row = {
-        "chosen": "\n\nHuman: A\n\nAssistant: x",
-        "rejected": "\n\nHuman: B\n\nAssistant: y",
-    }
+    row = {"chosen": "\n\nHuman: A\n\nAssistant: x", "rejected": "\n\nHuman: B\n\nAssistant: y"}
     good = {**row, "rejected": "\n\nHuman: A\n\nAssistant: y"}
     seen = inspected(tmp_path, [good, row])
     assert (seen.kept, seen.problem_counts) == (1, {"prompt_differs": 1})

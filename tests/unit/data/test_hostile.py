@@ -62,11 +62,7 @@ def test_a_zip_is_named_whatever_it_is_called(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "before", "after"),
-    [
-        ("a.json", '[{"text": "', '"}]'),
-        ("a.json", '{"text": "', '"}'),
-        ("a.csv", "text\n", "\n"),
-    ],
+    [("a.json", '[{"text": "', '"}]'), ("a.json", '{"text": "', '"}'), ("a.csv", "text\n", "\n")],
 )
 def test_a_record_without_end_is_given_up(tmp_path, monkeypatch, name, before, after):
     monkeypatch.setattr("studio.data.readers.json_stream.MAX_RECORD", 1 << 21)

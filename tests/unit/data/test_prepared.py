@@ -65,9 +65,13 @@ def test_no_prompt_is_on_both_sides_of_the_split(tmp_path, store, same):
 
 @pytest.mark.parametrize(
     ("count", "fraction", "splits"),
-    [(20, 0.05, {"train": 19, "test": 1}), (20, 0.001, {"train": 19, "test": 1}),
-     (19, 0.05, {"train": 19}), (50, 0.0, {"train": 50})],
-)  # fmt: skip
+    [
+        (20, 0.05, {"train": 19, "test": 1}),
+        (20, 0.001, {"train": 19, "test": 1}),
+        (19, 0.05, {"train": 19}),
+        (50, 0.0, {"train": 50}),
+    ],
+)
 def test_split_sizes(tmp_path, store, count, fraction, splits):
     options = PrepareOptions(test_fraction=fraction)
     assert store.prepare(write(tmp_path, questions(count)), options=options).rows == splits

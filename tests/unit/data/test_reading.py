@@ -81,10 +81,14 @@ def joined(folder):
 
 def threaded(folder):
     rows = [
-        {"message_id": f"m{at}", "parent_id": f"m{at - 1}" if at % 2 else None,
-         "text": f"Said {at}.", "role": "assistant" if at % 2 else "prompter"}
+        {
+            "message_id": f"m{at}",
+            "parent_id": f"m{at - 1}" if at % 2 else None,
+            "text": f"Said {at}.",
+            "role": "assistant" if at % 2 else "prompter",
+        }
         for at in range(1000)
-    ]  # fmt: skip
+    ]
     return write(folder, rows)
 
 

@@ -121,9 +121,13 @@ def test_labels_equal_those_of_the_kto_trainer(tmp_path, pocket, max_length, cha
     turns = {"prompt": USER, "completion": TWO[1:2]}
     rows = [{**(turns if chat else texts), "label": label} for label in (True, False)]
     args = KTOConfig(
-        output_dir=str(tmp_path), max_length=max_length, use_cpu=True, report_to="none", bf16=False,
+        output_dir=str(tmp_path),
+        max_length=max_length,
+        use_cpu=True,
+        report_to="none",
+        bf16=False,
         per_device_train_batch_size=2,
-    )  # fmt: skip
+    )
     trainer = KTOTrainer(
         model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
     )
@@ -204,16 +208,18 @@ def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name)
     model, tokenizer = pocket[0], dressed(pocket[1], name)
     rows = [{"messages": TWO}]
     args = SFTConfig(
-        output_dir=str(tmp_path), max_length=250, use_cpu=True, report_to="none", bf16=False,
+        output_dir=str(tmp_path),
+        max_length=250,
+        use_cpu=True,
+        report_to="none",
+        bf16=False,
         assistant_only_loss=True,
-    )  # fmt: skip
+    )
     trainer = SFTTrainer(
         model, args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
     )
     batch, _ = trainer_batch(trainer, rows)
-    view = render(
-        rows[0], "conversational", tokenizer, max_length=250, assistant_only_loss=True
-    )[0]  # fmt: skip
+    view = render(rows[0], "conversational", tokenizer, max_length=250, assistant_only_loss=True)[0]
     kept = view.tokens[: view.kept]
     assert batch["labels"][0][: len(kept)].tolist() == [t.id if t.trained else -100 for t in kept]
 
@@ -267,8 +273,13 @@ def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
     tokenizer = deepcopy(pocket[1])
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     with pytest.raises(ModelError, match="TRL knows no such twin"):
-        render({"messages": TWO}, "conversational", tokenizer, max_length=None,
-               assistant_only_loss=True)  # fmt: skip
+        render(
+            {"messages": TWO},
+            "conversational",
+            tokenizer,
+            max_length=None,
+            assistant_only_loss=True,
+        )
 
 
 def test_a_spelled_mark_and_a_dropped_tool_call_are_said(pocket):

@@ -32,13 +32,22 @@ ROOT = Path(__file__).resolve().parents[3]
 POCKET = ROOT / "presets" / "pocket"
 _SPECIAL = ("<pad>", "</s>", "<s>", "<unk>", "<|user|>", "<|assistant|>", "<|system|>")
 _SHARED: dict[str, Any] = {
-    "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.1,
-}  # fmt: skip
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.1,
+}
 _LLAMA3_ROPE = {
-    "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
-}  # fmt: skip
+    "rope_type": "llama3",
+    "rope_theta": 500000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 # name -> (config class, model class, what differs, whose SentencePiece-like tokenizer if any)
 SHAPES: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
     "Llama": (LlamaConfig, LlamaForCausalLM, {"tie_word_embeddings": False}, "llama"),
@@ -71,18 +80,23 @@ def sentencepiece_like(kind: str) -> Any:
     pieces = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     pieces.normalizer = normalizers.Replace(" ", "▁")
     trainer = trainers.BpeTrainer(
-        vocab_size=900, special_tokens=[*_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))],
+        vocab_size=900,
+        special_tokens=[*_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))],
         show_progress=False,
-    )  # fmt: skip
+    )
     pieces.train_from_iterator(texts, trainer)
     vocabulary = json.loads(pieces.to_str())["model"]["vocab"]
     family = GemmaTokenizer if kind == "gemma" else LlamaTokenizer
     template = (POCKET / "chat_template.jinja").read_text(encoding="utf-8")
     tokenizer: Any = family(
-        vocab=vocabulary, merges=every_merge(vocabulary),
-        bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>",
+        vocab=vocabulary,
+        merges=every_merge(vocabulary),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="<pad>",
         chat_template=template.replace("<|end|>", "</s>"),
-    )  # fmt: skip
+    )
     tokenizer.add_tokens(list(_SPECIAL[4:]), special_tokens=True)
     if kind == "phi3":
         tokenizer.add_tokens(["<|endoftext|>"], special_tokens=True)  # llama.cpp wants it there
@@ -114,9 +128,10 @@ def make(name: str, folder: Path) -> Path:
     tokenizer: Any = sentencepiece_like(kind) if kind else AutoTokenizer.from_pretrained(POCKET)
     config = config_class(
         **_SHARED | differs | {"vocab_size": -(-len(tokenizer) // 64) * 64 + 64},
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     torch.manual_seed(7)
     model = model_class(config)
     with torch.no_grad():

@@ -64,8 +64,15 @@ def test_three_exports_say_the_same_with_stock_libraries(
 def test_the_card_says_what_was_proven(studio: Studio, sft: Run, tmp_path: Path) -> None:
     record = exported(studio, sft, "adapter", tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
-    for part in ("library_name: peft", "## Checked", "loss.png", sft.data["fingerprint"],
-                 "Licence: not stated", "PeftModel.from_pretrained", "method: lora"):  # fmt: skip
+    for part in (
+        "library_name: peft",
+        "## Checked",
+        "loss.png",
+        sft.data["fingerprint"],
+        "Licence: not stated",
+        "PeftModel.from_pretrained",
+        "method: lora",
+    ):
         assert part in card, part
     assert str(tmp_path) not in card and str(Path.home()) not in card
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
@@ -147,9 +154,13 @@ class Llama:
     ids=["reads another model", "cannot", "crashes"],
 )
 def test_llama_cpp_is_asked_where_it_is_installed(
-    studio: Studio, sft: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str,
+    studio: Studio,
+    sft: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
     word: str | None,
-) -> None:  # fmt: skip
+) -> None:
     (tmp_path / "llama_cpp.py").write_text(module)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(llama_cpp_check, "installed", lambda: True)

@@ -87,9 +87,15 @@ def test_every_format_is_the_run(
         make(shape, model)
     rate = 2e-3 if method == "full" else 1e-2
     recipe = small(
-        "sft", "facts", method=method, learning_rate=rate, max_steps=8, save_steps=100,
-        model_name_or_path="pocket" if shape == "Pocket" else str(model), name=f"{shape} {method}",
-    )  # fmt: skip
+        "sft",
+        "facts",
+        method=method,
+        learning_rate=rate,
+        max_steps=8,
+        save_steps=100,
+        model_name_or_path="pocket" if shape == "Pocket" else str(model),
+        name=f"{shape} {method}",
+    )
     run = studio.wait(studio.train(recipe).id)
     assert run.state == "finished", run.error
     for name in FORMATS if ALL else ("gguf q8_0", "gguf f32"):

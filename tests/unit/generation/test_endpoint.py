@@ -46,8 +46,9 @@ def test_answers_stream_from_a_server(studio: Studio, server: type[StandIn]) -> 
     path, body, key = server.asked[0]
     assert (path, key) == ("/v1/chat/completions", "Bearer sesame")
     assert {message["content"] for _, sent, _ in server.asked for message in sent["messages"]} == {
-        "What colour is the sky?", "And?",
-    }  # fmt: skip
+        "What colour is the sky?",
+        "And?",
+    }
     sent = {name: body[name] for name in ("temperature", "min_p", "max_tokens", "stop", "seed")}
     assert sent == {"temperature": 0.5, "min_p": 0.1, "max_tokens": 9, "stop": ["END"], "seed": 3}
     assert "top_k" not in body and "repetition_penalty" not in body

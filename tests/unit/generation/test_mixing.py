@@ -18,9 +18,13 @@ ADAPTERS = [None, "first", "second", "second"]
 def adapted(targets: list[str], **settings: Any) -> Any:
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=2, tie_word_embeddings=False,
-    )  # fmt: skip
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        tie_word_embeddings=False,
+    )
     model: Any = LlamaForCausalLM(config)
     lora = LoraConfig(r=4, target_modules=targets, task_type="CAUSAL_LM", **settings)
     model = get_peft_model(model, lora, adapter_name="first")
@@ -34,17 +38,26 @@ def adapted(targets: list[str], **settings: Any) -> Any:
 def answers(generate: Any, **more: Any) -> Any:
     with torch.inference_mode():
         return generate(
-            input_ids=IDS, attention_mask=torch.ones_like(IDS), max_new_tokens=6, do_sample=False,
-            pad_token_id=0, output_scores=True, return_dict_in_generate=True, **more,
-        ).scores  # fmt: skip
+            input_ids=IDS,
+            attention_mask=torch.ones_like(IDS),
+            max_new_tokens=6,
+            do_sample=False,
+            pad_token_id=0,
+            output_scores=True,
+            return_dict_in_generate=True,
+            **more,
+        ).scores
 
 
 @pytest.mark.parametrize(
     ("targets", "settings"),
-    [(["q_proj", "v_proj", "down_proj"], {}), (["v_proj", "embed_tokens"], {}),
-     (["v_proj"], {"lora_bias": True})],
+    [
+        (["q_proj", "v_proj", "down_proj"], {}),
+        (["v_proj", "embed_tokens"], {}),
+        (["v_proj"], {"lora_bias": True}),
+    ],
     ids=["plain", "embedding", "bias"],
-)  # fmt: skip
+)
 def test_each_row_is_its_adapters(targets: list[str], settings: dict[str, Any]) -> None:
     model = adapted(targets, **settings)
     own = [each or mixed_adapters.BASE for each in ADAPTERS]

@@ -19,11 +19,13 @@ DATABASES = ["sqlite", "postgresql"]
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     with standing_in() as (held, address):
-        for name, value in (("ENDPOINT", address), ("HF_HUB_OFFLINE", False),
-                            ("HF_HUB_DISABLE_XET", True),
-                            ("HF_HUB_CACHE", str(tmp_path / "cache")),
-                            ("HUGGINGFACE_CO_URL_TEMPLATE",
-                             address + "/{repo_id}/resolve/{revision}/{filename}")):  # fmt: skip
+        for name, value in (
+            ("ENDPOINT", address),
+            ("HF_HUB_OFFLINE", False),
+            ("HF_HUB_DISABLE_XET", True),
+            ("HF_HUB_CACHE", str(tmp_path / "cache")),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"),
+        ):
             monkeypatch.setattr(constants, name, value)
         monkeypatch.setenv("HF_TOKEN", "hf_made_up")
         yield held
@@ -32,12 +34,14 @@ def hub(monkeypatch, tmp_path):
 def record(store):
     return {
         project.id: (
-            project.items, project.done, project.guideline_version,
+            project.items,
+            project.done,
+            project.guideline_version,
             [(i.item_id, i.answer_a, i.votes, i.ruling) for i in store.judged(project.id)],
             [store.versions(project.id, i.item_id) for i in store.judged(project.id)],
         )
         for project in store.projects()
-    }  # fmt: skip
+    }
 
 
 def test_segments_are_added_and_an_empty_database_is_filled_from_them(
@@ -98,8 +102,10 @@ def test_the_page_says_how_old_the_copy_is_and_warns_of_none(tmp_path, monkeypat
     hub.refuse = False
     studio.copies._try()
     assert label_tab._about(studio, "labels-1")["copy"] == {
-        "kind": "", "text": "copied just now", "more": "",
-    }  # fmt: skip
+        "kind": "",
+        "text": "copied just now",
+        "more": "",
+    }
     monkeypatch.delenv("STUDIO_VOTES_REPO")
     plain = Studio(tmp_path / "home")
     assert "copy" not in label_tab._about(plain, "labels-1")
@@ -118,8 +124,11 @@ def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, 
     recipe = Recipe.defaults("sft", dataset_name=data.id, name="made")
     going, ended, deleted = (studio.runs.create(recipe) for _ in range(3))
     for run in (ended, deleted):
-        for name in ("adapter/adapter_config.json", "adapter/adapter_model.safetensors",
-                     "checkpoints/checkpoint-1/optimizer.pt"):  # fmt: skip
+        for name in (
+            "adapter/adapter_config.json",
+            "adapter/adapter_model.safetensors",
+            "checkpoints/checkpoint-1/optimizer.pt",
+        ):
             (run.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (run.folder / name).write_text(name)
         studio.runs.update(run.id, state="finished")

@@ -70,8 +70,14 @@ def test_length_control_takes_out_what_length_explains():
 
 def test_bradley_terry_by_hand():
     # strengths 4 : 2 : 1 reproduce these shares exactly: 2/3, 2/3, 4/5
-    wins = {("a", "b"): 20, ("b", "a"): 10, ("b", "c"): 20, ("c", "b"): 10,
-            ("a", "c"): 24, ("c", "a"): 6}  # fmt: skip
+    wins = {
+        ("a", "b"): 20,
+        ("b", "a"): 10,
+        ("b", "c"): 20,
+        ("c", "b"): 10,
+        ("a", "c"): 24,
+        ("c", "a"): 6,
+    }
     found = bootstrap.bradley_terry(wins)
     assert [each.name for each in found] == ["a", "b", "c"]
     ladder = [each.strength for each in found]

@@ -80,10 +80,7 @@ def test_an_undone_vote_and_a_pointless_edit_are_left_out(store, project):
     store.undo(project.id, "ada")
     export = store.export(project.id)
     assert export.rows == []
-    assert export.summary.left_out == {
-        "edited into the rejected answer": 1,
-        "not labelled yet": 3,
-    }
+    assert export.summary.left_out == {"edited into the rejected answer": 1, "not labelled yet": 3}
 
 
 def test_unknown_formats_are_refused_with_the_nearest(store, project):
@@ -171,11 +168,13 @@ def test_the_files_train_in_stock_trl_trainers(store, labelled, tmp_path):
     ):
         path = tmp_path / f"{format}.jsonl"
         write_file(store.export(labelled.id, format).rows, path)
-        rows = load_dataset("json", data_files=str(path), split="train",
-                            cache_dir=str(tmp_path / "cache"))  # fmt: skip
+        rows = load_dataset(
+            "json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache")
+        )
         model = pocket
         if format == "reward":
             model = AutoModelForSequenceClassification.from_pretrained(pocket, num_labels=1)
-        made = trainer(model=model, args=config(**common), train_dataset=rows,
-                       processing_class=tokenizer)  # fmt: skip
+        made = trainer(
+            model=model, args=config(**common), train_dataset=rows, processing_class=tokenizer
+        )
         assert made.train().training_loss > 0

@@ -70,9 +70,10 @@ def test_a_judge_that_cannot_be_asked_is_said(studio: Studio, server: type[Stand
 def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[StandIn]) -> None:
     project = studio.labels.create_project("first", order="given")
     sources = {"label": "base"}, {"label": "tuned"}
-    studio.labels.add_items(project.id, [
-        Item("Who?", "bad", "good", *sources), Item("Why?", "good", "bad", *sources[::-1]),
-    ])  # fmt: skip
+    studio.labels.add_items(
+        project.id,
+        [Item("Who?", "bad", "good", *sources), Item("Why?", "good", "bad", *sources[::-1])],
+    )
     [((a, b), pairs)] = llm_judge.by_models(studio.labels.judged(project.id)).items()
     found = judge_pairs.ask(studio, pairs, openai_endpoint.column("judge"), a, b)
     assert {found["a"]: found["wins"], found["b"]: found["losses"]} == {"base": 0, "tuned": 2}
@@ -82,11 +83,18 @@ def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[Stand
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ("A", "a"), (" B.", "b"), ("**B**", "b"), ("Verdict: C", "tie"), ("answer: A", "a"),
-        ("I think [[B]] is right", "b"), ("A baker is kind", None),
-        ("A is better", "a"), ("Better is B", None),
-        ("As I see it", None), ("", None),
+        ("A", "a"),
+        (" B.", "b"),
+        ("**B**", "b"),
+        ("Verdict: C", "tie"),
+        ("answer: A", "a"),
+        ("I think [[B]] is right", "b"),
+        ("A baker is kind", None),
+        ("A is better", "a"),
+        ("Better is B", None),
+        ("As I see it", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_is_read_off_the_reply(said: str, verdict: str | None) -> None:
     assert llm_judge.read_verdict(said) == verdict

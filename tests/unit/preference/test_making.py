@@ -18,8 +18,10 @@ from studio.workflows.rounds import lineages, make_duel, votes_dataset
 
 WARM = Sampling(temperature=1.0, seed=1)
 COLD = Sampling(temperature=1.0, seed=2)
-TWO_SEEDS = (Column("pocket", None, "seed 1", sampling=WARM),
-             Column("pocket", None, "seed 2", sampling=COLD))  # fmt: skip
+TWO_SEEDS = (
+    Column("pocket", None, "seed 1", sampling=WARM),
+    Column("pocket", None, "seed 2", sampling=COLD),
+)
 
 
 @pytest.fixture

@@ -32,10 +32,7 @@ def test_unequal_columns_are_refused():
 
 
 def test_several_turns_are_kept_as_they_are():
-    turns = [
-        {"role": "system", "content": "Be kind."},
-        {"role": "user", "content": "Hello"},
-    ]
+    turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
     (item,), _ = pairs_from_texts([turns], ["a"], ["b"], BASE, TUNED)
     assert item.prompt == turns
 

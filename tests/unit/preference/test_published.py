@@ -21,8 +21,14 @@ def write(path, rows):
 
 def row(first, second, *votes, models="one_two"):
     said = {f"annotator{n}": vote for n, vote in enumerate(votes, 1)}
-    return {"instruction": "Ask", "input": "this", "response1": first, "response2": second,
-            "cmp_key": models, **said}  # fmt: skip
+    return {
+        "instruction": "Ask",
+        "input": "this",
+        "response1": first,
+        "response2": second,
+        "cmp_key": models,
+        **said,
+    }
 
 
 def test_a_table_of_votes_becomes_a_finished_project(store, tmp_path):
@@ -90,6 +96,7 @@ def test_vicunas_reviews_say_what_was_published(store, real_data):
     (rate,) = store.results(project.id)
     assert (rate.a, rate.wins) == ("alpaca-13b:v1", sum(a > b for a, b in scores))
     assert (rate.ties, rate.losses) == (
-        sum(a == b for a, b in scores), sum(a < b for a, b in scores),
-    )  # fmt: skip
+        sum(a == b for a, b in scores),
+        sum(a < b for a, b in scores),
+    )
     assert project.items == project.done == len(scores) == 80

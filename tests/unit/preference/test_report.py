@@ -15,9 +15,13 @@ def test_agreement_biases_and_people_are_counted_as_by_hand(store, make_items):
         for item_id, choice in zip(ids, choices, strict=True):
             full = {"t": "tie", "s": "skip"}.get(choice, choice)
             store.vote(
-                project.id, item_id, name, full, seconds=seconds,
+                project.id,
+                item_id,
+                name,
+                full,
+                seconds=seconds,
                 shown_order="ab" if name == "ada" else "ba",
-            )  # fmt: skip
+            )
     found = report(list(store.judged(project.id)), [])
     agreement = found["agreement"]
     assert (agreement["unanimous"], agreement["shared"]) == (2, 3)

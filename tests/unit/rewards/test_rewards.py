@@ -44,9 +44,11 @@ def test_a_weighted_sum_names_its_parts() -> None:
     mix = Mix(["contains", "length:1-3", "length:1-9"], [2.0, 0.5, -1.0])
     (one,) = preview(mix, [ROW], ["it makes 42"])
     assert one == {
-        "prompt": "6 x 7?", "answer": "it makes 42", "reward": 2.0 + 0.5 - 1.0,
+        "prompt": "6 x 7?",
+        "answer": "it makes 42",
+        "reward": 2.0 + 0.5 - 1.0,
         "parts": {"contains": 1.0, "length": 1.0, "length_2": 1.0},
-    }  # fmt: skip
+    }
 
 
 def test_a_preview_takes_the_rows_own_answers() -> None:

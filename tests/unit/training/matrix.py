@@ -24,11 +24,20 @@ from tests.unit.training.conftest import preference_rows, sft_rows
 _POOL = ModelPool()
 # Small enough for a cell in well under a second.
 _SMALL = {
-    "max_steps": 1, "per_device_train_batch_size": 2, "max_length": 48, "lora_r": 4,
-    "learning_rate": 1e-2, "sample_steps": 0, "warmup_steps": 0, "num_virtual_tokens": 4,
-    "lora_target_modules": ("q_proj", "v_proj", "down_proj"), "lr_scheduler_type": "constant",
-    "feedforward_modules": ("down_proj",), "adapter_layers": 2, "save_steps": 100,
-}  # fmt: skip
+    "max_steps": 1,
+    "per_device_train_batch_size": 2,
+    "max_length": 48,
+    "lora_r": 4,
+    "learning_rate": 1e-2,
+    "sample_steps": 0,
+    "warmup_steps": 0,
+    "num_virtual_tokens": 4,
+    "lora_target_modules": ("q_proj", "v_proj", "down_proj"),
+    "lr_scheduler_type": "constant",
+    "feedforward_modules": ("down_proj",),
+    "adapter_layers": 2,
+    "save_steps": 100,
+}
 
 
 def recipe_of(objective: str, method: str, **changes: Any) -> Recipe:

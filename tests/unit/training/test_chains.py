@@ -72,10 +72,7 @@ def test_a_merged_base_says_what_base_and_adapter_say_together(studio: Studio, s
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [
-        ({"method": "vera"}, "holds a LoRA adapter"),
-        ({"objective": "reward"}, "start_as: merge"),
-    ],
+    [({"method": "vera"}, "holds a LoRA adapter"), ({"objective": "reward"}, "start_as: merge")],
 )
 def test_refused_chains(studio: Studio, sft: Run, changes: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
@@ -117,9 +114,14 @@ def test_the_best_checkpoint_is_kept_and_patience_ends(
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in sft_rows(60)))
     recipe = small(
-        "sft", str(data), max_steps=12, save_steps=2, eval_steps=2,
-        load_best_model_at_end=True, early_stopping_patience=2,
-    )  # fmt: skip
+        "sft",
+        str(data),
+        max_steps=12,
+        save_steps=2,
+        eval_steps=2,
+        load_best_model_at_end=True,
+        early_stopping_patience=2,
+    )
     run = studio.wait(studio.train(recipe).id)
     assert (run.state, run.error) == ("finished", None)
     held_out = [e["eval_loss"] for e in run.events()[0] if "eval_loss" in e]

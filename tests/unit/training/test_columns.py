@@ -37,9 +37,11 @@ def stock(adapter: Path | None = None, bits: bool = False) -> list[str]:
     settings: dict[str, Any] = {"dtype": torch.float32}
     if bits:
         settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.float32,
-        )  # fmt: skip
+        )
     model = AutoModelForCausalLM.from_pretrained(location, **settings)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, adapter)
@@ -111,9 +113,11 @@ def test_the_run_in_progress_answers_as_of_its_last_step(studio: Studio, tmp_pat
 def test_a_checkpoint_is_a_column(studio: Studio, sft: Run) -> None:
     assert checkpoints.steps(sft.checkpoints) == [2, 4]
     first, last, result = ask(
-        studio, Column("pocket", sft.id, checkpoint=2), Column("pocket", sft.id, checkpoint=4),
+        studio,
+        Column("pocket", sft.id, checkpoint=2),
+        Column("pocket", sft.id, checkpoint=4),
         Column("pocket", sft.id),
-    )  # fmt: skip
+    )
     assert first == stock(sft.checkpoints / "checkpoint-2")
     assert last == result
     columns, steps = over_steps(sft)

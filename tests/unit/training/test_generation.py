@@ -106,9 +106,11 @@ def test_an_adapter_never_sits_on_other_weights(studio: Studio, sft: Run) -> Non
 
 
 def test_cancel_keeps_what_was_written(studio: Studio) -> None:
-    request = GenerationRequest(("Tell me a story.",), (Column("pocket"),), Sampling(
-        max_new_tokens=400, temperature=1.3, repetition_penalty=1.5,
-    ))  # fmt: skip
+    request = GenerationRequest(
+        ("Tell me a story.",),
+        (Column("pocket"),),
+        Sampling(max_new_tokens=400, temperature=1.3, repetition_penalty=1.5),
+    )
     generation = studio.generate(request)
     while generation.snapshot().tokens < 5 and not generation.done:
         time.sleep(0.01)

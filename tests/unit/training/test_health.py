@@ -128,11 +128,18 @@ def test_an_evaluation_that_wavers_is_no_memorising():
 def preferring(chosen: float, margin: float, accuracy: float = 1.0) -> list[dict]:
     """A preference run whose rewards drift steadily to these ends."""
     return [
-        log(step, loss=0.69 * math.exp(-step / 20), grad_norm=0.5,
-            **{"rewards/chosen": chosen * step / 60, "rewards/margins": margin * step / 60,
-               "rewards/accuracies": accuracy})
+        log(
+            step,
+            loss=0.69 * math.exp(-step / 20),
+            grad_norm=0.5,
+            **{
+                "rewards/chosen": chosen * step / 60,
+                "rewards/margins": margin * step / 60,
+                "rewards/accuracies": accuracy,
+            },
+        )
         for step in range(1, 61)
-    ]  # fmt: skip
+    ]
 
 
 def test_chosen_answers_that_fall_while_accuracy_reads_one():

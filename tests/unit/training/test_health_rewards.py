@@ -13,10 +13,16 @@ Values = Callable[[int], dict[str, float]]
 
 def run(values: Values, points: int = 40) -> list[str]:
     healthy = {
-        "loss": 0.0, "grad_norm": 0.5, "reward": 0.5, "kl": 0.05, "entropy": 1.0,
-        "frac_reward_zero_std": 0.2, "completions/mean_length": 20.0,
-        "completions/clipped_ratio": 0.1, "rewards/model/mean": 0.5,
-    }  # fmt: skip
+        "loss": 0.0,
+        "grad_norm": 0.5,
+        "reward": 0.5,
+        "kl": 0.05,
+        "entropy": 1.0,
+        "frac_reward_zero_std": 0.2,
+        "completions/mean_length": 20.0,
+        "completions/clipped_ratio": 0.1,
+        "rewards/model/mean": 0.5,
+    }
     events = [
         {"kind": "log", "step": at, **healthy, "reward": 0.5 + at / points, **values(at)}
         for at in range(1, points + 1)

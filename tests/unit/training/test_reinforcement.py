@@ -28,17 +28,27 @@ from studio.workflows.sample_n import answer_n
 from tests.unit.training.conftest import preference_rows, small
 
 LOGGED = (
-    "reward", "reward_std", "rewards/contains/mean", "rewards/length/mean", "kl", "entropy",
-    "completions/mean_length", "completions/clipped_ratio", "clip_ratio/region_mean",
+    "reward",
+    "reward_std",
+    "rewards/contains/mean",
+    "rewards/length/mean",
+    "kl",
+    "entropy",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+    "clip_ratio/region_mean",
     "frac_reward_zero_std",
-)  # fmt: skip
+)
 
 
 def rewarded(objective: str = "grpo", **changes: object) -> Recipe:
     usual = {
-        "max_steps": 2, "num_generations": 2, "max_completion_length": 12,
-        "reward_funcs": "contains; length:1-6", "reward_weights": (1.0, 0.5),
-    }  # fmt: skip
+        "max_steps": 2,
+        "num_generations": 2,
+        "max_completion_length": 12,
+        "reward_funcs": "contains; length:1-6",
+        "reward_weights": (1.0, 0.5),
+    }
     return small(objective, "facts", **{**usual, **changes})
 
 
@@ -126,9 +136,9 @@ def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> N
     project = studio.labels.create_project("beside people")
     rows = preference_rows(4)
     studio.labels.add_items(
-        project.id, [Item(r["prompt"], r["chosen"][0]["content"], r["rejected"][0]["content"])
-                     for r in rows],
-    )  # fmt: skip
+        project.id,
+        [Item(r["prompt"], r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in rows],
+    )
     for _ in rows:
         shown = studio.labels.next_item(project.id, "ann")
         assert shown is not None
@@ -136,14 +146,47 @@ def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> N
     host = Host(studio)
     token = HOST.set(host)
     try:
-        assert main(["rewards", "report", "--run", "judge", "--data", "taste", "--project",
-                     "beside people"]) == 0  # fmt: skip
+        assert (
+            main(
+                [
+                    "rewards",
+                    "report",
+                    "--run",
+                    "judge",
+                    "--data",
+                    "taste",
+                    "--project",
+                    "beside people",
+                ]
+            )
+            == 0
+        )
         found = host.value
         assert found["annotators"]["ann"]["count"] == 4
         right = found["annotators"]["ann"]["value"]
-        assert main(["rewards", "best", "--run", sft.id, "--data", "facts", "--reward",
-                     "length:0-99", "--n", "2", "--limit", "2", "--max-new-tokens", "8",
-                     "--save", "best ones"]) == 0  # fmt: skip
+        assert (
+            main(
+                [
+                    "rewards",
+                    "best",
+                    "--run",
+                    sft.id,
+                    "--data",
+                    "facts",
+                    "--reward",
+                    "length:0-99",
+                    "--n",
+                    "2",
+                    "--limit",
+                    "2",
+                    "--max-new-tokens",
+                    "8",
+                    "--save",
+                    "best ones",
+                ]
+            )
+            == 0
+        )
     finally:
         HOST.reset(token)
     disputed = most_disputed(studio, model.id, project.id)
@@ -238,19 +281,27 @@ def test_grade_school_maths_end_to_end(studio: Studio, real_data: Path, tmp_path
     torch.manual_seed(0)
     tokenizer = studio.tokenizer("pocket")
     config = Qwen2Config(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=176, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=176,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     folder = tmp_path / "qwen"
     Qwen2ForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     found = next(real_data.rglob("gsm8k/test.jsonl"))
     recipe = rewarded(
-        model_name_or_path=str(folder), reward_funcs="numeric:@gsm8k; length:1-400",
-        max_completion_length=16, max_steps=3,
-    ).with_(dataset_name=str(found))  # fmt: skip
+        model_name_or_path=str(folder),
+        reward_funcs="numeric:@gsm8k; length:1-400",
+        max_completion_length=16,
+        max_steps=3,
+    ).with_(dataset_name=str(found))
     run = studio.wait(studio.train(recipe).id)
     assert (run.state, run.error, run.step) == ("finished", None, 3)
     assert run.metrics["rewards/numeric/mean"] == 0.0

@@ -82,15 +82,19 @@ def test_preferences_and_implicit_rewards(studio: Studio, dpo: Run, tmp_path: Pa
     assert "reward_margin" not in base
     sums = {
         (side, adapter): [sum(completion_logps(adapter, r["prompt"], r[side])) for r in rows]
-        for side in ("chosen", "rejected") for adapter in (None, dpo.adapter)
-    }  # fmt: skip
+        for side in ("chosen", "rejected")
+        for adapter in (None, dpo.adapter)
+    }
     margins = [
         0.1 * (c - c0 - (r - r0))
         for c, c0, r, r0 in zip(
-            sums["chosen", dpo.adapter], sums["chosen", None],
-            sums["rejected", dpo.adapter], sums["rejected", None], strict=True,
+            sums["chosen", dpo.adapter],
+            sums["chosen", None],
+            sums["rejected", dpo.adapter],
+            sums["rejected", None],
+            strict=True,
         )
-    ]  # fmt: skip
+    ]
     assert tuned["reward_margin"]["value"] == pytest.approx(sum(margins) / 4, abs=1e-4)
     assert tuned["reward_accuracy"]["value"] == sum(m > 0 for m in margins) / 4
     ahead = [a > b for a, b in zip(sums["chosen", None], sums["rejected", None], strict=True)]
@@ -124,8 +128,17 @@ def test_a_run_is_measured_against_its_own_base(
 
 def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
     rows = load_rows(studio.datasets, "pocket-questions", 6)
-    metrics = ("exact_match", "contains", "rouge_l", "regex", "length", "repeated_4grams",
-               "distinct_2", "empty_rate", "refusal_rate")  # fmt: skip
+    metrics = (
+        "exact_match",
+        "contains",
+        "rouge_l",
+        "regex",
+        "length",
+        "repeated_4grams",
+        "distinct_2",
+        "empty_rate",
+        "refusal_rate",
+    )
     request = ScoreRequest(columns(sft), rows, metrics, Sampling(max_new_tokens=8), pattern="e")
     result = finished(studio.score(request))
     for found in result["columns"]:

@@ -34,9 +34,14 @@ def test_the_compact_head_gives_the_same_loss_and_gradient(
     def step() -> tuple[float, list[torch.Tensor]]:
         recipe = recipe_of(objective, "lora")
         trainer = trainers.build(
-            recipe, _POOL.base("pocket"), None, rows_of(objective), None,
-            tmp_path / "checkpoints", [],
-        )  # fmt: skip
+            recipe,
+            _POOL.base("pocket"),
+            None,
+            rows_of(objective),
+            None,
+            tmp_path / "checkpoints",
+            [],
+        )
         trainer.model.train()
         batch = next(iter(trainer.get_train_dataloader()))
         loss = trainer.compute_loss(trainer.model, batch)

@@ -25,8 +25,11 @@ DPO = Recipe.defaults("dpo", name="mine")
 def test_a_sweep_tries_every_combination():
     recipes = sweep(DPO, {"beta": [0.05, 0.1], "lora_r": [8, 16]})
     assert [(each.beta, each.lora_r) for each in recipes] == [
-        (0.05, 8), (0.05, 16), (0.1, 8), (0.1, 16),
-    ]  # fmt: skip
+        (0.05, 8),
+        (0.05, 16),
+        (0.1, 8),
+        (0.1, 16),
+    ]
     assert recipes[0].name == "mine beta 0.05, lora_r 8"
     assert {each.learning_rate for each in recipes} == {DPO.learning_rate}
 
@@ -96,18 +99,25 @@ def test_what_fits_keeps_the_rows_of_a_step():
     assert fit.fits
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 32
     assert set(fit.changes) <= {
-        "per_device_train_batch_size", "gradient_accumulation_steps", "activation_checkpointing",
-        "method", "load_in_4bit",
-    }  # fmt: skip
+        "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "activation_checkpointing",
+        "method",
+        "load_in_4bit",
+    }
     assert "Takes" in fit.sentence()
 
 
 def test_answers_of_a_step_stay_as_many_in_what_fits():
     recipe = Recipe.defaults(
-        "grpo", model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0", reward_funcs=("exact",),
-        per_device_train_batch_size=64, num_generations=8, max_length=1024,
+        "grpo",
+        model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        reward_funcs=("exact",),
+        per_device_train_batch_size=64,
+        num_generations=8,
+        max_length=1024,
         max_completion_length=512,
-    )  # fmt: skip
+    )
     fit = best_fit(recipe, rows=500, card=CARDS["T4 16 GB"])
     chosen = fit.recipe
     assert fit.fits and chosen.num_generations == 8

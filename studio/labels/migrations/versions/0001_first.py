@@ -20,11 +20,7 @@ def _number(name: str, kind: type = sa.Integer) -> sa.Column:
 
 
 def upgrade() -> None:
-    op.create_table(
-        "meta",
-        sa.Column("key", sa.String(40), primary_key=True),
-        _text("value"),
-    )
+    op.create_table("meta", sa.Column("key", sa.String(40), primary_key=True), _text("value"))
     op.create_table(
         "projects",
         sa.Column("id", sa.String(40), primary_key=True),

@@ -117,10 +117,7 @@ INSTRUCTIONS = {
     "history as a transcript": (
         {"history": "User: Hi\nAssistant: Hello", "query": "Who?", "response": "Me"},
         "prompt_completion",
-        {
-            "prompt": [user("Hi"), assistant("Hello"), user("Who?")],
-            "completion": [assistant("Me")],
-        },
+        {"prompt": [user("Hi"), assistant("Hello"), user("Who?")], "completion": [assistant("Me")]},
     ),
     "a query answered by tool calls": (
         {
