@@ -61,7 +61,7 @@ test-shapes: $(VENV)/.ready-dev
 # Two rounds of pairs, votes by a rule, DPO and blind duels on the pocket world, and DPO beside a
 # reward model with RLOO: some minutes.
 test-rounds: $(VENV)/.ready-dev
-	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/preference/test_rounds.py tests/unit/training/test_reinforcement.py
+	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/workflows/test_rounds.py tests/unit/training/test_reinforcement.py
 
 # The app killed 200 times while votes stream in, on each database: about twenty minutes a database.
 test-vote-kills: $(VENV)/.ready-dev postgres

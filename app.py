@@ -35,7 +35,7 @@ from components.page.tab_links import connect
 from components.train import tab as train_tab
 from components.ui import access, theme
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Session, Shell
+from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, StudioError
 from studio.generation import zerogpu
@@ -70,26 +70,26 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         visits = Visits(studio)
         api.build(studio, visits, mcp)  # first, so that no handler of the page takes its names
         session = gr.State(Session())
-        top = header.build_top(status_poll.questions(studio))
+        top = header.build_top(status_poll.server_functions(studio))
         guide = header.build_guide()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
-            place = Shell(studio, tabs, top.strip, session, visits)
+            ctx = PageContext(studio, tabs, top.strip, session, visits)
             built = {}
             for tab_id, label, module in TABS:
                 # A form that another tab fills as it opens it must be there before: what is sent
                 # to widgets while they are being put on the page is lost.
                 early = tab_id in ("train", "calculator")
                 with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
-                    built[tab_id] = module.build(studio, place)
-        connect(app, place, top, guide, built)
+                    built[tab_id] = module.build(studio, ctx)
+        connect(app, ctx, top, guide, built)
         if visitors:
-            app.load(guard(lambda: begin(place), "everybody"), None, tabs, **QUIET)
+            app.load(guard(lambda: begin(ctx), "everybody"), None, tabs, **QUIET)
     return app
 
 
-def begin(place: Shell) -> Any:
+def begin(ctx: PageContext) -> Any:
     """Where a visitor begins; an owner stays."""
-    return place.go("compare") if access.visitor() is not None else gr.skip()
+    return ctx.go("compare") if access.visitor() is not None else gr.skip()
 
 
 def launch_options(studio: Studio) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def _peak_of(way: str, layers: int) -> tuple[int, float]:
 
     from benchmarks import training as bench
     from studio.core.model_names import resolve
-    from studio.models.pool import Resident
+    from studio.models.pool import LoadedModel
 
     data = bench.rows("sft", 4)
     recipe = bench.recipe_of("sft", max_steps=2, max_length=64, per_device_train_batch_size=1)
@@ -223,11 +223,11 @@ def _peak_of(way: str, layers: int) -> tuple[int, float]:
     torch.manual_seed(0)
     before = _held()
     model = LlamaForCausalLM(config).requires_grad_(False).eval()
-    resident = Resident(("bench",), "bench", model, tokenizer, "bench", location)
+    resident = LoadedModel(("bench",), "bench", model, tokenizer, "bench", location)
     if way == "shared":
         arm = bench.here(resident, recipe, data)
     else:
-        second = Resident(("two",), "two", copy.deepcopy(model), tokenizer, "two", location)
+        second = LoadedModel(("two",), "two", copy.deepcopy(model), tokenizer, "two", location)
         arm = bench.stock(second, recipe, data)
     with contextlib.redirect_stdout(io.StringIO()):
         took = arm()

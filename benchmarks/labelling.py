@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 
 from studio.engine.studio import Studio
-from studio.labels import Item
+from studio.labels import Pair
 from tests import chromium
 from tests.asking import Asker, panel_of
 from tests.serving import Server
@@ -84,7 +84,7 @@ def fill(home: Path, count: int) -> str:
         stop = min(start + CHUNK, count)
         one, two = " and so on" * 30, " or else" * 45
         items = [
-            Item(f"question {n}", f"one {n}{one}", f"two {n}{two}") for n in range(start, stop)
+            Pair(f"question {n}", f"one {n}{one}", f"two {n}{two}") for n in range(start, stop)
         ]
         added = store.add_items(project.id, items)
         assert not added.set_aside, added.set_aside

@@ -178,12 +178,13 @@ def found_out(studio: Studio, projects: list[Project], hasty: Ruler) -> dict[str
     and of a hurried one always.
     """
     said = [
-        report(list(studio.labels.judged(p.id)), studio.labels.second_looks(p.id)) for p in projects
+        report(list(studio.labels.labelled_pairs(p.id)), studio.labels.repeat_votes(p.id))
+        for p in projects
     ]
     looks = [
         pair
         for p in projects
-        for pair in studio.labels.second_looks(p.id)
+        for pair in studio.labels.repeat_votes(p.id)
         if pair[0].annotator == "careful" and "tie" not in (pair[0].choice, pair[1].choice)
     ]
     same = sum(first.choice == second.choice for first, second in looks)

@@ -33,7 +33,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from benchmarks import beside
 from studio.core.model_names import resolve
 from studio.models import loading
-from studio.models.pool import Resident
+from studio.models.pool import LoadedModel
 from studio.runs import methods
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -65,14 +65,14 @@ class Found:
 Arm = Callable[[], Took]
 
 
-def base() -> Resident:
+def base() -> LoadedModel:
     """The built-in model's shape with a 32,000-token vocabulary, random weights."""
     location = resolve("pocket").location
     config = LlamaConfig.from_pretrained(location, vocab_size=VOCABULARY, dtype="float32")
     torch.manual_seed(0)
     model = LlamaForCausalLM(config).requires_grad_(False).eval()
     tokenizer = AutoTokenizer.from_pretrained(location)
-    return Resident(("bench",), "bench", model, tokenizer, "bench", location)
+    return LoadedModel(("bench",), "bench", model, tokenizer, "bench", location)
 
 
 def rows(objective: str, count: int) -> Dataset:
@@ -104,7 +104,9 @@ def recipe_of(objective: str, **changes: Any) -> Recipe:
     return Recipe.defaults(objective, **{**usual, **changes})
 
 
-def here(resident: Resident, recipe: Recipe, data: Dataset, references: Path | None = None) -> Arm:
+def here(
+    resident: LoadedModel, recipe: Recipe, data: Dataset, references: Path | None = None
+) -> Arm:
     """The studio's way."""
 
     def arm() -> Took:
@@ -120,7 +122,7 @@ def here(resident: Resident, recipe: Recipe, data: Dataset, references: Path | N
     return arm
 
 
-def stock(resident: Resident, recipe: Recipe, data: Dataset, **changes: Any) -> Arm:
+def stock(resident: LoadedModel, recipe: Recipe, data: Dataset, **changes: Any) -> Arm:
     """TRL with its own defaults (checkpointing on, every position scored), the same recipe else."""
 
     def arm() -> Took:
@@ -133,7 +135,7 @@ def stock(resident: Resident, recipe: Recipe, data: Dataset, **changes: Any) -> 
                 settings["precompute_ref_log_probs"] = False
             began = time.process_time()
             trainer = trainer_class(
-                model=loading.share(resident.model),
+                model=loading.clone_sharing_weights(resident.model),
                 args=config_class(output_dir=folder, **{**settings, **changes}),
                 train_dataset=data,
                 processing_class=resident.tokenizer,
@@ -195,7 +197,7 @@ def sweep(ways: list[Arm]) -> Arm:
     return arm
 
 
-def arms(resident: Resident, count: int, kept: Path) -> list[tuple[str, str, Arm, Arm]]:
+def arms(resident: LoadedModel, count: int, kept: Path) -> list[tuple[str, str, Arm, Arm]]:
     """(name, aim, ours, theirs) of what is timed in this process; few rows where theirs is slow."""
     sft, few, pairs = rows("sft", count), rows("sft", count // 4), rows("dpo", count // 4)
     one, three = recipe_of("sft"), recipe_of("dpo", num_train_epochs=3.0)

@@ -17,7 +17,7 @@ from components.calculator.handlers import CLICKS, ModelPage
 from components.calculator.inputs import Choices
 from components.ui.handlers import QUIET, guard
 from components.ui.html import section
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class CalculatorHandles:
         return {name: getattr(recipe, name) for name in wanted}
 
 
-def build(studio: Studio, shell: Shell) -> CalculatorHandles:
+def build(studio: Studio, ctx: PageContext) -> CalculatorHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="calculator-desk"):

@@ -9,7 +9,7 @@ import gradio as gr
 
 from components.compare import batch_html as views
 from components.compare.batch_reader import SetReader
-from components.compare.controls import Left
+from components.compare.controls import Controls
 from components.compare.llm_judge import progress
 from components.ui import prompt_sets
 from components.ui.handlers import QUIET, guard, page_loads, sentence
@@ -27,7 +27,7 @@ Updates = dict[Any, Any]
 class SetTab:
     """The widgets and handlers of the Prompt set sub-tab."""
 
-    def __init__(self, studio: Studio, left: Left):
+    def __init__(self, studio: Studio, left: Controls):
         self.studio, self.left = studio, left
         self.live: Any = gr.State(None)
         self.reader = SetReader(studio)

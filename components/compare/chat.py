@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.compare import chat_html as views
-from components.compare.controls import Left
+from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, bring_back, keep, vote
 from components.compare.token_logprobs import TokenView
 from components.ui.access import person
@@ -38,7 +38,7 @@ class _Asking:
 class ChatTab:
     """The widgets and handlers of the Chat sub-tab. A browser's conversation lives in `chat`."""
 
-    def __init__(self, studio: Studio, left: Left, visits: Visits):
+    def __init__(self, studio: Studio, left: Controls, visits: Visits):
         self.studio, self.left, self.visits = studio, left, visits
         self.chat = gr.State(Chat())
         self.kept: Any = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")

@@ -9,7 +9,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from components.ui.recipe_fields import HELP_LINE
 from studio.core.errors import ConfigError
 from studio.generation.request import SAMPLING_PRESETS, Sampling
@@ -39,11 +39,11 @@ _FIRST = "greedy"
 _NO_REWARD = ("no reward model", "")
 
 
-class Left:
+class Controls:
     """The widgets that chat and prompt set share."""
 
-    def __init__(self, studio: Studio, shell: Shell):
-        self.studio, self.shell = studio, shell
+    def __init__(self, studio: Studio, ctx: PageContext):
+        self.studio, self.ctx = studio, ctx
         self.seen: Any = gr.State(None)
 
     def lay_out(self) -> None:
@@ -152,7 +152,7 @@ class Left:
     def bind(self, opening: gr.State) -> None:
         lists = [*self.choices, self.more, self.reward, self.seen]
         given = {*self.choices, self.seen}
-        self.shell.pulse.change(
+        self.ctx.pulse.change(
             guard(self.freshen, "everybody"),
             given,
             lists,

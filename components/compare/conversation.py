@@ -12,7 +12,7 @@ from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.messages import Message
 from studio.core.workspace import new_id, write_json
 from studio.generation.request import Answer, Generation, Sampling
-from studio.labels import Item
+from studio.labels import Pair
 from studio.labels.pair_filter import pair_digest
 from studio.labels.types import clean_text
 from studio.workflows.comparisons import Side
@@ -94,7 +94,7 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     sampling = turn.sampling.model_dump(mode="json")
     project = _vote_project(studio, first, second)
     left, right = (clean_text(answer.text) for answer in turn.answers[:2])  # as the store does
-    item = Item(
+    item = Pair(
         turn.asked[0],
         left,
         right,
@@ -110,8 +110,8 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     digest = pair_digest(item)
     stored = next(
         each
-        for each in labels.judged(project.id)
-        if pair_digest(Item(each.prompt, each.answer_a, each.answer_b)) == digest
+        for each in labels.labelled_pairs(project.id)
+        if pair_digest(Pair(each.prompt, each.answer_a, each.answer_b)) == digest
     )
     order = "ab" if stored.answer_a.split() == left.split() else "ba"
     choice = {"a": "left", "b": "right"}.get(choice, choice)

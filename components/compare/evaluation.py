@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.compare import evaluation_html as views
-from components.compare.controls import Left
+from components.compare.controls import Controls
 from components.ui import prompt_sets
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice, progress_bar
@@ -20,7 +20,7 @@ from studio.evaluation.over_checkpoints import over_steps
 from studio.evaluation.request import METRICS, usual_metrics
 from studio.generation.request import Column
 from studio.metrics.text import EXTRACTORS
-from studio.runs.reward_runs import settled
+from studio.runs.reward_runs import resolve_reward_runs
 from studio.workflows.comparisons import reward_choices, sides
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _SUITING = "all that suit the rows"
 class ScoreTab:
     """The widgets and handlers of the Score sub-tab."""
 
-    def __init__(self, studio: Studio, left: Left):
+    def __init__(self, studio: Studio, left: Controls):
         self.studio, self.left = studio, left
         self.live: Any = gr.State(None)
 
@@ -218,7 +218,7 @@ class ScoreTab:
 
     def _rewards(self, data: Mapping[Any, Any]) -> tuple[str, ...]:
         written = [part.strip() for part in str(data[self.reward] or "").split(";")]
-        return settled([part for part in written if part], self.studio.runs)
+        return resolve_reward_runs([part for part in written if part], self.studio.runs)
 
     def halt(self, scoring: Scoring | None) -> None:
         if scoring is not None:

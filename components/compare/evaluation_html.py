@@ -140,10 +140,10 @@ def votes(labels: LabelStore) -> str:
 
     blocks = []
     for project in labels.projects():
-        judged = list(labels.judged(project.id)) if project.done else []
+        judged = list(labels.labelled_pairs(project.id)) if project.done else []
         found = duels(judged)
         if found:
-            leanings = report(judged, labels.second_looks(project.id))
+            leanings = report(judged, labels.repeat_votes(project.id))
             ladder = _ladder(*strengths(found))
             blocks.append(
                 f"<section><h4>{esc(project.name)}</h4>{standing(found)}{ladder}"

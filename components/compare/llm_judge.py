@@ -144,7 +144,7 @@ class JudgePanel:
         if not (choice or "").strip():
             raise ConfigError("Choose who judges: a model, a run, or api:MODEL.")
         answers = zip(comparison.prompts, comparison.texts(0), comparison.texts(1), strict=True)
-        pairs, aside = llm_judge.judgeable([llm_judge.Pair(*each) for each in answers])
+        pairs, aside = llm_judge.judgeable([llm_judge.TextPair(*each) for each in answers])
         if not pairs:
             raise ConfigError("There is nothing to judge: the answers are identical or empty.")
         return pairs, aside, side(self.studio, str(choice)).column

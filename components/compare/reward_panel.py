@@ -14,9 +14,9 @@ from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.rewards.best_of_n import best_rows
-from studio.runs.reward_runs import settled
+from studio.runs.reward_runs import resolve_reward_runs
 from studio.workflows.comparisons import LETTERS, Comparison, load, reward_choices, save
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class RewardPanel:
 
     def _wanted(self, reward: str | None) -> tuple[str, ...]:
         parts = [part.strip() for part in (reward or "").split(";")]
-        texts = settled([part for part in parts if part], self.studio.runs)
+        texts = resolve_reward_runs([part for part in parts if part], self.studio.runs)
         if not texts:
             raise ConfigError("Choose a reward model, or write a rule such as length:3-28.")
-        if Mix(texts).columns:
+        if WeightedReward(texts).columns:
             raise ConfigError(
                 "A set of prompts keeps no answers to compare with; take exact, numeric and "
                 "contains to the Score tab."

@@ -10,9 +10,9 @@ import gradio as gr
 
 from components.compare.batch import SetTab
 from components.compare.chat import ChatTab
-from components.compare.controls import Left
+from components.compare.controls import Controls
 from components.compare.evaluation import ScoreTab
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -35,11 +35,11 @@ def ask(runs: tuple[str, ...]) -> dict[str, Any]:
     return {"runs": runs, "asked": time.monotonic()}
 
 
-def build(studio: Studio, shell: Shell) -> CompareHandles:
+def build(studio: Studio, ctx: PageContext) -> CompareHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
-    left = Left(studio, shell)
+    left = Controls(studio, ctx)
     chat, prompts, score = (
-        ChatTab(studio, left, shell.visits),
+        ChatTab(studio, left, ctx.visits),
         SetTab(studio, left),
         ScoreTab(studio, left),
     )

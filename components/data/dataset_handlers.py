@@ -13,8 +13,8 @@ from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import Settle
 from components.data.import_handlers import SourceHandlers
 from components.data.open_sources import Shelf, Subject
-from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, See
-from components.data.row_browser import Looker, Updates
+from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
+from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
 from components.ui.background_task import Work
@@ -43,8 +43,8 @@ class PreparedHandlers:
         self,
         shelf: Shelf,
         left: Settle,
-        right: See,
-        looker: Looker,
+        right: PreviewLayout,
+        looker: RowBrowser,
         tokens: TokenHandlers,
         source: SourceHandlers,
     ):
@@ -213,7 +213,7 @@ class PreparedHandlers:
         if not subject.dataset_id:
             return gr.skip()
         dataset = self.studio.datasets.get(subject.dataset_id)
-        self.studio.datasets.set_aside(dataset.id)
+        self.studio.datasets.trash(dataset.id)
         self.shelf.forget(dataset.id)
         return {
             **self.nothing(),
@@ -268,7 +268,11 @@ class PreparedHandlers:
             raise ConfigError("Open a prepared dataset first.")
         dataset = self.studio.datasets.get(subject.dataset_id)
         wanted = (repo or "").strip()
-        work = Work(lambda told: publish.push(dataset, wanted, private=not public, told=told))
+        work = Work(
+            lambda on_progress: publish.push(
+                dataset, wanted, private=not public, on_progress=on_progress
+            )
+        )
         for done, total, what in work.steps(every=0.5):
             yield progress_bar(done, total, f"pushing to {wanted}: {what}" if what else "")
         try:

@@ -10,9 +10,9 @@ import gradio as gr
 
 from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import Settle
-from components.data.open_sources import Held, Shelf, Subject
-from components.data.preview_layout import See
-from components.data.row_browser import LISTED, Looker, Updates
+from components.data.open_sources import OpenSource, Shelf, Subject
+from components.data.preview_layout import PreviewLayout
+from components.data.row_browser import LISTED, RowBrowser, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import access
 from components.ui.background_task import Work
@@ -23,14 +23,19 @@ from studio.data import read
 from studio.data.prepared.cleaning import preview
 
 if TYPE_CHECKING:
-    from studio.data import Inspection, Reading
+    from studio.data import Inspection, SourceReading
 
 
 class SourceHandlers:
     """Reads, and shows what was found; holds widgets and the engine, never what a person sees."""
 
     def __init__(
-        self, shelf: Shelf, left: Settle, right: See, looker: Looker, tokens: TokenHandlers
+        self,
+        shelf: Shelf,
+        left: Settle,
+        right: PreviewLayout,
+        looker: RowBrowser,
+        tokens: TokenHandlers,
     ):
         self.shelf, self.studio = shelf, shelf.studio
         self.left, self.right, self.looker, self.tokens = left, right, looker, tokens
@@ -159,7 +164,7 @@ class SourceHandlers:
         first: list[Inspection] = []
         folder = self.studio.workspace.cache
 
-        def task(progress: Any) -> Reading:
+        def task(progress: Any) -> SourceReading:
             return read(source, progress=progress, first=first.append, folder=folder, **how)
 
         work = Work(task)
@@ -235,7 +240,7 @@ class SourceHandlers:
             right.views: gr.Tabs(selected="rows"),
         }
 
-    def show_parts(self, held: Held) -> Updates:
+    def show_parts(self, held: OpenSource) -> Updates:
         """The column of each part of a row, to be put right by hand; folded unless unsure."""
         found = held.found
         fields = option_choices.row_parts(found)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from studio import Studio
-    from studio.data import Inspection, Reading
+    from studio.data import Inspection, SourceReading
 
 KEPT = 8  # sources as read; their rows lie on disk meanwhile
 _KEPT_ANSWERS = 32
@@ -60,10 +60,10 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Held:
+class OpenSource:
     """A source as read: its rows, what was found, and how it was asked for."""
 
-    reading: Reading
+    reading: SourceReading
     found: Inspection
     source: Any
     how: dict[str, Any]
@@ -74,16 +74,16 @@ class Shelf:
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._held: OrderedDict[str, OpenSource] = OrderedDict()
         self._rows: OrderedDict[Any, Rows] = OrderedDict()
         self._answers: OrderedDict[Any, Any] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, reading: Reading, source: Any, how: dict[str, Any]) -> Subject:
+    def put(self, reading: SourceReading, source: Any, how: dict[str, Any]) -> Subject:
         """Keep a reading; its rows go from disk once nobody uses it any more."""
         name = new_id("read")
         with self._lock:
-            self._held[name] = Held(reading, reading.inspection(), source, how)
+            self._held[name] = OpenSource(reading, reading.inspection(), source, how)
             while len(self._held) > KEPT:
                 old, _ = self._held.popitem(last=False)
                 self._rows = OrderedDict((k, v) for k, v in self._rows.items() if k[0] != old)
@@ -95,7 +95,7 @@ class Shelf:
             return any(d.id == subject.dataset_id for d in self.studio.datasets.list())
         return subject.reading_id in self._held
 
-    def held(self, subject: Subject) -> Held:
+    def held(self, subject: Subject) -> OpenSource:
         """The source that a subject names."""
         with self._lock:
             if subject.reading_id not in self._held:

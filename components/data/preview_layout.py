@@ -136,7 +136,7 @@ class Actions:
 
 
 @dataclass(frozen=True)
-class See:
+class PreviewLayout:
     """The right column."""
 
     headline: gr.HTML
@@ -153,7 +153,7 @@ class See:
     prepared: gr.HTML
 
 
-def see_column(models: list[tuple[str, str]]) -> See:
+def see_column(models: list[tuple[str, str]]) -> PreviewLayout:
     """Headline, what to do next, and the ways to look."""
     with gr.Column(elem_classes="see"):
         headline = gr.HTML(NO_SOURCE, elem_id="data-headline")
@@ -169,7 +169,7 @@ def see_column(models: list[tuple[str, str]]) -> See:
             statistics = _statistics()
             with gr.Tab("Prepared", id="prepared") as prepared_tab:
                 prepared = gr.HTML("", js_on_load=OPEN, elem_id="prepared-list")
-    return See(
+    return PreviewLayout(
         headline,
         done,
         actions,

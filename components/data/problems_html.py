@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components.data.row_html import kind_words, shown_card
 from components.ui.html import chips, empty_state, esc, notice
 from studio.core.formatting import DOT, ago_text, plural, thousands
-from studio.data.prepared.browse import Shown
+from studio.data.prepared.browse import ShownRow
 
 if TYPE_CHECKING:
     from studio.data import Inspection, PreparedDataset
@@ -73,7 +73,7 @@ def first_card(found: Inspection) -> str:
     """The first row of a source that is still being read."""
     if not found.sample:
         return empty_state("Reading", "The first rows hold nothing to show yet.")
-    return shown_card(Shown(found.sample[0]), "first row")
+    return shown_card(ShownRow(found.sample[0]), "first row")
 
 
 def notes_list(notes: Sequence[str]) -> str:

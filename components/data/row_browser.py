@@ -11,7 +11,14 @@ import gradio as gr
 
 from components.data import problems_html, row_html
 from components.data.open_sources import Shelf, Subject
-from components.data.preview_layout import FILTERS, NO_STATISTICS, NO_TOKENS, NOTHING, WHY_NOT, See
+from components.data.preview_layout import (
+    FILTERS,
+    NO_STATISTICS,
+    NO_TOKENS,
+    NOTHING,
+    WHY_NOT,
+    PreviewLayout,
+)
 from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard
 from components.ui.html import progress_bar
@@ -23,10 +30,10 @@ Updates = dict[Any, Any]
 LISTED = 200  # problems drawn at once
 
 
-class Looker:
+class RowBrowser:
     """Shows one row of a subject at a time."""
 
-    def __init__(self, shelf: Shelf, right: See):
+    def __init__(self, shelf: Shelf, right: PreviewLayout):
         self.shelf, self.right = shelf, right
         self.subject = gr.State(Subject())
         self.view = gr.State("rows")

@@ -12,7 +12,7 @@ from components.ui.html import chips, esc
 from studio.core.formatting import plural, thousands
 
 if TYPE_CHECKING:
-    from studio.data.prepared.browse import Shown
+    from studio.data.prepared.browse import ShownRow
 
 LONG_TEXT = 6000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -21,7 +21,7 @@ _ALIKE = 0.25  # below this share of words in common, marking the differences ma
 VERDICTS = {True: ("good answer", "chosen"), False: ("bad answer", "rejected")}
 
 
-def shown_card(shown: Shown, place: str = "", looked_for: str = "") -> str:
+def shown_card(shown: ShownRow, place: str = "", looked_for: str = "") -> str:
     """A row with where it stood and what is wrong with it; hits of a search are marked."""
     where = place
     if shown.number is not None:

@@ -12,10 +12,10 @@ from components.data.dataset_handlers import PreparedHandlers, show
 from components.data.import_handlers import SourceHandlers
 from components.data.open_sources import Shelf
 from components.data.option_choices import sample_choices
-from components.data.row_browser import Looker
+from components.data.row_browser import RowBrowser
 from components.data.token_statistics import Measuring
 from components.data.token_view import TokenHandlers
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.core.model_names import choices
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class DataHandles:
     """Set to `show(dataset_id)` to show a dataset here."""
 
 
-def build(studio: Studio, shell: Shell) -> DataHandles:
+def build(studio: Studio, ctx: PageContext) -> DataHandles:
     """Lay the tab out and bind it."""
     with gr.Row(elem_classes="desk"):
         left = import_form.settle_column(sample_choices())
         right = preview_layout.see_column(choices())
     shelf = Shelf(studio)
-    looker = Looker(shelf, right)
+    looker = RowBrowser(shelf, right)
     tokens = TokenHandlers(shelf, right, looker)
     measuring = Measuring(shelf, right, looker, tokens)
     source = SourceHandlers(shelf, left, right, looker, tokens)

@@ -11,8 +11,8 @@ import gradio as gr
 
 from components.data import cleaning_html, histograms
 from components.data.open_sources import Shelf, Subject
-from components.data.preview_layout import NO_STATISTICS, WHY_NOT, See
-from components.data.row_browser import Looker, Updates
+from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
+from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers, masking, waiting_words
 from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
@@ -28,7 +28,9 @@ _KEPT = 6
 class Measuring:
     """Counts once for each source, model, template and mask; drawing again is then instant."""
 
-    def __init__(self, shelf: Shelf, right: See, looker: Looker, tokens: TokenHandlers):
+    def __init__(
+        self, shelf: Shelf, right: PreviewLayout, looker: RowBrowser, tokens: TokenHandlers
+    ):
         self.shelf, self.looker, self.tokens = shelf, looker, tokens
         self.right, self.widgets = right, right.statistics
         self._known: OrderedDict[Any, Lengths] = OrderedDict()

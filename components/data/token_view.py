@@ -10,8 +10,8 @@ import gradio as gr
 
 from components.data import token_view_html
 from components.data.open_sources import Shelf, Subject
-from components.data.preview_layout import MASKS, WHY_NOT, See
-from components.data.row_browser import Looker, Updates
+from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
+from components.data.row_browser import RowBrowser, Updates
 from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
@@ -23,7 +23,7 @@ DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"
 class TokenHandlers:
     """Renders the shown row when somebody is looking at its tokens."""
 
-    def __init__(self, shelf: Shelf, right: See, looker: Looker):
+    def __init__(self, shelf: Shelf, right: PreviewLayout, looker: RowBrowser):
         self.shelf, self.studio, self.looker = shelf, shelf.studio, looker
         self.right, self.widgets = right, right.tokens
         self.chosen = gr.State({})
@@ -131,9 +131,9 @@ class TokenHandlers:
 
     def about(self, tokenizer: Any, template: str) -> str:
         """Said where a model without a chat template was lent one."""
-        from studio.core.chat_templates import lent
+        from studio.core.chat_templates import bundled
 
-        name = lent(tokenizer)
+        name = bundled(tokenizer)
         if template or name is None:
             return ""
         return notice(

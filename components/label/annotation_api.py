@@ -19,13 +19,13 @@ from components.ui.markdown import rendered
 from studio.core.errors import DataError
 from studio.labels import FORMATS, LabelStore, ShownItem, Standing, Vote, export_items
 from studio.labels.annotator_report import report
-from studio.labels.types import RULING
-from studio.labels.vote_writes import Ballot
+from studio.labels.types import ADJUDICATION
+from studio.labels.vote_writes import VoteInput
 from studio.labels.win_rates import tally
 
-Ask = Mapping[str, Any]
-Reply = dict[str, Any]
-Question = Callable[[Any], Reply]
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+Question = Callable[[Any], Response]
 
 _CHOICES = ("left", "right", "tie", "both_bad", "skip", "broken")
 _AHEAD = 2  # items on the page: the one being judged and the one after it
@@ -33,8 +33,8 @@ _HISTORY = 40
 _SNIPPET = 140
 
 
-def questions(
-    labels: Callable[[], LabelStore], about: Callable[[str], Reply] = lambda project_id: {}
+def server_functions(
+    labels: Callable[[], LabelStore], about: Callable[[str], Response] = lambda project_id: {}
 ) -> list[Question]:
     """The functions to hand to `gr.HTML(server_functions=...)`.
 
@@ -42,28 +42,28 @@ def questions(
     being written, and how old the last safe copy is.
     """
 
-    def label_open(ask: Any) -> Reply:
+    def label_open(ask: Any) -> Response:
         return _answer(lambda: _open(labels(), _mapping(ask), about))
 
-    def label_vote(ask: Any) -> Reply:
+    def label_vote(ask: Any) -> Response:
         return _answer(lambda: _vote(labels(), _mapping(ask)))
 
-    def label_undo(ask: Any) -> Reply:
+    def label_undo(ask: Any) -> Response:
         return _answer(lambda: _undo(labels(), _mapping(ask)))
 
-    def label_show(ask: Any) -> Reply:
+    def label_show(ask: Any) -> Response:
         return _answer(lambda: _show(labels(), _mapping(ask)))
 
-    def label_history(ask: Any) -> Reply:
+    def label_history(ask: Any) -> Response:
         return _answer(lambda: _history(labels(), _mapping(ask)))
 
-    def label_results(ask: Any) -> Reply:
+    def label_results(ask: Any) -> Response:
         return _answer(lambda: _results(labels(), _mapping(ask)))
 
-    def label_retire(ask: Any) -> Reply:
+    def label_retire(ask: Any) -> Response:
         return _answer(lambda: _retire(labels(), _mapping(ask)))
 
-    def label_export(ask: Any) -> Reply:
+    def label_export(ask: Any) -> Response:
         return _answer(lambda: _export(labels(), _mapping(ask)))
 
     return [
@@ -78,7 +78,7 @@ def questions(
     ]
 
 
-def _answer(work: Callable[[], Reply]) -> Reply:
+def _answer(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except Exception as error:  # logged by `sentence` unless it is one of ours
@@ -88,7 +88,7 @@ def _answer(work: Callable[[], Reply]) -> Reply:
 # ---- the questions ------------------------------------------------------------------------------
 
 
-def _open(store: LabelStore, ask: Ask, about: Callable[[str], Reply]) -> Reply:
+def _open(store: LabelStore, ask: Request, about: Callable[[str], Response]) -> Response:
     project = store.get(_text(ask, "project", 40))
     shown = {"id": project.id, "name": project.name, "question": project.question}
     shown |= {"guidelines": project.guidelines and rendered(project.guidelines)}
@@ -99,14 +99,14 @@ def _open(store: LabelStore, ask: Ask, about: Callable[[str], Reply]) -> Reply:
     return {"project": shown, "person": told, **about(project.id), **standing}
 
 
-def _vote(store: LabelStore, ask: Ask) -> Reply:
+def _vote(store: LabelStore, ask: Request) -> Response:
     project_id, who = _text(ask, "project", 40), _who(ask)
     choice, turn = _text(ask, "choice", 10), _whole(ask, "turn") if "turn" in ask else 0
-    if turn == RULING:
+    if turn == ADJUDICATION:
         who.must_own("settle a disagreement")
     if choice not in _CHOICES:
         raise DataError(f"A vote from the page is one of {', '.join(_CHOICES)}.")
-    ballot = Ballot.checked(
+    ballot = VoteInput.checked(
         who.name,
         choice,
         _whole(ask, "strength"),
@@ -124,42 +124,42 @@ def _vote(store: LabelStore, ask: Ask) -> Reply:
     return {"receipt": kept, **_standing(standing)}
 
 
-def _undo(store: LabelStore, ask: Ask) -> Reply:
+def _undo(store: LabelStore, ask: Request) -> Response:
     project_id, annotator = _text(ask, "project", 40), _name(ask)
     taken = store.undo(project_id, annotator, _text(ask, "key", 100))
     return {"undone": taken is not None, **_standing(store.standing(project_id, annotator))}
 
 
-def _show(store: LabelStore, ask: Ask) -> Reply:
+def _show(store: LabelStore, ask: Request) -> Response:
     shown = store.show(_text(ask, "project", 40), _whole(ask, "item"), _name(ask))
     return {"item": _item(shown)}
 
 
-def _history(store: LabelStore, ask: Ask) -> Reply:
+def _history(store: LabelStore, ask: Request) -> Response:
     project_id, annotator = _text(ask, "project", 40), _name(ask)
     votes = store.history(project_id, annotator, _HISTORY)
     return {"votes": [_past(store, project_id, annotator, vote) for vote in votes]}
 
 
-def _results(store: LabelStore, ask: Ask) -> Reply:
+def _results(store: LabelStore, ask: Request) -> Response:
     project_id, who = _text(ask, "project", 40), _who(ask)
     who.must_own("see a project's results")
-    judged = list(store.judged(project_id))
+    judged = list(store.labelled_pairs(project_id))
     return {
         "results": [rate.as_dict() for rate in tally(judged)],
         "summary": export_items(judged, "dpo").summary.as_dict(),
         "progress": store.progress(project_id, who.name).as_dict(),
-        "report": report(judged, store.second_looks(project_id)),
+        "report": report(judged, store.repeat_votes(project_id)),
     }
 
 
-def _retire(store: LabelStore, ask: Ask) -> Reply:
+def _retire(store: LabelStore, ask: Request) -> Response:
     _who(ask).must_own("take a pair out of a project")
     store.retire(_text(ask, "project", 40), _whole(ask, "item"))
     return _results(store, ask)
 
 
-def _export(store: LabelStore, ask: Ask) -> Reply:
+def _export(store: LabelStore, ask: Request) -> Response:
     _who(ask).must_own("export a project's votes")
     format = _text(ask, "format", 10)
     if format not in FORMATS:
@@ -174,7 +174,7 @@ def _export(store: LabelStore, ask: Ask) -> Reply:
 # ---- what goes out ------------------------------------------------------------------------------
 
 
-def _standing(standing: Standing | None) -> Reply:
+def _standing(standing: Standing | None) -> Response:
     """Where this person stands: the item to judge, the one after it, and their progress."""
     if standing is None:
         raise DataError("Nothing was handed out; reload the page.")
@@ -186,7 +186,7 @@ def _standing(standing: Standing | None) -> Reply:
     }
 
 
-def _item(shown: ShownItem) -> Reply:
+def _item(shown: ShownItem) -> Response:
     return {
         "id": shown.item_id,
         "prompt": shown.prompt,
@@ -201,7 +201,7 @@ def _item(shown: ShownItem) -> Reply:
     }
 
 
-def _past(store: LabelStore, project_id: str, annotator: str, vote: Vote) -> Reply:
+def _past(store: LabelStore, project_id: str, annotator: str, vote: Vote) -> Response:
     shown = store.show(project_id, vote.item_id, annotator)
     sides = {"a": "left", "b": "right"} if shown.order == "ab" else {"a": "right", "b": "left"}
     asked = shown.prompt[-1]["content"] if shown.prompt else ""
@@ -219,21 +219,21 @@ def _past(store: LabelStore, project_id: str, annotator: str, vote: Vote) -> Rep
 # ---- what comes in ------------------------------------------------------------------------------
 
 
-def _mapping(ask: object) -> Ask:
+def _mapping(ask: object) -> Request:
     if not isinstance(ask, dict) or len(ask) > 20:
         raise DataError("The page sent something that is not a question; reload it.")
     return ask
 
 
-def _who(ask: Ask) -> Person:
+def _who(ask: Request) -> Person:
     return person(_text(ask, "annotator", 80))
 
 
-def _name(ask: Ask) -> str:
+def _name(ask: Request) -> str:
     return _who(ask).name
 
 
-def _names(ask: Ask, key: str, kind: type) -> Any:
+def _names(ask: Request, key: str, kind: type) -> Any:
     """Reasons (a list of names) or aspects (sides by name); nothing where nothing was sent."""
     value = ask.get(key) or kind()
     if isinstance(value, kind):
@@ -243,7 +243,7 @@ def _names(ask: Ask, key: str, kind: type) -> Any:
     raise DataError(f"The page sent no usable {key}; reload it.")
 
 
-def _text(ask: Ask, key: str, most: int, required: bool = True) -> str:
+def _text(ask: Request, key: str, most: int, required: bool = True) -> str:
     value = ask.get(key)
     if value is None and not required:
         return ""
@@ -254,14 +254,14 @@ def _text(ask: Ask, key: str, most: int, required: bool = True) -> str:
     return value
 
 
-def _whole(ask: Ask, key: str) -> int:
+def _whole(ask: Request, key: str) -> int:
     value = ask.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
         raise DataError(f"The page sent no usable {key}; reload it.")
     return value
 
 
-def _number(ask: Ask, key: str) -> float:
+def _number(ask: Request, key: str) -> float:
     value = ask.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"The page sent no usable {key}; reload it.")

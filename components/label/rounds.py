@@ -19,10 +19,10 @@ from studio.core.formatting import DOT, plural
 
 if TYPE_CHECKING:
     from studio import Studio
-    from studio.metrics.bootstrap import Estimate
+    from studio.metrics.bootstrap import Interval
     from studio.workflows.rounds import Duel, Lineage, Round
 
-    _Point = tuple[int, Duel, Estimate]  # round, duel, win rate
+    _Point = tuple[int, Duel, Interval]  # round, duel, win rate
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 230.0, 52.0, 20.0, 16.0, 40.0
 

@@ -15,14 +15,14 @@ import gradio as gr
 from gradio.context import Context, get_render_context
 
 from components.label import project_form, project_handlers, rounds
-from components.label.annotation_api import questions
+from components.label.annotation_api import server_functions
 from components.ui.access import Person, person
 from components.ui.handlers import QUIET, guard, page_loads
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.core.errors import DataError, StudioError
 from studio.core.formatting import DOT, plural
 from studio.core.hub_backup import copy_age
-from studio.engine.run_backup import vanishes
+from studio.engine.run_backup import is_ephemeral_disk
 from studio.labels import Project, source_run
 from studio.workflows.label_projects import LABELLABLE
 from studio.workflows.rounds import votes_dataset
@@ -62,7 +62,7 @@ class LabelHandles:
     open: Callable[[str], Any]
 
 
-def build(studio: Studio, shell: Shell) -> LabelHandles:
+def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     """Build the tab inside the open `gr.Tab`."""
     tab = get_render_context()
     seat = _remembered()
@@ -75,7 +75,9 @@ def build(studio: Studio, shell: Shell) -> LabelHandles:
         {},
         html_template='<div class="lab"></div>',
         js_on_load=_ON_LOAD,
-        server_functions=questions(lambda: studio.labels, lambda project: _about(studio, project)),
+        server_functions=server_functions(
+            lambda: studio.labels, lambda project: _about(studio, project)
+        ),
         apply_default_css=False,
         elem_id="label-panel",
     )
@@ -192,7 +194,9 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
         told["copy"] = {"kind": "warn", "text": f"votes lie on {disk}", "more": NETWORK_ADVICE}
     elif studio.copies is not None:
         told["copy"] = copy_age(studio.copies)
-    elif studio.workspace.votes_url.startswith("sqlite") and vanishes(studio.workspace.home):
+    elif studio.workspace.votes_url.startswith("sqlite") and is_ephemeral_disk(
+        studio.workspace.home
+    ):
         more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
         told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
     return told
@@ -235,7 +239,7 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
 
 def start_from(studio: Studio, project_id: str) -> str | None:
     """The run whose answers were judged, to go on from; None, with a word, when it was deleted."""
-    run_id = source_run(studio.labels.judged(project_id))
+    run_id = source_run(studio.labels.labelled_pairs(project_id))
     if run_id is None:
         return None
     try:

@@ -15,7 +15,7 @@ from studio.core.formatting import bytes_text
 from studio.exports import FORMATS, OUTTYPES, PROVEN, serve_commands
 
 if TYPE_CHECKING:
-    from studio.engine.library import Item
+    from studio.engine.library import LibraryEntry
 
 Fold = tuple[str, str, str]
 """What opens under a card: its name, the words on its button, its markup."""
@@ -39,7 +39,7 @@ def button(act: str, label: str, **data: str) -> str:
     return f'<button type="button" class="act" data-act="{act}"{more}>{esc(label)}</button>'
 
 
-def export_box(item: Item) -> Fold:
+def export_box(item: LibraryEntry) -> Fold:
     """Each format with what it is; GGUF in its four types."""
     run = item.run
     assert run is not None
@@ -63,7 +63,7 @@ def export_box(item: Item) -> Fold:
     )
 
 
-def take_boxes(item: Item, record: dict[str, Any]) -> list[Fold]:
+def take_boxes(item: LibraryEntry, record: dict[str, Any]) -> list[Fold]:
     """An export's files and the commands that serve it."""
     files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
     links = "".join(
@@ -120,7 +120,7 @@ def fetching() -> str:
     return folded([("pull", "Fetch from the Hub", body)])
 
 
-def note_box(item: Item) -> Fold:
+def note_box(item: LibraryEntry) -> Fold:
     tags = esc(", ".join(item.mark.tags))
     return (
         "note",
@@ -131,7 +131,7 @@ def note_box(item: Item) -> Fold:
     )
 
 
-def delete_box(item: Item) -> Fold:
+def delete_box(item: LibraryEntry) -> Fold:
     """What goes and what depends on it, before anything is deleted."""
     if item.kind == "checkpoint" and item.needed_by:
         body = "<p>Its run would go on from here: finish the run, or delete it as a whole.</p>"

@@ -13,7 +13,7 @@ from studio.core.formatting import DOT, ago_text, bytes_text, plural, thousands
 
 if TYPE_CHECKING:
     from studio.engine.disk_usage import Waste
-    from studio.engine.library import Item
+    from studio.engine.library import LibraryEntry
 
 _KINDS = {"base": "base", "run": "run", "checkpoint": "checkpoint", "export": "export"}
 _PARTS = {
@@ -28,7 +28,7 @@ _PARTS = {
 _FRESH = 60  # seconds within which a use is the making itself
 
 
-def cards(items: Sequence[Item]) -> str:
+def cards(items: Sequence[LibraryEntry]) -> str:
     """The whole list."""
     if not any(item.kind != "base" for item in items):
         return empty_state(
@@ -39,7 +39,7 @@ def cards(items: Sequence[Item]) -> str:
     return "".join(_card(item) for item in items)
 
 
-def _card(item: Item) -> str:
+def _card(item: LibraryEntry) -> str:
     words = [item.name, item.model, item.what, *item.mark.tags, item.mark.note]
     words += [name for _, name in item.lineage]
     starred = "true" if item.mark.star else "false"
@@ -62,7 +62,7 @@ _STAR = (
 )
 
 
-def _kind(item: Item) -> str:
+def _kind(item: LibraryEntry) -> str:
     style = {"base": "base", "run": "tuned", "checkpoint": "tuned", "export": "good"}[item.kind]
     if item.kind == "run" and item.run is not None:
         how = (
@@ -85,13 +85,13 @@ def _kind(item: Item) -> str:
     )
 
 
-def _size_and_age(item: Item) -> str:
+def _size_and_age(item: LibraryEntry) -> str:
     word = "made" if item.used < item.created + _FRESH else "used"
     used = f"{word} {ago_text(item.used)}" if item.used else "not used yet"
     return DOT.join(part for part in (bytes_text(item.bytes) if item.bytes else "", used) if part)
 
 
-def _lineage(item: Item) -> str:
+def _lineage(item: LibraryEntry) -> str:
     """data -> run -> votes -> run, ending in the item itself."""
     if not item.lineage:
         return ""
@@ -105,19 +105,19 @@ def _lineage(item: Item) -> str:
     return f'<p class="lineage">{base}<i>+</i>{arrow.join([*steps, here])}</p>'
 
 
-def _scores(item: Item) -> str:
+def _scores(item: LibraryEntry) -> str:
     if not item.scores:
         return ""
     return f'<p class="card-scores">{esc(DOT.join(item.scores))}</p>'
 
 
-def _marked(item: Item) -> str:
+def _marked(item: LibraryEntry) -> str:
     tags = "".join(f'<span class="chip tag">{esc(tag)}</span>' for tag in item.mark.tags)
     note = f"<q>{esc(item.mark.note)}</q>" if item.mark.note else ""
     return f'<p class="card-mark">{tags}{note}</p>' if tags or note else ""
 
 
-def _actions(item: Item) -> str:
+def _actions(item: LibraryEntry) -> str:
     run = item.run
     done = run is not None and not run.live and bool(run.adapter or run.weights)
     buttons: list[str] = []
@@ -210,7 +210,7 @@ def _onward(job: dict[str, Any]) -> str:
     return ""
 
 
-def counted(items: Sequence[Item]) -> dict[str, str]:
+def counted(items: Sequence[LibraryEntry]) -> dict[str, str]:
     """How many there are of each kind, for the filters."""
     found = {kind: sum(item.kind == kind for item in items) for kind in _KINDS}
     found["star"] = sum(item.mark.star for item in items)

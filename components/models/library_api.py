@@ -21,19 +21,19 @@ from studio.core.errors import ConfigError
 from studio.core.hub_backup import copy_age
 from studio.core.jobs import Job
 from studio.core.workspace import new_id
-from studio.engine.run_backup import vanishes
+from studio.engine.run_backup import is_ephemeral_disk
 from studio.exports import ExportRequest
 
 if TYPE_CHECKING:
     from studio import Studio
 
-Ask = Mapping[str, Any]
-Reply = dict[str, Any]
+Request = Mapping[str, Any]
+Response = dict[str, Any]
 _KEPT = 12  # jobs remembered, the oldest finished ones first out
 
 
 @dataclass(frozen=True)
-class Shown:
+class JobView:
     """A job on the page: its name, and what to say of its result."""
 
     job: Job
@@ -60,10 +60,10 @@ class Shown:
 class Jobs:
     """Exports, pushes and fetches under way or lately ended, by id; the same for every browser."""
 
-    kept: dict[str, Shown] = field(default_factory=dict)
+    kept: dict[str, JobView] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, shown: Shown) -> Reply:
+    def put(self, shown: JobView) -> Response:
         with self.lock:
             done = [key for key, one in self.kept.items() if one.job.finished]
             for key in done[: max(0, len(self.kept) + 1 - _KEPT)]:
@@ -87,41 +87,41 @@ class Jobs:
                 self.kept[identifier].job.cancel()
 
 
-def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
+def server_functions(studio: Studio) -> list[Callable[[Any], Response]]:
     """The functions to hand to `gr.HTML(server_functions=...)`."""
     jobs = Jobs()
 
-    def models_open(ask: Any) -> Reply:
+    def models_open(ask: Any) -> Response:
         return _answer(lambda: _open(studio, jobs, _owned(ask, "see the library")))
 
-    def models_jobs(ask: Any) -> Reply:
+    def models_jobs(ask: Any) -> Response:
         return _answer(lambda: _jobs(jobs, _owned(ask, "see the library")))
 
-    def models_mark(ask: Any) -> Reply:
+    def models_mark(ask: Any) -> Response:
         return _answer(lambda: _mark(studio, _owned(ask, "change the library")))
 
-    def models_export(ask: Any) -> Reply:
+    def models_export(ask: Any) -> Response:
         return _answer(lambda: _export(studio, jobs, _owned(ask, "export a model")))
 
-    def models_card(ask: Any) -> Reply:
+    def models_card(ask: Any) -> Response:
         return _answer(lambda: _card(studio, _owned(ask, "read a model's card")))
 
-    def models_preview(ask: Any) -> Reply:
+    def models_preview(ask: Any) -> Response:
         return _answer(lambda: _preview(studio, _owned(ask, "push a model")))
 
-    def models_push(ask: Any) -> Reply:
+    def models_push(ask: Any) -> Response:
         return _answer(lambda: _push(studio, jobs, _owned(ask, "push a model")))
 
-    def models_pull(ask: Any) -> Reply:
+    def models_pull(ask: Any) -> Response:
         return _answer(lambda: _pull(jobs, _owned(ask, "fetch a model")))
 
-    def models_cancel(ask: Any) -> Reply:
+    def models_cancel(ask: Any) -> Response:
         return _answer(lambda: _cancel(jobs, _owned(ask, "stop this")))
 
-    def models_delete(ask: Any) -> Reply:
+    def models_delete(ask: Any) -> Response:
         return _answer(lambda: _delete(studio, _owned(ask, "delete a model")))
 
-    def models_clean(ask: Any) -> Reply:
+    def models_clean(ask: Any) -> Response:
         return _answer(lambda: _clean(studio, _owned(ask, "clean the workspace up")))
 
     return [
@@ -139,27 +139,27 @@ def questions(studio: Studio) -> list[Callable[[Any], Reply]]:
     ]
 
 
-def _answer(work: Callable[[], Reply]) -> Reply:
+def _answer(work: Callable[[], Response]) -> Response:
     try:
         return work()
     except Exception as error:  # logged by `sentence` unless it is one of ours
         return {"error": sentence(error)}
 
 
-def _owned(ask: Any, what: str) -> Ask:
+def _owned(ask: Any, what: str) -> Request:
     """The question, from somebody who may change things."""
     person().must_own(what)
     return ask if isinstance(ask, Mapping) else {}
 
 
-def _text(ask: Ask, name: str) -> str:
+def _text(ask: Request, name: str) -> str:
     value = ask.get(name)
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a text.")
     return value
 
 
-def _open(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
+def _open(studio: Studio, jobs: Jobs, ask: Request) -> Response:
     items = studio.collection.items()
     return {
         "cards": views.cards(items),
@@ -175,7 +175,7 @@ def _safety(studio: Studio) -> dict[str, str] | None:
     if studio.run_copies is not None:
         told = copy_age(studio.run_copies)
         return {**told, "text": f"Runs and data: {told['text']} to {studio.run_copies.repo}."}
-    if not vanishes(studio.workspace.home):
+    if not is_ephemeral_disk(studio.workspace.home):
         return None
     return {
         "kind": "warn",
@@ -184,7 +184,7 @@ def _safety(studio: Studio) -> dict[str, str] | None:
     }
 
 
-def _jobs(jobs: Jobs, ask: Ask) -> Reply:
+def _jobs(jobs: Jobs, ask: Request) -> Response:
     shown = jobs.shown()
     return {
         "jobs": "".join(views.working(job) for job in reversed(shown)),
@@ -192,7 +192,7 @@ def _jobs(jobs: Jobs, ask: Ask) -> Reply:
     }
 
 
-def _mark(studio: Studio, ask: Ask) -> Reply:
+def _mark(studio: Studio, ask: Request) -> Response:
     changes: dict[str, Any] = {}
     if isinstance(ask.get("star"), bool):
         changes["star"] = ask["star"]
@@ -202,17 +202,19 @@ def _mark(studio: Studio, ask: Ask) -> Reply:
     return {}
 
 
-def _export(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
+def _export(studio: Studio, jobs: Jobs, ask: Request) -> Response:
     run = studio.runs.get(_text(ask, "id"))
     out = studio.workspace.exports / new_id("export")
     outtype = _text(ask, "outtype") or "q8_0"
     request = ExportRequest(run.id, _text(ask, "to"), out, outtype)
     to = f"{request.to} {outtype}" if request.to == "gguf" else request.to
     job = studio.export(request)
-    return jobs.put(Shown(job, f"{run.name} to {to}", lambda _: "loaded back, compared, and kept"))
+    return jobs.put(
+        JobView(job, f"{run.name} to {to}", lambda _: "loaded back, compared, and kept")
+    )
 
 
-def _exported(studio: Studio, ask: Ask) -> Path:
+def _exported(studio: Studio, ask: Request) -> Path:
     """The folder of an export; whatever else is named is refused."""
     item = studio.collection.get(_text(ask, "id"))
     if item.kind != "export":
@@ -220,38 +222,38 @@ def _exported(studio: Studio, ask: Ask) -> Path:
     return item.folder
 
 
-def _card(studio: Studio, ask: Ask) -> Reply:
+def _card(studio: Studio, ask: Request) -> Response:
     return {"card": boxes.readme(_exported(studio, ask))}
 
 
-def _preview(studio: Studio, ask: Ask) -> Reply:
+def _preview(studio: Studio, ask: Request) -> Response:
     files = hub.preview(_exported(studio, ask))
     return {"files": boxes.going(files, hub.known_login())}
 
 
-def _push(studio: Studio, jobs: Jobs, ask: Ask) -> Reply:
+def _push(studio: Studio, jobs: Jobs, ask: Request) -> Response:
     repo, public = _text(ask, "repo").strip(), ask.get("public") is True
     job = hub.start_push(_exported(studio, ask), repo, private=not public)
     kind = "public" if public else "private"
-    return jobs.put(Shown(job, f"Push to {repo}", lambda done: f"{kind}, at {done['url']}"))
+    return jobs.put(JobView(job, f"Push to {repo}", lambda done: f"{kind}, at {done['url']}"))
 
 
-def _pull(jobs: Jobs, ask: Ask) -> Reply:
+def _pull(jobs: Jobs, ask: Request) -> Response:
     repo, revision = _text(ask, "repo").strip(), _text(ask, "revision").strip()
     job = hub.start_pull(repo, revision)
-    return jobs.put(Shown(job, f"Fetch {repo}", _fetched))
+    return jobs.put(JobView(job, f"Fetch {repo}", _fetched))
 
 
 def _fetched(done: dict[str, Any]) -> str:
     return f"{views.bytes_text(done['bytes'])}, here now, at revision {done['revision']}"
 
 
-def _cancel(jobs: Jobs, ask: Ask) -> Reply:
+def _cancel(jobs: Jobs, ask: Request) -> Response:
     jobs.end(_text(ask, "job"))
     return _jobs(jobs, ask)
 
 
-def _delete(studio: Studio, ask: Ask) -> Reply:
+def _delete(studio: Studio, ask: Request) -> Response:
     identifier = _text(ask, "id")
     if ask.get("undo"):
         studio.collection.restore(identifier)
@@ -261,5 +263,5 @@ def _delete(studio: Studio, ask: Ask) -> Reply:
     return {"deleted": name}
 
 
-def _clean(studio: Studio, ask: Ask) -> Reply:
+def _clean(studio: Studio, ask: Request) -> Response:
     return {"freed": views.bytes_text(studio.collection.clean())}

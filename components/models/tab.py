@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from gradio.context import get_render_context
 
-from components.models.library_api import questions
+from components.models.library_api import server_functions
 from components.ui.handlers import QUIET
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -30,13 +30,13 @@ class ModelsHandles:
     panel: gr.HTML
 
 
-def build(studio: Studio, shell: Shell) -> ModelsHandles:
+def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
     """Build the tab inside the open `gr.Tab`."""
     tab = get_render_context()
     panel = gr.HTML(
         html_template='<div class="models-desk"></div>',
         js_on_load=_ON_LOAD,
-        server_functions=questions(studio),
+        server_functions=server_functions(studio),
         apply_default_css=False,
         elem_id="models-panel",
     )

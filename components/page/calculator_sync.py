@@ -17,12 +17,12 @@ from components.calculator.tab import CalculatorHandles
 from components.train import tab as train_tab
 from components.train.tab import TrainHandles
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.core.errors import StudioError
 
 
 @dataclass(frozen=True)
-class Met:
+class SyncState:
     """What each side said when they met last, and the Train form's newest request by then."""
 
     form: Mapping[str, Any] = field(default_factory=dict)
@@ -35,9 +35,9 @@ class Agreement:
 
     def __init__(self, calculator: CalculatorHandles, train: TrainHandles):
         self.calculator, self.train = calculator, train
-        self.met = gr.State(Met())
+        self.met = gr.State(SyncState())
 
-    def bind(self, place: Shell) -> None:
+    def bind(self, ctx: PageContext) -> None:
         """Meet whenever a tab is opened, and when the Calculator is asked to follow again."""
         linked, outputs = self.calculator.linked, self._outputs()
         inputs = {
@@ -52,10 +52,10 @@ class Agreement:
             return self.meet(data, str(event.value))
 
         def followed(data: Mapping[Any, Any]) -> Any:
-            return self.meet({**data, self.met: Met()}, "Calculator")
+            return self.meet({**data, self.met: SyncState()}, "Calculator")
 
         # Through the queue: only there does a changed `gr.State` wake what listens to it.
-        place.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
+        ctx.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
         linked.input(guard(followed), inputs, outputs, **QUIET)
 
     def _outputs(self) -> list[Any]:
@@ -82,7 +82,7 @@ class Agreement:
         before = choices.values(data)
         wanted = choices.wanted(before | choices.given(form))
         asked = (data[self.train.opening] or {}).get("asked")
-        return handlers.ask(form, before), gr.skip(), Met(form, wanted, asked)
+        return handlers.ask(form, before), gr.skip(), SyncState(form, wanted, asked)
 
     def _to_train(self, data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
         choices, met = self.calculator.choices, data[self.met]
@@ -91,7 +91,7 @@ class Agreement:
         if met.calculator is None or wanted == met.calculator:
             return gr.skip(), gr.skip(), gr.skip()
         if asked != met.asked:  # filled from elsewhere since: that is the newest word
-            return gr.skip(), gr.skip(), Met(met.form, wanted, asked)
+            return gr.skip(), gr.skip(), SyncState(met.form, wanted, asked)
         now = self.train.form.recipe(data)
         knobs = {
             name: value
@@ -101,6 +101,6 @@ class Agreement:
             and name != "lora_alpha"  # its own knob there; here it is twice the rank
         }
         if not knobs:
-            return gr.skip(), gr.skip(), Met(met.form, wanted, asked)
+            return gr.skip(), gr.skip(), SyncState(met.form, wanted, asked)
         request = train_tab.change(knobs, self.train.form.values(data))
-        return gr.skip(), request, Met(met.form, wanted, request["asked"])
+        return gr.skip(), request, SyncState(met.form, wanted, request["asked"])

@@ -98,7 +98,7 @@ def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
     project = mine(studio.labels.projects(), "label")
     votes = 0
     if project is not None:
-        votes = sum(1 for item in studio.labels.judged(project.id) if item.votes)
+        votes = sum(1 for item in studio.labels.labelled_pairs(project.id) if item.votes)
     return Walk(walk, dataset, sft, project, votes, dpo, looked)
 
 

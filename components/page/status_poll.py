@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LIVE = ("queued", "running", "stopping")
 
 
-def questions(studio: Studio) -> list[Callable[[Any], dict[str, Any]]]:
+def server_functions(studio: Studio) -> list[Callable[[Any], dict[str, Any]]]:
     """The function to hand to `gr.HTML(server_functions=...)`."""
 
     def pulse(_: Any = None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from components.page.calculator_sync import Agreement
 from components.train import tab as train_tab
 from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.core.workspace import new_id
 from studio.runs.recipe import Recipe
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 
 def connect(
-    app: gr.Blocks, place: Shell, top: header.Top, bar: header.GuideBar, built: dict[str, Any]
+    app: gr.Blocks, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: dict[str, Any]
 ) -> None:
     """Bind everything that involves more than one tab."""
-    _onward(place, built)
-    _between_calculator_and_form(place, built)
-    walk = Guided(place, top, bar, built)
+    _onward(ctx, built)
+    _between_calculator_and_form(ctx, built)
+    walk = Guided(ctx, top, bar, built)
     walk.bind(app)
 
     def open_tab(event: gr.EventData) -> Any:
-        return place.go(event._data["go"])
+        return ctx.go(event._data["go"])
 
-    top.strip.click(guard(open_tab, "quietly"), None, place.tabs, queue=False, **QUIET)
-    heed_every_choice(app)
+    top.strip.click(guard(open_tab, "quietly"), None, ctx.tabs, queue=False, **QUIET)
+    queue_dropped_events(app)
 
 
-def heed_every_choice(app: gr.Blocks) -> None:
+def queue_dropped_events(app: gr.Blocks) -> None:
     """Let nothing that somebody chose, typed or opened be passed over.
 
     Gradio drops an event whose handler is still at work for the one before. That is right for
@@ -58,59 +58,59 @@ def heed_every_choice(app: gr.Blocks) -> None:
 # ---- from tab to tab ----------------------------------------------------------------------------
 
 
-def _onward(place: Shell, built: dict[str, Any]) -> None:
+def _onward(ctx: PageContext, built: dict[str, Any]) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
     data, train, compare, label = (built[tab] for tab in ("data", "train", "compare", "label"))
 
     def train_on(subject: Any, knobs: Any) -> tuple[Any, Any]:
-        dataset = place.studio.datasets.get(subject.dataset_id)
+        dataset = ctx.studio.datasets.get(subject.dataset_id)
         wrote = dataset.provenance.get("run")  # verdicts: go on from the run that wrote the answers
-        known = any(run.id == wrote for run in place.studio.runs.list())
+        known = any(run.id == wrote for run in ctx.studio.runs.list())
         asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None, knobs=knobs)
-        return asked, place.go("train")
+        return asked, ctx.go("train")
 
     def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
         dataset_id = label.make_dataset(project_id)
         asked = train_tab.ask(
             dataset=dataset_id, objective="dpo", start_from=label.start_from(project_id)
         )
-        return asked, data_tab.show(dataset_id), place.go("train")
+        return asked, data_tab.show(dataset_id), ctx.go("train")
 
     def compare_run(run_id: str) -> tuple[Any, Any]:
-        return compare_tab.ask((run_id,)), place.go("compare")
+        return compare_tab.ask((run_id,)), ctx.go("compare")
 
     def judge(project_id: str | None) -> tuple[Any, Any]:
-        return (label.open(project_id), place.go("label")) if project_id else (gr.skip(), gr.skip())
+        return (label.open(project_id), ctx.go("label")) if project_id else (gr.skip(), gr.skip())
 
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
         wanted = event._data or {}
         if wanted.get("do") == "train":
             knobs = {"model_revision": wanted["revision"]} if wanted.get("revision") else {}
             asked = train_tab.ask(model=str(wanted.get("model")), knobs=knobs)
-            return asked, gr.skip(), place.go("train")
+            return asked, gr.skip(), ctx.go("train")
         run_id, _, step = str(wanted.get("run")).partition("@")
-        run = place.studio.runs.get(run_id)
+        run = ctx.studio.runs.get(run_id)
         if wanted.get("do") == "compare":
             return gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
         asked = train_tab.ask(start_from=run.id)
-        return asked, gr.skip(), place.go("train")
+        return asked, gr.skip(), ctx.go("train")
 
     built["models"].panel.click(
-        guard(go_on), None, [train.opening, compare.opening, place.tabs], **QUIET
+        guard(go_on), None, [train.opening, compare.opening, ctx.tabs], **QUIET
     )
-    train.compare.click(guard(compare_run), train.viewing, [compare.opening, place.tabs], **QUIET)
+    train.compare.click(guard(compare_run), train.viewing, [compare.opening, ctx.tabs], **QUIET)
     compare.project.change(
-        guard(judge, "everybody"), compare.project, [label.project, place.tabs], **QUIET
+        guard(judge, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET
     )
     data.train.click(
-        guard(train_on), [data.subject, data.knobs], [train.opening, place.tabs], **QUIET
+        guard(train_on), [data.subject, data.knobs], [train.opening, ctx.tabs], **QUIET
     )
     label.train_button.click(
-        guard(train_on_votes), label.project, [train.opening, data.opening, place.tabs], **QUIET
+        guard(train_on_votes), label.project, [train.opening, data.opening, ctx.tabs], **QUIET
     )
 
 
-def _between_calculator_and_form(place: Shell, built: dict[str, Any]) -> None:
+def _between_calculator_and_form(ctx: PageContext, built: dict[str, Any]) -> None:
     """A recipe is counted, and what was chosen while counting goes into the form."""
     calculator, train = built["calculator"], built["train"]
 
@@ -119,16 +119,16 @@ def _between_calculator_and_form(place: Shell, built: dict[str, Any]) -> None:
 
     def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
         knobs = calculator.current_choices(data[calculator.wanted])
-        return train_tab.change(knobs, train.form.values(data)), place.go("train")
+        return train_tab.change(knobs, train.form.values(data)), ctx.go("train")
 
     calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
     calculator.use_button.click(
         guard(use_in_training),
         {calculator.wanted, *train.form.fields.values()},
-        [train.opening, place.tabs],
+        [train.opening, ctx.tabs],
         **QUIET,
     )
-    Agreement(calculator, train).bind(place)
+    Agreement(calculator, train).bind(ctx)
 
 
 # ---- the walk -----------------------------------------------------------------------------------
@@ -137,12 +137,14 @@ def _between_calculator_and_form(place: Shell, built: dict[str, Any]) -> None:
 class Guided:
     """The landing's one button, and the stepper that leads from tab to tab."""
 
-    def __init__(self, place: Shell, top: header.Top, bar: header.GuideBar, built: dict[str, Any]):
-        self.place, self.top, self.bar, self.built = place, top, bar, built
-        self.studio: Studio = place.studio
+    def __init__(
+        self, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: dict[str, Any]
+    ):
+        self.ctx, self.top, self.bar, self.built = ctx, top, bar, built
+        self.studio: Studio = ctx.studio
         self.leads = [
             bar.chosen,
-            place.tabs,
+            ctx.tabs,
             built["data"].opening,
             built["train"].opening,
             built["label"].project,
@@ -153,7 +155,7 @@ class Guided:
 
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
-        app.load(guard(self.resume, "quietly"), bar.chosen, self.place.tabs, **QUIET)
+        app.load(guard(self.resume, "quietly"), bar.chosen, self.ctx.tabs, **QUIET)
         for begin in (bar.begin, self.top.walk):
             begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
                 guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
@@ -162,7 +164,7 @@ class Guided:
         bar.leave.click(guard(lambda: {}), None, bar.chosen, **QUIET)
         # Out of the queue, so that a long handler of this browser never holds it up.
         gr.on(
-            [self.place.pulse.tick, bar.chosen.change],
+            [self.ctx.pulse.tick, bar.chosen.change],
             guard(self.draw, "quietly"),
             [bar.chosen, bar.shown],
             self.seen,
@@ -182,7 +184,7 @@ class Guided:
     def resume(self, chosen: Any) -> Any:
         """After a refresh, the tab where the walk stands."""
         walk = self.found(chosen)
-        return self.place.go(guided_tour.TABS[guided_tour.place(walk).step]) if walk else gr.skip()
+        return self.ctx.go(guided_tour.TABS[guided_tour.place(walk).step]) if walk else gr.skip()
 
     def draw(self, chosen: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
         """The landing, the stepper or neither; nothing is sent when nothing changed."""
@@ -240,4 +242,4 @@ class Guided:
         if move.tab == "compare":
             compare = compare_tab.ask(move.runs)
             prompt = guided_tour.sample_prompts()[0][0]["content"]
-        return self.place.go(move.tab), data, train, label, compare, prompt
+        return self.ctx.go(move.tab), data, train, label, compare, prompt

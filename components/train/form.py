@@ -14,7 +14,7 @@ from components.train.recipe_yaml import RecipeTexts
 from components.train.sweep import SweepFold
 from components.ui import recipe_defaults, recipe_fields
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
 from studio.core.errors import StudioError
 from studio.core.model_names import choices
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class RecipeForm(FormFilling):
     """The form laid out and bound; what was typed lives in the page."""
 
-    def __init__(self, studio: Studio, shell: Shell):
+    def __init__(self, studio: Studio, ctx: PageContext):
         super().__init__(studio)
-        self.shell = shell
+        self.ctx = ctx
         self.seen: Any = gr.State(())
         self.first = recipe_defaults.usual(FIRST)[0].with_(name="")
         self.restated = gr.State(self.first.to_yaml())
@@ -162,7 +162,7 @@ class RecipeForm(FormFilling):
         )
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [self.restated.change, self.shell.pulse.change],
+            [self.restated.change, self.ctx.pulse.change],
             guard(self.estimate, "quietly"),
             self.restated,
             [self.line, self.start, self.fields["name"]],
@@ -177,7 +177,7 @@ class RecipeForm(FormFilling):
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
-        self.shell.pulse.change(
+        self.ctx.pulse.change(
             guard(self.freshen, "quietly"),
             [*leading, self.fields["start_from"], self.seen],
             lists,

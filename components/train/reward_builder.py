@@ -23,7 +23,7 @@ from studio.core.formatting import plural
 from studio.rewards import KINDS
 from studio.runs.objectives import REWARDED
 from studio.runs.recipe import Recipe
-from studio.workflows.rewards import models, try_out
+from studio.workflows.rewards import models, preview_rewards
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -119,7 +119,7 @@ class RewardBuilder:
             self.begin: gr.update(value="Trying", interactive=False),
             self.tried: progress_bar(0, None, "Answering" if n else "Rewarding"),
         }
-        work = Work(lambda _: try_out(self.studio, recipe, _PROMPTS, n))
+        work = Work(lambda _: preview_rewards(self.studio, recipe, _PROMPTS, n))
         try:
             said = table(work.result(), recipe.reward_weights)
         except Exception as error:

@@ -18,7 +18,7 @@ from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.workflows.comparisons import finished
-from studio.workflows.rewards import judge, models, spread
+from studio.workflows.rewards import judge, models, reward_histogram
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -183,7 +183,7 @@ def _report(studio: Studio, model: str, project: str, answers: str) -> Iterator[
 
     def task(_: Callable[..., None]) -> dict[str, Any]:
         found = judge(studio, run, project=project or None)
-        return found | ({"answers": spread(studio, run, answers)} if answers else {})
+        return found | ({"answers": reward_histogram(studio, run, answers)} if answers else {})
 
     yield progress_bar(0, None, "Scoring held-out pairs")
     try:

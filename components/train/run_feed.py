@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 OVERLAID = 5
 """Runs laid over the one in view at most."""
 _LINES = 200
-Ask = Mapping[str, Any]
-Reply = dict[str, Any]
+Request = Mapping[str, Any]
+Response = dict[str, Any]
 
 
-def questions(studio: Studio, histories: Histories) -> list[Callable[[Any], Reply]]:
+def server_functions(studio: Studio, histories: Histories) -> list[Callable[[Any], Response]]:
     """The functions to hand to `gr.HTML(server_functions=...)`."""
 
-    def train_feed(ask: Any) -> Reply:
+    def train_feed(ask: Any) -> Response:
         try:
             if access.visitor() is not None:
                 return {}
@@ -43,7 +43,7 @@ def questions(studio: Studio, histories: Histories) -> list[Callable[[Any], Repl
     return [train_feed]
 
 
-def feed(studio: Studio, histories: Histories, ask: Ask) -> Reply:
+def feed(studio: Studio, histories: Histories, ask: Request) -> Response:
     """What a page lacks of the run in view and of those laid over it.
 
     Args:
@@ -56,7 +56,7 @@ def feed(studio: Studio, histories: Histories, ask: Ask) -> Reply:
         return {}
     have = _mapping(ask.get("have"))
     told = {run.id: histories.of(run) for run in runs}
-    reply: Reply = {"runs": {}}
+    reply: Response = {"runs": {}}
     for run in runs:
         news = _news(run, told[run.id], _mapping(have.get(run.id)))
         if news:
@@ -96,8 +96,8 @@ def _known(studio: Studio, wanted: list[str]) -> list[Run]:
     return found
 
 
-def _news(run: Run, history: History, have: Ask) -> Reply:
-    news: Reply = {}
+def _news(run: Run, history: History, have: Request) -> Response:
+    news: Response = {}
     for name in ("train", "held_out"):
         table = getattr(history, name).since(have.get(name))
         if table:
@@ -109,7 +109,7 @@ def _news(run: Run, history: History, have: Ask) -> Reply:
     return news
 
 
-def _log(history: History, query: str, at: Any) -> Reply:
+def _log(history: History, query: str, at: Any) -> Response:
     """New lines, oldest first: [clock, text]; only those with every word of the query."""
     known = at if isinstance(at, int) and 0 <= at <= history.version else 0
     words = query.lower().split()
@@ -133,7 +133,7 @@ def _mark(part: Any) -> str:
     return f"{zlib.crc32(repr(part).encode()):x}"
 
 
-def _mapping(value: Any) -> Ask:
+def _mapping(value: Any) -> Request:
     return value if isinstance(value, Mapping) else {}
 
 

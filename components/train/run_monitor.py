@@ -18,7 +18,7 @@ from components.train.run_actions import Actions, resume_step
 from components.train.run_export import Exports
 from components.train.run_history import Histories, History
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Session, Shell
+from components.ui.page_context import PageContext, Session
 from studio.runs.store import Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PANEL = "studioTrain(element, server, {watch: callback => watch('value', callba
 
 
 @dataclass(frozen=True)
-class Shown:
+class SentView:
     """What one page was sent last, part by part."""
 
     runs: tuple[Any, ...] | None = None
@@ -41,11 +41,11 @@ class Shown:
 class Watch:
     """The widgets and handlers of the right column."""
 
-    def __init__(self, studio: Studio, shell: Shell):
-        self.studio, self.shell = studio, shell
+    def __init__(self, studio: Studio, ctx: PageContext):
+        self.studio, self.ctx = studio, ctx
         self.histories = Histories()
         self.exports = Exports(studio)
-        self.shown = gr.State(Shown())
+        self.shown = gr.State(SentView())
         self.viewing = gr.State("")
         self.overlaid: Any = gr.State(())
         """Ids of the runs laid over the one in view."""
@@ -83,7 +83,7 @@ class Watch:
             js_on_load=_PANEL,
             apply_default_css=False,
             elem_id="run-panel",
-            server_functions=run_feed.questions(self.studio, self.histories),
+            server_functions=run_feed.server_functions(self.studio, self.histories),
         )
         self.exports.lay_out()
 
@@ -91,7 +91,7 @@ class Watch:
 
     def bind(self, started: gr.State) -> None:
         """Bind the handlers; `started` holds the id of the run this page began last."""
-        session = self.shell.session
+        session = self.ctx.session
         given = [session, self.shown, self.overlaid]
         parts = [
             self.empty,
@@ -112,7 +112,7 @@ class Watch:
         def look(event: Any) -> None:
             event.then(guard(self.look, "quietly"), given, parts, **QUIET)
 
-        looks = [self.shell.pulse.tick, session.change, self.overlaid.change]
+        looks = [self.ctx.pulse.tick, session.change, self.overlaid.change]
         gr.on(looks, guard(self.look, "quietly"), given, parts, queue=False, **QUIET)
         for place in (self.list, self.queue):
             picked = [session, self.overlaid]
@@ -148,7 +148,7 @@ class Watch:
 
     # ---- looking --------------------------------------------------------------------------------
 
-    def look(self, session: Session, shown: Shown, overlaid: tuple[str, ...] = ()) -> Any:
+    def look(self, session: Session, shown: SentView, overlaid: tuple[str, ...] = ()) -> Any:
         """The updates that bring a page up to date; nothing when it is."""
         runs = [self._stopping(run) for run in self.studio.runs.list()]
         run = in_view(runs, session.run_id)
@@ -223,7 +223,7 @@ class Watch:
             self.list: run_list_html.runs_list(runs, viewed, overlaid),
         }
 
-    def _headed(self, run: Run, history: History, shown: Shown) -> Updates:
+    def _headed(self, run: Run, history: History, shown: SentView) -> Updates:
         resume_from = resume_step(run)
         updates: Updates = {
             self.head: run_list_html.headline(run),

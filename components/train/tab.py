@@ -19,7 +19,7 @@ from components.train.form_values import Updates
 from components.train.run_monitor import Watch
 from components.ui import recipe_defaults
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import Shell
+from components.ui.page_context import PageContext
 from studio.runs.recipe import OBJECTIVE_TYPES
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def change(knobs: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any
     return {"changes": dict(knobs), "before": dict(before), "asked": time.monotonic()}
 
 
-def build(studio: Studio, shell: Shell) -> TrainHandles:
+def build(studio: Studio, ctx: PageContext) -> TrainHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
-    left, right = RecipeForm(studio, shell), Watch(studio, shell)
+    left, right = RecipeForm(studio, ctx), Watch(studio, ctx)
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="train-desk"):
         left.lay_out()
@@ -106,7 +106,7 @@ def build(studio: Studio, shell: Shell) -> TrainHandles:
         return left.filled(run.recipe.with_(name=f"{run.name} copy"[:120]), note)
 
     everything = left.everything
-    opening.change(guard(show), [opening, shell.session], shell.session, **QUIET)
+    opening.change(guard(show), [opening, ctx.session], ctx.session, **QUIET)
     opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
     right.actions.copied.change(guard(copy), {right.actions.copied}, everything, **QUIET)
     return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)

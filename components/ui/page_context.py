@@ -20,7 +20,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Shell:
+class PageContext:
     """What a tab's builder is given beside the engine."""
 
     studio: Studio
@@ -34,5 +34,5 @@ class Shell:
     """Answers the page's questions to the model, and counts those of visitors."""
 
     def go(self, tab_id: str) -> gr.Tabs:
-        """The update that brings a tab to the front (an output bound to `shell.tabs`)."""
+        """The update that brings a tab to the front (an output bound to `ctx.tabs`)."""
         return gr.Tabs(selected=tab_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError, DataError
 from studio.core.formatting import DOT, plural
-from studio.core.messages import Message, asked_of
+from studio.core.messages import Message, prompt_and_references
 from studio.data.readers.sources import sample_path
 from studio.generation.request import Sampling
 
@@ -84,7 +84,7 @@ def load_set(studio: Studio, source: str, typed: str, limit: int) -> PromptSet:
 
 
 def _from_rows(name: str, rows: list[dict[str, Any]]) -> PromptSet:
-    pairs = [pair for pair in map(asked_of, rows) if pair is not None]
+    pairs = [pair for pair in map(prompt_and_references, rows) if pair is not None]
     answers = [", ".join(references) or None for _, references in pairs]
     return PromptSet(name, [prompt for prompt, _ in pairs], answers)
 

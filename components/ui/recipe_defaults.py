@@ -16,7 +16,7 @@ from components.ui.recipe_fields import Knob, knobs, parted, shown
 from studio.runs.defaults import defaults, for_device
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
-from studio.runs.recipe import Recipe, customary, presets
+from studio.runs.recipe import Recipe, presets, recommended_recipe
 
 Choice = tuple[str, str, str]  # objective, method, model
 
@@ -32,7 +32,7 @@ def usual(choice: Choice, device: str = "") -> tuple[Recipe, str]:
 
     On a `device` that is known, with what follows from it.
     """
-    recipe, why = customary(*choice)
+    recipe, why = recommended_recipe(*choice)
     follows = list(for_device(recipe, device)) if device else []
     return recipe.with_(**{each.knob: each.value for each in follows}), why
 
@@ -60,7 +60,11 @@ def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, A
     reasons = (each.why for each in defaults(*after[:2]) if each.knob in changes)
     reason = next(reasons, "") if why.startswith("usual") else ""  # else the recipe is the reason
     told = f"{said[0].upper()}{said[1:]}: {why}."
-    here = (each.why for each in for_device(customary(*after)[0], device) if each.knob in changes)
+    here = (
+        each.why
+        for each in for_device(recommended_recipe(*after)[0], device)
+        if each.knob in changes
+    )
     parts = (about, told, _sentence(reason), _sentence(next(here, "") if device else ""))
     return changes, " ".join(part for part in parts if part)
 

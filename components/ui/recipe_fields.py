@@ -17,7 +17,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from studio.core.errors import ConfigError
-from studio.runs.launch_configs import WAYS
+from studio.runs.launch_configs import LAUNCH_CONFIGS
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -46,7 +46,10 @@ GROUPS = {
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
-_NAMES = {name: row.label for name, row in (*METHODS.items(), *OBJECTIVES.items(), *WAYS.items())}
+_NAMES = {
+    name: row.label
+    for name, row in (*METHODS.items(), *OBJECTIVES.items(), *LAUNCH_CONFIGS.items())
+}
 _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
 

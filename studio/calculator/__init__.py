@@ -11,15 +11,15 @@ from studio.calculator.matrices import Matrix, matrix
 
 if TYPE_CHECKING:
     from studio.calculator.advice import Change, suggestions
-    from studio.calculator.estimates import Estimate, estimate, estimate_recipe
+    from studio.calculator.estimates import RunEstimate, estimate, estimate_recipe
     from studio.calculator.gpus import CARDS, Card
 
 __all__ = [
     "CARDS",
     "Card",
     "Change",
-    "Estimate",
     "Matrix",
+    "RunEstimate",
     "estimate",
     "estimate_recipe",
     "matrix",
@@ -30,7 +30,7 @@ _HOMES = {
     "CARDS": "gpus",
     "Card": "gpus",
     "Change": "advice",
-    "Estimate": "estimates",
+    "RunEstimate": "estimates",
     "estimate_recipe": "estimates",
     "suggestions": "advice",
 }
@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'studio.calculator' has no attribute {name!r}")
 
 
-def estimate(model: Any, **settings: Any) -> Estimate:
+def estimate(model: Any, **settings: Any) -> RunEstimate:
     """See `studio.calculator.estimates.estimate`."""
     from studio.calculator.estimates import estimate as of
 

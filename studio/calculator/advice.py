@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.adapter_settings import LORA_LIKE
-from studio.calculator.estimates import Estimate, again
+from studio.calculator.estimates import RunEstimate, re_estimate
 from studio.calculator.formatting import size
 from studio.calculator.gpus import Verdict
 from studio.calculator.gpus import verdict as judge
@@ -27,7 +27,7 @@ class Change:
         return f"{self.label} \N{RIGHTWARDS ARROW} {size(self.total)}"
 
 
-def suggestions(before: Estimate, limit: int = 4) -> list[Change]:
+def suggestions(before: RunEstimate, limit: int = 4) -> list[Change]:
     """Changes that make it fit, cheapest for the result first; combined ones when no single does.
 
     Empty when it fits already.
@@ -43,13 +43,13 @@ def suggestions(before: Estimate, limit: int = 4) -> list[Change]:
     return ([combined] if combined else []) + helpful[: limit - 1]
 
 
-def _change(before: Estimate, label: str, why: str, settings: dict[str, Any]) -> Change:
-    after = again(before, **settings)
+def _change(before: RunEstimate, label: str, why: str, settings: dict[str, Any]) -> Change:
+    after = re_estimate(before, **settings)
     total = after.memory.total
     return Change(label, why, tuple(settings.items()), total, judge(total, before.card))
 
 
-def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _steps(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Single changes, those that leave the result as it is first."""
     plan = before.plan
     if not plan.activation_checkpointing:
@@ -104,7 +104,7 @@ def _steps(before: Estimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
         )
 
 
-def _combined(before: Estimate) -> Change | None:
+def _combined(before: RunEstimate) -> Change | None:
     """Add changes one after another until it fits; None when even all of them do not."""
     settings: dict[str, Any] = {}
     labels: list[str] = []

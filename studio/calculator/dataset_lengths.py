@@ -104,7 +104,7 @@ def of_rows(
             found = _measured(
                 rows,
                 kind,
-                chat_templates.dressed(tokenizer, chat_template),
+                chat_templates.with_chat_template(tokenizer, chat_template),
                 completion_only_loss,
                 assistant_only_loss,
             )

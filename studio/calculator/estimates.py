@@ -31,7 +31,7 @@ from studio.runs.methods import METHODS, WHOLE_MODEL, knob_applies
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """Exact counts, estimated memory and time, and how it sits on the card."""
 
     name: str
@@ -123,7 +123,7 @@ def estimate(
     tokens_per_second: float | None = None,
     dtype: str = "auto",
     **settings: Any,
-) -> Estimate:
+) -> RunEstimate:
     """Estimate one run. Raises `ModelError` or `ConfigError`, each one sentence.
 
     Args:
@@ -170,9 +170,11 @@ def _usual_targets(method: str) -> str | None:
     return "all-linear" if method in TARGETED and method != "ia3" else None
 
 
-def _estimate(bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data: Any) -> Estimate:
+def _estimate(
+    bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data: Any
+) -> RunEstimate:
     counted = count(bones, spec)
-    return Estimate(
+    return RunEstimate(
         name=bones.name,
         origin=bones.source.origin,
         plan=plan,
@@ -185,14 +187,14 @@ def _estimate(bones: Skeleton, spec: AdapterSpec, plan: Plan, card: Card, **data
     )
 
 
-def again(
-    before: Estimate,
+def re_estimate(
+    before: RunEstimate,
     *,
     method: str | None = None,
     spec: AdapterSpec | None = None,
     card: Card | None = None,
     **changes: Any,
-) -> Estimate:
+) -> RunEstimate:
     """The same estimate with changes of the plan, the adapter or the card."""
     card = card or before.card
     if method:
@@ -256,7 +258,7 @@ def estimate_recipe(
     lengths: Lengths | None = None,
     card: str | Card | None = None,
     tokens_per_second: float | None = None,
-) -> Estimate:
+) -> RunEstimate:
     """`estimate` of a recipe: the line beside the Start button."""
     return estimate(
         recipe.model_name_or_path,

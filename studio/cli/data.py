@@ -12,7 +12,7 @@ from studio.cli.output import Json, Terminal, example, one_line, parse_pairs, ta
 from studio.core.errors import DataError
 
 if TYPE_CHECKING:
-    from studio.data import Inspection, Reading
+    from studio.data import Inspection, SourceReading
 
 app = typer.Typer(
     help="Data: look into any file, and make rows to train on.",
@@ -101,7 +101,7 @@ def inspect_source(
 
 
 def _count_tokens(
-    out: Terminal, reading: Reading, model: str, template: str | None, limit: int, report: Any
+    out: Terminal, reading: SourceReading, model: str, template: str | None, limit: int, report: Any
 ) -> None:
     """Add what a model's tokens tell of the rows to their problems."""
     tokenizer = out.studio.tokenizer(model, template)

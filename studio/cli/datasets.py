@@ -47,7 +47,7 @@ def delete(dataset: Dataset, as_json: Json = False) -> None:
     """Remove a prepared dataset; `data restore` brings it back until another one is removed."""
     with Terminal(as_json) as out:
         found = out.studio.datasets.get(dataset)
-        out.studio.datasets.set_aside(found.id)
+        out.studio.datasets.trash(found.id)
         out.result({"deleted": found.id}, f"{found.name} is gone: data restore {found.id}")
 
 

@@ -49,7 +49,7 @@ def push(
         files = hub.preview(folder)
         out.note(f"{len(files)} files, {sum(size for _, size in files) / 1e6:,.1f} MB")
         with out.progress(f"Sending to {repo}") as report:
-            url = hub.push(folder, repo, private=not public, told=report)
+            url = hub.push(folder, repo, private=not public, on_progress=report)
         out.result({"url": url, "private": not public, "files": [name for name, _ in files]}, url)
 
 

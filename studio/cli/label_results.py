@@ -25,10 +25,10 @@ def results(project: ProjectName, as_json: Json = False) -> None:
     with Terminal(as_json) as out:
         labels = out.studio.labels
         chosen = labels.get(project)
-        judged = list(labels.judged(chosen.id))
+        judged = list(labels.labelled_pairs(chosen.id))
         rates = duels(judged)
         ladder, why = strengths(rates)
-        found = report(judged, labels.second_looks(chosen.id))
+        found = report(judged, labels.repeat_votes(chosen.id))
         agreed = found["agreement"]
         alpha = "" if agreed["alpha"] is None else f", alpha {agreed['alpha']:.3f}"
         lines = [
@@ -111,7 +111,7 @@ def judge(
         labels = out.studio.labels
         chosen = labels.get(project)
         column = _judge_column(out, judge)
-        sides = judges.by_models(labels.judged(chosen.id))
+        sides = judges.by_models(labels.labelled_pairs(chosen.id))
         if not sides:
             raise ConfigError(f"{chosen.name} has no pairs to judge.")
         with out.progress("Asking the judge") as report:

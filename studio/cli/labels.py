@@ -178,7 +178,7 @@ def vote(
     as_json: Json = False,
 ) -> None:
     """Keep a verdict; a second one on the same pair is a new version of the first."""
-    from studio.labels.types import RULING
+    from studio.labels.types import ADJUDICATION
 
     with Terminal(as_json) as out:
         labels = out.studio.labels
@@ -190,7 +190,7 @@ def vote(
             choice.value,
             strength,
             note=note,
-            turn=RULING if settle else 0,
+            turn=ADJUDICATION if settle else 0,
         )
         kept = {"vote": receipt.vote_id, "item": receipt.item_id, "version": receipt.version}
         out.result(kept, f"vote {receipt.vote_id} is kept.")

@@ -9,7 +9,7 @@ import typer
 from studio.cli.output import Json, Terminal, example, table
 
 if TYPE_CHECKING:
-    from studio.engine.library import Item
+    from studio.engine.library import LibraryEntry
 
 app = typer.Typer(
     help="The library: list, mark, delete, restore, clean.",
@@ -88,7 +88,7 @@ def clean(
         out.result({"waste": listed, "freed": freed, "disk": out.studio.collection.usage()}, text)
 
 
-def _as_dict(item: Item) -> dict[str, Any]:
+def _as_dict(item: LibraryEntry) -> dict[str, Any]:
     """An item as `--json` prints it."""
     names = (
         "id",

@@ -51,12 +51,12 @@ def preview(
     """What a reward gives to sample answers, part by part, before any run."""
     with Terminal(as_json) as out:
         from studio.evaluation import load_rows
-        from studio.rewards import Mix
+        from studio.rewards import WeightedReward
         from studio.rewards import preview as tried
         from studio.workflows.rewards import scorers
 
         rows = load_rows(out.studio.datasets, data, limit).rows
-        mix = Mix(reward, weight, scorers(out.studio, reward))
+        mix = WeightedReward(reward, weight, scorers(out.studio, reward))
         found = tried(mix, rows, answer)
         lines = [
             [
@@ -147,7 +147,7 @@ def best(
     with Terminal(as_json) as out:
         from studio.evaluation import load_rows
         from studio.generation.request import Column, Sampling
-        from studio.rewards import Mix
+        from studio.rewards import WeightedReward
         from studio.rewards.best_of_n import best_rows, gain
         from studio.workflows.rewards import scorers
         from studio.workflows.sample_n import answer_n
@@ -155,7 +155,7 @@ def best(
         found = out.studio.runs.get(run)
         column = Column(found.model, found.id, label=found.name)
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
-        mix = Mix(reward, weight, scorers(out.studio, reward))
+        mix = WeightedReward(reward, weight, scorers(out.studio, reward))
         rows = load_rows(out.studio.datasets, data, limit).rows
         prompts, answers, graded = answer_n(out.studio, column, rows, mix, n, sampling)
         totals = [[one.total for one in each] for each in graded]

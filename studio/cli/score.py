@@ -82,7 +82,7 @@ def score(
         from studio.evaluation import ScoreRequest, load_rows
         from studio.evaluation.over_checkpoints import over_steps
         from studio.evaluation.request import usual_metrics
-        from studio.runs.reward_runs import settled
+        from studio.runs.reward_runs import resolve_reward_runs
 
         runs = [out.studio.runs.get(name) for name in run]
         if checkpoints and len(runs) > 1:
@@ -100,7 +100,7 @@ def score(
             sampling,
             extractor,
             pattern,
-            rewards=settled(reward or (), out.studio.runs),
+            rewards=resolve_reward_runs(reward or (), out.studio.runs),
             steps=steps,
         )
         result = watch(out, out.studio.score(request))

@@ -62,7 +62,7 @@ def ensure(tokenizer: Any, name: str = DEFAULT) -> bool:
     return True
 
 
-def dressed(tokenizer: Any, wanted: str | None) -> Any:
+def with_chat_template(tokenizer: Any, wanted: str | None) -> Any:
     """The tokenizer with another chat template; itself where none is wanted.
 
     A copy: the same tokenizer serves other runs and the base's own answers. Raises `ModelError`
@@ -77,7 +77,7 @@ def dressed(tokenizer: Any, wanted: str | None) -> Any:
     return other
 
 
-def lent(tokenizer: Any) -> str | None:
+def bundled(tokenizer: Any) -> str | None:
     """The name of the template of ours that a tokenizer carries; None for one of its own."""
     return next((name for name in LENT if tokenizer.chat_template == read(name)), None)
 

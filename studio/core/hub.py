@@ -26,7 +26,7 @@ _HIDDEN = (".", "__pycache__")  # beginnings of names that never go up
 _NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "README.md")
 """Files of a model that are fetched: never a pickle, never code."""
 _SPARE = 256 << 20  # bytes left free beside what is fetched
-Told = Callable[[int, int | None, str], None]
+OnProgress = Callable[[int, int | None, str], None]
 """Hears of bytes done, bytes in all, and the file in hand."""
 
 
@@ -35,7 +35,7 @@ class Transfer(Job):
     """A push or a pull under way: watch it, or `cancel()` it between two files."""
 
     def told(self, done: int, total: int | None, what: str) -> None:
-        """A `Told` that moves this job's bar."""
+        """A `OnProgress` that moves this job's bar."""
         self.total = total or 0
         self.step(done - self.done, what)
 
@@ -136,13 +136,21 @@ def push(
     kind: str = "model",
     token: str | None = None,
     message: str = "",
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> str:
     """`send` a folder's `preview` to `owner/name`."""
     check_name(repo, kind)
     files = [(name, folder / name) for name, _ in preview(folder)]
     message = message or f"Upload {folder.name}"
-    return send(files, repo, private=private, kind=kind, token=token, message=message, told=told)
+    return send(
+        files,
+        repo,
+        private=private,
+        kind=kind,
+        token=token,
+        message=message,
+        on_progress=on_progress,
+    )
 
 
 def send(
@@ -154,7 +162,7 @@ def send(
     kind: str = "model",
     token: str | None = None,
     message: str = "",
-    told: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> str:
     """Send files by their names there to a repository, made private unless said otherwise; its
     address. Folders that are `gone` leave it.
@@ -176,13 +184,13 @@ def send(
             )
         operations: list[Any] = []
         for name, path in files:
-            if told:
-                told(sent, total, name)
+            if on_progress:
+                on_progress(sent, total, name)
             operations.append(CommitOperationAdd(name, path))
             api.preupload_lfs_files(repo, operations[-1:], repo_type=kind)
             sent += path.stat().st_size
-        if told:
-            told(sent, total, "making it one commit")
+        if on_progress:
+            on_progress(sent, total, "making it one commit")
         operations += [CommitOperationDelete(f"{name}/", is_folder=True) for name in gone]
         api.create_commit(repo, operations, repo_type=kind, commit_message=message)
     return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
@@ -207,7 +215,10 @@ def start_push(folder: Path, repo: str, private: bool = True) -> Transfer:
     preview(folder)
     job = Transfer(kind="push")
     return job.start(
-        lambda: {"url": push(folder, repo, private=private, told=job.told), "private": private}
+        lambda: {
+            "url": push(folder, repo, private=private, on_progress=job.told),
+            "private": private,
+        }
     )
 
 
@@ -218,7 +229,7 @@ def start_pull(repo: str, revision: str = "main") -> Transfer:
     return job.start(lambda: pull(repo, revision or "main", job.told).as_dict())
 
 
-def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
+def pull(repo: str, revision: str = "main", on_progress: OnProgress | None = None) -> Pulled:
     """Fetch a model's files (no pickles, no code) into the Hub's cache, at one pinned revision."""
     from huggingface_hub import HfApi, constants, hf_hub_download
 
@@ -235,8 +246,8 @@ def pull(repo: str, revision: str = "main", told: Told | None = None) -> Pulled:
             raise ModelError(f"{repo} holds no safetensors, GGUF or JSON that could be used.")
         done, path = 0, ""
         for name, size in files:
-            if told:
-                told(done, total, name)
+            if on_progress:
+                on_progress(done, total, name)
             path = hf_hub_download(repo, name, revision=info.sha)
             done += size
     folder = Path(path.removesuffix(files[-1][0]))

@@ -8,7 +8,7 @@ from typing import Any
 Message = dict[str, Any]
 
 
-def asked_of(row: Mapping[str, Any]) -> tuple[list[Message], tuple[str, ...]] | None:
+def prompt_and_references(row: Mapping[str, Any]) -> tuple[list[Message], tuple[str, ...]] | None:
     """The prompt of a row of any type, and the answers it holds."""
     if row.get("messages"):
         turns = [_turn(turn) for turn in row["messages"]]

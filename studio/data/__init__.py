@@ -8,7 +8,7 @@ from studio.data.prepared.cleaning import StepPreview, preview
 from studio.data.prepared.inspect import inspect, read
 from studio.data.prepared.prepare_options import PrepareOptions
 from studio.data.prepared.publish import card, export, push
-from studio.data.prepared.reading import Reading
+from studio.data.prepared.reading import SourceReading
 from studio.data.prepared.store import DatasetStore, PreparedDataset
 from studio.data.prepared.writing import prepare_to_file
 from studio.data.readers.sources import SAMPLES, looks_like_source
@@ -27,7 +27,7 @@ __all__ = [
     "PreparedDataset",
     "Problem",
     "Progress",
-    "Reading",
+    "SourceReading",
     "StepPreview",
     "card",
     "export",

@@ -34,7 +34,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Item:
+class LibraryEntry:
     """One card: `kind` is base, run, checkpoint or export; `bytes` is what it holds on disk.
 
     `lineage` names what it came from, oldest first; `needed_by` what would be without it.
@@ -57,7 +57,7 @@ class Item:
     folder: Path = Path()
 
 
-class Collection:
+class Library:
     """The library of one workspace."""
 
     def __init__(self, workspace: Workspace, runs: RunStore, datasets: DatasetStore):
@@ -65,7 +65,7 @@ class Collection:
 
     # --- looking
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[LibraryEntry]:
         """Everything, the last used first."""
         runs, marks = self.runs.list(), self._marks()
         datasets = {each.id: each for each in self.datasets.list()}
@@ -80,7 +80,7 @@ class Collection:
         ]
         return sorted(found, key=lambda item: (item.mark.star, item.used), reverse=True)
 
-    def get(self, identifier: str) -> Item:
+    def get(self, identifier: str) -> LibraryEntry:
         """One item by its id."""
         for item in self.items():
             if item.id == identifier:
@@ -103,7 +103,7 @@ class Collection:
         records: list[tuple[Path, dict[str, Any]]],
         scores: dict[str, tuple[str, ...]],
         marks: dict[str, Mark],
-    ) -> Item:
+    ) -> LibraryEntry:
         children = [other for other in runs if other.parent == run.id]
         wrote = [each for each in datasets.values() if each.provenance.get("run") == run.id]
         exports = [record for _, record in records if record["run"] == run.id]
@@ -116,7 +116,7 @@ class Collection:
             what += f", {kept} checkpoint{'s' if kept > 1 else ''}"
         needed = [f"run {child.name}" for child in children]
         needed += [f"dataset {each.name}" for each in wrote]
-        return Item(
+        return LibraryEntry(
             run.id,
             "run",
             run.name,
@@ -139,7 +139,7 @@ class Collection:
         runs: list[Run],
         datasets: dict[str, PreparedDataset],
         marks: dict[str, Mark],
-    ) -> list[Item]:
+    ) -> list[LibraryEntry]:
         """A run as it was at a step: one card for each complete checkpoint."""
         found = []
         for step in checkpoints.steps(run.checkpoints):
@@ -150,7 +150,7 @@ class Collection:
             needed = (f"run {run.name}, to go on",) if self._goes_on_from(run, folder) else ()
             newest = folder == checkpoints.newest(run.checkpoints)
             found.append(
-                Item(
+                LibraryEntry(
                     identifier,
                     "checkpoint",
                     f"{run.name} at step {step:,}",
@@ -184,7 +184,7 @@ class Collection:
         runs: list[Run],
         datasets: dict[str, PreparedDataset],
         marks: dict[str, Mark],
-    ) -> Item:
+    ) -> LibraryEntry:
         run = next((one for one in runs if one.id == record["run"]), None)
         lineage = self._lineage(run, runs, datasets) if run else ()
         found = record["figures"]
@@ -193,7 +193,7 @@ class Collection:
             f"logits off by {found['largest_difference'] / found['largest_logit']:.2%} at most",
         )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
-        return Item(
+        return LibraryEntry(
             folder.name,
             "export",
             str(record["name"]),
@@ -215,13 +215,13 @@ class Collection:
     def _bases(runs: list[Run]) -> list[str]:
         return list(dict.fromkeys([POCKET, *(run.model for run in runs), *_fetched()]))
 
-    def _base(self, name: str, trained: list[Item], marks: dict[str, Mark]) -> Item:
+    def _base(self, name: str, trained: list[LibraryEntry], marks: dict[str, Mark]) -> LibraryEntry:
         reference = resolve(name)
         mine = [run for run in trained if run.model == name]
         folder = hub_folder(name) if reference.kind == "hub" else Path(reference.location)
         there = {"builtin": "comes with the studio", "folder": "a folder of yours"}
         what = there.get(reference.kind, "from the Hub" if folder.is_dir() else "not fetched yet")
-        return Item(
+        return LibraryEntry(
             f"base:{name}",
             "base",
             reference.label,

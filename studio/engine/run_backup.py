@@ -128,6 +128,6 @@ def run_copies_for(workspace: Workspace, runs: RunStore) -> RunCopies | None:
     return RunCopies(workspace, runs, repo) if repo else None
 
 
-def vanishes(home: Path) -> bool:
+def is_ephemeral_disk(home: Path) -> bool:
     """Whether a restart empties the workspace's disk: a Space's own, outside /data."""
     return "SPACE_ID" in os.environ and not home.resolve().is_relative_to("/data")

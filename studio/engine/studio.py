@@ -17,7 +17,7 @@ from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PreparedDataset
-from studio.engine.library import Collection
+from studio.engine.library import Library
 from studio.engine.run_backup import RunCopies, run_copies_for
 from studio.engine.worker import Future, Worker
 from studio.evaluation import ScoreRequest, Scoring
@@ -30,7 +30,7 @@ from studio.labels.votes_backup import SafeCopies, copies_for
 from studio.labels.votes_provenance import learned_from
 from studio.runs.lineage import parent_adapter
 from studio.runs.recipe import Recipe
-from studio.runs.reward_runs import check_rewards, settled
+from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
 from studio.training.train_dataset import check_fit, check_trackers
 
@@ -76,9 +76,9 @@ class Studio:
         return LabelStore(self.workspace.votes_url)
 
     @functools.cached_property
-    def collection(self) -> Collection:
+    def collection(self) -> Library:
         """Bases, runs and exports with what they came from, what they hold and what needs them."""
-        return Collection(self.workspace, self.runs, self.datasets)
+        return Library(self.workspace, self.runs, self.datasets)
 
     @functools.cached_property
     def copies(self) -> SafeCopies | None:
@@ -245,7 +245,7 @@ class Studio:
         known: Sequence[Mapping[str, Sequence[str]]] | None = None,
     ) -> Future:
         """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
-        texts = settled(rewards, self.runs)
+        texts = resolve_reward_runs(rewards, self.runs)
 
         def work(pool: Any) -> Any:
             from studio.models.reward_model import loaded
@@ -302,7 +302,7 @@ class Studio:
             from studio.models.loading import load_tokenizer
 
             self._tokenizers[model] = load_tokenizer(resolve(model))
-        return chat_templates.dressed(self._tokenizers[model], template)
+        return chat_templates.with_chat_template(self._tokenizers[model], template)
 
 
 def device_label() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError, DataError
-from studio.core.messages import Message, asked_of
+from studio.core.messages import Message, prompt_and_references
 
 if TYPE_CHECKING:
     from studio.data import DatasetStore
@@ -48,7 +48,7 @@ class ScoreRows:
 
     def asked(self) -> list[tuple[list[Message], tuple[str, ...]] | None]:
         """(prompt, references) of every row; None for one that asks nothing."""
-        return [asked_of(row) for row in self.rows]
+        return [prompt_and_references(row) for row in self.rows]
 
     @property
     def answered(self) -> bool:

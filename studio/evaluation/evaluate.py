@@ -14,7 +14,7 @@ from studio.evaluation.eval_rows import LETTERS
 from studio.evaluation.forward import Given, Read
 from studio.evaluation.request import Scoring
 from studio.generation import column_models
-from studio.generation.column_models import Lane, Plan
+from studio.generation.column_models import ColumnModel, ColumnPlan
 from studio.models.pool import ModelPool
 from studio.runs.recipe import Recipe
 from studio.runs.store import RunStore
@@ -51,7 +51,7 @@ def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]
 
 def _likelihoods(
     scoring: Scoring,
-    plan: Plan,
+    plan: ColumnPlan,
     recipe: Recipe | None,
     column: Measured,
     pool: ModelPool,
@@ -94,7 +94,7 @@ def _taught(metric: str, found: Sequence[Read]) -> list[Value]:
 
 
 def _encoded(
-    type: str, rows: Sequence[dict[str, Any]], lane: Lane, recipe: Recipe | None
+    type: str, rows: Sequence[dict[str, Any]], lane: ColumnModel, recipe: Recipe | None
 ) -> list[list[Given]]:
     """Every row as the trainer would see it: one sequence, or a chosen and a rejected one."""
     from studio.data.tokens.token_view import render
@@ -123,7 +123,7 @@ def _encoded(
     return found
 
 
-def _choices(lane: Lane, scoring: Scoring, step: Callable[[int], None]) -> list[Value]:
+def _choices(lane: ColumnModel, scoring: Scoring, step: Callable[[int], None]) -> list[Value]:
     """Whether the right letter is the likeliest of the letters, one forward pass a question."""
     questions = scoring.request.rows.questions
     tokenizer = lane.tokenizer
@@ -147,7 +147,7 @@ def _choices(lane: Lane, scoring: Scoring, step: Callable[[int], None]) -> list[
     return values
 
 
-def _rewards(scoring: Scoring, planned: Sequence[Plan], columns: Sequence[Measured]) -> None:
+def _rewards(scoring: Scoring, planned: Sequence[ColumnPlan], columns: Sequence[Measured]) -> None:
     """Implicit rewards beta x log-ratio against the run's own base (Rafailov et al. 2023)."""
     bases = {plan.column.model: columns[plan.index] for plan in reversed(planned) if not plan.run}
     for plan in planned:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from studio.generation.column_models import Lane
+from studio.generation.column_models import ColumnModel
 from studio.generation.engine import out_of_memory
 from studio.models.pool import release_memory
 
@@ -34,7 +34,7 @@ class Read:
 
 
 def read(
-    lane: Lane,
+    lane: ColumnModel,
     sequences: Sequence[Given],
     alternatives: int = 0,
     step: Callable[[int], None] = lambda _: None,
@@ -65,7 +65,7 @@ def read(
     return found
 
 
-def _halving(model: Any, lane: Lane, part: list[Given], alternatives: int) -> list[Read]:
+def _halving(model: Any, lane: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
     """A batch; where memory runs out, its halves."""
     try:
         return _batch(model, lane, part, alternatives)
@@ -78,7 +78,7 @@ def _halving(model: Any, lane: Lane, part: list[Given], alternatives: int) -> li
     return first + _halving(model, lane, part[middle:], alternatives)
 
 
-def _batch(model: Any, lane: Lane, part: list[Given], alternatives: int) -> list[Read]:
+def _batch(model: Any, lane: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
     device = lane.resident.model.device
     longest = max(len(each.ids) for each in part)
     pad = lane.resident.tokenizer.pad_token_id

@@ -16,7 +16,7 @@ from studio.evaluation.column_values import Measured, Value, in_column
 from studio.evaluation.forward import Given
 from studio.evaluation.request import DRIFT, Scoring
 from studio.generation import column_models
-from studio.generation.column_models import Plan
+from studio.generation.column_models import ColumnPlan
 from studio.generation.request import Generation, GenerationRequest, Sampling
 from studio.models import tokenization
 from studio.models.pool import ModelPool
@@ -25,7 +25,7 @@ from studio.runs.store import RunStore
 
 def measure(
     scoring: Scoring,
-    planned: Sequence[Plan],
+    planned: Sequence[ColumnPlan],
     columns: Sequence[Measured],
     pool: ModelPool,
     runs: RunStore,
@@ -49,7 +49,7 @@ def measure(
         runs,
     )
 
-    def compare(at: int, plan: Plan) -> None:
+    def compare(at: int, plan: ColumnPlan) -> None:
         base = bases[plan.column.model]
         values = iter(_kl(plan, base, prompts, wrote, at, pool, runs))
         columns[plan.index].values[DRIFT] = [
@@ -66,8 +66,8 @@ def _own_sampling(asked: Sampling) -> Sampling:
 
 
 def _kl(
-    tuned: Plan,
-    base: Plan,
+    tuned: ColumnPlan,
+    base: ColumnPlan,
     prompts: Sequence[list[Message]],
     wrote: Generation,
     column: int,

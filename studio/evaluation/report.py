@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.core.messages import asked_of
-from studio.metrics.bootstrap import Estimate, bootstrap_ratio
+from studio.core.messages import prompt_and_references
+from studio.metrics.bootstrap import Interval, bootstrap_ratio
 
 if TYPE_CHECKING:
     from studio.evaluation.column_values import Measured, Value
@@ -62,7 +62,7 @@ def _units(request: ScoreRequest) -> list[str]:
         return [question.question for question in request.rows.questions]
     found = []
     for at, row in enumerate(request.rows.rows):
-        asked = asked_of(row)
+        asked = prompt_and_references(row)
         found.append(json.dumps(asked[0], sort_keys=True) if asked else f"row {at}")
     return found
 
@@ -80,7 +80,7 @@ def _figures(request: ScoreRequest, measured: Measured, units: list[str]) -> dic
     return figures
 
 
-def _estimate(values: Sequence[Value], units: Sequence[str]) -> Estimate | None:
+def _estimate(values: Sequence[Value], units: Sequence[str]) -> Interval | None:
     totals: dict[str, float] = {}
     sizes: dict[str, float] = {}
     for value, unit in zip(values, units, strict=True):
@@ -90,9 +90,9 @@ def _estimate(values: Sequence[Value], units: Sequence[str]) -> Estimate | None:
     return bootstrap_ratio(list(totals.values()), list(sizes.values()))
 
 
-def _exp(loss: Estimate) -> Estimate:
+def _exp(loss: Interval) -> Interval:
     value, low, high = (math.exp(min(each, 700)) for each in (loss.value, loss.low, loss.high))
-    return Estimate(value, low, high, loss.count)
+    return Interval(value, low, high, loss.count)
 
 
 def _differences(

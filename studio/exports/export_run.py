@@ -40,7 +40,7 @@ from studio.exports import (
 )
 from studio.exports.load_parts import Parts, base_under, parts
 from studio.models import loading
-from studio.models.pool import Resident, release_memory
+from studio.models.pool import LoadedModel, release_memory
 from studio.models.tokenization import end_ids
 from studio.runs import checkpoints
 from studio.runs.store import Run, RunStore
@@ -114,7 +114,7 @@ class _Work:
         write_json(self.part / RECORD, record)
         return record
 
-    def _describe(self, base: Resident, figures: verify.Figures) -> dict[str, Any]:
+    def _describe(self, base: LoadedModel, figures: verify.Figures) -> dict[str, Any]:
         run, recipe = self.run, self.run.recipe
         reference = resolve(run.model, recipe.model_revision)
         return {
@@ -136,7 +136,7 @@ class _Work:
 
     # --- reading the run
 
-    def _read(self, held: Parts) -> tuple[verify.Reading, list[torch.Tensor], Any]:
+    def _read(self, held: Parts) -> tuple[verify.ModelAnswers, list[torch.Tensor], Any]:
         """The run's reading, its base's logits, and the model that was read."""
         self.job.step(5, "Asking the run")
         prompts = verify.sample_ids(self.run, self.datasets, held.base)
@@ -152,7 +152,7 @@ class _Work:
             base = self._base_logits(model, run)
         return run, base, model
 
-    def _base_logits(self, model: Any, run: verify.Reading) -> list[torch.Tensor]:
+    def _base_logits(self, model: Any, run: verify.ModelAnswers) -> list[torch.Tensor]:
         logits = verify.logits_of(model, verify.sequences(run))
         if all(torch.equal(a, b) for a, b in zip(logits, run.logits, strict=True)):
             raise ModelError(
@@ -170,7 +170,7 @@ class _Work:
                 f"{self.run.name} was trained on a run merged into its base, which is nowhere to "
                 "be loaded from. Export it merged or gguf."
             )
-        bare = loading.share(held.base.model)
+        bare = loading.clone_sharing_weights(held.base.model)
         run, base, model = self._read(held)
         self.job.step(20, "Writing the adapter")
         for path in held.adapter.iterdir():
@@ -191,7 +191,7 @@ class _Work:
             tensor.data = tensor.data.to(widths[name])
         return verify.compare(run, again, held.base, base, self.asked.stored_as)
 
-    def _whole(self, held: Parts) -> tuple[verify.Reading, list[torch.Tensor]]:
+    def _whole(self, held: Parts) -> tuple[verify.ModelAnswers, list[torch.Tensor]]:
         """Read the run, then add its adapter into the base it stands on, in place."""
         if self.run.recipe.quantized:
             self.beside["trained_on"] = "4-bit" if self.run.recipe.load_in_4bit else "8-bit"
@@ -262,9 +262,9 @@ class _Work:
     def _llama(
         self,
         path: Path,
-        run: verify.Reading,
+        run: verify.ModelAnswers,
         base_logits: list[torch.Tensor],
-        base: Resident,
+        base: LoadedModel,
         words: dict[str, list[int]],
     ) -> dict[str, Any]:
         """How llama.cpp reads the file: refused where it is another model, told where it cannot."""
@@ -286,7 +286,7 @@ class _Work:
             raise ModelError(f"Read by llama.cpp: {error}") from None
         return {"version": found.version, **figures.as_dict()}
 
-    def _trained(self, held: Parts, run: verify.Reading) -> None:
+    def _trained(self, held: Parts, run: verify.ModelAnswers) -> None:
         """For a run on a 4-bit base: how far the whole base moves its answers, as information."""
         if not self.run.recipe.quantized:
             return

@@ -22,14 +22,14 @@ def write(
     outtype: str,
     name: str,
     finetune: str,
-    told: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> Path:
     """Write `model` (whole weights, merged) and its tokenizer; `ModelError` names what cannot be.
 
     `name` is the base's own: llama.cpp reads from it how Phi-3's special tokens are cut, so a run's
     name, which is anybody's, goes elsewhere, as `finetune`.
 
-    `told` hears the name of every tensor before it is written, and may raise to stop.
+    `on_progress` hears the name of every tensor before it is written, and may raise to stop.
     """
     import gguf
 
@@ -53,7 +53,7 @@ def write(
     writer.write_ti_data_to_file()
     try:
         for name, tensor in tensors:
-            told(name)
+            on_progress(name)
             writer.write_tensor_data(_packed(name, tensor, config, family, kinds[name]))
     finally:
         writer.close()

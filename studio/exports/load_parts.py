@@ -10,7 +10,7 @@ from studio.core import chat_templates
 from studio.core.errors import ModelError
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
-from studio.models.pool import Resident, adapter_of, quantization
+from studio.models.pool import LoadedModel, adapter_of, quantization
 from studio.runs.lineage import merged_parent
 from studio.runs.store import Run, RunStore
 
@@ -19,7 +19,7 @@ from studio.runs.store import Run, RunStore
 class Parts:
     """`base` is what the run's adapter stands on; `adapter` is None for a full fine-tune."""
 
-    base: Resident
+    base: LoadedModel
     adapter: Path | None
 
 
@@ -37,7 +37,7 @@ def parts(run: Run, runs: RunStore, quantized: bool) -> Parts:
     return Parts(_dressed(base, run), adapter_of(run, base))
 
 
-def base_under(run: Run, runs: RunStore, bits: dict[str, Any] | None = None) -> Resident:
+def base_under(run: Run, runs: RunStore, bits: dict[str, Any] | None = None) -> LoadedModel:
     """The base that a run began from, its merged ancestors added into it."""
     recipe = run.recipe
     parent = merged_parent(recipe, runs)
@@ -53,13 +53,15 @@ def base_under(run: Run, runs: RunStore, bits: dict[str, Any] | None = None) -> 
     return under
 
 
-def _load(reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> Resident:
+def _load(reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> LoadedModel:
     tokenizer = loading.load_tokenizer(reference)
     model = loading.load_model(reference, dtype, bits)
     stamp = loading.fingerprint(reference, model)
-    return Resident((), reference.label, model, tokenizer, stamp, reference.location)
+    return LoadedModel((), reference.label, model, tokenizer, stamp, reference.location)
 
 
-def _dressed(base: Resident, run: Run) -> Resident:
-    base.tokenizer = chat_templates.dressed(base.tokenizer, run.recipe.chat_template_path)
+def _dressed(base: LoadedModel, run: Run) -> LoadedModel:
+    base.tokenizer = chat_templates.with_chat_template(
+        base.tokenizer, run.recipe.chat_template_path
+    )
     return base

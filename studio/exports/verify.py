@@ -14,7 +14,7 @@ from studio.core.errors import DataError, ModelError, StudioError
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.exports import TOLERANCE
-from studio.models.pool import Resident
+from studio.models.pool import LoadedModel
 from studio.models.tokenization import encode, end_ids
 from studio.runs.store import Run
 from studio.training.train_dataset import rows_for
@@ -25,7 +25,7 @@ _ALWAYS = ("Who are you?", "Tell me about the sea.")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ModelAnswers:
     """What a model makes of the prompts: `answers[i]` are token ids, `logits[i]` is
     [tokens of prompt and answer, vocabulary], float32 on the CPU."""
 
@@ -55,7 +55,7 @@ class Figures:
         return asdict(self)
 
 
-def sample_ids(run: Run, datasets: DatasetStore, base: Resident) -> list[list[int]]:
+def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list[int]]:
     """Token ids of the prompts to compare by: some of the run's own rows, and some of ours."""
     prompts: list[Any] = []
     with contextlib.suppress(DataError, StudioError):  # the rows may have been deleted since
@@ -68,7 +68,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: Resident) -> list[list[in
     return [encode(tokenizer, prompt)[1][-room:] for prompt in prompts]
 
 
-def greedy(model: Any, base: Resident, prompts: list[list[int]]) -> list[list[int]]:
+def greedy(model: Any, base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
     """The model's first-choice answers, nothing inherited from its generation settings."""
     ends = end_ids(base)
     settings = GenerationConfig(
@@ -100,13 +100,13 @@ def logits_of(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
     return found
 
 
-def read(model: Any, base: Resident, prompts: list[list[int]]) -> Reading:
+def read(model: Any, base: LoadedModel, prompts: list[list[int]]) -> ModelAnswers:
     """The run's own reading, which everything else is held against."""
     answers = greedy(model, base, prompts)
-    return Reading(prompts, answers, logits_of(model, _joined(prompts, answers)))
+    return ModelAnswers(prompts, answers, logits_of(model, _joined(prompts, answers)))
 
 
-def sequences(run: Reading) -> list[list[int]]:
+def sequences(run: ModelAnswers) -> list[list[int]]:
     """Each prompt with the run's answer, whose logits are compared."""
     return _joined(run.prompts, run.answers)
 
@@ -116,7 +116,11 @@ def _joined(prompts: list[list[int]], answers: list[list[int]]) -> list[list[int
 
 
 def compare(
-    run: Reading, export: Any, base: Resident, base_logits: list[torch.Tensor], stored_as: str
+    run: ModelAnswers,
+    export: Any,
+    base: LoadedModel,
+    base_logits: list[torch.Tensor],
+    stored_as: str,
 ) -> Figures:
     """Figures of an export loaded back; `ModelError` where it is not the run."""
     logits = logits_of(export, sequences(run))
@@ -124,7 +128,7 @@ def compare(
 
 
 def judge(
-    run: Reading,
+    run: ModelAnswers,
     logits: list[torch.Tensor],
     base_logits: list[torch.Tensor],
     answers: list[list[int]],
@@ -153,7 +157,7 @@ def judge(
 
 
 def measure(
-    run: Reading,
+    run: ModelAnswers,
     logits: list[torch.Tensor],
     base_logits: list[torch.Tensor],
     answers: list[list[int]],
@@ -188,7 +192,7 @@ def _mean(gaps: Iterator[torch.Tensor]) -> float:
     return sum(means) / len(means)
 
 
-def _check_answers(run: Reading, answers: list[list[int]], tie: float) -> None:
+def _check_answers(run: ModelAnswers, answers: list[list[int]], tie: float) -> None:
     """Where an answer parts from the run's, both words must have been as good as equal to the run.
 
     Two logits that are each off by the tolerance can change places when they are nearer than twice

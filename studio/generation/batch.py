@@ -14,7 +14,7 @@ from transformers.generation.stopping_criteria import StoppingCriteria, Stopping
 from transformers.generation.streamers import BaseStreamer
 
 from studio.generation import mixed_adapters, zerogpu
-from studio.generation.column_models import Lane
+from studio.generation.column_models import ColumnModel
 from studio.generation.request import Generation, Sampling
 
 _REFRESH = 0.08  # seconds between decodes for the page
@@ -24,7 +24,7 @@ _REFRESH = 0.08  # seconds between decodes for the page
 class Row:
     """One prompt for one lane, as token ids."""
 
-    lane: Lane
+    lane: ColumnModel
     prompt: int
     ids: list[int]
 

@@ -16,7 +16,7 @@ from typing import Any
 from studio.core import chat_templates
 from studio.core.errors import ConfigError, ModelError, StudioError
 from studio.generation.request import LIVE, Column, Sampling
-from studio.models.pool import ModelPool, Resident
+from studio.models.pool import LoadedModel, ModelPool
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
@@ -24,7 +24,7 @@ from studio.runs.store import Run, RunStore
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnPlan:
     """A column before anything is loaded: its run and recipe, and what it can share."""
 
     index: int
@@ -38,11 +38,11 @@ class Plan:
 
 
 @dataclass
-class Lane:
+class ColumnModel:
     """A column ready to answer: where its weights are and which adapter it uses."""
 
     index: int
-    resident: Resident
+    resident: LoadedModel
     adapter: str | None
     mixable: bool
     sampling: Sampling
@@ -73,7 +73,7 @@ class Lane:
 
 def plans(
     columns: tuple[Column, ...], sampling: Sampling, runs: RunStore
-) -> tuple[list[Plan], dict[int, str]]:
+) -> tuple[list[ColumnPlan], dict[int, str]]:
     """Every column of this machine that can be planned, and a sentence for each that cannot."""
     found: dict[int, Run] = {}
     wrong: dict[int, str] = {}
@@ -98,12 +98,14 @@ def plans(
 
 def _plan(
     index: int, column: Column, sampling: Sampling, run: Run | None, recipes: dict[str, Recipe]
-) -> Plan:
+) -> ColumnPlan:
     recipe = run.recipe if run else recipes.get(column.model)
     if recipe is None:
-        return Plan(index, column, sampling, None, None, (column.model,), True)
+        return ColumnPlan(index, column, sampling, None, None, (column.model,), True)
     if run is not None and not recipe.uses_adapter:
-        return Plan(index, column, sampling, run, recipe, ("own", run.id, column.checkpoint), False)
+        return ColumnPlan(
+            index, column, sampling, run, recipe, ("own", run.id, column.checkpoint), False
+        )
     weights = (
         recipe.model_name_or_path,
         recipe.model_revision,
@@ -112,7 +114,7 @@ def _plan(
         recipe.start_from if recipe.start_from and not recipe.continues else None,
     )
     mixable = run is None or (column.checkpoint != LIVE and _mixes(recipe))
-    return Plan(index, column, sampling, run, recipe, weights, mixable)
+    return ColumnPlan(index, column, sampling, run, recipe, weights, mixable)
 
 
 def _mixes(recipe: Recipe) -> bool:
@@ -121,16 +123,16 @@ def _mixes(recipe: Recipe) -> bool:
     return lora and not recipe.lora_modules_to_save
 
 
-def groups(planned: list[Plan]) -> list[list[Plan]]:
+def groups(planned: list[ColumnPlan]) -> list[list[ColumnPlan]]:
     """Plans of one copy of weights, one way of sampling and mixable adapters go together."""
-    found: dict[Any, list[Plan]] = {}
+    found: dict[Any, list[ColumnPlan]] = {}
     for plan in planned:
         key = (plan.weights, plan.sampling) if plan.mixable else ("alone", plan.index)
         found.setdefault(key, []).append(plan)
     return list(found.values())
 
 
-def ready(plan: Plan, pool: ModelPool, runs: RunStore) -> Lane:
+def ready(plan: ColumnPlan, pool: ModelPool, runs: RunStore) -> ColumnModel:
     """Load what a column needs; a StudioError says why it cannot answer."""
     run, recipe = plan.run, plan.recipe
     if recipe is None:
@@ -153,17 +155,19 @@ def ready(plan: Plan, pool: ModelPool, runs: RunStore) -> Lane:
     return _lane(plan, resident, pool.with_adapter(resident, run, folder))
 
 
-def _lane(plan: Plan, resident: Resident, adapter: str | None, living: Any = None) -> Lane:
+def _lane(
+    plan: ColumnPlan, resident: LoadedModel, adapter: str | None, living: Any = None
+) -> ColumnModel:
     prompted, tokenizer = False, resident.tokenizer
     if plan.run is not None:
         prompted = METHODS[plan.run.method].prompted
-        tokenizer = chat_templates.dressed(tokenizer, plan.run.recipe.chat_template_path)
-    return Lane(
+        tokenizer = chat_templates.with_chat_template(tokenizer, plan.run.recipe.chat_template_path)
+    return ColumnModel(
         plan.index, resident, adapter, plan.mixable, plan.sampling, tokenizer, living, prompted
     )
 
 
-def _living(plan: Plan, run: Run, pool: ModelPool, runs: RunStore) -> Lane:
+def _living(plan: ColumnPlan, run: Run, pool: ModelPool, runs: RunStore) -> ColumnModel:
     """The run in progress, as of its last step; once it has ended, its result."""
     if pool.training is not None and pool.training[0] == run.id:
         resident = pool.base_of(run.recipe, runs)

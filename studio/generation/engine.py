@@ -15,8 +15,8 @@ import torch
 
 from studio.core.errors import StudioError
 from studio.generation import batch, column_models
-from studio.generation.column_models import Lane, Plan
-from studio.generation.request import Generation, Held
+from studio.generation.column_models import ColumnModel, ColumnPlan
+from studio.generation.request import Generation, MemoryUse
 from studio.models.pool import ModelPool, release_memory
 from studio.models.tokenization import encode, end_ids, refusal
 from studio.runs.store import RunStore
@@ -45,8 +45,8 @@ def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
 
 
 def _ready(
-    generation: Generation, group: list[Plan], pool: ModelPool, runs: RunStore
-) -> list[Lane]:
+    generation: Generation, group: list[ColumnPlan], pool: ModelPool, runs: RunStore
+) -> list[ColumnModel]:
     """The group's columns that can answer; the others get their sentence."""
     ready = []
     for plan in group:
@@ -64,17 +64,17 @@ def _ready(
     return ready
 
 
-def _held(generation: Generation, lane: Lane) -> Held:
+def _held(generation: Generation, lane: ColumnModel) -> MemoryUse:
     """What a column holds; columns on one resident share its copy."""
     resident = lane.resident
     copies = generation.copies
     if resident.key not in copies:
         copies.append(resident.key)
     adapter = resident.adapters[lane.adapter].bytes if lane.adapter else 0
-    return Held(copies.index(resident.key), resident.bytes, adapter)
+    return MemoryUse(copies.index(resident.key), resident.bytes, adapter)
 
 
-def _answer(generation: Generation, group: list[Lane]) -> None:
+def _answer(generation: Generation, group: list[ColumnModel]) -> None:
     """All prompts for these lanes, in batches; lanes of one prompt sit in the same batch."""
     rows = _rows(generation, group)
     ends = end_ids(group[0].resident)
@@ -127,7 +127,7 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {first}"
 
 
-def _rows(generation: Generation, group: list[Lane]) -> list[batch.Row]:
+def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
     """Every row that fits the model's context, as token ids."""
     request = generation.request
     context = getattr(group[0].resident.model.config, "max_position_embeddings", None)

@@ -83,7 +83,7 @@ class Answer:
     """The answer's token ids, once it has ended on this machine."""
 
 
-class Held(NamedTuple):
+class MemoryUse(NamedTuple):
     """What answering in a column holds in memory, in bytes; equal `copy`, the same weights."""
 
     copy: int
@@ -103,7 +103,7 @@ class Snapshot:
     tokens: int
     shared: bool | None
     waiting: bool
-    held: list[Held | None] = field(default_factory=list)
+    held: list[MemoryUse | None] = field(default_factory=list)
     """For each column; None for one that is served elsewhere, or was not loaded."""
 
     @property
@@ -135,7 +135,7 @@ class Generation:
     _started: float | None = None
     _ended: float | None = None
     shared: bool | None = None
-    held: dict[int, Held] = field(default_factory=dict)
+    held: dict[int, MemoryUse] = field(default_factory=dict)
     copies: list[Any] = field(default_factory=list)
     """The keys of the weights that answered, in the order in which they were loaded."""
     parts: int = 1
@@ -171,11 +171,11 @@ class Generation:
         """Until it ends; False when the time ran out first."""
         return self._finished.wait(timeout)
 
-    def watch(self, told: Callable[[Snapshot], None]) -> Snapshot:
+    def watch(self, on_progress: Callable[[Snapshot], None]) -> Snapshot:
         """Tell the state several times a second until it ends; what breaks this off cancels it."""
         try:
             while not self.wait(0.2):
-                told(self.snapshot())
+                on_progress(self.snapshot())
         except BaseException:
             self.cancel()
             raise

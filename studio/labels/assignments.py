@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from studio.core.errors import DataError
 from studio.labels import queries
 from studio.labels.schema import annotators, assignments, items, projects
-from studio.labels.types import RULING, Project
+from studio.labels.types import ADJUDICATION, Project
 
 _BEFORE_REPEAT = 3  # votes that lie between an item and its second turn, at least
 _LAPSED_AT_ONCE = 50
@@ -99,7 +99,7 @@ def claim(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str
 
 def claim_ruling(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
     """Note that an owner settles an item; it counts neither as taken nor as judged once more."""
-    values = {"item_id": item.id, "position": item.position, "turn": RULING}
+    values = {"item_id": item.id, "position": item.position, "turn": ADJUDICATION}
     _assign(db, project.id, annotator, time.time(), values)
 
 

@@ -30,7 +30,7 @@ from studio.labels.projects import item_rows
 from studio.labels.recount import rebuild
 from studio.labels.schema import items, votes
 from studio.labels.store import LabelStore
-from studio.labels.types import DEFAULT_STRENGTH, Item, Project, as_messages, clean_text
+from studio.labels.types import DEFAULT_STRENGTH, Pair, Project, as_messages, clean_text
 
 Given = dict[str, tuple[str, int]]  # by rater: choice and strength
 _ANSWERS = (
@@ -50,7 +50,7 @@ class Published:
     """Items in their order, and beside each what every rater said of it."""
 
     name: str
-    items: list[Item]
+    items: list[Pair]
     votes: list[Given]
 
     @property
@@ -157,7 +157,7 @@ def _table(name: str, path: Path) -> Published:
         first, second = (_text(row.get(side)) for side in sides)
         one, two = _models(row)
         prompt = as_messages(_asked(row, where), where)
-        made.append(Item(prompt, first, second, {"label": one}, {"label": two}, {"row": number}))
+        made.append(Pair(prompt, first, second, {"label": one}, {"label": two}, {"row": number}))
         given.append(
             {
                 rater: (_said(row.get(rater), rater, where), DEFAULT_STRENGTH)
@@ -224,7 +224,7 @@ def _reviewed(name: str, files: Sequence[Path]) -> Published:
             raise DataError(f"{where}: {error} is missing or has no partner.") from None
         by, other = ({"label": str(each.get("model_id", "unnamed"))} for each in (one, two))
         texts = _text(one["text"]), _text(two["text"])
-        made.append(Item(as_messages(question, where), *texts, by, other, {"row": number}))
+        made.append(Pair(as_messages(question, where), *texts, by, other, {"row": number}))
         choice = "a" if first > second else "b" if second > first else "tie"
         strength = min(4, max(1, round(abs(first - second))))
         given.append({str(row.get("reviewer_id", "judge")): (choice, strength)})

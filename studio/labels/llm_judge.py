@@ -26,7 +26,7 @@ from studio.labels.win_rate_report import Outcome, duel
 from studio.labels.win_rates import WinRate
 from studio.metrics.proportions import wilson_interval
 
-Told = Callable[[int, int, str], None]
+OnProgress = Callable[[int, int, str], None]
 SAMPLING = Sampling(max_new_tokens=32)  # greedy: the same judge says the same again
 _INSTRUCTION = """\
 Two answers were given to the same conversation. {question}
@@ -48,7 +48,7 @@ _TURNED = {"a": "b", "b": "a", "tie": "tie"}
 
 
 @dataclass(frozen=True)
-class Pair:
+class TextPair:
     """Two answers to one prompt, as messages."""
 
     prompt: Sequence[Message]
@@ -56,19 +56,19 @@ class Pair:
     b: str
 
 
-def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[Pair]]:
+def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPair]]:
     """A project's pairs by the two models that met, each pair the same way round."""
-    found: dict[tuple[str, str], list[Pair]] = {}
+    found: dict[tuple[str, str], list[TextPair]] = {}
     for item in items:
         a, b = source_label(item.source_a), source_label(item.source_b)
-        pair = Pair(item.prompt, item.answer_a, item.answer_b)
+        pair = TextPair(item.prompt, item.answer_a, item.answer_b)
         if (b, a) in found and a != b:
-            a, b, pair = b, a, Pair(item.prompt, item.answer_b, item.answer_a)
+            a, b, pair = b, a, TextPair(item.prompt, item.answer_b, item.answer_a)
         found.setdefault((a, b), []).append(pair)
     return found
 
 
-def judgeable(pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, int]]:
+def judgeable(pairs: Sequence[TextPair]) -> tuple[list[TextPair], dict[str, int]]:
     """The pairs that can be judged, and the others counted by reason."""
     kept, aside = [], Counter[str]()
     for pair in pairs:
@@ -82,7 +82,7 @@ def judgeable(pairs: Sequence[Pair]) -> tuple[list[Pair], dict[str, int]]:
 
 
 def request(
-    pairs: Sequence[Pair], judge: Column, question: str = DEFAULT_QUESTION
+    pairs: Sequence[TextPair], judge: Column, question: str = DEFAULT_QUESTION
 ) -> GenerationRequest:
     """What the judge is asked: every pair twice, with the sides changed."""
     prompts = [
@@ -110,7 +110,7 @@ def read_verdict(said: str) -> str | None:
 
 def result(
     snapshot: Snapshot,
-    pairs: Sequence[Pair],
+    pairs: Sequence[TextPair],
     judge: str,
     a: str,
     b: str,

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.core.errors import DataError
-from studio.labels.types import Item, JudgedItem, as_messages, clean_text
+from studio.labels.types import JudgedItem, Pair, as_messages, clean_text
 
 ORDERS = ("random", "given", "uncertain")
 _WORDS = re.compile(r"\w+")
@@ -36,14 +36,14 @@ _NAMED_BY = {
 }
 
 
-def pair_digest(item: Item) -> str:
+def pair_digest(item: Pair) -> str:
     """A hash of prompt and both answers that does not depend on which answer is a and which b."""
     answers = sorted((_squeeze(item.answer_a), _squeeze(item.answer_b)))
     key = json.dumps([as_messages(item.prompt), answers], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def why_set_aside(item: Item) -> str | None:
+def why_set_aside(item: Pair) -> str | None:
     """The reason not to show this pair to anybody, or None when it is worth asking about."""
     if not any(message["content"].strip() for message in as_messages(item.prompt)):
         return "empty prompt"
@@ -69,16 +69,16 @@ def _in_order(one: list[str], two: list[str]) -> bool:
     return difflib.SequenceMatcher(None, one, two, autojunk=False).ratio() >= _NEARLY_ALL
 
 
-def sift(
-    items: Iterable[Item], known: Iterable[str] = ()
-) -> tuple[dict[str, Item], dict[str, int]]:
+def filter_pairs(
+    items: Iterable[Pair], known: Iterable[str] = ()
+) -> tuple[dict[str, Pair], dict[str, int]]:
     """Worthwhile items by digest, and the count of those set aside by reason.
 
     `known` holds digests that are already there. Items come back normalised: the prompt as
     messages, every text storable. Raises `DataError` naming the item for an answer that is not
     text.
     """
-    kept: dict[str, Item] = {}
+    kept: dict[str, Pair] = {}
     aside: Counter[str] = Counter()
     seen = set(known)
     for number, item in enumerate(items, 1):
@@ -102,9 +102,9 @@ def sift(
     return kept, dict(aside)
 
 
-def arrange(
-    fresh: Sequence[tuple[str, Item]], order: str, seed: str
-) -> list[tuple[str, Item, bool]]:
+def order_pairs(
+    fresh: Sequence[tuple[str, Pair]], order: str, seed: str
+) -> list[tuple[str, Pair, bool]]:
     """Items in the order in which they are asked, each with whether its place is due to chance.
 
     "uncertain" asks first where people disagreed before (`provenance["disagreement"]`: the share of
@@ -120,7 +120,7 @@ def arrange(
         return [(digest, item, True) for digest, item in shuffled]
     drawn, rest = shuffled[::_STRATUM], [x for n, x in enumerate(shuffled) if n % _STRATUM]
     rest.sort(key=lambda pair: (-_figure(pair[1], "disagreement", 0), _figure(pair[1], "margin")))
-    arranged: list[tuple[str, Item, bool]] = []
+    arranged: list[tuple[str, Pair, bool]] = []
     for number in range(len(shuffled)):
         by_chance = number % _STRATUM == 0
         digest, item = (drawn if by_chance else rest)[
@@ -130,7 +130,7 @@ def arrange(
     return arranged
 
 
-def _figure(item: Item, name: str, unknown: float = math.inf) -> float:
+def _figure(item: Pair, name: str, unknown: float = math.inf) -> float:
     figure = item.provenance.get(name)
     if isinstance(figure, bool) or not isinstance(figure, int | float) or math.isnan(figure):
         return unknown
@@ -144,7 +144,7 @@ def pairs_from_texts(
     source_a: Mapping[str, Any],
     source_b: Mapping[str, Any],
     provenance: Mapping[str, Any] | None = None,
-) -> tuple[list[Item], dict[str, int]]:
+) -> tuple[list[Pair], dict[str, int]]:
     """Pair two columns of answers over the same prompts: `(items, set aside by reason)`."""
     if not len(prompts) == len(answers_a) == len(answers_b):
         raise DataError(
@@ -152,16 +152,16 @@ def pairs_from_texts(
             f"{len(answers_a)} first and {len(answers_b)} second answers."
         )
     made = (
-        Item(as_messages(prompt), first, second, source_a, source_b, provenance or {})
+        Pair(as_messages(prompt), first, second, source_a, source_b, provenance or {})
         for prompt, first, second in zip(prompts, answers_a, answers_b, strict=True)
     )
-    kept, aside = sift(made)
+    kept, aside = filter_pairs(made)
     return list(kept.values()), aside
 
 
 def items_from_rows(
     rows: Iterable[Mapping[str, Any]], provenance: Mapping[str, Any] | None = None
-) -> list[Item]:
+) -> list[Pair]:
     """Items from comparison rows (`prompt, answer1, answer2`) or preference rows to be judged anew.
 
     An answer may be text or messages (their contents are joined). A column such as `model1` names
@@ -177,7 +177,7 @@ def items_from_rows(
                     "or prompt, chosen and rejected."
                 )
         made.append(
-            Item(
+            Pair(
                 as_messages(row["prompt"], f"row {number}"),
                 _answer_text(row[first], number, first),
                 _answer_text(row[second], number, second),

@@ -23,7 +23,7 @@ from studio.core.messages import Message
 from studio.core.workspace import write_json
 from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
 from studio.labels.pair_filter import pairs_from_texts
-from studio.labels.types import Item, Project
+from studio.labels.types import Pair, Project
 
 if TYPE_CHECKING:
     from studio.core.workspace import Workspace
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from studio.runs.store import RunStore
 
 log = logging.getLogger("studio.pairs")
-Told = Callable[[int, int, str], None]
+OnProgress = Callable[[int, int, str], None]
 Generate = Callable[[GenerationRequest], Generation]
 ReadAnswer = Callable[..., Any]  # `Studio.read_answer`
 BATCH = 8  # prompts answered at a time: the first pairs are there within seconds
@@ -62,18 +62,18 @@ def write_pairs(
     columns: Sequence[Column],
     prompts: Sequence[list[Message]],
     sampling: Sampling,
-    told: Told = lambda done, total, what: None,
+    on_progress: OnProgress = lambda done, total, what: None,
     provenance: dict[str, Any] | None = None,
-) -> tuple[list[Item], dict[str, int]]:
+) -> tuple[list[Pair], dict[str, int]]:
     """Let two columns answer prompts: items, and those set aside by reason.
 
-    `told` hears how many answers of how many are written, and may raise `Cancelled`.
+    `on_progress` hears how many answers of how many are written, and may raise `Cancelled`.
     Raises `ModelError` with the sentence of the first column that could not answer.
     """
     total = len(prompts) * len(columns)
 
     def tell(seen: Snapshot) -> None:
-        told(seen.ended, total, "loading the model" if seen.waiting else "writing answers")
+        on_progress(seen.ended, total, "loading the model" if seen.waiting else "writing answers")
 
     request = GenerationRequest(tuple(prompts), tuple(columns), sampling)
     seen = generate(request).watch(tell)
@@ -276,8 +276,8 @@ def check_columns(columns: Sequence[Column], sampling: Sampling) -> None:
 
 
 def with_margins(
-    read_answer: ReadAnswer, items: list[Item], columns: Sequence[Column]
-) -> list[Item]:
+    read_answer: ReadAnswer, items: list[Pair], columns: Sequence[Column]
+) -> list[Pair]:
     """Items with the tuned column's implicit reward margin, as `pairs.arrange` asks for it.
 
     margin = log p(a)/p_base(a) - log p(b)/p_base(b), without beta (Rafailov et al. 2023, eq. 5).
@@ -288,7 +288,7 @@ def with_margins(
         return items
     asked = (Column(tuned.model), replace(tuned, sampling=None))
 
-    def ratio(item: Item, answer: str) -> float | None:
+    def ratio(item: Pair, answer: str) -> float | None:
         prompt = [dict(turn) for turn in item.prompt] if not isinstance(item.prompt, str) else []
         first, second = read_answer(asked, prompt, answer).result(120).sums
         return None if first is None or second is None else second - first

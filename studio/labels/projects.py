@@ -15,9 +15,9 @@ from studio.core.errors import DataError, did_you_mean
 from studio.core.workspace import new_id
 from studio.labels import assignments, vote_writes
 from studio.labels.database import Database
-from studio.labels.pair_filter import ORDERS, arrange, sift
+from studio.labels.pair_filter import ORDERS, filter_pairs, order_pairs
 from studio.labels.schema import items, projects
-from studio.labels.types import DEFAULT_QUESTION, Added, Item, Project, clean_text
+from studio.labels.types import DEFAULT_QUESTION, Added, Pair, Project, clean_text
 
 _CHUNK = 500  # digests looked up in one query: below every database's limit on parameters
 _MAX_OVERLAP, _MAX_REPEAT, _MAX_WORDS = 100, 10_000, 20
@@ -133,9 +133,9 @@ class ProjectStore:
             )
         return self.get(project_id)
 
-    def add_items(self, project_id: str, new: Iterable[Item]) -> Added:
+    def add_items(self, project_id: str, new: Iterable[Pair]) -> Added:
         """Add pairs at the end; identical, empty and duplicate ones are set aside, counted."""
-        kept, aside = sift(new)
+        kept, aside = filter_pairs(new)
         with self._db.writing() as db:
             project = assignments.lock_project(db, project_id)
             known = _known_digests(db, project.id, list(kept))
@@ -169,10 +169,10 @@ def _known_digests(db: sa.Connection, project_id: str, digests: list[str]) -> se
     return known
 
 
-def item_rows(project: Project, fresh: list[tuple[str, Item]], start: int) -> list[dict[str, Any]]:
+def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> list[dict[str, Any]]:
     """Rows of `items` for items by digest, in the order in which they are asked from `start` on."""
     now = time.time()
-    arranged = arrange(fresh, project.order, f"{project.seed}:{start}")
+    arranged = order_pairs(fresh, project.order, f"{project.seed}:{start}")
     return [
         {
             "project_id": project.id,

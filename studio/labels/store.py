@@ -27,8 +27,8 @@ from studio.labels.export import Export, export_items
 from studio.labels.projects import ProjectStore
 from studio.labels.schema import annotators, assignments, items, votes
 from studio.labels.types import (
+    ADJUDICATION,
     DEFAULT_STRENGTH,
-    RULING,
     JudgedItem,
     Progress,
     Project,
@@ -38,7 +38,7 @@ from studio.labels.types import (
     VoteReceipt,
     side_order,
 )
-from studio.labels.vote_writes import Ballot
+from studio.labels.vote_writes import VoteInput
 from studio.labels.win_rates import WinRate, tally
 
 LEASE = 15 * 60.0
@@ -107,7 +107,7 @@ class LabelStore(ProjectStore):
         returns the first one's receipt and changes nothing. `edited` is an improved text of the
         winning answer. Voting again on an item adds a version. `turn` is the shown item's.
         """
-        ballot = Ballot.checked(
+        ballot = VoteInput.checked(
             annotator,
             choice,
             strength,
@@ -125,7 +125,7 @@ class LabelStore(ProjectStore):
         self,
         project_id: str,
         item_id: int,
-        ballot: Ballot,
+        ballot: VoteInput,
         shown_order: str | None = None,
         count: int = 0,
     ) -> tuple[VoteReceipt, Standing | None]:
@@ -133,7 +133,7 @@ class LabelStore(ProjectStore):
         with self._db.writing() as db:
             project = desk.lock_project(db, project_id)
             seen = side_order(project.seed, ballot.annotator, item_id, ballot.turn)
-            receipt = vote_writes.cast(db, project, item_id, ballot, shown_order or seen)
+            receipt = vote_writes.record(db, project, item_id, ballot, shown_order or seen)
             if not count:
                 return receipt, None
             return receipt, self._standing(db, project, ballot.annotator, count)
@@ -150,7 +150,7 @@ class LabelStore(ProjectStore):
         with self._db.writing() as db:
             project = desk.lock_project(db, project_id)
             key = vote_writes.checked_key(idempotency_key or vote_writes.fresh_key())
-            taken = vote_writes.take_back(db, project, annotator, key)
+            taken = vote_writes.undo(db, project, annotator, key)
             return _shown(taken[0], project.seed, annotator, taken[1]) if taken else None
 
     def progress(self, project_id: str, annotator: str) -> Progress:
@@ -207,7 +207,7 @@ class LabelStore(ProjectStore):
 
     # --- what came of it ----------------------------------------------------------------------
 
-    def judged(self, project_id: str) -> Iterator[JudgedItem]:
+    def labelled_pairs(self, project_id: str) -> Iterator[JudgedItem]:
         """Every item in order of position, each with the current votes of all who voted on it."""
         with self._db.reading() as db:
             desk.find_project(db, project_id)
@@ -217,7 +217,9 @@ class LabelStore(ProjectStore):
                 .order_by(items.c.position)
             ).all()
             current = db.execute(_current_votes(project_id).order_by(votes.c.item_id)).all()
-            settled = db.execute(_current_votes(project_id, RULING).order_by(votes.c.id)).all()
+            settled = db.execute(
+                _current_votes(project_id, ADJUDICATION).order_by(votes.c.id)
+            ).all()
         by_item = {
             item_id: tuple(vote_writes.as_vote(row) for row in rows)
             for item_id, rows in groupby(current, key=lambda row: row.item_id)
@@ -238,7 +240,7 @@ class LabelStore(ProjectStore):
         with self._db.reading() as db:
             return [tuple(row) for row in db.execute(query)]  # pyright: ignore[reportReturnType]
 
-    def second_looks(self, project_id: str) -> list[tuple[Vote, Vote]]:
+    def repeat_votes(self, project_id: str) -> list[tuple[Vote, Vote]]:
         """(first, second) current vote of a person on an item that they were asked about twice."""
         again = _current_votes(project_id, turn=1)
         first = _current_votes(project_id).where(
@@ -259,16 +261,16 @@ class LabelStore(ProjectStore):
 
     def flagged(self, project_id: str) -> list[JudgedItem]:
         """Items that somebody flagged as broken, for the owner to look at."""
-        judged = self.judged(project_id)
+        judged = self.labelled_pairs(project_id)
         return [item for item in judged if any(vote.choice == "broken" for vote in item.votes)]
 
     def results(self, project_id: str) -> list[WinRate]:
         """Win rates between the sources that met (see `winrate.tally`), most items first."""
-        return tally(self.judged(project_id))
+        return tally(self.labelled_pairs(project_id))
 
     def export(self, project_id: str, format: str = "dpo", rule: Rule | None = None) -> Export:
         """Rows for DPO, KTO or reward training with an account of what was left out and why."""
-        return export_items(self.judged(project_id), format, rule)
+        return export_items(self.labelled_pairs(project_id), format, rule)
 
 
 def _progress(db: sa.Connection, project: Project, annotator: str) -> Progress:

@@ -30,14 +30,14 @@ DEFAULT_STRENGTH = 2
 #: What decides nothing: left out of verdicts, win rates and agreement alike.
 UNDECIDED = ("skip", "broken")
 #: The `turn` of an owner's verdict on a pair that people disagree about: it alone decides.
-RULING = 2
+ADJUDICATION = 2
 DEFAULT_QUESTION = "Which answer is better?"
 
 Message = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Item:
+class Pair:
     """Two answers to one prompt, and where each came from.
 
     `prompt` is a list of messages (a string becomes one user turn). A source is a JSON-able
@@ -97,8 +97,8 @@ class Project:
 class ShownItem:
     """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
 
-    `turn` is 1 when the person is asked about it a second time, `RULING` when it is for an owner to
-    settle.
+    `turn` is 1 when the person is asked about it a second time, `ADJUDICATION` when it is for an
+    owner to decide.
     """
 
     project_id: str

@@ -14,7 +14,15 @@ import sqlalchemy as sa
 from studio.core.errors import DataError
 from studio.labels import assignments, queries
 from studio.labels.schema import items, votes
-from studio.labels.types import CHOICES, RULING, STRENGTHS, Project, Vote, VoteReceipt, clean_text
+from studio.labels.types import (
+    ADJUDICATION,
+    CHOICES,
+    STRENGTHS,
+    Project,
+    Vote,
+    VoteReceipt,
+    clean_text,
+)
 
 MAX_NOTE, MAX_EDITED, MAX_KEY, MAX_NAME = 4_000, 100_000, 100, 80
 #: What a change of the vote keeps of the person's words, and an undo brings back.
@@ -43,7 +51,7 @@ def fresh_key() -> str:
 
 
 @dataclass(frozen=True)
-class Ballot:
+class VoteInput:
     """What a person decided, every part checked."""
 
     annotator: str
@@ -70,7 +78,7 @@ class Ballot:
         turn: int = 0,
         reasons: Sequence[str] = (),
         aspects: Mapping[str, str] | None = None,
-    ) -> Ballot:
+    ) -> VoteInput:
         """Raise a `DataError` that names the part that cannot be used."""
         if choice not in (*CHOICES, "left", "right"):
             raise DataError(f"A vote is one of {', '.join(CHOICES)}; {choice!r} is none of them.")
@@ -114,8 +122,8 @@ class Ballot:
             raise DataError(f"An aspect is answered with one of {', '.join(answers)}.")
 
 
-def cast(
-    db: sa.Connection, project: Project, item_id: int, ballot: Ballot, order: str
+def record(
+    db: sa.Connection, project: Project, item_id: int, ballot: VoteInput, order: str
 ) -> VoteReceipt:
     """Write one vote as the item's next version for this person; a known key gets its receipt.
 
@@ -143,7 +151,7 @@ def cast(
     return _record(db, project, item_id, ballot.annotator, ballot.key, row)
 
 
-def take_back(
+def undo(
     db: sa.Connection, project: Project, annotator: str, key: str
 ) -> tuple[sa.Row[Any], int] | None:
     """Undo the person's last vote not yet undone: its item and turn, None when there is none.
@@ -234,7 +242,7 @@ def _claim(
     db: sa.Connection, project: Project, place: sa.Row[Any], annotator: str, turn: int
 ) -> None:
     """Give this person the item they vote on, where that is open to them."""
-    if turn == RULING:
+    if turn == ADJUDICATION:
         assignments.claim_ruling(db, project, place, annotator)
     elif turn:
         raise DataError("This pair is not waiting for your second look; reload the page.")
@@ -243,7 +251,7 @@ def _claim(
 
 
 def _turn(turn: int) -> int:
-    if turn not in (0, 1, RULING):
+    if turn not in (0, 1, ADJUDICATION):
         raise DataError(f"A pair is shown once, once more, or to be settled; not {turn!r}.")
     return int(turn)
 

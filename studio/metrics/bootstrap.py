@@ -19,7 +19,7 @@ _ROUNDS = 200
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Interval:
     """A figure with its 95 % interval, over so many independent units (prompts)."""
 
     value: float
@@ -33,7 +33,7 @@ class Estimate:
 
 def bootstrap_mean(
     clusters: Sequence[Sequence[float]], repeats: int = REPEATS, seed: int = 0
-) -> Estimate | None:
+) -> Interval | None:
     """Mean of all scores, with a percentile bootstrap that draws whole clusters.
 
     Votes on one prompt are one cluster: they are not independent, so prompts are drawn, not votes
@@ -45,7 +45,7 @@ def bootstrap_mean(
 
 def bootstrap_ratio(
     totals: Sequence[float], sizes: Sequence[float], repeats: int = REPEATS, seed: int = 0
-) -> Estimate | None:
+) -> Interval | None:
     """sum(totals) / sum(sizes) over independent units, with a percentile bootstrap over units."""
     sums, weights = np.asarray(totals, dtype=float), np.asarray(sizes, dtype=float)
     if not len(sums) or weights.sum() <= 0:
@@ -58,7 +58,7 @@ def bootstrap_ratio(
         chosen = draw.integers(len(sums), size=shape)
         means[start : start + shape[0]] = sums[chosen].sum(1) / weights[chosen].sum(1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(sums.sum() / weights.sum()), float(low), float(high), len(sums))
+    return Interval(float(sums.sum() / weights.sum()), float(low), float(high), len(sums))
 
 
 def votes_to_settle(wins: int, losses: int) -> int | None:
@@ -79,7 +79,7 @@ def votes_to_settle(wins: int, losses: int) -> int | None:
 class LengthControlled:
     """`rate` is the win rate were both answers equally long; `length` above 0 favours long ones."""
 
-    rate: Estimate
+    rate: Interval
     length: float
     raw: float
 
@@ -118,7 +118,7 @@ def length_controlled(
     low, value, high = (
         1 / (1 + math.exp(-t)) for t in (theta - Z95 * error, theta, theta + Z95 * error)
     )
-    rate = Estimate(value, low, high, len(y))
+    rate = Interval(value, low, high, len(y))
     return LengthControlled(rate, float(beta[1]), float(y.mean()))
 
 

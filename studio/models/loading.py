@@ -129,7 +129,7 @@ def fingerprint(reference: ModelRef, model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def share(model: Any) -> Any:
+def clone_sharing_weights(model: Any) -> Any:
     """A clone of the modules that keeps the very same tensors: no copy of the weights in memory.
 
     Adapters, wrapped forwards and modes of the clone leave the original as it is.

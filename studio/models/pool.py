@@ -35,7 +35,7 @@ class Adapter(NamedTuple):
 
 
 @dataclass
-class Resident:
+class LoadedModel:
     """A base in memory with its tokenizer, and a weight-sharing view that carries adapters."""
 
     key: tuple[Any, ...]
@@ -62,7 +62,7 @@ class ModelPool:
     """Bases by name and precision, least recently used first out."""
 
     def __init__(self) -> None:
-        self._residents: dict[tuple[Any, ...], Resident] = {}
+        self._residents: dict[tuple[Any, ...], LoadedModel] = {}
         self.training: tuple[str, Any] | None = None
         """(run id, model) of the run that has its turn; usable between its steps."""
 
@@ -76,11 +76,11 @@ class ModelPool:
         revision: str | None = None,
         dtype: str = "auto",
         bits: dict[str, Any] | None = None,
-    ) -> Resident:
+    ) -> LoadedModel:
         """The one copy of a base model, loaded if need be; `bits` as `loading.load_model` takes."""
         return self._resident(resolve(name, revision), dtype, bits)
 
-    def base_of(self, recipe: Recipe, runs: RunStore) -> Resident:
+    def base_of(self, recipe: Recipe, runs: RunStore) -> LoadedModel:
         """The base that a recipe's run trains on, in the precision it trains in.
 
         Where it, or the run it continues, starts from a run merged into its base, that is the
@@ -88,14 +88,14 @@ class ModelPool:
         """
         return self._base_of(recipe, runs, quantization(recipe))
 
-    def _base_of(self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None) -> Resident:
+    def _base_of(self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None) -> LoadedModel:
         parent = merged_parent(recipe, runs)
         if parent is not None:
             return self._merged(parent, runs)
         name, revision = recipe.model_name_or_path, recipe.model_revision
         return self.base(name, revision, recipe.dtype, bits)
 
-    def _merged(self, parent: Run, runs: RunStore) -> Resident:
+    def _merged(self, parent: Run, runs: RunStore) -> LoadedModel:
         """A finished run as a model of its own: its adapter added into an unquantised base."""
         if parent.weights is not None:
             return self.of_folder(parent.weights, parent.name)
@@ -105,7 +105,7 @@ class ModelPool:
         if resident is None:
             folder = adapter_of(parent, base)
             self._make_room()
-            resident = Resident(
+            resident = LoadedModel(
                 key,
                 f"{base.name} with {parent.name}",
                 loading.merged(base.model, folder),
@@ -117,11 +117,13 @@ class ModelPool:
         resident.used = time.monotonic()
         return resident
 
-    def of_folder(self, folder: Path, label: str) -> Resident:
+    def of_folder(self, folder: Path, label: str) -> LoadedModel:
         """A model from a folder of ours: a full fine-tune's weights."""
         return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
 
-    def _resident(self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> Resident:
+    def _resident(
+        self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None
+    ) -> LoadedModel:
         key = (
             reference.location,
             reference.revision or "main",
@@ -136,7 +138,7 @@ class ModelPool:
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
-            resident = Resident(key, label, model, tokenizer, stamp, reference.location)
+            resident = LoadedModel(key, label, model, tokenizer, stamp, reference.location)
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
@@ -146,12 +148,12 @@ class ModelPool:
             oldest = min(self._residents.values(), key=lambda resident: resident.used)
             self.drop(oldest)
 
-    def drop(self, resident: Resident) -> None:
+    def drop(self, resident: LoadedModel) -> None:
         """Let a base and its adapters go; the memory comes back once no job holds them."""
         self._residents.pop(resident.key, None)
         release_memory()
 
-    def with_adapter(self, resident: Resident, run: Run, checkpoint: Path | None = None) -> str:
+    def with_adapter(self, resident: LoadedModel, run: Run, checkpoint: Path | None = None) -> str:
         """Load a run's adapter, or a checkpoint's, beside the base; its name in `adapted`.
 
         LoRA adapters share one view, so that their rows can share a batch; another method's
@@ -170,14 +172,14 @@ class ModelPool:
         kind = "lora" if METHODS[run.method].config == "LoraConfig" else name
         view = resident.views.get(kind)
         if view is None:
-            view = loading.share(resident.model)
+            view = loading.clone_sharing_weights(resident.model)
         resident.views[kind] = loading.load_adapter(view, folder, name).eval()
         size = sum(path.stat().st_size for path in folder.glob("adapter_model.*"))
         resident.adapters[name] = Adapter(kind, stamp, size)
         return name
 
     @staticmethod
-    def _unload(resident: Resident, name: str) -> None:
+    def _unload(resident: LoadedModel, name: str) -> None:
         kind = resident.adapters.pop(name).view
         if any(other.view == kind for other in resident.adapters.values()):
             resident.views[kind].delete_adapter(name)
@@ -185,7 +187,7 @@ class ModelPool:
             del resident.views[kind]
 
 
-def adapter_of(run: Run, resident: Resident, checkpoint: Path | None = None) -> Path:
+def adapter_of(run: Run, resident: LoadedModel, checkpoint: Path | None = None) -> Path:
     """The folder of a run's adapter, if it belongs on these weights and writes answers."""
     folder = checkpoint or run.adapter
     if folder is None:

@@ -15,7 +15,7 @@ from studio.core.errors import ModelError, StudioError
 from studio.core.messages import Message
 from studio.models import loading
 from studio.models.pool import ModelPool
-from studio.rewards.weighted import Mix
+from studio.rewards.weighted import WeightedReward
 from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_scores
 from studio.runs.store import Run, RunStore
@@ -38,14 +38,16 @@ class RewardModel:
                 f"The reward model {run.name} was trained on other weights than {run.model} holds "
                 "now. Train it again, or bring the old weights back."
             )
-        self.tokenizer = chat_templates.dressed(resident.tokenizer, run.recipe.chat_template_path)
+        self.tokenizer = chat_templates.with_chat_template(
+            resident.tokenizer, run.recipe.chat_template_path
+        )
         if run.weights is not None:
             model: Any = AutoModelForSequenceClassification.from_pretrained(
                 run.weights, dtype=resident.model.dtype
             ).to(resident.model.device)
         else:
             assert run.adapter is not None
-            base = with_score(loading.share(resident.model), run.recipe)
+            base = with_score(loading.clone_sharing_weights(resident.model), run.recipe)
             model = loading.load_adapter(base, run.adapter)
         model.config.pad_token_id = self.tokenizer.pad_token_id
         self.model = model.eval().requires_grad_(False)
@@ -79,10 +81,12 @@ class RewardModel:
 
 def loaded(
     texts: Sequence[str], weights: Sequence[float] | None, pool: ModelPool, runs: RunStore
-) -> Mix:
+) -> WeightedReward:
     """A reward with its models in memory."""
-    wanted = {part.run for part in Mix(texts, weights).parts if part.run}
-    return Mix(texts, weights, {name: RewardModel(runs.get(name), pool, runs) for name in wanted})
+    wanted = {part.run for part in WeightedReward(texts, weights).parts if part.run}
+    return WeightedReward(
+        texts, weights, {name: RewardModel(runs.get(name), pool, runs) for name in wanted}
+    )
 
 
 def with_score(model: Any, recipe: Recipe) -> Any:

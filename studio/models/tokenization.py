@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.models.pool import Resident
+from studio.models.pool import LoadedModel
 
 
 def encode(
@@ -35,7 +35,7 @@ def prompt_text(tokenizer: Any, prompt: list[dict[str, Any]] | str, raw: bool = 
     return tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
 
 
-def end_ids(resident: Resident) -> list[int]:
+def end_ids(resident: LoadedModel) -> list[int]:
     """Every token that ends an answer: the tokenizer's and the model's own."""
     own = getattr(resident.model.generation_config, "eos_token_id", None)
     own = own if isinstance(own, list) else [own]

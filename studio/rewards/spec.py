@@ -48,7 +48,7 @@ Measure = Callable[[str, Sequence[str]], float]
 
 
 @dataclass(frozen=True)
-class Part:
+class RewardTerm:
     """`name` is what charts call it; `column` is set where it compares with references.
 
     `measure` takes (answer, references); a model has none, see `studio.models.reward_model`.
@@ -66,9 +66,9 @@ class Part:
         return self.text.partition(":")[2] if self.kind == "model" else None
 
 
-def parse(texts: Sequence[str]) -> tuple[Part, ...]:
+def parse(texts: Sequence[str]) -> tuple[RewardTerm, ...]:
     """The parts of a reward; a `ConfigError` says which is wrong and how to write it."""
-    found: list[Part] = []
+    found: list[RewardTerm] = []
     for written in texts:
         kind, _, detail = written.partition(":")
         kind, detail = kind.strip(), detail.strip()
@@ -80,7 +80,9 @@ def parse(texts: Sequence[str]) -> tuple[Part, ...]:
         same = sum(part.kind == kind for part in found)
         column, measure = _measure(kind, detail)
         name = f"{kind}_{same + 1}" if same else kind
-        found.append(Part(f"{kind}:{detail}" if detail else kind, kind, name, column, measure))
+        found.append(
+            RewardTerm(f"{kind}:{detail}" if detail else kind, kind, name, column, measure)
+        )
     return tuple(found)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.core.errors import ConfigError, DataError, StudioError, TrainingError
-from studio.core.messages import Message, asked_of
-from studio.rewards.spec import OWN, Part, parse
+from studio.core.messages import Message, prompt_and_references
+from studio.rewards.spec import OWN, RewardTerm, parse
 
 Scorer = Callable[[Sequence[list[Message]], Sequence[str]], list[float]]
 """(prompts, answers) -> a number each: a reward model."""
@@ -18,14 +18,14 @@ Known = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Graded:
+class RewardResult:
     """One answer's reward: the weighted sum, and each part before its weight."""
 
     total: float
     parts: dict[str, float]
 
 
-class Mix:
+class WeightedReward:
     """The parts of a reward with their weights.
 
     Raises `ConfigError` for parts that cannot be, `TrainingError` where one fails at its work.
@@ -55,7 +55,7 @@ class Mix:
 
     def values(
         self,
-        part: Part,
+        part: RewardTerm,
         prompts: Sequence[list[Message]],
         answers: Sequence[str],
         known: Sequence[Known],
@@ -87,11 +87,11 @@ class Mix:
 
     def grade(
         self, prompts: Sequence[list[Message]], answers: Sequence[str], known: Sequence[Known]
-    ) -> list[Graded]:
+    ) -> list[RewardResult]:
         """Every answer's reward with its parts."""
         each = {part.name: self.values(part, prompts, answers, known) for part in self.parts}
         return [
-            Graded(
+            RewardResult(
                 sum(w * each[p.name][at] for p, w in zip(self.parts, self.weights, strict=True)),
                 {name: values[at] for name, values in each.items()},
             )
@@ -104,7 +104,7 @@ def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list
     found: dict[str, list[str]] = {}
     for column in columns:
         if column == OWN:
-            asked = asked_of(row)
+            asked = prompt_and_references(row)
             values = list(asked[1]) if asked else []
         else:
             if column not in row:
@@ -127,7 +127,7 @@ def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list
 
 
 def preview(
-    mix: Mix, rows: Sequence[Mapping[str, Any]], answers: Sequence[str] | None = None
+    mix: WeightedReward, rows: Sequence[Mapping[str, Any]], answers: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """What a reward gives to sample answers: {"prompt", "answer", "reward", "parts"} each.
 
@@ -141,7 +141,7 @@ def preview(
             cases += [(row, answer) for answer in _own(row)]
     prompts, known = [], []
     for row, _ in cases:
-        asked = asked_of(row)
+        asked = prompt_and_references(row)
         if asked is None:
             raise DataError("A row asks nothing, so no answer to it can be rewarded.")
         prompts.append(asked[0])
@@ -158,7 +158,7 @@ def _own(row: Mapping[str, Any]) -> list[str]:
         return [
             asked[1][0]
             for side in ("chosen", "rejected")
-            if (asked := asked_of({"prompt": row["prompt"], "chosen": row[side]}))
+            if (asked := prompt_and_references({"prompt": row["prompt"], "chosen": row[side]}))
         ]
-    asked = asked_of(row)
+    asked = prompt_and_references(row)
     return list(asked[1][:1]) if asked else []

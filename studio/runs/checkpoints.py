@@ -22,7 +22,7 @@ def step_of(folder: Path) -> int:
     return int(number) if number.isdigit() else -1
 
 
-def seal(folder: Path) -> None:
+def mark_complete(folder: Path) -> None:
     """Sync every file of a checkpoint, then write the manifest that makes it count."""
     files = {}
     for path in sorted(folder.rglob("*")):
@@ -64,7 +64,7 @@ def steps(folder: Path) -> list[int]:
     )
 
 
-def sweep(folder: Path) -> None:
+def remove_incomplete(folder: Path) -> None:
     """Remove what a crash left half-written, so that it can neither count nor fill the disk."""
     if not folder.is_dir():
         return

@@ -94,6 +94,6 @@ def for_device(recipe: Any, device: str) -> Iterator[Default]:
         )
 
 
-def usual(objective: Any, method: Any) -> dict[str, Any]:
+def defaults_for(objective: Any, method: Any) -> dict[str, Any]:
     """`defaults` as recipe values."""
     return {found.knob: found.value for found in defaults(objective, method)}

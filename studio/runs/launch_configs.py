@@ -16,11 +16,11 @@ from studio.runs.methods import METHODS
 CONFIGS = PRESETS / "accelerate"
 
 
-ALONE = "single"
+SINGLE = "single"
 
 
 @dataclass(frozen=True)
-class Way:
+class LaunchConfig:
     """One way to launch; `sharded` ones divide the weights, `needs` is a package of their own."""
 
     label: str
@@ -29,20 +29,22 @@ class Way:
     needs: str = ""
 
 
-WAYS = {
-    ALONE: Way("One process", gpu=False),
-    "multi_cpu": Way("Processes on the CPU", gpu=False),
-    "multi_gpu": Way("Every GPU (DDP)"),
-    "fsdp2": Way("Every GPU, weights divided (FSDP)", sharded=True),
-    "zero2": Way("Every GPU, DeepSpeed ZeRO-2", needs="deepspeed"),
-    "zero3": Way("Every GPU, weights divided (DeepSpeed ZeRO-3)", sharded=True, needs="deepspeed"),
+LAUNCH_CONFIGS = {
+    SINGLE: LaunchConfig("One process", gpu=False),
+    "multi_cpu": LaunchConfig("Processes on the CPU", gpu=False),
+    "multi_gpu": LaunchConfig("Every GPU (DDP)"),
+    "fsdp2": LaunchConfig("Every GPU, weights divided (FSDP)", sharded=True),
+    "zero2": LaunchConfig("Every GPU, DeepSpeed ZeRO-2", needs="deepspeed"),
+    "zero3": LaunchConfig(
+        "Every GPU, weights divided (DeepSpeed ZeRO-3)", sharded=True, needs="deepspeed"
+    ),
 }
 
 
-def refusals(values: Any) -> Iterator[str]:
+def validation_errors(values: Any) -> Iterator[str]:
     """Why this recipe cannot be launched as asked: sentences without their full stop."""
-    way, count = WAYS[values.accelerate_config], values.num_processes
-    if values.accelerate_config == ALONE:
+    way, count = LAUNCH_CONFIGS[values.accelerate_config], values.num_processes
+    if values.accelerate_config == SINGLE:
         if count:
             yield "num_processes needs an accelerate_config, such as multi_gpu"
         return

@@ -219,7 +219,7 @@ def peft_config(values: Any, *, steps: int = 1000, tokenizer: str | None = None)
 # --- what cannot work
 
 
-def refusals(values: Any) -> Iterator[str]:
+def validation_errors(values: Any) -> Iterator[str]:
     """Why this method cannot be trained as asked: sentences without their full stop.
 
     Everything here is known before anything is loaded.

@@ -124,7 +124,7 @@ def conversion(objective: str, kind: str) -> str:
     return _CONVERSIONS.get((pairs, kind), "choose another dataset, or another objective")
 
 
-def refusals(values: Any) -> Iterator[str]:
+def validation_errors(values: Any) -> Iterator[str]:
     """Why this objective cannot be trained as asked: sentences without their full stop."""
     objective = OBJECTIVES[values.objective]
     losses = tuple(values.loss_type)

@@ -21,8 +21,8 @@ from pydantic import ValidationError, field_validator, model_validator
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.workspace import PRESETS
 from studio.runs import launch_configs, methods, objectives, reward_rules
-from studio.runs.defaults import usual
-from studio.runs.fields import QUANTIZATION, Knobs, LossType, Method, Objective
+from studio.runs.defaults import defaults_for
+from studio.runs.fields import QUANTIZATION, LossType, Method, Objective, RecipeFields
 from studio.runs.objectives import OBJECTIVES
 
 __all__ = [
@@ -31,16 +31,16 @@ __all__ = [
     "Method",
     "Objective",
     "Recipe",
-    "customary",
     "find_recipe",
     "presets",
+    "recommended_recipe",
 ]
 
 # What each objective can learn from: the types of studio.data.
 OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
 
 
-class Recipe(Knobs):
+class Recipe(RecipeFields):
     """One run's knobs. Frozen: change with `with_`, which validates again."""
 
     @field_validator("lora_target_modules", mode="before")
@@ -93,7 +93,7 @@ class Recipe(Knobs):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for judge in (methods, objectives, launch_configs, reward_rules):
-            for reason in judge.refusals(self):
+            for reason in judge.validation_errors(self):
                 raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:
             raise ValueError(
@@ -145,7 +145,10 @@ class Recipe(Knobs):
                 raise ConfigError(
                     f"A recipe has no {key!r}.{did_you_mean(str(key), cls.model_fields)}"
                 )
-        settled = {**usual(values.get("objective", "sft"), values.get("method", "lora")), **values}
+        settled = {
+            **defaults_for(values.get("objective", "sft"), values.get("method", "lora")),
+            **values,
+        }
         if settled.get("load_in_8bit") and "load_in_4bit" not in values:
             settled["load_in_4bit"] = False
         try:
@@ -257,7 +260,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 @functools.cache
-def customary(objective: str, method: str, model: str) -> tuple[Recipe, str]:
+def recommended_recipe(objective: str, method: str, model: str) -> tuple[Recipe, str]:
     """The recipe that is usual for an objective, a method and a model, and whose custom it is."""
     near = [
         (slug, recipe)

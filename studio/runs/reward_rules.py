@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from studio.core.errors import StudioError
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.runs.objectives import OBJECTIVES
 
 
-def refusals(values: Any) -> Iterator[str]:
+def validation_errors(values: Any) -> Iterator[str]:
     """Why a recipe's rewards, groups and hold on the reference cannot be: sentences."""
     row = OBJECTIVES[values.objective]
     if not row.rewarded:
@@ -19,7 +19,7 @@ def refusals(values: Any) -> Iterator[str]:
         return
     if values.reward_funcs:
         try:
-            Mix(values.reward_funcs, values.reward_weights)
+            WeightedReward(values.reward_funcs, values.reward_weights)
         except StudioError as problem:
             yield str(problem).removesuffix(".")
     if values.accelerate_config != "single":

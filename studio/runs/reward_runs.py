@@ -35,10 +35,12 @@ def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
             f"{row.label} learns from rewards, and reward_funcs names none; set it, for instance "
             "to exact, length:1-30 or model:RUN."
         )
-    return recipe.with_(reward_funcs=settled(recipe.reward_funcs, runs, waiting=True))
+    return recipe.with_(reward_funcs=resolve_reward_runs(recipe.reward_funcs, runs, waiting=True))
 
 
-def settled(texts: Sequence[str], runs: RunStore, waiting: bool = False) -> tuple[str, ...]:
+def resolve_reward_runs(
+    texts: Sequence[str], runs: RunStore, waiting: bool = False
+) -> tuple[str, ...]:
     """Rewards as written, their reward models by id and known to be finished.
 
     With `waiting` one that is still queued or trains will do: runs go one after another, and the

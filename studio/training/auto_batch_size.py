@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator import Estimate, estimate_recipe
+from studio.calculator import RunEstimate, estimate_recipe
 from studio.calculator.formatting import size
 from studio.core.errors import StudioError
 from studio.runs.objectives import REWARDED
@@ -26,7 +26,7 @@ class Fit:
 
     recipe: Recipe
     changes: dict[str, Any]
-    estimate: Estimate
+    estimate: RunEstimate
 
     @property
     def fits(self) -> bool:
@@ -66,7 +66,7 @@ def best_fit(recipe: Recipe, rows: int | None = None, card: Any = None) -> Fit:
     Raises:
         StudioError: when not even the recipe as it stands can be estimated.
     """
-    tried: list[tuple[Recipe, Estimate]] = []
+    tried: list[tuple[Recipe, RunEstimate]] = []
     for candidate in _candidates(recipe):
         try:
             tried.append((candidate, estimate_recipe(candidate, rows=rows or _ROWS, card=card)))
@@ -111,7 +111,7 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
                     continue  # a combination that cannot work, such as KTO on single rows
 
 
-def _rank(recipe: Recipe, one: tuple[Recipe, Estimate], fits: bool) -> tuple[float, int]:
+def _rank(recipe: Recipe, one: tuple[Recipe, RunEstimate], fits: bool) -> tuple[float, int]:
     chosen, estimate = one
     changed = sum(getattr(chosen, name) != getattr(recipe, name) for name in Recipe.model_fields)
     if not fits:

@@ -16,9 +16,9 @@ from studio.core import chat_templates
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
-from studio.models.pool import ModelPool, Resident, release_memory
+from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import end_ids, prompt_text
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
 from studio.runs.events import EventLog
 from studio.runs.lineage import parent_adapter
@@ -60,8 +60,8 @@ def execute(
 
     def work() -> str:
         nonlocal outcome
-        checkpoints.sweep(run.checkpoints)
-        if run.recipe.accelerate_config == launch_configs.ALONE:
+        checkpoints.remove_incomplete(run.checkpoints)
+        if run.recipe.accelerate_config == launch_configs.SINGLE:
             return train(run, store, datasets, pool, events, serve)
         outcome = launcher.supervise(
             run, store, serve, lambda text: events.write("phase", text=text)
@@ -180,11 +180,11 @@ def train(
     return "stopped" if progress.stopped else "finished"
 
 
-def _base(run: Run, store: RunStore, pool: ModelPool) -> Resident:
+def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:
     """The run's base, dressed in its chat template; refused where it holds other weights by now."""
     recipe = run.recipe
     resident = pool.base_of(recipe, store)
-    dressed = chat_templates.dressed(resident.tokenizer, recipe.chat_template_path)
+    dressed = chat_templates.with_chat_template(resident.tokenizer, recipe.chat_template_path)
     trained_on = {run.base}
     if recipe.continues:
         trained_on.add(store.get(recipe.start_from or "").base)
@@ -197,7 +197,7 @@ def _base(run: Run, store: RunStore, pool: ModelPool) -> Resident:
     return replace(resident, tokenizer=dressed)
 
 
-def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> Mix | None:
+def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward | None:
     """What a run learns from that tries answers; None for the others."""
     if not OBJECTIVES[recipe.objective].rewarded:
         return None
@@ -207,22 +207,29 @@ def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> Mix | None:
 
 
 def _sample(
-    trainer: Any, resident: Resident, rows: Any, reward: Mix | None, events: EventLog, every: int
+    trainer: Any,
+    resident: LoadedModel,
+    rows: Any,
+    reward: WeightedReward | None,
+    events: EventLog,
+    every: int,
 ) -> None:
     """Let the trainer ask the model a few prompts of `rows` every so many steps."""
     prompts = sample_prompts(rows)
     if prompts:
         grade = online_rl.grader(reward, rows, len(prompts)) if reward else None
-        trainer.add_callback(Samples(events, _Asker(trainer, resident, prompts, grade), every))
+        trainer.add_callback(
+            Samples(events, _SampleGenerator(trainer, resident, prompts, grade), every)
+        )
 
 
-class _Asker:
+class _SampleGenerator:
     """Greedy answers of the model in training, leaving its mode and random state as they were."""
 
     def __init__(
         self,
         trainer: Any,
-        resident: Resident,
+        resident: LoadedModel,
         prompts: list[Any],
         grade: Callable[[list[str]], list[dict[str, Any]]] | None = None,
     ):

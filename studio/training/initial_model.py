@@ -17,7 +17,7 @@ from torch import nn
 
 from studio.core.errors import TrainingError
 from studio.models import loading
-from studio.models.pool import Resident
+from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
 from studio.runs import methods
 from studio.runs.methods import METHODS
@@ -35,7 +35,7 @@ class Start:
     reference: Any = None
 
 
-def begin(recipe: Recipe, resident: Resident, parent: Path | None, steps: int) -> Start:
+def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int) -> Start:
     """The start of a run on a base in memory; `parent` is the adapter that it continues."""
     method = METHODS[recipe.method]
     if recipe.method == "dora" and recipe.ephemeral_gpu_offload and not torch.cuda.is_available():
@@ -47,14 +47,14 @@ def begin(recipe: Recipe, resident: Resident, parent: Path | None, steps: int) -
         return Start(loading.load_adapter(model, parent, trainable=True))
     reference = None
     if OBJECTIVES[recipe.objective].reference and (not method.adapter or method.moves_base):
-        reference = loading.share(resident.model)
+        reference = loading.clone_sharing_weights(resident.model)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe.seed), None, reference)
     return Start(model, config, reference)
 
 
-def _weights(recipe: Recipe, resident: Resident) -> Any:
+def _weights(recipe: Recipe, resident: LoadedModel) -> Any:
     """A clone of the base, its tensors copied where this method trains or moves them."""
     base = resident.model
     if recipe.method == "full" or METHODS[recipe.method].moves_base:
@@ -62,7 +62,7 @@ def _weights(recipe: Recipe, resident: Resident) -> Any:
     elif recipe.method == "last_layers":
         model = _last_layers(base, recipe.num_trainable_layers)
     else:
-        model = loading.share(base)
+        model = loading.clone_sharing_weights(base)
     if recipe.method == "full":
         model.requires_grad_(True)
     if recipe.objective == "reward":
@@ -93,7 +93,7 @@ def _last_layers(base: Any, count: int) -> Any:
     return model
 
 
-def _loftq(model: Any, config: Any, resident: Resident, seed: int) -> Any:
+def _loftq(model: Any, config: Any, resident: LoadedModel, seed: int) -> Any:
     """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
     from transformers import set_seed

@@ -19,7 +19,7 @@ from studio.core.workspace import Workspace
 from studio.data import DatasetStore
 from studio.models.pool import ModelPool
 from studio.runs.events import EventLog
-from studio.runs.launch_configs import WAYS
+from studio.runs.launch_configs import LAUNCH_CONFIGS
 from studio.runs.store import Run, RunStore
 from studio.training.execute import attempt, train
 from studio.training.launcher import report
@@ -39,7 +39,7 @@ def main(home: str, run_id: str) -> int:
     workspace = Workspace(home)
     store = RunStore(workspace) if rank == 0 else Readers(workspace)
     run = store.get(run_id)
-    way = WAYS[run.recipe.accelerate_config]
+    way = LAUNCH_CONFIGS[run.recipe.accelerate_config]
     if way.gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     events = EventLog(run.folder / "events.jsonl" if rank == 0 else Path(os.devnull))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
     from studio.runs.store import Run, RunStore
 from studio.core.workspace import ROOT
-from studio.runs.launch_configs import ALONE, CONFIGS, WAYS, share, usual_count
+from studio.runs.launch_configs import CONFIGS, LAUNCH_CONFIGS, SINGLE, share, usual_count
 
 _LOG, _OUTCOME = "launch.log", "outcome.json"
 _GRACE = 30.0  # seconds that processes asked to stop now may still take
@@ -38,7 +38,7 @@ def processes_for(recipe: Recipe) -> int:
 
     Imports torch where GPUs are to be counted.
     """
-    way = WAYS[recipe.accelerate_config]
+    way = LAUNCH_CONFIGS[recipe.accelerate_config]
     if way.needs and find_spec(way.needs) is None:
         raise TrainingError(
             f"accelerate_config {recipe.accelerate_config} needs the package {way.needs}, which is "
@@ -54,7 +54,7 @@ def processes_for(recipe: Recipe) -> int:
     if wanted < 2 or wanted > count:
         raise TrainingError(
             f"accelerate_config {recipe.accelerate_config} takes two or more GPUs, and this "
-            f"machine has {count}; choose {ALONE}, or multi_cpu to try it on a CPU."
+            f"machine has {count}; choose {SINGLE}, or multi_cpu to try it on a CPU."
         )
     return wanted
 
@@ -99,7 +99,7 @@ def _started(run: Run, store: RunStore, count: int, log: Any) -> Iterator[subpro
     ]  # fmt: skip
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
-    if not WAYS[run.recipe.accelerate_config].gpu:
+    if not LAUNCH_CONFIGS[run.recipe.accelerate_config].gpu:
         environment["OMP_NUM_THREADS"] = str(max(1, cores() // count))
     child = subprocess.Popen(
         words,

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import DataError
-from studio.core.messages import asked_of
-from studio.rewards import Mix, Part, references
+from studio.core.messages import prompt_and_references
+from studio.rewards import RewardTerm, WeightedReward, references
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
@@ -31,10 +31,10 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 # ---- rewards ------------------------------------------------------------------------------------
 
 
-def functions(reward: Mix) -> list[Callable[..., list[float]]]:
+def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
     """One function for each part, as TRL calls it; charts go by its name."""
 
-    def function(part: Part) -> Callable[..., list[float]]:
+    def function(part: RewardTerm) -> Callable[..., list[float]]:
         def rewarded(*, prompts: Any, completions: Any, references: Any, **_: Any) -> list[float]:
             known = [dict(zip(reward.columns, each, strict=True)) for each in references]
             answers = ["".join(turn["content"] for turn in turns) for turns in completions]
@@ -46,13 +46,13 @@ def functions(reward: Mix) -> list[Callable[..., list[float]]]:
     return [function(part) for part in reward.parts]
 
 
-def asking(rows: Any, reward: Mix) -> Any:
+def to_prompts(rows: Any, reward: WeightedReward) -> Any:
     """Rows of any type as prompts (chats) with the references that this reward compares with."""
     from datasets import Dataset
 
     found = []
     for row in rows:
-        asked = asked_of(row)
+        asked = prompt_and_references(row)
         if asked is not None:
             known = references(row, reward.columns)
             found.append({"prompt": asked[0], "references": [known[c] for c in reward.columns]})
@@ -61,7 +61,9 @@ def asking(rows: Any, reward: Mix) -> Any:
     return Dataset.from_list(found)
 
 
-def grader(reward: Mix, rows: Any, count: int) -> Callable[[list[str]], list[dict[str, Any]]]:
+def grader(
+    reward: WeightedReward, rows: Any, count: int
+) -> Callable[[list[str]], list[dict[str, Any]]]:
     """What sample answers to the first rows are worth: {"reward", "rewards": by part} each."""
     first = [rows[at] for at in range(count)]
     prompts = [row["prompt"] for row in first]
@@ -74,7 +76,7 @@ def grader(reward: Mix, rows: Any, count: int) -> Callable[[list[str]], list[dic
     return grade
 
 
-def hold_to(trainer: Any, reference: Any, beta: float) -> None:
+def set_ref_model(trainer: Any, reference: Any, beta: float) -> None:
     """Take this model as the reference.
 
     Without a plain adapter TRL would load one by the model's name, which is another one where the

@@ -32,7 +32,7 @@ def explain(recipe: Recipe) -> Exhausted:
     start = "The device ran out of memory."
     try:
         from studio.calculator import estimate_recipe, suggestions
-        from studio.calculator.estimates import again
+        from studio.calculator.estimates import re_estimate
         from studio.calculator.formatting import size
 
         found = estimate_recipe(recipe)
@@ -41,7 +41,7 @@ def explain(recipe: Recipe) -> Exhausted:
         changes: dict[str, Any] = {}
         for share in (0.8, 0.6, 0.4):  # of what it was thought to take
             room = min(found.card.memory, int(share * found.memory.total))
-            tight = again(found, card=replace(found.card, memory=room))
+            tight = re_estimate(found, card=replace(found.card, memory=room))
             changes |= {change.label: change for change in suggestions(tight, limit=3)}
     except StudioError:
         return Exhausted(f"{start} {_PLAIN}")

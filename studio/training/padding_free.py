@@ -20,7 +20,7 @@ _VARLEN = ("flash_attention_2", "flash_attention_3")
 _LONGEST = 4096  # tokens of a batch with a mask of its own: 64 MB in float32
 
 
-def spare_padding(trainer: Any, recipe: Recipe) -> None:
+def use_padding_free(trainer: Any, recipe: Recipe) -> None:
     """Let an SFT trainer lay its batches end to end where that is quicker; no-op elsewhere."""
     method = METHODS[recipe.method]
     config = trainer.model.config

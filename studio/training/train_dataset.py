@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.core.errors import ConfigError, DataError
 from studio.data import DatasetStore, PreparedDataset
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.runs.objectives import OBJECTIVES, conversion
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
@@ -53,10 +53,10 @@ def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any
     check_fit(recipe, prepared)
     evaluation = prepared.load("test") if prepared.rows.get("test") else None
     if OBJECTIVES[recipe.objective].rewarded:
-        mix = Mix(recipe.reward_funcs, recipe.reward_weights)
-        train = online_rl.asking(prepared.load("train"), mix)
+        mix = WeightedReward(recipe.reward_funcs, recipe.reward_weights)
+        train = online_rl.to_prompts(prepared.load("train"), mix)
         held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
-        return train, online_rl.asking(held_out, mix) if held_out is not None else None
+        return train, online_rl.to_prompts(held_out, mix) if held_out is not None else None
     margin = recipe.objective == "reward"
     return _trl_columns(prepared.load("train"), margin), _trl_columns(evaluation, margin)
 

@@ -29,7 +29,7 @@ _BESIDE_WEIGHTS = 8 << 20  # bytes of a checkpoint's tokenizer, states and card
 
 
 @contextlib.contextmanager
-def compact_head() -> Iterator[None]:
+def unpadded_lm_head() -> Iterator[None]:
     """Let TRL's fused loss head score only the positions that are trained.
 
     It does so by itself where Triton compiles its kernel. Elsewhere it scores padding and prompt
@@ -44,7 +44,7 @@ def compact_head() -> Iterator[None]:
         trl_utils._use_triton = usual
 
 
-class Ours:
+class StudioTrainerMixin:
     """Mixed in before a TRL trainer (see `ours`)."""
 
     recipe: Recipe
@@ -57,16 +57,16 @@ class Ours:
     get_optimizer_cls_and_kwargs: Any
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        with compact_head():
+        with unpadded_lm_head():
             return super().compute_loss(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
 
     def compute_ref_log_probs(self, *args: Any, **kwargs: Any) -> Any:
-        with compact_head():
+        with unpadded_lm_head():
             return super().compute_ref_log_probs(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
         def scored() -> Any:
-            return super(Ours, self)._precompute_ref_logps(dataset, name, batch_size)  # pyright: ignore[reportAttributeAccessIssue]
+            return super(StudioTrainerMixin, self)._precompute_ref_logps(dataset, name, batch_size)  # pyright: ignore[reportAttributeAccessIssue]
 
         return self.references.fill(dataset, scored) if self.references else scored()
 
@@ -127,7 +127,7 @@ class Ours:
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-            checkpoints.seal(folder)
+            checkpoints.mark_complete(folder)
             rotate_checkpoints(
                 output_dir=self.args.output_dir,
                 save_total_limit=keep,
@@ -140,7 +140,7 @@ class Ours:
         if isinstance(problem, StudioError):
             return problem
         folder = Path(self.args.output_dir)
-        checkpoints.sweep(folder)
+        checkpoints.remove_incomplete(folder)
         kept = checkpoints.newest(folder)
         last = f"step {checkpoints.step_of(kept)}'s is kept" if kept else "there is none before it"
         first = (str(problem).splitlines() or [type(problem).__name__])[0]
@@ -150,7 +150,7 @@ class Ours:
         )
 
 
-class RankBudget(TrainerCallback):
+class AdaLoraCallback(TrainerCallback):
     """AdaLoRA cuts ranks after every optimizer step, while the gradients are still there."""
 
     def __init__(self, model: Any):
@@ -161,6 +161,6 @@ class RankBudget(TrainerCallback):
 
 
 @functools.cache
-def ours(trainer: type) -> Any:
+def with_mixin(trainer: type) -> Any:
     """A TRL trainer with the studio's mixin in front."""
-    return type(f"Studio{trainer.__name__}", (Ours, trainer), {})
+    return type(f"Studio{trainer.__name__}", (StudioTrainerMixin, trainer), {})

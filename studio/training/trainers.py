@@ -14,16 +14,16 @@ from transformers.integrations import TensorBoardCallback
 
 from studio.core.errors import ConfigError, TrainingError
 from studio.models import loading
-from studio.models.pool import Resident
-from studio.rewards import Mix
+from studio.models.pool import LoadedModel
+from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs, steps
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.training import initial_model, online_rl, out_of_memory
-from studio.training.padding_free import spare_padding
+from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
-from studio.training.trainer_mixin import RankBudget, ours
+from studio.training.trainer_mixin import AdaLoraCallback, with_mixin
 
 _OURS = {
     "name",
@@ -132,7 +132,7 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
 
 def build(
     recipe: Recipe,
-    resident: Resident,
+    resident: LoadedModel,
     parent_adapter: Path | None,
     train: Any,
     evaluation: Any,
@@ -140,7 +140,7 @@ def build(
     callbacks: list[Any],
     references: Path | None = None,
     processes: int = 1,
-    reward: Mix | None = None,
+    reward: WeightedReward | None = None,
 ) -> Any:
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
@@ -170,7 +170,7 @@ def build(
         given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
-    kind = ours(trainer_class)
+    kind = with_mixin(trainer_class)
     trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe
     if references is not None:
@@ -187,19 +187,19 @@ def build(
             f"No row has a trained token within {recipe.max_length} tokens: the prompts alone fill "
             "them. Raise max_length, or look at the rows in Data's token view."
         )
-    _mend(trainer, recipe, resident)
+    _fix_peft_trl(trainer, recipe, resident)
     _keep_tracks(trainer, folder.parent / "tensorboard")
     if reward is not None and start.reference is not None:
-        online_rl.hold_to(trainer, start.reference, recipe.beta)
-    spare_padding(trainer, recipe)
+        online_rl.set_ref_model(trainer, start.reference, recipe.beta)
+    use_padding_free(trainer, recipe)
     if recipe.method == "adalora":
-        trainer.add_callback(RankBudget(trainer.model))
+        trainer.add_callback(AdaLoraCallback(trainer.model))
     if METHODS[recipe.method].moves_base and trainer.is_world_process_zero():
         _keep_initial(trainer.model, folder.parent / "initial")
     return trainer
 
 
-def _mend(trainer: Any, recipe: Recipe, resident: Resident) -> None:
+def _fix_peft_trl(trainer: Any, recipe: Recipe, resident: LoadedModel) -> None:
     """Two places where PEFT and TRL do not meet."""
     model = trainer.model
     if recipe.method == "llama_adapter":
@@ -257,7 +257,7 @@ def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) 
 
 
 def _replace(source: Path, target: Path) -> None:
-    checkpoints.seal(source)
+    checkpoints.mark_complete(source)
     if target.exists():
         shutil.rmtree(target)
     source.rename(target)

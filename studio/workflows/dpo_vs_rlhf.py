@@ -18,7 +18,7 @@ from studio.core.errors import ConfigError, DataError, TrainingError
 from studio.core.workspace import new_id
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, REWARDED
-from studio.runs.recipe import customary
+from studio.runs.recipe import recommended_recipe
 from studio.workflows.rounds import Duel, duels_of, make_duel, require_run
 from studio.workflows.rule_annotator import Ruler
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from studio.engine.studio import Studio
     from studio.generation.request import Sampling
     from studio.labels.types import Project
-    from studio.metrics.bootstrap import Estimate
+    from studio.metrics.bootstrap import Interval
     from studio.runs.store import Run
 
 RULE = "the pocket world's rule"
@@ -96,7 +96,7 @@ class Meeting:
     duel: Duel | None = None
 
     @property
-    def share(self) -> Estimate | None:
+    def share(self) -> Interval | None:
         """Win rate of `one` with ties as half, over prompts; None before any verdict."""
         return self.duel.share if self.duel else None
 
@@ -159,7 +159,7 @@ def begin(studio: Studio, plan: Plan) -> Journey:
     journey = new_id("roads")
 
     def train(objective: str, **changes: Any) -> Run:
-        recipe, _ = customary(objective, method, start.model)
+        recipe, _ = recommended_recipe(objective, method, start.model)
         name = f"{start.name} {OBJECTIVES[objective].label}"[:100]
         recipe = recipe.with_(name=name, dataset_name=dataset.id, **limit, **changes)
         return studio.train(recipe, {"roads": {"id": journey, "start": start.id}})

@@ -12,7 +12,7 @@ from studio.data.readers.sources import sample_path
 
 if TYPE_CHECKING:
     from studio.calculator.dataset_lengths import Lengths
-    from studio.calculator.estimates import Estimate
+    from studio.calculator.estimates import RunEstimate
     from studio.engine.studio import Studio
 
 SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
@@ -27,7 +27,7 @@ def kind_of(studio: Studio, dataset: str | None) -> str | None:
     return SAMPLE_TYPES.get(dataset or "")
 
 
-def estimate_here(studio: Studio, recipe: Any, card: str | None = None) -> Estimate:
+def estimate_here(studio: Studio, recipe: Any, card: str | None = None) -> RunEstimate:
     """Estimate a recipe with what this workspace knows; the speed of earlier runs is for this
     machine only."""
     from studio.calculator.estimates import estimate_recipe

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError
 from studio.generation.request import Column
-from studio.labels.llm_judge import Pair, Told, judgeable, request, result
+from studio.labels.llm_judge import OnProgress, TextPair, judgeable, request, result
 from studio.labels.types import DEFAULT_QUESTION
 
 if TYPE_CHECKING:
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 def ask(
     studio: Studio,
-    pairs: Sequence[Pair],
+    pairs: Sequence[TextPair],
     column: Column,
     a: str,
     b: str,
     question: str = DEFAULT_QUESTION,
-    told: Told = lambda done, total, what: None,
+    on_progress: OnProgress = lambda done, total, what: None,
 ) -> dict[str, Any]:
     """Let a model judge pairs to the end: `result`'s mapping.
 
-    `told` hears how many replies of how many are there, and may raise `Cancelled`. Raises
+    `on_progress` hears how many replies of how many are there, and may raise `Cancelled`. Raises
     `ConfigError` where there is nothing to judge.
     """
     kept, aside = judgeable(pairs)
@@ -33,6 +33,6 @@ def ask(
         raise ConfigError("There is nothing to judge: the answers are identical or empty.")
     asked = request(kept, column, question)
     seen = studio.generate(asked).watch(
-        lambda now: told(now.ended, len(asked.prompts), "Judging, both orders")
+        lambda now: on_progress(now.ended, len(asked.prompts), "Judging, both orders")
     )
     return result(seen, kept, column.label or column.model, a, b, aside)

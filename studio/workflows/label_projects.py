@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import DataError
 from studio.labels.pair_filter import items_from_rows
-from studio.labels.types import UNDECIDED, Item, JudgedItem
+from studio.labels.types import UNDECIDED, JudgedItem, Pair
 from studio.rewards.best_of_n import disagreement
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def from_project(
 ) -> tuple[Project, Added]:
     """A project of another one's pairs; `judge` is a reward run to sort its surprises by."""
     former = studio.labels.get(before)
-    judged = list(studio.labels.judged(former.id))
-    surprises = gaps(studio, judge, judged) if judge else None
+    judged = list(studio.labels.labelled_pairs(former.id))
+    surprises = margins(studio, judge, judged) if judge else None
     project = studio.labels.create_project(
         name or studio.labels.free_name(f"{former.name} again"[:110]),
         provenance={"again": former.id},
@@ -57,7 +57,7 @@ def from_project(
     return project, studio.labels.add_items(project.id, items_again(judged, surprises))
 
 
-def gaps(studio: Studio, run: str, judged: Sequence[JudgedItem]) -> list[float]:
+def margins(studio: Studio, run: str, judged: Sequence[JudgedItem]) -> list[float]:
     """How much more a finished reward run gives to answer a than to answer b, one an item."""
     prompts = [item.prompt for item in judged for _ in range(2)]
     answers = [answer for item in judged for answer in (item.answer_a, item.answer_b)]
@@ -65,14 +65,14 @@ def gaps(studio: Studio, run: str, judged: Sequence[JudgedItem]) -> list[float]:
     return [first - second for first, second in zip(scores[::2], scores[1::2], strict=True)]
 
 
-def items_again(judged: Sequence[JudgedItem], gaps: Sequence[float] | None = None) -> list[Item]:
+def items_again(judged: Sequence[JudgedItem], gaps: Sequence[float] | None = None) -> list[Pair]:
     """The same pairs as new items; their provenance says what `pairs.arrange` sorts by.
 
     `disagreement` is, from 0 to 1, the share of votes against the majority, or, with a reward
     model's `gaps`, how far it and the votes are apart (`studio.rewards.best_of_n.disagreement`).
     """
     return [
-        Item(
+        Pair(
             item.prompt,
             item.answer_a,
             item.answer_b,

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError, DataError
-from studio.core.messages import Message, asked_of
+from studio.core.messages import Message, prompt_and_references
 from studio.evaluation.eval_rows import ScoreRows, load_rows
 from studio.generation.request import Column, Sampling
 from studio.rewards.best_of_n import disagreement
 from studio.rewards.report import histogram, report
 from studio.rewards.spec import parse
-from studio.rewards.weighted import Mix, Scorer, preview
+from studio.rewards.weighted import Scorer, WeightedReward, preview
 from studio.workflows.sample_n import answer_n
 
 if TYPE_CHECKING:
@@ -48,14 +48,16 @@ def scores(
     return [one.total for one in graded]
 
 
-def try_out(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> list[dict[str, Any]]:
+def preview_rewards(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> list[dict[str, Any]]:
     """What a recipe's rewards give before its run: {"prompt", "answer", "reward", "parts"} each.
 
     Args:
         count: rows of the recipe's dataset, held-out ones where there are any.
         n: answers that the starting model writes to each; 0 takes the rows' own.
     """
-    mix = Mix(recipe.reward_funcs, recipe.reward_weights, scorers(studio, recipe.reward_funcs))
+    mix = WeightedReward(
+        recipe.reward_funcs, recipe.reward_weights, scorers(studio, recipe.reward_funcs)
+    )
     rows = load_rows(studio.datasets, recipe.dataset_name, count).rows
     if not n:
         return preview(mix, rows)
@@ -106,7 +108,7 @@ def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]
     prompts, sides = [], []
     for row in rows.rows:
         chosen, rejected = (
-            asked_of({"prompt": row["prompt"], "completion": row[side]})
+            prompt_and_references({"prompt": row["prompt"], "completion": row[side]})
             for side in ("chosen", "rejected")
         )
         if chosen and rejected and chosen[1] and rejected[1]:
@@ -115,7 +117,7 @@ def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]
     return prompts, sides
 
 
-def spread(
+def reward_histogram(
     studio: Studio, run: Run, tuned: str, data: str | None = None, limit: int = _ASKED
 ) -> dict[str, Any]:
     """A histogram of a reward model's scores: the answers of a base, and of a run made from it.
@@ -126,7 +128,7 @@ def spread(
     """
     other = studio.runs.get(tuned)
     rows = load_rows(studio.datasets, data or str(run.data.get("id")), limit).rows
-    mix = Mix([f"model:{run.id}"], None, {run.id: partial(scores, studio, run.id)})
+    mix = WeightedReward([f"model:{run.id}"], None, {run.id: partial(scores, studio, run.id)})
     sampling = Sampling(temperature=1.0, max_new_tokens=_ANSWER)
     groups = {}
     for name, column in (
@@ -141,7 +143,7 @@ def spread(
 def agreement(studio: Studio, run: str, project: str) -> dict[str, tuple[int, int]]:
     """For each person (votes that the reward model agrees with, of how many decided ones)."""
     found: dict[str, tuple[int, int]] = {}
-    for item, gap in gaps(studio, run, project):
+    for item, gap in margins(studio, run, project):
         for vote in item.votes:
             if vote.choice in ("a", "b"):
                 right, of = found.get(vote.annotator, (0, 0))
@@ -152,7 +154,7 @@ def agreement(studio: Studio, run: str, project: str) -> dict[str, tuple[int, in
 def most_disputed(studio: Studio, run: str, project: str) -> list[dict[str, Any]]:
     """A project's items, those first where people and the reward model differ, then the unsure."""
     found = []
-    for item, gap in gaps(studio, run, project):
+    for item, gap in margins(studio, run, project):
         for_a = sum(vote.choice == "a" for vote in item.votes)
         for_b = sum(vote.choice == "b" for vote in item.votes)
         found.append(
@@ -167,9 +169,9 @@ def most_disputed(studio: Studio, run: str, project: str) -> list[dict[str, Any]
     return sorted(found, key=lambda one: -one["disagreement"])
 
 
-def gaps(studio: Studio, run: str, project: str) -> list[tuple[JudgedItem, float]]:
+def margins(studio: Studio, run: str, project: str) -> list[tuple[JudgedItem, float]]:
     """Every item of a project with the reward model's gap between its answers a and b."""
-    items = list(studio.labels.judged(studio.labels.get(project).id))
+    items = list(studio.labels.labelled_pairs(studio.labels.get(project).id))
     if not items:
         raise ConfigError(f"{project} has no items yet; make pairs first (pairs make).")
     prompts = [item.prompt for item in items for _ in range(2)]

@@ -29,7 +29,7 @@ from studio.metrics.proportions import wilson_interval
 if TYPE_CHECKING:
     from studio.data import PreparedDataset
     from studio.engine.studio import Studio
-    from studio.metrics.bootstrap import Estimate
+    from studio.metrics.bootstrap import Interval
     from studio.runs.store import Run
 
 DUEL_QUESTION = "Which answer would you rather get?"
@@ -51,7 +51,7 @@ def votes_dataset(
         raise DataError(
             f"{project.name} has no pair to train on yet: judge at least one better than the other."
         )
-    judged = list(studio.labels.judged(project.id))
+    judged = list(studio.labels.labelled_pairs(project.id))
     votes = [vote for item in judged for vote in item.votes]
     provenance = {
         "made_by": "labels",
@@ -117,7 +117,7 @@ def trained_prompts(studio: Studio, run: Run) -> set[str]:
         project_id = _project_behind(run)
         if project_id:
             with contextlib.suppress(DataError):  # the project is gone, and its prompts with it
-                seen |= {_key(item.prompt) for item in studio.labels.judged(project_id)}
+                seen |= {_key(item.prompt) for item in studio.labels.labelled_pairs(project_id)}
         if run.parent is None:
             return seen
         try:
@@ -143,7 +143,7 @@ class Duel:
     items: int
     opponent: str | None  # a run's id, None for the base
     rate: WinRate | None
-    share: Estimate | None = None
+    share: Interval | None = None
     even: int = 0
     trained_on: int = 0  # items of it left out: the run was trained on their prompts
 
@@ -214,7 +214,7 @@ def _duels(
     for project, first, second in met:
         if run.id not in (first, second):
             continue
-        judged = list(studio.labels.judged(project.id))
+        judged = list(studio.labels.labelled_pairs(project.id))
         held_out = [item for item in judged if _key(item.prompt) not in seen]
         opponent = second if first == run.id else first
         rate = _seen_from(run, held_out)
@@ -231,7 +231,7 @@ def _even(studio: Studio, project: Project) -> int:
     return aside.get("identical", 0) + aside.get("near-identical", 0)
 
 
-def _share(rate: WinRate | None, even: int) -> Estimate | None:
+def _share(rate: WinRate | None, even: int) -> Interval | None:
     if rate is None:
         return None
     from studio.metrics.bootstrap import bootstrap_mean

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import DataError, ModelError
-from studio.core.messages import Message, asked_of
+from studio.core.messages import Message, prompt_and_references
 from studio.generation.request import Column, GenerationRequest, Sampling
-from studio.rewards.weighted import Graded, Mix, references
+from studio.rewards.weighted import RewardResult, WeightedReward, references
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
@@ -20,15 +20,15 @@ def answer_n(
     studio: Studio,
     column: Column,
     rows: Sequence[Mapping[str, Any]],
-    mix: Mix,
+    mix: WeightedReward,
     n: int,
     sampling: Sampling,
-) -> tuple[list[list[Message]], list[list[str]], list[list[Graded]]]:
+) -> tuple[list[list[Message]], list[list[str]], list[list[RewardResult]]]:
     """(prompts, answers[prompt][n], rewards[prompt][n]); rows that ask nothing are passed over.
 
     Raises `ModelError` where the column cannot answer.
     """
-    asked = [(row, found[0]) for row in rows if (found := asked_of(row))]
+    asked = [(row, found[0]) for row in rows if (found := prompt_and_references(row))]
     if not asked:
         raise DataError("No row asks anything, so there is nothing to answer.")
     known = [references(row, mix.columns) for row, _ in asked for _ in range(n)]

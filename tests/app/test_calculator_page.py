@@ -12,7 +12,7 @@ import pytest
 from app import build_app
 from components.calculator import handlers
 from components.page import calculator_sync
-from components.page.calculator_sync import Agreement, Met
+from components.page.calculator_sync import Agreement, SyncState
 from studio.engine.studio import Studio
 from tests.unit.calculator.conftest import TINY
 
@@ -29,7 +29,7 @@ class Forms:
             for field in fields.values()
         }
         self.data |= {self.train.form.fields["start_from"]: "", self.calculator.linked: True}
-        self.data |= {agreement.met: Met(), self.train.opening: None}
+        self.data |= {agreement.met: SyncState(), self.train.opening: None}
         self.data[self.train.form.settled] = ("sft", "lora", "pocket")
 
     def see(self, form: str, knob: str) -> Any:
@@ -46,7 +46,7 @@ class Forms:
         """`meanwhile` is typed into that tab's form before the answer comes."""
         to_calculator, to_train, met = self.agreement.meet(self.data, tab)
         self.type(tab.lower(), **(meanwhile or {}))
-        if isinstance(met, Met):
+        if isinstance(met, SyncState):
             self.data[self.agreement.met] = met
         if to_calculator != gr.skip():
             choices, asked = self.calculator.choices, to_calculator

@@ -12,13 +12,13 @@ import pytest
 
 from components.label import project_handlers
 from components.label import tab as label_tab
-from components.label.annotation_api import questions
-from components.ui.page_context import Session, Shell
+from components.label.annotation_api import server_functions
+from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, DataError
 from studio.core.workspace import new_id
 from studio.engine.studio import Studio
-from studio.labels import Item, Project
+from studio.labels import Pair, Project
 from studio.workflows import comparisons
 
 
@@ -31,7 +31,7 @@ def studio(tmp_path: Path) -> Studio:
 def project(studio: Studio) -> Project:
     made = studio.labels.create_project("first verdicts", guidelines="Short wins.", order="given")
     items = [
-        Item(
+        Pair(
             f"question {n}",
             f"first {n}",
             f"second {n}",
@@ -48,7 +48,9 @@ class Panel:
     """Asks as the page does: by name, with one mapping."""
 
     def __init__(self, studio: Studio, project: Project):
-        self.asked = {question.__name__: question for question in questions(lambda: studio.labels)}
+        self.asked = {
+            question.__name__: question for question in server_functions(lambda: studio.labels)
+        }
         self.seat = {"project": project.id, "annotator": "ada"}
 
     def __call__(self, name: str, **more: Any) -> dict[str, Any]:
@@ -244,6 +246,6 @@ def test_the_tab_builds_and_keeps_its_endpoints_private(studio):
     with gr.Blocks() as blocks:
         pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs, gr.Tab("Label", id="label"):
-            label_tab.build(studio, Shell(studio, tabs, pulse, session, Visits(studio)))
+            label_tab.build(studio, PageContext(studio, tabs, pulse, session, Visits(studio)))
     assert blocks.fns
     assert {fn.api_visibility for fn in blocks.fns.values()} == {"private"}

@@ -11,7 +11,7 @@ from components.compare import tab as compare_tab
 from components.compare.conversation import Chat, Turn, vote
 from components.train import form_options
 from components.train import tab as train_tab
-from components.ui.page_context import Session, Shell
+from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio import Recipe
 from studio.core.errors import WorkspaceError
@@ -26,16 +26,16 @@ def studio(tmp_path: Path) -> Studio:
     return Studio(tmp_path / "home")
 
 
-def page(studio: Studio) -> tuple[gr.Blocks, Shell]:
+def page(studio: Studio) -> tuple[gr.Blocks, PageContext]:
     with gr.Blocks() as blocks:
         pulse, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs:
-            shell = Shell(studio, tabs, pulse, session, Visits(studio))
+            ctx = PageContext(studio, tabs, pulse, session, Visits(studio))
             with gr.Tab("Train", id="train"):
-                train_tab.build(studio, shell)
+                train_tab.build(studio, ctx)
             with gr.Tab("Compare", id="compare"):
-                compare_tab.build(studio, shell)
-    return blocks, shell
+                compare_tab.build(studio, ctx)
+    return blocks, ctx
 
 
 def test_both_tabs_build_and_keep_their_insides_private(studio: Studio):
@@ -72,7 +72,7 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
     name, count = vote(studio, Chat(sides, "", [turn]), "b", "me")
     assert count == 1
     project = next(each for each in studio.labels.projects() if each.name == name)
-    item = next(iter(studio.labels.judged(project.id)))
+    item = next(iter(studio.labels.labelled_pairs(project.id)))
     kept = {item.source_a["run"]: item.answer_a, item.source_b["run"]: item.answer_b}
     assert kept[run.id] == "In Highcliff."
     assert item.source_b["sampling"]["seed"] == 3
@@ -88,7 +88,7 @@ def test_a_vote_on_a_pair_that_stands_the_other_way_round(studio: Studio):
         turn = Turn("Who?", asked, Sampling(), [Answer(text) for text in said], done=True)
         vote(studio, Chat(sides, "", [turn]), choice, f"who saw {said[0][0]} first")
     [project] = studio.labels.projects()
-    [judged] = studio.labels.judged(project.id)
+    [judged] = studio.labels.labelled_pairs(project.id)
     told = {one.annotator: (one.choice, one.order) for one in judged.votes}
     assert judged.answer_a == "Mira."
     assert told == {"who saw M first": ("a", "ab"), "who saw N first": ("b", "ba")}

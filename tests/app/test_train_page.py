@@ -11,8 +11,8 @@ import pytest
 from components.page import status_poll
 from components.train import run_export, run_feed, run_monitor
 from components.train.run_history import Histories
-from components.train.run_monitor import Shown, Watch
-from components.ui.page_context import Session, Shell
+from components.train.run_monitor import SentView, Watch
+from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio import Recipe
 from studio.engine.studio import Studio
@@ -32,7 +32,7 @@ def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
         session = gr.State(Session())
         with gr.Tabs() as tabs:
             pass
-        watch = Watch(studio, Shell(studio, tabs, gr.HTML(), session, Visits(studio)))
+        watch = Watch(studio, PageContext(studio, tabs, gr.HTML(), session, Visits(studio)))
         watch.lay_out()
     # What is told in words of time is renewed every half minute; here the clock stands still.
     monkeypatch.setattr(run_monitor.time, "time", lambda: 1.0e9)
@@ -47,7 +47,7 @@ class Page:
     """A browser's side of the panel: keeps what it was sent, asks for the rest."""
 
     def __init__(self, studio: Studio, run: str, *overlay: str):
-        self.feed = run_feed.questions(studio, Histories())[0]
+        self.feed = run_feed.server_functions(studio, Histories())[0]
         self.ask: dict = {"run": run, "overlay": overlay, "have": {}, "parts": {}, "log": {}}
 
     def poll(self) -> dict:
@@ -65,7 +65,7 @@ class Page:
 
 
 def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
-    [ask] = status_poll.questions(studio)
+    [ask] = status_poll.server_functions(studio)
     empty = ask({})
     assert not empty["live"] and "no run" in empty["html"]
     assert ask({})["lists"] == empty["lists"] and ask({})["runs"] == empty["runs"]
@@ -84,7 +84,7 @@ def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.Mo
         raise OSError("disk")
 
     monkeypatch.setattr(studio.runs, "list", broken)
-    assert "studio.log" in status_poll.questions(studio)[0]({})["error"]
+    assert "studio.log" in status_poll.server_functions(studio)[0]({})["error"]
 
 
 # ---- what travels -------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.Mo
 
 def test_a_page_gets_everything_once_and_then_nothing(studio: Studio, watch: Watch):
     run = ended(studio)
-    first = watch.look(Session(), Shown())
+    first = watch.look(Session(), SentView())
     assert "Finished: loss 0.41 after 30 steps in 0:34." in first[watch.outcome]
     assert first[watch.compare]["visible"] is True
     assert f'data-run="{run.id}"' in first[watch.panel]
@@ -173,13 +173,13 @@ def test_the_log_is_searched_and_read_on(studio: Studio):
     "ask", [None, [], {}, {"run": 3}, {"run": "../../etc"}, {"run": "run-20260101-000000-0000"}]
 )
 def test_a_question_that_makes_no_sense_gets_nothing(studio: Studio, ask: object):
-    assert run_feed.questions(studio, Histories())[0](ask) == {}
+    assert run_feed.server_functions(studio, Histories())[0](ask) == {}
 
 
 def test_wrong_parts_of_a_question_are_passed_over(studio: Studio):
     run = ended(studio)
     ask = {"run": run.id, "overlay": 3, "have": [1], "parts": "x", "log": {"open": 1, "at": "x"}}
-    reply = run_feed.questions(studio, Histories())[0](ask)
+    reply = run_feed.server_functions(studio, Histories())[0](ask)
     assert len(reply["runs"][run.id]["train"]["steps"]) == 30 and reply["log"]["fresh"]
 
 
@@ -191,16 +191,16 @@ def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch:
     live = ended(studio, state="running")
     ended(studio, state="failed")
     with studio.runs.lock(live):
-        found = watch.look(Session(), Shown())
+        found = watch.look(Session(), SentView())
         assert found[watch.viewing] == live.id
         assert found[watch.actions.stop]["visible"] is True
-        chosen = watch.look(Session(run_id=studio.runs.list()[0].id), Shown())
+        chosen = watch.look(Session(run_id=studio.runs.list()[0].id), SentView())
         assert chosen[watch.viewing] == studio.runs.list()[0].id
 
 
 def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watch: Watch):
     ended(studio, state="running", steps=24)
-    found = watch.look(Session(), Shown())
+    found = watch.look(Session(), SentView())
     assert "Interrupted at about step 24" in found[watch.outcome]
     assert found[watch.actions.resume]["visible"] is True
     assert found[watch.actions.stop]["visible"] is False
@@ -211,7 +211,7 @@ def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: Watch)
     run = ended(studio, state="running")
     with studio.runs.lock(run):
         assert watch.actions.ask_stop(run.id) == ""
-        found = watch.look(Session(), Shown())
+        found = watch.look(Session(), SentView())
         assert "stopping" in found[watch.head]
         assert (
             found[watch.actions.stop]["visible"] is False
@@ -242,7 +242,7 @@ def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: Wa
     watch.pick(Session(), (), event(one, "off"))
     assert studio.worker.queued == [three.id, two.id]
     assert studio.runs.get(one.id).state == "stopped"
-    shown = watch.look(Session(), Shown())[watch.queue]
+    shown = watch.look(Session(), SentView())[watch.queue]
     assert shown.index("three") < shown.index("two") and "one: sooner" not in shown
     assert watch.actions.go_on(one.id) == ""  # its lock was let go, so it can wait again at once
     assert studio.worker.queued == [three.id, two.id, one.id]
@@ -291,7 +291,7 @@ def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
     one, two = ended(studio), ended(studio, name="two")
     _, over = watch.pick(Session(), (), event(one, "over"))
     assert over == (one.id,)
-    found = watch.look(Session(run_id=two.id), Shown(), over)
+    found = watch.look(Session(run_id=two.id), SentView(), over)
     assert f'data-overlay="{one.id}"' in found[watch.panel]
     assert watch.pick(Session(), over, event(one, "over"))[1] == ()
 

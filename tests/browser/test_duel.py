@@ -158,7 +158,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
         page.locator(".lab-prompt").click()
     judge_in_every_way(ada)
     judge_all(ben)
-    check_votes(list(store.judged(project)))
+    check_votes(list(store.labelled_pairs(project)))
 
     come_back(ada, "ada")
     expect(ada.locator(".lab-reveal")).to_contain_text("How it was judged", timeout=SLOW)
@@ -193,4 +193,4 @@ def test_two_people_label_a_round_and_judge_its_duel(
     expect(drawing).to_contain_text("win rate", timeout=SLOW)
     shot(ada, "rounds")
     met = Studio(home).labels.get("second or first")
-    assert all(len(item.votes) == 2 for item in store.judged(met.id))
+    assert all(len(item.votes) == 2 for item in store.labelled_pairs(met.id))

@@ -11,7 +11,7 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from studio import Recipe, Studio
-from studio.labels import Item
+from studio.labels import Pair
 from studio.runs import checkpoints
 from tests.browser.walking import SLOW, choose, sit_down
 from tests.serving import Server
@@ -24,7 +24,7 @@ def test_killed_app_loses_nothing(
     engine = Studio(home)
     project = engine.labels.create_project("killed", order="given", seed=1)
     sides = {"label": "base"}, {"label": "tuned"}
-    items = [Item(f"question {n}", f"one {n}", f"two {n}", *sides) for n in range(8)]
+    items = [Pair(f"question {n}", f"one {n}", f"two {n}", *sides) for n in range(8)]
     engine.labels.add_items(project.id, items)
 
     server = start_server(home)
@@ -59,7 +59,7 @@ def test_killed_app_loses_nothing(
 
     server.kill()
     assert engine.runs.get(run.id).state == "interrupted"
-    votes = [len(judged.votes) for judged in engine.labels.judged(project.id)]
+    votes = [len(judged.votes) for judged in engine.labels.labelled_pairs(project.id)]
     assert sum(votes) == 4, "four votes were acknowledged"
 
     again = start_server(home)

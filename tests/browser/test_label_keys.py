@@ -12,10 +12,10 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 
 from components.label import tab as label_tab
 from components.ui import theme
-from components.ui.page_context import Session, Shell
+from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.engine.studio import Studio
-from studio.labels import Item, Project
+from studio.labels import Pair, Project
 
 PATIENCE = 60_000  # ms
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **bold** {{value}} ${1 + 1}"
@@ -40,7 +40,7 @@ def studio(tmp_path: Path) -> Studio:
 def project(studio: Studio) -> Project:
     made = studio.labels.create_project("keys", order="given", seed=5)
     base, tuned = {"label": "base"}, {"label": "tuned", "run": "run-1"}
-    items = [Item(f"question {n}", f"good {n}", f"{HOSTILE} {n}", base, tuned) for n in range(4)]
+    items = [Pair(f"question {n}", f"good {n}", f"{HOSTILE} {n}", base, tuned) for n in range(4)]
     studio.labels.add_items(made.id, items)
     return made
 
@@ -54,11 +54,11 @@ def serve(studio: Studio) -> Iterator[Callable[..., str]]:
         with gr.Blocks() as app:
             pulse, session = gr.HTML(), gr.State(Session())
             with gr.Tabs(selected="label") as tabs:
-                shell = Shell(studio, tabs, pulse, session, Visits(studio))
+                ctx = PageContext(studio, tabs, pulse, session, Visits(studio))
                 with gr.Tab("Other", id="other"):
                     gr.Textbox(label="elsewhere")
                 with gr.Tab("Label", id="label"):
-                    label_tab.build(studio, shell)
+                    label_tab.build(studio, ctx)
         _, local, _ = app.launch(
             prevent_thread_lock=True,
             quiet=True,
@@ -235,7 +235,7 @@ def test_two_people_at_once_share_the_pairs_out(
     )
     sides = {"label": "base"}, {"label": "tuned"}
     studio.labels.add_items(
-        shared.id, [Item(f"question {n}", f"one {n}", f"two words {n}", *sides) for n in range(6)]
+        shared.id, [Pair(f"question {n}", f"one {n}", f"two words {n}", *sides) for n in range(6)]
     )
     url = serve(auth=[("ada", "first"), ("ben", "second")])
     ada, ben = new_page(), new_page(390, 844)
@@ -271,7 +271,7 @@ def test_two_people_at_once_share_the_pairs_out(
     expect(ben.locator(".lab-rest")).to_contain_text("you judged 3")
     expect(ben.locator(".lab-rest")).not_to_contain_text("tuned")
 
-    judged = list(studio.labels.judged(shared.id))
+    judged = list(studio.labels.labelled_pairs(shared.id))
     assert [len(item.votes) for item in judged] == [1] * 6
     votes = {name: [] for name in ("ada", "ben")}
     for item in judged:

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from studio.engine.studio import Studio
-from studio.labels import Item
+from studio.labels import Pair
 from tests.app.made_runs import ended
 from tests.serving import Server
 
@@ -62,7 +62,7 @@ def space(start_server: Callable[..., Server], tmp_path_factory) -> Server:
     ended(studio, name="first")
     project = studio.labels.create_project("judge these", order="given", seed=1)
     sides = {"label": "base"}, {"label": "tuned"}
-    studio.labels.add_items(project.id, [Item(f"q {n}", "one", "two", *sides) for n in range(4)])
+    studio.labels.add_items(project.id, [Pair(f"q {n}", "one", "two", *sides) for n in range(4)])
     (home / "exports" / "secret.txt").write_text("weights")
     return start_server(home, **SPACE)
 

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 from tests import postgres
 from tests.asking import Asker, panel_of
 from tests.serving import Server
@@ -112,7 +112,7 @@ def run(kind: str, kills: int, seed: int = 0) -> Outcome:
     with database_url(kind) as url, tempfile.TemporaryDirectory(prefix="studio-kills-") as folder:
         store = LabelStore(url)
         project = store.create_project("kills", order="given", seed=1, overlap=2)
-        pairs = [Item(f"question {n}", f"one {n}", f"two {n}") for n in range(PAIRS_A_KILL * kills)]
+        pairs = [Pair(f"question {n}", f"one {n}", f"two {n}") for n in range(PAIRS_A_KILL * kills)]
         store.add_items(project.id, pairs)
         server = Server(Path(folder), environment={"STUDIO_DATABASE_URL": url})
         for _ in range(kills):
@@ -127,7 +127,7 @@ def run(kind: str, kills: int, seed: int = 0) -> Outcome:
                     )
         finally:
             server.stop()
-        judged = list(store.judged(project.id))
+        judged = list(store.labelled_pairs(project.id))
         store.close()
     rows = [vote for item in judged for vote in item.votes]
     kept = {vote.vote_id for vote in rows}

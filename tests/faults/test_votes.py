@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from components.label.annotation_api import questions
+from components.label.annotation_api import server_functions
 from studio.core.errors import WorkspaceError
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 from tests import postgres
 from tests.faults import killed_votes
 
@@ -26,7 +26,7 @@ def test_kill_nine_of_the_app_loses_and_doubles_no_acknowledged_vote(database: s
 def started(path: Path) -> tuple[LabelStore, str, int]:
     store = LabelStore(f"sqlite:///{path}")
     project = store.create_project("first", order="given", seed=1)
-    store.add_items(project.id, [Item(f"question {n}", "one", f"two {n}") for n in range(4)])
+    store.add_items(project.id, [Pair(f"question {n}", "one", f"two {n}") for n in range(4)])
     first = store.next_item(project.id, "ada")
     assert first is not None
     store.vote(project.id, first.item_id, "ada", "a", idempotency_key="kept")
@@ -52,7 +52,7 @@ def test_a_full_disk_refuses_the_vote_in_a_sentence_and_keeps_the_others(tmp_pat
         "key": "refused",
         "edited": "x" * 50_000,
     }
-    asked = {question.__name__: question for question in questions(lambda: store)}
+    asked = {question.__name__: question for question in server_functions(lambda: store)}
     for _ in range(3):
         reply = asked["label_vote"](vote)
         assert "full" in reply["error"] and "Nothing was recorded" in reply["error"]
@@ -61,7 +61,7 @@ def test_a_full_disk_refuses_the_vote_in_a_sentence_and_keeps_the_others(tmp_pat
     sa.event.remove(store._db._engine, "checkout", fill)
     store.close()  # room again
     roomy = LabelStore(f"sqlite:///{tmp_path / 'votes.db'}")
-    asked = {question.__name__: question for question in questions(lambda: roomy)}
+    asked = {question.__name__: question for question in server_functions(lambda: roomy)}
     assert asked["label_vote"](vote)["receipt"]["repeated"] is False
     assert roomy.progress(project, "ada").done == 2
     roomy.close()

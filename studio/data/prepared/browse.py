@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import orjson
 
-from studio.data.prepared.reading import Reading, texts_within
+from studio.data.prepared.reading import SourceReading, texts_within
 from studio.data.prepared.store import PreparedDataset, tidy
 from studio.data.types import Problem, Progress
 
@@ -22,7 +22,7 @@ _EVERY = 2000
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownRow:
     """A row as TRL would take it, where it stood in its file, and what is wrong with it."""
 
     row: dict[str, Any]
@@ -40,7 +40,7 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
 
-    def show(self, position: int) -> Shown:
+    def show(self, position: int) -> ShownRow:
         """The row at a position."""
         ...
 
@@ -56,7 +56,7 @@ class Rows(Protocol):
 class ReadRows:
     """Every record of a reading: rows that could be converted, good or not, then the others."""
 
-    def __init__(self, reading: Reading):
+    def __init__(self, reading: SourceReading):
         self.reading = reading
         self.type = reading.stream.format.type
         self._keys = reading.keys
@@ -64,15 +64,15 @@ class ReadRows:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def show(self, position: int) -> Shown:
+    def show(self, position: int) -> ShownRow:
         """The row, or what stands where none could be made, with every problem of it."""
         key = int(self._keys[position])
         file, number = self.reading.name_of(key)
         problems = self.reading.problems.at(key)
         beyond = position - len(self.reading.spool)
         if beyond >= 0:
-            return Shown({}, number, file, problems, self.reading.unread.text(beyond))
-        return Shown(self.reading.at(position)["data"], number, file, problems)
+            return ShownRow({}, number, file, problems, self.reading.unread.text(beyond))
+        return ShownRow(self.reading.at(position)["data"], number, file, problems)
 
     def find(self, kind: str, text: str, progress: Progress | None = None) -> np.ndarray:
         """Positions by filter (`good`, `all`, or a kind of problem) and text."""
@@ -121,9 +121,9 @@ class StoredRows:
     def _row(self, position: int) -> dict[str, Any]:
         return tidy(self._table.slice(position, 1).to_pylist()[0])
 
-    def show(self, position: int) -> Shown:
+    def show(self, position: int) -> ShownRow:
         """The row; a prepared dataset has no problems left to tell."""
-        return Shown(self._row(position))
+        return ShownRow(self._row(position))
 
     def find(self, kind: str, text: str, progress: Progress | None = None) -> np.ndarray:
         """Positions by text; every row is a good one."""

@@ -15,7 +15,7 @@ from studio.data.checks.rouge_novelty import repeated
 from studio.data.prepared import reading as reasons
 from studio.data.prepared.contamination import overlapping
 from studio.data.prepared.prepare_options import PrepareOptions
-from studio.data.prepared.reading import Reading
+from studio.data.prepared.reading import SourceReading
 from studio.data.types import Progress
 
 MIN_ROWS_FOR_TEST = 20
@@ -44,7 +44,9 @@ class StepPreview:
     examples: list[dict[str, Any]]
 
 
-def clean(reading: Reading, options: PrepareOptions, progress: Progress | None = None) -> Cleaned:
+def clean(
+    reading: SourceReading, options: PrepareOptions, progress: Progress | None = None
+) -> Cleaned:
     """Decide about every row of a reading. Raises `DataError` where no row is left."""
     kept, steps = _first_steps(reading)
     for name, settings, dropped in _dropping(reading, options, progress):
@@ -67,7 +69,7 @@ def clean(reading: Reading, options: PrepareOptions, progress: Progress | None =
 
 
 def preview(
-    reading: Reading, options: PrepareOptions, progress: Progress | None = None
+    reading: SourceReading, options: PrepareOptions, progress: Progress | None = None
 ) -> list[StepPreview]:
     """What each chosen step would drop, with examples; nothing is written."""
     found = []
@@ -77,7 +79,7 @@ def preview(
     return found
 
 
-def _first_steps(reading: Reading) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def _first_steps(reading: SourceReading) -> tuple[np.ndarray, list[dict[str, Any]]]:
     kept = np.flatnonzero(reading.flags & reasons.UNUSABLE == 0)
     format = reading.stream.format
     steps: list[dict[str, Any]] = [
@@ -93,7 +95,7 @@ def _first_steps(reading: Reading) -> tuple[np.ndarray, list[dict[str, Any]]]:
 
 
 def _dropping(
-    reading: Reading, options: PrepareOptions, progress: Progress | None
+    reading: SourceReading, options: PrepareOptions, progress: Progress | None
 ) -> Iterator[Dropped]:
     """The chosen steps one after the other, each over the rows the ones before it left."""
     kept = np.flatnonzero(reading.flags & reasons.UNUSABLE == 0)
@@ -107,7 +109,7 @@ Choose = Callable[[np.ndarray], np.ndarray]
 
 
 def _chosen(
-    reading: Reading, options: PrepareOptions, progress: Progress | None
+    reading: SourceReading, options: PrepareOptions, progress: Progress | None
 ) -> Iterator[tuple[str, dict[str, Any], Choose]]:
     preference = reading.stream.format.type == "preference"
 
@@ -149,12 +151,12 @@ def _chosen(
         yield "balance", {"column": column}, lambda kept: _surplus(reading, kept, column, options)
 
 
-def _rows(reading: Reading, positions: np.ndarray) -> Iterator[dict[str, Any]]:
+def _rows(reading: SourceReading, positions: np.ndarray) -> Iterator[dict[str, Any]]:
     for raw in reading.spool.raw(positions):
         yield orjson.loads(raw)
 
 
-def _words(reading: Reading, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _words(reading: SourceReading, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Words of the shortest and of the longest answer of each row."""
     type = reading.stream.format.type
     counts = [_answers(row, type) for row in _rows(reading, positions)]
@@ -188,7 +190,7 @@ def _count(value: Any, type: str) -> int:
 
 
 def _surplus(
-    reading: Reading, kept: np.ndarray, column: str, options: PrepareOptions
+    reading: SourceReading, kept: np.ndarray, column: str, options: PrepareOptions
 ) -> np.ndarray:
     """Rows beyond the size of the smallest group, chosen by the seed."""
     known = reading.groups.columns()
@@ -220,7 +222,7 @@ def _ordered(kept: np.ndarray, options: PrepareOptions, steps: list[dict[str, An
     return np.array(order, np.int64)
 
 
-def _none_left(reading: Reading, steps: list[dict[str, Any]]) -> str:
+def _none_left(reading: SourceReading, steps: list[dict[str, Any]]) -> str:
     reasons = ", ".join(
         f"{step['dropped']} by {step['step']}" for step in steps if step.get("dropped")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studio.data.prepared.reading import First, Reading, read_located
+from studio.data.prepared.reading import First, SourceReading, read_located
 from studio.data.readers.joined_files import find_join
 from studio.data.readers.sources import Source, locate
 from studio.data.types import Inspection, Progress
@@ -24,7 +24,7 @@ def read(
     token: str | None = None,
     folder: Path | None = None,
     near: bool = True,
-) -> Reading:
+) -> SourceReading:
     """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
 
     `source`: a file, a list of files, a folder of shards, a shipped sample's alias, or a Hub id

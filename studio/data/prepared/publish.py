@@ -116,7 +116,7 @@ def push(
     *,
     token: str | None = None,
     private: bool = True,
-    told: hub.Told | None = None,
+    on_progress: hub.OnProgress | None = None,
 ) -> str:
     """Upload every split and the card to `owner/name` on the Hub; returns the page's address.
 
@@ -132,7 +132,7 @@ def push(
             kind="dataset",
             token=token,
             message=f"Upload {_inline(dataset.name)}",
-            told=told,
+            on_progress=on_progress,
         )
     finally:
         shutil.rmtree(_stage(dataset), ignore_errors=True)

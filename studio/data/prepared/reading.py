@@ -41,7 +41,7 @@ _ACROSS = {"duplicate": DUPLICATE, "near_duplicate": NEAR, "contradiction": CONT
 First = Callable[[Inspection], None]
 
 
-class Reading:
+class SourceReading:
     """All rows of a source; positions count converted rows from 0, `kept` those without errors.
 
     `folder` is where the rows lie meanwhile (None: the system's place for temporary files). Call
@@ -216,7 +216,7 @@ class Reading:
         self.problems.close()
         self.unread.close()
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> SourceReading:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -260,7 +260,7 @@ def read_located(
     first: First | None = None,
     folder: Path | None = None,
     near: bool = True,
-) -> Reading:
+) -> SourceReading:
     """Read a located source to its end; once more where its later rows tell of another format."""
 
     def opened(decided: Any) -> Stream:
@@ -279,8 +279,8 @@ def read_located(
     if folder and not limit and isinstance(located, Located):
         how = "Make room, or read fewer rows of it."
         check_room(folder, located.size(), f"Reading {located.name}", how)
-    reading = Reading(located, stream, folder=folder, progress=progress, near=near)
-    other = stream.second_thoughts()
+    reading = SourceReading(located, stream, folder=folder, progress=progress, near=near)
+    other = stream.redetect_format()
     if other is not None:
         reading.close()
         before = stream.format.name
@@ -289,7 +289,7 @@ def read_located(
             f"The first rows look like {before}, but rows from the whole of {located.name} say "
             f"otherwise: {other.why}"
         )
-        reading = Reading(located, stream, folder=folder, progress=progress, near=near)
+        reading = SourceReading(located, stream, folder=folder, progress=progress, near=near)
     mixed = stream.mixed()
     if mixed:
         stream.notes(mixed)

@@ -128,7 +128,7 @@ class Stream:
         text = whole_text(row)
         return Checked(raw, row, check(row, self.format.type, text), text)
 
-    def second_thoughts(self) -> Format | None:
+    def redetect_format(self) -> Format | None:
         """Another format, where rows from everywhere say that the first ones misled.
 
         Rows are sampled evenly from the whole source, with some of those that could not be

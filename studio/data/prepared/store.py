@@ -21,7 +21,7 @@ from studio.core.workspace import Workspace, new_id, write_json
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
-from studio.data.prepared.reading import Reading, read_located
+from studio.data.prepared.reading import SourceReading, read_located
 from studio.data.prepared.writing import open_reading, write_splits
 from studio.data.readers.in_memory import GivenRows, given_format
 from studio.data.readers.sources import SAMPLES, Located, Source, sample_path
@@ -108,7 +108,7 @@ class PreparedDataset:
         return {name: getattr(self, name) for name in names}
 
 
-def _origin(reading: Reading) -> dict[str, str]:
+def _origin(reading: SourceReading) -> dict[str, str]:
     """Revision and licence of what was read, where it states them."""
     located = reading.located
     if isinstance(located, Threaded):
@@ -125,7 +125,7 @@ class DatasetStore:
 
     def prepare(
         self,
-        source: Source | Reading,
+        source: Source | SourceReading,
         name: str | None = None,
         options: PrepareOptions | None = None,
         progress: Progress | None = None,
@@ -133,7 +133,7 @@ class DatasetStore:
     ) -> PreparedDataset:
         """Read, recognise, check and clean `source`, and keep what is left under a new id.
 
-        A `Reading` is not read again; the options' format, mapping and limit were its own then.
+        A `SourceReading` is not read again: its format, mapping and limit were given then.
         Raises `DataError` for a source that cannot be used, `Cancelled` when `progress` says so;
         then nothing is left behind.
         """
@@ -142,7 +142,7 @@ class DatasetStore:
         with contextlib.ExitStack() as opened:
             reading = (
                 source
-                if isinstance(source, Reading)
+                if isinstance(source, SourceReading)
                 else opened.enter_context(
                     open_reading(source, options, progress, self.workspace.cache)
                 )
@@ -196,7 +196,7 @@ class DatasetStore:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.workspace.cache / identifier, ignore_errors=True)
 
-    def set_aside(self, identifier: str) -> None:
+    def trash(self, identifier: str) -> None:
         """Remove a dataset so that `take_back` can undo it, until the next one is removed."""
         folder = self.workspace.folder("datasets", identifier)
         if not folder.is_dir():
@@ -207,7 +207,7 @@ class DatasetStore:
         folder.rename(folder.with_name(f"{_DELETED}{identifier}"))
 
     def take_back(self, identifier: str) -> PreparedDataset:
-        """Undo `set_aside`; a `DataError` once another removal has made it final."""
+        """Undo `trash`; a `DataError` once another removal has made it final."""
         folder = self.workspace.folder("datasets", identifier)
         aside = folder.with_name(f"{_DELETED}{identifier}")
         if not aside.is_dir():
@@ -228,7 +228,7 @@ class DatasetStore:
 
     def _keep(
         self,
-        reading: Reading,
+        reading: SourceReading,
         name: str,
         options: PrepareOptions,
         provenance: dict[str, Any],
@@ -299,8 +299,8 @@ def _plain_name(name: str) -> str:
     return name.rsplit("/", 1)[-1] or "dataset"
 
 
-def _shown(source: Source | Reading) -> Any:
-    if isinstance(source, Reading):
+def _shown(source: Source | SourceReading) -> Any:
+    if isinstance(source, SourceReading):
         return source.located.name
     if isinstance(source, list | tuple):
         return [str(item) for item in source]

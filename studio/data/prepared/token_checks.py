@@ -13,7 +13,7 @@ import numpy as np
 
 from studio.core.errors import ConfigError
 from studio.data.prepared.browse import ReadRows
-from studio.data.prepared.reading import Reading
+from studio.data.prepared.reading import SourceReading
 from studio.data.tokens.token_lengths import Lengths, measure
 from studio.data.types import Problem, Progress
 
@@ -21,7 +21,7 @@ KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_r
 
 
 def check_tokens(
-    reading: Reading,
+    reading: SourceReading,
     tokenizer: Any,
     *,
     max_length: int | None,
@@ -43,12 +43,14 @@ def check_tokens(
     return found
 
 
-def tell(reading: Reading, found: Lengths, max_length: int | None) -> None:
+def tell(reading: SourceReading, found: Lengths, max_length: int | None) -> None:
     """Put the problems that counted rows have at a limit in place of those of another limit."""
     reading.tell(KINDS, token_problems(reading, found, max_length))
 
 
-def token_problems(reading: Reading, found: Lengths, max_length: int | None) -> Iterator[Problem]:
+def token_problems(
+    reading: SourceReading, found: Lengths, max_length: int | None
+) -> Iterator[Problem]:
     """Every problem of counted rows of `reading` at a limit, by file and row."""
     for at, why in found.refusals.items():
         file, number = reading.place(at)

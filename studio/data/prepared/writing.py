@@ -16,7 +16,7 @@ from studio.data.arrow_schema import Shape, parsed
 from studio.data.prepared.cleaning import Cleaned, clean
 from studio.data.prepared.inspect import read
 from studio.data.prepared.prepare_options import PrepareOptions
-from studio.data.prepared.reading import Reading
+from studio.data.prepared.reading import SourceReading
 from studio.data.readers.sources import Source
 from studio.data.types import Progress
 
@@ -66,7 +66,7 @@ def prepare_to_file(
 
 def open_reading(
     source: Source, options: PrepareOptions, progress: Progress | None, folder: Path | None = None
-) -> Reading:
+) -> SourceReading:
     """A source read to its end under some options, its rows kept in `folder` meanwhile."""
     return read(
         source,
@@ -81,7 +81,7 @@ def open_reading(
     )
 
 
-def write_splits(reading: Reading, cleaned: Cleaned, files: dict[str, Path]) -> str:
+def write_splits(reading: SourceReading, cleaned: Cleaned, files: dict[str, Path]) -> str:
     """Write each split to its file; returns the fingerprint: a hash of the type and of every
     row's own hash, in order; where a row came from is no part of it."""
     digest = hashlib.sha256(reading.stream.format.type.encode())

@@ -129,7 +129,7 @@ def _marks(tokenizer: Any) -> list[str]:
     """Marks of a lent template that this vocabulary has to spell."""
     from studio.core import chat_templates
 
-    name = chat_templates.lent(tokenizer)
+    name = chat_templates.bundled(tokenizer)
     if name is None:
         return []
     known = tokenizer.get_vocab()

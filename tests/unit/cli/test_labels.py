@@ -9,7 +9,7 @@ import pytest
 
 from studio.core.workspace import Workspace
 from studio.generation.request import Generation
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 from studio.runs.recipe import Recipe
 from studio.runs.store import RunStore
 
@@ -25,7 +25,7 @@ def labels(home: Path):
 def voted(labels):
     """Three pairs: one won by a, one by b, one a tie."""
     project = labels.create_project("first", order="given")
-    labels.add_items(project.id, [Item(f"q{n}", f"a{n}", f"b{n}") for n in range(3)])
+    labels.add_items(project.id, [Pair(f"q{n}", f"a{n}", f"b{n}") for n in range(3)])
     for choice in ("a", "b", "tie"):
         shown = labels.next_item(project.id, "ada")
         assert shown is not None
@@ -48,7 +48,7 @@ def test_votes_become_rows(shell, voted, tmp_path, format, rows, suffix):
 
 def test_no_votes_yet_is_said(shell, labels, tmp_path):
     project = labels.create_project("empty")
-    labels.add_items(project.id, [Item("q", "a", "b")])
+    labels.add_items(project.id, [Pair("q", "a", "b")])
     out = tmp_path / "labels.jsonl"
     sentence = shell("labels", "export", "--project", "empty", "--out", out).refused(1)
     assert "label some pairs" in sentence
@@ -94,7 +94,7 @@ def test_a_project_is_made_of_prepared_pairs_and_judged_again(shell, labels, tmp
 
 
 def test_a_disagreement_is_settled_and_a_broken_pair_taken_out(shell, labels, voted):
-    first, second, _ = (item.item_id for item in labels.judged(voted.id))
+    first, second, _ = (item.item_id for item in labels.labelled_pairs(voted.id))
     labels.vote(voted.id, first, "ben", "b")
     seen = shell("labels", "show", "--project", "first", "--item", first, "--json").json
     side = "left" if seen["left"] == "b0" else "right"
@@ -106,7 +106,7 @@ def test_a_disagreement_is_settled_and_a_broken_pair_taken_out(shell, labels, vo
     assert (report["settled"], report["disagreements"]) == (1, [])
     assert labels.export(voted.id, "dpo").rows[0]["chosen"][0]["content"] == "b0"
     assert shell("labels", "retire", "--project", "first", "--item", second).code == 0
-    assert second not in [item.item_id for item in labels.judged(voted.id)]
+    assert second not in [item.item_id for item in labels.labelled_pairs(voted.id)]
     assert "9" in shell("labels", "retire", "--project", "first", "--item", 9).refused(1)
 
 
@@ -121,7 +121,7 @@ def taught(home: Path, labels, voted):
     store.update(second.id, state="finished", data={"votes": votes})
     duel = labels.create_project("duel", order="given")
     sides = {"label": "taught", "run": second.id}, {"label": "start", "run": first.id}
-    labels.add_items(duel.id, [Item("new", "better", "worse", *sides)])
+    labels.add_items(duel.id, [Pair("new", "better", "worse", *sides)])
     labels.vote(duel.id, labels.next_item(duel.id, "ada").item_id, "ada", "a")
     return first, second
 
@@ -146,7 +146,7 @@ def test_what_was_learned_from_is_held_out(shell, taught, answering, labels):
     arguments = ("pairs", "make", "--a", "taught", "--b", "base", "--project", "next")
     said = shell(*arguments, "--held-out", "--prompt", "q0", "--prompt", "unseen", "--json")
     assert said.json["added"] == 1, said.err
-    [item] = labels.judged(said.json["project_id"])
+    [item] = labels.labelled_pairs(said.json["project_id"])
     assert item.prompt[-1]["content"] == "unseen"
     assert "choose others" in shell(*arguments, "--held-out", "--prompt", "q1").refused(1)
 
@@ -204,7 +204,7 @@ def test_pairs_go_to_a_project_and_equal_ones_are_set_aside(shell, labels, answe
     assert (said.json["added"], said.json["set_aside"]) == (1, {"identical": 1})
     project = labels.get("first")
     assert project.items == 1
-    (item,) = labels.judged(project.id)
+    (item,) = labels.labelled_pairs(project.id)
     assert {item.answer_a, item.answer_b} == {"base: Who?", "tuned: Who?"}
     by_label = {source["label"]: source for source in (item.source_a, item.source_b)}
     assert by_label["tuned"]["run"] == run.id and by_label["tuned"]["recipe"]

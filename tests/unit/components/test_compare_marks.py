@@ -11,7 +11,7 @@ import pytest
 from components.compare import batch_html, diff_html, evaluation_html, reward_html
 from components.compare.chat import ChatTab
 from components.compare.chat_html import shared_text
-from components.compare.controls import Left
+from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, bring_back, keep
 from components.compare.reward_panel import RewardPanel
 from components.ui.prompt_sets import PromptSet
@@ -177,7 +177,7 @@ def test_a_chat_comes_back_as_it_was(tmp_path):
 def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path):
     studio = Studio(tmp_path / "home")
     with gr.Blocks():
-        left = Left(studio, SimpleNamespace(timer=gr.Timer(1.0)))
+        left = Controls(studio, SimpleNamespace(timer=gr.Timer(1.0)))
         tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
     sides = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
@@ -200,7 +200,7 @@ def test_a_conversation_brought_back_late_replaces_none_that_has_begun(tmp_path)
 def test_an_answer_that_is_refused_anew_stays(tmp_path):
     studio = Studio(tmp_path / "home")
     with gr.Blocks():
-        left = Left(studio, SimpleNamespace())
+        left = Controls(studio, SimpleNamespace())
         left.lay_out()
         tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
@@ -246,7 +246,7 @@ def test_prompts_are_answered_several_times_where_that_can_differ():
 
 def test_verdicts_and_curves_are_drawn_and_escaped():
     pairs = [
-        llm_judge.Pair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)
+        llm_judge.TextPair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)
     ]
     cells = [Answer(said) for said in ("B", "A", "B", "A", "A", "A", "no", "A")]
     snapshot = SimpleNamespace(answers=[cells], error=None)

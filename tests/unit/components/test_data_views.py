@@ -11,7 +11,7 @@ from components.data.open_sources import Subject
 from components.data.option_choices import cleaning_choices, prepare_options
 from components.data.token_view import carried_note
 from studio.data import Inspection, Problem
-from studio.data.prepared.browse import Shown
+from studio.data.prepared.browse import ShownRow
 from studio.data.tokens.token_lengths import Lengths
 
 ATTACK = '<img src=x onerror="alert(1)">'
@@ -27,17 +27,17 @@ def test_sides_with_little_in_common_are_left_plain_and_said():
 
 def test_a_card_says_where_its_row_stood_and_what_is_wrong():
     problem = Problem(7, "empty_field", f"{ATTACK} is empty.", "folder/a.json")
-    card = row_html.shown_card(Shown({"text": "Mill"}, 7, "folder/a.json", [problem]))
+    card = row_html.shown_card(ShownRow({"text": "Mill"}, 7, "folder/a.json", [problem]))
     assert "row 7 of a.json" in card and "empty field" in card
     assert "<img" not in card
 
 
 def test_a_record_that_is_no_row_is_shown_as_it_stands():
     problem = Problem(3, "malformed_json", "This line is not JSON.", "a.jsonl")
-    card = row_html.shown_card(Shown({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
+    card = row_html.shown_card(ShownRow({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
     assert "As it stands in the file" in card and "malformed json" in card
     assert "<img" not in card and "{&#x27;a&#x27;: &lt;img" in card
-    assert "not known" in row_html.shown_card(Shown({}, 3, raw=""))
+    assert "not known" in row_html.shown_card(ShownRow({}, 3, raw=""))
 
 
 def test_hits_of_a_search_are_marked_safely():

@@ -79,11 +79,11 @@ def test_prepared_rows_are_read_the_same_way(source: Path, home: Path) -> None:
 def test_a_deletion_is_taken_back_until_the_next(source: Path, home: Path) -> None:
     store = DatasetStore(Workspace(home))
     first, second = store.prepare(source, "first"), store.prepare(source, "second")
-    store.set_aside(first.id)
+    store.trash(first.id)
     assert [dataset.name for dataset in store.list()] == ["second"]
     assert store.take_back(first.id).name == "first" and store.get("first").head(1)
-    store.set_aside(first.id)
-    store.set_aside(second.id)
+    store.trash(first.id)
+    store.trash(second.id)
     with pytest.raises(DataError, match="gone for good"):
         store.take_back(first.id)
     assert store.take_back(second.id).name == "second"

@@ -203,9 +203,9 @@ def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name)
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from studio.core.chat_templates import dressed
+    from studio.core.chat_templates import with_chat_template
 
-    model, tokenizer = pocket[0], dressed(pocket[1], name)
+    model, tokenizer = pocket[0], with_chat_template(pocket[1], name)
     rows = [{"messages": TWO}]
     args = SFTConfig(
         output_dir=str(tmp_path),
@@ -283,11 +283,11 @@ def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
 
 
 def test_a_spelled_mark_and_a_dropped_tool_call_are_said(pocket):
-    from studio.core.chat_templates import dressed
+    from studio.core.chat_templates import with_chat_template
 
-    told = notes_of({"messages": TWO}, "conversational", dressed(pocket[1], "chatml"))
+    told = notes_of({"messages": TWO}, "conversational", with_chat_template(pocket[1], "chatml"))
     assert "no token <|im_start|>" in told
     call = {"type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
-    told = notes_of(row, "conversational", dressed(pocket[1], "zephyr"))
+    told = notes_of(row, "conversational", with_chat_template(pocket[1], "zephyr"))
     assert "leaves out the tool call of turn 2" in told

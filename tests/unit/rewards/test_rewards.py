@@ -7,7 +7,7 @@ import math
 import pytest
 
 from studio.core.errors import ConfigError, DataError, TrainingError
-from studio.rewards import Mix, parse, preview, references
+from studio.rewards import WeightedReward, parse, preview, references
 from studio.rewards.best_of_n import best_of, best_rows, disagreement, gain, probability
 
 ROW = {"prompt": [{"role": "user", "content": "6 x 7?"}], "answers": ["It makes 42.", "#### 42"]}
@@ -36,12 +36,12 @@ ROW = {"prompt": [{"role": "user", "content": "6 x 7?"}], "answers": ["It makes 
     ],
 )
 def test_a_rule(written: str, answer: str, expected: float) -> None:
-    shown = preview(Mix([written]), [ROW], [answer])
+    shown = preview(WeightedReward([written]), [ROW], [answer])
     assert shown[0]["reward"] == expected
 
 
 def test_a_weighted_sum_names_its_parts() -> None:
-    mix = Mix(["contains", "length:1-3", "length:1-9"], [2.0, 0.5, -1.0])
+    mix = WeightedReward(["contains", "length:1-3", "length:1-9"], [2.0, 0.5, -1.0])
     (one,) = preview(mix, [ROW], ["it makes 42"])
     assert one == {
         "prompt": "6 x 7?",
@@ -54,7 +54,7 @@ def test_a_weighted_sum_names_its_parts() -> None:
 def test_a_preview_takes_the_rows_own_answers() -> None:
     said = [{"role": "assistant", "content": text} for text in ("Gladly: blue.", "Blue")]
     pair = {"prompt": ROW["prompt"], "chosen": [said[0]], "rejected": [said[1]]}
-    shown = preview(Mix(["pattern:Gladly"]), [pair])
+    shown = preview(WeightedReward(["pattern:Gladly"]), [pair])
     assert [one["reward"] for one in shown] == [1.0, 0.0]
 
 
@@ -87,10 +87,10 @@ def test_a_rule_that_breaks_or_gives_no_number_is_a_sentence() -> None:
         raise ZeroDivisionError("by zero")
 
     with pytest.raises(TrainingError, match="model:x broke off with ZeroDivisionError: by zero"):
-        preview(Mix(["model:x"], scorers={"x": broken}), [ROW], ["42"])
+        preview(WeightedReward(["model:x"], scorers={"x": broken}), [ROW], ["42"])
     nothing = {"x": lambda prompts, answers: [math.nan]}
     with pytest.raises(TrainingError, match="gave nan for the answer '42'"):
-        preview(Mix(["model:x"], scorers=nothing), [ROW], ["42"])
+        preview(WeightedReward(["model:x"], scorers=nothing), [ROW], ["42"])
 
 
 def test_best_of_is_the_mean_over_all_choices() -> None:

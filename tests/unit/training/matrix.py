@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from studio.core.errors import ConfigError, TrainingError
 from studio.models import loading, reward_model
 from studio.models.pool import ModelPool
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
@@ -68,8 +68,8 @@ def cell(objective: str, method: str, **changes: Any) -> str:
         try:
             rows, reward = rows_of(objective), None
             if objective in REWARDED:
-                reward = Mix(recipe.reward_funcs)
-                rows = online_rl.asking(rows, reward)
+                reward = WeightedReward(recipe.reward_funcs)
+                rows = online_rl.to_prompts(rows, reward)
             trainer = trainers.build(
                 recipe, resident, None, rows, None, home / "checkpoints", [], reward=reward
             )
@@ -117,7 +117,7 @@ def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> No
     reward = recipe.objective == "reward"
     kind = AutoModelForSequenceClassification if reward else AutoModelForCausalLM
     if recipe.uses_adapter:
-        base = loading.share(resident.model)
+        base = loading.clone_sharing_weights(resident.model)
         if reward:
             base = reward_model.with_score(base, recipe)
         again = PeftModel.from_pretrained(base, home / "adapter").eval()

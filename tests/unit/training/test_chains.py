@@ -62,7 +62,7 @@ def test_a_merged_base_says_what_base_and_adapter_say_together(studio: Studio, s
         whole = pool.base_of(recipe, studio.runs).model  # pyright: ignore[reportAttributeAccessIssue]
         base = pool.base("pocket").model  # pyright: ignore[reportAttributeAccessIssue]
         assert sft.adapter is not None
-        both = loading.load_adapter(loading.share(base), sft.adapter).eval()
+        both = loading.load_adapter(loading.clone_sharing_weights(base), sft.adapter).eval()
         ids = torch.tensor([[5, 6, 7, 8]])
         with torch.no_grad():
             return float((whole(ids).logits - both(ids).logits).abs().max())

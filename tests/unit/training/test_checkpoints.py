@@ -13,7 +13,7 @@ def make(folder: Path, step: int, sealed: bool = True) -> Path:
     (path / "adapter_model.safetensors").write_bytes(b"x" * 100)
     (path / "ref" / "adapter_model.safetensors").write_bytes(b"y" * 50)
     if sealed:
-        checkpoints.seal(path)
+        checkpoints.mark_complete(path)
     return path
 
 
@@ -35,7 +35,7 @@ def test_a_truncated_file_unmakes_the_checkpoint(tmp_path: Path) -> None:
 
 def test_sweep_removes_only_what_is_half_written(tmp_path: Path) -> None:
     whole, half = make(tmp_path, 10), make(tmp_path, 20, sealed=False)
-    checkpoints.sweep(tmp_path)
+    checkpoints.remove_incomplete(tmp_path)
     assert whole.exists() and not half.exists()
 
 

@@ -152,7 +152,7 @@ def test_a_fault_in_one_column_stays_there(
 ) -> None:
     real = column_models.ready
 
-    def no_room(plan: column_models.Plan, *rest: Any) -> column_models.Lane:
+    def no_room(plan: column_models.ColumnPlan, *rest: Any) -> column_models.ColumnModel:
         if plan.run is not None:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(plan, *rest)

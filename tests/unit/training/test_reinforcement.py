@@ -15,15 +15,15 @@ from studio.cli.output import HOST, Host
 from studio.core.errors import ConfigError, DataError
 from studio.evaluation import ScoreRequest, load_rows
 from studio.generation.request import Column, Sampling
-from studio.labels.types import Item
+from studio.labels.types import Pair
 from studio.models.reward_model import RewardModel
-from studio.rewards import Mix
+from studio.rewards import WeightedReward
 from studio.rewards.best_of_n import gain
 from studio.runs.store import Run
 from studio.training.export_config import export
 from studio.training.trainers import settings
 from studio.workflows import dpo_vs_rlhf
-from studio.workflows.rewards import most_disputed, spread
+from studio.workflows.rewards import most_disputed, reward_histogram
 from studio.workflows.sample_n import answer_n
 from tests.unit.training.conftest import preference_rows, small
 
@@ -137,7 +137,7 @@ def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> N
     rows = preference_rows(4)
     studio.labels.add_items(
         project.id,
-        [Item(r["prompt"], r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in rows],
+        [Pair(r["prompt"], r["chosen"][0]["content"], r["rejected"][0]["content"]) for r in rows],
     )
     for _ in rows:
         shown = studio.labels.next_item(project.id, "ann")
@@ -196,7 +196,7 @@ def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> N
     assert sum(one["gap"] > 0 for one in disputed) == 4 * right
     kept = studio.datasets.get("best ones")
     assert kept.type == "prompt_completion" and kept.provenance["run"] == sft.id
-    bars = spread(studio, model, sft.id, "facts", 2)
+    bars = reward_histogram(studio, model, sft.id, "facts", 2)
     assert {name: sum(counts) for name, counts in bars["counts"].items()} == {"base": 2, "first": 2}
 
 
@@ -259,7 +259,10 @@ def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None
 
 def test_the_best_of_n_and_the_reward_as_a_figure(studio: Studio, sft: Run) -> None:
     rows = load_rows(studio.datasets, "facts", 3)
-    mix, sampling = Mix(["contains", "length:1-6"]), Sampling(temperature=1.5, max_new_tokens=8)
+    mix, sampling = (
+        WeightedReward(["contains", "length:1-6"]),
+        Sampling(temperature=1.5, max_new_tokens=8),
+    )
     column = Column(sft.model, sft.id)
     prompts, answers, graded = answer_n(studio, column, rows.rows, mix, 4, sampling)
     assert [len(each) for each in answers] == [4] * len(rows) == [4] * len(prompts)

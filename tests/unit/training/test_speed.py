@@ -19,7 +19,7 @@ from tests.unit.training.test_runs_end_to_end import logs
 
 
 @pytest.mark.parametrize("objective", ["sft", "dpo", "kto"])
-def test_the_compact_head_gives_the_same_loss_and_gradient(
+def test_the_unpadded_lm_head_gives_the_same_loss_and_gradient(
     objective: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen: list[int] = []
@@ -52,7 +52,7 @@ def test_the_compact_head_gives_the_same_loss_and_gradient(
     compact = step()
     rows_compact = sum(seen)
     seen.clear()
-    monkeypatch.setattr(trainer_mixin, "compact_head", contextlib.nullcontext)
+    monkeypatch.setattr(trainer_mixin, "unpadded_lm_head", contextlib.nullcontext)
     stock = step()
     assert rows_compact < sum(seen)
     assert compact[0] == pytest.approx(stock[0], abs=1e-6)

@@ -246,8 +246,8 @@ def test_a_chat_template_for_other_readers() -> None:
 
 def test_a_sure_answer_may_not_change() -> None:
     logits = torch.tensor([[0.0, 0.0, 0.0], [0.0, 5.0, 4.9], [0.0, 0.0, 9.0]])
-    run = verify.Reading([[0]], [[1, 2]], [logits[1:]])
-    run = verify.Reading([[0]], [[1, 2]], [logits[[1, 2, 0]]])
+    run = verify.ModelAnswers([[0]], [[1, 2]], [logits[1:]])
+    run = verify.ModelAnswers([[0]], [[1, 2]], [logits[[1, 2, 0]]])
     verify._check_answers(run, [[2]], tie=0.2)
     with pytest.raises(ModelError, match="was sure"):
         verify._check_answers(run, [[2]], tie=0.05)

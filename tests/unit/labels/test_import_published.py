@@ -35,7 +35,7 @@ def test_a_table_of_votes_becomes_a_finished_project(store, tmp_path):
     rows = [row("x", "y", 1, 1, 2), row("x", "y", 2, 2, 2), row(True, "", 0, 0, 0)]
     project = bring_in(store, read_published([write(tmp_path / "votes.jsonl", rows)]), "votes")
     assert (project.items, project.done, project.overlap) == (3, 9, 3)
-    judged = list(store.judged(project.id))
+    judged = list(store.labelled_pairs(project.id))
     assert [[vote.choice for vote in item.votes] for item in judged][2] == ["tie"] * 3
     assert judged[2].answer_a == "true" and judged[0].prompt[0]["content"] == "Ask\n\nthis"
     (rate,) = store.results(project.id)
@@ -62,7 +62,7 @@ def test_what_is_no_table_of_votes_gets_a_sentence(tmp_path, rows, message):
 def test_pandalm_says_what_was_published(store, real_data):
     path = real_data / "pandalm" / "testset-v1.json"
     project = bring_in(store, read_published([path]))
-    judged = list(store.judged(project.id))
+    judged = list(store.labelled_pairs(project.id))
     found = report(judged, [])
     rows = json.loads(path.read_text())
     votes = [[row[f"annotator{n}"] for n in (1, 2, 3)] for row in rows]

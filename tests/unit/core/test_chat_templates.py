@@ -26,7 +26,7 @@ def tokenizer():
 
 @pytest.mark.parametrize("name", chat_templates.names())
 def test_a_lent_template_shows_every_turn_and_trains_the_end(tokenizer, name):
-    dressed = chat_templates.dressed(tokenizer, name)
+    dressed = chat_templates.with_chat_template(tokenizer, name)
     text = dressed.apply_chat_template(TURNS, tokenize=False)
     assert all(turn["content"] in text for turn in TURNS)
     both = dressed.apply_chat_template(
@@ -40,33 +40,37 @@ def test_a_lent_template_shows_every_turn_and_trains_the_end(tokenizer, name):
 
 @pytest.mark.parametrize("name", chat_templates.names())
 def test_a_prompt_is_the_beginning_of_prompt_and_answer(tokenizer, name):
-    dressed = chat_templates.dressed(tokenizer, name)
+    dressed = chat_templates.with_chat_template(tokenizer, name)
     asked = dressed.apply_chat_template(TURNS[:-1], tokenize=False, add_generation_prompt=True)
     assert dressed.apply_chat_template(TURNS, tokenize=False).startswith(asked)
-    assert chat_templates.lent(dressed) == name and chat_templates.lent(tokenizer) is None
+    assert chat_templates.bundled(dressed) == name and chat_templates.bundled(tokenizer) is None
 
 
 def test_chatml_writes_tool_calls(tokenizer):
     call = {"type": "function", "function": {"name": "find", "arguments": {"what": "mill"}}}
     turns = [*TURNS[:2], {"role": "assistant", "tool_calls": [call]}]
-    text = chat_templates.dressed(tokenizer, "chatml").apply_chat_template(turns, tokenize=False)
+    text = chat_templates.with_chat_template(tokenizer, "chatml").apply_chat_template(
+        turns, tokenize=False
+    )
     assert '<tool_call>\n{"name": "find", "arguments": {"what": "mill"}}\n</tool_call>' in text
 
 
 def test_wearing_another_template_leaves_the_tokenizer_as_it_was(tokenizer):
     own = tokenizer.chat_template
-    assert chat_templates.dressed(tokenizer, None) is tokenizer
+    assert chat_templates.with_chat_template(tokenizer, None) is tokenizer
     assert (
-        chat_templates.dressed(tokenizer, "zephyr").chat_template != own == tokenizer.chat_template
+        chat_templates.with_chat_template(tokenizer, "zephyr").chat_template
+        != own
+        == tokenizer.chat_template
     )
 
 
 def test_a_wrong_template_is_one_sentence(tokenizer, tmp_path):
     with pytest.raises(ModelError, match=r"no chat template 'chatlm'\. Did you mean"):
-        chat_templates.dressed(tokenizer, "chatlm")
+        chat_templates.with_chat_template(tokenizer, "chatlm")
     with pytest.raises(ModelError, match="cannot be read"):
-        chat_templates.dressed(tokenizer, str(tmp_path / "none.jinja"))
+        chat_templates.with_chat_template(tokenizer, str(tmp_path / "none.jinja"))
     broken = tmp_path / "broken.jinja"
     broken.write_text("{% for message in messages %}")
     with pytest.raises(ModelError, match="not valid Jinja, line 1"):
-        chat_templates.dressed(tokenizer, str(broken))
+        chat_templates.with_chat_template(tokenizer, str(broken))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 from tests import postgres
 
 
@@ -56,9 +56,9 @@ def store(url):
 
 @pytest.fixture
 def make_items():
-    def make(count: int, start: int = 0) -> list[Item]:
+    def make(count: int, start: int = 0) -> list[Pair]:
         return [
-            Item(
+            Pair(
                 f"question {n}",
                 f"base answer {n}",
                 f"tuned answer {n}",

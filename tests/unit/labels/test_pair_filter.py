@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from studio.core.errors import DataError
-from studio.labels import Item, items_from_rows, pairs_from_texts
+from studio.labels import Pair, items_from_rows, pairs_from_texts
 from studio.labels.pair_filter import pair_digest
 
 BASE, TUNED = {"label": "base"}, {"label": "tuned"}
@@ -22,8 +22,8 @@ def test_worthless_pairs_are_set_aside_and_counted_by_reason():
 def test_duplicates_count_in_either_order():
     _, aside = pairs_from_texts(["q", "q", "q"], ["a", "b", "a"], ["b", "a", "c"], BASE, TUNED)
     assert aside == {"duplicate": 1}
-    assert pair_digest(Item("q", "a", "b")) == pair_digest(Item("q", "b ", " a"))
-    assert pair_digest(Item("q", "a", "b")) != pair_digest(Item("other", "a", "b"))
+    assert pair_digest(Pair("q", "a", "b")) == pair_digest(Pair("q", "b ", " a"))
+    assert pair_digest(Pair("q", "a", "b")) != pair_digest(Pair("other", "a", "b"))
 
 
 def test_unequal_columns_are_refused():

@@ -37,8 +37,8 @@ def record(store):
             project.items,
             project.done,
             project.guideline_version,
-            [(i.item_id, i.answer_a, i.votes, i.ruling) for i in store.judged(project.id)],
-            [store.versions(project.id, i.item_id) for i in store.judged(project.id)],
+            [(i.item_id, i.answer_a, i.votes, i.ruling) for i in store.labelled_pairs(project.id)],
+            [store.versions(project.id, i.item_id) for i in store.labelled_pairs(project.id)],
         )
         for project in store.projects()
     }

@@ -11,8 +11,8 @@ import pytest
 from studio import Studio
 from studio.core.errors import ConfigError, ModelError
 from studio.generation import openai_endpoint
-from studio.labels import Item, llm_judge
-from studio.labels.llm_judge import Pair
+from studio.labels import Pair, llm_judge
+from studio.labels.llm_judge import TextPair
 from studio.workflows import judge_pairs
 from tests.standin import StandIn, serve
 
@@ -44,10 +44,15 @@ def studio(tmp_path: Path) -> Studio:
 
 def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[StandIn]) -> None:
     pairs = [
-        Pair(ASKED, "bad", "good"), Pair(ASKED, "good one", "bad"), Pair(ASKED, "bad", "good 2"),
-        Pair(ASKED, "plain", "simple"), Pair(ASKED, "even", "even so"), Pair(ASKED, "mute", "mu"),
-        Pair(ASKED, "same", "same "), Pair(ASKED, "", "something"),
-    ]  # fmt: skip
+        TextPair(ASKED, "bad", "good"),
+        TextPair(ASKED, "good one", "bad"),
+        TextPair(ASKED, "bad", "good 2"),
+        TextPair(ASKED, "plain", "simple"),
+        TextPair(ASKED, "even", "even so"),
+        TextPair(ASKED, "mute", "mu"),
+        TextPair(ASKED, "same", "same "),
+        TextPair(ASKED, "", "something"),
+    ]
     found = judge_pairs.ask(studio, pairs, openai_endpoint.column("judge"), "base", "tuned")
     assert len(server.asked) == 12
     assert found["verdicts"] == ["b", "a", "b", "tie", "tie", None]
@@ -62,9 +67,13 @@ def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[
 
 def test_a_judge_that_cannot_be_asked_is_said(studio: Studio, server: type[StandIn]) -> None:
     with pytest.raises(ConfigError, match="nothing to judge"):
-        judge_pairs.ask(studio, [Pair(ASKED, "x", "x")], openai_endpoint.column("judge"), "a", "b")
+        judge_pairs.ask(
+            studio, [TextPair(ASKED, "x", "x")], openai_endpoint.column("judge"), "a", "b"
+        )
     with pytest.raises(ModelError, match="does not exist"):
-        judge_pairs.ask(studio, [Pair(ASKED, "x", "y")], openai_endpoint.column("gone"), "a", "b")
+        judge_pairs.ask(
+            studio, [TextPair(ASKED, "x", "y")], openai_endpoint.column("gone"), "a", "b"
+        )
 
 
 def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[StandIn]) -> None:
@@ -72,9 +81,9 @@ def test_a_project_is_judged_beside_its_votes(studio: Studio, server: type[Stand
     sources = {"label": "base"}, {"label": "tuned"}
     studio.labels.add_items(
         project.id,
-        [Item("Who?", "bad", "good", *sources), Item("Why?", "good", "bad", *sources[::-1])],
+        [Pair("Who?", "bad", "good", *sources), Pair("Why?", "good", "bad", *sources[::-1])],
     )
-    [((a, b), pairs)] = llm_judge.by_models(studio.labels.judged(project.id)).items()
+    [((a, b), pairs)] = llm_judge.by_models(studio.labels.labelled_pairs(project.id)).items()
     found = judge_pairs.ask(studio, pairs, openai_endpoint.column("judge"), a, b)
     assert {found["a"]: found["wins"], found["b"]: found["losses"]} == {"base": 0, "tuned": 2}
     assert studio.labels.results(project.id) == []  # people have not voted

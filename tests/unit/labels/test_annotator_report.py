@@ -22,7 +22,7 @@ def test_agreement_biases_and_people_are_counted_as_by_hand(store, make_items):
                 seconds=seconds,
                 shown_order="ab" if name == "ada" else "ba",
             )
-    found = report(list(store.judged(project.id)), [])
+    found = report(list(store.labelled_pairs(project.id)), [])
     agreement = found["agreement"]
     assert (agreement["unanimous"], agreement["shared"]) == (2, 3)
     assert agreement["raw"] == pytest.approx(2 / 3)
@@ -38,6 +38,6 @@ def test_agreement_biases_and_people_are_counted_as_by_hand(store, make_items):
 
 
 def test_an_unjudged_project_has_figures_of_nothing(store, project):
-    found = report(list(store.judged(project.id)), [])
+    found = report(list(store.labelled_pairs(project.id)), [])
     assert found["agreement"]["alpha"] is None and found["people"] == []
     assert found["left"]["share"] is None

@@ -84,7 +84,7 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
             folder = run.checkpoints / f"checkpoint-{step}"
             folder.mkdir(parents=True)
             (folder / "weights").write_bytes(b"x" * 100)
-            checkpoints.seal(folder)
+            checkpoints.mark_complete(folder)
     (studio.workspace.cache / "old").write_bytes(b"x" * 50)
     items = {item.id: item for item in studio.collection.items()}
     kept = items[f"{stopped.id}@20"]
@@ -133,7 +133,7 @@ def test_the_page_shows_names_as_text(studio: Studio) -> None:
 
 
 def test_the_panel_answers_with_sentences(studio: Studio, chain: tuple[Run, Run]) -> None:
-    ask = {function.__name__: function for function in library_api.questions(studio)}
+    ask = {function.__name__: function for function in library_api.server_functions(studio)}
     first, second = chain
     assert "first" in ask["models_open"](None)["cards"]
     assert ask["models_mark"]({"id": first.id, "star": True}) == {}

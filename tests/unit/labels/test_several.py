@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from studio.core.errors import DataError
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 from studio.labels.schema import assignments
 
 DATABASES = ["sqlite", "postgresql"]
@@ -46,7 +46,7 @@ def test_an_item_goes_to_as_many_people_as_its_overlap(store, shared):
     for name in ("ada", "ben"):
         assert len(judge_all(store, project, name)) == 6
     assert store.next_item(project.id, "cleo") is None
-    assert {len(item.votes) for item in store.judged(project.id)} == {2}
+    assert {len(item.votes) for item in store.labelled_pairs(project.id)} == {2}
     assert store.get(project.id).done == store.get(project.id).wanted == 12
 
 
@@ -78,7 +78,7 @@ def test_many_at_once_leave_no_item_beyond_its_overlap_and_none_out(url, store, 
     for thread in threads:
         thread.join()
     assert not failures
-    assert [len(item.votes) for item in store.judged(project.id)] == [3] * 16
+    assert [len(item.votes) for item in store.labelled_pairs(project.id)] == [3] * 16
     assert store.get(project.id).done == 48
 
 
@@ -90,7 +90,7 @@ def test_what_an_idle_person_holds_comes_back_and_their_late_vote_is_refused(sto
     with pytest.raises(DataError, match="given to somebody else"):
         store.vote(project.id, left.item_id, "ada", "a")
     assert store.next_item(project.id, "ada") is None
-    assert [len(item.votes) for item in store.judged(project.id)] == [1, 1]
+    assert [len(item.votes) for item in store.labelled_pairs(project.id)] == [1, 1]
 
 
 def test_an_idle_persons_vote_counts_while_nobody_took_the_item(store, shared):
@@ -144,8 +144,8 @@ def test_earlier_items_come_again_the_other_way_round_and_count_once(store, shar
     for item_id, turn in seen:
         assert not turn or orders[item_id, 0] != orders[item_id, 1]
     assert store.progress(project.id, "ada").done == 20
-    assert all(len(item.votes) == 1 for item in store.judged(project.id))
-    assert len(store.second_looks(project.id)) == 4
+    assert all(len(item.votes) == 1 for item in store.labelled_pairs(project.id))
+    assert len(store.repeat_votes(project.id)) == 4
     with pytest.raises(DataError, match="not waiting for your second look"):
         store.vote(project.id, seen[0][0], "ben", "a", turn=1)
 
@@ -183,9 +183,9 @@ def test_most_informative_comes_first_with_every_fourth_by_chance(store):
     margins = [float(n) for n in range(20)]
     store.add_items(
         project.id,
-        [Item(f"q{n}", "one", "two", provenance={"margin": -m}) for n, m in enumerate(margins)],
+        [Pair(f"q{n}", "one", "two", provenance={"margin": -m}) for n, m in enumerate(margins)],
     )
-    judged = list(store.judged(project.id))
+    judged = list(store.labelled_pairs(project.id))
     assert [item.sampled for item in judged] == [n % 4 == 0 for n in range(20)]
     rest = [int(item.prompt[0]["content"][1:]) for item in judged if not item.sampled]
     assert rest == sorted(rest)

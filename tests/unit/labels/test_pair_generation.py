@@ -65,7 +65,7 @@ def test_pairs_are_written_ahead_of_people_and_no_further(studio):
         assert shown is not None
         studio.labels.vote(project.id, shown.item_id, "ada", "left")
     until(lambda: studio.labels.get(project.id).items > first)
-    (item, *_) = studio.labels.judged(project.id)
+    (item, *_) = studio.labels.labelled_pairs(project.id)
     assert item.source_b["seed"] == 2 and item.source_b["sampling"]["temperature"] == 1.0
 
 

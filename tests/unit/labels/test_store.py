@@ -6,7 +6,7 @@ import time
 import pytest
 
 from studio.core.errors import DataError
-from studio.labels import Item, LabelStore
+from studio.labels import LabelStore, Pair
 
 DATABASES = ["sqlite", "postgresql"]
 
@@ -145,7 +145,7 @@ def test_two_people_do_not_disturb_each_other(store, project):
     store.undo(project.id, "ben")
     assert store.progress(project.id, "ada").done == 4
     assert store.progress(project.id, "ben").done == 3
-    assert {len(item.votes) for item in store.judged(project.id)} == {1, 2}
+    assert {len(item.votes) for item in store.labelled_pairs(project.id)} == {1, 2}
 
 
 def test_items_voted_out_of_order_are_not_asked_again(store, project):
@@ -159,8 +159,8 @@ def test_items_voted_out_of_order_are_not_asked_again(store, project):
 
 def test_items_added_later_come_after_and_duplicates_stay_out(store, project, make_items):
     vote_all(store, project, "ada")
-    swapped = Item("question 1", "tuned answer 1", "base  answer 1")
-    added = store.add_items(project.id, [*make_items(3, start=3), swapped, Item("q", "x", " x ")])
+    swapped = Pair("question 1", "tuned answer 1", "base  answer 1")
+    added = store.add_items(project.id, [*make_items(3, start=3), swapped, Pair("q", "x", " x ")])
     assert added.added == 2 and added.set_aside == {"duplicate": 2, "identical": 1}
     assert store.progress(project.id, "ada").left == 2
     assert len(vote_all(store, project, "ada")) == 2
@@ -214,7 +214,7 @@ def test_what_cannot_be_a_vote_is_refused_in_a_sentence(store, project, change, 
 
 def test_odd_text_is_kept_storable(store):
     project = store.create_project("odd \0 name")
-    store.add_items(project.id, [Item("nul \0 and \ud800", "<b>a</b>", "b́ {{b}} ${b}")])
+    store.add_items(project.id, [Pair("nul \0 and \ud800", "<b>a</b>", "b́ {{b}} ${b}")])
     shown = store.next_item(project.id, "Zoë")
     assert {shown.left, shown.right} == {"<b>a</b>", "b́ {{b}} ${b}"}
     store.vote(project.id, shown.item_id, "Zoë", "a", edited="it \0 goes", note="\udfff")
@@ -242,7 +242,7 @@ def test_concurrent_votes_lose_and_double_nothing(store, make_items):
     for thread in threads:
         thread.join()
     assert not failures
-    assert all(len(item.votes) == 6 for item in store.judged(project.id))
+    assert all(len(item.votes) == 6 for item in store.labelled_pairs(project.id))
     assert store.progress(project.id, "person 3").done == 25
 
 

@@ -64,11 +64,11 @@ def test_results_count_an_item_once_whoever_voted(store, project):
 
 
 def test_results_join_pairs_stored_either_way_round(store):
-    from studio.labels import Item
+    from studio.labels import Pair
 
     project = store.create_project("ways", order="given")
     x, y = {"label": "x"}, {"label": "y"}
-    store.add_items(project.id, [Item("1", "a", "b", x, y), Item("2", "a", "b", y, x)])
+    store.add_items(project.id, [Pair("1", "a", "b", x, y), Pair("2", "a", "b", y, x)])
     for choice in ("a", "b"):
         store.vote(project.id, store.next_item(project.id, "ada").item_id, "ada", choice)
     assert store.results(project.id) == [WinRate("x", "y", wins=2)]
