@@ -175,7 +175,7 @@ class SetTab:
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:
-            if not generation.done:  # the page was left: nobody waits for the rest
+            if not generation.finished:  # the page was left: nobody waits for the rest
                 generation.cancel()
         comparison = from_generation(generation, chosen, asked.name, asked.references)
         yield self._answered(comparison, generation)

@@ -147,14 +147,14 @@ class ChatTab:
         """Send the prompt to every column and show the answers as they are written."""
         prompt = (data[self.prompt] or "").strip()
         chat: Chat = data[self.chat]
-        if not prompt or (chat.live is not None and not chat.live.done):
+        if not prompt or (chat.live is not None and not chat.live.finished):
             return
         yield from self._asked(data, chat, prompt)
 
     def ask_again(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
         """The last prompt once more, from the next seed."""
         chat: Chat = data[self.chat]
-        if not chat.turns or (chat.live is not None and not chat.live.done):
+        if not chat.turns or (chat.live is not None and not chat.live.finished):
             return
         if self._always_same(data, chat):
             said = "Greedy always gives the same answer; choose another sampling to vary it."
@@ -211,7 +211,7 @@ class ChatTab:
             }
             yield from self._written(chat, asking)
         finally:
-            if not asking.generation.done:  # the page was left: nobody waits for the rest
+            if not asking.generation.finished:  # the page was left: nobody waits for the rest
                 asking.generation.cancel()
         reward = data[self.left.reward]
         unscored = self._score(asking.turn, reward) if reward else ""
@@ -306,7 +306,7 @@ class ChatTab:
 
     def edit_last(self, chat: Chat) -> Any:
         """The last prompt goes back into the box, and its answers go."""
-        if not chat.turns or (chat.live is not None and not chat.live.done):
+        if not chat.turns or (chat.live is not None and not chat.live.finished):
             return gr.skip()
         last = chat.turns.pop()
         keep(self.studio, chat)

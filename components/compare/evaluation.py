@@ -175,12 +175,12 @@ class ScoreTab:
             self.live: None,
             self.progress: "",
         }
-        if scoring.result is None:
-            updates[self.progress] = notice("error", scoring.error or "Nothing was scored.")
+        if scoring.error:
+            updates[self.progress] = notice("error", scoring.error)
         else:
             name = f"{new_id('score')}.json"
-            write_json(self.studio.workspace.comparisons / name, scoring.result)
-            updates[self.result] = views.result(scoring.result)
+            write_json(self.studio.workspace.comparisons / name, scoring.result())
+            updates[self.result] = views.result(scoring.result())
         yield updates
 
     def _request(self, data: Mapping[Any, Any]) -> ScoreRequest:

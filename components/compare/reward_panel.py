@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.compare import reward_html
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
+from studio.core.jobs import Job
 from studio.rewards import WeightedReward
 from studio.rewards.best_of_n import best_rows
 from studio.runs.reward_runs import resolve_reward_runs
@@ -114,7 +114,7 @@ class RewardPanel:
         }
         updates: Updates = {self.begin: gr.update(interactive=True), self.progress: ""}
         try:
-            rewards = Work(lambda _: self._rewards(comparison, texts)).result()
+            rewards = Job().start(lambda _: self._rewards(comparison, texts)).result()
             # From the disk: verdicts of a judge may have come meanwhile.
             kept = load(self.studio, comparison.id)
             save(self.studio, replace(kept, rewards=rewards, reward=self._told(texts)))

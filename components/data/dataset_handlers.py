@@ -17,12 +17,12 @@ from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
 from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
-from components.ui.background_task import Work
 from components.ui.handlers import PRIVATE, QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core import hub
 from studio.core.errors import Cancelled, ConfigError
 from studio.core.formatting import plural, thousands
+from studio.core.jobs import Job
 from studio.data import PreparedDataset
 from studio.data.prepared import publish
 from studio.runs.recipe import OBJECTIVE_TYPES
@@ -108,7 +108,7 @@ class PreparedHandlers:
             raise ConfigError("There is nothing to prepare yet: bring a source first.")
         held = self.shelf.held(subject)
         options = option_choices.prepare_options(held.how, values)
-        work = Work(
+        work = Job().start(
             lambda progress: self.studio.datasets.prepare(
                 held.reading, name=(name or "").strip() or None, options=options, progress=progress
             )
@@ -118,7 +118,7 @@ class PreparedHandlers:
         try:
             for step in work.steps():
                 yield {
-                    left.progress: progress_bar(step[0], step[1], work.say(step)),
+                    left.progress: progress_bar(step[0], step[1], work.progress_text(step)),
                     left.cancel_prepare: gr.update(visible=True),
                 }
             dataset = work.result()
@@ -268,7 +268,7 @@ class PreparedHandlers:
             raise ConfigError("Open a prepared dataset first.")
         dataset = self.studio.datasets.get(subject.dataset_id)
         wanted = (repo or "").strip()
-        work = Work(
+        work = Job().start(
             lambda on_progress: publish.push(
                 dataset, wanted, private=not public, on_progress=on_progress
             )

@@ -15,10 +15,10 @@ from components.data.preview_layout import PreviewLayout
 from components.data.row_browser import LISTED, RowBrowser, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import access
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import Cancelled
+from studio.core.jobs import Job
 from studio.data import read
 from studio.data.prepared.cleaning import preview
 
@@ -167,12 +167,12 @@ class SourceHandlers:
         def task(progress: Any) -> SourceReading:
             return read(source, progress=progress, first=first.append, folder=folder, **how)
 
-        work = Work(task)
+        work = Job().start(task)
         drawn = False
         try:
             for step in work.steps():
                 told: Updates = {
-                    left.progress: progress_bar(step[0], step[1], work.say(step)),
+                    left.progress: progress_bar(step[0], step[1], work.progress_text(step)),
                     left.cancel_read: gr.update(visible=True),
                     left.trouble: "",
                 }
@@ -284,10 +284,10 @@ class SourceHandlers:
             return
         held = self.shelf.held(subject)
         options = option_choices.prepare_options(held.how, values)
-        work = Work(lambda progress: preview(held.reading, options, progress))
+        work = Job().start(lambda progress: preview(held.reading, options, progress))
         try:
             for step in work.steps(patience=0.6):
-                yield {left.progress: progress_bar(step[0], step[1], work.say(step))}
+                yield {left.progress: progress_bar(step[0], step[1], work.progress_text(step))}
             steps = work.result()
         except Exception as error:
             yield {told: notice("error", sentence(error)), left.progress: ""}

@@ -19,11 +19,11 @@ from components.data.preview_layout import (
     WHY_NOT,
     PreviewLayout,
 )
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard
 from components.ui.html import progress_bar
 from studio.core.errors import DataError
 from studio.core.formatting import plural, thousands
+from studio.core.jobs import Job
 from studio.data.prepared.browse import ALL, GOOD, ReadRows
 
 Updates = dict[Any, Any]
@@ -220,10 +220,10 @@ class RowBrowser:
         if not subject.something or text == subject.text:
             return
         wanted = replace(subject, text=text, at=0)
-        work = Work(lambda progress: self.shelf.matches(wanted, progress))
+        work = Job().start(lambda progress: self.shelf.matches(wanted, progress))
         try:
             for step in work.steps():
-                bar = progress_bar(step[0], step[1], work.say(step))
+                bar = progress_bar(step[0], step[1], work.progress_text(step))
                 yield {self.right.pager.progress: bar}
             work.result()
             yield {**self.show(wanted), self.right.pager.progress: ""}

@@ -14,10 +14,10 @@ from components.data.open_sources import Shelf, Subject
 from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers, masking, waiting_words
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.errors import Cancelled
+from studio.core.jobs import Job
 
 if TYPE_CHECKING:
     from studio.data.tokens.token_lengths import Lengths
@@ -99,12 +99,14 @@ class Measuring:
         if not subject.reading_id or subject.dataset_id:
             return
         known = self._known.get(self.key(subject, model, template, mask))
-        work = Work(
+        work = Job().start(
             lambda progress: known or self.measured(subject, model, template, mask, progress)
         )
         try:
             for step in work.steps():
-                words = work.say(step) if step[1] else waiting_words(self.shelf.studio, model)
+                words = (
+                    work.progress_text(step) if step[1] else waiting_words(self.shelf.studio, model)
+                )
                 yield {
                     problems.checked: progress_bar(step[0], step[1], words),
                     problems.cancel: gr.update(visible=True),
@@ -170,10 +172,12 @@ class Measuring:
         if known is not None:
             yield self.draw(known, model, limit)
             return
-        work = Work(lambda progress: self.measured(subject, model, template, mask, progress))
+        work = Job().start(lambda progress: self.measured(subject, model, template, mask, progress))
         try:
             for step in work.steps():
-                words = work.say(step) if step[1] else waiting_words(self.shelf.studio, model)
+                words = (
+                    work.progress_text(step) if step[1] else waiting_words(self.shelf.studio, model)
+                )
                 yield {
                     widgets.said: progress_bar(step[0], step[1], words),
                     widgets.cancel: gr.update(visible=True),

@@ -12,10 +12,10 @@ from components.data import token_view_html
 from components.data.open_sources import Shelf, Subject
 from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Updates
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.chat_templates import LENT
+from studio.core.jobs import Job
 
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
 
@@ -100,7 +100,7 @@ class TokenHandlers:
             yield empty_state("No row is shown", why)
             return
         limit = int(max_length) if max_length else None
-        work = Work(lambda _: self.render(row, type_, model, template, limit, mask))
+        work = Job().start(lambda _: self.render(row, type_, model, template, limit, mask))
         for _ in work.steps(every=1.0):
             yield progress_bar(0, None, waiting_words(self.studio, model))
         try:

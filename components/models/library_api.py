@@ -42,7 +42,8 @@ class JobView:
 
     def as_dict(self, identifier: str) -> dict[str, Any]:
         job = self.job
-        told = self.told(job.result) if job.result is not None else ""
+        result = job.result() if job.finished and not job.error else None
+        told = self.told(result) if result else ""
         return {
             "id": identifier,
             "name": self.name,
@@ -52,7 +53,7 @@ class JobView:
             "error": job.error,
             "finished": job.finished,
             "told": told,
-            "result": job.result,
+            "result": result,
         }
 
 

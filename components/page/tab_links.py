@@ -14,9 +14,9 @@ from components.data import tab as data_tab
 from components.page import guided_tour, header
 from components.page.calculator_sync import Agreement
 from components.train import tab as train_tab
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
+from studio.core.jobs import Job
 from studio.core.workspace import new_id
 from studio.runs.recipe import Recipe
 
@@ -216,10 +216,12 @@ class Guided:
             return
         yield gr.update(value="Working", interactive=False), *idle
         make_dataset = self.built["label"].make_dataset
-        work = Work(lambda progress: guided_tour.advance(self.studio, walk, make_dataset, progress))
+        work = Job().start(
+            lambda progress: guided_tour.advance(self.studio, walk, make_dataset, progress)
+        )
         try:
             for step in work.steps(every=0.5):
-                yield gr.update(value=work.say(step) if step[2] else "Working"), *idle
+                yield gr.update(value=work.progress_text(step) if step[2] else "Working"), *idle
             move = work.result()
         except Exception:
             action = guided_tour.place(walk).action or "Try again"

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.ui import access
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import esc, notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
+from studio.core.jobs import Job
 from studio.rewards import KINDS
 from studio.runs.objectives import REWARDED
 from studio.runs.recipe import Recipe
@@ -119,7 +119,7 @@ class RewardBuilder:
             self.begin: gr.update(value="Trying", interactive=False),
             self.tried: progress_bar(0, None, "Answering" if n else "Rewarding"),
         }
-        work = Work(lambda _: preview_rewards(self.studio, recipe, _PROMPTS, n))
+        work = Job().start(lambda _: preview_rewards(self.studio, recipe, _PROMPTS, n))
         try:
             said = table(work.result(), recipe.reward_weights)
         except Exception as error:

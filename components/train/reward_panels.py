@@ -12,10 +12,10 @@ import gradio as gr
 
 from components.train import form_options, reward_panels_html
 from components.ui import prompt_sets
-from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
+from studio.core.jobs import Job
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.workflows.comparisons import finished
 from studio.workflows.rewards import judge, models, reward_histogram
@@ -136,7 +136,7 @@ def _met(studio: Studio, source: str, count: float, by: str) -> Iterator[tuple[A
             dpo_vs_rlhf.judge_by_rule(studio, done)
 
     yield progress_bar(0, None, "Writing answers"), gr.skip()
-    work = Work(task)
+    work = Job().start(task)
     try:
         work.result()
     except Exception as error:
@@ -187,6 +187,6 @@ def _report(studio: Studio, model: str, project: str, answers: str) -> Iterator[
 
     yield progress_bar(0, None, "Scoring held-out pairs")
     try:
-        yield reward_panels_html.report(Work(task).result())
+        yield reward_panels_html.report(Job().start(task).result())
     except Exception as error:
         yield notice("error", sentence(error))

@@ -51,7 +51,7 @@ class Visits:
         if request.sampling.max_new_tokens > LONGEST:
             raise DataError(f"A visitor's answers have at most {LONGEST} new tokens; ask for less.")
         with self._lock:
-            self._live = [one for one in self._live if not one.done]
+            self._live = [one for one in self._live if not one.finished]
             if len(self._live) >= WAITING:
                 raise DataError("Others are being answered just now; ask again in a minute.")
             self._count(who, len(request.columns) * len(request.prompts))

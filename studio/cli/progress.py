@@ -92,7 +92,9 @@ def _stops(out: Terminal, runs: Sequence[Run]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def watch(out: Terminal, job: Job, what: str = "Loading the model") -> dict[str, Any]:
+def watch(
+    out: Terminal, job: Job[dict[str, Any]], what: str = "Loading the model"
+) -> dict[str, Any]:
     """Wait for a job with a bar, and give its result; Ctrl-C stops it after the part being done."""
     with out.progress(what) as report:
         try:
@@ -103,6 +105,6 @@ def watch(out: Terminal, job: Job, what: str = "Loading the model") -> dict[str,
             job.cancel()
             job.wait(10)
             raise
-    if job.error or job.result is None:
-        raise ModelError(job.error or f"The {job.kind} ended without a result.")
-    return job.result
+    if job.error:
+        raise ModelError(job.error)
+    return job.result()

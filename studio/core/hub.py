@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,21 +27,6 @@ _NEEDED = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "*.gguf", "
 _SPARE = 256 << 20  # bytes left free beside what is fetched
 OnProgress = Callable[[int, int | None, str], None]
 """Hears of bytes done, bytes in all, and the file in hand."""
-
-
-@dataclass
-class Transfer(Job):
-    """A push or a pull under way: watch it, or `cancel()` it between two files."""
-
-    def told(self, done: int, total: int | None, what: str) -> None:
-        """A `OnProgress` that moves this job's bar."""
-        self.total = total or 0
-        self.step(done - self.done, what)
-
-    def start(self, work: Callable[[], dict[str, Any]]) -> Transfer:
-        """Do the work in a thread of its own."""
-        threading.Thread(target=self.run, args=(work,), name=self.kind, daemon=True).start()
-        return self
 
 
 def reachable(timeout: float = 4.0) -> bool:
@@ -209,24 +193,22 @@ class Pulled:
         return {**vars(self), "folder": str(self.folder)}
 
 
-def start_push(folder: Path, repo: str, private: bool = True) -> Transfer:
+def start_push(folder: Path, repo: str, private: bool = True) -> Job[dict[str, Any]]:
     """`push` of a model in a thread; its result is `{"url": address, "private": bool}`."""
     check_name(repo)
     preview(folder)
-    job = Transfer(kind="push")
-    return job.start(
-        lambda: {
-            "url": push(folder, repo, private=private, on_progress=job.told),
+    return Job(kind="push").start(
+        lambda report: {
+            "url": push(folder, repo, private=private, on_progress=report),
             "private": private,
         }
     )
 
 
-def start_pull(repo: str, revision: str = "main") -> Transfer:
+def start_pull(repo: str, revision: str = "main") -> Job[dict[str, Any]]:
     """`pull` in a thread; its result is a `Pulled` as a mapping."""
     check_name(repo)
-    job = Transfer(kind="fetch")
-    return job.start(lambda: pull(repo, revision or "main", job.told).as_dict())
+    return Job(kind="fetch").start(lambda report: pull(repo, revision or "main", report).as_dict())
 
 
 def pull(repo: str, revision: str = "main", on_progress: OnProgress | None = None) -> Pulled:

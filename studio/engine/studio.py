@@ -8,22 +8,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.core import chat_templates
 from studio.core.errors import ConfigError, DataError
 from studio.core.hardware import Hardware, detect, memory_now
+from studio.core.jobs import Job
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PreparedDataset
 from studio.engine.library import Library
 from studio.engine.run_backup import RunCopies, run_copies_for
-from studio.engine.worker import Future, Worker
+from studio.engine.worker import Worker
 from studio.evaluation import ScoreRequest, Scoring
 from studio.exports import Exporting, ExportRequest
 from studio.generation import zerogpu
-from studio.generation.request import Column, Generation, GenerationRequest, Sampling
+from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
 from studio.labels import LabelStore
 from studio.labels.pair_generation import PairMaker
 from studio.labels.votes_backup import SafeCopies, copies_for
@@ -33,6 +34,10 @@ from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
 from studio.training.train_dataset import check_fit, check_trackers
+
+if TYPE_CHECKING:
+    from studio.evaluation.token_logprobs import AnswerReading
+    from studio.rewards import RewardResult
 
 
 @dataclass(frozen=True)
@@ -221,17 +226,24 @@ class Studio:
 
             openai_endpoint.start(generation, elsewhere)
         if len(elsewhere) < len(request.columns):
-            self.worker.submit(generation)
+
+            def work(pool: Any) -> Snapshot:
+                from studio.generation.engine import generate
+
+                generate(generation, pool, self.runs)
+                return generation.snapshot()
+
+            self.worker.submit(work, generation)
         return generation
 
     def score(self, request: ScoreRequest) -> Scoring:
-        """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
+        """Start scoring columns on rows; `result()` is the report."""
         scoring = Scoring(request.checked())
 
-        def work(pool: Any) -> None:
+        def work(pool: Any) -> dict[str, Any]:
             from studio.evaluation.evaluate import score
 
-            score(scoring, pool, self.runs)
+            return score(scoring, pool, self.runs)
 
         self.worker.submit(work, scoring)
         return scoring
@@ -243,11 +255,15 @@ class Studio:
         prompts: Sequence[list[Message]],
         answers: Sequence[str],
         known: Sequence[Mapping[str, Sequence[str]]] | None = None,
-    ) -> Future:
-        """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
+    ) -> Job[list[RewardResult]]:
+        """Score answers; `result()` holds one `RewardResult` per answer.
+
+        Args:
+            known: the references of each answer, by column.
+        """
         texts = resolve_reward_runs(rewards, self.runs)
 
-        def work(pool: Any) -> Any:
+        def work(pool: Any) -> list[RewardResult]:
             from studio.models.reward_model import loaded
 
             mix = loaded(texts, weights, pool, self.runs)
@@ -256,17 +272,17 @@ class Studio:
         return self.worker.submit(work)
 
     def export(self, request: ExportRequest) -> Exporting:
-        """Start writing a run's result for use elsewhere; returns a live handle at once.
+        """Start writing a run's result for use elsewhere.
 
-        Its `result` is the export's record, there once the export is proven and in its place.
+        `result()` is the export's record, once the export is verified and in its place.
         """
         self.runs.get(request.run)
         exporting = Exporting(request.checked())
 
-        def work(pool: Any) -> None:
+        def work(pool: Any) -> dict[str, Any]:
             from studio.exports.export_run import make
 
-            exporting.run(lambda: make(exporting, self.runs, self.datasets))
+            return make(exporting, self.runs, self.datasets)
 
         self.worker.submit(work, exporting)
         return exporting
@@ -277,10 +293,10 @@ class Studio:
         prompt: list[Message] | str,
         answer: str | tuple[int, ...],
         raw: bool = False,
-    ) -> Future:
+    ) -> Job[AnswerReading]:
         """An answer token by token under every column; `result()` is an `AnswerReading`."""
 
-        def work(pool: Any) -> Any:
+        def work(pool: Any) -> AnswerReading:
             from studio.evaluation.token_logprobs import read_answer
 
             return read_answer(columns, prompt, answer, pool, self.runs, raw)

@@ -20,37 +20,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from studio.core.errors import Cancelled, ConfigError, ModelError
-from studio.core.jobs import Job
+from studio.core.errors import Cancelled, ConfigError, ModelError, StudioError
+from studio.core.jobs import Job, Result
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore
-from studio.generation.request import Generation
 from studio.runs.store import RunStore
 
 logger = logging.getLogger(__name__)
-
-Call = Callable[[Any], Any]  # gets the ModelPool
-
-
-class Future:
-    """The result of one call in the worker's thread."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._value: Any = None
-        self._error: BaseException | None = None
-
-    def settle(self, value: Any = None, error: BaseException | None = None) -> None:
-        self._value, self._error = value, error
-        self._done.set()
-
-    def result(self, timeout: float | None = None) -> Any:
-        """The value, or the error raised again; TimeoutError when it takes too long."""
-        if not self._done.wait(timeout):
-            raise TimeoutError("The worker is busy.")
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 class Worker:
@@ -58,7 +34,7 @@ class Worker:
 
     def __init__(self, workspace: Workspace, datasets: DatasetStore, runs: RunStore):
         self._workspace, self._datasets, self._runs = workspace, datasets, runs
-        self._jobs: deque[tuple[Call, Future, Generation | Job | None]] = deque()
+        self._jobs: deque[tuple[Callable[[Any], Any], Job[Any]]] = deque()
         self._queue: deque[tuple[str, FileLock]] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -85,9 +61,8 @@ class Worker:
         """Ask the run in progress to save and stop, and the thread to end."""
         with self._wake:
             self._closing = True
-            for _, _, handle in self._jobs:
-                if handle is not None:
-                    handle.cancel()
+            for _, job in self._jobs:
+                job.cancel()
             self._wake.notify_all()
         if self.current:
             with contextlib.suppress(ConfigError):
@@ -113,7 +88,7 @@ class Worker:
             self._wake.notify_all()
         self.start()
         if self._broken:
-            self._refuse()
+            self._refuse(ModelError(self._broken))
 
     def take_off(self, run_id: str) -> bool:
         """Let go of a run that waits, so that it can be resumed or deleted; False if none did."""
@@ -140,23 +115,20 @@ class Worker:
             self._runs.update(waiting, was="queued", place=now + number * 1e-3)
         return [waiting for waiting, _ in order]
 
-    def submit(self, job: Generation | Call, handle: Job | None = None) -> Future:
-        """A generation, or any call that gets the model pool; served between training steps.
+    def submit(self, work: Callable[[Any], Result], job: Job[Result] | None = None) -> Job[Result]:
+        """Queue a call that gets the `ModelPool`; it is served between training steps.
 
-        `handle` is what the call fills and others wait for: it ends also where the call never runs.
+        `job` is the handle to fill, where the caller has one already. It ends in any case, with an
+        error where the call can never run.
         """
-        future = Future()
-        if isinstance(job, Generation):
-            entry = functools.partial(self._generate, job), future, job
-        else:
-            entry = job, future, handle
+        handle: Job[Result] = job or Job()
         with self._wake:
-            self._jobs.append(entry)
+            self._jobs.append((work, handle))
             self._wake.notify_all()
         self.start()
         if self._broken:
-            self._refuse()
-        return future
+            self._refuse(ModelError(self._broken))
+        return handle
 
     def settle(self) -> None:
         """Begin, and return once the libraries are loaded, or cannot be.
@@ -185,7 +157,7 @@ class Worker:
         except Exception as error:  # a broken installation: say so for as long as the page is open
             logger.exception("the training libraries did not load")
             self.loading = self._broken = f"The training libraries did not load: {error}"
-            self._refuse()
+            self._refuse(ModelError(self._broken))
             return
         self._pool = ModelPool()
         # Short turns for other threads' Python, so that a busy page cannot starve small steps.
@@ -201,36 +173,24 @@ class Worker:
             self._next_run()
         for _run_id, lock in self._queue:
             lock.release()
+        self._queue.clear()
+        self._refuse(Cancelled("The studio was closed."))
 
     def serve(self) -> None:
         """Answer everything that waits; called when idle and between training steps."""
         while self._jobs:
-            job, future, handle = self._jobs.popleft()
-            try:
-                future.settle(job(self._pool))
-            except Exception as error:  # goes to whoever asked
-                if handle is not None:
-                    logger.exception("work that somebody waits for broke off")
-                    handle.finish(error=f"It broke off with {type(error).__name__}: {error}")
-                future.settle(error=error)
+            work, job = self._jobs.popleft()
+            job.run(functools.partial(work, self._pool))
 
-    def _generate(self, generation: Generation, pool: Any) -> Generation:
-        from studio.generation.engine import generate
-
-        generate(generation, pool, self._runs)
-        return generation
-
-    def _refuse(self) -> None:
-        """Say why to all who wait for what will never be done."""
+    def _refuse(self, why: StudioError) -> None:
+        """End all that waits for what will never be done."""
         with self._wake:
             jobs, self._jobs = self._jobs, deque()
             queue, self._queue = self._queue, deque()
-        for _, future, handle in jobs:
-            if handle is not None:
-                handle.finish(error=self._broken)
-            future.settle(error=ModelError(self._broken))
+        for _, job in jobs:
+            job.fail(why)
         for run_id, lock in queue:
-            self._runs.update(run_id, state="failed", error=self._broken, ended=time.time())
+            self._runs.update(run_id, state="failed", error=str(why), ended=time.time())
             lock.release()
 
     def _next_run(self) -> None:

@@ -68,7 +68,7 @@ def written(
 
         generation.parts += len(elsewhere)
         openai_endpoint.start(generation, elsewhere)
-    engine.generate(generation, pool, runs)
+    generation.run(lambda: engine.generate(generation, pool, runs))
     generation.wait()
     if scoring.cancelled:
         raise Cancelled("The scoring was stopped.")

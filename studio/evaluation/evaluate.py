@@ -20,12 +20,8 @@ from studio.runs.recipe import Recipe
 from studio.runs.store import RunStore
 
 
-def score(scoring: Scoring, pool: ModelPool, runs: RunStore) -> None:
-    """Fill a scoring to its end; whatever goes wrong is a sentence in it."""
-    scoring.run(lambda: _scored(scoring, pool, runs))
-
-
-def _scored(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]:
+def score(scoring: Scoring, pool: ModelPool, runs: RunStore) -> dict[str, Any]:
+    """Score all columns of a request on its rows, and report (`report.build`)."""
     asked = scoring.request
     planned, wrong = column_models.plans(asked.columns, asked.sampling, runs)
     columns = [Measured(error=wrong.get(at)) for at in range(len(asked.columns))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.jobs import Job
@@ -128,8 +129,8 @@ class ScoreRequest:
         return self
 
 
-@dataclass
-class Scoring(Job):
+@dataclass(eq=False)
+class Scoring(Job[dict[str, Any]]):
     """A live scoring: the worker fills it, pages read it, anyone may `cancel()`."""
 
     request: ScoreRequest

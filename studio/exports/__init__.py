@@ -60,8 +60,8 @@ class ExportRequest:
         return {"adapter": "f32", "merged": "bf16"}.get(self.to, self.outtype)
 
 
-@dataclass
-class Exporting(Job):
+@dataclass(eq=False)
+class Exporting(Job[dict[str, Any]]):
     """A live export: its `result` is the export's record, anyone may `cancel()`."""
 
     request: ExportRequest

@@ -41,7 +41,6 @@ def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
         ready = _ready(generation, group, pool, runs)
         if ready:
             _answer(generation, ready)
-    generation.finish()
 
 
 def _ready(

@@ -61,7 +61,7 @@ def _column(generation: Generation, at: int) -> None:
             cells = range(len(generation.request.prompts))
             list(several.map(lambda prompt: _cell(generation, at, prompt, client), cells))
     finally:
-        generation.finish()
+        generation.end_part()
 
 
 def _cell(generation: Generation, at: int, prompt: int, client: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +11,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.core.errors import StudioError
+from studio.core.jobs import Job
 from studio.core.messages import Message
 
+logger = logging.getLogger(__name__)
 LIVE = "live"
 
 
@@ -122,24 +126,22 @@ class Snapshot:
         return self.error or next(cells, None)
 
 
-@dataclass
-class Generation:
+@dataclass(eq=False)
+class Generation(Job[Snapshot]):
     """A live generation: the worker fills it, pages read `snapshot()`, anyone may `cancel()`."""
 
     request: GenerationRequest
-    _answers: list[list[Answer]] = field(init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _finished: threading.Event = field(default_factory=threading.Event, repr=False)
-    _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
-    _error: str | None = None
-    _started: float | None = None
-    _ended: float | None = None
+    kind: str = field(default="generation", kw_only=True)
     shared: bool | None = None
     held: dict[int, MemoryUse] = field(default_factory=dict)
     copies: list[Any] = field(default_factory=list)
     """The keys of the weights that answered, in the order in which they were loaded."""
     parts: int = 1
     """Those who fill it: the worker, and one thread for each column served elsewhere."""
+    _answers: list[list[Answer]] = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _failure: str | None = None
+    _ended: float | None = None
 
     def __post_init__(self) -> None:
         self._answers = [[Answer() for _ in self.request.prompts] for _ in self.request.columns]
@@ -153,23 +155,15 @@ class Generation:
         end = self._ended or time.monotonic()
         return Snapshot(
             answers=answers,
-            done=self._finished.is_set(),
+            done=self._ended is not None,
             cancelled=self._cancel.is_set(),
-            error=self._error,
-            seconds=end - self._started if self._started else 0.0,
+            error=self._failure,
+            seconds=end - self.started if self.started else 0.0,
             tokens=sum(cell.tokens for column in answers for cell in column),
             shared=self.shared,
-            waiting=self._started is None and not self._finished.is_set(),
+            waiting=self.started is None and self._ended is None,
             held=[self.held.get(column) for column in range(len(answers))],
         )
-
-    def cancel(self) -> None:
-        """Stop within a token; what was written so far stays."""
-        self._cancel.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Until it ends; False when the time ran out first."""
-        return self._finished.wait(timeout)
 
     def watch(self, on_progress: Callable[[Snapshot], None]) -> Snapshot:
         """Tell the state several times a second until it ends; what breaks this off cancels it."""
@@ -181,18 +175,10 @@ class Generation:
             raise
         return self.snapshot()
 
-    @property
-    def done(self) -> bool:
-        return self._finished.is_set()
-
-    # --- the worker's side
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancel.is_set()
+    # --- for whoever answers
 
     def begin(self) -> None:
-        self._started = self._started or time.monotonic()
+        self.started = self.started or time.monotonic()
 
     def put(self, column: int, prompt: int, **changes: Any) -> None:
         """Change one cell."""
@@ -207,12 +193,29 @@ class Generation:
                 if cell.ended is None:
                     cell.ended, cell.error = "error", sentence
 
-    def finish(self, error: str | None = None) -> None:
+    def run(self, work: Callable[[], object]) -> None:
+        """Do one part here and now; what goes wrong in it is a sentence in the snapshot."""
+        try:
+            work()
+        except StudioError as error:
+            self.end_part(str(error))
+        except Exception as error:
+            logger.exception("a generation broke off")
+            self.end_part(f"The answers broke off with {type(error).__name__}: {error}")
+        else:
+            self.end_part()
+
+    def end_part(self, error: str | None = None) -> None:
         """One part is done; the last one ends the generation."""
         with self._lock:
-            self._error = self._error or error
+            self._failure = self._failure or error
             self.parts -= 1
             if self.parts > 0:
                 return
         self._ended = time.monotonic()
-        self._finished.set()
+        self.finish(self.snapshot())
+
+    def fail(self, error: BaseException) -> None:
+        """No part will ever be done."""
+        self.parts = 1
+        self.end_part(str(error))

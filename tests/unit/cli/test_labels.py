@@ -157,7 +157,7 @@ def test_a_judge_model_is_kept_apart_from_people(shell, voted, monkeypatch):
         generation.begin()
         for at in range(len(request.prompts)):  # always for what is shown first
             generation.put(0, at, text="A", ended="stop")
-        generation.finish()
+        generation.end_part()
         return generation
 
     monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)
@@ -184,7 +184,7 @@ def answering(monkeypatch):
                 text = prompt[-1]["content"]
                 said = "same" if "agree" in text else f"{asked.label}: {text}"
                 generation.put(column, number, text=said, tokens=3, ended="stop")
-        generation.finish()
+        generation.end_part()
         return generation
 
     monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)
@@ -263,7 +263,7 @@ def test_an_answer_that_failed_fails_the_command(shell, monkeypatch, run):
         generation = Generation(request)
         generation.begin()
         generation.fail_column(1, "tuned has no adapter.")
-        generation.finish()
+        generation.end_part()
         return generation
 
     monkeypatch.setattr("studio.engine.studio.Studio.generate", generate)

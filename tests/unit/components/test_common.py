@@ -11,7 +11,6 @@ import pytest
 from components.data import row_html
 from components.page import guided_tour, header
 from components.ui import handlers, html
-from components.ui.background_task import Work
 from studio.core import formatting
 from studio.core.errors import Cancelled, DataError
 
@@ -165,26 +164,6 @@ def test_streams_are_guarded_and_keep_their_signature():
     with pytest.raises(gr.Error, match="Stopped"):
         next(steps)
     assert stream.__wrapped__.__code__.co_varnames[:2] == ("first", "second")
-
-
-def test_work_reports_and_can_be_cancelled():
-    def task(progress):
-        for done in range(10_000):
-            progress(done, 10_000, "counting")
-            import time
-
-            time.sleep(0.005)
-
-    work = Work(task)
-    steps = work.steps(every=0.02, patience=0.05)
-    step = next(steps)
-    assert "counting" in work.say((5, 10, "counting"))
-    assert step[1] in (None, 10_000)
-    work.cancel()
-    for _ in steps:
-        pass
-    with pytest.raises(Cancelled):
-        work.result()
 
 
 # ---- header and walk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,22 @@ def test_libraries_that_do_not_load_end_everything_that_waits(
         run = studio.wait(studio.train(Recipe.defaults(dataset_name=rows.id)).id)
         assert run.state == "failed" and "libraries did not load" in (run.error or "")
         assert not studio.runs.held(run)
+
+
+def test_closing_ends_what_still_waits(tmp_path: Path) -> None:
+    studio = Studio(tmp_path / "home")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(pool: object) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    held = studio.worker.submit(hold)
+    assert begun.wait(60)
+    waiting = studio.worker.submit(lambda pool: pool)
+    closing = threading.Thread(target=studio.close)
+    closing.start()
+    go_on.set()
+    closing.join(60)
+    assert held.wait(10) and waiting.wait(10)
+    assert waiting.finished

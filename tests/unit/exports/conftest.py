@@ -31,5 +31,4 @@ def exported(studio: Studio, run: Run, to: str, out: Path, outtype: str = "q8_0"
     """An export to its end; the record, or an AssertionError with the sentence it ended with."""
     job = studio.export(ExportRequest(run.id, to, out, outtype))
     job.wait(120)
-    assert job.result is not None, job.error
-    return job.result
+    return job.result()

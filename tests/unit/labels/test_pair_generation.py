@@ -34,7 +34,7 @@ def studio(tmp_path, monkeypatch):
             for number, prompt in enumerate(request.prompts):
                 text = f"{column.label} says {prompt[-1]['content']}"
                 handle.put(at, number, text=text, ended="stop")
-        handle.finish()
+        handle.end_part()
         return handle
 
     monkeypatch.setattr(made.pairs, "_generate", answer)
@@ -87,7 +87,7 @@ def test_a_plan_is_taken_up_again_and_a_batch_written_twice_is_kept_once(studio,
 def test_a_column_that_cannot_answer_ends_the_plan_in_its_sentence(studio, monkeypatch):
     def fail(request):
         handle = Generation(request)
-        handle.finish("The adapter is gone.")
+        handle.end_part("The adapter is gone.")
         return handle
 
     monkeypatch.setattr(studio.pairs, "_generate", fail)

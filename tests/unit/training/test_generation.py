@@ -112,7 +112,7 @@ def test_cancel_keeps_what_was_written(studio: Studio) -> None:
         Sampling(max_new_tokens=400, temperature=1.3, repetition_penalty=1.5),
     )
     generation = studio.generate(request)
-    while generation.snapshot().tokens < 5 and not generation.done:
+    while generation.snapshot().tokens < 5 and not generation.finished:
         time.sleep(0.01)
     generation.cancel()
     assert generation.wait(20)

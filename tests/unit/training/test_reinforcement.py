@@ -274,8 +274,8 @@ def test_the_best_of_n_and_the_reward_as_a_figure(studio: Studio, sft: Run) -> N
     )
     scoring = studio.score(request)
     scoring.wait()
-    assert scoring.error is None and scoring.result is not None
-    assert scoring.result["columns"][0]["metrics"]["reward"]["value"] == 1.0
+    assert scoring.error is None
+    assert scoring.result()["columns"][0]["metrics"]["reward"]["value"] == 1.0
 
 
 @pytest.mark.slow

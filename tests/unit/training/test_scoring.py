@@ -22,9 +22,9 @@ from tests.unit.training.conftest import preference_rows, sft_rows
 
 
 def finished(scoring: Scoring) -> dict[str, Any]:
-    assert scoring.wait(120) and scoring.error is None and scoring.result is not None
+    assert scoring.wait(120) and scoring.error is None
     assert scoring.done == scoring.total
-    return scoring.result
+    return scoring.result()
 
 
 def columns(run: Run) -> tuple[Column, ...]:
@@ -205,8 +205,8 @@ def test_a_column_that_is_gone_leaves_the_others(studio: Studio, sft: Run) -> No
     rows = load_rows(studio.datasets, "facts", 1)
     request = ScoreRequest((*columns(sft), gone), rows, ("loss", "length"))
     scoring = studio.score(request)
-    assert scoring.wait(60) and scoring.result is not None
-    base, tuned, missing = scoring.result["columns"]
+    assert scoring.wait(60)
+    base, tuned, missing = scoring.result()["columns"]
     assert base["metrics"]["loss"] and tuned["metrics"]["length"]
     assert "There is no run" in missing["error"] and not missing["metrics"]
 
