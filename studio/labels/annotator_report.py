@@ -57,7 +57,7 @@ def people(items: Sequence[JudgedItem], looks: Sequence[tuple[Vote, Vote]]) -> l
         for vote in item.votes:
             by_name.setdefault(vote.annotator, []).append((item, vote))
     paces = {name: _pace([vote for _, vote in given]) for name, given in by_name.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, given in sorted(by_name.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         others = [pace for other, pace in paces.items() if other != name and pace is not None]
         pace = paces[name]
@@ -111,7 +111,7 @@ def _same(looks: Sequence[tuple[Vote, Vote]]) -> dict[str, Any]:
 
 def _with_others(given: Sequence[tuple[JudgedItem, Vote]]) -> float | None:
     """Share of others' votes on the same items that are the same, every item counting the same."""
-    shares = []
+    shares: list[float] = []
     for item, mine in given:
         others = [
             vote.choice == mine.choice

@@ -126,7 +126,7 @@ class PairPlan:
     prompts: list[list[Message]]
     sampling: Sampling = field(default_factory=Sampling)
     written: int = 0  # prompts answered
-    set_aside: dict[str, int] = field(default_factory=dict)
+    set_aside: dict[str, int] = field(default_factory=dict[str, int])
     error: str = ""
     ahead: int = AHEAD
     informative: bool = False
@@ -155,12 +155,12 @@ class PairPlan:
     def from_dict(cls, plain: dict[str, Any]) -> PairPlan:
         def column(each: dict[str, Any]) -> Column:
             own = each.get("sampling")
-            drawn = {"sampling": Sampling.model_validate(own) if own else None}
-            return Column(**{**each, **drawn})
+            return replace(Column(**each), sampling=Sampling.model_validate(own) if own else None)
 
         first, second = plain["columns"]
-        sampling = Sampling.model_validate(plain["sampling"])
-        return cls(**plain | {"columns": (column(first), column(second)), "sampling": sampling})
+        values: dict[str, Any] = {"columns": (column(first), column(second))}
+        values["sampling"] = Sampling.model_validate(plain["sampling"])
+        return cls(**plain | values)
 
 
 class PairMaker:
@@ -240,7 +240,7 @@ class PairMaker:
 
     def _unfinished(self) -> list[PairPlan]:
         """Plans to go on with; one that cannot be read keeps none of the others waiting."""
-        found = []
+        found: list[PairPlan] = []
         for path in sorted(self._folder.glob("*.json")):
             try:
                 plan = self.plan(path.stem)
@@ -326,7 +326,7 @@ def with_margins(
         first, second = read_answer(asked, prompt, answer).result(120).sums
         return None if first is None or second is None else second - first
 
-    made = []
+    made: list[Pair] = []
     for item in items:
         ratios = ratio(item, item.answer_a), ratio(item, item.answer_b)
         if ratios[0] is not None and ratios[1] is not None:

@@ -45,15 +45,15 @@ class ProjectStore:
         """All projects, newest first."""
         query = sa.select(projects).order_by(projects.c.created.desc(), projects.c.id.desc())
         with self._db.reading() as db:
-            return [Project(**row._mapping) for row in db.execute(query)]
+            return [Project(**row) for row in db.execute(query).mappings()]
 
     def get(self, id_or_name: str) -> Project:
         """A project by id or by name; `DataError` with the nearest name when there is none."""
         either = sa.or_(projects.c.id == id_or_name, projects.c.name == id_or_name)
         with self._db.reading() as db:
-            row = db.execute(sa.select(projects).where(either)).first()
+            row = db.execute(sa.select(projects).where(either)).mappings().first()
             if row:
-                return Project(**row._mapping)
+                return Project(**row)
             names = list(db.scalars(sa.select(projects.c.name)))
         raise DataError(
             f"There is no labelling project {id_or_name!r}.{did_you_mean(str(id_or_name), names)}"
@@ -85,7 +85,7 @@ class ProjectStore:
             raise DataError("A labelling project needs a name of 1 to 120 characters.")
         if order not in ORDERS:
             raise DataError(f"Order must be {', '.join(ORDERS)}, not {order!r}.")
-        row = {
+        row: dict[str, Any] = {
             "id": new_id("labels"),
             "name": name,
             "question": clean_text(question).strip() or DEFAULT_QUESTION,
@@ -191,7 +191,7 @@ def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> li
     ]
 
 
-def _whole(number: int, most: int, what: str) -> int:
+def _whole(number: object, most: int, what: str) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
         raise DataError(f"{what} is a whole number from 0 to {most:,}, not {number!r}.")
     return number
