@@ -21,6 +21,7 @@ from studio.labels.types import DEFAULT_QUESTION, Added, Pair, Project, clean_te
 
 _CHUNK = 500  # digests looked up in one query: below every database's limit on parameters
 _MAX_OVERLAP, _MAX_REPEAT, _MAX_WORDS = 100, 10_000, 20
+MAX_GUIDELINES = 20_000  # characters
 
 
 class ProjectStore:
@@ -121,15 +122,23 @@ class ProjectStore:
         return name
 
     def revise_guidelines(self, project_id: str, guidelines: str) -> Project:
-        """Replace the guidelines; votes from now on carry the next guideline version."""
+        """Replace the guidelines; votes from now on carry the next guideline version.
+
+        Raises `DataError` where they are empty or longer than 20,000 characters.
+        """
+        guidelines = clean_text(guidelines).strip()
+        if not guidelines:
+            raise DataError("The guidelines are empty; say what makes an answer better.")
+        if len(guidelines) > MAX_GUIDELINES:
+            raise DataError(
+                f"The guidelines have {len(guidelines):,} characters; the most is "
+                f"{MAX_GUIDELINES:,}."
+            )
         with self._db.writing() as db:
             db.execute(
                 projects.update()
                 .where(projects.c.id == project_id)
-                .values(
-                    guidelines=clean_text(guidelines),
-                    guideline_version=projects.c.guideline_version + 1,
-                )
+                .values(guidelines=guidelines, guideline_version=projects.c.guideline_version + 1)
             )
         return self.get(project_id)
 

@@ -181,7 +181,7 @@ class LabelStore(ProjectStore):
         else:
             rows = desk.walk(db, project.id, annotator, count)
         shown = [_shown(row, project.seed, annotator, row.turn) for row in rows]
-        return Standing(shown, _progress(db, project, annotator))
+        return Standing(shown, _progress(db, project, annotator), project.guideline_version)
 
     def history(self, project_id: str, annotator: str, limit: int = 50) -> list[Vote]:
         """This person's current votes, newest first."""

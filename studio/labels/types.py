@@ -149,10 +149,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a person stands: the items to judge next, the first one now, and their progress."""
+    """The annotator's next items (the first one is current), progress, and guidelines' version."""
 
     upcoming: list[ShownItem]
     progress: Progress
+    guideline_version: int
 
 
 @dataclass(frozen=True)
