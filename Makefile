@@ -58,10 +58,10 @@ test-launch: $(VENV)/.ready-dev
 test-shapes: $(VENV)/.ready-dev
 	STUDIO_SHAPES=1 $(PYTEST) tests/gpu
 
-# Two rounds of pairs, votes by a rule, DPO and blind duels on the pocket world, and DPO beside a
-# reward model with RLOO: some minutes.
+# On the pocket world with votes by a rule: two rounds of pairs, DPO and blind duels; DPO beside a
+# reward model with RLOO. Some minutes.
 test-rounds: $(VENV)/.ready-dev
-	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/workflows/test_rounds.py tests/unit/training/test_reinforcement.py
+	STUDIO_ROUNDS=1 $(PYTEST) tests/unit/workflows/test_rule_rounds.py
 
 # The app killed 200 times while votes stream in, on each database: about twenty minutes a database.
 test-vote-kills: $(VENV)/.ready-dev postgres

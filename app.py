@@ -224,10 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if disk := studio.workspace.network_disk():
         sys.stderr.write(f"The votes lie on {disk}. {label_tab.NETWORK_ADVICE}\n")
     try:
-        for copies in filter(None, (studio.copies, studio.run_copies)):
-            copies.restore()  # before anybody can begin something in an empty workspace
+        for backup in filter(None, (studio.votes_backup, studio.run_backup)):
+            backup.restore()  # before anybody can begin something in an empty workspace
     except StudioError as error:
-        sys.stderr.write(f"The safe copies were not restored: {error}\n")
+        sys.stderr.write(f"The backup was not restored: {error}\n")
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)

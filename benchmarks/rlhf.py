@@ -1,12 +1,12 @@
-"""From votes to a better model by two roads, on the pocket world: DPO, and reward model and GRPO.
+"""DPO beside RLHF (a reward model, then GRPO or RLOO with it) on the pocket world.
 
     python -m benchmarks.rlhf [--home FOLDER] [--questions 204] [--duels 60] [--small]
 
-The rule annotator prefers the courteous and short answer; a tenth of its votes are turned round
-for training, none of those held out. Every road begins at the same SFT run and sees the same
-votes. Measured on the held-out questions of the card: style and right answers, and blind duels that
-the rule judges. What is in the folder already is not trained again. Seconds are the clock's and
-say little where other work shares the machine; `busy` is the load beside two cores at the end.
+The rule annotator prefers the courteous and short answer; a tenth of the training votes are
+flipped, none of the held-out ones. Both start from the same SFT run and learn from the same votes.
+Measured on the model card's held-out questions: style and correct answers, and blind duels that the
+rule decides. Runs that are in the folder are not trained again. Seconds are wall-clock time and
+mean little on a shared machine; `load` is the load average at the end.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ import os
 import random
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pocket import judge
+from benchmarks.rule_annotator import RuleAnnotator
 from presets.pocket.maker.rules import style
 from studio import Recipe, Studio
 from studio.generation.request import Column, GenerationRequest, Sampling
 from studio.metrics.proportions import wilson_interval
 from studio.rewards.best_of_n import gain
-from studio.runs.recipe import presets
+from studio.runs.recipe import presets, recommended_recipe
 from studio.runs.store import Run
-from studio.workflows import dpo_vs_rlhf
-from studio.workflows.dpo_vs_rlhf import Journey
 from studio.workflows.rewards import scores
+from studio.workflows.rounds import Duel, duels_of, make_duel
 
 DATA = Path(__file__).resolve().parents[1] / "presets" / "pocket" / "data"
 NOISE = 0.1
@@ -45,7 +47,7 @@ def lines(name: str) -> list[dict[str, Any]]:
 
 
 def votes(studio: Studio) -> list[dict[str, Any]]:
-    """The pairs: a tenth of the training ones turned round, a fifth held out as they are."""
+    """Make the training pairs, a tenth of them flipped; returns the held-out fifth, unchanged."""
     pairs = lines("preference")
     chance = random.Random(7)
     chance.shuffle(pairs)
@@ -60,11 +62,16 @@ def votes(studio: Studio) -> list[dict[str, Any]]:
 
 
 def trained(studio: Studio, name: str, preset: str, **changes: Any) -> Run:
+    """The finished run of that name, trained from a shipped recipe if need be."""
+    return finished(studio, name, presets()[preset].with_(**changes))
+
+
+def finished(studio: Studio, name: str, recipe: Recipe) -> Run:
     """The finished run of that name, trained if need be."""
     for run in studio.runs.list():
         if run.name == name and run.state == "finished":
             return run
-    recipe: Recipe = presets()[preset].with_(name=name, sample_steps=0, save_steps=1000, **changes)
+    recipe = recipe.with_(name=name, sample_steps=0, save_steps=1000)
     run = studio.wait(studio.train(recipe).id)
     if run.state != "finished":
         raise SystemExit(f"{name} is {run.state}: {run.error}")
@@ -72,7 +79,7 @@ def trained(studio: Studio, name: str, preset: str, **changes: Any) -> Run:
 
 
 def accuracy(studio: Studio, run: Run, held: list[dict[str, Any]]) -> tuple[int, int]:
-    """Held-out pairs whose chosen answer the reward model puts first, of how many."""
+    """(held-out pairs whose chosen answer the reward model scores higher, all of them)."""
     prompts = [row["prompt"] for row in held for _ in range(2)]
     answers = [row[side][-1]["content"] for row in held for side in ("chosen", "rejected")]
     found = scores(studio, run.id, prompts, answers)
@@ -93,7 +100,7 @@ def answered(studio: Studio, run: Run, asked: list[Any], sampling: Sampling) -> 
 
 
 def measured(studio: Studio, run: Run, rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Style and right answers on held-out questions, greedy, in percent."""
+    """Style and correct answers on held-out questions, greedy decoding, in percent."""
     tokenizer = studio.tokenizer("pocket")
     asked = [[{"role": "user", "content": row["prompt"]}] for row in rows]
     cells = answered(studio, run, asked, Sampling(max_new_tokens=112))
@@ -104,7 +111,7 @@ def measured(studio: Studio, run: Run, rows: list[dict[str, Any]]) -> dict[str, 
 def best_of(
     studio: Studio, sft: Run, reward: Run, rows: list[dict[str, Any]], n: int
 ) -> list[float]:
-    """Courteous answers in percent, when the reward model picks the best of 1 to n."""
+    """Courteous answers in percent where the reward model picks the best of 1 to n."""
     asked = [[{"role": "user", "content": row["prompt"]}] for row in rows for _ in range(n)]
     sampling = Sampling(temperature=1.0, max_new_tokens=TOKENS, seed=7)
     texts = [cell.text for cell in answered(studio, sft, asked, sampling)]
@@ -114,21 +121,46 @@ def best_of(
     return gain([worth[at : at + n] for at in groups], [kind[at : at + n] for at in groups])
 
 
-def walked(studio: Studio, sft: Run, data: str, small: bool) -> Journey:
-    """Both roads from the SFT run, walked if need be."""
-    for journey in dpo_vs_rlhf.journeys(studio):
-        if journey.finished and journey.start and journey.start.id == sft.id:
-            return journey
-    plan = dpo_vs_rlhf.Plan(data, sft.id, max_steps=FEW if small else None)
-    return dpo_vs_rlhf.wait(studio, dpo_vs_rlhf.begin(studio, plan))
+@dataclass(frozen=True)
+class Cost:
+    """What training took: seconds, tokens read or generated, peak memory in bytes."""
+
+    seconds: float
+    tokens: int
+    memory: int
+
+    @classmethod
+    def of(cls, *runs: Run) -> Cost:
+        """The sum over several runs, read from their logs; peak memory is the largest of them."""
+        logs = [[event for event in run.events()[0] if event["kind"] == "log"] for run in runs]
+        return cls(
+            sum(run.train_seconds for run in runs),
+            sum(max((int(e.get("num_tokens", 0)) for e in own), default=0) for own in logs),
+            max((int(e.get("memory", 0)) for own in logs for e in own), default=0),
+        )
 
 
-def met(studio: Studio, journey: Journey, rows: list[dict[str, Any]]) -> Journey:
-    """The three duels, judged by the rule."""
-    dpo_vs_rlhf.meet(
-        studio, journey, [[{"role": "user", "content": row["prompt"]}] for row in rows]
-    )
-    return dpo_vs_rlhf.judge_by_rule(studio, journey)
+def both(studio: Studio, sft: Run, data: str, objective: str = "grpo", **few: Any) -> list[Run]:
+    """[DPO, reward model, the run that learned from it], from one start and the same pairs."""
+    dpo = trained(studio, "dpo", "pocket-dpo", start_from=sft.id, dataset_name=data, **few)
+    reward = trained(studio, "reward", "pocket-reward", dataset_name=data, **few)
+    online, _ = recommended_recipe(objective, sft.method, sft.model)
+    rewards = {"reward_funcs": (f"model:{reward.id}",), "reward_weights": None}
+    online = online.with_(start_from=sft.id, dataset_name=data, **rewards, **few)
+    return [dpo, reward, finished(studio, objective, online)]
+
+
+def meet(
+    studio: Studio, run: Run, opponent: Run, prompts: Sequence[list[dict[str, str]]]
+) -> Duel | None:
+    """The duel of two runs, decided by the rule; None where all their answers were identical."""
+    for duel in duels_of(studio, run):
+        if duel.opponent == opponent.id:
+            return duel
+    project, _ = make_duel(studio, run, opponent, prompts)
+    studio.pairs.wait(project.id)
+    RuleAnnotator("rule").label(studio, project)
+    return next((each for each in duels_of(studio, run) if each.project == project.id), None)
 
 
 def main() -> None:
@@ -147,21 +179,20 @@ def main() -> None:
 
 
 def run(studio: Studio, options: argparse.Namespace) -> None:
-    """All stages, the table, the duels, and which aims are met."""
+    """Every stage, then the table, the duels, and which targets are met."""
     few = {"max_steps": FEW} if options.small else {}
     held = votes(studio)
     rows = lines("questions")[: options.questions]
     sft = trained(studio, "sft", "pocket-sft", **few)
-    journey = walked(studio, sft, VOTES, options.small)
-    (_, long) = journey.roads
-    reward = long.runs[0]
+    dpo, reward, grpo = both(studio, sft, VOTES, **few)
     rules = trained(studio, "rules", "pocket-grpo", start_from=sft.id, dataset_name=VOTES, **few)
     right, of = accuracy(studio, reward, held)
     curve = best_of(studio, sft, reward, rows, 8)
     table = [
-        ("SFT, the start", measured(studio, sft, rows), dpo_vs_rlhf.cost(sft)),
-        *((road.label, measured(studio, road.run, rows), road.cost) for road in journey.roads),
-        ("Rules, GRPO", measured(studio, rules, rows), dpo_vs_rlhf.cost(rules)),
+        ("SFT, the start", measured(studio, sft, rows), Cost.of(sft)),
+        ("DPO", measured(studio, dpo, rows), Cost.of(dpo)),
+        ("Reward model, GRPO", measured(studio, grpo, rows), Cost.of(reward, grpo)),
+        ("Rules, GRPO", measured(studio, rules, rows), Cost.of(rules)),
     ]
     print(
         "best of n, courteous %: "
@@ -170,10 +201,12 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
     print(f"\n{'':20} {'courteous':>10} {'right':>7} {'seconds':>8} {'tokens':>9} {'memory':>9}")
     for line in table:
         print(_line(*line))
-    for each in met(studio, journey, rows[: options.duels]).meetings:
-        if at := each.share:
+    prompts = [[{"role": "user", "content": row["prompt"]}] for row in rows[: options.duels]]
+    for one, other in ((dpo, sft), (grpo, sft), (grpo, dpo)):
+        duel = meet(studio, one, other, prompts)
+        if duel and (at := duel.share):
             share, low, high = (100 * x for x in (at.value, at.low, at.high))
-            print(f"{each.one} over {each.other}: {share:.0f} % ({low:.0f} to {high:.0f} %)")
+            print(f"{one.name} over {other.name}: {share:.0f} % ({low:.0f} to {high:.0f} %)")
     low, high = wilson_interval(right, of)
     print(
         f"\nreward model: {100 * right / of:.1f} % of {of} held-out pairs "
@@ -184,7 +217,7 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
         ("reward model right on 90 %", 100 * right / of, 90.0),
         ("best of 8 gains 20 points", curve[-1] - curve[0], 20.0),
     ]
-    for (label, figures, _), learned in zip(table[2:], (long.run, rules), strict=True):
+    for (label, figures, _), learned in zip(table[2:], (grpo, rules), strict=True):
         aims += [
             (f"{label}: courteous 80 %", figures["courteous"], 80.0),
             (f"{label}: right at most 5 points lower", figures["exact"] - before["exact"], -5.0),
@@ -192,10 +225,10 @@ def run(studio: Studio, options: argparse.Namespace) -> None:
         ]
     for aim, found, wanted in aims:
         print(f"{'met' if found >= wanted else 'NOT met':8} {aim}: {abs(found):.0f}")
-    print(f"\nat {time.strftime('%H:%M')}, busy {os.getloadavg()[0]:.1f}")
+    print(f"\nat {time.strftime('%H:%M')}, load {os.getloadavg()[0]:.1f}")
 
 
-def _line(label: str, figures: dict[str, float], spent: dpo_vs_rlhf.Cost) -> str:
+def _line(label: str, figures: dict[str, float], spent: Cost) -> str:
     return (
         f"{label:20} {figures['courteous']:8.0f} % {figures['exact']:5.0f} % "
         f"{spent.seconds:8.0f} {spent.tokens:9,} {spent.memory / 1e6:6,.0f} MB"

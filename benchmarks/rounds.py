@@ -1,15 +1,14 @@
-"""The whole loop without people: a rule plays the annotators on the pocket world, for two rounds.
+"""The whole loop without people: on the pocket world a rule votes, for two rounds.
 
     python -m benchmarks.rounds                       in a temporary workspace, a few minutes
     python -m benchmarks.rounds --home FOLDER --pairs 96 --rounds 2
 
-The studio's own engine does everything: SFT, then a round after another of pairs written by the
-newest model, votes, DPO from the adapter that wrote them, and two blind duels on held-out
-prompts: against the model before, and against the one that the rounds began with. The rule is the
-pocket world's own taste (`presets/pocket/maker/rules.py`): courteous and short before anything
-else, rambling last. Both annotators turn their verdict round in one of ten cases; one also takes
-the left answer without looking in one of four. What the report then says of noise and bias is
-printed beside what was put in.
+The engine does everything: SFT, then in each round pairs written by the newest model, votes, DPO
+from the adapter that wrote them, and two blind duels on held-out prompts: against the previous
+model, and against the one the rounds started from. The rule is the pocket world's own preference
+(`presets/pocket/maker/rules.py`): courteous and short first, rambling last. Both annotators flip
+one vote in ten; one also takes the left answer unread in one of four. The noise and bias that the
+annotator report finds are printed beside the injected ones.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rule_annotator import RuleAnnotator
 from presets.pocket.maker.rules import style
 from studio import Studio
 from studio.data.readers.sources import sample_path
@@ -35,19 +35,18 @@ from studio.metrics.proportions import sign_test, wilson_interval
 from studio.runs.recipe import presets
 from studio.runs.store import Run
 from studio.workflows.rounds import Duel, lineages, make_duel, votes_dataset
-from studio.workflows.rule_annotator import Ruler
 
 NOISE, HURRY = 0.1, 0.25
 DRAWN = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
-#: Gentler than the shipped recipe, which is done in one round: so there is something left to learn.
+#: Gentler than the shipped recipe, which converges in one round: round two must have room left.
 STEPS, RATE = 30, 4.0e-4
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One round: the share of courteous, short replies on held-out prompts, and both duels.
+    """One round: the share of courteous, short replies to held-out prompts, and both duels.
 
-    A duel is won, lost, even and alike (identical answers), and its win rate with ties as half.
+    A duel holds wins, losses, ties, identical answers, and the win rate with ties as half.
     """
 
     number: int
@@ -68,15 +67,17 @@ def prompts_of(alias: str) -> list[list[dict[str, str]]]:
 
 
 def courteous_share(studio: Studio, run: Run, prompts: list[list[dict[str, str]]]) -> float:
-    """Share of a run's greedy replies that the rule calls courteous."""
+    """Share of a run's greedy replies that the rule classifies as courteous."""
     handle = studio.compare(run.id, prompts, Sampling(max_new_tokens=80))
     handle.wait()
     replies = [cell.text for cell in handle.snapshot().answers[1]]
     return sum(style(reply) == "courteous" for reply in replies) / len(replies)
 
 
-def label_round(studio: Studio, run: Run, prompts: list[Any], rulers: list[Ruler]) -> Project:
-    """Two answers of a run to every prompt, judged by everybody; one in ten asked again."""
+def label_round(
+    studio: Studio, run: Run, prompts: list[Any], annotators: list[RuleAnnotator]
+) -> Project:
+    """Two answers of a run to every prompt, labeled by all annotators, with repeats."""
     columns = tuple(
         Column(run.model, run.id, f"{run.name}, seed {seed}", sampling=Sampling(**DRAWN, seed=seed))
         for seed in (1, 2)
@@ -84,13 +85,13 @@ def label_round(studio: Studio, run: Run, prompts: list[Any], rulers: list[Ruler
     plan = PairPlan("", (columns[0], columns[1]), prompts, Sampling(**DRAWN), ahead=10**9)
     project = studio.pairs.make_project(plan, f"pairs of {run.name}", seed=1, repeat_every=6)
     studio.pairs.wait(project.id)
-    for ruler in rulers:
-        ruler.judge(studio, project)
+    for annotator in annotators:
+        annotator.label(studio, project)
     return project
 
 
 def train_round(studio: Studio, run: Run, project: Project, number: int) -> Run:
-    """DPO on the votes, from the adapter that wrote the answers."""
+    """DPO on the votes, starting from the adapter that wrote the answers."""
     dataset = votes_dataset(studio, project.id, "dpo", Rule("each"))
     recipe = presets()["pocket-dpo"].with_(
         name=f"round {number}",
@@ -105,18 +106,20 @@ def train_round(studio: Studio, run: Run, project: Project, number: int) -> Run:
     return tuned
 
 
-def duel(studio: Studio, run: Run, opponent: Run, prompts: list[Any], rulers: list[Ruler]) -> None:
-    """A run against another on held-out prompts, judged by everybody."""
+def duel(
+    studio: Studio, run: Run, opponent: Run, prompts: list[Any], annotators: list[RuleAnnotator]
+) -> None:
+    """A blind duel on held-out prompts, labeled by all annotators."""
     project, _ = make_duel(studio, run, opponent, prompts, Sampling(max_new_tokens=80), seed=2)
     studio.pairs.wait(project.id)
-    for ruler in rulers:
-        ruler.judge(studio, project)
+    for annotator in annotators:
+        annotator.label(studio, project)
 
 
 def loop(
     studio: Studio, first: Run, rounds: int, pairs: int, held_out: int, seed: int
 ) -> tuple[list[Outcome], dict[str, Any]]:
-    """All rounds from a run that is there already, and the noise and bias that were found."""
+    """All rounds from an existing run, and the noise and bias that the report finds."""
     draw = random.Random(seed)
     train = prompts_of("pocket-preference")
     test = prompts_of("pocket-questions")
@@ -124,21 +127,21 @@ def loop(
     draw.shuffle(test)
     test = test[:held_out]
     run, made, projects = first, [Outcome(0, courteous_share(studio, first, test))], []
-    careful = Ruler("careful", NOISE, draw=random.Random(seed + 1))
-    hasty = Ruler("hasty", NOISE, HURRY, draw=random.Random(seed + 2))
+    careful = RuleAnnotator("careful", NOISE, draw=random.Random(seed + 1))
+    hasty = RuleAnnotator("hasty", NOISE, HURRY, draw=random.Random(seed + 2))
     for number in range(1, rounds + 1):
         asked = train[(number - 1) * pairs : number * pairs]
         project = label_round(studio, run, asked, [careful, hasty])
         projects.append(project)
         tuned = train_round(studio, run, project, number)
-        judge = Ruler("judge", NOISE, draw=random.Random(seed + 10 + number))
+        judge = RuleAnnotator("judge", NOISE, draw=random.Random(seed + 10 + number))
         for opponent in dict.fromkeys((run.id, first.id)):
             duel(studio, tuned, studio.runs.get(opponent), test, [judge])
         courteous = courteous_share(studio, tuned, test)
         made.append(_outcome(studio, number, courteous, tuned, run, first, project))
         run = tuned
-    put_in = {ruler.name: dict(ruler.put_in) for ruler in (careful, hasty)}
-    return made, {"put_in": put_in, **found_out(studio, projects, hasty)}
+    injected = {each.name: dict(each.errors) for each in (careful, hasty)}
+    return made, {"injected": injected, **found_out(studio, projects, hasty)}
 
 
 def _outcome(
@@ -164,46 +167,46 @@ def _met(met: Duel | None) -> dict[str, Any] | None:
     return {"rate": met.share.value, "low": met.share.low, "high": met.share.high, **counts}
 
 
-def _left_by_hurry(ruler: Ruler) -> float:
-    """The share of left answers to expect: all of the hurried ones, half of the others."""
-    others = ruler.put_in["kept"] + ruler.put_in["turned"]
-    return (ruler.put_in["hurried"] + others / 2) / (ruler.put_in["hurried"] + others)
+def _left_by_hurry(annotator: RuleAnnotator) -> float:
+    """Expected share of left answers: all of the hurried votes, half of the others."""
+    others = annotator.errors["kept"] + annotator.errors["flipped"]
+    return (annotator.errors["hurried"] + others / 2) / (annotator.errors["hurried"] + others)
 
 
-def found_out(studio: Studio, projects: list[Project], hasty: Ruler) -> dict[str, Any]:
-    """The report's figures over the labelling projects, beside what was put in by the parameters.
+def found_out(studio: Studio, projects: list[Project], hasty: RuleAnnotator) -> dict[str, Any]:
+    """The annotator report's figures over all projects, beside the injected rates.
 
-    Two looks by one careful annotator at a pair that the rule decides are alike with probability
+    Two votes of the careful annotator on a pair that the rule decides agree with probability
     (1 - noise)^2 + noise^2. The hasty one takes the left of a decided pair with probability 1/2,
-    and of a hurried one always.
+    of a hurried one always.
     """
-    said = [
+    reports = [
         report(list(studio.labels.labelled_pairs(p.id)), studio.labels.repeat_votes(p.id))
         for p in projects
     ]
-    looks = [
+    repeats = [
         pair
         for p in projects
         for pair in studio.labels.repeat_votes(p.id)
         if pair[0].annotator == "careful" and "tie" not in (pair[0].choice, pair[1].choice)
     ]
-    same = sum(first.choice == second.choice for first, second in looks)
+    same = sum(first.choice == second.choice for first, second in repeats)
     people = {
-        name: [next(r for r in part["people"] if r["name"] == name) for part in said]
+        name: [next(r for r in part["people"] if r["name"] == name) for part in reports]
         for name in ("careful", "hasty")
     }
-    put_in = {"careful": 0.5, "hasty": _left_by_hurry(hasty)}
+    injected = {"careful": 0.5, "hasty": _left_by_hurry(hasty)}
     left = {
         name: _pooled([(row["left"]["share"], row["left"]["count"]) for row in rows])
-        | {"put_in": put_in[name]}
+        | {"injected": injected[name]}
         for name, rows in people.items()
     }
     return {
         "self_agreement": {
-            "found": same / len(looks) if looks else None,
-            "count": len(looks),
-            "interval": wilson_interval(same, len(looks)),
-            "put_in": (1 - NOISE) ** 2 + NOISE**2,
+            "found": same / len(repeats) if repeats else None,
+            "count": len(repeats),
+            "interval": wilson_interval(same, len(repeats)),
+            "injected": (1 - NOISE) ** 2 + NOISE**2,
         },
         "left": left,
         "report_self_agreement": [row["self_agreement"] for row in people["careful"]],
@@ -218,7 +221,7 @@ def _pooled(parts: list[tuple[float | None, int]]) -> dict[str, Any]:
 
 
 def first_run(studio: Studio) -> Run:
-    """The workspace's first SFT run of the pocket model, trained where there is none."""
+    """The oldest SFT run of the workspace, trained if there is none."""
     finished = [run for run in studio.runs.list() if run.objective == "sft" and run.adapter]
     if finished:
         return finished[-1]

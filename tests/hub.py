@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -187,6 +189,24 @@ def pointing(endpoint: str) -> dict[str, str]:
         "HF_TOKEN": "hf_made_up",
         "HF_HUB_DISABLE_XET": "1",
     }
+
+
+@contextlib.contextmanager
+def pointing_here(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[type[StandIn]]:
+    """A stand-in that this process's own client goes to, with a cache of its own."""
+    from huggingface_hub import constants
+
+    with standing_in() as (held, address):
+        for name, value in (
+            ("ENDPOINT", address),
+            ("HF_HUB_OFFLINE", False),
+            ("HF_HUB_DISABLE_XET", True),
+            ("HF_HUB_CACHE", str(cache)),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"),
+        ):
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+        yield held
 
 
 def shell(home, endpoint, *words):

@@ -98,8 +98,8 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
         turn.asked[0],
         left,
         right,
-        first.source(sampling),
-        second.source(sampling),
+        first.source(studio.runs, sampling),
+        second.source(studio.runs, sampling),
         {"from": "compare", "blind": False},
     )
     labels = studio.labels

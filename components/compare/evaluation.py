@@ -78,7 +78,7 @@ class ScoreTab:
                 label="Metrics",
                 elem_id="score-metrics",
             )
-            with gr.Row(elem_classes="roads-form"):
+            with gr.Row(elem_classes="inline-form"):
                 self.extractor = gr.Dropdown(
                     list(EXTRACTORS),
                     value="text",

@@ -35,7 +35,7 @@ class RewardPanel:
         with gr.Accordion(
             "Rewards, best of several", open=False, elem_classes="fold quiet", elem_id="set-rewards"
         ) as self.box:
-            with gr.Row(elem_classes="roads-form"):
+            with gr.Row(elem_classes="inline-form"):
                 self.reward = gr.Dropdown(
                     [],
                     value=None,
@@ -52,7 +52,7 @@ class RewardPanel:
                 )
             self.progress = gr.HTML("", elem_id="set-reward-progress")
             self.result = gr.HTML("", elem_id="set-reward-result")
-            with gr.Row(visible=False, elem_classes="roads-form") as self.keeping:
+            with gr.Row(visible=False, elem_classes="inline-form") as self.keeping:
                 self.whose = gr.Dropdown(
                     [], label="Keep the best answers of", min_width=160, elem_id="set-keep-column"
                 )

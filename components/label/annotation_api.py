@@ -1,81 +1,135 @@
-"""What the labelling panel may ask of the server, one function a question.
+"""Server functions of the labeling panel, one per request of the page.
 
-Gradio exposes a panel's server functions to whoever can open the page (behind its login, where
-there is one) and runs them with whatever was posted: so every function takes one mapping, checks
-each part of it, and answers with a mapping that holds either what was asked for or `error`, a
-sentence. What is sent for labelling never contains a model's name or which stored answer is which,
-and who asks is the login's name where there is a login (`people`).
+Gradio exposes a panel's server functions to whoever can open the page (behind its login, if any)
+and runs them with whatever was posted. So every request is validated by a pydantic model, and every
+response holds either what was asked for or `error`, one sentence. Until the results, nothing that
+is sent contains a model's name or says which stored answer is which. Where there is a login, votes
+are stored under the login's name (`components.ui.access`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.ui.access import Person, person
 from components.ui.handlers import sentence
 from components.ui.markdown import rendered
 from studio.core.errors import DataError
-from studio.labels import FORMATS, LabelStore, ShownItem, Standing, Vote, export_items
+from studio.labels import LabelStore, Project, ShownItem, Standing, Vote, export_items
 from studio.labels.annotator_report import report
 from studio.labels.types import ADJUDICATION
-from studio.labels.vote_writes import VoteInput
+from studio.labels.vote_writes import MAX_EDITED, MAX_KEY, MAX_NAME, MAX_NOTE, VoteInput
 from studio.labels.win_rates import tally
 
-Request = Mapping[str, Any]
 Response = dict[str, Any]
-Question = Callable[[Any], Response]
+ServerFunction = Callable[[Any], Response]
+About = Callable[[str], Response]
 
-_CHOICES = ("left", "right", "tie", "both_bad", "skip", "broken")
-_AHEAD = 2  # items on the page: the one being judged and the one after it
+_AHEAD = 2  # items on the page: the current one and the next
 _HISTORY = 40
 _SNIPPET = 140
 
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
+Word = Annotated[str, Field(max_length=40)]
+Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+
+
+class Seat(BaseModel):
+    """The project and the annotator's name that every request carries."""
+
+    model_config = ConfigDict(strict=True)
+
+    project: str = Field(min_length=1, max_length=40)
+    annotator: str = Field(min_length=1, max_length=MAX_NAME)
+
+    @property
+    def person(self) -> Person:
+        return person(self.annotator)
+
+    def owner(self, what: str) -> Person:
+        """The person; `DataError` unless an owner. `what` is what was asked for."""
+        who = self.person
+        who.must_own(what)
+        return who
+
+
+class OneItem(Seat):
+    item: Whole
+
+
+class VoteRequest(OneItem):
+    choice: Literal["left", "right", "tie", "both_bad", "skip", "broken"]
+    strength: Whole
+    seconds: float
+    key: Key
+    note: str = Field("", max_length=MAX_NOTE)
+    edited: str = Field("", max_length=MAX_EDITED)
+    turn: Whole = 0
+    reasons: list[Word] = Field(default=[], max_length=40)
+    aspects: dict[Word, Word] = Field(default={}, max_length=40)
+
+
+class UndoRequest(Seat):
+    key: Key
+
+
+class ExportRequest(Seat):
+    format: Literal["dpo", "kto", "reward"]
+
+
+class GuidelinesRequest(Seat):
+    text: str
+
+
+R = TypeVar("R", bound=Seat)
+
 
 def server_functions(
-    labels: Callable[[], LabelStore], about: Callable[[str], Response] = lambda project_id: {}
-) -> list[Question]:
+    labels: Callable[[], LabelStore], about: About = lambda project_id: {}
+) -> list[ServerFunction]:
     """The functions to hand to `gr.HTML(server_functions=...)`.
 
-    `labels` gives the store; `about(project_id)` is told once a visit: whether more pairs are
-    being written, and how old the last safe copy is.
+    `labels` gives the store; `about(project_id)` adds to the response of `label_open`: whether
+    more pairs are being written, and the age of the last backup.
     """
 
-    def label_open(ask: Any) -> Response:
-        return _answer(lambda: _open(labels(), _mapping(ask), about))
+    def server(name: str, model: type[R], work: Callable[[LabelStore, R], Response]) -> Any:
+        def function(request: Any) -> Response:
+            return _answer(lambda: work(labels(), _checked(model, request)))
 
-    def label_vote(ask: Any) -> Response:
-        return _answer(lambda: _vote(labels(), _mapping(ask)))
-
-    def label_undo(ask: Any) -> Response:
-        return _answer(lambda: _undo(labels(), _mapping(ask)))
-
-    def label_show(ask: Any) -> Response:
-        return _answer(lambda: _show(labels(), _mapping(ask)))
-
-    def label_history(ask: Any) -> Response:
-        return _answer(lambda: _history(labels(), _mapping(ask)))
-
-    def label_results(ask: Any) -> Response:
-        return _answer(lambda: _results(labels(), _mapping(ask)))
-
-    def label_retire(ask: Any) -> Response:
-        return _answer(lambda: _retire(labels(), _mapping(ask)))
-
-    def label_export(ask: Any) -> Response:
-        return _answer(lambda: _export(labels(), _mapping(ask)))
+        function.__name__ = name  # by which the page calls it
+        return function
 
     return [
-        label_open,
-        label_vote,
-        label_undo,
-        label_show,
-        label_history,
-        label_results,
-        label_retire,
-        label_export,
+        server("label_open", Seat, lambda store, request: _open(store, request, about)),
+        server("label_vote", VoteRequest, _vote),
+        server("label_undo", UndoRequest, _undo),
+        server("label_show", OneItem, _show),
+        server("label_history", Seat, _history),
+        server("label_results", Seat, _results),
+        server("label_retire", OneItem, _retire),
+        server("label_export", ExportRequest, _export),
+        server("label_guidelines", GuidelinesRequest, _guidelines),
     ]
+
+
+def _checked(model: type[R], request: object) -> R:
+    """The request as its model, or one sentence about the first field that is wrong."""
+    try:
+        return model.model_validate(request)
+    except ValidationError as error:
+        first = error.errors()[0]
+    key, limits = str(first["loc"][0]) if first["loc"] else "request", first.get("ctx", {})
+    if first["type"] == "string_too_long" and len(first["loc"]) == 1:
+        size, most = len(first["input"]), limits["max_length"]
+        raise DataError(f"The {key} has {size:,} characters; the most is {most:,}.")
+    if first["type"] == "literal_error":
+        raise DataError(f"The {key} must be {limits['expected']}.")
+    raise DataError(f"The page sent no usable {key}; reload it.")
 
 
 def _answer(work: Callable[[], Response]) -> Response:
@@ -85,104 +139,111 @@ def _answer(work: Callable[[], Response]) -> Response:
         return {"error": sentence(error)}
 
 
-# ---- the questions ------------------------------------------------------------------------------
+# ---- requests -----------------------------------------------------------------------------------
 
 
-def _open(store: LabelStore, ask: Request, about: Callable[[str], Response]) -> Response:
-    project = store.get(_text(ask, "project", 40))
-    shown = {"id": project.id, "name": project.name, "question": project.question}
-    shown |= {"guidelines": project.guidelines and rendered(project.guidelines)}
-    shown |= {"aspects": project.aspects, "reasons": project.reasons}
-    who = _who(ask)
-    told = {"name": who.name, "owner": who.owner, "login": who.login}
+def _open(store: LabelStore, request: Seat, about: About) -> Response:
+    project, who = store.get(request.project), request.person
     standing = _standing(store.standing(project.id, who.name))
-    return {"project": shown, "person": told, **about(project.id), **standing}
+    seen = {"name": who.name, "owner": who.owner, "login": who.login}
+    return {"project": _project(project), "person": seen, **about(project.id), **standing}
 
 
-def _vote(store: LabelStore, ask: Request) -> Response:
-    project_id, who = _text(ask, "project", 40), _who(ask)
-    choice, turn = _text(ask, "choice", 10), _whole(ask, "turn") if "turn" in ask else 0
-    if turn == ADJUDICATION:
-        who.must_own("settle a disagreement")
-    if choice not in _CHOICES:
-        raise DataError(f"A vote from the page is one of {', '.join(_CHOICES)}.")
+def _vote(store: LabelStore, request: VoteRequest) -> Response:
+    who = request.person
+    if request.turn == ADJUDICATION:
+        who.must_own("decide a pair that annotators disagree on")
     ballot = VoteInput.checked(
         who.name,
-        choice,
-        _whole(ask, "strength"),
-        _number(ask, "seconds"),
-        _text(ask, "note", 4_000, required=False),
-        _text(ask, "edited", 100_000, required=False),
-        _text(ask, "key", 100),
-        turn,
-        _names(ask, "reasons", list),
-        _names(ask, "aspects", dict),
+        request.choice,
+        request.strength,
+        request.seconds,
+        request.note,
+        request.edited,
+        request.key,
+        request.turn,
+        request.reasons,
+        request.aspects,
     )
-    receipt, standing = store.cast(project_id, _whole(ask, "item"), ballot, count=_AHEAD)
+    receipt, standing = store.cast(request.project, request.item, ballot, count=_AHEAD)
     # The receipt's choice says a or b, which the page must not learn.
     kept = {"vote": receipt.vote_id, "version": receipt.version, "repeated": receipt.repeated}
     return {"receipt": kept, **_standing(standing)}
 
 
-def _undo(store: LabelStore, ask: Request) -> Response:
-    project_id, annotator = _text(ask, "project", 40), _name(ask)
-    taken = store.undo(project_id, annotator, _text(ask, "key", 100))
-    return {"undone": taken is not None, **_standing(store.standing(project_id, annotator))}
+def _undo(store: LabelStore, request: UndoRequest) -> Response:
+    name = request.person.name
+    undone = store.undo(request.project, name, request.key) is not None
+    return {"undone": undone, **_standing(store.standing(request.project, name))}
 
 
-def _show(store: LabelStore, ask: Request) -> Response:
-    shown = store.show(_text(ask, "project", 40), _whole(ask, "item"), _name(ask))
-    return {"item": _item(shown)}
+def _show(store: LabelStore, request: OneItem) -> Response:
+    return {"item": _item(store.show(request.project, request.item, request.person.name))}
 
 
-def _history(store: LabelStore, ask: Request) -> Response:
-    project_id, annotator = _text(ask, "project", 40), _name(ask)
-    votes = store.history(project_id, annotator, _HISTORY)
-    return {"votes": [_past(store, project_id, annotator, vote) for vote in votes]}
+def _history(store: LabelStore, request: Seat) -> Response:
+    name = request.person.name
+    votes = store.history(request.project, name, _HISTORY)
+    return {"votes": [_past(store, request.project, name, vote) for vote in votes]}
 
 
-def _results(store: LabelStore, ask: Request) -> Response:
-    project_id, who = _text(ask, "project", 40), _who(ask)
-    who.must_own("see a project's results")
-    judged = list(store.labelled_pairs(project_id))
+def _results(store: LabelStore, request: Seat) -> Response:
+    who = request.owner("see a project's results")
+    judged = list(store.labelled_pairs(request.project))
     return {
         "results": [rate.as_dict() for rate in tally(judged)],
         "summary": export_items(judged, "dpo").summary.as_dict(),
-        "progress": store.progress(project_id, who.name).as_dict(),
-        "report": report(judged, store.repeat_votes(project_id)),
+        "progress": store.progress(request.project, who.name).as_dict(),
+        "report": report(judged, store.repeat_votes(request.project)),
     }
 
 
-def _retire(store: LabelStore, ask: Request) -> Response:
-    _who(ask).must_own("take a pair out of a project")
-    store.retire(_text(ask, "project", 40), _whole(ask, "item"))
-    return _results(store, ask)
+def _retire(store: LabelStore, request: OneItem) -> Response:
+    request.owner("remove a pair from a project")
+    store.retire(request.project, request.item)
+    return _results(store, request)
 
 
-def _export(store: LabelStore, ask: Request) -> Response:
-    _who(ask).must_own("export a project's votes")
-    format = _text(ask, "format", 10)
-    if format not in FORMATS:
-        raise DataError(f"An export is one of {', '.join(FORMATS)}.")
-    project = store.get(_text(ask, "project", 40))
-    export = store.export(project.id, format)
+def _export(store: LabelStore, request: ExportRequest) -> Response:
+    request.owner("export a project's votes")
+    project = store.get(request.project)
+    export = store.export(project.id, request.format)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in export.rows)
     name = "".join(c if c.isalnum() else "-" for c in project.name.lower()).strip("-") or "labels"
-    return {"name": f"{name}-{format}.jsonl", "jsonl": lines, "rows": len(export.rows)}
+    return {"name": f"{name}-{request.format}.jsonl", "jsonl": lines, "rows": len(export.rows)}
 
 
-# ---- what goes out ------------------------------------------------------------------------------
+def _guidelines(store: LabelStore, request: GuidelinesRequest) -> Response:
+    request.owner("edit a project's guidelines")
+    return {"project": _project(store.revise_guidelines(request.project, request.text))}
+
+
+# ---- responses ----------------------------------------------------------------------------------
+
+
+def _project(project: Project) -> Response:
+    return {
+        "id": project.id,
+        "name": project.name,
+        "question": project.question,
+        "guidelines": project.guidelines and rendered(project.guidelines),
+        "guidelines_text": project.guidelines,
+        "guideline_version": project.guideline_version,
+        "aspects": project.aspects,
+        "reasons": project.reasons,
+    }
 
 
 def _standing(standing: Standing | None) -> Response:
-    """Where this person stands: the item to judge, the one after it, and their progress."""
+    """The current item, the next one, the annotator's progress, and the guidelines' version."""
     if standing is None:
-        raise DataError("Nothing was handed out; reload the page.")
+        raise DataError("No pair was assigned; reload the page.")
     upcoming = [_item(shown) for shown in standing.upcoming]
     return {
         "item": upcoming[0] if upcoming else None,
         "after": upcoming[1] if len(upcoming) > 1 else None,
         "progress": standing.progress.as_dict(),
+        "guideline_version": standing.guideline_version,
     }
 
 
@@ -214,55 +275,3 @@ def _past(store: LabelStore, project_id: str, annotator: str, vote: Vote) -> Res
         "asked": asked[:_SNIPPET],
         "created": vote.created,
     }
-
-
-# ---- what comes in ------------------------------------------------------------------------------
-
-
-def _mapping(ask: object) -> Request:
-    if not isinstance(ask, dict) or len(ask) > 20:
-        raise DataError("The page sent something that is not a question; reload it.")
-    return ask
-
-
-def _who(ask: Request) -> Person:
-    return person(_text(ask, "annotator", 80))
-
-
-def _name(ask: Request) -> str:
-    return _who(ask).name
-
-
-def _names(ask: Request, key: str, kind: type) -> Any:
-    """Reasons (a list of names) or aspects (sides by name); nothing where nothing was sent."""
-    value = ask.get(key) or kind()
-    if isinstance(value, kind):
-        parts = [*value, *(value.values() if isinstance(value, dict) else ())]
-        if len(parts) <= 40 and all(isinstance(part, str) and len(part) <= 40 for part in parts):
-            return value
-    raise DataError(f"The page sent no usable {key}; reload it.")
-
-
-def _text(ask: Request, key: str, most: int, required: bool = True) -> str:
-    value = ask.get(key)
-    if value is None and not required:
-        return ""
-    if not isinstance(value, str) or (required and not value):
-        raise DataError(f"The page sent no usable {key}; reload it.")
-    if len(value) > most:
-        raise DataError(f"The {key} has {len(value):,} characters; the most is {most:,}.")
-    return value
-
-
-def _whole(ask: Request, key: str) -> int:
-    value = ask.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise DataError(f"The page sent no usable {key}; reload it.")
-    return value
-
-
-def _number(ask: Request, key: str) -> float:
-    value = ask.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"The page sent no usable {key}; reload it.")
-    return float(value)

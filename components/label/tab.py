@@ -21,7 +21,7 @@ from components.ui.handlers import QUIET, guard, page_loads
 from components.ui.page_context import PageContext
 from studio.core.errors import DataError, StudioError
 from studio.core.formatting import DOT, plural
-from studio.core.hub_backup import copy_age
+from studio.core.hub_backup import backup_age
 from studio.engine.run_backup import is_ephemeral_disk
 from studio.labels import Project, source_run
 from studio.workflows.label_projects import LABELLABLE
@@ -192,13 +192,17 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
         told["coming"] = {"left": len(plan.prompts) - plan.written, "error": plan.error}
     if disk := studio.workspace.network_disk():
         told["copy"] = {"kind": "warn", "text": f"votes lie on {disk}", "more": NETWORK_ADVICE}
-    elif studio.copies is not None:
-        told["copy"] = copy_age(studio.copies)
+    elif studio.votes_backup is not None:
+        told["copy"] = backup_age(studio.votes_backup)
     elif studio.workspace.votes_url.startswith("sqlite") and is_ephemeral_disk(
         studio.workspace.home
     ):
-        more = "Set STUDIO_VOTES_REPO to a dataset of yours, or use persistent storage under /data."
-        told["copy"] = {"kind": "warn", "text": "no safe copy: this disk vanishes", "more": more}
+        more = "Set STUDIO_VOTES_REPO to a private dataset, or use storage under /data."
+        told["copy"] = {
+            "kind": "warn",
+            "text": "not backed up: this disk is not persistent",
+            "more": more,
+        }
     return told
 
 

@@ -18,7 +18,7 @@ from components.ui.access import person
 from components.ui.handlers import sentence
 from studio.core import hub
 from studio.core.errors import ConfigError
-from studio.core.hub_backup import copy_age
+from studio.core.hub_backup import backup_age
 from studio.core.jobs import Job
 from studio.core.workspace import new_id
 from studio.engine.run_backup import is_ephemeral_disk
@@ -173,14 +173,14 @@ def _open(studio: Studio, jobs: Jobs, ask: Request) -> Response:
 
 def _safety(studio: Studio) -> dict[str, str] | None:
     """How safe runs and data are on this disk; nothing where that is their owner's own matter."""
-    if studio.run_copies is not None:
-        told = copy_age(studio.run_copies)
-        return {**told, "text": f"Runs and data: {told['text']} to {studio.run_copies.repo}."}
+    if studio.run_backup is not None:
+        told = backup_age(studio.run_backup)
+        return {**told, "text": f"Runs and data: {told['text']} to {studio.run_backup.repo}."}
     if not is_ephemeral_disk(studio.workspace.home):
         return None
     return {
         "kind": "warn",
-        "text": "Runs and data have no safe copy: this disk vanishes.",
+        "text": "Runs and data are not backed up, and this disk is not persistent.",
         "more": "Set STUDIO_RUNS_REPO to a repository of yours, or use storage under /data.",
     }
 

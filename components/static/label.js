@@ -75,7 +75,18 @@ window.studioLabel = (element, server, hooks) => {
     part.copy.title = reply.copy?.more || "";
     if (state.coming?.error) complain(state.coming.error);
   };
+  /* The guidelines and the button that opens them; owners of a project without any may add some. */
+  const showGuidelines = project => {
+    state.project = project;
+    const text = project.guidelines;
+    part.guide.hidden = !text && !state.owner;
+    part.guide.firstChild.textContent = text ? "Guidelines" : "Add guidelines";
+    part.guidelines.replaceChildren(rich(text), state.owner
+      ? button("Edit guidelines", "", act.writeGuidelines, {class: "lab-act", "data-act": "guidelines"}) : "");
+    part.guidelines.hidden = part.guidelines.hidden || !text;
+  };
   const take = reply => {
+    if (reply.guideline_version !== state.project.guideline_version) renew();
     state.progress = reply.progress;
     state.after = reply.after;
     showStanding();
@@ -83,6 +94,14 @@ window.studioLabel = (element, server, hooks) => {
     else if (reply.item.id !== state.item?.id || state.revising) { leaveReveal(); showItem(reply.item); }
     state.revising = null;
     part.banner.hidden = true;
+  };
+  /* Somebody has edited the guidelines since they were last read. */
+  const renew = async () => {
+    const reply = await ask("label_open");
+    if (!reply || reply.error || reply.project.id !== state.project?.id) return;
+    showGuidelines(reply.project);
+    part.guidelines.hidden = false;
+    tell("The guidelines have changed; please read them again.", "info");
   };
   const say = (title, text) => {
     part.work.hidden = true;
@@ -164,10 +183,8 @@ window.studioLabel = (element, server, hooks) => {
       root.dataset.annotator = reply.person.name;
       part.results.hidden = !state.owner;
       part.question.textContent = reply.project.question;
-      part.guidelines.replaceChildren(rich(reply.project.guidelines));
+      showGuidelines(reply.project);
       about(reply);
-      part.guide.hidden = !reply.project.guidelines;
-      part.guidelines.hidden = part.guidelines.hidden || !reply.project.guidelines;
       if (same && (flying || state.sent !== sent)) return;  // a vote was on its way: its answer is the newer one
       if (same && state.revealed && reply.item) { state.progress = reply.progress; return showStanding(); }
       take(reply);
@@ -250,7 +267,36 @@ window.studioLabel = (element, server, hooks) => {
       toggle("help", () => make("div", {class: "lab-help"}, ...KEYS.map(([key, what]) =>
         make("span", {}, make("kbd", {}, key), " " + what))));
     },
-    guidelines() { if (!part.guide.hidden) part.guidelines.hidden = !part.guidelines.hidden; },
+    guidelines() {
+      if (part.guide.hidden) return;
+      if (!state.project.guidelines) return act.writeGuidelines();
+      part.guidelines.hidden = !part.guidelines.hidden;
+    },
+    writeGuidelines() {
+      toggle("guidelines", () => {
+        const field = make("textarea", {rows: 8, "aria-label": "guidelines", placeholder: "What makes an answer better? Markdown."});
+        const error = make("p", {class: "lab-warn", role: "alert", hidden: true});
+        const done = async () => {
+          const reply = await ask("label_guidelines", {text: field.value});
+          error.textContent = reply?.error || "The server did not answer; try again.";
+          error.hidden = !!reply?.project;
+          if (!reply?.project) return field.focus();
+          showGuidelines(reply.project);
+          part.guidelines.hidden = false;
+          aside(null);
+          part.guide.focus();
+          saved("guidelines saved", "safe");
+        };
+        field.value = state.project.guidelines_text;
+        field.addEventListener("keydown", event => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); done(); }
+        });
+        return make("div", {class: "lab-edit"}, make("div", {class: "lab-edit-bar"},
+          make("span", {}, "Annotators see the new text with their next pair; earlier votes keep the version they were cast under."),
+          button("Cancel", "Esc", () => { aside(null); part.guide.focus(); }, {class: "lab-act"}),
+          button("Save guidelines", "Ctrl ↵", done, {class: "lab-act", "data-act": "save-guidelines"})), field, error);
+      });
+    },
     async results() {
       const reply = await ask("label_results");
       if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
@@ -304,8 +350,10 @@ window.studioLabel = (element, server, hooks) => {
     f: () => act.vote("broken", 0),
     d: act.differences, e: act.edit, n: act.note, h: act.history, g: act.guidelines, "?": act.help};
   const escape = () => {
-    if (!part.side.hidden) aside(null);
-    else if (state.revising) { state.item = null; act.open(); }
+    if (!part.side.hidden) {
+      if (part.side.dataset.what === "guidelines") part.guide.focus();
+      aside(null);
+    } else if (state.revising) { state.item = null; act.open(); }
     else if (state.revealed && state.item) act.back();
   };
   const onKey = event => {

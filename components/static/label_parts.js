@@ -56,7 +56,7 @@
     };
     part.question = make("h3", {class: "lab-question"});
     part.guide = make("button", {type: "button", class: "lab-quiet", onclick: () => act.guidelines()},
-      "Guidelines");
+      make("span", {}, "Guidelines"));
     part.count = make("span", {class: "lab-count"});
     part.pace = make("span", {class: "lab-pace"});
     part.copy = make("span", {class: "lab-copy", hidden: true});

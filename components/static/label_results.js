@@ -55,11 +55,9 @@
 
   /* ---- what the votes say about people and questions, for the owner -------------------------------- */
   const agreement = report => {
-    const {raw, cohen_kappa: cohen, fleiss_kappa: fleiss, alpha, unanimous, shared} = report.agreement;
+    const {raw, alpha, unanimous, shared} = report.agreement;
     const lines = [shared ? `Of ${count(shared)} pairs judged by several people, ${count(unanimous)} were unanimous. `
-      + `Agreement ${figure(raw)}, Krippendorff's alpha ${coefficient(alpha)}`
-      + (cohen == null ? "" : `, Cohen's kappa ${coefficient(cohen)}`)
-      + (fleiss == null ? "" : `, Fleiss' kappa ${coefficient(fleiss)}`) + "." : "",
+      + `Agreement ${figure(raw)}, Krippendorff's alpha ${coefficient(alpha)}.` : "",
     report.self_agreement.count ? `Asked again, people agreed with themselves on `
       + `${figure(report.self_agreement.share)} of ${count(report.self_agreement.count)} pairs.` : "",
     report.settled ? `${count(report.settled)} ${report.settled === 1 ? "pair was" : "pairs were"} settled by an owner.` : "",

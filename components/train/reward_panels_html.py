@@ -1,95 +1,24 @@
-"""Markup of both roads and of a reward model's report: pure functions to escaped HTML and SVG."""
+"""Markup of a reward model's report: pure functions to escaped HTML and SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from components.ui.charts import HIGH, WIDE, forest, legend
-from components.ui.html import STATES, chips, empty_state, esc, notice
-from studio.core.formatting import bytes_text, duration_text, plural
-
-if TYPE_CHECKING:
-    from studio.workflows.dpo_vs_rlhf import Journey, Road
+from components.ui.html import chips, empty_state, esc, notice
+from studio.core.formatting import plural
 
 _SIDE, _EDGE = 240.0, 34.0  # of the calibration curve's square
 _COLOURS = {"chosen": "chosen", "rejected": "rejected", "base": "base"}  # others are tuned
 
 
-# ---- both roads ----------------------------------------------------------------------------------
-
-
-def no_roads(can_begin: bool) -> str:
-    return empty_state(
-        "Two roads, one start",
-        "DPO learns from people's votes directly. The longer road trains a reward model on the "
-        "same votes and has the model learn from it. Walk both, then let them meet blind.",
-        "Try a pocket-sft run on pocket-preference, judged by the pocket world's rule."
-        if can_begin
-        else "Both begin at a finished SFT run: train pocket-sft first.",
-    )
-
-
-def roads(found: Sequence[Journey], can_begin: bool = True) -> str:
-    """Every pair of roads: what each took, and how it fared."""
-    return "".join(map(_journey, found)) or no_roads(can_begin)
-
-
-def _journey(journey: Journey) -> str:
-    start = journey.start.name if journey.start else "a start that is gone"
-    rows = "".join(map(_road, journey.roads))
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Road", "Training", "Tokens", "Most memory", "Runs")
-    )
-    return (
-        f'<section class="roads"><h4>From {esc(start)} on {esc(journey.rows)}</h4>'
-        f'<div class="score-table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>'
-        f"</table></div>{_duels(journey)}</section>"
-    )
-
-
-def _road(road: Road) -> str:
-    runs = chips((f"{run.name}: {STATES[run.state][0]}", STATES[run.state][1]) for run in road.runs)
-    spent = road.cost
-    return (
-        f'<tr><th scope="row">{esc(road.label)}</th>'
-        f"<td>{duration_text(spent.seconds)}</td><td>{spent.tokens:,}</td>"
-        f"<td>{bytes_text(spent.memory) if spent.memory else ''}</td><td>{runs}</td></tr>"
-    )
-
-
-def _duels(journey: Journey) -> str:
-    """Win rates with ties as half, and what is missing to them, in a sentence."""
-    rows = [
-        (f"{met.one} over {met.other}", met.share.value, met.share.low, met.share.high)
-        for met in journey.meetings
-        if met.share
-    ]
-    waiting = sum(met.project is not None and met.share is None for met in journey.meetings)
-    said = ""
-    if waiting:
-        said = f"{plural(waiting, 'duel')} to be judged blind on the Label tab."
-    elif not rows:
-        said = "Both are done: let them meet." if journey.finished else "The duels follow."
-    drawn = forest(rows, zero=0.5, span=(0.0, 1.0), shares=True) if rows else ""
-    under = "Win rates with ties as half, 95 % intervals over held-out prompts." if rows else said
-    more = f'<p class="quiet">{esc(said)}</p>' if rows and said else ""
-    return f'<div class="roads-duels">{drawn}<p class="quiet">{esc(under)}</p>{more}</div>'
-
-
-# ---- the answers of a comparison -----------------------------------------------------------------
-
-
-# ---- a reward model ------------------------------------------------------------------------------
-
-
 def no_report() -> str:
     return empty_state(
-        "How good is a reward model",
-        "Choose a finished one: it is judged on pairs that it did not learn from, beside what "
-        "Bradley-Terry expects, beside length, and beside each person's votes.",
-        "It comes from the objective Reward model, trained on pairs such as pocket-preference.",
+        "Evaluate a reward model",
+        "Choose a finished one. It is scored on held-out pairs: accuracy, calibration against "
+        "Bradley-Terry, correlation with length, and agreement with each annotator.",
+        "To get one, train with the objective Reward model on pairs such as pocket-preference.",
     )
 
 
@@ -109,7 +38,7 @@ def report(found: Mapping[str, Any]) -> str:
         for name, one in found["annotators"].items()
     ]
     agreed = (
-        f"<section><h4>Agreement with each person</h4>"
+        f"<section><h4>Agreement with each annotator</h4>"
         f"{forest(people, zero=0.5, span=(0.0, 1.0), shares=True)}</section>"
         if people
         else ""
@@ -136,7 +65,7 @@ def share(one: Mapping[str, Any]) -> str:
 
 
 def calibration(found: Mapping[str, Any]) -> str:
-    """How often people took the favourite, over how often Bradley-Terry says they would."""
+    """Observed over expected share of the pairs in which people chose the favorite."""
     inner = _SIDE - 2 * _EDGE
 
     def at(expected: float, observed: float) -> tuple[float, float]:
@@ -153,15 +82,15 @@ def calibration(found: Mapping[str, Any]) -> str:
     bottom, right = _SIDE - _EDGE, _SIDE - _EDGE
     return (
         f'<svg class="reward-curve" viewBox="0 0 {_SIDE:.0f} {_SIDE:.0f}" role="img" '
-        'aria-label="Observed over expected share of the favourite">'
+        'aria-label="Observed over expected share of the favorite">'
         f'<path class="axis" d="M{_EDGE} {_EDGE}V{bottom}H{right}"/>'
         f'<line class="even" x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}"/>'
         f'<polyline points="{line}"/>{dots}'
         f'<text x="{_EDGE}" y="{bottom + 16}">50 %</text>'
         f'<text x="{right}" y="{bottom + 16}" text-anchor="end">100 % expected</text>'
         f'<text x="{_EDGE + 4}" y="{_EDGE - 8}">100 % observed</text></svg>'
-        f'<p class="quiet">{100 * found["error"]:.0f} points off in the mean; the broken line '
-        "is Bradley-Terry's.</p>"
+        f'<p class="quiet">mean error {100 * found["error"]:.0f} points; the dashed line is '
+        "Bradley-Terry</p>"
     )
 
 

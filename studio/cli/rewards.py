@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from studio.cli.generate import Limit, NewTokens, Seed
 from studio.cli.output import Json, Terminal, example, table
-from studio.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from studio.workflows.dpo_vs_rlhf import Journey
 
 app = typer.Typer(
     help="Rewards: try them, judge a reward model, pick the best of n.",
@@ -206,84 +202,3 @@ def order(
             for one in found
         ]
         out.result(found, table(lines, ["item", "disagreement", "gap", "votes", "prompt"]))
-
-
-@app.command(
-    "roads",
-    epilog=example(
-        "rewards roads", "rewards roads --start pocket-sft --data pocket-preference --rule"
-    ),
-)
-def roads(
-    start: Annotated[
-        str | None, typer.Option(help="Run that both roads begin at; shows what there is if none.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Pairs to learn from: a dataset or a sample.")
-    ] = None,
-    votes: Annotated[
-        str | None, typer.Option(help="Labelling project whose votes to learn from instead.")
-    ] = None,
-    prompts: Annotated[str, typer.Option(help="Rows whose prompts the duels ask.")] = (
-        "pocket-questions"
-    ),
-    objective: Annotated[str, typer.Option(help="After the reward model: grpo or rloo.")] = "grpo",
-    rule: Annotated[
-        bool, typer.Option("--rule", help="Let the pocket world's rule judge the duels.")
-    ] = False,
-    max_steps: Annotated[int | None, typer.Option(help="Steps of every run.", min=1)] = None,
-    limit: Limit = 60,
-    as_json: Json = False,
-) -> None:
-    """DPO beside a reward model with GRPO or RLOO: same start, same votes, then blind duels."""
-    with Terminal(as_json) as out:
-        from studio.evaluation import load_rows
-        from studio.workflows import dpo_vs_rlhf as engine
-        from studio.workflows.rounds import votes_dataset
-
-        if start is None:
-            found = engine.journeys(out.studio)
-        else:
-            dataset = votes_dataset(out.studio, votes, "reward").id if votes else data
-            if not dataset:
-                raise ConfigError("Name what both roads learn from: --data or --votes.")
-            asked = [
-                one[0] for one in load_rows(out.studio.datasets, prompts, limit).asked() if one
-            ]
-            plan = engine.Plan(dataset, start, objective, max_steps)
-            found = [engine.walk(out.studio, plan, asked, rule)]
-        text = "\n\n".join(_roads(each) for each in found)
-        out.result([each.as_dict() for each in found], text or "No roads yet; name a --start.")
-
-
-def _roads(journey: Journey) -> str:
-    roads = [
-        [
-            road.label,
-            road.state,
-            f"{road.cost.seconds:.0f} s",
-            f"{road.cost.tokens:,}",
-            f"{road.cost.memory / 1e6:,.0f} MB",
-        ]
-        for road in journey.roads
-    ]
-    duels = [
-        [
-            f"{met.one} or {met.other}",
-            f"{100 * met.share.value:.0f} %",
-            f"{100 * met.share.low:.0f} to {100 * met.share.high:.0f} %",
-            str(met.share.count),
-        ]
-        if met.share
-        else [f"{met.one} or {met.other}", "not judged", "", ""]
-        for met in journey.meetings
-    ]
-    start = journey.start.name if journey.start else "a start that is gone"
-    return "\n".join(
-        [
-            f"from {start} on {journey.rows}",
-            table(roads, ["road", "state", "training", "tokens", "memory"]),
-            "",
-            table(duels, ["duel", "win rate", "95 %", "prompts"]),
-        ]
-    )

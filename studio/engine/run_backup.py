@@ -1,9 +1,9 @@
-"""Safe copies on the Hub of what lies on a disk that may vanish: runs and prepared data here, votes
-in `studio.labels.votes_backup`.
+"""Runs and prepared data backed up to the Hub, for a disk that does not persist; votes are in
+`studio.labels.votes_backup`.
 
-`STUDIO_RUNS_REPO=owner/name` turns this on: a private repository that gets every ended run with
-what it learned and every prepared dataset, in folders as in the workspace, and fills an empty
-workspace at start. Checkpoints stay here, they are for going on with and many times as large.
+`STUDIO_RUNS_REPO=owner/name` turns it on: a private repository receives every finished run and
+every prepared dataset, in folders as in the workspace, and fills an empty workspace at start.
+Checkpoints are left out: they only serve to resume, and are many times as large.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from studio.core import hub
-from studio.core.hub_backup import EVERY, Copies
+from studio.core.hub_backup import EVERY, Backup
 from studio.core.workspace import Workspace, write_json
 
 if TYPE_CHECKING:
@@ -24,29 +24,20 @@ if TYPE_CHECKING:
 
 _LEFT_OUT = ("checkpoints", "lock", "stop")
 _RECORD = {"runs": "run.json", "datasets": "dataset.json"}
-_KINDS = {
-    "",
-    ".json",
-    ".jsonl",
-    ".yaml",
-    ".safetensors",
-    ".parquet",
-    ".jinja",
-    ".md",
-    ".txt",
-    ".model",
-}
+_KINDS = ("", ".json", ".jsonl", ".yaml", ".safetensors", ".parquet", ".jinja", ".md", ".txt")
+_KINDS += (".model",)
+"""Suffixes of files that are restored: never a pickle, never code."""
 
 
-class RunCopies(Copies):
-    """Copies a workspace's ended runs and prepared datasets, and back into an empty one."""
+class RunBackup(Backup):
+    """Backs up a workspace's finished runs and prepared datasets, and restores an empty one."""
 
     def __init__(self, workspace: Workspace, runs: RunStore, repo: str, every: float = EVERY):
         super().__init__(repo, workspace.home / "runs-copied.json", every)
         self._workspace, self._runs = workspace, runs
 
     def push(self) -> int:
-        """Copy folders that are new or changed, and take out those deleted here; how many."""
+        """Push folders that are new or changed, remove those deleted here; returns how many."""
         with self._turn:
             began = time.time()
             notes = self._read()
@@ -59,32 +50,32 @@ class RunCopies(Copies):
                 write_json(self._notes, {**notes, "copied": copied})
             gone = [name for name in copied if not (self._workspace.home / name).exists()]
             if gone:
-                hub.send([], self.repo, gone=gone, message="Take out what was deleted")
+                hub.send([], self.repo, gone=gone, message="Remove deleted folders")
             copied = {name: changed for name, changed in copied.items() if name not in gone}
             write_json(self._notes, {"safe": began, "copied": copied})
             return len(fresh) + len(gone)
 
     def restore(self) -> int:
-        """Fill a workspace that has neither runs nor datasets; how many folders came back.
+        """Fill a workspace that has neither runs nor datasets; returns how many folders.
 
-        A repository that is not there yet is nothing to restore. Raises where the Hub cannot be
-        read.
+        A repository that does not exist yet is nothing to restore. Raises `StudioError` where the
+        Hub cannot be read.
         """
         if any(True for kind in _RECORD for _ in (self._workspace.home / kind).iterdir()):
             return 0
-        with hub.sentences(self.repo, "read"):
-            found: dict[str, list[str]] = {}
-            for name in self._listed():
-                kind, _, rest = name.partition("/")
-                if kind in _RECORD and PurePosixPath(name).suffix in _KINDS and ".." not in name:
-                    found.setdefault(f"{kind}/{rest.partition('/')[0]}", []).append(name)
-            for folder, names in found.items():
-                self._fetch(folder, names)
+        snapshot = self._snapshot(*(f"{kind}/*" for kind in _RECORD))
+        if snapshot is None:
+            return 0
+        folders = [
+            folder for kind in _RECORD for folder in (snapshot / kind).glob("*") if folder.is_dir()
+        ]
+        for folder in folders:
+            self._restore_folder(folder)
         write_json(self._notes, {"safe": time.time(), "copied": dict(self._folders())})
-        return len(found)
+        return len(folders)
 
     def _folders(self) -> Iterator[tuple[str, float]]:
-        """What is to be copied, `runs/<id>` or `datasets/<id>`, and when it last changed."""
+        """(`runs/<id>` or `datasets/<id>`, its last change) of everything to back up."""
         runs = (run for run in self._runs.list() if not run.live)
         ended = {run.id for run in runs if run.adapter or run.weights}
         for kind, record in _RECORD.items():
@@ -100,21 +91,24 @@ class RunCopies(Copies):
             for each, _ in hub.preview(folder)
             if PurePosixPath(each).parts[0] not in _LEFT_OUT
         ]
-        hub.send(files, self.repo, message=f"Keep {name}")
+        hub.send(files, self.repo, message=f"Back up {name}")
 
-    def _fetch(self, name: str, files: list[str]) -> None:
-        """One folder, whole or not at all."""
-        from huggingface_hub import hf_hub_download
-
-        kind, identifier = name.split("/")
-        target = self._workspace.folder(kind, identifier)
-        part = target.with_name(f".{identifier}.part")
+    def _restore_folder(self, source: Path) -> None:
+        """One folder of a snapshot, whole or not at all."""
+        target = self._workspace.folder(source.parent.name, source.name)
+        part = target.with_name(f".{source.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        for file in files:
-            path = part / PurePosixPath(file).relative_to(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(hf_hub_download(self.repo, file), path)
+        shutil.copytree(source, part, ignore=_unwanted)
         part.rename(target)
+
+
+def _unwanted(folder: str, names: list[str]) -> list[str]:
+    """Files of a snapshot that are not restored."""
+    return [
+        name
+        for name in names
+        if PurePosixPath(name).suffix not in _KINDS and not Path(folder, name).is_dir()
+    ]
 
 
 def _changed(folder: Path) -> float:
@@ -122,12 +116,12 @@ def _changed(folder: Path) -> float:
     return max(path.stat().st_mtime for path in files)
 
 
-def run_copies_for(workspace: Workspace, runs: RunStore) -> RunCopies | None:
-    """The copies that `STUDIO_RUNS_REPO` asks for, None where it is not set."""
+def run_backup_for(workspace: Workspace, runs: RunStore) -> RunBackup | None:
+    """The backup that `STUDIO_RUNS_REPO` asks for, None where it is not set."""
     repo = os.environ.get("STUDIO_RUNS_REPO")
-    return RunCopies(workspace, runs, repo) if repo else None
+    return RunBackup(workspace, runs, repo) if repo else None
 
 
 def is_ephemeral_disk(home: Path) -> bool:
-    """Whether a restart empties the workspace's disk: a Space's own, outside /data."""
+    """Whether a restart empties the workspace's disk: that of a Space, outside /data."""
     return "SPACE_ID" in os.environ and not home.resolve().is_relative_to("/data")

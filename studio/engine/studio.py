@@ -19,7 +19,7 @@ from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PreparedDataset
 from studio.engine.library import Library
-from studio.engine.run_backup import RunCopies, run_copies_for
+from studio.engine.run_backup import RunBackup, run_backup_for
 from studio.engine.worker import Worker
 from studio.evaluation import ScoreRequest, Scoring
 from studio.exports import Exporting, ExportRequest
@@ -27,7 +27,7 @@ from studio.generation import zerogpu
 from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
 from studio.labels import LabelStore
 from studio.labels.pair_generation import PairMaker
-from studio.labels.votes_backup import SafeCopies, copies_for
+from studio.labels.votes_backup import VotesBackup, votes_backup_for
 from studio.labels.votes_provenance import learned_from
 from studio.runs.lineage import parent_adapter
 from studio.runs.recipe import Recipe
@@ -86,14 +86,14 @@ class Studio:
         return Library(self.workspace, self.runs, self.datasets)
 
     @functools.cached_property
-    def copies(self) -> SafeCopies | None:
-        """Safe copies of the votes on the Hub, where `STUDIO_VOTES_REPO` asks for them."""
-        return copies_for(self.labels, self.workspace.home)
+    def votes_backup(self) -> VotesBackup | None:
+        """The votes' backup on the Hub, None unless `STUDIO_VOTES_REPO` is set."""
+        return votes_backup_for(self.labels, self.workspace.home)
 
     @functools.cached_property
-    def run_copies(self) -> RunCopies | None:
-        """Safe copies of runs and data on the Hub, where `STUDIO_RUNS_REPO` asks for them."""
-        return run_copies_for(self.workspace, self.runs)
+    def run_backup(self) -> RunBackup | None:
+        """The backup of runs and data on the Hub, None unless `STUDIO_RUNS_REPO` is set."""
+        return run_backup_for(self.workspace, self.runs)
 
     # --- life
 
@@ -106,15 +106,15 @@ class Studio:
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
         self.pairs.start()
-        for copies in filter(None, (self.copies, self.run_copies)):
-            copies.start()
+        for backup in filter(None, (self.votes_backup, self.run_backup)):
+            backup.start()
 
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
         self.pairs.close()
         self.worker.close()
-        for copies in filter(None, (self.copies, self.run_copies)):
-            copies.close()
+        for backup in filter(None, (self.votes_backup, self.run_backup)):
+            backup.close()
 
     def hardware(self) -> Hardware:
         return detect()

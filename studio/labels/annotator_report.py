@@ -12,14 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from studio.labels.types import UNDECIDED, JudgedItem, Vote
-from studio.metrics.agreement import (
-    cohen_kappa,
-    fleiss_counts,
-    fleiss_kappa,
-    krippendorff_alpha,
-    raw_agreement,
-    unanimous,
-)
+from studio.metrics.agreement import krippendorff_alpha, raw_agreement, unanimous
 from studio.metrics.proportions import sign_test, wilson_interval
 
 _LISTED = 50  # disagreements and flagged items shown at once
@@ -34,9 +27,15 @@ def report(
     """Agreement, biases, a row a person, and what the owner should look at; JSON-able."""
     looks = list(second_looks)
     votes = [(item, vote) for item in items for vote in item.votes]
-    agreed, shared = unanimous(_units(items))
+    units = _units(items)
+    agreed, shared = unanimous(units)
     return {
-        "agreement": _agreement(items) | {"unanimous": agreed, "shared": shared},
+        "agreement": {
+            "raw": raw_agreement(units),
+            "alpha": krippendorff_alpha(units),
+            "unanimous": agreed,
+            "shared": shared,
+        },
         "self_agreement": _same(looks),
         "left": _share([_took_left(vote) for _, vote in votes]),
         "longer": _share([_took_longer(item, vote) for item, vote in votes]),
@@ -58,7 +57,7 @@ def people(items: Sequence[JudgedItem], looks: Sequence[tuple[Vote, Vote]]) -> l
         for vote in item.votes:
             by_name.setdefault(vote.annotator, []).append((item, vote))
     paces = {name: _pace([vote for _, vote in given]) for name, given in by_name.items()}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, given in sorted(by_name.items(), key=lambda pair: (-len(pair[1]), pair[0])):
         others = [pace for other, pace in paces.items() if other != name and pace is not None]
         pace = paces[name]
@@ -81,29 +80,6 @@ def people(items: Sequence[JudgedItem], looks: Sequence[tuple[Vote, Vote]]) -> l
 
 def _units(items: Sequence[JudgedItem]) -> list[list[str]]:
     return [[v.choice for v in item.votes if v.choice not in UNDECIDED] for item in items]
-
-
-def _agreement(items: Sequence[JudgedItem]) -> dict[str, float | None]:
-    units = [unit for unit in _units(items) if len(unit) > 1]
-    same_size = len({len(unit) for unit in units}) == 1
-    names = sorted({vote.annotator for item in items for vote in item.votes})
-    kappa = None
-    if len(names) == 2:
-        columns = [[_given(item, name) for item in items] for name in names]
-        kappa = cohen_kappa(*columns)
-    return {
-        "raw": raw_agreement(units),
-        "cohen_kappa": kappa,
-        "fleiss_kappa": fleiss_kappa(fleiss_counts(units)) if same_size else None,
-        "alpha": krippendorff_alpha(units),
-    }
-
-
-def _given(item: JudgedItem, name: str) -> str | None:
-    """What somebody said about an item, None when nothing or nothing decided."""
-    said = (vote.choice for vote in item.votes if vote.annotator == name)
-    choice = next(said, None)
-    return None if choice in UNDECIDED else choice
 
 
 def _share(yes_no: Iterable[bool | None]) -> dict[str, Any]:
@@ -135,7 +111,7 @@ def _same(looks: Sequence[tuple[Vote, Vote]]) -> dict[str, Any]:
 
 def _with_others(given: Sequence[tuple[JudgedItem, Vote]]) -> float | None:
     """Share of others' votes on the same items that are the same, every item counting the same."""
-    shares = []
+    shares: list[float] = []
     for item, mine in given:
         others = [
             vote.choice == mine.choice

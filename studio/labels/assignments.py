@@ -35,10 +35,10 @@ def find_project(
     db: sa.Connection, project_id: str, query: sa.Executable = queries.PROJECT
 ) -> Project:
     """The project with this id; `DataError` where there is none."""
-    row = db.execute(query, {"project": project_id}).first()
+    row = db.execute(query, {"project": project_id}).mappings().first()
     if row is None:
         raise DataError(f"There is no labelling project {project_id!r}; choose one from the list.")
-    return Project(**row._mapping)
+    return Project(**row)
 
 
 def the_person(db: sa.Connection, project_id: str, annotator: str) -> sa.Row[Any]:

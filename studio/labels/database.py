@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Database:
         self._ready = False
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Generator[sa.Connection]:
         """A transaction that sees one state of the database."""
         with self._said_plainly():
             self._prepare_once()
@@ -49,7 +49,7 @@ class Database:
                 yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Generator[sa.Connection]:
         """A transaction that is on disk when the block has ended without an error."""
         with self._said_plainly():
             self._prepare_once()
@@ -68,7 +68,7 @@ class Database:
             self._ready = True
 
     @contextlib.contextmanager
-    def _said_plainly(self) -> Iterator[None]:
+    def _said_plainly(self) -> Generator[None]:
         try:
             yield
         except exc.IntegrityError:  # a rule of ours: whoever asked knows what it means

@@ -19,6 +19,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Summary:
     items: int
     used: int
     edited: int
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
     rule: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,10 +109,8 @@ def write_file(rows: list[Row], path: Path) -> None:
     with written_whole(path) as part:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".parquet":
-            import pyarrow
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), part)
+            arrow, parquet = (import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
+            parquet.write_table(arrow.Table.from_pylist(rows), part)
         elif path.suffix == ".json":
             part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
         else:

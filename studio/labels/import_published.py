@@ -151,7 +151,8 @@ def _table(name: str, path: Path) -> Published:
             f"{path.name} has no two answers with raters' votes: it needs columns such as "
             f"response1, response2, annotator1, annotator2; it has {', '.join(columns[:12])}."
         )
-    made, given = [], []
+    made: list[Pair] = []
+    given: list[Given] = []
     for number, row in enumerate(rows, 1):
         where = f"{path.name}, row {number}"
         first, second = (_text(row.get(side)) for side in sides)
@@ -213,7 +214,8 @@ def _reviewed(name: str, files: Sequence[Path]) -> Published:
         )
     asked = {row["question_id"]: row["text"] for row in _rows(questions[0])}
     written = {row["answer_id"]: row for path in answers for row in _rows(path)}
-    made, given = [], []
+    made: list[Pair] = []
+    given: list[Given] = []
     for number, row in enumerate(_rows(reviews[0]), 1):
         where = f"{reviews[0].name}, row {number}"
         try:

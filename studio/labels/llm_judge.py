@@ -70,7 +70,8 @@ def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPai
 
 def judgeable(pairs: Sequence[TextPair]) -> tuple[list[TextPair], dict[str, int]]:
     """The pairs that can be judged, and the others counted by reason."""
-    kept, aside = [], Counter[str]()
+    kept: list[TextPair] = []
+    aside = Counter[str]()
     for pair in pairs:
         if pair.a.strip() == pair.b.strip():
             aside["identical"] += 1
@@ -124,7 +125,9 @@ def result(
     cells = snapshot.answers[0]
     if all(cell.error for cell in cells):
         raise ModelError(snapshot.error or cells[0].error or "The judge gave no answer.")
-    verdicts, outcomes, flips = [], [], 0
+    verdicts: list[str | None] = []
+    outcomes: list[Outcome] = []
+    flips = 0
     for at, pair in enumerate(pairs):
         shown, turned = read_verdict(cells[2 * at].text), read_verdict(cells[2 * at + 1].text)
         if shown is None or turned is None:

@@ -82,7 +82,8 @@ def filter_pairs(
     aside: Counter[str] = Counter()
     seen = set(known)
     for number, item in enumerate(items, 1):
-        for side, answer in (("a", item.answer_a), ("b", item.answer_b)):
+        answers: dict[str, object] = {"a": item.answer_a, "b": item.answer_b}
+        for side, answer in answers.items():
             if not isinstance(answer, str):
                 found = type(answer).__name__
                 raise DataError(f"Item {number}: answer {side} must be text, found {found}.")
@@ -167,7 +168,7 @@ def items_from_rows(
     An answer may be text or messages (their contents are joined). A column such as `model1` names
     the source; without one it is called "answer 1", or "chosen" and "rejected" for preference rows.
     """
-    made = []
+    made: list[Pair] = []
     for number, row in enumerate(rows, 1):
         first, second = ("answer1", "answer2") if "answer1" in row else ("chosen", "rejected")
         for column in ("prompt", first, second):

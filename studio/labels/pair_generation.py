@@ -8,6 +8,7 @@ written again with the same seeds; what was already there is then set aside as a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -21,14 +22,22 @@ from typing import TYPE_CHECKING, Any
 from studio.core.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
 from studio.core.messages import Message
 from studio.core.workspace import write_json
-from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
+from studio.generation.request import (
+    LIVE,
+    Column,
+    Generation,
+    GenerationRequest,
+    Sampling,
+    Snapshot,
+)
 from studio.labels.pair_filter import pairs_from_texts
 from studio.labels.types import Pair, Project
+from studio.runs.methods import METHODS
 
 if TYPE_CHECKING:
     from studio.core.workspace import Workspace
     from studio.labels.store import LabelStore
-    from studio.runs.store import RunStore
+    from studio.runs.store import Run, RunStore
 
 log = logging.getLogger("studio.pairs")
 OnProgress = Callable[[int, int, str], None]
@@ -41,19 +50,43 @@ _POLL = 1.0
 
 
 def source_of(runs: RunStore, column: Column, sampling: Sampling) -> dict[str, Any]:
-    """Everything that made a column's answers, as votes and exported rows remember it."""
+    """What generated a column's answers, as it is stored beside a vote and in exported rows.
+
+    A run that was deleted since keeps its id, without adapter and recipe.
+    """
     sampling = column.sampling or sampling
-    run = runs.get(column.run) if column.run else None
-    digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12] if run else None
+    run = None
+    if column.run:
+        with contextlib.suppress(ConfigError):
+            run = runs.get(column.run)
     return {
         "label": column.label or (run.name if run else column.model),
         "model": column.model,
         "run": column.run,
-        "adapter": f"runs/{run.id}/adapter" if run and run.adapter else None,
-        "recipe": digest,
+        "adapter": adapter_path(run, column.checkpoint) if run else None,
+        "checkpoint": column.checkpoint,
+        "recipe": recipe_digest(run) if run else None,
         "sampling": sampling.model_dump(mode="json"),
         "seed": sampling.seed,
     }
+
+
+def adapter_path(run: Run, checkpoint: int | str | None = None) -> str | None:
+    """A run's adapter (or that of a checkpoint), relative to the workspace.
+
+    None for a full fine-tune, which has none, and for a run in progress, whose adapter is in
+    memory.
+    """
+    if run.adapter is None and not METHODS[run.method].adapter:
+        return None
+    if isinstance(checkpoint, int):
+        return f"runs/{run.id}/checkpoints/checkpoint-{checkpoint}"
+    return f"runs/{run.id}/adapter" if run.adapter and checkpoint != LIVE else None
+
+
+def recipe_digest(run: Run) -> str:
+    """The first twelve hex digits of the recipe's SHA-256."""
+    return hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12]
 
 
 def write_pairs(
@@ -93,7 +126,7 @@ class PairPlan:
     prompts: list[list[Message]]
     sampling: Sampling = field(default_factory=Sampling)
     written: int = 0  # prompts answered
-    set_aside: dict[str, int] = field(default_factory=dict)
+    set_aside: dict[str, int] = field(default_factory=dict[str, int])
     error: str = ""
     ahead: int = AHEAD
     informative: bool = False
@@ -122,12 +155,12 @@ class PairPlan:
     def from_dict(cls, plain: dict[str, Any]) -> PairPlan:
         def column(each: dict[str, Any]) -> Column:
             own = each.get("sampling")
-            drawn = {"sampling": Sampling.model_validate(own) if own else None}
-            return Column(**{**each, **drawn})
+            return replace(Column(**each), sampling=Sampling.model_validate(own) if own else None)
 
         first, second = plain["columns"]
-        sampling = Sampling.model_validate(plain["sampling"])
-        return cls(**plain | {"columns": (column(first), column(second)), "sampling": sampling})
+        values: dict[str, Any] = {"columns": (column(first), column(second))}
+        values["sampling"] = Sampling.model_validate(plain["sampling"])
+        return cls(**plain | values)
 
 
 class PairMaker:
@@ -207,7 +240,7 @@ class PairMaker:
 
     def _unfinished(self) -> list[PairPlan]:
         """Plans to go on with; one that cannot be read keeps none of the others waiting."""
-        found = []
+        found: list[PairPlan] = []
         for path in sorted(self._folder.glob("*.json")):
             try:
                 plan = self.plan(path.stem)
@@ -293,7 +326,7 @@ def with_margins(
         first, second = read_answer(asked, prompt, answer).result(120).sums
         return None if first is None or second is None else second - first
 
-    made = []
+    made: list[Pair] = []
     for item in items:
         ratios = ratio(item, item.answer_a), ratio(item, item.answer_b)
         if ratios[0] is not None and ratios[1] is not None:

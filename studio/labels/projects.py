@@ -21,6 +21,7 @@ from studio.labels.types import DEFAULT_QUESTION, Added, Pair, Project, clean_te
 
 _CHUNK = 500  # digests looked up in one query: below every database's limit on parameters
 _MAX_OVERLAP, _MAX_REPEAT, _MAX_WORDS = 100, 10_000, 20
+MAX_GUIDELINES = 20_000  # characters
 
 
 class ProjectStore:
@@ -45,15 +46,15 @@ class ProjectStore:
         """All projects, newest first."""
         query = sa.select(projects).order_by(projects.c.created.desc(), projects.c.id.desc())
         with self._db.reading() as db:
-            return [Project(**row._mapping) for row in db.execute(query)]
+            return [Project(**row) for row in db.execute(query).mappings()]
 
     def get(self, id_or_name: str) -> Project:
         """A project by id or by name; `DataError` with the nearest name when there is none."""
         either = sa.or_(projects.c.id == id_or_name, projects.c.name == id_or_name)
         with self._db.reading() as db:
-            row = db.execute(sa.select(projects).where(either)).first()
+            row = db.execute(sa.select(projects).where(either)).mappings().first()
             if row:
-                return Project(**row._mapping)
+                return Project(**row)
             names = list(db.scalars(sa.select(projects.c.name)))
         raise DataError(
             f"There is no labelling project {id_or_name!r}.{did_you_mean(str(id_or_name), names)}"
@@ -85,7 +86,7 @@ class ProjectStore:
             raise DataError("A labelling project needs a name of 1 to 120 characters.")
         if order not in ORDERS:
             raise DataError(f"Order must be {', '.join(ORDERS)}, not {order!r}.")
-        row = {
+        row: dict[str, Any] = {
             "id": new_id("labels"),
             "name": name,
             "question": clean_text(question).strip() or DEFAULT_QUESTION,
@@ -121,15 +122,23 @@ class ProjectStore:
         return name
 
     def revise_guidelines(self, project_id: str, guidelines: str) -> Project:
-        """Replace the guidelines; votes from now on carry the next guideline version."""
+        """Replace the guidelines; votes from now on carry the next guideline version.
+
+        Raises `DataError` where they are empty or longer than 20,000 characters.
+        """
+        guidelines = clean_text(guidelines).strip()
+        if not guidelines:
+            raise DataError("The guidelines are empty; say what makes an answer better.")
+        if len(guidelines) > MAX_GUIDELINES:
+            raise DataError(
+                f"The guidelines have {len(guidelines):,} characters; the most is "
+                f"{MAX_GUIDELINES:,}."
+            )
         with self._db.writing() as db:
             db.execute(
                 projects.update()
                 .where(projects.c.id == project_id)
-                .values(
-                    guidelines=clean_text(guidelines),
-                    guideline_version=projects.c.guideline_version + 1,
-                )
+                .values(guidelines=guidelines, guideline_version=projects.c.guideline_version + 1)
             )
         return self.get(project_id)
 
@@ -191,7 +200,7 @@ def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> li
     ]
 
 
-def _whole(number: int, most: int, what: str) -> int:
+def _whole(number: object, most: int, what: str) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
         raise DataError(f"{what} is a whole number from 0 to {most:,}, not {number!r}.")
     return number

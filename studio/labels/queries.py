@@ -5,16 +5,18 @@ Parameters: `project`, `person`, `item`, `at_turn`, and what a statement's own l
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from studio.labels.schema import annotators, assignments, items, projects, votes
 
 _PACE_OF = 30  # votes; the newest ones that say how fast a person is now
 
-_project = sa.bindparam("project")
-_person = sa.bindparam("person")
-_item = sa.bindparam("item")
-_turn = sa.bindparam("at_turn")
+_project: sa.BindParameter[Any] = sa.bindparam("project")
+_person: sa.BindParameter[Any] = sa.bindparam("person")
+_item: sa.BindParameter[Any] = sa.bindparam("item")
+_turn: sa.BindParameter[Any] = sa.bindparam("at_turn")
 _count = sa.bindparam("count", type_=sa.Integer)
 
 # What is needed of an item to show it and to hand it out.

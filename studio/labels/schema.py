@@ -12,10 +12,18 @@ A change here needs a migration beside it; a test compares the two.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
 _BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _refers_to(target: str, name: str, **more: Any) -> sa.Column[Any]:
+    """A foreign key, of its target's type."""
+    return sa.Column(name, None, sa.ForeignKey(target), **more)
+
 
 projects = sa.Table(
     "projects",
@@ -44,7 +52,7 @@ items = sa.Table(
     "items",
     metadata,
     sa.Column("id", _BigId, primary_key=True),
-    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
+    _refers_to("projects.id", "project_id", nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("prompt", sa.JSON, nullable=False),
@@ -70,13 +78,13 @@ votes = sa.Table(
     "votes",
     metadata,
     sa.Column("id", _BigId, primary_key=True),
-    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
-    sa.Column("item_id", sa.ForeignKey("items.id"), nullable=False),
+    _refers_to("projects.id", "project_id", nullable=False),
+    _refers_to("items.id", "item_id", nullable=False),
     sa.Column("annotator", sa.String(80), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("action", sa.String(8), nullable=False),  # "vote" or "undo"
-    sa.Column("undoes", sa.ForeignKey("votes.id"), unique=True),
-    sa.Column("replaces", sa.ForeignKey("votes.id")),  # the version that was current before
+    _refers_to("votes.id", "undoes", unique=True),
+    _refers_to("votes.id", "replaces"),  # the version that was current before
     sa.Column("choice", sa.String(10)),  # null: an undo that leaves the item unlabelled
     sa.Column("strength", sa.Integer, nullable=False),
     sa.Column("order", sa.String(2), nullable=False),
@@ -99,13 +107,13 @@ votes = sa.Table(
 assignments = sa.Table(
     "assignments",
     metadata,
-    sa.Column("item_id", sa.ForeignKey("items.id"), primary_key=True),
+    _refers_to("items.id", "item_id", primary_key=True),
     sa.Column("annotator", sa.String(80), primary_key=True),
     sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("project_id", sa.ForeignKey("projects.id"), nullable=False),
+    _refers_to("projects.id", "project_id", nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("done", sa.Boolean, nullable=False),
-    sa.Column("vote_id", sa.ForeignKey("votes.id")),  # null: held, never voted on
+    _refers_to("votes.id", "vote_id"),  # null: held, never voted on
     sa.Column("claimed", sa.Float, nullable=False),
     sa.Column("leased_until", sa.Float),  # null: does not lapse
     sa.Index("assignments_by_person", "project_id", "annotator", "done", "position"),
@@ -115,7 +123,7 @@ assignments = sa.Table(
 annotators = sa.Table(
     "annotators",
     metadata,
-    sa.Column("project_id", sa.ForeignKey("projects.id"), primary_key=True),
+    _refers_to("projects.id", "project_id", primary_key=True),
     sa.Column("annotator", sa.String(80), primary_key=True),
     sa.Column("cursor", sa.Integer, nullable=False),  # no unseen item lies before this position
     sa.Column("done", sa.Integer, nullable=False),

@@ -181,7 +181,7 @@ class LabelStore(ProjectStore):
         else:
             rows = desk.walk(db, project.id, annotator, count)
         shown = [_shown(row, project.seed, annotator, row.turn) for row in rows]
-        return Standing(shown, _progress(db, project, annotator))
+        return Standing(shown, _progress(db, project, annotator), project.guideline_version)
 
     def history(self, project_id: str, annotator: str, limit: int = 50) -> list[Vote]:
         """This person's current votes, newest first."""
@@ -203,7 +203,7 @@ class LabelStore(ProjectStore):
             .order_by(votes.c.id)
         )
         with self._db.reading() as db:
-            return [dict(row._mapping) for row in db.execute(query)]
+            return [dict(row) for row in db.execute(query).mappings()]
 
     # --- what came of it ----------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class LabelStore(ProjectStore):
             items.c.id.in_(first)
         )
         with self._db.reading() as db:
-            return [tuple(row) for row in db.execute(query)]  # pyright: ignore[reportReturnType]
+            return [(row.project_id, row.source_a, row.source_b) for row in db.execute(query)]
 
     def repeat_votes(self, project_id: str) -> list[tuple[Vote, Vote]]:
         """(first, second) current vote of a person on an item that they were asked about twice."""

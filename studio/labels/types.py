@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from studio.core.errors import DataError
 
@@ -48,9 +48,9 @@ class Pair:
     prompt: Sequence[Message] | str
     answer_a: str
     answer_b: str
-    source_a: Mapping[str, Any] = field(default_factory=dict)
-    source_b: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    source_a: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    source_b: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Project:
     provenance: dict[str, Any]
     overlap: int = 0
     repeat_every: int = 0
-    aspects: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    aspects: list[str] = field(default_factory=list[str])
+    reasons: list[str] = field(default_factory=list[str])
     done: int = 0
 
     @property
@@ -149,10 +149,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a person stands: the items to judge next, the first one now, and their progress."""
+    """The annotator's next items (the first one is current), progress, and guidelines' version."""
 
     upcoming: list[ShownItem]
     progress: Progress
+    guideline_version: int
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ class Vote:
     guideline_version: int
     created: float
     turn: int = 0
-    reasons: list[str] = field(default_factory=list)
-    aspects: dict[str, str] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list[str])
+    aspects: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -214,15 +215,16 @@ def as_messages(prompt: object, where: str = "the prompt") -> list[Message]:
             f"In {where}: expected text or a list of messages, found {type(prompt).__name__}."
         )
     messages: list[Message] = []
-    for turn, message in enumerate(prompt, 1):
+    for turn, message in enumerate(cast("Sequence[object]", prompt), 1):
         if not isinstance(message, Mapping):
             raise DataError(f"In {where}, turn {turn}: expected a message with role and content.")
-        content = message.get("content")
+        fields = cast("Mapping[str, object]", message)
+        content = fields.get("content")
         if not isinstance(content, str):
             raise DataError(
                 f"In {where}, turn {turn}: content must be text, found {type(content).__name__}."
             )
-        role = clean_text(str(message.get("role", "user")))
+        role = clean_text(str(fields.get("role", "user")))
         messages.append({"role": role, "content": clean_text(content)})
     return messages
 

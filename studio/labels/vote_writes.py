@@ -30,7 +30,7 @@ _KEPT = ("choice", "strength", "order", "seconds", "note", "edited", "reasons", 
 _BY_SIDE = {"ab": {"left": "a", "right": "b"}, "ba": {"left": "b", "right": "a"}}
 
 
-def checked_name(annotator: str) -> str:
+def checked_name(annotator: object) -> str:
     """The annotator's name trimmed; `DataError` unless it is 1 to 80 printable characters."""
     name = clean_text(annotator).strip() if isinstance(annotator, str) else ""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
@@ -38,7 +38,7 @@ def checked_name(annotator: str) -> str:
     return name
 
 
-def checked_key(key: str) -> str:
+def checked_key(key: object) -> str:
     """An idempotency key of 1 to 100 characters."""
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
         raise DataError(f"The submission's key must be text of 1 to {MAX_KEY} characters.")
@@ -71,7 +71,7 @@ class VoteInput:
         annotator: str,
         choice: str,
         strength: int,
-        seconds: float,
+        seconds: object,
         note: str,
         edited: str,
         key: str | None,
@@ -89,9 +89,7 @@ class VoteInput:
             )
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise DataError(f"The time taken must be a number of seconds, not {seconds!r}.")
-        note, edited = (
-            clean_text(text) if isinstance(text, str) else "" for text in (note, edited)
-        )
+        note, edited = clean_text(note), clean_text(edited)
         if len(note) > MAX_NOTE:
             raise DataError(f"The note has {len(note):,} characters; the most is {MAX_NOTE:,}.")
         if len(edited) > MAX_EDITED:

@@ -1,16 +1,16 @@
-"""Safe copies of the votes on a disk that may vanish: immutable segments in a Hub dataset.
+"""Votes backed up to a private Hub dataset as immutable segments, for a disk that does not persist.
 
 `STUDIO_VOTES_REPO=owner/name` turns it on. Every few minutes what is new since the last segment
-(projects that changed, new items, new versions of votes) becomes one more file there, never
-changed after; at start an empty database is filled from all of them, in order. How far the copy has
-come is kept by project, because writers of one project queue: below its newest vote nothing of it
-can still be on its way.
+(changed projects, new items, new versions of votes) becomes one more JSONL file, never changed
+again; at start an empty database is filled from all of them, in order. Progress is kept per
+project, because writers of one project queue: below its newest vote nothing is still uncommitted.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.core import hub
-from studio.core.hub_backup import EVERY, Copies
+from studio.core.hub_backup import EVERY, Backup
 from studio.core.workspace import write_json
 from studio.labels.projects import ProjectStore
 from studio.labels.recount import rebuild
@@ -30,8 +30,8 @@ _TABLES: dict[str, sa.Table] = {"projects": projects, "items": items, "votes": v
 _NOWHERE = {"items": 0, "votes": 0}
 
 
-class SafeCopies(Copies):
-    """Copies one store's votes to one dataset on the Hub, and back into an empty store."""
+class VotesBackup(Backup):
+    """Backs up a store's votes to a dataset on the Hub, and restores an empty store."""
 
     kind = "dataset"
 
@@ -40,22 +40,21 @@ class SafeCopies(Copies):
         self._store = store
 
     def push(self) -> int:
-        """Copy what is new; returns its rows. Raises a sentence where the Hub does not take it."""
+        """Push what is new as a segment; returns its number of rows."""
         with self._turn:
             began = time.time()
             notes = self._read()
             lines, reached = self._fresh(notes.get("reached", {}))
             if lines:
-                name = f"{_FOLDER}{int(began * 1000):015d}.jsonl"
-                text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-                self._upload(name, text.encode())
+                self._upload(f"{_FOLDER}{int(began * 1000):015d}.jsonl", lines)
             write_json(self._notes, {"safe": began, "reached": reached})
             return len(lines)
 
     def restore(self) -> int:
-        """Fill an empty store from the Hub; returns the votes restored, 0 where nothing was to do.
+        """Fill an empty store from the Hub; returns how many votes.
 
-        A dataset that is not there yet is nothing to restore. Raises where the Hub cannot be read.
+        A dataset that does not exist yet is nothing to restore. Raises `StudioError` where the Hub
+        cannot be read.
         """
         if self._store.projects():
             return 0
@@ -90,7 +89,7 @@ class SafeCopies(Copies):
     def _since(
         self, db: sa.Connection, reached: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Rows beyond what was reached, and what is reached with them."""
+        """Rows beyond what was reached, and what is then reached, by project."""
         lines: list[dict[str, Any]] = []
         now: dict[str, Any] = {}
         for project in db.execute(sa.select(projects)).mappings():
@@ -109,7 +108,7 @@ class SafeCopies(Copies):
                 items.c.project_id == project["id"], items.c.retired.is_(True)
             )
             gone = [dict(row) for row in db.execute(retired).mappings()]
-            if len(gone) != before.get("retired", 0):  # taken out since: their rows are sent again
+            if len(gone) != before.get("retired", 0):  # removed since: their rows are sent again
                 fresh += [{"table": "items", "row": row} for row in gone]
             after |= {"retired": len(gone), "guidelines": project["guideline_version"]}
             if fresh or after != before:
@@ -119,34 +118,23 @@ class SafeCopies(Copies):
 
     # --- the Hub
 
-    def _upload(self, name: str, content: bytes) -> None:
-        from huggingface_hub import HfApi
-
-        with hub.sentences(self.repo, "write", "dataset"):
-            api = HfApi()
-            api.create_repo(self.repo, repo_type="dataset", private=True, exist_ok=True)
-            api.upload_file(
-                path_or_fileobj=content,
-                path_in_repo=name,
-                repo_id=self.repo,
-                repo_type="dataset",
-                commit_message="Add a segment of votes",
-            )
+    def _upload(self, name: str, lines: list[dict[str, Any]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "segment.jsonl")
+            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            path.write_text(text, encoding="utf-8")
+            hub.send([(name, path)], self.repo, kind="dataset", message="Add a segment of votes")
 
     def _download(self) -> Iterable[dict[str, Any]]:
-        from huggingface_hub import hf_hub_download
-
-        with hub.sentences(self.repo, "read", "dataset"):
-            for name in self._listed():
-                if not name.startswith(_FOLDER):
-                    continue
-                path = hf_hub_download(self.repo, name, repo_type="dataset")
-                for line in Path(path).read_text(encoding="utf-8").split("\n"):
-                    if line:
-                        yield json.loads(line)
+        """Every line of every segment, oldest first."""
+        folder = self._snapshot(f"{_FOLDER}*")
+        for path in sorted(folder.glob(f"{_FOLDER}*")) if folder else ():
+            for line in path.read_text(encoding="utf-8").split("\n"):
+                if line:
+                    yield json.loads(line)
 
 
-def copies_for(store: ProjectStore, home: Path) -> SafeCopies | None:
-    """The copies that `STUDIO_VOTES_REPO` asks for, None where it is not set."""
+def votes_backup_for(store: ProjectStore, home: Path) -> VotesBackup | None:
+    """The backup that `STUDIO_VOTES_REPO` asks for, None where it is not set."""
     repo = os.environ.get("STUDIO_VOTES_REPO")
-    return SafeCopies(store, repo, home / "votes-copied.json") if repo else None
+    return VotesBackup(store, repo, home / "votes-copied.json") if repo else None

@@ -68,9 +68,9 @@ def duels(items: Iterable[JudgedItem]) -> list[dict[str, Any]]:
     Counts are of items, by majority; the half-win score and its length control are over votes.
     """
     items = [item for item in items if item.sampled]
-    found = []
+    found: list[dict[str, Any]] = []
     for rate in tally(items):
-        outcomes = []
+        outcomes: list[Outcome] = []
         for item in items:
             sides = source_label(item.source_a), source_label(item.source_b)
             if sorted(sides) == sorted((rate.a, rate.b)):

@@ -6,7 +6,6 @@ model's name, so that a Hub id or a folder can be typed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -20,12 +19,13 @@ from studio.core.formatting import DOT
 from studio.core.messages import Message
 from studio.core.workspace import new_id, write_json
 from studio.generation.request import LIVE, Column, Generation, Sampling
+from studio.labels.pair_generation import recipe_digest, source_of
 from studio.runs import checkpoints
 from studio.workflows.rewards import models
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
-    from studio.runs.store import Run
+    from studio.runs.store import Run, RunStore
 
 LETTERS = "ABCD"
 NONE = ""
@@ -58,27 +58,10 @@ class Side:
         step = f"@{self.checkpoint}" if self.checkpoint is not None else ""
         return f"{self.endpoint or ''}{self.run or self.model}{step}"
 
-    @property
-    def folder(self) -> str | None:
-        """Where the adapter lies in the workspace; none for a base or a run in progress."""
-        if self.run is None or self.checkpoint == LIVE:
-            return None
-        if self.checkpoint is not None:
-            return f"runs/{self.run}/checkpoints/checkpoint-{self.checkpoint}"
-        return f"runs/{self.run}/adapter"
-
-    def source(self, sampling: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything that made an answer, as it is kept beside a vote."""
-        return {
-            "label": self.label,
-            "model": self.model,
-            "run": self.run,
-            "adapter": self.folder,
-            "checkpoint": self.checkpoint,
-            "recipe": self.recipe,
-            "sampling": dict(sampling),
-            "seed": sampling.get("seed"),
-        }
+    def source(self, runs: RunStore, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """What generated this column's answers, with the recipe as it was at the time."""
+        made = source_of(runs, self.column, Sampling.model_validate(sampling))
+        return made | {"recipe": self.recipe}
 
 
 def finished(studio: Studio) -> list[Run]:
@@ -146,7 +129,7 @@ def side(studio: Studio, choice: str) -> Side:
 
 
 def _run_side(run: Run, step: str) -> Side:
-    digest = hashlib.sha256(run.recipe.to_yaml().encode()).hexdigest()[:12]
+    digest = recipe_digest(run)
     if step == LIVE:
         return Side(f"{run.name}, in progress", "tuned", run.model, run.id, digest, LIVE)
     if step:
@@ -303,8 +286,8 @@ def to_label(
         comparison.prompts,
         comparison.texts(0),
         comparison.texts(1),
-        first.source(comparison.sampling),
-        second.source(comparison.sampling),
+        first.source(studio.runs, comparison.sampling),
+        second.source(studio.runs, comparison.sampling),
         {"comparison": comparison.id},
     )
     if not items:

@@ -1,11 +1,11 @@
-"""Rounds: a model writes pairs, people judge them, DPO learns from that, the new meets the old.
+"""Rounds: a model writes pairs, people vote, DPO learns from the votes, and new meets old blind.
 
-    votes_dataset(studio, project)           votes -> a preference dataset that says whose
+    votes_dataset(studio, project)           votes -> a preference dataset that names its source
     make_duel(studio, run, opponent, ...)    a blind project: new against old on held-out prompts
-    lineages(studio)                         what the workspace holds of it, as rounds
+    lineages(studio)                         the rounds of this workspace
 
-Nothing here is stored: a round is read from a run, its parent, the project behind its rows, and the
-projects in which the two have met.
+Nothing is stored here: a round is derived from a run, its parent, the project behind its rows, and
+the projects in which the two met.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ DUEL_QUESTION = "Which answer would you rather get?"
 def votes_dataset(
     studio: Studio, project_id: str, format: str = "dpo", rule: Rule | None = None
 ) -> PreparedDataset:
-    """A project's votes as a dataset of the studio's own, with an account of which votes they are.
+    """A project's votes as a prepared dataset whose provenance says which votes they are.
 
-    Raises `DataError` when no vote makes a row yet.
+    Raises `DataError` where no vote makes a row yet.
     """
     project = studio.labels.get(project_id)
     export = studio.labels.export(project.id, format, rule)
     if not export.rows:
         raise DataError(
-            f"{project.name} has no pair to train on yet: judge at least one better than the other."
+            f"{project.name} has no pair to train on yet: prefer an answer in one pair first."
         )
     judged = list(studio.labels.labelled_pairs(project.id))
     votes = [vote for item in judged for vote in item.votes]
@@ -81,13 +81,14 @@ def make_duel(
 ) -> tuple[Project, int]:
     """A blind project of a run against another (None: its base), and how many prompts are left out.
 
-    Prompts that the run's own lineage was judged on are left out: the duel is on held-out ones.
-    The pairs are written in the background. Raises `DataError` where no prompt is left.
+    Left out are prompts that either lineage was trained on (see `trained_prompts`). The pairs are
+    written in the background; `more` goes to `create_project`. Raises `DataError` where no prompt
+    is left.
     """
-    new = held_out(studio, [run], prompts)
+    new = held_out(studio, [run, *([opponent] if opponent else [])], prompts)
     old = Column(run.model, label="base")
     if opponent is not None:
-        old = Column(run.model, opponent.id, opponent.name)
+        old = Column(opponent.model, opponent.id, opponent.name)
     columns = (old, Column(run.model, run.id, run.name))
     plan = PairPlan("", columns, new, sampling or Sampling(), ahead=10**9)
     name = f"{run.name} or {old.label}"[:110]
@@ -99,24 +100,28 @@ def make_duel(
 def held_out(
     studio: Studio, runs: Sequence[Run], prompts: Sequence[list[Message]]
 ) -> list[list[Message]]:
-    """Prompts that none of the runs' lineages was judged on; `DataError` where none is left."""
+    """The prompts that no run's lineage was trained on; `DataError` where none is left."""
     seen = set().union(*(trained_prompts(studio, run) for run in runs))
     left = [prompt for prompt in prompts if _key(prompt) not in seen]
     if not left:
         names = " or ".join(run.name for run in runs)
         raise DataError(
-            f"{names} has learned from answers to every one of these prompts; choose others."
+            f"{names} was trained on votes about every one of these prompts; choose others."
         )
     return left
 
 
 def trained_prompts(studio: Studio, run: Run) -> set[str]:
-    """Digests of all prompts on which a run, or a run before it, was trained by votes."""
+    """Keys (`_key`) of every prompt in the projects whose votes a run or its ancestors trained on.
+
+    Prompts without a vote count too. Prompts of a deleted project are not known any more, and the
+    rows of a dataset that was not made from votes are not looked at.
+    """
     seen: set[str] = set()
     while True:
         project_id = _project_behind(run)
         if project_id:
-            with contextlib.suppress(DataError):  # the project is gone, and its prompts with it
+            with contextlib.suppress(DataError):  # the project was deleted
                 seen |= {_key(item.prompt) for item in studio.labels.labelled_pairs(project_id)}
         if run.parent is None:
             return seen
@@ -133,9 +138,9 @@ def trained_prompts(studio: Studio, run: Run) -> set[str]:
 class Duel:
     """A project in which a run met another.
 
-    `rate` is seen from the run and over held-out prompts only, None before any verdict. `share` is
-    its win rate with ties as half, over all held-out prompts, those with identical answers too
-    (`even` of them: nobody is asked about these); its interval is over prompts.
+    `rate` is seen from the run, over held-out prompts only; None before the first vote. `share` is
+    the win rate with ties as half over the same prompts and the `even` ones, whose answers were
+    identical so that nobody was asked about them; its 95 % interval is over prompts.
     """
 
     project: str
@@ -145,12 +150,12 @@ class Duel:
     rate: WinRate | None
     share: Interval | None = None
     even: int = 0
-    trained_on: int = 0  # items of it left out: the run was trained on their prompts
+    trained_on: int = 0  # items left out: either lineage was trained on their prompts
 
 
 @dataclass(frozen=True)
 class Round:
-    """A run that learned from votes: whose answers were judged, how, and how it fared since."""
+    """A run trained on votes, the account of these votes, and its duels since."""
 
     number: int
     run: Run
@@ -158,21 +163,21 @@ class Round:
     duels: list[Duel] = field(default_factory=list)
 
     def against(self, opponent: str | None) -> Duel | None:
-        """The duel with that opponent that has the most verdicts, None where they never met."""
+        """The duel with that opponent that has the most decided items; None if they never met."""
         met = [duel for duel in self.duels if duel.opponent == opponent]
         return max(met, key=lambda duel: duel.rate.judged if duel.rate else 0, default=None)
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """A model and the rounds it went through, oldest first; `start` may be the base (None)."""
+    """The rounds from one start (None: the base), oldest first."""
 
     start: Run | None
     rounds: list[Round]
 
 
 def lineages(studio: Studio) -> list[Lineage]:
-    """Every chain of runs that learned from votes, newest first; a fork begins another chain."""
+    """Every chain of runs trained on votes, newest first; a fork begins another chain."""
     runs = {run.id: run for run in studio.runs.list()}
     taught = {run.id: run for run in runs.values() if _project_behind(run)}
     met = _meetings(studio)
@@ -210,13 +215,17 @@ def _meetings(studio: Studio) -> list[tuple[Project, str | None, str | None]]:
 def _duels(
     studio: Studio, run: Run, met: list[tuple[Project, str | None, str | None]]
 ) -> list[Duel]:
-    made, seen = [], trained_prompts(studio, run)
+    made, own = [], trained_prompts(studio, run)
     for project, first, second in met:
         if run.id not in (first, second):
             continue
+        opponent = second if first == run.id else first
+        seen = set(own)
+        if opponent is not None:
+            with contextlib.suppress(StudioError):  # the opponent was deleted
+                seen |= trained_prompts(studio, studio.runs.get(opponent))
         judged = list(studio.labels.labelled_pairs(project.id))
         held_out = [item for item in judged if _key(item.prompt) not in seen]
-        opponent = second if first == run.id else first
         rate = _seen_from(run, held_out)
         known, even = len(judged) - len(held_out), _even(studio, project)
         share = _share(rate, even)
@@ -225,7 +234,7 @@ def _duels(
 
 
 def _even(studio: Studio, project: Project) -> int:
-    """Prompts to which both wrote the same, as far as the pairs were written here."""
+    """Prompts with identical answers, where the pairs were generated here."""
     plan = studio.pairs.plan(project.id)
     aside = plan.set_aside if plan else {}
     return aside.get("identical", 0) + aside.get("near-identical", 0)
@@ -240,20 +249,20 @@ def _share(rate: WinRate | None, even: int) -> Interval | None:
     share = bootstrap_mean([*[[1.0]] * rate.wins, *[[0.5]] * half, *[[0.0]] * rate.losses])
     if share is None or share.low < share.high:
         return share
-    # All prompts went alike: however they are drawn, the share is the same. Wilson's interval knows
-    # how few they are.
+    # All prompts had the same outcome, so every bootstrap sample has; Wilson's interval still
+    # depends on how few they are.
     low, high = wilson_interval(share.value * share.count, share.count)
     return replace(share, low=low, high=high)
 
 
 def _seen_from(run: Run, judged: list[JudgedItem]) -> WinRate | None:
-    """The win rate of a run's answers against all others, whatever their labels."""
+    """The win rate of a run's answers against the other side, whatever their labels are."""
 
     def side(source: Mapping[str, Any]) -> dict[str, Any]:
         return {"label": "new" if source.get("run") == run.id else "old"}
 
-    told = (replace(i, source_a=side(i.source_a), source_b=side(i.source_b)) for i in judged)
-    rate = next(iter(tally(told)), None)
+    relabeled = (replace(i, source_a=side(i.source_a), source_b=side(i.source_b)) for i in judged)
+    rate = next(iter(tally(relabeled)), None)
     return rate.swap() if rate and rate.a == "old" else rate
 
 
@@ -270,5 +279,5 @@ def require_run(studio: Studio, name: str) -> Run:
     """A finished run by id or name, `ConfigError` for one without weights."""
     run = studio.runs.get(name)
     if run.adapter is None and run.weights is None:
-        raise ConfigError(f"{run.name} left no weights to answer with; it is {run.state}.")
+        raise ConfigError(f"{run.name} has no weights to answer with; it is {run.state}.")
     return run

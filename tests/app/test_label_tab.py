@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from components.label import project_handlers
+from components.label import annotation_api, project_handlers
 from components.label import tab as label_tab
 from components.label.annotation_api import server_functions
+from components.ui.access import Person
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, DataError
@@ -116,13 +117,14 @@ def test_undo_and_history_speak_of_what_was_seen(panel):
         ("open", {"project": "labels-0"}, "no labelling project"),
         ("open", {"project": None}, "no usable project"),
         ("open", {"project": "x" * 400}, "the most is 40"),
+        ("open", {"project": ""}, "no usable project"),
         ("open", {"annotator": ["ada"]}, "no usable annotator"),
         ("open", {"annotator": " \n"}, "Enter your name"),
         ("vote", {"item": "1"}, "no usable item"),
         ("vote", {"item": True}, "no usable item"),
         ("vote", {"item": 10**30}, "no usable item"),
         ("vote", {"item": 999}, "not in this project"),
-        ("vote", {"choice": "a"}, "A vote from the page"),
+        ("vote", {"choice": "a"}, "The choice must be 'left', 'right'"),
         ("vote", {"choice": "left", "strength": 9}, "Strength goes from"),
         ("vote", {"seconds": "1"}, "no usable seconds"),
         ("vote", {"reasons": 5}, "no usable reasons"),
@@ -131,7 +133,10 @@ def test_undo_and_history_speak_of_what_was_seen(panel):
         ("vote", {"key": ""}, "no usable key"),
         ("undo", {}, "no usable key"),
         ("show", {"item": -1}, "no usable item"),
-        ("export", {"format": "csv"}, "An export is one of"),
+        ("export", {"format": "csv"}, "The format must be 'dpo', 'kto' or 'reward'"),
+        ("guidelines", {}, "no usable text"),
+        ("guidelines", {"text": " \n"}, "The guidelines are empty"),
+        ("guidelines", {"text": "x" * 20_001}, "have 20,001 characters; the most is 20,000"),
     ],
 )
 def test_whatever_is_posted_gets_a_sentence(panel, studio, project, name, more, message):
@@ -145,6 +150,22 @@ def test_what_is_not_a_mapping_gets_a_sentence_too(panel):
     for question in panel.asked.values():
         for posted in (None, "x", [1], {str(n): n for n in range(30)}):
             assert "reload it" in question(posted)["error"]
+
+
+def test_an_owner_edits_the_guidelines_and_annotators_see_them(panel, studio, project, monkeypatch):
+    before = panel("open")
+    reply = panel("guidelines", text="**Long** wins.\n")
+    assert reply["project"]["guidelines"] == "<p><strong>Long</strong> wins.</p>\n"
+    assert reply["project"]["guidelines_text"] == "**Long** wins."
+    item = before["item"]["id"]
+    voted = panel("vote", item=item, choice="tie", strength=0, seconds=1, key="k")
+    assert voted["guideline_version"] == before["guideline_version"] + 1, "the page fetches them"
+    assert panel("open")["project"] == reply["project"]
+    (vote,) = studio.labels.history(project.id, "ada")
+    assert vote.guideline_version == reply["project"]["guideline_version"]
+    monkeypatch.setattr(annotation_api, "person", lambda typed: Person(typed, owner=False))
+    refused = panel("guidelines", text="Mine.")
+    assert "Only an owner of this studio may edit a project's guidelines" in refused["error"]
 
 
 def test_export_is_jsonl_with_a_safe_name(panel):

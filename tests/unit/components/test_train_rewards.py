@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from types import SimpleNamespace
 
 import gradio as gr
-import pytest
 
 from components.train import reward_builder, reward_panels_html
 from components.train.reward_builder import RewardBuilder
@@ -61,17 +59,3 @@ def test_a_report_is_drawn_with_everything_in_it():
     for part in ("accuracy", "Bradley-Terry", "of-chosen", "of-base", "&lt;ann&gt;, 10 votes"):
         assert part in drawn
     assert (drawn.count("<circle"), drawn.count('class="dot"')) == (5, 1)
-
-
-@pytest.mark.parametrize("finished", [True, False])
-def test_roads_say_what_is_next(finished: bool):
-    assert "Two roads, one start" in reward_panels_html.roads([])
-    run = SimpleNamespace(name="<dpo>", state="finished" if finished else "running")
-    cost = SimpleNamespace(seconds=61, tokens=1200, memory=10**9)
-    road = SimpleNamespace(label="DPO", runs=(run,), cost=cost)
-    journey = SimpleNamespace(
-        start=None, rows="votes", roads=(road,), meetings=(), finished=finished
-    )
-    drawn = reward_panels_html.roads([journey])  # pyright: ignore[reportArgumentType]
-    assert "&lt;dpo&gt;" in drawn and "1,200" in drawn and "1:01" in drawn
-    assert ("let them meet" in drawn) is finished

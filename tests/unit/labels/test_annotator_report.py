@@ -26,7 +26,7 @@ def test_agreement_biases_and_people_are_counted_as_by_hand(store, make_items):
     agreement = found["agreement"]
     assert (agreement["unanimous"], agreement["shared"]) == (2, 3)
     assert agreement["raw"] == pytest.approx(2 / 3)
-    assert agreement["cohen_kappa"] == pytest.approx((2 / 3 - 4 / 9) / (1 - 4 / 9))
+    assert agreement["alpha"] == pytest.approx(1 - (1 / 3) / (3 / 5))  # seen / by chance
     # decided votes: ada a b b shown ab, ben a a b shown ba; the left was taken by a/ab and b/ba
     assert (found["left"]["share"], found["left"]["count"]) == (pytest.approx(2 / 6), 6)
     assert (found["longer"]["share"], found["longer"]["count"]) == (pytest.approx(3 / 6), 6)

@@ -70,10 +70,10 @@ def test_pandalm_says_what_was_published(store, real_data):
     assert found["agreement"]["shared"] == len(rows) == 999
     pairs = [v[i] == v[j] for v in votes for i, j in ((0, 1), (0, 2), (1, 2))]
     assert found["agreement"]["raw"] == pytest.approx(sum(pairs) / len(pairs))
-    uses = Counter(label for v in votes for label in v)
-    chance = sum((n / (3 * len(votes))) ** 2 for n in uses.values())
-    kappa = (sum(pairs) / len(pairs) - chance) / (1 - chance)
-    assert found["agreement"]["fleiss_kappa"] == pytest.approx(kappa)
+    uses, total = Counter(label for v in votes for label in v), 3 * len(votes)
+    by_chance = 1 - sum(n * (n - 1) for n in uses.values()) / (total * (total - 1))
+    alpha = 1 - (1 - sum(pairs) / len(pairs)) / by_chance
+    assert found["agreement"]["alpha"] == pytest.approx(alpha)
 
     def majority(v):
         label, count = Counter(v).most_common(1)[0]

@@ -1,4 +1,4 @@
-"""Agreement coefficients against worked examples, and PandaLM's three published raters."""
+"""Agreement against worked examples and PandaLM's three published annotators."""
 
 from __future__ import annotations
 
@@ -9,29 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.core.errors import ConfigError
 from studio.metrics import agreement
-
-
-def test_cohen_kappa_of_the_textbook_table():
-    # 20 both yes, 5 yes/no, 10 no/yes, 15 both no: seen 0.7, chance 0.5*0.6 + 0.5*0.4 = 0.5
-    first = ["y"] * 25 + ["n"] * 25
-    second = ["y"] * 20 + ["n"] * 5 + ["y"] * 10 + ["n"] * 15
-    assert agreement.cohen_kappa(first, second) == pytest.approx(0.4)
-    assert agreement.cohen_kappa(["a", None], ["a", "b"]) is None  # one category, no chance
-    with pytest.raises(ConfigError, match="same items"):
-        agreement.cohen_kappa(["a"], [])
-
-
-def test_fleiss_kappa_of_fleiss_own_kind_of_table():
-    # ten subjects, fourteen raters, five categories: the worked example of the kappa literature
-    table = [
-        [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
-        [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
-    ]  # fmt: skip
-    assert agreement.fleiss_kappa(table) == pytest.approx(0.210, abs=5e-4)
-    with pytest.raises(ConfigError, match="Krippendorff"):
-        agreement.fleiss_kappa([[1, 1], [1, 2]])
 
 
 def test_krippendorff_alpha_of_his_own_example():
@@ -52,7 +30,7 @@ def test_perfect_absent_and_undefined_agreement():
     assert agreement.raw_agreement([("a", "b", "b"), ("a", "a", None)]) == pytest.approx(2 / 3)
     assert agreement.krippendorff_alpha([("a", None)]) is None
     assert agreement.krippendorff_alpha([("a", "a")]) is None
-    assert agreement.raw_agreement([]) is None and agreement.fleiss_kappa([]) is None
+    assert agreement.raw_agreement([]) is None
 
 
 def _slow_alpha(units):
@@ -73,11 +51,6 @@ def test_pandalms_three_raters(real_data: Path):
     rows = json.loads(path.read_text(encoding="utf-8"))
     units = [tuple(row[f"annotator{k}"] for k in (1, 2, 3)) for row in rows]
     assert agreement.unanimous(units) == (879, 999)
-    assert agreement.krippendorff_alpha(units) == pytest.approx(_slow_alpha(units), abs=1e-12)
+    assert agreement.krippendorff_alpha(units) == pytest.approx(_slow_alpha(units), abs=1e-9)
     equal = [(u[i] == u[j]) for u in units for i, j in ((0, 1), (0, 2), (1, 2))]
     assert agreement.raw_agreement(units) == pytest.approx(sum(equal) / len(equal))
-    # with complete data alpha is Fleiss' kappa with one correction: 1 - (1 - k)(1 - 1/n), n values
-    kappa = agreement.fleiss_kappa(agreement.fleiss_counts(units))
-    assert kappa is not None
-    corrected = 1 - (1 - kappa) * (1 - 1 / (3 * len(units)))
-    assert agreement.krippendorff_alpha(units) == pytest.approx(corrected, abs=1e-12)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from studio.rewards.best_of_n import gain
 from studio.runs.store import Run
 from studio.training.export_config import export
 from studio.training.trainers import settings
-from studio.workflows import dpo_vs_rlhf
 from studio.workflows.rewards import most_disputed, reward_histogram
 from studio.workflows.sample_n import answer_n
 from tests.unit.training.conftest import preference_rows, small
@@ -94,29 +92,6 @@ def test_a_run_from_another_learns_and_logs_each_part(
         export(run, studio.runs, studio.datasets, "trl", tmp_path)
     samples = [event for event in run.events()[0] if event["kind"] == "sample"]
     assert samples and all({"contains", "length"} == set(e["rewards"]) for e in samples)
-
-
-@pytest.mark.skipif(not os.environ.get("STUDIO_ROUNDS"), reason="a minute: make test-rounds")
-def test_both_roads_from_one_start_meet(studio: Studio, sft: Run) -> None:
-    journey = dpo_vs_rlhf.begin(studio, dpo_vs_rlhf.Plan("taste", sft.id, "rloo", max_steps=1))
-    assert [road.label for road in journey.roads] == ["DPO", "Reward model, RLOO"]
-    with pytest.raises(ConfigError, match="have to be finished"):
-        dpo_vs_rlhf.meet(studio, journey, [])
-    journey = dpo_vs_rlhf.wait(studio, journey)
-    reward, learned = journey.roads[1].runs
-    assert learned.recipe.reward_funcs == (f"model:{reward.id}",)
-    assert learned.parent == journey.roads[0].run.parent == sft.id
-    assert learned.metrics["rewards/model/mean"] == pytest.approx(learned.metrics["reward"])
-    assert journey.roads[1].cost.seconds >= learned.train_seconds
-    prompts = [[{"role": "user", "content": f"What is the colour of {it}?"}] for it in ("a", "b")]
-    assert len(dpo_vs_rlhf.meet(studio, journey, prompts)) == 3
-    journey = dpo_vs_rlhf.judge_by_rule(studio, journey)
-    assert [met.share is not None for met in journey.meetings] == [True] * 3
-    assert dpo_vs_rlhf.meet(studio, journey, prompts) == []  # nobody meets twice
-    assert dpo_vs_rlhf.journeys(studio)[0].as_dict() == journey.as_dict()
-    studio.runs.delete(reward.id)
-    with pytest.raises(ConfigError, match="one of their runs was deleted"):
-        dpo_vs_rlhf.find(studio, journey.id)
 
 
 def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,11 +13,11 @@ down_revision = None
 _BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def _text(name: str, length: int | None = None) -> sa.Column:
+def _text(name: str, length: int | None = None) -> sa.Column[Any]:
     return sa.Column(name, sa.String(length) if length else sa.Text(), nullable=False)
 
 
-def _number(name: str, kind: type = sa.Integer) -> sa.Column:
+def _number(name: str, kind: type[sa.types.TypeEngine[Any]] = sa.Integer) -> sa.Column[Any]:
     return sa.Column(name, kind(), nullable=False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,15 +13,15 @@ down_revision = "0001"
 _BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def _whole(name: str) -> sa.Column:
+def _whole(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer(), nullable=False, server_default="0")
 
 
-def _list(name: str, empty: str = "[]") -> sa.Column:
+def _list(name: str, empty: str = "[]") -> sa.Column[Any]:
     return sa.Column(name, sa.JSON(), nullable=False, server_default=empty)
 
 
-def _flag(name: str, value: bool) -> sa.Column:
+def _flag(name: str, value: bool) -> sa.Column[Any]:
     default = sa.true() if value else sa.false()
     return sa.Column(name, sa.Boolean(), nullable=False, server_default=default)
 
