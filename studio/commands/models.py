@@ -36,7 +36,7 @@ def models_tag(
 
 @command()
 def models_delete(studio: Studio, id: EntryId) -> Json:
-    """Move a run, a checkpoint or an export to the trash; refused where another run needs it."""
+    """Move a run, a checkpoint or an export to the trash; refused where something needs it."""
     found = studio.collection.get(id)
     studio.collection.delete(id)
     return {"deleted": id, "name": found.name, "made_with_it": list(found.needed_by)}
