@@ -39,7 +39,7 @@ _QUIET = {
     "BITSANDBYTES_NOWELCOME": "1",
 }
 _GROUPS = {
-    "data": "Data: look into any file, and prepare rows to train on.",
+    "data": "Data: inspect any file, and prepare rows to train on.",
     "runs": "Runs: list, show, stop, resume, export, import.",
     "rewards": "Rewards: try them, evaluate a reward model, pick the best of n.",
     "pairs": "Pairs of answers for blind labeling.",
@@ -112,9 +112,9 @@ def _build() -> typer.Typer:
         groups[name] = typer.Typer(help=help, rich_markup_mode=None)
         groups[name].callback(invoke_without_command=True)(_help_alone)
         root.add_typer(groups[name], name=name)
-    for name, command in COMMANDS.items():
+    for name, view in _VIEWS.items():
         group, _, rest = name.partition("_")
-        add(groups.get(group, root), rest or group, command, _VIEWS[name])
+        add(groups.get(group, root), rest or group, COMMANDS[name], view)
     return root
 
 

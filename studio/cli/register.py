@@ -6,12 +6,13 @@ import inspect
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
 from studio.cli.terminal import Terminal, print_error
-from studio.commands.base import Command, Parameter
+from studio.commands.base import Command, Parameter, silent
 from studio.core.errors import Cancelled, ConfigError
 
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
@@ -57,8 +58,9 @@ def _typer_function(command: Command, view: View) -> Callable[..., None]:
         with Terminal(as_json) as out:
             line = shlex.join(["python", "-m", "studio", *sys.argv[1:]])
             by = {"door": "shell", "command": line}
+            slow = "on_progress" in command.takes
             try:
-                with out.progress("Working") as report:
+                with out.progress("Working") if slow else nullcontext(silent) as report:
                     value = command(out.studio, on_progress=report, provenance=by, **values)
                 value = view.follow(out, value)
             except KeyboardInterrupt:  # Typer would end with an exit code of its own
@@ -68,20 +70,12 @@ def _typer_function(command: Command, view: View) -> Callable[..., None]:
             print_error(problem)
             raise typer.Exit(1)
 
+    options = [(one.name, one.default, _annotation(one)) for one in command.parameters]
+    kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [
-        inspect.Parameter(
-            one.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=one.default,
-            annotation=_annotation(one),
-        )
-        for one in command.parameters
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, default, annotation in [*options, ("as_json", False, _JSON)]
     ]
-    parameters.append(
-        inspect.Parameter(
-            "as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_JSON
-        )
-    )
     run.__doc__ = command.help
     run.__annotations__ = {one.name: one.annotation for one in parameters}
     run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
@@ -120,34 +114,25 @@ def _parsed(one: Parameter, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()]
     if not (mapping := _mapping(one.type)):
         return value
-    read = _reader(get_args(mapping)[1])
     found = {}
     for pair in value:
         key, equals, text = pair.partition("=")
         if not (equals and key.strip()):
             metavar = one.about.metavar or "KEY=VALUE"
             raise ConfigError(f"--{one.name} takes {metavar}, not {pair!r}.")
-        found[key.strip()] = read(f"--{one.name} {key}", text)
+        found[key.strip()] = _value(get_args(mapping)[1], text, f"--{one.name} {key}")
     return found
 
 
-def _reader(kind: Any) -> Callable[[str, str], Any]:
-    """How a mapping's values are read, by their type: as text, a list of values, or YAML."""
+def _value(kind: Any, text: str, where: str) -> Any:
+    """A mapping's value by its type: the text itself, a list of values, or YAML."""
     if kind is str:
-        return lambda where, text: text
-    return _values if get_origin(kind) is list else _yaml
-
-
-def _yaml(where: str, text: str) -> Any:
+        return text
     import yaml
 
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"{where}: {text!r} is not a YAML value.") from None
-
-
-def _values(where: str, text: str) -> list[Any]:
     from studio.runs.sweep import values_of
 
-    return values_of(text)
+    try:
+        return values_of(text) if get_origin(kind) is list else yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{where}: {text!r} is not a YAML value.") from None

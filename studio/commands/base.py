@@ -45,7 +45,7 @@ class Param:
     """Whether the page's API leaves it out, as what writes files in a command that only reads."""
 
 
-Limit = Annotated[int | None, Param("Use only the first rows, this many.", min=1)]
+Limit = Annotated[int | None, Param("Use at most this many rows.", min=1)]
 RunName = Annotated[str, Param("A run, by id or name.", metavar="RUN")]
 ProjectName = Annotated[str, Param("A labeling project, by name or id.")]
 Rows = Annotated[str, Param("A file, a shipped sample, a Hub id or a prepared dataset.")]

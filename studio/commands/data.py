@@ -32,7 +32,7 @@ def data_inspect(
     map: Map = None,
     config: Config = None,
     split: Split = None,
-    limit: Annotated[int | None, Param("Read no more rows than this.", min=1)] = None,
+    limit: Annotated[int | None, Param("Read at most this many rows.", min=1)] = None,
     table: Annotated[bool, Param("One line per source, each read by itself.")] = False,
     model: Annotated[
         str | None, Param("Count tokens with this model, and report rows that are too long.")

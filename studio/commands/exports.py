@@ -33,10 +33,11 @@ def runs_export(
     ] = "q8_0",
     on_progress: OnProgress = silent,
 ) -> Json:
-    """Export a run's result (adapter, merged, gguf), or what reproduces it (trl, script, job).
+    """Export a run's result, or what reproduces it.
 
-    A result is loaded back with the stock libraries and must answer as the run does. What
-    reproduces a run is plain TRL with its rows; a job is a single script to run elsewhere.
+    A result (adapter, merged, gguf) is loaded back with the stock libraries and must answer as the
+    run does. What reproduces a run (trl, script, job) is plain TRL with its rows; a job is a single
+    script to run elsewhere.
     """
     found = studio.runs.get(run)
     if out is None and to != "job":
@@ -66,7 +67,10 @@ def runs_import(
     ] = None,
     name: Annotated[str | None, Param("Name of the run.")] = None,
 ) -> Json:
-    """Import an adapter made elsewhere as a finished run; pickles are refused."""
+    """Import an adapter made elsewhere as a finished run.
+
+    Only safetensors are read; pickles are refused.
+    """
     from studio.exports.import_adapter import adopt
 
     return run_as_dict(adopt(studio.runs, _existing(folder), base, name))
@@ -74,7 +78,7 @@ def runs_import(
 
 @command(read_only=True)
 def hub_preview(folder: Folder) -> Json:
-    """List exactly the files that `hub push` would upload; nothing is uploaded."""
+    """List exactly the files that `hub push` would upload."""
     from studio.core import hub
 
     files = hub.preview(_existing(folder))
@@ -89,7 +93,10 @@ def hub_push(
     public: Annotated[bool, Param("Make the repository public.")] = False,
     on_progress: OnProgress = silent,
 ) -> Json:
-    """Upload a folder to the Hub, private by default; the token is HF_TOKEN or the Hub login."""
+    """Upload a folder to the Hub, private by default.
+
+    The token is HF_TOKEN or the Hub login.
+    """
     from studio.core import hub
 
     files = hub.preview(_existing(folder))
@@ -106,7 +113,10 @@ def hub_pull(
     revision: Annotated[str, Param("A branch, tag or commit.")] = "main",
     on_progress: OnProgress = silent,
 ) -> Json:
-    """Download a model, without pickles or code, and print the revision to pin in a recipe."""
+    """Download a model, without pickles or code.
+
+    Prints the revision to pin in a recipe.
+    """
     from studio.core import hub
 
     on_progress(0, None, f"Downloading {repo}")

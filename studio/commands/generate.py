@@ -24,7 +24,7 @@ MinP = Annotated[
 Penalty = Annotated[float, Param("Repetition penalty; 1: none.")]
 NewTokens = Annotated[int, Param("Longest answer in tokens.", min=1, max=8192)]
 Seed = Annotated[int, Param("Random seed; the same seed gives the same answers.", min=0)]
-PromptLimit = Annotated[int | None, Param("Use only the first prompts, this many.", min=1)]
+PromptLimit = Annotated[int | None, Param("Use at most this many prompts.", min=1)]
 
 
 @command(read_only=True)

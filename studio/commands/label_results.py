@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @command(read_only=True)
 def labels_results(studio: Studio, *, project: ProjectName) -> Json:
-    """Report win rates with intervals, agreement between annotators, and their biases."""
+    """Report win rates, agreement and biases.
+
+    Win rates have 95 % intervals; agreement is between annotators; biases are for the left and for
+    the longer answer.
+    """
     from studio.labels.annotator_report import report
     from studio.labels.win_rate_report import duels, strengths
 
@@ -44,10 +48,10 @@ def labels_judge(
     question: Annotated[str, Param("Question to the judge; default: the project's.")] = "",
     on_progress: OnProgress = silent,
 ) -> Json:
-    """Let a model judge a project's pairs; its votes never mix with people's.
+    """Let a model judge a project's pairs.
 
-    Each pair is judged in both orders. Where they disagree it counts as a tie, and the flip rate
-    says how often that happens.
+    Its votes never mix with people's. Each pair is judged in both orders: where they disagree it
+    counts as a tie, and the flip rate says how often that happens.
     """
     from studio.labels import llm_judge
     from studio.workflows import judge_pairs
@@ -85,9 +89,12 @@ def labels_rank(
     *,
     run: RunName,
     project: ProjectName,
-    limit: Annotated[int | None, Param("Show only the first pairs, this many.", min=1)] = 20,
+    limit: Annotated[int | None, Param("Show at most this many pairs.", min=1)] = 20,
 ) -> list[Json]:
-    """Rank pairs to label next: those where votes and a reward model disagree, then unsure ones."""
+    """Rank the pairs to label next.
+
+    First those where votes and a reward model disagree, then those where it is unsure.
+    """
     from studio.workflows.rewards import most_disputed
 
     return most_disputed(studio, studio.runs.get(run).id, project)[:limit]
@@ -95,7 +102,10 @@ def labels_rank(
 
 @command(read_only=True)
 def labels_rounds(studio: Studio) -> list[Json]:
-    """Show rounds of labeling: which run learned from whose votes, and its win rate since."""
+    """List rounds: which run learned from whose votes.
+
+    Each with the run's win rates in duels since.
+    """
     from studio.workflows.rounds import lineages
 
     return [

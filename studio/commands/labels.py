@@ -62,7 +62,7 @@ def labels_create(
         list[str] | None, Param("An aspect to vote on besides the whole; repeatable.")
     ] = None,
 ) -> Json:
-    """Create a labeling project from prepared pairs, or from an earlier project."""
+    """Create a project from prepared pairs or another project."""
     from studio.workflows import label_projects
 
     if bool(dataset) == bool(from_project) or (reward_model and not from_project):
@@ -88,7 +88,7 @@ def labels_create(
 def labels_show(
     studio: Studio, *, project: ProjectName, item: ItemId, annotator: Annotator = "me"
 ) -> Json:
-    """Show a pair as this annotator sees it, to vote again or to settle a disagreement."""
+    """Show a pair again, to change a vote or to settle it."""
     chosen = studio.labels.get(project)
     return _shown(chosen, studio.labels.show(chosen.id, item, annotator))
 
@@ -97,9 +97,9 @@ def labels_show(
 def labels_next(
     studio: Studio, *, project: ProjectName, annotator: Annotator = "me"
 ) -> Json | None:
-    """Show the next pair: a prompt and two answers, sides shuffled, models hidden.
+    """Show the next pair: a prompt and two answers.
 
-    Without a pair left, the value is null.
+    Sides are shuffled and models hidden. Where no pair is left, the value is null.
     """
     chosen = studio.labels.get(project)
     shown = studio.labels.next_item(chosen.id, annotator)
@@ -132,7 +132,10 @@ def labels_vote(
         bool, Param("Settle a disagreement: this vote alone decides the pair.")
     ] = False,
 ) -> Json:
-    """Vote on a pair; another vote on the same pair replaces it as a new version."""
+    """Vote on a pair.
+
+    Another vote on the same pair replaces the first, as a new version of it.
+    """
     from studio.labels.types import ADJUDICATION
 
     labels = studio.labels
@@ -145,7 +148,10 @@ def labels_vote(
 
 @command()
 def labels_undo(studio: Studio, *, project: ProjectName, annotator: Annotator = "me") -> Json:
-    """Undo an annotator's last vote; the pair is shown to them again."""
+    """Undo an annotator's last vote.
+
+    The pair is shown to them again.
+    """
     chosen = studio.labels.get(project)
     shown = studio.labels.undo(chosen.id, annotator)
     if shown is None:
@@ -155,7 +161,10 @@ def labels_undo(studio: Studio, *, project: ProjectName, annotator: Annotator = 
 
 @command()
 def labels_remove(studio: Studio, *, project: ProjectName, item: ItemId) -> Json:
-    """Remove a broken pair: it is not shown again, and its votes do not count."""
+    """Remove a broken pair.
+
+    It is not shown again, and its votes do not count.
+    """
     chosen = studio.labels.get(project)
     studio.labels.retire(chosen.id, item)
     return {"project": chosen.name, "item": item}
@@ -214,9 +223,10 @@ def labels_import(
     *,
     name: Annotated[str, Param("Name of the project; default: the file's.")] = "",
 ) -> Json:
-    """Import published pairs with their votes, as a project that is labeled already.
+    """Import published pairs with their votes.
 
-    Every row is kept, so that results cover all that was published.
+    They become a project that is labeled already. Every row is kept, so that results cover all that
+    was published.
     """
     from studio.labels import import_published
 

@@ -15,7 +15,10 @@ EntryId = Annotated[str, Param("Id, as `models list` prints it.", metavar="ID")]
 
 @command(read_only=True)
 def models_list(studio: Studio) -> list[Json]:
-    """List bases, runs and exports: origin, scores, size on disk, and what depends on each."""
+    """List bases, runs and exports.
+
+    With their origin, scores, size on disk, and what needs them.
+    """
     return [_as_dict(entry) for entry in studio.collection.items()]
 
 
@@ -28,7 +31,10 @@ def models_tag(
     tag: Annotated[list[str] | None, Param("Replace its tags with these; repeatable.")] = None,
     note: Annotated[str | None, Param("Replace its note.")] = None,
 ) -> Json:
-    """Star an entry, or set its tags and its note; what is not given stays."""
+    """Star an entry, or set its tags and its note.
+
+    What is not given stays.
+    """
     given = {"star": star, "tags": tag or None, "note": note}
     changes = {name: value for name, value in given.items() if value is not None}
     return {"id": id, **vars(studio.collection.mark(id, **changes))}
@@ -36,7 +42,10 @@ def models_tag(
 
 @command()
 def models_delete(studio: Studio, id: EntryId) -> Json:
-    """Move a run, a checkpoint or an export to the trash; refused where something needs it."""
+    """Move a run, a checkpoint or an export to the trash.
+
+    Refused where something needs it; `models restore` restores it for a day.
+    """
     found = studio.collection.get(id)
     studio.collection.delete(id)
     return {"deleted": id, "name": found.name, "made_with_it": list(found.needed_by)}
@@ -55,7 +64,10 @@ def models_clean(
     *,
     yes: Annotated[bool, Param("Remove it; otherwise it is only listed.")] = False,
 ) -> Json:
-    """List what nothing needs (old checkpoints, caches, the trash), or remove it."""
+    """List what nothing needs, or remove it.
+
+    That is: old checkpoints, caches, and the trash.
+    """
     waste = [{"what": one.what, "bytes": one.bytes} for one in studio.collection.waste()]
     freed = studio.collection.clean() if yes else 0
     return {"waste": waste, "freed": freed, "disk": studio.collection.usage()}

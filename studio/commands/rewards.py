@@ -33,7 +33,7 @@ def rewards_preview(
     ] = None,
     limit: Limit = 5,
 ) -> list[Json]:
-    """Show what rewards give to sample answers, term by term, before any run."""
+    """Show what rewards give to sample answers, before any run."""
     from studio.evaluation import load_rows
     from studio.rewards import preview
 
@@ -54,7 +54,10 @@ def rewards_report(
     ] = None,
     limit: Limit = None,
 ) -> Json:
-    """Report how accurate, calibrated and length-biased a reward model is on held-out pairs."""
+    """Evaluate a reward model on held-out pairs.
+
+    Reports accuracy, calibration, length bias, and agreement with annotators.
+    """
     from studio.workflows.rewards import judge
 
     return judge(studio, studio.runs.get(run), data, project, limit)
@@ -79,9 +82,10 @@ def rewards_best(
     seed: Seed = 0,
     on_progress: OnProgress = silent,
 ) -> Json:
-    """Sample n answers per prompt, show the best of each and the gain over n.
+    """Sample n answers per prompt, and show the best.
 
-    The best answers can be saved as a dataset for rejection-sampling SFT.
+    Also shows the gain over n. The best answers can be saved as a dataset for rejection-sampling
+    SFT.
     """
     from studio.evaluation import load_rows
     from studio.generation.request import Column

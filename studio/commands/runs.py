@@ -96,15 +96,19 @@ def runs_stop(
     *,
     now: Annotated[bool, Param("Stop without saving; the last checkpoint stays.")] = False,
 ) -> Json:
-    """Stop a run after its current step, saved, whichever process trains it."""
+    """Stop a run after its current step, with everything saved.
+
+    Whichever process trains it.
+    """
     return run_as_dict(studio.stop(run, now))
 
 
 @command()
 def runs_resume(studio: Studio, run: RunName) -> Json:
-    """Resume a stopped, interrupted or failed run from its last checkpoint.
+    """Resume a run from its last checkpoint.
 
-    In the shell this follows the run to its end; over the API it returns once the run is queued.
+    For runs that were stopped or interrupted, or that failed. In the shell this follows
+    the run to its end; over the API and in Python it returns as soon as the run is queued.
     """
     return run_as_dict(studio.resume(run))
 

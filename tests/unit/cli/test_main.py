@@ -62,6 +62,7 @@ def test_a_group_alone_says_what_it_holds(shell, group):
         ("labels export --project p --out x.jsonl --format ppo", "--format"),
         ("labels create --name x", "dataset"),
         ("train pocket-sft --sweep name=a,b", "cannot be swept"),
+        ("train pocket-sft --sweep lora_r=[", "YAML"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_2(shell, arguments, words):
