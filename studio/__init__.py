@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from studio.core.version import __version__
 
 if TYPE_CHECKING:
-    from studio.cli.commands import Commands
+    from studio.commands import Commands
     from studio.core.errors import StudioError
     from studio.engine.studio import Studio
     from studio.runs.recipe import Recipe
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Commands", "Recipe", "Studio", "StudioError", "__version__"]
 
 _HOMES = {
-    "Commands": "studio.cli.commands",
+    "Commands": "studio.commands",
     "Recipe": "studio.runs.recipe",
     "Studio": "studio.engine.studio",
     "StudioError": "studio.core.errors",

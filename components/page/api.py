@@ -1,4 +1,4 @@
-"""The app's API: every command under its name with underscores, and `compare`.
+"""The app's API: every command of `studio.commands` under its own name, and `compare`.
 
 For `gradio_client`, for curl and, where it is asked for, for agents over MCP. See docs/api.md. The
 page's own handlers are private; these are what others are meant to call.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ from gradio.events import api
 
 from components.ui.handlers import guard, sentence
 from components.ui.visitor_quota import Visits
-from studio.cli.commands import Call, calls
+from studio.commands import COMMANDS, Command
 from studio.core.errors import ModelError
 from studio.generation.request import GenerationRequest, Sampling
 from studio.workflows.comparisons import side
@@ -23,29 +24,7 @@ from studio.workflows.comparisons import side
 if TYPE_CHECKING:
     from studio import Studio
 
-READING = frozenset(
-    {
-        "calc",
-        "compare",
-        "data_inspect",
-        "data_list",
-        "data_show",
-        "generate",
-        "hardware",
-        "hub_preview",
-        "labels_judge",
-        "labels_list",
-        "labels_results",
-        "labels_rounds",
-        "labels_show",
-        "models_list",
-        "rewards_preview",
-        "rewards_report",
-        "runs_list",
-        "runs_show",
-        "score",
-    }
-)
+READ_ONLY = frozenset({"compare", *(name for name, one in COMMANDS.items() if one.read_only)})
 """Endpoints that change nothing in the workspace: all that MCP offers unless told otherwise."""
 
 
@@ -62,14 +41,14 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
         max_new_tokens: int = 128,
         seed: int = 0,
     ) -> list[str]:
-        """One prompt to several columns; their answers, in order. Visitors may ask this too.
+        """Answer one prompt with several models, in order. Visitors may ask this too.
 
         Args:
-            prompt: What is asked.
+            prompt: The prompt.
             columns: `base:MODEL` or `run:RUN`, each.
-            temperature: 0 is greedy.
+            temperature: Sampling temperature; 0 is greedy.
             max_new_tokens: Longest answer in tokens.
-            seed: The same seed gives the same answers.
+            seed: Random seed; the same seed gives the same answers.
         """
         sampling = Sampling.model_validate(
             {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
@@ -82,19 +61,19 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
             raise ModelError(snapshot.error)
         return [column[0].error or column[0].text for column in snapshot.answers]
 
-    endpoints = {name: _endpoint(studio, call) for name, call in calls().items()}
+    endpoints = {name: _endpoint(studio, command) for name, command in COMMANDS.items()}
     for name, function in {**endpoints, "compare": compare}.items():
         # MCP lists what is public; what it must not list can still be called by its name.
-        listed = mcp != "read" or name in READING
+        listed = mcp != "read" or name in READ_ONLY
         api(
-            guard(_said(function), "everybody" if name == "compare" else "owners"),
+            guard(_plain_errors(function), "everybody" if name == "compare" else "owners"),
             api_name=name,
             queue=False,
             api_visibility="public" if listed else "undocumented",
         )
 
 
-def _said(function: Any) -> Any:
+def _plain_errors(function: Any) -> Any:
     """The function with errors as plain sentences; the page's toasts hold markup, JSON does not."""
 
     @functools.wraps(function)
@@ -107,18 +86,36 @@ def _said(function: Any) -> Any:
     return call
 
 
-def _endpoint(studio: Studio, call: Call) -> Any:
-    """A command as a typed function whose docstring says what each value is."""
+def _endpoint(studio: Studio, command: Command) -> Any:
+    """A command with the signature and docstring that Gradio reads."""
+    offered = [one for one in command.parameters if not one.about.shell_only]
 
     def endpoint(*places: Any, **names: Any) -> Any:
         studio.worker.settle()
-        given = dict(zip((one.name for one in call.parameters), places, strict=False))
-        return call(studio, **{**given, **names})
+        values = dict(zip((one.name for one in offered), places, strict=False))
+        return command(studio, provenance={"door": "api"}, **{**values, **names})
 
-    told = [f"    {one.name}: {call.told.get(one.name) or one.name}" for one in call.parameters]
-    endpoint.__name__ = call.name
-    endpoint.__doc__ = "\n".join([call.help, "", *(["Args:", *told] if told else [])])
-    taken = [one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in call.parameters]
+    taken = [
+        inspect.Parameter(
+            one.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=one.default,
+            annotation=_json_type(one.type),
+        )
+        for one in sorted(offered, key=lambda one: not one.required)
+    ]
+    about = [f"    {one.name}: {one.about.help}" for one in offered]
+    endpoint.__name__ = command.name
+    endpoint.__doc__ = "\n".join([command.help, "", *(["Args:", *about] if about else [])])
     endpoint.__signature__ = inspect.Signature(taken, return_annotation=Any)  # pyright: ignore[reportFunctionMemberAccess]
     endpoint.__annotations__ = {one.name: one.annotation for one in taken} | {"return": Any}
     return endpoint
+
+
+def _json_type(hint: Any) -> Any:
+    """The type with text for paths, as JSON has it."""
+    if hint == Path:
+        return str
+    if hint == Path | None:
+        return str | None
+    return list[str] if hint == list[Path] else hint

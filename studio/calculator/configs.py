@@ -108,7 +108,10 @@ def _fetch(name: str) -> dict[str, Any]:
         RepositoryNotFoundError,
     )
 
-    kept = try_to_load_from_cache(name, "config.json") if "/" in name else None
+    try:
+        kept = try_to_load_from_cache(name, "config.json") if "/" in name else None
+    except HFValidationError:
+        kept = None  # the Hub can have no such name; the download below says so
     if isinstance(kept, str):
         return _parse(_read(Path(kept)), f"{name}/config.json")
     try:

@@ -1,8 +1,9 @@
-"""`python -m studio`: every part of the loop from a shell, for people and for machines.
+"""`python -m studio`: every part of the loop from a shell, for people and for programs.
 
 stdout carries the result and nothing else; with `--json` that is exactly one JSON document.
 Progress and notes go to stderr, and so does an error, in one sentence. Exit code 0 is success, 1 is
 work that failed or was stopped, 2 is a command that cannot be understood.
+The commands themselves are functions in `studio.commands`; here they get options and are printed.
 Nothing heavy is imported until a command needs it, so `--help` answers at once.
 """
 
@@ -17,33 +18,18 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-import typer.core
-import typer.main
-from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError  # its own click
+from typer.core import TyperGroup
 
-from studio.cli import (
-    calc,
-    data,
-    datasets,
-    export,
-    generate,
-    hardware,
-    hub,
-    label_results,
-    labels,
-    models,
-    rewards,
-    score,
-    serve,
-    train,
-)
-from studio.cli.output import Terminal, example, say_error
+from studio.cli import answers, calc, data, labels, models, runs, serve
+from studio.cli.register import add, example
+from studio.cli.terminal import Terminal, print_error
+from studio.commands import COMMANDS
 from studio.core.errors import Cancelled, ConfigError, StudioError
 from studio.core.version import __version__
 
-__all__ = ["app", "datasets", "export", "label_results", "main"]
+__all__ = ["app", "main"]
 
-# Libraries that talk while they work; their errors still come through as exceptions.
+# Libraries that print while they work; their errors still come through as exceptions.
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DATASETS_VERBOSITY": "error",
@@ -52,73 +38,45 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "BITSANDBYTES_NOWELCOME": "1",
 }
+_GROUPS = {
+    "data": "Data: inspect any file, and prepare rows to train on.",
+    "runs": "Runs: list, show, stop, resume, export, import.",
+    "rewards": "Rewards: try them, evaluate a reward model, pick the best of n.",
+    "pairs": "Pairs of answers for blind labeling.",
+    "labels": "Labeling projects, their votes and their results.",
+    "models": "The library: list, tag, delete, restore, clean up.",
+    "hub": "The Hugging Face Hub: preview, push, pull.",
+}
+_ORDER = ("app", "data", "calc", "train", "runs", "generate", "score", "rewards", "pairs", "labels")
 
 
-class _InOrder(typer.core.TyperGroup):
+_VIEWS = {**data.VIEWS, **calc.VIEWS, **runs.VIEWS, **answers.VIEWS, **labels.VIEWS, **models.VIEWS}
+
+
+class _InOrder(TyperGroup):
     """Lists the commands in the order of the loop, not the commands first and the groups last."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        order = (
-            "app",
-            "data",
-            "calc",
-            "train",
-            "runs",
-            "generate",
-            "score",
-            "rewards",
-            "pairs",
-            "labels",
-            "models",
-            "hub",
-            "hardware",
-        )
-        return sorted(super().list_commands(ctx), key=order.index)
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else 99)
 
 
-app = typer.Typer(
-    name="studio",
-    cls=_InOrder,
-    help="Alignment Studio: from data to an aligned model, on one GPU or on none.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("app", epilog=example("app --port 7860"))(serve.app)
-app.add_typer(data.app, name="data")  # with the commands that `datasets` adds to it
-app.command(
-    "calc", epilog=example("calc pocket --method lora --rank 8 --targets q_proj,k_proj,v_proj")
-)(calc.calc)
-app.command("train", epilog=example("train pocket-sft --set max_steps=20"))(train.train)
-app.add_typer(train.app, name="runs")  # with the commands that `export` adds to it
-app.command("generate", epilog=example("generate --run pocket-sft --prompts questions.txt"))(
-    generate.generate
-)
-app.command(
-    "score", epilog=example("score --run pocket-sft --data pocket-questions --metrics contains")
-)(score.score)
-app.add_typer(rewards.app, name="rewards")
-app.add_typer(generate.app, name="pairs")
-app.add_typer(labels.app, name="labels")
-app.add_typer(models.app, name="models")
-app.add_typer(hub.app, name="hub")
-app.command("hardware", epilog=example("hardware --json"))(hardware.hardware)
-
-
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"alignment-studio {__version__}")
         raise typer.Exit
 
 
-@app.callback(epilog=example("train pocket-sft --set max_steps=20", "COMMAND --help"))
 def _root(
+    ctx: typer.Context,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the libraries' own messages and reports.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     Terminal.verbose = verbose
@@ -127,45 +85,70 @@ def _root(
             os.environ.setdefault(name, value)
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
+    _help_alone(ctx)
+
+
+def _help_alone(ctx: typer.Context) -> None:
+    """A group without a command prints its help, as an error."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+def _build() -> typer.Typer:
+    root = typer.Typer(
+        name="studio",
+        cls=_InOrder,
+        help="Alignment Studio: from data to an aligned model, on one GPU or on none.",
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    examples = example("train pocket-sft --set max_steps=20", "COMMAND --help")
+    root.callback(invoke_without_command=True, epilog=examples)(_root)
+    root.command("app", epilog=example("app --port 7860"))(serve.app)
+    groups = {}
+    for name, help in _GROUPS.items():
+        groups[name] = typer.Typer(help=help, rich_markup_mode=None)
+        groups[name].callback(invoke_without_command=True)(_help_alone)
+        root.add_typer(groups[name], name=name)
+    for name, view in _VIEWS.items():
+        group, _, rest = name.partition("_")
+        add(groups.get(group, root), rest or group, COMMANDS[name], view)
+    return root
+
+
+app = _build()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code, with any error already told in one sentence."""
+    """Run one command; returns its exit code, with any error already printed in one sentence."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verbose = bool(arguments) and arguments[0] in ("-v", "--verbose")
     try:
-        code = typer.main.get_command(app).main(
-            arguments, prog_name="python -m studio", standalone_mode=False
-        )
+        code = app(arguments, prog_name="python -m studio", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except NoArgsIsHelpError as error:
-        typer.echo(error.ctx.get_help() if error.ctx else str(error), err=True)
-        return 2
-    except UsageError as error:
-        where = f" See {error.ctx.command_path} --help." if error.ctx else ""
+    except typer.TyperException as error:  # the command line itself
+        context = getattr(error, "ctx", None)
         message = error.format_message().strip()
-        say_error(f"{message}{'' if message.endswith(('.', '?')) else '.'}{where}")
-        return 2
-    except ClickException as error:
-        say_error(error.format_message())
-        return 1
-    except ConfigError as error:
-        say_error(str(error))
-        return 2
+        end = "" if message.endswith((".", "?")) else "."
+        where = f" See {context.command_path} --help." if context else ""
+        print_error(f"{message}{end}{where}")
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort, Cancelled):
-        say_error("Stopped before it was done.")
+        print_error("Stopped before it was done.")
         return 1
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except StudioError as error:
-        say_error(str(error))
-        return 1
+        print_error(str(error))
+        return 2 if isinstance(error, ConfigError) else 1
     except Exception as error:  # a fault of ours or a library's: still one sentence
         if verbose:
             traceback.print_exc()
         first = (str(error).splitlines() or [""])[0]
-        say_error(
+        print_error(
             f"This broke off with {type(error).__name__}: {first} "
             "Repeat it as `python -m studio --verbose ...` for the full report."
         )

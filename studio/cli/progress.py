@@ -1,4 +1,4 @@
-"""Watching a run from the shell: a bar, and Ctrl-C that stops it with everything saved."""
+"""Following runs from the shell: a bar, and Ctrl-C that stops them with everything saved."""
 
 from __future__ import annotations
 
@@ -10,37 +10,50 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.cli.output import Report, Terminal
-from studio.core.errors import ModelError, StudioError
+from studio.cli.terminal import Terminal
+from studio.commands.base import Json, jsonable
+from studio.commands.runs import run_as_dict
+from studio.core.errors import StudioError
 
 if TYPE_CHECKING:
-    from studio.core.jobs import Job
-    from studio.runs.store import Run
+    from studio.commands.base import OnProgress
 
 _LINE_EVERY = 15.0  # seconds between lines where there is no terminal to draw a bar on
 
 
-def follow(out: Terminal, run: Run, after: Sequence[Run] = ()) -> Run:
-    """Until a run that this process trains has ended.
+def follow(out: Terminal, started: Json | list[Json]) -> Json | list[Json]:
+    """Wait for runs that this process trains, one after another; what became of them."""
+    if not isinstance(started, list):
+        return _follow(out, started["run_id"], ())
+    runs = [each["run_id"] for each in started]
+    return [_follow(out, run, runs[at + 1 :]) for at, run in enumerate(runs)]
+
+
+def _follow(out: Terminal, run_id: str, after: Sequence[str]) -> Json:
+    """Until a run has ended.
 
     The first Ctrl-C stops it, saved, and takes those that wait `after` it off the queue.
     """
-    started = time.time()
+    studio, since = out.studio(), time.time()
+    run = studio.runs.get(run_id)
     out.note(f"{run.id} {run.name}")
-    with out.progress(run.name) as report, _stops(out, [*reversed(after), run]):
+    with out.progress(run.name) as report, _stops(out, [*reversed(after), run_id]):
         watch = _Watch(out, report)
 
         def on_event(event: dict[str, Any]) -> None:
-            if event.get("time", 0.0) >= started:  # a resumed run's log holds its past as well
+            if event.get("time", 0.0) >= since:  # a resumed run's log holds its past as well
                 watch.see(event)
 
-        return out.studio.wait(run.id, on_event)
+        run = studio.wait(run_id, on_event)
+    ended = jsonable(run_as_dict(run))
+    out.note(account(ended))
+    return ended
 
 
 class _Watch:
     """Turns a run's events into a bar, or into a line now and then."""
 
-    def __init__(self, out: Terminal, report: Report):
+    def __init__(self, out: Terminal, report: OnProgress):
         self.out, self.report = out, report
         self.total: int | None = None
         self._last_line = time.monotonic()
@@ -65,25 +78,25 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def _stops(out: Terminal, runs: Sequence[Run]) -> Iterator[None]:
+def _stops(out: Terminal, runs: Sequence[str]) -> Iterator[None]:
     """Ctrl-C (or SIGTERM) asks the runs to stop; a second one does not wait for a save."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = 0
+    count = 0
 
-    def ask(number: int, frame: Any) -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 2:
+    def stop(number: int, frame: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > 2:
             raise KeyboardInterrupt
         for run in runs:
             with contextlib.suppress(StudioError):  # it has ended, or was stopped before
-                out.studio.stop(run.id, now=asked > 1)
+                out.studio().stop(run, now=count > 1)
         out.note("Stopping after this step; Ctrl-C again stops without saving.")
 
     before: dict[int, Callable[..., Any] | int | None] = {
-        number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
@@ -92,19 +105,23 @@ def _stops(out: Terminal, runs: Sequence[Run]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def watch(
-    out: Terminal, job: Job[dict[str, Any]], what: str = "Loading the model"
-) -> dict[str, Any]:
-    """Wait for a job with a bar, and give its result; Ctrl-C stops it after the part being done."""
-    with out.progress(what) as report:
-        try:
-            while not job.wait(0.2):
-                if job.started:
-                    report(job.done, job.total or None, job.what)
-        except KeyboardInterrupt:
-            job.cancel()
-            job.wait(10)
-            raise
-    if job.error:
-        raise ModelError(job.error)
-    return job.result()
+def account(run: Json) -> str:
+    """One line: the state, how far, how long, and where the result is."""
+    parts = [f"{run['name']} {run['state']}: {run['step']:,} of {run['total_steps']:,} steps"]
+    loss = run["metrics"].get("loss")
+    parts += [f"loss {loss:.4g}"] if loss is not None else []
+    parts.append(f"{run['train_seconds']:.0f} s")
+    return ", ".join(parts) + (f"; result in {run['result']}" if run["result"] else "")
+
+
+def unfinished(value: Json | list[Json]) -> str | None:
+    """Why the first run that did not finish has not, None where all have."""
+    for run in value if isinstance(value, list) else [value]:
+        if run["state"] == "stopped":
+            return (
+                f"{run['name']} was stopped at step {run['step']} of {run['total_steps']}; "
+                f"`python -m studio runs resume {run['run_id']}` resumes it."
+            )
+        if run["state"] != "finished":
+            return run["error"] or f"{run['name']} is {run['state']}."
+    return None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from components.page.api import READING
+from components.page.api import READ_ONLY
 from studio import Commands, Studio
-from studio.cli.commands import calls
+from studio.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
@@ -28,12 +28,9 @@ def blocks(mark: str, language: str) -> list[str]:
 
 def test_every_command_is_a_method_and_documented_with_whether_it_changes_anything(tmp_path):
     listed = dict(re.findall(r"^\| `(\w+)` \| .*?( \*)? \|$", DOC, re.MULTILINE))
-    assert set(listed) == {*calls(), "compare"}
-    assert {name for name, star in listed.items() if not star} == READING
-    do = Commands(Studio(tmp_path))
-    assert {*dir(do)} == {*calls()} and do.runs_list() == []
-    with pytest.raises(AttributeError, match="no command 'run_list'"):
-        do.run_list()
+    assert set(listed) == {*COMMANDS, "compare"}
+    assert {name for name, star in listed.items() if not star} == READ_ONLY
+    assert {*dir(Commands(Studio(tmp_path)))} == {*COMMANDS}
 
 
 def test_the_command_line_examples_run(server):
@@ -48,7 +45,16 @@ def test_the_command_line_examples_run(server):
     assert '"device"' in done.stdout and '"trainable_parameters": 189440' in done.stdout
 
 
-def test_errors_are_plain_sentences_and_values_are_checked_as_in_the_shell(server):
+def test_what_only_the_shell_offers_is_no_parameter(server):
+    from gradio_client import Client
+
+    api = Client(server.url, verbose=False).view_api(return_format="dict")
+    endpoints = api["named_endpoints"]  # type: ignore[index]
+    taken = [one["parameter_name"] for one in endpoints["/data_inspect"]["parameters"]]
+    assert "source" in taken and "map" in taken and "problems_out" not in taken
+
+
+def test_errors_are_plain_sentences_and_values_are_checked(server):
     from gradio_client import Client
 
     client = Client(server.url, verbose=False)
@@ -56,7 +62,7 @@ def test_errors_are_plain_sentences_and_values_are_checked_as_in_the_shell(serve
         client.predict(run="nothing", api_name="/runs_show")
     with pytest.raises(Exception, match="learning_rate"):
         client.predict(recipe="learning_rat: 1.0e-4\n", api_name="/train")
-    with pytest.raises(Exception, match="'--max-new-tokens'"):
+    with pytest.raises(Exception, match="generate: max_new_tokens cannot be 0"):
         client.predict(run="x", prompt=["y"], max_new_tokens=0, api_name="/generate")
 
 
@@ -64,8 +70,8 @@ def test_errors_are_plain_sentences_and_values_are_checked_as_in_the_shell(serve
 def test_the_examples_for_gradio_client_run(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = "\n".join(blocks("tested", "python")).replace(HERE, server.url)
-    quick = "max_steps=3", "warmup_steps=0", "learning_rate=0.01"
-    script = script.replace('["max_steps=40"]', repr(list(quick)))
+    quick = {"max_steps": 3, "warmup_steps": 0, "learning_rate": 0.01}
+    script = script.replace('{"max_steps": 40}', repr(quick))
     script = script.replace('"by-api-adapter"', repr(str(tmp_path / "out")))
     found: dict = {}
     exec(compile(script, "docs/api.md", "exec"), found)

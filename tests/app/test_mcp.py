@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import app
-from components.page.api import READING
+from components.page.api import READ_ONLY
 from studio.core.errors import ConfigError
 from tests.serving import Server
 
@@ -53,6 +53,6 @@ def test_an_agent_with_the_token_reads_and_no_more(start_server):
         asyncio.run(visit(server.url, "another-token-as-long"))
     assert "403" in repr(refused.value.exceptions)
     tools, runs, trained = asyncio.run(visit(server.url, TOKEN))
-    assert tools == READING
+    assert tools == READ_ONLY
     assert not runs.isError and trained.isError
     assert "Unknown tool" in trained.content[0].text

@@ -15,8 +15,8 @@ from studio.cli import main
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command left: its exit code and its two streams."""
+class Output:
+    """What a command printed on its two streams, and its exit code."""
 
     code: int
     out: str
@@ -42,29 +42,16 @@ class Said:
 @pytest.fixture
 def shell(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Said]:
+) -> Callable[..., Output]:
     """`shell("runs", "list")` runs one command on an empty workspace."""
     # The command line sets these for its own process; here they must not outlive the test.
     monkeypatch.setattr("studio.cli._QUIET", {})
 
-    def run(*arguments: object) -> Said:
+    def run(*arguments: object) -> Output:
         capsys.readouterr()
         code = main([str(argument) for argument in arguments])
         logging.disable(logging.NOTSET)
         captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
+        return Output(code, captured.out, captured.err)
 
     return run
-
-
-@pytest.fixture
-def rows_file(tmp_path: Path) -> Path:
-    """Four instruction rows, the last one empty."""
-    rows = [
-        {"instruction": f"Name a thing number {n}.", "input": "", "output": f"Thing {n}."}
-        for n in range(3)
-    ]
-    rows.append({"instruction": "Say nothing.", "input": "", "output": ""})
-    path = tmp_path / "rows.json"
-    path.write_text(json.dumps(rows))
-    return path

@@ -9,8 +9,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from studio import Recipe, Studio
-from studio.cli import main
-from studio.cli.output import HOST, Host
+from studio.commands import Commands
 from studio.core.errors import ConfigError, DataError
 from studio.evaluation import ScoreRequest, load_rows
 from studio.generation.request import Column, Sampling
@@ -118,52 +117,12 @@ def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> N
         shown = studio.labels.next_item(project.id, "ann")
         assert shown is not None
         studio.labels.vote(project.id, shown.item_id, "ann", "a", 2)
-    host = Host(studio)
-    token = HOST.set(host)
-    try:
-        assert (
-            main(
-                [
-                    "rewards",
-                    "report",
-                    "--run",
-                    "judge",
-                    "--data",
-                    "taste",
-                    "--project",
-                    "beside people",
-                ]
-            )
-            == 0
-        )
-        found = host.value
-        assert found["annotators"]["ann"]["count"] == 4
-        right = found["annotators"]["ann"]["value"]
-        assert (
-            main(
-                [
-                    "rewards",
-                    "best",
-                    "--run",
-                    sft.id,
-                    "--data",
-                    "facts",
-                    "--reward",
-                    "length:0-99",
-                    "--n",
-                    "2",
-                    "--limit",
-                    "2",
-                    "--max-new-tokens",
-                    "8",
-                    "--save",
-                    "best ones",
-                ]
-            )
-            == 0
-        )
-    finally:
-        HOST.reset(token)
+    do = Commands(studio)
+    found = do.rewards_report(run="judge", data="taste", project="beside people")
+    assert found["annotators"]["ann"]["count"] == 4
+    right = found["annotators"]["ann"]["value"]
+    facts = {"data": "facts", "reward": ["length:0-99"], "n": 2, "limit": 2, "max_new_tokens": 8}
+    do.rewards_best(run=sft.id, **facts, save="best ones")
     disputed = most_disputed(studio, model.id, project.id)
     assert [one["disagreement"] for one in disputed] == sorted(
         (one["disagreement"] for one in disputed), reverse=True

@@ -8,37 +8,29 @@ import time
 
 import pytest
 
-COMMANDS = [
-    "app",
-    "data inspect",
-    "data prepare",
-    "calc",
-    "train",
-    "runs list",
-    "runs show",
-    "runs stop",
-    "runs resume",
-    "generate",
-    "pairs make",
-    "labels export",
-    "hardware",
-]
+from studio.commands import COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(shell, command):
-    said = shell(*command.split(), "--help")
-    assert said.code == 0
-    assert f"python -m studio {command}" in said.out.split("Example")[1]
-    assert command == "app" or "--json" in said.out
+@pytest.mark.parametrize("name", ["app", *COMMANDS])
+def test_every_command_has_help_with_an_example(shell, name):
+    words = shell_words(name)
+    printed = shell(*words, "--help")
+    assert printed.code == 0
+    assert f"python -m studio {' '.join(words)}" in printed.out.split("Example")[1]
+    assert name == "app" or "--json" in printed.out
+
+
+def shell_words(name: str) -> list[str]:
+    """`runs_list` as the shell has it."""
+    return name.split("_", 1)
 
 
 @pytest.mark.parametrize("group", ["", "data", "runs", "pairs", "labels"])
 def test_a_group_alone_says_what_it_holds(shell, group):
-    said = shell(*group.split())
-    assert said.code == 2
-    assert said.out == ""
-    assert "Commands:" in said.err
+    printed = shell(*group.split())
+    assert printed.code == 2
+    assert printed.out == ""
+    assert "Commands:" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -48,26 +40,29 @@ def test_a_group_alone_says_what_it_holds(shell, group):
         ("data inspekt x", "inspect"),
         ("data inspect", "SOURCE"),
         ("data inspect x --limit none", "--limit"),
-        ("data prepare pocket-sft --out a.jsonl --name b", "--out"),
-        ("data prepare pocket-sft --test-out a.jsonl", "--test-out"),
-        ("data prepare pocket-sft --out a.jsonl --map prompt", "key=value"),
+        ("data prepare pocket-sft --out a.jsonl --name b", "give one of them"),
+        ("data prepare pocket-sft --test-out a.jsonl", "test_out"),
+        ("data prepare pocket-sft --out a.jsonl --map prompt", "FIELD=COLUMN"),
         ("train pocket-stf", "pocket-sft"),
         ("train no/such/recipe.yaml", "cannot be read"),
         ("train pocket-sft --set lora_rank=8", "lora_r"),
-        ("train pocket-sft --set lora_r", "key=value"),
+        ("train pocket-sft --set lora_r", "KEY=VALUE"),
         ("train pocket-sft --set lora_r=[", "YAML"),
         ("train pocket-sft --set lora_r=none", "lora_r"),
         ("runs show nothing", "no run"),
         ("runs stop nothing", "no run"),
         ("runs resume nothing", "no run"),
         ("generate --prompt x", "--run"),
-        ("generate --run x", "--prompts"),
-        ("generate --run x --prompt y --top-p 0", "--top-p"),
+        ("generate --run x", "no prompts"),
+        ("generate --run x --prompt y --top-p 0", "top_p"),
         ("generate --run x --prompt y --temperature 9", "--temperature"),
         ("generate --run x --prompt y", "no run"),
         ("pairs make --a base --b base --prompt x --project p", "temperature"),
         ("labels export --project p --out x.csv", ".csv"),
         ("labels export --project p --out x.jsonl --format ppo", "--format"),
+        ("labels create --name x", "dataset"),
+        ("train pocket-sft --sweep name=a,b", "cannot be swept"),
+        ("train pocket-sft --sweep lora_r=[", "YAML"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_2(shell, arguments, words):
@@ -111,12 +106,12 @@ def test_what_libraries_print_stays_off_stdout(shell, monkeypatch):
         return real()
 
     monkeypatch.setattr("studio.core.hardware.detect", chatty)
-    said = shell("hardware", "--json")
-    assert said.json["cores"] >= 1
-    assert said.err == ""
-    said = shell("--verbose", "hardware", "--json")
-    assert said.json["cores"] >= 1
-    assert "loading" in said.err
+    printed = shell("hardware", "--json")
+    assert printed.json["cores"] >= 1
+    assert printed.err == ""
+    printed = shell("--verbose", "hardware", "--json")
+    assert printed.json["cores"] >= 1
+    assert "loading" in printed.err
 
 
 def test_help_is_there_at_once():
@@ -134,3 +129,11 @@ def test_output_cut_short_is_no_error():
     done = subprocess.run(code, shell=True, capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.startswith("Usage:")
+
+
+def test_a_stop_from_the_keyboard_is_one_sentence_and_1(shell, monkeypatch):
+    def stopped():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("studio.core.hardware.detect", stopped)
+    assert "Stopped before" in shell("hardware").refused(1)

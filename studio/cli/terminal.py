@@ -1,63 +1,48 @@
-"""What all commands share: one result on stdout; progress, notes and errors on stderr."""
+"""What a command prints: one result on stdout; progress, notes and errors on stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import math
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import typer
 
-from studio.core.errors import ConfigError
-
 if TYPE_CHECKING:
+    from studio.commands.base import OnProgress
     from studio.engine.studio import Studio
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
-Report = Callable[[int, int | None, str], None]
 _WIDTH = 100  # characters of a value that a person is shown
+# What a terminal would act on instead of printing it: controls, bidirectional overrides, and lone
+# surrogates, which cannot be encoded.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def example(*commands: str) -> str:
-    """The last lines of a command's help."""
-    lines = "\n".join(f"  python -m studio {command}" for command in commands)
-    return f"\b\nExample{'s' if len(commands) > 1 else ''}:\n{lines}"
+def printable(text: str) -> str:
+    """The text with control characters as `\\uXXXX`; a name or row cannot steer the terminal."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def say_error(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """One line on stderr, however the sentence was broken."""
-    typer.echo(f"error: {' '.join(sentence.split())}", err=True)
-
-
-@dataclass
-class Host:
-    """Something else than a shell that runs a command: its engine, and what came of it."""
-
-    studio: Studio
-    value: Any = None
-
-
-HOST: ContextVar[Host | None] = ContextVar("host", default=None)
-"""Set while a command is run by something else than a shell (`studio.cli.commands`)."""
+    typer.echo(f"error: {printable(' '.join(sentence.split()))}", err=True)
 
 
 class _Nowhere(io.TextIOBase):
-    """Takes what libraries print and drops it."""
+    """Drops what libraries print."""
 
     def write(self, text: str) -> int:
         return len(text)
 
 
 class Terminal:
-    """One command's way out. While it is open, whatever libraries print is dropped, or goes to
-    stderr under `--verbose`: stdout is for the result alone.
+    """One command's output. While it is open, what libraries print is dropped, or goes to stderr
+    under `--verbose`: stdout is for the result alone.
 
     with Terminal(as_json) as out:
         out.result({"rows": 3}, "3 rows")
@@ -67,13 +52,10 @@ class Terminal:
 
     def __init__(self, as_json: bool = False):
         self.as_json = as_json
-        self.host = HOST.get()
         self._stdout: TextIO = sys.stdout
         self._studio: Studio | None = None
 
     def __enter__(self) -> Self:
-        if self.host is not None:
-            return self
         self._stdout = sys.stdout
         sys.stdout = sys.stderr if Terminal.verbose else _Nowhere()
         return self
@@ -84,42 +66,35 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.host is not None:
-            return
         try:
             if self._studio is not None:
                 self._studio.close()
         finally:
             sys.stdout = self._stdout
 
-    @property
     def studio(self) -> Studio:
         """The engine on `STUDIO_HOME`, made when first asked for and closed with the command."""
-        if self.host is not None:
-            return self.host.studio
         if self._studio is None:
             from studio.engine.studio import Studio
 
             self._studio = Studio()
         return self._studio
 
-    def result(self, value: Any, text: str) -> None:
-        """The command's result: `value` as JSON for a machine, `text` for a person."""
-        if self.host is not None:
-            self.host.value = json.loads(json.dumps(_plain(value), default=str))
-            return
-        if self.as_json:
-            text = json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
-        self._stdout.write(text.rstrip("\n") + "\n")
+    def result(self, value: Any, render: Callable[[Any], str]) -> None:
+        """Print the command's result: `value` as JSON, or what `render` makes of it."""
+        as_json = self.as_json
+        text = json.dumps(value, indent=2, ensure_ascii=False) if as_json else render(value)
+        # Printable escapes are JSON's own, so a program reads what was there.
+        self._stdout.write(printable(text.rstrip("\n")) + "\n")
         self._stdout.flush()
 
     def note(self, text: str) -> None:
         """A line for a person, beside the result."""
         if not self.as_json:
-            typer.echo(text, err=True)
+            typer.echo(printable(text), err=True)
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Report]:
+    def progress(self, what: str) -> Iterator[OnProgress]:
         """A bar on stderr, where that is a terminal; yields `report(done, total, what)`."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -130,26 +105,21 @@ class Terminal:
             TextColumn("{task.fields[count]}"),
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
-            disable=self.host is not None or not sys.stderr.isatty(),
+            disable=not sys.stderr.isatty(),
             transient=True,
         )
         with bar:
-            task = bar.add_task(what, total=None, count="")
+            task = bar.add_task(printable(what), total=None, count="")
 
             def report(done: int, total: int | None, text: str = "") -> None:
                 count = f"{done:,}/{total:,}" if total else f"{done:,}"
-                bar.update(task, completed=done, total=total, count=count, description=text or what)
+                text = printable(text or what)
+                bar.update(task, completed=done, total=total, count=count, description=text)
 
             yield report
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity; null stands for both."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+# ---- values for a person -------------------------------------------------------------------------
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
@@ -170,24 +140,34 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def columns(*names: str, empty: str = "") -> Callable[[Sequence[Mapping[str, Any]]], str]:
+    """A renderer of a list of objects: a table with these of their values, or the `empty` text."""
+
+    def render(found: Sequence[Mapping[str, Any]]) -> str:
+        if not found and empty:
+            return empty
+        return table([[each[name] for name in names] for each in found], names)
+
+    return render
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value)).replace("\n", "\\n")
 
 
 def one_line(text: str) -> str:
-    """A value as a person is shown it, on one line and not too long; --json has all of it."""
+    """A value on one line and not too long; `--json` has all of it."""
     text = " ".join(text.split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, str]:
-    """`key=value` arguments as a mapping; a `ConfigError` names the one without `=`."""
-    found = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (equals and key.strip()):
-            raise ConfigError(f"{option} takes key=value, not {pair!r}.")
-        found[key.strip()] = value
-    return found
+def percent(share: float | None) -> str:
+    """`68 %`, or a dash where there is no share."""
+    return "-" if share is None else f"{100 * share:.0f} %"
+
+
+def counted(reasons: Mapping[str, int], what: str) -> str:
+    """`, 3 set aside: duplicate` for each reason; nothing without any."""
+    return "".join(f", {count:,} {what}: {reason}" for reason, count in reasons.items())

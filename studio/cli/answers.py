@@ -1,0 +1,121 @@
+"""How the shell shows `generate`, `pairs`, `score` and `rewards`."""
+
+from __future__ import annotations
+
+from studio.cli.register import View
+from studio.cli.terminal import counted, one_line, percent, table
+from studio.commands.base import Json
+
+
+def _answers(rows: list[Json]) -> str:
+    return "\n\n".join(
+        f"prompt  {_question(row['prompt'])}\nbase    {row['base']}\ntuned   {row['tuned']}"
+        for row in rows
+    )
+
+
+def _question(prompt: str | list[Json]) -> str:
+    return prompt if isinstance(prompt, str) else prompt[-1]["content"]
+
+
+def _pairs(made: Json) -> str:
+    aside = counted(made["set_aside"], "set aside")
+    return f"{made['project']}: {made['added']:,} pairs added{aside}"
+
+
+# ---- score ---------------------------------------------------------------------------------------
+
+
+def _scores(result: Json) -> str:
+    """A line per metric: each column's figure with its interval, then the differences."""
+    columns, differences = result["columns"], result["differences"]
+    names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
+    rows = [
+        [
+            name,
+            *(_figure(column["metrics"].get(name)) for column in columns),
+            *(_figure(each["metrics"].get(name), "+") for each in differences),
+        ]
+        for name in names
+    ]
+    header = ["metric", *(column["label"] for column in columns)]
+    header += [f"{each['a']} - {each['b']}" for each in differences]
+    return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"
+
+
+def _figure(found: Json | None, sign: str = "") -> str | None:
+    if not found or found["value"] is None:
+        return None
+    value = f"{found['value']:{sign}.4g}"
+    if found["low"] is None:
+        return value
+    return f"{value} [{found['low']:{sign}.3g}, {found['high']:{sign}.3g}]"
+
+
+def _failed_column(result: Json) -> str | None:
+    return next((column["error"] for column in result["columns"] if column["error"]), None)
+
+
+# ---- rewards -------------------------------------------------------------------------------------
+
+
+def _previewed(rows: list[Json]) -> str:
+    terms = list(rows[0]["parts"]) if rows else []
+    lines = [
+        [
+            f"{row['reward']:.3g}",
+            *(f"{value:.3g}" for value in row["parts"].values()),
+            one_line(row["answer"])[:60],
+        ]
+        for row in rows
+    ]
+    return table(lines, ["reward", *terms, "answer"])
+
+
+def _report(found: Json) -> str:
+    length = found["length"]
+    related = length["correlation"]
+    bins = [
+        [f"{one['gap']:.2f}", percent(one["expected"]), percent(one["observed"]), one["count"]]
+        for one in found["calibration"]["bins"]
+    ]
+    lines = [
+        f"{found['data']}",
+        f"accuracy   {_share(found['accuracy'])}",
+        f"margin     {found['margin']:.2f}",
+        f"length     {'the same' if related is None else f'correlation {related:.2f}'}",
+        *([length["warning"]] if length["warning"] else []),
+        *(f"{name}: agrees in {_share(one)}" for name, one in found["annotators"].items()),
+        "",
+        table(bins, ["margin", "Bradley-Terry", "observed", "pairs"]),
+    ]
+    return "\n".join(lines)
+
+
+def _share(one: Json) -> str:
+    low, high = 100 * one["low"], 100 * one["high"]
+    return f"{100 * one['value']:.1f} % ({low:.0f} to {high:.0f} %, {one['count']} judged)"
+
+
+def _best(found: Json) -> str:
+    text = table(
+        [[n, f"{value:.3f}"] for n, value in enumerate(found["gain"], 1)], ["best of", "reward"]
+    )
+    made = found.get("dataset")
+    return f"{text}\n\n{made['rows']:,} rows saved as {made['name']}" if made else text
+
+
+VIEWS = {
+    "generate": View(_answers, "--run pocket-sft --prompts questions.txt"),
+    "pairs_make": View(_pairs, "--a base --b pocket-sft --prompts questions.txt --project first"),
+    "score": View(
+        _scores,
+        "--run pocket-sft --data pocket-questions --metrics contains",
+        failure=_failed_column,
+    ),
+    "rewards_preview": View(_previewed, "--data pocket-preference --reward length:3-28 --limit 2"),
+    "rewards_report": View(_report, "--run pocket-reward"),
+    "rewards_best": View(
+        _best, "--run pocket-sft --data pocket-prompts --reward length:3-28 --n 4"
+    ),
+}

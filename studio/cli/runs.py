@@ -1,0 +1,100 @@
+"""How the shell shows `train`, `runs` and `hub`."""
+
+from __future__ import annotations
+
+import time
+
+from studio.cli.progress import account, follow, unfinished
+from studio.cli.register import View
+from studio.cli.terminal import table
+from studio.commands.base import Json
+
+
+def _ids(ended: Json | list[Json]) -> str:
+    return "\n".join(run["run_id"] for run in (ended if isinstance(ended, list) else [ended]))
+
+
+def _listed(runs: list[Json]) -> str:
+    rows = [
+        (
+            run["run_id"],
+            run["name"],
+            run["objective"],
+            run["state"],
+            run["step"],
+            run["total_steps"] or None,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"])),
+        )
+        for run in runs
+    ]
+    header = ("run", "name", "objective", "state", "step", "of", "created")
+    return table(rows, header) if runs else "No runs yet. Start one: train pocket-sft"
+
+
+def _shown(run: Json) -> str:
+    from studio.runs.recipe import Recipe
+
+    lines = [f"{run['run_id']}  {run['name']}", account(run)]
+    lines += [run["error"]] if run["error"] else []
+    lines += [f"started from {run['parent']}"] if run["parent"] else []
+    metrics = sorted(run["metrics"].items())
+    lines += [f"  {key} {value:.6g}" for key, value in metrics if value is not None]
+    return "\n".join([*lines, "", Recipe.of(run["recipe"]).to_yaml()])
+
+
+def _exported(made: Json) -> str:
+    """The script or its first file; or what was verified of a result, and how to serve it."""
+    if "script" in made:
+        return made["script"]
+    if "figures" not in made:
+        return made["files"][0]
+    from studio.exports import serve_commands
+
+    found = made["figures"]
+    lines = [
+        f"{made['folder']}: {made['bytes'] / 1e6:,.1f} MB, {', '.join(made['files'])}",
+        f"largest difference of a logit {found['largest_difference']:.3g} "
+        f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
+        f"greedy tokens that agree {found['agreement']:.1%}",
+    ]
+    served = serve_commands.commands(made, made["folder"])
+    return "\n".join([*lines, *(f"{program}: {line}" for program, line in served)])
+
+
+def _files(found: Json) -> str:
+    return table([(one["name"], one["bytes"]) for one in found["files"]], ("file", "bytes"))
+
+
+def _pushed(found: Json) -> str:
+    return f"{found['url']}: {len(found['files'])} files, {found['bytes'] / 1e6:,.1f} MB"
+
+
+VIEWS = {
+    "train": View(
+        _ids,
+        "pocket-sft --set max_steps=20",
+        "pocket-sft --sweep lora_r=4,8,16",
+        follow=follow,
+        failure=unfinished,
+    ),
+    "runs_list": View(_listed, "--json"),
+    "runs_show": View(_shown, "pocket-sft"),
+    "runs_stop": View("{run_id} is {state}.", "pocket-sft", "pocket-sft --now"),
+    "runs_resume": View(_ids, "pocket-sft", follow=follow, failure=unfinished),
+    "runs_rename": View("{run_id} {name}", 'pocket-sft "the first"'),
+    "runs_export": View(
+        _exported,
+        "pocket-sft --to merged --out mine",
+        "pocket-sft --to gguf --outtype f16 --out mine-gguf",
+        "pocket-sft --to trl --out exported",
+        "pocket-sft --to job > job.py",
+    ),
+    "runs_import": View(
+        "{run_id} {name}: {method} on {model}", "./my-adapter --base pocket --name theirs"
+    ),
+    "hub_preview": View(_files, "./mine"),
+    "hub_push": View(_pushed, "./mine me/my-model"),
+    "hub_pull": View(
+        "model_name_or_path: {repo}\nmodel_revision: {revision}", "Qwen/Qwen2-0.5B-Instruct"
+    ),
+}

@@ -1,0 +1,86 @@
+"""`calc` and `hardware`: what a run will train and need, and what this machine has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from studio.commands.base import Json, Param, command
+from studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from studio.engine.studio import Studio
+
+
+@command(read_only=True)
+def calc(
+    studio: Studio,
+    model: Annotated[str, Param("`pocket`, a Hub id, a folder or the path of a config.json.")],
+    *,
+    method: Annotated[str, Param("lora, qlora, dora, full, ia3 ...")] = "lora",
+    objective: Annotated[str, Param("sft, dpo, kto ...")] = "sft",
+    lora_r: Annotated[int | None, Param("Rank of the adapter.", min=1)] = None,
+    lora_alpha: Annotated[int | None, Param("Scaling of the adapter.", min=1)] = None,
+    lora_target_modules: Annotated[
+        str | None, Param("Module names separated by commas, or all-linear.")
+    ] = None,
+    per_device_train_batch_size: Annotated[int | None, Param("Rows per batch.", min=1)] = None,
+    max_length: Annotated[int | None, Param("Longest row, in tokens.", min=1)] = None,
+    optim: Annotated[str | None, Param("Optimizer, by transformers' name.")] = None,
+    activation_checkpointing: Annotated[
+        bool, Param("Recompute activations in the backward pass.")
+    ] = False,
+    set: Annotated[
+        dict[str, Any] | None,
+        Param("Any other parameter of a recipe, such as load_in_8bit=true; repeatable."),
+    ] = None,
+    gpu: Annotated[
+        str | None, Param("A GPU such as T4 or 'A100 80'; default: this machine.")
+    ] = None,
+    dataset: Annotated[
+        str | None, Param("Prepared dataset or shipped sample; gives steps and time.")
+    ] = None,
+    rows: Annotated[int | None, Param("Rows to train on, in place of a dataset.", min=1)] = None,
+    mean_tokens: Annotated[
+        float | None, Param("Mean tokens per row, in place of a dataset.", min=1)
+    ] = None,
+    price: Annotated[float | None, Param("Price of the GPU per hour.", min=0)] = None,
+) -> Json:
+    """Count trainable parameters; estimate memory, time and cost.
+
+    Counts are exact; memory and time are estimates. Only the model's config is read, no weights.
+    Parameters that are not given take the recipe's defaults.
+    """
+    given = dict(locals())
+    from studio.calculator import estimate_recipe
+    from studio.calculator.prices import prices
+    from studio.runs.recipe import Recipe
+    from studio.workflows.estimate_run import estimate_here, kind_of
+
+    named = {name: given[name] for name in Recipe.model_fields.keys() & given}
+    named |= {"model_name_or_path": model, "dataset_name": dataset}
+    changes = {name: value for name, value in named.items() if value is not None}
+    recipe = Recipe.of({**changes, **(set or {})})
+    if dataset:
+        if kind_of(studio, dataset) is None:
+            known = ", ".join(kept.name for kept in studio.datasets.list()) or "none"
+            raise ConfigError(
+                f"{dataset} is neither a prepared dataset nor a sample. Prepared: {known}."
+            )
+        found = estimate_here(studio, recipe, gpu)
+    else:
+        found = estimate_recipe(recipe, rows, mean_tokens, card=gpu)
+    if price is None:
+        price = prices(studio.workspace).get(found.card.name)
+    money = found.cost.money(price) if price else None
+    cost = {"time": found.cost.words(), "price_per_hour": price, "money": money}
+    value = found.as_dict()
+    return value | {"summary": found.line(), "cost": value["cost"] | cost}
+
+
+@command(read_only=True)
+def hardware() -> Json:
+    """Show the device, its memory and the libraries' versions."""
+    from studio.core.hardware import detect
+
+    found = detect()
+    return found.as_dict() | {"summary": found.line()}

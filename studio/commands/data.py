@@ -1,0 +1,176 @@
+"""`data inspect` and `data prepare`: what a source holds, and rows that TRL trains on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from studio.commands.base import Json, OnProgress, Param, command, one_or_all, silent
+from studio.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from studio.data import PrepareOptions, SourceReading
+    from studio.engine.studio import Studio
+
+Sources = Annotated[
+    list[str],
+    Param("Files, a folder, a shipped sample (pocket-sft) or a Hub id.", metavar="SOURCE"),
+]
+Format = Annotated[str | None, Param("Use this format instead of the detected one.")]
+Map = Annotated[
+    dict[str, str] | None, Param("Which column holds a field; repeatable.", metavar="FIELD=COLUMN")
+]
+Config = Annotated[str | None, Param("Configuration of a Hub dataset.")]
+Split = Annotated[str | None, Param("Split of a Hub dataset, such as train[:500].")]
+
+
+@command(read_only=True)
+def data_inspect(
+    source: Sources,
+    *,
+    format: Format = None,
+    map: Map = None,
+    config: Config = None,
+    split: Split = None,
+    limit: Annotated[int | None, Param("Read at most this many rows.", min=1)] = None,
+    table: Annotated[bool, Param("One line per source, each read by itself.")] = False,
+    model: Annotated[
+        str | None, Param("Count tokens with this model, and report rows that are too long.")
+    ] = None,
+    template: Annotated[
+        str | None, Param("Chat template to count with; default: the model's own.")
+    ] = None,
+    max_length: Annotated[int, Param("Length limit in tokens to count against.", min=1)] = 512,
+    problems_out: Annotated[
+        Path | None, Param("Write every problem to this file, as JSON Lines.", shell_only=True)
+    ] = None,
+    on_progress: OnProgress = silent,
+) -> Json | list[Json]:
+    """Report what a source holds and what is wrong with it.
+
+    Prints its format and type, how many rows load, why the others do not, and the first rows as
+    they will be trained on.
+    """
+    from studio.data import read
+
+    if table and (problems_out is not None or model is not None):
+        raise ConfigError("problems_out and model need a single reading; leave out table.")
+    on_progress(0, None, "Reading rows")
+    how = {"format": format, "mapping": map, "config": config, "split": split, "limit": limit}
+    if table:
+        return [_summary(name, progress=on_progress, **how) for name in source]
+    with read(one_or_all(source), progress=on_progress, **how) as reading:
+        extra: Json = {}
+        if model is not None:
+            extra["tokens"] = _count_tokens(reading, model, template, max_length, on_progress)
+        if problems_out is not None:
+            count = reading.problems.write(problems_out)
+            extra["problems_file"] = {"file": str(problems_out), "problems": count}
+        return reading.inspection().as_dict() | extra
+
+
+def _count_tokens(
+    reading: SourceReading, model: str, template: str | None, limit: int, on_progress: OnProgress
+) -> Json:
+    """Count the rows' tokens, add what is wrong with them to the reading's problems, sum up."""
+    from studio.core.chat_templates import with_chat_template
+    from studio.core.model_names import resolve
+    from studio.data.prepared.token_checks import check_tokens
+    from studio.models.loading import load_tokenizer
+
+    tokenizer = with_chat_template(load_tokenizer(resolve(model)), template)
+    found = check_tokens(reading, tokenizer, max_length=limit, progress=on_progress)
+    counts = {"measured": found.measured, "rows": found.rows}
+    return {"model": model, **counts, "suggested_max_length": found.suggestion()}
+
+
+def _summary(source: str, **how: Any) -> Json:
+    """What a source is and how much of it loads, or why it cannot be read."""
+    from studio.data import inspect
+
+    try:
+        found = inspect(source, **how)
+    except DataError as error:
+        empty = {"format": "-", "type": "-", "rows": None, "kept": None}
+        return {"source": source, **empty, "problems": str(error)}
+    counts = ", ".join(f"{n:,} {kind}" for kind, n in sorted(found.problem_counts.items()))
+    names = ("format", "type", "rows", "kept")
+    values = {name: getattr(found, name) for name in names}
+    return {"source": source, **values, "problems": counts or "none"}
+
+
+@command()
+def data_prepare(
+    studio: Studio,
+    source: Sources,
+    *,
+    name: Annotated[str | None, Param("Name of the dataset in the workspace.")] = None,
+    out: Annotated[Path | None, Param("Write this file instead: .jsonl or .parquet.")] = None,
+    test_out: Annotated[
+        Path | None, Param("File for the test split; without it, all rows go into one file.")
+    ] = None,
+    format: Format = None,
+    map: Map = None,
+    config: Config = None,
+    split: Split = None,
+    test_fraction: Annotated[
+        float | None, Param("Share of the rows in the test split.", min=0, max=0.9)
+    ] = None,
+    min_words: Annotated[int, Param("Drop rows with a shorter answer.", min=0)] = 0,
+    max_words: Annotated[int, Param("Drop rows with a longer answer; 0: any.", min=0)] = 0,
+    sample: Annotated[int | None, Param("Keep this many rows, at random.", min=1)] = None,
+    keep_duplicates: Annotated[bool, Param("Keep exact duplicates.")] = False,
+    drop_near: Annotated[bool, Param("Drop near duplicates.")] = False,
+    drop_contradictions: Annotated[
+        bool, Param("Drop pairs that prefer what an earlier pair rejects.")
+    ] = False,
+    novelty: Annotated[
+        float,
+        Param("Drop prompts with this ROUGE-L or more to an earlier one (0.7).", min=0, max=1),
+    ] = 0.0,
+    held_out: Annotated[
+        str | None, Param("Drop rows whose prompt is in this evaluation file or dataset.")
+    ] = None,
+    balance: Annotated[str | None, Param("Column whose groups become equally large.")] = None,
+    shuffle: Annotated[bool, Param("Shuffle the rows.")] = False,
+    preview: Annotated[bool, Param("Only report what each step would drop.")] = False,
+    seed: Annotated[int, Param("Seed of sample, shuffle and split.", min=0)] = 42,
+    on_progress: OnProgress = silent,
+) -> Json | list[Json]:
+    """Write cleaned rows in TRL's dataset formats.
+
+    They become a dataset in the workspace, or a file. Empty rows, exact duplicates and pairs with
+    equal answers are dropped.
+    """
+    given = dict(locals())
+    from dataclasses import fields, replace
+
+    from studio.data import PrepareOptions, prepare_to_file
+
+    if test_out is not None and out is None:
+        raise ConfigError("test_out needs out, the file for the training rows.")
+    if out is not None and name is not None:
+        raise ConfigError("out writes a file and name makes a dataset; give one of them.")
+    chosen = {
+        field.name: given[field.name]
+        for field in fields(PrepareOptions)
+        if given.get(field.name) is not None
+    }
+    options = replace(PrepareOptions(**chosen), mapping=map, dedupe=not keep_duplicates)
+    on_progress(0, None, "Preparing rows")
+    rows = one_or_all(source)
+    if preview:
+        return _preview(rows, options, on_progress)
+    if out is not None:
+        return prepare_to_file(rows, out, options, on_progress, test_out)
+    made = studio.datasets.prepare(rows, name=name, options=options, progress=on_progress)
+    names = ("id", "name", "type", "format", "rows", "fingerprint", "steps")
+    return {name: getattr(made, name) for name in names}
+
+
+def _preview(source: Any, options: PrepareOptions, on_progress: OnProgress) -> list[Json]:
+    from studio.data import preview
+    from studio.data.prepared.writing import open_reading
+
+    with open_reading(source, options, on_progress) as reading:
+        return [vars(step) for step in preview(reading, options, on_progress)]

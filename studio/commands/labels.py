@@ -1,0 +1,236 @@
+"""`labels`: projects, pairs and votes on them, and rows for TRL's trainers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from studio.commands.base import Json, Param, ProjectName, command
+from studio.core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from studio.engine.studio import Studio
+    from studio.labels import Project, ShownItem
+
+Annotator = Annotated[str, Param("Name of the annotator.")]
+ItemId = Annotated[int, Param("Number of the pair, as `labels next` prints it.")]
+
+
+@command(read_only=True)
+def labels_list(studio: Studio) -> list[Json]:
+    """List labeling projects with their progress, newest first."""
+    return [
+        {
+            "project_id": project.id,
+            "project": project.name,
+            "question": project.question,
+            "pairs": project.items,
+            "judged": project.done,
+        }
+        for project in studio.labels.projects()
+    ]
+
+
+@command()
+def labels_create(
+    studio: Studio,
+    *,
+    dataset: Annotated[
+        str | None, Param("Prepared comparison or preference dataset to label.")
+    ] = None,
+    from_project: Annotated[
+        str | None, Param("Label this project's pairs once more.", metavar="PROJECT")
+    ] = None,
+    reward_model: Annotated[
+        str | None,
+        Param(
+            "First the pairs that this reward model and the former votes differ on.", metavar="RUN"
+        ),
+    ] = None,
+    name: Annotated[str, Param("Name of the project; default: its source's.")] = "",
+    question: Annotated[str, Param("Question to the annotators.")] = "",
+    guidelines: Annotated[str, Param("Markdown, shown above the pairs.")] = "",
+    order: Annotated[
+        Literal["random", "given", "uncertain"], Param("Order in which pairs are shown.")
+    ] = "random",
+    overlap: Annotated[int, Param("Annotators per pair; 0: everyone.", min=0)] = 0,
+    repeat_every: Annotated[
+        int, Param("Show an earlier pair again after this many votes; 0: never.", min=0)
+    ] = 0,
+    reason: Annotated[list[str] | None, Param("A reason to choose from; repeatable.")] = None,
+    aspect: Annotated[
+        list[str] | None, Param("An aspect to vote on besides the whole; repeatable.")
+    ] = None,
+) -> Json:
+    """Create a project from prepared pairs or another project."""
+    from studio.workflows import label_projects
+
+    if bool(dataset) == bool(from_project) or (reward_model and not from_project):
+        raise ConfigError("Give dataset or from_project; reward_model goes with from_project only.")
+    rules = {
+        "question": question,
+        "guidelines": guidelines,
+        "order": order,
+        "overlap": overlap,
+        "repeat_every": repeat_every,
+        "reasons": reason or [],
+        "aspects": aspect or [],
+    }
+    if from_project:
+        made, added = label_projects.from_project(studio, from_project, reward_model, name, **rules)
+    else:
+        made, added = label_projects.from_dataset(studio, dataset or "", name, **rules)
+    value = {"project": made.name, "project_id": made.id, "added": added.added}
+    return value | {"set_aside": added.set_aside}
+
+
+@command(read_only=True)
+def labels_show(
+    studio: Studio, *, project: ProjectName, item: ItemId, annotator: Annotator = "me"
+) -> Json:
+    """Show a pair again, to change a vote or to settle it."""
+    chosen = studio.labels.get(project)
+    return _shown(chosen, studio.labels.show(chosen.id, item, annotator))
+
+
+@command()
+def labels_next(
+    studio: Studio, *, project: ProjectName, annotator: Annotator = "me"
+) -> Json | None:
+    """Show the next pair: a prompt and two answers.
+
+    Sides are shuffled and models hidden. Where no pair is left, the value is null.
+    """
+    chosen = studio.labels.get(project)
+    shown = studio.labels.next_item(chosen.id, annotator)
+    return _shown(chosen, shown) if shown else None
+
+
+def _shown(chosen: Project, shown: ShownItem) -> Json:
+    return {
+        "item": shown.item_id,
+        "question": chosen.question,
+        "prompt": shown.prompt,
+        "left": shown.left,
+        "right": shown.right,
+    }
+
+
+@command()
+def labels_vote(
+    studio: Studio,
+    *,
+    project: ProjectName,
+    item: ItemId,
+    choice: Annotated[
+        Literal["left", "right", "tie", "both_bad", "skip"], Param("Which answer is better.")
+    ],
+    annotator: Annotator = "me",
+    strength: Annotated[int, Param("How much better, from 1 to 4.", min=1, max=4)] = 2,
+    note: Annotated[str, Param("Why.")] = "",
+    settle: Annotated[
+        bool, Param("Settle a disagreement: this vote alone decides the pair.")
+    ] = False,
+) -> Json:
+    """Vote on a pair.
+
+    Another vote on the same pair replaces the first, as a new version of it.
+    """
+    from studio.labels.types import ADJUDICATION
+
+    labels = studio.labels
+    turn = ADJUDICATION if settle else 0
+    receipt = labels.vote(
+        labels.get(project).id, item, annotator, choice, strength, note=note, turn=turn
+    )
+    return {"vote": receipt.vote_id, "item": receipt.item_id, "version": receipt.version}
+
+
+@command()
+def labels_undo(studio: Studio, *, project: ProjectName, annotator: Annotator = "me") -> Json:
+    """Undo an annotator's last vote.
+
+    The pair is shown to them again.
+    """
+    chosen = studio.labels.get(project)
+    shown = studio.labels.undo(chosen.id, annotator)
+    if shown is None:
+        raise DataError(f"{annotator} has no vote in {chosen.name} to undo.")
+    return {"item": shown.item_id}
+
+
+@command()
+def labels_remove(studio: Studio, *, project: ProjectName, item: ItemId) -> Json:
+    """Remove a broken pair.
+
+    It is not shown again, and its votes do not count.
+    """
+    chosen = studio.labels.get(project)
+    studio.labels.retire(chosen.id, item)
+    return {"project": chosen.name, "item": item}
+
+
+@command()
+def labels_export(
+    studio: Studio,
+    *,
+    project: ProjectName,
+    out: Annotated[Path, Param("File to write: .jsonl, .json or .parquet.")],
+    format: Annotated[Literal["dpo", "kto", "reward"], Param("Trainer the rows are for.")] = "dpo",
+    rule: Annotated[
+        Literal["majority", "unanimous", "each"], Param("Which votes become a row.")
+    ] = "majority",
+    min_strength: Annotated[int, Param("Leave out weaker votes.", min=1, max=4)] = 1,
+    edits: Annotated[bool, Param("Use edited answers as the chosen ones.")] = True,
+    test_fraction: Annotated[
+        float, Param("Share of prompts that go to OUT.test instead.", min=0, max=0.9)
+    ] = 0.0,
+) -> Json:
+    """Write a project's votes as rows for DPO, KTO or reward training."""
+    from studio.labels import Rule, split_by_prompt
+    from studio.labels.export import write_file
+
+    if out.suffix not in (".jsonl", ".json", ".parquet"):
+        raise ConfigError(
+            f"{out.name} ends in {out.suffix or 'nothing'}; use .jsonl, .json, .parquet."
+        )
+    chosen = studio.labels.get(project)
+    made = studio.labels.export(chosen.id, format, Rule(rule, min_strength, edits))
+    if not made.rows:
+        reasons = ", ".join(f"{n} {why}" for why, n in made.summary.left_out.items())
+        raise DataError(
+            f"{chosen.name} has no votes that become {format} rows"
+            f"{f' ({reasons})' if reasons else ''}; label some pairs first."
+        )
+    parts = split_by_prompt(made.rows, test_fraction)
+    files = {"train": out, "test": out.with_name(f"{out.stem}.test{out.suffix}")}
+    for split, rows in parts.items():
+        if rows or split == "train":
+            write_file(rows, files[split])
+    test = len(parts["test"])
+    value = {"file": str(out), "project": chosen.name, **made.summary.as_dict()}
+    value |= {"test_file": str(files["test"]) if test else None, "train": len(parts["train"])}
+    return value | {"test": test}
+
+
+@command()
+def labels_import(
+    studio: Studio,
+    source: Annotated[
+        list[Path],
+        Param("A table with a column per rater, or a folder of questions, answers and reviews."),
+    ],
+    *,
+    name: Annotated[str, Param("Name of the project; default: the file's.")] = "",
+) -> Json:
+    """Import published pairs with their votes.
+
+    They become a project that is labeled already. Every row is kept, so that results cover all that
+    was published.
+    """
+    from studio.labels import import_published
+
+    read = import_published.read_published(source)
+    made = import_published.bring_in(studio.labels, read, name)
+    counts = {"pairs": made.items, "votes": made.done, "raters": read.raters}
+    return {"project": made.name, "project_id": made.id, **counts}

@@ -1,0 +1,79 @@
+"""`models`: the library of bases, runs and exports, and the space they take on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from studio.commands.base import Json, Param, command
+
+if TYPE_CHECKING:
+    from studio.engine.library import LibraryEntry
+    from studio.engine.studio import Studio
+
+EntryId = Annotated[str, Param("Id, as `models list` prints it.", metavar="ID")]
+
+
+@command(read_only=True)
+def models_list(studio: Studio) -> list[Json]:
+    """List bases, runs and exports.
+
+    With their origin, scores, size on disk, and what needs them.
+    """
+    return [_as_dict(entry) for entry in studio.collection.items()]
+
+
+@command()
+def models_tag(
+    studio: Studio,
+    id: EntryId,
+    *,
+    star: Annotated[bool | None, Param("Star it, so that it is listed first.")] = None,
+    tag: Annotated[list[str] | None, Param("Replace its tags with these; repeatable.")] = None,
+    note: Annotated[str | None, Param("Replace its note.")] = None,
+) -> Json:
+    """Star an entry, or set its tags and its note.
+
+    What is not given stays.
+    """
+    given = {"star": star, "tags": tag or None, "note": note}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return {"id": id, **vars(studio.collection.mark(id, **changes))}
+
+
+@command()
+def models_delete(studio: Studio, id: EntryId) -> Json:
+    """Move a run, a checkpoint or an export to the trash.
+
+    Refused where something needs it; `models restore` restores it for a day.
+    """
+    found = studio.collection.get(id)
+    studio.collection.delete(id)
+    return {"deleted": id, "name": found.name, "made_with_it": list(found.needed_by)}
+
+
+@command()
+def models_restore(studio: Studio, id: EntryId) -> Json:
+    """Restore what `models delete` moved to the trash."""
+    studio.collection.restore(id)
+    return _as_dict(studio.collection.get(id))
+
+
+@command()
+def models_clean(
+    studio: Studio,
+    *,
+    yes: Annotated[bool, Param("Remove it; otherwise it is only listed.")] = False,
+) -> Json:
+    """List what nothing needs, or remove it.
+
+    That is: old checkpoints, caches, and the trash.
+    """
+    waste = [{"what": one.what, "bytes": one.bytes} for one in studio.collection.waste()]
+    freed = studio.collection.clean() if yes else 0
+    return {"waste": waste, "freed": freed, "disk": studio.collection.usage()}
+
+
+def _as_dict(entry: LibraryEntry) -> Json:
+    names = ("id", "kind", "name", "what", "model", "created", "used", "bytes")
+    names += ("lineage", "scores", "needed_by")
+    return {name: getattr(entry, name) for name in names} | {"mark": vars(entry.mark)}

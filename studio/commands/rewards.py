@@ -1,0 +1,124 @@
+"""`rewards`: try reward functions, evaluate a reward model, pick the best of n answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from studio.commands.base import Json, Limit, OnProgress, Param, Rows, RunName, command, silent
+from studio.commands.generate import NewTokens, Seed, sampling_of
+
+if TYPE_CHECKING:
+    from studio.engine.studio import Studio
+    from studio.rewards.weighted import WeightedReward
+
+Rewards = Annotated[
+    list[str],
+    Param(
+        "exact, numeric, contains (each :COLUMN), pattern:REGEX, length:5-28, format:think or "
+        "model:RUN; repeatable."
+    ),
+]
+Weights = Annotated[list[float] | None, Param("One weight per reward, in order; repeatable.")]
+
+
+@command(read_only=True)
+def rewards_preview(
+    studio: Studio,
+    *,
+    data: Rows,
+    reward: Rewards,
+    weight: Weights = None,
+    answer: Annotated[
+        list[str] | None, Param("Answer to the first row; default: the rows' own; repeatable.")
+    ] = None,
+    limit: Limit = 5,
+) -> list[Json]:
+    """Show what rewards give to sample answers, before any run."""
+    from studio.evaluation import load_rows
+    from studio.rewards import preview
+
+    rows = load_rows(studio.datasets, data, limit).rows
+    return preview(_weighted(studio, reward, weight), rows, answer)
+
+
+@command(read_only=True)
+def rewards_report(
+    studio: Studio,
+    *,
+    run: RunName,
+    data: Annotated[
+        str | None, Param("Preference rows; default: the run's own test split.")
+    ] = None,
+    project: Annotated[
+        str | None, Param("Labeling project, for the agreement with each annotator.")
+    ] = None,
+    limit: Limit = None,
+) -> Json:
+    """Evaluate a reward model on held-out pairs.
+
+    Reports accuracy, calibration, length bias, and agreement with annotators.
+    """
+    from studio.workflows.rewards import judge
+
+    return judge(studio, studio.runs.get(run), data, project, limit)
+
+
+@command()
+def rewards_best(
+    studio: Studio,
+    *,
+    run: RunName,
+    data: Rows,
+    reward: Rewards,
+    weight: Weights = None,
+    n: Annotated[int, Param("Answers per prompt.", min=2, max=256)] = 8,
+    save: Annotated[
+        str | None, Param("Keep the best answers as a dataset of this name, for SFT.")
+    ] = None,
+    min_reward: Annotated[float | None, Param("Save no answer whose reward is lower.")] = None,
+    limit: Limit = None,
+    temperature: Annotated[float, Param("Sampling temperature.", min=0.01)] = 1.0,
+    max_new_tokens: NewTokens = 128,
+    seed: Seed = 0,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Sample n answers per prompt, and show the best.
+
+    Also shows the gain over n. The best answers can be saved as a dataset for rejection-sampling
+    SFT.
+    """
+    from studio.evaluation import load_rows
+    from studio.generation.request import Column
+    from studio.rewards.best_of_n import best_rows, gain
+    from studio.workflows.sample_n import answer_n
+
+    found = studio.runs.get(run)
+    sampling = sampling_of(locals())
+    weighted = _weighted(studio, reward, weight)
+    rows = load_rows(studio.datasets, data, limit).rows
+    on_progress(0, None, "Answering")
+    column = Column(found.model, found.id, label=found.name)
+    prompts, answers, graded = answer_n(studio, column, rows, weighted, n, sampling)
+    totals = [[one.total for one in each] for each in graded]
+    best = [
+        {
+            "prompt": row["prompt"][-1]["content"],
+            "answer": row["completion"][0]["content"],
+            "reward": row["reward"],
+        }
+        for row in best_rows(prompts, answers, totals)
+    ]
+    value: Json = {"n": n, "prompts": len(prompts), "gain": gain(totals), "best": best}
+    if save:
+        kept = best_rows(prompts, answers, totals, min_reward)
+        made_by = {"run": found.id, "rewards": list(reward), "best_of": n}
+        made = studio.datasets.from_rows(kept, "prompt_completion", save, made_by)
+        value["dataset"] = {"id": made.id, "name": made.name, "rows": sum(made.rows.values())}
+    return value
+
+
+def _weighted(studio: Studio, reward: list[str], weight: list[float] | None) -> WeightedReward:
+    from studio.rewards import WeightedReward
+    from studio.workflows.rewards import scorers
+
+    return WeightedReward(reward, weight, scorers(studio, reward))

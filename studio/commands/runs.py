@@ -1,0 +1,119 @@
+"""`train` and `runs`: start runs, and manage those that exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from studio.commands.base import Json, Param, RunName, command
+
+if TYPE_CHECKING:
+    from studio.engine.studio import Studio
+    from studio.runs.recipe import Recipe
+    from studio.runs.store import Run
+
+
+@command()
+def train(
+    studio: Studio,
+    recipe: Annotated[str, Param("A YAML file, YAML text, or the name of a shipped recipe.")],
+    *,
+    set: Annotated[
+        dict[str, Any] | None, Param("Change a parameter of the recipe; repeatable.")
+    ] = None,
+    name: Annotated[str | None, Param("Name of the run.")] = None,
+    dataset: Annotated[
+        str | None, Param("A prepared dataset, a shipped sample, a file or a Hub id.")
+    ] = None,
+    model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,
+    start_from: Annotated[
+        str | None, Param("Continue training this run's adapter.", metavar="RUN")
+    ] = None,
+    sweep: Annotated[
+        dict[str, list[Any]] | None,
+        Param(
+            "Train one run per value; given for two parameters, one per combination.",
+            metavar="KEY=VALUE,VALUE",
+        ),
+    ] = None,
+    provenance: Json | None = None,
+) -> Json | list[Json]:
+    """Train a recipe.
+
+    In the shell this follows the run to its end and prints its id; Ctrl-C saves and stops it after
+    the current step. Over the API and in Python it returns as soon as the run is queued.
+    """
+    chosen = recipe_with(
+        recipe,
+        set,
+        name=name,
+        dataset_name=dataset,
+        model_name_or_path=model,
+        start_from=start_from,
+    )
+    if not sweep:
+        return run_as_dict(studio.train(chosen, provenance))
+    from studio.core.workspace import new_id
+    from studio.runs import sweep as sweeps
+
+    marked = {**(provenance or {}), "sweep": new_id("sweep")}
+    return [run_as_dict(studio.train(each, marked)) for each in sweeps.sweep(chosen, sweep)]
+
+
+def recipe_with(recipe: str, changes: Json | None = None, **options: str | None) -> Recipe:
+    """A recipe by file, text or name, with changes; options that are given come last."""
+    from studio.runs.recipe import Recipe, find_recipe
+
+    values = {**(changes or {}), **{k: value for k, value in options.items() if value is not None}}
+    found = find_recipe(recipe)
+    if "dataset_name" in values and found.name == recipe:  # a shipped recipe on other data
+        values.setdefault("name", "")
+    return Recipe.of({**found.changed(), **values})
+
+
+def run_as_dict(run: Run) -> Json:
+    """A run as JSON; `result` is the folder of its adapter or weights."""
+    result = run.adapter or run.weights
+    return {"run_id": run.id, **run.as_dict(), "result": str(result) if result else None}
+
+
+@command(read_only=True)
+def runs_list(studio: Studio) -> list[Json]:
+    """List all runs, newest first."""
+    return [run_as_dict(run) for run in studio.runs.list()]
+
+
+@command(read_only=True)
+def runs_show(studio: Studio, run: RunName) -> Json:
+    """Show one run: its state, its metrics, its recipe."""
+    found = studio.runs.get(run)
+    return {**run_as_dict(found), "recipe": found.recipe.changed()}
+
+
+@command()
+def runs_stop(
+    studio: Studio,
+    run: RunName,
+    *,
+    now: Annotated[bool, Param("Stop without saving; the last checkpoint stays.")] = False,
+) -> Json:
+    """Stop a run after its current step, with everything saved.
+
+    Whichever process trains it.
+    """
+    return run_as_dict(studio.stop(run, now))
+
+
+@command()
+def runs_resume(studio: Studio, run: RunName) -> Json:
+    """Resume a run from its last checkpoint.
+
+    For runs that were stopped or interrupted, or that failed. In the shell this follows
+    the run to its end; over the API and in Python it returns as soon as the run is queued.
+    """
+    return run_as_dict(studio.resume(run))
+
+
+@command()
+def runs_rename(studio: Studio, run: RunName, name: Annotated[str, Param("The new name.")]) -> Json:
+    """Rename a run; its id and its folder stay."""
+    return run_as_dict(studio.runs.rename(studio.runs.get(run).id, name))

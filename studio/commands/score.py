@@ -1,0 +1,98 @@
+"""`score`: metrics with intervals for a base and its tuned models, on rows with known answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from studio.commands.base import Json, Limit, OnProgress, Param, Rows, command, silent, wait_for
+from studio.commands.generate import (
+    MinP,
+    NewTokens,
+    Penalty,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    sampling_of,
+)
+from studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from studio.engine.studio import Studio
+    from studio.generation.request import Column
+    from studio.runs.store import Run
+
+
+@command(read_only=True)
+def score(
+    studio: Studio,
+    *,
+    run: Annotated[list[str], Param("A finished run, by id or name; repeatable.")],
+    data: Rows,
+    metrics: Annotated[
+        list[str] | None,
+        Param("Names separated by commas; default: all that suit the rows.", commas=True),
+    ] = None,
+    extractor: Annotated[
+        str, Param("What to compare: text, first-line, number, gsm8k or regex:PATTERN.")
+    ] = "text",
+    pattern: Annotated[str | None, Param("Pattern of the metric `regex`.")] = None,
+    reward: Annotated[
+        list[str] | None, Param("Reward of the metric `reward`: a rule or model:RUN; repeatable.")
+    ] = None,
+    checkpoints: Annotated[bool, Param("Also score every checkpoint that the run keeps.")] = False,
+    limit: Limit = None,
+    temperature: Temperature = 0.0,
+    top_p: TopP = 1.0,
+    top_k: TopK = 0,
+    min_p: MinP = 0.0,
+    repetition_penalty: Penalty = 1.0,
+    max_new_tokens: NewTokens = 128,
+    seed: Seed = 0,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Score a base and its tuned models on rows with known answers.
+
+    Every figure has a 95 % interval over prompts; tuned models are also compared with the base on
+    the same rows. A prepared dataset is scored on its test split. Metrics: loss, perplexity,
+    token_accuracy, preference_accuracy, reward_accuracy, reward_margin, choice_accuracy,
+    exact_match, numeric_match, contains, regex, rouge_l, length, repeated_4grams, distinct_2,
+    empty_rate, refusal_rate, kl_from_base, and reward (with --reward). To measure forgetting, use
+    perplexity on a file of general text.
+    """
+    from studio.evaluation import ScoreRequest, load_rows
+    from studio.evaluation.over_checkpoints import over_steps
+    from studio.evaluation.request import usual_metrics
+    from studio.runs.reward_runs import resolve_reward_runs
+
+    sampling = sampling_of(locals())
+    runs = [studio.runs.get(name) for name in run]
+    if checkpoints and len(runs) > 1:
+        raise ConfigError("checkpoints follows one run; name a single run.")
+    columns, steps = over_steps(runs[0]) if checkpoints else (_columns(runs), ())
+    rows = load_rows(studio.datasets, data, limit)
+    wanted = tuple(metrics or ()) or usual_metrics(rows)
+    if reward and "reward" not in wanted:
+        wanted = (*wanted, "reward")
+    request = ScoreRequest(
+        columns,
+        rows,
+        wanted,
+        sampling,
+        extractor,
+        pattern,
+        rewards=resolve_reward_runs(reward or (), studio.runs),
+        steps=steps,
+    )
+    return wait_for(studio.score(request), on_progress, "Loading the model")
+
+
+def _columns(runs: list[Run]) -> tuple[Column, ...]:
+    """The base that the runs share, then each of them."""
+    from studio.generation.request import Column
+
+    models = {run.model for run in runs}
+    if len(models) > 1:
+        raise ConfigError(f"The runs have different base models ({', '.join(sorted(models))}).")
+    tuned = (Column(run.model, run.id, label=run.name) for run in runs)
+    return Column(runs[0].model, label="base"), *tuned

@@ -1,0 +1,59 @@
+"""`calc` counts and estimates a recipe; `hardware` describes this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio import Commands
+from studio.core.errors import ConfigError, ModelError
+
+TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+
+
+def test_the_workshops_count(do: Commands):
+    found = do.calc(TINYLLAMA, lora_r=8, lora_target_modules="q_proj,k_proj,v_proj", gpu="L4")
+    assert found["trainable_parameters"] == 1_531_904
+    assert found["memory"]["total"] > 0 and found["card"].startswith("L4")
+    assert found["verdict"] in ("fits", "tight", "does not fit")
+    assert "1.53 M trainable" in found["summary"]
+
+
+def test_data_gives_time_and_a_price_money(do: Commands):
+    plain = do.calc("pocket")
+    assert plain["cost"]["seconds"] is None and plain["cost"]["money"] is None
+    rows = do.calc("pocket", rows=80, mean_tokens=50, price=2.0)["cost"]
+    assert rows["steps"] == 30 and rows["time"] and rows["money"][1] >= rows["money"][0] > 0
+    assert do.calc("pocket", dataset="pocket-sft")["cost"]["steps"] > 30
+
+
+def test_any_parameter_of_a_recipe_can_be_set(do: Commands):
+    base = do.calc("pocket", lora_r=8)["trainable_parameters"]
+    more = do.calc("pocket", lora_r=8, set={"lora_modules_to_save": ["lm_head"]})
+    assert more["trainable_parameters"] > base
+    assert do.calc("pocket", lora_r=8, set={"lora_r": 16})["trainable_parameters"] == 2 * base
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lora_target_modules": "qproj"}, "q_proj"),
+        ({"method": "lroa"}, "lora"),
+        ({"gpu": "T5"}, "T4"),
+        ({"set": {"lora_rank": 8}}, "lora_r"),
+        ({"dataset": "nothing"}, "neither a prepared dataset nor a sample"),
+    ],
+)
+def test_what_is_not_known_is_named(do: Commands, values, words):
+    with pytest.raises(ConfigError, match=words):
+        do.calc("pocket", **values)
+
+
+def test_a_model_that_is_not_there_is_refused(do: Commands):
+    with pytest.raises(ModelError):
+        do.calc("./no-such-model")
+
+
+def test_hardware(do: Commands):
+    found = do.hardware()
+    assert found["device"] in ("cpu", "cuda", "mps") and found["cores"] >= 1
+    assert found["packages"]["torch"] and found["summary"]
