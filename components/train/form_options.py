@@ -138,15 +138,6 @@ def run_label(run: Any) -> str:
     return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
 
 
-def device(studio: Studio) -> str:
-    """`cuda`, `mps` or `cpu`, once the libraries are there to tell; empty before."""
-    if not studio.worker.ready:
-        return ""
-    from studio.core.hardware import detected
-
-    return detected().device
-
-
 def signature(studio: Studio) -> tuple[Any, ...]:
     """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
     return (
@@ -178,14 +169,14 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
     if not studio.worker.ready:
         return line_html(said, "memory and time follow once the libraries are loaded")
     try:
-        from studio.workflows.estimate_run import estimate_here
+        from studio.workflows.estimate_run import estimate_run
 
-        estimate = estimate_here(studio, recipe)
+        estimate = estimate_run(studio, recipe)
         tokens = estimate.cost.tokens
         more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
         more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
-            more.append("time as an earlier run's")
+            more.append("based on an earlier run")
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))

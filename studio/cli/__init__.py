@@ -88,7 +88,7 @@ app = typer.Typer(
 app.command("app", epilog=example("app --port 7860"))(serve.app)
 app.add_typer(data.app, name="data")  # with the commands that `datasets` adds to it
 app.command(
-    "calc", epilog=example("calc pocket --method lora --rank 8 --targets q_proj,k_proj,v_proj")
+    "calc", epilog=example("calc pocket --lora-r 8 --lora-target-modules q_proj,k_proj,v_proj")
 )(calc.calc)
 app.command("train", epilog=example("train pocket-sft --set max_steps=20"))(train.train)
 app.add_typer(train.app, name="runs")  # with the commands that `export` adds to it

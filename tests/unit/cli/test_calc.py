@@ -11,12 +11,10 @@ def test_the_workshops_count(shell):
         "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
         "--method",
         "lora",
-        "--rank",
+        "--lora-r",
         8,
-        "--targets",
+        "--lora-target-modules",
         "q_proj,k_proj,v_proj",
-        "--quantization",
-        "none",
         "--json",
     )
     assert said.code == 0, said.err
@@ -26,15 +24,15 @@ def test_the_workshops_count(shell):
 
 
 def test_a_person_reads_the_same(shell):
-    said = shell("calc", "pocket", "--rank", 8, "--targets", "q_proj", "--card", "T4")
+    said = shell("calc", "pocket", "--lora-r", 8, "--lora-target-modules", "q_proj", "--gpu", "T4")
     assert said.code == 0, said.err
     assert "trainable" in said.out and "q_proj" in said.out and "T4" in said.out
 
 
 def test_what_is_not_known_is_named(shell):
-    assert "q_proj" in shell("calc", "pocket", "--targets", "qproj").refused(2)
+    assert "q_proj" in shell("calc", "pocket", "--lora-target-modules", "qproj").refused(2)
     assert "lora" in shell("calc", "pocket", "--method", "lroa").refused(2)
-    assert "T4" in shell("calc", "pocket", "--card", "T5").refused(2)
+    assert "T4" in shell("calc", "pocket", "--gpu", "T5").refused(2)
     assert shell("calc", "./no-such-model").refused(1)
 
 
