@@ -1,6 +1,6 @@
-"""How fast a 70B model is counted, beside loading and wrapping it with PEFT on the meta device.
+"""How fast a 70B model is counted, beside building and wrapping it with PEFT on the meta device.
 
-    python benchmarks/calculator.py [--repeat 5]
+    python -m benchmarks.calculator [--repeat 5]
 
 Each measurement runs in a process of its own, so that "cold" is cold and a peak is its own.
 Both sides give the same figure, or the benchmark fails.
@@ -26,18 +26,18 @@ def report(**values):
     print(json.dumps(values | {"peak_mb": peak / 1024, "libraries_mb": base / 1024}))
 """
 OURS = """
-from studio.calculator.adapter_settings import make_spec
-from studio.calculator.parameters import count
-from studio.calculator.meta_model import skeleton
+from studio.calculator.parameters import count, model_of
+from studio.runs.recipe import Recipe
+recipe = Recipe.defaults(model_name_or_path=MODEL, lora_r=8)
 started = time.perf_counter()
-bones = skeleton(MODEL)
-built = time.perf_counter()
-found = count(bones, make_spec(lora_r=8, lora_target_modules="all-linear"))
+model_of(recipe)
+found = count(recipe)
 cold = time.perf_counter() - started
 warm = []
 for rank in range(9, 9 + REPEAT):
+    changed = recipe.with_(lora_r=rank)
     started = time.perf_counter()
-    count(bones, make_spec(lora_r=rank, lora_target_modules="all-linear"))
+    count(changed)
     warm.append(time.perf_counter() - started)
 report(trainable=found.trainable, cold=cold, warm=sorted(warm)[len(warm) // 2])
 """

@@ -132,7 +132,7 @@ def measure(setting: Setting, root: Path, memory: Any) -> Measured:
     """Start the run that the studio would start, and read the card's peak over its steps."""
     from transformers.trainer_callback import PrinterCallback
 
-    from studio.calculator.estimates import estimate_recipe
+    from studio.calculator import estimate
     from studio.core.workspace import Workspace
     from studio.models.pool import ModelPool
     from studio.runs.recipe import Recipe
@@ -153,7 +153,7 @@ def measure(setting: Setting, root: Path, memory: Any) -> Measured:
         trainer.remove_callback(PrinterCallback)
         trainer.train()
         peak, allocated = memory.peak()
-        found = estimate_recipe(recipe).memory
+        found = estimate(recipe).memory
         del trainer, resident
     overhead = found.as_dict().get("overhead", 0)
     return Measured(setting, peak, allocated, found.total - overhead, overhead)

@@ -88,7 +88,7 @@ def show_data(page: Page) -> None:
 
 
 def show_calculator(page: Page) -> None:
-    page.locator("#calc-workshop").click()
+    page.locator("#calc-example").click()
     page.get_by_text("1.53 M").first.wait_for()
     page.wait_for_timeout(1000)
 

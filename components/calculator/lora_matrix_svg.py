@@ -1,4 +1,4 @@
-"""One weight matrix beside the two that LoRA puts next to it, drawn to scale: pure functions."""
+"""One weight matrix beside the two that LoRA adds, drawn to scale: pure functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Box:
 
 
 def matrix_svg(shape: Matrix) -> str:
-    """W beside B and A, to one scale; a side too thin to see is drawn two pixels wide and said."""
+    """W beside B and A, to one scale; a side too thin to see is drawn two pixels wide."""
     out, into, r = shape.out_features, shape.in_features, shape.r
     gap = 96.0
     scale = min((_WIDTH - 2 * gap - 24) / (2 * into + r), (_HEIGHT - 60) / max(out, r))
@@ -69,7 +69,7 @@ def _sign(x: float, y: float, sign: str) -> str:
 
 
 def matrix_view(shape: Matrix) -> str:
-    """The drawing, the three figures and what they say."""
+    """The drawing, the three figures and their meaning."""
     saved = abs(shape.saved)
     change = "fewer" if shape.saved >= 0 else "more"
     share = f"{shape.percent:.1f}" if shape.percent >= 10 else f"{shape.percent:.3g}"
@@ -92,8 +92,8 @@ def _halves(shape: Matrix) -> str:
 def _rank_words(shape: Matrix) -> str:
     if shape.r >= shape.full_rank:
         return (
-            f"From rank {shape.full_rank:,} on, B and A can write any update of W at all, "
-            "so a higher rank adds numbers and nothing else."
+            f"From rank {shape.full_rank:,} on, B and A can express any update of W, "
+            "so a higher rank only adds parameters."
         )
     if shape.break_even >= 1:
         return (

@@ -1,16 +1,22 @@
-"""The calculator's pictures and tables: pure functions from numbers to markup.
+"""The calculator's charts and tables: pure functions from an estimate to markup.
 
-Drawn as SVG and plain markup, coloured by the page's own variables, so that light, dark and a
-phone's width need nothing more. Every figure has its exact value on hover.
+Plain markup styled by the page's own variables, so that light, dark and a phone's width need
+nothing more. Every figure has its exact value on hover.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from components.ui.html import esc
 from studio.calculator import formatting
 from studio.core.formatting import DOT, plural, thousands
+from studio.runs.methods import METHODS
+
+if TYPE_CHECKING:
+    from studio.calculator import Change, RunEstimate
+    from studio.calculator.memory import Term
 
 VERDICTS = {"fits": "good", "tight": "warn", "does not fit": "danger"}
 
@@ -29,9 +35,9 @@ def stats(tiles: Iterable[str]) -> str:
     return f'<dl class="stats">{"".join(tiles)}</dl>'
 
 
-def headline(estimate, per_hour: float | None = None) -> str:
-    """The three figures that decide: what trains, what it needs, how long it takes and costs."""
-    total, card = estimate.memory.total, estimate.card
+def headline(estimate: RunEstimate, per_hour: float | None = None) -> str:
+    """The three main figures: what trains, its memory, its time and cost."""
+    total, gpu = estimate.memory.total, estimate.gpu
     trains = stat(
         "Trainable",
         formatting.count(estimate.trainable_parameters),
@@ -44,19 +50,19 @@ def headline(estimate, per_hour: float | None = None) -> str:
         f"({estimate.trainable_percent:.4f} %)",
     )
     memory = stat(
-        "Memory at the peak",
-        _of(total, card.memory),
-        f"{card.name}{DOT}{estimate.verdict}",
+        "Peak memory",
+        _of(total, gpu.memory),
+        f"{gpu.name}{DOT}{estimate.verdict}",
         VERDICTS[estimate.verdict],
-        f"{thousands(total)} of {thousands(card.memory)} bytes, estimated",
+        f"{thousands(total)} of {thousands(gpu.memory)} bytes, estimated",
     )
     return stats((trains, memory, _time(estimate, per_hour)))
 
 
-def _file_words(estimate) -> str:
-    if estimate.spec.method == "full":
-        return f"{formatting.size(estimate.adapter_bytes)} saved"
-    return f"{formatting.size(estimate.adapter_bytes)} file"
+def _file_words(estimate: RunEstimate) -> str:
+    if estimate.recipe.method == "full":
+        return f"{formatting.size(estimate.saved_bytes)} saved"
+    return f"{formatting.size(estimate.saved_bytes)} file"
 
 
 def _of(part: int, whole: int) -> str:
@@ -67,20 +73,20 @@ def _of(part: int, whole: int) -> str:
     return f"{first} of {second}"
 
 
-def _time(estimate, per_hour: float | None) -> str:
+def _time(estimate: RunEstimate, per_hour: float | None) -> str:
     cost = estimate.cost
-    if not cost.seconds:
-        return stat("Time", "\N{EN DASH}", "once a dataset or rows are given, under More")
+    if not cost.seconds or cost.steps is None:
+        return stat("Time", "\N{EN DASH}", "choose a dataset or enter rows, under More")
     below = plural(cost.steps, "step")
-    if per_hour:
-        below += f"{DOT}{formatting.money(*cost.money(per_hour))} at {per_hour:g} an hour"
+    if per_hour and (money := cost.money(per_hour)):
+        below += f"{DOT}{formatting.money(*money)} at {per_hour:g} per hour"
     exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
     return stat("Time", formatting.span(*cost.seconds), below, "", exact)
 
 
-def memory_bar(estimate) -> str:
-    """The terms stacked against the card; past its end when they do not fit."""
-    total, room = estimate.memory.total, estimate.card.memory
+def memory_bar(estimate: RunEstimate) -> str:
+    """The terms stacked against the GPU's memory; past its end when they do not fit."""
+    total, room = estimate.memory.total, estimate.gpu.memory
     span = max(total, room)
     cuts = "".join(
         f'<i class="t-{_slug(term.name)}" style="width:{100 * term.bytes / span:.3f}%" '
@@ -93,7 +99,7 @@ def memory_bar(estimate) -> str:
         side = "before" if at > 50 else "after"
         mark = (
             f'<b class="limit limit-{side}" style="left:{at:.2f}%">'
-            f"<span>{esc(estimate.card.name)}</span></b>"
+            f"<span>{esc(estimate.gpu.name)}</span></b>"
         )
     spoken = f"{formatting.size(total)} of {formatting.size(room)}: {estimate.verdict}"
     legend = "".join(
@@ -107,19 +113,19 @@ def memory_bar(estimate) -> str:
     )
 
 
-def _generating(estimate) -> str:
-    """What answering takes instead: the weights and a cache that grows with every token."""
+def _generating(estimate: RunEstimate) -> str:
+    """What generation takes instead: the weights and a cache that grows with every token."""
     weights = estimate.memory.as_dict()["weights"] + estimate.memory.as_dict().get("adapters", 0)
-    length = estimate.plan.max_length
+    length = estimate.work.length
     row = estimate.memory.kv_cache_per_token * length
     return (
-        f'<p class="calc-note" title="{thousands(estimate.memory.kv_cache_per_token)} bytes a '
+        f'<p class="calc-note" title="{thousands(estimate.memory.kv_cache_per_token)} bytes per '
         f'token of a row">Generating takes {formatting.size(weights)} of weights and '
         f"{formatting.size(row)} of KV cache for each row of {thousands(length)} tokens.</p>"
     )
 
 
-def _hover(term) -> str:
+def _hover(term: Term) -> str:
     return f"{term.name}: {thousands(term.bytes)} bytes. {term.formula}"
 
 
@@ -127,8 +133,8 @@ def _slug(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def changes(found: Sequence) -> str:
-    """One-click changes that make it fit, smallest first; clicks carry only the change's number."""
+def changes(found: Sequence[Change]) -> str:
+    """One-click changes that make it fit; a click carries only the change's number."""
     if not found:
         return ""
     buttons = "".join(
@@ -138,12 +144,12 @@ def changes(found: Sequence) -> str:
         for number, change in enumerate(found)
     )
     fitting = any(change.verdict == "fits" for change in found)
-    title = "To make it fit" if fitting else "What helps, though not enough"
+    title = "To make it fit" if fitting else "These help, but not enough"
     return f'<div class="changes"><h4>{title}</h4><div>{buttons}</div></div>'
 
 
 def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
-    """Trainable parameters over ranks, the chosen one marked; a click takes another.
+    """Trainable parameters over ranks, the chosen one marked; a click chooses another.
 
     Buttons carry the rank (`data-rank`).
     """
@@ -160,16 +166,13 @@ def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
     return f'<ol class="ranks">{rows}</ol>'
 
 
-def method_table(
-    found: Iterable[tuple[str, object | None, str]], chosen: str, labels: Mapping[str, str]
-) -> str:
-    """Methods side by side: (name, estimate or None, why there is none); a click takes one.
+def method_table(found: Iterable[tuple[str, RunEstimate | None, str]], chosen: str) -> str:
+    """Methods compared: (name, estimate or None, why there is none); a click chooses one.
 
     Buttons carry the method's name (`data-method`).
     """
     rows = "".join(
-        _method_row(name, labels[name], estimate, why, name == chosen)
-        for name, estimate, why in found
+        _method_row(name, estimate, why, name == chosen) for name, estimate, why in found
     )
     return (
         '<table class="modules methods"><thead><tr><th scope="col">Method</th>'
@@ -178,9 +181,9 @@ def method_table(
     )
 
 
-def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
+def _method_row(name: str, estimate: RunEstimate | None, why: str, chosen: bool) -> str:
     kind = ' class="now"' if chosen else ""
-    said = f'<button type="button" data-method="{esc(name)}">{esc(label)}</button>'
+    said = f'<button type="button" data-method="{esc(name)}">{esc(METHODS[name].label)}</button>'
     if estimate is None:
         return (
             f'<tr{kind} title="{esc(why)}"><th scope="row">{said}</th>'
@@ -191,8 +194,8 @@ def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
         f'<tr{kind}><th scope="row">{said}</th>'
         f'<td title="{thousands(estimate.trainable_parameters)}">'
         f"{esc(formatting.count(estimate.trainable_parameters))}</td>"
-        f'<td title="{thousands(estimate.adapter_bytes)} bytes">'
-        f"{esc(formatting.size(estimate.adapter_bytes))}</td>"
+        f'<td title="{thousands(estimate.saved_bytes)} bytes">'
+        f"{esc(formatting.size(estimate.saved_bytes))}</td>"
         f'<td title="{thousands(estimate.memory.total)} bytes">'
         f"{esc(formatting.size(estimate.memory.total))}</td>"
         f'<td class="v-{VERDICTS[verdict]}">{esc(verdict)}</td></tr>'
@@ -200,11 +203,13 @@ def _method_row(name: str, label: str, estimate, why: str, chosen: bool) -> str:
 
 
 def sources(
-    estimate, remarks: Sequence[str] = (), checks: Sequence[tuple[str, str, int, int, str]] = ()
+    estimate: RunEstimate,
+    remarks: Sequence[str] = (),
+    checks: Sequence[tuple[str, str, int, int, str]] = (),
 ) -> str:
-    """Where the numbers come from, term by term, and how estimates met figures from elsewhere.
+    """Where the numbers come from, term by term, and estimates beside known figures.
 
-    `checks` are (what, source, its bytes, the estimate's bytes, what it assumes).
+    `checks` are (what, source, known bytes, estimated bytes, assumptions).
     """
     rows = "".join(
         f'<tr><th scope="row">{esc(term.name)}</th><td>{thousands(term.bytes)}</td>'

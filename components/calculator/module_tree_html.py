@@ -1,17 +1,21 @@
-"""The model as a tree of its modules, to choose targets in; and what trains, layer by layer."""
+"""The model as a tree of its modules, to choose targets in, and what trains by layer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components.ui.html import esc
 from studio.calculator import formatting
-from studio.calculator.adapter_settings import TARGETED
 from studio.calculator.parameters import WHOLE_MODEL
 from studio.core.formatting import plural, thousands
+from studio.runs.methods import knob_applies
+
+if TYPE_CHECKING:
+    from studio.calculator import RunEstimate
+    from studio.calculator.meta_model import MetaModel, ModuleInfo
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _ATTENTION = ("attn", "attention")
@@ -19,12 +23,12 @@ _ATTENTION = ("attn", "attention")
 
 @dataclass
 class Node:
-    """A module with what is under it; equal layers are one node that says how many there are."""
+    """A module and its children; equal layers are one node that says how many there are."""
 
     name: str
     path: str
     children: dict[str, Node] = field(default_factory=dict)
-    infos: list[Any] = field(default_factory=list)
+    infos: list[ModuleInfo] = field(default_factory=list)
     trains: int = 0
     """Trainable numbers in this very module."""
 
@@ -44,10 +48,10 @@ class Node:
         return self.trains + sum(child.trainable for child in self.children.values())
 
 
-def grown(estimate: Any) -> Node:
+def grown(estimate: RunEstimate) -> Node:
     """The tree of an estimate's model, with what trains where."""
     root = Node("", "")
-    for info in estimate.skeleton.modules:
+    for info in estimate.model.modules:
         _at(root, _steps(info.name)).infos.append(info)
     for module in estimate.parameters.modules:
         if module.pattern != WHOLE_MODEL:
@@ -66,15 +70,16 @@ def _at(node: Node, steps: Sequence[str]) -> Node:
     return node
 
 
-def module_tree(estimate: Any) -> str:
-    """A row a module: what can be a target is a switch; the others say what they hold.
+def module_tree(estimate: RunEstimate) -> str:
+    """A row per module: a target is a switch; the others show what they hold.
 
     Switches carry the names behind them (`data-target`), picks the whole choice (`data-pick`).
     """
     root = grown(estimate)
     most = max((node.trains for node, _ in root.walk()), default=0) or 1
-    switches = _switches(estimate) if estimate.spec.name in TARGETED else {}
-    lists = _lists(estimate.skeleton)
+    targeted = knob_applies("lora_target_modules", estimate.recipe.method)
+    switches = _switches(estimate) if targeted else {}
+    lists = _lists(estimate.model)
     rows = "".join(
         _row(node, depth, most, switches.get(node.path.rsplit(".", 1)[-1], ()), lists)
         for node, depth in root.walk()
@@ -87,22 +92,22 @@ def module_tree(estimate: Any) -> str:
     )
 
 
-def _switches(estimate: Any) -> dict[str, tuple[str, ...]]:
+def _switches(estimate: RunEstimate) -> dict[str, tuple[str, ...]]:
     """Module name -> the target names that a switch there turns on and off together."""
-    bones = estimate.skeleton
-    found = {info.suffix: (info.suffix,) for info in bones.linears()}
-    experts = bones.expert_names()
-    if experts and estimate.plan.method not in ("ia3",):
+    model = estimate.model
+    found = {info.suffix: (info.suffix,) for info in model.linears()}
+    experts = model.expert_names()
+    if experts and estimate.recipe.method != "ia3":
         found["experts"] = tuple(name for name in experts if name != "gate")
         if "gate" in experts:
             found["gate"] = ("gate",)
     return found
 
 
-def _lists(bones: Any) -> dict[str, int]:
+def _lists(model: MetaModel) -> dict[str, int]:
     """Path of each list of layers -> how many it holds."""
     found: dict[str, int] = {}
-    for block in bones.blocks:
+    for block in model.blocks:
         path = ".".join(_steps(block.list_path))
         found[path] = found.get(path, 0) + len(block.indices)
     return found
@@ -138,7 +143,7 @@ def _shapes(node: Node) -> str:
 
 
 def _picks(root: Node, switches: dict[str, tuple[str, ...]]) -> str:
-    """The usual choices, one click each."""
+    """Common choices, one click each."""
     if not switches:
         return ""
     attention: dict[str, None] = {}
@@ -163,12 +168,12 @@ def _picks(root: Node, switches: dict[str, tuple[str, ...]]) -> str:
     return f'<div class="picks">{buttons}</div>'
 
 
-def layer_strip(estimate: Any) -> str:
-    """One bar a layer, and in words which layers train how much."""
+def layer_strip(estimate: RunEstimate) -> str:
+    """One bar per layer, and in words which layers train how much."""
     trained = dict(estimate.parameters.layers)
     if not trained:
         return ""
-    names = _layer_names(estimate.skeleton, next(iter(trained)))
+    names = estimate.model.layers() or list(trained)
     numbers = [trained.get(name, 0) for name in names]
     most = max(numbers, default=0) or 1
     bars = "".join(
@@ -182,14 +187,6 @@ def layer_strip(estimate: Any) -> str:
     )
 
 
-def _layer_names(bones: Any, example: str) -> list[str]:
-    path = example.rsplit(".", 1)[0]
-    indices = sorted(
-        int(index) for block in bones.blocks if block.list_path == path for index in block.indices
-    )
-    return [f"{path}.{index}" for index in indices] or [example]
-
-
 def _ranges(numbers: Sequence[int]) -> str:
     """`Layers 0 to 21: 69,632 each.`"""
     runs: list[list[int]] = []
@@ -200,7 +197,7 @@ def _ranges(numbers: Sequence[int]) -> str:
             runs.append([index, index, number])
     if len(runs) > 6:
         return f"{plural(len(numbers), 'layer')}, {thousands(min(numbers))} to " + (
-            f"{thousands(max(numbers))} trainable in one."
+            f"{thousands(max(numbers))} trainable in each."
         )
     said = [
         f"layer {first}: {thousands(number)}"

@@ -1,39 +1,40 @@
-"""The calculator's right column: an estimate asked for and laid out, as markup."""
+"""The calculator's right column: a recipe's estimate as markup."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.calculator import lora_matrix_svg, memory_html, module_tree_html
+from components.ui import recipe_fields
 from components.ui.handlers import sentence
 from components.ui.html import empty_state, esc, notice, section
-from studio.calculator.adapter_settings import METHODS, RANKED, TARGETED, UNQUANTIZED
-from studio.calculator.gpus import THIS_MACHINE
 from studio.calculator.matrices import matrix
 from studio.core.errors import StudioError
-from studio.runs.methods import adapter_knobs, knob_applies
+from studio.runs.methods import METHODS, knob_applies
 from studio.runs.objectives import OBJECTIVES, conversion
 from studio.workflows.estimate_run import kind_of
 
 if TYPE_CHECKING:
+    from components.calculator.inputs import Asked
     from studio import Studio
+    from studio.calculator import RunEstimate
+    from studio.runs.recipe import Recipe
 
 _RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
-# rsLoRA, PiSSA and LoftQ train what LoRA trains.
-_SIDE_BY_SIDE = tuple(name for name in METHODS if name not in ("rslora", "pissa", "loftq"))
+# PiSSA and LoftQ train what LoRA trains.
+_SIDE_BY_SIDE = tuple(name for name in METHODS if name not in ("pissa", "loftq"))
 WORKSHOP = 1_531_904
 WORKSHOP_NOTE = (
     "The workshop's notebook prints this ratio as 13.91 %. Trainable over all is 0.001391, which "
     "is 0.1391 %; 13.91 is that ratio times a hundred, twice."
 )
 UNITS_NOTE = (
-    "Counts are exact: PEFT's own objects, on shapes without weights. "
+    "Counts are exact: PEFT's own modules, on shapes without weights. "
     "GB is 10\N{SUPERSCRIPT NINE} bytes."
 )
 ESTIMATE_NOTE = (
-    "Memory is an estimate for one device at full length. Time is a range: the card's peak at the "
-    "stated share of it, or what an earlier run of this shape did here."
+    "Memory is an estimate for one device at full length. Time is a range: from the "
+    "stated share of the GPU's peak, or from the speed of an earlier run of this shape here."
 )
 
 
@@ -41,19 +42,19 @@ def waiting() -> str:
     """While the libraries load."""
     return empty_state(
         "The libraries are loading",
-        "Counting parameters takes PEFT itself; the figures appear here by themselves.",
-        "A matrix needs none of that: the other door is open.",
+        "Parameters are counted by PEFT itself; the figures appear here once it is loaded.",
+        "A matrix needs no libraries: choose A matrix above.",
     )
 
 
 def nothing(where: str = "") -> str:
-    """When there is no estimate: the sentence stands beside the choices."""
-    what = "this model" if where == "model" else "these choices"
-    return empty_state(f"No figures for {what}", "What is wrong is said beside the choices.")
+    """When there is no estimate: the sentence is shown beside the fields."""
+    what = "this model" if where == "model" else "these settings"
+    return empty_state(f"No figures for {what}", "See the message beside the settings.")
 
 
 def matrix_or_words(out: Any, into: Any, r: Any) -> str:
-    """The matrix door's right column."""
+    """The matrix view's right column."""
     try:
         return lora_matrix_svg.matrix_view(matrix(out, into, r))
     except StudioError as error:
@@ -61,61 +62,44 @@ def matrix_or_words(out: Any, into: Any, r: Any) -> str:
 
 
 def model_view(
-    studio: Studio, chosen: Mapping[str, Any], recipe: Any = None
+    studio: Studio, recipe: Recipe, asked: Asked
 ) -> tuple[str, tuple[tuple[tuple[str, Any], ...], ...]]:
-    """The figures' markup, and the settings behind each offered change.
+    """The figures' markup, and the recipe changes behind each offered button.
 
-    `recipe` is what the choices come to, for the speed of earlier runs like it. Raises the
-    engine's `StudioError`s for choices that cannot be estimated.
+    Raises the engine's `StudioError`s for recipes that cannot be estimated.
     """
     from studio.calculator.advice import suggestions
-    from studio.calculator.estimates import estimate
 
-    model, settings, per_hour = _settings(studio, chosen, recipe)
-    found = estimate(model, **settings)
+    found = _estimate(studio, recipe, asked)
+    per_hour = asked.per_hour
     if per_hour is None:
         from studio.calculator.prices import prices
 
-        per_hour = prices(studio.workspace).get(found.card.name)
+        per_hour = prices(studio.workspace).get(found.gpu.name)
     offered = suggestions(found)
     parts = [
         memory_html.headline(found, per_hour),
         f'<section class="panel">{memory_html.memory_bar(found)}'
         f"{memory_html.changes(offered)}</section>",
         _details(found),
-        _methods(model, settings, found),
+        _methods(found),
         memory_html.sources(found, _remarks(found, per_hour), _checks()),
     ]
-    warnings = _wrong_data(studio, chosen) + _warnings(found)
-    return f'<div class="calc">{warnings}{"".join(parts)}</div>', tuple(
+    warnings = "" if asked.rows else _wrong_data(studio, recipe)
+    return f'<div class="calc">{warnings}{_warnings(found)}{"".join(parts)}</div>', tuple(
         change.settings for change in offered
     )
 
 
-def _settings(
-    studio: Studio, chosen: Mapping[str, Any], recipe: Any
-) -> tuple[str, dict[str, Any], float | None]:
-    """The model, `estimate`'s keyword arguments, and a price that was typed."""
-    from studio.calculator.estimates import keeps_base
+def _estimate(studio: Studio, recipe: Recipe, asked: Asked) -> RunEstimate:
+    from studio.calculator import RowCount, estimate
+    from studio.workflows.estimate_run import estimate_run
 
-    settings = {name: value for name, value in chosen.items() if value not in (None, "")}
-    model, per_hour = settings.pop("model", ""), settings.pop("per_hour", None)
-    dataset = settings.pop("dataset", None)
-    settings["keep_base"] = keeps_base(settings["method"])
-    if settings.pop("all_logits", False):
-        settings["fused_loss"] = False
-    settings = {
-        key: value for key, value in settings.items() if value or key not in ("rows", "mean_tokens")
-    }
-    if dataset and "rows" not in settings and learns(studio, dataset, settings["objective"]):
-        settings["lengths"] = _lengths(studio, model, dataset, recipe)
-    if recipe is not None and settings["card"] == THIS_MACHINE:
-        from studio.calculator.measured_speed import earlier_speed
-
-        speed = earlier_speed(studio.runs.list(), recipe)
-        if speed:
-            settings["tokens_per_second"] = speed.tokens_per_second
-    return model, settings, per_hour or None
+    if asked.rows:
+        return estimate_run(studio, recipe, asked.gpu, RowCount(asked.rows, asked.mean_tokens))
+    if not learns(studio, recipe.dataset_name, recipe.objective):
+        return estimate(recipe, asked.gpu)
+    return estimate_run(studio, recipe, asked.gpu)
 
 
 def learns(studio: Studio, dataset: str, objective: str) -> bool:
@@ -124,51 +108,38 @@ def learns(studio: Studio, dataset: str, objective: str) -> bool:
     return kind is None or kind in OBJECTIVES[objective].types
 
 
-def _lengths(studio: Studio, model: str, dataset: str, recipe: Any) -> Any:
-    from studio.runs.recipe import Recipe
-    from studio.workflows.estimate_run import dataset_lengths
-
-    about = recipe or Recipe.defaults()
-    try:
-        return dataset_lengths(
-            studio, about.with_(dataset_name=dataset, model_name_or_path=model or "pocket")
-        )
-    except StudioError:
-        return None  # what is wrong with the model is said where it is counted
-
-
-def _wrong_data(studio: Studio, chosen: Mapping[str, Any]) -> str:
+def _wrong_data(studio: Studio, recipe: Recipe) -> str:
     """Rows that the objective cannot learn from give no time, and the page says so."""
-    dataset, objective = chosen.get("dataset"), chosen["objective"]
-    if not dataset or chosen.get("rows") or learns(studio, dataset, objective):
+    dataset, objective = recipe.dataset_name, recipe.objective
+    if learns(studio, dataset, objective):
         return ""
     kind = kind_of(studio, dataset) or ""
-    said = f"{OBJECTIVES[objective].label} cannot learn from rows of type {kind}"
-    return notice("warn", f"{said}, so there is no time: {conversion(objective, kind)}.")
+    problem = f"{OBJECTIVES[objective].label} cannot learn from rows of type {kind}"
+    return notice("warn", f"{problem}, so there is no time: {conversion(objective, kind)}.")
 
 
-def _warnings(found: Any) -> str:
-    """What a person should know before the figures."""
+def _warnings(found: RunEstimate) -> str:
+    """What to know before reading the figures."""
     telling = ("matches nothing", "remote code", "changes nothing")
     remarks = [note for note in found.notes if any(words in note for words in telling)]
     return "".join(notice("warn", remark) for remark in remarks)
 
 
-def _remarks(found: Any, per_hour: float | None) -> list[str]:
+def _remarks(found: RunEstimate, per_hour: float | None) -> list[str]:
     from studio.calculator import formatting, prices
 
-    remarks = [UNITS_NOTE, ESTIMATE_NOTE, f"Shape: {found.origin}."]
+    remarks = [UNITS_NOTE, ESTIMATE_NOTE, f"Shape: {found.model.source.origin}."]
     remarks += [note for note in found.notes if note not in remarks]
     cost = found.cost
     if cost.data:
         remarks.append(f"Data: {cost.data}.")
-    if cost.seconds:
+    if cost.seconds and cost.tokens:
         own, carried = (formatting.count(number) for number in cost.tokens)
         trained = f", {formatting.count(cost.trained)} of them trained" if cost.trained else ""
         remarks.append(f"{cost.steps:,} steps over {own} tokens{trained}; {carried} with padding.")
         remarks.append(f"Time: {cost.basis}.")
     if per_hour:
-        remarks.append(f"Prices as they come: {prices.source()}. Yours, under More, go before.")
+        remarks.append(f"Prices: {prices.source()}; those under Hourly prices override them.")
     return remarks
 
 
@@ -182,11 +153,15 @@ def _checks() -> list[tuple[str, str, int, int, str]]:
     ]
 
 
-def _details(found: Any) -> str:
+def _details(found: RunEstimate) -> str:
     """The tree of modules, beside the curve over ranks where there is a rank, and the layers."""
     from studio.calculator.parameters import curve
 
-    hint = "click to choose" if found.spec.name in TARGETED else "what trains"
+    hint = (
+        "click to choose"
+        if knob_applies("lora_target_modules", found.recipe.method)
+        else "what trains"
+    )
     tree = (
         f'<section class="panel">{section("Modules", hint)}'
         f'<div class="scroll">{module_tree_html.module_tree(found)}</div>'
@@ -196,51 +171,41 @@ def _details(found: Any) -> str:
     side = f'<section class="panel">{section("Layers", "trainable")}{strip}</section>'
     if not strip:
         side = ""
-    if found.spec.name in RANKED:
-        rank = found.spec.lora_r
+    if knob_applies("lora_r", found.recipe.method):
+        rank = found.recipe.lora_r
         ranks = tuple(sorted({*_RANKS, rank}))
-        ladder = memory_html.rank_curve(curve(found.skeleton, found.spec, ranks), rank)
-        head = section("Over ranks", "click to choose")
+        ladder = memory_html.rank_curve(curve(found.recipe, ranks), rank)
+        head = section("By rank", "click to choose")
         side = f'<section class="panel">{head}{ladder}</section>{side}'
     return f'<div class="two">{tree}<div class="calc">{side}</div></div>' if side else tree
 
 
-def _workshop(found: Any) -> str:
+def _workshop(found: RunEstimate) -> str:
     if found.trainable_parameters != WORKSHOP:
         return ""
     return f'<p class="calc-note">{esc(WORKSHOP_NOTE)}</p>'
 
 
-def _methods(model: Any, settings: Mapping[str, Any], found: Any) -> str:
-    now = found.spec.name
+def _methods(found: RunEstimate) -> str:
+    now = found.recipe.method
     rows = [
-        (method, found, "") if method == now else (method, *_other(model, settings, found, method))
+        (method, found, "") if method == now else (method, *_other(found, method))
         for method in dict.fromkeys((*_SIDE_BY_SIDE, now))
     ]
-    table = memory_html.method_table(rows, now, METHODS)
-    return (
-        f'<section class="panel">{section("Methods side by side", "same rank, targets and batch")}'
-        f'<div class="scroll">{table}</div></section>'
-    )
+    table = memory_html.method_table(rows, now)
+    head = section("Compare methods", "same rank, targets and batch")
+    return f'<section class="panel">{head}<div class="scroll">{table}</div></section>'
 
 
-def _other(
-    model: Any, settings: Mapping[str, Any], found: Any, method: str
-) -> tuple[Any | None, str]:
-    """Another method's estimate, or the first words of why there is none."""
-    from studio.calculator.estimates import estimate, keeps_base
+def _other(found: RunEstimate, method: str) -> tuple[RunEstimate | None, str]:
+    """Another method's estimate, or the sentence on why there is none."""
+    from studio.calculator import estimate
 
-    kept = {
-        name: value
-        for name, value in settings.items()
-        if name not in adapter_knobs() or knob_applies(name, method)
-    }
-    changed = {**kept, "method": method, "card": found.card, "keep_base": keeps_base(method)}
-    if method in UNQUANTIZED or method in ("qlora", "loftq"):
-        changed["quantization"] = "none"
+    values = recipe_fields.written(found.recipe)
+    values |= {"method": method, "load_in_4bit": False, "load_in_8bit": False}
     if method == "ia3":
-        changed.pop("lora_target_modules", None)
+        values["lora_target_modules"] = ""
     try:
-        return estimate(model, **changed), ""
+        return estimate(recipe_fields.read(values), found.gpu), ""
     except StudioError as error:
         return None, sentence(error)

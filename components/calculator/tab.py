@@ -1,12 +1,11 @@
-"""Calculator: what would train, whether it fits, how long it takes. Choices left, figures right.
+"""Calculator: what would train, whether it fits, how long it takes. Fields left, figures right.
 
-The page only asks `studio.calculator`; nothing is counted here. Values cross to Train and back
-under the recipe's own names (`CalculatorHandles.wanted`, `calculator_page.ask`).
+Nothing is counted here: `studio.calculator` takes the recipe that the fields make. The recipe
+crosses to Train and back as a whole (`components.page.calculator_sync`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,10 @@ import gradio as gr
 
 from components.calculator import results_html as views
 from components.calculator.handlers import CLICKS, ModelPage
-from components.calculator.inputs import Choices
+from components.calculator.inputs import Inputs
 from components.ui.handlers import QUIET, guard
 from components.ui.html import section
 from components.ui.page_context import PageContext
-from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -31,29 +29,19 @@ class CalculatorHandles:
     """What the page's wiring uses."""
 
     use_button: gr.Button
-    """The tab's primary button: bring the choices (`wanted`) to Train."""
+    """The tab's primary button: bring the recipe to Train."""
     from_recipe: gr.Button
-    """Pressed to take over the recipe that stands in the Train form."""
-    wanted: gr.State
-    """The choices under the recipe's names, always current; None while they cannot be used."""
+    """Pressed to take over the recipe in the Train form."""
     opening: gr.State
-    """Set to `ask(...)` to draw the figures, filled from another tab."""
+    """Set to `ask(...)` to take over a recipe and draw the figures."""
     linked: gr.Checkbox
-    """Whether the choices follow the Train form, and it them."""
+    """Whether the calculator's recipe and the Train form's are kept in sync."""
     page: ModelPage
     """The fields, and what is drawn of them."""
 
     @property
-    def choices(self) -> Choices:
-        """The fields, and what they mean."""
-        return self.page.choices
-
-    def current_choices(self, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Recipe changes from the value of `wanted`; a `ConfigError` when there are none."""
-        if not wanted:
-            raise ConfigError("The calculator's choices cannot be used: see what it says.")
-        recipe = self.choices.recipe(wanted)
-        return {name: getattr(recipe, name) for name in wanted}
+    def inputs(self) -> Inputs:
+        return self.page.inputs
 
 
 def build(studio: Studio, ctx: PageContext) -> CalculatorHandles:
@@ -71,15 +59,12 @@ def build(studio: Studio, ctx: PageContext) -> CalculatorHandles:
             )
             with gr.Column(elem_classes="calc-side") as model_side:
                 linked = gr.Checkbox(
-                    True,
-                    label="Follows the Train form",
-                    elem_id="calc-linked",
-                    info="What was changed last, here or there, counts in both",
+                    True, label="Sync with Train; the last change wins", elem_id="calc-linked"
                 )
-                choices = Choices(studio)
+                inputs = Inputs(studio)
                 table = _price_table(studio)
                 from_recipe = gr.Button(
-                    "From current recipe",
+                    "Load the Train recipe",
                     size="sm",
                     elem_id="calc-from",
                     elem_classes="quiet",
@@ -99,20 +84,20 @@ def build(studio: Studio, ctx: PageContext) -> CalculatorHandles:
     linked.input(
         guard(lambda on: gr.update(visible=not on)), linked, from_recipe, queue=False, **QUIET
     )
-    page = ModelPage(studio, choices, figures, use)
+    page = ModelPage(studio, inputs, figures, use)
     page.bind(opening, table)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
-    return CalculatorHandles(use, from_recipe, page.wanted, opening, linked, page)
+    return CalculatorHandles(use, from_recipe, opening, linked, page)
 
 
 def _price_table(studio: Studio) -> gr.Dataframe:
-    """What each card costs an hour; edits are kept in the workspace."""
+    """What each GPU costs per hour; edits are kept in the workspace."""
     from studio.calculator.prices import prices
 
-    with gr.Accordion("Prices an hour", open=False, elem_classes="calc-more"):
+    with gr.Accordion("Hourly prices", open=False, elem_classes="calc-more"):
         return gr.Dataframe(
-            [[card, price] for card, price in prices(studio.workspace).items()],
-            headers=["Card", "Price an hour"],
+            [[gpu, price] for gpu, price in prices(studio.workspace).items()],
+            headers=["GPU", "Price per hour"],
             datatype=["str", "number"],
             type="array",
             column_count=2,

@@ -1,13 +1,13 @@
-"""The Calculator and the Train form say the same: what was changed last counts in both.
+"""One recipe seen twice: the Calculator and the Train form hand it to each other.
 
-They meet when one of the two tabs is opened. Only what was changed since they met before travels,
-and a field that was typed in meanwhile is left alone, so a late answer takes nothing back.
+They meet when one of the two tabs is opened. The form whose recipe changed since they met last
+hands it over; where both did, Train's wins, for another tab filled it since. A field that was typed
+in meanwhile is left alone, so that a late response takes nothing back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -19,88 +19,88 @@ from components.train.tab import TrainHandles
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from studio.core.errors import StudioError
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+from studio.workflows.estimate_run import kind_of
+
+_SET_BY_TRAIN = {"name": "", "start_from": None, "start_as": "continue"}
+"""Train may change these by itself, and they have no field in the Calculator."""
 
 
-@dataclass(frozen=True)
-class SyncState:
-    """What each side said when they met last, and the Train form's newest request by then."""
-
-    form: Mapping[str, Any] = field(default_factory=dict)
-    calculator: Mapping[str, Any] | None = None
-    asked: float | None = None
-
-
-class Agreement:
-    """Binds the two tabs' meetings."""
+class RecipeSync:
+    """Binds the two tabs' meetings, and the buttons that hand a recipe over at any time."""
 
     def __init__(self, calculator: CalculatorHandles, train: TrainHandles):
         self.calculator, self.train = calculator, train
-        self.met = gr.State(SyncState())
+        self.met = gr.State(None)
+        """The recipe that both had when they met last."""
 
     def bind(self, ctx: PageContext) -> None:
-        """Meet whenever a tab is opened, and when the Calculator is asked to follow again."""
-        linked, outputs = self.calculator.linked, self._outputs()
-        inputs = {
-            *self.calculator.choices.fields.values(),
-            *self.train.form.fields.values(),
-            linked,
-            self.train.opening,
-            self.met,
-        }
+        calculator, train = self.calculator, self.train
+        outputs = [calculator.opening, train.opening, self.met]
+        both = {*calculator.inputs.read, *train.form.fields.values()}
+        inputs = {*both, calculator.linked, self.met}
 
         def opened(data: Mapping[Any, Any], event: gr.SelectData) -> Any:
             return self.meet(data, str(event.value))
 
-        def followed(data: Mapping[Any, Any]) -> Any:
-            return self.meet({**data, self.met: SyncState()}, "Calculator")
+        def linked(data: Mapping[Any, Any]) -> Any:
+            return self.meet({**data, self.met: None}, "Calculator")
 
-        # Through the queue: only there does a changed `gr.State` wake what listens to it.
+        def load(data: Mapping[Any, Any]) -> Any:
+            values = calculator.inputs.values(data)
+            return handlers.ask(train.form.recipe(data), values)
+
+        def use(data: Mapping[Any, Any]) -> tuple[Any, Any]:
+            recipe = calculator.inputs.recipe(data)
+            changes = self.changes(recipe, self._form(data))
+            return train_tab.change(changes, train.form.values(data)), ctx.go("train")
+
+        # Through the queue: only there does a changed `gr.State` trigger its listeners.
         ctx.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
-        linked.input(guard(followed), inputs, outputs, **QUIET)
+        calculator.linked.input(guard(linked), inputs, outputs, **QUIET)
+        calculator.from_recipe.click(guard(load), both, calculator.opening, **QUIET)
+        calculator.use_button.click(guard(use), both, [train.opening, ctx.tabs], **QUIET)
 
-    def _outputs(self) -> list[Any]:
-        return [self.calculator.opening, self.train.opening, self.met]
+    def _form(self, data: Mapping[Any, Any]) -> Recipe | None:
+        """The Train form's recipe; None while it cannot be read, and says why."""
+        try:
+            return self.train.form.recipe(data)
+        except StudioError:
+            return None
+
+    def changes(self, recipe: Recipe, before: Recipe | None) -> dict[str, Any]:
+        """The fields in which `recipe` differs, without a dataset that its objective cannot use."""
+        found = {
+            name: value
+            for name, value in recipe
+            if name not in _SET_BY_TRAIN and (before is None or getattr(before, name) != value)
+        }
+        kind = kind_of(self.calculator.page.studio, recipe.dataset_name)
+        if kind not in OBJECTIVES[recipe.objective].types:
+            found.pop("dataset_name", None)
+        return found
 
     def meet(self, data: Mapping[Any, Any], tab: str) -> tuple[Any, Any, Any]:
-        """What the tab that was opened takes over: values of `_outputs`."""
-        nothing = (gr.skip(), gr.skip(), gr.skip())
-        if tab not in ("Calculator", "Train"):
+        """What the tab that was opened takes over: values of both `opening`s and of `met`."""
+        form, nothing = self._form(data), (gr.skip(), gr.skip(), gr.skip())
+        if tab == "Calculator":
+            if form is None or not data[self.calculator.linked] or form == data[self.met]:
+                return handlers.ask(), gr.skip(), gr.skip()
+            return handlers.ask(form, self.calculator.inputs.values(data)), gr.skip(), form
+        if tab != "Train" or form is None or not data[self.calculator.linked]:
             return nothing
-        drawn = (handlers.ask(), gr.skip(), gr.skip()) if tab == "Calculator" else nothing
-        if not data[self.calculator.linked]:
-            return drawn
+        return self._to_train(data, form) or nothing
+
+    def _to_train(self, data: Mapping[Any, Any], form: Recipe) -> tuple[Any, Any, Any] | None:
+        met = data[self.met]
         try:
-            return self._to_calculator(data) if tab == "Calculator" else self._to_train(data)
-        except StudioError:  # the side that cannot be used says why
-            return drawn
-
-    def _to_calculator(self, data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
-        choices, met = self.calculator.choices, data[self.met]
-        form = handlers.settings_of(self.train.form.recipe(data))
-        if form == met.form:
-            return handlers.ask(), gr.skip(), gr.skip()
-        before = choices.values(data)
-        wanted = choices.wanted(before | choices.given(form))
-        asked = (data[self.train.opening] or {}).get("asked")
-        return handlers.ask(form, before), gr.skip(), SyncState(form, wanted, asked)
-
-    def _to_train(self, data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
-        choices, met = self.calculator.choices, data[self.met]
-        asked = (data[self.train.opening] or {}).get("asked")
-        wanted = choices.wanted(choices.values(data))
-        if met.calculator is None or wanted == met.calculator:
-            return gr.skip(), gr.skip(), gr.skip()
-        if asked != met.asked:  # filled from elsewhere since: that is the newest word
-            return gr.skip(), gr.skip(), SyncState(met.form, wanted, asked)
-        now = self.train.form.recipe(data)
-        knobs = {
-            name: value
-            for name, value in self.calculator.current_choices(wanted).items()
-            if met.calculator.get(name) != wanted[name]
-            and getattr(now, name) != value
-            and name != "lora_alpha"  # its own knob there; here it is twice the rank
-        }
-        if not knobs:
-            return gr.skip(), gr.skip(), SyncState(met.form, wanted, asked)
-        request = train_tab.change(knobs, self.train.form.values(data))
-        return gr.skip(), request, SyncState(met.form, wanted, request["asked"])
+            recipe = self.calculator.inputs.recipe(data)
+        except StudioError:  # the Calculator says why
+            return None
+        if met is None or form.with_(**_SET_BY_TRAIN) != met.with_(**_SET_BY_TRAIN):
+            return None
+        changes = self.changes(recipe, form)
+        if not changes:
+            return None
+        return gr.skip(), train_tab.change(changes, self.train.form.values(data)), recipe

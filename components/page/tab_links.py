@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.calculator import handlers
 from components.compare import tab as compare_tab
 from components.data import tab as data_tab
 from components.page import guided_tour, header
-from components.page.calculator_sync import Agreement
+from components.page.calculator_sync import RecipeSync
 from components.train import tab as train_tab
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from studio.core.jobs import Job
 from studio.core.workspace import new_id
-from studio.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -29,7 +27,7 @@ def connect(
 ) -> None:
     """Bind everything that involves more than one tab."""
     _onward(ctx, built)
-    _between_calculator_and_form(ctx, built)
+    RecipeSync(built["calculator"], built["train"]).bind(ctx)
     walk = Guided(ctx, top, bar, built)
     walk.bind(app)
 
@@ -108,27 +106,6 @@ def _onward(ctx: PageContext, built: dict[str, Any]) -> None:
     label.train_button.click(
         guard(train_on_votes), label.project, [train.opening, data.opening, ctx.tabs], **QUIET
     )
-
-
-def _between_calculator_and_form(ctx: PageContext, built: dict[str, Any]) -> None:
-    """A recipe is counted, and what was chosen while counting goes into the form."""
-    calculator, train = built["calculator"], built["train"]
-
-    def count_recipe(text: str) -> Any:
-        return handlers.ask(handlers.settings_of(Recipe.from_yaml(text)))
-
-    def use_in_training(data: Mapping[Any, Any]) -> tuple[Any, Any]:
-        knobs = calculator.current_choices(data[calculator.wanted])
-        return train_tab.change(knobs, train.form.values(data)), ctx.go("train")
-
-    calculator.from_recipe.click(guard(count_recipe), train.recipe, calculator.opening, **QUIET)
-    calculator.use_button.click(
-        guard(use_in_training),
-        {calculator.wanted, *train.form.fields.values()},
-        [train.opening, ctx.tabs],
-        **QUIET,
-    )
-    Agreement(calculator, train).bind(ctx)
 
 
 # ---- the walk -----------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.train import form_options
-from components.train.form_values import FIRST, LEADING, FormFilling, Updates
+from components.train.form_values import FormFilling, Updates
 from components.train.recipe_yaml import RecipeTexts
 from components.train.sweep import SweepFold
 from components.ui import recipe_defaults, recipe_fields
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
+from components.ui.recipe_defaults import FIRST, LEADING
 from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
 from studio.core.errors import StudioError
 from studio.core.model_names import choices
@@ -56,7 +57,7 @@ class RecipeForm(FormFilling):
                 self.sweep.lay_out()
             with gr.Row(elem_id="train-costs"):
                 self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
-                self.fit = gr.Button("Use what fits", size="sm", elem_id="train-fit", min_width=60)
+                self.fit = gr.Button("Fit to memory", size="sm", elem_id="train-fit", min_width=60)
             self.trouble = gr.HTML(
                 "",
                 elem_id="train-trouble",

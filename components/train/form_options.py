@@ -14,10 +14,9 @@ from studio.core.errors import StudioError
 from studio.core.formatting import DOT, plural, thousands
 from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
-from studio.runs import steps
 from studio.runs.methods import METHODS
-from studio.runs.objectives import REWARDED
 from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
+from studio.runs.steps import planned_steps
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -139,15 +138,6 @@ def run_label(run: Any) -> str:
     return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
 
 
-def device(studio: Studio) -> str:
-    """`cuda`, `mps` or `cpu`, once the libraries are there to tell; empty before."""
-    if not studio.worker.ready:
-        return ""
-    from studio.core.hardware import detected
-
-    return detected().device
-
-
 def signature(studio: Studio) -> tuple[Any, ...]:
     """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
     return (
@@ -171,35 +161,22 @@ def free_name(studio: Studio, recipe: Recipe) -> str:
 # ---- the line beside the button -----------------------------------------------------------------
 
 
-def planned_steps(recipe: Recipe, rows: int | None) -> int | None:
-    """Optimizer steps over so many rows on one device, without packing."""
-    if recipe.max_steps > 0:
-        return recipe.max_steps
-    if not rows:
-        return None
-    if recipe.objective in REWARDED:
-        return steps.planned_steps(recipe, rows)
-    batches = -(-rows // recipe.per_device_train_batch_size)
-    each = max(1, -(-batches // recipe.gradient_accumulation_steps))
-    return max(1, round(each * recipe.num_train_epochs))
-
-
 def estimate_line(studio: Studio, recipe: Recipe) -> str:
     """Trainable parameters, memory, steps and time; only the steps while the rest is not known."""
     rows = known_rows(studio, recipe.dataset_name)
-    steps = planned_steps(recipe, rows)
+    steps = planned_steps(recipe, rows) if rows else None
     said = f"{thousands(steps)} steps" if steps else ""
     if not studio.worker.ready:
         return line_html(said, "memory and time follow once the libraries are loaded")
     try:
-        from studio.workflows.estimate_run import estimate_here
+        from studio.workflows.estimate_run import estimate_run
 
-        estimate = estimate_here(studio, recipe)
+        estimate = estimate_run(studio, recipe)
         tokens = estimate.cost.tokens
         more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
         more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
-            more.append("time as an earlier run's")
+            more.append("based on an earlier run")
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))

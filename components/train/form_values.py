@@ -14,10 +14,9 @@ from components.train import form_options
 from components.train.reward_builder import RewardBuilder
 from components.ui import recipe_defaults, recipe_fields
 from components.ui.html import notice
-from components.ui.recipe_defaults import Choice
+from components.ui.recipe_defaults import FIRST, LEADING, Choice
 from components.ui.recipe_fields import knobs
 from studio.core.errors import StudioError
-from studio.core.model_names import POCKET
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from studio import Studio
 
 Updates = dict[Any, Any]
-LEADING = ("objective", "method", "model_name_or_path")
-"""The knobs that others follow."""
-FIRST: Choice = ("sft", "lora", POCKET)
 
 
 class FormFilling:
@@ -68,7 +64,7 @@ class FormFilling:
 
     def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
         after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
-        changes, note = recipe_defaults.follow(before, after, form_options.device(self.studio))
+        changes, note = recipe_defaults.follow(before, after, recipe_defaults.device(self.studio))
         updates: Updates = self._visible(after)
         for name, value in changes.items():
             updates[self.fields[name]] = gr.update(value=value, visible=True)

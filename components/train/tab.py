@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.train import form_options, reward_panels
+from components.train import reward_panels
 from components.train.form import RecipeForm
 from components.train.form_values import Updates
 from components.train.run_monitor import Watch
@@ -129,7 +129,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     objective, model = objective or "sft", model or "pocket"
     method = parent.method if parent and parent.method != "full" else "lora"
     method = changes.get("method") or method
-    recipe, why = recipe_defaults.usual((objective, method, model), form_options.device(studio))
+    recipe, why = recipe_defaults.usual((objective, method, model), recipe_defaults.device(studio))
     changes["name"] = ""
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name

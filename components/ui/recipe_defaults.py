@@ -7,24 +7,41 @@ from __future__ import annotations
 
 import functools
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import yaml
 
 from components.ui.recipe_fields import Knob, knobs, parted, shown
+from studio.core.model_names import POCKET
 from studio.runs.defaults import defaults, for_device
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe, presets, recommended_recipe
 
+if TYPE_CHECKING:
+    from studio import Studio
+
 Choice = tuple[str, str, str]  # objective, method, model
+LEADING = ("objective", "method", "model_name_or_path")
+"""The fields that others follow, in the order of a `Choice`."""
+FIRST: Choice = ("sft", "lora", POCKET)
+"""What the forms open with."""
 
 
 @functools.cache
 def shipped() -> dict[str, Recipe]:
     """The shipped recipes by slug, read once."""
     return presets()
+
+
+def device(studio: Studio) -> str:
+    """`cuda`, `mps` or `cpu`; empty while the libraries that tell are loading."""
+    if not studio.worker.ready:
+        return ""
+    from studio.core.hardware import detected
+
+    return detected().device
 
 
 def usual(choice: Choice, device: str = "") -> tuple[Recipe, str]:

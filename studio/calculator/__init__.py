@@ -11,27 +11,33 @@ from studio.calculator.matrices import Matrix, matrix
 
 if TYPE_CHECKING:
     from studio.calculator.advice import Change, suggestions
-    from studio.calculator.estimates import RunEstimate, estimate, estimate_recipe
-    from studio.calculator.gpus import CARDS, Card
+    from studio.calculator.dataset_lengths import Lengths, RowCount
+    from studio.calculator.estimates import RunEstimate, estimate
+    from studio.calculator.gpus import GPUS, Gpu, find_gpu
 
 __all__ = [
-    "CARDS",
-    "Card",
+    "GPUS",
     "Change",
+    "Gpu",
+    "Lengths",
     "Matrix",
+    "RowCount",
     "RunEstimate",
     "estimate",
-    "estimate_recipe",
+    "find_gpu",
     "matrix",
     "suggestions",
 ]
 
 _HOMES = {
-    "CARDS": "gpus",
-    "Card": "gpus",
+    "GPUS": "gpus",
     "Change": "advice",
+    "Gpu": "gpus",
+    "Lengths": "dataset_lengths",
+    "RowCount": "dataset_lengths",
     "RunEstimate": "estimates",
-    "estimate_recipe": "estimates",
+    "estimate": "estimates",
+    "find_gpu": "gpus",
     "suggestions": "advice",
 }
 
@@ -42,10 +48,3 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(f"studio.calculator.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'studio.calculator' has no attribute {name!r}")
-
-
-def estimate(model: Any, **settings: Any) -> RunEstimate:
-    """See `studio.calculator.estimates.estimate`."""
-    from studio.calculator.estimates import estimate as of
-
-    return of(model, **settings)

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator.adapter_settings import LORA_LIKE
-from studio.calculator.estimates import RunEstimate, re_estimate
+from studio.calculator.estimates import RunEstimate, estimate
 from studio.calculator.formatting import size
 from studio.calculator.gpus import Verdict
-from studio.calculator.gpus import verdict as judge
+from studio.core.errors import ConfigError
+from studio.runs.methods import METHODS
+
+_CHECKPOINTING = {"activation_checkpointing": True}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One step that helps: words for a button, the settings behind it, the total after it."""
+    """A change that helps: its label and reason, the recipe's fields behind it, the total after."""
 
     label: str
     why: str
@@ -28,13 +30,13 @@ class Change:
 
 
 def suggestions(before: RunEstimate, limit: int = 4) -> list[Change]:
-    """Changes that make it fit, cheapest for the result first; combined ones when no single does.
+    """Changes that make it fit, the least costly first; combined ones when no single one does.
 
     Empty when it fits already.
     """
     if before.verdict == "fits":
         return []
-    singles = [_change(before, *step) for step in _steps(before)]
+    singles = [change for step in _steps(before) if (change := _change(before, *step))]
     fitting = [change for change in singles if change.verdict == "fits"]
     if fitting:
         return fitting[:limit]
@@ -43,100 +45,87 @@ def suggestions(before: RunEstimate, limit: int = 4) -> list[Change]:
     return ([combined] if combined else []) + helpful[: limit - 1]
 
 
-def _change(before: RunEstimate, label: str, why: str, settings: dict[str, Any]) -> Change:
-    after = re_estimate(before, **settings)
-    total = after.memory.total
-    return Change(label, why, tuple(settings.items()), total, judge(total, before.card))
+def _change(before: RunEstimate, label: str, why: str, settings: dict[str, Any]) -> Change | None:
+    """The change with its total; None where the recipe cannot be changed so."""
+    try:
+        after = estimate(before.recipe.with_(**settings), before.gpu)
+    except ConfigError:
+        return None
+    return Change(label, why, tuple(settings.items()), after.memory.total, after.verdict)
+
+
+def _batch(rows: int, batch: int) -> dict[str, Any]:
+    """At least as many rows per step, in batches of `batch`."""
+    return {"per_device_train_batch_size": batch, "gradient_accumulation_steps": -(-rows // batch)}
+
+
+def _four_bits(before: RunEstimate) -> dict[str, Any]:
+    method = METHODS[before.recipe.method]
+    changes: dict[str, Any] = {"load_in_4bit": True}
+    if method.name in ("lora", "full", "last_layers"):
+        changes["method"] = "qlora"
+    return changes
 
 
 def _steps(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Single changes, those that leave the result as it is first."""
-    plan = before.plan
-    if not plan.activation_checkpointing:
-        yield (
-            "Checkpoint activations",
-            "same result, about a third slower",
-            {"activation_checkpointing": True},
-        )
-    batch, accumulation = plan.per_device_train_batch_size, plan.gradient_accumulation_steps
-    while batch > plan.smallest_batch:
-        smaller = max(plan.smallest_batch, batch // 2)
-        accumulation *= -(-batch // smaller)
-        batch = smaller
-        yield (
-            f"Batch {batch}, accumulate {accumulation}",
-            "same result, somewhat slower",
-            {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation},
-        )
-    fewer = plan.per_device_train_batch_size // 2
-    while plan.answers and fewer * plan.gradient_accumulation_steps % plan.num_generations == 0:
-        if not fewer:
-            break
-        yield (
-            f"{fewer * plan.gradient_accumulation_steps} answers a step",
-            "fewer prompts a step, noisier",
-            {"per_device_train_batch_size": fewer},
-        )
+    recipe, work = before.recipe, before.work
+    if not recipe.activation_checkpointing:
+        yield "Checkpoint activations", "same result, about a third slower", _CHECKPOINTING
+    batch = recipe.per_device_train_batch_size
+    rows = batch * recipe.gradient_accumulation_steps
+    while batch > 1:
+        batch //= 2
+        smaller = _batch(rows, batch)
+        accumulation = smaller["gradient_accumulation_steps"]
+        yield f"Batch {batch}, accumulate {accumulation}", "same result, somewhat slower", smaller
+    fewer = recipe.per_device_train_batch_size // 2
+    while work.online and fewer:
+        completions = fewer * recipe.gradient_accumulation_steps
+        label, why = f"{completions} completions per step", "fewer prompts per step, noisier"
+        yield label, why, {"per_device_train_batch_size": fewer}
         fewer //= 2
-    if plan.scores_reference and plan.whole_model and not plan.keep_base:
-        yield (
-            "Precompute the reference",
-            "scores it once, then drops it",
-            {"precompute_ref_log_probs": True},
-        )
-    if not plan.optim.endswith("8bit"):
+    if not recipe.optim.endswith("8bit"):
         yield "8-bit optimizer", "states in 8 bits", {"optim": "adamw_8bit"}
-    if plan.method in LORA_LIKE and plan.quantization == "none":
-        changes: dict[str, Any] = {"quantization": "4bit"}
-        if plan.method == "lora":
-            changes["method"] = "qlora"
-        yield "4-bit base", "slightly rougher weights underneath", changes
-    length = plan.max_length
+    if METHODS[recipe.method].config == "LoraConfig" and not recipe.quantized:
+        yield "4-bit base", "slightly less exact base weights", _four_bits(before)
+    length = recipe.max_length
     while length > 256:
         length //= 2
-        yield f"Length {length}", "longer rows are cut", {"max_length": length}
-    if plan.whole_model:
+        yield f"Max length {length}", "longer rows are cut", {"max_length": length}
+    if work.whole_model:
         yield "LoRA", "trains an adapter instead of all weights", {"method": "lora"}
-        yield (
-            "QLoRA",
-            "trains an adapter on a 4-bit base",
-            {"method": "qlora", "quantization": "4bit", "activation_checkpointing": True},
-        )
+        quantized = _four_bits(before) | _CHECKPOINTING
+        yield "QLoRA", "trains an adapter on a 4-bit base", quantized
 
 
 def _combined(before: RunEstimate) -> Change | None:
     """Add changes one after another until it fits; None when even all of them do not."""
+    recipe = before.recipe
+    batch = recipe.per_device_train_batch_size
+    ladder: list[tuple[str, dict[str, Any]]] = []
+    if before.work.whole_model:
+        ladder.append(("LoRA", {"method": "lora"}))
+    if not recipe.activation_checkpointing:
+        ladder.append(("checkpoint activations", _CHECKPOINTING))
+    if not recipe.quantized or recipe.load_in_8bit:
+        ladder.append(("4-bit base", _four_bits(before) | {"load_in_8bit": False}))
+    if batch > 1:
+        least = 2 if before.work.estimates_kl else 1
+        ladder.append((f"batch {least}", _batch(batch * recipe.gradient_accumulation_steps, least)))
+    if not recipe.optim.endswith("8bit"):
+        ladder.append(("8-bit optimizer", {"optim": "paged_adamw_8bit"}))
+    if recipe.max_length > 512:
+        ladder.append(("max length 512", {"max_length": 512}))
     settings: dict[str, Any] = {}
     labels: list[str] = []
-    plan = before.plan
-    ladder: list[tuple[str, dict[str, Any]]] = []
-    if plan.whole_model:
-        ladder.append(("LoRA", {"method": "lora"}))
-    if not plan.activation_checkpointing:
-        ladder.append(("checkpoint activations", {"activation_checkpointing": True}))
-    if plan.quantization != "4bit":
-        small: dict[str, Any] = {"quantization": "4bit"}
-        if plan.method == "lora" or plan.whole_model:
-            small["method"] = "qlora"
-        ladder.append(("4-bit base", small))
-    least = plan.smallest_batch
-    if plan.per_device_train_batch_size > least:
-        rows = plan.per_device_train_batch_size * plan.gradient_accumulation_steps
-        smaller = {
-            "per_device_train_batch_size": least,
-            "gradient_accumulation_steps": -(-rows // least),
-        }
-        ladder.append((f"batch {least}", smaller))
-    if not plan.optim.endswith("8bit"):
-        ladder.append(("8-bit optimizer", {"optim": "paged_adamw_8bit"}))
-    if plan.max_length > 512:
-        ladder.append(("length 512", {"max_length": 512}))
     for label, step in ladder:
-        settings |= step
-        labels = [known for known in labels if not (known == "LoRA" and label == "4-bit base")]
-        labels.append(label)
-        words = " + ".join(labels)
-        change = _change(before, words[0].upper() + words[1:], "together", dict(settings))
+        kept = [known for known in labels if not (known == "LoRA" and label == "4-bit base")]
+        words = " + ".join([*kept, label])
+        change = _change(before, words[0].upper() + words[1:], "together", settings | step)
+        if change is None:
+            continue
         if change.verdict == "fits":
             return change
+        settings, labels = settings | step, [*kept, label]
     return None

@@ -1,4 +1,4 @@
-"""Which model: an alias, a Hub id, a folder, a `config.json` or its text -> transformers' config.
+"""Which model: an alias, a Hub ID, a folder, a `config.json` or its text -> transformers' config.
 
 Only numbers are read. Code that a config names (`auto_map`) is never fetched and never run: the
 model is counted through transformers' own architecture, or refused.
@@ -6,7 +6,6 @@ model is counted through transformers' own architecture, or refused.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from studio.core.hub import reachable
 from studio.core.workspace import PRESETS
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
-# Beyond any model there is: a wrong digit should be a sentence, not a machine out of memory.
+# Larger than any model there is: a typing error should give a sentence, not exhaust memory.
 _LIMITS = {
     "num_hidden_layers": 1_000,
     "n_layer": 1_000,
@@ -39,31 +38,27 @@ _IGNORED = ("quantization_config", "_attn_implementation", "attn_implementation"
 
 @dataclass(frozen=True)
 class Source:
-    """A config as found: its values, a name for people, where it came from, what to know of it."""
+    """A config as found: its JSON text, a name to show, where it came from, notes about it."""
 
-    values: Mapping[str, Any]
+    text: str
     name: str
     origin: str
     notes: tuple[str, ...] = ()
 
     @property
-    def digest(self) -> str:
-        """Identifies the shape, for caching what is built from it."""
-        text = json.dumps(self.values, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def values(self) -> dict[str, Any]:
+        return json.loads(self.text)
 
 
-def read_source(model: str | Path | Mapping[str, Any]) -> Source:
-    """Find the config of `model`; raises `ModelError` with what to do when there is none.
+def read_source(model: str | Path) -> Source:
+    """Find the config of `model`; a `ModelError` says what to do when there is none.
 
-    `model` is `pocket`, a Hub id, a folder with a `config.json`, the path of such a file, its
-    text, or its values.
+    `model` is `pocket`, a Hub ID, a folder with a `config.json`, the path of such a file, or its
+    text.
     """
-    if isinstance(model, Mapping):
-        return _checked(dict(model), _title(model, "pasted config"), "given values")
     text = str(model).strip()
     if not text:
-        raise ModelError("No model is named; give a Hub id, a folder or a config.json.")
+        raise ModelError("No model is named; give a Hub ID, a folder or a config.json.")
     if text.startswith(("{", "[")):
         values = _parse(text, "The pasted config")
         return _checked(values, _title(values, "pasted config"), "pasted config.json")
@@ -90,7 +85,7 @@ def _from_name(text: str) -> Source:
         return _checked(shipped, text, "published shape, shipped with the studio")
     if not _HUB_ID.fullmatch(text):
         raise ModelError(
-            f"{text[:80]!r} is not a file or folder here, and not a Hub id such as "
+            f"{text[:80]!r} is not a file or folder here, and not a Hub ID such as "
             f'"TinyLlama/TinyLlama-1.1B-Chat-v1.0".'
         )
     return _checked(_fetch(text), text, "config.json from the Hub")
@@ -204,7 +199,7 @@ def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
         )
     if values.get("quantization_config"):
         notes.append("Its weights are published quantised; counted as the unquantised model.")
-    return Source(values, name, origin, tuple(notes))
+    return Source(json.dumps(values, sort_keys=True), name, origin, tuple(notes))
 
 
 def to_config(source: Source) -> Any:

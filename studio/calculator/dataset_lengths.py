@@ -1,4 +1,4 @@
-"""What the rows of a dataset come to in a model's tokens: cut, trained, padded.
+"""The lengths of a dataset's rows in a model's tokens: cut, trained, padded.
 
 The rows are measured by `studio.data.tokens.token_lengths`, as TRL would make them. Without the
 model's tokenizer on this machine four characters count as a token, and the basis says so.
@@ -8,147 +8,175 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from studio.calculator.formatting import count
 from studio.core import chat_templates
 from studio.core.errors import ModelError, StudioError
+from studio.runs.objectives import OBJECTIVES, REWARDED
+
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
+
+PAIRED = tuple(name for name, row in OBJECTIVES.items() if row.types == ("preference",))
+"""Objectives that take a row's two sequences together."""
+Row = dict[str, Any]
+Counts = npt.NDArray[np.int64]
 
 _MOST_ROWS = 256
 _CHARACTERS = 4
-_kept: OrderedDict[Any, Lengths] = OrderedDict()
+_measurements: OrderedDict[Any, Lengths] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """`size` and `trained`: (measured rows, sequences a row) tokens, uncut; two for pairs."""
+    """Measured rows. `size` and `trained`: (measured rows, sequences per row) tokens, uncut.
+
+    A preference pair has two sequences. `basis` says what counted the tokens.
+    """
 
     rows: int
-    size: np.ndarray
-    trained: np.ndarray
+    size: Counts
+    trained_size: Counts
     basis: str
 
-    @property
-    def sides(self) -> int:
-        """Sequences a row."""
-        return self.size.shape[1]
-
-    def single(self) -> Lengths:
-        """Each side a row of its own: what KTO makes of pairs."""
+    def of(self, objective: str) -> Lengths:
+        """As an objective takes the rows: KTO and the online ones take each side by itself."""
+        if objective not in ("kto", *REWARDED):
+            return self
         return replace(
             self,
-            rows=self.rows * self.sides,
+            rows=self.rows * self.size.shape[1],
             size=self.size.reshape(-1, 1),
-            trained=self.trained.reshape(-1, 1),
+            trained_size=self.trained_size.reshape(-1, 1),
         )
 
     def mean(self, max_length: int) -> float:
-        """Tokens a row, its sequences together, each cut to `max_length`."""
+        """Tokens per row, its sequences together, each cut to `max_length`."""
         return float(np.minimum(self.size, max_length).sum(axis=1).mean())
 
-    def mean_trained(self, max_length: int) -> float:
-        """Of these, tokens that the loss counts: answers end a row, so they are what is cut."""
-        lost = np.maximum(self.size - max_length, 0)
-        return float(np.maximum(self.trained - lost, 0).sum(axis=1).mean())
+    def tokens(self, recipe: Recipe) -> tuple[float, float]:
+        """Tokens per row: (its own, as a batch carries it)."""
+        own = self.mean(recipe.max_length)
+        if recipe.packing:
+            return own, 1.05 * own
+        return own, self.padded(recipe.max_length, recipe.per_device_train_batch_size)
+
+    def trained(self, recipe: Recipe) -> float:
+        """Of a row's tokens, those that the loss counts: answers end a row and are what is cut."""
+        lost = np.maximum(self.size - recipe.max_length, 0)
+        return float(np.maximum(self.trained_size - lost, 0).sum(axis=1).mean())
 
     def padded(self, max_length: int, batch: int) -> float:
-        """Tokens a row once a batch of random rows is padded to its longest sequence.
+        """Tokens per row once a batch of random rows is padded to its longest sequence.
 
         That is the expected maximum of `batch` draws: the sum over lengths, in order, of each
         times the chance that it is the longest drawn.
         """
         longest = np.sort(np.minimum(self.size, max_length).max(axis=1))
         chance = np.diff((np.arange(len(longest) + 1) / len(longest)) ** batch)
-        return self.sides * float((longest * chance).sum())
+        return self.size.shape[1] * float((longest * chance).sum())
 
-    def share_cut(self, max_length: int) -> float:
-        """Share of the rows that lose tokens."""
-        return float((self.size > max_length).any(axis=1).mean())
-
-    def words(self, max_length: int) -> str:
-        """`61 tokens a row, 23 of them trained; no row is cut (the model's own tokenizer)`."""
-        share = self.share_cut(max_length)
-        losing = f"{max(1, round(100 * share))} % of the rows are cut" if share else "no row is cut"
+    def describe(self, recipe: Recipe) -> str:
+        """`61 tokens per row, 23 of them trained; no row is cut (the model's own tokenizer)`."""
+        share = float((self.size > recipe.max_length).any(axis=1).mean())
+        cut = f"{max(1, round(100 * share))} % of the rows are cut" if share else "no row is cut"
         return (
-            f"{count(self.mean(max_length))} tokens a row, {count(self.mean_trained(max_length))} "
-            f"of them trained; {losing} ({self.basis})"
+            f"{count(self.mean(recipe.max_length))} tokens per row, {count(self.trained(recipe))} "
+            f"of them trained; {cut} ({self.basis})"
         )
 
 
-def of_rows(
-    load: Callable[[], Any],
-    fingerprint: str,
-    kind: str,
-    model: str,
-    *,
-    completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
-    chat_template: str | None = None,
-) -> Lengths:
-    """Lengths of rows of type `kind` for a model; `load` is called where they are not remembered.
+@dataclass(frozen=True)
+class RowCount:
+    """A number of rows that nobody measured.
 
-    `fingerprint` identifies the rows.
+    `mean_tokens` per row, its sequences together; unknown, a quarter of the length to all of it is
+    assumed.
     """
-    key = (fingerprint, model, completion_only_loss, assistant_only_loss, chat_template)
-    if key not in _kept:
-        rows = load()
-        tokenizer = local_tokenizer(model)
-        try:
-            if tokenizer is None:
-                raise ModelError(f"The tokenizer of {model} is not on this machine.")
-            found = _measured(
-                rows,
-                kind,
-                chat_templates.with_chat_template(tokenizer, chat_template),
-                completion_only_loss,
-                assistant_only_loss,
-            )
-        except StudioError:  # no tokenizer, or a template that refuses: training will say which
-            found = _by_characters(rows)
-        _kept[key] = found
-        while len(_kept) > 32:
-            _kept.popitem(last=False)
-    return _kept[key]
+
+    rows: int
+    mean_tokens: float | None = None
+
+    def of(self, objective: str) -> RowCount:
+        return self
+
+    def tokens(self, recipe: Recipe) -> tuple[float, float]:
+        """Tokens per row: (its own, as a batch carries it)."""
+        longest = recipe.max_length * (2 if recipe.objective in PAIRED else 1)
+        if not self.mean_tokens:
+            return longest / 4, longest
+        padded = (1.1 if recipe.packing else 1.6) * self.mean_tokens
+        return min(self.mean_tokens, longest), min(padded, longest)
+
+    def trained(self, recipe: Recipe) -> None:
+        return None
+
+    def describe(self, recipe: Recipe) -> str:
+        return ""
 
 
-def _measured(
-    rows: Any, kind: str, tokenizer: Any, completion_only: bool | None, assistant_only: bool
+def lengths_of(
+    load: Callable[[], Iterable[Row]], fingerprint: str, kind: str, recipe: Recipe
 ) -> Lengths:
+    """Lengths of rows of type `kind` as a recipe trains on them.
+
+    `fingerprint` identifies the rows; `load` is only called where they were not measured before.
+    """
+    choices = (recipe.completion_only_loss, recipe.assistant_only_loss, recipe.chat_template_path)
+    key = (fingerprint, recipe.model_name_or_path, *choices)
+    if key not in _measurements:
+        rows = load()
+        try:
+            lengths = _measured(rows, kind, recipe)
+        except StudioError:  # no tokenizer, or a template that refuses: training will say which
+            lengths = _by_characters(list(rows))
+        _measurements[key] = lengths
+        while len(_measurements) > 32:
+            _measurements.popitem(last=False)
+    return _measurements[key]
+
+
+def _measured(rows: Any, kind: str, recipe: Recipe) -> Lengths:
     from studio.data.tokens.token_lengths import measure
 
+    model = recipe.model_name_or_path
+    tokenizer = local_tokenizer(model)
+    if tokenizer is None:
+        raise ModelError(f"The tokenizer of {model} is not on this machine.")
     found = measure(
         rows,
         kind,
-        tokenizer,
-        completion_only_loss=completion_only,
-        assistant_only_loss=assistant_only,
+        chat_templates.with_chat_template(tokenizer, recipe.chat_template_path),
+        completion_only_loss=recipe.completion_only_loss,
+        assistant_only_loss=recipe.assistant_only_loss,
         most=_MOST_ROWS,
     )
     ends = np.cumsum(found.size)
-    lit = np.concatenate([[0], np.cumsum(found.lit)])
-    sides = np.bincount(found.row_of).max()
-    shape = (-1, int(sides))
+    trained = np.concatenate([[0], np.cumsum(found.lit)])
+    shape = (-1, int(np.bincount(found.row_of).max()))
     return Lengths(
         found.rows,
         found.size.reshape(shape),
-        (lit[ends] - lit[ends - found.size]).reshape(shape),
+        (trained[ends] - trained[ends - found.size]).reshape(shape),
         "the model's own tokenizer",
     )
 
 
-def _by_characters(rows: Any) -> Lengths:
+def _by_characters(rows: list[Row]) -> Lengths:
     step = max(1, len(rows) // _MOST_ROWS)
     sampled = [list(_sequences(rows[index])) for index in range(0, len(rows), step)]
     both = np.array(sampled, np.int64)
-    return Lengths(len(rows), both[..., 0], both[..., 1], "four characters a token")
+    return Lengths(len(rows), both[..., 0], both[..., 1], "four characters per token")
 
 
-def _sequences(row: dict[str, Any]) -> Iterator[tuple[int, int]]:
+def _sequences(row: Row) -> Iterator[tuple[int, int]]:
     start = _tokens(row.get("prompt"))
     sides = [key for key in ("chosen", "rejected", "completion") if row.get(key)]
     for side in sides:
@@ -160,7 +188,8 @@ def _sequences(row: dict[str, Any]) -> Iterator[tuple[int, int]]:
 
 def _tokens(value: Any) -> int:
     if isinstance(value, list):
-        value = "".join(str(turn.get("content") or "") for turn in value)
+        turns: list[Row] = value
+        value = "".join(str(turn.get("content") or "") for turn in turns)
     elif value is not None and not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False)
     return -(-len(value or "") // _CHARACTERS)
@@ -168,7 +197,7 @@ def _tokens(value: Any) -> int:
 
 @lru_cache(maxsize=8)
 def local_tokenizer(model: str) -> Any | None:
-    """The model's tokenizer where it lies on this machine, else None; nothing is fetched."""
+    """The model's tokenizer where it is on this machine, else None; nothing is downloaded."""
     from transformers import AutoTokenizer
 
     from studio.core.model_names import resolve

@@ -1,4 +1,4 @@
-"""Numbers for people: `1.53 M`, `3.1 GB`, `about 2 min`. GB is 10^9 bytes, as card makers count."""
+"""Readable numbers: `1.53 M`, `3.1 GB`, `about 2 min`. GB is 10^9 bytes, as GPU vendors count."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def percent(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `2 min`, `3.5 h`, `2 days`: rounded to what an estimate can carry."""
+    """`40 s`, `2 min`, `3.5 h`, `2 days`: rounded to an estimate's precision."""
     if seconds < 55:
         return f"{max(1, round(seconds))} s"
     if seconds < 55 * 60:
@@ -48,7 +48,7 @@ def span(low: float, high: float) -> str:
 
 
 def money(low: float, high: float) -> str:
-    """`0.12 to 0.31`, `about 2.40`, `up to 0.03`, in the rate's own money."""
+    """`0.12 to 0.31`, `about 2.40`, `up to 0.03`, in the rate's own currency."""
     if high < 0.01:
         return "under 0.01"
     first, last = f"{low:,.2f}", f"{high:,.2f}"

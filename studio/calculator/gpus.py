@@ -1,6 +1,6 @@
-"""Cards one can train on: memory, peak speed, and what a term's total means on them.
+"""GPUs to train on: memory, peak speed, and whether a total fits.
 
-Memory is the maker's figure in 10^9 bytes; speed is dense 16-bit tensor throughput with fp32
+Memory is the vendor's figure in 10^9 bytes; speed is dense 16-bit tensor throughput with fp32
 accumulation, from NVIDIA's data sheets (no sparsity).
 """
 
@@ -20,8 +20,12 @@ THIS_MACHINE = "this machine"
 
 
 @dataclass(frozen=True)
-class Card:
-    """`memory` in bytes, `flops` per second at peak, `efficiency` the share one may expect."""
+class Gpu:
+    """A device: `memory` in bytes, `flops` per second at peak, `efficiency` (low, high) of that.
+
+    `tokens_per_second` is the speed that a run of the same shape reached on it, where known; it is
+    preferred to the peak.
+    """
 
     name: str
     memory: int
@@ -29,48 +33,48 @@ class Card:
     bf16: bool = True
     device: str = "cuda"
     efficiency: tuple[float, float] = (0.2, 0.45)
+    tokens_per_second: float | None = None
 
 
-def _card(name: str, gigabytes: int, teraflops: float, bf16: bool = True) -> Card:
-    return Card(name, gigabytes * 10**9, teraflops * 1e12, bf16)
+def _gpu(name: str, gigabytes: int, teraflops: float, bf16: bool = True) -> Gpu:
+    return Gpu(name, gigabytes * 10**9, teraflops * 1e12, bf16)
 
 
-CARDS: dict[str, Card] = {
-    card.name: card
-    for card in (
-        _card("T4 16 GB", 16, 65, bf16=False),
-        _card("L4 24 GB", 24, 121),
-        _card("A10G 24 GB", 24, 70),
-        _card("RTX 4090 24 GB", 24, 165),
-        _card("L40S 48 GB", 48, 362),
-        _card("A100 40 GB", 40, 312),
-        _card("A100 80 GB", 80, 312),
-        _card("H100 80 GB", 80, 989),
-        _card("H200 141 GB", 141, 989),
+GPUS: dict[str, Gpu] = {
+    gpu.name: gpu
+    for gpu in (
+        _gpu("T4 16 GB", 16, 65, bf16=False),
+        _gpu("L4 24 GB", 24, 121),
+        _gpu("A10G 24 GB", 24, 70),
+        _gpu("RTX 4090 24 GB", 24, 165),
+        _gpu("L40S 48 GB", 48, 362),
+        _gpu("A100 40 GB", 40, 312),
+        _gpu("A100 80 GB", 80, 312),
+        _gpu("H100 80 GB", 80, 989),
+        _gpu("H200 141 GB", 141, 989),
     )
 }
 
 
-def find_card(name: str) -> Card:
-    """A card by name or the start of it (`L4`, `a100 80`), or this machine's own."""
+def find_gpu(name: str) -> Gpu:
+    """A GPU by name or the start of it (`L4`, `a100 80`), or this machine's own."""
     wanted = " ".join(name.lower().split())
     if wanted in (THIS_MACHINE, "here"):
         return this_machine()
-    for card in CARDS.values():
-        if card.name.lower() == wanted:
-            return card
-    starts = [card for card in CARDS.values() if f"{card.name.lower()} ".startswith(f"{wanted} ")]
+    for gpu in GPUS.values():
+        if gpu.name.lower() == wanted:
+            return gpu
+    starts = [gpu for gpu in GPUS.values() if f"{gpu.name.lower()} ".startswith(f"{wanted} ")]
     if len(starts) == 1:
         return starts[0]
-    several = f" Say which: {', '.join(card.name for card in starts)}." if starts else ""
-    near = did_you_mean(name, CARDS)
+    several = f" Say which: {', '.join(gpu.name for gpu in starts)}." if starts else ""
+    near = did_you_mean(name, GPUS)
     raise ConfigError(
-        f"There is no card {name!r} here.{several or near} "
-        f"Known: {', '.join(CARDS)}, {THIS_MACHINE}."
+        f"No GPU is called {name!r}.{several or near} Known: {', '.join(GPUS)}, {THIS_MACHINE}."
     )
 
 
-def this_machine() -> Card:
+def this_machine() -> Gpu:
     """What this process would train on: its GPU with the memory that is free, or the CPU."""
     import psutil
 
@@ -78,22 +82,20 @@ def this_machine() -> Card:
 
     here = detected()
     if here.device == "cpu":
-        from studio.calculator.gpus import cpu_flops
-
-        # What this process holds already is its own to use again.
+        # This process can reuse what it already holds.
         free = detect().memory_free + psutil.Process().memory_info().rss
-        return Card("this CPU", min(free, here.memory_total), cpu_flops(), False, "cpu", (0.3, 0.8))
+        return Gpu("this CPU", min(free, here.memory_total), cpu_flops(), False, "cpu", (0.3, 0.8))
     free = detect().memory_free
-    known = next((c for c in CARDS.values() if c.name.split()[0] in here.name.split()), None)
+    known = next((c for c in GPUS.values() if c.name.split()[0] in here.name.split()), None)
     speed = known.flops if known else 50e12
-    return Card(here.name, free, speed, here.bf16, here.device)
+    return Gpu(here.name, free, speed, here.bf16, here.device)
 
 
-def verdict(total: int, card: Card) -> Verdict:
-    """`tight` from 90 % of the card: an estimate is no promise, and memory fragments."""
-    if total > card.memory:
+def verdict(total: int, gpu: Gpu) -> Verdict:
+    """`tight` from 90 % of the GPU: an estimate is no promise, and memory fragments."""
+    if total > gpu.memory:
         return "does not fit"
-    return "tight" if total > TIGHT_FROM * card.memory else "fits"
+    return "tight" if total > TIGHT_FROM * gpu.memory else "fits"
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Published shapes of models people ask about, so that counting them needs no network.
+"""Published shapes of common models, so that counting them needs no network.
 
 Numbers only, as the models' own `config.json` state them; anything else is fetched from the Hub.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def _llama(hidden: int, layers: int, heads: int, kv: int, ff: int, vocab: int, **more: Any):
+def _llama(
+    hidden: int, layers: int, heads: int, kv: int, ff: int, vocab: int, **more: Any
+) -> dict[str, Any]:
     return {
         "model_type": "llama",
         "hidden_size": hidden,
@@ -71,7 +73,7 @@ KNOWN: dict[str, dict[str, Any]] = {
 
 
 def known(name: str) -> dict[str, Any] | None:
-    """The shipped shape of a Hub id, whatever its letter case, or None."""
+    """The shipped shape of a Hub ID, in any letter case, or None."""
     wanted = name.strip().lower()
     for key, config in KNOWN.items():
         if key.lower() == wanted:

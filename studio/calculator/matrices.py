@@ -1,4 +1,4 @@
-"""One matrix: what two thin factors cost beside the whole (LoRA, Hu et al. 2021, section 4.1)."""
+"""One matrix: what its two low-rank factors cost (LoRA, Hu et al. 2021, section 4.1)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Matrix:
         return min(self.out_features, self.in_features)
 
     def sentence(self) -> str:
-        """What it comes to: `W holds 42 numbers. B and A hold 39 together: ...`"""
+        """In words: `W holds 42 numbers. B and A hold 39 together: ...`"""
         if self.saved > 0:
             change = f"{self.saved:,} fewer"
         elif self.saved < 0:

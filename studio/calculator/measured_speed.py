@@ -1,4 +1,4 @@
-"""How fast earlier runs of the same shape went on this machine, read from their event logs."""
+"""How fast earlier runs of the same shape trained on this machine, from their event logs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
+    from studio.runs.store import Run
 
 _SHAPE = (
     "model_name_or_path",
@@ -23,13 +27,13 @@ _ENOUGH = 3
 
 @dataclass(frozen=True)
 class Speed:
-    """`tokens_per_second` are the rows' own tokens, padding not counted; `run` is its name."""
+    """`tokens_per_second` are the rows' own tokens, without padding; `run` is the run's name."""
 
     tokens_per_second: float
     run: str
 
 
-def earlier_speed(runs: Iterable[Any], recipe: Any) -> Speed | None:
+def earlier_speed(runs: Iterable[Run], recipe: Recipe) -> Speed | None:
     """The newest run of the recipe's shape that logged its tokens, or None.
 
     `runs` newest first, as `RunStore.list` gives them.
@@ -48,7 +52,7 @@ def earlier_speed(runs: Iterable[Any], recipe: Any) -> Speed | None:
 
 
 def _of_events(events: Iterable[dict[str, Any]]) -> float | None:
-    """The median over the stretches between two logs, without the first, which warms up."""
+    """The median over the intervals between two logs, without the first, which warms up."""
     points = [
         (event["time"], event["num_tokens"])
         for event in events

@@ -1,23 +1,21 @@
 """Peak memory of training on one device: an estimate, term by term, each with its formula.
 
-What is exact: weights, adapter, gradients, optimizer states (they are counts times bytes). What is
-estimated: activations, the loss's working space, overhead. Bytes throughout.
+Weights, adapter, gradients and optimizer states are exact: counts times bytes. Activations, the
+loss's working space and the overhead are estimated. Bytes throughout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator.activations import Activations, Precision, Shape, activations, shape_of
-from studio.calculator.adapter_settings import PROMPTED
+from studio.calculator.activations import activations
 from studio.calculator.formatting import count, size
-from studio.calculator.meta_model import Skeleton
 from studio.calculator.optimizers import find_optimizer, state_bytes
-from studio.calculator.parameters import ParameterCount
-from studio.calculator.run_settings import WIDTHS, Plan
-from studio.runs.methods import METHODS
+from studio.calculator.workload import Workload
+from studio.runs.methods import METHODS, PROMPTED
 from studio.runs.objectives import WITH_REFERENCE
 
 CUDA_CONTEXT = 550_000_000
@@ -30,11 +28,11 @@ SOURCES = {
     "weights": "parameters x bytes; NF4: QLoRA, Dettmers et al. 2023, section 3",
     "working copies": "torch.autocast casts float32 weights for 16-bit products",
     "adapters": "PEFT's own tensors; float32 beside a 16-bit base, 16-bit beside a 4-bit one (TRL)",
-    "gradients": "one number a trainable parameter, in its own dtype",
+    "gradients": "one number per trainable parameter, in its own dtype",
     "optimizer": "torch.optim and bitsandbytes: moments kept for each trainable parameter",
     "activations": "what autograd saves in transformers' layers; checked on PEFT's measured runs",
     "logits": "TRL's fused loss head, or plain cross-entropy's copies of the logits",
-    "generation": "the KV cache of every answer that is being written, in transformers' generate",
+    "generation": "the KV cache of every completion being generated, in transformers' generate",
     "reference": "DPO, Rafailov et al. 2023: the reference model",
     "overhead": "CUDA context and libraries",
 }
@@ -42,7 +40,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Term:
-    """One part of the total, with how it came about."""
+    """One part of the total, with its formula and source."""
 
     name: str
     bytes: int
@@ -60,7 +58,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Memory:
-    """The terms of a peak; `kv_cache` is what one generated token a row costs, not in the total."""
+    """The terms of a peak; `kv_cache_per_token` is generation's, per row, and not in the total."""
 
     terms: tuple[Term, ...]
     kv_cache_per_token: int
@@ -75,48 +73,34 @@ class Memory:
         return {term.name: term.bytes for term in self.terms} | {"total": self.total}
 
 
-def precision_of(plan: Plan) -> Precision:
-    """Bytes a number: base weights, computation, adapter."""
-    weights = WIDTHS[plan.dtype]
-    compute = 2 if weights == 2 or plan.autocast else 4
-    adapter = 2 if plan.quantization != "none" else 4
-    return Precision(weights, compute, weights if plan.whole_model else adapter)
-
-
-def estimate_memory(
-    bones: Skeleton, counted: ParameterCount, plan: Plan, device: str = "cuda"
-) -> Memory:
-    """Peak bytes of a training step of `plan` on one device (`cuda`, `cpu`)."""
-    precision = precision_of(plan)
-    shape = shape_of(bones)
-    kept = activations(bones, counted, plan, precision, plan.max_length)
-    optimizer, note = find_optimizer(plan.optim)
-    tensors = list(_tensors(counted))
-    states = state_bytes(optimizer, tensors, precision.adapter)
-    working = _logits(shape, plan, precision, device)
-    kept_room = _activations(kept, plan, working.bytes, bones, precision)
+def estimate_memory(work: Workload) -> Memory:
+    """Peak bytes of a training step on one device."""
+    counted, precision, shape = work.counted, work.precision, work.shape
+    optimizer, note = find_optimizer(work.recipe.optim)
+    states = state_bytes(optimizer, _tensors(work), precision.adapter)
+    logits = _logits(work)
+    kept = _activations(work, logits.bytes)
     cache = 2 * shape.layers * shape.key * precision.compute
-    written = _generation(shape, plan, cache, kept_room.bytes + working.bytes)
+    generation = _generation(work, cache, kept.bytes + logits.bytes)
     paged = ", paged: moves to host memory under pressure" if optimizer.paged else ""
+    each = f"{count(counted.trainable)} x {precision.adapter} bytes"
+    trained = counted.trainable * precision.adapter
     terms = (
-        _weights(bones, plan, precision),
-        _working_copies(bones, plan, precision),
-        _adapters(counted, plan, precision),
-        Term(
-            "gradients",
-            counted.trainable * precision.adapter,
-            f"{count(counted.trainable)} x {precision.adapter} bytes",
-        ),
-        Term("optimizer", states, f"{plan.optim}: {_per(states, counted.trainable)}{paged}"),
-        kept_room,
-        working,
-        written,
-        _reference(bones, counted, plan, precision),
-        _overhead(device),
+        _weights(work),
+        _working_copies(work),
+        Term("adapters", 0 if work.whole_model else trained, each),
+        Term("gradients", trained, each),
+        Term("optimizer", states, f"{work.recipe.optim}: {_per(states, counted.trainable)}{paged}"),
+        kept,
+        logits,
+        generation,
+        _reference(work),
+        _overhead(work.gpu.device),
     )
-    told = (f"Writing answers: {written.formula}.",) if plan.answers else ()
-    notes = (note, *told) if note else told
-    return Memory(tuple(term for term in terms if term.bytes), cache, notes)
+    notes = [note] if note else []
+    if work.completions:
+        notes.append(f"Generating completions: {generation.formula}.")
+    return Memory(tuple(term for term in terms if term.bytes), cache, tuple(notes))
 
 
 def _per(total: int, parameters: int) -> str:
@@ -125,148 +109,133 @@ def _per(total: int, parameters: int) -> str:
     return f"{count(parameters)} x {total / max(1, parameters):.2g} bytes"
 
 
-def _tensors(counted: ParameterCount) -> Iterable[tuple[int, tuple[int, ...], int]]:
-    for info in counted.modules:
-        if not info.tensors:
-            yield info.trainable // max(1, info.count), info.shape, info.count
-        for _, shape in info.tensors:
-            numbers = 1
-            for side in shape:
-                numbers *= side
-            yield numbers, shape, info.count
+def _tensors(work: Workload) -> Iterator[tuple[int, tuple[int, ...], int]]:
+    for info in work.counted.modules:
+        for shape in info.tensors:
+            yield math.prod(shape), shape, info.count
 
 
-def _weights(bones: Skeleton, plan: Plan, precision: Precision) -> Term:
-    quantised = sum(info.parameters for info in bones.linears())
-    width = precision.weights
-    if plan.quantization == "none" and bones.beside:
-        formula = (
-            f"({count(bones.total)} + the base's own head of {count(bones.beside)}, which stays "
-            f"loaded) x {width} bytes ({plan.dtype})"
-        )
-        return Term("weights", (bones.total + bones.beside) * width, formula)
-    if plan.quantization == "none":
-        formula = f"{count(bones.total)} x {width} bytes ({plan.dtype})"
-        return Term("weights", bones.total * width, formula)
-    rest = bones.total + bones.beside - quantised
-    if plan.quantization == "8bit":
-        rows = sum(info.shape[0] * info.count for info in bones.linears())
-        packed, words = quantised + 4 * rows, "1 byte and a float32 a row"
+def _weights(work: Workload) -> Term:
+    model, width = work.model, work.precision.weights
+    if work.quantization == "none":
+        formula = f"{count(model.total)} x {width} bytes ({work.loop.dtype})"
+        if model.beside:
+            formula = (
+                f"({count(model.total)} + the base's own head of {count(model.beside)}, which "
+                f"stays loaded) x {width} bytes ({work.loop.dtype})"
+            )
+        return Term("weights", (model.total + model.beside) * width, formula)
+    quantized = sum(info.parameters for info in model.linears())
+    rest = model.total + model.beside - quantized
+    if work.quantization == "8bit":
+        rows = sum(info.shape[0] * info.count for info in model.linears())
+        packed, each = quantized + 4 * rows, "1 byte and a float32 per row"
     else:
-        blocks = -(-quantised // _NF4_BLOCK)
-        constants = blocks + 4 * -(-blocks // _NESTED_BLOCK) if plan.double_quant else 4 * blocks
-        packed = -(-quantised // 2) + constants
-        words = f"{8 * packed / max(1, quantised):.2f} bits with block constants"
-    largest = max((info.parameters // info.count for info in bones.linears()), default=0)
+        blocks = -(-quantized // _NF4_BLOCK)
+        nested = work.recipe.use_bnb_nested_quant
+        constants = blocks + 4 * -(-blocks // _NESTED_BLOCK) if nested else 4 * blocks
+        packed = -(-quantized // 2) + constants
+        each = f"{8 * packed / max(1, quantized):.2f} bits with block constants"
+    largest = max((info.parameters // info.count for info in model.linears()), default=0)
     formula = (
-        f"{count(quantised)} x {words} + {count(rest)} kept at {width} bytes "
-        f"(embeddings, head, norms{_experts(bones)}) + {size(2 * largest)} to unpack one matrix"
+        f"{count(quantized)} x {each} + {count(rest)} kept at {width} bytes "
+        f"(embeddings, head, norms{_experts(work)}) + {size(2 * largest)} to unpack one matrix"
     )
     return Term("weights", packed + rest * width + 2 * largest, formula)
 
 
-def _working_copies(bones: Skeleton, plan: Plan, precision: Precision) -> Term:
+def _working_copies(work: Workload) -> Term:
     """Autocast's 16-bit copies of float32 matrices, which the backward pass needs."""
-    if precision.weights == 2 or precision.compute == 4 or plan.quantization != "none":
+    precision = work.precision
+    if precision.weights == 2 or precision.compute == 4 or work.quantization != "none":
         return Term("working copies", 0, "none")
-    matrices = sum(info.parameters for info in bones.linears())
-    if plan.activation_checkpointing and plan.method != "full":
-        matrices //= max(1, shape_of(bones).layers)
+    matrices = sum(info.parameters for info in work.model.linears())
+    if work.recipe.activation_checkpointing and work.recipe.method != "full":
+        matrices //= max(1, work.shape.layers)
     return Term("working copies", 2 * matrices, f"{count(matrices)} x 2 bytes under autocast")
 
 
-def _experts(bones: Skeleton) -> str:
-    fused = sum(info.parameters for info in bones.modules if len(info.shape) == 3)
+def _experts(work: Workload) -> str:
+    fused = sum(info.parameters for info in work.model.modules if len(info.shape) == 3)
     return f", {count(fused)} in fused experts, which bitsandbytes leaves" if fused else ""
 
 
-def _adapters(counted: ParameterCount, plan: Plan, precision: Precision) -> Term:
-    if plan.whole_model:
-        return Term("adapters", 0, "none")
-    return Term(
-        "adapters",
-        counted.trainable * precision.adapter,
-        f"{count(counted.trainable)} x {precision.adapter} bytes",
-    )
-
-
-def _activations(
-    kept: Activations, plan: Plan, working: int, bones: Skeleton, precision: Precision
-) -> Term:
-    tokens = plan.batch_tokens
-    transient = kept.transient * tokens + _dora_space(bones, plan)
-    shape = f"{plan.sequences} x {plan.max_length} tokens"
-    if not plan.activation_checkpointing:
-        extra = max(0.0, transient - working)
-        words = f"{shape} x {kept.saved / 1e3:,.1f} kB in {kept.layers} layers"
-        return Term("activations", round(kept.saved * tokens + extra), words)
+def _activations(work: Workload, logits: int) -> Term:
+    kept, tokens = activations(work), work.tokens
+    transient = kept.transient * tokens + _dora_space(work)
+    shape = f"{work.sequences} x {work.length} tokens"
+    if not work.recipe.activation_checkpointing:
+        extra = max(0.0, transient - logits)
+        formula = f"{shape} x {kept.saved / 1e3:,.1f} kB in {kept.layers} layers"
+        return Term("activations", round(kept.saved * tokens + extra), formula)
     # One layer is recomputed at a time, after the loss's working space has been freed.
-    one = max(0.0, kept.layer * tokens + transient - working)
-    words = (
+    one = max(0.0, kept.layer * tokens + transient - logits)
+    formula = (
         f"checkpointing keeps the {kept.layers} layers' inputs: {shape} x "
         f"{kept.inputs / 1e3:,.1f} kB, and recomputes one layer at a time"
     )
-    return Term("activations", round(kept.inputs * tokens + one), words)
+    return Term("activations", round(kept.inputs * tokens + one), formula)
 
 
-def _dora_space(bones: Skeleton, plan: Plan) -> int:
+def _dora_space(work: Workload) -> int:
     """DoRA builds one whole update at a time for its norm: the identity, the update, their sum."""
-    if plan.method != "dora":
+    if work.recipe.method != "dora":
         return 0
-    return max(
-        (4 * (info.shape[1] ** 2 + 3 * info.shape[0] * info.shape[1]) for info in bones.linears()),
-        default=0,
-    )
+    shapes = [info.shape for info in work.model.linears()]
+    return max((4 * (into**2 + 3 * out * into) for out, into in shapes), default=0)
 
 
-def _logits(shape: Shape, plan: Plan, precision: Precision, device: str) -> Term:
-    tokens = plan.batch_tokens
-    if plan.objective == "reward":
-        return Term("logits", 0, "none: a reward model gives one number a row")
-    if not plan.fused_loss:
-        each = precision.compute + 12
+def _logits(work: Workload) -> Term:
+    tokens, vocab, compute = work.tokens, work.shape.vocab, work.precision.compute
+    if work.recipe.objective == "reward":
+        return Term("logits", 0, "none: a reward model gives one number per row")
+    if not work.loop.fused_loss:
+        each = compute + 12
         return Term(
             "logits",
-            tokens * shape.vocab * each,
-            f"{tokens:,} tokens x {shape.vocab:,} words x {each} bytes: the logits, their float32 "
-            "log-probabilities and two gradients",
+            tokens * vocab * each,
+            f"{tokens:,} tokens x {vocab:,} vocabulary entries x {each} bytes: the logits, their "
+            "float32 log-probabilities and two gradients",
         )
-    tile = min(tokens, _TILE_TOKENS) * min(shape.vocab, _TILE_VOCAB)
-    tile_bytes = tile * (precision.compute if device == "cuda" else precision.compute + 8)
-    hidden = tokens * shape.hidden * (precision.compute + 4)
-    head = 4 * shape.vocab * shape.hidden if plan.method == "full" else 0
-    words = f"{tokens:,} x {shape.hidden:,} hidden states and their float32 gradient + one tile"
+    tile = min(tokens, _TILE_TOKENS) * min(vocab, _TILE_VOCAB)
+    tile_bytes = tile * (compute if work.gpu.device == "cuda" else compute + 8)
+    hidden = tokens * work.shape.hidden * (compute + 4)
+    head = 4 * vocab * work.shape.hidden if work.recipe.method == "full" else 0
+    formula = (
+        f"{tokens:,} x {work.shape.hidden:,} hidden states and their float32 gradient + one tile"
+    )
     if head:
-        words += " + the head's float32 gradient"
-    return Term("logits", tile_bytes + hidden + head, words)
+        formula += " + the head's float32 gradient"
+    return Term("logits", tile_bytes + hidden + head, formula)
 
 
-def _generation(shape: Shape, plan: Plan, cache: int, room: int) -> Term:
-    """What writing a step's answers needs beyond the room that their training takes afterwards."""
-    if not plan.answers:
+def _generation(work: Workload, cache: int, room: int) -> Term:
+    """What generating a step's completions needs beyond the room that training on them takes."""
+    if not work.completions:
         return Term("generation", 0, "none: the rows hold the answers")
-    held = plan.answers * plan.max_length * cache
-    scored = plan.answers * shape.vocab * 8  # the last position's logits, once more in float32
-    words = (
-        f"{plan.answers} answers x {plan.max_length:,} tokens x {cache / 1e3:,.1f} kB of KV cache "
-        f"and their next tokens' logits, {size(held + scored)}, of which "
+    held = work.completions * work.length * cache
+    scored = work.completions * work.shape.vocab * 8  # the last position's logits, and in float32
+    formula = (
+        f"{work.completions} completions x {work.length:,} tokens x {cache / 1e3:,.1f} kB of KV "
+        f"cache and their next tokens' logits, {size(held + scored)}, of which "
         f"{size(min(room, held + scored))} in the room of activations and logits"
     )
-    return Term("generation", max(0, held + scored - room), words)
+    return Term("generation", max(0, held + scored - room), formula)
 
 
-def _reference(bones: Skeleton, counted: ParameterCount, plan: Plan, precision: Precision) -> Term:
-    referred = plan.objective in WITH_REFERENCE
-    moved = plan.whole_model or METHODS[plan.method].moves_base
-    if moved and (plan.keep_base or (plan.whole_model and plan.scores_reference)):
-        words = "the untouched base stays loaded beside the copy that trains"
+def _reference(work: Workload) -> Term:
+    recipe, counted, precision = work.recipe, work.counted, work.precision
+    referred = recipe.objective in WITH_REFERENCE
+    moved = work.whole_model or METHODS[recipe.method].moves_base
+    if moved and (work.loop.keeps_base or (work.whole_model and work.scores_reference)):
+        formula = "the unchanged base stays loaded beside the copy that trains"
         if referred:
-            words = "the base as it was: what trains is a copy of its own"
-        copied = counted.trainable if plan.whole_model else bones.total
-        return Term("reference", copied * precision.weights, words)
-    if referred and plan.continued and not plan.whole_model and plan.method not in PROMPTED:
-        words = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
-        return Term("reference", counted.trainable * precision.adapter, words)
+            formula = "the unchanged base: what trains is a copy of it"
+        copied = counted.trainable if work.whole_model else work.model.total
+        return Term("reference", copied * precision.weights, formula)
+    if referred and recipe.continues and not work.whole_model and recipe.method not in PROMPTED:
+        formula = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
+        return Term("reference", counted.trainable * precision.adapter, formula)
     return Term("reference", 0, "none: the adapter is switched off to score the reference")
 
 

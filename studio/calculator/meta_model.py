@@ -1,185 +1,199 @@
-"""A model without weights: built once on the meta device, thinned to one layer of each kind.
+"""A model without weights: built on the meta device, reduced to one layer of each kind.
 
-Two hundred gigabytes of model are a few thousand shapes, and most layers repeat. The skeleton
-keeps the first of each run of equal layers under its own name and remembers how often it stands
-for others, so that PEFT's real code counts a 70B model as quickly as a small one.
+Most layers of a model repeat. The meta model keeps the first of each run of equal layers under its
+own name and remembers which others it stands for, so that PEFT's own code counts a 70B model about
+as fast as a small one.
 """
 
 from __future__ import annotations
 
 import copy
-import threading
+import math
+import re
 import warnings
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 from studio.calculator.configs import Source, read_source, to_config
 from studio.core.errors import ConfigError, ModelError
 
-_KEPT = 6
-_cache: OrderedDict[tuple[str, bool], Skeleton] = OrderedDict()
-_lock = threading.RLock()
+if TYPE_CHECKING:
+    from torch import nn
+
+LAYER = re.compile(r".*?\.\d+(?=\.)")
+"""Matches the layer that a module's full name begins with."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One kept entry of a list of layers, and the indices it stands for."""
+    """Equal layers of one list; the first of `indices` is kept and stands for all of them."""
 
     list_path: str
-    index: str
     indices: tuple[str, ...]
 
     @property
     def prefix(self) -> str:
-        return f"{self.list_path}.{self.index}."
+        return f"{self.list_path}.{self.indices[0]}."
 
 
 @dataclass(frozen=True)
 class ModuleInfo:
-    """A module that holds weights of its own, summed over the layers it repeats in.
+    """A module with weights of its own.
 
-    `name` is the kept one's full name, `pattern` has `*` for the layer; `shape` is (out, in) for
-    a linear layer whatever its class stores, and the weight's own shape otherwise.
+    `shape` is (out, in) for a linear layer whatever its class stores, else the weight's own;
+    `parameters` are summed over the `count` modules of the whole model that it stands for.
     """
 
     name: str
-    pattern: str
-    suffix: str
     kind: str
     shape: tuple[int, ...]
     count: int
     parameters: int
 
     @property
+    def pattern(self) -> str:
+        """The name with `*` for the layer's number."""
+        return re.sub(r"(?<=\.)\d+(?=\.)", "*", self.name)
+
+    @property
+    def suffix(self) -> str:
+        return self.name.rsplit(".", 1)[-1]
+
+    @property
     def linear(self) -> bool:
         return self.kind in ("Linear", "Conv1D")
 
 
-@dataclass
-class Skeleton:
-    """The thinned model and what is needed to speak about the whole one."""
+@dataclass(eq=False)
+class MetaModel:
+    """The reduced model (`module`), and what it takes to describe the whole one.
+
+    `beside` counts the base's own head, which stays loaded beside a reward model's score head.
+    """
 
     source: Source
+    scored: bool
     config: Any
-    thin: Any
+    module: nn.Module
     blocks: tuple[Block, ...]
     total: int
-    modules: tuple[ModuleInfo, ...]
     head: str | None
     tied: bool
     beside: int = 0
-    """Parameters of the base's own head, which stays loaded beside a score that took its place."""
-    counted: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
-    wraps: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False)
+    counted: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """Counts by adapter settings (see `parameters.count`)."""
 
     @property
     def name(self) -> str:
         return self.source.name
 
+    @cached_property
+    def modules(self) -> tuple[ModuleInfo, ...]:
+        """Modules with weights of their own; shared weights count where they occur first."""
+        return tuple(self._module_infos())
+
+    def _module_infos(self) -> Iterator[ModuleInfo]:
+        from torch import nn
+
+        seen: set[int] = set()
+        for name, module in self.module.named_modules():
+            own = dict(module.named_parameters(recurse=False))
+            if not own:
+                continue
+            new = [weight for weight in own.values() if id(weight) not in seen]
+            seen.update(map(id, new))
+            kind = "Linear" if isinstance(module, nn.Linear) else type(module).__name__
+            shape = tuple(own.get("weight", next(iter(own.values()))).shape)
+            copies = self.copies(name)
+            numbers = sum(weight.numel() for weight in new) * copies
+            yield ModuleInfo(
+                name, kind, shape[::-1] if kind == "Conv1D" else shape, copies, numbers
+            )
+
     def copies(self, path: str) -> int:
-        """How many of the whole model's modules the kept one at `path` stands for."""
-        number = 1
-        for block in self.blocks:
-            if path.startswith(block.prefix) or path == block.prefix[:-1]:
-                number *= len(block.indices)
-        return number
+        """How many modules or tensors of the whole model the kept one at `path` stands for."""
+        return math.prod(
+            len(block.indices) for block in self.blocks if f"{path}.".startswith(block.prefix)
+        )
 
-    def pattern(self, path: str) -> str:
-        """`model.layers.0.mlp` as `model.layers.*.mlp`, where layer 0 stands for several."""
-        for block in sorted(self.blocks, key=lambda block: -len(block.prefix)):
-            if len(block.indices) > 1 and path.startswith(block.prefix):
-                path = f"{block.list_path}.*.{path[len(block.prefix) :]}"
-        return path
-
-    def expand(self, path: str) -> Iterator[str]:
+    def full_names(self, path: str) -> list[str]:
         """Every name in the whole model that the kept `path` stands for."""
-        inner = [block for block in self.blocks if path.startswith(block.prefix)]
-        if not inner:
-            yield path
-            return
-        block = max(inner, key=lambda block: len(block.prefix))
-        rest = path[len(block.prefix) :]
-        for parent in self.expand(block.list_path):
-            for index in block.indices:
-                yield f"{parent}.{index}.{rest}"
+        names = [f"{path}."]
+        for block in reversed(self.blocks):  # inner lists first
+            if names[0].startswith(block.prefix):
+                rests = [name.removeprefix(block.prefix) for name in names]
+                names = [f"{block.list_path}.{i}.{rest}" for i in block.indices for rest in rests]
+        return [name[:-1] for name in names]
 
     def linears(self) -> tuple[ModuleInfo, ...]:
-        """The linear modules, without the output head: what `all-linear` takes."""
+        """The linear modules but for the output head: what `all-linear` targets."""
         return tuple(info for info in self.modules if info.linear and info.name != self.head)
 
-    def suffixes(self) -> tuple[str, ...]:
-        """Names to choose targets from, in the model's order."""
-        return tuple(dict.fromkeys(info.suffix for info in self.linears()))
-
     def expert_names(self) -> tuple[str, ...]:
-        """Experts' matrices, which transformers fuses into stacks, by the names PEFT knows them."""
+        """PEFT's names of the experts' matrices, which transformers fuses into stacks."""
         from peft.utils import transformers_weight_conversion as conversion
 
-        kind = conversion._MODEL_TO_CONVERSION_PATTERN.get(self.config.model_type) or ""
-        names = conversion._MOE_TARGET_MODULE_MAPPING.get(kind, {})
+        patterns: dict[str, str] = vars(conversion)["_MODEL_TO_CONVERSION_PATTERN"]
+        mapping: dict[str, dict[str, Any]] = vars(conversion)["_MOE_TARGET_MODULE_MAPPING"]
+        names = mapping.get(patterns.get(self.config.model_type) or "", {})
         return tuple(names) if any(len(info.shape) == 3 for info in self.modules) else ()
 
     def targets(self) -> tuple[str, ...]:
-        """All names that an adapter can be put on, experts' included."""
-        return tuple(dict.fromkeys((*self.suffixes(), *self.expert_names())))
+        """Names that an adapter can target, in the model's order; experts' last."""
+        return tuple(dict.fromkeys((*(i.suffix for i in self.linears()), *self.expert_names())))
 
-    def last_layers(self, number: int) -> tuple[str, ...]:
-        """Prefixes of the last layers of the longest list of them. Raises `ConfigError`."""
+    def layers(self) -> list[str]:
+        """Names of the layers, in order: the longest list of the model."""
         lists: dict[str, list[int]] = {}
         for block in self.blocks:
             lists.setdefault(block.list_path, []).extend(map(int, block.indices))
         path = max(lists, key=lambda name: len(lists[name]), default="")
-        indices = sorted(lists.get(path, []))
-        if number > len(indices):
+        return [f"{path}.{index}" for index in sorted(lists.get(path, []))]
+
+    def last_layers(self, number: int) -> tuple[str, ...]:
+        """Prefixes of the last `number` layers. Raises `ConfigError` where there are fewer."""
+        layers = self.layers()
+        if number > len(layers):
             raise ConfigError(
-                f"num_trainable_layers is {number}, and {self.name} has {len(indices)} layers."
+                f"num_trainable_layers is {number}, and {self.name} has {len(layers)} layers."
             )
-        return tuple(f"{path}.{index}." for index in indices[-number:])
+        return tuple(f"{layer}." for layer in layers[-number:])
 
-    def copy_thin(self) -> Any:
-        """A fresh thin model for PEFT to work on."""
-        return copy.deepcopy(self.thin)
+    def whole(self) -> MetaModel:
+        """The same model with every layer of its own, for settings that tell layers apart."""
+        return replace(self, module=build(self.source, self.scored)[1], blocks=(), counted={})
+
+    def copy_module(self) -> nn.Module:
+        """A fresh copy of the reduced model for PEFT to change."""
+        return copy.deepcopy(self.module)
 
 
-def skeleton(model: str | Path | Mapping[str, Any] | Source, scored: bool = False) -> Skeleton:
-    """The skeleton of a model, from cache when its shape was seen before. Raises `ModelError`.
+def meta_model(model: str | Source, scored: bool = False) -> MetaModel:
+    """The meta model of a model, cached by its config. Raises `ModelError`.
 
-    `scored` has a score of one number a sequence in the head's place, as a reward model does.
+    `scored` puts a score of one number per sequence in place of the head, as a reward model has.
     """
-    source = model if isinstance(model, Source) else read_source(model)
-    key = source.digest, scored
-    with _lock:
-        found = _cache.get(key)
-        if found is None:
-            found = _thin(source, *build(source, scored))
-            if scored:
-                plain = skeleton(source)
-                found.beside = sum(
-                    info.parameters for info in plain.modules if info.name == plain.head
-                )
-            _cache[key] = found
-            while len(_cache) > _KEPT:
-                _cache.popitem(last=False)
-        _cache.move_to_end(key)
-        return found
+    return _cached(model if isinstance(model, Source) else read_source(model), scored)
 
 
-def forget() -> None:
-    """Empty the cache (tests and benchmarks measure a cold start with it)."""
-    with _lock:
-        _cache.clear()
+@lru_cache(maxsize=6)
+def _cached(source: Source, scored: bool) -> MetaModel:
+    found = _reduced(source, scored, *build(source, scored))
+    if scored:
+        plain = _cached(source, False)
+        found.beside = sum(info.parameters for info in plain.modules if info.name == plain.head)
+    return found
 
 
-def build(source: Source, scored: bool = False) -> tuple[Any, Any]:
+def build(source: Source, scored: bool = False) -> tuple[Any, nn.Module]:
     """`(config, whole model)` on the meta device: shapes only, no storage, no remote code."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     config = to_config(source)
-    auto = AutoModelForCausalLM
+    auto: Any = AutoModelForCausalLM
     if scored:
         config.num_labels, auto = 1, AutoModelForSequenceClassification
     try:
@@ -188,93 +202,50 @@ def build(source: Source, scored: bool = False) -> tuple[Any, Any]:
             warnings.simplefilter("ignore")
             model = auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
     except Exception as error:  # a model class may raise anything about a shape it cannot build
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "no reason"
+        lines = str(error).strip().splitlines() or ["no reason given"]
         raise ModelError(
-            f"{source.name} cannot be built from its config: {reason}. Check its sizes."
+            f"{source.name} cannot be built from its config: {lines[0][:200]}. Check its sizes."
         ) from error
     return config, model
 
 
-def _thin(source: Source, config: Any, model: Any) -> Skeleton:
-    total = sum(parameter.numel() for parameter in model.parameters())
-    embeddings = model.get_output_embeddings() or getattr(model, "score", None)
-    head = next((name for name, module in model.named_modules() if module is embeddings), None)
-    blocks: list[Block] = []
-    _thin_lists(model, "", blocks)
-    found = Skeleton(source, config, model, tuple(blocks), total, (), head, False)
-    tied = embeddings is not None and _is_input(model, embeddings)
-    found.modules, found.tied = tuple(module_infos(found)), tied
-    kept = sum(
-        parameter.numel() * found.copies(name) for name, parameter in model.named_parameters()
-    )
-    if kept != total:
+def _reduced(source: Source, scored: bool, config: Any, model: Any) -> MetaModel:
+    total = sum(weight.numel() for weight in model.parameters())
+    output = model.get_output_embeddings() or getattr(model, "score", None)
+    head = next((name for name, module in model.named_modules() if module is output), None)
+    inputs = model.get_input_embeddings()
+    tied = output is not None and inputs is not None and inputs.weight is output.weight
+    blocks = tuple(_reduce_lists(model, ""))
+    found = MetaModel(source, scored, config, model, blocks, total, head, tied)
+    named: Iterable[tuple[str, nn.Parameter]] = model.named_parameters()
+    if sum(weight.numel() * found.copies(name) for name, weight in named) != total:
         raise ModelError(
-            f"{source.name} could not be counted soundly: its layers share weights in a way "
-            "the calculator does not follow."
+            f"{source.name} cannot be counted: its layers share weights in a way that the "
+            "calculator does not follow."
         )
     return found
 
 
-def _is_input(model: Any, embeddings: Any) -> bool:
-    inputs = model.get_input_embeddings()
-    return inputs is not None and inputs.weight is embeddings.weight
-
-
-def _thin_lists(module: Any, path: str, blocks: list[Block]) -> None:
-    """Keep the first of each kind of child in every list of layers, under its own index."""
+def _reduce_lists(module: nn.Module, path: str) -> Iterator[Block]:
+    """Keep the first of each kind of layer in every list of layers, under its own index."""
     from torch import nn
 
     for name, child in list(module.named_children()):
         here = f"{path}.{name}" if path else name
-        if isinstance(child, nn.ModuleList) and len(child):
+        if isinstance(child, nn.ModuleList):
             kinds: dict[Any, list[str]] = {}
             for index, layer in child.named_children():
                 kinds.setdefault(_signature(layer), []).append(index)
             for indices in kinds.values():
-                blocks.append(Block(here, indices[0], tuple(indices)))
+                yield Block(here, tuple(indices))
                 for index in indices[1:]:
-                    del child._modules[index]
-        _thin_lists(child, here, blocks)
+                    del child._modules[index]  # pyright: ignore[reportPrivateUsage]
+        yield from _reduce_lists(child, here)
 
 
-def _signature(layer: Any) -> Any:
+def _signature(layer: nn.Module) -> object:
     """What makes two layers count alike: names, classes and shapes, all the way down."""
     return (
-        type(layer),
         tuple((name, type(module)) for name, module in layer.named_modules()),
         tuple((name, tuple(weight.shape)) for name, weight in layer.named_parameters()),
     )
-
-
-def module_infos(found: Skeleton) -> Iterator[ModuleInfo]:
-    """Every module with weights of its own; weights that are shared count where first met."""
-    seen: set[int] = set()
-    for name, module in found.thin.named_modules():
-        own = list(module.named_parameters(recurse=False))
-        if not own:
-            continue
-        fresh = [weight for _, weight in own if id(weight) not in seen]
-        seen.update(id(weight) for _, weight in own)
-        kind = type(module).__name__
-        weight = next((weight for key, weight in own if key == "weight"), own[0][1])
-        shape = tuple(weight.shape)
-        if kind == "Conv1D":
-            shape = shape[::-1]
-        elif _is_linear(module):
-            kind = "Linear"
-        copies = found.copies(name)
-        yield ModuleInfo(
-            name=name,
-            pattern=found.pattern(name),
-            suffix=name.rsplit(".", 1)[-1],
-            kind=kind,
-            shape=shape,
-            count=copies,
-            parameters=sum(weight.numel() for weight in fresh) * copies,
-        )
-
-
-def _is_linear(module: Any) -> bool:
-    from torch import nn
-
-    return isinstance(module, nn.Linear)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Optimizer:
-    """`moments` numbers a parameter at `width` bytes each (0: the parameter's own width).
+    """`moments` numbers per parameter at `width` bytes each (0: the parameter's own width).
 
-    8-bit states keep float32 for tensors under 4,096 numbers and one float32 a block of 256.
+    8-bit states keep float32 for tensors under 4,096 numbers and one float32 per block of 256.
     """
 
     moments: int
@@ -69,5 +69,5 @@ def find_optimizer(name: str) -> tuple[Optimizer, str]:
 def state_bytes(
     optimizer: Optimizer, tensors: Iterable[tuple[int, tuple[int, ...], int]], width: int
 ) -> int:
-    """Over tensors as (numbers in each, shape, how many)."""
+    """Bytes of state for tensors as (numbers in each, shape, how many)."""
     return sum(optimizer.state(n, width, shape) * copies for n, shape, copies in tensors)

@@ -1,4 +1,4 @@
-"""What a card costs an hour: list prices of hosted hardware, and the user's own over them."""
+"""What a GPU costs per hour: list prices of hosted hardware, overridden by the user's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from studio.calculator.gpus import CARDS
+from studio.calculator.gpus import GPUS
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.workspace import PRESETS, Workspace, write_json
 
@@ -27,7 +27,7 @@ def source() -> str:
 
 
 def prices(workspace: Workspace) -> dict[str, float | None]:
-    """Price an hour of every card, None where none is known; the workspace's own come first."""
+    """Hourly price of every GPU, None where none is known; the workspace's own come first."""
     try:
         own = json.loads((workspace.home / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -35,22 +35,22 @@ def prices(workspace: Workspace) -> dict[str, float | None]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{_FILE} in the workspace cannot be read: {error}.") from None
     shipped = _shipped()["prices"]
-    return {name: own.get(name, shipped.get(name)) for name in CARDS}
+    return {name: own.get(name, shipped.get(name)) for name in GPUS}
 
 
 def keep_prices(workspace: Workspace, rows: Iterable[tuple[Any, Any]]) -> dict[str, float | None]:
-    """Keep (card, price an hour) rows; an empty price is none. Raises `ConfigError`."""
+    """Keep (GPU, hourly price) rows; an empty price is none. Raises `ConfigError`."""
     kept: dict[str, float | None] = {}
     for name, price in rows:
-        card = str(name or "").strip()
-        if card not in CARDS:
-            raise ConfigError(f"There is no card {card!r} here.{did_you_mean(card, CARDS)}")
-        kept[card] = _price(card, price)
+        gpu = str(name or "").strip()
+        if gpu not in GPUS:
+            raise ConfigError(f"No GPU is called {gpu!r}.{did_you_mean(gpu, GPUS)}")
+        kept[gpu] = _price(gpu, price)
     write_json(workspace.home / _FILE, kept)
     return prices(workspace)
 
 
-def _price(card: str, value: Any) -> float | None:
+def _price(gpu: str, value: Any) -> float | None:
     text = str("" if value is None else value).strip().lstrip("$").strip()
     if text in ("", "nan", "None"):
         return None
@@ -59,5 +59,5 @@ def _price(card: str, value: Any) -> float | None:
     except ValueError:
         price = math.nan
     if not 0 <= price < 10_000:
-        raise ConfigError(f"The price of {card} is {value!r}; give an amount an hour, such as 0.8.")
+        raise ConfigError(f"The price of {gpu} is {value!r}; give an hourly amount, such as 0.8.")
     return price

@@ -1,4 +1,4 @@
-"""What was measured elsewhere, beside what is estimated for the same settings.
+"""Known peaks of memory, beside what is estimated for the same settings.
 
 Three runs of PEFT's own method comparison (huggingface/peft, Apache-2.0,
 method_comparison/MetaMathQA/results): Llama-3.2-3B, one NVIDIA GPU, a plain PyTorch loop. Two
@@ -7,83 +7,103 @@ figures that are often repeated, with the assumptions under which they hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from dataclasses import dataclass, replace
+
+from studio.calculator.gpus import find_gpu
+from studio.calculator.memory import estimate_memory
+from studio.calculator.workload import TrainingLoop, studio_loop, workload
+from studio.runs.recipe import Recipe
 
 _PEFT = "PEFT's method comparison, peak memory"
-_THEIR_LOOP: dict[str, Any] = {
-    "card": "L40S",
-    "dtype": "bfloat16",
-    "optim": "adamw_torch",
-    "max_length": 768,
-    "per_device_train_batch_size": 4,
-    "autocast": False,
-    "fused_loss": False,
-    "lora_target_modules": ["q_proj", "v_proj"],
-}
-_SEVEN_B: dict[str, Any] = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "intermediate_size": 11008,
-    "vocab_size": 32000,
-}
-_ONE_ROW: dict[str, Any] = {
-    "per_device_train_batch_size": 1,
-    "activation_checkpointing": True,
-    "card": "H200",
-}
+_SEVEN_B = json.dumps(
+    {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "intermediate_size": 11008,
+        "vocab_size": 32000,
+    }
+)
+# PEFT's loop: 16-bit weights without autocast, plain cross-entropy over all logits.
+_PLAIN = TrainingLoop("bfloat16", autocast=False, fused_loss=False, keeps_base=False)
 
 
 @dataclass(frozen=True)
 class Point:
-    """`peak` bytes that `source` says for `settings` (keyword arguments of `estimate`)."""
+    """The `peak` in bytes that `source` gives for a recipe on a GPU; `loop` None: the studio's.
+
+    Nothing keeps the base beside a full fine-tune in these figures.
+    """
 
     label: str
     peak: int
     source: str
-    model: str | Mapping[str, Any]
-    settings: Mapping[str, Any] = field(repr=False)
+    recipe: Recipe
+    gpu: str
+    loop: TrainingLoop | None = None
     assumes: str = ""
 
     def estimated(self) -> int:
         """Bytes by the calculator."""
-        from studio.calculator.estimates import estimate
-
-        return estimate(self.model, **self.settings).memory.total
+        gpu = find_gpu(self.gpu)
+        loop = self.loop or replace(studio_loop(self.recipe, gpu), keeps_base=False)
+        return estimate_memory(workload(self.recipe, gpu, loop)).total
 
     def error(self) -> float:
         """The estimate over the figure, less one."""
         return self.estimated() / self.peak - 1
 
 
-_LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
+def _measured(label: str, peak: int, method: str, rank: int) -> Point:
+    recipe = Recipe.defaults(
+        "sft",
+        method,
+        model_name_or_path="meta-llama/Llama-3.2-3B-Instruct",
+        lora_r=rank,
+        lora_target_modules=["q_proj", "v_proj"],
+        dtype="bfloat16",
+        optim="adamw_torch",
+        max_length=768,
+        per_device_train_batch_size=4,
+    )
+    return Point(label, peak, _PEFT, recipe, "L40S", _PLAIN)
+
+
+def _one_row(method: str, **settings: object) -> Recipe:
+    return Recipe.defaults(
+        "sft",
+        method,
+        model_name_or_path=_SEVEN_B,
+        per_device_train_batch_size=1,
+        activation_checkpointing=True,
+        **settings,
+    )
+
+
 MEASURED: tuple[Point, ...] = (
-    Point("Llama-3.2-3B, LoRA r 32", 22_292_725_760, _PEFT, _LLAMA_3B,
-          {"method": "lora", "lora_r": 32, **_THEIR_LOOP}),
-    Point("Llama-3.2-3B, LoRA r 64", 22_552_772_608, _PEFT, _LLAMA_3B,
-          {"method": "lora", "lora_r": 64, **_THEIR_LOOP}),
-    Point("Llama-3.2-3B, DoRA r 32", 24_532_484_096, _PEFT, _LLAMA_3B,
-          {"method": "dora", "lora_r": 32, **_THEIR_LOOP}),
-)  # fmt: skip
+    _measured("Llama-3.2-3B, LoRA r 32", 22_292_725_760, "lora", 32),
+    _measured("Llama-3.2-3B, LoRA r 64", 22_552_772_608, "lora", 64),
+    _measured("Llama-3.2-3B, DoRA r 32", 24_532_484_096, "dora", 32),
+)
 RULES_OF_THUMB: tuple[Point, ...] = (
     Point(
         "7B, full fine-tuning",
         126_000_000_000,
         "rule of thumb: 18 bytes a parameter",
-        _SEVEN_B,
-        {"method": "full", "dtype": "float32", "autocast": True, **_ONE_ROW},
+        _one_row("full", dtype="float32"),
+        "H200",
+        TrainingLoop("float32", autocast=True, fused_loss=True, keeps_base=False),
         "AdamW with float32 weights and 16-bit copies of them; one row of 512 tokens, checkpointed",
     ),
     Point(
         "7B, QLoRA",
         7_000_000_000,
         "rule of thumb",
-        _SEVEN_B,
-        {"method": "qlora", "max_length": 2048, "lora_r": 64, **_ONE_ROW},
-        "NF4 with double quantisation, r 64 on all linear layers; one row of 2,048 tokens, "
+        _one_row("qlora", max_length=2048, lora_r=64),
+        "H200",
+        assumes="NF4 with double quantization, r 64 on all linear layers; one row of 2,048 tokens, "
         "checkpointed; TRL's fused loss",
     ),
 )

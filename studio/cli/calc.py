@@ -22,9 +22,9 @@ def _estimate(found: Json) -> str:
         if isinstance(size, int | float) and size
     ]
     lines = [
-        f"{found['model']} on {found['card']}: {found['summary']}",
+        f"{found['model']} on {found['gpu']}: {found['summary']}",
         f"{found['trainable_parameters']:,} of {found['all_parameters']:,} parameters train; "
-        f"the saved file takes {formatting.size(found['adapter_bytes'])}",
+        f"the saved file takes {formatting.size(found['saved_bytes'])}",
         "",
         table(modules, ("module", "shape", "layers", "trainable")),
         "",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @command(read_only=True)
 def calc(
     studio: Studio,
-    model: Annotated[str, Param("`pocket`, a Hub id, a folder or the path of a config.json.")],
+    model: Annotated[str, Param("`pocket`, a Hub ID, a folder or the path of a config.json.")],
     *,
     method: Annotated[str, Param("lora, qlora, dora, full, ia3 ...")] = "lora",
     objective: Annotated[str, Param("sft, dpo, kto ...")] = "sft",
@@ -51,10 +51,10 @@ def calc(
     Parameters that are not given take the recipe's defaults.
     """
     given = dict(locals())
-    from studio.calculator import estimate_recipe
+    from studio.calculator import RowCount, estimate
     from studio.calculator.prices import prices
     from studio.runs.recipe import Recipe
-    from studio.workflows.estimate_run import estimate_here, kind_of
+    from studio.workflows.estimate_run import estimate_run, kind_of
 
     named = {name: given[name] for name in Recipe.model_fields.keys() & given}
     named |= {"model_name_or_path": model, "dataset_name": dataset}
@@ -66,11 +66,11 @@ def calc(
             raise ConfigError(
                 f"{dataset} is neither a prepared dataset nor a sample. Prepared: {known}."
             )
-        found = estimate_here(studio, recipe, gpu)
+        found = estimate_run(studio, recipe, gpu)
     else:
-        found = estimate_recipe(recipe, rows, mean_tokens, card=gpu)
+        found = estimate(recipe, gpu, RowCount(rows, mean_tokens) if rows else None)
     if price is None:
-        price = prices(studio.workspace).get(found.card.name)
+        price = prices(studio.workspace).get(found.gpu.name)
     money = found.cost.money(price) if price else None
     cost = {"time": found.cost.words(), "price_per_hour": price, "money": money}
     value = found.as_dict()

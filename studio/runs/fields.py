@@ -150,8 +150,8 @@ class RecipeFields(BaseModel):
     lora_dropout: float = _field(
         0.0, "Dropout on the adapter's input.", "adapter", "Dropout", ge=0, lt=1)
     lora_target_modules: tuple[str, ...] | str | None = _field(
-        "all-linear", "Module names that get an adapter, or all-linear; empty takes PEFT's usual "
-        "ones for the model.", "adapter", "Targets")
+        "all-linear", "Module names that get an adapter, a regex for whole names, or all-linear; "
+        "empty takes PEFT's default for the model.", "adapter", "Targets")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained whole and saved with the adapter.", "adapter", "Modules trained whole")
     use_rslora: bool = _field(
@@ -191,7 +191,7 @@ class RecipeFields(BaseModel):
         128, "P-tuning: width of the network that makes the tokens.",
         "adapter", "Network width", ge=1)
     adapter_len: int = _field(
-        10, "LLaMA-Adapter: prompt tokens in a layer.", "adapter", "Tokens a layer", ge=1)
+        10, "LLaMA-Adapter: prompt tokens per layer.", "adapter", "Tokens per layer", ge=1)
     adapter_layers: int = _field(
         4, "LLaMA-Adapter: how many of the last layers get one.", "adapter", "Last layers", ge=1)
     num_trainable_layers: int = _field(
@@ -205,11 +205,12 @@ class RecipeFields(BaseModel):
     max_steps: int = _field(
         -1, "Stop after this many steps; -1 leaves it to the epochs.", "optimisation", ge=-1)
     per_device_train_batch_size: int = _field(
-        8, "Rows a step on each device.", "optimisation", "Batch size", ge=1, le=4096)
+        8, "Rows per batch on each device.", "optimisation", "Batch size", ge=1, le=4096)
     gradient_accumulation_steps: int = _field(
-        1, "Batches added up before a step.", "optimisation", "Accumulation", ge=1)
+        1, "Batches accumulated before an optimizer step.",
+        "optimisation", "Gradient accumulation", ge=1)
     max_length: int = _field(
-        512, "Tokens a row; longer rows are cut at the end.", "optimisation", "Length",
+        512, "Tokens per row; longer rows are cut at the end.", "optimisation", "Max length",
         ge=8, le=1_048_576)
     lr_scheduler_type: SchedulerName = _field(
         "cosine", "How the learning rate falls: cosine, linear, constant ...",

@@ -11,6 +11,7 @@ The form in the page, the command line and the files are three views of this one
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, Self, cast
@@ -40,6 +41,10 @@ __all__ = [
 OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
 
 
+_REGEX = re.compile(r"[\\^$*+?()\[\]|]")
+"""One target with any of these is a regex for whole module names, as PEFT reads a plain string."""
+
+
 class Recipe(RecipeFields):
     """One run's knobs. Frozen: change with `with_`, which validates again."""
 
@@ -47,12 +52,14 @@ class Recipe(RecipeFields):
     @classmethod
     def _targets(cls, value: Any) -> Any:
         if isinstance(value, str) and value != "all-linear":
-            value = value.split(",")
+            value = [value] if _REGEX.search(value) else value.split(",")
         if isinstance(value, list | tuple):
             names = tuple(str(name).strip() for name in value if str(name).strip())
             if not names:
                 raise ValueError("name at least one module, or all-linear")
-            return "all-linear" if names == ("all-linear",) else names
+            if len(names) == 1 and (names[0] == "all-linear" or _REGEX.search(names[0])):
+                return names[0]
+            return names
         return value
 
     @field_validator(

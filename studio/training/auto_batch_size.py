@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.calculator import RunEstimate, estimate_recipe
+from studio.calculator import Gpu, RowCount, RunEstimate, estimate
 from studio.calculator.formatting import size
 from studio.core.errors import StudioError
 from studio.runs.objectives import REWARDED
@@ -45,14 +45,14 @@ class Fit:
             f"{'with' if chosen.activation_checkpointing else 'no'} checkpointing",
             f"{'4-bit' if chosen.quantized else 'unquantised'} base",
         ]
-        card = self.estimate.card
-        takes = f"{size(self.estimate.memory.total)} of {size(card.memory)}"
+        gpu = self.estimate.gpu
+        takes = f"{size(self.estimate.memory.total)} of {size(gpu.memory)}"
         if not self.fits:
             shorter = "Shorten max_length, lower lora_r or choose a smaller model."
             if rewarded:
                 shorter = "Shorten max_length, or have fewer answers a step: a smaller batch."
             return (
-                f"Nothing tried fits {card.name} with room to spare; the smallest takes {takes}. "
+                f"Nothing tried fits {gpu.name} with room to spare; the smallest takes {takes}. "
                 f"{shorter}"
             )
         said = ", ".join(parts)
@@ -60,7 +60,7 @@ class Fit:
         return f"{kept}{said if kept else said[0].upper() + said[1:]}. Takes {takes}."
 
 
-def best_fit(recipe: Recipe, rows: int | None = None, card: Any = None) -> Fit:
+def best_fit(recipe: Recipe, rows: int | None = None, gpu: str | Gpu | None = None) -> Fit:
     """The quickest way to run a recipe that fits, fewest changes first among equals.
 
     Raises:
@@ -69,21 +69,19 @@ def best_fit(recipe: Recipe, rows: int | None = None, card: Any = None) -> Fit:
     tried: list[tuple[Recipe, RunEstimate]] = []
     for candidate in _candidates(recipe):
         try:
-            tried.append((candidate, estimate_recipe(candidate, rows=rows or _ROWS, card=card)))
+            tried.append((candidate, estimate(candidate, gpu, RowCount(rows or _ROWS))))
         except StudioError:
             if candidate == recipe:
                 raise
     fitting = [one for one in tried if one[1].verdict == "fits"]
     plain = [one for one in fitting if one[0].quantized == recipe.quantized]
-    chosen, estimate = min(
-        plain or fitting or tried, key=lambda one: _rank(recipe, one, bool(fitting))
-    )
+    chosen, best = min(plain or fitting or tried, key=lambda one: _rank(recipe, one, bool(fitting)))
     changes = {
         name: getattr(chosen, name)
         for name in Recipe.model_fields
         if getattr(chosen, name) != getattr(recipe, name)
     }
-    return Fit(chosen, changes, estimate)
+    return Fit(chosen, changes, best)
 
 
 def _candidates(recipe: Recipe) -> Iterator[Recipe]:
@@ -112,9 +110,9 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _rank(recipe: Recipe, one: tuple[Recipe, RunEstimate], fits: bool) -> tuple[float, int]:
-    chosen, estimate = one
+    chosen, found = one
     changed = sum(getattr(chosen, name) != getattr(recipe, name) for name in Recipe.model_fields)
     if not fits:
-        return float(estimate.memory.total), changed
-    seconds = estimate.cost.seconds
+        return float(found.memory.total), changed
+    seconds = found.cost.seconds
     return round(sum(seconds), 1) if seconds else 0.0, changed

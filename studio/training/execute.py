@@ -24,6 +24,7 @@ from studio.runs.events import EventLog
 from studio.runs.lineage import parent_adapter
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.runs.steps import planned_steps
 from studio.runs.store import Run, RunStore
 from studio.training import launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
@@ -163,7 +164,7 @@ def train(
     if used < len(train) and not recipe.packing:  # packed, several rows are one
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
-    every = sample_every(recipe, trainers.planned_steps(recipe, len(train)))
+    every = sample_every(recipe, planned_steps(recipe, len(train)))
     if samples and every and OBJECTIVES[recipe.objective].answers:
         shown = train if evaluation is None else evaluation
         _sample(trainer, resident, shown, reward, events, every)

@@ -31,17 +31,16 @@ def explain(recipe: Recipe) -> Exhausted:
     """
     start = "The device ran out of memory."
     try:
-        from studio.calculator import estimate_recipe, suggestions
-        from studio.calculator.estimates import re_estimate
+        from studio.calculator import estimate, suggestions
         from studio.calculator.formatting import size
 
-        found = estimate_recipe(recipe)
+        found = estimate(recipe)
         terms = [term for term in found.memory.terms if term.name != "overhead"]
         largest = max(terms, key=lambda term: term.bytes)
         changes: dict[str, Any] = {}
         for share in (0.8, 0.6, 0.4):  # of what it was thought to take
-            room = min(found.card.memory, int(share * found.memory.total))
-            tight = re_estimate(found, card=replace(found.card, memory=room))
+            room = min(found.gpu.memory, int(share * found.memory.total))
+            tight = estimate(recipe, replace(found.gpu, memory=room))
             changes |= {change.label: change for change in suggestions(tight, limit=3)}
     except StudioError:
         return Exhausted(f"{start} {_PLAIN}")

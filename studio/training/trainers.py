@@ -16,10 +16,11 @@ from studio.core.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
-from studio.runs import checkpoints, launch_configs, steps
+from studio.runs import checkpoints, launch_configs
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.runs.steps import planned_steps
 from studio.training import initial_model, online_rl, out_of_memory
 from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
@@ -117,17 +118,6 @@ def scores_ahead(recipe: Recipe) -> bool:
     if recipe.precompute_ref_log_probs is not None:
         return recipe.precompute_ref_log_probs
     return recipe.num_train_epochs > 1 and recipe.max_steps < 0
-
-
-def planned_steps(recipe: Recipe, rows: int) -> int:
-    """Optimizer steps that a recipe takes over so many rows (without packing)."""
-    if recipe.max_steps > 0:
-        return recipe.max_steps
-    if OBJECTIVES[recipe.objective].rewarded:
-        return steps.planned_steps(recipe, rows)
-    batches = -(-rows // recipe.per_device_train_batch_size)
-    per_epoch = max(1, -(-batches // recipe.gradient_accumulation_steps))
-    return max(1, round(per_epoch * recipe.num_train_epochs))
 
 
 def build(

@@ -10,9 +10,9 @@ import gradio as gr
 import pytest
 
 from app import build_app
-from components.calculator import handlers
+from components.calculator.inputs import Asked
 from components.page import calculator_sync
-from components.page.calculator_sync import Agreement, SyncState
+from components.page.calculator_sync import RecipeSync
 from studio.engine.studio import Studio
 from tests.unit.calculator.conftest import TINY
 
@@ -20,41 +20,49 @@ from tests.unit.calculator.conftest import TINY
 class Forms:
     """What a browser holds of both forms, and what opening a tab does to it."""
 
-    def __init__(self, agreement: Agreement):
-        self.agreement = agreement
-        self.calculator, self.train = agreement.calculator, agreement.train
+    def __init__(self, sync: RecipeSync):
+        self.sync = sync
+        self.calculator, self.train = sync.calculator, sync.train
+        inputs = self.calculator.inputs
+        fields = (inputs.fields, inputs.own, self.train.form.fields)
         self.data: dict[Any, Any] = {
-            field: field.value
-            for fields in (self.calculator.choices.fields, self.train.form.fields)
-            for field in fields.values()
+            field: field.value for each in fields for field in each.values()
         }
         self.data |= {self.train.form.fields["start_from"]: "", self.calculator.linked: True}
-        self.data |= {agreement.met: SyncState(), self.train.opening: None}
+        self.data |= {sync.met: None, inputs.base: inputs.base.value}
         self.data[self.train.form.settled] = ("sft", "lora", "pocket")
 
     def see(self, form: str, knob: str) -> Any:
         return self.data[self.fields(form)[knob]]
 
     def fields(self, form: str) -> dict[str, Any]:
-        return {"calculator": self.calculator.choices, "train": self.train.form}[form].fields
+        return {"calculator": self.calculator.inputs, "train": self.train.form}[form].fields
 
     def type(self, form: str, **values: Any) -> None:
         for knob, value in values.items():
             self.data[self.fields(form)[knob]] = value
 
+    def choose(self, **values: Any) -> None:
+        """Typed into the Calculator, with what follows."""
+        inputs = self.calculator.inputs
+        before = inputs.values(self.data)
+        self._write(inputs.followed(before, {**before, **values}))
+
+    def _write(self, values: dict[str, Any]) -> None:
+        inputs = self.calculator.inputs
+        self.data[inputs.base] = values
+        self.type("calculator", **{name: values[name] for name in inputs.fields})
+
     def open(self, tab: str, meanwhile: dict[str, Any] | None = None) -> None:
-        """`meanwhile` is typed into that tab's form before the answer comes."""
-        to_calculator, to_train, met = self.agreement.meet(self.data, tab)
+        """`meanwhile` is typed into that tab's form before the response comes."""
+        to_calculator, to_train, met = self.sync.meet(self.data, tab)
         self.type(tab.lower(), **(meanwhile or {}))
-        if isinstance(met, SyncState):
-            self.data[self.agreement.met] = met
+        if met != gr.skip():
+            self.data[self.sync.met] = met
         if to_calculator != gr.skip():
-            choices, asked = self.calculator.choices, to_calculator
-            now = choices.values(self.data)
-            for name, value in choices.newer(asked, now).items():
-                self.data[choices.fields[name]] = value
+            page, shown = self.calculator.page, self.calculator.inputs.values(self.data)
+            self._write(page.newer(to_calculator, shown))
         if to_train != gr.skip():
-            self.data[self.train.opening] = to_train
             for field, update in self.train.form.changed(self.data, to_train).items():
                 if isinstance(update, dict) and "value" in update:
                     self.data[field] = update["value"]
@@ -63,13 +71,13 @@ class Forms:
 
 
 @pytest.fixture(scope="module")
-def agreement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agreement]:
+def sync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecipeSync]:
     """The whole page's own, built once."""
     found = []
-    bind = Agreement.bind
+    bind = RecipeSync.bind
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            calculator_sync.Agreement,
+            calculator_sync.RecipeSync,
             "bind",
             lambda self, place: (found.append(self), bind(self, place)),
         )
@@ -80,8 +88,8 @@ def agreement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agreement]:
 
 
 @pytest.fixture
-def forms(agreement: Agreement) -> Forms:
-    return Forms(agreement)
+def forms(sync: RecipeSync) -> Forms:
+    return Forms(sync)
 
 
 def test_a_run_is_called_after_what_is_chosen_until_somebody_types_a_name(forms: Forms):
@@ -108,37 +116,38 @@ def test_a_rank_changed_here_or_there_is_the_same(forms: Forms):
     assert forms.see("calculator", "lora_r") == 8
 
 
-def test_every_shared_knob_travels(forms: Forms):
+def test_both_are_one_recipe(forms: Forms):
     forms.open("Calculator")
+    forms.choose(
+        model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0", method="dora", objective="dpo"
+    )
     forms.type(
         "calculator",
-        model="TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-        method="dora",
         lora_r=4,
-        lora_target_modules=["q_proj", "v_proj"],
-        quantization="4bit",
+        lora_target_modules="q_proj, v_proj",
+        load_in_4bit=True,
         per_device_train_batch_size=2,
         gradient_accumulation_steps=4,
         max_length=128,
         activation_checkpointing=True,
         optim="paged_adamw_8bit",
         rank_pattern="q_proj=2",
-        objective="dpo",
-        num_train_epochs=2,
+        num_train_epochs="2",
     )
     forms.open("Train")
-    recipe = forms.train.form.recipe(forms.data)
-    assert (recipe.objective, recipe.method, recipe.lora_r) == ("dpo", "dora", 4)
-    assert recipe.model_name_or_path.startswith("TinyLlama/")
-    assert recipe.lora_target_modules == ("q_proj", "v_proj") and recipe.load_in_4bit
-    assert recipe.rank_pattern == {"q_proj": 2} and recipe.num_train_epochs == 2
-    batch = recipe.per_device_train_batch_size, recipe.gradient_accumulation_steps
-    assert (*batch, recipe.max_length, recipe.optim) == (2, 4, 128, "paged_adamw_8bit")
+    ours, theirs = (form.recipe(forms.data) for form in (forms.calculator.inputs, forms.train.form))
+    assert theirs.dataset_name == "pocket-preference"  # DPO cannot learn from the calculator's
+    assert theirs.with_(dataset_name=ours.dataset_name) == ours
+    assert (theirs.lora_r, theirs.lora_target_modules) == (4, ("q_proj", "v_proj"))
     forms.open("Calculator")
-    settings = handlers.settings_of(recipe)
-    given = forms.calculator.choices.given(settings)
-    now = forms.calculator.choices.values(forms.data)
-    assert {name: now[name] for name in given} == given
+    assert forms.calculator.inputs.recipe(forms.data) == theirs
+
+
+def test_fields_without_a_widget_in_the_calculator_come_along(forms: Forms):
+    forms.type("train", learning_rate="3e-5", lora_alpha=7)
+    forms.open("Calculator")
+    recipe = forms.calculator.inputs.recipe(forms.data)
+    assert (recipe.learning_rate, recipe.lora_alpha) == (3e-5, 7)
 
 
 def test_a_late_answer_takes_nothing_back(forms: Forms):
@@ -153,7 +162,7 @@ def test_a_late_answer_takes_nothing_back(forms: Forms):
 def test_a_form_filled_from_elsewhere_since_is_the_newest_word(forms: Forms):
     forms.open("Calculator")
     forms.type("calculator", lora_r=64)
-    forms.data[forms.train.opening] = {"asked": 7.0}  # another tab filled the Train form
+    forms.type("train", num_train_epochs="9")  # another tab filled the Train form
     forms.open("Train")
     assert forms.see("train", "lora_r") == 16
     forms.type("train", max_length=80)
@@ -177,32 +186,58 @@ def test_a_form_that_cannot_be_read_changes_nothing(forms: Forms):
 
 
 CUT = json.dumps(TINY)[:-20]
+MISSPELT = json.dumps(TINY | {"model_type": "lama"})
 REMOTE = json.dumps(TINY | {"model_type": "evil", "auto_map": {"AutoModelForCausalLM": "e.E"}})
 
 
 @pytest.mark.parametrize(
     ("values", "place", "words"),
     [
-        ({"model": json.dumps(TINY | {"model_type": "lama"})}, 1, "Did you mean &quot;llama&quot;"),
-        ({"model": CUT}, 1, "ends too early; paste all of it"),
-        ({"model": REMOTE}, 1, "does not run code that comes with a model"),
-        ({"lora_r": 0}, 2, "lora_r is 0; give a whole number from 1"),
-        ({"lora_target_modules": ["qproj"]}, 2, "Did you mean &quot;q_proj&quot;"),
+        (
+            {"model_name_or_path": json.dumps(TINY | {"model_type": "lama"})},
+            1,
+            "Did you mean &quot;llama&quot;",
+        ),
+        ({"model_name_or_path": CUT}, 1, "ends too early; paste all of it"),
+        ({"model_name_or_path": REMOTE}, 1, "does not run code that comes with a model"),
+        ({"lora_r": 0}, 2, "lora_r cannot be 0"),
+        ({"lora_target_modules": "qproj"}, 2, "Did you mean &quot;q_proj&quot;"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_beside_it(
     forms: Forms, values: dict[str, Any], place: int, words: str
 ):
-    page = forms.calculator.page
-    now = forms.calculator.choices.values(forms.data) | values
-    found = page.figures_for(now, {})
-    said = found[place]
-    assert said["visible"] and words in said["value"] and said["value"].count("notice") == 2
-    assert found[3] is None and found[5]["interactive"] is False
+    page, inputs = forms.calculator.page, forms.calculator.inputs
+    found = page.figures_for(inputs.values(forms.data) | values, Asked())
+    problem = found[place]
+    assert problem["visible"] and words in problem["value"]
+    assert problem["value"].count("notice") == 2
+    assert found[3] == () and found[4]["interactive"] is False
 
 
 def test_remote_code_that_is_not_needed_is_not_run(forms: Forms):
     config = TINY | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
-    now = forms.calculator.choices.values(forms.data) | {"model": json.dumps(config)}
-    html, *_ = forms.calculator.page.figures_for(now, {})
+    values = forms.calculator.inputs.values(forms.data)
+    values["model_name_or_path"] = json.dumps(config)
+    html, *_ = forms.calculator.page.figures_for(values, Asked())
     assert "remote code, which was not run" in html and "Trainable" in html
+
+
+def test_a_click_sets_fields_and_figures_in_one_response(forms: Forms):
+    import types
+
+    page, inputs = forms.calculator.page, forms.calculator.inputs
+    forms.data |= {page.drawn: None, page.offered: ((("method", "qlora"), ("load_in_4bit", True)),)}
+    for clicked, name, value in [
+        ({"rank": "64"}, "lora_r", 64),
+        ({"pick": "q_proj,v_proj"}, "lora_target_modules", "q_proj, v_proj"),
+        ({"change": "0"}, "method", "qlora"),
+        ({"method": "full"}, "method", "full"),
+    ]:
+        updates = page.apply(forms.data, types.SimpleNamespace(_data=clicked))
+        base, *fields = updates[: len(inputs.written)]
+        assert base[name] == value
+        assert dict(zip(inputs.fields, fields, strict=True))[name]["value"] == value
+    assert page.apply(forms.data, types.SimpleNamespace(_data={"rank": "x"}))[0] == inputs.values(
+        forms.data
+    )

@@ -20,7 +20,7 @@ def test_the_rank_is_the_same_here_and_there(server: Server, new_page: Callable[
     def open_tab(name: str) -> None:
         page.get_by_role("tab", name=name, exact=True).click()
 
-    rank = page.locator("#calc-rank input[type=number]")
+    rank = page.locator("#calc-lora-r input[type=number]")
     figures = page.locator("#calc-figures .stats")
     open_tab("Train")
     page.locator("#train-form").get_by_role("button", name="More").first.click()

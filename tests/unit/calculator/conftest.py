@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from studio.runs.recipe import Recipe
 
 TINY: dict[str, Any] = {
     "model_type": "llama",
@@ -55,6 +58,19 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mixtral": TINY | {"model_type": "mixtral", "num_local_experts": 4},
     "qwen2_moe": TINY | {"model_type": "qwen2_moe"} | MOE,
 }
+
+
+TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
+MISTRAL = "mistralai/Mistral-7B-Instruct-v0.3"
+
+
+def recipe_of(
+    model: str | Path | dict[str, Any], method: str = "lora", objective: str = "sft", **fields: Any
+) -> Recipe:
+    """A recipe on a model or on a config's values."""
+    text = json.dumps(model) if isinstance(model, dict) else str(model)
+    return Recipe.defaults(objective, method, model_name_or_path=text, **fields)
 
 
 @pytest.fixture

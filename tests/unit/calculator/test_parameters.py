@@ -1,109 +1,99 @@
-"""Exact: every figure is PEFT's own, and the published ones."""
+"""Exact: every count is PEFT's own, and the published ones."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import replace
 
 import pytest
 
-from studio.calculator.adapter_settings import METHODS, TARGETED, make_spec
 from studio.calculator.configs import read_source
-from studio.calculator.meta_model import build, skeleton
-from studio.calculator.parameters import count, curve, targets_of
-from studio.core.errors import ConfigError, ModelError
-from studio.runs.methods import METHODS as TRAINED
-from studio.runs.methods import peft_config
-from tests.unit.calculator.conftest import SHAPES, TINY
+from studio.calculator.meta_model import build
+from studio.calculator.parameters import count, curve, model_of
+from studio.core.errors import ConfigError
+from studio.runs.methods import METHODS, knob_applies, peft_config
+from tests.unit.calculator.conftest import LLAMA_3B, SHAPES, TINY, TINYLLAMA, recipe_of
 
-TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
-LLAMA_3B = "meta-llama/Llama-3.2-3B-Instruct"
 QV = ["q_proj", "v_proj"]
-
-
-ADAPTERS = [name for name in METHODS if name == "rslora" or TRAINED[name].adapter]
+ADAPTERS = [name for name, method in METHODS.items() if method.adapter]
 SMALL = {"lora_r": 4, "oft_block_size": 16, "adapter_layers": 2, "encoder_hidden_size": 32}
 
 
-def pefts_own(config, spec):
+def small(shape, method, objective="sft", **fields):
+    own = {name: value for name, value in SMALL.items() if knob_applies(name, method)}
+    return recipe_of(SHAPES[shape], method, objective, **own, **fields)
+
+
+def pefts_own(recipe):
     """`get_nb_trainable_parameters()` of the whole model, wrapped the ordinary way."""
     import peft
     import torch
 
-    _, model = build(read_source(config), spec.scored)
-    if spec.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
-        spec = replace(spec, method="lora")
+    _, model = build(read_source(recipe.model_name_or_path), recipe.objective == "reward")
+    if recipe.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
+        recipe = recipe.with_(method="lora")
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return peft.get_peft_model(model, peft_config(spec)).get_nb_trainable_parameters()
-
-
-def spec_of(method, **settings):
-    if method in TARGETED and method != "ia3":
-        settings = {"lora_target_modules": "all-linear"} | settings
-    return make_spec(method, **(SMALL | settings))
+        return peft.get_peft_model(model, peft_config(recipe)).get_nb_trainable_parameters()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_method_equals_peft_or_is_refused_with_it(shape):
     refused = set()
     for method in ADAPTERS:
-        spec = spec_of(method)
+        recipe = small(shape, method)
         try:
-            found = count(SHAPES[shape], spec)
+            found = count(recipe)
         except ConfigError:
             refused.add(method)
             with pytest.raises((ValueError, TypeError, NotImplementedError)):
-                pefts_own(SHAPES[shape], spec)
+                pefts_own(recipe)
             continue
-        assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec), method
-        assert sum(module.trainable for module in found.modules) == found.trainable, method
+        assert (found.trainable, found.all_parameters) == pefts_own(recipe), method
     assert len(refused) <= 4, refused
 
 
 @pytest.mark.parametrize("method", [name for name in ADAPTERS if name != "pissa"])
-def test_the_figure_of_a_really_wrapped_model(method):
-    """Not on the meta device: weights, and PEFT's own answer about them."""
+def test_the_count_and_file_of_a_really_wrapped_model(method, tmp_path):
+    """Not on the meta device: weights, PEFT's own answer about them, and the file it writes."""
     import peft
     from transformers import AutoModelForCausalLM, LlamaConfig
 
-    spec = spec_of(method)
+    recipe = small("llama", method)
     values = {key: value for key, value in TINY.items() if key != "model_type"}
     model = AutoModelForCausalLM.from_config(LlamaConfig(**values))
-    wrapped = peft.get_peft_model(model, peft_config(spec))
-    found = count(TINY, spec)
+    wrapped = peft.get_peft_model(model, peft_config(recipe))
+    found = count(recipe)
     assert (found.trainable, found.all_parameters) == wrapped.get_nb_trainable_parameters()
+    if method != "vera":  # its shared random matrices are saved, and count as frozen buffers
+        wrapped.save_pretrained(tmp_path)
+        size = (tmp_path / "adapter_model.safetensors").stat().st_size
+        assert found.saved_bytes(4, 4) == size
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_reward_models_score_takes_the_heads_place(shape):
-    """PEFT trains the score whole, beside every adapter; the head's matrix is not counted."""
-    plain, bones = skeleton(SHAPES[shape]), skeleton(SHAPES[shape], scored=True)
-    score = sum(info.parameters for info in bones.modules if info.name == "score")
-    assert score == 64 and bones.total == plain.total - bones.beside + score
+def test_a_reward_model_trains_its_score_whole(shape):
     for method in ("lora", "vera", "prompt_tuning"):
-        spec = spec_of(method, objective="reward")
-        found = count(SHAPES[shape], spec)
-        assert (found.trainable, found.all_parameters) == pefts_own(SHAPES[shape], spec), method
+        recipe = small(shape, method, "reward")
+        found = count(recipe)
+        assert (found.trainable, found.all_parameters) == pefts_own(recipe), method
     for method in ("full", "last_layers"):
-        found = count(SHAPES[shape], make_spec(method, "reward"))
-        trained = {info.suffix: info.trainable for info in found.modules}
-        assert trained["score"] == score and found.total == bones.total
+        found = count(small(shape, method, "reward"))
+        trained = {module.suffix: module.trainable for module in found.modules}
+        assert trained["score"] == 64
 
 
-def test_a_reward_models_file(tmp_path):
-    """What PEFT writes for it, to the byte."""
+@pytest.mark.parametrize("method", ["lora", "prompt_tuning"])
+def test_a_reward_models_file_to_the_byte(method, tmp_path):
     import peft
     from transformers import AutoModelForSequenceClassification
 
-    for method in ("lora", "prompt_tuning"):
-        spec = spec_of(method, objective="reward")
-        config, _ = build(read_source(TINY), scored=True)
-        model = AutoModelForSequenceClassification.from_config(config)
-        peft.get_peft_model(model, peft_config(spec)).save_pretrained(tmp_path / method)
-        size = (tmp_path / method / "adapter_model.safetensors").stat().st_size
-        assert count(TINY, spec).adapter_bytes(4, 4) == size
+    recipe = small("llama", method, "reward")
+    config, _ = build(read_source(recipe.model_name_or_path), scored=True)
+    model = AutoModelForSequenceClassification.from_config(config)
+    peft.get_peft_model(model, peft_config(recipe)).save_pretrained(tmp_path)
+    size = (tmp_path / "adapter_model.safetensors").stat().st_size
+    assert count(recipe).saved_bytes(4, 4) == size
 
 
 @pytest.mark.parametrize("layers", [1, 3])
@@ -113,18 +103,15 @@ def test_the_last_layers_are_those_of_the_model(layers):
     values = {key: value for key, value in TINY.items() if key != "model_type"}
     model = AutoModelForCausalLM.from_config(LlamaConfig(**values))
     last = model.model.layers[-layers:]
-    wanted = sum(weight.numel() for weight in last.parameters())
-    found = count(TINY, make_spec("last_layers", num_trainable_layers=layers))
-    assert found.trainable == wanted == sum(module.trainable for module in found.modules)
+    found = count(recipe_of(TINY, "last_layers", num_trainable_layers=layers))
+    assert found.trainable == sum(weight.numel() for weight in last.parameters())
     assert [name for name, _ in found.layers] == [
         f"model.layers.{index}" for index in range(3 - layers, 3)
     ]
-    with pytest.raises(ConfigError, match="has 3 layers"):
-        count(TINY, make_spec("last_layers", num_trainable_layers=4))
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "fields",
     [
         {"lora_target_modules": QV, "rank_pattern": {"q_proj": 16}},
         {"lora_target_modules": QV, "rank_pattern": {"layers.1.self_attn.q_proj": 16}},
@@ -137,26 +124,23 @@ def test_the_last_layers_are_those_of_the_model(layers):
         {"lora_target_modules": QV, "rank_pattern": "q_proj=2, layers.0.self_attn.v_proj=32"},
     ],
 )
-def test_settings_that_tell_modules_apart(settings):
-    spec = make_spec("lora", lora_r=4, **settings)
-    found = count(TINY, spec)
-    assert (found.trainable, found.all_parameters) == pefts_own(TINY, spec)
+def test_settings_that_tell_modules_apart(fields):
+    recipe = recipe_of(TINY, lora_r=4, **fields)
+    found = count(recipe)
+    assert (found.trainable, found.all_parameters) == pefts_own(recipe)
 
 
 def test_full_counts_every_parameter_once():
-    tied = count(SHAPES["llama tied"], make_spec("full"))
-    loose = count(TINY, make_spec("full"))
+    tied, loose = count(recipe_of(SHAPES["llama tied"], "full")), count(recipe_of(TINY, "full"))
     assert loose.trainable - tied.trainable == 300 * 64
-    assert sum(module.trainable for module in tied.modules) == tied.trainable == tied.total
+    assert tied.trainable == tied.total == model_of(recipe_of(SHAPES["llama tied"])).total
 
 
 def test_the_workshops_model():
     """Its notebook prints 13.91 %: the ratio 0.0013906 times 100 twice over."""
-    found = count(
-        TINYLLAMA, make_spec(lora_r=8, lora_target_modules=["q_proj", "k_proj", "v_proj"])
-    )
-    assert found.total == 1_100_048_384
-    assert found.trainable == 1_531_904
+    targets = ["q_proj", "k_proj", "v_proj"]
+    found = count(recipe_of(TINYLLAMA, lora_r=8, lora_target_modules=targets))
+    assert (found.total, found.trainable) == (1_100_048_384, 1_531_904)
     assert f"{found.percent:.4f}" == "0.1391"
     assert [module.count for module in found.modules] == [22, 22, 22]
     assert len(found.layers) == 22
@@ -173,34 +157,19 @@ def test_the_workshops_model():
 )
 def test_adapter_file_to_the_byte(method, r, trainable, file_size):
     """PEFT's published runs on Llama-3.2-3B name the parameters and the file's size."""
-    found = count(LLAMA_3B, make_spec(method, lora_r=r, lora_target_modules=QV))
-    assert (found.trainable, found.adapter_bytes()) == (trainable, file_size)
+    found = count(recipe_of(LLAMA_3B, method, lora_r=r, lora_target_modules=QV))
+    assert (found.trainable, found.saved_bytes()) == (trainable, file_size)
 
 
 def test_all_published_counts(real_data):
     folder = real_data / "model_configs"
-    expected = json.loads((folder / "EXPECTED.json").read_text())
-    for name, wanted in expected.items():
-        bones = skeleton(folder / name)
-        some = count(bones, make_spec(lora_r=8, lora_target_modules=wanted["lora_qv_targets"]))
-        every = count(bones, make_spec(lora_r=8, lora_target_modules="all-linear"))
-        got = (bones.total, bones.tied, some.trainable, every.trainable)
-        assert got == (
-            wanted["total_params"],
-            wanted["tied"],
+    for name, wanted in json.loads((folder / "EXPECTED.json").read_text()).items():
+        some = recipe_of(folder / name, lora_r=8, lora_target_modules=wanted["lora_qv_targets"])
+        every = recipe_of(folder / name, lora_r=8)
+        assert (count(some).trainable, count(every).trainable) == (
             wanted["lora_qv_r8"],
             wanted["lora_all_linear_r8"],
         ), name
-        assert {*bones.suffixes(), bones.head} == set(wanted["linear_suffixes"]), name
-
-
-def test_remote_code_is_named_not_run():
-    config = TINY | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
-    found = count(config, make_spec(lora_r=4, lora_target_modules=QV))
-    assert found.trainable == count(TINY, make_spec(lora_r=4, lora_target_modules=QV)).trainable
-    assert "remote code, which was not run" in found.notes[0]
-    with pytest.raises(ModelError, match="does not run code that comes with a model"):
-        count(config | {"model_type": "evil"})
 
 
 @pytest.mark.parametrize("shape", ["llama", "mixtral", "gpt2"])
@@ -208,69 +177,29 @@ def test_remote_code_is_named_not_run():
 def test_the_curve_is_pefts_at_every_rank(shape, method):
     if (shape, method) in {("mixtral", "dora"), ("gpt2", "loha"), ("gpt2", "lokr")}:
         pytest.skip("PEFT refuses this method here")
-    spec = spec_of(method)
-    for r, trainable in curve(SHAPES[shape], spec, (3, 16)):
-        assert trainable == pefts_own(SHAPES[shape], spec.with_rank(r))[0]
+    recipe = small(shape, method)
+    for r, trainable in curve(recipe, (3, 16)):
+        assert trainable == pefts_own(recipe.with_(lora_r=r))[0]
 
 
 def test_experts_are_chosen_by_the_names_they_had():
-    spec = make_spec(lora_r=4, lora_target_modules=["q_proj", "w1", "w2", "w3"])
-    found = count(SHAPES["mixtral"], spec)
-    assert (found.trainable, found.all_parameters) == pefts_own(SHAPES["mixtral"], spec)
+    targets = ["q_proj", "w1", "w2", "w3"]
+    recipe = recipe_of(SHAPES["mixtral"], lora_r=4, lora_target_modules=targets)
+    found = count(recipe)
+    assert (found.trainable, found.all_parameters) == pefts_own(recipe)
     assert not found.notes
-    assert "w1" in targets_of(SHAPES["mixtral"])
 
 
-def test_a_partly_wrong_list_is_noted():
-    found = count(TINY, make_spec(lora_target_modules=["q_proj", "qproj"]))
+def test_names_that_match_nothing_are_noted():
+    found = count(recipe_of(TINY, lora_target_modules=["q_proj", "qproj"]))
     assert found.notes == ('qproj matches nothing in pasted config. Did you mean "q_proj"?',)
-    found = count(TINY, make_spec(lora_target_modules=QV, rank_pattern={"up_proj": 4}))
+    found = count(recipe_of(TINY, lora_target_modules=QV, rank_pattern={"up_proj": 4}))
     assert "The rank for up_proj changes nothing" in found.notes[0]
+    with pytest.raises(ConfigError, match='Did you mean "embed_tokens"'):
+        count(recipe_of(TINY, lora_modules_to_save=["embd_tokens"]))
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        (TINY | {"model_type": "lama"}, 'no architecture .lama.. Did you mean "llama"'),
-        ({"hidden_size": 64}, "no model_type"),
-        ('{"model_type": "llama", "hidden_size": 6', "ends too early"),
-        ('{"model_type": "llama",, }', "not whole JSON"),
-        ("", "No model is named"),
-        ("no such folder/at all/here", "not a Hub id"),
-        (TINY | {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
-        (TINY | {"hidden_size": "64"}, "hidden_size is '64'"),
-        (TINY | {"model_type": "t5"}, "not a causal language model"),
-    ],
-)
-def test_models_that_cannot_be_counted(config, words):
-    with pytest.raises(ModelError, match=words):
-        count(config)
-
-
-def test_a_folder_without_a_config(tmp_path):
-    with pytest.raises(ModelError, match=r"has no config\.json"):
-        count(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(TINY))
-    assert count(tmp_path, make_spec("full")).total == count(TINY, make_spec("full")).total
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"lora_r": 0}, "lora_r is 0"),
-        ({"lora_r": 2.5}, "lora_r is 2.5"),
-        ({"method": "lorra"}, 'method .lorra. is not known. Did you mean "lora"'),
-        ({"lora_target_modules": []}, "No target modules"),
-        ({"lora_target_modules": ["qproj"]}, 'called qproj. Did you mean "q_proj"'),
-        ({"lora_target_modules": ["layers"]}, "PEFT cannot put LoRA on"),
-        ({"lora_dropout": 1.0}, "lora_dropout is 1.0"),
-        ({"lora_modules_to_save": ["embd_tokens"]}, 'Did you mean "embed_tokens"'),
-        ({"rank_pattern": "q_proj"}, "write q_proj=8"),
-        ({"lora_target_modules": ".*foo"}, "is matched by"),
-        ({"lora_rank": 4}, 'no setting .lora_rank.. Did you mean "lora_r"'),
-        ({"lora_alpha": 0}, "lora_alpha is 0"),
-    ],
-)
-def test_settings_that_cannot_be_used(settings, words):
-    with pytest.raises(ConfigError, match=words):
-        count(TINY, make_spec(**settings))
+def test_what_changes_no_shape_is_counted_once():
+    recipe = recipe_of(TINY, lora_r=4)
+    assert count(recipe) is count(recipe.with_(lora_alpha=1, learning_rate=1e-5, use_rslora=True))
+    assert count(recipe) is not count(recipe.with_(lora_r=5))

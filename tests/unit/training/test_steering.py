@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
-from studio.calculator import CARDS
+from studio.calculator import GPUS
 from studio.core.errors import ConfigError
 from studio.core.workspace import Workspace
 from studio.runs.recipe import Recipe
@@ -94,7 +94,7 @@ def test_what_fits_keeps_the_rows_of_a_step():
     recipe = Recipe.defaults(
         "sft", max_length=2048, per_device_train_batch_size=16, gradient_accumulation_steps=2
     )
-    fit = best_fit(recipe, rows=1000, card=CARDS["T4 16 GB"])
+    fit = best_fit(recipe, rows=1000, gpu=GPUS["T4 16 GB"])
     chosen = fit.recipe
     assert fit.fits
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 32
@@ -118,12 +118,14 @@ def test_answers_of_a_step_stay_as_many_in_what_fits():
         max_length=1024,
         max_completion_length=512,
     )
-    fit = best_fit(recipe, rows=500, card=CARDS["T4 16 GB"])
+    fit = best_fit(recipe, rows=500, gpu=GPUS["T4 16 GB"])
     chosen = fit.recipe
     assert fit.fits and chosen.num_generations == 8
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 64
     assert "answers at once" in fit.sentence()
-    assert any("Writing answers: 64 answers x 1,024" in note for note in fit.estimate.notes)
+    assert any(
+        "Generating completions: 64 completions x 1,024" in note for note in fit.estimate.notes
+    )
 
 
 def test_a_stop_does_not_wait_for_an_evaluation(studio: Studio, sft: Run, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Numbers as the page and the shell show them."""
+
 from __future__ import annotations
 
 import pytest
@@ -27,3 +29,10 @@ def test_shares_and_spans():
     assert formatting.span(60, 300) == "1 to 5 min"
     assert formatting.span(43, 300) == "43 s to 5 min"
     assert formatting.span(118, 121) == "about 2 min"
+
+
+def test_money():
+    assert formatting.money(0.001, 0.004) == "under 0.01"
+    assert formatting.money(0.002, 0.034) == "up to 0.03"
+    assert formatting.money(2.4, 2.401) == "about 2.40"
+    assert formatting.money(0.12, 0.31) == "0.12 to 0.31"

@@ -1,0 +1,55 @@
+"""Where a model's config comes from, and one sentence for what cannot be used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from studio.calculator.configs import read_source, to_config
+from studio.core.errors import ModelError
+from tests.unit.calculator.conftest import TINY
+
+
+def read(config: dict[str, Any] | str) -> Any:
+    return to_config(read_source(config if isinstance(config, str) else json.dumps(config)))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (TINY | {"model_type": "lama"}, 'no architecture .lama.. Did you mean "llama"'),
+        ({"hidden_size": 64}, "no model_type"),
+        ('{"model_type": "llama", "hidden_size": 6', "ends too early"),
+        ('{"model_type": "llama",, }', "not whole JSON"),
+        ("[1, 2]", "holds a list"),
+        ("", "No model is named"),
+        ("no such folder/at all/here", "not a Hub ID"),
+        (TINY | {"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
+        (TINY | {"hidden_size": "64"}, "hidden_size is '64'"),
+        (TINY | {"model_type": "t5"}, "not a causal language model"),
+        (TINY | {"model_type": "evil", "auto_map": {"A": "b"}}, "does not run code"),
+    ],
+)
+def test_models_that_cannot_be_counted(config, words):
+    with pytest.raises(ModelError, match=words):
+        read(config)
+
+
+def test_a_folder_needs_a_config(tmp_path):
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        read_source(tmp_path)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="It holds an adapter: name its base model"):
+        read_source(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(TINY))
+    assert read_source(tmp_path).values == read_source(tmp_path / "config.json").values == TINY
+
+
+def test_notes_name_remote_code_and_published_quantization():
+    config = TINY | {"auto_map": {"AutoModelForCausalLM": "m.Evil"}, "quantization_config": {}}
+    notes = read_source(json.dumps(config)).notes
+    assert len(notes) == 1 and "remote code, which was not run" in notes[0]
+    config["quantization_config"] = {"bits": 4}
+    assert "published quantised" in read_source(json.dumps(config)).notes[1]
