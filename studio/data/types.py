@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, Protocol
+
+Row = dict[str, Any]
+"""A record of a source, or a row in TRL's form: column to value, as JSON holds it."""
+
+JsonObject = dict[str, Any]
+"""An object that is stored or shown as JSON: steps, settings, provenance, a report."""
 
 TYPES = (
     "language_modeling",
@@ -39,7 +45,7 @@ class Problem:
     field: str | None = None
     severity: str = "error"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form."""
         return {
             "row": self.row,
@@ -67,7 +73,7 @@ class Notes(list[str]):
         self._progress = progress
         self._done = 0
         self._total = 0
-        self._now: tuple[Any, int] | None = None
+        self._now: tuple[BinaryIO, int] | None = None
 
     def __call__(self, text: str) -> None:
         if text not in self:
@@ -77,13 +83,13 @@ class Notes(list[str]):
         """So many bytes are to be read."""
         self._total += size
 
-    def watch(self, file: Any, size: int) -> None:
+    def watch(self, file: BinaryIO, size: int) -> None:
         """`file` (open, of `size` bytes on disk) is the one read from here on."""
         if self._now:
             self._done += self._now[1]
         self._now = (file, size)
 
-    def count(self, rows: int, what: str) -> None:
+    def report(self, rows: int, what: str) -> None:
         """So many rows are done, reported now and then; the total is judged by the bytes read."""
         if self._progress and rows % REPORTED == 0:
             share = self.share()
@@ -115,10 +121,21 @@ class RawRow:
     `text` is then what stands there, as far as it is known."""
 
     number: int
-    data: dict[str, Any]
+    data: Row
     file: str
     error: RowError | None = None
     text: str = ""
+
+
+class RowSource(Protocol):
+    """Where rows come from: files, the Hub, several files joined, rows in memory."""
+
+    @property
+    def name(self) -> str: ...
+
+    def rows(self, note: Notes) -> Iterator[RawRow]:
+        """Every record in order, read as it is asked for."""
+        ...
 
 
 @dataclass
@@ -142,13 +159,13 @@ class Inspection:
     columns: list[str] = field(default_factory=list)
     mapping: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    sample: list[dict[str, Any]] = field(default_factory=list)
+    sample: list[Row] = field(default_factory=list)
     problem_counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     groups: dict[str, int] = field(default_factory=dict)
-    preference: dict[str, Any] | None = None
+    preference: JsonObject | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form; rows hold only what JSON can hold."""
         plain = {
             "source": self.source,

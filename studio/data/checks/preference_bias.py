@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
+
+from studio.core.messages import Message
+from studio.data.types import JsonObject, Row
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class PreferenceReport:
     pick_longer: float
     first_wins: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form."""
         return asdict(self)
 
@@ -40,7 +42,7 @@ class PreferenceTally:
     def __init__(self) -> None:
         self._chosen, self._rejected, self._first = array("i"), array("i"), array("b")
 
-    def see(self, row: dict[str, Any], raw: dict[str, Any], first: str | None) -> None:
+    def see(self, row: Row, raw: Row, first: str | None) -> None:
         """The next pair, with its record and the column of the answer that is shown first."""
         self._chosen.append(_length(row["chosen"]))
         self._rejected.append(_length(row["rejected"]))
@@ -68,7 +70,7 @@ class PreferenceTally:
         )
 
 
-def preference_report(rows: Iterable[dict[str, Any]]) -> PreferenceReport | None:
+def preference_report(rows: Iterable[Row]) -> PreferenceReport | None:
     """The report over preference rows of a prepared dataset; None where there are none."""
     tally = PreferenceTally()
     for row in rows:
@@ -76,11 +78,11 @@ def preference_report(rows: Iterable[dict[str, Any]]) -> PreferenceReport | None
     return tally.report()
 
 
-def _text(side: Any) -> str:
+def _text(side: str | list[Message]) -> str:
     return side if isinstance(side, str) else side[-1]["content"]
 
 
-def _length(side: Any) -> int:
+def _length(side: str | list[Message]) -> int:
     if isinstance(side, str):
         return len(side)
     return sum(len(turn["content"]) for turn in side if turn["role"] == "assistant")

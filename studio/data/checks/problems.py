@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -96,7 +95,7 @@ class Problems:
             raise WorkspaceError(f"{path} could not be written: {reason}.") from error
         return len(order)
 
-    def _order(self, kind: str | None) -> Any:
+    def _order(self, kind: str | None) -> np.ndarray:
         if kind is not None and kind not in self._kinds:
             raise DataError(
                 f'There is no problem of the kind "{kind}" here.{did_you_mean(kind, self._kinds)}'

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-Row = dict[str, Any]
+from studio.core.messages import Message
+from studio.data.types import Row
+
 Finding = tuple[str, str, str | None, str]
 """kind, message, field, severity."""
 
@@ -205,7 +207,7 @@ def _characters(name: str, text: str) -> Iterator[Finding]:
         yield "lone_surrogate", message, name, "error"
 
 
-def _plain(side: Any) -> Any:
+def _plain(side: str | list[Message]) -> object:
     """What makes two sides equal: the texts, whatever surrounds them."""
     if isinstance(side, str):
         return side.strip()

@@ -8,7 +8,6 @@ ties are set aside). Votes of several raters leave the row a comparison, and tra
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
@@ -124,7 +123,7 @@ def _from_one(profile: Profile, lists: str, verdict: str) -> bool:
     return 0 not in seen and longest in seen
 
 
-def _scored(values: list[Any]) -> bool:
+def _scored(values: list[object]) -> bool:
     try:
         for value in values[:10]:
             pair_from_list(value, None, None, None, "answers")

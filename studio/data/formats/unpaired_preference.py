@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat import turns_column, with_system
@@ -46,7 +44,7 @@ _NO = {
 }
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     return column_names.key(str(value).strip().removesuffix(".0"))
 
 
@@ -88,7 +86,7 @@ def _recognise(profile: Profile) -> Match | None:
     return Match("kto", sure, why, {**prompt, "completion": answer, "label": label.name})
 
 
-def label_of(value: Any, column: str) -> bool:
+def label_of(value: object, column: str) -> bool:
     """True or False of any usual spelling of a verdict."""
     if isinstance(value, bool):
         return value

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.core.errors import ConfigError
+from studio.core.tokenizer import Tokenizer
 from studio.data.prepared.browse import ReadRows
 from studio.data.prepared.reading import SourceReading
 from studio.data.tokens.token_lengths import Lengths, measure
@@ -22,7 +23,7 @@ KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_r
 
 def check_tokens(
     reading: SourceReading,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     max_length: int | None,
     progress: Progress | None = None,

@@ -89,7 +89,7 @@ class Window:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         return f'The JSON breaks off near "{rest}" ({reason}); nothing after it could be read.'
 
-    def elements(self) -> Iterator[Any]:
+    def elements(self) -> Iterator[object]:
         """Yield the values of the list that starts here."""
         self.step()
         while (character := self.peek()) != "]":

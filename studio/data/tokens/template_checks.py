@@ -4,14 +4,16 @@ remedy."""
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from studio.core.tokenizer import Tokenizer
+from studio.data.types import Row
 
 _MARK = re.compile(r"<\|[a-z_]+\|>")
 _TAIL = 3  # tokens at the end among which the end-of-text token is looked for
 OTHER = "Choose another chat template"
 
 
-def refusal(row: dict[str, Any], tokenizer: Any, error: Exception) -> str:
+def refusal(row: Row, tokenizer: Tokenizer, error: Exception) -> str:
     """Why a template refuses a row, and what to do: the system turn is the usual reason."""
     said = str(error).strip().rstrip(".")
     turns = _turns(row)
@@ -29,7 +31,7 @@ def refusal(row: dict[str, Any], tokenizer: Any, error: Exception) -> str:
     return f"The chat template refuses this row: {said}. {OTHER}, or mend the row."
 
 
-def dropped_turns(row: dict[str, Any], tokenizer: Any) -> list[str]:
+def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
     """Turns that the template leaves out without a word, and tools that it never shows."""
     turns = _turns(row)
     text = _rendered(turns, tokenizer, row.get("tools")) if turns else None
@@ -64,7 +66,7 @@ def _dropped(at: int, role: str) -> str:
 
 
 def notes(
-    ids: list[int], trained: list[bool], kept: int, tokenizer: Any, asks: bool = False
+    ids: list[int], trained: list[bool], kept: int, tokenizer: Tokenizer, asks: bool = False
 ) -> list[str]:
     """What a person should see at a glance about one sequence: its start, its end, its loss.
 
@@ -87,7 +89,7 @@ def notes(
     return found
 
 
-def _start(ids: list[int], tokenizer: Any) -> list[str]:
+def _start(ids: list[int], tokenizer: Tokenizer) -> list[str]:
     bos = tokenizer.bos_token_id
     if bos is None or ids[:2] != [bos, bos]:
         return []
@@ -98,7 +100,7 @@ def _start(ids: list[int], tokenizer: Any) -> list[str]:
     ]
 
 
-def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list[str]:
+def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Tokenizer) -> list[str]:
     eos = tokenizer.eos_token_id
     if eos is None or not ids or kept < len(ids):
         return []
@@ -125,7 +127,7 @@ def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list
     ]
 
 
-def _marks(tokenizer: Any) -> list[str]:
+def _marks(tokenizer: Tokenizer) -> list[str]:
     """Marks of a lent template that this vocabulary has to spell."""
     from studio.core import chat_templates
 
@@ -133,7 +135,9 @@ def _marks(tokenizer: Any) -> list[str]:
     if name is None:
         return []
     known = tokenizer.get_vocab()
-    marks = [m for m in dict.fromkeys(_MARK.findall(tokenizer.chat_template)) if m not in known]
+    marks = [
+        m for m in dict.fromkeys(_MARK.findall(tokenizer.chat_template or "")) if m not in known
+    ]
     if not marks:
         return []
     pieces = len(tokenizer(marks[0], add_special_tokens=False)["input_ids"])
@@ -143,7 +147,7 @@ def _marks(tokenizer: Any) -> list[str]:
     ]
 
 
-def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
+def _turns(row: Row) -> list[Row]:
     """The turns of a row as the template gets them; none for rows of plain strings."""
     for names in (("messages",), ("prompt", "completion"), ("prompt", "chosen"), ("prompt",)):
         sides = [row[name] for name in names if name in row]
@@ -152,7 +156,7 @@ def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def _rendered(turns: list[dict[str, Any]], tokenizer: Any, tools: Any = None) -> str | None:
+def _rendered(turns: list[Row], tokenizer: Tokenizer, tools: object = None) -> str | None:
     """The turns as text, or None where the template refuses them."""
     import json
 

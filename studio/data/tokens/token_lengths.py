@@ -6,13 +6,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from studio.core.errors import ModelError
+from studio.core.tokenizer import Tokenizer
 from studio.data.tokens.token_view import Encoded, encode
-from studio.data.types import Progress
+from studio.data.types import Progress, Row
 
 MOST_ROWS = 20_000
 """Rows measured at most; of more a sample is drawn, with a fixed seed."""
@@ -140,9 +140,9 @@ class Cut:
 
 
 def measure(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     type: str,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool = False,
@@ -198,12 +198,12 @@ def _apart(sides: list[Encoded]) -> int:
     return next((at for at, (one, other) in pairs if one != other), shorter)
 
 
-Numbered = tuple[int, dict[str, Any]]
+Numbered = tuple[int, Row]
 
 
 def _encode(
-    rows: list[Numbered], type: str, tokenizer: Any, completion: bool | None, assistant: bool
-) -> tuple[list[tuple[int, dict[str, Any], list[Encoded]]], dict[int, str]]:
+    rows: list[Numbered], type: str, tokenizer: Tokenizer, completion: bool | None, assistant: bool
+) -> tuple[list[tuple[int, Row, list[Encoded]]], dict[int, str]]:
     """Rows with their places and sequences, and a sentence for each row refused."""
     try:
         together = encode([row for _, row in rows], type, tokenizer, completion, assistant)
@@ -218,7 +218,7 @@ def _encode(
     return parts[0][0] + parts[1][0], parts[0][1] | parts[1][1]
 
 
-def _turns(row: dict[str, Any]) -> int:
+def _turns(row: Row) -> int:
     """Turns of a row; a side that is plain text counts as one, and of two answers one is used."""
     sides = [row[name] for name in ("messages", "text", "prompt", "completion") if name in row]
     if "chosen" in row:
@@ -226,6 +226,6 @@ def _turns(row: dict[str, Any]) -> int:
     return sum(len(side) if isinstance(side, list) else 1 for side in sides)
 
 
-def _per_row(combine: Any, values: np.ndarray, row_of: np.ndarray) -> np.ndarray:
+def _per_row(combine: np.ufunc, values: np.ndarray, row_of: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(row_of, prepend=-1))
     return combine.reduceat(values, starts) if len(starts) else values
