@@ -64,7 +64,7 @@ def token_problems(
         over = int(longest[row]) - limit
         if over > 0:
             side = f" ({longer[row]})" if longer[row] else ""
-            message = f"{longest[row]:,} tokens{side}: the last {over:,} are cut at {limit:,}."
+            message = f"{longest[row]:,} tokens{side}: the last {over:,} are truncated at {limit:,}."
             yield Problem(number, "over_length", message, file, None, "warning")
         if row in silent:
             message = "No trained token is left: the row teaches nothing. Raise max_length."
