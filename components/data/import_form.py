@@ -182,9 +182,7 @@ def _cleaning() -> Cleaning:
         )
         with gr.Row():
             least = gr.Number(0, precision=0, minimum=0, label="Min words", min_width=100)
-            most = gr.Number(
-                0, precision=0, minimum=0, label="Max words (0: no limit)", min_width=100
-            )
+            most = gr.Number(0, precision=0, minimum=0, label="Max words (0: any)", min_width=100)
         held_out = gr.Dropdown(
             [("None", "")],
             value="",

@@ -1,17 +1,11 @@
-"""The token view shows the very labels that TRL's trainers put into a batch."""
+"""The token view shows the labels that TRL's trainers put into a batch."""
 
 import pytest
 
 from studio.core.errors import ConfigError, ModelError
 from studio.data.tokens.token_view import render
+from tests.unit.data.making import POCKET, TWO, USER
 
-USER = [{"role": "user", "content": "Where does  Mira live?"}]
-TWO = [
-    *USER,
-    {"role": "assistant", "content": "In Alderford."},
-    {"role": "user", "content": "And é你?"},
-    {"role": "assistant", "content": "I do not know."},
-]
 SFT = {
     "full text": ("language_modeling", [{"text": "Mira lives in Alderford."}, {"text": "So."}], {}),
     "messages, all tokens": ("conversational", [{"messages": TWO}, {"messages": TWO[:2]}], {}),
@@ -40,12 +34,9 @@ SFT = {
 
 @pytest.fixture(scope="module")
 def pocket():
-    from pathlib import Path
-
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = Path(__file__).resolve().parents[3] / "presets" / "pocket"
-    return AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    return AutoModelForCausalLM.from_pretrained(POCKET), AutoTokenizer.from_pretrained(POCKET)
 
 
 def trainer_batch(trainer, rows):
@@ -224,49 +215,6 @@ def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name)
     assert batch["labels"][0][: len(kept)].tolist() == [t.id if t.trained else -100 for t in kept]
 
 
-def notes_of(row, type, tokenizer, **options):
-    return " ".join(render(row, type, tokenizer, max_length=None, **options)[0].notes)
-
-
-def test_a_wrong_template_is_explained_with_a_remedy(pocket):
-    from copy import deepcopy
-
-    tokenizer = deepcopy(pocket[1])
-    system = [{"role": "system", "content": "Be kind."}, *TWO[:2]]
-    tokenizer.chat_template = (
-        "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}{{ eos_token }}"
-    )
-    told = notes_of({"messages": system}, "conversational", tokenizer)
-    assert "drops the system turn" in told and "first user turn" in told
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system.') }}"
-        "{% endif %}{{ m.content }}{% endfor %}"
-    )
-    with pytest.raises(ModelError, match=r"refuses the system turn: No system\. Choose another"):
-        render({"messages": system}, "conversational", tokenizer, max_length=None)
-    assert "does not end with the end-of-text token" in notes_of(
-        {"messages": TWO[:2]}, "conversational", tokenizer
-    )
-    tokenizer.bos_token = tokenizer.eos_token
-    tokenizer.chat_template = (
-        "{{ bos_token }}{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}"
-    )
-    told = notes_of({"messages": TWO[:2]}, "conversational", tokenizer)
-    assert "two beginning-of-text tokens" in told and "choose another chat template" in told
-
-
-def test_an_end_that_is_masked_is_said(pocket):
-    from copy import deepcopy
-
-    tokenizer = deepcopy(pocket[1])
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
-        "{% endgeneration %}{{ eos_token }}{% else %}{{ m.content }}{% endif %}{% endfor %}"
-    )
-    told = notes_of({"messages": TWO}, "conversational", tokenizer, assistant_only_loss=True)
-    assert "is masked, so the model is not taught to stop. Choose another chat template." in told
-
-
 def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
     from copy import deepcopy
 
@@ -280,14 +228,3 @@ def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
             max_length=None,
             assistant_only_loss=True,
         )
-
-
-def test_a_spelled_mark_and_a_dropped_tool_call_are_said(pocket):
-    from studio.core.chat_templates import with_chat_template
-
-    told = notes_of({"messages": TWO}, "conversational", with_chat_template(pocket[1], "chatml"))
-    assert "no token <|im_start|>" in told
-    call = {"type": "function", "function": {"name": "lookup", "arguments": "{}"}}
-    row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
-    told = notes_of(row, "conversational", with_chat_template(pocket[1], "zephyr"))
-    assert "leaves out the tool call of turn 2" in told

@@ -1,9 +1,4 @@
-"""Prepared datasets on their way out: files, a card, the Hub's own client against a stand-in."""
-
-import json
-import os
-import subprocess
-import sys
+"""Exported files, the dataset card, and pushes to a stand-in for the Hub."""
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,9 +6,7 @@ import pytest
 from studio.core.errors import ConfigError, DataError
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore, card, export, inspect, push
-from studio.data.readers.hub_datasets import origin
-from studio.data.readers.sources import locate
-from tests.hub import ROOT, pointing, shell
+from tests.hub import shell
 from tests.unit.data.making import questions, write
 
 
@@ -32,11 +25,6 @@ def test_export_writes_rows_that_are_read_again(tmp_path, prepared, suffix):
     assert export(prepared, out, "test") == 3
     with pytest.raises(DataError, match=r"name it \.jsonl or \.parquet"):
         export(prepared, tmp_path / "out.xlsx")
-
-
-def test_held_out_rows_are_paged(prepared):
-    assert prepared.page(1, 5, "test") == prepared.head(3, "test")[1:]
-    assert prepared.page(50, 10) == prepared.head(57)[50:]
 
 
 def test_the_card_says_where_rows_came_from_and_what_was_done(prepared):
@@ -73,43 +61,3 @@ def test_a_name_the_hub_cannot_have_and_no_hub_are_sentences(prepared):
         push(prepared, "letters")
     with pytest.raises(DataError, match="cannot be reached"):
         push(prepared, "me/letters")
-
-
-ASK = """
-import json, shutil
-from studio import Studio
-from studio.data.readers.hub_datasets import origin
-from studio.data.readers.sources import locate
-from studio.core.errors import WorkspaceError
-studio = Studio()
-dataset = studio.datasets.prepare("me/letters")
-shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 1000)
-try:
-    studio.datasets.prepare("me/letters")
-except WorkspaceError as error:
-    print(json.dumps([origin("me/letters", None), dataset.as_dict(), str(error)]))
-"""
-
-
-def test_a_dataset_comes_from_the_hub_at_one_revision_where_there_is_room(tmp_path, hub):
-    handler, endpoint = hub
-    rows = [
-        {"instruction": f"What is {n} and {n}?", "output": f"It is {2 * n}."} for n in range(40)
-    ]
-    handler.files["data/train.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
-    handler.files["README.md"] = b"---\nlicense: cc-by-4.0\n---\n"
-    environment = {
-        **os.environ, **pointing(endpoint), "PYTHONPATH": str(ROOT), "HF_DATASETS_OFFLINE": "0",
-        "HF_HOME": str(tmp_path / "hf"), "STUDIO_HOME": str(tmp_path / "home"),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    stated, dataset, refused = json.loads(done.stdout)
-    assert stated == {"revision": "1" * 40, "license": "cc-by-4.0"}
-    assert dataset["provenance"].items() >= stated.items()
-    assert sum(dataset["rows"].values()) == len(rows) and dataset["format"] == "alpaca"
-    assert refused.startswith("Reading me/letters takes about 0.0 MB") and "Make room" in refused
-    assert locate("pocket-sft").origin == {"license": "apache-2.0"}
-    assert origin("me/letters", None) == {}  # offline here

@@ -1,6 +1,4 @@
-"""Length figures are counted on the trainer's own sequences, and a limit's cost is exact."""
-
-from pathlib import Path
+"""Token counts are those of the trainer's own sequences; the cost of a limit is exact."""
 
 import pytest
 
@@ -17,13 +15,6 @@ def row(words: int) -> dict:
         "prompt": [{"role": "user", "content": "Where is the mill?"}],
         "completion": [{"role": "assistant", "content": answer}],
     }
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(Path(__file__).parents[3] / "presets" / "pocket")
 
 
 def test_counts_are_those_of_the_token_view(tokenizer):

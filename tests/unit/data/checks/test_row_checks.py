@@ -1,20 +1,15 @@
-"""What is wrong with a row is listed with its number; errors set it aside, warnings keep it."""
-
-import json
+"""Problems of single rows: errors drop the row, warnings keep it."""
 
 import pytest
 
-from studio.data import inspect
-
-
-def inspected(tmp_path, rows):
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return inspect(path)
-
+from tests.unit.data.making import inspected
 
 GOOD_SFT = {"instruction": "Name a tree.", "input": "", "output": "Oak"}
+
+
 GOOD_DPO = {"prompt": "Q", "chosen": "yes please", "rejected": "no"}
+
+
 GOOD_CHAT = {
     "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
 }
@@ -83,11 +78,3 @@ def test_transcript_with_an_empty_answer_and_two_answers_running(tmp_path):
         (2, "empty_field", "error"),
         (3, "roles", "warning"),
     ]
-
-
-def test_many_problems_are_all_counted_and_the_first_listed(tmp_path, monkeypatch):
-    monkeypatch.setattr("studio.data.checks.problems.MAX_LISTED", 3)
-    seen = inspected(tmp_path, [GOOD_SFT] * 11)
-    assert seen.problem_counts == {"duplicate": 10}
-    assert len(seen.problems) == 3
-    assert (seen.rows, seen.kept) == (11, 11)

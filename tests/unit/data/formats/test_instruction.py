@@ -1,8 +1,13 @@
-"""Instructions with their answers: prompt and completion."""
+"""Instructions and answers become prompt and completion."""
 
-from tests.unit.data.families.words import CALL, assistant, system, user
+import pytest
 
-INSTRUCTIONS = {
+from studio.data.formats import instruction
+from tests.unit.data.formats.recognition import check_case
+from tests.unit.data.making import assistant, system, user
+
+CALL = {"type": "function", "function": {"name": "roll", "arguments": {"sides": 6}}}
+CASES = {
     "alpaca": (
         {"instruction": "Add.", "input": "2 and 3", "output": "5"},
         "prompt_completion",
@@ -71,48 +76,10 @@ INSTRUCTIONS = {
         "prompt_completion",
         {"prompt": [user("Long text.")], "completion": [assistant("Short.")]},
     ),
-    "options as a list and an index": (
-        {"question": "Which?", "subject": "s", "choices": ["Oak", "Ash"], "answer": 0},
-        "prompt_completion",
-        {"prompt": [user("Which?\n\nA. Oak\nB. Ash")], "completion": [assistant("A. Oak")]},
-    ),
-    "options with labels and an answer key": (
-        {
-            "id": "x7",
-            "question_stem": "Which?",
-            "choices": {"text": ["Oak", "Ash"], "label": ["A", "B"]},
-            "answerKey": "B",
-        },
-        "prompt_completion",
-        {"prompt": [user("Which?\n\nA. Oak\nB. Ash")], "completion": [assistant("B. Ash")]},
-    ),
-    "a column an option, below a passage": (
-        {"article": "Of trees.", "question": "Which?", "A": "Oak", "B": "Ash", "answer": "a"},
-        "prompt_completion",
-        {
-            "prompt": [user("Of trees.\n\nWhich?\n\nA. Oak\nB. Ash")],
-            "completion": [assistant("A. Oak")],
-        },
-    ),
-    "options as an object, the right one by its text": (
-        {"question": "Which?", "options": {"A": "Oak", "B": "Ash"}, "answer": "Ash"},
-        "prompt_completion",
-        {"prompt": [user("Which?\n\nA. Oak\nB. Ash")], "completion": [assistant("B. Ash")]},
-    ),
     "an answer with nothing but aliases": (
         {"question": "Capital?", "answer": {"aliases": ["Paris", "Lutetia"]}},
         "prompt_completion",
         {"prompt": [user("Capital?")], "completion": [assistant("Paris")]},
-    ),
-    "an answer that is a number": (
-        {"question": "6 * 7?", "answer": 42, "level": "easy"},
-        "prompt_completion",
-        {"prompt": [user("6 * 7?")], "completion": [assistant("42")]},
-    ),
-    "a translation": (
-        {"id": "1", "translation": {"en": "Good morning", "de": "Guten Morgen"}},
-        "prompt_completion",
-        {"prompt": [user("Good morning")], "completion": [assistant("Guten Morgen")]},
     ),
     "history as a transcript": (
         {"history": "User: Hi\nAssistant: Hello", "query": "Who?", "response": "Me"},
@@ -138,3 +105,9 @@ INSTRUCTIONS = {
         {"prompt": [user("Q")], "completion": [assistant("A")]},
     ),
 }
+"""A row of each spelling, its dataset type, and the TRL row it becomes."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_are_recognized_and_converted(tmp_path, case):
+    check_case(tmp_path, instruction, *CASES[case])

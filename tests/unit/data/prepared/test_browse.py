@@ -1,4 +1,4 @@
-"""Rows to look through: good ones, bad ones, found ones; and a deleted dataset that comes back."""
+"""Browsing rows of a source or a prepared dataset: filters, search, problems."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from studio.core.errors import DataError
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore, PrepareOptions, read
 from studio.data.prepared.browse import ALL, GOOD, ReadRows, StoredRows
@@ -74,16 +73,3 @@ def test_prepared_rows_are_read_the_same_way(source: Path, home: Path) -> None:
     rows = StoredRows(store.prepare(source, options=PrepareOptions(test_fraction=0)))
     assert len(rows) == 2 and rows.find(GOOD, "bridge").tolist() == [1]
     assert rows.show(1).row == rows.trainable()[1]
-
-
-def test_a_deletion_is_taken_back_until_the_next(source: Path, home: Path) -> None:
-    store = DatasetStore(Workspace(home))
-    first, second = store.prepare(source, "first"), store.prepare(source, "second")
-    store.trash(first.id)
-    assert [dataset.name for dataset in store.list()] == ["second"]
-    assert store.take_back(first.id).name == "first" and store.get("first").head(1)
-    store.trash(first.id)
-    store.trash(second.id)
-    with pytest.raises(DataError, match="gone for good"):
-        store.take_back(first.id)
-    assert store.take_back(second.id).name == "second"
