@@ -6,6 +6,7 @@ import pytest
 
 from studio.core.errors import DataError
 from studio.data import read
+from studio.data.checks.problems import Problems, problem_of
 from tests.unit.data.making import inspected, questions, write
 
 GOOD_SFT = {"instruction": "Name a tree.", "input": "", "output": "Oak"}
@@ -36,3 +37,19 @@ def test_every_problem_is_paged_filtered_and_written(tmp_path, monkeypatch):
             problems.page("wrong_typ")
     line = json.loads((tmp_path / "one.jsonl").read_text())
     assert (line["file"], line["row"], line["kind"]) == ("rows.jsonl", 51, "wrong_type")
+
+
+def test_problems_that_depend_on_a_model_are_replaced_by_kind():
+    problems = Problems()
+    for row in (2, 1):
+        problems.add(problem_of(("over_length", f"Row {row}.", None, "warning"), row, "a"))
+    problems.add(problem_of(("duplicate", "Half \ud83d.", None, "warning"), 3, "a"))
+    fresh = problems.renewed(
+        ["over_length"], [(problem_of(("over_length", "Now.", None, "warning"), 7, "a"), 0)]
+    )
+    assert [(p.kind, p.row) for p in fresh.page()] == [("duplicate", 3), ("over_length", 7)]
+    assert fresh.page("duplicate")[0].message == "Half ?."
+    assert [p.row for p in problems.page("over_length")] == [1, 2]
+    assert [p.kind for p in fresh.at(int(fresh.keys_of("over_length")[0]))] == ["over_length"]
+    problems.close()
+    fresh.close()

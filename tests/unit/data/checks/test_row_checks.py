@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.data.making import inspected
+from studio.data.checks.row_checks import check, prompt_of, whole_text
+from tests.unit.data.making import assistant, inspected, user
 
 GOOD_SFT = {"instruction": "Name a tree.", "input": "", "output": "Oak"}
 
@@ -78,3 +79,22 @@ def test_transcript_with_an_empty_answer_and_two_answers_running(tmp_path):
         (2, "empty_field", "error"),
         (3, "roles", "warning"),
     ]
+
+
+def test_the_prompt_of_a_row_is_what_splits_keep_together():
+    turns = [user("Q"), assistant("A"), user("R"), assistant("B")]
+    assert prompt_of({"messages": turns}) == turns[:1]
+    assert prompt_of({"messages": turns[1:2]}) == turns[1:2]
+    assert prompt_of({"prompt": "Q", "completion": "A"}) == "Q"
+    assert prompt_of({"text": "T"}) == {"text": "T"}
+
+
+def test_tools_and_provenance_are_no_text_of_the_row():
+    row = {"prompt": [user("Q")], "completion": "A", "tools": "[1]", "provenance": "{{x}}"}
+    assert whole_text(row) == "Q\nA"
+    assert check(row, "prompt_completion") == []
+
+
+def test_a_kind_and_field_are_reported_once_per_row():
+    turns = [user("{{a}}"), assistant("{{b}}")]
+    assert [f[0] for f in check({"messages": turns}, "conversational")] == ["placeholder"]

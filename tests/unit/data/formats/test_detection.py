@@ -3,6 +3,8 @@
 import pytest
 
 from studio.core.errors import DataError
+from studio.data.formats.column_profile import profile
+from studio.data.formats.detection import detect, known_formats
 from tests.unit.data.making import assistant, inspected, user
 
 
@@ -84,3 +86,17 @@ def test_wrong_overrules_are_refused_with_a_sentence(tmp_path, options, sentence
 def test_rows_without_text_are_refused_naming_their_columns(tmp_path):
     with pytest.raises(DataError, match='its columns are "a", "b"'):
         inspected(tmp_path, [{"a": 1, "b": 2.5}])
+
+
+def test_objects_are_opened_where_their_inside_is_what_reads():
+    rows = [{"n": n, "data": {"instruction": f"Do {n}", "output": "Done"}} for n in range(9)]
+    found = detect(profile(rows))
+    assert found.opened and found.mapping["prompt"] == "data.instruction"
+    assert found.row(rows[0])["completion"] == [assistant("Done")]
+
+
+def test_every_known_format_can_be_asked_for_by_its_name():
+    for name, fields in known_formats().items():
+        row = dict.fromkeys(fields, "a text")
+        mapping = {field: field for field in fields}
+        assert detect(profile([row]), format=name, mapping=mapping).name == name

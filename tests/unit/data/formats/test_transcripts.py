@@ -3,6 +3,7 @@
 import pytest
 
 from studio.data.formats import chat
+from studio.data.formats.transcripts import from_template, open_transcript, parse_transcript
 from tests.unit.data.formats.recognition import check_case
 from tests.unit.data.making import assistant, system, user
 
@@ -43,3 +44,32 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_rows_are_recognized_and_converted(tmp_path, case):
     check_case(tmp_path, chat, *CASES[case])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Human: Hi\n\nAssistant: Yo",
+        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYo<|im_end|>\n",
+        "<s>[INST] Hi [/INST] Yo </s>",
+        "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nYo<end_of_turn>\n",
+    ],
+)
+def test_a_transcript_is_read_whatever_marks_its_turns(text):
+    turns = parse_transcript(text)
+    assert [(turn["role"], turn["content"].strip()) for turn in turns] == [
+        ("user", "Hi"),
+        ("assistant", "Yo"),
+    ]
+    assert from_template(text) == text.startswith("<")
+
+
+@pytest.mark.parametrize("text", ["Hi there.", "Human: only one side", "He said: Human: x"])
+def test_a_text_without_both_sides_is_no_transcript(text):
+    assert parse_transcript(text) is None
+
+
+def test_an_open_transcript_is_a_prompt():
+    prompt = [user("\n\nHuman: Hi\n\nAssistant:")]
+    assert [turn["role"] for turn in open_transcript(prompt)] == ["user"]
+    assert open_transcript([user("Hi")]) == [user("Hi")]

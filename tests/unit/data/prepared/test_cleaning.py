@@ -3,7 +3,8 @@
 import pytest
 
 from studio.core.errors import DataError
-from studio.data import PrepareOptions, preview, read
+from studio.data import PrepareOptions, read
+from studio.data.prepared.cleaning import preview
 from tests.unit.data.making import numbered, questions, write
 
 

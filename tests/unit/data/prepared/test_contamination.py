@@ -4,6 +4,7 @@ import pytest
 
 from studio.core.errors import DataError
 from studio.data import PrepareOptions
+from studio.data.prepared.contamination import overlapping
 from tests.unit.data.making import questions, write
 
 
@@ -17,3 +18,9 @@ def test_rows_of_an_evaluation_set_are_dropped(tmp_path, store):
     assert made.rows == {"train": 58}
     with pytest.raises(DataError, match="evaluation set cannot be read"):
         store.prepare(tmp_path / "rows.jsonl", options=PrepareOptions(held_out="./nothing.jsonl"))
+
+
+def test_case_and_white_space_make_no_difference(tmp_path):
+    held = write(tmp_path, [{"prompt": "Where  is the\nmill?"}], "held.jsonl")
+    rows = [{"prompt": "where is THE mill?"}, {"prompt": "Where is the inn?"}]
+    assert overlapping(rows, held).tolist() == [True, False]

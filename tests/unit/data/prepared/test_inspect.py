@@ -5,7 +5,7 @@ import json
 import pytest
 
 from studio.core.errors import Cancelled
-from studio.data import read
+from studio.data.prepared.inspect import read
 from tests.unit.data.making import inspected, questions, write
 
 

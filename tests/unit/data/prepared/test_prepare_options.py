@@ -3,7 +3,7 @@
 import pytest
 
 from studio.core.errors import ConfigError
-from studio.data import PrepareOptions
+from studio.data.prepared.prepare_options import PrepareOptions
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 
 from studio.core.errors import ConfigError, DataError
 from studio.core.workspace import Workspace
-from studio.data import DatasetStore, card, export, inspect, push
+from studio.data import DatasetStore, inspect
+from studio.data.prepared.publish import card, export, push
 from tests.hub import shell
 from tests.unit.data.making import questions, write
 

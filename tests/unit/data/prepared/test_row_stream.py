@@ -2,7 +2,12 @@
 
 import random
 
+import pytest
+
+from studio.core.errors import DataError
 from studio.data import inspect, read
+from studio.data.prepared.row_stream import Stream
+from studio.data.readers.in_memory import GivenRows
 from tests.unit.data.making import assistant, inspected, said, user, write
 
 
@@ -52,3 +57,16 @@ def test_rows_of_two_formats_are_told_apart(tmp_path):
     seen = inspected(tmp_path, [*rows, chat, chat, chat])
     assert (seen.format, seen.kept) == ("alpaca", 8)
     assert "look like messages" in seen.notes[0]
+
+
+def test_first_rows_are_checked_without_being_used_up():
+    rows = [{"instruction": "a", "output": ""}, {"instruction": "b", "output": "B"}]
+    stream = Stream(GivenRows("rows", rows))
+    assert [checked.errors for checked in stream.first(2)] == [{"empty_field"}, set()]
+    assert [checked.raw.number for checked in stream] == [1, 2]
+    assert stream.rows == 2 and stream.redetect_format() is None and stream.mixed() is None
+
+
+def test_a_source_without_rows_is_refused():
+    with pytest.raises(DataError, match="rows is empty"):
+        Stream(GivenRows("rows", []))

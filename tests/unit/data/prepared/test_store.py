@@ -9,7 +9,8 @@ import pytest
 
 from studio.core.errors import Cancelled, DataError
 from studio.core.workspace import Workspace
-from studio.data import DatasetStore, inspect
+from studio.data import inspect
+from studio.data.prepared.store import DatasetStore
 from tests.unit.data.making import numbered, questions, write
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from studio.core.errors import DataError
-from studio.data import inspect, prepare_to_file
+from studio.data import inspect
+from studio.data.prepared.writing import prepare_to_file
 from tests.unit.data.making import numbered, write
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from studio.core.errors import DataError
+from studio.data.readers.encodings import data_suffix, judge, text_encoding
 from tests.unit.data.making import GERMAN, as_csv, raw_data, read_raw
 
 
@@ -44,3 +46,39 @@ def test_only_line_feeds_split_rows(tmp_path):
     (tmp_path / "rows.csv").write_text(f"text,n\r\n{odd},1\r\n", newline="")
     assert raw_data(path) == [{"text": odd}]
     assert raw_data(tmp_path / "rows.csv") == [{"text": odd, "n": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [
+        ("grün".encode(), "utf-8"),
+        ("grün".encode("utf-8-sig"), "utf-8-sig"),
+        ("grün".encode("utf-16"), "utf-16"),
+        ("text".encode("utf-16-be"), "utf-16-be"),
+        ("grün".encode("cp1252"), "cp1252"),
+        (bytes(range(32)) * 9, None),
+    ],
+)
+def test_a_bom_then_zero_bytes_then_utf8_decide(head, encoding):
+    assert text_encoding(head) == encoding
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.JSONL.gz", "jsonl"),
+        ("a.b.csv", "csv"),
+        ("a.feather", "arrow"),
+        ("a.txt", None),
+        ("a", None),
+    ],
+)
+def test_the_suffix_is_read_through_gz(tmp_path, name, kind):
+    assert data_suffix(tmp_path / name) == kind
+
+
+def test_the_bytes_overrule_the_name(tmp_path):
+    assert judge(tmp_path / "rows.csv", b"PAR1....") == "parquet"
+    assert judge(tmp_path / "rows", b' [{"a": 1}]') == "json"
+    with pytest.raises(DataError, match="a pickle"):
+        judge(tmp_path / "rows.jsonl", b"\x80\x04...")

@@ -11,7 +11,8 @@ import pytest
 
 from studio.core.errors import DataError
 from studio.data import inspect
-from tests.unit.data.making import GERMAN, as_csv, raw_data
+from studio.data.readers.files import read_files
+from tests.unit.data.making import GERMAN, as_csv, put, raw_data
 
 
 def write_kinds(folder):
@@ -63,3 +64,14 @@ def test_files_that_cannot_be_read_give_one_sentence(tmp_path):
         sentence = str(caught.value)
         assert path.name.split(".")[0] in sentence, path.name
         assert "\n" not in sentence and len(sentence) < 400, sentence
+
+
+def test_row_numbers_start_again_in_every_file(tmp_path):
+    files = [put(tmp_path, f"{name}.jsonl", '{"a": 1}\n{"a": 2}\n') for name in "xy"]
+    rows = list(read_files(files, print))
+    assert [(raw.file, raw.number) for raw in rows] == [
+        ("x.jsonl", 1),
+        ("x.jsonl", 2),
+        ("y.jsonl", 1),
+        ("y.jsonl", 2),
+    ]

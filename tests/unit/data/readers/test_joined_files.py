@@ -7,6 +7,7 @@ import pytest
 
 from studio.core.errors import Cancelled
 from studio.data import inspect, read
+from studio.data.readers.joined_files import find_join
 from tests.unit.data.making import questions, said, write
 
 
@@ -76,3 +77,13 @@ def test_shards_are_not_joined(tmp_path):
         for seed in (1, 2)
     ]
     assert (inspect(files).type, inspect(files).kept) == ("prompt_completion", 60)
+
+
+def test_files_join_on_a_shared_column_with_prompts_in_one_of_them(tmp_path):
+    files = tuple(joined(tmp_path))
+    found = find_join("three files", files)
+    assert found is not None and {part.key for part in found.parts} == {"question_id"}
+    assert [part.path.stem for part in found.parts if part.prompt] == ["asked"]
+    assert [part.path.stem for part in found.parts if part.answer] == ["one", "two"]
+    assert find_join("answers without prompts", files[1:]) is None
+    assert find_join("one file", files[:1]) is None

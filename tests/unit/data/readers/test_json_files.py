@@ -1,8 +1,12 @@
 """JSON and JSON Lines: told apart by content, read row by row."""
 
 import json
+import math
+
+import pytest
 
 from studio.data import inspect
+from studio.data.readers.json_files import as_row, parse
 from tests.unit.data.making import ODD, put, raw_data, read_raw
 
 
@@ -57,3 +61,16 @@ def test_a_large_object_is_streamed(tmp_path, monkeypatch):
     assert (found.kept, found.sample) == (30, ODD[:5])
     assert any('under "rows"' in note for note in found.notes)
     assert any("only the first was read" in note for note in found.notes)
+
+
+def test_nan_and_lone_surrogates_are_read_though_strict_json_has_none():
+    assert math.isnan(parse('{"a": NaN}')["a"])
+    assert parse('{"a": "\\ud83d"}') == {"a": "\ud83d"}
+    with pytest.raises(ValueError):
+        parse("{'a': 1}")
+
+
+@pytest.mark.parametrize("value", [3, None, True])
+def test_a_value_that_is_no_row_is_shown_in_its_error(value):
+    raw = as_row(value, 4, "a.json")
+    assert raw.error is not None and raw.error.kind == "not_a_row" and raw.text in raw.error.message

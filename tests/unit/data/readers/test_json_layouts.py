@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from studio.core.errors import DataError
 from studio.data import inspect
+from studio.data.readers.json_layouts import is_conversation, rows_in
 from tests.unit.data.making import ODD, put, raw_data
 
 
@@ -47,3 +49,17 @@ def test_rows_are_found_wherever_json_keeps_them(tmp_path, shape):
     found = inspect(put(tmp_path, "a.json", SHAPES[shape]()))
     assert (found.rows, found.kept) == (30, 30)
     assert found.sample == ODD[:5]
+
+
+def test_the_training_split_is_taken_and_other_lists_are_refused():
+    notes = []
+    split = {"test": [{"a": 1}], "train": [{"a": 2}]}
+    assert rows_in(split, "a.json", notes.append) == [{"a": 2}] and '"train" was read' in notes[0]
+    with pytest.raises(DataError, match="several lists"):
+        rows_in({"one": [{"a": 1}], "two": [{"a": 2}]}, "a.json", notes.append)
+
+
+def test_a_conversation_is_one_row():
+    turns = [{"role": "user", "content": "a"}]
+    assert is_conversation(turns) and not is_conversation([{"a": 1}]) and not is_conversation([])
+    assert rows_in({"messages": turns}, "a.json", print) == [{"messages": turns}]

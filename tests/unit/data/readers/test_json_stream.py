@@ -1,11 +1,13 @@
 """The streaming JSON reader: any window size, broken and oversized values."""
 
+import io
 import json
 
 import pytest
 
 from studio.core.errors import DataError
 from studio.data import inspect
+from studio.data.readers.json_stream import Broken, Window
 from tests.unit.data.making import GERMAN, ODD, put, raw_data, read_raw
 
 
@@ -41,3 +43,33 @@ def test_a_list_reads_the_same_through_any_window(tmp_path, monkeypatch, chunk):
     rows = [{"prompt": "a", "completion": 'b"}],[{', "n": 12.5e3}, *ODD[:3]]
     found = inspect(put(tmp_path, "a.json", json.dumps(rows, ensure_ascii=chunk > 2)))
     assert found.sample == [{"prompt": "a", "completion": 'b"}],[{'}, *ODD[:3]]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 1000])
+def test_values_and_fields_are_read_through_any_window(monkeypatch, chunk):
+    monkeypatch.setattr("studio.data.readers.json_stream._CHUNK", chunk)
+    window = Window(io.StringIO('\ufeff {"a": 12.5, "rows": [1, {"b": "]\\ud83d"}, NaN]} '))
+    assert window.peek() == "{"
+    found = {}
+    for name in window.fields():
+        found[name] = list(window.elements()) if window.peek() == "[" else window.value()
+    assert found["a"] == 12.5 and found["rows"][:2] == [1, {"b": "]\ud83d"}]
+    assert found["rows"][2] != found["rows"][2]
+    assert window.peek() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[1, 2", "closing ]"),
+        ('[{"a": oops}]', "breaks off near"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a" 1}', "field's name is missing"),
+    ],
+)
+def test_what_cannot_be_read_is_quoted(text, sentence):
+    window = Window(io.StringIO(text))
+    with pytest.raises(Broken, match=sentence):
+        if window.peek() == "{":
+            list(window.fields())
+        list(window.elements())

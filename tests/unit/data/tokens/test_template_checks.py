@@ -3,6 +3,7 @@
 import pytest
 
 from studio.core.errors import ModelError
+from studio.data.tokens.template_checks import dropped_turns, notes
 from studio.data.tokens.token_view import render
 from tests.unit.data.making import TWO, USER
 
@@ -59,3 +60,18 @@ def test_a_spelled_mark_and_a_dropped_tool_call_are_said(tokenizer):
     row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
     told = notes_of(row, "conversational", with_chat_template(tokenizer, "zephyr"))
     assert "leaves out the tool call of turn 2" in told
+
+
+def test_what_a_limit_cuts_off_is_noted(tokenizer):
+    ids = tokenizer("one two three", add_special_tokens=False)["input_ids"]
+    ids.append(tokenizer.eos_token_id)
+    lit = [False] * (len(ids) - 1) + [True]
+    assert notes(ids, lit, len(ids), tokenizer) == []
+    told = " ".join(notes(ids, lit, 2, tokenizer))
+    assert "Raise" in told and f"{len(ids):,} tokens" in told
+    assert notes(ids, [False] * len(ids), len(ids), tokenizer, asks=True) == []
+
+
+def test_a_template_that_shows_every_turn_drops_none(tokenizer):
+    assert dropped_turns({"messages": TWO}, tokenizer) == []
+    assert dropped_turns({"text": "no turns"}, tokenizer) == []
