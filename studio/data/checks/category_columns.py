@@ -1,4 +1,4 @@
-"""Columns whose few values sort the rows into groups (a category, a label): kept for balancing."""
+"""Columns with few values (a category, a label), which rows can be balanced by."""
 
 from __future__ import annotations
 

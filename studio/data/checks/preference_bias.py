@@ -1,4 +1,4 @@
-"""What a preference set teaches besides quality: length, and which side comes first."""
+"""Bias of a preference set: answer length, and which answer was shown first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PreferenceTally:
         self._first.append(int(shown == _text(row["chosen"])) if known else -1)
 
     def report(self) -> PreferenceReport | None:
-        """What all pairs show together; None where there are none."""
+        """The report over all pairs; None if there are none."""
         if not self._chosen:
             return None
         chosen, rejected = np.array(self._chosen, np.int64), np.array(self._rejected, np.int64)

@@ -23,7 +23,7 @@ _WORD = re.compile(r"\w+")
 
 
 def asked(row: Row) -> str:
-    """What a row asks, as one text: the user's turns of its prompt."""
+    """The prompt of a row as one text: its user turns."""
     prompt = prompt_of(row)
     if isinstance(prompt, str):
         return prompt

@@ -134,7 +134,7 @@ def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] 
         if len(set(suffixes)) == len(answers) and all(suffix in found for suffix in suffixes):
             mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
             rule = "the higher score wins" if field == "score" else "the lower rank wins"
-            return mapping, f"each has its {field}, and {rule}; ties are set aside."
+            return mapping, f"each has its {field}, and {rule}; ties are dropped."
     return None
 
 

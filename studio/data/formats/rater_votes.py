@@ -46,7 +46,7 @@ def _recognise(profile: Profile) -> Match | None:
     }
     why = (
         f"{who} vote between {listed(answers)}: the one with more than half of the votes is "
-        "chosen, and rows without one are set aside as ties. Choose comparison to label them anew."
+        "chosen, and rows without one are dropped as ties. Choose comparison to label them again."
     )
     return Match("majority", 0.95, why[:1].upper() + why[1:], mapping)
 

@@ -1,4 +1,4 @@
-"""Which rows to keep, in what order, on which side of the split; every step counted and shown."""
+"""Cleaning and splitting: which rows are kept, in which order and split, step by step."""
 
 from __future__ import annotations
 
@@ -197,8 +197,8 @@ def _surplus(
     if column not in known:
         groups = ", ".join(f'"{name}" ({count} groups)' for name, count in known.items())
         raise DataError(
-            f'"{column}" is no column to balance by.{did_you_mean(column, known)} '
-            + (f"It can be {groups}." if groups else "No column here has a few values only.")
+            f'"{column}" cannot be balanced by.{did_you_mean(column, known)} '
+            + (f"It can be {groups}." if groups else "No column here has only a few values.")
         )
     codes = reading.groups.codes(column)[kept]
     groups, counts = np.unique(codes, return_counts=True)

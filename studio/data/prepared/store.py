@@ -1,5 +1,5 @@
-"""Prepared datasets on disk: a folder each, parquet a split, and `dataset.json` saying how it
-came about."""
+"""Prepared datasets on disk: one folder each, a Parquet file per split, and `dataset.json` with the
+steps that made it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PreparedDataset:
         path = self.path(split)
         if not path.is_file():
             raise WorkspaceError(
-                f"{path.name} of {self.id} is gone from the workspace. Prepare it again."
+                f"{path.name} of {self.id} is missing from the workspace. Prepare it again."
             )
         if path.stat().st_size > _IN_MEMORY:
             cache = self.folder.parent.parent / "cache" / self.id
@@ -211,7 +211,7 @@ class DatasetStore:
         folder = self.workspace.folder("datasets", identifier)
         aside = folder.with_name(f"{_DELETED}{identifier}")
         if not aside.is_dir():
-            raise DataError("That dataset is gone for good: another was deleted after it.")
+            raise DataError("That dataset cannot be restored: another was deleted after it.")
         return _read(aside.rename(folder))
 
     def _sample(self, alias: str) -> PreparedDataset:

@@ -1,5 +1,5 @@
-"""How long rows are in tokens, and what a length limit would cost: measured on the sequences that
-the trainer would make (see `studio.data.tokens.token_view`), never estimated from characters."""
+"""Token counts of rows and the cost of a max length, measured on the sequences the trainer would
+build (see `studio.data.tokens.token_view`), never estimated from characters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from studio.data.tokens.token_view import Encoded, encode
 from studio.data.types import Progress, Row
 
 MOST_ROWS = 20_000
-"""Rows measured at most; of more a sample is drawn, with a fixed seed."""
+"""Maximum rows measured; larger sets are sampled with a fixed seed."""
 STEP = 64
 """Suggested limits are multiples of this: sizes that hardware likes."""
 WHOLE = 0.99
-"""Share of rows that a suggested limit leaves whole."""
+"""Share of rows that a suggested limit does not truncate."""
 _CHUNK = 128
 RULE = (
-    f"the shortest multiple of {STEP} that leaves {WHOLE:.0%} of the rows whole, and no more than "
-    "the model can read"
+    f"the smallest multiple of {STEP} that truncates at most {1 - WHOLE:.0%} of the rows, "
+    "capped by the model's context length"
 )
 
 
@@ -80,7 +80,7 @@ class Lengths:
         return _per_row(np.add, sums[ends] - sums[ends - self.size], self.row_of)
 
     def at(self, max_length: int) -> Cut:
-        """What a limit of `max_length` tokens a sequence costs (both trainers keep the start)."""
+        """What a limit of `max_length` tokens per sequence costs (trainers keep the start)."""
         over = np.maximum(self.size - max_length, 0)
         alive = self._alive(max_length)
         return Cut(
@@ -112,7 +112,7 @@ class Lengths:
 
     @property
     def longer(self) -> list[str]:
-        """Which sequence of each measured row is the longer one; empty where it has one."""
+        """Which sequence of each measured row is longer; empty for rows with one sequence."""
         if not self.paired:
             return [""] * len(self.turns)
         return [("chosen", "rejected")[at] for at in self.size.reshape(-1, 2).argmax(axis=1)]

@@ -1,6 +1,6 @@
-"""The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
+"""The token view: a row token by token, with the labels that the trainer would use.
 
-Nothing is imitated: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
+Nothing is re-implemented: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
 DPOTrainer or KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
 what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
 them keep the start. Prompts alone are drawn as a model is asked them.
@@ -94,7 +94,7 @@ def encode(
     fails."""
     if type not in RENDERED:
         raise ConfigError(
-            f"{type.replace('_', ' ').capitalize()} rows are not trained on as they are, so they "
+            f"{type.replace('_', ' ').capitalize()} rows cannot be trained on directly, so they "
             "have no token view."
         )
     from trl.data_utils import is_conversational
@@ -229,8 +229,8 @@ def _run(rows: Sequence[Row], tokenizer: Tokenizer, prepare: Callable[[Any], Any
     except (RuntimeError, ValueError, TypeError) as error:
         if "no assistant tokens" in str(error):
             raise ModelError(
-                "With assistant-only loss this row trains nothing: the chat template marks no "
-                "assistant tokens in it. Choose another chat template, or learn from all tokens."
+                "With assistant-only loss no token of this row is trained: the chat template marks "
+                "no assistant tokens in it. Choose another chat template, or train on all tokens."
             ) from error
         raise ModelError(
             f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
@@ -248,9 +248,9 @@ def _training_template(tokenizer: Tokenizer) -> str | None:
         return get_training_chat_template(tokenizer)  # type: ignore[arg-type]
     except ValueError as error:
         raise ModelError(
-            "Learning from assistant turns only needs a chat template that marks them with "
-            "{% generation %}. This model's does not, and TRL knows no such twin of it. Choose "
-            "one of the studio's templates, or learn from all tokens."
+            "Assistant-only loss needs a chat template that marks assistant turns with "
+            "{% generation %}. This model's template does not, and TRL has no training version of "
+            "it. Choose one of the bundled templates, or train on all tokens."
         ) from error
 
 

@@ -163,7 +163,7 @@ def test_what_a_limit_costs_is_said():
     markup = cleaning_html.limit_cost(lengths([10] * 9 + [50]).at(20))
     assert "1 row truncated (10.0%)" in markup and "30 tokens lost" in markup
     facts = cleaning_html.length_facts(lengths([10] * 9 + [50]), "pocket")
-    assert "Suggested length 64" in facts and "median 10 tokens" in facts
+    assert "Suggested max length: 64" in facts and "median 10 tokens" in facts
 
 
 def test_what_goes_along_to_train_is_said():

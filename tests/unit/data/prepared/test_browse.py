@@ -34,7 +34,7 @@ def test_every_row_is_shown_with_its_place_and_problems(source: Path) -> None:
         empty = rows.show(int(rows.find("empty_field", "")[0]))
         assert (empty.number, [problem.kind for problem in empty.problems]) == (2, ["empty_field"])
         assert rows.position(empty.file, 2) == 1 and rows.position(empty.file, 99) is None
-        assert rows.show(3).problems[0].message.startswith("Exactly the same as row 1")
+        assert rows.show(3).problems[0].message.startswith("Identical to row 1")
 
 
 def test_what_could_not_be_read_is_gone_through_as_it_stands(tmp_path: Path) -> None:

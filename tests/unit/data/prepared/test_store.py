@@ -99,6 +99,6 @@ def test_a_deletion_is_taken_back_until_the_next(source: Path, home: Path) -> No
     assert store.take_back(first.id).name == "first" and store.get("first").head(1)
     store.trash(first.id)
     store.trash(second.id)
-    with pytest.raises(DataError, match="gone for good"):
+    with pytest.raises(DataError, match="cannot be restored"):
         store.take_back(first.id)
     assert store.take_back(second.id).name == "second"

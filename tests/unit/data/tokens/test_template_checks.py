@@ -26,7 +26,7 @@ def test_a_wrong_template_is_explained_with_a_remedy(tokenizer):
         "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system.') }}"
         "{% endif %}{{ m.content }}{% endfor %}"
     )
-    with pytest.raises(ModelError, match=r"refuses the system turn: No system\. Choose another"):
+    with pytest.raises(ModelError, match=r"rejects the system turn: No system\. Choose another"):
         render({"messages": system}, "conversational", tokenizer, max_length=None)
     assert "does not end with the end-of-text token" in notes_of(
         {"messages": TWO[:2]}, "conversational", tokenizer
@@ -48,7 +48,7 @@ def test_an_end_that_is_masked_is_said(tokenizer):
         "{% endgeneration %}{{ eos_token }}{% else %}{{ m.content }}{% endif %}{% endfor %}"
     )
     told = notes_of({"messages": TWO}, "conversational", tokenizer, assistant_only_loss=True)
-    assert "is masked, so the model is not taught to stop. Choose another chat template." in told
+    assert "is masked, so the model does not learn to stop. Choose another chat template." in told
 
 
 def test_a_spelled_mark_and_a_dropped_tool_call_are_said(tokenizer):
@@ -59,7 +59,7 @@ def test_a_spelled_mark_and_a_dropped_tool_call_are_said(tokenizer):
     call = {"type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
     told = notes_of(row, "conversational", with_chat_template(tokenizer, "zephyr"))
-    assert "leaves out the tool call of turn 2" in told
+    assert "omits the tool call of turn 2" in told
 
 
 def test_what_a_limit_cuts_off_is_noted(tokenizer):

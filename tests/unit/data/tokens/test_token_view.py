@@ -161,8 +161,8 @@ def test_truncation_and_rows_that_teach_nothing_are_noted(pocket):
     row = {"prompt": USER, "completion": TWO[1:2]}
     view = render(row, "prompt_completion", tokenizer, max_length=3)[0]
     assert (view.kept, view.trained) == (3, 0)
-    assert any("teaches nothing" in note for note in view.notes)
-    assert any("cut off at 3" in note for note in view.notes)
+    assert any("No token of this row is trained" in note for note in view.notes)
+    assert any("truncated at 3" in note for note in view.notes)
 
 
 def test_refusals_are_sentences(pocket):
@@ -174,7 +174,7 @@ def test_refusals_are_sentences(pocket):
         with pytest.raises(ModelError, match="no chat template"):
             render({"messages": TWO}, "conversational", tokenizer, max_length=None)
         tokenizer.chat_template = "{{ raise_exception('no system turns') }}"
-        with pytest.raises(ModelError, match="refuses this row: no system turns"):
+        with pytest.raises(ModelError, match="rejects this row: no system turns"):
             render({"messages": TWO}, "conversational", tokenizer, max_length=None)
     finally:
         tokenizer.chat_template = template
@@ -220,7 +220,7 @@ def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
 
     tokenizer = deepcopy(pocket[1])
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
-    with pytest.raises(ModelError, match="TRL knows no such twin"):
+    with pytest.raises(ModelError, match="TRL has no training version"):
         render(
             {"messages": TWO},
             "conversational",
