@@ -1,21 +1,26 @@
-"""What cleaning does and how long rows are, in words: pure functions to escaped HTML."""
+"""Cleaning steps and token lengths in words: pure functions that return escaped HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.ui.html import chips, esc, notice
 from studio.core.formatting import compact, plural, thousands
 
+if TYPE_CHECKING:
+    from studio.data import PreparedDataset, StepPreview
+    from studio.data.checks.preference_bias import PreferenceReport
+    from studio.data.tokens.token_lengths import Cut, Lengths
+
 TELLING = 0.65
-"""Share of pairs from which on length alone is called telling."""
+"""Accuracy of picking by length alone from which a set counts as biased."""
 
 # ---- cleaning -----------------------------------------------------------------------------------
 
 
-def cleaning_preview(steps: Sequence[Any], start: int, left: int) -> str:
-    """What the chosen cleaning would drop, step by step, each with a few of its rows."""
+def cleaning_preview(steps: Sequence[StepPreview], start: int, left: int) -> str:
+    """What the chosen cleaning would drop, step by step, with example rows."""
     if not steps:
         return ""
     lines = "".join(_preview_line(step) for step in steps)
@@ -23,7 +28,7 @@ def cleaning_preview(steps: Sequence[Any], start: int, left: int) -> str:
     return f'<section class="cleaning"><h4>{head}</h4>{lines}</section>'
 
 
-def _preview_line(step: Any) -> str:
+def _preview_line(step: StepPreview) -> str:
     words = step_words({"step": step.step, "dropped": step.dropped, **step.settings})
     if not step.examples:
         quiet = "" if step.dropped else " clean-step-none"
@@ -37,7 +42,7 @@ def _preview_line(step: Any) -> str:
 
 
 def row_gist(row: Mapping[str, Any], most: int = 160) -> str:
-    """The first words of a row's main texts, for a list."""
+    """The beginning of a row's main texts, for a list."""
     parts = []
     for name in ("prompt", "messages", "text", "completion", "chosen", "answer1"):
         value = row.get(name)
@@ -52,8 +57,8 @@ def row_gist(row: Mapping[str, Any], most: int = 160) -> str:
 # ---- lengths ------------------------------------------------------------------------------------
 
 
-def length_facts(found: Any, model: str) -> str:
-    """What was counted, over which rows, and the length that is suggested, with its rule."""
+def length_facts(found: Lengths, model: str) -> str:
+    """What was counted, over how many rows, and the suggested max length with its rule."""
     from studio.data.tokens.token_lengths import RULE
 
     longest = found.longest
@@ -63,7 +68,7 @@ def length_facts(found: Any, model: str) -> str:
             (f"{plural(len(found.turns), 'row')} counted", "strong"),
             (f"median {thousands(middle)} tokens", ""),
             (f"longest {thousands(longest.max(initial=0))}", ""),
-            (f"{compact(found.size.sum())} tokens in all", "", f"{int(found.size.sum()):,}"),
+            (f"{compact(found.size.sum())} tokens total", "", f"{int(found.size.sum()):,}"),
             (
                 f"{compact(found.lit.sum())} trained" if found.learns else "",
                 "",
@@ -74,54 +79,51 @@ def length_facts(found: Any, model: str) -> str:
     said = ""
     if found.sampled:
         said = (
-            f"A sample: {thousands(found.measured)} of {thousands(found.rows)} rows, drawn with "
-            "a fixed seed. "
+            f"A random sample of {thousands(found.measured)} of {thousands(found.rows)} rows "
+            "(fixed seed). "
         )
-    told = f"{said}Suggested length {thousands(found.suggestion())}: {RULE}."
+    told = f"{said}Suggested max length: {thousands(found.suggestion())}, {RULE}."
     refused = ""
     if found.refused:
         refused = notice(
             "warn", f"{plural(found.refused, 'row')} could not be counted.", found.why_refused
         )
-    by = (
-        f'<p class="quiet">Counted with the tokenizer and template of {esc(model)}. {esc(told)}</p>'
-    )
+    by = f'<p class="quiet">Tokenizer and chat template: {esc(model)}. {esc(told)}</p>'
     return facts + by + refused
 
 
-def tokens_checked(found: Any, model: str, limit: int, counts: Mapping[str, int]) -> str:
-    """Which rows were looked at with which tokenizer, and how many of them have which problem."""
+def tokens_checked(found: Lengths, model: str, limit: int, counts: Mapping[str, int]) -> str:
+    """How many rows were checked with which tokenizer, and the token problems found."""
     told = [f"{thousands(n)} {kind.replace('_', ' ')}" for kind, n in counts.items() if n]
     rows = plural(found.measured, "row")
     of = f", a sample of {thousands(found.rows)}," if found.sampled else ""
     return (
         f'<p class="quiet">Tokens of {rows}{of} checked with {esc(model)} at {thousands(limit)}: '
-        f"{esc(', '.join(told) or 'none is too long, and each has something to learn')}.</p>"
+        f"{esc(', '.join(told) or 'no row is too long, and every row has trained tokens')}.</p>"
     )
 
 
-def pair_report(report: Any) -> str:
-    """What lengths and places give away in a preference set, in a few plain sentences."""
+def pair_report(report: PreferenceReport) -> str:
+    """Length and position bias of a preference set, in a few sentences."""
     longer, shorter = report.longer_wins, report.shorter_wins
     guess = report.pick_longer
     lines = [
-        f"The longer answer is the chosen one in {longer:.0%} of the pairs, the shorter one in "
+        f"The longer answer is chosen in {longer:.0%} of the pairs, the shorter one in "
         f"{shorter:.0%}.",
-        f"Chosen answers have {report.chosen_length:,.0f} characters on average, rejected ones "
+        f"Chosen answers average {report.chosen_length:,.0f} characters, rejected ones "
         f"{report.rejected_length:,.0f}; the median ratio is {report.length_ratio:.2f}.",
         f"Always picking the longer answer would be right {guess:.0%} of the time.",
     ]
     if report.first_wins is not None:
-        lines.append(f"The answer that stood first was chosen {report.first_wins:.0%} of the time.")
+        lines.append(f"The answer shown first was chosen {report.first_wins:.0%} of the time.")
     warned = ""
     if max(guess, 1 - guess) >= TELLING:
         kind = "long" if guess > 0.5 else "short"
         warned = notice(
             "warn",
-            f"Length alone tells the winner so often that a model will learn to write {kind} "
+            f"Length alone predicts the winner so often that the model will learn to write {kind} "
             "answers.",
-            "Balance the pairs, cap the words of an answer, or watch the answers' length in "
-            "Compare.",
+            "Balance the pairs, limit the words per answer, or watch the answer length in Compare.",
         )
     bar = (
         f'<div class="share-bar" role="img" aria-label="{esc(lines[0])}">'
@@ -130,27 +132,27 @@ def pair_report(report: Any) -> str:
     )
     items = "".join(f"<li>{esc(line)}</li>" for line in lines)
     return (
-        f'<section class="cleaning"><h4>Which answer was chosen, by length, in '
+        f'<section class="cleaning"><h4>Chosen answer by length, '
         f'{plural(report.pairs, "pair")}</h4>{bar}<ul class="plain-list">{items}</ul></section>'
         f"{warned}"
     )
 
 
 def _share(which: str, part: float) -> str:
-    """A piece of the bar, named where a narrow screen has room for its name."""
+    """A segment of the bar, labeled if it is wide enough for a narrow screen."""
     name = f"{which} {part:.0%}" if part >= 0.25 else ""
     return f'<i class="share-{which}" style="width:{part:.1%}">{name}</i>'
 
 
-def limit_cost(cut: Any) -> str:
-    """What a length limit loses, in rows and in tokens."""
+def limit_cost(cut: Cut) -> str:
+    """What a max length truncates, in rows and in tokens."""
     share = cut.rows / cut.of_rows if cut.of_rows else 0
     lost = cut.tokens / cut.of_tokens if cut.of_tokens else 0
     trained = cut.trained / cut.of_trained if cut.of_trained else 0
     return chips(
         [
             (f"At {thousands(cut.max_length)} tokens", "strong"),
-            (f"{plural(cut.rows, 'row')} cut ({share:.1%})", "warn" if cut.rows else "good"),
+            (f"{plural(cut.rows, 'row')} truncated ({share:.1%})", "warn" if cut.rows else "good"),
             (f"{thousands(cut.tokens)} tokens lost ({lost:.1%})", "warn" if cut.tokens else "good"),
             (
                 f"{thousands(cut.trained)} of them trained ({trained:.1%})" if cut.tokens else "",
@@ -159,7 +161,7 @@ def limit_cost(cut: Any) -> str:
             (
                 f"{plural(cut.silent, 'row')} would train nothing" if cut.silent else "",
                 "danger",
-                "Their answers lie wholly beyond the limit; the trainer drops them.",
+                "Their answers lie entirely beyond the limit; the trainer drops them.",
             ),
         ]
     )
@@ -168,8 +170,8 @@ def limit_cost(cut: Any) -> str:
 # ---- recorded steps -------------------------------------------------------------------------
 
 
-def steps_fold(dataset: Any) -> str:
-    """How a prepared dataset was made, step by step, folded."""
+def steps_fold(dataset: PreparedDataset) -> str:
+    """How a prepared dataset was made, step by step, collapsed."""
     items = [f"<li>{esc(step_words(step))}</li>" for step in dataset.steps]
     origin = f"<li><b>source</b> {esc(dataset.source)} ({esc(dataset.format)})</li>"
     mark = f"<li><b>fingerprint</b> <code>{esc(dataset.fingerprint)}</code></li>"
@@ -181,35 +183,35 @@ def steps_fold(dataset: Any) -> str:
 
 STEP_WORDS = {
     "read": "Read {rows} rows",
-    "convert": "Recognised as {format}; {dropped} rows could not be used",
-    "drop_empty": "Dropped {dropped} with an empty side",
-    "drop_equal": "Dropped {dropped} whose sides are equal",
+    "convert": "Converted from {format}; {dropped} rows could not be converted",
+    "drop_empty": "Dropped {dropped} with empty fields",
+    "drop_equal": "Dropped {dropped} with identical answers",
     "dedupe": "Dropped {dropped} exact duplicates",
     "drop_near": "Dropped {dropped} near duplicates",
     "drop_contradictions": "Dropped {dropped} that contradict an earlier pair",
     "min_words": "Dropped {dropped} with an answer under {words} words",
     "max_words": "Dropped {dropped} with an answer over {words} words",
-    "novelty": "Dropped {dropped} whose prompt is like an earlier one (ROUGE-L {rouge_l} or more)",
-    "held_out": "Dropped {dropped} whose prompt is in {source}",
-    "balance": "Dropped {dropped} to balance by {column}",
+    "novelty": "Dropped {dropped} with a prompt like an earlier one (ROUGE-L {rouge_l} or more)",
+    "held_out": "Dropped {dropped} with a prompt that is in {source}",
+    "balance": "Dropped {dropped} to balance {column}",
     "sample": "Kept a sample of {kept} (seed {seed})",
     "shuffle": "Shuffled (seed {seed})",
 }
 
 
 def step_words(step: Mapping[str, Any]) -> str:
-    """One recorded step as a sentence; one it has no words for is shown as it is recorded."""
+    """One recorded step as a sentence; an unknown step is shown as recorded."""
     name = str(step.get("step", "step"))
     shown = {key: thousands(v) if _is_count(v) else v for key, v in step.items()}
     if name == "split":
         by = "by prompt, " if step.get("by_prompt") else ""
-        held = f"{shown.get('test', 0)} held out"
-        return f"Split {by}seed {step.get('seed')}: {shown.get('train', 0)} to train on, {held}"
+        held = f"{shown.get('test', 0)} held-out"
+        return f"Split {by}seed {step.get('seed')}: {shown.get('train', 0)} training, {held}"
     try:
         return STEP_WORDS[name].format(**shown)
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in shown.items())
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -1,20 +1,20 @@
-"""Prepared datasets on the Data tab: preparing, opening, deleting and taking that back, files."""
+"""Event handlers of prepared datasets: prepare, open, delete, undo, export, push."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
 
 from components.data import cleaning_html, option_choices, problems_html
-from components.data.import_form import Settle
-from components.data.import_handlers import SourceHandlers
-from components.data.open_sources import Shelf, Subject
+from components.data.import_form import ImportForm
+from components.data.import_handlers import ImportHandlers
+from components.data.open_sources import ListLink, OpenSources, Subject
 from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
-from components.data.row_browser import RowBrowser, Updates
+from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
 from components.ui.handlers import PRIVATE, QUIET, guard, sentence
@@ -28,73 +28,82 @@ from studio.data.prepared import publish
 from studio.runs.recipe import OBJECTIVE_TYPES
 
 TRAINABLE = {type_ for types in OBJECTIVE_TYPES.values() for type_ in types}
-"""Types that some objective learns from."""
+"""Dataset types that at least one objective trains on."""
 
 
 def show(dataset_id: str) -> tuple[str, float]:
-    """A value for `opening`; asking for the same dataset again counts as a change."""
+    """A value for `opening`; the time makes opening the same dataset again a change."""
     return dataset_id, time.monotonic()
 
 
-class PreparedHandlers:
-    """Makes prepared datasets, shows them, and does with them what a person asks."""
+class DatasetHandlers:
+    """Creates, shows, exports and deletes prepared datasets."""
 
     def __init__(
         self,
-        shelf: Shelf,
-        left: Settle,
-        right: PreviewLayout,
-        looker: RowBrowser,
+        sources: OpenSources,
+        form: ImportForm,
+        preview: PreviewLayout,
+        row_browser: RowBrowser,
         tokens: TokenHandlers,
-        source: SourceHandlers,
+        source: ImportHandlers,
     ):
-        self.shelf, self.studio = shelf, shelf.studio
-        self.left, self.right = left, right
-        self.looker, self.tokens, self.source = looker, tokens, source
+        self.sources, self.studio = sources, sources.studio
+        self.form, self.preview = form, preview
+        self.row_browser, self.tokens, self.source = row_browser, tokens, source
         self.opening = gr.State(None)
         self.deleted = gr.State("")
-        actions = right.actions
-        self.outputs = [*source.outputs, actions.train, actions.push, right.prepared, self.deleted]
+        actions = preview.actions
+        self.outputs = [
+            *source.outputs,
+            actions.train,
+            actions.push,
+            preview.prepared,
+            self.deleted,
+        ]
 
     def bind(self) -> None:
         """Bind the handlers."""
-        left, right, actions = self.left, self.right, self.right.actions
-        subject = self.looker.subject
-        press = left.prepare.click(
-            guard(self.prepare), [subject, left.name, *left.cleaning.inputs], self.outputs, **QUIET
+        form, preview, actions = self.form, self.preview, self.preview.actions
+        subject = self.row_browser.subject
+        press = form.prepare.click(
+            guard(self.prepare), [subject, form.name, *form.cleaning.inputs], self.outputs, **QUIET
         )
         press.success(None, None, None, js="() => studioReveal('data-headline')")
-        # In two steps: what was cancelled must have fallen silent before the page is tidied.
-        left.cancel_prepare.click(None, cancels=press, **QUIET).then(
+        # In two steps: the cancelled event must end before its outputs are reset.
+        form.cancel_prepare.click(None, cancels=press, **QUIET).then(
             guard(self.prepare_stopped), None, self.outputs, **QUIET
         )
-        left.cancel_read.click(None, cancels=self.source.reads, **QUIET).then(
-            guard(self.read_stopped), subject, [*self.outputs, left.files], **QUIET
+        reads: list[Any] = self.source.reads  # Gradio's annotation omits its own Dependency
+        form.cancel_read.click(None, cancels=reads, **QUIET).then(
+            guard(self.read_stopped), subject, [*self.outputs, form.files], **QUIET
         )
         self.opening.change(guard(self.open), self.opening, self.outputs, **QUIET)
 
         def opened(event: gr.EventData) -> tuple[str, float]:
-            return show(event._data["open"])
+            return show(ListLink.model_validate(event._data).open)
 
-        right.prepared.click(guard(opened), None, self.opening, **QUIET)
+        preview.prepared.click(guard(opened), None, self.opening, **QUIET)
         actions.delete.click(guard(self.delete), subject, self.outputs, **QUIET)
         actions.undo.click(guard(self.undo), self.deleted, self.outputs, **QUIET)
         for button, suffix in ((actions.jsonl, "jsonl"), (actions.parquet, "parquet")):
             button.click(
                 guard(self.exporter(suffix)), subject, actions.download, **PRIVATE
             ).success(None, None, None, js="() => studioDownload('data-download')")
-        actions.push.click(guard(self.preview), subject, [actions.push_box, actions.sent], **QUIET)
+        actions.push.click(
+            guard(self.preview_push), subject, [actions.push_box, actions.sent], **QUIET
+        )
         actions.send.click(
             guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
         )
         blocks = Context.root_block
         if blocks is not None:
-            # In two steps: the page touches every output of an event, and mostly there is nothing.
+            # In two steps: an event updates all its outputs, mostly with nothing to restore.
             again = gr.State(None)
             blocks.load(
                 guard(self.recall, "quietly"),
-                self.looker.kept,
-                [again, self.right.prepared],
+                self.row_browser.kept,
+                [again, self.preview.prepared],
                 **QUIET,
             )
             again.change(guard(self.restore, "quietly"), again, self.outputs, **QUIET)
@@ -102,52 +111,52 @@ class PreparedHandlers:
     # ---- preparing ------------------------------------------------------------------------------
 
     def prepare(self, subject: Subject, name: str, *values: Any) -> Iterator[Updates]:
-        """Clean, split and record; then offer training."""
-        left = self.left
+        """Clean and split the source, store the dataset, then offer training."""
+        form = self.form
         if not subject.reading_id:
-            raise ConfigError("There is nothing to prepare yet: bring a source first.")
-        held = self.shelf.held(subject)
+            raise ConfigError("There is nothing to prepare yet. Choose a source first.")
+        held = self.sources.held(subject)
         options = option_choices.prepare_options(held.how, values)
         work = Job().start(
             lambda progress: self.studio.datasets.prepare(
                 held.reading, name=(name or "").strip() or None, options=options, progress=progress
             )
         )
-        yield {left.prepare: gr.update(value="Preparing", interactive=False), left.trouble: ""}
+        yield {form.prepare: gr.update(value="Preparing", interactive=False), form.trouble: ""}
         ready = gr.update(value="Prepare again", interactive=True)
         try:
             for step in work.steps():
                 yield {
-                    left.progress: progress_bar(step[0], step[1], work.progress_text(step)),
-                    left.cancel_prepare: gr.update(visible=True),
+                    form.progress: progress_bar(step[0], step[1], work.progress_text(step)),
+                    form.cancel_prepare: gr.update(visible=True),
                 }
             dataset = work.result()
         except Cancelled:
-            yield {**self.source.idle(), left.prepare: ready}
+            yield {**self.source.idle(), form.prepare: ready}
         except Exception as error:
             trouble = notice("error", sentence(error))
-            yield {**self.source.idle(), left.prepare: ready, left.trouble: trouble}
+            yield {**self.source.idle(), form.prepare: ready, form.trouble: trouble}
         else:
             at = Subject(subject.reading_id, dataset.id)
             shown = self.show_dataset(dataset, done=True, at=at)
-            yield {**self.source.idle(), left.prepare: ready, **shown}
+            yield {**self.source.idle(), form.prepare: ready, **shown}
         finally:
             work.cancel()
 
     def prepare_stopped(self) -> Updates:
-        """Preparing was cancelled: nothing was kept of it, and the button is ready again."""
+        """After canceling: nothing was kept, and the button is ready again."""
         ready = gr.update(value="Prepare again", interactive=True)
-        return {**self.source.idle(), self.left.prepare: ready}
+        return {**self.source.idle(), self.form.prepare: ready}
 
     def read_stopped(self, subject: Subject) -> Updates:
-        """Reading was cancelled: back to what was shown before it."""
-        left = self.left
-        before = subject.something and self.shelf.knows(subject)
+        """After canceling: show again what was shown before."""
+        form = self.form
+        before = subject.something and self.sources.knows(subject)
         return {
             **(self.restore(subject.kept()) if before else self.nothing()),
             **self.source.idle(),
-            left.files: None,
-            left.trouble: notice("info", "Reading was stopped, and nothing of it was kept."),
+            form.files: None,
+            form.trouble: notice("info", "Reading was stopped; nothing was kept."),
         }
 
     # ---- showing --------------------------------------------------------------------------------
@@ -155,51 +164,52 @@ class PreparedHandlers:
     def show_dataset(
         self, dataset: PreparedDataset, done: bool = False, at: Subject | None = None
     ) -> Updates:
-        """A prepared dataset on the right: its rows, how it was made, what can be done with it."""
-        right, actions, problems = self.right, self.right.actions, self.right.problems
+        """Show a prepared dataset: its rows, how it was made, and its actions."""
+        preview, actions, problems = self.preview, self.preview.actions, self.preview.problems
         total = sum(dataset.rows.values())
         held = dataset.rows.get("test", 0)
-        split = f"{thousands(total - held)} to train on, {thousands(held)} held out" if held else ""
+        split = f"{thousands(total - held)} training, {thousands(held)} held-out" if held else ""
         text = f"Prepared {plural(total, 'row')} as {dataset.name}." if done else ""
         return {
-            **self.looker.show_fresh(at or Subject(dataset_id=dataset.id)),
+            **self.row_browser.show_fresh(at or Subject(dataset_id=dataset.id)),
             **self.tokens.masks(dataset.type),
-            right.headline: problems_html.prepared_chips(dataset),
-            right.done: notice("good", text, split),
-            right.record: cleaning_html.steps_fold(dataset),
+            preview.headline: problems_html.prepared_chips(dataset),
+            preview.done: notice("good", text, split),
+            preview.record: cleaning_html.steps_fold(dataset),
             actions.box: gr.update(visible=True),
             actions.train: gr.update(visible=dataset.type in TRAINABLE),
             actions.undo: gr.update(visible=False),
             actions.push_box: gr.update(visible=False),
-            right.views: gr.Tabs(selected="rows"),
+            preview.views: gr.Tabs(selected="rows"),
             problems.tab: gr.Tab(label="Problems"),
             problems.cleaning: "",
             problems.bar: gr.update(visible=False),
             problems.list: empty_state(
-                "Only good rows are in a prepared dataset", "What was left out is in its record."
+                "A prepared dataset holds valid rows only",
+                "What was dropped is listed under How it was made.",
             ),
-            right.prepared: self.draw(dataset.id),
+            preview.prepared: self.draw(dataset.id),
             self.deleted: "",
         }
 
     def draw(self, chosen: str | None = None) -> str:
-        """The list of prepared datasets, read anew."""
+        """The current list of prepared datasets."""
         return problems_html.prepared_table(self.studio.datasets.list(), chosen)
 
-    def open(self, opening: tuple[str, float] | None) -> Any:
-        """Show a dataset that was asked for."""
+    def open(self, opening: tuple[str, float] | None) -> Updates | Update:
+        """Show the requested dataset."""
         if not opening:
             return gr.skip()
         return self.show_dataset(self.studio.datasets.get(opening[0]))
 
-    def recall(self, kept: Any) -> tuple[Any, str]:
-        """What to bring back after a refresh, if it is still there; and the list of datasets."""
+    def recall(self, kept: object) -> tuple[object, str]:
+        """The state to restore after a refresh, if its source still exists; and the datasets."""
         subject = Subject.again(kept)
-        known = subject.something and self.shelf.knows(subject)
+        known = subject.something and self.sources.knows(subject)
         return kept if known else gr.skip(), self.draw()
 
-    def restore(self, kept: Any) -> Updates:
-        """After a refresh, what this browser was looking at, where it was."""
+    def restore(self, kept: object) -> Updates:
+        """After a refresh, show what this browser showed before."""
         subject = Subject.again(kept)
         if subject.dataset_id:
             return self.show_dataset(self.studio.datasets.get(subject.dataset_id), at=subject)
@@ -207,47 +217,47 @@ class PreparedHandlers:
 
     # ---- deleting -------------------------------------------------------------------------------
 
-    def delete(self, subject: Subject) -> Any:
-        """Put a dataset away; it can be taken back until the next one is deleted."""
-        right, actions = self.right, self.right.actions
+    def delete(self, subject: Subject) -> Updates | Update:
+        """Delete a dataset; Undo works until the next deletion."""
+        preview, actions = self.preview, self.preview.actions
         if not subject.dataset_id:
             return gr.skip()
         dataset = self.studio.datasets.get(subject.dataset_id)
         self.studio.datasets.trash(dataset.id)
-        self.shelf.forget(dataset.id)
+        self.sources.forget(dataset.id)
         return {
             **self.nothing(),
-            right.done: notice("info", f"Deleted {dataset.name}."),
+            preview.done: notice("info", f"Deleted {dataset.name}."),
             actions.undo: gr.update(visible=True),
-            right.prepared: self.draw(),
-            right.views: gr.Tabs(selected="prepared"),
+            preview.prepared: self.draw(),
+            preview.views: gr.Tabs(selected="prepared"),
             self.deleted: dataset.id,
         }
 
     def nothing(self) -> Updates:
-        """Neither a source nor a dataset is shown."""
-        right, actions = self.right, self.right.actions
+        """Show neither a source nor a dataset."""
+        preview, actions = self.preview, self.preview.actions
         return {
-            **self.looker.nothing(),
-            right.headline: NO_SOURCE,
-            right.record: "",
+            **self.row_browser.nothing(),
+            preview.headline: NO_SOURCE,
+            preview.record: "",
             actions.box: gr.update(visible=False),
             actions.push_box: gr.update(visible=False),
-            right.problems.list: NO_PROBLEMS,
+            preview.problems.list: NO_PROBLEMS,
         }
 
-    def undo(self, deleted: str) -> Any:
-        """Take the last deletion back."""
+    def undo(self, deleted: str) -> Updates | Update:
+        """Undo the last deletion."""
         if not deleted:
             return gr.skip()
         return self.show_dataset(self.studio.datasets.take_back(deleted))
 
     # ---- files ----------------------------------------------------------------------------------
 
-    def exporter(self, suffix: str) -> Any:
-        """The handler that writes the shown dataset as a file and hands it to the browser."""
+    def exporter(self, suffix: str) -> Callable[[Subject], Update]:
+        """A handler that writes the open dataset to a file for download."""
 
-        def export(subject: Subject) -> Any:
+        def export(subject: Subject) -> Update:
             if not subject.dataset_id:
                 raise ConfigError("Open a prepared dataset first.")
             dataset = self.studio.datasets.get(subject.dataset_id)
@@ -256,14 +266,14 @@ class PreparedHandlers:
 
         return export
 
-    def preview(self, subject: Subject) -> tuple[Any, str]:
-        """What a push would send, before it is asked where to."""
+    def preview_push(self, subject: Subject) -> tuple[Update, str]:
+        """Open the push form, listing the files a push would upload."""
         dataset = self.studio.datasets.get(subject.dataset_id or "")
         files = hub_files.going_files(publish.preview(dataset))
         return gr.update(visible=True), files + hub_files.no_token(hub.known_login())
 
     def push(self, subject: Subject, repo: str, public: bool) -> Iterator[str]:
-        """Upload the shown dataset with its card; what came of it is said beside the button."""
+        """Push the open dataset and its card to the Hub, reporting beside the button."""
         if not subject.dataset_id:
             raise ConfigError("Open a prepared dataset first.")
         dataset = self.studio.datasets.get(subject.dataset_id)
@@ -274,7 +284,7 @@ class PreparedHandlers:
             )
         )
         for done, total, what in work.steps(every=0.5):
-            yield progress_bar(done, total, f"pushing to {wanted}: {what}" if what else "")
+            yield progress_bar(done, total, f"Pushing to {wanted}: {what}" if what else "")
         try:
             kind = "public" if public else "private"
             yield notice("good", f"Pushed as a {kind} dataset with its card: {work.result()}")

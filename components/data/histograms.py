@@ -1,28 +1,29 @@
-"""Histograms of the Data tab: pure functions from counted rows to Plotly figures."""
+"""Histograms of the Data tab: pure functions from token counts to Plotly figures."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    from gradio.components.plot import PlotData
     from plotly.graph_objects import Figure
 
 BASE, LIT, REJECTED = "#64748b", "#c99a00", "#c77a0a"
-"""Middle tones, readable on paper and on ink."""
+"""Midtones, readable on light and dark backgrounds."""
 BINS = 40
 _SHARE = "#4b74e6"
-_TAIL = 0.998  # beyond this share of the rows the last bar gathers the rest
+_TAIL = 0.998  # the last bar collects all rows beyond this quantile
 
 
 def histogram(
-    values: np.ndarray, title: str, unit: str, *, colour: str = BASE, limit: int | None = None
+    values: np.ndarray, title: str, unit: str, *, color: str = BASE, limit: int | None = None
 ) -> Figure:
-    """Rows by `values` (whole numbers), with the share of rows at or below each value.
+    """Histogram of integer `values`, one per row, with the cumulative share of rows.
 
-    `limit` draws a line; bars beyond it are in another colour. The last bar gathers the longest
-    0.2 % of the rows, so that one giant does not flatten the rest.
+    `limit` draws a line and colors the bars beyond it. The last bar collects the longest 0.2 % of
+    the rows, so that one outlier does not flatten the rest.
     """
     import numpy as np
     import plotly.graph_objects as go
@@ -48,7 +49,7 @@ def histogram(
         for start, end in zip(edges[:-1].tolist(), ends.tolist(), strict=True)
     ]
     if values.max() > ends[last]:
-        names[last] = f"{edges[last]:,} and more"
+        names[last] = f"{edges[last]:,} or more"
     if width == 1:
         figure.update_xaxes(tickmode="array", tickvals=edges[:-1], range=[start - 0.7, top + 0.7])
     figure.add_bar(
@@ -56,7 +57,7 @@ def histogram(
         y=counts,
         width=width * 0.92,
         customdata=names,
-        marker={"color": [REJECTED if far else colour for far in over], "line": {"width": 0}},
+        marker={"color": [REJECTED if far else color for far in over], "line": {"width": 0}},
         hovertemplate=f"%{{customdata}} {unit}: %{{y:,}} rows<extra></extra>",
     )
     figure.add_scatter(
@@ -77,7 +78,7 @@ def histogram(
 
 
 def _draw_limit(figure: Figure, limit: int, far_off: bool) -> None:
-    """The limit as a line; one far beyond all rows is only named at the edge."""
+    """Draw the limit as a line; one far beyond all rows is only labeled at the edge."""
     text = {
         "font": {"size": 11, "color": REJECTED},
         "showarrow": False,
@@ -93,7 +94,7 @@ def _draw_limit(figure: Figure, limit: int, far_off: bool) -> None:
     figure.add_vline(x=limit, line=line, annotation={"text": f"limit {limit:,}", **text})
 
 
-def _layout(title: str, unit: str) -> dict[str, Any]:
+def _layout(title: str, unit: str) -> dict[str, object]:
     axis = {
         "gridcolor": "rgba(128,136,150,.22)",
         "zeroline": False,
@@ -149,8 +150,8 @@ def _layout(title: str, unit: str) -> dict[str, Any]:
     }
 
 
-def payload(figure: Figure) -> Any:
-    """A figure as Gradio's plot takes it, without Plotly's own toolbar."""
+def payload(figure: Figure) -> PlotData:
+    """A figure as `gr.Plot` takes it, without Plotly's toolbar."""
     from gradio.components.plot import PlotData
 
     plain = json.loads(figure.to_json() or "{}")

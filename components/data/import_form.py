@@ -1,4 +1,4 @@
-"""The widgets of the Data tab's left column: source, format, cleaning, split, and one button."""
+"""Widgets of the Data tab's left column: source, format, cleaning, split, and Prepare."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import gradio as gr
 from components.ui.html import section
 
 CLEANING = [
-    ("Drop rows with an empty side", "drop_empty"),
-    ("Drop pairs whose sides are equal", "drop_equal"),
+    ("Drop rows with empty fields", "drop_empty"),
+    ("Drop pairs with identical answers", "drop_equal"),
     ("Drop exact duplicates", "dedupe"),
 ]
 MORE_CLEANING = [
     ("Drop near duplicates", "drop_near"),
-    ("Drop pairs that contradict an earlier one", "drop_contradictions"),
-    ("Drop prompts like an earlier one (ROUGE-L 0.7)", "novelty"),
-    ("Keep a prompt's rows on one side of the split", "split_by_prompt"),
+    ("Drop pairs that contradict an earlier pair", "drop_contradictions"),
+    ("Drop prompts similar to an earlier one (ROUGE-L 0.7)", "novelty"),
+    ("Keep rows with the same prompt in one split", "split_by_prompt"),
     ("Shuffle", "shuffle"),
 ]
 PAIRS_ONLY = ("drop_equal", "drop_contradictions")
 USUAL = ("drop_empty", "drop_equal", "dedupe", "split_by_prompt")
 NOVELTY = 0.7
-KINDS = [("Files", "files"), ("Path or Hub id", "path"), ("Samples", "sample")]
+KINDS = [("Files", "files"), ("Path or Hub ID", "path"), ("Samples", "sample")]
 MAX_PARTS = 6
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What preparing does to the rows, as chosen here."""
+    """Cleaning and split options."""
 
     steps: gr.CheckboxGroup
     more: gr.CheckboxGroup
@@ -43,7 +43,7 @@ class Cleaning:
 
     @property
     def inputs(self) -> list[gr.components.Component]:
-        """In the order that `data_choices.prepare_options` takes them."""
+        """In the order `option_choices.prepare_options` expects."""
         return [
             self.steps,
             self.more,
@@ -58,8 +58,8 @@ class Cleaning:
 
 
 @dataclass(frozen=True)
-class Settle:
-    """The left column."""
+class ImportForm:
+    """Widgets of the left column."""
 
     kind: gr.Radio
     files: gr.File
@@ -71,7 +71,7 @@ class Settle:
     sample: gr.Dropdown
     trouble: gr.HTML
     settings: gr.Column
-    form: gr.Dropdown
+    format: gr.Dropdown
     columns: gr.Accordion
     parts: tuple[gr.Dropdown, ...]
     cleaning: Cleaning
@@ -82,8 +82,8 @@ class Settle:
     cancel_prepare: gr.Button
 
 
-def settle_column(samples: list[tuple[str, str]]) -> Settle:
-    """Source, format, cleaning, split, name, and the one button."""
+def import_column(samples: list[tuple[str, str]]) -> ImportForm:
+    """Build the left column: source, format, cleaning, split, name, and Prepare."""
     with gr.Column(elem_classes="settle", elem_id="data-settle"):
         gr.HTML(section("Source"))
         kind = gr.Radio(
@@ -92,7 +92,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
             show_label=False,
             container=False,
             elem_classes="segmented",
-            label="Where the rows come from",
+            label="Source type",
         )
         files = gr.File(
             file_count="multiple", label="Files", show_label=False, height=124, elem_id="data-files"
@@ -104,7 +104,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
                 placeholder="./rows.jsonl  or  owner/name",
                 submit_btn="Read",
                 elem_id="data-path",
-                label="Path or Hub id",
+                label="Path or Hub ID",
             )
             with gr.Row(visible=False) as hub_box:
                 config = gr.Textbox(label="Configuration", placeholder="default", min_width=100)
@@ -122,7 +122,9 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
         cancel_read = gr.Button("Stop reading", size="sm", visible=False, elem_id="data-cancel")
         cancel_prepare = gr.Button("Stop preparing", size="sm", visible=False)
         with gr.Column(visible=False) as settings:
-            form = gr.Dropdown(label="Format", choices=[], filterable=True, elem_id="data-format")
+            format_ = gr.Dropdown(
+                label="Format", choices=[], filterable=True, elem_id="data-format"
+            )
             columns, parts = _columns()
             cleaning = _cleaning()
             name = gr.Textbox(label="Name", max_lines=1, elem_id="data-name")
@@ -133,7 +135,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
             elem_classes="main-action",
             elem_id="data-prepare",
         )
-    return Settle(
+    return ImportForm(
         kind,
         files,
         path_box,
@@ -144,7 +146,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
         sample,
         trouble,
         settings,
-        form,
+        format_,
         columns,
         parts,
         cleaning,
@@ -159,7 +161,7 @@ def settle_column(samples: list[tuple[str, str]]) -> Settle:
 def _columns() -> tuple[gr.Accordion, tuple[gr.Dropdown, ...]]:
     with gr.Accordion("Columns", open=False, visible=False, elem_classes="fold") as box:
         parts = tuple(
-            gr.Dropdown(label="part", choices=[], visible=False, elem_classes="part")
+            gr.Dropdown(label="Field", choices=[], visible=False, elem_classes="part")
             for _ in range(MAX_PARTS)
         )
     return box, parts
@@ -169,7 +171,7 @@ def _cleaning() -> Cleaning:
     steps = gr.CheckboxGroup(
         CLEANING, value=[value for _, value in CLEANING], label="Cleaning", elem_id="data-cleaning"
     )
-    test = gr.Slider(0, 30, 5, step=1, label="Held out for testing, %", elem_classes="slim")
+    test = gr.Slider(0, 30, 5, step=1, label="Held-out split (%)", elem_classes="slim")
     with gr.Accordion("More cleaning", open=False, elem_classes="fold"):
         more = gr.CheckboxGroup(
             MORE_CLEANING,
@@ -179,16 +181,16 @@ def _cleaning() -> Cleaning:
             elem_id="data-more-cleaning",
         )
         with gr.Row():
-            least = gr.Number(0, precision=0, minimum=0, label="Words, at least", min_width=100)
-            most = gr.Number(0, precision=0, minimum=0, label="at most, 0: any", min_width=100)
+            least = gr.Number(0, precision=0, minimum=0, label="Min words", min_width=100)
+            most = gr.Number(0, precision=0, minimum=0, label="Max words (0: any)", min_width=100)
         held_out = gr.Dropdown(
-            [("nothing", "")],
+            [("None", "")],
             value="",
-            label="Drop prompts that are also in",
+            label="Drop prompts that also appear in",
             allow_custom_value=True,
         )
-        balance = gr.Dropdown([("no column", "")], value="", label="Balance by", visible=False)
+        balance = gr.Dropdown([("None", "")], value="", label="Balance by column", visible=False)
         with gr.Row():
-            sample = gr.Number(0, precision=0, minimum=0, label="Rows kept, 0: all", min_width=100)
+            sample = gr.Number(0, precision=0, minimum=0, label="Max rows (0: all)", min_width=100)
             seed = gr.Number(42, precision=0, minimum=0, label="Seed", min_width=100)
     return Cleaning(steps, more, least, most, held_out, balance, sample, seed, test)

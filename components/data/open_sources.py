@@ -1,7 +1,7 @@
-"""What browsers look at on the Data tab, kept on the server: sources as read, prepared datasets.
+"""Open sources and datasets of the Data tab, kept on the server.
 
-A browser holds a small `Subject` that names one of these and a place in it. So a refresh finds
-everything again, and no rows travel or are copied with each click.
+A browser holds only a small `Subject` that names one of them and a position in it, so everything
+survives a refresh and no rows are sent or copied with each click.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from studio.core.errors import DataError
 from studio.core.workspace import new_id
@@ -22,65 +24,76 @@ if TYPE_CHECKING:
     import numpy as np
 
     from studio import Studio
-    from studio.data import Inspection, SourceReading
+    from studio.data import Inspection, Progress, SourceReading
+    from studio.data.readers.sources import Source
+    from studio.data.types import JsonObject
 
-KEPT = 8  # sources as read; their rows lie on disk meanwhile
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+KEPT = 8  # open sources; their rows are on disk
 _KEPT_ANSWERS = 32
+
+
+class ListLink(BaseModel):
+    """What a click on a list entry sends: its `data-open` and `data-file` attributes."""
+
+    open: str
+    file: str | None = None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the right column shows: a source as read or a dataset as prepared, and where in it."""
+    """What the preview shows: a source or a prepared dataset, and the position in it."""
 
     reading_id: str | None = None
     dataset_id: str | None = None
     split: str = "train"
     kind: str = GOOD
     text: str = ""
-    at: int = 0
-    """Place among the rows that match `kind` and `text`, from 0."""
+    at: Annotated[int, Field(ge=0)] = 0
+    """Position among the rows that match `kind` and `text`, from 0."""
 
     @property
     def something(self) -> bool:
         return bool(self.reading_id or self.dataset_id)
 
-    def kept(self) -> dict[str, Any]:
-        """What the browser remembers over a refresh."""
+    def kept(self) -> JsonObject:
+        """The state a browser keeps across a refresh."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def again(cls, kept: Any) -> Subject:
-        """From what a browser remembers; nothing at all where it makes no sense."""
-        if not isinstance(kept, dict):
+    def again(cls, kept: object) -> Subject:
+        """Restore from a browser's state; an empty subject if that state is not valid."""
+        try:
+            return TypeAdapter(cls).validate_python(kept)
+        except ValidationError:
             return cls()
-        names = {field.name for field in dataclasses.fields(cls)}
-        known = {name: value for name, value in kept.items() if name in names}
-        at = known.get("at")
-        return cls(**{**known, "at": at if isinstance(at, int) and at >= 0 else 0})
 
 
 @dataclass(frozen=True)
 class OpenSource:
-    """A source as read: its rows, what was found, and how it was asked for."""
+    """A source that was read: its rows, what was detected, and the options it was read with."""
 
     reading: SourceReading
     found: Inspection
-    source: Any
-    how: dict[str, Any]
+    source: Source
+    how: JsonObject
 
 
-class Shelf:
-    """Sources as read, by id, the least recently used one first out."""
+class OpenSources:
+    """Sources by ID; the least recently used one is closed first."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
         self._held: OrderedDict[str, OpenSource] = OrderedDict()
-        self._rows: OrderedDict[Any, Rows] = OrderedDict()
-        self._answers: OrderedDict[Any, Any] = OrderedDict()
+        self._rows: OrderedDict[tuple[str | None, str], Rows] = OrderedDict()
+        self._matches: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
+        self._pairs: OrderedDict[tuple[str, str], PreferenceReport | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, reading: SourceReading, source: Any, how: dict[str, Any]) -> Subject:
-        """Keep a reading; its rows go from disk once nobody uses it any more."""
+    def put(self, reading: SourceReading, source: Source, how: JsonObject) -> Subject:
+        """Keep a reading; its rows are deleted from disk once nothing refers to it."""
         name = new_id("read")
         with self._lock:
             self._held[name] = OpenSource(reading, reading.inspection(), source, how)
@@ -90,24 +103,24 @@ class Shelf:
         return Subject(reading_id=name)
 
     def knows(self, subject: Subject) -> bool:
-        """Whether what a subject names is still here."""
+        """Whether the subject's source or dataset still exists."""
         if subject.dataset_id:
             return any(d.id == subject.dataset_id for d in self.studio.datasets.list())
         return subject.reading_id in self._held
 
     def held(self, subject: Subject) -> OpenSource:
-        """The source that a subject names."""
+        """The subject's source; raises `DataError` if it was closed."""
         with self._lock:
             if subject.reading_id not in self._held:
                 raise DataError(
-                    "This source was put away to make room for others, or the studio was started "
-                    "anew: read it again."
+                    "This source was closed to make room for others, or the studio was restarted. "
+                    "Read it again."
                 )
             self._held.move_to_end(subject.reading_id)
             return self._held[subject.reading_id]
 
     def rows(self, subject: Subject) -> Rows:
-        """The rows to look through."""
+        """The subject's rows."""
         if subject.dataset_id:
             dataset = self.studio.datasets.get(subject.dataset_id)
             key = (subject.dataset_id, subject.split)
@@ -115,34 +128,34 @@ class Shelf:
         held = self.held(subject)
         return _kept(self._rows, (subject.reading_id, ""), lambda: ReadRows(held.reading))
 
-    def matches(self, subject: Subject, progress: Any = None) -> np.ndarray:
+    def matches(self, subject: Subject, progress: Progress | None = None) -> np.ndarray:
         """Positions of the rows that match the subject's filter and text."""
         rows = self.rows(subject)
         key = (subject.reading_id, subject.dataset_id, subject.split, subject.kind, subject.text)
-        return _kept(self._answers, key, lambda: rows.find(subject.kind, subject.text, progress))
+        return _kept(self._matches, key, lambda: rows.find(subject.kind, subject.text, progress))
 
-    def forget_answers(self, subject: Subject) -> None:
-        """A source's problems are other ones now: look for its rows anew."""
-        for key in [key for key in self._answers if key[0] == subject.reading_id]:
-            self._answers.pop(key, None)
+    def forget_matches(self, subject: Subject) -> None:
+        """Drop cached matches after a source's problems have changed."""
+        for key in [key for key in self._matches if key[0] == subject.reading_id]:
+            self._matches.pop(key, None)
 
     def pairs(self, subject: Subject) -> PreferenceReport | None:
-        """What the lengths of a preference set's answers give away; None for other rows."""
+        """Length and position bias of preference rows; None for other types."""
         rows = self.rows(subject)
         if rows.type != "preference":
             return None
         if not subject.dataset_id:
             return self.held(subject).reading.preference()
-        key = ("pairs", subject.dataset_id, subject.split)
-        return _kept(self._answers, key, lambda: preference_report(iter(rows.trainable())))
+        key = (subject.dataset_id, subject.split)
+        return _kept(self._pairs, key, lambda: preference_report(iter(rows.trainable())))
 
     def forget(self, dataset_id: str) -> None:
-        """A dataset is gone: close what was open of it."""
+        """Close a dataset that was deleted."""
         for key in [key for key in self._rows if key[0] == dataset_id]:
             self._rows.pop(key, None)
 
 
-def _kept(store: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+def _kept(store: OrderedDict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
     value = store.get(key)
     if value is None:
         value = make()

@@ -1,4 +1,4 @@
-"""Small decisions of the Data tab: names, choices and options, without widgets' handlers."""
+"""Names, dropdown choices and options of the Data tab; no event handlers."""
 
 from __future__ import annotations
 
@@ -21,43 +21,46 @@ from studio.core.formatting import DOT, plural
 from studio.data import SAMPLES, PrepareOptions, export, known_formats
 
 if TYPE_CHECKING:
+    from components.data.row_browser import Update
     from studio import Studio
     from studio.data import Inspection, PreparedDataset
+    from studio.data.readers.sources import Source
+    from studio.data.types import JsonObject
 
 Choices = list[tuple[str, str]]
 
 
 def sample_choices() -> Choices:
-    """The shipped samples, each with what it is for."""
+    """The built-in samples, each with a description."""
     return [(f"{alias}{DOT}{what}", alias) for alias, what in SAMPLES.items()]
 
 
-def prepare_button(kept: int) -> Any:
-    """The primary button says what will happen."""
+def prepare_button(kept: int) -> Update:
+    """The Prepare button, labeled with the number of rows."""
     return gr.update(value=f"Prepare {plural(kept, 'row')}", interactive=kept > 0)
 
 
-def found_name(source: Any, found: Inspection) -> str:
-    """A first name for the prepared dataset, from the source's own."""
-    first = source[0] if isinstance(source, list) else str(source)
+def found_name(source: Source) -> str:
+    """A default name for the prepared dataset, derived from its source."""
+    first = source[0] if isinstance(source, list | tuple) else source
     name = Path(first).name
     return re.sub(r"(\.(json|jsonl|csv|tsv|parquet|arrow|gz|txt))+$", "", name)[:60]
 
 
 def format_choices(found: Inspection) -> Choices:
-    """Every format, the one that was found first and marked."""
+    """Every format, the detected one first."""
     others = [(name, name) for name in known_formats() if name != found.format]
-    return [(f"{found.format} (found)", found.format), *others]
+    return [(f"{found.format} (detected)", found.format), *others]
 
 
 def row_parts(found: Inspection) -> Choices:
-    """(part, what it is) of a format's rows, to be given a column each."""
+    """(field, description) of a format, to be mapped to columns."""
     fields = known_formats().get(found.format) or dict.fromkeys(found.mapping, "")
     return list(fields.items())[:MAX_PARTS]
 
 
 def cleaning_choices(type_: str) -> tuple[tuple[Choices, list[str]], tuple[Choices, list[str]]]:
-    """The two groups of steps that rows of a type can have, each with what is usual."""
+    """Both groups of cleaning steps for a dataset type, each with its defaults."""
     pairs = type_ in ("preference", "comparison")
     fit = [
         [choice for choice in group if pairs or choice[1] not in PAIRS_ONLY]
@@ -68,20 +71,20 @@ def cleaning_choices(type_: str) -> tuple[tuple[Choices, list[str]], tuple[Choic
 
 
 def held_out_choices(studio: Studio) -> Choices:
-    """Prepared datasets whose prompts must not be trained on."""
+    """Prepared datasets that can serve as a held-out evaluation set."""
     return [
-        ("nothing", ""),
+        ("None", ""),
         *((dataset.name, str(dataset.folder)) for dataset in studio.datasets.list()[:50]),
     ]
 
 
 def balance_choices(columns: dict[str, int]) -> Choices:
-    """Columns of few values, with how many groups each makes."""
-    return [("no column", ""), *((f"{name} ({n} groups)", name) for name, n in columns.items())]
+    """Columns to balance by, each with its number of groups."""
+    return [("None", ""), *((f"{name} ({n} groups)", name) for name, n in columns.items())]
 
 
-def prepare_options(how: dict[str, Any], values: Sequence[Any]) -> PrepareOptions:
-    """The left column's choices (in the order of `Cleaning.inputs`) as the engine's options."""
+def prepare_options(how: JsonObject, values: Sequence[Any]) -> PrepareOptions:
+    """Convert the form's values, in the order of `Cleaning.inputs`, to engine options."""
     steps, more, least, most, held_out, balance, sample, seed, test = values
     chosen = {*(steps or ()), *(more or ())}
     flags = {name: name in chosen for _, name in (*CLEANING, *MORE_CLEANING) if name != "novelty"}
@@ -100,7 +103,7 @@ def prepare_options(how: dict[str, Any], values: Sequence[Any]) -> PrepareOption
 
 
 def export_file(studio: Studio, dataset: PreparedDataset, suffix: str, split: str) -> Path:
-    """One split of a dataset as a file in the exports folder, made once."""
+    """One split of a dataset as a file in the exports folder, created if missing."""
     folder = studio.workspace.exports / dataset.id
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "rows"
@@ -111,4 +114,5 @@ def export_file(studio: Studio, dataset: PreparedDataset, suffix: str, split: st
 
 
 def given(**values: str | None) -> dict[str, str]:
+    """The values that are not blank, stripped."""
     return {name: value.strip() for name, value in values.items() if value and value.strip()}

@@ -1,4 +1,4 @@
-"""The widgets of the Data tab's right column: what was found, and five ways to look at it."""
+"""Widgets of the Data tab's right column: the detected source and five views of it."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ MASKS = [
     ("Completion only", "completion"),
     ("Assistant turns only", "assistant"),
 ]
-OWN_TEMPLATE = ("The model's own", "")
-FILTERS = [("Good rows", GOOD), ("Every row", ALL)]
+OWN_TEMPLATE = ("Model default", "")
+FILTERS = [("Valid rows", GOOD), ("All rows", ALL)]
 NO_SOURCE = chips([("No source yet", "strong")])
 NOTHING = empty_state(
-    "See your rows as a model will",
-    "Bring a file, a Hub id or a sample on the left. Its format is recognised, every row is "
-    "checked, and what would be trained on is shown here before anything is trained.",
-    "json, jsonl, csv, tsv, parquet, arrow, also .gz: instructions, chats, preferences, plain text",
+    "See your data as the model will",
+    "Choose a file, a Hub dataset or a sample on the left. The studio detects its format, checks "
+    "every row, and shows here what would be trained on.",
+    "JSON, JSONL, CSV, TSV, Parquet, Arrow, optionally .gz: instructions, chats, preferences, text",
 )
 NO_TOKENS = empty_state(
     "Every token, as the trainer sees it",
-    "Once there are rows, this shows the model's chat template applied, which tokens are learned "
-    "from and which are only read, and where the length limit cuts.",
+    "Once a dataset is open, this view applies the model's chat template and shows which tokens "
+    "count toward the loss, which are masked, and where max length truncates.",
 )
 NO_PROBLEMS = empty_state(
-    "What is wrong with the rows, row by row",
-    "Once a source is read, empty fields, broken turns, duplicates and the like are listed here "
-    "with their row numbers, and what cleaning would drop.",
+    "Problems, row by row",
+    "Once a source is read, empty fields, broken turns, duplicates and other problems are listed "
+    "here by row number, along with what cleaning would drop.",
 )
 NO_STATISTICS = empty_state(
-    "How long the rows are",
-    "Once there are rows, this counts their tokens as the trainer would, and shows what a length "
-    "limit would cut.",
+    "Token statistics",
+    "Once a dataset is open, this view counts tokens the way the trainer does and shows what a "
+    "max length would truncate.",
 )
 WHY_NOT = {
-    "comparison": "Two answers without a verdict: judge them on Label first, and train on that."
+    "comparison": (
+        "These are pairs without a label. Label them on the Label tab, then train on the result."
+    )
 }
-"""Types of rows that no trainer takes, so that there are no tokens of theirs to show."""
-# Clicks and Enter on a line that says what it opens.
+"""Dataset types that no trainer accepts, with the reason no tokens are shown."""
+# Click or Enter on a line with `data-open` sends that line's data attributes.
 OPEN = """
 const open = (event) => {
   const line = event.target.closest('[data-open]');
@@ -56,7 +58,7 @@ element.addEventListener('keydown', (event) => { if (event.key === 'Enter') open
 
 @dataclass(frozen=True)
 class Pager:
-    """The line above the card: where we are, and which rows are gone through."""
+    """The bar above the row: position, filter, search, and split."""
 
     box: gr.Row
     previous: gr.Button
@@ -71,7 +73,7 @@ class Pager:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The token view and what it depends on."""
+    """The token view and its settings."""
 
     tab: gr.Tab
     bar: gr.Row
@@ -85,7 +87,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Problems:
-    """What cleaning would drop, and every problem listed."""
+    """The cleaning preview and the list of problems."""
 
     tab: gr.Tab
     cleaning: gr.HTML
@@ -100,7 +102,7 @@ class Problems:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Lengths with a limit to move, and for pairs what their lengths give away."""
+    """Token lengths with an adjustable limit, and length bias of preference pairs."""
 
     tab: gr.Tab
     pairs: gr.HTML
@@ -118,7 +120,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Actions:
-    """What can be done with a prepared dataset."""
+    """Actions on a prepared dataset."""
 
     box: gr.Row
     train: gr.Button
@@ -137,7 +139,7 @@ class Actions:
 
 @dataclass(frozen=True)
 class PreviewLayout:
-    """The right column."""
+    """Widgets of the right column."""
 
     headline: gr.HTML
     done: gr.HTML
@@ -153,8 +155,8 @@ class PreviewLayout:
     prepared: gr.HTML
 
 
-def see_column(models: list[tuple[str, str]]) -> PreviewLayout:
-    """Headline, what to do next, and the ways to look."""
+def preview_column(models: list[tuple[str, str]]) -> PreviewLayout:
+    """Build the right column: headline, actions, and views."""
     with gr.Column(elem_classes="see"):
         headline = gr.HTML(NO_SOURCE, elem_id="data-headline")
         done = gr.HTML("", elem_classes="inline-notice", elem_id="data-done")
@@ -201,7 +203,7 @@ def _pager() -> Pager:
         next_ = gr.Button("\N{RIGHTWARDS ARROW}", size="sm", elem_id="row-next")
         gr.HTML(key_hint([("j", "next"), ("k", "back"), ("/", "search")]))
         split = gr.Radio(
-            [("To train on", "train"), ("Held out", "test")],
+            [("Training", "train"), ("Held-out", "test")],
             value="train",
             show_label=False,
             container=False,
@@ -216,13 +218,13 @@ def _pager() -> Pager:
             container=False,
             filterable=False,
             elem_classes="filter",
-            label="Which rows",
+            label="Show rows",
             elem_id="row-filter",
         )
         search = gr.Textbox(
             show_label=False,
             container=False,
-            placeholder="Search, then Enter",
+            placeholder="Search (press Enter)",
             max_lines=1,
             elem_id="row-search",
             label="Search",
@@ -257,18 +259,13 @@ def _tokens(models: list[tuple[str, str]]) -> Tokens:
                 512,
                 precision=0,
                 minimum=8,
-                label="Length limit",
+                label="Max length",
                 scale=1,
                 min_width=100,
                 elem_id="token-limit",
             )
             mask = gr.Dropdown(
-                MASKS,
-                value="completion",
-                label="Learn from",
-                scale=2,
-                min_width=150,
-                filterable=False,
+                MASKS, value="completion", label="Loss on", scale=2, min_width=150, filterable=False
             )
         carried = gr.HTML("", elem_classes="inline-notice")
         view = gr.HTML(NO_TOKENS, elem_id="row-tokens")
@@ -288,9 +285,9 @@ def _problems() -> Problems:
                 elem_classes="filter",
                 label="Kind",
             )
-            save = gr.Button("Download the list", size="sm", elem_classes="quiet-button")
+            save = gr.Button("Download list", size="sm", elem_classes="quiet-button")
             check = gr.Button(
-                "Check tokens too", size="sm", elem_classes="quiet-button", elem_id="check-tokens"
+                "Check tokens", size="sm", elem_classes="quiet-button", elem_id="check-tokens"
             )
         checked = gr.HTML("", elem_id="tokens-checked", elem_classes="inline-notice")
         cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
@@ -309,12 +306,12 @@ def _statistics() -> Statistics:
                 2048,
                 512,
                 step=8,
-                label="Length limit, tokens",
+                label="Max length (tokens)",
                 elem_classes="slim",
                 scale=3,
                 elem_id="length-limit",
             )
-            take = gr.Button("Take the suggestion", size="sm", scale=0, min_width=230)
+            take = gr.Button("Use suggested", size="sm", scale=0, min_width=230)
         cost = gr.HTML("", elem_classes="inline-notice", elem_id="length-cost")
         with gr.Column(visible=False, elem_classes="length-plots") as plots:
             tokens = gr.Plot(show_label=False, container=False, elem_id="length-tokens")
@@ -331,7 +328,9 @@ def _statistics() -> Statistics:
 def _actions() -> Actions:
     with gr.Row(visible=False, elem_classes="actions") as box:
         train = gr.Button(
-            "Train on them \N{RIGHTWARDS ARROW}", elem_classes="next-step", elem_id="data-train"
+            "Train on this dataset \N{RIGHTWARDS ARROW}",
+            elem_classes="next-step",
+            elem_id="data-train",
         )
         jsonl = gr.Button("JSONL", size="sm", elem_classes="quiet-button")
         parquet = gr.Button("Parquet", size="sm", elem_classes="quiet-button")
@@ -344,7 +343,7 @@ def _actions() -> Actions:
     with gr.Column(visible=False, elem_classes="push-box") as push_box:
         with gr.Row():
             repo = gr.Textbox(label="Hub repository", placeholder="you/my-dataset", max_lines=1)
-            public = gr.Checkbox(False, label="Public", info="Private unless you say so.")
+            public = gr.Checkbox(False, label="Public", info="Private by default.")
             send = gr.Button("Push", size="sm", scale=0, min_width=90)
         sent = gr.HTML("", elem_classes="inline-notice going")
     return Actions(

@@ -1,10 +1,10 @@
-"""Headline, problems and prepared datasets of the Data tab: pure functions to escaped HTML."""
+"""Headline, problems and prepared datasets: pure functions that return escaped HTML."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.data.row_html import kind_words, shown_card
 from components.ui.html import chips, empty_state, esc, notice
@@ -12,7 +12,7 @@ from studio.core.formatting import DOT, ago_text, plural, thousands
 from studio.data.prepared.browse import ShownRow
 
 if TYPE_CHECKING:
-    from studio.data import Inspection, PreparedDataset
+    from studio.data import Inspection, PreparedDataset, Problem
 
 
 TYPE_NAMES = {
@@ -22,7 +22,7 @@ TYPE_NAMES = {
     "prompt_only": "prompts only",
     "preference": "preference pairs",
     "unpaired_preference": "rated answers",
-    "comparison": "two answers, no verdict",
+    "comparison": "unlabeled pairs",
 }
 
 
@@ -30,19 +30,19 @@ TYPE_NAMES = {
 
 
 def type_name(type_: str) -> str:
-    """TRL's dataset type in plain words."""
+    """A readable name for TRL's dataset type."""
     return TYPE_NAMES.get(type_, type_)
 
 
 def certainty(confidence: float) -> str:
-    """A share of certainty in a word."""
+    """Detection confidence in words."""
     if confidence >= 0.95:
-        return "certain"
-    return "likely" if confidence >= 0.7 else "a guess: check it"
+        return "format detected"
+    return "likely format" if confidence >= 0.7 else "format is a guess"
 
 
 def found_head(found: Inspection) -> str:
-    """What was recognised in a source, how surely and why, on two lines."""
+    """What was detected in a source, with confidence and reason, on two lines."""
     sure, dropped = found.confidence, found.rows - found.kept
     kept = f"{plural(found.rows, 'row')} \N{RIGHTWARDS ARROW} {thousands(found.kept)} kept"
     line = chips(
@@ -51,20 +51,20 @@ def found_head(found: Inspection) -> str:
             (found.format, "good" if sure >= 0.7 else "warn", found.why),
             (certainty(sure), "quiet", f"{sure:.0%}: {found.why}"),
             (type_name(found.type), "", f"TRL type: {found.type}"),
-            (kept, "warn" if dropped > 0 else "", f"{thousands(dropped)} left out"),
+            (kept, "warn" if dropped > 0 else "", f"{thousands(dropped)} dropped"),
         ]
     )
     return f'{line}<p class="why">{esc(found.why)}</p>'
 
 
 def found_first(found: Inspection) -> str:
-    """What the first rows of a large source look like, while the rest is still read."""
+    """What the first rows of a large source look like while the rest is being read."""
     return chips(
         [
             (short_source(found.source), "strong", found.source),
             (found.format, "good", found.why),
             (type_name(found.type), "", f"TRL type: {found.type}"),
-            ("reading on", "quiet"),
+            ("still reading", "quiet"),
         ]
     )
 
@@ -72,28 +72,28 @@ def found_first(found: Inspection) -> str:
 def first_card(found: Inspection) -> str:
     """The first row of a source that is still being read."""
     if not found.sample:
-        return empty_state("Reading", "The first rows hold nothing to show yet.")
+        return empty_state("Reading", "The first rows have no content to show.")
     return shown_card(ShownRow(found.sample[0]), "first row")
 
 
 def notes_list(notes: Sequence[str]) -> str:
-    """What a person should know about how a source was read, a line each."""
+    """Notes about how a source was read, one line each."""
     return "".join(notice("warn", note) for note in notes[:4])
 
 
 def no_match(text: str) -> str:
-    """No row to show: because of the search, or of the filter."""
+    """The search or the filter matches no row."""
     if text:
-        return empty_state("No row holds that", f"Nothing here contains \u201c{text}\u201d.")
-    return empty_state("No such rows", "No row of this kind could be read. Choose another filter.")
+        return empty_state("No matching rows", f"No row contains \u201c{text}\u201d.")
+    return empty_state("No matching rows", "No rows of this kind were read. Choose another filter.")
 
 
 def row_filters(found: Inspection, counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """(label with count, filter) choices for the rows of a source and its problems by kind."""
+    """(label with count, filter) choices: valid rows, all rows, and each kind of problem."""
     kinds = sorted(counts.items(), key=lambda pair: -pair[1])
     return [
-        (f"Good rows ({thousands(found.kept)})", "good"),
-        (f"Every row ({thousands(found.rows)})", "all"),
+        (f"Valid rows ({thousands(found.kept)})", "good"),
+        (f"All rows ({thousands(found.rows)})", "all"),
         *((f"{kind_words(kind).capitalize()} ({thousands(count)})", kind) for kind, count in kinds),
     ]
 
@@ -113,7 +113,7 @@ def prepared_chips(dataset: PreparedDataset) -> str:
 
 
 def short_source(source: str) -> str:
-    """The last parts of a path or id: enough to recognise it."""
+    """The last parts of a path or ID, enough to recognize it."""
     parts = [part for part in re.split(r"[\\/]", source) if part]
     return "/".join(parts[-2:]) if len(parts) > 1 and "/gradio/" not in source else parts[-1]
 
@@ -122,37 +122,37 @@ def short_source(source: str) -> str:
 
 
 def problem_kinds(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """(label with count, kind) choices for the filter, most frequent first."""
+    """(label with count, kind) choices, most frequent first."""
     every = [(f"All kinds ({thousands(sum(counts.values()))})", "")]
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
     return every + [(f"{kind_words(kind)} ({thousands(count)})", kind) for kind, count in ordered]
 
 
-def problems_table(problems: Sequence[Any], total: int) -> str:
-    """Rows that will not be trained on, or that want a look, and why; a click shows the row."""
+def problems_table(problems: Sequence[Problem], total: int) -> str:
+    """The problems found, errors and warnings; a click shows the row."""
     if not problems:
-        return empty_state("No problems found", "Every row can be trained on.")
+        return empty_state("No problems found", "All rows can be trained on.")
     more = total - len(problems)
     tail = ""
     if more > 0:
         count = plural(more, "more", "more")
-        tail = f'<p class="quiet">and {count}; the download has them all</p>'
+        tail = f'<p class="quiet">and {count}; download the list to see all</p>'
     lines = "".join(_problem_line(problem) for problem in problems)
     return (
         '<div class="scroll"><table class="list list-open problem-table"><thead><tr>'
-        '<th class="num">Row</th><th>Kind</th><th>What is wrong</th><th></th></tr></thead>'
+        '<th class="num">Row</th><th>Kind</th><th>Problem</th><th></th></tr></thead>'
         f"<tbody>{lines}</tbody></table></div>{tail}"
     )
 
 
-def _problem_line(problem: Any) -> str:
+def _problem_line(problem: Problem) -> str:
     row = "" if problem.row is None else thousands(problem.row)
     where = short_source(problem.file) if problem.file else ""
     kept = problem.severity == "warning"
-    state = chips([("kept", "quiet") if kept else ("left out", "warn")])
+    state = chips([("kept", "quiet") if kept else ("dropped", "warn")])
     opens = ""
     if problem.row is not None:
-        opens = f' data-open="{problem.row}" data-file="{esc(problem.file)}" tabindex="0"'
+        opens = f' data-open="{problem.row}" data-file="{esc(problem.file or "")}" tabindex="0"'
     return (
         f'<tr{opens}><td class="num" title="{esc(where)}">{row}</td>'
         f'<td class="kind">{esc(kind_words(problem.kind))}</td>'
@@ -163,30 +163,30 @@ def _problem_line(problem: Any) -> str:
 # ---- prepared datasets --------------------------------------------------------------------------
 
 
-def prepared_table(datasets: Sequence[Any], chosen: str | None = None) -> str:
-    """Every prepared dataset of the workspace; a click on a line opens it."""
+def prepared_table(datasets: Sequence[PreparedDataset], chosen: str | None = None) -> str:
+    """Every prepared dataset of the workspace; a click opens it."""
     if not datasets:
         return empty_state(
             "No prepared datasets yet",
-            "A prepared dataset is a source with its cleaning and split applied and recorded: "
-            "what runs train on.",
+            "A prepared dataset is a source with its cleaning and split applied and recorded. "
+            "Runs train on prepared datasets.",
         )
     lines = "".join(_prepared_line(dataset, dataset.id == chosen) for dataset in datasets)
     return (
         '<div class="scroll"><table class="list list-open"><thead><tr><th>Name</th><th>Type</th>'
-        '<th class="num">Rows</th><th>Source</th><th>Made</th></tr></thead>'
+        '<th class="num">Rows</th><th>Source</th><th>Created</th></tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
     )
 
 
-def _prepared_line(dataset: Any, chosen: bool) -> str:
+def _prepared_line(dataset: PreparedDataset, chosen: bool) -> str:
     held = dataset.rows.get("test", 0)
     rows = thousands(dataset.rows.get("train", 0)) + (f" + {thousands(held)}" if held else "")
     mark = ' aria-current="true"' if chosen else ""
     return (
         f'<tr data-open="{esc(dataset.id)}" tabindex="0"{mark}><td><b>{esc(dataset.name)}</b></td>'
         f"<td>{esc(type_name(dataset.type))}</td>"
-        f'<td class="num" title="for training + held out">{rows}</td>'
+        f'<td class="num" title="training + held-out">{rows}</td>'
         f'<td class="quiet" title="{esc(dataset.source)}">{esc(short_source(dataset.source))}</td>'
         f'<td class="quiet">{esc(ago_text(dataset.created))}</td></tr>'
     )

@@ -1,4 +1,4 @@
-"""Rows as a person reads them: pure functions to escaped HTML."""
+"""Rows rendered for reading: pure functions that return escaped HTML."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from components.ui.html import chips, esc
 from studio.core.formatting import plural, thousands
 
 if TYPE_CHECKING:
+    from studio.data import Problem
     from studio.data.prepared.browse import ShownRow
 
 LONG_TEXT = 6000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _FOLDERS = re.compile(r"[\\/]")
-_ALIKE = 0.25  # below this share of words in common, marking the differences marks everything
-VERDICTS = {True: ("good answer", "chosen"), False: ("bad answer", "rejected")}
+_ALIKE = 0.25  # below this similarity, nearly every word would be marked as different
+LABELS = {True: ("good answer", "chosen"), False: ("bad answer", "rejected")}
 
 
 def shown_card(shown: ShownRow, place: str = "", looked_for: str = "") -> str:
-    """A row with where it stood and what is wrong with it; hits of a search are marked."""
+    """A row with its place in the source and its problems; search hits are marked."""
     where = place
     if shown.number is not None:
         where = f"row {thousands(shown.number)}"
@@ -38,8 +39,8 @@ def shown_card(shown: ShownRow, place: str = "", looked_for: str = "") -> str:
     return f'<article class="row-card">{head}{told}{body}</article>'
 
 
-def problem_chip(problem: Any) -> tuple[str, str]:
-    """A problem's kind in words, coloured by what it does to the row."""
+def problem_chip(problem: Problem) -> tuple[str, str]:
+    """A problem's kind and the chip style of its severity."""
     return kind_words(problem.kind), "warn" if problem.severity == "error" else "quiet"
 
 
@@ -49,25 +50,25 @@ def kind_words(kind: str) -> str:
 
 
 def row_card(row: Mapping[str, Any], looked_for: str = "") -> str:
-    """One row: turns with their roles; two answers side by side with what differs marked."""
+    """One row: turns with their roles; two answers side by side, differences marked."""
     return _Card(looked_for).of(row)
 
 
 def raw_card(text: str, looked_for: str = "") -> str:
-    """What stands in the file where no row could be made of it, as text."""
+    """The record as text, if it could not be converted."""
     if not text.strip():
-        return '<p class="said said-empty">what stands there is not known</p>'
-    return f'<div class="raw"><h4>As it stands in the file</h4>{_Card(looked_for).text(text)}</div>'
+        return '<p class="said said-empty">no text was recorded</p>'
+    return f'<div class="raw"><h4>Record as in the file</h4>{_Card(looked_for).text(text)}</div>'
 
 
 class _Card:
-    """Writes one row; knows what was searched for, to mark it."""
+    """Renders one row, marking the search hits."""
 
     def __init__(self, looked_for: str):
         self._hit = re.compile(re.escape(looked_for), re.IGNORECASE) if looked_for else None
 
     def of(self, row: Mapping[str, Any]) -> str:
-        """The body of the card by what kind of row it is."""
+        """The body of the card, by dataset type."""
         if "messages" in row:
             return self._turns(row["messages"]) + self._rest(row, {"messages"})
         if "chosen" in row and "rejected" in row:
@@ -83,10 +84,10 @@ class _Card:
         return self._turns(text, "answer") + self._rest(row, {"text"})
 
     def _completion(self, row: Mapping[str, Any]) -> str:
-        verdict, style = VERDICTS.get(row.get("label"), ("", "answer"))  # type: ignore[arg-type]
+        label, style = LABELS.get(row.get("label"), ("", "answer"))  # type: ignore[arg-type]
         prompt = self._turns(_as_turns(row.get("prompt"), "prompt"))
         answer = self._turns(_as_turns(row["completion"], "completion"), style)
-        said = f'<div class="verdict">{chips([(verdict, style)])}</div>' if verdict else ""
+        said = f'<div class="verdict">{chips([(label, style)])}</div>' if label else ""
         return prompt + answer + said + self._rest(row, {"prompt", "completion", "label"})
 
     def _preference(self, row: Mapping[str, Any]) -> str:
@@ -100,7 +101,7 @@ class _Card:
         prompt = self._turns(_as_turns(row.get("prompt"), "prompt"))
         return prompt + self._pair(sides) + self._rest(row, {"prompt", *names})
 
-    def _pair(self, sides: Sequence[tuple[str, Any]]) -> str:
+    def _pair(self, sides: Sequence[tuple[str, object]]) -> str:
         texts = [_content(_as_turns(value, name)) for name, value in sides]
         marked = differences(*texts) if len(texts) == 2 else None
         bodies = marked if marked and not self._hit else [self.text(text) for text in texts]
@@ -111,7 +112,7 @@ class _Card:
         )
         note = ""
         if len(texts) == 2 and marked is None and all(text.strip() for text in texts):
-            note = '<p class="pair-note">Too little in common to mark the differences.</p>'
+            note = '<p class="pair-note">Too different to mark the differences.</p>'
         return f'<div class="pair">{boxes}</div>{note}'
 
     def _rest(self, row: Mapping[str, Any], shown: set[str]) -> str:
@@ -123,14 +124,15 @@ class _Card:
             for key, value in rest.items()
         )
         names = ", ".join(rest)
-        return f"<details><summary>Also here: {esc(names)}</summary><dl>{lines}</dl></details>"
+        return f"<details><summary>Other fields: {esc(names)}</summary><dl>{lines}</dl></details>"
 
-    def _turns(self, turns: Iterable[Any], style: str = "") -> str:
+    def _turns(self, turns: Iterable[object], style: str = "") -> str:
         return "".join(self._turn(turn, style) for turn in turns)
 
-    def _turn(self, turn: Any, style: str) -> str:
-        if not isinstance(turn, Mapping):
-            turn = {"role": "?", "content": turn}
+    def _turn(self, value: object, style: str) -> str:
+        turn: Mapping[str, Any] = (
+            value if isinstance(value, Mapping) else {"role": "?", "content": value}
+        )
         role = str(turn.get("role") or "?")
         kind = style or {"assistant": "answer", "system": "system"}.get(role, "plain")
         calls = "".join(
@@ -144,8 +146,8 @@ class _Card:
             f"<div>{text}{calls}</div></div>"
         )
 
-    def text(self, value: Any) -> str:
-        """A text with the hits of a search marked, its end folded where it is long."""
+    def text(self, value: object) -> str:
+        """A text with search hits marked; the rest of a long one is collapsed."""
         text = _plain(value)
         if not text.strip():
             return '<p class="said said-empty">empty</p>'
@@ -169,8 +171,8 @@ class _Card:
 
 
 def differences(left: str, right: str) -> list[str] | None:
-    """Both sides with the words that only one of them has marked; None where next to nothing is
-    shared, or they are too long to compare."""
+    """Both texts with the words marked that only one has; None if they are too different or too
+    long to compare."""
     if not left.strip() or not right.strip() or len(left) + len(right) > 2 * LONG_TEXT:
         return None
     a, b = _WORDS.findall(left), _WORDS.findall(right)
@@ -185,18 +187,18 @@ def differences(left: str, right: str) -> list[str] | None:
     return [f'<p class="said">{"".join(side)}</p>' for side in sides]
 
 
-def _as_turns(value: Any, name: str) -> list[Any]:
+def _as_turns(value: object, name: str) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [{"role": name, "content": value}]
 
 
-def _content(turns: Sequence[Any]) -> str:
+def _content(turns: Sequence[object]) -> str:
     return "\n\n".join(
         _plain(turn.get("content") if isinstance(turn, Mapping) else turn) for turn in turns
     )
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, list):  # content as parts: text parts are read, others are named
+def _plain(value: object) -> str:
+    if isinstance(value, list):  # content parts: text is shown, others are named
         return "\n".join(
             str(part.get("text") or f"[{part.get('type', 'part')}]")
             if isinstance(part, Mapping)
@@ -206,8 +208,8 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _pretty(value: Any) -> str:
-    """Tools, calls and provenance as indented JSON; texts as they are."""
+def _pretty(value: object) -> str:
+    """Tools, calls and provenance as indented JSON; other strings unchanged."""
     if isinstance(value, str):
         try:
             value = json.loads(value) if value[:1] in "[{" else value

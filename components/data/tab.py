@@ -1,4 +1,4 @@
-"""Data: bring rows, see what they are and what is wrong with them, prepare them for training."""
+"""The Data tab: import data, browse and check its rows, and prepare it for training."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from components.data import import_form, preview_layout
-from components.data.dataset_handlers import PreparedHandlers, show
-from components.data.import_handlers import SourceHandlers
-from components.data.open_sources import Shelf
+from components.data.dataset_handlers import DatasetHandlers, show
+from components.data.import_handlers import ImportHandlers
+from components.data.open_sources import OpenSources
 from components.data.option_choices import sample_choices
 from components.data.row_browser import RowBrowser
-from components.data.token_statistics import Measuring
+from components.data.token_statistics import StatisticsHandlers
 from components.data.token_view import TokenHandlers
 from components.ui.page_context import PageContext
 from studio.core.model_names import choices
@@ -26,32 +26,32 @@ __all__ = ["DataHandles", "build", "show"]
 
 @dataclass(frozen=True)
 class DataHandles:
-    """What the page's wiring uses."""
+    """What `page.tab_links` connects to."""
 
     subject: gr.State
-    """Holds a `Subject`; its `dataset_id` is set once something prepared is shown."""
+    """Holds a `Subject`; its `dataset_id` is set while a prepared dataset is shown."""
     train: gr.Button
-    """Pressed to train on the prepared dataset that is shown."""
+    """Trains on the prepared dataset that is shown."""
     knobs: gr.State
-    """Knobs chosen by hand on the token view, by their names in a recipe."""
+    """Recipe fields set by hand in the token view."""
     opening: gr.State
     """Set to `show(dataset_id)` to show a dataset here."""
 
 
 def build(studio: Studio, ctx: PageContext) -> DataHandles:
-    """Lay the tab out and bind it."""
+    """Build the tab and bind its events."""
     with gr.Row(elem_classes="desk"):
-        left = import_form.settle_column(sample_choices())
-        right = preview_layout.see_column(choices())
-    shelf = Shelf(studio)
-    looker = RowBrowser(shelf, right)
-    tokens = TokenHandlers(shelf, right, looker)
-    measuring = Measuring(shelf, right, looker, tokens)
-    source = SourceHandlers(shelf, left, right, looker, tokens)
-    prepared = PreparedHandlers(shelf, left, right, looker, tokens, source)
-    looker.bind(tokens.follow)
+        form = import_form.import_column(sample_choices())
+        preview = preview_layout.preview_column(choices())
+    sources = OpenSources(studio)
+    row_browser = RowBrowser(sources, preview)
+    tokens = TokenHandlers(sources, preview, row_browser)
+    statistics = StatisticsHandlers(sources, preview, row_browser, tokens)
+    source = ImportHandlers(sources, form, preview, row_browser, tokens)
+    prepared = DatasetHandlers(sources, form, preview, row_browser, tokens, source)
+    row_browser.bind(tokens.follow)
     tokens.bind()
-    measuring.bind()
+    statistics.bind()
     source.bind()
     prepared.bind()
-    return DataHandles(looker.subject, right.actions.train, tokens.chosen, prepared.opening)
+    return DataHandles(row_browser.subject, preview.actions.train, tokens.chosen, prepared.opening)

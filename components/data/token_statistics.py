@@ -1,39 +1,48 @@
-"""The Statistics view at work: tokens of every row counted in the background, and a limit to
-move."""
+"""Event handlers of the Statistics view: count tokens in the background and try a max length."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.data import cleaning_html, histograms
-from components.data.open_sources import Shelf, Subject
+from components.data.open_sources import OpenSources, Subject
 from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
-from components.data.row_browser import RowBrowser, Updates
-from components.data.token_view import TokenHandlers, masking, waiting_words
+from components.data.row_browser import RowBrowser, Update, Updates
+from components.data.token_view import TokenHandlers, loading_text, masking
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.errors import Cancelled
 from studio.core.jobs import Job
 
 if TYPE_CHECKING:
+    from gradio.components import Component
+    from gradio.components.plot import PlotData
+    from gradio.events import Dependency
+    from plotly.graph_objects import Figure
+
+    from studio.data import Progress
     from studio.data.tokens.token_lengths import Lengths
 
 _KEPT = 6
 
 
-class Measuring:
-    """Counts once for each source, model, template and mask; drawing again is then instant."""
+class StatisticsHandlers:
+    """Counts once per source, model, template and mask; after that, drawing is instant."""
 
     def __init__(
-        self, shelf: Shelf, right: PreviewLayout, looker: RowBrowser, tokens: TokenHandlers
+        self,
+        sources: OpenSources,
+        preview: PreviewLayout,
+        row_browser: RowBrowser,
+        tokens: TokenHandlers,
     ):
-        self.shelf, self.looker, self.tokens = shelf, looker, tokens
-        self.right, self.widgets = right, right.statistics
-        self._known: OrderedDict[Any, Lengths] = OrderedDict()
+        self.sources, self.row_browser, self.tokens = sources, row_browser, tokens
+        self.preview, self.widgets = preview, preview.statistics
+        self._known: OrderedDict[tuple[str | None, ...], Lengths] = OrderedDict()
 
     def bind(self) -> None:
         widgets, rendering = self.widgets, self.tokens.rendering
@@ -50,12 +59,12 @@ class Measuring:
             widgets.trained,
             widgets.turns,
         ]
-        asked = [self.looker.subject, *rendering]
+        asked = [self.row_browser.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
         widgets.cancel.click(guard(self.cancelled), None, drawn, cancels=[counting], **QUIET)
         redrawn = [widgets.cost, widgets.tokens]
-        moved = [self.looker.subject, *rendering, widgets.limit]
-        limit, carried = self.right.tokens.max_length, self.right.tokens.carried
+        moved = [self.row_browser.subject, *rendering, widgets.limit]
+        limit, carried = self.preview.tokens.max_length, self.preview.tokens.carried
         moves = [
             widgets.limit.input(
                 guard(self.move), moved, redrawn, trigger_mode="always_last", **QUIET
@@ -69,9 +78,9 @@ class Measuring:
             asked, [counting, *(move.then(guard(self.carry), *carry, **QUIET) for move in moves)]
         )
 
-    def bind_problems(self, asked: list[Any], counted: list[Any]) -> None:
-        """Rows that the tokens tell something of are listed among the problems."""
-        problems, pager = self.right.problems, self.right.pager
+    def bind_problems(self, asked: list[Component], counted: list[Dependency]) -> None:
+        """List rows with token problems among the other problems."""
+        problems, pager = self.preview.problems, self.preview.pager
         listed = [
             problems.tab,
             problems.bar,
@@ -93,8 +102,8 @@ class Measuring:
     def check(
         self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
     ) -> Iterator[Updates]:
-        """Count the rows, if nobody has yet, and list what their tokens tell."""
-        problems = self.right.problems
+        """Count tokens, unless that is done, and list the token problems."""
+        problems = self.preview.problems
         idle = {problems.cancel: gr.update(visible=False)}
         if not subject.reading_id or subject.dataset_id:
             return
@@ -105,7 +114,9 @@ class Measuring:
         try:
             for step in work.steps():
                 words = (
-                    work.progress_text(step) if step[1] else waiting_words(self.shelf.studio, model)
+                    work.progress_text(step)
+                    if step[1]
+                    else loading_text(self.sources.studio, model)
                 )
                 yield {
                     problems.checked: progress_bar(step[0], step[1], words),
@@ -122,8 +133,8 @@ class Measuring:
 
     def list_again(
         self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
-    ) -> Any:
-        """After counting, or at another limit: the list follows."""
+    ) -> Updates | Update:
+        """Update the problem list after counting or at another max length."""
         known = self._known.get(self.key(subject, model, template, mask))
         if known is None or not subject.reading_id or subject.dataset_id:
             return gr.skip()
@@ -132,36 +143,38 @@ class Measuring:
     def listed(
         self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
     ) -> Updates:
-        """The problems with those of the tokens among them, and what was looked at."""
+        """The problem list including token problems, and a summary of the check."""
         from studio.data.prepared.token_checks import KINDS, tell
 
         found = self._known[self.key(subject, model, template, mask)]
         limit = int(max_length or 512)
-        reading = self.shelf.held(subject).reading
+        reading = self.sources.held(subject).reading
         tell(reading, found, limit)
-        self.shelf.forget_answers(subject)
+        self.sources.forget_matches(subject)
         counts = {kind: reading.problems.counts.get(kind, 0) for kind in KINDS}
         return {
-            **self.looker.show_problems(subject),
-            self.right.problems.checked: cleaning_html.tokens_checked(found, model, limit, counts),
-            self.right.pager.filter: gr.update(choices=self.looker.filters(subject)),
+            **self.row_browser.show_problems(subject),
+            self.preview.problems.checked: cleaning_html.tokens_checked(
+                found, model, limit, counts
+            ),
+            self.preview.pager.filter: gr.update(choices=self.row_browser.filters(subject)),
         }
 
     # ---- counting -------------------------------------------------------------------------------
 
-    def key(self, subject: Subject, model: str, template: str, mask: str) -> Any:
+    def key(self, subject: Subject, model: str, template: str, mask: str) -> tuple[str | None, ...]:
         return (subject.reading_id, subject.dataset_id, subject.split, model, template, mask)
 
     def count(
         self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
     ) -> Iterator[Updates]:
-        """Count, telling how far it is; then draw."""
+        """Count tokens with progress, then draw."""
         widgets = self.widgets
         if not subject.something:
             yield {widgets.said: NO_STATISTICS}
             return
-        rows = self.shelf.rows(subject)
-        pairs = self.shelf.pairs(subject)
+        rows = self.sources.rows(subject)
+        pairs = self.sources.pairs(subject)
         yield {widgets.pairs: cleaning_html.pair_report(pairs) if pairs else ""}
         if rows.type in WHY_NOT:
             why = WHY_NOT[rows.type]
@@ -176,7 +189,9 @@ class Measuring:
         try:
             for step in work.steps():
                 words = (
-                    work.progress_text(step) if step[1] else waiting_words(self.shelf.studio, model)
+                    work.progress_text(step)
+                    if step[1]
+                    else loading_text(self.sources.studio, model)
                 )
                 yield {
                     widgets.said: progress_bar(step[0], step[1], words),
@@ -191,12 +206,12 @@ class Measuring:
             work.cancel()
 
     def measured(
-        self, subject: Subject, model: str, template: str, mask: str, progress: Any
+        self, subject: Subject, model: str, template: str, mask: str, progress: Progress
     ) -> Lengths:
         tokenizer = self.tokens.tokenizer(model, template)
         from studio.data.tokens.token_lengths import measure
 
-        rows = self.shelf.rows(subject)
+        rows = self.sources.rows(subject)
         context = tokenizer.model_max_length
         found = measure(
             rows.trainable(),
@@ -212,10 +227,10 @@ class Measuring:
         return found
 
     def cancelled(self) -> Updates:
-        """Stopped half way: said, and nothing half drawn."""
+        """Stopped before the end: say so, and draw nothing."""
         widgets = self.widgets
         return {
-            widgets.said: empty_state("Not counted", "Open this view again to count the tokens."),
+            widgets.said: empty_state("Not counted", "Open this view again to count tokens."),
             widgets.cancel: gr.update(visible=False),
             widgets.bar: gr.update(visible=False),
             widgets.plots: gr.update(visible=False),
@@ -223,7 +238,7 @@ class Measuring:
         }
 
     def draw(self, found: Lengths, model: str, limit: int) -> Updates:
-        """Facts, the slider over the lengths there are, and the three pictures."""
+        """Draw the summary, the max length slider, and the three histograms."""
         widgets, suggestion = self.widgets, found.suggestion()
         longest = int(found.longest.max(initial=64))
         top = max(longest, limit, suggestion)
@@ -235,7 +250,7 @@ class Measuring:
             widgets.limit: gr.update(
                 maximum=-(-top // 64) * 64, value=limit, step=8 if top < 4096 else 64
             ),
-            widgets.take: gr.update(value=f"Take the suggestion, {suggestion:,}"),
+            widgets.take: gr.update(value=f"Use {suggestion:,} (suggested)"),
             widgets.cost: cleaning_html.limit_cost(found.at(limit)),
             widgets.plots: gr.update(visible=True),
             widgets.tokens: pictures[0],
@@ -243,25 +258,25 @@ class Measuring:
             widgets.turns: pictures[2],
         }
 
-    def pictures(self, found: Lengths, limit: int) -> list[Any]:
-        trained = "Trained tokens, both answers" if found.paired else "Trained tokens a row"
+    def pictures(self, found: Lengths, limit: int) -> list[PlotData]:
+        trained = "Trained tokens, both answers" if found.paired else "Trained tokens per row"
         figures = [
             self.tokens_figure(found, limit),
-            histograms.histogram(found.trained, trained, "tokens", colour=histograms.LIT),
-            histograms.histogram(found.turns, "Turns a row", "turns"),
+            histograms.histogram(found.trained, trained, "tokens", color=histograms.LIT),
+            histograms.histogram(found.turns, "Turns per row", "turns"),
         ]
         return [histograms.payload(figure) for figure in figures]
 
-    def tokens_figure(self, found: Lengths, limit: int) -> Any:
-        title = "Tokens of the longer answer" if found.paired else "Tokens a row"
+    def tokens_figure(self, found: Lengths, limit: int) -> Figure:
+        title = "Tokens of the longer answer" if found.paired else "Tokens per row"
         return histograms.histogram(found.longest, title, "tokens", limit=limit)
 
     # ---- the limit ------------------------------------------------------------------------------
 
     def move(
         self, subject: Subject, model: str, template: str, _: float | None, mask: str, limit: float
-    ) -> Any:
-        """The limit's line moved: what it costs there."""
+    ) -> Updates | Update:
+        """The slider moved: what that max length would cost."""
         found = self._known.get(self.key(subject, model, template, mask))
         if found is None:
             return gr.skip()
@@ -273,10 +288,10 @@ class Measuring:
 
     def suggested(
         self, subject: Subject, model: str, template: str, _: float | None, mask: str
-    ) -> Any:
+    ) -> int | Update:
         found = self._known.get(self.key(subject, model, template, mask))
         return gr.skip() if found is None else found.suggestion()
 
-    def carry(self, model: str, template: str, limit: float) -> tuple[Any, ...]:
-        """The limit is the token view's too, and goes along to Train."""
+    def carry(self, model: str, template: str, limit: float) -> tuple[object, ...]:
+        """Use the max length in the token view as well, and pass it on to Train."""
         return int(limit), *self.tokens.choose(model, template, limit)

@@ -1,43 +1,60 @@
-"""The token view at work: a row rendered for a model, its template and mask, and what of that goes
-along to Train."""
+"""Event handlers of the token view: render a row for a model, chat template and loss mask, and pass
+those settings on to Train."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, TypedDict
 
 import gradio as gr
 
 from components.data import token_view_html
-from components.data.open_sources import Shelf, Subject
+from components.data.open_sources import OpenSources, Subject
 from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
-from components.data.row_browser import RowBrowser, Updates
+from components.data.row_browser import RowBrowser, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.chat_templates import LENT
 from studio.core.jobs import Job
 
+if TYPE_CHECKING:
+    from gradio.components import Component
+    from gradio.events import Dependency
+
+    from studio import Studio
+    from studio.core.tokenizer import Tokenizer
+    from studio.data.tokens.token_view import TokenView
+    from studio.data.types import Row
+
+
+class LossMask(TypedDict, total=False):
+    """TRL's options for which tokens count toward the loss."""
+
+    completion_only_loss: bool | None
+    assistant_only_loss: bool
+
+
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
 
 
 class TokenHandlers:
-    """Renders the shown row when somebody is looking at its tokens."""
+    """Renders the current row while its tokens are in view."""
 
-    def __init__(self, shelf: Shelf, right: PreviewLayout, looker: RowBrowser):
-        self.shelf, self.studio, self.looker = shelf, shelf.studio, looker
-        self.right, self.widgets = right, right.tokens
+    def __init__(self, sources: OpenSources, preview: PreviewLayout, row_browser: RowBrowser):
+        self.sources, self.studio, self.row_browser = sources, sources.studio, row_browser
+        self.preview, self.widgets = preview, preview.tokens
         self.chosen = gr.State({})
-        """Knobs chosen by hand here, by their names in a recipe: they go along to Train."""
-        widgets = right.tokens
+        """Recipe fields set here by hand; Train takes them over."""
+        widgets = preview.tokens
         self.rendering = [widgets.model, widgets.template, widgets.max_length, widgets.mask]
 
     def bind(self) -> None:
         widgets = self.widgets
-        self.right.views.select(guard(self.switched), None, self.looker.view, **QUIET).then(
+        self.preview.views.select(guard(self.switched), None, self.row_browser.view, **QUIET).then(
             guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET
         )
-        for knob in self.rendering:
-            knob.change(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
+        for setting in self.rendering:
+            setting.change(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
         gr.on(
             [widgets.model.input, widgets.template.input, widgets.max_length.input],
             guard(self.choose),
@@ -46,26 +63,26 @@ class TokenHandlers:
             **QUIET,
         )
 
-    def follow(self, event: Any) -> None:
-        """After an event that shows another row, render it."""
+    def follow(self, event: Dependency) -> None:
+        """Render again after an event that shows another row."""
         event.then(guard(self.render_if_shown), self.inputs(), self.widgets.view, **QUIET)
 
-    def inputs(self) -> list[Any]:
-        return [self.looker.view, self.looker.subject, *self.rendering]
+    def inputs(self) -> list[Component]:
+        return [self.row_browser.view, self.row_browser.subject, *self.rendering]
 
     def switched(self, event: gr.SelectData) -> str:
         return str(event.value or "").split()[0].lower()
 
     def masks(self, type_: str) -> Updates:
-        """The ways of masking that rows of a type can have."""
+        """The loss masks available for a dataset type."""
         mask = DEFAULT_MASK.get(type_, "all")
         choices = [choice for choice in MASKS if choice[1] in ("all", mask)]
         return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
 
     def choose(
         self, model: str, template: str, max_length: float | None
-    ) -> tuple[dict[str, Any], str]:
-        """What was chosen by hand goes along to Train, and is said."""
+    ) -> tuple[dict[str, str | int], str]:
+        """The settings that Train takes over, and the note that says so."""
         wanted = {
             "model_name_or_path": model,
             "chat_template_path": template or None,
@@ -85,24 +102,24 @@ class TokenHandlers:
         template: str,
         max_length: float | None,
         mask: str,
-    ) -> Iterator[Any]:
-        """Render the shown row for a model, when somebody is looking."""
+    ) -> Iterator[str | Update]:
+        """Render the current row, if the token view is open."""
         if view != "tokens" or not subject.something:
             yield gr.skip()
             return
-        type_ = self.shelf.rows(subject).type
+        type_ = self.sources.rows(subject).type
         if type_ in WHY_NOT:
             yield empty_state("No token view for these rows", WHY_NOT[type_])
             return
-        row = self.looker.row(subject)
+        row = self.row_browser.row(subject)
         if row is None:
-            why = "Nothing matches the search or the filter, or no row could be made of it."
-            yield empty_state("No row is shown", why)
+            why = "Nothing matches the search or the filter, or the record could not be converted."
+            yield empty_state("No row selected", why)
             return
         limit = int(max_length) if max_length else None
         work = Job().start(lambda _: self.render(row, type_, model, template, limit, mask))
         for _ in work.steps(every=1.0):
-            yield progress_bar(0, None, waiting_words(self.studio, model))
+            yield progress_bar(0, None, loading_text(self.studio, model))
         try:
             views, about = work.result()
             yield token_view_html.token_view(views, limit, about)
@@ -110,27 +127,21 @@ class TokenHandlers:
             yield notice("error", sentence(error))
 
     def render(
-        self,
-        row: dict[str, Any],
-        type_: str,
-        model: str,
-        template: str,
-        limit: int | None,
-        mask: str,
-    ) -> tuple[list[Any], str]:
+        self, row: Row, type_: str, model: str, template: str, limit: int | None, mask: str
+    ) -> tuple[list[TokenView], str]:
         tokenizer = self.tokenizer(model, template)
         from studio.data.tokens.token_view import render
 
         views = render(row, type_, tokenizer, max_length=limit, **masking(type_, mask))
         return views, self.about(tokenizer, template)
 
-    def tokenizer(self, model: str, template: str) -> Any:
-        """The model's tokenizer under the chosen template, once the libraries are there."""
+    def tokenizer(self, model: str, template: str) -> Tokenizer:
+        """The model's tokenizer with the chosen template, once the libraries are loaded."""
         self.studio.worker.settle()  # two threads must not import torch at once
         return self.studio.tokenizer(model, template or None)
 
-    def about(self, tokenizer: Any, template: str) -> str:
-        """Said where a model without a chat template was lent one."""
+    def about(self, tokenizer: Tokenizer, template: str) -> str:
+        """A note if the model has no chat template of its own."""
         from studio.core.chat_templates import bundled
 
         name = bundled(tokenizer)
@@ -138,13 +149,13 @@ class TokenHandlers:
             return ""
         return notice(
             "info",
-            f"This model has no chat template of its own, so {LENT[name]} is lent to it.",
-            "Choose another above: the choice goes into the recipe, and is saved with the adapter.",
+            f"This model has no chat template of its own; {LENT[name]} is used instead.",
+            "Choose another above if you like; it is stored in the recipe and with the adapter.",
         )
 
 
-def masking(type_: str, mask: str) -> dict[str, Any]:
-    """TRL's two switches for a choice of what to learn from."""
+def masking(type_: str, mask: str) -> LossMask:
+    """TRL's loss options for the chosen mask."""
     if type_ not in ("language_modeling", "prompt_completion", "conversational"):
         return {}
     return {
@@ -153,20 +164,23 @@ def masking(type_: str, mask: str) -> dict[str, Any]:
     }
 
 
-def waiting_words(studio: Any, model: str) -> str:
-    """What is waited for while a tokenizer is not there yet."""
-    return f"loading the tokenizer of {model}" if studio.status().ready else "loading the libraries"
+def loading_text(studio: Studio, model: str) -> str:
+    """What is being loaded before a tokenizer is available."""
+    if not studio.status().ready:
+        return "Loading the libraries"
+    return f"Loading the tokenizer of {model}"
 
 
-def carried_note(chosen: dict[str, Any]) -> str:
-    """What goes along to Train, in words."""
+def carried_note(chosen: Mapping[str, str | int]) -> str:
+    """The settings that Train takes over, in words."""
     if not chosen:
         return ""
     words = {
         "model_name_or_path": "model {}",
         "chat_template_path": "chat template {}",
-        "max_length": "length {:,}",
+        "max_length": "max length {:,}",
     }
-    shown = {**chosen, "chat_template_path": LENT.get(chosen.get("chat_template_path", ""), "")}
+    template = LENT.get(str(chosen.get("chat_template_path", "")), "")
+    shown = {**chosen, "chat_template_path": template}
     parts = [words[name].format(shown[name]) for name in words if chosen.get(name)]
-    return f'<p class="carried">Goes along to Train: {", ".join(parts)}.</p>'
+    return f'<p class="carried">Train will use {", ".join(parts)}.</p>'

@@ -1,4 +1,4 @@
-"""Rows as a trainer sees them, token by token: pure functions to escaped HTML."""
+"""Rows token by token, as the trainer sees them: pure functions that return escaped HTML."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from studio.data.tokens.token_view import Token, TokenView
 
 MOST = 4000
-"""Tokens drawn a side; of a longer row the rest is counted."""
+"""Maximum tokens drawn per sequence; the rest is only counted."""
 NAMES = {
     "text": ("row", "strong"),
-    "prompt": ("prompt alone", "strong"),
+    "prompt": ("prompt only", "strong"),
     "good": ("good answer", "chosen"),
     "bad": ("bad answer", "rejected"),
 }
-"""A side's name on the page and its colour; chosen and rejected are called what they are."""
+"""Label and chip style of a sequence; `chosen` and `rejected` keep their names."""
 NEWLINE = '<i class="nl">\N{RETURN SYMBOL}</i>\n'
 LEGEND = (
     '<div class="token-legend"><span><span class="tok tok-lit">trained</span></span>'
-    '<span><span class="tok">masked</span> read, not learned</span>'
-    '<span><span class="tok tok-special">&lt;special&gt;</span> a mark of the template</span>'
-    '<span><span class="tok tok-lost">cut off</span> beyond the limit</span></div>'
+    '<span><span class="tok">masked</span> context only, no loss</span>'
+    '<span><span class="tok tok-special">&lt;special&gt;</span> template token</span>'
+    '<span><span class="tok tok-lost">truncated</span> beyond max length</span></div>'
 )
 
 
 def token_view(views: Sequence[TokenView], max_length: int | None, about: str = "") -> str:
-    """Every token of a rendered row: trained ones lit, masked ones dim, the cut drawn."""
+    """Every token of a rendered row: trained, masked, and truncated ones told apart."""
     told: list[str] = []
     sides = "".join(_side(view, max_length, told) for view in views)
     return f'<div class="tokens">{about}{LEGEND}{sides}</div>'
@@ -47,11 +47,11 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
             (
                 f"{thousands(view.trained)} trained ({view.percent:.0f} %)"
                 if learns
-                else "nothing is learned from it: the answer follows",
+                else "no loss: the model answers from here",
                 "quiet" if not learns else "" if view.trained else "danger",
-                f"{view.percent:.2f} % of the {thousands(view.kept)} tokens that are kept",
+                f"{view.percent:.2f} % of the {thousands(view.kept)} tokens within max length",
             ),
-            (f"{thousands(lost)} cut off", "warn") if lost else (limit, "good"),
+            (f"{thousands(lost)} truncated", "warn") if lost else (limit, "good"),
         ]
     )
     fresh = [note for note in view.notes if note not in told]
@@ -76,7 +76,7 @@ def _tokens(view: TokenView) -> str:
 
 
 def _cut(kept: int) -> str:
-    return f'<span class="cut-line">cut at {thousands(kept)} tokens</span>'
+    return f'<span class="cut-line">truncated at {thousands(kept)} tokens</span>'
 
 
 def _token(token: Token, position: int, lost: bool, piece: int) -> str:
@@ -91,7 +91,7 @@ def _token(token: Token, position: int, lost: bool, piece: int) -> str:
     what = "special, " if token.special else ""
     if not token.text:
         classes.append("tok-piece")
-        text, what = "\N{MIDDLE DOT}", f"piece {piece + 1} of the character before, "
-    state = "cut off" if lost else "trained" if token.trained else "masked"
+        text, what = "\N{MIDDLE DOT}", f"part {piece + 1} of the previous character, "
+    state = "truncated" if lost else "trained" if token.trained else "masked"
     title = f"token {position + 1}, id {token.id}, {what}{state}"
     return f'<span class="{" ".join(classes)}" title="{title}">{text}</span>'

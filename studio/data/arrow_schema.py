@@ -4,7 +4,9 @@ written."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from studio.data.types import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +37,7 @@ class Shape:
         self.fields: dict[str, str | None] = {}
         self.keys: dict[str, None] = {"role": None, "content": None}
 
-    def see(self, row: dict[str, Any]) -> None:
+    def see(self, row: Row) -> None:
         """Remember which fields this row has and what its messages carry."""
         for name, value in row.items():
             turns = name in _MESSAGE_FIELDS and isinstance(value, list)
@@ -56,7 +58,7 @@ class Shape:
         """`datasets.Features`; tool calls and their free-form arguments are `Json`."""
         from datasets import Features, Json, List, Value
 
-        message: dict[str, Any] = {name: Value("string") for name in self.keys}
+        message: Row = {name: Value("string") for name in self.keys}
         if "tool_calls" in message:
             message["tool_calls"] = List(Json())
         special = {
@@ -76,7 +78,7 @@ class Shape:
         )
 
 
-def _kind(value: Any) -> str | None:
+def _kind(value: object) -> str | None:
     """What a plain column's value is, in Arrow's words where it is a number or a truth value."""
     if value is None:
         return None
@@ -95,7 +97,7 @@ def _merged(known: str | None, seen: str | None) -> str | None:
     return "float64" if {known, seen} == {"int64", "float64"} else "text"
 
 
-def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Table]:
+def tables(rows: Iterable[list[Row]], shape: Shape) -> Iterable[pa.Table]:
     """Batches of rows as Arrow tables of `shape`.
 
     Column by column, which is several times faster than `pa.Table.from_pylist`. A text becomes a
@@ -118,7 +120,7 @@ def tables(rows: Iterable[list[dict[str, Any]]], shape: Shape) -> Iterable[pa.Ta
         yield pa.Table.from_arrays(columns, schema=schema)
 
 
-def _plain(rows: list[dict[str, Any]], field: pa.Field) -> pa.Array:
+def _plain(rows: list[Row], field: pa.Field) -> pa.Array:
     import pyarrow as pa
 
     values = [row.get(field.name) for row in rows]
@@ -127,7 +129,7 @@ def _plain(rows: list[dict[str, Any]], field: pa.Field) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def _turns(rows: list[dict[str, Any]], field: pa.Field, shape: Shape) -> pa.Array:
+def _turns(rows: list[Row], field: pa.Field, shape: Shape) -> pa.Array:
     import numpy as np
     import pyarrow as pa
 
@@ -147,7 +149,7 @@ def _turns(rows: list[dict[str, Any]], field: pa.Field, shape: Shape) -> pa.Arra
     return pa.ListArray.from_arrays(offsets, struct, mask=missing).cast(field.type)
 
 
-def _with_calls(rows: list[dict[str, Any]], shape: Shape, features: Features) -> pa.Table:
+def _with_calls(rows: list[Row], shape: Shape, features: Features) -> pa.Table:
     from datasets import Dataset
 
     whole = [{name: row.get(name) for name in features} for row in rows]
@@ -179,7 +181,7 @@ def _pieces(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield piece
 
 
-def _filled(rows: list[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
+def _filled(rows: list[Row], shape: Shape) -> list[Row]:
     """Messages with every key, since `datasets` encodes structs field by field."""
     for row in rows:
         for name in _MESSAGE_FIELDS:

@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
+from studio.data.types import Row
 
-def tidy(row: dict[str, Any]) -> dict[str, Any]:
+
+def tidy(row: Row) -> Row:
     """A row read back from Arrow without the empty places Arrow needs; tool calls as objects."""
 
-    def turn(value: Any) -> Any:
+    def turn(value: object) -> Any:
         if not isinstance(value, dict) or "role" not in value:
             return value
         kept = {name: inner for name, inner in value.items() if inner is not None}
@@ -29,7 +31,7 @@ def tidy(row: dict[str, Any]) -> dict[str, Any]:
 _SAMPLE_PROMPTS = 3
 
 
-def sample_prompts(rows: Any) -> list[Any]:
+def sample_prompts(rows: Any) -> list[object]:
     """The first few prompts of the held-out rows: fixed through the run."""
     prompts = []
     for row in rows.select(range(min(_SAMPLE_PROMPTS, len(rows)))):

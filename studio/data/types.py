@@ -1,11 +1,17 @@
-"""The words of the data engine: what a row, a problem and an inspection are."""
+"""Types shared by the data engine: rows, problems, notes, inspections."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, Protocol
+
+Row = dict[str, Any]
+"""A record of a source, or a row in TRL's form: column to value, as JSON holds it."""
+
+JsonObject = dict[str, Any]
+"""An object that is stored or shown as JSON: steps, settings, provenance, a report."""
 
 TYPES = (
     "language_modeling",
@@ -16,8 +22,8 @@ TYPES = (
     "unpaired_preference",
     "comparison",
 )
-"""TRL's dataset types, and `comparison`: several answers to a prompt without a verdict (for
-Label)."""
+"""TRL's dataset types, and `comparison`: several answers to a prompt without a preference
+(for the Label tab)."""
 
 Progress = Callable[[int, int | None, str], None]
 """`progress(done, total or None, what)`; raising `studio.core.errors.Cancelled` from it stops the
@@ -26,10 +32,10 @@ work."""
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one row (or, with `row=None`, with a file).
+    """A problem with one row or, if `row` is None, with a file.
 
-    `row` counts from 1 as a person would: the line of a JSONL file, the record of any other.
-    `severity` is "error" (the row is set aside) or "warning" (the row is kept).
+    `row` counts from 1: the line of a JSONL file, the record of any other.
+    `severity` is "error" (the row is dropped) or "warning" (the row is kept).
     """
 
     row: int | None
@@ -39,7 +45,7 @@ class Problem:
     field: str | None = None
     severity: str = "error"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form."""
         return {
             "row": self.row,
@@ -56,10 +62,9 @@ REPORTED = 500
 
 
 class Notes(list[str]):
-    """What a person should know about a source, each thing once; called to add one.
+    """Notes about how a source was read, without repeats; call it to add one.
 
-    Readers also tell it which file they read, so that it knows how much of the bytes is done, and
-    can say so to `progress`.
+    Readers also register the file they read, so that `progress` can be estimated from bytes.
     """
 
     def __init__(self, progress: Progress | None = None) -> None:
@@ -67,38 +72,37 @@ class Notes(list[str]):
         self._progress = progress
         self._done = 0
         self._total = 0
-        self._now: tuple[Any, int] | None = None
+        self._now: tuple[BinaryIO, int] | None = None
 
     def __call__(self, text: str) -> None:
         if text not in self:
             self.append(text)
 
     def expect(self, size: int) -> None:
-        """So many bytes are to be read."""
+        """Add `size` bytes to the total to be read."""
         self._total += size
 
-    def watch(self, file: Any, size: int) -> None:
-        """`file` (open, of `size` bytes on disk) is the one read from here on."""
+    def watch(self, file: BinaryIO, size: int) -> None:
+        """From here on `file` is read (open, `size` bytes on disk)."""
         if self._now:
             self._done += self._now[1]
         self._now = (file, size)
 
-    def count(self, rows: int, what: str) -> None:
-        """So many rows are done, reported now and then; the total is judged by the bytes read."""
+    def report(self, rows: int, what: str) -> None:
+        """Report `rows` done, every `REPORTED` rows; the total is estimated from the bytes read."""
         if self._progress and rows % REPORTED == 0:
             share = self.share()
             self._progress(rows, max(rows, round(rows / share)) if share else None, what)
 
     def share(self) -> float | None:
-        """Share of the bytes read so far; None where sizes are not known."""
+        """Share of the bytes read so far; None if sizes are unknown."""
         if not self._total or self._now is None or self._now[0].closed:
             return None
         return min(1.0, (self._done + self._now[0].tell()) / self._total)
 
 
 class RowError(Exception):
-    """A converter's way to say why one row cannot be used; becomes a `Problem` with its row
-    number."""
+    """Raised by a converter when a row cannot be used; becomes a `Problem` with its row number."""
 
     def __init__(self, kind: str, message: str, field: str | None = None):
         super().__init__(message)
@@ -115,16 +119,26 @@ class RawRow:
     `text` is then what stands there, as far as it is known."""
 
     number: int
-    data: dict[str, Any]
+    data: Row
     file: str
     error: RowError | None = None
     text: str = ""
 
 
+class RowSource(Protocol):
+    """Where rows come from: files, the Hub, several files joined, rows in memory."""
+
+    @property
+    def name(self) -> str: ...
+
+    def rows(self, note: Notes) -> Iterator[RawRow]:
+        """Every record in order, read as it is asked for."""
+        ...
+
+
 @dataclass
 class Inspection:
-    """What a source holds: how it was recognised, how much of it loads, and what is wrong with
-    the rest.
+    """The result of inspecting a source: format, row counts, problems, and a sample.
 
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
     each kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
@@ -142,13 +156,13 @@ class Inspection:
     columns: list[str] = field(default_factory=list)
     mapping: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    sample: list[dict[str, Any]] = field(default_factory=list)
+    sample: list[Row] = field(default_factory=list)
     problem_counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     groups: dict[str, int] = field(default_factory=dict)
-    preference: dict[str, Any] | None = None
+    preference: JsonObject | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form; rows hold only what JSON can hold."""
         plain = {
             "source": self.source,

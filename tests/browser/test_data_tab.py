@@ -84,14 +84,14 @@ def test_several_files_are_checked_prepared_and_taken_away(
     expect(page.locator("#tokens-checked")).to_contain_text("1 over length", timeout=SLOW)
     page.locator("#problem-list tr[data-open]", has_text="malformed").first.click()
     expect(page.locator("#row-card .raw")).to_contain_text("half a row", timeout=SLOW)
-    page.get_by_label("Which rows").click()
+    page.get_by_label("Show rows").click()
     page.get_by_role("option", name="Over length (1)").click()
-    expect(page.locator("#row-card .told")).to_contain_text("are cut at 512", timeout=SLOW)
+    expect(page.locator("#row-card .told")).to_contain_text("are truncated", timeout=SLOW)
     expect(page.locator("#row-card .card-head")).to_contain_text("row 4 of two.jsonl")
 
     page.locator("#data-prepare").click()
-    expect(page.locator("#data-done")).to_contain_text("74 to train on, 4 held out", timeout=SLOW)
-    page.get_by_text("Held out", exact=True).click()
+    expect(page.locator("#data-done")).to_contain_text("74 training, 4 held-out", timeout=SLOW)
+    page.get_by_text("Held-out", exact=True).click()
     expect(page.locator("#row-count")).to_contain_text("of 4 rows", timeout=SLOW)
     for button, suffix in (("JSONL", ".jsonl"), ("Parquet", ".parquet")):
         with page.expect_download(timeout=SLOW) as waiting:

@@ -1,13 +1,14 @@
-"""Columns whose few values sort the rows into groups (a category, a label): kept for balancing."""
+"""Columns with few values (a category, a label), which rows can be balanced by."""
 
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from collections.abc import Hashable
 
 import numpy as np
 
 from studio.data.formats.column_profile import Profile
+from studio.data.types import Row
 
 MAX_GROUPS = 200
 """More values than this make a column a text or an id, not a grouping."""
@@ -18,7 +19,7 @@ class Groups:
     """The value of every likely grouping column, two bytes a row."""
 
     def __init__(self, profile: Profile) -> None:
-        self._known: dict[str, dict[Any, int]] = {}
+        self._known: dict[str, dict[Hashable, int]] = {}
         self._codes: dict[str, array] = {}
         for column in profile.columns.values():
             few = 2 <= len(column.distinct) < min(20, max(3, column.filled))
@@ -32,7 +33,7 @@ class Groups:
     def _drop(self, name: str) -> None:
         del self._known[name], self._codes[name]
 
-    def see(self, row: dict[str, Any]) -> None:
+    def see(self, row: Row) -> None:
         """The next row."""
         for name in tuple(self._known):
             value = row.get(name)
@@ -50,6 +51,6 @@ class Groups:
         """Each row's group, as a number."""
         return np.array(self._codes[name], np.uint16)
 
-    def values(self, name: str) -> list[Any]:
+    def values(self, name: str) -> list[object]:
         """The groups' values, by their numbers."""
         return list(self._known[name])

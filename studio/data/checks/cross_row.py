@@ -1,4 +1,4 @@
-"""What rows show only beside each other: copies, near copies, and preferences that disagree."""
+"""Checks across rows: exact duplicates, near duplicates, and contradicting preferences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Found = tuple[int, int, Finding]
 
 
 class Across:
-    """Digests of rows as they come, eight bytes each; findings when all have come."""
+    """Collects a digest per row, eight bytes each, and yields findings once all rows are in."""
 
     def __init__(self, type: str, folder: Path | None = None, near: bool = True):
         self._type = type
@@ -58,12 +58,12 @@ class Across:
         return np.array(self._prompts, np.uint64)
 
     def findings(self, spool: Spool, progress: Progress | None) -> Iterator[Found]:
-        """All findings about rows beside each other."""
+        """All findings across rows."""
         rows = self.rows
         firsts = first_of_each(rows)
         copies = firsts != np.arange(len(rows))
         for at in np.flatnonzero(copies).tolist():
-            message = "Exactly the same as {where}."
+            message = "Identical to {where}."
             yield at, int(firsts[at]), ("duplicate", message, None, "warning")
         yield from self._contradictions()
         if self._near is None:
@@ -71,13 +71,13 @@ class Across:
 
         def tick(done: int) -> None:
             if progress and done % 500 == 0:
-                progress(len(rows), len(rows), "Comparing rows that are nearly the same")
+                progress(len(rows), len(rows), "Comparing near duplicates")
 
         def text(at: int) -> str:
             return whole_text(orjson.loads(spool.one(at)))
 
         for at, before, share in self._near.pairs(copies, text, tick):
-            words = f"Nearly the same as {{where}}: they share {share:.0%} of their word pairs."
+            words = f"Near duplicate of {{where}}: {share:.0%} of their word pairs are the same."
             yield at, before, ("near_duplicate", words, None, "warning")
 
     def _contradictions(self) -> Iterator[Found]:
@@ -90,7 +90,7 @@ class Across:
             yield at, int(firsts[at]), ("contradiction", message, None, "warning")
 
     def close(self) -> None:
-        """Drop the signatures."""
+        """Delete the signatures."""
         if self._near is not None:
             self._near.close()
 

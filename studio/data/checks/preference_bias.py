@@ -1,13 +1,15 @@
-"""What a preference set teaches besides quality: length, and which side comes first."""
+"""Bias of a preference set: answer length, and which answer was shown first."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
+
+from studio.core.messages import Message
+from studio.data.types import JsonObject, Row
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class PreferenceReport:
     pick_longer: float
     first_wins: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """JSON-able form."""
         return asdict(self)
 
@@ -40,7 +42,7 @@ class PreferenceTally:
     def __init__(self) -> None:
         self._chosen, self._rejected, self._first = array("i"), array("i"), array("b")
 
-    def see(self, row: dict[str, Any], raw: dict[str, Any], first: str | None) -> None:
+    def see(self, row: Row, raw: Row, first: str | None) -> None:
         """The next pair, with its record and the column of the answer that is shown first."""
         self._chosen.append(_length(row["chosen"]))
         self._rejected.append(_length(row["rejected"]))
@@ -49,7 +51,7 @@ class PreferenceTally:
         self._first.append(int(shown == _text(row["chosen"])) if known else -1)
 
     def report(self) -> PreferenceReport | None:
-        """What all pairs show together; None where there are none."""
+        """The report over all pairs; None if there are none."""
         if not self._chosen:
             return None
         chosen, rejected = np.array(self._chosen, np.int64), np.array(self._rejected, np.int64)
@@ -68,7 +70,7 @@ class PreferenceTally:
         )
 
 
-def preference_report(rows: Iterable[dict[str, Any]]) -> PreferenceReport | None:
+def preference_report(rows: Iterable[Row]) -> PreferenceReport | None:
     """The report over preference rows of a prepared dataset; None where there are none."""
     tally = PreferenceTally()
     for row in rows:
@@ -76,11 +78,11 @@ def preference_report(rows: Iterable[dict[str, Any]]) -> PreferenceReport | None
     return tally.report()
 
 
-def _text(side: Any) -> str:
+def _text(side: str | list[Message]) -> str:
     return side if isinstance(side, str) else side[-1]["content"]
 
 
-def _length(side: Any) -> int:
+def _length(side: str | list[Message]) -> int:
     if isinstance(side, str):
         return len(side)
     return sum(len(turn["content"]) for turn in side if turn["role"] == "assistant")

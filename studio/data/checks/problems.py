@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -20,7 +19,7 @@ MAX_LISTED = 1000
 
 
 class Problems:
-    """Problems as they come; on disk, so that a million of them cost no memory to speak of."""
+    """A list of problems, kept on disk so that a million of them need little memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.listed: list[Problem] = []
@@ -96,10 +95,10 @@ class Problems:
             raise WorkspaceError(f"{path} could not be written: {reason}.") from error
         return len(order)
 
-    def _order(self, kind: str | None) -> Any:
+    def _order(self, kind: str | None) -> np.ndarray:
         if kind is not None and kind not in self._kinds:
             raise DataError(
-                f'There is no problem of the kind "{kind}" here.{did_you_mean(kind, self._kinds)}'
+                f'No problems of the kind "{kind}" were found.{did_you_mean(kind, self._kinds)}'
             )
         kinds = np.array(self._kind, np.uint16)
         chosen = np.arange(len(kinds))
@@ -109,7 +108,7 @@ class Problems:
         return chosen[np.lexsort((rows, files))]
 
     def close(self) -> None:
-        """Drop the list on disk; counts and the first of each kind stay."""
+        """Delete the list on disk; counts and the first problems of each kind stay."""
         self._spool.close()
 
 

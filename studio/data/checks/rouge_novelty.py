@@ -12,19 +12,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from studio.data.checks.row_checks import prompt_of
-from studio.data.types import Progress
+from studio.data.types import Progress, Row
 from studio.metrics.rouge import common
 
 _WORD = re.compile(r"\w+")
 
 
-def asked(row: dict[str, Any]) -> str:
-    """What a row asks, as one text: the user's turns of its prompt."""
+def asked(row: Row) -> str:
+    """The prompt of a row as one text: its user turns."""
     prompt = prompt_of(row)
     if isinstance(prompt, str):
         return prompt
@@ -34,9 +33,7 @@ def asked(row: dict[str, Any]) -> str:
     return "\n".join(said or [turn["content"] for turn in prompt])
 
 
-def repeated(
-    rows: Iterable[dict[str, Any]], bound: float, progress: Progress | None = None
-) -> np.ndarray:
+def repeated(rows: Iterable[Row], bound: float, progress: Progress | None = None) -> np.ndarray:
     """For each row, whether its prompt's ROUGE-L with an earlier novel one reaches `bound`."""
     prompts = [_WORD.findall(asked(row).lower()) for row in rows]
     common = Counter(word for words in prompts for word in set(words))

@@ -1,4 +1,4 @@
-"""What is wrong with a row that reads well: errors set it aside, warnings list it and keep it."""
+"""Checks on single converted rows. Errors drop the row; warnings list it and keep it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-Row = dict[str, Any]
+from studio.core.messages import Message
+from studio.data.types import Row
+
 Finding = tuple[str, str, str | None, str]
 """kind, message, field, severity."""
 
@@ -22,7 +24,7 @@ _SIDES = {"chosen", "rejected", "completion", "text"}
 
 
 def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
-    """Everything a converted row shows about itself; `text` is its `whole_text`, if at hand."""
+    """All findings about one converted row; `text` is its `whole_text`, if already computed."""
     found: list[Finding] = []
     if type == "conversational":
         turns = row["messages"]
@@ -34,7 +36,7 @@ def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
         if isinstance(row.get("prompt"), list):
             found.extend(_prompt(row["prompt"]))
     if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
-        found.append(("equal_sides", "Chosen and rejected are the same text.", "rejected", "error"))
+        found.append(("equal_sides", "Chosen and rejected are identical.", "rejected", "error"))
     if _worth_a_look(whole_text(row) if text is None else text):
         for name, inner in texts_of(row):
             found.extend(_in_text(name, inner, type))
@@ -42,14 +44,14 @@ def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
 
 
 def whole_text(row: Row) -> str:
-    """All that a row says, a text a line; tools and provenance are not said."""
+    """All texts of a row, one per line, without tools and provenance."""
     if len(row) == 1 and "messages" in row:
         return "\n".join([turn["content"] for turn in row["messages"]])
     return "\n".join([text for name, text in texts_of(row) if name not in ("tools", "provenance")])
 
 
 def _worth_a_look(text: str) -> bool:
-    """Whether anything in a row's text could be a finding; most rows end here."""
+    """A cheap test whether a text can have a finding at all; most rows stop here."""
     return (
         "<" in text
         or "[" in text
@@ -66,19 +68,17 @@ def _in_text(name: str, text: str, type: str) -> Iterator[Finding]:
     if "{{" in text and (match := _PLACEHOLDER.search(text)):
         yield "placeholder", f'A placeholder is left in "{name}": {match[0]}.', name, "warning"
     if ("<" in text or "[" in text or "###" in text) and (match := _BAKED.search(text)):
-        message = (
-            f'"{name}" already holds a template\'s mark, {match[0].strip()!r}; it will be doubled.'
-        )
+        message = f'"{name}" already contains a chat template token: {match[0].strip()}.'
         yield "template_token", message, name, "warning"
     if type != "language_modeling" and (match := _MARK.match(text)):
         message = (
-            f'A turn of "{name}" starts with "{match[0].strip()}": two turns may be glued together.'
+            f'A turn of "{name}" starts with "{match[0].strip()}": two turns may have been merged.'
         )
         yield "role_mark", message, name, "warning"
 
 
 def _once(found: list[Finding]) -> list[Finding]:
-    """The first finding of each kind and field is enough for a row."""
+    """Keep the first finding of each kind and field."""
     seen: dict[tuple[str, str | None], Finding] = {}
     for finding in found:
         seen.setdefault((finding[0], finding[2]), finding)
@@ -124,7 +124,7 @@ def _said(turn: Row) -> bool:
 
 
 _ORDERS: dict[str, list[Finding]] = {}
-"""What the order of roles tells: the same few orders come again and again."""
+"""Findings by order of roles: a cache, since few orders exist."""
 
 
 def _told_by_roles(messages: list[Row]) -> list[Finding]:
@@ -144,13 +144,13 @@ def _conversation(messages: list[Row]) -> Iterator[Finding]:
     if "assistant" not in roles:
         yield (
             "no_assistant",
-            "No turn is the assistant's: there is nothing to learn.",
+            "There is no assistant turn, so there is nothing to train on.",
             "messages",
             "error",
         )
         return
     if roles[-1] != "assistant":
-        message = f"The conversation ends with the {roles[-1]}'s turn, not the assistant's."
+        message = f"The conversation ends with a {roles[-1]} turn, not an assistant turn."
         yield "ends_without_assistant", message, "messages", "warning"
     yield from _alternation(messages, "messages")
 
@@ -159,7 +159,7 @@ def _prompt(messages: list[Row]) -> Iterator[Finding]:
     yield from _alternation(messages, "prompt")
     if messages and messages[-1]["role"] == "assistant":
         message = (
-            "The prompt ends with the assistant's turn, so two of its turns follow each other."
+            "The prompt ends with an assistant turn, so two assistant turns follow each other."
         )
         yield "roles", message, "prompt", "warning"
 
@@ -169,14 +169,14 @@ def _alternation(messages: list[Row], name: str) -> Iterator[Finding]:
     if "user" not in roles:
         yield (
             "no_user",
-            f'"{name}" has no turn of the user; some chat templates refuse it.',
+            f'"{name}" has no user turn; some chat templates reject this.',
             name,
             "warning",
         )
     before = ""
     for at, (role, turn) in enumerate(zip(roles, messages, strict=True), 1):
         if role == "system" and at > 1:
-            message = f'Turn {at} of "{name}" is a system turn after the start.'
+            message = f'Turn {at} of "{name}" is a system turn that is not the first turn.'
             yield "roles", message, name, "warning"
         called = before == "assistant" and messages[at - 2].get("tool_calls")
         if (
@@ -184,29 +184,27 @@ def _alternation(messages: list[Row], name: str) -> Iterator[Finding]:
             and role in ("user", "assistant")
             and not (called or turn.get("tool_calls"))
         ):
-            message = f'Turns {at - 1} and {at} of "{name}" are both the {role}\'s.'
+            message = f'Turns {at - 1} and {at} of "{name}" are both {role} turns.'
             yield "roles", message, name, "warning"
         if role == "assistant" and before in ("", "system"):
-            message = f'"{name}" starts with the assistant\'s turn.'
+            message = f'"{name}" starts with an assistant turn.'
             yield "roles", message, name, "warning"
         before = role
 
 
 def _characters(name: str, text: str) -> Iterator[Finding]:
     if "\ufffd" in text:
-        message = (
-            f'"{name}" holds replacement characters (\ufffd): its text was once decoded wrongly.'
-        )
+        message = f'"{name}" contains \ufffd: it was decoded with the wrong encoding.'
         yield "replacement_character", message, name, "warning"
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        message = f'"{name}" holds half a character (a lone surrogate), which cannot be stored.'
+        message = f'"{name}" contains half a character (a lone surrogate), which cannot be stored.'
         yield "lone_surrogate", message, name, "error"
 
 
-def _plain(side: Any) -> Any:
-    """What makes two sides equal: the texts, whatever surrounds them."""
+def _plain(side: str | list[Message]) -> object:
+    """What two answers are compared by: their texts, stripped."""
     if isinstance(side, str):
         return side.strip()
     return [
@@ -215,7 +213,7 @@ def _plain(side: Any) -> Any:
 
 
 def prompt_of(row: Row) -> Any:
-    """What a row asks: rows that share it stay on one side of a split."""
+    """The prompt of a row; rows with the same prompt stay in the same split."""
     if "prompt" in row:
         return row["prompt"]
     if "messages" in row:

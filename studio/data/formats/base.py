@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from studio.data.formats.column_profile import Profile
+from studio.data.types import Row
 
-Row = dict[str, Any]
 Mapping = dict[str, str]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence, Sized
 
 from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
@@ -93,7 +92,7 @@ def tools_of(row: Row, column: str | None) -> str | None:
     return json.dumps([_as_function(tool) for tool in value], ensure_ascii=False)
 
 
-def _as_function(tool: dict[str, Any]) -> dict[str, Any]:
+def _as_function(tool: Row) -> Row:
     if "function" in tool or "name" not in tool:
         return tool
     return {"type": "function", "function": tool}
@@ -139,7 +138,7 @@ def _spoken(profile: Profile) -> Match | None:
     return Match("alternating", 0.8, why, mapped(messages=name, system=system))
 
 
-def _even(values: list[Any]) -> bool:
+def _even(values: Sequence[Sized]) -> bool:
     """Mostly two texts or more, and answered."""
     return sum(len(value) >= 2 and len(value) % 2 == 0 for value in values) >= 0.7 * len(values)
 

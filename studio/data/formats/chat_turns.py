@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
+from studio.core.messages import Message
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
-from studio.data.types import RowError
-
-Message = dict[str, Any]
+from studio.data.types import Row, RowError
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
@@ -17,7 +17,7 @@ _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
 
 
-def shape_of(value: Any) -> str:
+def shape_of(value: object) -> str:
     """string, bool, number, turn, turns, pairs, strings, rated, list, object or nothing.
 
     A string that holds a JSON list of turns counts as turns: CSV files carry them so.
@@ -46,7 +46,7 @@ def _shape_of_text(text: str) -> str:
     return "string"
 
 
-def _shape_of_list(value: Any) -> str:
+def _shape_of_list(value: Sequence[Any]) -> str:
     if not value:
         return "list"
     if all(isinstance(item, dict) for item in value):
@@ -62,25 +62,25 @@ def _shape_of_list(value: Any) -> str:
     return "list"
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _is_turn(value: dict[str, Any]) -> bool:
+def _is_turn(value: Row) -> bool:
     role = _role(value)
     if not isinstance(role, str):
         return _single(value) is not None
     return _first(value, _TEXT_KEYS) is not None or "tool_calls" in value or "content" in value
 
 
-def _lowered(turn: dict[str, Any]) -> dict[str, Any]:
+def _lowered(turn: Message) -> Row:
     """The turn with `From` and `Value` written small, where that makes it one."""
     if all(type(name) is str and name.islower() for name in turn):
         return turn
     return {name.lower() if isinstance(name, str) else name: held for name, held in turn.items()}
 
 
-def _role(turn: dict[str, Any]) -> Any:
+def _role(turn: Message) -> Any:
     """Who speaks; ChatGPT's export says so inside an object."""
     role = _first(turn, _ROLE_KEYS)
     if isinstance(turn.get("speaker"), str) and role == turn["speaker"]:
@@ -88,7 +88,7 @@ def _role(turn: dict[str, Any]) -> Any:
     return role.get("role") if isinstance(role, dict) else role
 
 
-def _single(turn: dict[str, Any]) -> tuple[str, str] | None:
+def _single(turn: Message) -> tuple[str, str] | None:
     """(role, text) of a turn written `{"user": "..."}`."""
     if len(turn) == 1:
         name, text = next(iter(turn.items()))
@@ -97,7 +97,7 @@ def _single(turn: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def turn_lists(value: Any) -> list[dict[str, Any]] | None:
+def turn_lists(value: object) -> list[Row] | None:
     """Turns kept as a list a field (`{"from": [...], "value": [...]}`), as `datasets` may store
     them; None where it is not that."""
     if not isinstance(value, dict) or not value:
@@ -110,14 +110,14 @@ def turn_lists(value: Any) -> list[dict[str, Any]] | None:
     return [dict(zip(value, cells, strict=True)) for cells in zip(*value.values(), strict=True)]
 
 
-def _first(value: dict[str, Any], keys: tuple[str, ...]) -> Any:
+def _first(value: Row, keys: tuple[str, ...]) -> Any:
     for name in keys:
         if value.get(name) is not None:
             return value[name]
     return None
 
 
-def _pair_keys(value: dict[str, Any]) -> dict[str, str]:
+def _pair_keys(value: Row) -> dict[str, str]:
     """Role -> key of a turn written as a pair; empty where it is not one."""
     found: dict[str, str] = {}
     for name in value:
@@ -127,7 +127,7 @@ def _pair_keys(value: dict[str, Any]) -> dict[str, str]:
     return found if "user" in found and "assistant" in found else {}
 
 
-def unwrapped(value: Any) -> Any:
+def unwrapped(value: object) -> Any:
     """The JSON inside a string that is a JSON list or object; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
@@ -137,7 +137,7 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-def to_messages(value: Any, field: str) -> list[Message]:
+def to_messages(value: object, field: str) -> list[Message]:
     """A list of turns, of pairs, or of alternating strings, as messages.
 
     Raises `RowError` naming `field` where a turn has no text, an unknown role or a wrong type.
@@ -165,7 +165,7 @@ def to_messages(value: Any, field: str) -> list[Message]:
     return messages
 
 
-def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
+def _turn_messages(turn: object, at: int, field: str) -> list[Message]:
     where = f"Turn {at} of {field!r}"
     if isinstance(turn, list | tuple) and len(turn) == 2:
         texts = [text for text in turn if text is not None]
@@ -186,7 +186,7 @@ def _turn_messages(turn: Any, at: int, field: str) -> list[Message]:
     return [_from_turn(turn, role, where, field)]
 
 
-def _from_turn(turn: dict[str, Any], role: Any, where: str, field: str) -> Message:
+def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
     known = ROLES.get(role.strip().lower()) if isinstance(role, str) else None
     if known is None:
         shown = str(role)[:40]
@@ -211,15 +211,15 @@ def _from_turn(turn: dict[str, Any], role: Any, where: str, field: str) -> Messa
     return result
 
 
-def _legacy_call(turn: dict[str, Any]) -> Any:
+def _legacy_call(turn: Message) -> object:
     return turn.get("function_call") if isinstance(turn.get("function_call"), dict) else None
 
 
-def _refuse_calls(where: str, field: str) -> Any:
+def _refuse_calls(where: str, field: str) -> NoReturn:
     raise RowError("wrong_type", f"{where} has tool calls without a function name.", field)
 
 
-def tool_calls(value: Any) -> list[dict[str, Any]] | None:
+def tool_calls(value: object) -> list[Row] | None:
     """Tool calls in the transformers form, arguments as objects; None where there are none to
     read."""
     value = unwrapped(value)
@@ -230,14 +230,17 @@ def tool_calls(value: Any) -> list[dict[str, Any]] | None:
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return None
         arguments = unwrapped(function.get("arguments", function.get("parameters", {})))
-        made = {"type": "function", "function": {"name": function["name"], "arguments": arguments}}
-        if isinstance(call.get("id"), str):
+        made: Row = {
+            "type": "function",
+            "function": {"name": function["name"], "arguments": arguments},
+        }
+        if isinstance(call, dict) and isinstance(call.get("id"), str):
             made["id"] = call["id"]
         result.append(made)
     return result or None
 
 
-def message(role: str, content: Any, where: str, field: str) -> Message:
+def message(role: str, content: object, where: str, field: str) -> Message:
     """One message; text parts are joined, other parts refused."""
     if isinstance(content, dict):  # one part, or ChatGPT's and Gemini's {"parts": [...]}
         content = content["parts"] if isinstance(content.get("parts"), list) else [content]
@@ -250,7 +253,7 @@ def message(role: str, content: Any, where: str, field: str) -> Message:
     return {"role": role, "content": content}
 
 
-def _spoken_parts(content: Any) -> bool:
+def _spoken_parts(content: object) -> bool:
     """Whether a content is parts of text rather than a tool's result."""
     parts = content if isinstance(content, list) else [content]
     return bool(parts) and all(
@@ -258,7 +261,7 @@ def _spoken_parts(content: Any) -> bool:
     )
 
 
-def _joined(parts: list[Any], where: str, field: str) -> str:
+def _joined(parts: Sequence[object], where: str, field: str) -> str:
     texts = []
     for part in parts:
         text = (
@@ -275,7 +278,7 @@ def _joined(parts: list[Any], where: str, field: str) -> str:
     return "".join(texts)
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     if isinstance(value, bool):
         return f"the JSON value {str(value).lower()}"
     names = {int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}

@@ -117,7 +117,7 @@ FAMILIES = [
         "prompt_completion",
         "Texts with a class, or questions with a short answer",
         {
-            "prompt": "the text that is judged, or the question",
+            "prompt": "the text to classify, or the question",
             "input": "a second text, added below it",
             "system": "a system prompt",
             "history": "earlier turns",

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.data.formats import column_names
 from studio.data.formats.chat_turns import shape_of
+from studio.data.types import Row
 
 PROFILE_ROWS = 256
 """Rows looked at before a format is decided."""
@@ -16,9 +17,9 @@ SAMPLED = 40
 """Rows on which a decision is tried out."""
 
 
-def flattened(row: dict[str, Any]) -> dict[str, Any]:
+def flattened(row: Row) -> Row:
     """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
-    flat: dict[str, Any] = {}
+    flat: Row = {}
     for name, value in row.items():
         if isinstance(value, dict) and shape_of(value) == "object":
             flat.update({f"{name}.{inner}": held for inner, held in value.items()})
@@ -60,7 +61,7 @@ class Profile:
 
     rows: int
     columns: dict[str, Column]
-    sample: list[dict[str, Any]] = field(default_factory=list)
+    sample: list[Row] = field(default_factory=list)
 
     def find(
         self, vocabulary: Sequence[str], *shapes: str, without: Iterable[str] = ()
@@ -92,11 +93,11 @@ class Profile:
         return min(counts) / max(1, self.rows) if counts else 0.0
 
 
-def profile(rows: Iterable[dict[str, Any]], keep: int = SAMPLED) -> Profile:
+def profile(rows: Iterable[Row], keep: int = SAMPLED) -> Profile:
     """Look at rows (already read) column by column; the first `keep` stay at hand."""
     columns: dict[str, Column] = {}
     count = 0
-    sample: list[dict[str, Any]] = []
+    sample: list[Row] = []
     for row in rows:
         count += 1
         if len(sample) < keep:

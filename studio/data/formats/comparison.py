@@ -1,14 +1,12 @@
-"""Several answers to one prompt: without a verdict (for Label), with one, with scores, or with
-votes.
+"""Several answers to one prompt: unlabeled (for Label), with a winner, with scores, or with votes.
 
-Rules: a single verdict column or one score an answer makes a preference pair (best against worst;
-ties are set aside). Votes of several raters leave the row a comparison, and travel with it.
+Rules: a winner column or a score per answer makes a preference pair (best against worst; ties are
+dropped). Rows with votes of several raters stay comparisons and keep the votes.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
@@ -124,7 +122,7 @@ def _from_one(profile: Profile, lists: str, verdict: str) -> bool:
     return 0 not in seen and longest in seen
 
 
-def _scored(values: list[Any]) -> bool:
+def _scored(values: list[object]) -> bool:
     try:
         for value in values[:10]:
             pair_from_list(value, None, None, None, "answers")
@@ -220,7 +218,7 @@ FAMILIES = [
     Family(
         "ranked",
         "preference",
-        "Several answers with a verdict, scores or ranks",
+        "Several answers with a winner, scores or ranks",
         {**_PROMPT_FIELDS, **VERDICT_FIELDS},
         ("prompt",),
         _recognise_ranked,
@@ -229,7 +227,7 @@ FAMILIES = [
     Family(
         "comparison",
         "comparison",
-        "Several answers without a verdict",
+        "Several answers without a preference",
         {
             **_PROMPT_FIELDS,
             "answers": "a list of answers (instead of answer1, answer2)",

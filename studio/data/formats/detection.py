@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from studio.core.errors import DataError, did_you_mean
 from studio.data.formats import FAMILIES, Family, Match
 from studio.data.formats.column_profile import Profile, flattened
 from studio.data.formats.column_profile import profile as _profile_of
-from studio.data.types import RowError
+from studio.data.types import Row, RowError
 
 _CONFIDENT = 0.5
 _FAIR = ("tie", "empty_field", "prompt_differs", "too_few_answers")
@@ -27,10 +26,10 @@ class Format:
     confidence: float
     why: str
     mapping: dict[str, str]
-    convert: Callable[[dict[str, Any], dict[str, str]], dict[str, Any]]
+    convert: Callable[[Row, dict[str, str]], Row]
     opened: bool = False
 
-    def row(self, data: dict[str, Any]) -> dict[str, Any]:
+    def row(self, data: Row) -> Row:
         """One row in TRL's form; raises `RowError`. `opened`: objects are opened one level."""
         return self.convert(flattened(data) if self.opened else data, self.mapping)
 
@@ -91,7 +90,7 @@ def _best(profile: Profile) -> Format | None:
     return max(made, key=lambda found: found.confidence, default=None)
 
 
-def _readable(format: Format, rows: list[dict[str, Any]]) -> float:
+def _readable(format: Format, rows: list[Row]) -> float:
     """Share of rows that a format reads; 1 from every other row on."""
     read = 0
     for row in rows:

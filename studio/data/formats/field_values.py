@@ -63,7 +63,7 @@ def answer_of(row: Row, column: str) -> str:
     return text_of(row, column)
 
 
-def turns_in(value: Any) -> Any:
+def turns_in(value: object) -> Any:
     """The turns that a text holds as JSON (CSV files carry them so); else the value itself."""
     if isinstance(value, str) and shape_of(value) in ("turns", "pairs"):
         return unwrapped(value)
@@ -83,7 +83,7 @@ def side_messages(row: Row, column: str) -> list[Message]:
     return [{"role": "assistant", "content": text_of(row, column)}]
 
 
-def earlier_turns(value: Any, column: str) -> list[Message]:
+def earlier_turns(value: object, column: str) -> list[Message]:
     """Turns before the prompt: turns or pairs, texts said in turn, or a transcript."""
     if not value or (isinstance(value, str) and not value.strip()):
         return []

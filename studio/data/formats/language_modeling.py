@@ -41,7 +41,7 @@ def _recognise(profile: Profile) -> Match | None:
     why = (
         f'No column is named as a prompt, an answer or a conversation; "{longest.name}" '
         "holds the most text. "
-        "This is a guess: map the columns by hand if you mean something else."
+        "This is a guess; map the columns by hand if it is wrong."
     )
     return Match("text", 0.3, why, {"text": longest.name})
 

@@ -6,8 +6,6 @@ none is ranked), and turns after the last answer are left out.
 
 from __future__ import annotations
 
-from typing import Any
-
 from studio.data.formats.base import Family, Mapping, Match, Row
 from studio.data.formats.chat_turns import Message, to_messages
 from studio.data.formats.column_profile import Profile
@@ -17,7 +15,7 @@ REPLIES = ("replies", "children", "responses")
 _MOST_TURNS = 1000
 
 
-def replies_of(node: Any) -> list[dict[str, Any]]:
+def replies_of(node: object) -> list[Row]:
     """The messages that answer one."""
     if not isinstance(node, dict):
         return []
@@ -25,17 +23,17 @@ def replies_of(node: Any) -> list[dict[str, Any]]:
     return [reply for reply in found if isinstance(reply, dict) and not reply.get("deleted")]
 
 
-def best_of(replies: list[dict[str, Any]]) -> dict[str, Any]:
+def best_of(replies: list[Row]) -> Row:
     """The reply ranked best; the first one of those that share the lowest rank, or have none."""
 
-    def rank(reply: dict[str, Any]) -> float:
+    def rank(reply: Row) -> float:
         value = reply.get("rank")
         return value if isinstance(value, int | float) and value == value else float("inf")
 
     return min(replies, key=rank)
 
 
-def best_path(node: dict[str, Any], column: str) -> list[Message]:
+def best_path(node: Row, column: str) -> list[Message]:
     """The conversation down from a message, up to its last answer."""
     turns: list[Message] = []
     while node is not None and len(turns) < _MOST_TURNS:

@@ -6,7 +6,7 @@ option with its letter.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, listed
@@ -111,7 +111,7 @@ def _counts(column: Column, count: int) -> str | None:
     return "text"
 
 
-def _options(value: Any) -> dict[str, str]:
+def _options(value: object) -> dict[str, str]:
     """Letter -> option, from a list of texts or objects, or an object of either kind."""
     if isinstance(value, dict):
         texts = next((value[k] for k in _TEXT_KEYS if isinstance(value.get(k), list)), None)
@@ -129,7 +129,7 @@ def _options(value: Any) -> dict[str, str]:
     return _lettered(value, [])
 
 
-def _lettered(texts: list[Any], labels: list[Any]) -> dict[str, str]:
+def _lettered(texts: Sequence[object], labels: Sequence[object]) -> dict[str, str]:
     numbers = [isinstance(t, int | float) and not isinstance(t, bool) for t in texts]
     if not all(isinstance(t, str) or n for t, n in zip(texts, numbers, strict=True)):
         return {}
@@ -160,7 +160,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     }
 
 
-def _right(value: Any, mapping: Mapping, options: dict[str, str]) -> str:
+def _right(value: object, mapping: Mapping, options: dict[str, str]) -> str:
     """The mark of the right option."""
     column, first = mapping["right"], mapping.get("right_first", "letter")
     text = str(value).strip().removesuffix(".0")

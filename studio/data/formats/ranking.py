@@ -134,7 +134,7 @@ def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] 
         if len(set(suffixes)) == len(answers) and all(suffix in found for suffix in suffixes):
             mapping = {f"{field}{at}": found[suffix] for at, suffix in enumerate(suffixes, 1)}
             rule = "the higher score wins" if field == "score" else "the lower rank wins"
-            return mapping, f"each has its {field}, and {rule}; ties are set aside."
+            return mapping, f"each has its {field}, and {rule}; ties are dropped."
     return None
 
 
@@ -165,7 +165,7 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
     return at, next(n for n in range(len(columns)) if n != at)
 
 
-def named_answer(value: Any, first: str, columns: list[str], column: str) -> int | None:
+def named_answer(value: object, first: str, columns: list[str], column: str) -> int | None:
     """Position of the answer that a verdict names, None for a tie; `first`: see `counts_from`."""
     text = _SAID.sub("", str(value).strip().lower()).removesuffix(".0")
     at: int | None = None
@@ -195,7 +195,7 @@ def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
 
 
 def pair_from_list(
-    answers: Any, numbers: Any, better: Any, kind: str | None, column: str
+    answers: object, numbers: object, better: object, kind: str | None, column: str
 ) -> tuple[list[Message], list[Message]]:
     """Best and worst of a list of answers: by index, by numbers beside it, or by their own
     scores."""
@@ -223,7 +223,7 @@ def pair_from_list(
     return _answer(answers[at], column), _answer(answers[other], column)
 
 
-def listed_answers(value: Any, column: str) -> list[list[Message]]:
+def listed_answers(value: object, column: str) -> list[list[Message]]:
     """Every answer of a list, as messages; two at least."""
     if not isinstance(value, list) or len(value) < 2:
         raise RowError("too_few_answers", f'"{column}" has fewer than two answers.', column)
@@ -237,7 +237,7 @@ def _best_and_worst(numbers: list[float], lower_wins: bool, column: str) -> tupl
     return (bottom, top) if lower_wins else (top, bottom)
 
 
-def _own_score(item: Any, column: str) -> Any:
+def _own_score(item: object, column: str) -> Any:
     if isinstance(item, dict):
         for name in _SCORE_KEYS:
             if isinstance(item.get(name), int | float | str):
@@ -258,7 +258,7 @@ def _number(value: Any, field: str) -> float:
     return number
 
 
-def _answer(value: Any, column: str) -> list[Message]:
+def _answer(value: object, column: str) -> list[Message]:
     if isinstance(value, str):
         return [{"role": "assistant", "content": value}]
     if isinstance(value, dict) and "role" not in value:

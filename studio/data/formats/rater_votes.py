@@ -6,8 +6,6 @@ Rule: the answer that more than half of a row's votes name is chosen; a row with
 
 from __future__ import annotations
 
-from typing import Any
-
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
 from studio.data.formats.base import Family, Mapping, Match, Row, listed
@@ -48,7 +46,7 @@ def _recognise(profile: Profile) -> Match | None:
     }
     why = (
         f"{who} vote between {listed(answers)}: the one with more than half of the votes is "
-        "chosen, and rows without one are set aside as ties. Choose comparison to label them anew."
+        "chosen, and rows without one are dropped as ties. Choose comparison to label them again."
     )
     return Match("majority", 0.95, why[:1].upper() + why[1:], mapping)
 
@@ -61,7 +59,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     return {"prompt": prompt, "chosen": sides[chosen], "rejected": sides[1 - chosen]}
 
 
-def _votes(row: Row, mapping: Mapping) -> list[Any]:
+def _votes(row: Row, mapping: Mapping) -> list[object]:
     if "votes" in mapping:
         value = row.get(mapping["votes"])
         votes = value if isinstance(value, list) else [value]
@@ -73,7 +71,7 @@ def _votes(row: Row, mapping: Mapping) -> list[Any]:
     return votes
 
 
-def _majority(votes: list[Any], first: str, columns: list[str]) -> int:
+def _majority(votes: list[object], first: str, columns: list[str]) -> int:
     named = [named_answer(vote, first, columns, "votes") for vote in votes]
     for at in range(2):
         if 2 * named.count(at) > len(named):

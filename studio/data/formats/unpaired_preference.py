@@ -1,8 +1,6 @@
-"""Single answers with a verdict of good or bad (KTO)."""
+"""Single answers rated good or bad (KTO)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
@@ -46,7 +44,7 @@ _NO = {
 }
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     return column_names.key(str(value).strip().removesuffix(".0"))
 
 
@@ -88,7 +86,7 @@ def _recognise(profile: Profile) -> Match | None:
     return Match("kto", sure, why, {**prompt, "completion": answer, "label": label.name})
 
 
-def label_of(value: Any, column: str) -> bool:
+def label_of(value: object, column: str) -> bool:
     """True or False of any usual spelling of a verdict."""
     if isinstance(value, bool):
         return value
@@ -110,7 +108,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
         )
         if turns[-1]["role"] != "assistant":
             raise RowError(
-                "no_assistant", f'"{column}" does not end with an answer to judge.', column
+                "no_assistant", f'"{column}" does not end with an assistant turn to rate.', column
             )
         if len(turns) == 1:
             raise RowError("no_prompt", f'"{column}" has no prompt before its answer.', column)
@@ -123,16 +121,16 @@ FAMILIES = [
     Family(
         "kto",
         "unpaired_preference",
-        "Answers judged good or bad (KTO)",
+        "Answers rated good or bad (KTO)",
         {
             "messages": (
-                "whole conversations, the last turn judged (instead of prompt and completion)"
+                "whole conversations, the last turn rated (instead of prompt and completion)"
             ),
             "prompt": "the prompt",
             "input": "what the prompt is about, added below it",
             "system": "a system prompt",
             "history": "earlier turns",
-            "completion": "the answer judged",
+            "completion": "the rated answer",
             "label": "good or bad",
         },
         ("label",),

@@ -5,7 +5,7 @@ Both answer the same questions: how many rows, which row is at a place, which ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import orjson
 
 from studio.data.prepared.reading import SourceReading, texts_within
 from studio.data.prepared.store import PreparedDataset, tidy
-from studio.data.types import Problem, Progress
+from studio.data.types import Problem, Progress, Row
 
 GOOD, ALL = "good", "all"
 """Filters beside the kinds of problems: rows without errors, and every row that could be read."""
@@ -25,7 +25,7 @@ _EVERY = 2000
 class ShownRow:
     """A row as TRL would take it, where it stood in its file, and what is wrong with it."""
 
-    row: dict[str, Any]
+    row: Row
     """Empty where the record could not be turned into a row; `raw` is then what stands there."""
     number: int | None = None
     file: str | None = None
@@ -48,7 +48,7 @@ class Rows(Protocol):
         """Positions of the rows of a filter that hold `text` (any, where it is empty)."""
         ...
 
-    def trainable(self) -> Sequence[dict[str, Any]]:
+    def trainable(self) -> Sequence[Row]:
         """The rows that would be trained on, read as they are asked for."""
         ...
 
@@ -89,7 +89,7 @@ class ReadRows:
         hits = _holding(self._texts(positions), text, len(positions), progress)
         return positions[list(hits)]
 
-    def _texts(self, positions: np.ndarray) -> Iterator[Any]:
+    def _texts(self, positions: np.ndarray) -> Iterator[object]:
         """The rows at positions, those that could not be converted as text."""
         count = len(self.reading.spool)
         rows = self.reading.spool.raw(positions[positions < count])
@@ -101,7 +101,7 @@ class ReadRows:
         found = np.flatnonzero(self._keys == self.reading.key(file, number))
         return int(found[0]) if len(found) else None
 
-    def trainable(self) -> Sequence[dict[str, Any]]:
+    def trainable(self) -> Sequence[Row]:
         """The rows without errors."""
         return _Lazily(self.reading.kept, self.reading.row)
 
@@ -118,7 +118,7 @@ class StoredRows:
     def __len__(self) -> int:
         return self._table.num_rows
 
-    def _row(self, position: int) -> dict[str, Any]:
+    def _row(self, position: int) -> Row:
         return tidy(self._table.slice(position, 1).to_pylist()[0])
 
     def show(self, position: int) -> ShownRow:
@@ -132,15 +132,15 @@ class StoredRows:
         rows = (row for batch in self._table.to_batches(_EVERY) for row in batch.to_pylist())
         return np.array(list(_holding(rows, text, len(self), progress)), np.int64)
 
-    def trainable(self) -> Sequence[dict[str, Any]]:
+    def trainable(self) -> Sequence[Row]:
         """All of them."""
         return _Lazily(len(self), self._row)
 
 
-class _Lazily(Sequence[Any]):
+class _Lazily(Sequence[Row]):
     """A sequence whose items are made when asked for."""
 
-    def __init__(self, count: int, get: Any):
+    def __init__(self, count: int, get: Callable[[int], Row]):
         self._count, self._get = count, get
 
     def __len__(self) -> int:
@@ -153,7 +153,7 @@ class _Lazily(Sequence[Any]):
 
 
 def _holding(
-    rows: Iterator[Any], text: str, total: int, progress: Progress | None
+    rows: Iterator[object], text: str, total: int, progress: Progress | None
 ) -> Iterator[int]:
     wanted = text.casefold()
     for at, row in enumerate(rows):

@@ -1,28 +1,28 @@
-"""Which rows to keep, in what order, on which side of the split; every step counted and shown."""
+"""Cleaning and splitting: which rows are kept, in which order and split, step by step."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import orjson
 
 from studio.core.errors import DataError, did_you_mean
+from studio.core.messages import Message
 from studio.data.checks.rouge_novelty import repeated
 from studio.data.prepared import reading as reasons
 from studio.data.prepared.contamination import overlapping
 from studio.data.prepared.prepare_options import PrepareOptions
 from studio.data.prepared.reading import SourceReading
-from studio.data.types import Progress
+from studio.data.types import JsonObject, Progress, Row
 
 MIN_ROWS_FOR_TEST = 20
 """Below this many rows the split keeps everything for training."""
 EXAMPLES = 3
 
-Dropped = tuple[str, dict[str, Any], np.ndarray]
+Dropped = tuple[str, JsonObject, np.ndarray]
 """A step's name, its settings, and the positions of the rows it drops."""
 
 
@@ -31,7 +31,7 @@ class Cleaned:
     """Positions of the kept rows for each split, in order, and what was done."""
 
     splits: dict[str, np.ndarray]
-    steps: list[dict[str, Any]]
+    steps: list[JsonObject]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class StepPreview:
 
     step: str
     dropped: int
-    settings: dict[str, Any]
-    examples: list[dict[str, Any]]
+    settings: JsonObject
+    examples: list[JsonObject]
 
 
 def clean(
@@ -79,10 +79,10 @@ def preview(
     return found
 
 
-def _first_steps(reading: SourceReading) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def _first_steps(reading: SourceReading) -> tuple[np.ndarray, list[JsonObject]]:
     kept = np.flatnonzero(reading.flags & reasons.UNUSABLE == 0)
     format = reading.stream.format
-    steps: list[dict[str, Any]] = [
+    steps: list[JsonObject] = [
         {"step": "read", "rows": reading.rows},
         {
             "step": "convert",
@@ -110,7 +110,7 @@ Choose = Callable[[np.ndarray], np.ndarray]
 
 def _chosen(
     reading: SourceReading, options: PrepareOptions, progress: Progress | None
-) -> Iterator[tuple[str, dict[str, Any], Choose]]:
+) -> Iterator[tuple[str, JsonObject, Choose]]:
     preference = reading.stream.format.type == "preference"
 
     def flagged(flag: int) -> Choose:
@@ -151,7 +151,7 @@ def _chosen(
         yield "balance", {"column": column}, lambda kept: _surplus(reading, kept, column, options)
 
 
-def _rows(reading: SourceReading, positions: np.ndarray) -> Iterator[dict[str, Any]]:
+def _rows(reading: SourceReading, positions: np.ndarray) -> Iterator[Row]:
     for raw in reading.spool.raw(positions):
         yield orjson.loads(raw)
 
@@ -176,13 +176,13 @@ _ANSWERS = {
 }
 
 
-def _answers(row: dict[str, Any], type: str) -> list[int]:
+def _answers(row: Row, type: str) -> list[int]:
     """Words of every answer of a row; of all the assistant's turns together in a conversation."""
     fields = _ANSWERS.get(type) or [name for name in row if name.startswith("answer")]
     return [_count(row[name], type) for name in fields]
 
 
-def _count(value: Any, type: str) -> int:
+def _count(value: str | list[Message], type: str) -> int:
     if isinstance(value, str):
         return len(value.split())
     answers = [turn for turn in value if type != "conversational" or turn["role"] == "assistant"]
@@ -197,8 +197,8 @@ def _surplus(
     if column not in known:
         groups = ", ".join(f'"{name}" ({count} groups)' for name, count in known.items())
         raise DataError(
-            f'"{column}" is no column to balance by.{did_you_mean(column, known)} '
-            + (f"It can be {groups}." if groups else "No column here has a few values only.")
+            f'"{column}" cannot be balanced by.{did_you_mean(column, known)} '
+            + (f"It can be {groups}." if groups else "No column here has only a few values.")
         )
     codes = reading.groups.codes(column)[kept]
     groups, counts = np.unique(codes, return_counts=True)
@@ -210,7 +210,7 @@ def _surplus(
     return np.sort(np.concatenate(surplus))
 
 
-def _ordered(kept: np.ndarray, options: PrepareOptions, steps: list[dict[str, Any]]) -> np.ndarray:
+def _ordered(kept: np.ndarray, options: PrepareOptions, steps: list[JsonObject]) -> np.ndarray:
     chance = random.Random(options.seed)
     order = kept.tolist()
     if options.sample is not None and options.sample < len(order):
@@ -222,7 +222,7 @@ def _ordered(kept: np.ndarray, options: PrepareOptions, steps: list[dict[str, An
     return np.array(order, np.int64)
 
 
-def _none_left(reading: SourceReading, steps: list[dict[str, Any]]) -> str:
+def _none_left(reading: SourceReading, steps: list[JsonObject]) -> str:
     reasons = ", ".join(
         f"{step['dropped']} by {step['step']}" for step in steps if step.get("dropped")
     )

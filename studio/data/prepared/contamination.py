@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from studio.core.errors import DataError
 from studio.data.checks.near_duplicates import NEAR, NearDuplicates, similarity
 from studio.data.checks.rouge_novelty import asked
-from studio.data.types import Progress
+from studio.data.types import Progress, Row
 
 _SPACE = re.compile(r"\s+")
 
 
 def overlapping(
-    rows: Iterable[dict[str, Any]], other: str | Path, progress: Progress | None = None
+    rows: Iterable[Row], other: str | Path, progress: Progress | None = None
 ) -> np.ndarray:
     """For each row, whether its prompt is one of `other`'s, or nearly (0.7 of its word pairs).
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from studio.data.formats import column_names
 from studio.data.formats.column_profile import Profile
 from studio.data.row_spool import Spool
-from studio.data.types import Notes, RawRow, RowError
+from studio.data.types import Notes, RawRow, Row, RowError, RowSource
 
 _GROUPS = (
     "conversation_id",
@@ -38,7 +37,7 @@ _SAID = ("text", "content", "value", "message", "body")
 class Threaded:
     """A source of single messages; looks like a `Located` that holds whole conversations."""
 
-    located: Any
+    located: RowSource
     text: str
     role: str
     id: str | None = None
@@ -61,7 +60,7 @@ class Threaded:
         with Spool() as spool:
             tree = _Tree()
             for count, raw in enumerate(self.located.rows(note), 1):
-                note.count(count, "Putting messages together")
+                note.report(count, "Putting messages together")
                 column = self.id or self.group or ""
                 key = raw.data.get(column)
                 if raw.error is not None or not isinstance(key, str | int):
@@ -78,7 +77,7 @@ class Threaded:
                 yield self._conversation(root, tree, spool)
 
     def _conversation(self, root: int, tree: _Tree, spool: Spool) -> RawRow:
-        node: dict[str, Any] = {}
+        node: Row = {}
         file = ""
         for at in reversed(list(tree.path(root))):
             turn, file = orjson.loads(spool.one(at))
@@ -96,16 +95,16 @@ class _Tree:
         self.numbers, self.first = array("q"), bytearray()
         self._at: dict[str | int, int] = {}
         self._last: dict[str | int, int] = {}
-        self._parents: list[Any] = []
+        self._parents: list[object] = []
         self._ranks = array("d")
         self._best: dict[int, int] = {}
 
-    def add(self, key: str | int, parent: Any, rank: Any, number: int) -> None:
+    def add(self, key: str | int, parent: object, rank: object, number: int) -> None:
         self._at.setdefault(key, len(self.numbers))
         self.numbers.append(number)
         self._parents.append(parent if parent != "" else None)
         ranked = isinstance(rank, int | float) and rank == rank
-        self._ranks.append(rank if ranked else float("inf"))
+        self._ranks.append(rank if ranked else float("inf"))  # type: ignore[arg-type]
 
     def add_next(self, group: str | int, number: int) -> None:
         """The next message of a conversation: it answers the one before."""
@@ -138,7 +137,7 @@ class _Tree:
             seen.add(at if at is not None else -1)
 
 
-def find_threads(located: Any, profile: Profile) -> Threaded | None:
+def find_threads(located: RowSource, profile: Profile) -> Threaded | None:
     """How single messages belong together, or None where the rows are no such messages."""
     keys = {column.key: column.name for column in profile.columns.values()}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from studio.core.errors import ConfigError
+from studio.data.types import JsonObject
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,6 @@ class PrepareOptions:
         if self.sample is not None and self.sample < 1:
             raise ConfigError(f"sample is {self.sample}; keep at least one row, or leave it out.")
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> JsonObject:
         """What is stored with the dataset: everything but the token."""
         return {name: value for name, value in asdict(self).items() if name != "token"}

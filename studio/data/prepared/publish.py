@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ from studio.core import hub
 from studio.core.errors import DataError
 from studio.core.workspace import written_whole
 from studio.data.rows import tidy
+from studio.data.types import JsonObject
 
 if TYPE_CHECKING:
     from studio.data.prepared.store import PreparedDataset
@@ -93,7 +94,7 @@ def _inline(text: str) -> str:
     return re.sub(r"[`\r\n]+", " ", text).strip() or "dataset"
 
 
-def _step(step: dict[str, Any]) -> str:
+def _step(step: JsonObject) -> str:
     rest = ", ".join(
         f"{_inline(str(name)).replace('_', ' ')} {_inline(str(value))}"
         for name, value in step.items()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -22,14 +21,13 @@ from studio.data.checks.cross_row import Across
 from studio.data.checks.preference_bias import PreferenceReport, PreferenceTally
 from studio.data.checks.problems import Problems, place_key, problem_of
 from studio.data.checks.row_checks import Row
-from studio.data.prepared.message_threads import Threaded, find_threads
+from studio.data.formats.detection import Format
+from studio.data.prepared.message_threads import find_threads
 from studio.data.prepared.rejected_records import Unread
 from studio.data.prepared.row_stream import Checked, Stream
-from studio.data.readers.in_memory import GivenRows
-from studio.data.readers.joined_files import Joined
 from studio.data.readers.sources import Located
 from studio.data.row_spool import Spool
-from studio.data.types import Inspection, Problem, Progress
+from studio.data.types import Inspection, JsonObject, Problem, Progress, RowSource
 
 SAMPLE_ROWS = 5
 UNUSABLE, EMPTY, EQUAL, DUPLICATE, NEAR, CONTRADICTION = (1 << bit for bit in range(6))
@@ -50,7 +48,7 @@ class SourceReading:
 
     def __init__(
         self,
-        located: Located | GivenRows | Joined | Threaded,
+        located: RowSource,
         stream: Stream,
         *,
         folder: Path | None = None,
@@ -141,7 +139,7 @@ class SourceReading:
         """Good rows `start` to `start + count`."""
         return [orjson.loads(raw) for raw in self.spool.raw(self.good[start : start + count])]
 
-    def at(self, position: int) -> dict[str, Any]:
+    def at(self, position: int) -> JsonObject:
         """A converted row, good or not, with its place: `{"file", "row", "data"}`."""
         return {
             "file": list(self._files)[self._file[position]],
@@ -223,7 +221,7 @@ class SourceReading:
         self.close()
 
 
-def texts_within(value: Any) -> Iterator[str]:
+def texts_within(value: object) -> Iterator[str]:
     """Every text inside a row."""
     if isinstance(value, str):
         yield value
@@ -250,9 +248,9 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
 
 
 def read_located(
-    located: Located | GivenRows | Joined | Threaded,
+    located: RowSource,
     *,
-    decided: Any = None,
+    decided: Format | None = None,
     format: str | None = None,
     mapping: dict[str, str] | None = None,
     limit: int | None = None,
@@ -263,7 +261,7 @@ def read_located(
 ) -> SourceReading:
     """Read a located source to its end; once more where its later rows tell of another format."""
 
-    def opened(decided: Any) -> Stream:
+    def opened(decided: Format | None) -> Stream:
         return Stream(
             located, decided=decided, format=format, mapping=mapping, limit=limit, progress=progress
         )

@@ -5,17 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from studio.core.errors import DataError
 from studio.data.checks.row_checks import Finding, check, whole_text
 from studio.data.formats.column_profile import PROFILE_ROWS, profile
 from studio.data.formats.detection import Format, detect
-from studio.data.prepared.message_threads import Threaded
-from studio.data.readers.in_memory import GivenRows
-from studio.data.readers.joined_files import Joined
-from studio.data.readers.sources import Located
-from studio.data.types import Notes, Progress, RawRow, RowError
+from studio.data.types import Notes, Progress, RawRow, Row, RowError, RowSource
 
 _WEAK = ("prompt_only", "language_modeling")
 
@@ -25,7 +20,7 @@ class Checked:
     """One record after its own checks: its TRL row, or None where it could not be converted."""
 
     raw: RawRow
-    row: dict[str, Any] | None
+    row: Row | None
     findings: list[Finding]
     text: str = ""
 
@@ -39,19 +34,19 @@ class Checked:
 class _Sampled:
     """Rows from everywhere in a source, in flat memory: every n-th, and the first that failed."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    failed: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    failed: list[Row] = field(default_factory=list)
     failures: int = 0
     _stride: int = 1
 
-    def see(self, number: int, row: dict[str, Any]) -> None:
+    def see(self, number: int, row: Row) -> None:
         if number % self._stride == 0:
             self.rows.append(row)
             if len(self.rows) >= 2 * PROFILE_ROWS:
                 self.rows = self.rows[1::2]
                 self._stride *= 2
 
-    def fail(self, row: dict[str, Any]) -> None:
+    def fail(self, row: Row) -> None:
         self.failures += 1
         if len(self.failed) < PROFILE_ROWS:
             self.failed.append(row)
@@ -62,7 +57,7 @@ class Stream:
 
     def __init__(
         self,
-        located: Located | GivenRows | Joined | Threaded,
+        located: RowSource,
         *,
         decided: Format | None = None,
         format: str | None = None,
@@ -103,7 +98,7 @@ class Stream:
         sampled, columns = self._sampled, dict.fromkeys(self.columns)
         for raw in itertools.chain(self._head, self._rows):
             self.rows += 1
-            self.notes.count(self.rows, "Reading rows")
+            self.notes.report(self.rows, "Reading rows")
             checked = self._check(raw)
             if raw.error is None:
                 if checked.row is None:
@@ -176,7 +171,7 @@ class Stream:
         )
 
 
-def _converted(format: Format, rows: list[dict[str, Any]]) -> int:
+def _converted(format: Format, rows: list[Row]) -> int:
     """How many of the rows a format reads."""
     count = 0
     for row in rows:

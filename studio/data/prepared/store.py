@@ -1,5 +1,5 @@
-"""Prepared datasets on disk: a folder each, parquet a split, and `dataset.json` saying how it
-came about."""
+"""Prepared datasets on disk: one folder each, a Parquet file per split, and `dataset.json` with the
+steps that made it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import pyarrow.parquet as pq
@@ -26,7 +26,7 @@ from studio.data.prepared.writing import open_reading, write_splits
 from studio.data.readers.in_memory import GivenRows, given_format
 from studio.data.readers.sources import SAMPLES, Located, Source, sample_path
 from studio.data.rows import tidy
-from studio.data.types import Progress
+from studio.data.types import JsonObject, Progress, Row
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -48,10 +48,10 @@ class PreparedDataset:
     source: str
     rows: dict[str, int]
     fingerprint: str
-    steps: list[dict[str, Any]]
+    steps: list[JsonObject]
     created: float
     folder: Path = field(repr=False)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: JsonObject = field(default_factory=dict)
     problems: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -69,26 +69,26 @@ class PreparedDataset:
         path = self.path(split)
         if not path.is_file():
             raise WorkspaceError(
-                f"{path.name} of {self.id} is gone from the workspace. Prepare it again."
+                f"{path.name} of {self.id} is missing from the workspace. Prepare it again."
             )
         if path.stat().st_size > _IN_MEMORY:
             cache = self.folder.parent.parent / "cache" / self.id
             return Dataset.from_parquet(str(path), cache_dir=str(cache))  # type: ignore[return-value]
         return Dataset(pq.read_table(path), split=split)  # type: ignore[arg-type]
 
-    def head(self, n: int = 5, split: str = "train") -> list[dict[str, Any]]:
+    def head(self, n: int = 5, split: str = "train") -> list[Row]:
         """The first `n` rows as they will be trained on, empty fields left out; reads no more."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         for batch in pq.ParquetFile(self.path(split)).iter_batches(batch_size=max(1, n)):
             rows.extend(tidy(row) for row in batch.to_pylist())
             if len(rows) >= n:
                 break
         return rows[:n]
 
-    def page(self, start: int = 0, count: int = 50, split: str = "train") -> list[dict[str, Any]]:
+    def page(self, start: int = 0, count: int = 50, split: str = "train") -> list[Row]:
         """Rows `start` to `start + count` of a split; only the row groups they are in are read."""
         file = pq.ParquetFile(self.path(split), memory_map=True)
-        found: list[dict[str, Any]] = []
+        found: list[Row] = []
         before = 0
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
@@ -99,7 +99,7 @@ class PreparedDataset:
             before += size
         return [tidy(row) for row in found]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """What `dataset.json` holds."""
         names = (
             *("id", "name", "type", "format", "source", "rows", "fingerprint", "steps", "created"),
@@ -129,7 +129,7 @@ class DatasetStore:
         name: str | None = None,
         options: PrepareOptions | None = None,
         progress: Progress | None = None,
-        provenance: dict[str, Any] | None = None,
+        provenance: JsonObject | None = None,
     ) -> PreparedDataset:
         """Read, recognise, check and clean `source`, and keep what is left under a new id.
 
@@ -153,10 +153,10 @@ class DatasetStore:
 
     def from_rows(
         self,
-        rows: Iterable[dict[str, Any]],
+        rows: Iterable[Row],
         type: str,
         name: str,
-        provenance: dict[str, Any] | None = None,
+        provenance: JsonObject | None = None,
         options: PrepareOptions | None = None,
     ) -> PreparedDataset:
         """Keep rows that are already TRL rows of `type` (labels become a dataset through this)."""
@@ -211,7 +211,7 @@ class DatasetStore:
         folder = self.workspace.folder("datasets", identifier)
         aside = folder.with_name(f"{_DELETED}{identifier}")
         if not aside.is_dir():
-            raise DataError("That dataset is gone for good: another was deleted after it.")
+            raise DataError("That dataset cannot be restored: another was deleted after it.")
         return _read(aside.rename(folder))
 
     def _sample(self, alias: str) -> PreparedDataset:
@@ -231,7 +231,7 @@ class DatasetStore:
         reading: SourceReading,
         name: str,
         options: PrepareOptions,
-        provenance: dict[str, Any],
+        provenance: JsonObject,
         progress: Progress | None = None,
     ) -> PreparedDataset:
         stream = reading.stream
@@ -299,7 +299,7 @@ def _plain_name(name: str) -> str:
     return name.rsplit("/", 1)[-1] or "dataset"
 
 
-def _shown(source: Source | SourceReading) -> Any:
+def _shown(source: Source | SourceReading) -> str | list[str]:
     if isinstance(source, SourceReading):
         return source.located.name
     if isinstance(source, list | tuple):

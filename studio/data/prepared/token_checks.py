@@ -1,7 +1,7 @@
-"""What a model's tokenizer says of the rows: too long, cut, taught nothing, sides made equal.
+"""Token problems of rows: truncated, nothing trained, answers identical after truncation.
 
-Read off the sequences that the trainer would make (`studio.data.tokens.token_lengths`), so the rows
-named are those of the run; at another length limit they are named anew without counting again.
+Based on the sequences the trainer would build (`studio.data.tokens.token_lengths`), so the rows
+listed are those of the run; another max length needs no second count.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.core.errors import ConfigError
+from studio.core.tokenizer import Tokenizer
 from studio.data.prepared.browse import ReadRows
 from studio.data.prepared.reading import SourceReading
 from studio.data.tokens.token_lengths import Lengths, measure
@@ -22,7 +23,7 @@ KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_r
 
 def check_tokens(
     reading: SourceReading,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     max_length: int | None,
     progress: Progress | None = None,
@@ -36,7 +37,7 @@ def check_tokens(
     row can be rendered at all.
     """
     if max_length is not None and max_length < 1:
-        raise ConfigError(f"max_length is {max_length}; it is a number of tokens from 1 on.")
+        raise ConfigError(f"max_length is {max_length}; set it to 1 or more tokens.")
     rows = ReadRows(reading)
     found = measure(rows.trainable(), rows.type, tokenizer, progress=progress, **how)
     tell(reading, found, max_length)
@@ -44,7 +45,7 @@ def check_tokens(
 
 
 def tell(reading: SourceReading, found: Lengths, max_length: int | None) -> None:
-    """Put the problems that counted rows have at a limit in place of those of another limit."""
+    """Replace the token problems of a reading by those at another max length."""
     reading.tell(KINDS, token_problems(reading, found, max_length))
 
 
@@ -63,13 +64,15 @@ def token_problems(
         over = int(longest[row]) - limit
         if over > 0:
             side = f" ({longer[row]})" if longer[row] else ""
-            message = f"{longest[row]:,} tokens{side}: the last {over:,} are cut at {limit:,}."
+            message = (
+                f"{longest[row]:,} tokens{side}: the last {over:,} are truncated at {limit:,}."
+            )
             yield Problem(number, "over_length", message, file, None, "warning")
         if row in silent:
-            message = "No trained token is left: the row teaches nothing. Raise max_length."
+            message = "No trained token is left after truncation. Raise max_length."
             if over <= 0:
-                message = "No token of the row is trained: it teaches nothing."
+                message = "No token of the row is trained."
             yield Problem(number, "nothing_trained", message, file, None, "warning")
         if over > 0 and found.apart[row] >= limit:
-            message = "Chosen and rejected are the same after truncation. Raise max_length."
+            message = "Chosen and rejected are identical after truncation. Raise max_length."
             yield Problem(number, "equal_after_truncation", message, file, None, "warning")

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -18,9 +17,9 @@ from studio.data.prepared.inspect import read
 from studio.data.prepared.prepare_options import PrepareOptions
 from studio.data.prepared.reading import SourceReading
 from studio.data.readers.sources import Source
-from studio.data.types import Progress
+from studio.data.types import JsonObject, Progress
 
-_PARQUET: dict[str, Any] = {"compression": "snappy", "use_dictionary": False}
+_PARQUET: JsonObject = {"compression": "snappy", "use_dictionary": False}
 """Texts differ from row to row, so a dictionary of them is only work."""
 
 
@@ -30,7 +29,7 @@ def prepare_to_file(
     options: PrepareOptions | None = None,
     progress: Progress | None = None,
     test_out: str | Path | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Write the kept rows to `out` (.jsonl or .parquet) in TRL's form, and say what was done.
 
     Everything goes into `out` unless `test_out` names a second file for the test split.

@@ -10,7 +10,7 @@ from typing import Any
 
 from studio.core.errors import DataError
 from studio.data.readers.encodings import data_suffix
-from studio.data.types import RawRow
+from studio.data.types import RawRow, Row
 
 _SLICE = re.compile(r"(?P<name>[\w.-]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
 
@@ -44,7 +44,7 @@ def read_hub(
             if len(data) > 1:
                 note(f'{name} has the splits {", ".join(data)}; "{chosen}" was read.')
             data = data[chosen]
-        rows: Iterator[Any] = iter(data)
+        rows: Iterator[Row] = iter(data)
         if asked and asked["start"] is not None:
             rows = itertools.islice(rows, int(asked["start"] or 0), int(asked["stop"] or 0) or None)
         for number, row in enumerate(rows, 1):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from studio.core.errors import DataError, did_you_mean
 from studio.data.formats.detection import Format
-from studio.data.types import TYPES, Notes, RawRow, RowError
+from studio.data.types import TYPES, Notes, RawRow, Row, RowError
 
 _REQUIRED = {
     "language_modeling": ("text",),
@@ -26,7 +25,7 @@ class GivenRows:
     """A source made of rows in memory; looks like a `Located` to the pipeline."""
 
     name: str
-    given: Iterable[dict[str, Any]]
+    given: Iterable[Row]
 
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """The rows, numbered from 1."""
@@ -42,7 +41,7 @@ def given_format(type: str) -> Format:
             f"{', '.join(TYPES)}."
         )
 
-    def convert(row: dict[str, Any], _: dict[str, str]) -> dict[str, Any]:
+    def convert(row: Row, _: dict[str, str]) -> Row:
         for field in _REQUIRED[type]:
             value = row.get(field)
             if value is None:
@@ -58,7 +57,7 @@ def given_format(type: str) -> Format:
     return Format("rows", type, 1.0, f"Rows given as {type}.", {}, convert)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     if isinstance(value, str):
         return True
     return isinstance(value, list) and all(

@@ -11,13 +11,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from studio.core.errors import DataError
 from studio.data.formats import column_names
 from studio.data.formats.column_profile import PROFILE_ROWS, Profile, profile
 from studio.data.readers.files import read_file
-from studio.data.types import Notes, RawRow, RowError
+from studio.data.types import Notes, RawRow, Row, RowError
 
 MAX_FILES = 10
 _ANSWERING = {"answer_id", "model_id", "model", "generator"}
@@ -51,7 +50,7 @@ class Joined:
         tables = [_column(part, part.answer or "", note) for part in answers]
         asked = _column(asking, asking.prompt or "", note)
         for number, (key, prompt) in enumerate(asked.items(), 1):
-            row: dict[str, Any] = {"prompt": prompt}
+            row: Row = {"prompt": prompt}
             if asking.prompt != asking.key:
                 row[asking.key] = key
             for at, table in enumerate(tables, 1):
@@ -63,11 +62,11 @@ class Joined:
             yield RawRow(number, row, self.name, error)
 
 
-def _column(part: _Part, column: str, note: Notes) -> dict[Any, Any]:
+def _column(part: _Part, column: str, note: Notes) -> dict[str | int, object]:
     """Key -> value of a column; a key's first row counts."""
-    found: dict[Any, Any] = {}
+    found: dict[str | int, object] = {}
     for count, raw in enumerate(read_file(part.path, note), 1):
-        note.count(count, f"Joining {part.path.name}")
+        note.report(count, f"Joining {part.path.name}")
         key = raw.data.get(part.key)
         if raw.error is None and isinstance(key, str | int):
             found.setdefault(key, raw.data.get(column))
@@ -100,7 +99,7 @@ def _head(path: Path) -> Profile:
     return profile([raw.data for raw in rows if raw.error is None], keep=PROFILE_ROWS)
 
 
-def _values(head: Profile, column: str) -> list[Any]:
+def _values(head: Profile, column: str) -> list[object]:
     return [row.get(column) for row in head.sample]
 
 

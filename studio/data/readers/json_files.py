@@ -65,7 +65,7 @@ def parse(text: str | bytes) -> Any:
         return json.loads(text)
 
 
-def as_row(value: Any, number: int, file: str) -> RawRow:
+def as_row(value: object, number: int, file: str) -> RawRow:
     """A JSON value as a row: objects as they are, lists as a conversation, strings as text."""
     if isinstance(value, dict):
         return RawRow(number, value, file)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from studio.core.errors import DataError
+from studio.data.types import Row
 
 _SPLITS = ("train", "training", "test", "validation", "valid", "val", "dev", "eval")
 
 
-def is_conversation(value: list[Any]) -> bool:
+def is_conversation(value: list[object]) -> bool:
     """Whether a list is turns rather than rows."""
     return bool(value) and all(
         isinstance(turn, dict) and ("role" in turn or "from" in turn) for turn in value
     )
 
 
-def rows_in(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any]:
+def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
     """The rows of a root object; itself, where it is a single row.
 
     Known are: one list of objects under a key (or one level deeper), the splits of a dataset (the
@@ -34,7 +34,7 @@ def rows_in(root: dict[str, Any], file: str, note: Callable[[str], None]) -> lis
     return [root] if table is None else table
 
 
-def _lists_of_rows(root: dict[str, Any]) -> dict[str, list[Any]]:
+def _lists_of_rows(root: Row) -> dict[str, list[object]]:
     return {
         key: value
         for key, value in root.items()
@@ -45,7 +45,9 @@ def _lists_of_rows(root: dict[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def _one_split(lists: dict[str, list[Any]], file: str, note: Callable[[str], None]) -> list[Any]:
+def _one_split(
+    lists: dict[str, list[object]], file: str, note: Callable[[str], None]
+) -> list[object]:
     names = ", ".join(f'"{key}"' for key in lists)
     split = next((name for name in _SPLITS if name in lists), None)
     if split and all(key in _SPLITS for key in lists):
@@ -54,7 +56,7 @@ def _one_split(lists: dict[str, list[Any]], file: str, note: Callable[[str], Non
     raise DataError(f"{file} holds several lists ({names}). Save the one you mean as its own file.")
 
 
-def _table(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any] | None:
+def _table(root: Row, file: str, note: Callable[[str], None]) -> list[object] | None:
     """Rows of a table kept by columns or by keys; None where it is not one."""
     values = list(root.values())
     if isinstance(root.get("columns"), list) and isinstance(root.get("data"), list):
@@ -79,7 +81,7 @@ def _table(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list
     return None
 
 
-def _nested(root: dict[str, Any], file: str, note: Callable[[str], None]) -> list[Any] | None:
+def _nested(root: Row, file: str, note: Callable[[str], None]) -> list[object] | None:
     """A list of rows one level deeper, where there is exactly one."""
     found = [
         (f"{outer}.{inner}", rows)

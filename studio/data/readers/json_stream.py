@@ -1,4 +1,9 @@
-"""JSON of any length, one value at a time from a moving window: never the whole file in memory."""
+"""A streaming JSON reader: one value at a time from a moving window over the file."""
+# Why not ijson 3.6.0 (yajl2_c): it is somewhat faster, 0.36 s of processor time beside 0.48 s for
+# 100,000 chats (138 MB), but 100,000 opening brackets take it over 20 GB (0.97 GB at 20,000) where
+# this stops at once; one 1 GB string ran over 9 minutes where this gives up after 0.4 s, at 64 MB;
+# "\ud800" silently becomes "?"; and NaN, a stray cp1252 byte, a BOM or (with use_float) an integer
+# above 64 bits end the file.
 
 from __future__ import annotations
 
@@ -8,17 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_RECORD = 64 << 20
-"""Bytes one record may have; a longer one is a mistake in the file, not a row."""
+"""Maximum bytes of one record; anything longer is a broken file, not a row."""
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"
 
 
 class Broken(Exception):
-    """The JSON cannot be read from here on; the message says near what."""
+    """The JSON cannot be read past this point; the message quotes the text there."""
 
 
 class Window:
-    """A text file read piece by piece; `peek` and `value` move along it."""
+    """A text file read chunk by chunk; `peek` and `value` move along it."""
 
     def __init__(self, file: io.TextIOBase):
         self._file = file
@@ -27,7 +32,7 @@ class Window:
         self._decoder = json.JSONDecoder()
 
     def peek(self) -> str:
-        """The next character that is no space; nothing at the end."""
+        """The next non-space character; empty at the end of the file."""
         while True:
             text, at = self._text, self._at
             while at < len(text) and text[at] in _SPACE:
@@ -40,11 +45,11 @@ class Window:
                 return ""
 
     def step(self) -> None:
-        """Past the character that `peek` gave."""
+        """Move past the character that `peek` returned."""
         self._at += 1
 
     def value(self) -> Any:
-        """The JSON value that starts here; `Broken` where there is none."""
+        """Decode the JSON value that starts here; raises `Broken` if there is none."""
         self.peek()
         while True:
             try:
@@ -60,14 +65,14 @@ class Window:
                 return value
 
     def _more(self) -> str:
-        # Doubling what is read keeps a long record linear in time.
+        # Doubling the amount read keeps a long record linear in time.
         more = self._file.read(max(_CHUNK, len(self._text) - self._at))
         if more:
             self._text, self._at = self._text[self._at :] + more, 0
         return more
 
     def _may_go_on(self, error: Exception) -> bool:
-        """Whether the value only looks broken because the window ends inside it."""
+        """Whether the value may only look broken because the window ends inside it."""
         if not isinstance(error, json.JSONDecodeError):
             return not isinstance(error, RecursionError)
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - 16
@@ -84,8 +89,8 @@ class Window:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         return f'The JSON breaks off near "{rest}" ({reason}); nothing after it could be read.'
 
-    def elements(self) -> Iterator[Any]:
-        """Values of the list that starts here."""
+    def elements(self) -> Iterator[object]:
+        """Yield the values of the list that starts here."""
         self.step()
         while (character := self.peek()) != "]":
             if character == ",":
@@ -95,7 +100,7 @@ class Window:
         self.step()
 
     def fields(self) -> Iterator[str]:
-        """Keys of the object that starts here; the caller reads each value before the next key."""
+        """Yield the keys of the object that starts here; read each value before the next key."""
         self.step()
         while (character := self.peek()) != "}":
             if character == ",":

@@ -8,7 +8,6 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from studio.core.errors import DataError
 from studio.data.readers.encodings import Note, decode_head, open_bytes, open_text
 from studio.data.readers.json_stream import MAX_RECORD
-from studio.data.types import RawRow, RowError
+from studio.data.types import JsonObject, RawRow, RowError
 
 MAX_COLUMNS = 1000
 """More columns than this is a matrix or a wrong delimiter, never rows of text to train on."""
@@ -53,7 +52,7 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
         yield line
 
 
-def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:
+def _dialect(text: str, kind: str, path: Path) -> JsonObject:
     line = text.lstrip("\r\n").split("\n", 1)[0]
     delimiters = ["\t"] if kind == "tsv" and "\t" in line else [",", ";", "\t", "|"]
     delimiter = next((d for d in delimiters if d in line), "\t" if kind == "tsv" else ",")
@@ -67,7 +66,7 @@ def _dialect(text: str, kind: str, path: Path) -> dict[str, Any]:
     return quoted if with_quotes > without or (clean and with_quotes == without) else plain
 
 
-def _even(text: str, options: dict[str, Any]) -> float:
+def _even(text: str, options: JsonObject) -> float:
     """Share of records as wide as the header."""
     try:
         records = list(itertools.islice(csv.reader(io.StringIO(text), **options), 500))

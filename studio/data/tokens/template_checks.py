@@ -1,36 +1,37 @@
-"""What is wrong with a chat template, or with how it meets a row: plain sentences, each with a
-remedy."""
+"""Problems of a chat template, or of a row under it: sentences that say what to do."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from studio.core.tokenizer import Tokenizer
+from studio.data.types import Row
 
 _MARK = re.compile(r"<\|[a-z_]+\|>")
 _TAIL = 3  # tokens at the end among which the end-of-text token is looked for
 OTHER = "Choose another chat template"
 
 
-def refusal(row: dict[str, Any], tokenizer: Any, error: Exception) -> str:
-    """Why a template refuses a row, and what to do: the system turn is the usual reason."""
+def refusal(row: Row, tokenizer: Tokenizer, error: Exception) -> str:
+    """Why a template rejects a row and what to do; usually it is the system turn."""
     said = str(error).strip().rstrip(".")
     turns = _turns(row)
     rest = [turn for turn in turns if turn.get("role") != "system"]
     if len(rest) < len(turns) and _rendered(rest, tokenizer) is not None:
         return (
-            f"The chat template refuses the system turn: {said}. {OTHER}, or write the system "
-            "text into the first user turn."
+            f"The chat template rejects the system turn: {said}. {OTHER}, or move the system "
+            "prompt into the first user turn."
         )
     known = ("system", "user", "assistant")
     odd = sorted({str(t.get("role")) for t in turns} - set(known))
     if odd and _rendered([t for t in turns if t.get("role") in known], tokenizer) is not None:
         roles = " and ".join(odd)
-        return f"The chat template refuses turns of the role {roles}: {said}. {OTHER}."
-    return f"The chat template refuses this row: {said}. {OTHER}, or mend the row."
+        return f"The chat template rejects turns with the role {roles}: {said}. {OTHER}."
+    return f"The chat template rejects this row: {said}. {OTHER}, or fix the row."
 
 
-def dropped_turns(row: dict[str, Any], tokenizer: Any) -> list[str]:
-    """Turns that the template leaves out without a word, and tools that it never shows."""
+def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
+    """Turns and tool calls that the template silently omits."""
     turns = _turns(row)
     text = _rendered(turns, tokenizer, row.get("tools")) if turns else None
     if text is None:
@@ -44,8 +45,8 @@ def dropped_turns(row: dict[str, Any], tokenizer: Any) -> list[str]:
             name = (call.get("function") or call).get("name") if isinstance(call, dict) else None
             if name and str(name) not in text:
                 found.append(
-                    f"The chat template leaves out the tool call of turn {at}: the model would "
-                    f"not learn to make it. {OTHER} that knows tools, such as ChatML."
+                    f"The chat template omits the tool call of turn {at}, so the model would not "
+                    f"learn to make it. {OTHER} that supports tools, such as ChatML."
                 )
                 break
     return found[:3]
@@ -54,21 +55,21 @@ def dropped_turns(row: dict[str, Any], tokenizer: Any) -> list[str]:
 def _dropped(at: int, role: str) -> str:
     if role == "system":
         return (
-            "The chat template drops the system turn: the model never reads it. "
-            f"{OTHER}, or write the system text into the first user turn."
+            "The chat template drops the system turn, so the model never sees it. "
+            f"{OTHER}, or move the system prompt into the first user turn."
         )
     return (
-        f"The chat template drops or changes turn {at} ({role}): its text is not what the model "
-        f"reads. {OTHER} to train on it as it stands."
+        f"The chat template drops or changes turn {at} ({role}). "
+        f"{OTHER} to train on the text unchanged."
     )
 
 
 def notes(
-    ids: list[int], trained: list[bool], kept: int, tokenizer: Any, asks: bool = False
+    ids: list[int], trained: list[bool], kept: int, tokenizer: Tokenizer, asks: bool = False
 ) -> list[str]:
-    """What a person should see at a glance about one sequence: its start, its end, its loss.
+    """Notes on one sequence: its start, its end, and its loss.
 
-    `asks`: a prompt alone, which ends where the answer begins and has no loss.
+    `asks`: a prompt without an answer, which has no loss.
     """
     found = _start(ids, tokenizer)
     if not asks:
@@ -76,29 +77,30 @@ def notes(
     found.extend(_marks(tokenizer))
     if not asks and not any(trained[:kept]):
         found.append(
-            "No token of this row is trained: the row teaches nothing and the trainer drops it."
-            + (" Raise the length limit." if any(trained) else "")
+            "No token of this row is trained; the trainer drops the row."
+            + (" Raise max_length." if any(trained) else "")
         )
     if kept < len(ids):
-        ending = "; the end of the answer is among them" if any(trained[-1:]) else ""
+        ending = ", including the end of the answer" if any(trained[-1:]) else ""
         found.append(
-            f"The last {len(ids) - kept:,} of {len(ids):,} tokens are cut off at {kept:,}{ending}."
+            f"The last {len(ids) - kept:,} of {len(ids):,} tokens are truncated at "
+            f"{kept:,}{ending}."
         )
     return found
 
 
-def _start(ids: list[int], tokenizer: Any) -> list[str]:
+def _start(ids: list[int], tokenizer: Tokenizer) -> list[str]:
     bos = tokenizer.bos_token_id
     if bos is None or ids[:2] != [bos, bos]:
         return []
     return [
         f"The row starts with two beginning-of-text tokens ({tokenizer.bos_token}); the model "
-        "has only ever seen one. Take the mark out of the rows' own text where it stands there; "
-        f"otherwise choose another chat template."
+        "expects one. Remove the token from the rows if it is part of their text; otherwise "
+        "choose another chat template."
     ]
 
 
-def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list[str]:
+def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Tokenizer) -> list[str]:
     eos = tokenizer.eos_token_id
     if eos is None or not ids or kept < len(ids):
         return []
@@ -108,16 +110,16 @@ def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list
         if trained[at] or not any(trained):
             return []
         return [
-            f"The end-of-text token ({tokenizer.eos_token}) is masked, so the model is not "
-            f"taught to stop. {OTHER}."
+            f"The end-of-text token ({tokenizer.eos_token}) is masked, so the model does not "
+            f"learn to stop. {OTHER}."
         ]
     added = tokenizer.get_added_vocab()
     other = next((t for t in tokenizer.convert_ids_to_tokens(ids)[-_TAIL:] if t in added), None)
     if other is not None:
         return [
-            f"The row ends with {other}, not with the model's end-of-text token "
-            f"({tokenizer.eos_token}): answers will only stop where {other} is known to end "
-            f"them. {OTHER} to end with {tokenizer.eos_token}."
+            f"The row ends with {other} instead of the model's end-of-text token "
+            f"({tokenizer.eos_token}), so generation stops only if {other} is a stop token. "
+            f"{OTHER} to end with {tokenizer.eos_token}."
         ]
     return [
         f"The row does not end with the end-of-text token ({tokenizer.eos_token}), so the model "
@@ -125,26 +127,28 @@ def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Any) -> list
     ]
 
 
-def _marks(tokenizer: Any) -> list[str]:
-    """Marks of a lent template that this vocabulary has to spell."""
+def _marks(tokenizer: Tokenizer) -> list[str]:
+    """Tokens of a bundled template that are missing from the vocabulary."""
     from studio.core import chat_templates
 
     name = chat_templates.bundled(tokenizer)
     if name is None:
         return []
     known = tokenizer.get_vocab()
-    marks = [m for m in dict.fromkeys(_MARK.findall(tokenizer.chat_template)) if m not in known]
+    marks = [
+        m for m in dict.fromkeys(_MARK.findall(tokenizer.chat_template or "")) if m not in known
+    ]
     if not marks:
         return []
     pieces = len(tokenizer(marks[0], add_special_tokens=False)["input_ids"])
     return [
-        f"This model has no token {marks[0]}: it is spelled in {pieces} pieces, which costs "
-        "length and is harder to learn. Alpaca and Plain need no new tokens."
+        f"This model has no token {marks[0]}: it is split into {pieces} pieces, which costs "
+        "length and is harder to learn. Alpaca and Plain need no extra tokens."
     ]
 
 
-def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The turns of a row as the template gets them; none for rows of plain strings."""
+def _turns(row: Row) -> list[Row]:
+    """The turns of a row as the template receives them; none for rows of plain strings."""
     for names in (("messages",), ("prompt", "completion"), ("prompt", "chosen"), ("prompt",)):
         sides = [row[name] for name in names if name in row]
         if len(sides) == len(names) and all(isinstance(side, list) for side in sides):
@@ -152,8 +156,8 @@ def _turns(row: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-def _rendered(turns: list[dict[str, Any]], tokenizer: Any, tools: Any = None) -> str | None:
-    """The turns as text, or None where the template refuses them."""
+def _rendered(turns: list[Row], tokenizer: Tokenizer, tools: object = None) -> str | None:
+    """The turns as text; None if the template rejects them."""
     import json
 
     from jinja2 import TemplateError

@@ -1,29 +1,29 @@
-"""How long rows are in tokens, and what a length limit would cost: measured on the sequences that
-the trainer would make (see `studio.data.tokens.token_view`), never estimated from characters."""
+"""Token counts of rows and the cost of a max length, measured on the sequences the trainer would
+build (see `studio.data.tokens.token_view`), never estimated from characters."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from studio.core.errors import ModelError
+from studio.core.tokenizer import Tokenizer
 from studio.data.tokens.token_view import Encoded, encode
-from studio.data.types import Progress
+from studio.data.types import Progress, Row
 
 MOST_ROWS = 20_000
-"""Rows measured at most; of more a sample is drawn, with a fixed seed."""
+"""Maximum rows measured; larger sets are sampled with a fixed seed."""
 STEP = 64
 """Suggested limits are multiples of this: sizes that hardware likes."""
 WHOLE = 0.99
-"""Share of rows that a suggested limit leaves whole."""
+"""Share of rows that a suggested limit does not truncate."""
 _CHUNK = 128
 RULE = (
-    f"the shortest multiple of {STEP} that leaves {WHOLE:.0%} of the rows whole, and no more than "
-    "the model can read"
+    f"the smallest multiple of {STEP} that truncates at most {1 - WHOLE:.0%} of the rows, "
+    "capped by the model's context length"
 )
 
 
@@ -80,7 +80,7 @@ class Lengths:
         return _per_row(np.add, sums[ends] - sums[ends - self.size], self.row_of)
 
     def at(self, max_length: int) -> Cut:
-        """What a limit of `max_length` tokens a sequence costs (both trainers keep the start)."""
+        """What a limit of `max_length` tokens per sequence costs (trainers keep the start)."""
         over = np.maximum(self.size - max_length, 0)
         alive = self._alive(max_length)
         return Cut(
@@ -112,7 +112,7 @@ class Lengths:
 
     @property
     def longer(self) -> list[str]:
-        """Which sequence of each measured row is the longer one; empty where it has one."""
+        """Which sequence of each measured row is longer; empty for rows with one sequence."""
         if not self.paired:
             return [""] * len(self.turns)
         return [("chosen", "rejected")[at] for at in self.size.reshape(-1, 2).argmax(axis=1)]
@@ -140,9 +140,9 @@ class Cut:
 
 
 def measure(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Row],
     type: str,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool = False,
@@ -198,12 +198,12 @@ def _apart(sides: list[Encoded]) -> int:
     return next((at for at, (one, other) in pairs if one != other), shorter)
 
 
-Numbered = tuple[int, dict[str, Any]]
+Numbered = tuple[int, Row]
 
 
 def _encode(
-    rows: list[Numbered], type: str, tokenizer: Any, completion: bool | None, assistant: bool
-) -> tuple[list[tuple[int, dict[str, Any], list[Encoded]]], dict[int, str]]:
+    rows: list[Numbered], type: str, tokenizer: Tokenizer, completion: bool | None, assistant: bool
+) -> tuple[list[tuple[int, Row, list[Encoded]]], dict[int, str]]:
     """Rows with their places and sequences, and a sentence for each row refused."""
     try:
         together = encode([row for _, row in rows], type, tokenizer, completion, assistant)
@@ -218,7 +218,7 @@ def _encode(
     return parts[0][0] + parts[1][0], parts[0][1] | parts[1][1]
 
 
-def _turns(row: dict[str, Any]) -> int:
+def _turns(row: Row) -> int:
     """Turns of a row; a side that is plain text counts as one, and of two answers one is used."""
     sides = [row[name] for name in ("messages", "text", "prompt", "completion") if name in row]
     if "chosen" in row:
@@ -226,6 +226,6 @@ def _turns(row: dict[str, Any]) -> int:
     return sum(len(side) if isinstance(side, list) else 1 for side in sides)
 
 
-def _per_row(combine: Any, values: np.ndarray, row_of: np.ndarray) -> np.ndarray:
+def _per_row(combine: np.ufunc, values: np.ndarray, row_of: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(row_of, prepend=-1))
     return combine.reduceat(values, starts) if len(starts) else values

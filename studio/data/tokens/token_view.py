@@ -1,6 +1,6 @@
-"""The token view: a row as the trainer will see it, token by token, with the trainer's own labels.
+"""The token view: a row token by token, with the labels that the trainer would use.
 
-Nothing is imitated: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
+Nothing is re-implemented: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
 DPOTrainer or KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
 what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
 them keep the start. Prompts alone are drawn as a model is asked them.
@@ -14,12 +14,13 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from studio.core.errors import ConfigError, ModelError
+from studio.core.tokenizer import Tokenizer
 from studio.data.tokens import template_checks
+from studio.data.types import Row
 
 SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
 RENDERED = (*SFT_TYPES, "preference", "unpaired_preference", "prompt_only")
 """Types of rows that have a token view."""
-Row = dict[str, Any]
 
 
 class Encoded(NamedTuple):
@@ -65,7 +66,7 @@ class TokenView:
 def render(
     row: Row,
     type: str,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     *,
     max_length: int | None,
     completion_only_loss: bool | None = None,
@@ -85,7 +86,7 @@ def render(
 def encode(
     rows: Sequence[Row],
     type: str,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool = False,
 ) -> list[list[Encoded]]:
@@ -93,7 +94,7 @@ def encode(
     fails."""
     if type not in RENDERED:
         raise ConfigError(
-            f"{type.replace('_', ' ').capitalize()} rows are not trained on as they are, so they "
+            f"{type.replace('_', ' ').capitalize()} rows cannot be trained on directly, so they "
             "have no token view."
         )
     from trl.data_utils import is_conversational
@@ -114,7 +115,7 @@ def encode(
 
 def _sft(
     rows: Sequence[Row],
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     completion_only_loss: bool | None,
     assistant_only_loss: bool,
 ) -> list[list[Encoded]]:
@@ -141,7 +142,7 @@ def _sft(
         lambda data: SFTTrainer._prepare_dataset(
             trainer,  # type: ignore[arg-type]
             data,
-            tokenizer,
+            tokenizer,  # type: ignore[arg-type]
             args,  # type: ignore[arg-type]
             False,
             None,
@@ -154,7 +155,7 @@ def _sft(
     ]
 
 
-def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+def _dpo(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
     from trl.trainer.dpo_trainer import DPOTrainer
 
     trainer = SimpleNamespace(_tokenizer=tokenizer)
@@ -171,7 +172,7 @@ def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
     ]
 
 
-def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+def _kto(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
     from trl.trainer.kto_trainer import KTOTrainer
 
     trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
@@ -192,12 +193,13 @@ def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
     return Encoded(side, prompt + answer, [False] * len(prompt) + [True] * len(answer))
 
 
-def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+def _prompts(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
     from trl.data_utils import _tokenize
 
     def asked(row: Row) -> Row:
         extra = {"add_generation_prompt": True} if isinstance(row["prompt"], list) else {}
-        return {"ids": _tokenize(tokenizer, row["prompt"], **extra)["input_ids"]}
+        encoded = _tokenize(tokenizer, row["prompt"], **extra)  # type: ignore[arg-type]
+        return {"ids": encoded["input_ids"]}
 
     prepared = _run(rows, tokenizer, lambda data: data.map(asked))
     return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]
@@ -216,7 +218,7 @@ def _stream(rows: Sequence[Row]) -> Any:
     return Dataset(table).to_iterable_dataset()  # type: ignore[arg-type]
 
 
-def _run(rows: Sequence[Row], tokenizer: Any, prepare: Callable[[Any], Any]) -> list[Row]:
+def _run(rows: Sequence[Row], tokenizer: Tokenizer, prepare: Callable[[Any], Any]) -> list[Row]:
     """The prepared rows, or the template's refusal as a sentence."""
     from jinja2 import TemplateError
 
@@ -227,32 +229,34 @@ def _run(rows: Sequence[Row], tokenizer: Any, prepare: Callable[[Any], Any]) -> 
     except (RuntimeError, ValueError, TypeError) as error:
         if "no assistant tokens" in str(error):
             raise ModelError(
-                "With assistant-only loss this row trains nothing: the chat template marks no "
-                "assistant tokens in it. Choose another chat template, or learn from all tokens."
+                "With assistant-only loss no token of this row is trained: the chat template marks "
+                "no assistant tokens in it. Choose another chat template, or train on all tokens."
             ) from error
         raise ModelError(
             f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
         ) from error
 
 
-def _training_template(tokenizer: Any) -> str | None:
+def _training_template(tokenizer: Tokenizer) -> str | None:
     """What SFTTrainer does: keep a template with generation marks, else look for a training
     twin."""
     from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 
-    if has_generation_markers(tokenizer.chat_template):
+    if has_generation_markers(tokenizer.chat_template or ""):
         return None
     try:
-        return get_training_chat_template(tokenizer)
+        return get_training_chat_template(tokenizer)  # type: ignore[arg-type]
     except ValueError as error:
         raise ModelError(
-            "Learning from assistant turns only needs a chat template that marks them with "
-            "{% generation %}. This model's does not, and TRL knows no such twin of it. Choose "
-            "one of the studio's templates, or learn from all tokens."
+            "Assistant-only loss needs a chat template that marks assistant turns with "
+            "{% generation %}. This model's template does not, and TRL has no training version of "
+            "it. Choose one of the bundled templates, or train on all tokens."
         ) from error
 
 
-def _view(encoded: Encoded, tokenizer: Any, max_length: int | None, about: list[str]) -> TokenView:
+def _view(
+    encoded: Encoded, tokenizer: Tokenizer, max_length: int | None, about: list[str]
+) -> TokenView:
     side, ids, trained = encoded
     special = set(tokenizer.all_special_ids) | {
         at for at, added in tokenizer.added_tokens_decoder.items() if added.special
@@ -270,7 +274,7 @@ def _view(encoded: Encoded, tokenizer: Any, max_length: int | None, about: list[
 _WHOLE = 12  # tokens that one character may be spelled in, with room to spare
 
 
-def token_texts(ids: list[int], tokenizer: Any) -> list[str]:
+def token_texts(ids: list[int], tokenizer: Tokenizer) -> list[str]:
     """Each token's own text, its leading space kept. A character spelled in several tokens
     stands whole with the first, and the others are empty, so that the texts join to the text."""
     texts: list[str] = []
@@ -287,7 +291,7 @@ def token_texts(ids: list[int], tokenizer: Any) -> list[str]:
     return texts
 
 
-def _text(ids: list[int], tokenizer: Any) -> str:
+def _text(ids: list[int], tokenizer: Tokenizer) -> str:
     text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     name = tokenizer.convert_ids_to_tokens(ids[0])
     if name.startswith("▁") and not text.startswith(" "):

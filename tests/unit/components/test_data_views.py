@@ -20,7 +20,7 @@ ATTACK = '<img src=x onerror="alert(1)">'
 def test_sides_with_little_in_common_are_left_plain_and_said():
     row = {"prompt": "Q", "chosen": "Yes, gladly.", "rejected": "Nobody knows what this means"}
     card = row_html.row_card(row)
-    assert "<mark>" not in card and "Too little in common" in card
+    assert "<mark>" not in card and "Too different" in card
     both = row_html.row_card({"prompt": "Q", "answer1": "one two three", "answer2": "one two"})
     assert "<mark> three</mark>" in both or "three</mark>" in both
 
@@ -35,9 +35,9 @@ def test_a_card_says_where_its_row_stood_and_what_is_wrong():
 def test_a_record_that_is_no_row_is_shown_as_it_stands():
     problem = Problem(3, "malformed_json", "This line is not JSON.", "a.jsonl")
     card = row_html.shown_card(ShownRow({}, 3, "a.jsonl", [problem], f"{{'a': {ATTACK}"))
-    assert "As it stands in the file" in card and "malformed json" in card
+    assert "Record as in the file" in card and "malformed json" in card
     assert "<img" not in card and "{&#x27;a&#x27;: &lt;img" in card
-    assert "not known" in row_html.shown_card(ShownRow({}, 3, raw=""))
+    assert "no text was recorded" in row_html.shown_card(ShownRow({}, 3, raw=""))
 
 
 def test_hits_of_a_search_are_marked_safely():
@@ -70,9 +70,9 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
     )
     markup = token_view_html.token_view([view], 2)
     assert "&lt;b&gt;" in markup and "special" in markup
-    assert "cut at 2 tokens" in markup and "1 cut off" in markup
+    assert "truncated at 2 tokens" in markup and "1 truncated" in markup
     assert "1 trained (50 %)" in markup and "Why." in markup
-    assert markup.index("cut at 2") < markup.index("lost</span>")
+    assert markup.index("truncated at 2") < markup.index("lost</span>")
 
 
 def test_pieces_of_a_character_are_seen_and_a_note_is_said_once():
@@ -89,7 +89,7 @@ def test_pieces_of_a_character_are_seen_and_a_note_is_said_once():
         for side in ("chosen", "rejected")
     ]
     markup = token_view_html.token_view(views, None)
-    assert markup.count("tok-piece") == 4 and "piece 3 of the character before" in markup
+    assert markup.count("tok-piece") == 4 and "part 3 of the previous character" in markup
     assert markup.count("Same.") == 1
 
 
@@ -104,11 +104,11 @@ def test_problems_lead_to_their_rows():
 def test_the_headline_tells_format_reason_and_loss():
     found = Inspection("a/b/rows.json", "alpaca", "prompt_completion", 0.99, ATTACK, 1100, 1085)
     markup = problems_html.found_head(found)
-    assert "certain" in markup and "1,100 rows" in markup and "1,085 kept" in markup
+    assert "format detected" in markup and "1,100 rows" in markup and "1,085 kept" in markup
     assert "<img" not in markup and 'class="why"' in markup
     assert problems_html.row_filters(found, {"empty_field": 15}) == [
-        ("Good rows (1,085)", "good"),
-        ("Every row (1,100)", "all"),
+        ("Valid rows (1,085)", "good"),
+        ("All rows (1,100)", "all"),
         ("Empty field (15)", "empty_field"),
     ]
 
@@ -117,7 +117,7 @@ def test_cleaning_is_previewed_with_rows():
     example = {"row": 4, "file": "a.json", "data": {"prompt": ATTACK, "completion": ""}}
     step = SimpleNamespace(step="drop_empty", dropped=3, settings={}, examples=[example])
     markup = cleaning_html.cleaning_preview([step], 100, 97)
-    assert "keeps 97 of 100" in markup and "3 with an empty side" in markup
+    assert "keeps 97 of 100" in markup and "3 with empty fields" in markup
     assert "row 4" in markup and "<img" not in markup and "(empty)" in markup
 
 
@@ -161,15 +161,15 @@ def test_a_histogram_counts_every_row_once_and_draws_the_limit():
 
 def test_what_a_limit_costs_is_said():
     markup = cleaning_html.limit_cost(lengths([10] * 9 + [50]).at(20))
-    assert "1 row cut (10.0%)" in markup and "30 tokens lost" in markup
+    assert "1 row truncated (10.0%)" in markup and "30 tokens lost" in markup
     facts = cleaning_html.length_facts(lengths([10] * 9 + [50]), "pocket")
-    assert "Suggested length 64" in facts and "median 10 tokens" in facts
+    assert "Suggested max length: 64" in facts and "median 10 tokens" in facts
 
 
 def test_what_goes_along_to_train_is_said():
     assert carried_note({}) == ""
     note = carried_note({"chat_template_path": "chatml", "max_length": 1024})
-    assert "chat template ChatML, length 1,024" in note
+    assert "chat template ChatML, max length 1,024" in note
 
 
 def test_a_remembered_place_is_taken_only_as_it_makes_sense():

@@ -12,6 +12,7 @@ from studio.data.checks.row_checks import check, texts_of
 from studio.data.formats import FAMILIES
 from studio.data.readers.in_memory import given_format
 from studio.data.types import RowError
+from tests.unit.data.making import write
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 SCALAR = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | TEXT
@@ -43,12 +44,6 @@ NAMES = (
     *("answer1", "answer2", "winner", "turns", "answers", "scores", "annotator1", "response_j"),
 )
 ROW = st.dictionaries(st.sampled_from(NAMES) | TEXT, VALUE, max_size=6)
-
-
-def write(folder, rows):
-    path = folder / "rows.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
 
 
 @settings(

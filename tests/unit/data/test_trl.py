@@ -1,25 +1,12 @@
 """Prepared datasets go into stock TRL trainers as they are."""
 
 import random
-from pathlib import Path
 
 import pytest
 
-from studio.core.errors import ConfigError
 from studio.core.workspace import Workspace
-from studio.data import DatasetStore, read
-from studio.data.prepared.browse import ReadRows
-from studio.data.prepared.token_checks import KINDS, check_tokens, tell
-from tests.unit.data.making import said, write
-
-POCKET = Path(__file__).resolve().parents[3] / "presets" / "pocket"
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(POCKET)
+from studio.data import DatasetStore
+from tests.unit.data.making import POCKET, said, write
 
 
 def rows_of(type):
@@ -90,35 +77,3 @@ def test_prepared_rows_load_into_the_trainer(tmp_path, tokenizer, type, name):
     batch = next(iter(trainer.get_train_dataloader()))
     assert len(trainer.train_dataset) == made.rows["train"]
     assert any("input_ids" in key for key in batch)
-
-
-def test_rows_are_counted_in_tokens_as_they_are_trained(tmp_path, tokenizer):
-    chance = random.Random(1)
-    long = said(chance, 80)
-    rows = [
-        {"prompt": "short", "chosen": "yes it is", "rejected": "no"},
-        {"prompt": long, "chosen": "yes it is", "rejected": "no"},
-        {"prompt": "short too", "chosen": long + " a", "rejected": long + " b"},
-    ]
-    with read(write(tmp_path, rows)) as reading:
-        before = dict(reading.problems.counts)
-        found = check_tokens(reading, tokenizer, max_length=32)
-        listed = reading.problems
-        assert {kind: listed.counts[kind] for kind in KINDS if kind in listed.counts} == {
-            "over_length": 2,
-            "nothing_trained": 1,
-            "equal_after_truncation": 2,
-        }
-        assert [(p.file, p.row) for p in listed.page("nothing_trained")] == [("rows.jsonl", 2)]
-        browsed = ReadRows(reading)
-        assert browsed.find("equal_after_truncation", "").tolist() == [1, 2]
-        told = {p.kind: p.message for p in browsed.show(2).problems}
-        assert list(told) == ["near_duplicate", "over_length", "equal_after_truncation"]
-        assert "(chosen): the last" in told["over_length"]
-        assert listed.write(tmp_path / "long.jsonl", "over_length") == 2
-        tell(reading, found, 4096)  # at another limit, without counting again
-        assert dict(reading.problems.counts) == before
-        few = check_tokens(reading, tokenizer, max_length=None, most=2)
-        assert (few.measured, few.rows) == (2, 3)
-        with pytest.raises(ConfigError, match="max_length is 0"):
-            check_tokens(reading, tokenizer, max_length=0)

@@ -1,0 +1,135 @@
+"""Conversations in every spelling become messages."""
+
+import json
+
+import pytest
+
+from studio.data.formats import chat
+from tests.unit.data.formats.recognition import check_case
+from tests.unit.data.making import assistant, system, user
+
+CALL = {"type": "function", "function": {"name": "roll", "arguments": {"sides": 6}}}
+CASES = {
+    "sharegpt, any case": (
+        {"conversations": [{"from": "Human", "value": "Hi"}, {"from": "GPT", "value": "Yo"}]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "tool calls": (
+        {
+            "conversations": [
+                {"from": "human", "value": "Roll"},
+                {"from": "function_call", "value": '{"name": "roll", "arguments": {"sides": 6}}'},
+                {"from": "observation", "value": "4"},
+                {"from": "gpt", "value": "Four"},
+            ],
+            "tools": '[{"name": "roll", "parameters": {}}]',
+        },
+        "conversational",
+        {
+            "messages": [
+                user("Roll"),
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                {"role": "tool", "content": "4"},
+                assistant("Four"),
+            ],
+            "tools": '[{"type": "function", "function": {"name": "roll", "parameters": {}}}]',
+        },
+    ),
+    "messages with parts": (
+        {"messages": [user([{"type": "text", "text": "Hi"}]), assistant("Yo")]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "role and content under conversations": (
+        {"conversations": [user("Hi"), assistant("Yo")], "group": "g"},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "bare list": (
+        [user("Hi"), assistant("Yo")],
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "pairs with odd names": (
+        {"messages": [{"my_system": "S", "my_input": "Hi", "my_output": "Yo"}]},
+        "conversational",
+        {"messages": [system("S"), user("Hi"), assistant("Yo")]},
+    ),
+    "conversation kept as JSON in a string": (
+        {"messages": json.dumps([user("Hi"), assistant("Yo")]), "id": 7},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "turns of one key": (
+        {"conversation": [{"user": "Hi"}, {"assistant": "Yo"}]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "texts said in turn": (
+        {"id": "7", "data": ["Hi", "Yo", "And?", "No"]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo"), user("And?"), assistant("No")]},
+    ),
+    "turns as a list a field": (
+        {"conversations": {"from": ["human", "gpt"], "value": ["Hi", "Yo"]}},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "gemini": (
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "Hi"}]},
+                {"role": "model", "parts": [{"text": "Yo"}]},
+            ]
+        },
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "chatgpt export": (
+        {
+            "title": "t",
+            "messages": [
+                {"author": {"role": "user"}, "content": {"parts": ["Hi"]}},
+                {"author": {"role": "assistant"}, "content": {"parts": ["Yo"]}},
+            ],
+        },
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "a tool that answers an object": (
+        {
+            "messages": [
+                user("Roll"),
+                {"role": "assistant", "content": None, "tool_calls": [CALL]},
+                {"role": "tool", "content": {"result": 4}},
+                assistant("Four"),
+            ]
+        },
+        "conversational",
+        {
+            "messages": [
+                user("Roll"),
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                {"role": "tool", "content": '{"result": 4}'},
+                assistant("Four"),
+            ]
+        },
+    ),
+    "rows inside an object": (
+        {"data": {"messages": [user("Hi"), assistant("Yo")]}},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+    "keys in any case, and a speaker called SYSTEM": (
+        {"Dialogue": [{"Speaker": "USER", "Text": "Hi"}, {"Speaker": "SYSTEM", "Text": "Yo"}]},
+        "conversational",
+        {"messages": [user("Hi"), assistant("Yo")]},
+    ),
+}
+"""A row of each spelling, its dataset type, and the TRL row it becomes."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_are_recognized_and_converted(tmp_path, case):
+    check_case(tmp_path, chat, *CASES[case])

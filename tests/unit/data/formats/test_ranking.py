@@ -1,0 +1,161 @@
+"""Verdicts, scores and ranks turn several answers into a pair."""
+
+import pytest
+
+from studio.data.formats import comparison
+from studio.data.formats.ranking import named_answer, pair_from_list, pair_from_scores
+from studio.data.types import RowError
+from tests.unit.data.formats.recognition import check_case
+from tests.unit.data.making import assistant, inspected, user
+
+CASES = {
+    "answers with their own ranks after a transcript": (
+        {
+            "prompt": "\n\nHuman: Q\n\nAssistant: ",
+            "answers": [{"answer": "bad", "rank": 2.0}, {"answer": "good", "rank": 1.0}],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "two whole conversations and a winner": (
+        {
+            "question_id": "x7",
+            "model_a": "m",
+            "model_b": "n",
+            "winner": "model_b",
+            "conversation_a": [user("Q"), assistant("bad")],
+            "conversation_b": [user("Q"), assistant("good")],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "index of the better answer": (
+        {"prompt": "Q", "response_0": "bad", "response_1": "good", "better_response_id": 1},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "winner by name": (
+        {"prompt": "Q", "response_a": "bad", "response_b": "good", "winner": "model_b"},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a score an answer": (
+        {"question": "Q", "answer_0": "good", "answer_1": "bad", "score_0": 0.5, "score_1": -0.5},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a list of scored answers": (
+        {
+            "instruction": "Q",
+            "completions": [{"response": "bad", "score": 1}, {"response": "good", "score": 9}],
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "ranks": (
+        {"prompt": "Q", "responses": ["mid", "good", "bad"], "rank": [2, 1, 3]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "summaries and the index of the better": (
+        {
+            "info": {"post": "Q", "id": "x"},
+            "summaries": [{"text": "bad"}, {"text": "good"}],
+            "choice": 1,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "answers with their scores and a nested question": (
+        {
+            "question": {"full_text": "Q", "id": "x"},
+            "answer_0": "bad",
+            "answer_1": "good",
+            "score_0": -1.0,
+            "score_1": 1.0,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "one verdict column an answer": (
+        {
+            "prompt": "Q",
+            "response_a": "bad",
+            "response_b": "good",
+            "winner_model_a": 0,
+            "winner_model_b": 1,
+            "winner_tie": 0,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "ratings written as texts": (
+        {"instruction": "Q", "generations": ["bad", "good"], "ratings": ["1", "5"]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a score for each model's answer": (
+        {
+            "prompt": "Q",
+            "gpt4_answer": "good",
+            "llama_answer": "bad",
+            "gpt4_score": 5,
+            "llama_score": 2,
+        },
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a verdict in words": (
+        {"question": "Q", "assistant_a": "bad", "assistant_b": "good", "verdict": "B is better"},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+}
+"""A row of each spelling, its dataset type, and the TRL row it becomes."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_are_recognized_and_converted(tmp_path, case):
+    check_case(tmp_path, comparison, *CASES[case])
+
+
+def test_scores_that_tie_are_set_aside(tmp_path):
+    rows = [
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "winner": w} for w in ("a", "tie")
+    ]
+    seen = inspected(tmp_path, rows)
+    assert (seen.type, seen.kept, seen.problem_counts) == ("preference", 1, {"tie": 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "position"),
+    [
+        ("answer_b", "1", 1),
+        ("B", "1", 1),
+        (1, "0", 1),
+        ("1", "1", 0),
+        (2.0, "1", 1),
+        (0, "1", None),
+        ("tie", "1", None),
+        (-1, "sign", 0),
+        (0, "sign", None),
+    ],
+)
+def test_an_answer_is_named_by_column_letter_or_number(value, first, position):
+    assert named_answer(value, first, ["answer_a", "answer_b"], "winner") == position
+
+
+def test_a_verdict_that_names_no_answer_is_refused():
+    with pytest.raises(RowError, match="names no answer"):
+        named_answer("c", "1", ["answer_a", "answer_b"], "winner")
+
+
+def test_the_best_and_the_worst_make_the_pair():
+    scores = {"a": 3, "b": "1.5", "c": 9}
+    assert pair_from_scores(scores, {"score1": "a", "score2": "b", "score3": "c"}, 3) == (2, 1)
+    assert pair_from_scores(scores, {"rank1": "a", "rank2": "b", "rank3": "c"}, 3) == (1, 2)
+    listed = [{"text": "x", "score": 1}, {"text": "y", "score": 4}]
+    better, worse = pair_from_list(listed, None, None, None, "answers")
+    assert (better, worse) == ([assistant("y")], [assistant("x")])
+    with pytest.raises(RowError, match="same score"):
+        pair_from_list(["x", "y"], [2, 2], None, "scores", "answers")

@@ -1,0 +1,35 @@
+"""The majority of several raters makes the pair."""
+
+import pytest
+
+from studio.data.formats import rater_votes
+from tests.unit.data.formats.recognition import check_case
+from tests.unit.data.making import assistant, user
+
+CASES = {
+    "several raters' votes": (
+        {
+            "idx": 3,
+            "instruction": "I",
+            "input": "x",
+            "response1": "bad",
+            "response2": "good",
+            "annotator1": 2,
+            "annotator2": 0,
+            "annotator3": 2,
+        },
+        "preference",
+        {"prompt": [user("I\n\nx")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+    "a list of votes": (
+        {"prompt": "Q", "answer_a": "bad", "answer_b": "good", "votes": ["b", "a", "b"]},
+        "preference",
+        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
+    ),
+}
+"""A row of each spelling, its dataset type, and the TRL row it becomes."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rows_are_recognized_and_converted(tmp_path, case):
+    check_case(tmp_path, rater_votes, *CASES[case])
