@@ -15,7 +15,7 @@ from components.data.row_browser import RowBrowser, Updates
 from components.ui.background_task import Work
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
-from studio.core.chat_templates import LENT
+from studio.core.chat_templates import BUNDLED
 
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
 
@@ -138,7 +138,7 @@ class TokenHandlers:
             return ""
         return notice(
             "info",
-            f"This model has no chat template of its own, so {LENT[name]} is lent to it.",
+            f"This model has no chat template of its own, so {BUNDLED[name]} is lent to it.",
             "Choose another above: the choice goes into the recipe, and is saved with the adapter.",
         )
 
@@ -167,6 +167,6 @@ def carried_note(chosen: dict[str, Any]) -> str:
         "chat_template_path": "chat template {}",
         "max_length": "length {:,}",
     }
-    shown = {**chosen, "chat_template_path": LENT.get(chosen.get("chat_template_path", ""), "")}
+    shown = {**chosen, "chat_template_path": BUNDLED.get(chosen.get("chat_template_path", ""), "")}
     parts = [words[name].format(shown[name]) for name in words if chosen.get(name)]
     return f'<p class="carried">Goes along to Train: {", ".join(parts)}.</p>'

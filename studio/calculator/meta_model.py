@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.calculator.configs import Source, read_source, to_config
+from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
 
 _KEPT = 6
@@ -116,11 +117,8 @@ class Skeleton:
 
     def expert_names(self) -> tuple[str, ...]:
         """Experts' matrices, which transformers fuses into stacks, by the names PEFT knows them."""
-        from peft.utils import transformers_weight_conversion as conversion
-
-        kind = conversion._MODEL_TO_CONVERSION_PATTERN.get(self.config.model_type) or ""
-        names = conversion._MOE_TARGET_MODULE_MAPPING.get(kind, {})
-        return tuple(names) if any(len(info.shape) == 3 for info in self.modules) else ()
+        fused = any(len(info.shape) == 3 for info in self.modules)
+        return compat.expert_names(self.config.model_type) if fused else ()
 
     def targets(self) -> tuple[str, ...]:
         """All names that an adapter can be put on, experts' included."""

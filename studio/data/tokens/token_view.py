@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
 from studio.data.tokens import template_checks
 
@@ -118,35 +118,15 @@ def _sft(
     completion_only_loss: bool | None,
     assistant_only_loss: bool,
 ) -> list[list[Encoded]]:
-    from trl.trainer.sft_trainer import SFTTrainer
-
     if completion_only_loss is None:
         completion_only_loss = "prompt" in rows[0] and "completion" in rows[0]
-    trainer = SimpleNamespace(
-        _tokenizer=tokenizer,
-        completion_only_loss=completion_only_loss,
-        chat_template=_training_template(tokenizer) if assistant_only_loss else None,
-    )
-    args = SimpleNamespace(
-        dataset_num_proc=None,
-        dataset_text_field="text",
-        assistant_only_loss=assistant_only_loss,
-        max_length=None,
-        truncation_mode="keep_start",
-        shuffle_dataset=False,
-    )
+    settings = {
+        "completion_only_loss": completion_only_loss,
+        "assistant_only_loss": assistant_only_loss,
+        "chat_template": _training_template(tokenizer) if assistant_only_loss else None,
+    }
     prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: SFTTrainer._prepare_dataset(
-            trainer,  # type: ignore[arg-type]
-            data,
-            tokenizer,
-            args,  # type: ignore[arg-type]
-            False,
-            None,
-            "view",
-        ),
+        rows, tokenizer, lambda data: compat.tokenized_by_trl("sft", data, tokenizer, **settings)
     )
     return [
         [Encoded("text", row["input_ids"], [label != -100 for label in row["labels"]])]
@@ -155,15 +135,7 @@ def _sft(
 
 
 def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
-    from trl.trainer.dpo_trainer import DPOTrainer
-
-    trainer = SimpleNamespace(_tokenizer=tokenizer)
-    args = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
-    prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
-    )
+    prepared = _run(rows, tokenizer, lambda data: compat.tokenized_by_trl("dpo", data, tokenizer))
     sides = ("chosen", "rejected")
     return [
         [_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
@@ -172,15 +144,7 @@ def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
 
 
 def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
-    from trl.trainer.kto_trainer import KTOTrainer
-
-    trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
-    args = SimpleNamespace(dataset_num_proc=None, max_length=None)
-    prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: KTOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
-    )
+    prepared = _run(rows, tokenizer, lambda data: compat.tokenized_by_trl("kto", data, tokenizer))
     return [
         [_answered("good" if row["label"] else "bad", row["prompt_ids"], row["completion_ids"])]
         for row in prepared
@@ -193,11 +157,8 @@ def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
 
 
 def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
-    from trl.data_utils import _tokenize
-
     def asked(row: Row) -> Row:
-        extra = {"add_generation_prompt": True} if isinstance(row["prompt"], list) else {}
-        return {"ids": _tokenize(tokenizer, row["prompt"], **extra)["input_ids"]}
+        return {"ids": compat.tokenize_prompt(tokenizer, row["prompt"])}
 
     prepared = _run(rows, tokenizer, lambda data: data.map(asked))
     return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]
