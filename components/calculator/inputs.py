@@ -13,7 +13,7 @@ from studio.calculator.gpus import CARDS, THIS_MACHINE
 from studio.calculator.known_models import KNOWN
 from studio.data import SAMPLES
 from studio.runs.methods import METHODS as TRAINED
-from studio.runs.methods import adapter_knobs, knob_applies
+from studio.runs.methods import adapter_fields, field_applies
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
 from studio.workflows.estimate_run import SAMPLE_TYPES, kind_of
@@ -62,7 +62,7 @@ class Choices:
             self._of_method()
             self._of_run()
             self._of_data()
-        names = [name for name in self.fields if name in adapter_knobs()]
+        names = [name for name in self.fields if name in adapter_fields()]
         self._names = [*names, "quantization", "packing", *_WRITING]
         self.depending = [self.fields[name] for name in self._names]
 
@@ -290,7 +290,8 @@ class Choices:
         chosen = {
             name: value
             for name, value in chosen.items()
-            if name not in adapter_knobs() or (knob_applies(name, method) and value not in ("", []))
+            if name not in adapter_fields()
+            or (field_applies(name, method) and value not in ("", []))
         }
         if TRAINED[method].quantized != "may":
             chosen["quantization"] = "none"
@@ -300,7 +301,7 @@ class Choices:
             chosen = {name: value for name, value in chosen.items() if name not in _WRITING}
         if chosen.get("lora_target_modules"):
             chosen["lora_target_modules"] = _targets(chosen["lora_target_modules"])
-        elif knob_applies("lora_target_modules", method) and method != "ia3":
+        elif field_applies("lora_target_modules", method) and method != "ia3":
             chosen["lora_target_modules"] = []
         return chosen
 
@@ -350,7 +351,7 @@ class Choices:
     def shown_for(self, method: str, objective: str) -> tuple[Any, ...]:
         """What the method has no use for is gone."""
         row = TRAINED[_trained(method)]
-        shown = {name: knob_applies(name, row.name) for name in self._names}
+        shown = {name: field_applies(name, row.name) for name in self._names}
         shown |= {"quantization": row.quantized == "may", "packing": objective == "sft"}
         shown |= dict.fromkeys(_WRITING, objective in REWARDED)
         return tuple(gr.update(visible=shown[name]) for name in self._names)

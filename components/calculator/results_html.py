@@ -12,7 +12,7 @@ from studio.calculator.adapter_settings import METHODS, RANKED, TARGETED, UNQUAN
 from studio.calculator.gpus import THIS_MACHINE
 from studio.calculator.matrices import matrix
 from studio.core.errors import StudioError
-from studio.runs.methods import adapter_knobs, knob_applies
+from studio.runs.methods import adapter_fields, field_applies
 from studio.runs.objectives import OBJECTIVES, conversion
 from studio.workflows.estimate_run import kind_of
 
@@ -233,7 +233,7 @@ def _other(
     kept = {
         name: value
         for name, value in settings.items()
-        if name not in adapter_knobs() or knob_applies(name, method)
+        if name not in adapter_fields() or field_applies(name, method)
     }
     changed = {**kept, "method": method, "card": found.card, "keep_base": keeps_base(method)}
     if method in UNQUANTIZED or method in ("qlora", "loftq"):

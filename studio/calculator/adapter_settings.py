@@ -19,8 +19,8 @@ METHODS: dict[str, str] = {
     RSLORA: "rsLoRA",
     **{name: row.label for name, row in TRAINED.items() if name != "lora"},
 }
-RANKED = (RSLORA, *(name for name, row in TRAINED.items() if "lora_r" in row.knobs))
-TARGETED = (RSLORA, *(name for name, row in TRAINED.items() if "lora_target_modules" in row.knobs))
+RANKED = (RSLORA, *(name for name, row in TRAINED.items() if "lora_r" in row.fields))
+TARGETED = (RSLORA, *(name for name, row in TRAINED.items() if "lora_target_modules" in row.fields))
 LORA_LIKE = (RSLORA, *(n for n, row in TRAINED.items() if row.config == "LoraConfig"))
 UNQUANTIZED = tuple(name for name, row in TRAINED.items() if row.quantized == "never")
 

@@ -27,7 +27,7 @@ from studio.calculator.memory import Memory, estimate_memory, precision_of
 from studio.calculator.meta_model import Skeleton, skeleton
 from studio.calculator.parameters import ParameterCount, count
 from studio.calculator.run_settings import Plan, make_plan
-from studio.runs.methods import METHODS, WHOLE_MODEL, knob_applies
+from studio.runs.methods import METHODS, WHOLE_MODEL, field_applies
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def recipe_settings(recipe: Any) -> dict[str, Any]:
     adapter = {
         name: getattr(recipe, name)
         for name in SPEC_FIELDS
-        if name in type(recipe).model_fields and knob_applies(name, recipe.method)
+        if name in type(recipe).model_fields and field_applies(name, recipe.method)
     }
     return {
         "method": recipe.method,

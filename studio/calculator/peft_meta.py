@@ -95,7 +95,7 @@ def product(shape: tuple[int, ...]) -> int:
 def wrapped(bones: Skeleton, spec: AdapterSpec) -> Wrapped:
     """PEFT's model under `spec`; what PEFT refuses is a `ConfigError` of one sentence."""
     spec = _settled(spec)
-    if METHODS[spec.method].knobs[:1] != ("lora_r",) or spec.method == "lokr":
+    if METHODS[spec.method].fields[:1] != ("lora_r",) or spec.method == "lokr":
         return _remembered(bones, spec)
     one, two = (_remembered(bones, spec.with_rank(r)) for r in (1, 2))
     return one.at_rank(two, spec.lora_r)
@@ -143,7 +143,7 @@ def _peft_model(bones: Skeleton, base: Any, spec: AdapterSpec) -> Any:
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return peft.get_peft_model(base, peft_config(spec))
+            return peft.get_peft_model(base, peft_config(spec))  # pyright: ignore[reportArgumentType]
     except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
         raise _refusal(bones, spec, error) from error
 

@@ -83,7 +83,7 @@ class Notes(list[str]):
             self._done += self._now[1]
         self._now = (file, size)
 
-    def count(self, rows: int, what: str) -> None:
+    def count(self, rows: int, what: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """So many rows are done, reported now and then; the total is judged by the bytes read."""
         if self._progress and rows % REPORTED == 0:
             share = self.share()
