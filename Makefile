@@ -21,7 +21,7 @@ help:
 	@echo "make test         set up, then run all tests (unit, app, browser)"
 	@echo "make test-matrix  every objective with every method (a few minutes)"
 	@echo "make test-exports every format of an export for every family (a few minutes)"
-	@echo "make check        lint, format, types, import rule"
+	@echo "make check        lint, format, types, import contracts, circles"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
 
@@ -94,7 +94,8 @@ check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -q tests/unit/test_import_rule.py
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python -m benchmarks.house
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

@@ -203,7 +203,7 @@ def _peak_of(way: str, layers: int) -> tuple[int, float]:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from benchmarks import training as bench
+    from benchmarks import training_arms as bench
     from studio.core.model_names import resolve
     from studio.models.pool import LoadedModel
 

@@ -14,6 +14,7 @@ import gradio as gr
 from components.calculator import results_html as views
 from components.calculator.inputs import EXAMPLE, LEADING, Asked, Inputs
 from components.ui import recipe_fields
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.errors import ModelError, StudioError
@@ -131,7 +132,7 @@ class ModelPage:
 
     def apply(self, data: Mapping[Any, Any], event: gr.EventData) -> tuple[Any, ...]:
         """Take over what was clicked: an offered change, a target, a rank or a method."""
-        clicked: dict[str, Any] = event._data if isinstance(event._data, dict) else {}
+        clicked: dict[str, Any] = event_data(event)
         return self._set(data, self._clicked(clicked, data))
 
     def _clicked(self, clicked: Mapping[str, Any], data: Mapping[Any, Any]) -> dict[str, Any]:

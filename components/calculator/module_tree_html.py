@@ -11,7 +11,7 @@ from components.ui.html import esc
 from studio.calculator import formatting
 from studio.calculator.parameters import WHOLE_MODEL
 from studio.core.formatting import plural, thousands
-from studio.runs.methods import knob_applies
+from studio.runs.methods import field_applies
 
 if TYPE_CHECKING:
     from studio.calculator import RunEstimate
@@ -77,7 +77,7 @@ def module_tree(estimate: RunEstimate) -> str:
     """
     root = grown(estimate)
     most = max((node.trains for node, _ in root.walk()), default=0) or 1
-    targeted = knob_applies("lora_target_modules", estimate.recipe.method)
+    targeted = field_applies("lora_target_modules", estimate.recipe.method)
     switches = _switches(estimate) if targeted else {}
     lists = _lists(estimate.model)
     rows = "".join(

@@ -10,7 +10,7 @@ from components.ui.handlers import sentence
 from components.ui.html import empty_state, esc, notice, section
 from studio.calculator.matrices import matrix
 from studio.core.errors import StudioError
-from studio.runs.methods import METHODS, knob_applies
+from studio.runs.methods import METHODS, field_applies
 from studio.runs.objectives import OBJECTIVES, conversion
 from studio.workflows.estimate_run import kind_of
 
@@ -159,7 +159,7 @@ def _details(found: RunEstimate) -> str:
 
     hint = (
         "click to choose"
-        if knob_applies("lora_target_modules", found.recipe.method)
+        if field_applies("lora_target_modules", found.recipe.method)
         else "what trains"
     )
     tree = (
@@ -171,7 +171,7 @@ def _details(found: RunEstimate) -> str:
     side = f'<section class="panel">{section("Layers", "trainable")}{strip}</section>'
     if not strip:
         side = ""
-    if knob_applies("lora_r", found.recipe.method):
+    if field_applies("lora_r", found.recipe.method):
         rank = found.recipe.lora_r
         ranks = tuple(sorted({*_RANKS, rank}))
         ladder = memory_html.rank_curve(curve(found.recipe, ranks), rank)

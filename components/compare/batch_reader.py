@@ -9,6 +9,7 @@ import gradio as gr
 from components.compare import batch_html as views
 from components.compare.llm_judge import JudgePanel, told
 from components.compare.reward_panel import RewardPanel
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.formatting import plural
@@ -198,7 +199,7 @@ class SetReader:
         marked: bool,
         event: gr.EventData,
     ) -> Any:
-        return self.turn(comparison, int(event._data["at"]), only, search, marked)
+        return self.turn(comparison, int(event_data(event)["at"]), only, search, marked)
 
     def narrowed(
         self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import ImportForm
@@ -17,6 +16,7 @@ from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
+from components.ui.compat import event_data, page_being_built
 from components.ui.handlers import PRIVATE, QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core import hub
@@ -81,7 +81,7 @@ class DatasetHandlers:
         self.opening.change(guard(self.open), self.opening, self.outputs, **QUIET)
 
         def opened(event: gr.EventData) -> tuple[str, float]:
-            return show(ListLink.model_validate(event._data).open)
+            return show(ListLink.model_validate(event_data(event)).open)
 
         preview.prepared.click(guard(opened), None, self.opening, **QUIET)
         actions.delete.click(guard(self.delete), subject, self.outputs, **QUIET)
@@ -96,7 +96,7 @@ class DatasetHandlers:
         actions.send.click(
             guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
         )
-        blocks = Context.root_block
+        blocks = page_being_built()
         if blocks is not None:
             # In two steps: an event updates all its outputs, mostly with nothing to restore.
             again = gr.State(None)

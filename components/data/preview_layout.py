@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from components.ui.html import chips, empty_state, key_hint
-from studio.core.chat_templates import LENT
+from studio.core.chat_templates import BUNDLED
 from studio.data.prepared.browse import ALL, GOOD
 
 MASKS = [
@@ -234,7 +234,7 @@ def _pager() -> Pager:
 
 
 def _tokens(models: list[tuple[str, str]]) -> Tokens:
-    lent = [(name, key) for key, name in LENT.items()]
+    lent = [(name, key) for key, name in BUNDLED.items()]
     with gr.Tab("Tokens", id="tokens") as tab:
         with gr.Row(visible=False, elem_classes="token-bar") as bar:
             model = gr.Dropdown(

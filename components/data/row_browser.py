@@ -21,6 +21,7 @@ from components.data.preview_layout import (
     WHY_NOT,
     PreviewLayout,
 )
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard
 from components.ui.html import progress_bar
 from studio.core.errors import DataError
@@ -248,7 +249,7 @@ class RowBrowser:
         rows = self.sources.rows(subject) if subject.something else None
         if not isinstance(rows, ReadRows):
             return gr.skip()
-        link = ListLink.model_validate(event._data)
+        link = ListLink.model_validate(event_data(event))
         number = int(link.open)
         position = rows.position(link.file or None, number)
         if position is None:

@@ -14,7 +14,7 @@ from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
-from studio.core.chat_templates import LENT
+from studio.core.chat_templates import BUNDLED
 from studio.core.jobs import Job
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradio.events import Dependency
 
     from studio import Studio
-    from studio.core.tokenizer import Tokenizer
+    from studio.core.library_types import Tokenizer
     from studio.data.tokens.token_view import TokenView
     from studio.data.types import Row
 
@@ -149,7 +149,7 @@ class TokenHandlers:
             return ""
         return notice(
             "info",
-            f"This model has no chat template of its own; {LENT[name]} is used instead.",
+            f"This model has no chat template of its own; {BUNDLED[name]} is used instead.",
             "Choose another above if you like; it is stored in the recipe and with the adapter.",
         )
 
@@ -180,7 +180,7 @@ def carried_note(chosen: Mapping[str, str | int]) -> str:
         "chat_template_path": "chat template {}",
         "max_length": "max length {:,}",
     }
-    template = LENT.get(str(chosen.get("chat_template_path", "")), "")
+    template = BUNDLED.get(str(chosen.get("chat_template_path", "")), "")
     shown = {**chosen, "chat_template_path": template}
     parts = [words[name].format(shown[name]) for name in words if chosen.get(name)]
     return f'<p class="carried">Train will use {", ".join(parts)}.</p>'

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gradio as gr
-from gradio.context import get_render_context
 
 from components.models.library_api import server_functions
+from components.ui.compat import open_container
 from components.ui.handlers import QUIET
 from components.ui.page_context import PageContext
 
@@ -32,7 +32,7 @@ class ModelsHandles:
 
 def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
     """Build the tab inside the open `gr.Tab`."""
-    tab = get_render_context()
+    tab = open_container()
     panel = gr.HTML(
         html_template='<div class="models-desk"></div>',
         js_on_load=_ON_LOAD,

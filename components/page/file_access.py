@@ -10,12 +10,12 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from gradio.context import LocalContext
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from components.ui import access
+from components.ui.compat import bind_request
 
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
 """Gradio's routes of files; what follows is the path on disk."""
@@ -41,8 +41,7 @@ class Gate:
         if access.MCP_PATH in path and not access.agent(request):
             return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
         if self._is_export(path):
-            LocalContext.request.set(request)  # pyright: ignore[reportArgumentType]
-            LocalContext.blocks.set(request.app.get_blocks())
+            bind_request(request, request.app.get_blocks())
             if access.visitor() is not None:
                 return "Only an owner of this studio may fetch its exports."
         return ""

@@ -13,6 +13,7 @@ from components.data import tab as data_tab
 from components.page import guided_tour, header
 from components.page.calculator_sync import RecipeSync
 from components.train import tab as train_tab
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from studio.core.jobs import Job
@@ -32,7 +33,7 @@ def connect(
     walk.bind(app)
 
     def open_tab(event: gr.EventData) -> Any:
-        return ctx.go(event._data["go"])
+        return ctx.go(event_data(event)["go"])
 
     top.strip.click(guard(open_tab, "quietly"), None, ctx.tabs, queue=False, **QUIET)
     queue_dropped_events(app)
@@ -81,7 +82,7 @@ def _onward(ctx: PageContext, built: dict[str, Any]) -> None:
         return (label.open(project_id), ctx.go("label")) if project_id else (gr.skip(), gr.skip())
 
     def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
-        wanted = event._data or {}
+        wanted = event_data(event) or {}
         if wanted.get("do") == "train":
             knobs = {"model_revision": wanted["revision"]} if wanted.get("revision") else {}
             asked = train_tab.ask(model=str(wanted.get("model")), knobs=knobs)

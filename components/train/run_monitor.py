@@ -17,6 +17,7 @@ from components.train import run_feed, run_list_html, run_panel_html
 from components.train.run_actions import Actions, resume_step
 from components.train.run_export import Exports
 from components.train.run_history import Histories, History
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext, Session
 from studio.runs.store import Run
@@ -127,7 +128,8 @@ class Watch:
         self, session: Session, overlaid: tuple[str, ...], event: gr.EventData
     ) -> tuple[Any, Any]:
         """A click in the queue or among the runs: bring one into view, lay it over, move it."""
-        run_id, act = str(event._data["run"]), str(event._data["act"])
+        clicked = event_data(event)
+        run_id, act = str(clicked["run"]), str(clicked["act"])
         match act:
             case "over":
                 rest = tuple(each for each in overlaid if each != run_id)

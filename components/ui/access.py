@@ -16,8 +16,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from gradio.context import LocalContext
-
+from components.ui.compat import current_app, current_request
 from studio.core.errors import DataError
 
 MCP_PATH = "/gradio_api/mcp"
@@ -40,12 +39,12 @@ class Person:
 
 def person(typed: str = "") -> Person:
     """Whoever sent the request being answered; raises `DataError` where a login is needed first."""
-    request = LocalContext.request.get(None)
+    request = current_request()
     if request is None:  # nobody asked: the app itself, or a test of a part of it
         return Person(typed, owner=True)
     if agent(request):
         return Person("agent", owner=True, login=True)
-    accounts = getattr(LocalContext.blocks.get(None), "auth", None)
+    accounts = getattr(current_app(), "auth", None)
     if isinstance(accounts, list) and accounts:
         user = _account(request)
         if user is None:
@@ -68,7 +67,7 @@ def visitor() -> str | None:
         who = Person("", owner=False)
     if who.owner:
         return None
-    return who.name or _address(LocalContext.request.get(None))
+    return who.name or _address(current_request())
 
 
 def agent(request: Any) -> bool:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import gradio as gr
-from gradio.context import Context
 
 from components.ui import access
+from components.ui.compat import page_being_built
 from components.ui.html import esc
 from studio.core.errors import Cancelled, StudioError
 
@@ -114,7 +114,8 @@ def _welcome(audience: Audience) -> bool:
 
 def page_loads() -> list[Any]:
     """The event of a page that has come, as a list; empty where a tab is built outside a page."""
-    return [] if Context.root_block is None else [Context.root_block.load]
+    page = page_being_built()
+    return [] if page is None else [page.load]
 
 
 # ---- markup -------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def usual(choice: Choice, device: str = "") -> tuple[Recipe, str]:
     """
     recipe, why = recommended_recipe(*choice)
     follows = list(for_device(recipe, device)) if device else []
-    return recipe.with_(**{each.knob: each.value for each in follows}), why
+    return recipe.with_(**{each.field: each.value for each in follows}), why
 
 
 def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, Any], str]:
@@ -74,13 +74,13 @@ def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, A
     if not words:
         return changes, about
     said = ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
-    reasons = (each.why for each in defaults(*after[:2]) if each.knob in changes)
+    reasons = (each.why for each in defaults(*after[:2]) if each.field in changes)
     reason = next(reasons, "") if why.startswith("usual") else ""  # else the recipe is the reason
     told = f"{said[0].upper()}{said[1:]}: {why}."
     here = (
         each.why
         for each in for_device(recommended_recipe(*after)[0], device)
-        if each.knob in changes
+        if each.field in changes
     )
     parts = (about, told, _sentence(reason), _sentence(next(here, "") if device else ""))
     return changes, " ".join(part for part in parts if part)

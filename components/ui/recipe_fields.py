@@ -39,10 +39,10 @@ EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
 GROUPS = {
     "objective": "Objective",
     "adapter": "Adapter",
-    "optimisation": "Optimisation",
+    "optimization": "Optimization",
     "memory": "Memory and precision",
     "devices": "Several devices",
-    "keeping": "Watching and keeping",
+    "logging": "Logging and checkpoints",
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
 """Where `static/train.js` shows the help of the knob that has the pointer or the focus."""

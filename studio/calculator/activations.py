@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from studio.calculator.meta_model import MetaModel, ModuleInfo
 from studio.calculator.parameters import ParameterCount
 from studio.calculator.workload import Workload
-from studio.runs.methods import PROMPTED, knob_applies
+from studio.runs.methods import PROMPTED, field_applies
 
 _NEW_GELU = ("gelu_new", "gelu_fast", "gelu_accurate", "quick_gelu")
 _ATTENTION_PARTS = ("attn", "attention")
@@ -100,8 +100,8 @@ def _trained_input(work: Workload, info: ModuleInfo, shared: set[tuple[str, int]
     parent = info.name.rsplit(".", 1)[0]
     copies = work.shape.experts_per_token if len(info.shape) == 3 else 1
     total = 0.0
-    ranked = knob_applies("lora_r", method)
-    if work.recipe.lora_dropout and knob_applies("lora_dropout", method):
+    ranked = field_applies("lora_r", method)
+    if work.recipe.lora_dropout and field_applies("lora_dropout", method):
         total += width * (precision.compute + 1)  # the input after dropout, and the mask
     elif ranked and precision.adapter == 4 and precision.weights == 2:  # PEFT casts the input
         total += width * (precision.compute if autocast else 4)

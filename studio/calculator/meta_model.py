@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from studio.calculator.configs import Source, read_source, to_config
+from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -132,13 +133,9 @@ class MetaModel:
         return tuple(info for info in self.modules if info.linear and info.name != self.head)
 
     def expert_names(self) -> tuple[str, ...]:
-        """PEFT's names of the experts' matrices, which transformers fuses into stacks."""
-        from peft.utils import transformers_weight_conversion as conversion
-
-        patterns: dict[str, str] = vars(conversion)["_MODEL_TO_CONVERSION_PATTERN"]
-        mapping: dict[str, dict[str, Any]] = vars(conversion)["_MOE_TARGET_MODULE_MAPPING"]
-        names = mapping.get(patterns.get(self.config.model_type) or "", {})
-        return tuple(names) if any(len(info.shape) == 3 for info in self.modules) else ()
+        """Experts' matrices, which transformers fuses into stacks, by the names PEFT knows them."""
+        fused = any(len(info.shape) == 3 for info in self.modules)
+        return compat.expert_names(self.config.model_type) if fused else ()
 
     def targets(self) -> tuple[str, ...]:
         """Names that an adapter can target, in the model's order; experts' last."""

@@ -108,7 +108,7 @@ def count(recipe: Recipe) -> ParameterCount:
     """What a recipe trains in its model. Raises `ModelError` or `ConfigError`."""
     model, method = model_of(recipe), METHODS[recipe.method]
     with _counting:
-        key = repr(recipe.model_dump(include={"method", *method.knobs} - _NO_SHAPE))
+        key = repr(recipe.model_dump(include={"method", *method.fields} - _NO_SHAPE))
         if key not in model.counted:
             if len(model.counted) >= 256:
                 model.counted.clear()

@@ -1,14 +1,14 @@
-"""What can go wrong, as sentences a person can act on.
+"""What can go wrong, as sentences the user can act on.
 
     StudioError(Exception)
     ├── DataError(ValueError)        a file, row, field or dataset
     ├── ConfigError(ValueError)      a recipe, a setting, an argument
     ├── ModelError(RuntimeError)     a model, tokenizer, template or adapter
-    ├── TrainingError(RuntimeError)  a run that cannot start or go on
+    ├── TrainingError(RuntimeError)  a run that cannot start or continue
     ├── WorkspaceError(OSError)      the disk, a path, a lock
-    └── Cancelled(RuntimeError)      somebody pressed stop
+    └── Cancelled(RuntimeError)      the user pressed stop
 
-Every message says what is wrong, where, and what to do; the page and the shell show it as it is.
+Every message says what is wrong, where, and what to do; page and shell show it unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 
 class StudioError(Exception):
-    """Root of everything the studio raises on purpose; `str(error)` is fit to show a person."""
+    """Root of everything the studio raises on purpose; `str(error)` can be shown to the user."""
 
     def __str__(self) -> str:
         return " ".join(str(part) for part in self.args)
@@ -37,7 +37,7 @@ class ModelError(StudioError, RuntimeError):
 
 
 class TrainingError(StudioError, RuntimeError):
-    """A run that cannot start, or could not go on."""
+    """A run that cannot start, or could not continue."""
 
 
 class WorkspaceError(StudioError, OSError):
@@ -45,10 +45,10 @@ class WorkspaceError(StudioError, OSError):
 
 
 class Cancelled(StudioError, RuntimeError):
-    """The person asked for this work to stop."""
+    """The user asked for this work to stop."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """` Did you mean "x"?` with the nearest known name, or nothing when none is near."""
+    """` Did you mean "x"?` with the closest known name; empty when none is close."""
     near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""

@@ -1,11 +1,11 @@
-"""Numbers, sizes and times for people: one way to write each, for the page and the shell."""
+"""Numbers, sizes, and times as text: one way to write each, for the page and the shell."""
 
 from __future__ import annotations
 
 import time
 
 DOT = " \N{MIDDLE DOT} "
-"""Between the facts of one line."""
+"""Separates the facts of one line."""
 
 
 def thousands(number: float) -> str:
@@ -14,20 +14,20 @@ def thousands(number: float) -> str:
 
 
 def compact(number: float) -> str:
-    """`1_534_976` -> `1.53 M`: three figures and a scale."""
+    """`1_534_976` -> `1.53 M`: three significant digits and a suffix."""
     for size, suffix in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
         if abs(number) >= size * 0.9995:
-            return f"{_three_figures(number / size)}{suffix}"
+            return f"{_three_digits(number / size)}{suffix}"
     return f"{number:g}" if abs(number) < 10 else f"{number:.0f}"
 
 
-def _three_figures(value: float) -> str:
+def _three_digits(value: float) -> str:
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return f"{value:.{digits}f}"
 
 
 def bytes_text(size: float) -> str:
-    """`12_025_908_429` -> `12.0 GB` (in steps of 1,000, as cards and files are named)."""
+    """`12_025_908_429` -> `12.0 GB` (decimal units, as GPUs and files are labeled)."""
     units = ["B", "KB", "MB", "GB", "TB"]
     value, unit = float(size), units.pop(0)
     while units and abs(value) >= 999.5:
@@ -36,7 +36,7 @@ def bytes_text(size: float) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """`41` -> `0:41`, `3000` -> `50 min`, `8000` -> `2 h 13 min`; not known -> a dash."""
+    """`41` -> `0:41`, `3000` -> `50 min`, `8000` -> `2 h 13 min`; unknown -> a dash."""
     if seconds is None or seconds != seconds or seconds < 0:
         return "\N{EN DASH}"
     whole = round(seconds)
@@ -52,7 +52,7 @@ def duration_text(seconds: float | None) -> str:
 
 
 def left_text(seconds: float | None) -> str:
-    """`41` -> `0:41 left`; nothing when it is not known."""
+    """`41` -> `0:41 left`; empty when unknown."""
     return "" if seconds is None else f"{duration_text(seconds)} left"
 
 

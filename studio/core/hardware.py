@@ -1,6 +1,6 @@
-"""What is here: device, memory, bf16, cores. Nothing imports torch until `detect` is called.
+"""This machine: device, memory, bf16, cores. Nothing imports torch until `detect` is called.
 
-`memory_now` is cheap enough for a status strip that asks every second.
+`memory_now` is cheap enough for a status strip that polls every second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets",
 
 @dataclass(frozen=True)
 class Hardware:
-    """One machine, as training sees it, in bytes; on `mps` and `cpu` memory is the host's."""
+    """One machine as training sees it; memory is in bytes, the host's on `mps` and `cpu`."""
 
     device: Device
     name: str
@@ -38,7 +38,7 @@ class Hardware:
     packages: tuple[tuple[str, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, packages as a mapping of name to version."""
+        """As JSON-serializable values; packages map name to version."""
         return {**asdict(self), "packages": dict(self.packages)}
 
     def line(self) -> str:
@@ -50,7 +50,7 @@ class Hardware:
 
 
 def cores() -> int:
-    """Cores this process may use (a container's share, not the whole machine's)."""
+    """Cores this process may use: the container's share, not the whole machine's."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
@@ -78,7 +78,7 @@ def host_memory() -> tuple[int, int]:
 
 
 def memory_now() -> tuple[int, int]:
-    """`(used, total)` bytes for the status strip: the card's once torch is up on one, else ours.
+    """`(used, total)` bytes for the status strip: the GPU's once torch uses it, else ours.
 
     On a CPU `used` is this process's resident memory. Never imports torch.
     """
@@ -91,8 +91,8 @@ def memory_now() -> tuple[int, int]:
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """Installed versions of what training stands on, read without importing any of it."""
-    found = []
+    """Installed versions of the training libraries, read without importing them."""
+    found: list[tuple[str, str]] = []
     for name in _PACKAGES:
         try:
             found.append((name, metadata.version(name)))
@@ -114,7 +114,7 @@ def cpu_name() -> str:
 
 
 def detect() -> Hardware:
-    """Look at this machine. Imports torch, which takes seconds: call it off the page's path."""
+    """Inspect this machine. Imports torch, which takes seconds: no page should wait for it."""
     import torch
 
     available, total = host_memory()
@@ -126,11 +126,11 @@ def detect() -> Hardware:
         "packages": versions(),
     }
     if torch.cuda.is_available():
-        free, card_total = torch.cuda.mem_get_info()
+        free, gpu_total = torch.cuda.mem_get_info()
         return Hardware(
             device="cuda",
             name=torch.cuda.get_device_name(),
-            memory_total=card_total,
+            memory_total=gpu_total,
             memory_free=free,
             bf16=torch.cuda.is_bf16_supported(including_emulation=False),
             cuda_capability=torch.cuda.get_device_capability(),
@@ -144,5 +144,5 @@ def detect() -> Hardware:
 
 @functools.cache
 def detected() -> Hardware:
-    """`detect()`, once a process; its `memory_free` is the one of that moment."""
+    """`detect()`, once per process; `memory_free` is as of that call."""
     return detect()

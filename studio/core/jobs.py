@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from studio.core.errors import Cancelled, StudioError
 from studio.core.formatting import duration_text, thousands
@@ -44,7 +44,7 @@ class Job(Generic[Result]):
     total: int | None = None
     started: float | None = None
     """When it began, by `time.monotonic`; None while it waits."""
-    _future: Future[Result] = field(default_factory=Future, repr=False)
+    _future: Future[Result] = field(default_factory=lambda: Future[Any](), repr=False)
     _cancel: threading.Event = field(default_factory=threading.Event, repr=False)
 
     # --- for whoever waits

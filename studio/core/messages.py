@@ -1,4 +1,4 @@
-"""Chat messages: their type, and what a row of any dataset type asks."""
+"""Chat messages, and the prompt and references of a row of any dataset type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Message = dict[str, Any]
 
 
 def prompt_and_references(row: Mapping[str, Any]) -> tuple[list[Message], tuple[str, ...]] | None:
-    """The prompt of a row of any type, and the answers it holds."""
+    """The prompt of a row as messages, and its reference answers; None for a row without one."""
     if row.get("messages"):
         turns = [_turn(turn) for turn in row["messages"]]
         at = next((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), len(turns))
@@ -18,23 +18,23 @@ def prompt_and_references(row: Mapping[str, Any]) -> tuple[list[Message], tuple[
     prompt = row.get("prompt")
     if not prompt:
         return None
-    asked = (
+    messages = (
         [{"role": "user", "content": prompt}]
         if isinstance(prompt, str)
         else [_turn(turn) for turn in prompt]
     )
-    return asked, _answers(row)
+    return messages, _answers(row)
 
 
 def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A row's own answers: several alternatives under `answers`, else the one it would teach."""
-    several = row.get("answers")
+    """Alternatives under `answers`; else the completion, or the chosen answer."""
+    several: str | list[object] | None = row.get("answers")
     if isinstance(several, list):
-        return tuple(str(each) for each in several)
-    answer = row.get("completion") or row.get("chosen") or several
+        return tuple(map(str, several))
+    answer: str | list[Message] | None = row.get("completion") or row.get("chosen") or several
     if isinstance(answer, list):
-        answer = "\n".join(str(turn["content"]) for turn in answer if isinstance(turn, Mapping))
-    return (str(answer),) if answer else ()
+        answer = "\n".join(str(turn["content"]) for turn in answer)
+    return (answer,) if answer else ()
 
 
 def _turn(turn: Mapping[str, Any]) -> Message:

@@ -1,4 +1,4 @@
-"""Which models there are, and what a name stands for. Reads names, loads nothing."""
+"""Model names: the built-in model, folders, and Hub ids. Loads nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from studio.core.workspace import PRESETS
 
 POCKET = "pocket"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-# Hub models worth starting with on one GPU: the workshop's three and a small sibling.
+# Hub models to start with on one GPU.
 SUGGESTED = (
     "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
     "Qwen/Qwen2-0.5B-Instruct",
@@ -22,7 +22,7 @@ SUGGESTED = (
 
 @dataclass(frozen=True)
 class ModelRef:
-    """What a model name stands for: `location` is what `from_pretrained` gets."""
+    """A resolved model name: `location` is what `from_pretrained` takes."""
 
     name: str
     kind: str  # builtin | folder | hub
@@ -35,9 +35,9 @@ class ModelRef:
 
 
 def resolve(name: str, revision: str | None = None) -> ModelRef:
-    """The built-in model, a folder, or a Hub id; a `ModelError` says which of these it could be.
+    """The built-in model, a folder, or a Hub id; a `ModelError` for anything else.
 
-    A name that looks like a path is only ever a path, and a Hub id is never read as a folder.
+    A name that looks like a path is always a path, and a Hub id is never read as a folder.
     """
     name = name.strip()
     if name == POCKET:
@@ -45,7 +45,7 @@ def resolve(name: str, revision: str | None = None) -> ModelRef:
     if name.startswith((".", "/", "~")) or "\\" in name:
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
-            raise ModelError(f"{name} is not a model folder: it holds no config.json.")
+            raise ModelError(f"{name} is not a model folder: it has no config.json.")
         return ModelRef(name, "folder", str(folder))
     if _HUB_ID.fullmatch(name) and ".." not in name and "--" not in name:
         return ModelRef(name, "hub", name, revision)
@@ -56,5 +56,5 @@ def resolve(name: str, revision: str | None = None) -> ModelRef:
 
 
 def choices() -> list[tuple[str, str]]:
-    """(label, name) pairs to offer first; any Hub id or folder can be typed as well."""
+    """(label, name) pairs to suggest; any Hub id or folder can be typed as well."""
     return [("Pocket, built in", POCKET), *((name, name) for name in SUGGESTED)]

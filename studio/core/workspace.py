@@ -1,19 +1,19 @@
-"""STUDIO_HOME: the one module that knows where things live on disk.
+"""STUDIO_HOME: the one module that knows where everything is on disk.
 
     <home>/
       datasets/<id>/      dataset.json, train.parquet, test.parquet
       runs/<id>/          recipe.yaml, run.json, events.jsonl, checkpoints/, adapter/
       comparisons/<id>.json
-      uploads/            files brought in through the page
-      exports/            files made for download
-      pairs/<id>.json     pairs that are being written for a labelling project
-      votes.db            labelling projects and votes (SQLite)
-      library.json        stars, tags and notes
-      trash/<id>/         deleted runs and exports, for a day
-      presets/<name>.yaml recipes saved by a person
-      cache/              skeletons, reference log-probabilities: safe to delete
+      uploads/            files uploaded through the page
+      exports/            exports and files for download
+      pairs/<id>.json     pairs being generated for a labeling project
+      votes.db            labeling projects and votes (SQLite)
+      library.json        stars, tags, and notes
+      trash/<id>/         deleted runs and exports, kept for a day
+      presets/<name>.yaml recipes the user saved
+      cache/              meta models, reference log-probabilities: safe to delete
 
-Ids are made here, from a clock and chance, never from a name a person typed: a label cannot
+Ids are made here from a clock and a random suffix, never from what the user typed: a label cannot
 become a path.
 """
 
@@ -26,16 +26,15 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 
 from studio.core.errors import WorkspaceError
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The project's own folder: `app.py`, the shipped presets, and this package beside them."""
+"""The project folder, with `app.py`, the shipped presets, and this package."""
 PRESETS = ROOT / "presets"
 NETWORK_DISKS = frozenset(
     {
@@ -65,7 +64,7 @@ _ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}(@\d+)?")  # of a checkpoint, w
 
 
 def default_home() -> Path:
-    """`$STUDIO_HOME`, else a folder of ours in the user's data directory."""
+    """`$STUDIO_HOME`, else `alignment-studio` in the user's data directory."""
     chosen = os.environ.get("STUDIO_HOME")
     if chosen:
         return Path(chosen).expanduser()
@@ -78,7 +77,7 @@ def new_id(kind: str) -> str:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Replace `path` so that a crash leaves either the old file or the new one, on disk, whole."""
+    """Replace `path` atomically and synced: a crash leaves the whole old file or the new one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -95,17 +94,16 @@ def write_durably(path: Path, text: str) -> None:
         ) from error
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """`write_durably` of indented JSON."""
     write_durably(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write to; it becomes `path` at the end, and is gone after an error.
+def written_whole(path: Path) -> Generator[Path]:
+    """A path beside `path` to write to; renamed to `path` at the end, removed after an error.
 
-    For files that people asked for, of any size: unlike `write_durably` it does not wait for the
-    disk.
+    For files of any size that the user asked for: unlike `write_durably` it does not sync.
     """
     part = path.with_name(f".{path.name}.part")
     try:
@@ -118,7 +116,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to disk, so that a rename survives a power cut."""
+    """Sync a folder's entries, so that a rename survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -127,25 +125,25 @@ def sync_folder(folder: Path) -> None:
 
 
 def file_system(path: Path) -> str:
-    """The kind of file system that a path lies on, such as ext4 or nfs4; empty if unknown."""
+    """The type of file system a path is on, such as ext4 or nfs4; empty if unknown."""
     import psutil
 
-    there = path.resolve()
+    resolved = path.resolve()
     mounts = [
         mount
         for mount in psutil.disk_partitions(all=True)
-        if there.is_relative_to(mount.mountpoint)
+        if resolved.is_relative_to(mount.mountpoint)
     ]
     nearest = max(mounts, key=lambda mount: len(mount.mountpoint), default=None)
     return nearest.fstype.lower() if nearest else ""
 
 
 def check_room(folder: Path, need: int, what: str, how: str) -> None:
-    """`WorkspaceError` where `folder`'s disk has less than `need` bytes left for `what`."""
+    """Raise a `WorkspaceError` where `folder`'s disk has less than `need` bytes free for `what`."""
     free = shutil.disk_usage(folder).free
     if free < need:
         raise WorkspaceError(
-            f"{what} takes about {_size(need)} and {folder} has {_size(free)} free. {how}"
+            f"{what} takes about {_size(need)}, and {folder} has {_size(free)} free. {how}"
         )
 
 
@@ -154,7 +152,7 @@ def _size(number: int) -> str:
 
 
 class Workspace:
-    """Paths under one home folder; makes the folders it names."""
+    """Paths under one home folder; creates the folders."""
 
     def __init__(self, home: str | os.PathLike[str] | None = None):
         self.home = Path(home).expanduser() if home else default_home()
@@ -196,7 +194,7 @@ class Workspace:
 
     @property
     def trash(self) -> Path:
-        """Deleted runs, for a day; on the same disk, so that moving there costs nothing."""
+        """Deleted runs, kept for a day; on the same disk, so that moving there is free."""
         return self.home / "trash"
 
     @property
@@ -205,10 +203,10 @@ class Workspace:
         return os.environ.get("STUDIO_DATABASE_URL") or f"sqlite:///{self.home / 'votes.db'}"
 
     def network_disk(self) -> str | None:
-        """The kind of network file system that a SQLite file of votes would lie on, else None.
+        """The network file system that the SQLite votes would be on; None for a local disk.
 
-        SQLite's locks do not hold on such disks (sqlite.org/howtocorrupt.html, 2.1), and its
-        write-ahead log needs memory that all its readers share.
+        SQLite's locks are unreliable on such disks (sqlite.org/howtocorrupt.html, 2.1), and its
+        write-ahead log needs shared memory.
         """
         if not self.votes_url.startswith("sqlite"):
             return None
@@ -217,22 +215,22 @@ class Workspace:
 
     @property
     def training_lock(self) -> Path:
-        """Held by whichever process is training, so that page and shell take turns."""
+        """Held by the process that is training, so that page and shell take turns."""
         return self.home / "training.lock"
 
     @property
     def runs_lock(self) -> Path:
-        """Held for as long as a run's state is read, changed and written."""
+        """Held while a run's state is read, changed, and written."""
         return self.home / "runs.lock"
 
     def folder(self, kind: str, identifier: str) -> Path:
-        """The folder of a dataset or run by id; refuses anything that is not an id of ours."""
+        """The folder of a dataset or run by id; refuses anything that is not an id."""
         if not _ID.fullmatch(identifier):
             raise WorkspaceError(f"{identifier!r} is not an id of this workspace.")
         return self.home / kind / identifier
 
     def take_in(self, files: Sequence[str | Path]) -> list[Path]:
-        """Move files that somebody brought to a folder of their own; equal names get a number."""
+        """Move uploaded files into a folder of their own; duplicate names get a number."""
         folder = self.uploads / new_id("upload")
         folder.mkdir(parents=True)
         kept: list[Path] = []
@@ -244,6 +242,6 @@ class Workspace:
         return kept
 
     def free_bytes(self) -> int:
-        """Bytes still free on the workspace's disk."""
+        """Bytes free on the workspace's disk."""
         status = os.statvfs(self.home)
         return status.f_bavail * status.f_frsize

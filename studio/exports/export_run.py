@@ -12,16 +12,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers import modeling_gguf_pytorch_utils as reader
 
+from studio.core import compat
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.model_names import resolve
 from studio.core.workspace import check_room, write_json
@@ -124,7 +122,7 @@ class _Work:
             "created": time.time(),
             "stored_as": self.asked.stored_as,
             "base": reference.name if reference.kind != "folder" else Path(run.model).name,
-            "base_revision": getattr(base.model.config, "_commit_hash", None) or "",
+            "base_revision": compat.commit_hash(base.model.config) or "",
             "base_kind": reference.kind,
             "fingerprint": run.base,
             "method": run.method,
@@ -214,7 +212,7 @@ class _Work:
         self.job.step(30, "Loading it back and comparing")
         again: Any = AutoModelForCausalLM.from_pretrained(self.part, dtype=width)
         held.base.model = again.to(loading.device()).eval()
-        held.base.model.config._commit_hash = getattr(config, "_commit_hash", None)
+        compat.set_commit_hash(held.base.model.config, compat.commit_hash(config))
         figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
         self._trained(held, run)
         return figures
@@ -249,11 +247,11 @@ class _Work:
         shape = config.get_text_config()
         self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
         given = {"config": config} if self.beside["reader_needs_config"] else {}
-        reader.tqdm = partial(tqdm, disable=True)  # its bar has no switch
+        compat.silence_gguf_reader()
         model: Any = AutoModelForCausalLM.from_pretrained(
             self.part, gguf_file=path.name, dtype=width, **given
         )
-        model.config._commit_hash = getattr(config, "_commit_hash", None)
+        compat.set_commit_hash(model.config, compat.commit_hash(config))
         return model.to(loading.device()).eval()
 
     def _written(self, name: str) -> None:

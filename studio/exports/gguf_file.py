@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from studio.core import compat
 from studio.core.errors import ModelError
 from studio.exports import gguf_architectures, gguf_tokenizer
 from studio.exports.gguf_architectures import Family
@@ -82,10 +83,8 @@ def _tensors(model: Any, config: Any, family: Family) -> Iterator[tuple[str, Any
 
 def _rope_factors(config: Any) -> Any:
     """What llama.cpp divides each rotary frequency by, for Llama 3's stretched contexts."""
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
     width = gguf_architectures.head_dim(config)
-    stretched, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    stretched = compat.llama3_inverse_frequencies(config)
     exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
     return (1.0 / gguf_architectures.rope(config)["rope_theta"] ** exponents) / stretched
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from studio.core import compat
 from studio.core.errors import ModelError
 
 _TEXTS = ("What is it?", "Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
@@ -170,8 +171,6 @@ def _flat(step: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
 
 def _split(whole: dict[str, Any]) -> str:
     """llama.cpp's name of the rule that cuts text into words before the merges."""
-    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
-
     steps = _flat(whole.get("pre_tokenizer"), "pretokenizers")
     kinds = [step["type"] for step in steps]
     if kinds == ["ByteLevel"] and steps[0]["use_regex"] and not steps[0]["add_prefix_space"]:
@@ -179,7 +178,7 @@ def _split(whole: dict[str, Any]) -> str:
     if kinds == ["Split", "ByteLevel"]:
         rule = steps[0]["pattern"].get("Regex")
         for name in ("llama-bpe", "qwen2", "tekken", "gpt-4o"):
-            if GGUF_PRE_TOKENIZER_SPLITS[name] == rule:
+            if compat.gguf_pre_tokenizers()[name] == rule:
                 return name
     raise ModelError(
         "This tokenizer cuts text into words by a rule that llama.cpp has no name for, so it "

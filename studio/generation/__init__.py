@@ -1,0 +1,1 @@
+"""Batched, streamed, cancellable generation over one or several columns."""

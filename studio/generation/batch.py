@@ -107,7 +107,7 @@ class _Cancelled(StoppingCriteria):
     def __init__(self, generation: Generation):
         self._generation = generation
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> Any:
         return torch.full(
             (input_ids.shape[0],), self._generation.cancelled, device=input_ids.device
         )

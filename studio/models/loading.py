@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from studio.core import chat_templates, hub
+from studio.core import chat_templates, compat, hub
 from studio.core.errors import ModelError
 from studio.core.model_names import ModelRef
 
@@ -93,13 +93,7 @@ def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | 
         raise ModelError(explain(error, reference.name, "model")) from error
     if bits is None:
         model.to(device())
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # bitsandbytes would repack the weights in place at the first answer on such a CPU: they
-            # change (their scales are rounded), and gradients no longer pass through them.
-            module.support_avx512bf16_for_cpu = False
-        if bits and bits.get("load_in_8bit") and hasattr(module, "init_8bit_state"):
-            module.init_8bit_state()  # else the first clone to answer takes the scales with it
+    compat.keep_quantized_weights(model, eight_bit=bool(bits and bits.get("load_in_8bit")))
     model.requires_grad_(False)
     return model.eval()
 
@@ -115,7 +109,7 @@ def fingerprint(reference: ModelRef, model: Any) -> str:
     Of each local file the size, the first and the last megabyte count: enough to see that a model
     was trained again, without reading tens of gigabytes.
     """
-    commit = getattr(model.config, "_commit_hash", None)
+    commit = compat.commit_hash(model.config)
     if reference.kind == "hub" and commit:
         return str(commit)
     digest = hashlib.sha256()
@@ -134,10 +128,7 @@ def clone_sharing_weights(model: Any) -> Any:
 
     Adapters, wrapped forwards and modes of the clone leave the original as it is.
     """
-    tensors = [*model.parameters(), *model.buffers()]
-    for module in model.modules():  # bitsandbytes' 8-bit layers keep tensors in a state beside
-        beside = getattr(vars(module).get("state"), "__dict__", {})
-        tensors += [tensor for tensor in beside.values() if isinstance(tensor, torch.Tensor)]
+    tensors = [*model.parameters(), *model.buffers(), *compat.state_tensors(model)]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 

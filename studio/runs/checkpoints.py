@@ -1,7 +1,7 @@
-"""Checkpoints that count only when whole: files synced to disk, a manifest written last.
+"""Checkpoints that count only when complete: files synced to disk, a manifest written last.
 
-The Trainer writes a checkpoint file by file and takes the highest number it finds, even an empty
-folder. Here a checkpoint is one whose manifest lists every file with its size, and all are there.
+The Trainer writes a checkpoint file by file and resumes from the highest number, even an empty
+folder. Here a checkpoint counts when its manifest lists every file with its size, and all exist.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ MANIFEST = "complete.json"
 
 
 def step_of(folder: Path) -> int:
-    """`checkpoint-120` -> 120; -1 for a name that is none."""
+    """`checkpoint-120` -> 120; -1 for any other name."""
     number = folder.name.removeprefix("checkpoint-")
     return int(number) if number.isdigit() else -1
 
 
 def mark_complete(folder: Path) -> None:
     """Sync every file of a checkpoint, then write the manifest that makes it count."""
-    files = {}
+    files: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
             with path.open("rb") as file:
@@ -37,7 +37,7 @@ def mark_complete(folder: Path) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the manifest is there and every file it lists has its size."""
+    """Whether the manifest exists and every file it lists has its size."""
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
         return bool(files) and all(
@@ -65,7 +65,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def remove_incomplete(folder: Path) -> None:
-    """Remove what a crash left half-written, so that it can neither count nor fill the disk."""
+    """Remove checkpoints that a crash left incomplete."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
@@ -74,7 +74,7 @@ def remove_incomplete(folder: Path) -> None:
 
 
 def make_sure_it_fits(folder: Path, needed: int) -> None:
-    """Raise before a checkpoint of about `needed` bytes is begun that the disk has no room for."""
+    """Raise a `WorkspaceError` where the disk has no room for a checkpoint of `needed` bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = newest(folder)
     last = f"The checkpoint of step {step_of(kept)} is kept" if kept else "None was saved yet"

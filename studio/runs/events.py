@@ -1,6 +1,6 @@
 """A run's event log: JSON lines, appended by one process and read by any from a byte offset.
 
-A half-written last line waits; a line torn by a crash is passed over.
+An incomplete last line is left for the next read; a line cut off by a crash is skipped.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 def read_events(
     path: Path, offset: int = 0, limit: int | None = None
 ) -> tuple[list[dict[str, Any]], int]:
-    """Whole lines of a JSONL log from `offset` bytes on; a half-written last line waits.
+    """Complete lines of a JSONL log from byte `offset` on, and the offset of the next read.
 
-    With a `limit` about so many bytes are read: at least one line where there is one.
+    With `limit`, about that many bytes are read, and at least one line if there is one.
     """
     try:
         with path.open("rb") as file:
@@ -26,27 +26,27 @@ def read_events(
     except FileNotFoundError:
         return [], offset
     end = block.rfind(b"\n") + 1
-    events = []
+    events: list[dict[str, Any]] = []
     for line in block[:end].splitlines():
         try:
             events.append(json.loads(line))
-        except ValueError:  # a line torn by a crash, with later lines after it
+        except ValueError:  # cut off by a crash, with later lines after it
             continue
     return events, offset + end
 
 
 class EventLog:
-    """Appends events to a run's log; a line is written in one call, so readers never see halves."""
+    """Appends events to a run's log, each in one write, so that readers never see half a line."""
 
     def __init__(self, path: Path):
         self._file = path.open("a+b", buffering=0)
         if self._file.tell():
             self._file.seek(-1, os.SEEK_END)
             if self._file.read(1) != b"\n":
-                # A crash cut the last line: end it, so that the next event stands alone.
+                # A crash cut off the last line: end it, so that the next event has its own.
                 self._file.write(b"\n")
 
-    def write(self, kind: str, **values: Any) -> None:
+    def write(self, kind: str, **values: object) -> None:
         line = json.dumps({"kind": kind, "time": time.time(), **values}, default=str)
         self._file.write(line.encode() + b"\n")
 

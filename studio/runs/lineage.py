@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from studio.core.errors import ConfigError, TrainingError
 from studio.runs.methods import METHODS
@@ -10,10 +10,11 @@ from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
 
-def parent_adapter(recipe: Recipe, store: RunStore) -> Any:
-    """Folder of the adapter to go on training; None where the run begins a fresh one.
+def parent_adapter(recipe: Recipe, store: RunStore) -> Path | None:
+    """Folder of the adapter to continue; None for a run that begins a new one.
 
-    A sentence where there is nothing to start from, or it is not for this base or this method.
+    Raises:
+        ConfigError, TrainingError: nothing to start from, or not for this base or method.
     """
     if not recipe.start_from:
         return None
@@ -25,43 +26,44 @@ def parent_adapter(recipe: Recipe, store: RunStore) -> Any:
         )
     if parent.objective == "reward":
         raise ConfigError(
-            f"{parent.name} is a reward model; only a run that writes answers can be started from."
+            f"{parent.name} is a reward model; start from a run that generates answers."
         )
     if recipe.start_as == "merge":
-        return _merges(recipe, parent)
+        _check_mergeable(parent)
+        return None
     if parent.adapter is None:
         raise TrainingError(f"{parent.name} has no adapter to start from; it is {parent.state}.")
     ours, theirs = METHODS[recipe.method], METHODS[parent.method]
     if ours.config != theirs.config:
         raise ConfigError(
-            f"{parent.name} holds a {theirs.label} adapter, which a {ours.label} run cannot "
+            f"{parent.name} has a {theirs.label} adapter, which a {ours.label} run cannot "
             f"continue; set method: {parent.method}, or start_as: merge."
         )
     if recipe.quantized and "+" in parent.base:
         raise ConfigError(
-            f"{parent.name} was trained on a merged base, which is held in 16 bits or more; choose "
-            "a method that does not quantise, such as lora."
+            f"{parent.name} was trained on a merged base, which is in 16 bits or more; choose a "
+            "method that does not quantize, such as lora."
         )
     if recipe.objective == "reward":
         raise ConfigError(
-            "A reward model scores and cannot continue an adapter that writes; set start_as: merge."
+            "A reward model cannot continue an adapter that generates answers; set start_as: merge."
         )
     return parent.adapter
 
 
-def _merges(recipe: Recipe, parent: Run) -> None:
+def _check_mergeable(parent: Run) -> None:
     if parent.adapter is None and parent.weights is None:
         raise TrainingError(f"{parent.name} has nothing to merge; it is {parent.state}.")
     theirs = METHODS[parent.method]
     if theirs.prompted or parent.method == "llama_adapter":
         raise ConfigError(
-            f"{parent.name} holds a {theirs.label} adapter, which changes no weights and so cannot "
-            "be merged; start from the base, or from a LoRA run."
+            f"{parent.name} has a {theirs.label} adapter, which changes no weights and cannot be "
+            "merged; start from the base, or from a LoRA run."
         )
 
 
 def merged_parent(recipe: Recipe, runs: RunStore) -> Run | None:
-    """The run whose result was merged into the base that a recipe's adapter stands on, if any."""
+    """The run whose result was merged into the base of a recipe's adapter, if any."""
     first = recipe
     while first.continues:
         first = runs.get(first.start_from or "").recipe

@@ -1,7 +1,6 @@
-"""What is trained, as one table: a method's name -> PEFT's config, its knobs, what it cannot do.
+"""Fine-tuning methods, as one table: name -> PEFT config, recipe fields, and limits.
 
-Light: PEFT is imported when a config is made. `values` is anything with a recipe's attributes (a
-`studio.runs.recipe.Recipe`, or the calculator's settings); names are PEFT's own where it has one.
+PEFT is imported only when a config is made. Names are PEFT's own where it has one.
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from studio.core.library_types import PeftConfig
+from studio.runs.fields import RecipeFields
 
 _LORA = (
     "lora_r",
@@ -28,18 +30,18 @@ _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
 
 @dataclass(frozen=True)
 class Method:
-    """One row: `config` is PEFT's class ("" where weights of the model itself train).
+    """One row: `config` is PEFT's class, empty where the model's own weights are trained.
 
-    `quantized` says whether the base may be held in 4 or 8 bits: "always", "may" or "never".
-    `prompted` methods put virtual tokens before the text instead of changing matrices.
-    `moves_base` ones change the weights under the adapter when they start, so they get a copy.
+    `fields` are the recipe fields that apply. `quantized` says whether the base is in 4 or 8 bits:
+    "always", "may", or "never". `prompted` methods prepend virtual tokens and leave the weights
+    alone. `moves_base` methods change the base weights at initialization, so they get a copy.
     """
 
     name: str
     label: str
     help: str
     config: str = "LoraConfig"
-    knobs: tuple[str, ...] = _LORA
+    fields: tuple[str, ...] = _LORA
     quantized: str = "may"
     prompted: bool = False
     moves_base: bool = False
@@ -50,36 +52,36 @@ class Method:
 
 
 _ROWS = (
-    Method("lora", "LoRA", "Two thin matrices beside every chosen one."),
-    Method("dora", "DoRA", "LoRA that learns length and direction apart; slower a step.",
-           knobs=(*_LORA, "ephemeral_gpu_offload")),
-    Method("qlora", "QLoRA", "LoRA on a base held in 4 (or 8) bits.", quantized="always"),
-    Method("pissa", "PiSSA", "LoRA that starts from the base's largest singular vectors.",
-           knobs=(*_LORA, "pissa_niter"), quantized="never", moves_base=True),
-    Method("loftq", "LoftQ", "QLoRA that starts by undoing what 4 bits lost; needs a GPU.",
+    Method("lora", "LoRA", "Trains two low-rank matrices beside each target matrix."),
+    Method("dora", "DoRA", "LoRA with separate magnitude and direction; slower per step.",
+           fields=(*_LORA, "ephemeral_gpu_offload")),
+    Method("qlora", "QLoRA", "LoRA on a base loaded in 4 (or 8) bits.", quantized="always"),
+    Method("pissa", "PiSSA", "LoRA initialized with the base's principal singular vectors.",
+           fields=(*_LORA, "pissa_niter"), quantized="never", moves_base=True),
+    Method("loftq", "LoftQ", "QLoRA initialized to offset the quantization error; needs a GPU.",
            quantized="always"),
-    Method("adalora", "AdaLoRA", "LoRA that spends its rank where it helps most.", "AdaLoraConfig",
+    Method("adalora", "AdaLoRA", "LoRA that allocates rank by importance.", "AdaLoraConfig",
            ("lora_r", "target_r", "lora_alpha", "lora_dropout", *_WHERE)),
-    Method("loha", "LoHa", "Hadamard product of two low-rank products.", "LoHaConfig",
+    Method("loha", "LoHa", "Hadamard product of two low-rank matrices.", "LoHaConfig",
            ("lora_r", "lora_alpha", "rank_pattern", "alpha_pattern", *_WHERE), "never"),
     Method("lokr", "LoKr", "Kronecker product of small matrices.", "LoKrConfig",
            ("lora_r", "lora_alpha", "rank_pattern", "alpha_pattern", *_WHERE), "never"),
-    Method("vera", "VeRA", "Frozen random matrices; only two vectors a layer train.",
+    Method("vera", "VeRA", "Frozen random matrices; only two vectors per layer are trained.",
            "VeraConfig", ("lora_r", "lora_dropout", *_WHERE)),
-    Method("ia3", "IA3", "One scale for each feature of the chosen layers.", "IA3Config",
+    Method("ia3", "IA3", "Trains one scale per feature of the target layers.", "IA3Config",
            ("lora_target_modules", "lora_modules_to_save", "feedforward_modules")),
-    Method("oft", "OFT", "Rotates the weights in blocks.", "OFTConfig",
+    Method("oft", "OFT", "Rotates the weights in orthogonal blocks.", "OFTConfig",
            ("oft_block_size", *_WHERE)),
-    Method("prompt_tuning", "Prompt tuning", "Trains virtual tokens before the text.",
+    Method("prompt_tuning", "Prompt tuning", "Trains virtual tokens before the prompt.",
            "PromptTuningConfig", ("num_virtual_tokens", "prompt_tuning_init_text"), prompted=True),
     Method("prefix_tuning", "Prefix tuning", "Trains virtual keys and values in every layer.",
            "PrefixTuningConfig", ("num_virtual_tokens", "prefix_projection"), prompted=True),
-    Method("p_tuning", "P-tuning", "Virtual tokens made by a small trained network.",
+    Method("p_tuning", "P-tuning", "Virtual tokens from a small trained encoder.",
            "PromptEncoderConfig", ("num_virtual_tokens", "encoder_hidden_size"), prompted=True),
     Method("llama_adapter", "LLaMA-Adapter",
-           "Gated prompts inside the last attention layers: PEFT's nearest to adapter layers.",
+           "Gated prompts in the last attention layers, PEFT's closest to adapter layers.",
            "AdaptionPromptConfig", ("adapter_len", "adapter_layers"), "never"),
-    Method("last_layers", "Last layers", "Trains the last few layers, the rest frozen.",
+    Method("last_layers", "Last layers", "Trains the last few layers; the rest is frozen.",
            "", ("num_trainable_layers",), "never"),
     Method("full", "Full", "Trains all weights.", "", (), "never"),
 )  # fmt: skip
@@ -90,27 +92,33 @@ PROMPTED = tuple(row.name for row in _ROWS if row.prompted)
 ALL_LINEAR = "all-linear"
 
 
-def knob_applies(knob: str, method: str) -> bool:
-    """Whether an adapter knob does anything for a method."""
-    return knob in METHODS[method].knobs
+def is_quantized(values: RecipeFields) -> bool:
+    """Whether the base is loaded in 4 or 8 bits."""
+    return values.method in QUANTIZED or values.load_in_4bit or values.load_in_8bit
+
+
+def field_applies(field: str, method: str) -> bool:
+    """Whether an adapter field applies to a method."""
+    return field in METHODS[method].fields
 
 
 @functools.cache
-def adapter_knobs() -> frozenset[str]:
-    """Every knob that some method owns."""
-    return frozenset(knob for row in _ROWS for knob in row.knobs)
+def adapter_fields() -> frozenset[str]:
+    """Every field that belongs to some method."""
+    return frozenset(name for row in _ROWS for name in row.fields)
 
 
 # --- PEFT's config
 
 
-def peft_kwargs(values: Any, *, steps: int = 1000, tokenizer: str | None = None) -> dict[str, Any]:
+def peft_kwargs(
+    values: RecipeFields, *, steps: int = 1000, tokenizer: str | None = None
+) -> dict[str, Any]:
     """Keyword arguments of the method's PEFT config.
 
     Args:
-        values: a recipe, or anything with its attributes.
-        steps: optimizer steps of the run; AdaLoRA plans its ranks over them.
-        tokenizer: where the tokenizer is loaded from; prompt tuning reads its first words with it.
+        steps: optimizer steps of the run; AdaLoRA schedules its ranks over them.
+        tokenizer: path or Hub id of the tokenizer; prompt tuning encodes its initial text with it.
     """
     method = METHODS[values.method]
     task = "SEQ_CLS" if values.objective == "reward" else "CAUSAL_LM"
@@ -122,15 +130,15 @@ def peft_kwargs(values: Any, *, steps: int = 1000, tokenizer: str | None = None)
     targets = values.lora_target_modules
     kwargs["target_modules"] = list(targets) if isinstance(targets, tuple) else targets
     kwargs["modules_to_save"] = list(values.lora_modules_to_save) or None
-    if knob_applies("layers_to_transform", method.name) and values.layers_to_transform:
+    if field_applies("layers_to_transform", method.name) and values.layers_to_transform:
         kwargs["layers_to_transform"] = list(values.layers_to_transform)
     for name in ("rank_pattern", "alpha_pattern"):
-        if knob_applies(name, method.name) and getattr(values, name):
+        if field_applies(name, method.name) and getattr(values, name):
             kwargs[name] = dict(getattr(values, name))
     return kwargs | _OWN[method.config](values, steps)
 
 
-def _lora(values: Any, steps: int) -> dict[str, Any]:
+def _lora(values: RecipeFields, steps: int) -> dict[str, Any]:
     own: dict[str, Any] = {
         "r": values.lora_r,
         "lora_alpha": values.lora_alpha,
@@ -148,8 +156,8 @@ def _lora(values: Any, steps: int) -> dict[str, Any]:
     return own
 
 
-def _adalora(values: Any, steps: int) -> dict[str, Any]:
-    """Ranks are cut from a tenth of the run on and settled for its last third (PEFT's advice)."""
+def _adalora(values: RecipeFields, steps: int) -> dict[str, Any]:
+    """Ranks are pruned after a tenth of the run and fixed for its last third (PEFT's advice)."""
     target = values.target_r or max(1, values.lora_r // 2)
     return {
         "init_r": values.lora_r,
@@ -163,19 +171,19 @@ def _adalora(values: Any, steps: int) -> dict[str, Any]:
     }
 
 
-def _lycoris(values: Any, steps: int) -> dict[str, Any]:
+def _lycoris(values: RecipeFields, steps: int) -> dict[str, Any]:
     return {"r": values.lora_r, "alpha": values.lora_alpha}
 
 
-def _vera(values: Any, steps: int) -> dict[str, Any]:
+def _vera(values: RecipeFields, steps: int) -> dict[str, Any]:
     return {"r": values.lora_r, "vera_dropout": values.lora_dropout}
 
 
-def _ia3(values: Any, steps: int) -> dict[str, Any]:
+def _ia3(values: RecipeFields, steps: int) -> dict[str, Any]:
     return {"feedforward_modules": list(values.feedforward_modules) or None}
 
 
-def _oft(values: Any, steps: int) -> dict[str, Any]:
+def _oft(values: RecipeFields, steps: int) -> dict[str, Any]:
     return {"oft_block_size": values.oft_block_size}
 
 
@@ -190,7 +198,7 @@ _OWN = {
 }
 
 
-def _prompt_kwargs(values: Any, tokenizer: str | None) -> dict[str, Any]:
+def _prompt_kwargs(values: RecipeFields, tokenizer: str | None) -> dict[str, Any]:
     kwargs: dict[str, Any] = {"num_virtual_tokens": values.num_virtual_tokens}
     if values.method == "prefix_tuning":
         kwargs["prefix_projection"] = values.prefix_projection
@@ -205,8 +213,10 @@ def _prompt_kwargs(values: Any, tokenizer: str | None) -> dict[str, Any]:
     return kwargs
 
 
-def peft_config(values: Any, *, steps: int = 1000, tokenizer: str | None = None) -> Any:
-    """PEFT's config object for a method with an adapter; None for one that trains weights."""
+def peft_config(
+    values: RecipeFields, *, steps: int = 1000, tokenizer: str | None = None
+) -> PeftConfig:
+    """The PEFT config of a method with an adapter; None for one that trains the model's weights."""
     method = METHODS[values.method]
     if not method.adapter:
         return None
@@ -219,10 +229,10 @@ def peft_config(values: Any, *, steps: int = 1000, tokenizer: str | None = None)
 # --- what cannot work
 
 
-def validation_errors(values: Any) -> Iterator[str]:
-    """Why this method cannot be trained as asked: sentences without their full stop.
+def validation_errors(values: RecipeFields) -> Iterator[str]:
+    """Why this method cannot be trained this way: sentences without their period.
 
-    Everything here is known before anything is loaded.
+    All of it is known before anything is loaded.
     """
     method = METHODS[values.method]
     quantized = values.load_in_4bit or values.load_in_8bit
@@ -232,8 +242,8 @@ def validation_errors(values: Any) -> Iterator[str]:
         bits = "4-bit" if values.load_in_4bit else "8-bit"
         yield (
             f"method {method.name} cannot train on a {bits} base "
-            f"({_WHY_NOT_QUANTIZED.get(method.name, 'PEFT has no quantised layer for it')}); "
-            "choose qlora, or leave the base unquantised"
+            f"({_WHY_NOT_QUANTIZED.get(method.name, 'PEFT has no quantized layer for it')}); "
+            "choose qlora, or leave the base unquantized"
         )
     if method.name == "loftq" and values.load_in_8bit:
         yield "LoftQ corrects a 4-bit base; set load_in_8bit: false"
@@ -241,16 +251,16 @@ def validation_errors(values: Any) -> Iterator[str]:
         yield from _cannot_continue(method)
     elif values.start_from and quantized:
         yield (
-            "start_as: merge makes a base of 16 bits or more, which stays so; choose lora, or "
-            "start_as: continue"
+            "start_as: merge makes a base in 16 bits or more, which is not quantized again; choose "
+            "lora, or start_as: continue"
         )
     yield from _objective_refusals(method, values)
     if method.prompted:
         yield from _prompt_refusals(method, values)
     targets = values.lora_target_modules
-    if knob_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
+    if field_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
         yield from _head_refusals(values, targets)
-    if isinstance(targets, str) and getattr(values, "layers_to_transform", ()):
+    if isinstance(targets, str) and values.layers_to_transform:
         yield (
             "layers_to_transform needs lora_target_modules by name (PEFT does not take it beside "
             f"{targets!r}); list them, such as q_proj,v_proj"
@@ -259,10 +269,10 @@ def validation_errors(values: Any) -> Iterator[str]:
 
 _VIRTUAL_TOKENS = ("prompt_tuning", "p_tuning")
 _WHY_NOT_QUANTIZED = {
-    "full": "rounded weights have no gradient",
-    "last_layers": "rounded weights have no gradient",
-    "pissa": "it takes the base's weights apart, which needs them whole",
-    "llama_adapter": "it reads the attention's weights directly",
+    "full": "quantized weights have no gradient",
+    "last_layers": "quantized weights have no gradient",
+    "pissa": "it decomposes the base weights, which must not be quantized",
+    "llama_adapter": "it reads the attention weights directly",
 }
 
 
@@ -274,50 +284,50 @@ def _cannot_continue(method: Method) -> Iterator[str]:
         )
     elif method.prompted:
         yield (
-            f"PEFT cannot go on training a loaded {method.label} adapter; start from the base, "
+            f"PEFT cannot continue training a loaded {method.label} adapter; start from the base, "
             "or continue a LoRA run"
         )
     elif method.name in ("adalora", "llama_adapter"):
         yield f"a finished {method.label} adapter cannot be trained further; choose lora"
     elif method.moves_base or method.name == "loftq":
         yield (
-            f"{method.label} is a way to start an adapter, and start_from brings a started one; "
+            f"{method.label} initializes a new adapter, and start_from brings a trained one; "
             "choose lora or qlora, or start_as: merge"
         )
 
 
-def _objective_refusals(method: Method, values: Any) -> Iterator[str]:
+def _objective_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
     if values.objective == "reward" and method.moves_base:
-        yield f"PEFT cannot save {method.label} with a reward model's score; choose lora"
+        yield f"PEFT cannot save {method.label} with a reward model's score head; choose lora"
     if values.objective == "reward" and method.name == "llama_adapter":
-        yield f"PEFT saves no score with a {method.label}; choose lora"
+        yield f"PEFT does not save a score head with {method.label}; choose lora"
     if values.objective in ("orpo", "cpo", "simpo") and method.name in _VIRTUAL_TOKENS:
         yield (
-            f"TRL's experimental trainers count positions without {method.label}'s virtual "
-            "tokens; choose prefix_tuning or lora"
+            f"TRL's experimental trainers do not account for {method.label}'s virtual tokens; "
+            "choose prefix_tuning or lora"
         )
 
 
-def _prompt_refusals(method: Method, values: Any) -> Iterator[str]:
+def _prompt_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
     if values.packing:
         yield (
-            f"{method.label} puts its tokens before a whole packed row, not before every example "
-            "in it; set packing: false"
+            f"{method.label} puts its tokens before a packed sequence, not before every example in "
+            "it; set packing: false"
         )
     if method.name == "prefix_tuning" and values.activation_checkpointing:
         yield (
-            "prefix tuning hands every layer a cache, which activation_checkpointing throws away; "
-            "set activation_checkpointing: false"
+            "prefix tuning passes a key-value cache to every layer, which activation_checkpointing "
+            "drops; set activation_checkpointing: false"
         )
 
 
-def _head_refusals(values: Any, targets: tuple[str, ...]) -> Iterator[str]:
+def _head_refusals(values: RecipeFields, targets: tuple[str, ...]) -> Iterator[str]:
     if "lm_head" not in targets:
         return
     if values.objective in ("sft", "dpo", "kto"):
         yield (
-            "lm_head cannot be a target: TRL's fused loss reads its weight directly "
-            "and would never train it"
+            "lm_head cannot be a target: TRL's fused loss reads its weight directly and would not "
+            "train the adapter on it"
         )
     if values.objective == "reward":
-        yield "lm_head cannot be a target: a reward model has a score in its place"
+        yield "lm_head cannot be a target: a reward model has a score head in its place"

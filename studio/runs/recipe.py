@@ -1,18 +1,17 @@
-"""The recipe: every knob of a run, frozen and validated, under TRL's and PEFT's own names.
+"""The recipe: every setting of a run, frozen and validated, under TRL's and PEFT's own names.
 
-A recipe reads and writes flat YAML. Names that TRL's configs and `ModelConfig` know are used as
-there, and PEFT's for what only PEFT knows; ours are `name`, `objective`, `method`, `start_from`,
-`start_as`, `sample_steps` and `num_trainable_layers`; `accelerate_config` and `num_processes` are
-those of TRL's command line. What is left out takes the defaults of its
-objective and method. Unknown keys are refused with the nearest right name.
-The form in the page, the command line and the files are three views of this one class.
+A recipe reads and writes flat YAML. Names are those of TRL's configs and `ModelConfig`, then
+PEFT's; the studio adds `name`, `objective`, `method`, `start_from`, `start_as`, `sample_steps`, and
+`num_trainable_layers`. `accelerate_config` and `num_processes` are those of TRL's command line.
+Omitted fields take the defaults of the objective and method. Unknown keys are refused with the
+closest known name. The form on the page, the command line, and the files are views of this class.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any, Self, cast
 
@@ -37,7 +36,7 @@ __all__ = [
     "recommended_recipe",
 ]
 
-# What each objective can learn from: the types of studio.data.
+# Dataset types that each objective trains on.
 OBJECTIVE_TYPES: dict[str, tuple[str, ...]] = {name: row.types for name, row in OBJECTIVES.items()}
 
 
@@ -46,11 +45,11 @@ _REGEX = re.compile(r"[\\^$*+?()\[\]|]")
 
 
 class Recipe(RecipeFields):
-    """One run's knobs. Frozen: change with `with_`, which validates again."""
+    """The settings of one run. Frozen: change with `with_`, which validates again."""
 
     @field_validator("lora_target_modules", mode="before")
     @classmethod
-    def _targets(cls, value: Any) -> Any:
+    def _targets(cls, value: str | Sequence[object] | None) -> object:
         if isinstance(value, str) and value != "all-linear":
             value = [value] if _REGEX.search(value) else value.split(",")
         if isinstance(value, list | tuple):
@@ -73,23 +72,23 @@ class Recipe(RecipeFields):
         mode="before",
     )
     @classmethod
-    def _several(cls, value: Any) -> Any:
+    def _several(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return (value,) if isinstance(value, int | float) else value
 
     @field_validator("reward_funcs", mode="before")
     @classmethod
-    def _rewards(cls, value: Any) -> Any:
-        """`exact; length:5-28` as people write it: a pattern may hold commas. Or a list."""
+    def _rewards(cls, value: object) -> object:
+        """`exact; length:5-28`, or a list; `;` separates because a pattern may contain commas."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(";") if part.strip())
         return value
 
     @field_validator("rank_pattern", "alpha_pattern", mode="before")
     @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        """`q_proj=8, v_proj=32` as people write it, or a mapping."""
+    def _pairs(cls, value: object) -> object:
+        """`q_proj=8, v_proj=32`, or a mapping."""
         if not isinstance(value, str):
             return value or {}
         pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
@@ -99,13 +98,12 @@ class Recipe(RecipeFields):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for judge in (methods, objectives, launch_configs, reward_rules):
-            for reason in judge.validation_errors(self):
+        for rules in (methods, objectives, launch_configs, reward_rules):
+            for reason in rules.validation_errors(self):
                 raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:
             raise ValueError(
-                "early_stopping_patience waits for a better checkpoint; set "
-                "load_best_model_at_end: true"
+                "early_stopping_patience compares checkpoints; set load_best_model_at_end: true"
             )
         return self
 
@@ -113,8 +111,8 @@ class Recipe(RecipeFields):
 
     @property
     def quantized(self) -> bool:
-        """Whether the base is held in 4 or 8 bits."""
-        return self.method in methods.QUANTIZED or self.load_in_4bit or self.load_in_8bit
+        """Whether the base is loaded in 4 or 8 bits."""
+        return methods.is_quantized(self)
 
     @property
     def uses_adapter(self) -> bool:
@@ -122,44 +120,43 @@ class Recipe(RecipeFields):
 
     @property
     def continues(self) -> bool:
-        """Whether it goes on training another run's adapter."""
+        """Whether it continues another run's adapter."""
         return bool(self.start_from) and self.start_as == "continue"
 
     @classmethod
-    def applies(cls, knob: str, objective: str, method: str) -> bool:
-        """Whether a knob does anything for an objective and a method."""
-        extra = cast(dict[str, Any], cls.model_fields[knob].json_schema_extra)
+    def applies(cls, field: str, objective: str, method: str) -> bool:
+        """Whether a field has an effect for an objective and a method."""
+        extra = cast(dict[str, Any], cls.model_fields[field].json_schema_extra)
         if extra["group"] == "adapter":
-            return methods.knob_applies(knob, method)
+            return methods.field_applies(field, method)
         if extra["only"] in QUANTIZATION:
             return methods.METHODS[method].quantized in QUANTIZATION[extra["only"]]
         return extra["only"] is None or objective in extra["only"].split()
 
-    # --- in and out
+    # --- reading and writing
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Recipe:
-        """From a mapping; a `ConfigError` names the key, the value and what is accepted.
+    def of(cls, values: object) -> Recipe:
+        """From a mapping; a `ConfigError` names the key, the value, and what is accepted.
 
-        Keys left out take the defaults of the recipe's own objective and method.
+        Omitted keys take the defaults of the recipe's objective and method.
         """
         if not isinstance(values, Mapping):
             raise ConfigError(
                 "A recipe is a mapping of names to values, such as `learning_rate: 1.0e-4`."
             )
-        for key in values:
+        given = cast(Mapping[str, Any], values)
+        for key in given:
             if key not in cls.model_fields:
                 raise ConfigError(
                     f"A recipe has no {key!r}.{did_you_mean(str(key), cls.model_fields)}"
                 )
-        settled = {
-            **defaults_for(values.get("objective", "sft"), values.get("method", "lora")),
-            **values,
-        }
-        if settled.get("load_in_8bit") and "load_in_4bit" not in values:
-            settled["load_in_4bit"] = False
+        objective, method = given.get("objective", "sft"), given.get("method", "lora")
+        complete = {**defaults_for(str(objective), str(method)), **given}
+        if complete.get("load_in_8bit") and "load_in_4bit" not in given:
+            complete["load_in_4bit"] = False
         try:
-            return cls.model_validate(settled)
+            return cls.model_validate(complete)
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None
 
@@ -180,7 +177,7 @@ class Recipe(RecipeFields):
         return cls._from_text(text)
 
     @classmethod
-    @functools.lru_cache(maxsize=256)  # a run's recipe is asked for at every answer
+    @functools.lru_cache(maxsize=256)  # a run's recipe is read for every answer
     def _from_text(cls, text: str) -> Recipe:
         try:
             values = yaml.safe_load(text)
@@ -193,11 +190,11 @@ class Recipe(RecipeFields):
         return cls.of(values or {})
 
     def to_yaml(self) -> str:
-        """Flat YAML of what names the run and of all that differs from the defaults."""
+        """Flat YAML of what identifies the run and of all that differs from the defaults."""
         return yaml.safe_dump(self.changed(), sort_keys=False, allow_unicode=True, width=100)
 
     def changed(self) -> dict[str, Any]:
-        """The knobs that differ from the defaults, and those that say what the run is."""
+        """The fields that differ from the defaults, and those that identify the run."""
         plain = self.model_dump(mode="json")
         usual = Recipe.defaults(self.objective, self.method).model_dump(mode="json")
         always = (
@@ -211,10 +208,10 @@ class Recipe(RecipeFields):
         return {key: value for key, value in plain.items() if key in always or value != usual[key]}
 
     def usual_name(self, dataset: str = "") -> str:
-        """What a run is called that nobody named: model, objective and data, `pocket-dpo-verdicts`.
+        """The name of a run without one: model, objective, and dataset, `pocket-dpo-votes`.
 
         Args:
-            dataset: the data's own name, where `dataset_name` is an id.
+            dataset: the dataset's own name, where `dataset_name` is an id.
         """
         model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
         data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
@@ -231,27 +228,27 @@ class Recipe(RecipeFields):
 
 
 def _sentence(error: ValidationError) -> str:
-    """Pydantic's findings as one sentence."""
-    parts = []
+    """Pydantic's errors as one sentence."""
+    parts: list[str] = []
     for issue in error.errors():
         field = str(issue["loc"][0]) if issue["loc"] else ""
         message = issue["msg"].removeprefix("Value error, ")
         if not field:
-            parts.append(f"The recipe does not fit together: {message}.")
+            parts.append(f"The recipe is inconsistent: {message}.")
             continue
         parts.append(f"{field} cannot be {issue['input']!r}: {message[0].lower()}{message[1:]}.")
     return " ".join(dict.fromkeys(parts))
 
 
 def presets() -> dict[str, Recipe]:
-    """The shipped recipes by slug (file name without `.yaml`)."""
+    """The bundled recipes by slug (file name without `.yaml`)."""
     return {
         path.stem: Recipe.from_yaml(path) for path in sorted((PRESETS / "recipes").glob("*.yaml"))
     }
 
 
 def find_recipe(name: str) -> Recipe:
-    """A recipe by path of a YAML file or slug of a shipped one, or from lines of YAML."""
+    """A recipe by the path of a YAML file, by the slug of a bundled one, or from YAML text."""
     if "\n" in name:
         return Recipe.from_yaml(name)
     path = Path(name).expanduser()
@@ -261,14 +258,14 @@ def find_recipe(name: str) -> Recipe:
     if name not in shipped:
         raise ConfigError(
             f"There is no recipe {name!r}.{did_you_mean(name, shipped)} "
-            f"Shipped: {', '.join(shipped)}."
+            f"Bundled: {', '.join(shipped)}."
         )
     return shipped[name]
 
 
 @functools.cache
 def recommended_recipe(objective: str, method: str, model: str) -> tuple[Recipe, str]:
-    """The recipe that is usual for an objective, a method and a model, and whose custom it is."""
+    """The recommended recipe for an objective, a method, and a model, and where it comes from."""
     near = [
         (slug, recipe)
         for slug, recipe in presets().items()
@@ -276,9 +273,9 @@ def recommended_recipe(objective: str, method: str, model: str) -> tuple[Recipe,
     ]
     for slug, recipe in near:
         if recipe.method == method:
-            return recipe, f"as in the shipped recipe {slug}"
+            return recipe, f"as in the bundled recipe {slug}"
     for slug, recipe in near:
         if "full" not in (method, recipe.method):
-            return recipe.with_(method=method), f"as in the shipped recipe {slug}"
+            return recipe.with_(method=method), f"as in the bundled recipe {slug}"
     name = f"{methods.METHODS[method].label} {OBJECTIVES[objective].label}"
     return Recipe.defaults(objective, method, model_name_or_path=model), f"usual for {name}"

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def check_scores(run: Run, waiting: bool = False) -> None:
-    """Refuse a run that is no finished reward model, or none on its way where that will do."""
+    """Refuse a run that is not a finished reward model; with `waiting`, a live one will do."""
     if run.objective != "reward":
         raise ConfigError(
-            f"{run.name} learned {run.objective}, and only a run of the objective reward scores "
-            "answers; choose such a run."
+            f"{run.name} was trained with {run.objective}, and only a reward model scores answers; "
+            "choose a run with objective reward."
         )
     if run.adapter is None and run.weights is None and not (waiting and run.live):
         raise ConfigError(f"The reward model {run.name} is {run.state}; finish it first.")
 
 
 def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
-    """The recipe with its reward models by id; refused where there is nothing to learn from."""
+    """The recipe with its reward models by id; refused where it names no reward."""
     row = OBJECTIVES[recipe.objective]
     if not row.rewarded:
         return recipe
     if not recipe.reward_funcs:
         raise ConfigError(
-            f"{row.label} learns from rewards, and reward_funcs names none; set it, for instance "
-            "to exact, length:1-30 or model:RUN."
+            f"{row.label} learns from rewards, and reward_funcs is empty; set it to, for instance, "
+            "exact, length:1-30, or model:RUN."
         )
     return recipe.with_(reward_funcs=resolve_reward_runs(recipe.reward_funcs, runs, waiting=True))
 
@@ -41,12 +41,12 @@ def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
 def resolve_reward_runs(
     texts: Sequence[str], runs: RunStore, waiting: bool = False
 ) -> tuple[str, ...]:
-    """Rewards as written, their reward models by id and known to be finished.
+    """Reward specs with reward models by id, each checked to be finished.
 
-    With `waiting` one that is still queued or trains will do: runs go one after another, and the
-    one that needs it looks again when its turn comes.
+    With `waiting`, one that is queued or training will do: runs are trained one after another, and
+    the run that needs it checks again when its turn comes.
     """
-    found = []
+    found: list[str] = []
     for part in parse(texts):
         if part.run is None:
             found.append(part.text)

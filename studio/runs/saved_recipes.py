@@ -1,4 +1,4 @@
-"""Recipes a person saved, as plain YAML files in the workspace, beside those that are shipped."""
+"""Recipes the user saved, as YAML files in the workspace, next to the bundled ones."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _LONGEST = 60
 
 
 class Shelf:
-    """The presets of a workspace: `presets/<slug>.yaml`."""
+    """Saved recipes of a workspace: `presets/<slug>.yaml`."""
 
     def __init__(self, workspace: Workspace):
         self.folder = workspace.home / "presets"
 
     def slugs(self) -> list[str]:
-        """Saved presets by slug, in order."""
+        """Slugs of the saved recipes, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.yaml"))
 
     def get(self, slug: str) -> Recipe:
-        """A saved preset, or a shipped recipe of that name."""
+        """A saved recipe, or the bundled one with that name."""
         path = self._path(slug)
         if path.is_file():
             return Recipe.from_yaml(path)
@@ -35,27 +35,29 @@ class Shelf:
         raise ConfigError(f"There is no recipe {slug!r}.{did_you_mean(slug, known)}")
 
     def save(self, name: str, recipe: Recipe) -> str:
-        """Keep a recipe under a name; the slug it can be found by. An older one is replaced.
+        """Save a recipe under a name, replacing an older one; its slug.
 
-        What names one run (`name`, `start_from`) is left out.
+        What belongs to one run (`name`, `start_from`) is left out.
         """
         slug = _UNFIT.sub("-", name.strip().lower()).strip("-._")[:_LONGEST]
         if not slug:
-            raise ConfigError("Give the preset a name of letters or numbers.")
+            raise ConfigError("Name the recipe with letters or digits.")
         if slug in presets():
-            raise ConfigError(f"{slug} is a shipped recipe; choose another name for yours.")
+            raise ConfigError(f"{slug} is a bundled recipe; choose another name.")
         self.folder.mkdir(exist_ok=True)
         write_durably(self._path(slug), recipe.with_(name=slug, start_from=None).to_yaml())
         return slug
 
     def delete(self, slug: str) -> None:
-        """Remove a saved preset."""
+        """Delete a saved recipe."""
         path = self._path(slug)
         if not path.is_file():
-            raise StudioError(f"There is no saved preset {slug!r}.")
+            raise StudioError(f"There is no saved recipe {slug!r}.")
         path.unlink()
 
     def _path(self, slug: str) -> Path:
         if slug != _UNFIT.sub("-", slug).strip("-._"):
-            raise ConfigError(f"{slug!r} is not the name of a preset.")
+            raise ConfigError(
+                f"{slug!r} is not a valid recipe name; use lowercase letters, digits, and -._"
+            )
         return self.folder / f"{slug}.yaml"

@@ -1,13 +1,13 @@
-"""A run is a folder; this reads and writes it. No torch here: page, shell and tests use it freely.
+"""Runs on disk: a run is a folder, read and written here. Imports no torch.
 
 runs/<id>/
-  recipe.yaml    what was asked for
-  run.json       state, progress, lineage: replaced whole on every change
-  events.jsonl   append-only log; readers hold a byte offset, a torn last line is left for later
-  label          the name a person gave it later, if any
-  lock           held (flock) by the process that trains: how a killed run is told from a live one
-  stop           exists while somebody asks the run to stop; says "step" or "now"
-  checkpoints/   complete ones hold a manifest, see studio.runs.checkpoints
+  recipe.yaml    the recipe
+  run.json       state, progress, lineage; replaced atomically on every change
+  events.jsonl   append-only log, read from a byte offset
+  label          the name the user gave it later, if any
+  lock           locked by the process that trains, which tells a live run from a killed one
+  stop           exists while the run is asked to stop; contains "step" or "now"
+  checkpoints/   complete ones have a manifest, see studio.runs.checkpoints
   adapter/       the result (model/ for a full fine-tune)
 """
 
@@ -19,7 +19,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from studio.runs.events import read_events
 from studio.runs.recipe import Recipe
 
 LIVE = ("queued", "running", "stopping")
-TRASH_KEPT = 86400.0  # seconds that a deleted run can be brought back
+TRASH_KEPT = 86400.0  # seconds that a deleted run can be restored
 _LONGEST_NAME = 120
 _TRAINING = ("running", "stopping")
 RESUMABLE = ("stopped", "interrupted", "failed")
@@ -42,10 +42,9 @@ RESUMABLE = ("stopped", "interrupted", "failed")
 class Run:
     """A snapshot of a run's `run.json`, with its folder.
 
-    `state` is one of queued, running, stopping, stopped, finished, failed, interrupted; times are
-    epoch seconds; `place` orders the waiting ones; `error` is a sentence for a person; `data`
-    says which rows were used, and `base` is the fingerprint of the weights that the run was
-    trained on.
+    `state` is one of queued, running, stopping, stopped, finished, failed, interrupted. Times are
+    epoch seconds. `place` orders the queue. `error` is a sentence for the user. `data` identifies
+    the rows, and `base` is the fingerprint of the base weights.
     """
 
     id: str
@@ -64,10 +63,10 @@ class Run:
     train_seconds: float = 0.0
     parent: str | None = None
     base: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
     folder: Path = Path()
 
@@ -81,13 +80,13 @@ class Run:
 
     @property
     def adapter(self) -> Path | None:
-        """Folder of the finished adapter, if there is one."""
+        """Folder of the finished adapter, if any."""
         path = self.folder / "adapter"
         return path if (path / "adapter_config.json").exists() else None
 
     @property
     def weights(self) -> Path | None:
-        """Folder of a full fine-tune's weights, if there is one."""
+        """Folder of a full fine-tune's weights, if any."""
         path = self.folder / "model"
         return path if (path / "config.json").exists() else None
 
@@ -96,9 +95,9 @@ class Run:
         return self.folder / "checkpoints"
 
     def events(self, offset: int = 0, limit: int | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Events from a byte offset on, and the offset to go on from; cheap when nothing is new.
+        """Events from a byte offset on, and the offset of the next read; cheap when nothing is new.
 
-        `limit` bytes are read at once where it is given; at the end the offset stays as it is.
+        With `limit`, about that many bytes are read. At the end the offset stays the same.
         """
         return read_events(self.folder / "events.jsonl", offset, limit)
 
@@ -146,16 +145,16 @@ class RunStore:
         return run
 
     def save(self, run: Run) -> Run:
-        """Write `run.json`, whole or not at all."""
+        """Write `run.json` atomically."""
         plain = asdict(run)
         plain.pop("folder")
         write_json(run.folder / "run.json", plain)
         return run
 
     def update(self, identifier: str, was: str | None = None, **changes: Any) -> Run:
-        """Read, change and write one run; where its state is not `was`, only read it.
+        """Read, change, and write one run; only read it where its state is not `was`.
 
-        One writer at a time, so that no change of another thread or process is written over.
+        A lock keeps changes of other threads and processes from being lost.
         """
         with self._writing, FileLock(self.workspace.runs_lock):
             run = self._read(identifier)
@@ -169,7 +168,7 @@ class RunStore:
             raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
         plain["name"] = _label(folder) or plain.get("name", "")
         known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
-        return Run(**{**known, "folder": folder})
+        return replace(Run(**known), folder=folder)
 
     def get(self, name: str) -> Run:
         """A run by id, or the newest one of a name."""
@@ -185,8 +184,8 @@ class RunStore:
         raise ConfigError(f"There is no run {name!r} here.{did_you_mean(name, names)}")
 
     def list(self) -> list[Run]:
-        """All runs, newest first; folders that are not runs are passed over."""
-        runs = []
+        """All runs, newest first; folders that are not runs are skipped."""
+        runs: list[Run] = []
         for folder in self.workspace.runs.iterdir():
             try:
                 runs.append(self._settled(self._read(folder.name)))
@@ -195,29 +194,29 @@ class RunStore:
         return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
 
     def _settled(self, run: Run) -> Run:
-        """A run that says it is running, yet whose lock nobody holds, was interrupted."""
+        """A run whose state is running, but whose lock is free, was interrupted."""
         if run.state not in _TRAINING:
             return run
         with self._free(run) as free:
             if not free:
                 return run
-            run = self._read(run.id)  # it may have ended by itself between the two looks
+            run = self._read(run.id)  # it may have ended between the two reads
             if run.state in _TRAINING:
                 run = self.update(run.id, state="interrupted", ended=time.time(), eta_s=None)
             return run
 
     def lock(self, run: Run) -> FileLock:
-        """The lock that the training process holds; the system lets it go when the process dies."""
+        """The lock that the training process holds; released by the system when it dies."""
         return FileLock(run.folder / "lock", thread_local=False)
 
     def held(self, run: Run) -> bool:
-        """Whether some process (this one included) is training the run right now."""
+        """Whether a process, this one included, is training the run."""
         with self._free(run) as free:
             return not free
 
     @contextlib.contextmanager
-    def _free(self, run: Run) -> Iterator[bool]:
-        """Whether nobody holds the run's lock; where so, nobody else can take it meanwhile."""
+    def _free(self, run: Run) -> Generator[bool]:
+        """Whether the run's lock is free; if so, no other process can take it meanwhile."""
         probe = self.lock(run)
         try:
             probe.acquire(timeout=0)
@@ -230,7 +229,7 @@ class RunStore:
             probe.release()
 
     def stop(self, identifier: str, now: bool = False) -> Run:
-        """Ask a run to stop: after the current step with everything saved, or at once."""
+        """Ask a run to stop after the current step, with a checkpoint unless `now`."""
         run = self.get(identifier)
         if run.state == "queued":
             run = self.update(run.id, was="queued", state="stopped", ended=time.time())
@@ -243,7 +242,7 @@ class RunStore:
 
     @staticmethod
     def stop_asked(run: Run) -> str | None:
-        """`"step"` or `"now"` when somebody asked the run to stop."""
+        """`"step"` or `"now"` if the run is asked to stop."""
         try:
             return (run.folder / "stop").read_text() or "step"
         except FileNotFoundError:
@@ -254,19 +253,19 @@ class RunStore:
         (run.folder / "stop").unlink(missing_ok=True)
 
     def rename(self, identifier: str, name: str) -> Run:
-        """Give a run another label; its id and its folder stay.
+        """Give a run another name; its id and folder stay.
 
-        The label has a file of its own, so that a run in progress cannot write over it.
+        The name has a file of its own, so that a run in progress does not overwrite it.
         """
         run = self.get(identifier)
         label = " ".join(name.split())
         if not 0 < len(label) <= _LONGEST_NAME:
-            raise ConfigError(f"A run's name has 1 to {_LONGEST_NAME} characters.")
+            raise ConfigError(f"Give the run a name of 1 to {_LONGEST_NAME} characters.")
         write_durably(run.folder / "label", label)
         return self._read(run.id)
 
     def delete(self, identifier: str) -> None:
-        """Put a run in the trash; refused while it trains or while another run starts from it.
+        """Move a run to the trash; refused while it is live or another run starts from it.
 
         `restore` brings it back until `empty_trash`.
         """
@@ -275,33 +274,31 @@ class RunStore:
             raise ConfigError(f"{run.name} is {run.state}; stop it before deleting it.")
         children = [other.name for other in self.list() if other.parent == run.id]
         if children:
-            raise ConfigError(
-                f"{run.name} is what {', '.join(children)} started from; delete that first."
-            )
+            raise ConfigError(f"{', '.join(children)} started from {run.name}; delete that first.")
         self.to_trash(run.folder, run.id)
 
     def restore(self, identifier: str) -> Run:
-        """Bring a deleted run back; a `ConfigError` once the trash was emptied."""
+        """Restore a deleted run; a `ConfigError` once the trash was emptied."""
         self.from_trash(identifier, self.workspace.folder("runs", identifier))
         return self.get(identifier)
 
     def to_trash(self, folder: Path, identifier: str) -> None:
-        """Put a folder of the workspace away for a day, under an id of its own."""
+        """Move a folder of the workspace to the trash, under its id."""
         self.workspace.trash.mkdir(exist_ok=True)
         os.utime(folder)  # the trash is emptied by age
         folder.rename(self.workspace.trash / identifier)
 
     def from_trash(self, identifier: str, home: Path) -> None:
-        """Put a folder back where it lay; a `ConfigError` once it or its place is gone."""
+        """Move a folder back; a `ConfigError` once it or its parent folder is gone."""
         folder = self.workspace.folder("trash", identifier)
         if not folder.is_dir():
-            raise ConfigError(f"{identifier} is not in the trash any more.")
+            raise ConfigError(f"{identifier} is no longer in the trash.")
         if not home.parent.is_dir():
-            raise ConfigError(f"{identifier} goes back into its run: bring that back first.")
+            raise ConfigError(f"{identifier} belongs to a deleted run; restore that first.")
         folder.rename(home)
 
     def empty_trash(self, older_than: float = TRASH_KEPT) -> None:
-        """Remove for good what was deleted more than so many seconds ago."""
+        """Delete for good what was trashed more than `older_than` seconds ago."""
         if not self.workspace.trash.is_dir():
             return
         for folder in self.workspace.trash.iterdir():
@@ -310,7 +307,7 @@ class RunStore:
 
 
 def _label(folder: Path) -> str:
-    """The name a person gave the run later, if any."""
+    """The name the user gave the run later, if any."""
     try:
         return (folder / "label").read_text(encoding="utf-8")
     except FileNotFoundError:

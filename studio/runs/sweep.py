@@ -1,4 +1,4 @@
-"""One recipe, several values of a knob or two: the runs of a sweep. No torch here."""
+"""Sweeps: one recipe with several values of one or two fields. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from studio.core.errors import ConfigError, did_you_mean
 from studio.runs.recipe import Recipe
 
 MOST = 24
-"""Runs of one sweep; more is a mistake rather than a wish."""
-_KNOBS = 2
+"""Maximum runs of a sweep."""
+_FIELDS = 2
 _FIXED = ("name", "objective", "method", "model_name_or_path", "dataset_name", "start_from")
 
 
 def sweep(recipe: Recipe, values: Mapping[str, Sequence[object]]) -> list[Recipe]:
-    """A recipe for every combination, each named after what is its own.
+    """A recipe for every combination, named after its own values.
 
     Args:
-        values: one or two knobs by name, each with the values to try.
+        values: one or two fields by name, each with the values to try.
 
     Raises:
-        ConfigError: for a knob there is none, a value that it refuses, or too many runs.
+        ConfigError: for an unknown field, a value that it refuses, or too many runs.
     """
-    given = {knob: list(dict.fromkeys(each)) for knob, each in values.items() if each}
-    if not 0 < len(given) <= _KNOBS:
-        raise ConfigError("A sweep tries several values of one knob, or of two.")
-    for knob in given:
-        if knob in _FIXED or knob not in Recipe.model_fields:
+    given = {name: list(dict.fromkeys(each)) for name, each in values.items() if each}
+    if not 0 < len(given) <= _FIELDS:
+        raise ConfigError("A sweep needs values for one or two fields.")
+    for field in given:
+        if field in _FIXED or field not in Recipe.model_fields:
             known = [name for name in Recipe.model_fields if name not in _FIXED]
-            raise ConfigError(f"{knob!r} cannot be swept.{did_you_mean(knob, known)}")
+            raise ConfigError(f"{field!r} cannot be swept.{did_you_mean(field, known)}")
     combinations = list(itertools.product(*given.values()))
     if len(combinations) > MOST:
-        raise ConfigError(f"That would be {len(combinations)} runs; a sweep has at most {MOST}.")
-    recipes = []
+        raise ConfigError(
+            f"These are {len(combinations)} runs; a sweep has at most {MOST}. Try fewer values."
+        )
+    recipes: list[Recipe] = []
     for combination in combinations:
         settings = dict(zip(given, combination, strict=True))
-        told = ", ".join(f"{knob} {_said(value)}" for knob, value in settings.items())
-        name = f"{recipe.name or recipe.objective} {told}"
+        suffix = ", ".join(f"{field} {_text(value)}" for field, value in settings.items())
+        name = f"{recipe.name or recipe.objective} {suffix}"
         recipes.append(recipe.with_(**settings, name=name[:120]))
     return recipes
 
 
 def values_of(text: str) -> list[object]:
-    """`0.05, 0.1 0.3` -> [0.05, 0.1, 0.3]: values as a person types them, as YAML reads them."""
+    """`0.05, 0.1 0.3` -> [0.05, 0.1, 0.3]: typed values, each read as YAML."""
     parts = [part for part in text.replace(",", " ").split() if part]
     return [_value(part) for part in parts]
 
@@ -58,5 +60,5 @@ def _value(part: str) -> object:
     return int(number) if number.is_integer() and part.lstrip("+-").isdigit() else number
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

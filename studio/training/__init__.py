@@ -1,0 +1,1 @@
+"""Recipe to TRL trainer: datasets, callbacks, launching, health, exported scripts."""

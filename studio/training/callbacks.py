@@ -52,7 +52,7 @@ class Progress(TrainerCallback):
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
+    ) -> None:
         self._stamps.append((state.global_step, time.monotonic()))
         self._write_progress(state)
         self.serve()
@@ -62,7 +62,6 @@ class Progress(TrainerCallback):
             self.stopped = asked
             control.should_training_stop = True
             control.should_save = asked == "step"
-        return control
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

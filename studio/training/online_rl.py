@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from studio.core import compat
 from studio.core.errors import DataError
 from studio.core.messages import prompt_and_references
 from studio.rewards import RewardTerm, WeightedReward, references
@@ -82,8 +83,6 @@ def set_ref_model(trainer: Any, reference: Any, beta: float) -> None:
     Without a plain adapter TRL would load one by the model's name, which is another one where the
     base was merged, and a second copy in memory where it was not.
     """
-    from trl.trainer.utils import add_fused_lm_head
-
-    add_fused_lm_head(reference, temperature=trainer.temperature)
+    compat.add_fused_lm_head(reference, trainer.temperature)
     trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
     trainer.beta = trainer.args.beta = beta

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from studio.core import compat
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 
@@ -24,7 +25,7 @@ def use_padding_free(trainer: Any, recipe: Recipe) -> None:
     """Let an SFT trainer lay its batches end to end where that is quicker; no-op elsewhere."""
     method = METHODS[recipe.method]
     config = trainer.model.config
-    kernel = config._attn_implementation
+    kernel = compat.attention_kernel(config)
     if (
         recipe.objective != "sft"
         or recipe.packing

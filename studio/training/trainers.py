@@ -12,6 +12,7 @@ from peft import PeftModel
 from transformers import EarlyStoppingCallback
 from transformers.integrations import TensorBoardCallback
 
+from studio.core import compat
 from studio.core.errors import ConfigError, TrainingError
 from studio.models import loading
 from studio.models.pool import LoadedModel
@@ -191,16 +192,10 @@ def build(
 
 def _fix_peft_trl(trainer: Any, recipe: Recipe, resident: LoadedModel) -> None:
     """Two places where PEFT and TRL do not meet."""
-    model = trainer.model
     if recipe.method == "llama_adapter":
-        # Its wrapper remembers the forward of before TRL put the fused loss head in.
-        model.base_model.forward = model.base_model.model.forward
+        compat.refresh_adaption_prompt(trainer)
     if recipe.quantized:
-        # TRL trains a quantised base's adapter in bfloat16. What is multiplied with weights kept
-        # wider (VeRA's random matrices; modules trained whole, on a CPU) must be as wide as they.
-        for name, tensor in model.named_parameters():
-            if ".modules_to_save." in name or ".vera_lambda_" in name:
-                tensor.data = tensor.data.to(resident.model.dtype)
+        compat.match_base_dtype(trainer.model, resident.model.dtype)
 
 
 def _keep_tracks(trainer: Any, folder: Path) -> None:

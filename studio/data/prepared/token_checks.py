@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from studio.core.errors import ConfigError
-from studio.core.tokenizer import Tokenizer
+from studio.core.library_types import Tokenizer
 from studio.data.prepared.browse import ReadRows
 from studio.data.prepared.reading import SourceReading
 from studio.data.tokens.token_lengths import Lengths, measure

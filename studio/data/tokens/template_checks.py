@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from studio.core.tokenizer import Tokenizer
+from studio.core.library_types import Tokenizer
 from studio.data.types import Row
 
 _MARK = re.compile(r"<\|[a-z_]+\|>")

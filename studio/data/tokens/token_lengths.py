@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio.core.errors import ModelError
-from studio.core.tokenizer import Tokenizer
+from studio.core.library_types import Tokenizer
 from studio.data.tokens.token_view import Encoded, encode
 from studio.data.types import Progress, Row
 

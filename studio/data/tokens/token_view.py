@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
-from studio.core.tokenizer import Tokenizer
+from studio.core.library_types import Tokenizer
 from studio.data.tokens import template_checks
 from studio.data.types import Row
 
@@ -119,35 +119,15 @@ def _sft(
     completion_only_loss: bool | None,
     assistant_only_loss: bool,
 ) -> list[list[Encoded]]:
-    from trl.trainer.sft_trainer import SFTTrainer
-
     if completion_only_loss is None:
         completion_only_loss = "prompt" in rows[0] and "completion" in rows[0]
-    trainer = SimpleNamespace(
-        _tokenizer=tokenizer,
-        completion_only_loss=completion_only_loss,
-        chat_template=_training_template(tokenizer) if assistant_only_loss else None,
-    )
-    args = SimpleNamespace(
-        dataset_num_proc=None,
-        dataset_text_field="text",
-        assistant_only_loss=assistant_only_loss,
-        max_length=None,
-        truncation_mode="keep_start",
-        shuffle_dataset=False,
-    )
+    settings = {
+        "completion_only_loss": completion_only_loss,
+        "assistant_only_loss": assistant_only_loss,
+        "chat_template": _training_template(tokenizer) if assistant_only_loss else None,
+    }
     prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: SFTTrainer._prepare_dataset(
-            trainer,  # type: ignore[arg-type]
-            data,
-            tokenizer,  # type: ignore[arg-type]
-            args,  # type: ignore[arg-type]
-            False,
-            None,
-            "view",
-        ),
+        rows, tokenizer, lambda data: compat.tokenized_by_trl("sft", data, tokenizer, **settings)
     )
     return [
         [Encoded("text", row["input_ids"], [label != -100 for label in row["labels"]])]
@@ -155,16 +135,8 @@ def _sft(
     ]
 
 
-def _dpo(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
-    from trl.trainer.dpo_trainer import DPOTrainer
-
-    trainer = SimpleNamespace(_tokenizer=tokenizer)
-    args = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
-    prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: DPOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
-    )
+def _dpo(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    prepared = _run(rows, tokenizer, lambda data: compat.tokenized_by_trl("dpo", data, tokenizer))
     sides = ("chosen", "rejected")
     return [
         [_answered(side, row["prompt_ids"], row[f"{side}_ids"]) for side in sides]
@@ -172,16 +144,8 @@ def _dpo(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
     ]
 
 
-def _kto(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
-    from trl.trainer.kto_trainer import KTOTrainer
-
-    trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
-    args = SimpleNamespace(dataset_num_proc=None, max_length=None)
-    prepared = _run(
-        rows,
-        tokenizer,
-        lambda data: KTOTrainer._prepare_dataset(trainer, data, tokenizer, args, "view"),  # type: ignore[arg-type]
-    )
+def _kto(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
+    prepared = _run(rows, tokenizer, lambda data: compat.tokenized_by_trl("kto", data, tokenizer))
     return [
         [_answered("good" if row["label"] else "bad", row["prompt_ids"], row["completion_ids"])]
         for row in prepared
@@ -193,13 +157,9 @@ def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
     return Encoded(side, prompt + answer, [False] * len(prompt) + [True] * len(answer))
 
 
-def _prompts(rows: Sequence[Row], tokenizer: Tokenizer) -> list[list[Encoded]]:
-    from trl.data_utils import _tokenize
-
+def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
     def asked(row: Row) -> Row:
-        extra = {"add_generation_prompt": True} if isinstance(row["prompt"], list) else {}
-        encoded = _tokenize(tokenizer, row["prompt"], **extra)  # type: ignore[arg-type]
-        return {"ids": encoded["input_ids"]}
+        return {"ids": compat.tokenize_prompt(tokenizer, row["prompt"])}
 
     prepared = _run(rows, tokenizer, lambda data: data.map(asked))
     return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]

@@ -11,7 +11,7 @@ from studio.calculator.configs import read_source
 from studio.calculator.meta_model import build
 from studio.calculator.parameters import count, curve, model_of
 from studio.core.errors import ConfigError
-from studio.runs.methods import METHODS, knob_applies, peft_config
+from studio.runs.methods import METHODS, field_applies, peft_config
 from tests.unit.calculator.conftest import LLAMA_3B, SHAPES, TINY, TINYLLAMA, recipe_of
 
 QV = ["q_proj", "v_proj"]
@@ -20,7 +20,7 @@ SMALL = {"lora_r": 4, "oft_block_size": 16, "adapter_layers": 2, "encoder_hidden
 
 
 def small(shape, method, objective="sft", **fields):
-    own = {name: value for name, value in SMALL.items() if knob_applies(name, method)}
+    own = {name: value for name, value in SMALL.items() if field_applies(name, method)}
     return recipe_of(SHAPES[shape], method, objective, **own, **fields)
 
 

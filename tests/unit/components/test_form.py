@@ -101,10 +101,10 @@ def test_the_command_gives_the_recipe_back():
 def test_defaults_follow_the_device_and_say_so() -> None:
     before, after = ("sft", "lora", "some/model"), ("sft", "qlora", "some/model")
     changes, note = recipe_defaults.follow(before, after, "cuda")
-    assert changes["optim"] == "paged_adamw_8bit" and "tight card" in note
+    assert changes["optim"] == "paged_adamw_8bit" and "small GPU" in note
     changes, note = recipe_defaults.follow(before, after, "cpu")
     assert "optim" not in changes and "paged" not in note
     shipped = ("dpo", "qlora", "Qwen/Qwen2-0.5B-Instruct")
     assert recipe_defaults.usual(shipped, "cuda")[0].optim == "paged_adamw_8bit"
     recipe, why = recipe_defaults.usual(shipped, "cpu")
-    assert recipe.optim == "adamw_torch_fused" and "shipped" in why
+    assert recipe.optim == "adamw_torch_fused" and "bundled" in why

@@ -72,9 +72,9 @@ def test_each_failure_is_one_sentence_and_the_next_try_works(hub, made, tmp_path
         "refused to write",
         "refused to write",
         "has no me/mine",
-        "asks for patience",
-        "its own fault",
-        "connection broke off",
+        "limits requests",
+        "an error on its side",
+        "connection was lost",
         "done",
         "done 1",
     )
@@ -91,7 +91,7 @@ def test_what_is_public_already_takes_nothing_private(hub, made, tmp_path) -> No
     handler, endpoint = hub
     handler.private = False
     done = shell(tmp_path / "home", endpoint, "hub", "push", str(made), "me/mine")
-    assert done.returncode == 2 and "there already and public" in done.stderr
+    assert done.returncode == 2 and "exists and is public" in done.stderr
     assert not handler.files and not handler.sent
 
 

@@ -72,7 +72,7 @@ def test_a_merged_base_says_what_base_and_adapter_say_together(studio: Studio, s
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [({"method": "vera"}, "holds a LoRA adapter"), ({"objective": "reward"}, "start_as: merge")],
+    [({"method": "vera"}, "has a LoRA adapter"), ({"objective": "reward"}, "start_as: merge")],
 )
 def test_refused_chains(studio: Studio, sft: Run, changes: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):

@@ -111,7 +111,7 @@ def table() -> str:
                 waits = SEEN[objective, method] != "trained" if ALL else method == "loftq"
                 marks.append("GPU" if waits else "yes")
             except ConfigError as refusal:
-                reason = str(refusal).removeprefix("The recipe does not fit together: ")
+                reason = str(refusal).removeprefix("The recipe is inconsistent: ")
                 marks.append(f"no [{reasons.setdefault(reason, len(reasons) + 1)}]")
         lines.append(f"| {row.label} (`{method}`) | " + " | ".join(marks) + " |")
     lines.append("")

@@ -1,0 +1,1 @@
+"""Scripts that measure the studio, and those that draw its documentation."""

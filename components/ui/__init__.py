@@ -1,0 +1,1 @@
+"""What every tab uses: theme, handlers, access, recipe fields, HTML, charts."""

@@ -1,0 +1,1 @@
+"""What every package stands on: errors, paths, hardware, model names, chat templates, the Hub."""

@@ -1,0 +1,245 @@
+"""Other libraries' private names, all in one place, each with the version it was read in.
+
+Nothing is imported before it is used. `tests/unit/core/test_compat.py` checks each name, and says
+what the studio loses where one changes.
+"""
+
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportMissingTypeStubs=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from studio.core.library_types import LanguageModel, ModelConfig, Rows, Tokenizer, Trainer
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset, IterableDataset
+
+# --- transformers 5.23
+
+
+def compile_template(text: str) -> None:
+    """Parse a chat template in transformers' own Jinja environment; raises `TemplateSyntaxError`.
+
+    `transformers.utils.chat_template_utils._compile_jinja_template`: it knows `{% generation %}`.
+    """
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    _compile_jinja_template(text)
+
+
+def commit_hash(config: ModelConfig) -> str | None:
+    """The Hub commit that a model was loaded from (`PretrainedConfig._commit_hash`)."""
+    return getattr(config, "_commit_hash", None)
+
+
+def set_commit_hash(config: ModelConfig, commit: str | None) -> None:
+    """Record the commit on a config whose loader left it out, as the GGUF reader does."""
+    config._commit_hash = commit
+
+
+def attention_kernel(config: ModelConfig) -> str:
+    """The attention implementation in use, such as sdpa (`config._attn_implementation`)."""
+    return config._attn_implementation
+
+
+def silence_gguf_reader() -> None:
+    """Turn off the progress bar of transformers' GGUF reader, which has no switch.
+
+    `transformers.modeling_gguf_pytorch_utils.tqdm`.
+    """
+    from tqdm import tqdm
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    reader.tqdm = partial(tqdm, disable=True)
+
+
+def gguf_pre_tokenizers() -> Mapping[str, str]:
+    """llama.cpp's names of pre-tokenizers, each with its regular expression.
+
+    `transformers.integrations.gguf.gguf_tokenizer_mapping.GGUF_PRE_TOKENIZER_SPLITS`.
+    """
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
+
+    return GGUF_PRE_TOKENIZER_SPLITS
+
+
+def llama3_inverse_frequencies(config: ModelConfig) -> torch.Tensor:
+    """Rotary frequencies under Llama 3's scaling (`ROPE_INIT_FUNCTIONS["llama3"]`)."""
+    import torch
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    return ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))[0]
+
+
+# --- TRL 1.16, and the Trainer of transformers 5.23
+
+
+@contextlib.contextmanager
+def unpadded_lm_head() -> Generator[None]:
+    """Let TRL's fused loss head score only the trained positions (`trl.trainer.utils._use_triton`).
+
+    TRL does so where Triton compiles its kernel. Elsewhere it scores padding and prompts too, for
+    devices that recompile at every new shape; a CPU does not. The loss is the same: TRL masks the
+    other positions afterwards.
+    """
+    from trl.trainer import utils
+
+    original = utils._use_triton
+    utils._use_triton = lambda device: True
+    try:
+        yield
+    finally:
+        utils._use_triton = original
+
+
+def add_fused_lm_head(model: LanguageModel, temperature: float) -> None:
+    """Give a reference model the loss head that GRPO and RLOO call (`trl.trainer.utils`)."""
+    from trl.trainer.utils import add_fused_lm_head as add
+
+    add(model, temperature=temperature)  # pyright: ignore[reportArgumentType]
+
+
+class TrainerHooks:
+    """Private methods of the Trainer and of TRL's trainers, turned into hooks with public names.
+
+    Mixed in before a trainer class. `Trainer._get_grad_norm` and `Trainer._save_checkpoint` are
+    transformers'; `_precompute_ref_logps` belongs to `DPOTrainer` and `KTOTrainer`.
+    """
+
+    def on_grad_norm(self, norm: float) -> None:
+        """Called with each gradient norm before the optimizer steps; may raise."""
+
+    def around_save(self, save: Callable[[], None]) -> None:
+        """Called in place of writing a checkpoint; `save` writes it."""
+        save()
+
+    def around_ref_logps(self, dataset: Dataset, score: Callable[[], Dataset]) -> Dataset:
+        """Called in place of scoring the reference; `score` does so. The dataset with columns."""
+        return score()
+
+    def _get_grad_norm(self, model: object, grad_norm: object = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # pyright: ignore[reportAttributeAccessIssue]
+        self.on_grad_norm(float(norm))
+        return norm
+
+    def _save_checkpoint(self, model: object, trial: object) -> None:
+        save = super()._save_checkpoint  # pyright: ignore[reportAttributeAccessIssue]
+        self.around_save(lambda: save(model, trial))
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        score = super()._precompute_ref_logps  # pyright: ignore[reportAttributeAccessIssue]
+        return self.around_ref_logps(dataset, lambda: score(dataset, name, batch_size))
+
+
+def tokenized_by_trl(
+    objective: str, dataset: IterableDataset, tokenizer: Tokenizer, **settings: object
+) -> Rows:
+    """A dataset's rows as a TRL trainer tokenizes them, without a trainer or a model.
+
+    `SFTTrainer._prepare_dataset`, `DPOTrainer._prepare_dataset` and `KTOTrainer._prepare_dataset`,
+    on stand-ins for the trainer and its arguments.
+
+    Args:
+        objective: sft, dpo or kto.
+        settings: for sft, `completion_only_loss`, `assistant_only_loss` and `chat_template`.
+    """
+    trainer: Any = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False, **settings)
+    args: Any = SimpleNamespace(
+        dataset_num_proc=None,
+        dataset_text_field="text",
+        max_length=None,
+        truncation_mode="keep_start",
+        shuffle_dataset=False,
+        assistant_only_loss=settings.get("assistant_only_loss", False),
+    )
+    processing_class: Any = tokenizer
+    if objective == "sft":
+        from trl.trainer.sft_trainer import SFTTrainer
+
+        return SFTTrainer._prepare_dataset(
+            trainer, dataset, processing_class, args, False, None, "view"
+        )
+    if objective == "dpo":
+        from trl.trainer.dpo_trainer import DPOTrainer
+
+        return DPOTrainer._prepare_dataset(trainer, dataset, processing_class, args, "view")
+    from trl.trainer.kto_trainer import KTOTrainer
+
+    return KTOTrainer._prepare_dataset(trainer, dataset, processing_class, args, "view")
+
+
+def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any]) -> list[int]:
+    """Token ids of a prompt as TRL's preprocessing makes them (`trl.data_utils._tokenize`)."""
+    from trl.data_utils import _tokenize
+
+    processing_class: Any = tokenizer
+    options = {} if isinstance(prompt, str) else {"add_generation_prompt": True}
+    return _tokenize(processing_class, prompt, **options)["input_ids"]
+
+
+# --- PEFT 0.21.2
+
+
+def expert_names(model_type: str) -> tuple[str, ...]:
+    """Names of the expert matrices that transformers fuses, as PEFT targets them.
+
+    `_MODEL_TO_CONVERSION_PATTERN` and `_MOE_TARGET_MODULE_MAPPING` of
+    `peft.utils.transformers_weight_conversion`.
+    """
+    from peft.utils import transformers_weight_conversion as conversion
+
+    pattern = conversion._MODEL_TO_CONVERSION_PATTERN.get(model_type) or ""
+    return tuple(conversion._MOE_TARGET_MODULE_MAPPING.get(pattern, {}))
+
+
+def refresh_adaption_prompt(trainer: Trainer) -> None:
+    """Let a LLaMA-Adapter run through TRL's fused loss head.
+
+    `AdaptionPromptModel` keeps the `forward` that its model had before TRL replaced it.
+    """
+    wrapper = trainer.model.base_model
+    wrapper.forward = wrapper.model.forward
+
+
+def match_base_dtype(model: Any, dtype: torch.dtype) -> None:
+    """Keep what is multiplied with unquantized weights as wide as they are.
+
+    TRL casts a quantized base's adapter to bfloat16. `modules_to_save` (modules trained whole) and
+    VeRA's `vera_lambda_` meet weights of the base's own dtype.
+    """
+    for name, tensor in model.named_parameters():
+        if ".modules_to_save." in name or ".vera_lambda_" in name:
+            tensor.data = tensor.data.to(dtype)
+
+
+# --- bitsandbytes 0.50
+
+
+def keep_quantized_weights(model: LanguageModel, eight_bit: bool) -> None:
+    """Keep bitsandbytes from changing a frozen base at its first forward pass.
+
+    On CPUs with AVX-512 BF16, `support_avx512bf16_for_cpu` repacks 4-bit weights in place: their
+    scales are rounded, and gradients no longer pass. `init_8bit_state` moves an 8-bit layer's
+    scales from its weights to the layer, where weight-sharing clones find them.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+        if eight_bit and hasattr(module, "init_8bit_state"):
+            module.init_8bit_state()
+
+
+def state_tensors(model: LanguageModel) -> Sequence[torch.Tensor]:
+    """Tensors that 8-bit layers keep in their `state` rather than as buffers."""
+    import torch
+
+    states = (getattr(vars(module).get("state"), "__dict__", {}) for module in model.modules())
+    return [one for state in states for one in state.values() if isinstance(one, torch.Tensor)]

@@ -1,0 +1,1 @@
+"""Checks of rows: problems in one row, across rows, near duplicates, bias."""

@@ -1,0 +1,1 @@
+"""Prepared datasets: cleaning, writing, reading, browsing, publishing."""

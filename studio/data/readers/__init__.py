@@ -1,0 +1,1 @@
+"""Readers: files, tables, JSON, in-memory rows, and Hub datasets as rows."""

@@ -1,0 +1,1 @@
+"""Rows as tokens: template checks, lengths, and the token view."""

@@ -1,0 +1,1 @@
+"""The studio as one object: its worker thread, library, backups, and disk usage."""

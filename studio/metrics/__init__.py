@@ -1,0 +1,1 @@
+"""Pure statistics: agreement, bootstrap intervals, proportions, text and ROUGE."""

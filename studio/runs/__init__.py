@@ -1,0 +1,1 @@
+"""What a run is: recipe, methods, objectives, store, events, checkpoints. Imports no torch."""

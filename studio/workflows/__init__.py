@@ -1,0 +1,1 @@
+"""Multi-step work on top of the studio: rounds, comparisons, rewards, sampling."""

@@ -1,0 +1,52 @@
+"""Recommended values for an objective, a method, and a device."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.runs import defaults
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
+
+
+def rate(objective: str, method: str = "lora") -> float:
+    return Recipe.defaults(objective, method).learning_rate
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_default_has_a_reason_and_a_value_the_recipe_takes(objective, method):
+    found = list(defaults.defaults(objective, method))
+    assert all(len(each.why) > 10 for each in found)
+    assert len({each.field for each in found}) == len(found)
+    assert {each.field for each in found} <= set(Recipe.model_fields)
+
+
+def test_rates_follow_the_objective_and_the_method():
+    assert rate("sft") == 2e-4
+    assert rate("dpo") == 5e-6
+    assert rate("sft", "vera") == pytest.approx(10 * rate("sft"))
+    assert rate("sft", "full") == pytest.approx(rate("sft") / 10)
+    assert rate("dpo", "full") == 1e-6
+
+
+def test_an_objective_without_a_rate_takes_sfts(monkeypatch):
+    monkeypatch.delitem(defaults._RATES, "kto")
+    found = {each.field: each for each in defaults.defaults("kto", "lora")}
+    assert found["learning_rate"].value == defaults.PLAIN_RATE
+    assert "KTO has no usual rate" in found["learning_rate"].why
+
+
+def test_unknown_names_have_no_defaults():
+    assert defaults.defaults_for("nonsense", "lora") == {}
+    assert defaults.defaults_for("sft", "nonsense") == {}
+
+
+def test_a_quantized_base_on_a_gpu_pages_its_optimizer_and_a_cpu_does_not():
+    qlora = Recipe.defaults("sft", "qlora")
+    paged = {each.field: each.value for each in defaults.for_device(qlora, "cuda")}
+    assert paged == {"optim": "paged_adamw_8bit"}
+    assert list(defaults.for_device(qlora, "cpu")) == []
+    back = list(defaults.for_device(qlora.with_(optim="paged_adamw_8bit"), "cpu"))
+    assert [each.value for each in back] == ["adamw_torch_fused"]
