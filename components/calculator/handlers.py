@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.calculator import results_html as views
-from components.calculator.inputs import EXAMPLE, LEADING, Asked, Inputs
+from components.calculator.inputs import EXAMPLE, LEADING, Inputs
 from components.ui import recipe_fields
 from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
@@ -95,21 +95,21 @@ class ModelPage:
 
     def draw(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
         """Figures, or one sentence on why there are none; nothing where they are up to date."""
-        return self._drawn(self.inputs.values(data), self.inputs.asked(data), data[self.drawn])
+        return self._drawn(self.inputs.values(data), data)
 
-    def _drawn(self, values: dict[str, Any], asked: Asked, before: Any) -> tuple[Any, ...]:
+    def _drawn(self, values: dict[str, Any], data: Mapping[Any, Any]) -> tuple[Any, ...]:
         if not self.studio.worker.ready:  # until then a figure would hold the page up
             return (views.waiting(), *(gr.skip(),) * 4, None, gr.Timer(active=True))
-        now = (values, asked)
-        if now == before:
+        now = (values, {name: data[widget] for name, widget in self.inputs.own.items()})
+        if now == data[self.drawn]:
             return (*(gr.skip(),) * (len(self.results) - 1), gr.Timer(active=False))
-        return (*self.figures_for(values, asked), now, gr.Timer(active=False))
+        return (*self.figures_for(values, data), now, gr.Timer(active=False))
 
-    def figures_for(self, values: Mapping[str, Any], asked: Asked) -> tuple[Any, ...]:
+    def figures_for(self, values: Mapping[str, Any], data: Mapping[Any, Any]) -> tuple[Any, ...]:
         """Figures, two places for what is wrong, the offered changes, the button."""
         try:
             recipe = recipe_fields.read(values)
-            html, changes = views.model_view(self.studio, recipe, asked)
+            html, changes = views.model_view(self.studio, recipe, self.inputs.asked(data))
         except StudioError as error:
             of_model = isinstance(error, ModelError)
             problem = gr.update(value=notice("error", sentence(error)), visible=True)
@@ -123,8 +123,7 @@ class ModelPage:
         shown = self.inputs.values(data)
         before = {**shown, **{name: data[self.inputs.base][name] for name in LEADING}}
         now = self.inputs.followed(before, {**shown, **changes})
-        drawn = self._drawn(now, self.inputs.asked(data), data[self.drawn])
-        return (*self.inputs.updates(shown, now), *drawn)
+        return (*self.inputs.updates(shown, now), *self._drawn(now, data))
 
     def follow(self, data: Mapping[Any, Any]) -> tuple[Any, ...]:
         """Objective, method or model changed: the defaults and what applies change with it."""
@@ -165,8 +164,7 @@ class ModelPage:
         asked = data[self.opening] or ask()
         shown = self.inputs.values(data)
         now = self.newer(asked, shown)
-        drawn = self._drawn(now, self.inputs.asked(data), data[self.drawn])
-        return (*self.inputs.updates(shown, now), *drawn)
+        return (*self.inputs.updates(shown, now), *self._drawn(now, data))
 
     def newer(self, asked: Mapping[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         """Form values with a recipe that was asked for, except for fields typed in since."""

@@ -12,7 +12,7 @@ from components.ui import recipe_defaults, recipe_fields
 from components.ui.recipe_fields import HELP_LINE, knobs
 from studio.calculator.gpus import GPUS, THIS_MACHINE
 from studio.calculator.known_models import KNOWN
-from studio.core.errors import StudioError
+from studio.core.errors import ConfigError, StudioError
 from studio.data import SAMPLES
 from studio.runs.methods import ALL_LINEAR
 from studio.runs.recipe import Recipe
@@ -44,24 +44,19 @@ _MAIN = (
     "max_length",
 )
 _MORE = (
-    "num_generations",
-    "max_completion_length",
-    "rank_pattern",
-    "lora_modules_to_save",
-    "layers_to_transform",
-    "prefix_projection",
-    "encoder_hidden_size",
-    "load_in_4bit",
-    "load_in_8bit",
-    "activation_checkpointing",
-    "optim",
-    "dtype",
-    "attn_implementation",
-    "gradient_accumulation_steps",
-    "num_train_epochs",
-    "max_steps",
-    "packing",
+    ("num_generations", "max_completion_length"),
+    ("rank_pattern",),
+    ("lora_modules_to_save", "layers_to_transform"),
+    ("prefix_projection",),
+    ("encoder_hidden_size",),
+    ("load_in_4bit", "load_in_8bit"),
+    ("activation_checkpointing",),
+    ("optim", "dtype"),
+    ("attn_implementation", "gradient_accumulation_steps"),
+    ("num_train_epochs", "max_steps"),
+    ("packing",),
 )
+"""Field by field, a row each."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +87,16 @@ class Inputs:
         with gr.Column(elem_classes="simple"):
             self._main()
             gr.HTML(HELP_LINE)
-        with gr.Accordion("More", open=False, elem_classes="calc-more"):
-            for name in _MORE:
-                self._add(name)
+        with (
+            gr.Accordion("More", open=False, elem_classes="calc-more"),
+            gr.Column(elem_classes="everyday"),
+        ):
+            for names in _MORE:
+                with gr.Row(elem_classes="calc-pair"):
+                    for name in names:
+                        self._add(name)
             self._data()
-        self.depending = [self.fields[name] for name in self.fields if knobs()[name].sometimes]
+            gr.HTML(HELP_LINE)
 
     def _add(self, name: str, **settings: Any) -> None:
         knob = knobs()[name]
@@ -141,19 +141,14 @@ class Inputs:
     def _data(self) -> None:
         self._dropdown("dataset_name", self.datasets())
         with gr.Row(elem_classes="calc-pair"):
-            self.own["rows"] = gr.Number(
-                None,
-                precision=0,
-                minimum=0,
-                label="Or enter row count",
-                min_width=80,
-                placeholder="1000",
-            )
-            self.own["mean_tokens"] = gr.Number(
-                None, minimum=0, label="Tokens per row", min_width=80, placeholder="200"
-            )
-        self.own["per_hour"] = gr.Number(
-            None, minimum=0, label="Price per hour", placeholder="from the hourly prices"
+            self._number("rows", "Or enter row count", "1000")
+            self._number("mean_tokens", "Tokens per row", "200")
+        self._number("per_hour", "Price per hour", "from the hourly prices")
+
+    def _number(self, name: str, label: str, placeholder: str) -> None:
+        # An empty gr.Number turns into 0 when it is unfolded.
+        self.own[name] = gr.Textbox(
+            "", label=label, placeholder=placeholder, max_lines=1, min_width=80
         )
 
     def datasets(self) -> list[tuple[str, str]]:
@@ -181,7 +176,15 @@ class Inputs:
         return recipe_fields.read(self.values(data))
 
     def asked(self, data: Mapping[Any, Any]) -> Asked:
-        return Asked(**{name: data[each] or None for name, each in self.own.items()})
+        """What only the calculator asks; a `ConfigError` for a number that is none."""
+        given = {name: data[each] for name, each in self.own.items()}
+        rows = _number(given["rows"], "The row count")
+        return Asked(
+            given["gpu"],
+            int(rows) if rows else None,
+            _number(given["mean_tokens"], "Tokens per row"),
+            _number(given["per_hour"], "Price per hour"),
+        )
 
     # --- writing
 
@@ -246,3 +249,14 @@ class Inputs:
 
 def _id(name: str) -> str:
     return f"calc-{name.replace('_', '-')}"
+
+
+def _number(text: str | None, what: str) -> float | None:
+    """The number in a text field; None for an empty one or 0."""
+    try:
+        number = float((text or "").strip().replace(",", "") or 0)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e15:
+        raise ConfigError(f"{what} is {text!r}; give a number above 0, or leave it empty.")
+    return number or None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from studio.calculator.known_models import KNOWN, known
 from studio.core.errors import ModelError, did_you_mean
@@ -93,7 +93,7 @@ def _from_name(text: str) -> Source:
 
 def _fetch(name: str) -> dict[str, Any]:
     """A Hub model's `config.json` as values; no other file is read."""
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    import huggingface_hub
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -103,8 +103,9 @@ def _fetch(name: str) -> dict[str, Any]:
         RepositoryNotFoundError,
     )
 
+    hub: Any = huggingface_hub  # its signatures are not fully typed
     try:
-        kept = try_to_load_from_cache(name, "config.json") if "/" in name else None
+        kept = hub.try_to_load_from_cache(name, "config.json") if "/" in name else None
     except HFValidationError:
         kept = None  # the Hub can have no such name; the download below says so
     if isinstance(kept, str):
@@ -112,7 +113,7 @@ def _fetch(name: str) -> dict[str, Any]:
     try:
         if not reachable():
             raise ConnectionError("the Hub does not answer")
-        path = hf_hub_download(name, "config.json", etag_timeout=5)
+        path = hub.hf_hub_download(name, "config.json", etag_timeout=5)
     except GatedRepoError:
         raise ModelError(
             f"{name} is gated: accept its licence on the Hub and set HF_TOKEN, "
@@ -160,7 +161,7 @@ def _read(path: Path) -> str:
 
 def _parse(text: str, what: str) -> dict[str, Any]:
     try:
-        values = json.loads(text)
+        values: Any = json.loads(text)
     except json.JSONDecodeError as error:
         cut = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
         reason = (
@@ -173,7 +174,7 @@ def _parse(text: str, what: str) -> dict[str, Any]:
         raise ModelError(f"{what} is nested too deeply to be a config.json.") from None
     if not isinstance(values, dict):
         raise ModelError(f"{what} holds a {type(values).__name__}, not an object of settings.")
-    return values
+    return cast(dict[str, Any], values)
 
 
 def _title(values: Mapping[str, Any], otherwise: str) -> str:
@@ -191,14 +192,14 @@ def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
                 f"{key} is {value!r} in the config of {name}; "
                 f"it should be a whole number from 1 to {limit:,}."
             )
-    notes = []
+    notes: list[str] = []
     if values.get("auto_map"):
         notes.append(
             "Its config names remote code, which was not run: "
             "counted with transformers' own architecture."
         )
     if values.get("quantization_config"):
-        notes.append("Its weights are published quantised; counted as the unquantised model.")
+        notes.append("Its weights are published quantized; counted as the unquantized model.")
     return Source(json.dumps(values, sort_keys=True), name, origin, tuple(notes))
 
 
@@ -223,7 +224,8 @@ def to_config(source: Source) -> Any:
             f"transformers knows no architecture {kind!r}.{did_you_mean(kind, CONFIG_MAPPING)}"
         )
     try:
-        config = CONFIG_MAPPING[kind].from_dict(values)
+        known: Any = CONFIG_MAPPING[kind]
+        config = known.from_dict(values)
     except Exception as error:  # a config class may raise anything about its own fields
         raise ModelError(
             f"The config of {source.name} is not a valid {kind}: {_first_line(error)}"

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -188,7 +188,7 @@ def _sequences(row: Row) -> Iterator[tuple[int, int]]:
 
 def _tokens(value: Any) -> int:
     if isinstance(value, list):
-        turns: list[Row] = value
+        turns = cast(list[Row], value)
         value = "".join(str(turn.get("content") or "") for turn in turns)
     elif value is not None and not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False)
@@ -203,7 +203,8 @@ def local_tokenizer(model: str) -> Any | None:
     from studio.core.model_names import resolve
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(model).location, local_files_only=True)
+        auto: Any = AutoTokenizer
+        tokenizer = auto.from_pretrained(resolve(model).location, local_files_only=True)
     except (StudioError, OSError, ValueError, KeyError, ImportError):
         return None  # not here, or not to be read: lengths go by characters, and say so
     chat_templates.ensure(tokenizer)

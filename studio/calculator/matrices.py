@@ -83,7 +83,7 @@ class Matrix:
 
 def matrix(out_features: int, in_features: int, r: int) -> Matrix:
     """W of (out, in) at rank r. Raises `ConfigError` for sizes below 1 or that are not whole."""
-    sizes = {"out": out_features, "in": in_features, "rank": r}
+    sizes: dict[str, Any] = {"out": out_features, "in": in_features, "rank": r}
     for name, value in sizes.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise ConfigError(f"{name} is {value!r}; give a whole number of at least 1.")

@@ -99,7 +99,8 @@ class MetaModel:
         from torch import nn
 
         seen: set[int] = set()
-        for name, module in self.module.named_modules():
+        named: Iterable[tuple[str, nn.Module]] = self.module.named_modules()
+        for name, module in named:
             own = dict(module.named_parameters(recurse=False))
             if not own:
                 continue
@@ -242,7 +243,8 @@ def _reduce_lists(module: nn.Module, path: str) -> Iterator[Block]:
 
 def _signature(layer: nn.Module) -> object:
     """What makes two layers count alike: names, classes and shapes, all the way down."""
+    named: Iterable[tuple[str, nn.Module]] = layer.named_modules()
     return (
-        tuple((name, type(module)) for name, module in layer.named_modules()),
+        tuple((name, type(module)) for name, module in named),
         tuple((name, tuple(weight.shape)) for name, weight in layer.named_parameters()),
     )

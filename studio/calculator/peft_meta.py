@@ -85,12 +85,13 @@ def _peft_model(model: MetaModel, recipe: Recipe) -> Any:
     import peft
     import torch
 
+    library: Any = peft  # its functions are not fully typed
     if recipe.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
         recipe = recipe.model_copy(update={"method": "lora"})
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return peft.get_peft_model(model.copy_module(), peft_config(recipe))  # pyright: ignore
+            return library.get_peft_model(model.copy_module(), peft_config(recipe))
     except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
         raise _refusal(model, recipe, error) from error
 
@@ -117,11 +118,14 @@ def _saved(model: MetaModel, wrapped: Any, recipe: Recipe) -> list[Tensors]:
             prompts,
             *(Tensors("", (f"base_model.{name}",), whole[name], False) for name in score),
         ]
-    from peft import get_peft_model_state_dict
+    import peft
 
+    library: Any = peft
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        state: dict[str, Tensor] = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+        state: dict[str, Tensor] = library.get_peft_model_state_dict(
+            wrapped, save_embedding_layers=False
+        )
     saved: list[Tensors] = []
     for name, weight in state.items():
         path = name.removeprefix(_PREFIX)

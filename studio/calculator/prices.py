@@ -28,6 +28,7 @@ def source() -> str:
 
 def prices(workspace: Workspace) -> dict[str, float | None]:
     """Hourly price of every GPU, None where none is known; the workspace's own come first."""
+    own: dict[str, float | None]
     try:
         own = json.loads((workspace.home / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -10,7 +10,6 @@ import gradio as gr
 import pytest
 
 from app import build_app
-from components.calculator.inputs import Asked
 from components.page import calculator_sync
 from components.page.calculator_sync import RecipeSync
 from studio.engine.studio import Studio
@@ -208,7 +207,7 @@ def test_what_is_wrong_is_one_sentence_beside_it(
     forms: Forms, values: dict[str, Any], place: int, words: str
 ):
     page, inputs = forms.calculator.page, forms.calculator.inputs
-    found = page.figures_for(inputs.values(forms.data) | values, Asked())
+    found = page.figures_for(inputs.values(forms.data) | values, forms.data)
     problem = found[place]
     assert problem["visible"] and words in problem["value"]
     assert problem["value"].count("notice") == 2
@@ -219,7 +218,7 @@ def test_remote_code_that_is_not_needed_is_not_run(forms: Forms):
     config = TINY | {"auto_map": {"AutoModelForCausalLM": "modeling_evil.Evil"}}
     values = forms.calculator.inputs.values(forms.data)
     values["model_name_or_path"] = json.dumps(config)
-    html, *_ = forms.calculator.page.figures_for(values, Asked())
+    html, *_ = forms.calculator.page.figures_for(values, forms.data)
     assert "remote code, which was not run" in html and "Trainable" in html
 
 

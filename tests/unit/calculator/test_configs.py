@@ -52,4 +52,4 @@ def test_notes_name_remote_code_and_published_quantization():
     notes = read_source(json.dumps(config)).notes
     assert len(notes) == 1 and "remote code, which was not run" in notes[0]
     config["quantization_config"] = {"bits": 4}
-    assert "published quantised" in read_source(json.dumps(config)).notes[1]
+    assert "published quantized" in read_source(json.dumps(config)).notes[1]

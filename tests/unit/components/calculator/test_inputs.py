@@ -8,6 +8,7 @@ import pytest
 from components.calculator.inputs import EXAMPLE, Asked, Inputs
 from components.ui import recipe_defaults, recipe_fields
 from studio import Studio
+from studio.core.errors import ConfigError
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 from tests.unit.calculator.conftest import TINYLLAMA
@@ -31,6 +32,15 @@ def test_it_opens_with_the_train_forms_recipe(inputs):
     recipe, _ = recipe_defaults.usual(recipe_defaults.FIRST)
     assert inputs.recipe(page(inputs)) == recipe.with_(name="")
     assert inputs.asked(page(inputs)) == Asked()
+
+
+def test_rows_and_prices_are_read_as_numbers(inputs):
+    data = page(inputs)
+    data |= {inputs.own["rows"]: "1,000", inputs.own["mean_tokens"]: " 60 "}
+    assert inputs.asked(data) == Asked(rows=1000, mean_tokens=60)
+    data[inputs.own["per_hour"]] = "much"
+    with pytest.raises(ConfigError, match="Price per hour is 'much'"):
+        inputs.asked(data)
 
 
 def test_every_field_has_the_recipes_label_and_help(inputs):
