@@ -69,7 +69,7 @@ def build(studio: Studio) -> NewProject:
             label="Order",
             elem_id="label-order",
             info="most informative first: pairs with disagreement before, or with a small reward "
-            "margin, come early. Every fourth pair is drawn at random; only those count for win rates.",
+            "margin, come early. Every fourth pair is drawn at random; win rates use those only.",
         )
         more = _build_more()
         create = gr.Button("Create project", size="md", elem_id="label-create")
