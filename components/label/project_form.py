@@ -1,4 +1,4 @@
-"""The form below the panel in which owners make a labelling project (`label_making` makes it)."""
+"""The form in which owners create a labeling project (`project_handlers` does it)."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 KINDS = [
     ("A dataset", "dataset"),
-    ("Two models, written now", "models"),
+    ("Generate with two models", "models"),
     ("A saved comparison", "comparison"),
-    ("A project, once more", "again"),
+    ("Reuse a project", "again"),
     ("Published votes", "published"),
 ]
 _OFFERED = ("a", "b", "prompts", "saved", "before", "judge")  # filled when their kind is chosen
 _ORDERS = [
-    ("in random order", "random"), ("as they come", "given"),
+    ("random", "random"), ("as given", "given"),
     ("most informative first", "uncertain"),
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class NewProject:
-    """The form's parts; `given` are its fields in the order of `Wanted`."""
+    """The form's parts; `given` holds its fields in the order of `Wanted`."""
 
     box: gr.Accordion
     dataset: gr.Dropdown
@@ -43,23 +43,23 @@ class NewProject:
 
 
 def build(studio: Studio) -> NewProject:
-    """Build the form, closed."""
+    """Build the form, collapsed."""
     with gr.Accordion("New project", open=False, elem_id="label-new") as box:
         kind = gr.Radio(KINDS, value="dataset", label="Pairs from", elem_id="label-kind")
         sources, shown = _build_sources()
         with gr.Row():
             name = gr.Textbox(
                 label="Name",
-                info="empty: named after the pairs",
+                info="optional; by default the source's name",
                 max_length=110,
                 elem_id="label-new-name",
             )
             question = gr.Textbox(
-                DEFAULT_QUESTION, label="Question", info="asked above every pair", max_length=200
+                DEFAULT_QUESTION, label="Question", info="shown above every pair", max_length=200
             )
         guidelines = gr.Textbox(
             label="Guidelines",
-            info="what makes an answer better; Markdown",
+            info="what makes an answer better; Markdown. Can be edited later.",
             lines=3,
             max_length=20_000,
         )
@@ -68,9 +68,8 @@ def build(studio: Studio) -> NewProject:
             value="random",
             label="Order",
             elem_id="label-order",
-            info="most informative first: pairs that were judged differently before, or between "
-            "which the tuned model hardly chooses, come early. Every fourth pair is still drawn at "
-            "random, and win rates count those alone.",
+            info="most informative first: pairs with disagreement before, or with a small reward "
+            "margin, come early. Every fourth pair is drawn at random; win rates use those only.",
         )
         more = _build_more()
         create = gr.Button("Create project", size="md", elem_id="label-create")
@@ -87,7 +86,7 @@ def build(studio: Studio) -> NewProject:
 
 
 def _build_sources() -> tuple[dict[str, Any], list[Any]]:
-    """The fields of every kind by name, as `Wanted` has them, and a group of fields a kind."""
+    """The fields by name, as in `Wanted`, and one group of fields per kind."""
     with gr.Column() as from_dataset:
         dataset = gr.Dropdown(
             [],
@@ -97,11 +96,11 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
         )
     with gr.Column(visible=False) as from_models:
         with gr.Row():
-            a = gr.Dropdown([], label="One side", allow_custom_value=True, elem_id="label-a")
+            a = gr.Dropdown([], label="Answer 1", allow_custom_value=True, elem_id="label-a")
             warm_a = gr.Number(
                 0.8, label="Temperature", minimum=0, maximum=5, step=0.1, min_width=110
             )
-            b = gr.Dropdown([], label="The other", allow_custom_value=True, elem_id="label-b")
+            b = gr.Dropdown([], label="Answer 2", allow_custom_value=True, elem_id="label-b")
             warm_b = gr.Number(
                 0.8, label="Temperature", minimum=0, maximum=5, step=0.1, min_width=110
             )
@@ -109,7 +108,7 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
             prompts = gr.Dropdown([], label="Prompts", elem_id="label-prompts", scale=3)
             count = gr.Number(
                 40,
-                label="At most",
+                label="Limit",
                 precision=0,
                 minimum=1,
                 maximum=100_000,
@@ -117,24 +116,24 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
                 elem_id="label-prompt-count",
             )
         typed = gr.Textbox(
-            label="Prompts", lines=4, info="one a line", visible=False, max_length=100_000
+            label="Prompts", lines=4, info="one per line", visible=False, max_length=100_000
         )
     with gr.Column(visible=False) as from_saved:
         saved = gr.Dropdown([], label="Comparison", info="saved in Compare")
     with gr.Column(visible=False) as from_project, gr.Row():
         before = gr.Dropdown(
-            [], label="Project", info="whose pairs are judged again", elem_id="label-before"
+            [], label="Project", info="whose pairs are labeled again", elem_id="label-before"
         )
         judge = gr.Dropdown(
             [],
             label="Reward model",
             elem_id="label-judge",
-            info="asked first: where its verdict and the votes differ; without one, where the "
-            "votes do",
+            info="optional: pairs where it disagrees with the votes come first; without one, "
+            "pairs where the votes disagree",
         )
     with gr.Column(visible=False) as from_files:
         files = gr.File(
-            label="A table with raters' columns, or questions, two answers and reviews",
+            label="A table with annotator columns, or question, answer and review files",
             file_count="multiple",
             file_types=[".json", ".jsonl"],
             elem_id="label-files",
@@ -163,7 +162,7 @@ def _build_sources() -> tuple[dict[str, Any], list[Any]]:
 
 
 def _choices(studio: Studio, kind: str) -> tuple[Any, ...]:
-    """The chosen kind's fields, with what the workspace offers for them now."""
+    """The chosen kind's fields with their current choices."""
     groups = [gr.Column(visible=kind == name) for _, name in KINDS]
     offered: dict[str, Any] = {}
     if kind == "models":
@@ -189,8 +188,8 @@ def _build_more() -> list[Any]:
         with gr.Row():
             overlap = gr.Number(
                 0,
-                label="People an item",
-                info="0: everyone judges every item",
+                label="Annotators per item",
+                info="0: everyone labels every item",
                 precision=0,
                 minimum=0,
                 maximum=100,
@@ -199,19 +198,19 @@ def _build_more() -> list[Any]:
             )
             repeat = gr.Number(
                 0,
-                label="Ask again after",
+                label="Repeat every N",
                 precision=0,
                 minimum=0,
                 maximum=10_000,
                 min_width=150,
-                info="so many votes about an earlier pair, sides swapped, to see whether people "
-                "agree with themselves; 0: never",
+                info="votes, one earlier pair with its sides swapped, to measure self-agreement; "
+                "0: never",
             )
         with gr.Row():
             reasons = gr.Textbox(
-                label="Reasons", info="to tick beside a verdict, with commas", max_length=800
+                label="Reasons", info="to choose with a vote, comma-separated", max_length=800
             )
             aspects = gr.Textbox(
-                label="Aspects", info="judged beside the question, with commas", max_length=800
+                label="Aspects", info="rated besides the question, comma-separated", max_length=800
             )
     return [overlap, repeat, reasons, aspects]

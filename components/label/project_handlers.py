@@ -1,7 +1,7 @@
-"""Making a labelling project of what was asked for in the form (`label_new`).
+"""Creates a labeling project from the form (`project_form`).
 
-Pairs come from a prepared dataset, from two models that write them now, from a saved comparison,
-from a project judged before, or with the votes they were published with.
+Pairs come from a prepared dataset, two models that generate them in the background, a saved
+comparison, an earlier project, or a published file with votes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from studio.workflows import comparisons, label_projects
 if TYPE_CHECKING:
     from studio import Studio
 
-_LONGEST = 256  # tokens of an answer that is written to be judged
+_LONGEST = 256  # tokens of a generated answer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Wanted:
     aspects: str = ""
 
     def rules(self) -> dict[str, Any]:
-        """What `create_project` takes beside a name."""
+        """Arguments of `create_project` besides the name."""
         return {
             "question": self.question,
             "guidelines": self.guidelines,
@@ -64,7 +64,7 @@ class Wanted:
 
 
 def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
-    """A project from the form's fields and the notice to show; None when it could not be made."""
+    """(the project or None, a notice) from the form's fields."""
     wanted = Wanted(**{each.name: value for each, value in zip(fields(Wanted), given, strict=True)})
     makers = {
         "dataset": from_dataset,
@@ -74,7 +74,7 @@ def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
         "published": from_published,
     }
     try:
-        person().must_own("make a project")
+        person().must_own("create a project")
         if wanted.kind not in makers:
             raise ConfigError("Choose where the pairs come from.")
         project, said = makers[wanted.kind](studio, wanted)
@@ -84,7 +84,7 @@ def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
 
 
 def from_dataset(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
-    """A project with every row of a comparison or preference dataset, and what to say."""
+    """A project with every row of a comparison or preference dataset, and a message."""
     if not wanted.dataset:
         raise DataError(
             "No dataset to label yet: prepare comparison data (prompt, answer1, answer2) in Data, "
@@ -97,13 +97,13 @@ def from_dataset(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
 
 
 def from_models(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
-    """A project whose pairs two columns write from now on, in the background."""
+    """A project whose pairs two models generate in the background."""
     from studio.generation.request import Sampling
     from studio.labels.pair_generation import PairPlan
 
     chosen = comparisons.sides(studio, [wanted.a, wanted.b])
     if len(chosen) < 2:
-        raise ConfigError("Choose whose answers stand on either side.")
+        raise ConfigError("Choose a model for both answers.")
     asked = prompt_sets.load_set(studio, wanted.prompts or "", wanted.typed, int(wanted.count or 0))
     samplings = [
         Sampling(
@@ -129,13 +129,16 @@ def from_models(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
     name = wanted.name.strip() or f"{chosen[0].label} or {chosen[1].label}"[:110]
     project = studio.pairs.make_project(plan, name, **wanted.rules())
     count = plural(len(asked.prompts), "prompt")
-    return project, f"{project.name}: answers to {count} are being written; the first come at once."
+    return (
+        project,
+        f"{project.name}: generating answers to {count}; the first appear within seconds.",
+    )
 
 
 def from_comparison(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
-    """A project of a saved comparison's first two columns."""
+    """A project from a saved comparison's first two columns."""
     if not wanted.saved:
-        raise DataError("No comparison is saved yet; answer a set of prompts in Compare first.")
+        raise DataError("No comparison is saved yet; run a prompt set in Compare first.")
     kept = comparisons.load(studio, wanted.saved)
     project_id, added, aside = comparisons.to_label(
         studio, kept, wanted.name.strip(), **wanted.rules()
@@ -145,9 +148,9 @@ def from_comparison(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
 
 
 def from_project(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
-    """A project of another one's pairs, to be judged once more."""
+    """A project with another one's pairs, to be labeled again."""
     if not wanted.before:
-        raise DataError("No project has pairs yet; make one from another source first.")
+        raise DataError("No project has pairs yet; create one from another source first.")
     project, added = label_projects.from_project(
         studio, wanted.before, wanted.judge, wanted.name.strip(), **wanted.rules()
     )
@@ -155,7 +158,7 @@ def from_project(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
 
 
 def from_published(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
-    """A project that is judged already, by those who published it."""
+    """A finished project with published votes."""
     from studio.labels.import_published import bring_in, read_published
 
     if not wanted.files:
@@ -173,7 +176,7 @@ def from_published(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
 
 
 def _said(name: str, added: int, aside: dict[str, int]) -> str:
-    """What came of it, and what was set aside."""
+    """How many pairs there are, and how many were set aside."""
     left = ", ".join(f"{count} {reason}" for reason, count in aside.items())
-    said = f"{name}: {plural(added, 'pair')} to judge"
+    said = f"{name}: {plural(added, 'pair')} to label"
     return f"{said}; set aside: {left}." if left else f"{said}."

@@ -1,7 +1,7 @@
-"""Rounds on the page: what learned from whose votes, and how it fared against what came before.
+"""Rounds on the page: which run was trained on which votes, and its win rate against earlier ones.
 
-A graph of cards (model, pairs and votes, model ...), a curve of the win rate by round, and the form
-for the next blind duel. What is drawn is escaped markup from `studio.workflows.rounds`.
+A graph of cards (model, votes, model ...), the win rate by round, and the form for the next blind
+duel. The drawings are escaped markup of what `studio.workflows.rounds` returns.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 230.0, 52.0, 20.0, 16.0, 
 
 
 def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
-    """The section, closed; a duel made in it is opened in `project`."""
+    """The section, collapsed; a new duel is opened in `project`."""
     with gr.Accordion("Rounds", open=False, elem_id="label-rounds") as box:
         drawing = gr.HTML("", elem_id="label-rounds-drawing")
         with gr.Row(visible=False, elem_id="label-duel") as form:
             run = gr.Dropdown([], label="Blind duel of", min_width=180)
-            opponent = gr.Dropdown([], label="against", min_width=180)
-            prompts = gr.Dropdown([], label="on prompts of", min_width=180)
-            count = gr.Number(60, label="At most", precision=0, minimum=1, min_width=100)
-            make = gr.Button("Write the pairs", elem_id="label-duel-make", min_width=180, scale=0)
+            opponent = gr.Dropdown([], label="Opponent", min_width=180)
+            prompts = gr.Dropdown([], label="Prompts", min_width=180)
+            count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
+            make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
         message = gr.HTML("")
     box.expand(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET
@@ -90,7 +90,7 @@ def _duel(studio: Studio, run: str, opponent: str, prompts: str, count: float) -
     from studio.workflows.rounds import make_duel, require_run
 
     try:
-        person().must_own("make a duel")
+        person().must_own("start a duel")
         if not run or not opponent or not prompts:
             raise ConfigError("Choose a model, its opponent and prompts.")
         asked = prompt_sets.load_set(studio, prompts, "", int(count or 0)).prompts
@@ -98,9 +98,9 @@ def _duel(studio: Studio, run: str, opponent: str, prompts: str, count: float) -
         project, left_out = make_duel(studio, require_run(studio, run), other, asked)
     except StudioError as error:
         return notice("error", sentence(error)), gr.skip()
-    said = f"{project.name}: the pairs are being written."
+    said = f"{project.name}: generating the pairs."
     if left_out:
-        said += f" {plural(left_out, 'prompt')} left out: learned from before."
+        said += f" {plural(left_out, 'prompt')} left out: trained on before."
     choices = [(each.name, each.id) for each in studio.labels.projects()]
     return notice("good", said), gr.Dropdown(choices=choices, value=project.id)
 
@@ -113,9 +113,9 @@ def view(found: list[Lineage]) -> str:
     if not found:
         return empty_state(
             "No round yet",
-            "A round is: a model writes pairs, people judge them blind, DPO learns from the votes, "
-            "and the new model meets the old one on prompts that neither learned from.",
-            "Judge some pairs above, then train DPO on them.",
+            "In a round a model generates pairs, annotators compare them blind, DPO trains on the "
+            "votes, and the new model meets the old one on held-out prompts.",
+            "Label some pairs above, then train DPO on them.",
         )
     return "".join(
         f'<section class="rounds">{_graph(line)}{curve(line)}</section>' for line in found
@@ -145,8 +145,8 @@ def _card(kind: str, title: str, line: str, number: str, more: str = "") -> str:
 
 def _votes_card(each: Round) -> str:
     votes = each.votes
-    people = plural(votes.get("people") or 0, "person", "people")
-    line = f"{plural(votes.get('votes') or 0, 'vote')} of {people}"
+    people = plural(votes.get("people") or 0, "annotator")
+    line = f"{plural(votes.get('votes') or 0, 'vote')} by {people}"
     pairs = plural(votes.get("pairs") or 0, "pair")
     return _card("votes", str(votes.get("project_name") or "votes"), line, pairs)
 
@@ -159,23 +159,23 @@ def _model_card(each: Round, before: str | None) -> str:
 
 
 def rate_text(met: Duel | None) -> str:
-    """`win rate 63 % (55 to 71 %): 12 won, 1 lost ...`; a duel not judged yet, or none, says so."""
+    """`win rate 63 % (55 to 71 %): 12 won, 1 lost ...`, or that there is no duel or no vote yet."""
     if met is None:
-        return "no duel with the one before yet"
+        return "no duel with the previous model yet"
     rate = met.rate
     if rate is None or not rate.judged:
-        return f"duel not judged yet, {plural(met.items, 'pair')}"
+        return f"duel without votes yet, {plural(met.items, 'pair')}"
     share = met.share
     if share is None:
-        return "duel not judged yet"
-    even = f", {met.even} alike" if met.even else ""
-    won = f"{rate.wins} won, {rate.losses} lost, {rate.ties + rate.both_bad} even{even}"
+        return "duel without votes yet"
+    even = f", {met.even} identical" if met.even else ""
+    won = f"{rate.wins} won, {rate.losses} lost, {rate.ties + rate.both_bad} tied{even}"
     between = f"{share.low * 100:.0f} to {share.high * 100:.0f} %"
     return f"win rate {share.value * 100:.0f} % ({between}): {won}"
 
 
 def curve(line: Lineage) -> str:
-    """Win rate by round with its 95 % interval: against the one before and against the start."""
+    """Win rate by round with its 95 % interval, against the previous model and the first one."""
     start = line.start.id if line.start else None
     before = start
     series: tuple[list[_Point], list[_Point]] = ([], [])
@@ -195,7 +195,7 @@ def curve(line: Lineage) -> str:
         for points, kind in zip(series, ("before", "start"), strict=True)
     ]
     legend = (
-        '<p class="round-legend"><span class="round-before">against the one before</span>'
+        '<p class="round-legend"><span class="round-before">against the previous model</span>'
         f'<span class="round-start">against {esc(name)}</span>'
         "<span>win rate with ties as half, 95 % interval over prompts</span></p>"
     )
@@ -230,7 +230,7 @@ def _axes(last: int) -> str:
 
 
 def _series(points: list[_Point], last: int, kind: str) -> str:
-    """Points with their intervals, joined; the two series stand a little apart."""
+    """Points with their intervals, joined by a line; the two series are offset horizontally."""
     aside = -0.06 if kind == "before" else 0.06
     placed = [(_x(number + aside, last), met, share) for number, met, share in points]
     path = " ".join(f"{x:.1f},{_y(share.value):.1f}" for x, _, share in placed)

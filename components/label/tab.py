@@ -1,7 +1,7 @@
-"""Label: two answers, no names, one key. The verdicts become the next run's data.
+"""Label: two answers without names, one key per vote. The votes become the next run's data.
 
-The panel is one custom component (`static/label.js`) that talks to `label_server` directly, so that
-a key press is one round trip; Gradio's own widgets only choose the project and the person.
+The panel is one custom component (`static/label.js`) that calls `annotation_api` directly, so that
+a vote is one round trip; Gradio's own widgets only choose the project and the annotator.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
 
 
 def _welcome() -> Person:
-    """Who is here; before signing in, somebody who may only look at the names of projects."""
+    """Who is here; before signing in, somebody who only sees the projects' names."""
     try:
         return person()
     except DataError:
@@ -182,7 +182,7 @@ def _welcome() -> Person:
 
 
 def _about(studio: Studio, project_id: str) -> dict[str, Any]:
-    """What a visit is told beside the pairs: more being written, set aside, the copy's age."""
+    """What a visit shows besides the pairs: pairs still to come, pairs set aside, the backup."""
     plan = studio.pairs.plan(project_id)
     told: dict[str, Any] = {"aside": plan.set_aside if plan else {}}
     if plan is not None and not plan.done:
@@ -233,18 +233,20 @@ def make_dataset(studio: Studio, project_id: str | None) -> str:
     Raises `DataError` when no vote makes a pair yet.
     """
     if not project_id:
-        raise DataError("No labelling project is chosen; choose one in Label first.")
+        raise DataError("No labeling project is chosen; choose one in Label first.")
     person().must_own("make a dataset of a project's votes")
     return votes_dataset(studio, project_id).id
 
 
 def start_from(studio: Studio, project_id: str) -> str | None:
-    """The run whose answers were judged, to go on from; None, with a word, when it was deleted."""
+    """The run whose answers were labeled, to continue from; None, with a warning, if deleted."""
     run_id = source_run(studio.labels.labelled_pairs(project_id))
     if run_id is None:
         return None
     try:
         return studio.runs.get(run_id).id
     except StudioError:
-        gr.Warning(f"The run that wrote these answers ({run_id}) is gone: DPO would start afresh.")
+        gr.Warning(
+            f"The run that wrote these answers ({run_id}) was deleted: DPO starts from the base."
+        )
         return None

@@ -61,11 +61,11 @@ window.studioLabel = (element, server, hooks) => {
     const all = p.wanted == null ? "" : ` · ${count(p.together)} of ${count(p.wanted)} in all`;
     part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}`;
     part.pace.textContent = [p.today ? `${count(p.today)} today` : "", p.seconds_each
-      ? `${Math.max(1, Math.round(p.seconds_each))} s each` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
+      ? `${Math.max(1, Math.round(p.seconds_each))} s per vote` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
   };
-  /* Told at every visit: whether more pairs are being written, how many were set aside as not worth
-     asking about, and how old the last safe copy is. */
+  /* Sent with every visit: whether more pairs are being generated, how many were set aside, and the
+     age of the last backup. */
   const about = reply => {
     state.coming = reply.coming || null;
     state.aside = Object.entries(reply.aside || {}).map(([why, size]) => `${count(size)} ${why}`).join(", ");
@@ -131,7 +131,7 @@ window.studioLabel = (element, server, hooks) => {
     async vote(choice, strength, edited = "") {
       const item = state.item;
       if (state.revealed) return;
-      if (moving() || root.ariaBusy) return tell("One moment: the pairs of the name above are on their way.", "info");
+      if (moving() || root.ariaBusy) return tell("One moment: loading the pairs for this name.", "info");
       if (!item) return;
       if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
       const seconds = Math.max(0, (performance.now() - state.since - state.away) / 1000);
@@ -159,15 +159,15 @@ window.studioLabel = (element, server, hooks) => {
       if (reply.error) { saved("", ""); return complain(reply.error); }
       state.item = null;
       take(reply);
-      saved(reply.undone ? "taken back" : "nothing to take back", "safe");
+      saved(reply.undone ? "undone" : "nothing to undo", "safe");
       next();
     },
     async open() {
       const seat = hooks.value() || {};
       if (!seat.project) { state.project = null; state.progress = null; showStanding();
-        return say("Judge two answers, without knowing whose they are",
-          "Send pairs here from Compare, or make a project below from a comparison dataset prepared in Data."); }
-      if (!seat.annotator) return say("Who is judging?", "Enter your name above; it is kept with each vote.");
+        return say("Compare two answers blind",
+          "Send pairs here from Compare, or create a project below."); }
+      if (!seat.annotator) return say("Who is labeling?", "Enter your name above; it is stored with each vote.");
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
       if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); root.ariaBusy = "true"; }
       state.annotator = seat.annotator;
@@ -215,7 +215,7 @@ window.studioLabel = (element, server, hooks) => {
       leaveReveal();
       showItem({...reply.item, turn: RULING});
       state.revising = {settle: true};
-      tell("Settling a disagreement: your verdict alone will decide this pair. Esc goes back.", "info");
+      tell("Deciding a disagreement: your vote alone decides this pair. Esc goes back.", "info");
     },
     differences() {
       if (!state.item || state.revealed) return;
@@ -234,7 +234,7 @@ window.studioLabel = (element, server, hooks) => {
       if (!state.item || state.revealed) return;
       toggle("note", () => {
         const field = make("textarea", {rows: 2, maxlength: 4000, "aria-label": "note on this pair",
-          placeholder: "Why? Kept with your vote on this pair. Enter closes.",
+          placeholder: "Why? Stored with your vote on this pair. Enter closes.",
           oninput: () => { state.note = field.value; },
           onkeydown: event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); aside(null); } }});
         field.value = state.note;
@@ -257,7 +257,7 @@ window.studioLabel = (element, server, hooks) => {
           if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); done(); }
         });
         const box = make("div", {class: "lab-edit"}, make("div", {class: "lab-edit-bar"}, ...tabs,
-          make("span", {}, "The edited text becomes the chosen answer; the original stays on record."),
+          make("span", {}, "The edited text becomes the chosen answer; the original is kept."),
           button("Save as better", "Ctrl ↵", done, {class: "lab-act"})), field);
         choose(state.edit || "left");
         return box;
@@ -326,16 +326,16 @@ window.studioLabel = (element, server, hooks) => {
     if (state.coming?.left && !state.coming.error) {
       leaveReveal();
       setTimeout(() => { if (!state.item && !state.revealed) act.open(); }, 2000);
-      return say("The next pairs are being written", `${count(state.coming.left)} prompts still wait for their answers. This page looks again by itself.`);
+      return say("Generating the next pairs", `${count(state.coming.left)} prompts are still to be answered. This page updates by itself.`);
     }
     if (p?.total && state.owner) return act.results();
     leaveReveal();
-    if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "The others have judged these pairs or hold them now; look again later.");
+    if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "Other annotators have labeled or reserved these pairs; check again later.");
     if (!p?.total) return say("No pairs in this project yet", state.aside
-      ? `Nothing was worth asking about; set aside: ${state.aside}.` : "Send some here from Compare.");
-    say(p.left ? "Nothing left for you right now" : `Done: you judged ${count(p.done)}`, p.left
-      ? "Others hold the remaining pairs; what they leave comes back. u takes your last vote back."
-      : "Thank you. Whose answers they were is for the project's owner to see. u takes your last vote back.");
+      ? `No pair was worth labeling; set aside: ${state.aside}.` : "Send some here from Compare.");
+    say(p.left ? "Nothing left for you right now" : `All done: ${count(p.done)} labeled`, p.left
+      ? "The remaining pairs are reserved for other annotators; those they leave come back. Press u to undo your last vote."
+      : "Thank you. Only the project's owner sees whose answers they were. Press u to undo your last vote.");
   };
 
   const download = async format => {

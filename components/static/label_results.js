@@ -1,4 +1,4 @@
-/* Label: what came of it, for the owner: who won, how sure, and what the votes say about the judging. */
+/* Label: the owner's results: who won, how certain that is, agreement and biases. */
 (() => {
   const {make, button, count, percent} = window.studioLabelParts;
   const EXPORTS = [["dpo", "DPO"], ["kto", "KTO"], ["reward", "reward model"]];
@@ -23,13 +23,13 @@
         title: `${label}: ${size} of ${total}`}, String(size)) : "";
     const level = first.wins === second.wins;
     const settled = decisive > 0 && (first.low > .5 || first.high < .5);
-    const head = !decisive ? "No pair was decided for either side."
+    const head = !decisive ? "No pair was won by either side."
       : level ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
       : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
     const sure = !decisive ? "" : `${percent(first.wins / decisive)} of the decided, 95 % interval `
       + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; `
       + `${percent(first.rate)} with ties as half. ` + (settled ? ""
-        : "Not settled: the interval includes 50 %, so more votes are needed.");
+        : "Too early to tell: the interval includes 50 %.");
     return make("section", {class: "lab-duel"}, make("h3", {}, head),
       make("div", {class: "lab-segs", role: "img", "aria-label": head},
         segment(one, first.wins, first.name), segment("tie", rate.ties, even),
@@ -53,21 +53,21 @@
   const bias = (what, part) => part.count ? `${what}: ${figure(part.share)} of ${count(part.count)}, 95 % interval `
     + `${percent(part.low)} to ${percent(part.high)}, p = ${pValue(part.p_value)}` : "";
 
-  /* ---- what the votes say about people and questions, for the owner -------------------------------- */
+  /* ---- agreement, biases, annotators ----------------------------------------------------------------- */
   const agreement = report => {
     const {raw, alpha, unanimous, shared} = report.agreement;
-    const lines = [shared ? `Of ${count(shared)} pairs judged by several people, ${count(unanimous)} were unanimous. `
+    const lines = [shared ? `Of ${count(shared)} pairs with several annotators, ${count(unanimous)} were unanimous. `
       + `Agreement ${figure(raw)}, Krippendorff's alpha ${coefficient(alpha)}.` : "",
-    report.self_agreement.count ? `Asked again, people agreed with themselves on `
+    report.self_agreement.count ? `On repeated pairs, annotators agreed with themselves on `
       + `${figure(report.self_agreement.share)} of ${count(report.self_agreement.count)} pairs.` : "",
-    report.settled ? `${count(report.settled)} ${report.settled === 1 ? "pair was" : "pairs were"} settled by an owner.` : "",
-    bias("Left answer taken", report.left), bias("Longer answer taken", report.longer)];
+    report.settled ? `${count(report.settled)} ${report.settled === 1 ? "pair was" : "pairs were"} decided by an owner.` : "",
+    bias("Left answer chosen", report.left), bias("Longer answer chosen", report.longer)];
     return lines.filter(Boolean).map(line => make("p", {}, line));
   };
   const people = rows => {
-    const heads = ["", "votes", "s each", "left", "longer", "with others", "with self", "left open"];
+    const heads = ["", "votes", "s per vote", "left", "longer", "with others", "with self", "unfinished"];
     const body = rows.map(row => make("tr", {}, make("th", {scope: "row"}, row.name,
-      row.hasty ? make("span", {class: "chip chip-warn", title: "less than a third of the others' time"}, "fast") : ""),
+      row.hasty ? make("span", {class: "chip chip-warn", title: "less than a third of the other annotators' time per vote"}, "fast") : ""),
     ...[count(row.votes), row.seconds == null ? "–" : row.seconds.toFixed(1), figure(row.left.share),
       figure(row.longer.share), figure(row.with_others), figure(row.self_agreement.share), count(row.skipped)]
       .map(text => make("td", {}, text))));
@@ -80,8 +80,8 @@
       make("span", {class: "lab-who"}, brief.votes.map(vote => `${vote.name}: ${vote.choice.replace("_", " ")}`
         + (vote.note ? ` (${vote.note})` : "")).join(" · ")),
       make("div", {class: "lab-group"},
-        settle ? button("Settle it", "", () => settle(brief.item), {class: "lab-act", "data-settle": brief.item}) : "",
-        button("Take out of the project", "", () => act(brief.item), {class: "lab-act"}))))) : "";
+        settle ? button("Decide", "", () => settle(brief.item), {class: "lab-act", "data-settle": brief.item}) : "",
+        button("Remove pair", "", () => act(brief.item), {class: "lab-act"}))))) : "";
 
   const save = (name, text) => {
     const link = make("a", {href: URL.createObjectURL(new Blob([text], {type: "application/jsonl"})),
@@ -91,13 +91,13 @@
   };
 
   const reveal = ({results, summary, progress, report, aside}, act, download) => make("div", {class: "lab-reveal"},
-    make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} judged so far`
-      : `All ${count(progress.total)} judged`),
-    progress.left ? make("p", {class: "lab-warn"}, "You have seen the names now: the rest is a little less blind.") : "",
-    ...(results.length ? results.map(rate => duel(rate, report.people.length > 1 ? "tie or split" : "tie")) : [make("p", {}, "No verdicts yet.")]),
-    make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "How it was judged"),
+    make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} labeled so far`
+      : `All ${count(progress.total)} done`),
+    progress.left ? make("p", {class: "lab-warn"}, "Names are now visible, so later votes are not blind.") : "",
+    ...(results.length ? results.map(rate => duel(rate, report.people.length > 1 ? "tie or split" : "tie")) : [make("p", {}, "No votes yet.")]),
+    make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "Agreement and bias"),
       ...agreement(report), report.people.length ? people(report.people) : "",
-      listed("Judged differently", report.disagreements, act.retire, act.settle),
+      listed("Disagreements", report.disagreements, act.retire, act.settle),
       listed("Flagged as broken", report.flagged, act.retire)),
     make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule),
       aside ? make("small", {}, `Set aside: ${aside}.`) : ""),
@@ -107,7 +107,7 @@
       make("span", {class: "lab-gap"}),
       button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
       button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
-      progress.left ? button("Back to judging", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
+      progress.left ? button("Back to labeling", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
 
   window.studioLabelResults = {reveal, save};
 })();

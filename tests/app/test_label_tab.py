@@ -203,7 +203,7 @@ def test_a_project_is_made_from_a_dataset(studio):
     project, said = project_handlers.from_dataset(studio, wanted)
     assert project.name == "two models" and project.question == "Which?"
     assert studio.labels.progress(project.id, "ada").total == 3
-    assert "3 pairs to judge; set aside: 1 identical." in said
+    assert "3 pairs to label; set aside: 1 identical." in said
     with pytest.raises(DataError, match="exists already"):
         project_handlers.from_dataset(studio, replace(wanted, name="two models"))
     with pytest.raises(DataError, match="prepare comparison data"):
@@ -231,7 +231,7 @@ def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio,
     project, said = project_handlers.from_comparison(
         studio, project_handlers.Wanted(saved=kept.id, overlap=2)
     )
-    assert (project.items, project.overlap) == (1, 2) and "1 pair to judge" in said
+    assert (project.items, project.overlap) == (1, 2) and "1 pair to label" in said
     votes = tmp_path / "votes.json"
     rows = [{"prompt": "q", "answer1": "a", "answer2": "b", "rater_1": 1, "rater_2": 2}]
     votes.write_text(json.dumps(rows))
@@ -241,7 +241,7 @@ def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio,
     assert project.done == 2 and "1 pair with 2 votes" in said
     wanted = project_handlers.Wanted(before=project.id, order="uncertain")
     again, said = project_handlers.from_project(studio, wanted)
-    assert (again.name, again.order) == ("votes again", "uncertain") and "1 pair to judge" in said
+    assert (again.name, again.order) == ("votes again", "uncertain") and "1 pair to label" in said
     gone = project_handlers.create(
         studio, *vars(project_handlers.Wanted(kind="published")).values()
     )

@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Path:
 def make_project(page: Page) -> None:
     """From the form: pairs of the newest run at two seeds, each to be judged by two people."""
     page.locator("#label-new button").first.click()
-    page.locator("#label-kind").get_by_text("Two models, written now").click()
+    page.locator("#label-kind").get_by_text("Generate with two models").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
     page.locator("#label-prompt-count input").fill("8")
     page.locator("#label-new").get_by_role("button", name="More").click()
@@ -161,7 +161,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
     check_votes(list(store.labelled_pairs(project)))
 
     come_back(ada, "ada")
-    expect(ada.locator(".lab-reveal")).to_contain_text("How it was judged", timeout=SLOW)
+    expect(ada.locator(".lab-reveal")).to_contain_text("Agreement and bias", timeout=SLOW)
     shot(ada, "round-results")
     with ada.expect_download() as waiting:
         ada.get_by_role("button", name="Save DPO rows").click()
@@ -174,7 +174,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
     tab(ada, "Label")
     ada.locator("#label-rounds button").first.click()
     drawing = ada.locator("#label-rounds-drawing")
-    expect(drawing).to_contain_text("no duel with the one before yet", timeout=SLOW)
+    expect(drawing).to_contain_text("no duel with the previous model yet", timeout=SLOW)
     ada.locator("#label-duel input[type=number]").fill("6")
     ada.locator("#label-duel-make").click()
     expect(ada.locator("#label-project input")).to_have_value(

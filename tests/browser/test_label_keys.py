@@ -138,7 +138,7 @@ def test_four_pairs_by_keyboard(
     page.keyboard.press("Control+Enter")
     progress(page, "3 of 4")
     page.keyboard.press("2")
-    expect(page.locator(".lab-reveal")).to_contain_text("All 4 judged")
+    expect(page.locator(".lab-reveal")).to_contain_text("All 4 done")
     expect(page.locator("#label-train")).to_have_text(
         "Make a dataset and train DPO on these 3 pairs \N{RIGHTWARDS ARROW}"
     )
@@ -268,7 +268,7 @@ def test_two_people_at_once_share_the_pairs_out(
     ada.keyboard.press("2")
     expect(ada.locator(".lab-count")).to_contain_text("5 of 6 in all")
     ben.keyboard.press("Shift+Digit2")
-    expect(ben.locator(".lab-rest")).to_contain_text("you judged 3")
+    expect(ben.locator(".lab-rest")).to_contain_text("3 labeled")
     expect(ben.locator(".lab-rest")).not_to_contain_text("tuned")
 
     judged = list(studio.labels.labelled_pairs(shared.id))
@@ -284,7 +284,7 @@ def test_two_people_at_once_share_the_pairs_out(
     assert last.choice == last.order[1]
 
     ada.reload()
-    expect(ada.locator(".lab-reveal")).to_contain_text("How it was judged")
+    expect(ada.locator(".lab-reveal")).to_contain_text("Agreement and bias")
     expect(ada.locator(".lab-table")).to_contain_text("ben")
     posted = ben.evaluate(RESULTS_BY_HAND, shared.id)
     assert "Only an owner" in posted

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import sqlite
 
 from studio.core.errors import WorkspaceError
 from studio.labels import LabelStore, database, queries
-from studio.labels.schema import metadata
 
 DATABASES = ["sqlite", "postgresql"]
-
-
-def test_the_migrations_end_at_the_tables_that_the_code_knows(url):
-    engine = sa.create_engine(url)
-    database.migrate(engine)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()
-    assert ScriptDirectory(str(database._MIGRATIONS)).get_current_head() == database.HEAD
 
 
 def test_a_first_studios_votes_are_taken_over(url):

@@ -10,11 +10,9 @@ import pytest
 from components.label import tab as label_tab
 from studio import Studio
 from studio.core.errors import ConfigError, DataError, ModelError
-from studio.generation.request import Column, Generation, Sampling
-from studio.labels.pair_generation import BATCH, PairPlan
-from studio.labels.votes_provenance import learned_from
-from studio.runs.recipe import Recipe
-from studio.workflows.rounds import lineages, make_duel, votes_dataset
+from studio.generation.request import LIVE, Column, Generation, Sampling
+from studio.labels.pair_generation import BATCH, PairPlan, source_of
+from tests.instant import answer, finished_run, prompts
 
 WARM = Sampling(temperature=1.0, seed=1)
 COLD = Sampling(temperature=1.0, seed=2)
@@ -28,22 +26,9 @@ TWO_SEEDS = (
 def studio(tmp_path, monkeypatch):
     made = Studio(tmp_path / "home")
 
-    def answer(request):
-        handle = Generation(request)
-        for at, column in enumerate(request.columns):
-            for number, prompt in enumerate(request.prompts):
-                text = f"{column.label} says {prompt[-1]['content']}"
-                handle.put(at, number, text=text, ended="stop")
-        handle.end_part()
-        return handle
-
     monkeypatch.setattr(made.pairs, "_generate", answer)
     yield made
     made.close()
-
-
-def prompts(count, start=0):
-    return [[{"role": "user", "content": f"question {n}"}] for n in range(start, start + count)]
 
 
 def until(happened):
@@ -57,9 +42,9 @@ def test_pairs_are_written_ahead_of_people_and_no_further(studio):
     plan = PairPlan("", TWO_SEEDS, prompts(60), ahead=BATCH)
     project = studio.pairs.make_project(plan, "seeds", order="given")
     until(lambda: studio.labels.get(project.id).items >= BATCH)
-    time.sleep(0.3)
+    until(lambda: not studio.pairs._wanted(studio.pairs.plan(project.id)))
     first = studio.labels.get(project.id).items
-    assert first < 60
+    assert BATCH <= first < 60, "enough is ready: no more is asked for"
     for _ in range(first):
         shown = studio.labels.next_item(project.id, "ada")
         assert shown is not None
@@ -105,38 +90,21 @@ def test_columns_that_must_write_the_same_and_no_prompts_are_refused(studio):
     assert not studio.labels.projects()
 
 
-def finished_run(studio, name, parent=None, data=None):
-    recipe = Recipe.defaults("sft" if parent is None else "dpo", dataset_name="pocket-sft")
-    run = studio.runs.create(recipe.with_(name=name, start_from=parent))
-    folder = run.folder / "adapter"
-    folder.mkdir()
-    (folder / "adapter_config.json").write_text("{}")
-    return studio.runs.update(run.id, state="finished", data=data or {})
+def test_an_answers_source_names_the_weights_that_there_are(studio):
+    sampling = Sampling(seed=3)
 
+    def source(run, checkpoint=None):
+        column = Column("pocket", run.id, "label", checkpoint)
+        return source_of(studio.runs, column, sampling)
 
-def test_rounds_are_read_from_runs_votes_and_duels(studio):
-    first = finished_run(studio, "first")
-    seeds = tuple(replace(column, run=first.id) for column in TWO_SEEDS)
-    project = studio.pairs.make_project(PairPlan("", (seeds[0], seeds[1]), prompts(6)), "pairs")
-    studio.pairs.wait(project.id, 20)
-    for _ in range(6):
-        shown = studio.labels.next_item(project.id, "ada")
-        studio.labels.vote(project.id, shown.item_id, "ada", "a")
-    dataset = votes_dataset(studio, project.id)
-    assert dataset.provenance["votes"]["count"] == 6 and dataset.provenance["run"] == first.id
-    second = finished_run(studio, "second", first.id, {"votes": learned_from(dataset)})
-    duel, left_out = make_duel(studio, second, first, prompts(10, start=3))
-    assert left_out == 3, "what was trained on is not asked again"
-    studio.pairs.wait(duel.id, 20)
-    for _ in range(5):
-        shown = studio.labels.next_item(duel.id, "ada")
-        studio.labels.vote(duel.id, shown.item_id, "ada", "b")
-    (line,) = lineages(studio)
-    assert line.start.id == first.id and [r.run.id for r in line.rounds] == [second.id]
-    assert line.rounds[0].votes["project"] == project.id
-    met = line.rounds[0].against(first.id)
-    assert (met.rate.a, met.rate.wins, met.rate.losses, met.items) == ("new", 5, 0, 7)
-    assert met.share.value == 1.0 and met.share.count == 5
-    assert 0.5 < met.share.low < 0.6, "five of five is not certainty"
-    with pytest.raises(DataError, match="choose others"):
-        make_duel(studio, second, first, prompts(6))
+    lora, full = finished_run(studio, "lora"), finished_run(studio, "full", "full")
+    made = source(lora)
+    assert made["adapter"] == f"runs/{lora.id}/adapter" and made["seed"] == 3
+    assert len(made["recipe"]) == 12
+    assert source(lora, 20)["adapter"] == f"runs/{lora.id}/checkpoints/checkpoint-20"
+    assert source(lora, LIVE)["adapter"] is None, "in memory only"
+    assert source(full)["adapter"] is source(full, 20)["adapter"] is None, "it has none"
+    assert source_of(studio.runs, Column("pocket"), sampling)["run"] is None
+    studio.runs.delete(lora.id)
+    gone = source(lora)
+    assert (gone["run"], gone["adapter"], gone["recipe"]) == (lora.id, None, None)

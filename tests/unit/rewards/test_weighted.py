@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from studio.core.errors import ConfigError, DataError, TrainingError
-from studio.rewards import WeightedReward, parse, preview, references
-from studio.rewards.best_of_n import best_of, best_rows, disagreement, gain, probability
+from studio.core.errors import DataError, TrainingError
+from studio.rewards import WeightedReward, preview, references
 
 ROW = {"prompt": [{"role": "user", "content": "6 x 7?"}], "answers": ["It makes 42.", "#### 42"]}
 
@@ -58,22 +57,6 @@ def test_a_preview_takes_the_rows_own_answers() -> None:
     assert [one["reward"] for one in shown] == [1.0, 0.0]
 
 
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("exakt", 'Did you mean "exact"?'),
-        ("pattern:(", "is not a regular expression"),
-        ("pattern", "needs a detail: pattern:REGEX"),
-        ("length:9-2", "no band of words"),
-        ("numeric:@gsm8", 'Did you mean "gsm8k"?'),
-    ],
-)
-def test_what_is_written_wrong(written: str, said: str) -> None:
-    with pytest.raises(ConfigError) as refusal:
-        parse([written])
-    assert said in str(refusal.value)
-
-
 def test_references_that_are_not_there() -> None:
     assert references({**ROW, "gold": 42}, ["gold"]) == {"gold": ["42"]}
     with pytest.raises(DataError, match="no column 'gold'"):
@@ -91,24 +74,3 @@ def test_a_rule_that_breaks_or_gives_no_number_is_a_sentence() -> None:
     nothing = {"x": lambda prompts, answers: [math.nan]}
     with pytest.raises(TrainingError, match="gave nan for the answer '42'"):
         preview(WeightedReward(["model:x"], scorers=nothing), [ROW], ["42"])
-
-
-def test_best_of_is_the_mean_over_all_choices() -> None:
-    assert best_of([1.0, 2.0, 6.0]) == pytest.approx([3.0, (2 + 6 + 6) / 3, 6.0])
-    # the value of what the reward picks, which need not be the best value
-    assert best_of([1.0, 2.0], [10.0, 0.0]) == pytest.approx([5.0, 0.0])
-    assert gain([[0.0, 1.0], [1.0, 1.0]]) == pytest.approx([0.75, 1.0])
-
-
-def test_the_best_answers_as_rows() -> None:
-    prompts = [ROW["prompt"], ROW["prompt"]]
-    rows = best_rows(prompts, [["a", "b"], ["c", "d"]], [[0.1, 0.9], [0.3, 0.2]], least=0.5)
-    assert [row["completion"][0]["content"] for row in rows] == ["b"]
-    with pytest.raises(DataError, match="lower the least reward"):
-        best_rows(prompts, [["a"], ["b"]], [[0.1], [0.2]], least=0.5)
-
-
-def test_disagreement_puts_the_surprising_first() -> None:
-    assert probability(0.0) == 0.5
-    assert probability(800) == pytest.approx(1.0) and probability(-800) == pytest.approx(0.0)
-    assert disagreement(4.0, 0, 3) > disagreement(0.0, 0, 0) > disagreement(4.0, 3, 0)

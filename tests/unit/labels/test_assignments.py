@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from studio.core.errors import DataError
-from studio.labels import LabelStore, Pair
+from studio.labels import LabelStore
 from studio.labels.schema import assignments
 
 DATABASES = ["sqlite", "postgresql"]
@@ -148,58 +148,3 @@ def test_earlier_items_come_again_the_other_way_round_and_count_once(store, shar
     assert len(store.repeat_votes(project.id)) == 4
     with pytest.raises(DataError, match="not waiting for your second look"):
         store.vote(project.id, seen[0][0], "ben", "a", turn=1)
-
-
-def test_a_retired_item_is_asked_of_nobody_and_counts_nowhere(store, shared):
-    project = shared(3, overlap=2)
-    first = store.next_item(project.id, "ada")
-    store.vote(project.id, first.item_id, "ada", "broken")
-    assert [item.item_id for item in store.flagged(project.id)] == [first.item_id]
-    store.retire(project.id, first.item_id)
-    with pytest.raises(DataError, match="not in this project any more"):
-        store.vote(project.id, first.item_id, "ben", "a")
-    assert len(judge_all(store, project, "ben")) == 2
-    assert store.progress(project.id, "ada").done == 0
-    assert (store.get(project.id).items, store.get(project.id).done) == (2, 2)
-    assert store.undo(project.id, "ada") is None
-    assert len(store.versions(project.id, first.item_id)) == 1, "the record keeps it"
-
-
-def test_reasons_and_aspects_are_the_projects_own(store, shared):
-    project = shared(2, reasons=["too long", "wrong"], aspects=["honest"])
-    shown = store.next_item(project.id, "ada")
-    with pytest.raises(DataError, match="does not ask about 'rude'"):
-        store.vote(project.id, shown.item_id, "ada", "a", reasons=["rude"])
-    store.vote(
-        project.id, shown.item_id, "ada", "left", reasons=["wrong"], aspects={"honest": "right"}
-    )
-    (vote,) = store.history(project.id, "ada")
-    assert vote.reasons == ["wrong"]
-    assert vote.aspects == {"honest": "b" if vote.choice == "a" else "a"}
-
-
-def test_most_informative_comes_first_with_every_fourth_by_chance(store):
-    project = store.create_project("uncertain", order="uncertain", seed=1)
-    margins = [float(n) for n in range(20)]
-    store.add_items(
-        project.id,
-        [Pair(f"q{n}", "one", "two", provenance={"margin": -m}) for n, m in enumerate(margins)],
-    )
-    judged = list(store.labelled_pairs(project.id))
-    assert [item.sampled for item in judged] == [n % 4 == 0 for n in range(20)]
-    rest = [int(item.prompt[0]["content"][1:]) for item in judged if not item.sampled]
-    assert rest == sorted(rest)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"overlap": -1}, "How many people"),
-        ({"repeat_every": 1.5}, "After how many votes"),
-        ({"order": "best"}, "Order must be"),
-        ({"reasons": ["x" * 41]}, "reasons are at most"),
-    ],
-)
-def test_what_cannot_be_a_project_is_refused_in_a_sentence(store, change, message):
-    with pytest.raises(DataError, match=message):
-        store.create_project("strange", **change)

@@ -1,0 +1,39 @@
+"""Figures of duels, whichever way round their pairs are stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.labels import Pair
+from studio.labels.win_rate_report import duels, strengths
+
+
+def beats(store, project, winner, loser, swapped=False):
+    names = (loser, winner) if swapped else (winner, loser)
+    first, second = ({"label": name} for name in names)
+    number = len(list(store.labelled_pairs(project.id)))
+    store.add_items(project.id, [Pair(f"q {number}", "one", f"two {number}", first, second)])
+    item = list(store.labelled_pairs(project.id))[-1].item_id
+    store.vote(project.id, item, "ada", "b" if swapped else "a")
+
+
+def test_pairs_stored_either_way_round_are_one_duel(store):
+    project = store.create_project("one duel", order="given")
+    for swapped in (False, True, True):
+        beats(store, project, "tuned", "base", swapped)
+    [duel] = duels(store.labelled_pairs(project.id))
+    assert (duel["a"], duel["wins"], duel["losses"]) == ("tuned", 3, 0)
+    assert duel["half_win"]["value"] == 1.0 and duel["half_win"]["count"] == 3
+    assert strengths([duel]) == ([], None), "two models have no ladder"
+
+
+def test_a_ladder_needs_everybody_to_have_lost_once(store):
+    project = store.create_project("three", order="given")
+    for winner, loser in (("a", "b"), ("b", "c")):
+        beats(store, project, winner, loser)
+    ladder, why = strengths(duels(store.labelled_pairs(project.id)))
+    assert ladder == [] and "nobody beat a" in (why or "")
+    beats(store, project, "c", "a")
+    ladder, why = strengths(duels(store.labelled_pairs(project.id)))
+    assert why is None and {each["name"] for each in ladder} == {"a", "b", "c"}
+    assert sum(each["strength"] for each in ladder) == pytest.approx(0, abs=1e-6)
