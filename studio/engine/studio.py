@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.core import chat_templates
 from studio.core.errors import ConfigError, DataError
 from studio.core.hardware import Hardware, detect, memory_now
+from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
@@ -33,6 +34,9 @@ from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
 from studio.training.train_dataset import check_fit, check_trackers
+
+if TYPE_CHECKING:
+    from studio.models.pool import ModelPool
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Studio:
         self.pairs = PairMaker(
             self.workspace, lambda: self.labels, self.runs, self.generate, self.read_answer
         )
-        self._tokenizers: dict[str, Any] = {}
+        self._tokenizers: dict[str, Tokenizer] = {}
 
     @functools.cached_property
     def labels(self) -> LabelStore:
@@ -228,7 +232,7 @@ class Studio:
         """Start scoring columns on rows; returns a live handle at once, its `result` at the end."""
         scoring = Scoring(request.checked())
 
-        def work(pool: Any) -> None:
+        def work(pool: ModelPool) -> None:
             from studio.evaluation.evaluate import score
 
             score(scoring, pool, self.runs)
@@ -247,7 +251,7 @@ class Studio:
         """Grade answers; `result()` is a `Graded` each. `known` are the references by column."""
         texts = resolve_reward_runs(rewards, self.runs)
 
-        def work(pool: Any) -> Any:
+        def work(pool: ModelPool) -> Any:
             from studio.models.reward_model import loaded
 
             mix = loaded(texts, weights, pool, self.runs)
@@ -263,7 +267,7 @@ class Studio:
         self.runs.get(request.run)
         exporting = Exporting(request.checked())
 
-        def work(pool: Any) -> None:
+        def work(pool: ModelPool) -> None:
             from studio.exports.export_run import make
 
             exporting.run(lambda: make(exporting, self.runs, self.datasets))
@@ -280,7 +284,7 @@ class Studio:
     ) -> Future:
         """An answer token by token under every column; `result()` is an `AnswerReading`."""
 
-        def work(pool: Any) -> Any:
+        def work(pool: ModelPool) -> Any:
             from studio.evaluation.token_logprobs import read_answer
 
             return read_answer(columns, prompt, answer, pool, self.runs, raw)
@@ -296,7 +300,7 @@ class Studio:
         request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
         return self.generate(request)
 
-    def tokenizer(self, model: str, template: str | None = None) -> Any:
+    def tokenizer(self, model: str, template: str | None = None) -> Tokenizer:
         """A model's tokenizer with its chat template (or another one), kept; for rendering rows."""
         if model not in self._tokenizers:
             from studio.models.loading import load_tokenizer
