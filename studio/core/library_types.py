@@ -7,6 +7,7 @@ stand for differs between model families or trainers, and has no type of its own
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Prompt: TypeAlias = "str | list[dict[str, Any]]"
 
 
 class Tokenizer(Protocol):
-    """A transformers tokenizer (`PreTrainedTokenizerBase`)."""
+    """A transformers tokenizer (`PreTrainedTokenizerBase`) with a padding token set."""
 
     chat_template: str | None
     pad_token: str | None
@@ -42,7 +43,7 @@ class Tokenizer(Protocol):
     @property
     def eos_token_id(self) -> int | None: ...
     @property
-    def pad_token_id(self) -> int | None: ...
+    def pad_token_id(self) -> int: ...
     @property
     def unk_token_id(self) -> int | None: ...
     @property
@@ -63,7 +64,7 @@ class Tokenizer(Protocol):
 
 
 class LanguageModel(Protocol):
-    """A transformers model, or a `PeftModel` around one."""
+    """A transformers model for causal language modeling or with a score head."""
 
     config: ModelConfig
     training: bool
@@ -90,3 +91,15 @@ class LanguageModel(Protocol):
     def requires_grad_(self, requires_grad: bool = True) -> Any: ...
     def get_memory_footprint(self) -> int: ...
     def save_pretrained(self, save_directory: Any, **options: Any) -> Any: ...
+
+
+class AdaptedModel(LanguageModel, Protocol):
+    """A `PeftModel` around a language model."""
+
+    peft_config: dict[str, PeftConfig]
+    base_model: Any
+
+    def get_base_model(self) -> LanguageModel: ...
+    def set_adapter(self, adapter_name: str) -> None: ...
+    def delete_adapter(self, adapter_name: str) -> None: ...
+    def disable_adapter(self) -> AbstractContextManager[Any]: ...

@@ -14,6 +14,7 @@ from studio.core import chat_templates
 from studio.core.errors import ConfigError, DataError
 from studio.core.hardware import Hardware, detect, memory_now
 from studio.core.jobs import Job
+from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
@@ -37,6 +38,7 @@ from studio.training.train_dataset import check_fit, check_trackers
 
 if TYPE_CHECKING:
     from studio.evaluation.token_logprobs import AnswerReading
+    from studio.models.pool import ModelPool
     from studio.rewards import RewardResult
 
 
@@ -73,7 +75,7 @@ class Studio:
         self.pairs = PairMaker(
             self.workspace, lambda: self.labels, self.runs, self.generate, self.read_answer
         )
-        self._tokenizers: dict[str, Any] = {}
+        self._tokenizers: dict[str, Tokenizer] = {}
 
     @functools.cached_property
     def labels(self) -> LabelStore:
@@ -227,7 +229,7 @@ class Studio:
             openai_endpoint.start(generation, elsewhere)
         if len(elsewhere) < len(request.columns):
 
-            def work(pool: Any) -> Snapshot:
+            def work(pool: ModelPool) -> Snapshot:
                 from studio.generation.engine import generate
 
                 generate(generation, pool, self.runs)
@@ -240,7 +242,7 @@ class Studio:
         """Start scoring columns on rows; `result()` is the report."""
         scoring = Scoring(request.checked())
 
-        def work(pool: Any) -> dict[str, Any]:
+        def work(pool: ModelPool) -> dict[str, Any]:
             from studio.evaluation.evaluate import score
 
             return score(scoring, pool, self.runs)
@@ -263,7 +265,7 @@ class Studio:
         """
         texts = resolve_reward_runs(rewards, self.runs)
 
-        def work(pool: Any) -> list[RewardResult]:
+        def work(pool: ModelPool) -> list[RewardResult]:
             from studio.models.reward_model import loaded
 
             mix = loaded(texts, weights, pool, self.runs)
@@ -279,7 +281,7 @@ class Studio:
         self.runs.get(request.run)
         exporting = Exporting(request.checked())
 
-        def work(pool: Any) -> dict[str, Any]:
+        def work(pool: ModelPool) -> dict[str, Any]:
             from studio.exports.export_run import make
 
             return make(exporting, self.runs, self.datasets)
@@ -296,7 +298,7 @@ class Studio:
     ) -> Job[AnswerReading]:
         """An answer token by token under every column; `result()` is an `AnswerReading`."""
 
-        def work(pool: Any) -> AnswerReading:
+        def work(pool: ModelPool) -> AnswerReading:
             from studio.evaluation.token_logprobs import read_answer
 
             return read_answer(columns, prompt, answer, pool, self.runs, raw)
@@ -312,7 +314,7 @@ class Studio:
         request = GenerationRequest(tuple(prompts), columns, sampling or Sampling())
         return self.generate(request)
 
-    def tokenizer(self, model: str, template: str | None = None) -> Any:
+    def tokenizer(self, model: str, template: str | None = None) -> Tokenizer:
         """A model's tokenizer with its chat template (or another one), kept; for rendering rows."""
         if model not in self._tokenizers:
             from studio.models.loading import load_tokenizer

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio.core import compat
 from studio.core.errors import ModelError, StudioError, WorkspaceError
+from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
 from studio.core.model_names import resolve
 from studio.core.workspace import check_room, write_json
 from studio.data import DatasetStore
@@ -134,8 +134,10 @@ class _Work:
 
     # --- reading the run
 
-    def _read(self, held: Parts) -> tuple[verify.ModelAnswers, list[torch.Tensor], Any]:
-        """The run's reading, its base's logits, and the model that was read."""
+    def _read(
+        self, held: Parts
+    ) -> tuple[verify.ModelAnswers, list[torch.Tensor], AdaptedModel | None]:
+        """The run's answers, its base's logits, and the adapted model where it has an adapter."""
         self.job.step(5, "Asking the run")
         prompts = verify.sample_ids(self.run, self.datasets, held.base)
         if held.adapter is None:
@@ -143,14 +145,14 @@ class _Work:
             before = base_under(self.run, self.runs)
             base = self._base_logits(before.model, run)
             del before
-            return run, base, held.base.model
+            return run, base, None
         model = loading.load_adapter(held.base.model, held.adapter).eval()
         run = verify.read(model, held.base, prompts)
         with model.disable_adapter():
             base = self._base_logits(model, run)
         return run, base, model
 
-    def _base_logits(self, model: Any, run: verify.ModelAnswers) -> list[torch.Tensor]:
+    def _base_logits(self, model: LanguageModel, run: verify.ModelAnswers) -> list[torch.Tensor]:
         logits = verify.logits_of(model, verify.sequences(run))
         if all(torch.equal(a, b) for a, b in zip(logits, run.logits, strict=True)):
             raise ModelError(
@@ -170,6 +172,7 @@ class _Work:
             )
         bare = loading.clone_sharing_weights(held.base.model)
         run, base, model = self._read(held)
+        assert model is not None
         self.job.step(20, "Writing the adapter")
         for path in held.adapter.iterdir():
             if path.is_file() and path.name not in (checkpoints.MANIFEST, "README.md"):
@@ -183,7 +186,7 @@ class _Work:
             self.beside["lora_r"] = model.peft_config["default"].r
         held.base.tokenizer.save_pretrained(self.part)
         self.job.step(30, "Loading it back and comparing")
-        again = PeftModel.from_pretrained(bare, str(self.part)).eval()
+        again = loading.load_adapter(bare, self.part).eval()
         widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
         for name, tensor in again.named_parameters():
             tensor.data = tensor.data.to(widths[name])
@@ -194,7 +197,7 @@ class _Work:
         if self.run.recipe.quantized:
             self.beside["trained_on"] = "4-bit" if self.run.recipe.load_in_4bit else "8-bit"
         run, base, model = self._read(held)
-        if held.adapter is not None:
+        if model is not None and held.adapter is not None:
             held.base.model = loading.merge(model, held.adapter)
         return run, base
 
@@ -206,8 +209,8 @@ class _Work:
         width, model = held.base.model.dtype, held.base.model.to(dtype)
         model.save_pretrained(str(self.part), max_shard_size=_SHARD)
         held.base.tokenizer.save_pretrained(self.part)
-        config, held.base.model = model.config, None
-        del model
+        config = model.config
+        del model, held.base.model
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
         again: Any = AutoModelForCausalLM.from_pretrained(self.part, dtype=width)
@@ -227,8 +230,8 @@ class _Work:
             model, tokenizer, path, self.asked.outtype, base_name, self.run.name, self._written
         )
         self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer)
-        config, width, held.base.model = model.config, model.dtype, None
-        del model
+        config, width = model.config, model.dtype
+        del model, held.base.model
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
         held.base.model = self._read_gguf(path, config, width)
@@ -242,7 +245,7 @@ class _Work:
         self._trained(held, run)
         return figures
 
-    def _read_gguf(self, path: Path, config: Any, width: torch.dtype) -> Any:
+    def _read_gguf(self, path: Path, config: ModelConfig, width: torch.dtype) -> LanguageModel:
         """The file as transformers reads it, helped where its reader leaves something out."""
         shape = config.get_text_config()
         self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
@@ -288,7 +291,7 @@ class _Work:
         """For a run on a 4-bit base: how far the whole base moves its answers, as information."""
         if not self.run.recipe.quantized:
             return
-        held.base.model = None
+        del held.base.model
         gc.collect()
         rounded = parts(self.run, self.runs, quantized=True)
         assert rounded.adapter is not None

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ModelError
+from studio.core.library_types import ModelConfig
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 
 @dataclass(frozen=True)
@@ -19,16 +23,16 @@ class Family:
     """An architecture of llama.cpp: `check` says what forbids a config, `describe` writes keys."""
 
     arch: str
-    check: Callable[[Any], str]
-    describe: Callable[[Any, Any], None]
+    check: Callable[[ModelConfig], str]
+    describe: Callable[[GGUFWriter, ModelConfig], None]
     norm_plus_one: bool = False
     rotary_pairs: bool = False
     """Whether q and k are stored with each head's two halves interleaved, as ggml rotates them."""
-    dropped: Callable[[Any], bool] = lambda config: False
+    dropped: Callable[[ModelConfig], bool] = lambda config: False
     """Whether transformers' reader leaves out something the file does say."""
 
 
-def family_of(config: Any) -> Family:
+def family_of(config: ModelConfig) -> Family:
     """The family of a model's config; `ModelError` names one that cannot be written right."""
     family = FAMILIES.get(config.model_type)
     if family is None:
@@ -46,12 +50,12 @@ def family_of(config: Any) -> Family:
     return family
 
 
-def head_dim(config: Any) -> int:
+def head_dim(config: ModelConfig) -> int:
     """Width of one attention head."""
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
-def rope(config: Any) -> dict[str, Any]:
+def rope(config: ModelConfig) -> dict[str, Any]:
     """How positions are rotated, with `rope_type` and `rope_theta`; where layers differ, in those
     that see everything."""
     found = dict(getattr(config, "rope_parameters", None) or {})
@@ -61,7 +65,7 @@ def rope(config: Any) -> dict[str, Any]:
     return found
 
 
-def context(config: Any) -> int:
+def context(config: ModelConfig) -> int:
     """Positions the file promises: within a sliding window, where llama.cpp would ignore one."""
     window = getattr(config, "sliding_window", None)
     if config.model_type in ("mistral", "phi3") and window:
@@ -69,7 +73,7 @@ def context(config: Any) -> int:
     return config.max_position_embeddings
 
 
-def describe(writer: Any, config: Any, family: Family) -> None:
+def describe(writer: GGUFWriter, config: ModelConfig, family: Family) -> None:
     """Write every key about the model's shape."""
     writer.add_context_length(context(config))
     writer.add_embedding_length(config.hidden_size)
@@ -86,24 +90,24 @@ def describe(writer: Any, config: Any, family: Family) -> None:
     family.describe(writer, config)
 
 
-def _even_heads(config: Any) -> int:
+def _even_heads(config: ModelConfig) -> int:
     return config.hidden_size // config.num_attention_heads
 
 
 # --- what cannot be said
 
 
-def _activation(config: Any, wanted: str) -> str:
+def _activation(config: ModelConfig, wanted: str) -> str:
     found = getattr(config, "hidden_activation", None) or config.hidden_act
     return "" if found == wanted else f"llama.cpp gives this family {wanted}, and it has {found}"
 
 
-def _rope_refusal(config: Any, allowed: tuple[str, ...]) -> str:
+def _rope_refusal(config: ModelConfig, allowed: tuple[str, ...]) -> str:
     kind = rope(config)["rope_type"]
     return "" if kind in allowed else f"its {kind} rotary scaling has no place in the file"
 
 
-def _llama(config: Any) -> str:
+def _llama(config: ModelConfig) -> str:
     if getattr(config, "attention_bias", False) or getattr(config, "mlp_bias", False):
         return "transformers' reader would lose its biases"
     if head_dim(config) % 2:
@@ -111,7 +115,7 @@ def _llama(config: Any) -> str:
     return _rope_refusal(config, ("default", "llama3")) or _activation(config, "silu")
 
 
-def _qwen2(config: Any) -> str:
+def _qwen2(config: ModelConfig) -> str:
     if getattr(config, "use_sliding_window", False):
         return "llama.cpp ignores its sliding window"
     if head_dim(config) != _even_heads(config):
@@ -119,7 +123,7 @@ def _qwen2(config: Any) -> str:
     return _rope_refusal(config, ("default",)) or _activation(config, "silu")
 
 
-def _qwen3(config: Any) -> str:
+def _qwen3(config: ModelConfig) -> str:
     if getattr(config, "use_sliding_window", False):
         return "llama.cpp ignores its sliding window"
     if getattr(config, "attention_bias", False):
@@ -127,7 +131,7 @@ def _qwen3(config: Any) -> str:
     return _rope_refusal(config, ("default",)) or _activation(config, "silu")
 
 
-def _queries(config: Any, layers_of_largest: int) -> str:
+def _queries(config: ModelConfig, layers_of_largest: int) -> str:
     """llama.cpp scales a Gemma's queries by its heads' width, the largest model's by another."""
     scalar, largest = config.query_pre_attn_scalar, config.num_hidden_layers == layers_of_largest
     if scalar == (_even_heads(config) if largest else head_dim(config)):
@@ -135,7 +139,7 @@ def _queries(config: Any, layers_of_largest: int) -> str:
     return f"llama.cpp scales its queries otherwise (query_pre_attn_scalar {scalar})"
 
 
-def _gemma2(config: Any) -> str:
+def _gemma2(config: ModelConfig) -> str:
     return (
         _queries(config, 46)
         or _rope_refusal(config, ("default",))
@@ -143,7 +147,7 @@ def _gemma2(config: Any) -> str:
     )
 
 
-def _gemma3(config: Any) -> str:
+def _gemma3(config: ModelConfig) -> str:
     kinds = [
         "full_attention" if layer % 6 == 5 else "sliding_attention"
         for layer in range(config.num_hidden_layers)
@@ -160,39 +164,39 @@ def _gemma3(config: Any) -> str:
     )
 
 
-def _phi3(config: Any) -> str:
+def _phi3(config: ModelConfig) -> str:
     return _rope_refusal(config, ("default",)) or _activation(config, "silu")
 
 
 # --- what else a family says
 
 
-def _say_llama(writer: Any, config: Any) -> None:
+def _say_llama(writer: GGUFWriter, config: ModelConfig) -> None:
     writer.add_rope_dimension_count(head_dim(config))
 
 
-def _say_nothing(writer: Any, config: Any) -> None:
+def _say_nothing(writer: GGUFWriter, config: ModelConfig) -> None:
     pass
 
 
-def _say_gemma2(writer: Any, config: Any) -> None:
+def _say_gemma2(writer: GGUFWriter, config: ModelConfig) -> None:
     writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
     writer.add_final_logit_softcapping(config.final_logit_softcapping)
     writer.add_sliding_window(config.sliding_window)
 
 
-def _say_gemma3(writer: Any, config: Any) -> None:
+def _say_gemma3(writer: GGUFWriter, config: ModelConfig) -> None:
     writer.add_sliding_window(config.sliding_window)
 
 
-def _say_phi3(writer: Any, config: Any) -> None:
+def _say_phi3(writer: GGUFWriter, config: ModelConfig) -> None:
     turned = rope(config).get("partial_rotary_factor", 1.0)
     writer.add_rope_dimension_count(int(turned * head_dim(config)))
     writer.add_rope_scaling_orig_ctx_len(config.original_max_position_embeddings)
     writer.add_sliding_window(config.sliding_window or 0)
 
 
-def _gemma2_unusual(config: Any) -> bool:
+def _gemma2_unusual(config: ModelConfig) -> bool:
     usual = (config.attn_logit_softcapping, config.final_logit_softcapping) == (50.0, 30.0)
     return not usual or config.query_pre_attn_scalar != 256
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from studio.core import compat
 from studio.core.errors import ModelError
+from studio.core.library_types import LanguageModel, ModelConfig, Tokenizer
 from studio.exports import gguf_architectures, gguf_tokenizer
 from studio.exports.gguf_architectures import Family
+
+if TYPE_CHECKING:
+    import numpy as np
+    from gguf import GGMLQuantizationType, GGUFWriter
 
 _LARGEST_F16 = 65504.0
 
 
 def write(
-    model: Any,
-    tokenizer: Any,
+    model: LanguageModel,
+    tokenizer: Tokenizer,
     path: Path,
     outtype: str,
     name: str,
@@ -61,7 +66,9 @@ def write(
     return path
 
 
-def _tensors(model: Any, config: Any, family: Family) -> Iterator[tuple[str, Any]]:
+def _tensors(
+    model: LanguageModel, config: ModelConfig, family: Family
+) -> Iterator[tuple[str, torch.Tensor]]:
     """(GGUF name, tensor) of every weight, as the model holds it."""
     import gguf
 
@@ -81,7 +88,7 @@ def _tensors(model: Any, config: Any, family: Family) -> Iterator[tuple[str, Any
         yield found, tensor
 
 
-def _rope_factors(config: Any) -> Any:
+def _rope_factors(config: ModelConfig) -> torch.Tensor:
     """What llama.cpp divides each rotary frequency by, for Llama 3's stretched contexts."""
     width = gguf_architectures.head_dim(config)
     stretched = compat.llama3_inverse_frequencies(config)
@@ -89,7 +96,7 @@ def _rope_factors(config: Any) -> Any:
     return (1.0 / gguf_architectures.rope(config)["rope_theta"] ** exponents) / stretched
 
 
-def _kind(name: str, tensor: Any, outtype: str) -> Any:
+def _kind(name: str, tensor: torch.Tensor, outtype: str) -> GGMLQuantizationType:
     """The type a tensor is stored in: vectors stay float32, rows that no block fits float16."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -100,7 +107,9 @@ def _kind(name: str, tensor: Any, outtype: str) -> Any:
     return wanted if tensor.shape[-1] % block == 0 else GGMLQuantizationType.F16
 
 
-def _announce(writer: Any, name: str, tensor: Any, kind: Any) -> None:
+def _announce(
+    writer: GGUFWriter, name: str, tensor: torch.Tensor, kind: GGMLQuantizationType
+) -> None:
     import numpy as np
     from gguf import GGML_QUANT_SIZES
 
@@ -109,7 +118,9 @@ def _announce(writer: Any, name: str, tensor: Any, kind: Any) -> None:
     writer.add_tensor_info(name, list(tensor.shape), np.dtype(np.float32), nbytes, raw_dtype=kind)
 
 
-def _packed(name: str, tensor: Any, config: Any, family: Family, kind: Any) -> Any:
+def _packed(
+    name: str, tensor: torch.Tensor, config: ModelConfig, family: Family, kind: GGMLQuantizationType
+) -> np.ndarray:
     """A tensor's numbers as llama.cpp wants them laid out, in their stored type."""
     import numpy as np
     from gguf import GGMLQuantizationType, quantize
@@ -129,7 +140,7 @@ def _packed(name: str, tensor: Any, config: Any, family: Family, kind: Any) -> A
     return np.ascontiguousarray(quantize(np.ascontiguousarray(values), kind))
 
 
-def _interleaved(values: Any, heads: int) -> Any:
+def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
     """Rows of each head reordered from two halves to pairs: ggml rotates neighbours."""
     halves = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
     return halves.swapaxes(1, 2).reshape(values.shape)

@@ -10,10 +10,14 @@ import json
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.core import compat
 from studio.core.errors import ModelError
+from studio.core.library_types import Tokenizer
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 _TEXTS = ("What is it?", "Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -25,7 +29,7 @@ _GENERATION = (
 )
 
 
-def describe(writer: Any, tokenizer: Any, rows: int) -> None:
+def describe(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
     """Write every key about the words; `rows` is how many the model's embedding has."""
     whole = json.loads(tokenizer.backend_tokenizer.to_str())
     model = whole["model"]
@@ -59,7 +63,7 @@ def describe(writer: Any, tokenizer: Any, rows: int) -> None:
     _special(writer, tokenizer)
 
 
-def texts(tokenizer: Any) -> list[str]:
+def texts(tokenizer: Tokenizer) -> list[str]:
     """Texts on which ways of cutting part, as the model meets them, and a chat if it holds any."""
     before = _before(tokenizer)
     turns = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": "Yes."}]
@@ -67,7 +71,7 @@ def texts(tokenizer: Any) -> list[str]:
     return [*(before + text for text in _TEXTS), *chat]
 
 
-def cut(tokenizer: Any, texts: Iterable[str]) -> dict[str, list[int]]:
+def cut(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, list[int]]:
     """Each text with its tokens."""
     return {text: tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts}
 
@@ -82,7 +86,7 @@ def check(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> None:
             )
 
 
-def _before(tokenizer: Any) -> str:
+def _before(tokenizer: Tokenizer) -> str:
     """The special token that a text comes after in a chat; nothing where there are no chats."""
     return (tokenizer.bos_token or tokenizer.eos_token or "") if tokenizer.chat_template else ""
 
@@ -115,7 +119,7 @@ def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
     return [-float(order.get(token, len(order) + at)) for at, token in enumerate(tokens)]
 
 
-def _check_cuts(tokenizer: Any, scores: dict[str, float], space_first: bool) -> None:
+def _check_cuts(tokenizer: Tokenizer, scores: dict[str, float], space_first: bool) -> None:
     """llama.cpp joins whatever two pieces make the best one; merges may forbid a pair or two."""
     places = {token: number for number, token in enumerate(scores)}
     before = _before(tokenizer)
@@ -186,7 +190,7 @@ def _split(whole: dict[str, Any]) -> str:
     )
 
 
-def _special(writer: Any, tokenizer: Any) -> None:
+def _special(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
     for name in ("bos", "eos", "unk", "pad"):
         number = getattr(tokenizer, f"{name}_token_id")
         if number is not None:
@@ -197,7 +201,7 @@ def _special(writer: Any, tokenizer: Any) -> None:
         writer.add_chat_template(plain_template(tokenizer.chat_template))
 
 
-def begins(tokenizer: Any) -> bool:
+def begins(tokenizer: Tokenizer) -> bool:
     """Whether the tokenizer puts its first token before a text by itself."""
     ids = tokenizer("a")["input_ids"]
     return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from jinja2 import TemplateError
+
+from studio.core.library_types import Tokenizer
 
 _ROLES = ("system", "user", "assistant")
 _MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
 
 
-def write(folder: Path, gguf: str, tokenizer: Any) -> bool:
+def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
     """Write `Modelfile` beside the GGUF file; whether its template says what the model's says.
 
     Where the chat template cannot be told as "words before and after each turn" it is left out, and
@@ -26,7 +27,7 @@ def write(folder: Path, gguf: str, tokenizer: Any) -> bool:
     return template is not None
 
 
-def go_template(tokenizer: Any) -> str | None:
+def go_template(tokenizer: Tokenizer) -> str | None:
     """The chat template as Go's, or None where turns are not simply wrapped in words."""
     try:
         words = _words(tokenizer)
@@ -47,7 +48,7 @@ def go_template(tokenizer: Any) -> str | None:
     return f"{{{{ range .Messages }}}}{turns}{{{{ end }}}}{words['assistant before']}"
 
 
-def _words(tokenizer: Any) -> dict[str, str] | None:
+def _words(tokenizer: Tokenizer) -> dict[str, str] | None:
     """What stands before and after each role's text, proven on a longer chat; None if it varies."""
     user, answer = _MARKS["user"], _MARKS["assistant"]
     asked = _render(tokenizer, ["user"], True)
@@ -76,7 +77,7 @@ def _words(tokenizer: Any) -> dict[str, str] | None:
     return words if start in ("", tokenizer.bos_token) else None
 
 
-def _system_words(tokenizer: Any, start: str, before_user: str) -> dict[str, str]:
+def _system_words(tokenizer: Tokenizer, start: str, before_user: str) -> dict[str, str]:
     """The same of a system turn; nothing where the template knows none."""
     try:
         before, rest = _cut(_render(tokenizer, ["system", "user"], False), _MARKS["system"])
@@ -94,7 +95,7 @@ def _told(words: dict[str, str], roles: list[str]) -> str:
     return "".join(turns) + words["assistant before"]
 
 
-def _render(tokenizer: Any, roles: list[str], prompt: bool) -> str:
+def _render(tokenizer: Tokenizer, roles: list[str], prompt: bool) -> str:
     turns = [{"role": role, "content": _MARKS[role]} for role in roles]
     return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
 

@@ -11,6 +11,7 @@ import torch
 from transformers import GenerationConfig
 
 from studio.core.errors import DataError, ModelError, StudioError
+from studio.core.library_types import LanguageModel, Prompt
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.exports import TOLERANCE
@@ -57,7 +58,7 @@ class Figures:
 
 def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list[int]]:
     """Token ids of the prompts to compare by: some of the run's own rows, and some of ours."""
-    prompts: list[Any] = []
+    prompts: list[Prompt] = []
     with contextlib.suppress(DataError, StudioError):  # the rows may have been deleted since
         train, held_out = rows_for(run.recipe, run, datasets)
         prompts = sample_prompts(held_out if held_out is not None else train)
@@ -68,7 +69,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list
     return [encode(tokenizer, prompt)[1][-room:] for prompt in prompts]
 
 
-def greedy(model: Any, base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
+def greedy(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
     """The model's first-choice answers, nothing inherited from its generation settings."""
     ends = end_ids(base)
     settings = GenerationConfig(
@@ -89,7 +90,7 @@ def greedy(model: Any, base: LoadedModel, prompts: list[list[int]]) -> list[list
     return answers
 
 
-def logits_of(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
+def logits_of(model: LanguageModel, sequences: list[list[int]]) -> list[torch.Tensor]:
     """Logits at every position of every sequence (virtual tokens of a prompt adapter left out)."""
     found = []
     with torch.inference_mode():
@@ -100,7 +101,7 @@ def logits_of(model: Any, sequences: list[list[int]]) -> list[torch.Tensor]:
     return found
 
 
-def read(model: Any, base: LoadedModel, prompts: list[list[int]]) -> ModelAnswers:
+def read(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) -> ModelAnswers:
     """The run's own reading, which everything else is held against."""
     answers = greedy(model, base, prompts)
     return ModelAnswers(prompts, answers, logits_of(model, _joined(prompts, answers)))
@@ -117,7 +118,7 @@ def _joined(prompts: list[list[int]], answers: list[list[int]]) -> list[list[int
 
 def compare(
     run: ModelAnswers,
-    export: Any,
+    export: LanguageModel,
     base: LoadedModel,
     base_logits: list[torch.Tensor],
     stored_as: str,

@@ -1,8 +1,7 @@
-"""The one place that loads models, tokenizers and adapters.
+"""Loading models, tokenizers, and adapters: the one place that does.
 
-Imports torch, so it belongs to the worker's thread (see studio.worker).
-
-Safetensors only, and never a model's own code: what needs either is refused in a sentence.
+Imports torch, so it belongs in the worker's thread (see `studio.engine.worker`). Only safetensors
+are read, and a repository's own code never runs.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from transformers.utils import logging as transformers_logging
 
 from studio.core import chat_templates, compat, hub
 from studio.core.errors import ModelError
+from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef
 
 transformers_logging.disable_progress_bar()
 
 
 def device() -> torch.device:
-    """The accelerator of this machine, else the CPU."""
+    """This machine's accelerator, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
@@ -42,14 +42,14 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
 
 
 def dtype_name(wanted: str = "auto") -> str:
-    """`weights_dtype` by its name, such as `bfloat16`."""
+    """`weights_dtype` by name, such as `bfloat16`."""
     return str(weights_dtype(wanted)).removeprefix("torch.")
 
 
-def load_tokenizer(reference: ModelRef) -> Any:
-    """A tokenizer with a padding token and a chat template (ours where it has none)."""
+def load_tokenizer(reference: ModelRef) -> Tokenizer:
+    """A tokenizer with a padding token and a chat template, bundled where it has none."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer: Any = AutoTokenizer.from_pretrained(
             reference.location,
             revision=reference.revision or "main",
             trust_remote_code=False,
@@ -63,10 +63,12 @@ def load_tokenizer(reference: ModelRef) -> Any:
     return tokenizer
 
 
-def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None) -> Any:
-    """A causal language model on this machine's device, in eval mode, its weights frozen.
+def load_model(
+    reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None
+) -> LanguageModel:
+    """A causal language model on this machine's device, frozen and in eval mode.
 
-    `bits` holds BitsAndBytesConfig's settings for a quantised base.
+    `bits` are arguments of `BitsAndBytesConfig` for a quantized base.
     """
     settings: dict[str, Any] = {
         "dtype": weights_dtype(dtype),
@@ -81,7 +83,7 @@ def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | 
         )
         settings["device_map"] = {"": device()}
     try:
-        # Read first, so that a repository with code of its own is refused before any weights move.
+        # Read first, so that a repository with its own code is refused before any download.
         AutoConfig.from_pretrained(
             reference.location,
             trust_remote_code=False,
@@ -99,15 +101,15 @@ def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | 
 
 
 def _only_local(reference: ModelRef) -> bool:
-    """Take what is cached at once when the Hub is out of reach, rather than retry for minutes."""
+    """Use the cache at once when the Hub cannot be reached, instead of retrying for minutes."""
     return reference.kind != "hub" or not hub.reachable()
 
 
-def fingerprint(reference: ModelRef, model: Any) -> str:
-    """What tells one base's weights from another's: the Hub's commit, or a digest of the files.
+def fingerprint(reference: ModelRef, model: LanguageModel) -> str:
+    """Identifies a base's weights: the Hub commit, or a digest of local files.
 
-    Of each local file the size, the first and the last megabyte count: enough to see that a model
-    was trained again, without reading tens of gigabytes.
+    The digest covers each file's size and its first and last megabyte: enough to notice retrained
+    weights without reading tens of gigabytes.
     """
     commit = compat.commit_hash(model.config)
     if reference.kind == "hub" and commit:
@@ -123,44 +125,48 @@ def fingerprint(reference: ModelRef, model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def clone_sharing_weights(model: Any) -> Any:
-    """A clone of the modules that keeps the very same tensors: no copy of the weights in memory.
+def clone_sharing_weights(model: LanguageModel) -> LanguageModel:
+    """A copy of the modules that shares the tensors, so the weights stay in memory once.
 
-    Adapters, wrapped forwards and modes of the clone leave the original as it is.
+    Adapters, replaced forwards, and modes of the clone leave the original alone.
     """
     tensors = [*model.parameters(), *model.buffers(), *compat.state_tensors(model)]
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
-def load_adapter(model: Any, folder: Path, name: str = "default", trainable: bool = False) -> Any:
+def load_adapter(
+    model: Any, folder: Path, name: str = "default", trainable: bool = False
+) -> AdaptedModel:
     """`PeftModel` of a base with an adapter from disk (or one more adapter on a `PeftModel`)."""
-    from peft import PeftModel  # seconds, which a tokenizer alone need not wait for
+    from peft import PeftModel  # takes seconds, which loading a tokenizer need not
 
     try:
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
-            return model
-        return PeftModel.from_pretrained(
+            loaded: Any = model
+            return loaded
+        adapted: Any = PeftModel.from_pretrained(
             model, str(folder), adapter_name=name, is_trainable=trainable
         )
+        return adapted
     except Exception as error:
         raise ModelError(
             f"The adapter in {folder.parent.name}/{folder.name} does not fit this model: {error}"
         ) from error
 
 
-def merged(model: Any, folder: Path) -> Any:
-    """A copy of an unquantised base with an adapter added into its weights, frozen, in eval mode.
+def merged(model: LanguageModel, folder: Path) -> LanguageModel:
+    """A copy of an unquantized base with an adapter merged, frozen and in eval mode.
 
-    Raises `ModelError` for an adapter whose numbers cannot be added to weights.
+    Raises `ModelError` for an adapter that cannot be merged.
     """
     return merge(load_adapter(copy.deepcopy(model), folder), folder)
 
 
-def merge(adapted: Any, folder: Path) -> Any:
-    """The base under a `PeftModel` with its adapter, from `folder`, added into its own weights.
+def merge(adapted: AdaptedModel, folder: Path) -> LanguageModel:
+    """Merge a `PeftModel`'s adapter, loaded from `folder`, into its base, in place.
 
-    No copy is made: the base is changed. Raises `ModelError` as `merged` does.
+    Raises `ModelError` for an adapter that cannot be merged.
     """
     if not hasattr(adapted.base_model, "merge_and_unload"):
         raise ModelError(
@@ -168,7 +174,7 @@ def merge(adapted: Any, folder: Path) -> Any:
             "Continue a LoRA run instead."
         )
     try:
-        whole = adapted.merge_and_unload(safe_merge=True)
+        whole: LanguageModel = adapted.base_model.merge_and_unload(safe_merge=True)
     except (ValueError, NotImplementedError, AttributeError) as error:
         raise ModelError(f"PEFT cannot merge {folder.parent.name}: {error}") from error
     whole.requires_grad_(False)
@@ -180,7 +186,7 @@ def explain(error: Exception, name: str, what: str) -> str:
     kind, text = type(error).__name__, str(error)
     chain = f"{kind} {type(error.__cause__).__name__} {text}"
     if "GatedRepo" in chain or "gated repo" in text:
-        return f"{name} is gated on the Hub: accept its licence there, then set HF_TOKEN."
+        return f"{name} is gated on the Hub: accept its license there, then set HF_TOKEN."
     if "RepositoryNotFound" in chain or "is not a valid model identifier" in text:
         return f"The Hub has no model {name}, or it is private: check the name, or set HF_TOKEN."
     if "RevisionNotFound" in chain:

@@ -1,6 +1,6 @@
-"""Resident models: each base once in memory, whatever the number of adapters and of people asking.
+"""Models in memory: each base once, whatever the number of adapters and users.
 
-Only the worker's thread calls this (it imports torch); `names()` is safe from anywhere.
+Imports torch; only the worker's thread calls it, except for `names()`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from studio.core.errors import ModelError
+from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
 from studio.runs.lineage import merged_parent
@@ -22,8 +23,8 @@ from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
-KEEP_MODELS = 2  # bases held at once; the least recently used one goes first
-KEEP_ADAPTERS = 4  # adapters held on one base, as many as columns; least recently used first out
+KEEP_MODELS = 2  # bases in memory; the least recently used is dropped first
+KEEP_ADAPTERS = 4  # adapters per base, as many as columns; the least recently used is dropped first
 
 
 class Adapter(NamedTuple):
@@ -36,38 +37,38 @@ class Adapter(NamedTuple):
 
 @dataclass
 class LoadedModel:
-    """A base in memory with its tokenizer, and a weight-sharing view that carries adapters."""
+    """A base in memory with its tokenizer, and weight-sharing views that carry adapters."""
 
     key: tuple[Any, ...]
     name: str
-    model: Any
-    tokenizer: Any
+    model: LanguageModel
+    tokenizer: Tokenizer
     fingerprint: str
     location: str = ""
     used: float = 0.0
-    views: dict[str, Any] = field(default_factory=dict)
+    views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
 
-    def adapted(self, name: str) -> Any:
+    def adapted(self, name: str) -> AdaptedModel:
         """The weight-sharing view that carries an adapter."""
         return self.views[self.adapters[name].view]
 
     @functools.cached_property
     def bytes(self) -> int:
-        """Bytes of the weights (adapters not counted)."""
+        """Bytes of the weights, without adapters."""
         return self.model.get_memory_footprint()
 
 
 class ModelPool:
-    """Bases by name and precision, least recently used first out."""
+    """Bases by name and precision; the least recently used is dropped first."""
 
     def __init__(self) -> None:
         self._residents: dict[tuple[Any, ...], LoadedModel] = {}
-        self.training: tuple[str, Any] | None = None
-        """(run id, model) of the run that has its turn; usable between its steps."""
+        self.training: tuple[str, LanguageModel] | None = None
+        """(run id, model) of the run in training; usable between its steps."""
 
     def names(self) -> list[str]:
-        """Labels of what is in memory, for the status strip."""
+        """Labels of the models in memory, for the status strip."""
         return [resident.name for resident in list(self._residents.values())]
 
     def base(
@@ -77,14 +78,13 @@ class ModelPool:
         dtype: str = "auto",
         bits: dict[str, Any] | None = None,
     ) -> LoadedModel:
-        """The one copy of a base model, loaded if need be; `bits` as `loading.load_model` takes."""
+        """The one copy of a base model, loaded if needed; `bits` as in `loading.load_model`."""
         return self._resident(resolve(name, revision), dtype, bits)
 
     def base_of(self, recipe: Recipe, runs: RunStore) -> LoadedModel:
-        """The base that a recipe's run trains on, in the precision it trains in.
+        """The base that a recipe trains on, in the precision it trains in.
 
-        Where it, or the run it continues, starts from a run merged into its base, that is the
-        merged model.
+        This is the merged model where the run, or one it continues, starts from a merged run.
         """
         return self._base_of(recipe, runs, quantization(recipe))
 
@@ -96,7 +96,7 @@ class ModelPool:
         return self.base(name, revision, recipe.dtype, bits)
 
     def _merged(self, parent: Run, runs: RunStore) -> LoadedModel:
-        """A finished run as a model of its own: its adapter added into an unquantised base."""
+        """A finished run as a model of its own: its adapter merged into an unquantized base."""
         if parent.weights is not None:
             return self.of_folder(parent.weights, parent.name)
         base = self._base_of(parent.recipe, runs, None)
@@ -118,7 +118,7 @@ class ModelPool:
         return resident
 
     def of_folder(self, folder: Path, label: str) -> LoadedModel:
-        """A model from a folder of ours: a full fine-tune's weights."""
+        """A model from a run's folder: a full fine-tune's weights."""
         return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
 
     def _resident(
@@ -149,22 +149,22 @@ class ModelPool:
             self.drop(oldest)
 
     def drop(self, resident: LoadedModel) -> None:
-        """Let a base and its adapters go; the memory comes back once no job holds them."""
+        """Drop a base and its adapters; their memory is freed once no job holds them."""
         self._residents.pop(resident.key, None)
         release_memory()
 
     def with_adapter(self, resident: LoadedModel, run: Run, checkpoint: Path | None = None) -> str:
-        """Load a run's adapter, or a checkpoint's, beside the base; its name in `adapted`.
+        """Load the adapter of a run or a checkpoint; its name for `adapted`.
 
-        LoRA adapters share one view, so that their rows can share a batch; another method's
-        adapter gets a view of its own (PEFT holds one kind in a model).
+        LoRA adapters share one view, so that their rows can share a batch. An adapter of another
+        method gets a view of its own, because a PEFT model holds one method.
         """
         folder = adapter_of(run, resident, checkpoint)
         stamp = (folder / "adapter_config.json").stat().st_mtime
         name = f"{run.id}-{checkpoint.name}" if checkpoint else run.id
         if name in resident.adapters:
             if resident.adapters[name].stamp == stamp:
-                resident.adapters[name] = resident.adapters.pop(name)  # the last to be let go
+                resident.adapters[name] = resident.adapters.pop(name)  # most recently used
                 return name
             self._unload(resident, name)
         while len(resident.adapters) >= KEEP_ADAPTERS:
@@ -183,17 +183,17 @@ class ModelPool:
         kind = resident.adapters.pop(name).view
         if any(other.view == kind for other in resident.adapters.values()):
             resident.views[kind].delete_adapter(name)
-        else:  # PEFT cannot be without any adapter: the view is made afresh
+        else:  # a PEFT model needs an adapter, so the view is made anew
             del resident.views[kind]
 
 
 def adapter_of(run: Run, resident: LoadedModel, checkpoint: Path | None = None) -> Path:
-    """The folder of a run's adapter, if it belongs on these weights and writes answers."""
+    """The folder of a run's adapter; refused where it is for other weights or a reward model."""
     folder = checkpoint or run.adapter
     if folder is None:
         raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
     if run.objective == "reward":
-        raise ModelError(f"{run.name} is a reward model: it scores answers and writes none.")
+        raise ModelError(f"{run.name} is a reward model: it scores answers and generates none.")
     if run.base and run.base != resident.fingerprint:
         raise ModelError(
             f"{run.name} was trained on other weights than {run.model} holds now, so its "
@@ -203,7 +203,7 @@ def adapter_of(run: Run, resident: LoadedModel, checkpoint: Path | None = None) 
 
 
 def quantization(recipe: Recipe) -> dict[str, Any] | None:
-    """What of `BitsAndBytesConfig` a recipe's base is loaded with; None for whole weights."""
+    """Arguments of `BitsAndBytesConfig` for a recipe's base; None for unquantized weights."""
     if not recipe.quantized:
         return None
     if recipe.load_in_8bit:
@@ -216,7 +216,7 @@ def quantization(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def release_memory() -> None:
-    """Collect what nobody holds any more, on the host and on the device."""
+    """Free what nothing refers to, on the host and on the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""A finished reward run as a scorer of answers. Imports torch: for the worker's thread."""
+"""A finished reward model as a scorer of answers. Imports torch; for the worker's thread."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from studio.core import chat_templates
 from studio.core.errors import ModelError, StudioError
+from studio.core.library_types import LanguageModel
 from studio.core.messages import Message
 from studio.models import loading
 from studio.models.pool import ModelPool
@@ -24,7 +25,7 @@ _BATCH = 32
 
 
 class RewardModel:
-    """Scores (prompt, answer) texts: one number each, larger is better. The base is shared."""
+    """Scores answers to prompts, one number each, higher is better. Shares the base in memory."""
 
     def __init__(self, run: Run, pool: ModelPool, runs: RunStore):
         self.name = run.name
@@ -55,7 +56,7 @@ class RewardModel:
 
     @torch.inference_mode()
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str]) -> list[float]:
-        """The score of every answer, in batches of like lengths."""
+        """The score of every answer, in batches of similar length."""
         texts = [
             self.tokenizer.apply_chat_template(
                 [*prompt, {"role": "assistant", "content": answer}], tokenize=False
@@ -89,8 +90,8 @@ def loaded(
     )
 
 
-def with_score(model: Any, recipe: Recipe) -> Any:
-    """The same backbone with a score in the head's place: one number a sequence."""
+def with_score(model: LanguageModel, recipe: Recipe) -> LanguageModel:
+    """The same backbone with a score head instead of the LM head: one number per sequence."""
     config = copy.deepcopy(model.config)
     config.num_labels = 1
     with torch.device("meta"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from studio.core.library_types import Tokenizer
 from studio.models.pool import LoadedModel
 
 
 def encode(
-    tokenizer: Any, prompt: list[dict[str, Any]] | str, raw: bool = False
+    tokenizer: Tokenizer, prompt: list[dict[str, Any]] | str, raw: bool = False
 ) -> tuple[str, list[int]]:
     """The exact string a model is given, and its token ids."""
     text = prompt_text(tokenizer, prompt, raw)
@@ -26,7 +27,7 @@ def refusal(ids: list[int], context: int | None) -> str | None:
     return None
 
 
-def prompt_text(tokenizer: Any, prompt: list[dict[str, Any]] | str, raw: bool = False) -> str:
+def prompt_text(tokenizer: Tokenizer, prompt: list[dict[str, Any]] | str, raw: bool = False) -> str:
     """The exact string a model is given: through its chat template, or as typed when raw."""
     if raw:
         return prompt if isinstance(prompt, str) else str(prompt[-1]["content"])

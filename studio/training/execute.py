@@ -14,6 +14,7 @@ from transformers import PrinterCallback
 
 from studio.core import chat_templates
 from studio.core.errors import Cancelled, StudioError, TrainingError
+from studio.core.library_types import Prompt, Rows, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.models.pool import LoadedModel, ModelPool, release_memory
@@ -208,9 +209,9 @@ def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward 
 
 
 def _sample(
-    trainer: Any,
+    trainer: Trainer,
     resident: LoadedModel,
-    rows: Any,
+    rows: Rows,
     reward: WeightedReward | None,
     events: EventLog,
     every: int,
@@ -229,9 +230,9 @@ class _SampleGenerator:
 
     def __init__(
         self,
-        trainer: Any,
+        trainer: Trainer,
         resident: LoadedModel,
-        prompts: list[Any],
+        prompts: list[Prompt],
         grade: Callable[[list[str]], list[dict[str, Any]]] | None = None,
     ):
         self.trainer, self.resident, self.prompts = trainer, resident, prompts

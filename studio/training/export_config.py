@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -24,6 +24,9 @@ from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 from studio.training import export_script, trainers
 from studio.training.train_dataset import rows_for
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 FORMATS = ("trl", "script", "job")
 # What `trl`'s command line can say of an adapter.
@@ -59,7 +62,7 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
 
 
-def _bring(recipe: Recipe, train: Any, evaluation: Any, out: Path) -> str:
+def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path) -> str:
     """The rows as files, and a local model beside them; what to load the model by."""
     data = out / "data"
     data.mkdir(exist_ok=True)

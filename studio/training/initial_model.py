@@ -1,7 +1,7 @@
-"""What a run begins as: the model that trains, its fresh adapter, and what it is measured against.
+"""What a run starts with: the model to train, its new adapter, and the reference model.
 
-Clones share the resident base's tensors wherever nothing changes them; what a method does change is
-copied first, so the base that others answer with stays as it is.
+Clones share the base's tensors where nothing changes them. What a method does change is copied
+first, so that the base in memory stays the same for everything else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from peft import get_peft_model
 from torch import nn
 
 from studio.core.errors import TrainingError
+from studio.core.library_types import LanguageModel, PeftConfig
 from studio.models import loading
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
@@ -30,9 +31,9 @@ class Start:
     """`config` is PEFT's for an adapter that the trainer still has to add; `reference` is set where
     the trainer could not make the right one itself."""
 
-    model: Any
-    config: Any = None
-    reference: Any = None
+    model: LanguageModel
+    config: PeftConfig | None = None
+    reference: LanguageModel | None = None
 
 
 def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int) -> Start:
@@ -54,7 +55,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     return Start(model, config, reference)
 
 
-def _weights(recipe: Recipe, resident: LoadedModel) -> Any:
+def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     """A clone of the base, its tensors copied where this method trains or moves them."""
     base = resident.model
     if recipe.method == "full" or METHODS[recipe.method].moves_base:
@@ -70,7 +71,7 @@ def _weights(recipe: Recipe, resident: LoadedModel) -> Any:
     return model
 
 
-def _last_layers(base: Any, count: int) -> Any:
+def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
     """A clone whose last layers have tensors of their own, which train."""
     layers = max(
         (module for module in base.modules() if isinstance(module, nn.ModuleList)),
@@ -93,7 +94,7 @@ def _last_layers(base: Any, count: int) -> Any:
     return model
 
 
-def _loftq(model: Any, config: Any, resident: LoadedModel, seed: int) -> Any:
+def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, seed: int) -> LanguageModel:
     """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
     from transformers import set_seed

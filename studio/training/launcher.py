@@ -17,16 +17,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from studio.core.errors import TrainingError
 from studio.core.hardware import cores
+from studio.core.workspace import ROOT
+from studio.runs.launch_configs import CONFIGS, LAUNCH_CONFIGS, SINGLE, share, usual_count
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
     from studio.runs.store import Run, RunStore
-from studio.core.workspace import ROOT
-from studio.runs.launch_configs import CONFIGS, LAUNCH_CONFIGS, SINGLE, share, usual_count
 
 _LOG, _OUTCOME = "launch.log", "outcome.json"
 _GRACE = 30.0  # seconds that processes asked to stop now may still take
@@ -85,7 +85,7 @@ def supervise(
 
 
 @contextlib.contextmanager
-def _started(run: Run, store: RunStore, count: int, log: Any) -> Iterator[subprocess.Popen]:
+def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[subprocess.Popen]:
     """The launcher in a session of its own; none of its processes outlives this block.
 
     They hold the other end of its stdin: when this process dies, however it does, they see it

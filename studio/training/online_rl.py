@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core import compat
 from studio.core.errors import DataError
+from studio.core.library_types import LanguageModel, Rows, Trainer
 from studio.core.messages import prompt_and_references
 from studio.rewards import RewardTerm, WeightedReward, references
 
 if TYPE_CHECKING:
+    from datasets import Dataset
+
     from studio.runs.recipe import Recipe
 
 
@@ -47,7 +50,7 @@ def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
     return [function(part) for part in reward.parts]
 
 
-def to_prompts(rows: Any, reward: WeightedReward) -> Any:
+def to_prompts(rows: Rows, reward: WeightedReward) -> Dataset:
     """Rows of any type as prompts (chats) with the references that this reward compares with."""
     from datasets import Dataset
 
@@ -63,7 +66,7 @@ def to_prompts(rows: Any, reward: WeightedReward) -> Any:
 
 
 def grader(
-    reward: WeightedReward, rows: Any, count: int
+    reward: WeightedReward, rows: Rows, count: int
 ) -> Callable[[list[str]], list[dict[str, Any]]]:
     """What sample answers to the first rows are worth: {"reward", "rewards": by part} each."""
     first = [rows[at] for at in range(count)]
@@ -77,7 +80,7 @@ def grader(
     return grade
 
 
-def set_ref_model(trainer: Any, reference: Any, beta: float) -> None:
+def set_ref_model(trainer: Trainer, reference: LanguageModel, beta: float) -> None:
     """Take this model as the reference.
 
     Without a plain adapter TRL would load one by the model's name, which is another one where the

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from studio.core import compat
+from studio.core.library_types import Trainer
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 
@@ -21,7 +22,7 @@ _VARLEN = ("flash_attention_2", "flash_attention_3")
 _LONGEST = 4096  # tokens of a batch with a mask of its own: 64 MB in float32
 
 
-def use_padding_free(trainer: Any, recipe: Recipe) -> None:
+def use_padding_free(trainer: Trainer, recipe: Recipe) -> None:
     """Let an SFT trainer lay its batches end to end where that is quicker; no-op elsewhere."""
     method = METHODS[recipe.method]
     config = trainer.model.config

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
+from datasets import Dataset, concatenate_datasets
 
 from studio.runs.recipe import Recipe
 
@@ -49,13 +49,13 @@ class ReferenceCache:
     folder: Path
     key: str
 
-    def fill(self, dataset: Any, score: Callable[[], Any]) -> Any:
+    def fill(self, dataset: Dataset, score: Callable[[], Dataset]) -> Dataset:
         """`dataset` with the reference's columns; `score` makes them where they are not kept."""
         path = self.folder / f"{self._key_of(dataset)}.parquet"
         if path.exists():
             os.utime(path)
-            kept = datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
-            return datasets.concatenate_datasets([dataset, kept], axis=1)  # pyright: ignore[reportArgumentType]
+            kept = Dataset.from_parquet(str(path), keep_in_memory=True)
+            return concatenate_datasets([dataset, kept], axis=1)  # pyright: ignore[reportArgumentType]
         filled = score()
         added = [name for name in filled.column_names if name not in dataset.column_names]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,10 +65,11 @@ class ReferenceCache:
         self._tidy()
         return filled
 
-    def _key_of(self, dataset: Any) -> str:
+    def _key_of(self, dataset: Dataset) -> str:
         digest = hashlib.sha256(self.key.encode())
         tokens = [name for name in dataset.column_names if name.endswith("_ids")]
-        for batch in dataset.select_columns(tokens).with_format("arrow").iter(1000):
+        batches: Any = dataset.select_columns(tokens).with_format("arrow").iter(1000)
+        for batch in batches:
             for column in batch.columns:
                 digest.update(str(column.to_pylist()).encode())
         return digest.hexdigest()[:32]

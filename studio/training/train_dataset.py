@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
 from studio.core.errors import ConfigError, DataError
 from studio.data import DatasetStore, PreparedDataset
@@ -12,6 +12,9 @@ from studio.runs.objectives import OBJECTIVES, conversion
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
 from studio.training import online_rl
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
@@ -47,7 +50,7 @@ def check_trackers(recipe: Recipe) -> None:
             )
 
 
-def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any]:
+def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Dataset, Dataset | None]:
     """The training and the held-out rows; a `DataError` where the objective cannot use them."""
     prepared = datasets.get(run.data.get("id") or recipe.dataset_name)
     check_fit(recipe, prepared)
@@ -58,16 +61,15 @@ def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Any, Any
         held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
         return train, online_rl.to_prompts(held_out, mix) if held_out is not None else None
     margin = recipe.objective == "reward"
-    return _trl_columns(prepared.load("train"), margin), _trl_columns(evaluation, margin)
+    held_out = _trl_columns(evaluation, margin) if evaluation is not None else None
+    return _trl_columns(prepared.load("train"), margin), held_out
 
 
-def _trl_columns(rows: Any, margin: bool) -> Any:
+def _trl_columns(rows: Dataset, margin: bool) -> Dataset:
     """Only the columns TRL reads: provenance beside them would confuse its collators.
 
     A `margin` (from the strength of votes) is the reward model's alone.
     """
-    if rows is None:
-        return None
     known = {"text", "messages", "prompt", "completion", "chosen", "rejected", "label", "tools"}
     known |= {"margin"} if margin else set()
     return rows.select_columns([name for name in rows.column_names if name in known])

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from peft import PeftModel
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from studio.core import compat
 from studio.core.errors import ConfigError, TrainingError
+from studio.core.library_types import Tokenizer, Trainer
 from studio.models import loading
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
@@ -125,14 +127,14 @@ def build(
     recipe: Recipe,
     resident: LoadedModel,
     parent_adapter: Path | None,
-    train: Any,
-    evaluation: Any,
+    train: Dataset,
+    evaluation: Dataset | None,
     folder: Path,
-    callbacks: list[Any],
+    callbacks: list[TrainerCallback],
     references: Path | None = None,
     processes: int = 1,
     reward: WeightedReward | None = None,
-) -> Any:
+) -> Trainer:
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     One of several `processes` trains on its share of every step. `reward` is what an objective
@@ -190,7 +192,7 @@ def build(
     return trainer
 
 
-def _fix_peft_trl(trainer: Any, recipe: Recipe, resident: LoadedModel) -> None:
+def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> None:
     """Two places where PEFT and TRL do not meet."""
     if recipe.method == "llama_adapter":
         compat.refresh_adaption_prompt(trainer)
@@ -198,7 +200,7 @@ def _fix_peft_trl(trainer: Any, recipe: Recipe, resident: LoadedModel) -> None:
         compat.match_base_dtype(trainer.model, resident.model.dtype)
 
 
-def _keep_tracks(trainer: Any, folder: Path) -> None:
+def _keep_tracks(trainer: Trainer, folder: Path) -> None:
     """TensorBoard's events beside the checkpoints: among them a sweep would take them for one."""
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
@@ -218,7 +220,7 @@ def _keep_initial(model: PeftModel, folder: Path) -> None:
     config.init_lora_weights = start  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def save_result(trainer: Any, recipe: Recipe, tokenizer: Any, run_folder: Path) -> None:
+def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_folder: Path) -> None:
     """The adapter (or the whole model) with its tokenizer, complete or not there at all.
 
     A method that moved the base is saved as a plain LoRA on the base as it was (PEFT's conversion:
