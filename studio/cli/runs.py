@@ -15,20 +15,17 @@ def _ids(ended: Json | list[Json]) -> str:
 
 
 def _listed(runs: list[Json]) -> str:
+    names = ("run_id", "name", "objective", "state", "step")
     rows = [
-        (
-            run["run_id"],
-            run["name"],
-            run["objective"],
-            run["state"],
-            run["step"],
-            run["total_steps"] or None,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(run["created"])),
-        )
+        [*(run[name] for name in names), run["total_steps"] or None, _when(run["created"])]
         for run in runs
     ]
     header = ("run", "name", "objective", "state", "step", "of", "created")
     return table(rows, header) if runs else "No runs yet. Start one: train pocket-sft"
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _shown(run: Json) -> str:

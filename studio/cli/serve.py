@@ -1,4 +1,4 @@
-"""`app`: hand over to `app.py`, which owns the page and its flags."""
+"""`app`: becomes `python app.py`, which owns the page and its flags."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from studio.core.workspace import ROOT
 
 def app(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; this machine only by default.")
+        str | None, typer.Option(help="Address to listen on; default: this machine only.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; the first free one from 7860 by default.", min=0)
+        int | None, typer.Option(help="Port; default: the first free one from 7860.", min=0)
     ] = None,
     auth: Annotated[
         list[str] | None, typer.Option(metavar="USER:PASSWORD", help="Ask for a login; repeatable.")
     ] = None,
     share: Annotated[bool, typer.Option("--share", help="Open a public gradio.live link.")] = False,
-    browser: Annotated[bool, typer.Option("--open", help="Open a browser when it is up.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--open", help="Open a browser once the page is up.")
+    ] = False,
 ) -> None:
     """Open the studio in a browser.
 
@@ -37,5 +39,5 @@ def app(
     flags += ["--open"] if browser else []
     page = ROOT / "app.py"
     if not page.is_file():
-        raise StudioError(f"The page's program is missing: {page}. Run from a whole checkout.")
+        raise StudioError(f"{page} is missing; run the studio from a complete checkout.")
     os.execv(sys.executable, [sys.executable, str(page), *flags])

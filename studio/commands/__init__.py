@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from studio.commands import (
+from studio.commands import (  # noqa: F401  importing them fills COMMANDS
     calc,
     data,
     datasets,
@@ -35,21 +35,6 @@ if TYPE_CHECKING:
     from studio.engine.studio import Studio
 
 __all__ = ["COMMANDS", "Command", "Commands"]
-
-MODULES = (
-    calc,
-    data,
-    datasets,
-    exports,
-    generate,
-    label_results,
-    labels,
-    models,
-    rewards,
-    runs,
-    score,
-)
-"""Importing them fills `COMMANDS`."""
 
 
 class Commands:

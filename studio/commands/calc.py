@@ -33,16 +33,10 @@ def calc(
         dict[str, Any] | None,
         Param("Any other parameter of a recipe, such as load_in_8bit=true; repeatable."),
     ] = None,
-    gpu: Annotated[
-        str | None, Param("A GPU such as T4 or 'A100 80'; default: this machine.")
-    ] = None,
-    dataset: Annotated[
-        str | None, Param("Prepared dataset or shipped sample; gives steps and time.")
-    ] = None,
+    gpu: Annotated[str | None, Param("GPU such as T4 or 'A100 80'; default: this machine.")] = None,
+    dataset: Annotated[str | None, Param("Prepared dataset or sample, for steps and time.")] = None,
     rows: Annotated[int | None, Param("Rows to train on, in place of a dataset.", min=1)] = None,
-    mean_tokens: Annotated[
-        float | None, Param("Mean tokens per row, in place of a dataset.", min=1)
-    ] = None,
+    mean_tokens: Annotated[float | None, Param("Mean tokens per row, with rows.", min=1)] = None,
     price: Annotated[float | None, Param("Price of the GPU per hour.", min=0)] = None,
 ) -> Json:
     """Count trainable parameters; estimate memory, time and cost.

@@ -37,9 +37,7 @@ def data_inspect(
     model: Annotated[
         str | None, Param("Count tokens with this model, and report rows that are too long.")
     ] = None,
-    template: Annotated[
-        str | None, Param("Chat template to count with; default: the model's own.")
-    ] = None,
+    template: Annotated[str | None, Param("Chat template; default: the model's.")] = None,
     max_length: Annotated[int, Param("Length limit in tokens to count against.", min=1)] = 512,
     problems_out: Annotated[
         Path | None, Param("Write every problem to this file, as JSON Lines.", shell_only=True)
@@ -121,15 +119,13 @@ def data_prepare(
     sample: Annotated[int | None, Param("Keep this many rows, at random.", min=1)] = None,
     keep_duplicates: Annotated[bool, Param("Keep exact duplicates.")] = False,
     drop_near: Annotated[bool, Param("Drop near duplicates.")] = False,
-    drop_contradictions: Annotated[
-        bool, Param("Drop pairs that prefer what an earlier pair rejects.")
-    ] = False,
+    drop_contradictions: Annotated[bool, Param("Drop pairs that reverse an earlier pair.")] = False,
     novelty: Annotated[
         float,
         Param("Drop prompts with this ROUGE-L or more to an earlier one (0.7).", min=0, max=1),
     ] = 0.0,
     held_out: Annotated[
-        str | None, Param("Drop rows whose prompt is in this evaluation file or dataset.")
+        str | None, Param("Drop rows with a prompt of this file or dataset.")
     ] = None,
     balance: Annotated[str | None, Param("Column whose groups become equally large.")] = None,
     shuffle: Annotated[bool, Param("Shuffle the rows.")] = False,

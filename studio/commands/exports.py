@@ -25,9 +25,7 @@ def runs_export(
     to: Annotated[
         Literal["adapter", "merged", "gguf", "trl", "script", "job"], Param("What to write.")
     ],
-    out: Annotated[
-        Path | None, Param("A new or empty folder; a job may do without, and is printed.")
-    ] = None,
+    out: Annotated[Path | None, Param("New or empty folder; without it, a job is printed.")] = None,
     outtype: Annotated[
         Literal["q8_0", "f16", "bf16", "f32"], Param("Type of the weights in a GGUF file.")
     ] = "q8_0",

@@ -42,9 +42,7 @@ def labels_judge(
     studio: Studio,
     *,
     project: ProjectName,
-    judge: Annotated[
-        str, Param("A run, base:MODEL, or api:MODEL on the server in STUDIO_ENDPOINT_URL.")
-    ],
+    judge: Annotated[str, Param("A run, base:MODEL, or api:MODEL (STUDIO_ENDPOINT_URL).")],
     question: Annotated[str, Param("Question to the judge; default: the project's.")] = "",
     on_progress: OnProgress = silent,
 ) -> Json:

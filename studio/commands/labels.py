@@ -35,12 +35,8 @@ def labels_list(studio: Studio) -> list[Json]:
 def labels_create(
     studio: Studio,
     *,
-    dataset: Annotated[
-        str | None, Param("Prepared comparison or preference dataset to label.")
-    ] = None,
-    from_project: Annotated[
-        str | None, Param("Label this project's pairs once more.", metavar="PROJECT")
-    ] = None,
+    dataset: Annotated[str | None, Param("Prepared comparison or preference dataset.")] = None,
+    from_project: Annotated[str | None, Param("Project to label again.", metavar="PROJECT")] = None,
     reward_model: Annotated[
         str | None,
         Param(
@@ -55,12 +51,10 @@ def labels_create(
     ] = "random",
     overlap: Annotated[int, Param("Annotators per pair; 0: everyone.", min=0)] = 0,
     repeat_every: Annotated[
-        int, Param("Show an earlier pair again after this many votes; 0: never.", min=0)
+        int, Param("Repeat a pair after this many votes; 0: never.", min=0)
     ] = 0,
     reason: Annotated[list[str] | None, Param("A reason to choose from; repeatable.")] = None,
-    aspect: Annotated[
-        list[str] | None, Param("An aspect to vote on besides the whole; repeatable.")
-    ] = None,
+    aspect: Annotated[list[str] | None, Param("Another aspect to vote on; repeatable.")] = None,
 ) -> Json:
     """Create a project from prepared pairs or another project."""
     from studio.workflows import label_projects
@@ -128,9 +122,7 @@ def labels_vote(
     annotator: Annotator = "me",
     strength: Annotated[int, Param("How much better, from 1 to 4.", min=1, max=4)] = 2,
     note: Annotated[str, Param("Why.")] = "",
-    settle: Annotated[
-        bool, Param("Settle a disagreement: this vote alone decides the pair.")
-    ] = False,
+    settle: Annotated[bool, Param("Settle a disagreement: only this vote counts.")] = False,
 ) -> Json:
     """Vote on a pair.
 

@@ -46,12 +46,8 @@ def rewards_report(
     studio: Studio,
     *,
     run: RunName,
-    data: Annotated[
-        str | None, Param("Preference rows; default: the run's own test split.")
-    ] = None,
-    project: Annotated[
-        str | None, Param("Labeling project, for the agreement with each annotator.")
-    ] = None,
+    data: Annotated[str | None, Param("Preference rows; default: the run's test split.")] = None,
+    project: Annotated[str | None, Param("Labeling project to measure agreement with.")] = None,
     limit: Limit = None,
 ) -> Json:
     """Evaluate a reward model on held-out pairs.
@@ -72,9 +68,7 @@ def rewards_best(
     reward: Rewards,
     weight: Weights = None,
     n: Annotated[int, Param("Answers per prompt.", min=2, max=256)] = 8,
-    save: Annotated[
-        str | None, Param("Keep the best answers as a dataset of this name, for SFT.")
-    ] = None,
+    save: Annotated[str | None, Param("Save the best answers as a dataset of this name.")] = None,
     min_reward: Annotated[float | None, Param("Save no answer whose reward is lower.")] = None,
     limit: Limit = None,
     temperature: Annotated[float, Param("Sampling temperature.", min=0.01)] = 1.0,

@@ -17,17 +17,11 @@ def train(
     studio: Studio,
     recipe: Annotated[str, Param("A YAML file, YAML text, or the name of a shipped recipe.")],
     *,
-    set: Annotated[
-        dict[str, Any] | None, Param("Change a parameter of the recipe; repeatable.")
-    ] = None,
+    set: Annotated[dict[str, Any] | None, Param("Change a recipe parameter; repeatable.")] = None,
     name: Annotated[str | None, Param("Name of the run.")] = None,
-    dataset: Annotated[
-        str | None, Param("A prepared dataset, a shipped sample, a file or a Hub id.")
-    ] = None,
+    dataset: Annotated[str | None, Param("Prepared dataset, sample, file or Hub id.")] = None,
     model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,
-    start_from: Annotated[
-        str | None, Param("Continue training this run's adapter.", metavar="RUN")
-    ] = None,
+    start_from: Annotated[str | None, Param("Run to continue training.", metavar="RUN")] = None,
     sweep: Annotated[
         dict[str, list[Any]] | None,
         Param(
