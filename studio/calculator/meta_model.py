@@ -99,8 +99,7 @@ class MetaModel:
         from torch import nn
 
         seen: set[int] = set()
-        named: Iterable[tuple[str, nn.Module]] = self.module.named_modules()
-        for name, module in named:
+        for name, module in _named_modules(self.module):
             own = dict(module.named_parameters(recurse=False))
             if not own:
                 continue
@@ -243,8 +242,12 @@ def _reduce_lists(module: nn.Module, path: str) -> Iterator[Block]:
 
 def _signature(layer: nn.Module) -> object:
     """What makes two layers count alike: names, classes and shapes, all the way down."""
-    named: Iterable[tuple[str, nn.Module]] = layer.named_modules()
     return (
-        tuple((name, type(module)) for name, module in named),
+        tuple((name, type(module)) for name, module in _named_modules(layer)),
         tuple((name, tuple(weight.shape)) for name, weight in layer.named_parameters()),
     )
+
+
+def _named_modules(module: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+    untyped: Any = module  # torch types these in part only
+    return untyped.named_modules()

@@ -1,4 +1,4 @@
-"""Use what fits: batch, accumulation, checkpointing and quantisation of the quickest such run.
+"""Fit to memory: batch, accumulation, checkpointing and quantisation of the quickest such run.
 
 The rows of an optimizer step stay as they are, so the result does too; only a base held in 4 bits
 changes it, and that is taken where nothing else fits. Judged by the calculator; no torch here.
