@@ -90,7 +90,7 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
     kept = items[f"{stopped.id}@20"]
     assert (kept.kind, kept.lineage[-1]) == ("checkpoint", ("run", "stopped"))
     assert kept.needed_by == ("run stopped, to go on",) and not items[f"{first.id}@20"].needed_by
-    with pytest.raises(ConfigError, match="would go on from there"):
+    with pytest.raises(ConfigError, match="needed to resume its run"):
         studio.collection.delete(kept.id)
     for gone in (f"{first.id}@20", f"{stopped.id}@10"):  # one at a time, and back
         studio.collection.delete(gone)

@@ -244,9 +244,9 @@ def test_a_reward_model_whose_base_is_gone(studio: Studio, model: Run) -> None:
 
 
 def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None:
-    with pytest.raises(ConfigError, match="reward_funcs names none"):
+    with pytest.raises(ConfigError, match="reward_funcs is empty"):
         studio.train(rewarded(reward_funcs=(), reward_weights=None))
-    with pytest.raises(ConfigError, match="only a run of the objective reward"):
+    with pytest.raises(ConfigError, match="only a reward model scores"):
         studio.train(rewarded(reward_funcs=f"model:{sft.id}", reward_weights=None))
     with pytest.raises(ConfigError, match="does not divide into whole groups"):
         rewarded(num_generations=3)
