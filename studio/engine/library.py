@@ -85,7 +85,7 @@ class Library:
         for item in self.items():
             if item.id == identifier:
                 return item
-        raise ConfigError(f"{identifier!r} is no longer in the library.")
+        raise ConfigError(f"There is no {identifier!r} in the library.")
 
     def _exports(self) -> list[tuple[Path, dict[str, Any]]]:
         found = []

@@ -248,7 +248,7 @@ def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None
         studio.train(rewarded(reward_funcs=(), reward_weights=None))
     with pytest.raises(ConfigError, match="only a reward model scores"):
         studio.train(rewarded(reward_funcs=f"model:{sft.id}", reward_weights=None))
-    with pytest.raises(ConfigError, match="does not divide into whole groups"):
+    with pytest.raises(ConfigError, match="no multiple of num_generations 3"):
         rewarded(num_generations=3)
     with pytest.raises(ConfigError, match="beta must be above 0 for DPO"):
         small("dpo", "taste", beta=0)
