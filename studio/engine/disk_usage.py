@@ -1,4 +1,4 @@
-"""What the workspace takes on the disk, and what of it nothing needs any more."""
+"""Disk usage of the workspace, and what of it is no longer needed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from studio.core.workspace import Workspace
 from studio.runs import checkpoints
 from studio.runs.store import RESUMABLE, Run
 
-_OLD_PART = 86400.0  # seconds after which a half-written export is nobody's
+_OLD_PART = 86400.0  # seconds after which an incomplete export is abandoned
 
 
 @dataclass(frozen=True)
 class Waste:
-    """Something that a clean-up may remove, and why nothing needs it."""
+    """Something a clean-up may remove, and what it is."""
 
     path: Path
     what: str
@@ -25,7 +25,7 @@ class Waste:
 
 
 def usage(workspace: Workspace) -> dict[str, int]:
-    """Bytes of every part of the workspace, and what is free beside it."""
+    """Bytes of each part of the workspace, and bytes free on its disk."""
     parts = {
         "runs": workspace.runs,
         "exports": workspace.exports,
@@ -40,10 +40,10 @@ def usage(workspace: Workspace) -> dict[str, int]:
 
 
 def waste(workspace: Workspace, runs: Sequence[Run], starred: Collection[str]) -> list[Waste]:
-    """All but the newest checkpoint of finished runs, caches, unfinished exports, the trash.
+    """Older checkpoints of finished runs, caches, unfinished exports, and the trash.
 
-    A run that could be resumed keeps every checkpoint, `starred` ones (`RUN@STEP`) stay, and while
-    a run trains no cache is waste.
+    A resumable run keeps every checkpoint, `starred` ones (`RUN@STEP`) stay, and caches stay while
+    a run is live.
     """
     found = [one for run in runs for one in _old_checkpoints(run, starred)]
     if not any(run.live for run in runs):
@@ -51,7 +51,7 @@ def waste(workspace: Workspace, runs: Sequence[Run], starred: Collection[str]) -
         found += [Waste(path, f"cache {path.name}", size_of(path)) for path in caches]
     for path in workspace.exports.glob(".*.part-*"):
         if time.time() - path.stat().st_mtime > _OLD_PART:
-            found.append(Waste(path, "an export that was never finished", size_of(path)))
+            found.append(Waste(path, "an unfinished export", size_of(path)))
     if workspace.trash.is_dir():
         gone = list(workspace.trash.iterdir())
         found += [Waste(path, f"{path.name} in the trash", size_of(path)) for path in gone]
@@ -70,7 +70,7 @@ def _old_checkpoints(run: Run, starred: Collection[str]) -> list[Waste]:
 
 
 def remove(found: Iterable[Waste]) -> int:
-    """Delete it; the bytes that came free."""
+    """Delete these; the bytes freed."""
     freed = 0
     for one in found:
         if one.path.is_dir():
@@ -82,7 +82,7 @@ def remove(found: Iterable[Waste]) -> int:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files under a folder; 0 where there is none. Links are not followed."""
+    """Bytes of the files under a folder; 0 if it does not exist. Links are not followed."""
     if not folder.is_dir():
         return folder.stat().st_size if folder.is_file() else 0
     return sum(

@@ -1,6 +1,6 @@
-"""Everything that was made here, in one list: bases, runs and exports, and what hangs on what.
+"""The library: bases, runs, checkpoints, and exports in one list, with what depends on what.
 
-Reads folders and small JSON files only; nothing heavy is imported.
+Reads folders and small JSON files only; imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST_TAGS, _LONGEST_TAG, _LONGEST_NOTE = 12, 40, 2000
 
 @dataclass(frozen=True)
 class Mark:
-    """What a person said of an item."""
+    """What the user noted about an entry."""
 
     star: bool = False
     tags: tuple[str, ...] = ()
@@ -35,9 +35,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class LibraryEntry:
-    """One card: `kind` is base, run, checkpoint or export; `bytes` is what it holds on disk.
+    """One card: `kind` is base, run, checkpoint, or export; `bytes` is its size on disk.
 
-    `lineage` names what it came from, oldest first; `needed_by` what would be without it.
+    `lineage` names what it was made from, oldest first; `needed_by` what depends on it.
     """
 
     id: str
@@ -63,10 +63,10 @@ class Library:
     def __init__(self, workspace: Workspace, runs: RunStore, datasets: DatasetStore):
         self.workspace, self.runs, self.datasets = workspace, runs, datasets
 
-    # --- looking
+    # --- reading
 
     def items(self) -> list[LibraryEntry]:
-        """Everything, the last used first."""
+        """All entries, starred ones first, then the most recently used."""
         runs, marks = self.runs.list(), self._marks()
         datasets = {each.id: each for each in self.datasets.list()}
         records = self._exports()
@@ -81,11 +81,11 @@ class Library:
         return sorted(found, key=lambda item: (item.mark.star, item.used), reverse=True)
 
     def get(self, identifier: str) -> LibraryEntry:
-        """One item by its id."""
+        """One entry by its id."""
         for item in self.items():
             if item.id == identifier:
                 return item
-        raise ConfigError(f"There is no {identifier!r} in the library any more.")
+        raise ConfigError(f"There is no {identifier!r} in the library.")
 
     def _exports(self) -> list[tuple[Path, dict[str, Any]]]:
         found = []
@@ -108,7 +108,7 @@ class Library:
         wrote = [each for each in datasets.values() if each.provenance.get("run") == run.id]
         exports = [record for _, record in records if record["run"] == run.id]
         used = [run.created, run.ended or 0, *(child.created for child in children)]
-        used.append(run.folder.stat().st_mtime)  # of its last answer
+        used.append(run.folder.stat().st_mtime)  # when it last generated
         used += [record["created"] for record in exports]
         kept = len(checkpoints.steps(run.checkpoints))
         what = "imported adapter" if run.provenance.get("imported") else "run"
@@ -140,14 +140,14 @@ class Library:
         datasets: dict[str, PreparedDataset],
         marks: dict[str, Mark],
     ) -> list[LibraryEntry]:
-        """A run as it was at a step: one card for each complete checkpoint."""
+        """One entry for each complete checkpoint of a run."""
         found = []
         for step in checkpoints.steps(run.checkpoints):
             folder = run.checkpoints / f"checkpoint-{step}"
             identifier = f"{run.id}@{step}"
             made = (folder / checkpoints.MANIFEST).stat().st_mtime
             lineage = (*self._lineage(run, runs, datasets), ("run", run.name))
-            needed = (f"run {run.name}, to go on",) if self._goes_on_from(run, folder) else ()
+            needed = (f"run {run.name}, to resume",) if self._resumes_from(run, folder) else ()
             newest = folder == checkpoints.newest(run.checkpoints)
             found.append(
                 LibraryEntry(
@@ -170,8 +170,8 @@ class Library:
         return found
 
     @staticmethod
-    def _goes_on_from(run: Run, checkpoint: Path) -> bool:
-        """Whether a run would be resumed from this checkpoint, or may yet choose it as its best."""
+    def _resumes_from(run: Run, checkpoint: Path) -> bool:
+        """Whether a run would resume from this checkpoint, or may still choose it as its best."""
         if run.live:
             return True
         newest = checkpoints.newest(run.checkpoints) == checkpoint
@@ -189,7 +189,7 @@ class Library:
         lineage = self._lineage(run, runs, datasets) if run else ()
         found = record["figures"]
         proof = (
-            f"{found['agreement']:.0%} of tokens as the run's",
+            f"{found['agreement']:.0%} of tokens match the run",
             f"logits off by {found['largest_difference'] / found['largest_logit']:.2%} at most",
         )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
@@ -219,8 +219,10 @@ class Library:
         reference = resolve(name)
         mine = [run for run in trained if run.model == name]
         folder = hub_folder(name) if reference.kind == "hub" else Path(reference.location)
-        there = {"builtin": "comes with the studio", "folder": "a folder of yours"}
-        what = there.get(reference.kind, "from the Hub" if folder.is_dir() else "not fetched yet")
+        there = {"builtin": "built in", "folder": "local folder"}
+        what = there.get(
+            reference.kind, "from the Hub" if folder.is_dir() else "not downloaded yet"
+        )
         return LibraryEntry(
             f"base:{name}",
             "base",
@@ -238,7 +240,7 @@ class Library:
     def _lineage(
         self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset]
     ) -> tuple[tuple[str, str], ...]:
-        """(kind, name) from the first rows to what the run was trained on: data, runs, votes."""
+        """(kind, name) of the datasets, runs, and votes that a run was made from, oldest first."""
         by_id = {each.id: each for each in runs}
         steps: list[tuple[str, str]] = []
         at: Run | None = run
@@ -256,20 +258,20 @@ class Library:
         return tuple(reversed(steps))
 
     def _scores(self) -> dict[str, tuple[str, ...]]:
-        """For every run its newest scoring's first figures, with intervals."""
+        """The first metrics of each run's latest evaluation, with intervals."""
         found: dict[str, tuple[str, ...]] = {}
         for path in sorted(self.workspace.comparisons.glob("score-*.json")):
             try:
                 columns = json.loads(path.read_text(encoding="utf-8"))["columns"]
             except (OSError, ValueError, KeyError):
-                continue  # half-written by another process, or of an older version
+                continue  # being written by another process, or from an older version
             for column in columns:
                 if column.get("run") and not column.get("checkpoint"):
                     lines = [_figure(*pair) for pair in column["metrics"].items()]
                     found[column["run"]] = tuple(line for line in lines if line)[:3]
         return {run: lines for run, lines in found.items() if lines}
 
-    # --- what people say
+    # --- stars, tags, notes
 
     def _marks(self) -> dict[str, Mark]:
         try:
@@ -282,7 +284,7 @@ class Library:
         }
 
     def mark(self, identifier: str, **changes: Any) -> Mark:
-        """Change an item's `star`, `tags` (texts) or `note`; the mark as kept."""
+        """Change an entry's `star`, `tags`, or `note`; the mark as saved."""
         self.get(identifier)
         marks = self._marks()
         old = marks.get(identifier, Mark())
@@ -295,22 +297,22 @@ class Library:
         )
         return marks[identifier]
 
-    # --- taking away
+    # --- deleting
 
     def delete(self, identifier: str) -> None:
-        """Put a run, a checkpoint or an export in the trash; `restore` brings it back for a day."""
+        """Move a run, a checkpoint, or an export to the trash; `restore` works for a day."""
         item = self.get(identifier)
         if item.kind == "base":
-            raise ConfigError("A base is not the studio's to delete; remove its folder yourself.")
+            raise ConfigError("The studio does not delete base models; remove the folder yourself.")
         if item.kind == "checkpoint" and item.needed_by:
-            raise ConfigError(f"{item.name} is needed: its run would go on from there.")
+            raise ConfigError(f"{item.name} is needed to resume its run; delete the run instead.")
         if item.kind == "run":
             self.runs.delete(identifier)
         else:
             self.runs.to_trash(item.folder, identifier)
 
     def restore(self, identifier: str) -> None:
-        """Bring back what `delete` put in the trash."""
+        """Restore what `delete` moved to the trash."""
         owner, _, step = identifier.partition("@")
         home = self.workspace.folder("exports" if owner.startswith("export-") else "runs", owner)
         if step:
@@ -320,28 +322,28 @@ class Library:
     # --- disk
 
     def usage(self) -> dict[str, int]:
-        """Bytes of every part of the workspace, and what is free beside it."""
+        """Bytes of each part of the workspace, and bytes free on its disk."""
         return disk_usage.usage(self.workspace)
 
     def waste(self) -> list[disk_usage.Waste]:
-        """What nothing needs; a star keeps its own checkpoint."""
+        """What can be removed; starred checkpoints are kept."""
         starred = {name for name, mark in self._marks().items() if mark.star}
         return disk_usage.waste(self.workspace, self.runs.list(), starred)
 
     def clean(self) -> int:
-        """Remove the waste there is now; the bytes that came free."""
+        """Remove what nothing needs; the bytes freed."""
         return disk_usage.remove(self.waste())
 
 
 def hub_folder(name: str) -> Path:
-    """Where the Hub's client keeps a model's files."""
+    """The folder of a model in the Hub cache."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
 
 
 def _fetched() -> list[str]:
-    """Models whose weights the Hub's client keeps here, fetched by the studio or by others."""
+    """Models with weights in the Hub cache, whoever downloaded them."""
     found = sorted(hub_folder("").parent.glob("models--*--*"))
     return [
         folder.name.removeprefix("models--").replace("--", "/", 1)
@@ -365,7 +367,7 @@ def _figure(metric: str, value: dict[str, Any]) -> str:
 
 
 def _trained(run: Run) -> tuple[str, ...]:
-    """The figure of the training itself that says most, held-out rows first."""
+    """The most telling metric of training itself, on the test split if there is one."""
     names = {
         "reward": "reward",
         "rewards/accuracies": "reward accuracy",
@@ -374,7 +376,7 @@ def _trained(run: Run) -> tuple[str, ...]:
     }
     for key, label in names.items():
         if f"eval_{key}" in run.metrics:
-            return (f"held-out {label} {run.metrics[f'eval_{key}']:.3g}",)
+            return (f"test {label} {run.metrics[f'eval_{key}']:.3g}",)
         if key in run.metrics:
             return (f"{label} {run.metrics[key]:.3g}",)
     return ()

@@ -1,6 +1,6 @@
-"""A run's result taken out of the studio: an adapter, a merged model or a GGUF file, each proven.
+"""Exports of a run: adapter, merged model, or GGUF file, each verified against the run.
 
-No torch here: `studio.exports.export_run` does the work, in the worker's thread.
+Imports no torch; `studio.exports.export_run` does the work, in the worker's thread.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from studio.core.errors import ConfigError
 from studio.core.jobs import Job
 
 FORMATS = {
-    "adapter": "What was learned, as PEFT saves it; needs the base beside it.",
-    "merged": "The whole model in 16 bits, as transformers saves it.",
+    "adapter": "The adapter as PEFT saves it; needs the base model.",
+    "merged": "The merged model in 16 bits, as transformers saves it.",
     "gguf": "One file for llama.cpp and Ollama, with a Modelfile.",
-    "trl": "A YAML for TRL's own command line, with rows and model.",
-    "script": "One Python script that repeats the run, with rows and model.",
-    "job": "One Python file for a machine elsewhere, rows inside.",
+    "trl": "A YAML for TRL's command line, with dataset and model.",
+    "script": "A Python script that repeats the run, with dataset and model.",
+    "job": "A single Python file for another machine, with the dataset inside.",
 }
-"""What a run can be exported to, each with what it is."""
+"""Export formats, each with a description."""
 PROVEN = ("adapter", "merged", "gguf")
 OUTTYPES = ("q8_0", "f16", "bf16", "f32")
-"""How a GGUF file can hold its weights, by llama.cpp's names."""
+"""Types of the weights in a GGUF file, by llama.cpp's names."""
 TOLERANCE = {"f32": 1e-4, "f16": 5e-3, "bf16": 3e-2, "q8_0": 6e-2}
-"""Largest difference of a logit from the run's, as a share of the run's largest logit."""
+"""Largest allowed difference of a logit, relative to the run's largest logit."""
 RECORD = "export.json"
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Which run, to which format, into which folder (made; refused where it holds something).
+    """Which run to export, to which format, into which new or empty folder.
 
-    `outtype` says how a GGUF file holds its weights.
+    `outtype` is the type of the weights in a GGUF file.
     """
 
     run: str
@@ -43,7 +43,7 @@ class ExportRequest:
     outtype: str = "q8_0"
 
     def checked(self) -> ExportRequest:
-        """Itself, or a `ConfigError` for what cannot be asked."""
+        """Itself; raises a `ConfigError` for an invalid request."""
         if self.to not in PROVEN:
             raise ConfigError(f"--to {self.to!r} is not known; choose {', '.join(FORMATS)}.")
         if self.outtype not in OUTTYPES:
@@ -51,12 +51,12 @@ class ExportRequest:
                 f"--outtype {self.outtype!r} is not known; choose {', '.join(OUTTYPES)}."
             )
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise ConfigError(f"{self.out} is there already; name a new or an empty folder.")
+            raise ConfigError(f"{self.out} exists and is not empty; name a new or an empty folder.")
         return self
 
     @property
     def stored_as(self) -> str:
-        """The type that the weights are rounded to, whose tolerance counts."""
+        """The type the weights are rounded to, which decides the tolerance."""
         return {"adapter": "f32", "merged": "bf16"}.get(self.to, self.outtype)
 
 
@@ -69,7 +69,7 @@ class Exporting(Job[dict[str, Any]]):
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What an export's folder says of itself; None for a folder that is no export."""
+    """The record in an export's folder; None for any other folder."""
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """Fit to memory: batch, accumulation, checkpointing and quantisation of the quickest such run.
 
-The rows of an optimizer step stay as they are, so the result does too; only a base held in 4 bits
-changes it, and that is taken where nothing else fits. Judged by the calculator; no torch here.
+The rows of an optimizer step stay the same, so the result does too. Only a 4-bit base changes it,
+and is used where nothing else fits. The calculator estimates each candidate; imports no torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROWS = 1000  # to weigh speeds by, where the rows are not known
 
 @dataclass(frozen=True)
 class Fit:
-    """`changes` of the recipe (empty where it is best as it is), and the estimate with them."""
+    """The `changes` to the recipe, empty where it is best unchanged, and the estimate with them."""
 
     recipe: Recipe
     changes: dict[str, Any]
@@ -33,30 +33,30 @@ class Fit:
         return self.estimate.verdict == "fits"
 
     def sentence(self) -> str:
-        """What was chosen and what it takes, for a person."""
+        """What was chosen and how much memory it takes."""
         chosen = self.recipe
         rewarded = chosen.objective in REWARDED
         what = "answers" if rewarded else "rows"
         rows = f"{chosen.per_device_train_batch_size} {what} at once"
         if chosen.gradient_accumulation_steps > 1:
-            rows += f", {chosen.gradient_accumulation_steps} times a step"
+            rows += f", {chosen.gradient_accumulation_steps} times per step"
         parts = [
             rows,
             f"{'with' if chosen.activation_checkpointing else 'no'} checkpointing",
-            f"{'4-bit' if chosen.quantized else 'unquantised'} base",
+            f"{'4-bit' if chosen.quantized else 'unquantized'} base",
         ]
         gpu = self.estimate.gpu
         takes = f"{size(self.estimate.memory.total)} of {size(gpu.memory)}"
         if not self.fits:
             shorter = "Shorten max_length, lower lora_r or choose a smaller model."
             if rewarded:
-                shorter = "Shorten max_length, or have fewer answers a step: a smaller batch."
+                shorter = "Shorten max_length, or use a smaller batch."
             return (
                 f"Nothing tried fits {gpu.name} with room to spare; the smallest takes {takes}. "
                 f"{shorter}"
             )
         said = ", ".join(parts)
-        kept = "" if self.changes else "As it is: "
+        kept = "" if self.changes else "Unchanged: "
         return f"{kept}{said if kept else said[0].upper() + said[1:]}. Takes {takes}."
 
 
@@ -85,7 +85,7 @@ def best_fit(recipe: Recipe, rows: int | None = None, gpu: str | Gpu | None = No
 
 
 def _candidates(recipe: Recipe) -> Iterator[Recipe]:
-    """The recipe, and all that trains on as many rows a step."""
+    """The recipe, and variants with the same rows per step."""
     together = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
     methods = [recipe.method]
     if recipe.method in _SWITCH and not recipe.start_from:

@@ -1,4 +1,4 @@
-"""What happens beside TRL's loop: progress, events, stopping, samples, sealed checkpoints."""
+"""Callbacks in TRL's loop: progress, events, stopping, sample answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WINDOW = 50  # steps that the estimate of the time left looks back on
 
 
 def agreed(asked: str | None) -> str | None:
-    """What the first of several processes read: they all stop after the same step, or none."""
+    """What rank 0 read, so that all processes stop after the same step or none does."""
     if not torch.distributed.is_initialized():
         return asked
     number = torch.tensor(_ASKED.index(asked), device=PartialState().device)
@@ -32,7 +32,7 @@ def agreed(asked: str | None) -> str | None:
 
 
 class Progress(TrainerCallback):
-    """Writes a run's events and progress, serves waiting generation, and honours stop."""
+    """Writes a run's events and progress, serves queued generation, and stops when asked."""
 
     def __init__(self, run: Run, store: RunStore, events: EventLog, serve: Callable[[], None]):
         self.run, self.store, self.events, self.serve = run, store, events, serve
@@ -56,7 +56,7 @@ class Progress(TrainerCallback):
         self._stamps.append((state.global_step, time.monotonic()))
         self._write_progress(state)
         self.serve()
-        control.should_log |= state.global_step >= state.max_steps  # never lose the last point
+        control.should_log |= state.global_step >= state.max_steps  # always log the last step
         asked = agreed(self.store.stop_asked(self.run))
         if asked:
             self.stopped = asked
@@ -66,7 +66,7 @@ class Progress(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # The Trainer ends a stopped epoch as any other: who stops does not wait for an evaluation.
+        # The Trainer ends a stopped epoch like any other; stopping should not wait for evaluation.
         control.should_evaluate &= self.stopped is None
 
     def _write_progress(self, state: TrainerState) -> None:
@@ -103,7 +103,7 @@ class Progress(TrainerCallback):
         self.metrics |= values
         if not math.isfinite(values.get("eval_loss", 0.0)):
             raise TrainingError(
-                f"The held-out loss became {values['eval_loss']} at step {state.global_step}. "
+                f"The evaluation loss became {values['eval_loss']} at step {state.global_step}. "
                 "Lower learning_rate, or look for odd rows in the data; the last complete "
                 "checkpoint is kept."
             )
@@ -115,7 +115,7 @@ class Progress(TrainerCallback):
 
 
 class Samples(TrainerCallback):
-    """Asks the model in training a few fixed prompts now and then: watch it change."""
+    """Lets the model in training answer a few fixed prompts every `every` steps."""
 
     def __init__(self, events: EventLog, ask: Callable[[], list[dict[str, Any]]], every: int):
         self.events, self.ask, self.every = events, ask, every

@@ -1,4 +1,4 @@
-"""One run from its queue to its end, in the worker's thread. Whatever happens ends in a state."""
+"""One run from the queue to its end, in the worker's thread; it always ends in a state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from studio.training.train_dataset import rows_for, sample_every
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48
-_KEPT = 2  # checkpoints a run always has room for before it begins
+_KEPT = 2  # checkpoints there must be room for before a run begins
 
 
 def execute(
@@ -42,7 +42,7 @@ def execute(
     """Train a run to its end and leave it finished, stopped or failed; never raises a StudioError.
 
     Args:
-        serve: called between steps; answers waiting generation.
+        serve: called between steps; serves queued generation.
     """
     started = time.time()
     run = store.update(
@@ -54,7 +54,7 @@ def execute(
         error=None,
         versions={name: version(name) for name in _STACK},
     )
-    if run.state != "running":  # stopped in the last moment of its wait
+    if run.state != "running":  # stopped just before it began
         return run
     events = EventLog(run.folder / "events.jsonl")
     events.write("state", state="running")
@@ -103,7 +103,7 @@ def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, s
     except OSError as problem:
         why = problem.strerror or problem
         return "failed", f"The disk refused a write: {why}. Free some space; resume."
-    except Exception as problem:  # a fault of ours or a library's: never lose the run to it
+    except Exception as problem:  # a bug of ours or a library's must not lose the run
         if out_of_memory.is_exhaustion(problem):
             return "failed", _say_exhausted(run, events)
         return "failed", _say_broken(run, problem)
@@ -119,8 +119,8 @@ def _say_broken(run: Run, problem: Exception) -> str:
     (run.folder / "error.log").write_text(traceback.format_exc(), encoding="utf-8")
     first = (str(problem).splitlines() or [""])[0]
     return (
-        f"The run broke off with {type(problem).__name__}: {first} "
-        "The full report is error.log in the run's folder."
+        f"The run failed with {type(problem).__name__}: {first} "
+        "The traceback is in error.log in the run's folder."
     )
 
 
@@ -137,8 +137,8 @@ def train(
     """Load, train, save; the state to end in.
 
     Args:
-        processes: how many train together; each calls this.
-        samples: whether to ask the model a few prompts on the way.
+        processes: number of processes training together; each calls this.
+        samples: whether to write sample answers during training.
     """
     recipe = run.recipe
     events.write("phase", text="reading the data")
@@ -148,7 +148,7 @@ def train(
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)
-    events.write("phase", text=f"tokenising {len(train):,} rows")
+    events.write("phase", text=f"tokenizing {len(train):,} rows")
     trainer = trainers.build(
         recipe,
         resident,
@@ -162,7 +162,7 @@ def train(
         reward,
     )
     used = len(trainer.train_dataset)
-    if used < len(train) and not recipe.packing:  # packed, several rows are one
+    if used < len(train) and not recipe.packing:  # packing combines rows
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, planned_steps(recipe, len(train)))
@@ -183,24 +183,23 @@ def train(
 
 
 def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:
-    """The run's base, dressed in its chat template; refused where it holds other weights by now."""
+    """The run's base with its chat template; refused where its weights have changed since."""
     recipe = run.recipe
     resident = pool.base_of(recipe, store)
-    dressed = chat_templates.with_chat_template(resident.tokenizer, recipe.chat_template_path)
+    tokenizer = chat_templates.with_chat_template(resident.tokenizer, recipe.chat_template_path)
     trained_on = {run.base}
     if recipe.continues:
         trained_on.add(store.get(recipe.start_from or "").base)
     if trained_on - {"", resident.fingerprint}:
         raise TrainingError(
-            f"{run.model} holds other weights now than the ones this run goes on from. "
-            "Start anew from the base."
+            f"{run.model} no longer has the weights this run was trained on. Start a new run."
         )
     store.update(run.id, base=resident.fingerprint)
-    return replace(resident, tokenizer=dressed)
+    return replace(resident, tokenizer=tokenizer)
 
 
 def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward | None:
-    """What a run learns from that tries answers; None for the others."""
+    """The reward of an online RL run; None for other objectives."""
     if not OBJECTIVES[recipe.objective].rewarded:
         return None
     from studio.models.reward_model import loaded
@@ -216,7 +215,7 @@ def _sample(
     events: EventLog,
     every: int,
 ) -> None:
-    """Let the trainer ask the model a few prompts of `rows` every so many steps."""
+    """Write sample answers to a few prompts of `rows` every `every` steps."""
     prompts = sample_prompts(rows)
     if prompts:
         grade = online_rl.grader(reward, rows, len(prompts)) if reward else None
@@ -226,7 +225,7 @@ def _sample(
 
 
 class _SampleGenerator:
-    """Greedy answers of the model in training, leaving its mode and random state as they were."""
+    """Greedy answers of the model in training; its mode and random state stay the same."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""A run's health in plain words: what its events say is going wrong, why, and what to change.
+"""A run's health in words: what is going wrong according to its events, why, and what to change.
 
-`findings(events, settings)` is a pure function over a run's events (`events.jsonl`); `Watcher` is
-the same, fed as the events come. Thresholds are chosen to stay silent on a run that is merely
-noisy: a finding is worth a person's attention. No torch here.
+`findings(events, settings)` is a pure function of a run's events (`events.jsonl`); `Watcher` takes
+them one by one. Thresholds are set so that a run that is merely noisy has no findings. Imports no
+torch.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from studio.runs.objectives import REWARDED
 from studio.training import health_rl
 from studio.training.health_metrics import RECENT, Finding, Level, Measures, spread, worst_first
 
-_SETTLED = 40  # points before a run can be said to learn nothing
-_COLLAPSE = 25.0  # nats by which the chosen answers may become less likely
-_MARGIN = 15.0  # a reward margin beyond which the preference is long learned
-_CLIPPED = 30  # points that must all be clipped
-_SLOWER = 0.5  # share of the best throughput that is worth a word
+_SETTLED = 40  # points before a run can be judged to learn nothing
+_COLLAPSE = 25.0  # nats by which chosen answers may become less likely
+_MARGIN = 15.0  # reward margin beyond which the preference has long been learned
+_CLIPPED = 30  # consecutive clipped points before it is mentioned
+_SLOWER = 0.5  # share of the best throughput below which it is mentioned
 _HELD_OUT_WORSE = 1.05
 
 
@@ -42,10 +42,10 @@ def findings(
 
 @dataclass
 class Watcher(Measures):
-    """Takes a run's events one by one; `findings()` at any time."""
+    """Takes a run's events one by one; call `findings()` at any time."""
 
     def findings(self) -> list[Finding]:
-        """What is to be said now, worst first."""
+        """The current findings, worst first."""
         found = [*self._found.values()]
         if self.settings.get("objective") in REWARDED:
             return health_rl.findings(found, self._tracks, self.points, self.step)
@@ -72,9 +72,9 @@ class Watcher(Measures):
             return self._finding(
                 "nothing",
                 "danger",
-                "The gradient is 0: nothing is learned.",
-                "No trained weight takes part in the loss.",
-                "Check lora_target_modules, and that the rows have answers to train on.",
+                "The gradient is 0: nothing is being learned.",
+                "The loss does not depend on any trained weight.",
+                "Check lora_target_modules, and that the rows have tokens to train on.",
             )
         accuracy = self._mean("rewards/accuracies")
         margin = self._mean("rewards/margins")
@@ -84,16 +84,17 @@ class Watcher(Measures):
             early, late = median(track.first), median(track.recent)
             noise = max(spread(track.first), spread(track.recent))
             flat = early - late < max(0.005 * abs(early), noise)
-            flat = flat and late > 0.05  # a loss near 0 has nothing left to lose
+            flat = flat and late > 0.05  # a loss near 0 cannot fall further
         if not flat:
             return None
         return self._finding(
             "nothing",
             "warn",
-            f"After {self.points} measurements the loss has not fallen.",
-            "The rate is too low, the adapter too small, or the model knows these rows already.",
-            f"Raise learning_rate{self._rate_words(0.2)} or lora_r, and look at the sample "
-            "answers: if they are good, there is nothing left to learn here.",
+            f"The loss has not fallen in {self.points} measurements.",
+            "The learning rate is too low, the adapter too small, or the model already knows these "
+            "rows.",
+            f"Raise learning_rate{self._rate_words(0.2)} or lora_r, and check the sample "
+            "answers: if they are good, there is nothing left to learn.",
         )
 
     def _memorises(self) -> Finding | None:
@@ -109,11 +110,11 @@ class Watcher(Measures):
             "memorising",
             "warn",
             best_step,
-            f"The held-out loss rises ({best:.3g} at step {best_step:,}, {value:.3g} at step "
+            f"The evaluation loss rises ({best:.3g} at step {best_step:,}, {value:.3g} at step "
             f"{step:,}) while the training loss falls.",
-            "The model begins to memorise the rows instead of learning from them (overfitting).",
-            f"Stop here and use what it was at step {best_step:,}: fewer epochs, more rows, a "
-            "smaller lora_r or some lora_dropout.",
+            "The model is overfitting: it memorizes rows instead of generalizing.",
+            f"Stop and use the checkpoint of step {best_step:,}; next time use fewer epochs, more "
+            "rows, a smaller lora_r, or some lora_dropout.",
         )
 
     def _collapses(self) -> Finding | None:
@@ -122,17 +123,17 @@ class Watcher(Measures):
         beta = self.settings.get("beta")
         if chosen is None or accuracy is None or not isinstance(beta, int | float) or beta <= 0:
             return None
-        fallen = -chosen / beta  # nats a row, against the reference
+        fallen = -chosen / beta  # nats per row, relative to the reference
         if accuracy < 0.95 or fallen < _COLLAPSE:
             return None
         return self._finding(
             "collapse",
             "warn",
-            f"Accuracy reads {100 * accuracy:.0f} %, yet the chosen answers became less likely "
-            f"(by {fallen:.0f} nats a row).",
-            "The model runs away from both answers, only faster from the rejected one: what it "
-            "says may fall apart although the numbers look perfect.",
-            f"Lower learning_rate{self._rate_words(3)}, raise beta, or add a supervised term: "
+            f"Accuracy is {100 * accuracy:.0f} %, yet the chosen answers became less likely "
+            f"(by {fallen:.0f} nats per row).",
+            "The model moves away from both answers, only faster from the rejected one: its output "
+            "may degenerate although the metrics look perfect.",
+            f"Lower learning_rate{self._rate_words(3)}, raise beta, or add a supervised loss: "
             "loss_type sigmoid,sft with loss_weights 1,0.2.",
         )
 
@@ -146,10 +147,10 @@ class Watcher(Measures):
             "margins",
             "warn",
             f"The reward margin is {margin:.0f} and still growing.",
-            "The preference was learned long ago; further steps only push the model away from "
+            "The preference has long been learned; further steps only move the model away from "
             "the reference.",
-            f"Stop here, train for fewer epochs, lower learning_rate{self._rate_words(3)} or "
-            "raise beta; ipo as loss_type holds the margin.",
+            f"Stop, train for fewer epochs, lower learning_rate{self._rate_words(3)}, or raise "
+            "beta; loss_type ipo bounds the margin.",
         )
 
     def _always_clipped(self) -> Finding | None:
@@ -160,10 +161,10 @@ class Watcher(Measures):
         return self._finding(
             "clipped",
             "info",
-            f"Every gradient of the last {self._clipped} points was clipped "
+            f"The gradient was clipped at each of the last {self._clipped} points "
             f"(about {norm:.3g}, the limit is {limit:g}).",
-            "The step's size is set by max_grad_norm rather than by learning_rate.",
-            "Nothing is broken. If the loss is unsteady lower learning_rate; if it falls slowly "
+            "max_grad_norm rather than learning_rate sets the step size.",
+            "Nothing is broken. If the loss is unstable, lower learning_rate; if it falls slowly, "
             f"raise max_grad_norm to about {norm:.1g}.",
         )
 
@@ -176,7 +177,7 @@ class Watcher(Measures):
         return self._finding(
             "slow",
             "info",
-            f"It goes at {now:,.0f} tokens/s; it was {self._best_pace:,.0f}.",
-            "Something else uses this machine, it became too hot, or memory is being swapped.",
-            "Look at what else runs here; the result is not affected.",
+            f"Throughput fell from {self._best_pace:,.0f} to {now:,.0f} tokens/s.",
+            "Something else uses this machine, it throttles from heat, or memory is swapped.",
+            "Check what else is running; the result is not affected.",
         )

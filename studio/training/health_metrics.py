@@ -1,6 +1,6 @@
-"""What health is judged by: a run's latest measurements, and what is wrong at first sight.
+"""Measurements that health is judged by, and findings that single events show.
 
-Fed event by event; no torch here. The judging is `studio.training.health`'s.
+Fed event by event; imports no torch. `studio.training.health` does the rest.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any, Literal
 from studio.runs.objectives import REWARDED
 
 Level = Literal["danger", "warn", "info"]
-RECENT = 10  # points that "lately" means
-_EARLY = 20  # points that the beginning is told from
-_SPIKE = 0.5  # smallest jump of a loss worth a word
+RECENT = 10  # points that count as recent
+_EARLY = 20  # points that count as the beginning
+_SPIKE = 0.5  # smallest jump of the loss that is mentioned
 _RECOVERED = 5  # calm points after which a spike is over
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was noticed, what it usually means and what to change; `step` is where it began."""
+    """What happened, what it usually means, and what to change; `step` is where it began."""
 
     kind: str
     level: Level
@@ -38,7 +38,7 @@ class Finding:
 
 
 def worst_first(found: Iterable[Finding]) -> list[Finding]:
-    """Dangers, warnings, then notes; each by where it began."""
+    """Dangers, then warnings, then notes; each sorted by step."""
     order = {"danger": 0, "warn": 1, "info": 2}
     return sorted(found, key=lambda one: (order[one.level], one.step))
 
@@ -69,7 +69,7 @@ class _Track:
 
 @dataclass
 class Measures:
-    """Takes a run's events one by one, and notes what shows at once. Memory does not grow."""
+    """Takes a run's events one by one and notes what they show, in constant memory."""
 
     settings: Mapping[str, Any]
     points: int = 0
@@ -104,7 +104,7 @@ class Measures:
             self.points += 1
             self._measured(event)
 
-    # ---- taking in ------------------------------------------------------------------------------
+    # ---- events ------------------------------------------------------------------------------
 
     def _measured(self, event: Mapping[str, Any]) -> None:
         loss = float(event["loss"])
@@ -133,10 +133,10 @@ class Measures:
             "left_out",
             "danger" if few else "warn",
             f"{given - used:,} of {given:,} rows do not fit and are not trained on.",
-            f"They have more than max_length {event['max_length']} tokens: TRL leaves out a reward "
-            "model's pair with a longer side, and any row whose prompt alone fills it.",
-            "Raise max_length; Data's Statistics show how long the rows are, and the Calculator "
-            "what it costs.",
+            f"They exceed max_length {event['max_length']}: TRL drops reward model pairs with a "
+            "longer side, and any row whose prompt alone fills it.",
+            "Raise max_length; Statistics on the Data tab show the rows' lengths, and the "
+            "Calculator shows the cost.",
         )
 
     def _not_a_number(self, what: str, value: float) -> None:
@@ -148,9 +148,9 @@ class Measures:
             "danger",
             f"The {what} became {_word(value)}.",
             "The numbers overflowed: the learning rate is too high"
-            f"{', float16 ran out of range' if half else ''}, or a row is broken.",
+            f"{', float16 ran out of range' if half else ''}, or a row is malformed.",
             f"Lower learning_rate{self._rate_words(3)}"
-            f"{', choose dtype bfloat16 or float32' if half else ''}, and go on from the last "
+            f"{', choose dtype bfloat16 or float32' if half else ''}, and resume from the last "
             "checkpoint.",
         )
 
@@ -162,15 +162,15 @@ class Measures:
 
     def _masked(self, loss: float, norm: float | None) -> None:
         if self.settings.get("objective") in REWARDED:
-            return  # a loss of 0 is usual there: see health_rewards
+            return  # a loss of 0 is normal there: see health_rl
         self._zero = self._zero + 1 if loss == 0 and not norm else 0
         if self._zero >= 3 and self._zero == self.points:
             self._note(
                 "masked",
                 "danger",
-                "Nothing is being trained on: the loss is exactly 0.",
-                "Every token is masked. Usually the answer was cut off because the prompt alone "
-                "fills max_length, or the loss is taken on assistant turns that are not there.",
+                "Nothing is being learned: the loss is exactly 0.",
+                "Every token is masked. Usually the answer is truncated because the prompt alone "
+                "fills max_length, or there are no assistant turns to compute the loss on.",
                 "Raise max_length, or turn assistant_only_loss or completion_only_loss off; the "
                 "Data tab shows which tokens are trained.",
             )
@@ -187,11 +187,12 @@ class Measures:
                     "warn",
                     self._spiked,
                     f"The loss jumped from about {middle:.3g} to {loss:.3g}.",
-                    "One batch threw the weights off: a rate too high for this stage, or odd rows.",
-                    f"If it does not come back, lower learning_rate{self._rate_words(2)} or "
-                    "max_grad_norm, or lengthen warmup_steps.",
+                    "One batch changed the weights too much: learning_rate is too high, or rows "
+                    "are malformed.",
+                    f"If it does not recover, lower learning_rate{self._rate_words(2)} or "
+                    "max_grad_norm, or raise warmup_steps.",
                 )
-                return  # a spike is no measure of what is usual
+                return  # a spike does not count as normal
             self._calm += 1
             if self._spiked is not None and self._calm >= _RECOVERED:
                 self._found.pop("spike", None)
@@ -206,7 +207,7 @@ class Measures:
 
     def _evaluated(self, event: Mapping[str, Any]) -> None:
         value = float(event["eval_loss"])
-        self._not_a_number("held-out loss", value)
+        self._not_a_number("evaluation loss", value)
         recent = self._tracks.get("loss")
         train = fmean(recent.recent) if recent and recent.recent else math.nan
         self._held_out.append((self.step, value, train))
@@ -235,7 +236,7 @@ def _word(value: float) -> str:
 
 
 def spread(values: Iterable[float]) -> float:
-    """Standard error of a mean, roughly."""
+    """Approximate standard error of the mean."""
     found = list(values)
     middle = fmean(found)
     return math.sqrt(fmean((value - middle) ** 2 for value in found) / len(found))

@@ -1,6 +1,6 @@
-"""Health of reinforcement learning in words: the loss says little there, so the rewards are read.
+"""Health of online RL runs: the loss says little there, so the rewards are judged.
 
-Part of `studio.training.health`; thresholds stay silent on runs that are merely noisy.
+Part of `studio.training.health`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Any
 
 from studio.training.health_metrics import Finding, worst_first
 
-_SETTLED = 20  # points before a trend is told
-_FAR = 10.0  # nats a token from the reference: another model altogether
-_FLAT = 0.9  # share of groups with no spread that leaves nothing to learn
-_RUNAWAY = 2.0  # times the length that answers began with
+_SETTLED = 20  # points before a trend is judged
+_FAR = 10.0  # nats per token from the reference
+_FLAT = 0.9  # share of groups with equal rewards that leaves nothing to learn
+_RUNAWAY = 2.0  # times the initial length of answers
 _CUT = 0.9
-_ENTROPY = 0.25  # share of the first entropy that is a collapse
-_LOST = 0.1  # of a rule's mean reward that may get lost while the sum rises
+_ENTROPY = 0.25  # share of the initial entropy that counts as a collapse
+_LOST = 0.1  # loss of a rule's mean reward that is tolerated while the sum rises
 
 
 def findings(
     found: Sequence[Finding], tracks: Mapping[str, Any], points: int, step: int
 ) -> list[Finding]:
-    """What is to be said of a run that learns from rewards, worst first.
+    """Findings about a run that learns from rewards, worst first.
 
     Args:
         found: what the events said already (a number that is none, a spike of the loss).
@@ -58,10 +58,10 @@ def _constant(tracks: Mapping[str, Any]) -> Any:
         "constant",
         "warn",
         f"In {100 * flat:.0f} % of the groups every answer gets the same reward.",
-        "There is nothing to learn from answers that are all as good: the reward is too easy, too "
-        "hard, or the answers are all alike.",
-        "If the reward is at its best, stop here. Else raise temperature or num_generations, or "
-        "add a reward that tells answers apart (try it with rewards preview).",
+        "Equal rewards give no gradient: the reward is too easy, too hard, or the answers are all "
+        "alike.",
+        "If the reward is at its maximum, stop. Otherwise raise temperature or num_generations, "
+        "or add a reward that distinguishes answers (try it with rewards preview).",
     )
 
 
@@ -72,14 +72,15 @@ def _far(tracks: Mapping[str, Any]) -> Any:
     return (
         "kl",
         "danger",
-        f"The model is {distance:.0f} nats a token from the reference.",
-        "It has left what it began as; what it says may fall apart while the reward rises.",
-        "Raise beta, lower learning_rate, and go on from an earlier checkpoint.",
+        f"The model is {distance:.0f} nats per token from the reference.",
+        "It has drifted far from where it started; its output may degenerate while the reward "
+        "rises.",
+        "Raise beta, lower learning_rate, and continue from an earlier checkpoint.",
     )
 
 
 def _hacked(tracks: Mapping[str, Any]) -> Any:
-    """The sum rises while a part of it falls, or while answers run away in length."""
+    """The sum rises while one of its rewards falls, or while answers change much in length."""
     before, now = _early(tracks, "reward"), _late(tracks, "reward")
     if before is None or now is None or now <= before + 0.02 * max(1.0, abs(before)):
         return None
@@ -100,9 +101,9 @@ def _hack(how: str) -> Any:
     return (
         "hacked",
         "warn",
-        f"Reward hacking suspected: the reward rises while {how}.",
-        "The model has found what the reward likes rather than what people do.",
-        "Read the sample answers. Raise beta, add a rule for what is lost (exact, length), or "
+        f"Possible reward hacking: the reward rises while {how}.",
+        "The model exploits the reward instead of doing what people prefer.",
+        "Read the sample answers. Raise beta, add a rule for what gets lost (exact, length), or "
         "train the reward model on answers like these.",
     )
 
@@ -114,10 +115,10 @@ def _collapsed(tracks: Mapping[str, Any]) -> Any:
     return (
         "entropy",
         "warn",
-        f"The entropy fell from {before:.2f} to {now:.2f} nats a token.",
-        "The model says nearly the same every time and tries nothing new, so it soon learns "
-        "nothing either.",
-        "If the answers are good, stop here. Else lower learning_rate, raise temperature or beta.",
+        f"The entropy fell from {before:.2f} to {now:.2f} nats per token.",
+        "The model generates nearly the same answer every time, so there is little left to "
+        "compare and learn from.",
+        "If the answers are good, stop. Otherwise lower learning_rate, raise temperature or beta.",
     )
 
 
@@ -128,7 +129,7 @@ def _cut(tracks: Mapping[str, Any]) -> Any:
     return (
         "cut",
         "warn",
-        f"{100 * share:.0f} % of the answers are cut off.",
-        "Rewards are given to halves of answers, and the end of an answer is never learned.",
-        "Raise max_completion_length, or reward shorter answers with a length band.",
+        f"{100 * share:.0f} % of the answers are truncated.",
+        "Rewards are computed on incomplete answers, and the model never learns to end one.",
+        "Raise max_completion_length, or reward shorter answers with length:MIN-MAX.",
     )

@@ -1,9 +1,8 @@
-"""One run on several processes: which ways there are, what they refuse, and following them.
+"""One run on several processes: starting and supervising `accelerate launch`.
 
-The run is a child process, `accelerate launch` with a file of `presets/accelerate`, which trains
-into the same run folder; this side waits for it, answers generation meanwhile, and says how it
-ended. The rows of an optimizer step stay what the recipe says: they are divided among the
-processes, so the losses are those of one process. No torch here.
+The child process uses a config of `presets/accelerate` and trains into the same run folder. This
+side waits, serves generation meanwhile, and reports how it ended. The rows of an optimizer step are
+divided among the processes, so the losses are those of one process. Imports no torch.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
     from studio.runs.store import Run, RunStore
 
 _LOG, _OUTCOME = "launch.log", "outcome.json"
-_GRACE = 30.0  # seconds that processes asked to stop now may still take
+_GRACE = 30.0  # seconds that processes asked to stop now get to finish
 _POLL = 0.05
 
 
 def processes_for(recipe: Recipe) -> int:
-    """How many processes a recipe starts on this machine; a sentence where it cannot.
+    """Number of processes a recipe starts here; a `TrainingError` where it cannot.
 
-    Imports torch where GPUs are to be counted.
+    Imports torch to count GPUs.
     """
     way = LAUNCH_CONFIGS[recipe.accelerate_config]
     if way.needs and find_spec(way.needs) is None:
@@ -53,7 +52,7 @@ def processes_for(recipe: Recipe) -> int:
     wanted = recipe.num_processes or count
     if wanted < 2 or wanted > count:
         raise TrainingError(
-            f"accelerate_config {recipe.accelerate_config} takes two or more GPUs, and this "
+            f"accelerate_config {recipe.accelerate_config} needs two or more GPUs, and this "
             f"machine has {count}; choose {SINGLE}, or multi_cpu to try it on a CPU."
         )
     return wanted
@@ -62,11 +61,11 @@ def processes_for(recipe: Recipe) -> int:
 def supervise(
     run: Run, store: RunStore, serve: Callable[[], None], say: Callable[[str], None]
 ) -> tuple[str, str | None]:
-    """Train a run in processes of its own; (state, error) as they left it.
+    """Train a run in its own processes; the (state, error) they ended with.
 
     Args:
-        serve: called while waiting; answers generation on this side.
-        say: told what is being done, for the run's events.
+        serve: called while waiting; serves generation on this side.
+        say: called with the current phase, for the run's events.
     """
     count = processes_for(run.recipe)
     share(run.recipe, count)
@@ -80,16 +79,16 @@ def supervise(
             if asked_at is None and store.stop_asked(run) == "now":
                 asked_at = time.monotonic()
             if asked_at and time.monotonic() - asked_at > _GRACE:
-                return "stopped", None  # `_started` ends what is left of them
+                return "stopped", None  # `_started` kills the rest
     return _outcome(run, child.returncode)
 
 
 @contextlib.contextmanager
 def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[subprocess.Popen]:
-    """The launcher in a session of its own; none of its processes outlives this block.
+    """The launcher in its own session; none of its processes outlives this block.
 
-    They hold the other end of its stdin: when this process dies, however it does, they see it
-    closed and end too (`studio.training.launch_worker`).
+    They hold the other end of its stdin: when this process dies, they see it close and exit too
+    (`studio.training.launch_worker`).
     """
     config = CONFIGS / f"{run.recipe.accelerate_config}.yaml"
     words = [
@@ -121,7 +120,7 @@ def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[
 
 
 def report(run: Run, state: str, error: str | None) -> None:
-    """How a process's training ended; the first one to say counts, for it broke the others off."""
+    """Record how a process's training ended; the first one counts, as it ended the others."""
     with (
         contextlib.suppress(FileExistsError),
         (run.folder / _OUTCOME).open("x", encoding="utf-8") as file,
@@ -131,10 +130,10 @@ def report(run: Run, state: str, error: str | None) -> None:
 
 def _outcome(run: Run, code: int) -> tuple[str, str | None]:
     try:
-        told = json.loads((run.folder / _OUTCOME).read_text(encoding="utf-8"))
-        return told["state"], told["error"]
+        outcome = json.loads((run.folder / _OUTCOME).read_text(encoding="utf-8"))
+        return outcome["state"], outcome["error"]
     except (OSError, ValueError):
         return "failed", (
-            f"The training processes ended with code {code} without a word; what they printed is "
-            f"{_LOG} in the run's folder. Resume goes on from the last complete checkpoint."
+            f"The training processes exited with code {code}; their output is in {_LOG} in the "
+            "run's folder. Resume continues from the last complete checkpoint."
         )

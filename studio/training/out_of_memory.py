@@ -1,4 +1,4 @@
-"""What to say when memory ran out: which term it was, and the cheapest changes. Light."""
+"""What to report when memory ran out: the largest term, and the cheapest changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLAIN = (
 
 @dataclass(frozen=True)
 class Exhausted:
-    """A sentence for a person, and the same for the page: the term, and settings that help."""
+    """A sentence for the user, and for the page the largest term and settings that help."""
 
     sentence: str
     term: str = ""
@@ -24,10 +24,10 @@ class Exhausted:
 
 
 def explain(recipe: Recipe) -> Exhausted:
-    """Why a recipe's run had no room, by the calculator's terms; never raises a StudioError.
+    """Why a run ran out of memory, by the calculator's estimate; never raises a StudioError.
 
-    The estimate may have said that it fits: then the device had less to give than its size, and
-    the changes are those that would fit in a fifth less, or in less still.
+    If the estimate fits, the device had less memory free than its size; then the changes are those
+    that fit in 80, 60, or 40 % of the estimate.
     """
     start = "The device ran out of memory."
     try:
@@ -44,19 +44,21 @@ def explain(recipe: Recipe) -> Exhausted:
             changes |= {change.label: change for change in suggestions(tight, limit=3)}
     except StudioError:
         return Exhausted(f"{start} {_PLAIN}")
-    said = (
+    message = (
         f"{start} The largest part is {largest.name}, about {size(largest.bytes)} of "
         f"{size(found.memory.total)} ({largest.formula})."
     )
     if not changes:
-        return Exhausted(f"{said} {_PLAIN}", largest.name)
+        return Exhausted(f"{message} {_PLAIN}", largest.name)
     cheapest = list(changes.values())[:3]
     ways = "; ".join(f"{change.words()} ({change.why})" for change in cheapest)
     settings = tuple({"label": change.label, **dict(change.settings)} for change in cheapest)
-    return Exhausted(f"{said} What would help, cheapest first: {ways}.", largest.name, settings)
+    return Exhausted(
+        f"{message} Changes that help, cheapest first: {ways}.", largest.name, settings
+    )
 
 
 def is_exhaustion(problem: BaseException) -> bool:
-    """Whether an error is memory running out: the device's, or the host's allocator's."""
+    """Whether an error means that the device or the host ran out of memory."""
     kinds = {kind.__name__ for kind in type(problem).__mro__}
     return bool(kinds & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(problem)

@@ -45,7 +45,7 @@ _LISTS = ("loss_weights", "reward_weights")
 
 
 def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> dict[str, Any]:
-    """What TRL's config is given: every knob of the recipe that it knows, by the same name.
+    """What TRL's config is given: every field of the recipe that it has, under the same name.
 
     Several processes divide a step's rows, and a held-out batch's, among them.
     """

@@ -112,12 +112,12 @@ def test_a_steps_rows_are_divided_or_refused() -> None:
     assert share(recipe, 1) == {"per_device_train_batch_size": 6, "gradient_accumulation_steps": 2}
     assert share(recipe, 4) == {"per_device_train_batch_size": 3, "gradient_accumulation_steps": 1}
     for refused, says in (
-        ({"accelerate_config": "multi_cpu", "num_processes": 5}, "cannot be divided among 5"),
+        ({"accelerate_config": "multi_cpu", "num_processes": 5}, "cannot be split among 5"),
         ({"num_processes": 2}, "needs an accelerate_config"),
         ({"accelerate_config": "zero3", "method": "qlora"}, "4- or 8-bit base"),
-        ({"accelerate_config": "fsdp2", "method": "pissa"}, "changes at its start"),
+        ({"accelerate_config": "fsdp2", "method": "pissa"}, "changes at initialization"),
     ):
         with pytest.raises(ConfigError, match=says):
             Recipe.defaults("sft", per_device_train_batch_size=6, **refused)
-    with pytest.raises(ConfigError, match="KTO needs two rows"):
+    with pytest.raises(ConfigError, match="KTO needs at least two rows"):
         Recipe.defaults("kto", per_device_train_batch_size=2, accelerate_config="multi_cpu")

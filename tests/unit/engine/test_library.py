@@ -72,7 +72,7 @@ def test_delete_and_undo(studio: Studio, chain: tuple[Run, Run]) -> None:
         assert identifier not in {item.id for item in studio.collection.items()}
         studio.collection.restore(identifier)
         assert identifier in {item.id for item in studio.collection.items()}
-    with pytest.raises(ConfigError, match="not the studio's"):
+    with pytest.raises(ConfigError, match="does not delete base models"):
         studio.collection.delete("base:pocket")
 
 
@@ -89,8 +89,8 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
     items = {item.id: item for item in studio.collection.items()}
     kept = items[f"{stopped.id}@20"]
     assert (kept.kind, kept.lineage[-1]) == ("checkpoint", ("run", "stopped"))
-    assert kept.needed_by == ("run stopped, to go on",) and not items[f"{first.id}@20"].needed_by
-    with pytest.raises(ConfigError, match="would go on from there"):
+    assert kept.needed_by == ("run stopped, to resume",) and not items[f"{first.id}@20"].needed_by
+    with pytest.raises(ConfigError, match="needed to resume its run"):
         studio.collection.delete(kept.id)
     for gone in (f"{first.id}@20", f"{stopped.id}@10"):  # one at a time, and back
         studio.collection.delete(gone)

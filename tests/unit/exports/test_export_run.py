@@ -191,7 +191,7 @@ def test_stopped_or_without_room_leaves_nothing(
 def test_bad_requests_are_sentences(studio: Studio, sft: Run, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists and is not empty"):
         studio.export(ExportRequest(sft.id, "merged", tmp_path / "full"))
     with pytest.raises(ConfigError, match="adapter, merged, gguf"):
         studio.export(ExportRequest(sft.id, "onnx", tmp_path / "new"))

@@ -178,16 +178,16 @@ def test_a_reward_model_whose_base_is_gone(studio: Studio, model: Run) -> None:
 
 
 def test_what_is_refused_before_anything_loads(studio: Studio, sft: Run) -> None:
-    with pytest.raises(ConfigError, match="reward_funcs names none"):
+    with pytest.raises(ConfigError, match="reward_funcs is empty"):
         studio.train(rewarded(reward_funcs=(), reward_weights=None))
-    with pytest.raises(ConfigError, match="only a run of the objective reward"):
+    with pytest.raises(ConfigError, match="only a reward model scores"):
         studio.train(rewarded(reward_funcs=f"model:{sft.id}", reward_weights=None))
-    with pytest.raises(ConfigError, match="does not divide into whole groups"):
+    with pytest.raises(ConfigError, match="no multiple of num_generations 3"):
         rewarded(num_generations=3)
     with pytest.raises(ConfigError, match="beta must be above 0 for DPO"):
         small("dpo", "taste", beta=0)
     studio.datasets.from_rows([{"text": "a b c"}] * 8, "language_modeling", "plain")
-    with pytest.raises(DataError, match="plain text has none of"):
+    with pytest.raises(DataError, match="plain text has none"):
         studio.train(rewarded().with_(dataset_name="plain"))
 
 
