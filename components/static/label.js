@@ -1,7 +1,7 @@
 /* Label: what the judging panel does. `studioLabel(element, server, hooks)` is called by the component
    when it appears; `server` holds the functions of components/label/annotation_api.py. */
 window.studioLabel = (element, server, hooks) => {
-  const {make, button, wait, newKey, count, verdictText, turns, rich, frame, mark, choices, typing,
+  const {make, button, wait, newKey, count, voteText, turns, rich, frame, mark, choices, typing,
     KEYS} = window.studioLabelParts;
   const {reveal, save} = window.studioLabelResults;
   const root = element.querySelector(".lab");
@@ -147,7 +147,7 @@ window.studioLabel = (element, server, hooks) => {
         const settled = state.revising?.settle;
         take(reply);
         if (settled) await act.results();
-        saved("saved: " + verdictText(choice, strength) + (edited ? ", edited" : ""), "safe");
+        saved("saved: " + voteText(choice, strength) + (edited ? ", edited" : ""), "safe");
       }
       next();
     },
@@ -195,7 +195,7 @@ window.studioLabel = (element, server, hooks) => {
       const reply = await ask("label_history");
       if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
       const rows = reply.votes.map(vote => make("button", {type: "button", class: "lab-past",
-        onclick: () => act.revise(vote)}, make("b", {}, verdictText(vote.choice, vote.strength)
+        onclick: () => act.revise(vote)}, make("b", {}, voteText(vote.choice, vote.strength)
           + (vote.edited ? ", edited" : "")), make("span", {}, vote.asked)));
       toggle("history", () => make("div", {class: "lab-past-list"}, make("h4", {}, rows.length
         ? "Your latest votes; choose one to change it" : "No votes yet"), ...rows));
@@ -206,7 +206,7 @@ window.studioLabel = (element, server, hooks) => {
       leaveReveal();
       showItem(reply.item);
       state.revising = vote;
-      tell("Changing an earlier vote (" + verdictText(vote.choice, vote.strength)
+      tell("Changing an earlier vote (" + voteText(vote.choice, vote.strength)
         + "). Both stay on record. Esc goes back.", "info");
     },
     async settle(item) {

@@ -1,4 +1,4 @@
-/* Label: the judging panel. One key, one round trip; the next pair is shown while the vote is being
+/* Label: the labeling panel. One key, one round trip; the next pair is shown while the vote is being
    written. Markup of prompts and answers is the server's (components/ui/markdown.py: raw HTML stays text);
    everything else is set as text nodes. */
 (() => {
@@ -27,7 +27,7 @@
     .map(byte => byte.toString(16).padStart(2, "0")).join("");
   const count = number => number.toLocaleString("en-US");
   const percent = share => Math.round(share * 100) + " %";
-  const verdictText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped",
+  const voteText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped",
     broken: "flagged"}[choice]
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);
 
@@ -113,7 +113,7 @@
       word.trim() && !same[side].has(at) ? make("mark", {}, word) : word));
   };
 
-  /* ---- reasons and aspects: what may be said beside the verdict ----------------------------------- */
+  /* ---- reasons and aspects: given with a vote ----------------------------------- */
   const SIDES = [["left", "1"], ["tie", "="], ["right", "2"]];
   const choices = (project, state) => {
     const press = (node, on) => node.setAttribute("aria-pressed", on);
@@ -139,6 +139,6 @@
   const typing = node => node && (node.isContentEditable
     || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName));
 
-  window.studioLabelParts = {make, button, wait, newKey, count, percent, verdictText, turns, rich, frame,
+  window.studioLabelParts = {make, button, wait, newKey, count, percent, voteText, turns, rich, frame,
     mark, choices, typing, KEYS};
 })();

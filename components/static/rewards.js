@@ -59,7 +59,7 @@ window.studioRewards = (root, server, kinds, hooks) => {
     return element("div", {className: "reward-row"}, kind, weight, gone, detail(part, row), help);
   };
   const draw = () => {
-    const more = element("button", {type: "button", className: "reward-more", textContent: "Add a part"});
+    const more = element("button", {type: "button", className: "reward-more", textContent: "Add a reward"});
     more.onclick = () => { parts.push({kind: "length", detail: "1-30", weight: "1"}); draw(); give(); };
     const head = element("div", {className: "reward-head"}, ...["Part", "Weight"].map(text => element("span", {textContent: text})));
     desk.replaceChildren(...(parts.length ? [head] : []), ...parts.map(line), more);

@@ -40,11 +40,10 @@ studioRewards(element, server, KINDS, {
 """.replace("KINDS", _SHOWN)
 _TO_TEXT = "value => [value.funcs, value.weights]"
 _PROMPTS, _ANSWERS = 4, 4
-_WHOSE = [("Starting model", "model"), ("The rows' own", "rows")]
+_WHOSE = [("Starting model", "model"), ("The dataset's own", "rows")]
 _EXPLAINED = (
-    "Every prompt gets a group of answers; those worth more than their group's mean become "
-    "likelier. Group size, temperature, clip range and the hold on the start (beta) are under "
-    "More, Objective."
+    "Every prompt gets a group of answers; those with a reward above the group's mean become "
+    "likelier. Group size, temperature, clip range and KL weight (beta) are under More, Objective."
 )
 
 
@@ -55,7 +54,7 @@ class RewardBuilder:
         self.studio = studio
 
     def lay_out(self, add: Callable[[str], None]) -> None:
-        """The section; `add` puts a knob's own widget into the open layout."""
+        """The section; `add` puts a field's widget into the open layout."""
         with gr.Column(visible=False, elem_id="train-rewards") as self.box:
             gr.HTML(f'<h4>Rewards</h4><p class="quiet">{_EXPLAINED}</p>')
             self.rows = gr.HTML(
@@ -111,12 +110,12 @@ class RewardBuilder:
         try:
             recipe = read()
             if not recipe.reward_funcs:
-                raise ConfigError("Add a part first, such as the length in words.")
+                raise ConfigError("Add a reward first, such as the length in words.")
         except Exception as error:
             yield {self.tried: notice("error", sentence(error))}
             return
         yield {
-            self.begin: gr.update(value="Trying", interactive=False),
+            self.begin: gr.update(value="Scoring", interactive=False),
             self.tried: progress_bar(0, None, "Answering" if n else "Rewarding"),
         }
         work = Job().start(lambda _: preview_rewards(self.studio, recipe, _PROMPTS, n))
@@ -182,8 +181,8 @@ def _spread(groups: list[tuple[str, list[dict[str, Any]]]]) -> str:
     if not apart:
         return notice(
             "warn",
-            "All answers to a prompt score alike, so there is nothing to learn: add a part "
-            "that tells them apart, or raise the temperature.",
+            "All answers to a prompt get the same reward, so there is nothing to learn: add a "
+            "reward that distinguishes them, or raise the temperature.",
         )
-    told = f"{apart} of {plural(len(several), 'prompt')}"
-    return notice("info", f"Answers to {told} differ in reward; there it learns.")
+    differing = f"{apart} of {plural(len(several), 'prompt')}"
+    return notice("info", f"Answers to {differing} differ in reward; the model learns from these.")

@@ -1,9 +1,9 @@
-"""One verdict for an item out of everybody's current votes, by a rule that is stated with the rows.
+"""One decision per item from all current votes, by a rule that is stated with the rows.
 
-Skips and flags are not counted, and a flagged item has no verdict. *majority*: the choice that more
-than half of the remaining votes gave. *unanimous*: the choice that all of them gave. *each*: every
-vote is a verdict of its own (for export only; results always count an item once). Where an owner
-has settled a disagreement, their ruling is the only vote that counts, whatever the rule.
+Skips and flags are not counted, and a flagged item has no decision. *majority*: the choice of more
+than half of the remaining votes. *unanimous*: the choice that all of them gave. *each*: every vote
+is a decision of its own (for export only; results always count an item once). Where an owner
+has decided a disagreement, that ruling is the only vote that counts, whatever the rule.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ RULES = ("majority", "unanimous", "each")
 
 @dataclass(frozen=True)
 class Rule:
-    """How votes become rows: which verdicts count, and how strong they must be.
+    """How votes become rows: which decisions count, and how strong they must be.
 
-    `min_strength` is the least mean strength (1 to 4) of those behind a verdict; `edits` is whether
-    an improved text takes the chosen answer's place.
+    `min_strength` is the minimum mean strength (1 to 4) of the votes behind a decision; `edits` is
+    whether an edited text replaces the chosen answer.
     """
 
     name: str = "majority"
@@ -35,52 +35,52 @@ class Rule:
             near = did_you_mean(str(self.name), RULES)
             raise ConfigError(f"The rule is {', '.join(RULES)}, not {self.name!r}.{near}")
         if self.min_strength not in STRENGTHS:
-            raise ConfigError(f"The least strength is 1 to 4, not {self.min_strength!r}.")
+            raise ConfigError(f"The minimum strength is 1 to 4, not {self.min_strength!r}.")
 
     def sentence(self) -> str:
-        """The rule in words, for whoever gets the rows."""
+        """The rule as a sentence, for readers of the rows."""
         how = {
-            "majority": "One row an item, by the majority of its current votes (more than half, "
+            "majority": "One row per item, by the majority of its current votes (more than half, "
             "skips not counted).",
-            "unanimous": "One row an item on which all current votes agree (skips not counted).",
-            "each": "One row a vote.",
+            "unanimous": "One row per item on which all current votes agree (skips not counted).",
+            "each": "One row per vote.",
         }[self.name]
         none = " and items without a majority" if self.name == "majority" else ""
-        weak = f" Verdicts weaker than {STRENGTHS[self.min_strength]} are left out."
+        weak = f" Decisions weaker than {STRENGTHS[self.min_strength]} are left out."
         parts = (
             how,
             f" Ties{none} are left out.",
             weak if self.min_strength > 1 else "",
-            "" if self.edits else " Edits are left aside.",
+            "" if self.edits else " Edits are ignored.",
         )
         return "".join(parts)
 
-    def verdicts(self, votes: Sequence[Vote]) -> list[Verdict]:
-        """The verdicts on one item: one, or one a vote where each counts."""
+    def decisions(self, votes: Sequence[Vote]) -> list[Decision]:
+        """The decisions on one item: one, or one per vote where each counts."""
         if self.name == "each" and any(vote.choice not in UNDECIDED for vote in votes):
             made = [decide([vote]) for vote in votes]
             if any(vote.choice == "broken" for vote in votes):
                 made = [decide(votes)]
         else:
             made = [decide(votes)]
-        return [self._held_to(verdict) for verdict in made]
+        return [self._held_to(decision) for decision in made]
 
-    def _held_to(self, verdict: Verdict) -> Verdict:
-        if verdict.outcome is None:
-            return verdict
-        if self.name == "unanimous" and verdict.agreement < 1:
-            return Verdict(None, voters=verdict.voters, why_not="not unanimous")
-        if verdict.outcome in ("a", "b") and verdict.strength < self.min_strength:
-            return Verdict(None, voters=verdict.voters, why_not="too weak")
-        return verdict if self.edits else replace(verdict, edited="")
+    def _held_to(self, decision: Decision) -> Decision:
+        if decision.outcome is None:
+            return decision
+        if self.name == "unanimous" and decision.agreement < 1:
+            return Decision(None, voters=decision.voters, why_not="not unanimous")
+        if decision.outcome in ("a", "b") and decision.strength < self.min_strength:
+            return Decision(None, voters=decision.voters, why_not="too weak")
+        return decision if self.edits else replace(decision, edited="")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """`outcome` is "a", "b", "tie", "both_bad" or None; `why_not` says why there is none.
 
     `agreement` is the share of voters behind the outcome, `strength` the mean strength they gave
-    it, `edited` the newest improved text among them ("" when nobody edited).
+    it, `edited` the newest edited text among them ("" if there is none).
     """
 
     outcome: str | None
@@ -91,21 +91,21 @@ class Verdict:
     why_not: str = ""
 
 
-def decide(votes: Sequence[Vote]) -> Verdict:
-    """The majority verdict of an item's current votes."""
+def decide(votes: Sequence[Vote]) -> Decision:
+    """The majority decision of an item's current votes."""
     if not votes:
-        return Verdict(None, why_not="not labelled yet")
+        return Decision(None, why_not="not labelled yet")
     if any(vote.choice == "broken" for vote in votes):
-        return Verdict(None, why_not="flagged as broken")
+        return Decision(None, why_not="flagged as broken")
     counted = [vote for vote in votes if vote.choice not in UNDECIDED]
     if not counted:
-        return Verdict(None, why_not="skipped")
+        return Decision(None, why_not="skipped")
     choice, count = Counter(vote.choice for vote in counted).most_common(1)[0]
     if count * 2 <= len(counted):
-        return Verdict(None, voters=len(counted), why_not="no majority")
+        return Decision(None, voters=len(counted), why_not="no majority")
     behind = [vote for vote in counted if vote.choice == choice]
     edits = [vote for vote in behind if vote.edited]
-    return Verdict(
+    return Decision(
         choice,
         voters=len(counted),
         agreement=count / len(counted),

@@ -1,8 +1,8 @@
-"""What a project's votes say about the people and the questions, beside who won.
+"""Agreement, biases and a row per annotator for a project's votes.
 
-Figures are over current votes; a second look at an item counts for self-agreement only. Biases are
-shares of decided votes with the exact sign test of one half: how often the answer on the left was
-taken, and how often the longer one.
+Figures are over current votes; repeats count for self-agreement only. Biases are shares of decided
+votes with the exact sign test against one half: how often the answer on the left was chosen, and
+how often the longer one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from studio.metrics.proportions import sign_test, wilson_interval
 
 _LISTED = 50  # disagreements and flagged items shown at once
 _SNIPPET = 140
-#: Somebody whose median is below a third of the others' median reads less than they do.
+#: A median time below a third of the others' median is flagged as hasty.
 _HASTY = 1 / 3
 
 
 def report(
     items: Sequence[JudgedItem], second_looks: Iterable[tuple[Vote, Vote]]
 ) -> dict[str, Any]:
-    """Agreement, biases, a row a person, and what the owner should look at; JSON-able."""
+    """Agreement, biases, a row per annotator, disagreements and flagged items; JSON-able."""
     looks = list(second_looks)
     votes = [(item, vote) for item in items for vote in item.votes]
     units = _units(items)
@@ -51,7 +51,7 @@ def report(
 
 
 def people(items: Sequence[JudgedItem], looks: Sequence[tuple[Vote, Vote]]) -> list[dict[str, Any]]:
-    """One row an annotator, those with most votes first."""
+    """One row per annotator, most votes first."""
     by_name: dict[str, list[tuple[JudgedItem, Vote]]] = {}
     for item in items:
         for vote in item.votes:

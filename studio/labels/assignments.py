@@ -1,12 +1,12 @@
-"""Who gets which item: handing out, holding, giving back, inside one open transaction.
+"""Who gets which item: assigning, holding and releasing, inside one open transaction.
 
-A project with `overlap` 0 and no repeats needs none of it: everyone walks through all items, and a
-person's place is a cursor. Otherwise an item is *held* for a person (a row of `assignments` with an
-end) from the moment it is shown, counts as taken, and is given back when they stay away too long.
-Writers of one project queue on its row, so that no item is ever taken more often than its overlap.
+A project with `overlap` 0 and no repeats needs none of it: everyone goes through all items, and an
+annotator's position is a cursor. Otherwise an item is *held* for an annotator (a leased row of
+`assignments`) from the moment it is shown, counts as taken, and is released when the lease expires.
+Writers of one project queue on its row, so that no item is taken more often than its overlap.
 
-The cursor is a promise: no open item that the person has not seen lies before it. It makes the next
-item a matter of an index, not of how many items there are.
+The cursor is an invariant: no open item that the annotator has not seen lies before it. So the next
+item is found by an index, however many items there are.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def find_project(
     """The project with this id; `DataError` where there is none."""
     row = db.execute(query, {"project": project_id}).mappings().first()
     if row is None:
-        raise DataError(f"There is no labelling project {project_id!r}; choose one from the list.")
+        raise DataError(f"There is no labeling project {project_id!r}; choose one from the list.")
     return Project(**row)
 
 
 def the_person(db: sa.Connection, project_id: str, annotator: str) -> sa.Row[Any]:
-    """This person's row in a locked project, made if new."""
+    """This annotator's row in a locked project, created if new."""
     who = {"project": project_id, "person": annotator}
     row = db.execute(queries.PERSON, who).first()
     if row is None:
@@ -53,7 +53,7 @@ def the_person(db: sa.Connection, project_id: str, annotator: str) -> sa.Row[Any
 
 
 def walk(db: sa.Connection, project_id: str, annotator: str, count: int) -> list[sa.Row[Any]]:
-    """Items waiting for this person where nothing is held: those reopened, then those unseen."""
+    """The next items where nothing is held: those reopened by an undo, then those unseen."""
     who = {"project": project_id, "person": annotator}
     reopened = list(db.execute(queries.HELD, who | {"count": count}))
     if len(reopened) >= count:
@@ -66,9 +66,9 @@ def walk(db: sa.Connection, project_id: str, annotator: str, count: int) -> list
 def hold(
     db: sa.Connection, project: Project, annotator: str, count: int, lease: float
 ) -> list[sa.Row[Any]]:
-    """The items held for this person, filled up to `count` and held for `lease` seconds from now.
+    """The items held for this annotator, up to `count`, for `lease` seconds from now.
 
-    The project must be locked. What others left lying is given back first.
+    The project must be locked. Expired leases of others are released first.
     """
     now, who = time.time(), {"project": project.id, "person": annotator}
     _give_back_lapsed(db, project, annotator, now)
@@ -88,23 +88,23 @@ def hold(
 
 
 def claim(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
-    """Take an item for this person; `DataError` when as many as it needs have it already."""
+    """Take an item for this annotator; `DataError` when enough others have it already."""
     if not item.open:
         raise DataError(
-            f"Pair {item.id} was given to somebody else while you were away; this vote was not "
-            "counted. Go on with the next one."
+            f"Pair {item.id} was assigned to somebody else while you were away; this vote was not "
+            "counted. Continue with the next one."
         )
     _take(db, project, item, annotator, time.time())
 
 
 def claim_ruling(db: sa.Connection, project: Project, item: sa.Row[Any], annotator: str) -> None:
-    """Note that an owner settles an item; it counts neither as taken nor as judged once more."""
+    """Assign a ruling to an owner; it counts neither as taken nor as another vote."""
     values = {"item_id": item.id, "position": item.position, "turn": ADJUDICATION}
     _assign(db, project.id, annotator, time.time(), values)
 
 
 def move_on(db: sa.Connection, person: sa.Row[Any], more_done: int) -> None:
-    """Bring the person's counters up to date after something of theirs has changed."""
+    """Update the annotator's counters after a vote or an undo."""
     who = {"project": person.project_id, "person": person.annotator}
     unseen = db.execute(queries.UNSEEN, who | {"cursor": person.cursor, "count": 1}).first()
     if unseen is not None:
@@ -115,7 +115,7 @@ def move_on(db: sa.Connection, person: sa.Row[Any], more_done: int) -> None:
 
 
 def retire(db: sa.Connection, project: Project, item: sa.Row[Any]) -> None:
-    """Take an item out of the project; its votes stay in the record, but count nowhere."""
+    """Remove an item from the project; its votes stay in the record, but count nowhere."""
     given = sa.and_(assignments.c.item_id == item.id, assignments.c.turn == 0)
     done = list(db.scalars(sa.select(assignments.c.annotator).where(given, assignments.c.done)))
     db.execute(assignments.delete().where(assignments.c.item_id == item.id))
@@ -133,7 +133,7 @@ def retire(db: sa.Connection, project: Project, item: sa.Row[Any]) -> None:
 
 
 def holds(project: Project) -> bool:
-    """Whether the project's items are held for people rather than walked through by everyone."""
+    """Whether items are held for annotators rather than shown to everyone."""
     return project.overlap > 0 or project.repeat_every > 0
 
 
@@ -151,7 +151,7 @@ def _claim_next(
 
 
 def _claim_repeat(db: sa.Connection, project: Project, person: sa.Row[Any], now: float) -> bool:
-    """Once in `repeat_every` votes, one of the person's own earlier items, chosen by chance."""
+    """Once in `repeat_every` votes, one of the annotator's earlier items, drawn at random."""
     if not project.repeat_every or person.done < project.repeat_every:
         return False
     mine = sa.and_(
@@ -201,7 +201,7 @@ def _assign(
 
 
 def _give_back_lapsed(db: sa.Connection, project: Project, annotator: str, now: float) -> None:
-    """Free what others hold and have not judged in time, so that it comes up for somebody again."""
+    """Release what others hold beyond their lease."""
     mine = {"project": project.id, "person": annotator, "now": now, "count": _LAPSED_AT_ONCE}
     lapsed = db.execute(queries.LAPSED, mine).all()
     for row in lapsed:
@@ -219,7 +219,7 @@ def _give_back_lapsed(db: sa.Connection, project: Project, annotator: str, now: 
             .where(items.c.id == row.item_id, items.c.retired.is_(False))
             .values(taken=items.c.taken - 1, open=True)
         )
-        db.execute(  # for everyone who had passed it, the promise of the cursor is broken
+        db.execute(  # restores the cursor's invariant for everyone past the item
             annotators.update()
             .where(annotators.c.project_id == project.id, annotators.c.cursor > row.position)
             .values(cursor=row.position)

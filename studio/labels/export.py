@@ -1,4 +1,4 @@
-"""Votes become rows that TRL's trainers read as they are.
+"""Votes as rows in the formats of TRL's trainers.
 
     dpo     {"prompt": [messages], "chosen": [messages], "rejected": [messages]}   DPOTrainer
     kto     {"prompt": [messages], "completion": [messages], "label": bool}        KTOTrainer
@@ -6,8 +6,8 @@
 
 (TRL's explicit-prompt conversational formats, https://huggingface.co/docs/trl/dataset_formats.)
 Beside them every row has flat provenance columns: item, voters, agreement, strength, edited, and
-the sources' names and runs. The rule is a `verdicts.Rule`; an edited answer becomes the chosen one;
-an item whose verdict is "both bad" is left out of pairs and gives KTO two negatives. The margin
+the sources' names and runs. The rule is an `aggregation.Rule`; an edited answer becomes the chosen
+one; an item decided as "both bad" is left out of pairs and gives KTO two negatives. The margin
 maps the four steps of strength to 0, 1/3, 2/3, 1 (Touvron et al. 2023, "Llama 2", section 3.2.2 and
 table 27).
 """
@@ -25,7 +25,7 @@ from typing import Any
 
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.workspace import written_whole
-from studio.labels.aggregation import Rule, Verdict
+from studio.labels.aggregation import Decision, Rule
 from studio.labels.types import JudgedItem, Message, source_label
 
 Row = dict[str, Any]
@@ -36,7 +36,7 @@ FORMATS = {"dpo": "preference", "kto": "unpaired_preference", "reward": "prefere
 
 @dataclass(frozen=True)
 class Summary:
-    """What went into the rows and what was left out, by reason."""
+    """What the rows contain and what was left out, by reason."""
 
     format: str
     rows: int
@@ -52,7 +52,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Export:
-    """Rows of one TRL format, its `studio.data` type, and the account of how they came about."""
+    """Rows of one TRL format, their `studio.data` type, and a summary."""
 
     type: str
     rows: list[Row]
@@ -66,7 +66,7 @@ def export_items(
 
     `items`, `used` and `left_out` of the summary count items, or votes where each counts.
     """
-    makers: dict[str, Callable[[JudgedItem, Verdict], list[Row] | str]] = {
+    makers: dict[str, Callable[[JudgedItem, Decision], list[Row] | str]] = {
         "dpo": _paired,
         "reward": _reward,
         "kto": _unpaired,
@@ -79,14 +79,14 @@ def export_items(
     left_out: Counter[str] = Counter()
     total = edited = used = 0
     for item in items:
-        for verdict in rule.verdicts(item.deciding):
+        for decision in rule.decisions(item.deciding):
             total += 1
-            made = verdict.why_not if verdict.outcome is None else makers[format](item, verdict)
+            made = decision.why_not if decision.outcome is None else makers[format](item, decision)
             if isinstance(made, str):
                 left_out[made] += 1
                 continue
             used += 1
-            edited += bool(verdict.edited)
+            edited += bool(decision.edited)
             rows += made
     summary = Summary(format, len(rows), total, used, edited, dict(left_out), rule.sentence())
     return Export(FORMATS[format], rows, summary)
@@ -118,64 +118,64 @@ def write_file(rows: list[Row], path: Path) -> None:
             part.write_text("".join(lines), "utf-8")
 
 
-def _sides(item: JudgedItem, verdict: Verdict) -> tuple[str, str, Row]:
+def _sides(item: JudgedItem, decision: Decision) -> tuple[str, str, Row]:
     """Chosen text, rejected text and provenance of an item that `a` or `b` won."""
     a, b = (item.answer_a, item.source_a), (item.answer_b, item.source_b)
-    (chosen, won), (rejected, lost) = (a, b) if verdict.outcome == "a" else (b, a)
-    provenance = _provenance(item, verdict) | {
+    (chosen, won), (rejected, lost) = (a, b) if decision.outcome == "a" else (b, a)
+    provenance = _provenance(item, decision) | {
         "chosen_source": source_label(won),
         "rejected_source": source_label(lost),
         "chosen_run": _run(won),
         "rejected_run": _run(lost),
     }
-    return verdict.edited or chosen, rejected, provenance
+    return decision.edited or chosen, rejected, provenance
 
 
-def _paired(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
-    if verdict.outcome not in ("a", "b"):
-        return "tie" if verdict.outcome == "tie" else "both bad"
-    chosen, rejected, provenance = _sides(item, verdict)
+def _paired(item: JudgedItem, decision: Decision) -> list[Row] | str:
+    if decision.outcome not in ("a", "b"):
+        return "tie" if decision.outcome == "tie" else "both bad"
+    chosen, rejected, provenance = _sides(item, decision)
     if chosen.split() == rejected.split():
         return "edited into the rejected answer"
     row = {"prompt": item.prompt, "chosen": _said(chosen), "rejected": _said(rejected)}
     return [row | provenance]
 
 
-def _reward(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
-    made = _paired(item, verdict)
+def _reward(item: JudgedItem, decision: Decision) -> list[Row] | str:
+    made = _paired(item, decision)
     if isinstance(made, str):
         return made
-    return [row | {"margin": round((verdict.strength - 1) / 3, 4)} for row in made]
+    return [row | {"margin": round((decision.strength - 1) / 3, 4)} for row in made]
 
 
-def _unpaired(item: JudgedItem, verdict: Verdict) -> list[Row] | str:
-    if verdict.outcome == "tie":
+def _unpaired(item: JudgedItem, decision: Decision) -> list[Row] | str:
+    if decision.outcome == "tie":
         return "tie"
-    if verdict.outcome == "both_bad":
+    if decision.outcome == "both_bad":
         sides = ((item.answer_a, item.source_a, False), (item.answer_b, item.source_b, False))
     else:
-        chosen, rejected, _ = _sides(item, verdict)
+        chosen, rejected, _ = _sides(item, decision)
         if chosen.split() == rejected.split():
             return "edited into the rejected answer"
         won, lost = item.source_a, item.source_b
-        if verdict.outcome == "b":
+        if decision.outcome == "b":
             won, lost = lost, won
         sides = ((chosen, won, True), (rejected, lost, False))
     return [
         {"prompt": item.prompt, "completion": _said(text), "label": label}
-        | _provenance(item, verdict)
+        | _provenance(item, decision)
         | {"source": source_label(source), "run": _run(source)}
         for text, source, label in sides
     ]
 
 
-def _provenance(item: JudgedItem, verdict: Verdict) -> Row:
+def _provenance(item: JudgedItem, decision: Decision) -> Row:
     return {
         "item": item.item_id,
-        "voters": verdict.voters,
-        "agreement": round(verdict.agreement, 4),
-        "strength": round(verdict.strength, 4),
-        "edited": bool(verdict.edited),
+        "voters": decision.voters,
+        "agreement": round(decision.agreement, 4),
+        "strength": round(decision.strength, 4),
+        "edited": bool(decision.edited),
     }
 
 

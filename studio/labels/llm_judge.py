@@ -1,8 +1,7 @@
-"""A model as judge of pairs: both orders asked, what depends on the order counted as a tie.
+"""A model as judge: each pair in both orders, an order-dependent verdict counts as a tie.
 
 The procedure of Zheng et al. (2023), "Judging LLM-as-a-Judge", section 3.4: a side wins only where
-it is preferred in both orders. Its verdicts are figures of their own. They never enter the vote
-store, so they never mix with people's.
+it is preferred in both orders. Verdicts never enter the vote store, so they never mix with votes.
 
     asked = judge.request(pairs, column, question)
     generation = studio.generate(asked)
@@ -57,7 +56,7 @@ class TextPair:
 
 
 def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPair]]:
-    """A project's pairs by the two models that met, each pair the same way round."""
+    """A project's pairs by the two models that met, each pair in the same order."""
     found: dict[tuple[str, str], list[TextPair]] = {}
     for item in items:
         a, b = source_label(item.source_a), source_label(item.source_b)
@@ -69,7 +68,7 @@ def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPai
 
 
 def judgeable(pairs: Sequence[TextPair]) -> tuple[list[TextPair], dict[str, int]]:
-    """The pairs that can be judged, and the others counted by reason."""
+    """(pairs that can be judged, counts of the others by reason)."""
     kept: list[TextPair] = []
     aside = Counter[str]()
     for pair in pairs:
@@ -85,7 +84,7 @@ def judgeable(pairs: Sequence[TextPair]) -> tuple[list[TextPair], dict[str, int]
 def request(
     pairs: Sequence[TextPair], judge: Column, question: str = DEFAULT_QUESTION
 ) -> GenerationRequest:
-    """What the judge is asked: every pair twice, with the sides changed."""
+    """The judge's prompts: every pair twice, the second time with the sides swapped."""
     prompts = [
         _asked(pair.prompt, *sides, question)
         for pair in pairs
@@ -101,7 +100,7 @@ def _asked(prompt: Sequence[Message], a: str, b: str, question: str) -> list[Mes
 
 
 def read_verdict(said: str) -> str | None:
-    """`a`, `b` or `tie` as shown; None where no verdict can be read off the reply."""
+    """`a`, `b` or `tie` as shown; None where the reply holds no verdict."""
     bracketed = _BRACKETED.findall(said)
     if bracketed:
         return _SIDES[bracketed[-1]]

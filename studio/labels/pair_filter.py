@@ -1,4 +1,4 @@
-"""Making items: two columns of answers, or rows of a dataset, into pairs worth a person's time.
+"""Items from two columns of answers or rows of a dataset, without pairs not worth labeling.
 
 Set aside and counted, never silently dropped:
 
@@ -28,7 +28,7 @@ from studio.labels.types import JudgedItem, Pair, as_messages, clean_text
 ORDERS = ("random", "given", "uncertain")
 _WORDS = re.compile(r"\w+")
 _LONG, _NEARLY_ALL = 50, 0.97  # words of a long answer, and the share of them that may be the same
-_STRATUM = 4  # of so many items in "uncertain" order, one is drawn by chance
+_STRATUM = 4  # in "uncertain" order, every fourth item is drawn at random
 
 _NAMED_BY = {
     "a": ("model1", "model_1", "model_a", "source1", "answer1_model"),
@@ -44,7 +44,7 @@ def pair_digest(item: Pair) -> str:
 
 
 def why_set_aside(item: Pair) -> str | None:
-    """The reason not to show this pair to anybody, or None when it is worth asking about."""
+    """The reason not to label this pair, None if it is worth it."""
     if not any(message["content"].strip() for message in as_messages(item.prompt)):
         return "empty prompt"
     first, second = _squeeze(item.answer_a), _squeeze(item.answer_b)
@@ -56,10 +56,10 @@ def why_set_aside(item: Pair) -> str | None:
 
 
 def _nearly(first: str, second: str) -> bool:
-    """Whether nobody could prefer one of the two for its words."""
+    """Whether the two have practically the same words."""
     one, two = (_WORDS.findall(text.casefold()) for text in (first, second))
     if one == two:
-        return bool(one)  # texts without any word (code, emoji) are told apart by their signs
+        return bool(one)  # texts without any word (code, emoji) are compared by their characters
     longest = max(len(one), len(two))
     shared = sum((Counter(one) & Counter(two)).values())
     return longest >= _LONG and shared >= _NEARLY_ALL * longest and _in_order(one, two)
@@ -174,7 +174,7 @@ def items_from_rows(
         for column in ("prompt", first, second):
             if row.get(column) is None:
                 raise DataError(
-                    f"Row {number}: no {column!r}. Labelling needs prompt, answer1 and answer2, "
+                    f"Row {number}: no {column!r}. Labeling needs prompt, answer1 and answer2, "
                     "or prompt, chosen and rejected."
                 )
         made.append(

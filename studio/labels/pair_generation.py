@@ -1,9 +1,9 @@
-"""Pairs made to be judged: two columns answer a set of prompts, a batch at a time, ahead of people.
+"""Pair generation: two columns answer a set of prompts in batches, ahead of the annotators.
 
 A project's plan (`pairs/<project>.json` in the workspace) says which columns answer which prompts,
-and how far that has come. `PairMaker` works through it in a thread, keeps some pairs ready beyond
-the person who has come farthest, and waits when there are enough. A batch that was cut short is
-written again with the same seeds; what was already there is then set aside as a duplicate.
+and its progress. `PairMaker` works through it in a thread, keeps some pairs ready beyond the
+farthest annotator, and waits when there are enough. An interrupted batch is generated again with
+the same seeds; pairs that were stored already are then set aside as duplicates.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def write_pairs(
     on_progress: OnProgress = lambda done, total, what: None,
     provenance: dict[str, Any] | None = None,
 ) -> tuple[list[Pair], dict[str, int]]:
-    """Let two columns answer prompts: items, and those set aside by reason.
+    """Let two columns answer prompts: (items, counts set aside by reason).
 
-    `on_progress` hears how many answers of how many are written, and may raise `Cancelled`.
+    `on_progress` gets (answers done, answers in all, what), and may raise `Cancelled`.
     Raises `ModelError` with the sentence of the first column that could not answer.
     """
     total = len(prompts) * len(columns)
@@ -119,7 +119,7 @@ def write_pairs(
 
 @dataclass(frozen=True)
 class PairPlan:
-    """Which two columns answer which prompts for a project, and how far that has come."""
+    """Which two columns answer which prompts for a project, and the progress."""
 
     project: str
     columns: tuple[Column, Column]
@@ -164,7 +164,7 @@ class PairPlan:
 
 
 class PairMaker:
-    """Works through the plans of a workspace in one thread; see the module's first lines."""
+    """Works through the plans of a workspace in one thread; see the module's docstring."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class PairMaker:
         self._starting = threading.Lock()
 
     def begin(self, plan: PairPlan) -> None:
-        """Keep a plan and start on it; raises what `PairPlan.check` does."""
+        """Store a plan and start on it; raises what `PairPlan.check` does."""
         plan.check()
         self._folder.mkdir(exist_ok=True)
         self._keep(plan)
@@ -199,14 +199,14 @@ class PairMaker:
                 self._thread.start()
 
     def close(self) -> None:
-        """Stop after the batch at hand; the next start goes on from there."""
+        """Stop after the current batch; the next start continues from there."""
         self._ended.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join(10)
 
     def plan(self, project_id: str) -> PairPlan | None:
-        """A project's plan as it stands, None where its pairs came from elsewhere."""
+        """A project's plan, None where its pairs were not generated here."""
         path = self._folder / f"{project_id}.json"
         try:
             return PairPlan.from_dict(json.loads(path.read_text(encoding="utf-8")))
@@ -284,8 +284,8 @@ class PairMaker:
         except StudioError as error:
             self._keep(replace(plan, error=str(error)))
         except Exception as error:
-            log.error("Making pairs broke off", exc_info=error)
-            why = f"Making pairs broke off with {type(error).__name__}; see studio.log."
+            log.error("Pair generation failed", exc_info=error)
+            why = f"Pair generation failed with {type(error).__name__}; see studio.log."
             self._keep(replace(plan, error=why))
         else:
             aside = dict(Counter(plan.set_aside) + Counter(aside) + Counter(added.set_aside))
@@ -311,7 +311,7 @@ def check_columns(columns: Sequence[Column], sampling: Sampling) -> None:
 def with_margins(
     read_answer: ReadAnswer, items: list[Pair], columns: Sequence[Column]
 ) -> list[Pair]:
-    """Items with the tuned column's implicit reward margin, as `pairs.arrange` asks for it.
+    """Items with the tuned column's implicit reward margin, for `pair_filter.order_pairs`.
 
     margin = log p(a)/p_base(a) - log p(b)/p_base(b), without beta (Rafailov et al. 2023, eq. 5).
     Where no run wrote the answers there is no such margin, and the items stay as they are.

@@ -1,4 +1,4 @@
-"""Labelling projects and their items: the part of the vote store that owners use."""
+"""Labeling projects and their items: the part of the vote store that owners use."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class ProjectStore:
         self._db = Database(url)
 
     def writing(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction for what comes in from outside at once; on disk when it has ended."""
+        """A transaction for imports; on disk when it has ended."""
         return self._db.writing()
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that sees one state of the database, for a copy of all of it."""
+        """A transaction that sees one state of the database, for a backup."""
         return self._db.reading()
 
     def close(self) -> None:
-        """Let go of the database's connections."""
+        """Close the database's connections."""
         self._db.close()
 
     def projects(self) -> list[Project]:
@@ -57,7 +57,7 @@ class ProjectStore:
                 return Project(**row)
             names = list(db.scalars(sa.select(projects.c.name)))
         raise DataError(
-            f"There is no labelling project {id_or_name!r}.{did_you_mean(str(id_or_name), names)}"
+            f"There is no labeling project {id_or_name!r}.{did_you_mean(str(id_or_name), names)}"
         )
 
     def create_project(
@@ -76,14 +76,14 @@ class ProjectStore:
         """A new, empty project; its name must be free (`free_name` finds one).
 
         `order` "random" shuffles items as they arrive, so that stopping early leaves a fair sample;
-        "given" keeps them as they come; "uncertain" is `pairs.arrange`'s. `seed` decides every
-        shuffle; drawn when not given. `overlap` people judge an item (0: everyone), and once in
-        `repeat_every` votes a person is asked about an earlier item again (0: never). `aspects` and
-        `reasons` are what may be said beside the verdict.
+        "given" keeps their order; "uncertain" is `pair_filter.order_pairs`'s. `seed` decides every
+        shuffle; drawn if None. `overlap` annotators label an item (0: everyone), and once in
+        `repeat_every` votes an earlier item is shown again (0: never). `aspects` and `reasons` may
+        be given with a vote.
         """
         name = clean_text(name).strip()
         if not 1 <= len(name) <= 120:
-            raise DataError("A labelling project needs a name of 1 to 120 characters.")
+            raise DataError("A labeling project needs a name of 1 to 120 characters.")
         if order not in ORDERS:
             raise DataError(f"Order must be {', '.join(ORDERS)}, not {order!r}.")
         row: dict[str, Any] = {
@@ -97,8 +97,8 @@ class ProjectStore:
             "items": 0,
             "created": time.time(),
             "provenance": dict(provenance or {}),
-            "overlap": _whole(overlap, _MAX_OVERLAP, "How many people judge an item"),
-            "repeat_every": _whole(repeat_every, _MAX_REPEAT, "After how many votes to ask again"),
+            "overlap": _whole(overlap, _MAX_OVERLAP, "Annotators per item"),
+            "repeat_every": _whole(repeat_every, _MAX_REPEAT, "Repeat every N"),
             "aspects": _words(aspects, "aspects"),
             "reasons": _words(reasons, "reasons"),
             "done": 0,
@@ -108,7 +108,7 @@ class ProjectStore:
                 db.execute(projects.insert().values(**row))
         except IntegrityError as error:
             raise DataError(
-                f"A labelling project named {name!r} exists already; choose another name."
+                f"A labeling project named {name!r} exists already; choose another name."
             ) from error
         return Project(**row)
 
@@ -162,7 +162,7 @@ class ProjectStore:
         return Added(len(fresh), aside)
 
     def retire(self, project_id: str, item_id: int) -> None:
-        """Take a broken item out: nobody is asked about it again, and its votes count nowhere."""
+        """Remove an item: it is not shown again, and its votes count nowhere."""
         with self._db.writing() as db:
             project = assignments.lock_project(db, project_id)
             assignments.retire(db, project, vote_writes.find_item(db, project_id, item_id))
@@ -179,7 +179,7 @@ def _known_digests(db: sa.Connection, project_id: str, digests: list[str]) -> se
 
 
 def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> list[dict[str, Any]]:
-    """Rows of `items` for items by digest, in the order in which they are asked from `start` on."""
+    """Rows of `items`, in the order in which they are shown from position `start` on."""
     now = time.time()
     arranged = order_pairs(fresh, project.order, f"{project.seed}:{start}")
     return [
@@ -202,12 +202,12 @@ def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> li
 
 def _whole(number: object, most: int, what: str) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
-        raise DataError(f"{what} is a whole number from 0 to {most:,}, not {number!r}.")
+        raise DataError(f"{what} must be a whole number from 0 to {most:,}, not {number!r}.")
     return number
 
 
 def _words(words: Sequence[str], what: str) -> list[str]:
-    """Short names without blanks and doubles, in the order given."""
+    """Short names without blanks and duplicates, in the order given."""
     named = list(dict.fromkeys(clean_text(str(word)).strip() for word in words))
     named = [word for word in named if word]
     if len(named) > _MAX_WORDS or any(len(word) > 40 for word in named):

@@ -1,6 +1,6 @@
-"""The statements that every vote runs, built once: building one anew takes longer than running it.
+"""The statements that every vote runs, built once: building one takes longer than running it.
 
-Parameters: `project`, `person`, `item`, `at_turn`, and what a statement's own line names.
+Parameters: `project`, `person`, `item`, `at_turn`, and those named in a statement's comment.
 """
 
 from __future__ import annotations

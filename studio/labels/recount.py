@@ -1,6 +1,6 @@
-"""What is derived from items and votes, made anew: current votes, who has how much left, counters.
+"""Recomputes what is derived from items and votes: current votes, positions, counters.
 
-Used where votes came in from outside (published ones, a restored copy) and not one by one.
+Used where votes were imported in bulk (published ones, a restored backup).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from studio.labels.schema import annotators, assignments, items, projects, votes
 
 
 def rebuild(db: sa.Connection, project_id: str) -> None:
-    """Derive a project's assignments, annotators and counters; nothing is held for anybody after.
+    """Derive a project's assignments, annotators and counters; nothing is held afterwards.
 
-    Everybody's cursor starts at 0 again, where its promise always holds.
+    Every cursor restarts at 0, where its invariant always holds.
     """
     for table in (assignments, annotators):
         db.execute(table.delete().where(table.c.project_id == project_id))

@@ -45,17 +45,17 @@ LEASE = 15 * 60.0
 
 
 class LabelStore(ProjectStore):
-    """Labelling projects in one database; see the module's first lines for the way through it."""
+    """Labeling projects in one database; the module's docstring shows how to use it."""
 
     def __init__(self, url: str, lease: float = LEASE):
-        """`lease` is how many seconds an item shown is kept for somebody who does not answer."""
+        """`lease` is how many seconds a shown item is held for an annotator."""
         super().__init__(url)
         self._lease = lease
 
-    # --- labelling ----------------------------------------------------------------------------
+    # --- labeling -----------------------------------------------------------------------------
 
     def next_item(self, project_id: str, annotator: str) -> ShownItem | None:
-        """The item this person should judge now; the same one until they have, None when done."""
+        """The current item, the same one until there is a vote on it; None when done."""
         return next(iter(self.upcoming(project_id, annotator, 1)), None)
 
     def upcoming(self, project_id: str, annotator: str, count: int = 2) -> list[ShownItem]:
@@ -77,7 +77,7 @@ class LabelStore(ProjectStore):
             return self._standing(db, project, annotator, count)
 
     def show(self, project_id: str, item_id: int, annotator: str) -> ShownItem:
-        """One particular item as this person sees it (to change an earlier vote)."""
+        """One item as this annotator sees it (to change an earlier vote)."""
         annotator = vote_writes.checked_name(annotator)
         with self._db.reading() as db:
             seed = desk.find_project(db, project_id).seed
@@ -102,7 +102,7 @@ class LabelStore(ProjectStore):
     ) -> VoteReceipt:
         """Record a vote; returns once it is on disk.
 
-        `choice` is one of `items.CHOICES`, or "left"/"right" by what was seen. `shown_order`
+        `choice` is one of `types.CHOICES`, or "left"/"right" as shown. `shown_order`
         defaults to the order this person is shown. A second call with the same `idempotency_key`
         returns the first one's receipt and changes nothing. `edited` is an improved text of the
         winning answer. Voting again on an item adds a version. `turn` is the shown item's.
@@ -129,7 +129,7 @@ class LabelStore(ProjectStore):
         shown_order: str | None = None,
         count: int = 0,
     ) -> tuple[VoteReceipt, Standing | None]:
-        """Record a checked ballot and, with `count`, hand out what comes next: one transaction."""
+        """Record a checked vote and, with `count`, assign the next items: one transaction."""
         with self._db.writing() as db:
             project = desk.lock_project(db, project_id)
             seen = side_order(project.seed, ballot.annotator, item_id, ballot.turn)
@@ -160,7 +160,7 @@ class LabelStore(ProjectStore):
             return _progress(db, desk.find_project(db, project_id), annotator)
 
     def ready(self, project_id: str) -> int:
-        """Items waiting beyond the person who has come farthest, or for one more person at all."""
+        """Open items beyond the farthest annotator; with an overlap, all that are open."""
         with self._db.reading() as db:
             project = desk.find_project(db, project_id)
             farthest = sa.select(sa.func.max(annotators.c.cursor)).where(
@@ -196,7 +196,7 @@ class LabelStore(ProjectStore):
             return [vote_writes.as_vote(row) for row in db.execute(query)]
 
     def versions(self, project_id: str, item_id: int) -> list[dict[str, Any]]:
-        """The whole record of one item, oldest first: every vote, change and undo by everybody."""
+        """The full record of one item, oldest first: every vote, change and undo."""
         query = (
             sa.select(votes)
             .where(votes.c.project_id == project_id, votes.c.item_id == item_id)
@@ -205,10 +205,10 @@ class LabelStore(ProjectStore):
         with self._db.reading() as db:
             return [dict(row) for row in db.execute(query).mappings()]
 
-    # --- what came of it ----------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------
 
     def labelled_pairs(self, project_id: str) -> Iterator[JudgedItem]:
-        """Every item in order of position, each with the current votes of all who voted on it."""
+        """Every item in order of position, each with its current votes."""
         with self._db.reading() as db:
             desk.find_project(db, project_id)
             stored = db.execute(
@@ -241,7 +241,7 @@ class LabelStore(ProjectStore):
             return [(row.project_id, row.source_a, row.source_b) for row in db.execute(query)]
 
     def repeat_votes(self, project_id: str) -> list[tuple[Vote, Vote]]:
-        """(first, second) current vote of a person on an item that they were asked about twice."""
+        """(first, repeat) current votes of an annotator on an item that was repeated."""
         again = _current_votes(project_id, turn=1)
         first = _current_votes(project_id).where(
             sa.tuple_(votes.c.item_id, votes.c.annotator).in_(
@@ -265,7 +265,7 @@ class LabelStore(ProjectStore):
         return [item for item in judged if any(vote.choice == "broken" for vote in item.votes)]
 
     def results(self, project_id: str) -> list[WinRate]:
-        """Win rates between the sources that met (see `winrate.tally`), most items first."""
+        """Win rates between the sources that met (see `win_rates.tally`), most items first."""
         return tally(self.labelled_pairs(project_id))
 
     def export(self, project_id: str, format: str = "dpo", rule: Rule | None = None) -> Export:

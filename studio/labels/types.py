@@ -1,14 +1,13 @@
-"""What is stored and handed around: projects, items, votes. Plain frozen values, no database in
-sight.
+"""Projects, items and votes as frozen values, independent of the database.
 
 A *choice* is one of
 
     "a", "b"      that stored answer is better      (strength 1..4)
     "tie"         as good as each other
     "both_bad"    neither is acceptable
-    "skip"        the person would rather not say; counts as seen, decides nothing
+    "skip"        the annotator prefers not to say; counts as seen, decides nothing
     "broken"      the item cannot be judged (cut off, wrong language ...); decides nothing, and the
-                  item is left out of what comes of the project until its owner has looked
+                  item is left out of results and exports until an owner has looked
 
 and *strength* has four steps: 1 slightly better, 2 better, 3 clearly better, 4 much better.
 "left" and "right" are accepted wherever a person chose by what they saw; the store turns them into
@@ -27,9 +26,9 @@ from studio.core.errors import DataError
 CHOICES = ("a", "b", "tie", "both_bad", "skip", "broken")
 STRENGTHS = {1: "slightly better", 2: "better", 3: "clearly better", 4: "much better"}
 DEFAULT_STRENGTH = 2
-#: What decides nothing: left out of verdicts, win rates and agreement alike.
+#: Choices that decide nothing: left out of decisions, win rates and agreement.
 UNDECIDED = ("skip", "broken")
-#: The `turn` of an owner's verdict on a pair that people disagree about: it alone decides.
+#: The `turn` of an owner's ruling on a pair that annotators disagree on: it alone decides.
 ADJUDICATION = 2
 DEFAULT_QUESTION = "Which answer is better?"
 
@@ -55,7 +54,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Added:
-    """How many items went in, and how many were set aside for which reason."""
+    """How many items were added, and how many were set aside, by reason."""
 
     added: int
     set_aside: dict[str, int]
@@ -63,12 +62,11 @@ class Added:
 
 @dataclass(frozen=True)
 class Project:
-    """A labelling project.
+    """A labeling project.
 
-    `order` is "random" (shuffled on arrival), "given" or "uncertain" (see `pairs.arrange`).
-    `overlap` is how many people judge an item, 0 for everyone; `repeat_every` after how many votes
-    a person is asked about an earlier item again, 0 for never; `done` how many judgements there
-    are.
+    `order` is "random" (shuffled on arrival), "given" or "uncertain" (`pair_filter.order_pairs`).
+    `overlap` is the number of annotators per item, 0 for everyone; once in `repeat_every` votes an
+    earlier item is shown again, 0 for never; `done` counts first votes.
     """
 
     id: str
@@ -89,16 +87,15 @@ class Project:
 
     @property
     def wanted(self) -> int | None:
-        """Judgements there will be when all is done; None where everyone may judge everything."""
+        """Votes until the project is complete; None where everyone labels everything."""
         return self.items * self.overlap if self.overlap else None
 
 
 @dataclass(frozen=True)
 class ShownItem:
-    """An item as one person sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
+    """An item as one annotator sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
 
-    `turn` is 1 when the person is asked about it a second time, `ADJUDICATION` when it is for an
-    owner to decide.
+    `turn` is 1 for a repeat, `ADJUDICATION` where an owner decides.
     """
 
     project_id: str
@@ -112,7 +109,7 @@ class ShownItem:
 
 @dataclass(frozen=True)
 class VoteReceipt:
-    """Proof that a vote is on disk. `repeated` means this very submission had already been kept."""
+    """Proof that a vote is on disk; `repeated` if this submission had been stored before."""
 
     vote_id: int
     item_id: int
@@ -125,10 +122,10 @@ class VoteReceipt:
 
 @dataclass(frozen=True)
 class Progress:
-    """One person's standing in a project; `seconds_each` is the median of their last 30 votes.
+    """One annotator's progress; `seconds_each` is the median of their last 30 votes.
 
-    `total` is what this person has done and may still do. Where items are shared out, `together`
-    is everybody's count and `wanted` what it will be in the end.
+    `total` is what this annotator has done and may still do. Where items are assigned, `together`
+    counts everybody's votes and `wanted` is their final number.
     """
 
     done: int
@@ -158,7 +155,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Vote:
-    """The current version of one person's vote on one item."""
+    """The current version of one annotator's vote on one item."""
 
     vote_id: int
     item_id: int
@@ -179,10 +176,10 @@ class Vote:
 
 @dataclass(frozen=True)
 class JudgedItem:
-    """A stored item with the current vote of everyone who voted on it.
+    """A stored item with every annotator's current vote.
 
-    `sampled` is whether the item was drawn at random, so that its votes speak for all prompts.
-    `ruling` is an owner's verdict, where there is one.
+    `sampled` is whether the item was drawn at random, as unbiased win rates need.
+    `ruling` is an owner's vote on a disagreement, if any.
     """
 
     item_id: int
@@ -197,12 +194,12 @@ class JudgedItem:
 
     @property
     def deciding(self) -> tuple[Vote, ...]:
-        """The votes that the item's verdict comes from: the ruling alone, else all."""
+        """The votes that decide the item: the ruling alone, else all."""
         return (self.ruling,) if self.ruling else self.votes
 
 
 def clean_text(text: str) -> str:
-    """Text every database takes: NUL and lone surrogates become U+FFFD."""
+    """Text that every database accepts: NUL and lone surrogates become U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -238,9 +235,9 @@ def source_label(source: Mapping[str, Any]) -> str:
 
 
 def side_order(seed: int, annotator: str, item_id: int, turn: int = 0) -> str:
-    """Which stored answer this person sees on the left of this item: "ab" or "ba", for good.
+    """Which stored answer this annotator sees on the left: "ab" or "ba", the same every time.
 
-    A second look shows the sides the other way round.
+    A repeat shows the sides swapped.
     """
     digest = hashlib.sha256(f"{seed}\x1f{annotator}\x1f{item_id}".encode()).digest()
     return "ba" if (digest[0] + turn) & 1 else "ab"

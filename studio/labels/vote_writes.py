@@ -1,4 +1,4 @@
-"""Casting a vote and taking it back, inside one open transaction; `store` is the way in."""
+"""Recording and undoing votes inside one open transaction; `store` is the public interface."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from studio.labels.types import (
 )
 
 MAX_NOTE, MAX_EDITED, MAX_KEY, MAX_NAME = 4_000, 100_000, 100, 80
-#: What a change of the vote keeps of the person's words, and an undo brings back.
+#: Columns that an undo restores from the version before.
 _KEPT = ("choice", "strength", "order", "seconds", "note", "edited", "reasons", "aspects")
 _BY_SIDE = {"ab": {"left": "a", "right": "b"}, "ba": {"left": "b", "right": "a"}}
 
@@ -52,7 +52,7 @@ def fresh_key() -> str:
 
 @dataclass(frozen=True)
 class VoteInput:
-    """What a person decided, every part checked."""
+    """A vote as submitted, every part checked."""
 
     annotator: str
     choice: str
@@ -95,7 +95,7 @@ class VoteInput:
         if len(edited) > MAX_EDITED:
             raise DataError(f"The edit has {len(edited):,} characters; the most is {MAX_EDITED:,}.")
         if edited.strip() and not directed:
-            raise DataError("An edited answer belongs to a better answer: choose 1 or 2.")
+            raise DataError("An edited answer needs a preferred side: choose 1 or 2.")
         return cls(
             checked_name(annotator),
             choice,
@@ -193,7 +193,7 @@ def find_item(db: sa.Connection, project_id: str, item_id: int) -> sa.Row[Any]:
 def _not_here(item_id: int) -> DataError:
     return DataError(
         f"Pair {item_id} is not in this project any more; nothing was recorded. "
-        "Reload to go on with the next one."
+        "Reload the page to continue with the next one."
     )
 
 
@@ -239,18 +239,18 @@ def _record(
 def _claim(
     db: sa.Connection, project: Project, place: sa.Row[Any], annotator: str, turn: int
 ) -> None:
-    """Give this person the item they vote on, where that is open to them."""
+    """Assign the item that is voted on, where that is allowed."""
     if turn == ADJUDICATION:
         assignments.claim_ruling(db, project, place, annotator)
     elif turn:
-        raise DataError("This pair is not waiting for your second look; reload the page.")
+        raise DataError("This pair is not due for a repeat; reload the page.")
     else:
         assignments.claim(db, project, place, annotator)
 
 
 def _turn(turn: int) -> int:
     if turn not in (0, 1, ADJUDICATION):
-        raise DataError(f"A pair is shown once, once more, or to be settled; not {turn!r}.")
+        raise DataError(f"The turn of a vote is 0, 1 (a repeat) or 2 (a ruling), not {turn!r}.")
     return int(turn)
 
 

@@ -1,6 +1,6 @@
-"""How models stand after being judged, with what those figures are worth; JSON-able.
+"""Duels between models with win rates, intervals and length control; JSON-able.
 
-People's votes and a judge model's verdicts go through here alike, and never together.
+People's votes and a judge model's verdicts are processed alike, and never mixed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SCORES = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 @dataclass(frozen=True)
 class Outcome:
-    """One verdict on a pair, seen from the first side; lengths in characters."""
+    """One vote on a pair, seen from the first side; lengths in characters."""
 
     prompt: Sequence[Mapping[str, str]]
     choice: str
@@ -34,17 +34,17 @@ class Outcome:
     length_b: int
 
     def swap(self) -> Outcome:
-        """The same verdict seen from the other side."""
+        """The same vote seen from the other side."""
         other = {"a": "b", "b": "a"}.get(self.choice, self.choice)
         return Outcome(self.prompt, other, self.length_b, self.length_a)
 
 
 def duel(rate: WinRate, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Counts and what they are worth.
+    """Counts, win rates and their uncertainty.
 
     `half_win` is the mean of 1 for a win, 1/2 for a tie or both bad, 0 for a loss, its interval a
     bootstrap over prompts; `length_controlled` the same were both answers equally long; `further`
-    how many more decisive verdicts would settle it (None where both have won the same).
+    the decisive votes still needed for significance (None where both won equally often).
     """
     scores = [_SCORES[outcome.choice] for outcome in outcomes]
     clusters: dict[str, list[float]] = defaultdict(list)
@@ -63,7 +63,7 @@ def duel(rate: WinRate, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def duels(items: Iterable[JudgedItem]) -> list[dict[str, Any]]:
-    """Every pair of models that people judged, most items first.
+    """Every pair of models that met, most items first.
 
     Counts are of items, by majority; the half-win score and its length control are over votes.
     """
@@ -90,7 +90,7 @@ def _outcomes(item: JudgedItem) -> list[Outcome]:
 
 
 def strengths(found: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], str | None]:
-    """Bradley-Terry strengths where more than two models met, and why there are none."""
+    """(Bradley-Terry strengths where more than two models met, why there are none)."""
     wins: dict[tuple[str, str], float] = defaultdict(float)
     for each in found:
         half = (each["ties"] + each["both_bad"]) / 2

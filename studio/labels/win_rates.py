@@ -78,11 +78,11 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
     for item in items:
         if not item.sampled:
             continue
-        verdict = decide(item.deciding)
-        if verdict.outcome is None and not verdict.voters:
+        decision = decide(item.deciding)
+        if decision.outcome is None and not decision.voters:
             continue
         a, b = source_label(item.source_a), source_label(item.source_b)
-        outcome = verdict.outcome or "tie"
+        outcome = decision.outcome or "tie"
         if (b, a) in counts and a != b:
             a, b, outcome = b, a, {"a": "b", "b": "a"}.get(outcome, outcome)
         met = counts.setdefault((a, b), dict.fromkeys(("a", "b", "tie", "both_bad"), 0))

@@ -20,7 +20,7 @@ _ROUNDS = 200
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval, over so many independent units (prompts)."""
+    """A figure with its 95 % interval over `count` independent units (prompts)."""
 
     value: float
     low: float
@@ -65,8 +65,8 @@ def votes_to_settle(wins: int, losses: int) -> int | None:
     """Further decisive votes until the Wilson interval leaves one half out, if the share holds.
 
     Wilson's interval inverts the score test, so it leaves 1/2 out when
-    |share - 1/2| > z / (2 sqrt(n)). 0 when it is settled already, None when both have won the same
-    (no number of such votes would settle it).
+    |share - 1/2| > z / (2 sqrt(n)). 0 when it does already, None when both have won equally often
+    (no number of such votes would do).
     """
     total = wins + losses
     if wins == losses:

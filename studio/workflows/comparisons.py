@@ -273,7 +273,7 @@ def load(studio: Studio, identifier: str) -> Comparison:
 def to_label(
     studio: Studio, comparison: Comparison, name: str = "", **rules: Any
 ) -> tuple[str, int, dict[str, int]]:
-    """A blind labelling project of the first two columns: (project id, pairs, set aside).
+    """A blind labeling project of the first two columns: (project id, pairs, set aside).
 
     `rules` go to `create_project`.
     """

@@ -1,6 +1,6 @@
-"""Projects of pairs that are there already: a prepared dataset's, or a former project's.
+"""Projects from existing pairs: those of a prepared dataset or of an earlier project.
 
-The latter are judged once more, with how far verdicts on each differed.
+The latter are labeled again, with the disagreement on each in their provenance.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def from_dataset(
     """
     store, given = studio.labels, studio.datasets.get(dataset)
     if given.type not in LABELLABLE:
-        raise DataError(f"{given.name} holds {given.type} rows; labelling needs two answers.")
+        raise DataError(f"{given.name} holds {given.type} rows; labeling needs two answers.")
     rows: list[Any] = [row for split in given.rows for row in given.load(split)]
     items = items_from_rows(rows, {"dataset": given.id, "dataset_name": given.name})
     project = store.create_project(
@@ -45,7 +45,7 @@ def from_dataset(
 def from_project(
     studio: Studio, before: str, judge: str | None = None, name: str = "", **rules: Any
 ) -> tuple[Project, Added]:
-    """A project of another one's pairs; `judge` is a reward run to sort its surprises by."""
+    """A project with another one's pairs, ordered by how far the reward run `judge` disagrees."""
     former = studio.labels.get(before)
     judged = list(studio.labels.labelled_pairs(former.id))
     surprises = margins(studio, judge, judged) if judge else None
@@ -66,7 +66,7 @@ def margins(studio: Studio, run: str, judged: Sequence[JudgedItem]) -> list[floa
 
 
 def items_again(judged: Sequence[JudgedItem], gaps: Sequence[float] | None = None) -> list[Pair]:
-    """The same pairs as new items; their provenance says what `pairs.arrange` sorts by.
+    """The same pairs as new items; their provenance says what `order_pairs` sorts by.
 
     `disagreement` is, from 0 to 1, the share of votes against the majority, or, with a reward
     model's `gaps`, how far it and the votes are apart (`studio.rewards.best_of_n.disagreement`).

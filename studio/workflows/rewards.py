@@ -90,7 +90,7 @@ def judge(
 
     Args:
         data: pairs to judge on; the run's own held-out ones where left out.
-        project: a labelling project by name or id, for the agreement with each person.
+        project: a labeling project by name or id, for the agreement with each person.
     """
     rows = load_rows(studio.datasets, data or str(run.data.get("id")), limit)
     if rows.type != "preference":

@@ -114,7 +114,7 @@ def test_undo_and_history_speak_of_what_was_seen(panel):
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [
-        ("open", {"project": "labels-0"}, "no labelling project"),
+        ("open", {"project": "labels-0"}, "no labeling project"),
         ("open", {"project": None}, "no usable project"),
         ("open", {"project": "x" * 400}, "the most is 40"),
         ("open", {"project": ""}, "no usable project"),
@@ -260,7 +260,7 @@ def test_only_an_owners_verdict_settles_a_disagreement(panel, studio, project):
     after = panel("results")
     assert not after["report"]["disagreements"] and after["report"]["settled"] == 1
     assert after["summary"]["rows"] == 1 and after["progress"]["done"] == 1
-    assert "once more" in panel("vote", **(settled | {"turn": 5, "key": "t"}))["error"]
+    assert "is 0, 1 (a repeat)" in panel("vote", **(settled | {"turn": 5, "key": "t"}))["error"]
 
 
 def test_the_tab_builds_and_keeps_its_endpoints_private(studio):

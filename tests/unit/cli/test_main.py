@@ -73,7 +73,7 @@ def test_bad_usage_is_one_sentence_and_2(shell, arguments, words):
     ("arguments", "words"),
     [
         ("data inspect no-such-file.jsonl", "no-such-file.jsonl"),
-        ("labels export --project p --out x.jsonl", "no labelling project"),
+        ("labels export --project p --out x.jsonl", "no labeling project"),
         ("generate --run x --prompts no-such-file.txt", "no-such-file.txt"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_majority_is_more_than_half_of_the_votes_that_count(choices, outcome, 
 
 
 def test_a_rule_may_ask_for_more_than_a_majority():
-    assert Rule("unanimous").verdicts(votes("aab"))[0].why_not == "not unanimous"
-    assert Rule(min_strength=3).verdicts(votes("aa"))[0].why_not == "too weak"
-    assert [each.outcome for each in Rule("each").verdicts(votes("ab"))] == ["a", "b"]
+    assert Rule("unanimous").decisions(votes("aab"))[0].why_not == "not unanimous"
+    assert Rule(min_strength=3).decisions(votes("aa"))[0].why_not == "too weak"
+    assert [each.outcome for each in Rule("each").decisions(votes("ab"))] == ["a", "b"]
     assert decide(votes("aab")).agreement == pytest.approx(2 / 3)

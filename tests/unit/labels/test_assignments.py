@@ -87,7 +87,7 @@ def test_what_an_idle_person_holds_comes_back_and_their_late_vote_is_refused(sto
     left = store.next_item(project.id, "ada")
     stay_away(store, "ada")
     assert len(judge_all(store, project, "ben")) == 2
-    with pytest.raises(DataError, match="given to somebody else"):
+    with pytest.raises(DataError, match="assigned to somebody else"):
         store.vote(project.id, left.item_id, "ada", "a")
     assert store.next_item(project.id, "ada") is None
     assert [len(item.votes) for item in store.labelled_pairs(project.id)] == [1, 1]
@@ -146,5 +146,5 @@ def test_earlier_items_come_again_the_other_way_round_and_count_once(store, shar
     assert store.progress(project.id, "ada").done == 20
     assert all(len(item.votes) == 1 for item in store.labelled_pairs(project.id))
     assert len(store.repeat_votes(project.id)) == 4
-    with pytest.raises(DataError, match="not waiting for your second look"):
+    with pytest.raises(DataError, match="not due for a repeat"):
         store.vote(project.id, seen[0][0], "ben", "a", turn=1)

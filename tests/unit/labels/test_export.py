@@ -128,7 +128,7 @@ def test_edits_can_be_left_aside_and_a_flag_leaves_an_item_out(store, project):
 
 @pytest.mark.parametrize("change", [{"name": "most"}, {"min_strength": 5}])
 def test_what_cannot_be_a_rule_is_refused(change):
-    with pytest.raises(ConfigError, match=r"The rule is|The least strength"):
+    with pytest.raises(ConfigError, match=r"The rule is|The minimum strength"):
         Rule(**change)
 
 

@@ -109,8 +109,8 @@ def test_most_informative_comes_first_with_every_fourth_by_chance(store):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"overlap": -1}, "How many people"),
-        ({"repeat_every": 1.5}, "After how many votes"),
+        ({"overlap": -1}, "Annotators per item must be"),
+        ({"repeat_every": 1.5}, "Repeat every N must be"),
         ({"order": "best"}, "Order must be"),
         ({"reasons": ["x" * 41]}, "reasons are at most"),
     ],

@@ -94,11 +94,11 @@ def test_changing_a_vote_keeps_both_and_undo_restores_the_earlier_one(store, pro
         ({"annotator": "x" * 81}, "Enter your name"),
         ({"seconds": "3"}, "number of seconds"),
         ({"note": "x" * 5000}, "The note has 5,000"),
-        ({"choice": "tie", "edited": "better"}, "belongs to a better answer"),
+        ({"choice": "tie", "edited": "better"}, "needs a preferred side"),
         ({"idempotency_key": ""}, "key must be text"),
         ({"shown_order": "xy"}, "ab or ba"),
         ({"item_id": 999}, "not in this project any more"),
-        ({"project_id": "labels-0"}, "no labelling project"),
+        ({"project_id": "labels-0"}, "no labeling project"),
     ],
 )
 def test_what_cannot_be_a_vote_is_refused_in_a_sentence(store, project, change, message):

@@ -13,7 +13,7 @@ def test_only_rows_made_of_votes_have_votes_behind_them():
         return cast("Any", SimpleNamespace(provenance=provenance))
 
     assert learned_from(dataset(source="a file")) is None
-    votes = {"used": 3, "count": 5, "people": 2, "newest": 9, "rule": "One row an item."}
+    votes = {"used": 3, "count": 5, "people": 2, "newest": 9, "rule": "One row per item."}
     made = learned_from(dataset(made_by="labels", project="labels-1", votes=votes))
     assert made is not None
     assert (made["project"], made["pairs"], made["votes"], made["people"]) == ("labels-1", 3, 5, 2)
