@@ -92,7 +92,7 @@ class Backup(ABC):
         The revision is asked for first: without a connection `snapshot_download` would fall back
         to an older snapshot in the cache, and what was pushed since would be lost.
         """
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi, snapshot_download  # pyright: ignore[reportUnknownVariableType]
         from huggingface_hub.errors import RepositoryNotFoundError
 
         with hub.sentences(self.repo, "read", self.kind):

@@ -31,7 +31,7 @@ def tidy(row: Row) -> Row:
 _SAMPLE_PROMPTS = 3
 
 
-def sample_prompts(rows: Any) -> list[object]:
+def sample_prompts(rows: Any) -> list[Any]:
     """The first few prompts of the held-out rows: fixed through the run."""
     prompts = []
     for row in rows.select(range(min(_SAMPLE_PROMPTS, len(rows)))):

@@ -59,7 +59,7 @@ def dataset_lengths(studio: Studio, recipe: Recipe) -> Lengths | None:
         if name in (dataset.id, dataset.name):
             if not dataset.rows.get("train"):
                 return None
-            rows = partial(dataset.load, "train")
+            rows: Any = partial(dataset.load, "train")
             return lengths_of(rows, dataset.fingerprint, dataset.type, recipe)
     if name in SAMPLES:
         return lengths_of(partial(_sample_rows, name), name, SAMPLE_TYPES.get(name, ""), recipe)
