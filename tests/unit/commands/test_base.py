@@ -89,7 +89,7 @@ def test_a_job_is_waited_for():
     job.finish({"ok": True})
     assert wait_for(job, lambda *seen: None, "Working") == {"ok": True}
     failed = Job(kind="export")
-    failed.finish(error="The disk is full.")
+    failed.fail(ModelError("The disk is full."))
     with pytest.raises(ModelError, match="disk is full"):
         wait_for(failed, lambda *seen: None, "Working")
 
@@ -100,7 +100,7 @@ def test_what_breaks_waiting_off_cancels_the_job():
 
     def stop(done: int, total: int | None, what: str) -> None:
         if total:
-            job.finish(error="stopped")
+            job.fail(ModelError("stopped"))
             raise Cancelled("Enough.")
 
     with pytest.raises(Cancelled):

@@ -13,7 +13,7 @@ TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
 def test_the_workshops_count(do: Commands):
     found = do.calc(TINYLLAMA, lora_r=8, lora_target_modules="q_proj,k_proj,v_proj", gpu="L4")
     assert found["trainable_parameters"] == 1_531_904
-    assert found["memory"]["total"] > 0 and found["card"].startswith("L4")
+    assert found["memory"]["total"] > 0 and found["gpu"].startswith("L4")
     assert found["verdict"] in ("fits", "tight", "does not fit")
     assert "1.53 M trainable" in found["summary"]
 

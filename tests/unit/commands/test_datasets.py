@@ -27,7 +27,7 @@ def test_a_deleted_dataset_can_be_restored_once(do: Commands, things):
     assert do.data_delete("things") == {"deleted": things, "name": "things"}
     assert do.data_list() == []
     assert do.data_restore(things)["name"] == "things"
-    with pytest.raises(DataError, match="gone for good"):
+    with pytest.raises(DataError, match="cannot be restored"):
         do.data_restore(things)
 
 

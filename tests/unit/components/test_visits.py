@@ -18,7 +18,7 @@ from tests.app.made_runs import ended
 def visits(tmp_path, monkeypatch):
     """Visits to a studio that answers nothing, as "mallory" at `visits.now`."""
     studio = Studio(tmp_path / "home")
-    monkeypatch.setattr(studio, "generate", lambda request: SimpleNamespace(done=True))
+    monkeypatch.setattr(studio, "generate", lambda request: SimpleNamespace(finished=True))
     monkeypatch.setattr(access, "visitor", lambda: found.who)
     monkeypatch.setenv("STUDIO_VISITOR_ANSWERS", "4")
     found = Visits(studio, clock=lambda: found.now)
@@ -56,7 +56,7 @@ def test_only_what_is_in_the_list_and_not_too_long(visits):
 
 def test_a_full_queue_says_so(visits, monkeypatch):
     monkeypatch.setenv("STUDIO_VISITOR_ANSWERS", "100")
-    monkeypatch.setattr(visits.studio, "generate", lambda request: SimpleNamespace(done=False))
+    monkeypatch.setattr(visits.studio, "generate", lambda request: SimpleNamespace(finished=False))
     for _ in range(WAITING):
         visits.generate(request())
     with pytest.raises(DataError, match="Others are being answered"):

@@ -70,7 +70,7 @@ def test_the_page_says_how_old_the_backup_is_and_warns_of_none(tmp_path, monkeyp
     hub.refuse = True
     studio.labels.create_project("one")
     studio.votes_backup._try()
-    assert "give a token" in label_tab._about(studio, "labels-1")["copy"]["more"]
+    assert "set HF_TOKEN" in label_tab._about(studio, "labels-1")["copy"]["more"]
     hub.refuse = False
     studio.votes_backup._try()
     assert label_tab._about(studio, "labels-1")["copy"] == {

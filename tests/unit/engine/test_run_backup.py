@@ -60,7 +60,7 @@ def test_runs_and_data_come_back_into_an_empty_workspace(tmp_path, monkeypatch, 
     hub.refuse = True
     back.runs.rename(run.id, "renamed")
     back.run_backup._try()
-    assert "give a token" in library_api._safety(back)["more"]
+    assert "set HF_TOKEN" in library_api._safety(back)["more"]
     monkeypatch.delenv("STUDIO_RUNS_REPO")
     monkeypatch.setenv("SPACE_ID", "ada/studio")
     assert "not persistent" in library_api._safety(Studio(tmp_path / "third"))["text"]
