@@ -152,7 +152,7 @@ class Controls:
     def bind(self, opening: gr.State) -> None:
         lists = [*self.choices, self.more, self.reward, self.seen]
         given = {*self.choices, self.seen}
-        self.ctx.pulse.change(
+        self.ctx.status.change(
             guard(self.freshen, "everybody"),
             given,
             lists,

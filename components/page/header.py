@@ -47,7 +47,7 @@ def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
             status_strip(None),
             elem_id="strip",
             server_functions=questions,
-            js_on_load="studioPulse(element, server, trigger);",
+            js_on_load="studioStatusPoll(element, server, trigger);",
         )
         walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
         if access.hub_login():

@@ -164,7 +164,7 @@ class Guided:
         bar.leave.click(guard(lambda: {}), None, bar.chosen, **QUIET)
         # Out of the queue, so that a long handler of this browser never holds it up.
         gr.on(
-            [self.ctx.pulse.tick, bar.chosen.change],
+            [self.ctx.status.tick, bar.chosen.change],
             guard(self.draw, "quietly"),
             [bar.chosen, bar.shown],
             self.seen,

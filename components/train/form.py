@@ -162,7 +162,7 @@ class RecipeForm(FormFilling):
         )
         # Not on the same changes: two always_last handlers of one event wake each other for ever.
         gr.on(
-            [self.restated.change, self.ctx.pulse.change],
+            [self.restated.change, self.ctx.status.change],
             guard(self.estimate, "quietly"),
             self.restated,
             [self.line, self.start, self.fields["name"]],
@@ -177,7 +177,7 @@ class RecipeForm(FormFilling):
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
-        self.ctx.pulse.change(
+        self.ctx.status.change(
             guard(self.freshen, "quietly"),
             [*leading, self.fields["start_from"], self.seen],
             lists,

@@ -112,7 +112,7 @@ class Watch:
         def look(event: Any) -> None:
             event.then(guard(self.look, "quietly"), given, parts, **QUIET)
 
-        looks = [self.ctx.pulse.tick, session.change, self.overlaid.change]
+        looks = [self.ctx.status.tick, session.change, self.overlaid.change]
         gr.on(looks, guard(self.look, "quietly"), given, parts, queue=False, **QUIET)
         for place in (self.list, self.queue):
             picked = [session, self.overlaid]

@@ -25,7 +25,7 @@ class PageContext:
 
     studio: Studio
     tabs: gr.Tabs
-    pulse: gr.HTML
+    status: gr.HTML
     """Its `change` says that a run, a dataset or a library came, went or changed its state; its
     `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
     session: gr.State

@@ -28,9 +28,9 @@ def studio(tmp_path: Path) -> Studio:
 
 def page(studio: Studio) -> tuple[gr.Blocks, PageContext]:
     with gr.Blocks() as blocks:
-        pulse, session = gr.HTML(), gr.State(Session())
+        status, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs:
-            ctx = PageContext(studio, tabs, pulse, session, Visits(studio))
+            ctx = PageContext(studio, tabs, status, session, Visits(studio))
             with gr.Tab("Train", id="train"):
                 train_tab.build(studio, ctx)
             with gr.Tab("Compare", id="compare"):

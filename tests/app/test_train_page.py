@@ -61,10 +61,10 @@ class Page:
         return reply
 
 
-# ---- the pulse ----------------------------------------------------------------------------------
+# ---- the status poll ----------------------------------------------------------------------------
 
 
-def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
+def test_the_poll_marks_new_runs_apart_from_the_steps_of_old_ones(studio: Studio):
     [ask] = status_poll.server_functions(studio)
     empty = ask({})
     assert not empty["live"] and "no run" in empty["html"]
@@ -79,7 +79,7 @@ def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
     assert ask({})["lists"] == empty["lists"]
 
 
-def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+def test_a_poll_that_fails_says_so_in_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):
     def broken() -> None:
         raise OSError("disk")
 

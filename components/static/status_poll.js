@@ -1,6 +1,6 @@
 /* The status strip. It draws itself, once a second while somebody can see it; Gradio's events follow only
-   where something changed. `studioPulse(element, server, trigger)` is called when it appears. */
-window.studioPulse = (element, server, trigger) => {
+   where something changed. `studioStatusPoll(element, server, trigger)` is called when it appears. */
+window.studioStatusPoll = (element, server, trigger) => {
   const TRAIL = 4;  // ticks after the last change: Gradio drops one that meets its like still under way
   const drawn = {html: "", lists: null, runs: null};
   let left = 0, asking = false;
@@ -17,7 +17,7 @@ window.studioPulse = (element, server, trigger) => {
     if (asking || document.hidden) return;
     asking = true;
     try {
-      const reply = await server.pulse();
+      const reply = await server.status();
       if (!reply.error) take(reply);
     } catch {
       element.querySelector(".strip").innerHTML = '<span class="quiet">The studio does not answer</span>';
