@@ -124,7 +124,9 @@ window.studioCharts = (host) => {
       high = Math.max(high, line.y[i], line.faint ? line.raw.high[i] : -Infinity);
     });
     if (low > high) return [0, 1];
-    const pad = (high - low) * 0.06 || Math.abs(high) * 0.05 || 0.5;
+    // Smoothing leaves a constant a few last bits apart: that is no range to draw ticks in.
+    const flat = high - low < 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+    const pad = (flat ? 0 : (high - low) * 0.06) || Math.abs(high) * 0.05 || 0.5;
     return [low >= 0 && low - pad < 0 ? 0 : low - pad, high + pad];
   };
   const trace = (pen, xs, ys, place) => {
