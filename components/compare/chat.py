@@ -237,7 +237,7 @@ class ChatTab:
             over = generation.wait(_REFRESH)
             snapshot = generation.snapshot()
             spent = [
-                snapshot.seconds if answer.ended is None else seconds
+                snapshot.seconds if answer.ended is None or not seconds else seconds
                 for answer, seconds in zip(turn.answers, turn.spent, strict=True)
             ]
             after = replace(

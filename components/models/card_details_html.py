@@ -143,5 +143,5 @@ def delete_box(item: LibraryEntry) -> Fold:
     text = f"Frees {bytes_text(item.bytes)}; it can be restored within a day."
     if others:
         text += f" These were made with it and stay: {', '.join(others)}."
-    body = f"<p>{esc(text)}</p>{button('delete', 'Delete')}"
+    body = f"<p>{esc(text)}</p>{button('delete', 'Delete now')}"
     return ("delete", "Delete", body)

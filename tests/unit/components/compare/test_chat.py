@@ -77,6 +77,7 @@ def test_a_prompt_sent_before_the_conversation_is_back_continues_it(tab: ChatTab
     *_, last = tab.ask(typed(tab, Chat(), "And you?", kept.id))
     assert [turn.prompt for turn in last[tab.chat].turns] == ["Hello", "And you?"]
     assert (last[tab.chat].id, last[tab.saved]) == (kept.id, kept.id)
+    assert last[tab.chat].turns[-1].spent == [0.1, 0.1]  # also of answers that ended at once
 
 
 def test_two_browsers_share_no_conversation(tab: ChatTab) -> None:
