@@ -50,7 +50,7 @@ class SetTab:
             )
             self.samples = gr.Number(
                 1,
-                label="Samples per prompt",
+                label="Samples",
                 precision=0,
                 minimum=1,
                 scale=1,

@@ -31,7 +31,9 @@ def result(found: Mapping[str, Any]) -> str:
         for column in found["columns"]
         if column["error"]
     )
-    plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
+    plots = ""
+    if not any(column.get("step") for column in found["columns"]):  # those are drawn as a figure
+        plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
         f"{plural(found['rows'], found.get('unit', 'row'))}</p>{_table(found)}{plots}</div>"

@@ -82,6 +82,7 @@ def best_of_n(
             line={"color": _COLORS.get(kind, TUNED), "width": 2, "dash": _DASHES[at]},
             hovertemplate="best of %{x}: %{y:.3g}",
         )
+    longest = max(map(len, curves))
     figure.update_layout(
         **LAYOUT,
         height=60 + _HEIGHT,
@@ -89,6 +90,8 @@ def best_of_n(
         legend={"orientation": "h", "y": -0.25},
         hovermode="x unified",
     )
-    figure.update_xaxes(**axis(showgrid=False, tickformat="d", title_text="n"))
+    figure.update_xaxes(
+        **axis(showgrid=False, title_text="n", tick0=1, dtick=max(1, longest // 8), nticks=None)
+    )
     figure.update_yaxes(**axis())
     return figure

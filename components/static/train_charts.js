@@ -74,7 +74,7 @@ window.studioCharts = (host) => {
         if (raw.x.length) found.push({who, colour, dash, raw, y: weight ? smooth(raw.y, weight) : raw.y,
           faint: weight > 0 && !several, run: run.id});
         const held = points(store[run.id]?.held_out, line.held);
-        const name = chart.lines.length > 1 || several ? `${who}, held out` : "held out";
+        const name = chart.lines.length > 1 || several ? `${who}, held-out` : "held-out";
         if (held.x.length) found.push({who: name, colour: several || chart.lines.length > 1 ? colour : "--base",
           dash: [2, 3], raw: held, y: held.y, dots: true, run: run.id});
       }

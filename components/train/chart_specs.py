@@ -65,7 +65,7 @@ CHARTS: tuple[Chart, ...] = (
     Chart("Clipped updates", (Line("clip_ratio/region_mean"),), "share", small=True),
     Chart("Gradient norm", (Line("grad_norm", colour="base"),), small=True),
     Chart("Learning rate", (Line("learning_rate", colour="base"),), small=True, smooth=False),
-    Chart("Tokens per second", (Line("tokens/s", colour="base"),), small=True),
+    Chart("Tokens/s", (Line("tokens/s", colour="base"),), small=True),
     Chart("Memory", (Line("memory", colour="base"),), "bytes", small=True, smooth=False),
 )
 """In page order; a run has those whose metrics it logs."""

@@ -30,7 +30,7 @@ class PromptSet:
     def repeated(self, times: int, sampling: Sampling) -> PromptSet:
         """Every prompt `times` times over, each sampled separately."""
         if times < 1:
-            raise ConfigError("Set samples per prompt to at least one.")
+            raise ConfigError("Set samples to at least one per prompt.")
         if times > 1 and not sampling.temperature:
             raise ConfigError("Greedy gives the same answer every time; choose another sampling.")
         prompts = [prompt for prompt in self.prompts for _ in range(times)]

@@ -30,4 +30,5 @@ def test_each_metric_is_drawn_over_the_checkpoints_that_have_it() -> None:
 def test_the_best_of_n_has_a_line_per_model() -> None:
     figure = figures.best_of_n(["A base", EVIL], ["base", "tuned"], [[0.5, 0.75], [1.0]])
     assert [list(line.x) for line in figure.data] == [[1, 2], [1]]
+    assert figure.layout.xaxis.dtick == 1  # no half answers
     assert "<img" not in (figure.to_json() or "").replace("\\u003c", "<")
