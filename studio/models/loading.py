@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging as transformers_logging
 
 from studio.core import chat_templates, hub
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.model_names import ModelRef
 
@@ -37,7 +38,11 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
     if wanted != "auto":
         return getattr(torch, wanted)
     if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return (
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16
+        )
     return torch.float32
 
 
@@ -214,6 +219,6 @@ def explain(error: Exception, name: str, what: str) -> str:
         return (
             f"{name} has no safetensors weights, and pickled ones can run code; convert it first."
         )
-    if "out of memory" in text.lower():
+    if is_out_of_memory(error):
         return f"{name} does not fit this machine's memory; choose a smaller model or method qlora."
     return f"The {what} {name} could not be loaded: {text.splitlines()[0] if text else kind}."
