@@ -13,9 +13,11 @@ from transformers.utils import is_torch_tf32_available
 
 from studio import Studio
 from studio.models import loading
+from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
 from studio.training import precision
+from tests.unit.training.matrix import recipe_of
 from tests.unit.training.test_runs_end_to_end import logs
 
 CARDS = {
@@ -141,3 +143,23 @@ def test_a_quantized_bases_adapter_is_trained_in_float32(studio: Studio) -> None
         last = [entry["rewards/margins"] for entry in logs(run) if "rewards/margins" in entry][-5:]
         margins[dtype] = sum(last) / len(last)
     assert margins["bfloat16"] > 0.8 * margins["float32"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_resident_base_keeps_its_number_formats(studio: Studio, objective: str) -> None:
+    """TRL and PEFT prepare quantized models in place; the shared base must not notice."""
+    data = "facts" if objective == "sft" else "taste"
+    recipe = recipe_of(objective, "qlora", dtype="bfloat16", dataset_name=data)
+    if objective in REWARDED:
+        recipe = recipe.with_(reward_funcs=("length:1-5",))
+    before = studio.worker.submit(lambda pool: _formats(pool, recipe, studio)).result(60)
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error) == ("finished", None)
+    after = studio.worker.submit(lambda pool: _formats(pool, recipe, studio)).result(60)
+    assert before == after
+
+
+def _formats(pool: object, recipe: Recipe, studio: Studio) -> dict[str, torch.dtype]:
+    model = pool.base_of(recipe, studio.runs).model  # pyright: ignore[reportAttributeAccessIssue]
+    return {name: tensor.dtype for name, tensor in model.state_dict().items()}
