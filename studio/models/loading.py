@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 from studio.core import chat_templates, hub
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
+from studio.core.hardware import host_memory
 from studio.core.model_names import ModelRef
 
 transformers_logging.disable_progress_bar()
@@ -49,6 +50,46 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
 def dtype_name(wanted: str = "auto") -> str:
     """`weights_dtype` by its name, such as `bfloat16`."""
     return str(weights_dtype(wanted)).removeprefix("torch.")
+
+
+def memory_free() -> int:
+    """Bytes that can still be allocated here, PyTorch's own unused reserve among them."""
+    if device().type == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return host_memory()[0]
+
+
+def weight_bytes(
+    reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None
+) -> int:
+    """What a model's weights will take here, counted on the meta device; 0 where it is unknown.
+
+    A quantized base keeps embeddings, norms and head as wide as `dtype`; a 4-bit weight takes 0.53
+    bytes with its constants, an 8-bit one 1.
+    """
+    width = weights_dtype(dtype).itemsize
+    try:
+        config = AutoConfig.from_pretrained(
+            reference.location,
+            trust_remote_code=False,
+            revision=reference.revision or "main",
+            local_files_only=_only_local(reference),
+        )
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception:  # loading it says what is wrong, in a sentence
+        return 0
+    total = sum(tensor.numel() for tensor in model.parameters()) * width
+    if bits is None:
+        return total
+    head = model.get_output_embeddings()
+    linear = sum(
+        module.weight.numel()
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    )
+    return total - round(linear * (width - (1.0 if bits.get("load_in_8bit") else 0.53)))
 
 
 def load_tokenizer(reference: ModelRef) -> Any:

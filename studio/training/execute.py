@@ -74,6 +74,7 @@ def execute(
         outcome = state, error or outcome[1]
     finally:
         pool.training = None
+        pool.unpin()
         store.clear_stop(run)
         state, error = outcome
         events.write("state", state=state, error=error)
@@ -146,6 +147,7 @@ def train(
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = _base(run, store, pool)
+    pool.pin(resident)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)
