@@ -109,10 +109,16 @@ def load_tokenizer(reference: ModelRef) -> Any:
     return tokenizer
 
 
-def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None) -> Any:
+def load_model(
+    reference: ModelRef,
+    dtype: str = "auto",
+    bits: dict[str, Any] | None = None,
+    attention: str | None = None,
+) -> Any:
     """A causal language model on this machine's device, in eval mode, its weights frozen.
 
-    `bits` holds BitsAndBytesConfig's settings for a quantised base.
+    `bits` holds BitsAndBytesConfig's settings for a quantised base, `attention` is transformers'
+    `attn_implementation` (None: its own choice).
     """
     settings: dict[str, Any] = {
         "dtype": weights_dtype(dtype),
@@ -121,6 +127,8 @@ def load_model(reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | 
         "revision": reference.revision or "main",
         "local_files_only": _only_local(reference),
     }
+    if attention is not None:
+        settings["attn_implementation"] = attention
     if bits is not None:
         settings["quantization_config"] = BitsAndBytesConfig(
             bnb_4bit_compute_dtype=weights_dtype(dtype), **bits

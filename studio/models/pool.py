@@ -79,9 +79,11 @@ class ModelPool:
         revision: str | None = None,
         dtype: str = "auto",
         bits: dict[str, Any] | None = None,
+        attention: str | None = None,
     ) -> LoadedModel:
-        """The one copy of a base model, loaded if need be; `bits` as `loading.load_model` takes."""
-        return self._resident(resolve(name, revision), dtype, bits)
+        """The one copy of a base model, loaded if need be; `bits` and
+        `attention` as `loading.load_model` takes them."""
+        return self._resident(resolve(name, revision), dtype, bits, attention)
 
     def base_of(self, recipe: Recipe, runs: RunStore) -> LoadedModel:
         """The base that a recipe's run trains on, in the precision it trains in.
@@ -96,7 +98,7 @@ class ModelPool:
         if parent is not None:
             return self._merged(parent, runs)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        return self.base(name, revision, recipe.dtype, bits)
+        return self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation)
 
     def _merged(self, parent: Run, runs: RunStore) -> LoadedModel:
         """A finished run as a model of its own: its adapter added into an unquantised base."""
@@ -125,19 +127,24 @@ class ModelPool:
         return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
 
     def _resident(
-        self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None
+        self,
+        reference: ModelRef,
+        dtype: str,
+        bits: dict[str, Any] | None,
+        attention: str | None = None,
     ) -> LoadedModel:
         key = (
             reference.location,
             reference.revision or "main",
             loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
+            attention,
         )
         resident = self._residents.get(key)
         if resident is None:
             self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits))
             tokenizer = loading.load_tokenizer(reference)
-            model = loading.load_model(reference, dtype, bits)
+            model = loading.load_model(reference, dtype, bits, attention)
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)

@@ -93,3 +93,11 @@ def test_weights_are_counted_before_they_are_loaded() -> None:
     held = sum(tensor.nbytes for tensor in quantized.parameters())
     assert loading.weight_bytes(pocket, "float32", bits) == pytest.approx(held, rel=0.05)
     assert loading.weight_bytes(ModelRef("none", "folder", "/does/not/exist")) == 0
+
+
+def test_the_attention_kernel_reaches_the_model() -> None:
+    pool = ModelPool()
+    eager = pool.base("pocket", attention="eager")
+    assert eager.model.config._attn_implementation == "eager"
+    assert pool.base("pocket", attention="eager") is eager
+    assert pool.base("pocket").model.config._attn_implementation == "sdpa"
