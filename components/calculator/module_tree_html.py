@@ -95,7 +95,7 @@ def module_tree(estimate: RunEstimate) -> str:
 def _switches(estimate: RunEstimate) -> dict[str, tuple[str, ...]]:
     """Module name -> the target names that a switch there turns on and off together."""
     model = estimate.model
-    found = {info.suffix: (info.suffix,) for info in model.linears()}
+    found: dict[str, tuple[str, ...]] = {info.suffix: (info.suffix,) for info in model.linears()}
     experts = model.expert_names()
     if experts and estimate.recipe.method != "ia3":
         found["experts"] = tuple(name for name in experts if name != "gate")
