@@ -123,7 +123,7 @@ class RowCount:
 
 
 def lengths_of(
-    load: Callable[[], Iterable[Row]], fingerprint: str, kind: str, recipe: Recipe
+    load: Callable[[], Iterable[Any]], fingerprint: str, kind: str, recipe: Recipe
 ) -> Lengths:
     """Lengths of rows of type `kind` as a recipe trains on them.
 
