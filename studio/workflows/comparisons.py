@@ -19,7 +19,7 @@ from studio.core.formatting import DOT
 from studio.core.messages import Message
 from studio.core.workspace import new_id, write_json
 from studio.generation.request import LIVE, Column, Generation, Sampling
-from studio.labels.pair_generation import recipe_digest, source_of
+from studio.labels.answer_source import recipe_digest, source_of
 from studio.runs import checkpoints
 from studio.workflows.rewards import models
 

@@ -153,6 +153,30 @@ def test_four_pairs_by_keyboard(
     assert studio.labels.progress(project.id, "me").done == 0
 
 
+def test_guidelines_are_edited_by_keyboard_and_change_under_an_annotator(
+    url: str, studio: Studio, project: Project, new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    page.goto(url)
+    expect(page.locator(".lab-prompt")).to_contain_text("question 0")
+    field = page.get_by_label("guidelines", exact=True)
+    page.keyboard.press("g")
+    field.fill(" ")
+    field.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_contain_text("The guidelines are empty")
+    field.press("Escape")
+    expect(field).to_have_count(0)
+    assert studio.labels.get(project.id).guidelines == ""
+    page.keyboard.press("g")
+    field.fill("Short **wins**.")
+    field.press("Control+Enter")
+    expect(page.locator(".lab-guidelines strong")).to_have_text("wins")
+    studio.labels.revise_guidelines(project.id, "Long wins.")
+    page.keyboard.press("0")
+    expect(page.locator(".lab-banner")).to_contain_text("The guidelines have changed")
+    expect(page.locator(".lab-guidelines")).to_contain_text("Long wins.")
+
+
 def test_a_look_that_a_vote_overtakes_changes_nothing(
     url: str, project: Project, new_page: Callable[..., Page]
 ) -> None:

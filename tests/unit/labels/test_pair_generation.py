@@ -10,9 +10,9 @@ import pytest
 from components.label import tab as label_tab
 from studio import Studio
 from studio.core.errors import ConfigError, DataError, ModelError
-from studio.generation.request import LIVE, Column, Generation, Sampling
-from studio.labels.pair_generation import BATCH, PairPlan, source_of
-from tests.instant import answer, finished_run, prompts
+from studio.generation.request import Column, Generation, Sampling
+from studio.labels.pair_generation import BATCH, PairPlan
+from tests.instant import answer, prompts
 
 WARM = Sampling(temperature=1.0, seed=1)
 COLD = Sampling(temperature=1.0, seed=2)
@@ -88,23 +88,3 @@ def test_columns_that_must_write_the_same_and_no_prompts_are_refused(studio):
     with pytest.raises(DataError, match="no prompts"):
         studio.pairs.make_project(PairPlan("", TWO_SEEDS, []), "none")
     assert not studio.labels.projects()
-
-
-def test_an_answers_source_names_the_weights_that_there_are(studio):
-    sampling = Sampling(seed=3)
-
-    def source(run, checkpoint=None):
-        column = Column("pocket", run.id, "label", checkpoint)
-        return source_of(studio.runs, column, sampling)
-
-    lora, full = finished_run(studio, "lora"), finished_run(studio, "full", "full")
-    made = source(lora)
-    assert made["adapter"] == f"runs/{lora.id}/adapter" and made["seed"] == 3
-    assert len(made["recipe"]) == 12
-    assert source(lora, 20)["adapter"] == f"runs/{lora.id}/checkpoints/checkpoint-20"
-    assert source(lora, LIVE)["adapter"] is None, "in memory only"
-    assert source(full)["adapter"] is source(full, 20)["adapter"] is None, "it has none"
-    assert source_of(studio.runs, Column("pocket"), sampling)["run"] is None
-    studio.runs.delete(lora.id)
-    gone = source(lora)
-    assert (gone["run"], gone["adapter"], gone["recipe"]) == (lora.id, None, None)
