@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.calculator import CARDS
+from studio.calculator import GPUS
 from studio.runs.recipe import Recipe
 from studio.training.auto_batch_size import best_fit
 
@@ -11,7 +11,7 @@ def test_what_fits_keeps_the_rows_of_a_step():
     recipe = Recipe.defaults(
         "sft", max_length=2048, per_device_train_batch_size=16, gradient_accumulation_steps=2
     )
-    fit = best_fit(recipe, rows=1000, card=CARDS["T4 16 GB"])
+    fit = best_fit(recipe, rows=1000, gpu=GPUS["T4 16 GB"])
     chosen = fit.recipe
     assert fit.fits
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 32
@@ -35,7 +35,7 @@ def test_answers_of_a_step_stay_as_many_in_what_fits():
         max_length=1024,
         max_completion_length=512,
     )
-    fit = best_fit(recipe, rows=500, card=CARDS["T4 16 GB"])
+    fit = best_fit(recipe, rows=500, gpu=GPUS["T4 16 GB"])
     chosen = fit.recipe
     assert fit.fits and chosen.num_generations == 8
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 64

@@ -37,7 +37,7 @@ def test_answers_and_rewards_are_grouped_by_prompt(studio):
 def test_a_column_that_cannot_answer_is_an_error(studio, monkeypatch):
     def fail(request):
         generation = Generation(request)
-        generation.finish("The adapter is gone.")
+        generation.end_part("The adapter is gone.")
         return generation
 
     monkeypatch.setattr(studio, "generate", fail)
