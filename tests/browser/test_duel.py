@@ -60,7 +60,7 @@ def sit_down(page: Page, url: str, name: str) -> None:
     box = page.get_by_label("Your name")
     box.fill(name)
     box.press("Enter")
-    expect(page.locator(".lab")).to_contain_text("Judge two answers", timeout=SLOW)
+    expect(page.locator(".lab")).to_contain_text("Compare two answers blind", timeout=SLOW)
 
 
 def come_back(page: Page, name: str) -> None:
