@@ -88,7 +88,7 @@ def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path)
         killed = kill_after(process, store, seen, at, chance.uniform(0, 0.05))
         assert store.get(killed).state == "interrupted"
         resumed = finish(shell(home, "runs", "resume", killed, "--json"))
-        assert (resumed["state"], resumed["steps"]) == ("finished", STEPS)
+        assert (resumed["state"], resumed["step"]) == ("finished", STEPS)
         events = store.get(killed).events()[0]
         assert any(event["kind"] == "resume" and event["step"] >= 4 for event in events)
         got = losses(store.get(killed))
