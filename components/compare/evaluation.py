@@ -166,7 +166,11 @@ class ScoreTab:
                 self.progress: progress_bar(0, None, scoring.what),
             }
             while not scoring.wait(_REFRESH):
-                yield {self.progress: progress_bar(scoring.done, scoring.total, _told(scoring))}
+                yield {
+                    self.progress: progress_bar(
+                        scoring.done, scoring.total, scoring.progress_text()
+                    )
+                }
         finally:
             scoring.cancel()  # nobody waits for the rest, where the page was left
         updates: Updates = {
@@ -223,7 +227,3 @@ class ScoreTab:
     def halt(self, scoring: Scoring | None) -> None:
         if scoring is not None:
             scoring.cancel()
-
-
-def _told(scoring: Scoring) -> str:
-    return f"{scoring.what}, {scoring.done:,} of {scoring.total:,}"

@@ -191,7 +191,7 @@ def working(job: dict[str, Any]) -> str:
             f"<b>{name}</b> <span>{esc(job['error'] or job['told'])}</span>"
             f"{_onward(job)}{boxes.button('cancel', 'Close', job=job['id'])}</div></div>"
         )
-    share = min(100, 100 * job["done"] / max(1, job["total"]))
+    share = min(100, 100 * job["done"] / max(1, job["total"] or 0))
     return (
         f'<div class="job" role="status"><div><b>{name}</b> <span>{esc(job["what"])}</span>'
         f"{boxes.button('cancel', 'Stop', job=job['id'])}</div>"

@@ -17,6 +17,7 @@ from components.ui.html import notice
 from components.ui.recipe_defaults import FIRST, LEADING, Choice
 from components.ui.recipe_fields import knobs
 from studio.core.errors import StudioError
+from studio.core.formatting import in_a_sentence
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 
@@ -149,7 +150,7 @@ class FormFilling:
             offered = form_options.dataset_choices(self.studio, after[0])
             value = form_options.dataset_value(self.studio, knob_values["dataset_name"])
             updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
-        labels = [knobs()[name].label.lower() for name in knob_values]
+        labels = [in_a_sentence(knobs()[name].label) for name in knob_values]
         note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
         return updates | ({self.note: notice("info", note)} if note else {})
 

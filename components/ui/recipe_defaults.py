@@ -13,6 +13,7 @@ import gradio as gr
 import yaml
 
 from components.ui.recipe_fields import Knob, knobs, parted, shown
+from studio.core.formatting import in_a_sentence
 from studio.core.model_names import POCKET
 from studio.runs.defaults import defaults, for_device
 from studio.runs.methods import METHODS
@@ -69,7 +70,7 @@ def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, A
             continue
         changes[name] = shown(knob, value)
         if value != getattr(old, name):
-            words.append(f"{knob.label.lower()} {_said(knob, value)}")
+            words.append(f"{in_a_sentence(knob.label)} {_said(knob, value)}")
     about = _about(before, after)
     if not words:
         return changes, about

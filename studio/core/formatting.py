@@ -74,3 +74,9 @@ def ago_text(then: float | None, now: float | None = None) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 row`, `1,085 rows`."""
     return f"{thousands(count)} {one if count == 1 else many or one + 's'}"
+
+
+def in_a_sentence(label: str) -> str:
+    """A label as it stands within a sentence: `Target modules` -> `target modules`, `LoRA rank` as
+    it is."""
+    return " ".join(word.lower() if word[1:].islower() else word for word in label.split(" "))

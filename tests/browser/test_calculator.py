@@ -39,7 +39,9 @@ def test_the_rank_is_the_same_here_and_there(server: Server, new_page: Callable[
     expect(rank).to_have_value("64", timeout=SLOW)
     open_tab("Train")
     expect(theirs).to_have_value("64", timeout=SLOW)
-    expect(page.locator("#train-note")).to_contain_text("As in the Calculator: rank, targets.")
+    expect(page.locator("#train-note")).to_contain_text(
+        "As in the Calculator: LoRA rank, target modules."
+    )
     theirs.fill("8")
     open_tab("Calculator")
     expect(rank).to_have_value("8", timeout=SLOW)

@@ -50,3 +50,11 @@ def test_plurals():
     assert formatting.plural(1, "row") == "1 row"
     assert formatting.plural(1085, "row") == "1,085 rows"
     assert formatting.plural(2, "entry", "entries") == "2 entries"
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [("Target modules", "target modules"), ("LoRA rank", "LoRA rank"), ("Top p", "top p")],
+)
+def test_a_label_within_a_sentence_keeps_its_names(label, text):
+    assert formatting.in_a_sentence(label) == text

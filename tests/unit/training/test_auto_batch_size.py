@@ -40,4 +40,6 @@ def test_answers_of_a_step_stay_as_many_in_what_fits():
     assert fit.fits and chosen.num_generations == 8
     assert chosen.per_device_train_batch_size * chosen.gradient_accumulation_steps == 64
     assert "answers at once" in fit.sentence()
-    assert any("Generating completions: 64 completions x 1,024" in note for note in fit.estimate.notes)
+    assert any(
+        "Generating completions: 64 completions x 1,024" in note for note in fit.estimate.notes
+    )
