@@ -63,7 +63,7 @@ def test_every_marked_command_runs(tmp_path):
         )
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
-    assert (tmp_path / "verdicts.jsonl").read_text()
+    assert (tmp_path / "votes.jsonl").read_text()
 
 
 def test_no_command_is_left_out():
