@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from peft import get_peft_model
 from torch import nn
+from transformers import set_seed
 
 from studio.core.errors import TrainingError
 from studio.models import loading
@@ -51,6 +52,11 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe.seed), None, reference)
+    if recipe.quantized and OBJECTIVES[recipe.objective].experimental:
+        # These trainers would prepare the quantized model themselves, which widens its embeddings,
+        # norms and head in place: tensors that it shares with the resident base.
+        set_seed(recipe.seed)
+        return Start(get_peft_model(model, config), None, reference)
     return Start(model, config, reference)
 
 
@@ -96,7 +102,6 @@ def _last_layers(base: Any, count: int) -> Any:
 def _loftq(model: Any, config: Any, resident: LoadedModel, seed: int) -> Any:
     """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
-    from transformers import set_seed
 
     if not torch.cuda.is_available():
         raise TrainingError(

@@ -55,9 +55,3 @@ def explain(recipe: Recipe) -> Exhausted:
     ways = "; ".join(f"{change.words()} ({change.why})" for change in cheapest)
     settings = tuple({"label": change.label, **dict(change.settings)} for change in cheapest)
     return Exhausted(f"{said} What would help, cheapest first: {ways}.", largest.name, settings)
-
-
-def is_exhaustion(problem: BaseException) -> bool:
-    """Whether an error is memory running out: the device's, or the host's allocator's."""
-    kinds = {kind.__name__ for kind in type(problem).__mro__}
-    return bool(kinds & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(problem)
