@@ -185,6 +185,18 @@ def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any]) -> list[int]:
     return _tokenize(processing_class, prompt, **options)["input_ids"]
 
 
+def one_device(arguments: Any) -> Any:
+    """The same `TrainingArguments` for one device: a process of ours trains on one.
+
+    With several GPUs visible the Trainer wraps the model in `nn.DataParallel`, which TRL refuses.
+    Several processes, each with its own device, are what `accelerate_config` is for. The count is
+    kept in `_n_gpu`.
+    """
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
+
+
 # --- PEFT 0.21.2
 
 
@@ -207,17 +219,6 @@ def refresh_adaption_prompt(trainer: Trainer) -> None:
     """
     wrapper = trainer.model.base_model
     wrapper.forward = wrapper.model.forward
-
-
-def match_base_dtype(model: Any, dtype: torch.dtype) -> None:
-    """Keep what is multiplied with unquantized weights as wide as they are.
-
-    TRL casts a quantized base's adapter to bfloat16. `modules_to_save` (modules trained whole) and
-    VeRA's `vera_lambda_` meet weights of the base's own dtype.
-    """
-    for name, tensor in model.named_parameters():
-        if ".modules_to_save." in name or ".vera_lambda_" in name:
-            tensor.data = tensor.data.to(dtype)
 
 
 # --- bitsandbytes 0.50

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -36,6 +37,8 @@ class Hardware:
     python: str = ""
     system: str = ""
     packages: tuple[tuple[str, str], ...] = ()
+    warning: str = ""
+    """Why a GPU that is there is not used, or not well, and what to do; empty otherwise."""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON-serializable values; packages map name to version."""
@@ -124,6 +127,7 @@ def detect() -> Hardware:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "packages": versions(),
+        "warning": gpu_warning(),
     }
     if torch.cuda.is_available():
         free, gpu_total = torch.cuda.mem_get_info()
@@ -140,6 +144,57 @@ def detect() -> Hardware:
     if torch.backends.mps.is_available():
         return Hardware("mps", "Apple GPU", total, available, bf16=True, **common)
     return Hardware("cpu", cpu_name(), total, available, bf16=False, **common)
+
+
+def gpu_warning() -> str:
+    """A sentence where an NVIDIA card is there and PyTorch cannot use it; else nothing."""
+    import torch
+
+    if torch.cuda.is_available():
+        return _unsupported_card()
+    driver = _nvidia_driver()
+    if driver is None:
+        return ""
+    here = f"An NVIDIA driver ({driver}) is installed, but training runs on the CPU: "
+    if torch.version.cuda is None:
+        return here + (
+            f"PyTorch {torch.__version__} is a build without CUDA. Install one with it, as the "
+            'README says under "On a GPU".'
+        )
+    return here + (
+        f"the driver is too old for PyTorch's CUDA {torch.version.cuda}, or hides its cards. "
+        "Update the driver, or install a PyTorch build for an older CUDA; CUDA_VISIBLE_DEVICES "
+        "must not be empty."
+    )
+
+
+def _unsupported_card() -> str:
+    """A sentence where the installed wheel holds no kernels for this card."""
+    import torch
+
+    built = [arch for arch in torch.cuda.get_arch_list() if arch.startswith("sm_")]
+    major, minor = torch.cuda.get_device_capability()
+    numbers = [int("".join(filter(str.isdigit, arch))) for arch in built]
+    # A kernel runs on later cards of its own generation.
+    if not numbers or any(n // 10 == major and n % 10 <= minor for n in numbers):
+        return ""
+    if min(numbers) > 10 * major + minor:
+        return (
+            f"{torch.cuda.get_device_name()} (sm_{major}{minor}) is older than the cards that "
+            f"PyTorch {torch.__version__} has kernels for ({', '.join(built)}): runs will fail. "
+            "Install a PyTorch build for an older CUDA."
+        )
+    return ""
+
+
+def _nvidia_driver() -> str | None:
+    """The NVIDIA driver's version, `unknown` where only its tool is there; None without either."""
+    try:
+        with open("/proc/driver/nvidia/version", encoding="utf-8", errors="replace") as file:
+            words = file.readline().split()
+        return next((w for w in words if w.count(".") >= 1 and w[0].isdigit()), "unknown")
+    except OSError:
+        return "unknown" if shutil.which("nvidia-smi") else None
 
 
 @functools.cache

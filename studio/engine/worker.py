@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from studio.core.device_errors import RESTART, needs_restart
 from studio.core.errors import Cancelled, ConfigError, ModelError, StudioError
 from studio.core.jobs import Job, Result
 from studio.core.workspace import Workspace
@@ -180,7 +181,23 @@ class Worker:
         """Answer everything that waits; called when idle and between training steps."""
         while self._jobs:
             work, job = self._jobs.popleft()
-            job.run(functools.partial(work, self._pool))
+            job.run(functools.partial(self._call, work))
+
+    def _call(self, work: Callable[[Any], Any]) -> Any:
+        try:
+            return work(self._pool)
+        except Exception as error:
+            if words := needs_restart(error):
+                self._lose_device(words)
+                raise ModelError(words) from error
+            raise
+
+    def _lose_device(self, words: str) -> None:
+        """The card's context is gone: whatever comes is refused in a sentence."""
+        logger.error("%s", words)
+        self.loading = self._broken = words
+        self.ready = False
+        self._refuse(ModelError(words))
 
     def _refuse(self, why: StudioError) -> None:
         """End all that waits for what will never be done."""
@@ -234,4 +251,6 @@ class Worker:
 
         started = time.monotonic()
         run = execute(self._runs.get(run_id), self._runs, self._datasets, self._pool, self.serve)
+        if run.error and run.error.startswith(RESTART):
+            self._lose_device(run.error)
         logger.info("%s is %s after %.0f s", run_id, run.state, time.monotonic() - started)

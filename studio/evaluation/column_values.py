@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import Cancelled, StudioError
-from studio.generation import engine
 from studio.models.pool import release_memory
 
 Value = tuple[float, float] | None
@@ -35,7 +35,7 @@ def in_column(column: Measured, work: Callable[[], None]) -> None:
     except StudioError as error:
         column.error = str(error)
     except Exception as error:
-        if not engine.out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         column.error = _NO_MEMORY
         release_memory()

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from studio.core.device_errors import is_out_of_memory
 from studio.generation.column_models import ColumnModel
-from studio.generation.engine import out_of_memory
 from studio.models.pool import release_memory
 
 _LOGITS = 1 << 26  # numbers of logits held at once: 256 MB in float32
@@ -70,7 +70,7 @@ def _halving(model: Any, lane: ColumnModel, part: list[Given], alternatives: int
     try:
         return _batch(model, lane, part, alternatives)
     except Exception as error:
-        if not out_of_memory(error) or len(part) == 1:
+        if not is_out_of_memory(error) or len(part) == 1:
             raise
     release_memory()
     middle = len(part) // 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, DataError, StudioError
 from studio.core.messages import Message
 from studio.evaluation import forward
@@ -86,7 +87,7 @@ def read_answer(
         except StudioError as error:
             errors[plan.index] = str(error)
         except Exception as error:
-            if not engine.out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             errors[plan.index] = engine.NO_MEMORY
     tokens = [

@@ -111,6 +111,7 @@ def _plan(
         recipe.model_revision,
         recipe.dtype,
         recipe.quantized,
+        recipe.attn_implementation,
         recipe.start_from if recipe.start_from and not recipe.continues else None,
     )
     mixable = run is None or (column.checkpoint != LIVE and _mixes(recipe))

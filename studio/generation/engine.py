@@ -11,8 +11,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 
-import torch
-
+from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import StudioError
 from studio.generation import batch, column_models
 from studio.generation.column_models import ColumnModel, ColumnPlan
@@ -56,7 +55,7 @@ def _ready(
         except StudioError as error:
             generation.fail_column(plan.index, str(error))
         except Exception as error:
-            if not out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             generation.fail_column(plan.index, NO_ROOM)
             release_memory()
@@ -101,8 +100,10 @@ def _batch(generation: Generation, rows: list[batch.Row], ends: list[int]) -> No
         batch.run(generation, rows, ends)
         return
     except Exception as error:
-        full = out_of_memory(error)
+        full = is_out_of_memory(error)
         sentence = NO_MEMORY if full else f"This column broke off with {_named(error)}"
+        if needs_restart(error):
+            raise  # nothing will work from now on: the worker says so
         if not full:
             logger.exception("a batch broke off")
     release_memory()
@@ -113,12 +114,6 @@ def _batch(generation: Generation, rows: list[batch.Row], ends: list[int]) -> No
         return
     for row in rows:
         generation.put(row.lane.index, row.prompt, ended="error", error=sentence)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the host, refused an allocation."""
-    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return refused or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _named(error: Exception) -> str:

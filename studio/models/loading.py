@@ -16,7 +16,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 from transformers.utils import logging as transformers_logging
 
 from studio.core import chat_templates, compat, hub
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
+from studio.core.hardware import host_memory
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef
 
@@ -37,13 +39,57 @@ def weights_dtype(wanted: str = "auto") -> torch.dtype:
     if wanted != "auto":
         return getattr(torch, wanted)
     if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return (
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16
+        )
     return torch.float32
 
 
 def dtype_name(wanted: str = "auto") -> str:
     """`weights_dtype` by name, such as `bfloat16`."""
     return str(weights_dtype(wanted)).removeprefix("torch.")
+
+
+def memory_free() -> int:
+    """Bytes that can still be allocated here, PyTorch's own unused reserve among them."""
+    if device().type == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return host_memory()[0]
+
+
+def weight_bytes(
+    reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None
+) -> int:
+    """What a model's weights will take here, counted on the meta device; 0 where it is unknown.
+
+    A quantized base keeps embeddings, norms and head as wide as `dtype`; a 4-bit weight takes 0.53
+    bytes with its constants, an 8-bit one 1.
+    """
+    width = weights_dtype(dtype).itemsize
+    try:
+        config = AutoConfig.from_pretrained(
+            reference.location,
+            trust_remote_code=False,
+            revision=reference.revision or "main",
+            local_files_only=_only_local(reference),
+        )
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception:  # loading it says what is wrong, in a sentence
+        return 0
+    total = sum(tensor.numel() for tensor in model.parameters()) * width
+    if bits is None:
+        return total
+    head = model.get_output_embeddings()
+    linear = sum(
+        module.weight.numel()
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+    )
+    return total - round(linear * (width - (1.0 if bits.get("load_in_8bit") else 0.53)))
 
 
 def load_tokenizer(reference: ModelRef) -> Tokenizer:
@@ -64,11 +110,15 @@ def load_tokenizer(reference: ModelRef) -> Tokenizer:
 
 
 def load_model(
-    reference: ModelRef, dtype: str = "auto", bits: dict[str, Any] | None = None
+    reference: ModelRef,
+    dtype: str = "auto",
+    bits: dict[str, Any] | None = None,
+    attention: str | None = None,
 ) -> LanguageModel:
     """A causal language model on this machine's device, frozen and in eval mode.
 
-    `bits` are arguments of `BitsAndBytesConfig` for a quantized base.
+    `bits` are arguments of `BitsAndBytesConfig` for a quantized base; `attention` is transformers'
+    `attn_implementation` (None: its own choice).
     """
     settings: dict[str, Any] = {
         "dtype": weights_dtype(dtype),
@@ -77,6 +127,8 @@ def load_model(
         "revision": reference.revision or "main",
         "local_files_only": _only_local(reference),
     }
+    if attention is not None:
+        settings["attn_implementation"] = attention
     if bits is not None:
         settings["quantization_config"] = BitsAndBytesConfig(
             bnb_4bit_compute_dtype=weights_dtype(dtype), **bits
@@ -211,6 +263,6 @@ def explain(error: Exception, name: str, what: str) -> str:
         return (
             f"{name} has no safetensors weights, and pickled ones can run code; convert it first."
         )
-    if "out of memory" in text.lower():
+    if is_out_of_memory(error):
         return f"{name} does not fit this machine's memory; choose a smaller model or method qlora."
     return f"The {what} {name} could not be loaded: {text.splitlines()[0] if text else kind}."

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from studio.core.errors import ModelError
+from studio.core.formatting import bytes_text
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
@@ -23,7 +24,8 @@ from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
-KEEP_MODELS = 2  # bases in memory; the least recently used is dropped first
+KEEP_MODELS = 4  # bases in memory where it allows; the least recently used is dropped first
+_SPARE = 1.1  # a base takes its weights, and a little to work with
 KEEP_ADAPTERS = 4  # adapters per base, as many as columns; the least recently used is dropped first
 
 
@@ -66,6 +68,7 @@ class ModelPool:
         self._residents: dict[tuple[Any, ...], LoadedModel] = {}
         self.training: tuple[str, LanguageModel] | None = None
         """(run id, model) of the run in training; usable between its steps."""
+        self._pinned: set[tuple[Any, ...]] = set()
 
     def names(self) -> list[str]:
         """Labels of the models in memory, for the status strip."""
@@ -77,9 +80,13 @@ class ModelPool:
         revision: str | None = None,
         dtype: str = "auto",
         bits: dict[str, Any] | None = None,
+        attention: str | None = None,
     ) -> LoadedModel:
-        """The one copy of a base model, loaded if needed; `bits` as in `loading.load_model`."""
-        return self._resident(resolve(name, revision), dtype, bits)
+        """The one copy of a base model, loaded if needed.
+
+        `bits` and `attention` are as in `loading.load_model`.
+        """
+        return self._resident(resolve(name, revision), dtype, bits, attention)
 
     def base_of(self, recipe: Recipe, runs: RunStore) -> LoadedModel:
         """The base that a recipe trains on, in the precision it trains in.
@@ -93,7 +100,7 @@ class ModelPool:
         if parent is not None:
             return self._merged(parent, runs)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        return self.base(name, revision, recipe.dtype, bits)
+        return self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation)
 
     def _merged(self, parent: Run, runs: RunStore) -> LoadedModel:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
@@ -104,7 +111,7 @@ class ModelPool:
         resident = self._residents.get(key)
         if resident is None:
             folder = adapter_of(parent, base)
-            self._make_room()
+            self._make_room(f"{base.name} with {parent.name}", base.bytes, keep=base.key)
             resident = LoadedModel(
                 key,
                 f"{base.name} with {parent.name}",
@@ -122,19 +129,24 @@ class ModelPool:
         return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
 
     def _resident(
-        self, reference: ModelRef, dtype: str, bits: dict[str, Any] | None
+        self,
+        reference: ModelRef,
+        dtype: str,
+        bits: dict[str, Any] | None,
+        attention: str | None = None,
     ) -> LoadedModel:
         key = (
             reference.location,
             reference.revision or "main",
             loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
+            attention,
         )
         resident = self._residents.get(key)
         if resident is None:
-            self._make_room()
+            self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits))
             tokenizer = loading.load_tokenizer(reference)
-            model = loading.load_model(reference, dtype, bits)
+            model = loading.load_model(reference, dtype, bits, attention)
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
@@ -143,10 +155,42 @@ class ModelPool:
         resident.used = time.monotonic()
         return resident
 
-    def _make_room(self) -> None:
-        while len(self._residents) >= KEEP_MODELS:
-            oldest = min(self._residents.values(), key=lambda resident: resident.used)
-            self.drop(oldest)
+    def pin(self, resident: LoadedModel) -> None:
+        """Keep a base while a run trains on it, and let go of all that nobody is using."""
+        self._pinned = {resident.key}
+        self.release_idle()
+
+    def unpin(self) -> None:
+        self._pinned = set()
+
+    def release_idle(self) -> None:
+        """Let go of every base that is not pinned, on a device whose memory training needs."""
+        if loading.device().type != "cpu":
+            for resident in self._idle():
+                self.drop(resident)
+
+    def _idle(self, keep: tuple[Any, ...] | None = None) -> list[LoadedModel]:
+        """The bases that may go, least recently used first."""
+        idle = [r for r in self._residents.values() if r.key not in self._pinned | {keep}]
+        return sorted(idle, key=lambda resident: resident.used)
+
+    def _make_room(self, name: str, needed: int, keep: tuple[Any, ...] | None = None) -> None:
+        """Let idle bases go until `needed` bytes more fit.
+
+        Raises `ModelError` where they cannot, because a run trains on what is left: a second model
+        would end it. With nothing in training the load itself decides.
+        """
+        idle = self._idle(keep)
+        while idle and (
+            len(self._residents) >= KEEP_MODELS or loading.memory_free() < _SPARE * needed
+        ):
+            self.drop(idle.pop(0))
+        free = loading.memory_free()
+        if self._pinned and free < _SPARE * needed:
+            raise ModelError(
+                f"{name} takes about {bytes_text(needed)}, and {bytes_text(free)} are free while a "
+                "run trains. Wait for the run, or choose a smaller model."
+            )
 
     def drop(self, resident: LoadedModel) -> None:
         """Drop a base and its adapters; their memory is freed once no job holds them."""

@@ -13,6 +13,7 @@ import torch
 from transformers import PrinterCallback
 
 from studio.core import chat_templates
+from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.core.library_types import Prompt, Rows, Trainer
 from studio.data import DatasetStore
@@ -75,6 +76,7 @@ def execute(
         outcome = state, error or outcome[1]
     finally:
         pool.training = None
+        pool.unpin()
         store.clear_stop(run)
         state, error = outcome
         events.write("state", state=state, error=error)
@@ -104,8 +106,10 @@ def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, s
         why = problem.strerror or problem
         return "failed", f"The disk refused a write: {why}. Free some space; resume."
     except Exception as problem:  # a bug of ours or a library's must not lose the run
-        if out_of_memory.is_exhaustion(problem):
+        if is_out_of_memory(problem):
             return "failed", _say_exhausted(run, events)
+        if restart := needs_restart(problem):
+            return "failed", restart
         return "failed", _say_broken(run, problem)
 
 
@@ -145,6 +149,7 @@ def train(
     train, evaluation = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = _base(run, store, pool)
+    pool.pin(resident)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress = Progress(run, store, events, serve)

@@ -30,9 +30,9 @@ _MOST_INSIDE = 24_000_000  # bytes of a job's script; beyond that, rows and mode
 # What of TRL's settings is this machine's, in the words of a script that looks at its own.
 _LOOKED_UP = {
     "use_cpu": "not gpu",
-    "bf16": 'dtype == "bfloat16" and gpu',
+    "bf16": 'dtype == "bfloat16"',
     "fp16": 'dtype == "float16"',
-    "tf32": "gpu or None",
+    "tf32": "is_torch_tf32_available() or None",
     "dataloader_pin_memory": "gpu",
 }
 
@@ -149,6 +149,10 @@ trainer = {trainer}(
     processing_class=tokenizer,
     peft_config=adapter,{extra}
 )
+# Trained tensors in float32: in 16 bits most updates would be rounded away.
+for tensor in trainer.model.parameters():
+    if tensor.requires_grad:
+        tensor.data = tensor.data.float()
 trainer.train()
 trainer.save_model("result")
 """
@@ -163,7 +167,8 @@ In this folder: `uv run train.py`.
 {_STEPS}'''
 _AUTO = '''dtype = "float32"
     if gpu:
-        dtype = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"'''
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        dtype = "bfloat16" if bf16 else "float16"'''
 _JOB = f'''\
 {_HEAD}"""{{label}} with {{method}}: what the run "{{name}}" did, with its rows inside.
 
@@ -220,6 +225,7 @@ def _imports(recipe: Recipe) -> list[str]:
     peft += ["PeftModel"] if recipe.start_from else []
     lines += [f"from peft import {', '.join(sorted(peft))}"] if peft else []
     lines.append(f"from transformers import {auto}, AutoTokenizer{more}, set_seed")
+    lines.append("from transformers.utils import is_torch_tf32_available")
     lines.append(f"from {objective.module} import {objective.config}, {objective.trainer}")
     return lines
 

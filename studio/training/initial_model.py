@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import get_peft_model
 from torch import nn
+from transformers import set_seed
 
 from studio.core.errors import TrainingError
 from studio.core.library_types import LanguageModel, PeftConfig
@@ -52,6 +53,11 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe.seed), None, reference)
+    if recipe.quantized and OBJECTIVES[recipe.objective].experimental:
+        # These trainers would prepare the quantized model themselves, which widens its embeddings,
+        # norms and head in place: tensors that it shares with the resident base.
+        set_seed(recipe.seed)
+        return Start(get_peft_model(cast(Any, model), config), None, reference)
     return Start(model, config, reference)
 
 
@@ -97,7 +103,6 @@ def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
 def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, seed: int) -> LanguageModel:
     """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
-    from transformers import set_seed
 
     if not torch.cuda.is_available():
         raise TrainingError(

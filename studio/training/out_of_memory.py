@@ -56,9 +56,3 @@ def explain(recipe: Recipe) -> Exhausted:
     return Exhausted(
         f"{message} Changes that help, cheapest first: {ways}.", largest.name, settings
     )
-
-
-def is_exhaustion(problem: BaseException) -> bool:
-    """Whether an error means that the device or the host ran out of memory."""
-    kinds = {kind.__name__ for kind in type(problem).__mro__}
-    return bool(kinds & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(problem)

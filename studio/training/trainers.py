@@ -14,9 +14,9 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from studio.core import compat
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
-from studio.models import loading
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
@@ -24,7 +24,7 @@ from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps
-from studio.training import initial_model, online_rl, out_of_memory
+from studio.training import initial_model, online_rl, precision
 from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
 from studio.training.trainer_mixin import AdaLoraCallback, with_mixin
@@ -81,13 +81,8 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
 
 
 def _device_settings(recipe: Recipe) -> dict[str, Any]:
-    on_cpu = loading.device().type == "cpu"
-    dtype = loading.weights_dtype(recipe.dtype)
     return {
-        "use_cpu": on_cpu,
-        "bf16": not on_cpu and dtype is torch.bfloat16,
-        "fp16": not on_cpu and dtype is torch.float16,
-        "tf32": torch.cuda.is_available() or None,
+        **precision.training_arguments(recipe),
         "dataloader_num_workers": 0,  # workers forked from a thread can hang
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
@@ -148,7 +143,7 @@ def build(
     start = initial_model.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     given: dict[str, Any] = {
         "model": start.model,
-        "args": config_class(output_dir=str(folder), **chosen),
+        "args": compat.one_device(config_class(output_dir=str(folder), **chosen)),
         "train_dataset": train,
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,
@@ -172,7 +167,7 @@ def build(
     try:
         trainer.__init__(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
-        if out_of_memory.is_exhaustion(error):
+        if is_out_of_memory(error):
             raise
         raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
     if not len(trainer.train_dataset):
@@ -196,8 +191,8 @@ def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> No
     """Two places where PEFT and TRL do not meet."""
     if recipe.method == "llama_adapter":
         compat.refresh_adaption_prompt(trainer)
-    if recipe.quantized:
-        compat.match_base_dtype(trainer.model, resident.model.dtype)
+    # TRL casts the adapter of a quantized base to bfloat16, where small updates are lost.
+    precision.keep_trained_in_float32(trainer.model)
 
 
 def _keep_tracks(trainer: Trainer, folder: Path) -> None:

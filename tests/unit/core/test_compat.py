@@ -212,18 +212,3 @@ def test_a_llama_adapter_takes_the_forward_of_now():
     wrapper = SimpleNamespace(model=inner, forward="before")
     compat.refresh_adaption_prompt(SimpleNamespace(model=SimpleNamespace(base_model=wrapper)))
     assert wrapper.forward == "now"
-
-
-def test_modules_trained_whole_get_the_width_of_the_base():
-    import torch
-
-    names = ("a.modules_to_save.w", "a.vera_lambda_b", "a.lora_A.w")
-    held = {name: torch.nn.Parameter(torch.zeros(2, dtype=torch.bfloat16)) for name in names}
-    compat.match_base_dtype(
-        SimpleNamespace(named_parameters=lambda: iter(held.items())), torch.float32
-    )
-    assert [str(one.dtype) for one in held.values()] == [
-        "torch.float32",
-        "torch.float32",
-        "torch.bfloat16",
-    ]

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 
+import pytest
+import torch
+
 from studio.core import hardware
 
 
@@ -30,3 +33,36 @@ def test_the_cheap_part_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_driver_without_a_cuda_build_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(hardware, "_nvidia_driver", lambda: "570.86.15")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    said = hardware.gpu_warning()
+    assert "570.86.15" in said and "build without CUDA" in said
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert "too old for PyTorch's CUDA 13.0" in hardware.gpu_warning()
+    assert hardware.detect().warning == hardware.gpu_warning()
+    monkeypatch.setattr(hardware, "_nvidia_driver", lambda: None)
+    assert hardware.gpu_warning() == ""
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "warned"),
+    [
+        ((6, 1), ["sm_75", "sm_80", "sm_90"], True),
+        ((7, 5), ["sm_75", "sm_80", "sm_90"], False),
+        ((8, 9), ["sm_75", "sm_80", "sm_90"], False),
+        ((12, 0), ["sm_75", "sm_80", "sm_120"], False),
+        ((9, 4), [], False),  # AMD names its architectures otherwise
+    ],
+)
+def test_a_card_older_than_the_kernels_is_said(
+    capability: tuple[int, int], built: list[str], warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "GTX 1080")
+    assert ("older than the cards" in hardware.gpu_warning()) is warned

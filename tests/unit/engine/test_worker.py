@@ -53,3 +53,19 @@ def test_closing_ends_what_still_waits(tmp_path: Path) -> None:
     closing.join(60)
     assert held.wait(10) and waiting.wait(10)
     assert waiting.finished
+
+
+def test_a_fault_that_stays_is_said_to_all_who_come(tmp_path: Path) -> None:
+    studio = Studio(tmp_path / "home")
+
+    def fault(pool: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(ModelError, match="Restart the app"):
+        studio.worker.submit(fault).result(60)
+    generation = studio.generate(GenerationRequest(("Hello",), (Column("pocket"),)))
+    assert generation.wait(20) and "Restart the app" in (generation.snapshot().error or "")
+    with pytest.raises(ModelError, match="Restart the app"):
+        studio.worker.submit(lambda pool: pool).result(20)
+    assert "Restart the app" in studio.status().loading_note
+    studio.close()

@@ -1,0 +1,103 @@
+"""Bases are kept by what fits: idle ones go first, never the one in training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from studio.core.errors import ModelError
+from studio.core.model_names import ModelRef
+from studio.models import loading
+from studio.models.pool import KEEP_MODELS, ModelPool
+
+GB = 10**9
+
+
+class Card:
+    """A device of 24 GB on which every model takes 10 GB."""
+
+    def __init__(self, pool: ModelPool):
+        self.pool = pool
+
+    def free(self) -> int:
+        return 24 * GB - 10 * GB * len(self.pool.names())
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelPool:
+    pool = ModelPool()
+    monkeypatch.setattr(loading, "memory_free", Card(pool).free)
+    monkeypatch.setattr(loading, "weight_bytes", lambda *model: 10 * GB)
+    monkeypatch.setattr(loading, "load_model", lambda *model: torch.nn.Linear(1, 1))
+    monkeypatch.setattr(loading, "load_tokenizer", lambda *model: None)
+    monkeypatch.setattr(loading, "fingerprint", lambda *model: "print")
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    return pool
+
+
+def test_the_least_recently_used_goes_when_memory_is_short(pool: ModelPool) -> None:
+    for name in "abc":
+        pool.base(f"./{name}")
+    assert [name.rsplit("/")[-1] for name in pool.names()] == ["b", "c"]
+
+
+def test_what_trains_stays_and_what_does_not_fit_is_refused(
+    pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = pool.base("./a")
+    pool.pin(trained)
+    pool.base("./b")
+    pool.base("./c")
+    assert [name.rsplit("/")[-1] for name in pool.names()] == ["a", "c"]
+    monkeypatch.setattr(loading, "weight_bytes", lambda *model: 20 * GB)
+    with pytest.raises(
+        ModelError, match=r"d takes about 20.0 GB, and 14.0 GB are free while a run"
+    ):
+        pool.base("./d")
+    assert [name.rsplit("/")[-1] for name in pool.names()] == ["a"]
+    pool.unpin()
+    pool.base("./d")  # with nothing in training the load itself decides
+
+
+def test_a_run_lets_idle_bases_go_on_a_gpu_only(
+    pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pool.base("./a"), pool.base("./b")
+    pool.pin(second)
+    assert len(pool.names()) == 2
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
+    pool.pin(second)
+    assert pool.names() == [second.name] and first.name not in pool.names()
+
+
+def test_where_memory_allows_several_stay(pool: ModelPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "memory_free", lambda: 1000 * GB)
+    for name in "abcdef":
+        pool.base(f"./{name}")
+    assert len(pool.names()) == KEEP_MODELS
+
+
+def test_weights_are_counted_before_they_are_loaded() -> None:
+    from studio.core.model_names import resolve
+
+    pocket: ModelRef = resolve("pocket")
+    model = loading.load_model(pocket, "float32")
+    assert loading.weight_bytes(pocket, "float32") == sum(t.nbytes for t in model.parameters())
+    bits = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    quantized = loading.load_model(pocket, "float32", bits)
+    held = sum(tensor.nbytes for tensor in quantized.parameters())
+    assert loading.weight_bytes(pocket, "float32", bits) == pytest.approx(held, rel=0.05)
+    assert loading.weight_bytes(ModelRef("none", "folder", "/does/not/exist")) == 0
+
+
+def test_the_attention_kernel_reaches_the_model() -> None:
+    pool = ModelPool()
+    eager = pool.base("pocket", attention="eager")
+    assert eager.model.config._attn_implementation == "eager"
+    assert pool.base("pocket", attention="eager") is eager
+    assert pool.base("pocket").model.config._attn_implementation == "sdpa"

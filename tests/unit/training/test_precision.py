@@ -1,0 +1,166 @@
+"""What is trained is kept in float32 and moves, whatever the base's number format; which card
+gets which format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers.utils import is_torch_tf32_available
+
+from studio import Studio
+from studio.core import compat
+from studio.models import loading
+from studio.runs.objectives import OBJECTIVES, REWARDED
+from studio.runs.recipe import Recipe
+from studio.runs.store import Run
+from studio.training import precision
+from tests.unit.training.matrix import recipe_of
+from tests.unit.training.test_runs_end_to_end import logs
+
+CARDS = {
+    "T4": (7, 5),
+    "V100": (7, 0),
+    "RTX 2080": (7, 5),
+    "RTX 3090": (8, 6),
+    "RTX 4090": (8, 9),
+    "A100": (8, 0),
+    "H100": (9, 0),
+}
+
+
+@pytest.fixture
+def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A machine with one GPU of that name, as torch would describe it."""
+    major, minor = CARDS[request.param]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (major, minor))
+    monkeypatch.setattr(
+        torch.cuda,
+        "get_device_properties",
+        lambda device=None: SimpleNamespace(major=major, minor=minor, name=request.param),
+    )
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    is_torch_tf32_available.cache_clear()
+    yield str(request.param)
+    is_torch_tf32_available.cache_clear()
+
+
+@pytest.mark.parametrize("card", CARDS, indirect=True)
+def test_a_card_gets_the_formats_that_it_has(card: str) -> None:
+    ampere = CARDS[card] >= (8, 0)
+    chosen = precision.training_arguments(Recipe.defaults("sft"))
+    assert loading.dtype_name() == ("bfloat16" if ampere else "float16")
+    assert chosen == {
+        "use_cpu": False,
+        "bf16": ampere,
+        "fp16": not ampere,
+        "tf32": True if ampere else None,
+    }
+
+
+def test_amd_has_no_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    is_torch_tf32_available.cache_clear()
+    chosen = precision.training_arguments(Recipe.defaults("sft", dtype="bfloat16"))
+    assert chosen["tf32"] is None and chosen["bf16"]
+
+
+def test_several_gpus_in_sight_are_one_to_a_process() -> None:
+    from trl import SFTConfig
+
+    arguments = SFTConfig(output_dir="unused", use_cpu=True, report_to="none")
+    arguments._n_gpu = 2
+    assert compat.one_device(arguments).n_gpu == 1
+
+
+STEPS = {
+    "max_steps": 25,
+    "per_device_train_batch_size": 8,
+    "max_length": 128,
+    "lr_scheduler_type": "constant",
+    "warmup_steps": 0,
+    "sample_steps": 0,
+    "save_steps": 1000,
+}
+
+
+def trained(studio: Studio, objective: str, **changes: object) -> Run:
+    """25 steps on a shipped sample, at the usual rate."""
+    data = "pocket-sft" if objective == "sft" else "pocket-preference"
+    recipe = Recipe.defaults(objective, **{"dataset_name": data, **STEPS, **changes})
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error) == ("finished", None)
+    return run
+
+
+@pytest.mark.slow
+def test_in_16_bits_weights_move_as_in_32(studio: Studio) -> None:
+    """At the usual rate nearly every update of a bfloat16 weight would be rounded away."""
+    rate = Recipe.defaults("sft", "full").learning_rate
+    runs = {
+        dtype: trained(studio, "sft", method="full", dtype=dtype, learning_rate=rate)
+        for dtype in ("float32", "bfloat16")
+    }
+    assert _moved(runs["bfloat16"]) > 0.99
+    losses = {dtype: logs(run)[-1]["loss"] for dtype, run in runs.items()}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+
+
+def _moved(run: Run) -> float:
+    """The share of a full fine-tune's weights that differ from the base's."""
+    from studio.core.model_names import resolve
+
+    assert run.weights is not None
+    base = load_file(f"{resolve('pocket').location}/model.safetensors")
+    tuned = load_file(run.weights / "model.safetensors")
+    same = [(tuned[name].float(), base[name].bfloat16().float()) for name in tuned if name in base]
+    moved = sum(int((new != old).sum()) for new, old in same)
+    return moved / sum(new.numel() for new, _ in same)
+
+
+@pytest.mark.slow
+def test_a_quantized_bases_adapter_is_trained_in_float32(studio: Studio) -> None:
+    """DPO at its small rate hardly moved an adapter in bfloat16, to which TRL casts it."""
+    margins: dict[str, float] = {}
+    for dtype in ("float32", "bfloat16"):
+        start = trained(studio, "sft", method="qlora", dtype=dtype)
+        run = trained(
+            studio, "dpo", method="qlora", dtype=dtype, start_from=start.id, learning_rate=5e-6
+        )
+        assert run.adapter is not None and start.adapter is not None
+        before = load_file(start.adapter / "adapter_model.safetensors")
+        after = load_file(run.adapter / "adapter_model.safetensors")
+        assert {tensor.dtype for tensor in after.values()} == {torch.float32}
+        same = [int((after[name] == before[name]).sum()) for name in after]
+        assert sum(same) < 0.02 * sum(tensor.numel() for tensor in after.values())
+        last = [entry["rewards/margins"] for entry in logs(run) if "rewards/margins" in entry][-5:]
+        margins[dtype] = sum(last) / len(last)
+    assert margins["bfloat16"] > 0.8 * margins["float32"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_resident_base_keeps_its_number_formats(studio: Studio, objective: str) -> None:
+    """TRL and PEFT prepare quantized models in place; the shared base must not notice."""
+    data = "facts" if objective == "sft" else "taste"
+    recipe = recipe_of(objective, "qlora", dtype="bfloat16", dataset_name=data)
+    if objective in REWARDED:
+        recipe = recipe.with_(reward_funcs=("length:1-5",))
+    before = studio.worker.submit(lambda pool: _formats(pool, recipe, studio)).result(60)
+    run = studio.wait(studio.train(recipe).id)
+    assert (run.state, run.error) == ("finished", None)
+    after = studio.worker.submit(lambda pool: _formats(pool, recipe, studio)).result(60)
+    assert before == after
+
+
+def _formats(pool: object, recipe: Recipe, studio: Studio) -> dict[str, torch.dtype]:
+    model = pool.base_of(recipe, studio.runs).model  # pyright: ignore[reportAttributeAccessIssue]
+    return {name: tensor.dtype for name, tensor in model.state_dict().items()}
