@@ -13,6 +13,7 @@ import gradio as gr
 
 from components.calculator import results_html as views
 from components.calculator.inputs import WORKSHOP, Choices
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.calculator.adapter_settings import METHODS
@@ -170,7 +171,8 @@ class ModelPage:
 
     def apply(self, data: Mapping[Any, Any], event: gr.EventData) -> tuple[Any, ...]:
         """Take over what was clicked: an offered change, a target, a rank or a method."""
-        clicked = event._data if isinstance(event._data, dict) else {}
+        sent = event_data(event)
+        clicked = sent if isinstance(sent, dict) else {}
         values = self.choices.values(data)
         return self._set(data, self.choices.given(self._clicked(clicked, data, values)))
 

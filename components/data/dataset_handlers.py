@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import Settle
@@ -18,6 +17,7 @@ from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
 from components.ui.background_task import Work
+from components.ui.compat import event_data, page_being_built
 from components.ui.handlers import PRIVATE, QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core import hub
@@ -74,7 +74,7 @@ class PreparedHandlers:
         self.opening.change(guard(self.open), self.opening, self.outputs, **QUIET)
 
         def opened(event: gr.EventData) -> tuple[str, float]:
-            return show(event._data["open"])
+            return show(event_data(event)["open"])
 
         right.prepared.click(guard(opened), None, self.opening, **QUIET)
         actions.delete.click(guard(self.delete), subject, self.outputs, **QUIET)
@@ -87,7 +87,7 @@ class PreparedHandlers:
         actions.send.click(
             guard(self.push), [subject, actions.repo, actions.public], actions.sent, **QUIET
         )
-        blocks = Context.root_block
+        blocks = page_being_built()
         if blocks is not None:
             # In two steps: the page touches every output of an event, and mostly there is nothing.
             again = gr.State(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -147,12 +146,3 @@ def _layout(title: str, unit: str) -> dict[str, Any]:
             "showgrid": False,
         },
     }
-
-
-def payload(figure: Figure) -> Any:
-    """A figure as Gradio's plot takes it, without Plotly's own toolbar."""
-    from gradio.components.plot import PlotData
-
-    plain = json.loads(figure.to_json() or "{}")
-    plain["config"] = {"displayModeBar": False, "responsive": True}
-    return PlotData(type="plotly", plot=json.dumps(plain))

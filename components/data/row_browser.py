@@ -20,6 +20,7 @@ from components.data.preview_layout import (
     PreviewLayout,
 )
 from components.ui.background_task import Work
+from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard
 from components.ui.html import progress_bar
 from studio.core.errors import DataError
@@ -232,7 +233,7 @@ class RowBrowser:
 
     def open_problem(self, subject: Subject, event: gr.EventData) -> Any:
         """The row that a problem is about, among all rows."""
-        asked = event._data
+        asked = event_data(event)
         rows = self.shelf.rows(subject) if subject.something else None
         if not isinstance(rows, ReadRows):
             return gr.skip()

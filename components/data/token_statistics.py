@@ -15,6 +15,7 @@ from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Updates
 from components.data.token_view import TokenHandlers, masking, waiting_words
 from components.ui.background_task import Work
+from components.ui.compat import plot
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.errors import Cancelled
@@ -246,7 +247,7 @@ class Measuring:
             histograms.histogram(found.trained, trained, "tokens", colour=histograms.LIT),
             histograms.histogram(found.turns, "Turns a row", "turns"),
         ]
-        return [histograms.payload(figure) for figure in figures]
+        return [plot(figure) for figure in figures]
 
     def tokens_figure(self, found: Lengths, limit: int) -> Any:
         title = "Tokens of the longer answer" if found.paired else "Tokens a row"
@@ -264,7 +265,7 @@ class Measuring:
         figure = self.tokens_figure(found, int(limit))
         return {
             self.widgets.cost: cleaning_html.limit_cost(found.at(int(limit))),
-            self.widgets.tokens: histograms.payload(figure),
+            self.widgets.tokens: plot(figure),
         }
 
     def suggested(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.context import Context, get_render_context
 
 from components.label import project_form, project_handlers, rounds
 from components.label.annotation_api import server_functions
 from components.ui.access import Person, person
+from components.ui.compat import open_container, outside_containers
 from components.ui.handlers import QUIET, guard, page_loads
 from components.ui.page_context import PageContext
 from studio.core.errors import DataError, StudioError
@@ -64,7 +64,7 @@ class LabelHandles:
 
 def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     """Build the tab inside the open `gr.Tab`."""
-    tab = get_render_context()
+    tab = open_container()
     seat = _remembered()
     with gr.Row(elem_id="label-bar"):
         project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
@@ -127,13 +127,10 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
 
 def _remembered() -> gr.BrowserState:
     """Name and project, kept in the browser; outside the tab, which would read them too late."""
-    tab, Context.block = Context.block, Context.root_block
-    try:
+    with outside_containers():
         return gr.BrowserState(
             {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
         )
-    finally:
-        Context.block = tab
 
 
 def _choices(projects: list[Project]) -> list[tuple[str, str]]:

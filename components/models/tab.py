@@ -1,7 +1,7 @@
-"""Models: everything made here in one list, to find it, take it out, or go on with it.
+"""Models: bases, runs, checkpoints and exports in one list, to find, export or continue them.
 
-One panel (`static/models.js`) that talks to `models_server`; only what leads to another tab goes
-through Gradio's events.
+One panel (`static/models.js`) that calls `library_api`; only what leads to another tab goes through
+Gradio's events.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gradio as gr
-from gradio.context import get_render_context
 
 from components.models.library_api import server_functions
+from components.ui.compat import open_container
 from components.ui.handlers import QUIET
 from components.ui.page_context import PageContext
 
@@ -32,7 +32,7 @@ class ModelsHandles:
 
 def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
     """Build the tab inside the open `gr.Tab`."""
-    tab = get_render_context()
+    tab = open_container()
     panel = gr.HTML(
         html_template='<div class="models-desk"></div>',
         js_on_load=_ON_LOAD,
@@ -41,5 +41,5 @@ def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
         elem_id="models-panel",
     )
     if isinstance(tab, gr.Tab):
-        tab.select(None, None, None, js="() => { window.studioModelsAgain?.(); }", **QUIET)
+        tab.select(None, None, None, js="() => { window.studioModelsRefresh?.(); }", **QUIET)
     return ModelsHandles(panel)

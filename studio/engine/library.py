@@ -219,7 +219,7 @@ class Library:
         reference = resolve(name)
         mine = [run for run in trained if run.model == name]
         folder = hub_folder(name) if reference.kind == "hub" else Path(reference.location)
-        there = {"builtin": "comes with the studio", "folder": "a folder of yours"}
+        there = {"builtin": "built in", "folder": "local folder"}
         what = there.get(reference.kind, "from the Hub" if folder.is_dir() else "not fetched yet")
         return LibraryEntry(
             f"base:{name}",
