@@ -1,11 +1,11 @@
-"""Alignment Studio: data -> SFT -> compare -> label -> DPO -> compare again, in one page.
+"""Alignment Studio: data -> SFT -> compare -> label -> DPO -> compare again, on one page.
 
     python app.py                                  on this machine only, http://127.0.0.1:7860
     python app.py --host 0.0.0.0 --auth ada:secret for others too, behind a login
-    STUDIO_HOME=/data/studio python app.py         where datasets, runs and votes are kept
+    STUDIO_HOME=/data/studio python app.py         where datasets, runs and votes are stored
 
-The page is built and served before torch and friends are imported: the engine loads them in its
-own thread, and the status strip says so until they are there.
+The page is built and served before torch is imported: the engine loads the libraries in a thread of
+its own, and the status strip says so until they are ready.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -31,9 +31,10 @@ from components.label import tab as label_tab
 from components.models import tab as models_tab
 from components.page import api, header, status_poll
 from components.page.file_access import Gate
-from components.page.tab_links import connect
+from components.page.tab_links import Handles, connect
 from components.train import tab as train_tab
 from components.ui import access, theme
+from components.ui.compat import Options, Update
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
@@ -56,10 +57,11 @@ VISITORS_UPLOAD = "50mb"
 
 
 def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Blocks:
-    """The whole page over one engine, importing nothing heavy; launch with `launch_options`.
+    """The whole page over one engine, importing nothing heavy; launch it with `launch_options`.
 
-    `visitors` says that others than owners may come: they begin at Compare, and see fewer tabs.
-    `mcp` is "off", "read" (an agent finds only what changes nothing) or "write".
+    Args:
+        visitors: people who are not owners may come; they start on Compare and see fewer tabs.
+        mcp: "off", "read" (agents are listed only what changes nothing) or "write".
     """
     with gr.Blocks(
         title="Alignment Studio",
@@ -68,7 +70,9 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         delete_cache=(3600, 7 * 86400),
     ) as app:
         visits = Visits(studio)
-        api.build(studio, visits, mcp)  # first, so that no handler of the page takes its names
+        api.build(
+            studio, visits, mcp
+        )  # first, so that no handler of the page takes its endpoint names
         session = gr.State(Session())
         top = header.build_top(status_poll.server_functions(studio))
         guide = header.build_guide()
@@ -76,26 +80,26 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
             ctx = PageContext(studio, tabs, top.strip, session, visits)
             built = {}
             for tab_id, label, module in TABS:
-                # A form that another tab fills as it opens it must be there before: what is sent
-                # to widgets while they are being put on the page is lost.
+                # A form that another tab fills while opening it must be rendered before: what is
+                # sent to widgets that are still being rendered is lost.
                 early = tab_id in ("train", "calculator")
                 with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
                     built[tab_id] = module.build(studio, ctx)
-        connect(app, ctx, top, guide, built)
+        connect(app, ctx, top, guide, Handles(**built))
         if visitors:
             app.load(guard(lambda: begin(ctx), "everybody"), None, tabs, **QUIET)
     return app
 
 
-def begin(ctx: PageContext) -> Any:
-    """Where a visitor begins; an owner stays."""
+def begin(ctx: PageContext) -> Update:
+    """Where a visitor starts; an owner stays."""
     return ctx.go("compare") if access.visitor() is not None else gr.skip()
 
 
-def launch_options(studio: Studio) -> dict[str, Any]:
+def launch_options(studio: Studio) -> Options:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
-    most = VISITORS_UPLOAD if access.space() else MAX_UPLOAD
+    max_upload = VISITORS_UPLOAD if access.space() else MAX_UPLOAD
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
         home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
@@ -110,7 +114,7 @@ def launch_options(studio: Studio) -> dict[str, Any]:
         "show_error": True,
         "ssr_mode": False,
         "pwa": False,
-        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or most,
+        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or max_upload,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {"middleware": [Middleware(Gate, exports=home.exports)]},
@@ -121,28 +125,28 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Flags over environment over defaults; a Space binds to all interfaces by itself."""
+    """Flags over environment variables over defaults; a Space listens on all interfaces."""
     parser = argparse.ArgumentParser(
         prog="app.py",
-        description="Alignment Studio: prepare data, fine-tune, compare, label, align.",
-        epilog="STUDIO_HOME says where datasets, runs and votes are kept; STUDIO_AUTH is --auth "
-        "without showing it in the process list (user:password, several separated by commas).",
+        description="Alignment Studio: fine-tune and align models on your data.",
+        epilog="STUDIO_HOME is where datasets, runs and votes are stored. STUDIO_AUTH replaces "
+        "--auth and stays out of the process list (user:password, several separated by commas).",
     )
-    usual = "0.0.0.0" if access.space() else "127.0.0.1"
-    host = os.environ.get("GRADIO_SERVER_NAME") or usual
+    default = "0.0.0.0" if access.space() else "127.0.0.1"
+    host = os.environ.get("GRADIO_SERVER_NAME") or default
     parser.add_argument("--host", default=host, help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument(
-        "--auth", action="append", metavar="USER:PASSWORD", help="ask for a login; repeatable"
+        "--auth", action="append", metavar="USER:PASSWORD", help="require a login; repeatable"
     )
-    parser.add_argument("--share", action="store_true", help="a public gradio.live link")
+    parser.add_argument("--share", action="store_true", help="open a public gradio.live link")
     parser.add_argument(
         "--mcp",
         choices=("off", "read", "write"),
         default=os.environ.get("STUDIO_MCP", "off"),
-        help="offer the API to agents, by default only what changes nothing (default off)",
+        help="offer the API to agents over MCP: read-only or all of it (default %(default)s)",
     )
-    parser.add_argument("--open", action="store_true", help="open a browser when it is up")
+    parser.add_argument("--open", action="store_true", help="open a browser once the page is up")
     chosen = parser.parse_args(arguments)
     chosen.share = chosen.share or os.environ.get("GRADIO_SHARE", "").lower() == "true"
     if not chosen.auth and os.environ.get("STUDIO_AUTH"):
@@ -159,7 +163,7 @@ def _login(pair: str) -> tuple[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Whether an address can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -169,31 +173,31 @@ def is_loopback(host: str) -> bool:
 
 
 def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
-    """Refuse to let strangers in: anything but loopback needs a login, except on a Space."""
+    """Refuse to serve strangers: anything but loopback needs a login, except on a Space."""
     if auth or (access.space() and not share):
         return
     if share or not is_loopback(host):
         where = "--share opens a public link" if share else f"{host} can be reached by others"
         raise ConfigError(
-            f"{where}, and whoever opens the page can train and read files here: "
+            f"{where}, and whoever opens the page can train and read files on this machine: "
             "add --auth USER:PASSWORD, or keep --host 127.0.0.1 without --share."
         )
 
 
 def check_mcp(mcp: str) -> None:
-    """Agents need a token, and the package that speaks with them."""
+    """Refuse to serve agents without a token or without the mcp package."""
     if mcp not in ("off", "read", "write"):
-        raise ConfigError(f"STUDIO_MCP is {mcp!r}; it is off, read or write.")
+        raise ConfigError(f"STUDIO_MCP is {mcp!r}; set it to off, read or write.")
     if mcp == "off":
         return
     if len(os.environ.get("STUDIO_MCP_TOKEN", "")) < 16:
         raise ConfigError("--mcp needs a token of at least 16 characters in STUDIO_MCP_TOKEN.")
     if importlib.util.find_spec("mcp") is None:
-        raise ConfigError('--mcp needs a package that is not here: pip install "mcp<2".')
+        raise ConfigError('--mcp needs a package that is not installed: pip install "mcp<2".')
 
 
 def log_to_file(studio: Studio) -> None:
-    """Keep tracebacks in the workspace's studio.log; people see one sentence."""
+    """Write tracebacks to the workspace's studio.log; people see one sentence."""
     handler = logging.handlers.RotatingFileHandler(
         studio.workspace.home / "studio.log", maxBytes=2_000_000, backupCount=2, encoding="utf-8"
     )
@@ -204,7 +208,7 @@ def log_to_file(studio: Studio) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until it is stopped; 2 for bad usage, 1 when it cannot start."""
+    """Serve the page until it is stopped. Exit status: 2 for bad usage, 1 when it cannot start."""
     from studio import Studio
 
     try:
@@ -222,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_file(studio)
     zerogpu.announce()
     if disk := studio.workspace.network_disk():
-        sys.stderr.write(f"The votes lie on {disk}. {label_tab.NETWORK_ADVICE}\n")
+        sys.stderr.write(f"The votes are on {disk}. {label_tab.NETWORK_ADVICE}\n")
     try:
         for backup in filter(None, (studio.votes_backup, studio.run_backup)):
             backup.restore()  # before anybody can begin something in an empty workspace
@@ -231,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is a Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping a container is a Ctrl-C
     try:
         app.launch(
             server_name=chosen.host,
@@ -246,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    studio.warm_up()  # after the page is up: importing torch would hold it back by a second
+    studio.warm_up()  # after the page is up: importing torch would delay it by a second
     try:
         app.block_thread()
     except KeyboardInterrupt:  # before Gradio was waiting for it

@@ -34,7 +34,7 @@ TABS = ("Data", "Calculator", "Train", "Compare", "Label", "Models")
 
 
 def fill(home: Path) -> None:
-    """A workspace in which everything has happened once: data, a run, pairs, a few votes."""
+    """A workspace where everything happened once: data, a run, an export, pairs, a few votes."""
     from studio import Studio
     from studio.core.workspace import new_id
     from studio.exports import ExportRequest
@@ -101,7 +101,7 @@ def show_train(page: Page) -> None:
 def show_compare(page: Page) -> None:
     page.locator("#chat-prompt textarea").fill(question())
     page.locator("#chat-send").click()
-    page.locator("#chat-verdict button").first.wait_for(timeout=90_000)
+    page.locator("#chat-vote button").first.wait_for(timeout=90_000)
     page.wait_for_timeout(800)
 
 
@@ -132,7 +132,7 @@ SHOW: dict[str, Callable[[Page], None]] = {
 
 @contextmanager
 def opened(browser: Browser, server: Server, size: tuple[int, int], dark: bool) -> Iterator[Page]:
-    """A fresh person's page, past its first paint."""
+    """A new visitor's page, after its first paint."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     context.set_default_timeout(40_000)
     page = context.new_page()

@@ -33,6 +33,9 @@ class StandIn(BaseHTTPRequestHandler):
         field = "text" if self.path.endswith("/completions") and "prompt" in body else "delta"
         try:
             for word in self.words(body):
+                if word.startswith("data:"):  # as it is, for what no server should send
+                    self.wfile.write(f"{word}\n\n".encode())
+                    continue
                 piece = {"text": word} if field == "text" else {"delta": {"content": word}}
                 self._event({"choices": [{**piece, "finish_reason": None}]})
                 time.sleep(self.pause)

@@ -131,8 +131,8 @@ class ModelPage:
 
     def apply(self, data: Mapping[Any, Any], event: gr.EventData) -> tuple[Any, ...]:
         """Take over what was clicked: an offered change, a target, a rank or a method."""
-        clicked: dict[str, Any] = event_data(event)
-        return self._set(data, self._clicked(clicked, data))
+        sent = event_data(event)
+        return self._set(data, self._clicked(sent if isinstance(sent, dict) else {}, data))
 
     def _clicked(self, clicked: Mapping[str, Any], data: Mapping[Any, Any]) -> dict[str, Any]:
         number, offered = str(clicked.get("change", "")), data[self.offered] or ()

@@ -1,9 +1,9 @@
-"""A set of prompts answered by every column: in batches, cancellable, read one at a time."""
+"""A set of prompts answered by every model: in batches, cancellable, read one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -12,6 +12,7 @@ from components.compare.batch_reader import SetReader
 from components.compare.controls import Controls
 from components.compare.llm_judge import progress
 from components.ui import prompt_sets
+from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice
 from studio.core.formatting import plural
@@ -21,15 +22,13 @@ from studio.workflows.comparisons import Comparison, from_generation, load, save
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-
 
 class SetTab:
     """The widgets and handlers of the Prompt set sub-tab."""
 
     def __init__(self, studio: Studio, left: Controls):
         self.studio, self.left = studio, left
-        self.live: Any = gr.State(None)
+        self.live = gr.State(None)
         self.reader = SetReader(studio)
 
     # ---- layout ---------------------------------------------------------------------------------
@@ -42,7 +41,7 @@ class SetTab:
             )
             self.limit = gr.Number(
                 12,
-                label="At most",
+                label="Limit",
                 precision=0,
                 minimum=1,
                 scale=1,
@@ -59,7 +58,7 @@ class SetTab:
                 elem_id="set-samples",
             )
             self.upload = gr.UploadButton(
-                "From a file", size="md", scale=0, min_width=110, elem_id="set-upload"
+                "Upload prompts", size="md", scale=0, min_width=110, elem_id="set-upload"
             )
             self.begin = gr.Button(
                 "Answer 12 prompts", variant="primary", elem_id="set-begin", scale=0, min_width=170
@@ -72,7 +71,7 @@ class SetTab:
             lines=4,
             max_lines=12,
             visible=False,
-            label="Prompts, one a line",
+            label="Prompts, one per line",
             elem_id="set-typed",
         )
         self.progress = gr.HTML("", elem_id="set-progress")
@@ -84,14 +83,14 @@ class SetTab:
                 value=None,
                 show_label=False,
                 elem_id="set-earlier",
-                info="Kept in the workspace with every setting.",
+                info="Saved in the workspace with every setting.",
             )
 
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self, tab: gr.Tab) -> None:
         shown = [self.empty, *self.reader.outputs]
-        streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
+        streaming: Options = {**QUIET, "concurrency_limit": None}
         naming = [self.source, self.limit, self.typed]
         gr.on(
             [self.source.change, self.limit.change, self.typed.change],
@@ -118,7 +117,7 @@ class SetTab:
 
     # ---- choosing -------------------------------------------------------------------------------
 
-    def freshen(self, source: str) -> list[Any]:
+    def freshen(self, source: str) -> list[Update]:
         choices = prompt_sets.source_choices(self.studio)
         value = source if source in [value for _, value in choices] else choices[0][1]
         return [
@@ -126,14 +125,14 @@ class SetTab:
             gr.update(choices=saved(self.studio), value=None),
         ]
 
-    def renamed(self, source: str, limit: float | None, typed: str) -> list[Any]:
+    def renamed(self, source: str, limit: float | None, typed: str) -> list[Update]:
         count = int(limit or 0)
         if source == prompt_sets.TYPED:
             count = min(count, sum(1 for line in (typed or "").splitlines() if line.strip()))
         text = f"Answer {plural(count, 'prompt')}" if count else "Answer"
         return [gr.update(value=text), gr.update(visible=source == prompt_sets.TYPED)]
 
-    def take_file(self, path: str) -> list[Any]:
+    def take_file(self, path: str) -> list[Update]:
         try:
             value = prompt_sets.from_file(self.studio, path)
         except Exception as error:
@@ -142,8 +141,8 @@ class SetTab:
 
     # ---- answering ------------------------------------------------------------------------------
 
-    def answer(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
-        """Every prompt for every column, with a count and a way out; kept in the workspace."""
+    def answer(self, data: Values) -> Iterator[Updates]:
+        """Answer every prompt with every model; cancellable, saved in the workspace."""
         try:
             chosen = sides(self.studio, self.left.columns(data))
             sampling = self.left.sampling(data)
@@ -202,5 +201,5 @@ class SetTab:
     def _shown(self, comparison: Comparison) -> Updates:
         return {self.empty: gr.update(visible=False)} | self.reader.shown(comparison)
 
-    def reopen(self, identifier: str | None) -> Any:
+    def reopen(self, identifier: str | None) -> Update:
         return self._shown(load(self.studio, identifier)) if identifier else gr.skip()

@@ -1,4 +1,4 @@
-"""Markup of Compare's prompt sets: one prompt at a time, all of them as a table, what to show."""
+"""Markup of Compare's prompt sets: one prompt at a time, all as a table, filters."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from studio.core.formatting import DOT, plural, thousands
 from studio.workflows.comparisons import LETTERS, Comparison
 
 _BEST = "best of its prompt"
-FILTERS = ("all", "different", "same", "B longer", "B shorter", "cut or failed", _BEST)
+FILTERS = ("all", "different", "same", "B longer", "B shorter", "cut off or failed", _BEST)
 
 
 def matching(comparison: Comparison, wanted: str, search: str) -> list[int]:
-    """Prompts that a filter and a search leave, by their places."""
+    """Indices of the prompts that pass a filter and a search."""
     needle = search.strip().casefold()
     return [
         at
@@ -33,7 +33,7 @@ def _all_text(comparison: Comparison, at: int) -> str:
 def _passes(comparison: Comparison, at: int, wanted: str) -> bool:
     cells = [column[at] for column in comparison.answers]
     texts = [cell["text"].strip() for cell in cells]
-    if wanted == "cut or failed":
+    if wanted == "cut off or failed":
         return any(cell["ended"] != "stop" for cell in cells)
     if wanted == _BEST:
         return any(comparison.best(at, column) for column in range(len(cells)))
@@ -48,16 +48,16 @@ def _passes(comparison: Comparison, at: int, wanted: str) -> bool:
 
 
 def set_empty() -> str:
-    """The prompt set before anything was answered."""
+    """The prompt set before anything is answered."""
     return empty_state(
         "Many prompts at once",
-        "Choose a set of prompts above. Every column answers all of them in batches; read them one "
-        "at a time here, then send the pairs to be judged blind.",
+        "Choose a set of prompts above. Every model answers all of them in batches; read them here "
+        "one at a time, then send the pairs to Label for blind votes.",
     )
 
 
 def set_progress(done: int, total: int, seconds: float, waiting: bool) -> str:
-    """How far a set has been answered."""
+    """Progress of answering a set."""
     if waiting:
         return progress_bar(0, None, "Waiting for the model")
     left = ""
@@ -74,14 +74,14 @@ def set_summary(comparison: Comparison) -> str:
         f"{plural(len(comparison.prompts), 'prompt')}, {comparison.source}",
         plural(tokens, "token"),
         pace,
-        "" if comparison.complete else "stopped before the end",
+        "" if comparison.complete else "stopped early",
         shared_text(comparison.shared, comparison.sides, comparison.held).rstrip("."),
     ]
     return f'<p class="set-summary">{esc(DOT.join(part for part in parts if part))}</p>'
 
 
 def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
-    """One prompt with every column's answer beneath it."""
+    """One prompt with every model's answer beneath it."""
     turns = comparison.prompts[at]
     asked = esc(turns[-1]["content"]) if turns else ""
     before = "".join(
@@ -89,12 +89,12 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
         for turn in turns[:-1]
     )
     reference = comparison.references[at] if at < len(comparison.references) else None
-    known = f'<p class="reference"><b>in the data</b> {esc(reference)}</p>' if reference else ""
+    known = f'<p class="reference"><b>reference</b> {esc(reference)}</p>' if reference else ""
     texts = [column[at]["text"].strip() for column in comparison.answers]
     shown = differences(texts) if marked else [esc(text) for text in texts]
     cells = "".join(
         f'<div class="answer {side.kind}">{tag(column, side)}'
-        f"{_cell(comparison.answers[column][at], shown[column], _worth(comparison, column, at))}"
+        f"{_cell(comparison.answers[column][at], shown[column], _reward(comparison, column, at))}"
         "</div>"
         for column, side in enumerate(comparison.sides)
     )
@@ -105,8 +105,8 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     )
 
 
-def _worth(comparison: Comparison, column: int, at: int) -> str:
-    """`reward 0.83, best of 8`, where the answer was scored."""
+def _reward(comparison: Comparison, column: int, at: int) -> str:
+    """`reward 0.83, best of 8`, where the answer is scored."""
     reward = comparison.worth(column, at)
     if reward is None:
         return ""
@@ -114,20 +114,20 @@ def _worth(comparison: Comparison, column: int, at: int) -> str:
     return f"reward {reward:.3g}{f', best of {of}' if of else ''}"
 
 
-def _cell(cell: Mapping[str, Any], markup: str, worth: str) -> str:
+def _cell(cell: Mapping[str, Any], markup: str, reward: str) -> str:
     if cell["error"]:
         return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
-    text = markup or '<span class="none">(nothing)</span>'
-    facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not begun"))
-    said = DOT.join(fact for fact in facts if fact)
+    text = markup or '<span class="none">(empty)</span>'
+    facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not started"))
+    line = DOT.join(fact for fact in facts if fact)
     return (
-        f'<p class="answer-text">{text}</p><p class="answer-facts"><span>{esc(said)}</span>'
-        f"<b>{esc(worth)}</b></p>"
+        f'<p class="answer-text">{text}</p><p class="answer-facts"><span>{esc(line)}</span>'
+        f"<b>{esc(reward)}</b></p>"
     )
 
 
 def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
-    """The prompts at these places as a table; a row brings its prompt up."""
+    """The prompts at these indices as a table; a click on a row shows its prompt."""
     if not places:
         return '<p class="none">No prompt passes this filter.</p>'
     names = "".join(f"<th>{LETTERS[i]} {esc(s.label)}</th>" for i, s in enumerate(comparison.sides))
@@ -135,7 +135,7 @@ def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
     for row in places:
         turns = comparison.prompts[row]
         cells = "".join(
-            f"<td>{esc(_short(cells[row]['text']))}<span>{_worth(comparison, column, row)}</span>"
+            f"<td>{esc(_short(cells[row]['text']))}<span>{_reward(comparison, column, row)}</span>"
             "</td>"
             for column, cells in enumerate(comparison.answers)
         )
@@ -157,6 +157,6 @@ def _short(text: str, most: int = 160) -> str:
 
 
 def sent_text(pairs: int, aside: Mapping[str, int]) -> str:
-    """What became of the pairs sent to Label."""
+    """How many pairs were sent to Label, and what was left out."""
     rest = ", ".join(f"{count} {reason}" for reason, count in aside.items() if count)
-    return f"Sent {plural(pairs, 'pair')} to Label." + (f" Set aside: {rest}." if rest else "")
+    return f"Sent {plural(pairs, 'pair')} to Label." + (f" Left out: {rest}." if rest else "")

@@ -1,15 +1,15 @@
-"""A set of answered prompts, read one at a time: paged, filtered, judged, sent on to Label."""
+"""An answered prompt set, read one prompt at a time: paged, filtered, scored, sent to Label."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.compare import batch_html as views
-from components.compare.llm_judge import JudgePanel, told
+from components.compare.llm_judge import JudgePanel, votes_html
 from components.compare.reward_panel import RewardPanel
-from components.ui.compat import event_data
+from components.ui.compat import Update, Updates, Widget, event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.formatting import plural
@@ -18,7 +18,6 @@ from studio.workflows.comparisons import Comparison, load, to_label
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
 ARROW = "\N{RIGHTWARDS ARROW}"
 _PICK = """
 element.addEventListener('click', event => {
@@ -29,11 +28,11 @@ element.addEventListener('click', event => {
 
 
 class SetReader:
-    """What shows a comparison once there is one, and its handlers."""
+    """Shows a comparison once there is one."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.found: Any = gr.State(None)
+        self.found = gr.State(None)
         self.at = gr.State(0)
         self.project = gr.State("")
         self.judge = JudgePanel(studio)
@@ -46,7 +45,7 @@ class SetReader:
             self._lay_out_paging()
             self.sent = gr.HTML("", elem_id="set-sent")
             self.card = gr.HTML("", elem_id="set-card")
-            with gr.Accordion("All of them as a table", open=False, elem_classes="fold quiet"):
+            with gr.Accordion("All prompts as a table", open=False, elem_classes="fold quiet"):
                 self._lay_out_table()
             self.rewards.lay_out()
             self.judge.lay_out()
@@ -61,7 +60,7 @@ class SetReader:
             self.summary = gr.HTML("", elem_id="set-summary")
             self.mark = gr.Checkbox(
                 False,
-                label="Mark differences",
+                label="Show differences",
                 container=False,
                 scale=0,
                 min_width=150,
@@ -99,7 +98,7 @@ class SetReader:
     # ---- binding --------------------------------------------------------------------------------
 
     @property
-    def outputs(self) -> list[Any]:
+    def outputs(self) -> list[Widget]:
         """The widgets that `shown` changes."""
         return [
             self.result,
@@ -145,7 +144,7 @@ class SetReader:
     # ---- reading --------------------------------------------------------------------------------
 
     def shown(self, comparison: Comparison) -> Updates:
-        """A comparison from its first prompt on."""
+        """Show a comparison from its first prompt."""
         pairs = len(comparison.prompts)
         return {
             self.result: gr.update(visible=True),
@@ -163,7 +162,7 @@ class SetReader:
             self.found: comparison,
             self.at: 0,
             self.sent: "",
-            self.judge.result: told(comparison.judged),
+            self.judge.result: votes_html(comparison.judged),
             **self.rewards.shown(comparison),
         }
 
@@ -175,8 +174,8 @@ class SetReader:
         search: str,
         marked: bool,
         step: int = 0,
-    ) -> Any:
-        """The next or the previous prompt among those that the filter leaves."""
+    ) -> Update:
+        """The next or previous prompt among those that pass the filter."""
         if comparison is None:
             return gr.skip()
         places = views.matching(comparison, only, search) or list(range(len(comparison.prompts)))
@@ -198,13 +197,13 @@ class SetReader:
         search: str,
         marked: bool,
         event: gr.EventData,
-    ) -> Any:
+    ) -> Update:
         return self.turn(comparison, int(event_data(event)["at"]), only, search, marked)
 
     def narrowed(
         self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool
-    ) -> Any:
-        """The table and the paging keep to what the filter and the search leave."""
+    ) -> Update:
+        """Limit the table and the paging to what passes the filter and the search."""
         if comparison is None:
             return gr.skip()
         places = views.matching(comparison, only, search)
@@ -213,16 +212,16 @@ class SetReader:
 
     def scored(
         self, comparison: Comparison | None, at: int, only: str, search: str, marked: bool
-    ) -> Any:
-        """The comparison that is shown by now, with the rewards that were kept of it."""
+    ) -> Update:
+        """The comparison now in view, with its saved rewards."""
         if comparison is None or not comparison.said:
             return gr.skip()
         kept = load(self.studio, comparison.id)
         narrowed = self.narrowed(kept, at, only, search, marked)
         return {**narrowed, **self.rewards.shown(kept), self.found: kept}
 
-    def send_on(self, comparison: Comparison | None) -> Any:
-        """A blind project of the first two columns; `project` tells the page's wiring."""
+    def send_on(self, comparison: Comparison | None) -> Update:
+        """A blind labeling project of models A and B; a change of `project` opens it."""
         if comparison is None:
             return gr.skip()
         try:

@@ -1,10 +1,10 @@
-"""Chat with two to four columns at once: sent together, written together, stopped together."""
+"""Chat with up to four models at once: sent together, streamed together, stopped together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -13,35 +13,27 @@ from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, bring_back, keep, vote
 from components.compare.token_logprobs import TokenView
 from components.ui.access import person
+from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice
 from components.ui.visitor_quota import Visits
 from studio.core.formatting import plural
-from studio.generation.request import Generation, GenerationRequest
+from studio.generation.request import Generation, GenerationRequest, Sampling
 from studio.workflows.comparisons import finished, sides
 
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-_REFRESH = 0.12  # seconds between looks at what is being written
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """What a chat needs to go on: the generation under way and its turn."""
-
-    turn: Turn
-    generation: Generation
+_REFRESH = 0.12  # seconds between updates of what is being written
 
 
 class ChatTab:
-    """The widgets and handlers of the Chat sub-tab. A browser's conversation lives in `chat`."""
+    """The widgets and handlers of the Chat sub-tab. `chat` holds the browser's conversation."""
 
     def __init__(self, studio: Studio, left: Controls, visits: Visits):
         self.studio, self.left, self.visits = studio, left, visits
         self.chat = gr.State(Chat())
-        self.kept: Any = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
+        self.saved = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
 
     def lay_out(self) -> None:
         with gr.Column(elem_id="chat-box"):
@@ -53,8 +45,8 @@ class ChatTab:
             self.tokens = TokenView(self.studio, self.visits)
             self.tokens.lay_out()
             with gr.Column(elem_id="chat-ask"):
-                with gr.Row(visible=False, elem_id="chat-verdict") as self.verdict:
-                    gr.HTML('<span class="verdict-label">Your verdict</span>')
+                with gr.Row(visible=False, elem_id="chat-vote") as self.vote_row:
+                    gr.HTML('<span class="vote-label">Your vote</span>')
                     self.votes = {
                         choice: gr.Button(text, size="sm", min_width=60)
                         for choice, text in (
@@ -64,11 +56,11 @@ class ChatTab:
                             ("both_bad", "Both bad"),
                         )
                     }
-                self.said = gr.HTML("", elem_id="chat-said")
+                self.message = gr.HTML("", elem_id="chat-message")
                 with gr.Row(elem_id="chat-line"):
                     self.prompt = gr.Textbox(
                         show_label=False,
-                        placeholder="Ask every column",
+                        placeholder="Message all models",
                         lines=1,
                         max_lines=8,
                         elem_id="chat-prompt",
@@ -83,13 +75,13 @@ class ChatTab:
                         "Stop", visible=False, elem_id="chat-stop", min_width=84, scale=0
                     )
                 with gr.Row(visible=False, elem_id="chat-more") as self.more:
-                    self.again = gr.Button("Answer again", size="sm", min_width=60)
+                    self.again = gr.Button("Regenerate", size="sm", min_width=60)
                     self.edit = gr.Button("Edit prompt", size="sm", min_width=60)
-                    self.mark = gr.Button("Mark differences", size="sm", min_width=60)
+                    self.mark = gr.Button("Show differences", size="sm", min_width=60)
                     self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
 
     def bind(self) -> None:
-        given = {self.prompt, self.chat, *self.left.inputs}
+        inputs = {self.prompt, self.chat, self.saved, *self.left.inputs}
         parts = [
             self.view,
             self.prompt,
@@ -97,127 +89,136 @@ class ChatTab:
             self.stop,
             self.chat,
             self.exact,
-            self.verdict,
-            self.said,
+            self.vote_row,
+            self.message,
             self.more,
-            self.kept,
+            self.saved,
         ]
-        streaming: dict[str, Any] = {**QUIET, "concurrency_limit": None}
+        streaming: Options = {**QUIET, "concurrency_limit": None}
         gr.on(
             [self.prompt.submit, self.send.click],
             guard(self.ask, "everybody"),
-            given,
+            inputs,
             parts,
             **streaming,
         )
-        self.again.click(guard(self.ask_again, "everybody"), given, parts, **streaming)
+        self.again.click(guard(self.ask_again, "everybody"), inputs, parts, **streaming)
         self.stop.click(guard(self.halt, "everybody"), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew, "everybody"), self.chat, parts, **QUIET)
         self.edit.click(guard(self.edit_last, "everybody"), self.chat, parts, **QUIET)
         self.mark.click(
-            guard(self.mark_differences, "everybody"), self.chat, [self.view, self.mark], **QUIET
+            guard(self.mark_differences, "everybody"),
+            self.chat,
+            [self.chat, self.view, self.mark],
+            **QUIET,
         )
         self.tokens.bind(self.chat)
-        # A tab that was never opened is not in the page yet: its state comes with it, as a change.
-        arrivals = [self.kept.change, *page_loads()]
+        # A tab that was never opened is not rendered yet: its state arrives with it, as a change.
+        arrivals = [self.saved.change, *page_loads()]
         gr.on(
             arrivals,
             guard(self.restore, "everybody"),
-            {self.kept, self.chat},
+            {self.saved, self.chat},
             [self.chat, self.view, self.more, self.exact],
             **QUIET,
         )
-        # Column B is filled as soon as there is a run to put in it.
+        # Model B is set as soon as there is a run.
         self.left.choices[1].change(guard(self.invite, "everybody"), self.chat, self.view, **QUIET)
         for choice, button in self.votes.items():
             button.click(
                 guard(self._voter(choice), "everybody"),
                 self.chat,
-                [self.said, self.verdict],
+                [self.message, self.vote_row],
                 **QUIET,
             )
 
-    def invite(self, chat: Chat) -> Any:
-        """The empty chat says what can be compared by now; a conversation stays as it is."""
+    def invite(self, chat: Chat) -> Update:
+        """An empty chat says what can be compared now; a conversation stays as it is."""
         return gr.skip() if chat.turns else views.chat_empty(bool(finished(self.studio)))
 
     # ---- asking ---------------------------------------------------------------------------------
 
-    def ask(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
-        """Send the prompt to every column and show the answers as they are written."""
+    def ask(self, data: Values) -> Iterator[Updates]:
+        """Send the prompt to every model and stream the answers."""
         prompt = (data[self.prompt] or "").strip()
-        chat: Chat = data[self.chat]
-        if not prompt or (chat.live is not None and not chat.live.finished):
-            return
-        yield from self._asked(data, chat, prompt)
+        chat = self._current(data)
+        if prompt and not chat.busy:
+            yield from self._asked(data, chat, prompt)
 
-    def ask_again(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
-        """The last prompt once more, from the next seed."""
-        chat: Chat = data[self.chat]
-        if not chat.turns or (chat.live is not None and not chat.live.finished):
+    def ask_again(self, data: Values) -> Iterator[Updates]:
+        """The last prompt once more, with the next seed."""
+        chat = self._current(data)
+        if not chat.turns or chat.busy:
             return
         if self._always_same(data, chat):
-            said = "Greedy always gives the same answer; choose another sampling to vary it."
-            yield {self.said: notice("info", said)}
+            message = "Greedy always gives the same answer; choose another sampling to vary it."
+            yield {self.message: notice("info", message)}
             return
         yield from self._asked(data, chat, chat.turns[-1].prompt, again=True)
 
-    def _always_same(self, data: Mapping[Any, Any], chat: Chat) -> bool:
-        """Whether asking again could only repeat: greedy before and now, by the same columns."""
+    def _current(self, data: Values) -> Chat:
+        """The browser's conversation; in the second after a refresh, the one being restored."""
+        chat: Chat = data[self.chat]
+        if chat.turns:
+            return chat
+        return bring_back(self.studio, str(data[self.saved] or "")) or chat
+
+    def _always_same(self, data: Values, chat: Chat) -> bool:
+        """Whether asking again could only repeat: greedy before and now, by the same models."""
         greedy = (
-            not data[self.left.knobs["temperature"]] and not chat.turns[-1].sampling.temperature
+            not data[self.left.sampling_fields["temperature"]]
+            and not chat.turns[-1].sampling.temperature
         )
         return greedy and sides(self.studio, self.left.columns(data)) == chat.sides
 
     def _asked(
-        self, data: Mapping[Any, Any], chat: Chat, prompt: str, again: bool = False
+        self, data: Values, chat: Chat, prompt: str, again: bool = False
     ) -> Iterator[Updates]:
-        """`again` puts new answers in the last turn's place."""
-        chat.begin()
+        """`again` replaces the last turn's answers."""
         raw = bool(data[self.left.raw])
         try:
             chosen = sides(self.studio, self.left.columns(data))
             sampling = self.left.sampling(data)
+            if again:
+                seed = chat.turns[-1].sampling.seed + 1
+                sampling = sampling.model_copy(update={"seed": seed})
+            system = self.left.system_text(data)
+            if (chosen, system.strip(), raw) != (chat.sides, chat.system.strip(), chat.raw):
+                chat = Chat(chosen, system, raw=raw, marked=chat.marked)
+            turns = chat.turns[:-1] if again else chat.turns
+            chat = replace(chat, turns=turns, follow=self.left.followed(data))
+            chat = self._begin(chat, prompt, sampling)
         except Exception as error:
-            yield {self.said: notice("error", sentence(error))}
+            yield {self.message: notice("error", sentence(error))}
             return
-        if again:
-            seed = chat.turns[-1].sampling.seed + 1
-            sampling = sampling.model_copy(update={"seed": seed})
-        system = self.left.system_text(data)
-        told = chosen, system.strip(), raw
-        if told != (chat.sides, chat.system.strip(), chat.raw):
-            chat = Chat(chosen, system, raw=raw, marked=chat.marked)
-        chat.follow = self.left.followed(data)
-        before = list(chat.turns)
-        if again:
-            del chat.turns[-1:]
-        try:
-            asking = self._begin(chat, prompt, sampling)
-        except Exception as error:
-            chat.turns = before
-            yield {self.said: notice("error", sentence(error))}
-            return
+        generation = chat.live
+        assert generation is not None
         try:
             yield {
                 self.chat: chat,
                 self.view: views.chat(chat),
                 self.prompt: "",
-                self.said: "",
+                self.message: "",
                 self.send: gr.update(visible=False),
                 self.stop: gr.update(visible=True),
-                self.verdict: gr.update(visible=False),
+                self.vote_row: gr.update(visible=False),
                 self.more: gr.update(visible=True),
             }
-            yield from self._written(chat, asking)
+            for written in self._written(chat, generation):
+                chat = written
+                # With the state: a restore that was under way must not put an older one there.
+                yield {self.view: views.chat(chat), self.chat: chat}
         finally:
-            if not asking.generation.finished:  # the page was left: nobody waits for the rest
-                asking.generation.cancel()
-        reward = data[self.left.reward]
-        unscored = self._score(asking.turn, reward) if reward else ""
-        yield self._ended(chat, asking.turn, unscored)
+            if not generation.finished:  # the page was closed: nobody waits for the rest
+                generation.cancel()
+        reward, problem = data[self.left.reward], ""
+        if reward:
+            scored, problem = self._score(chat.turns[-1], reward)
+            chat = replace(chat, turns=(*chat.turns[:-1], scored))
+        yield self._ended(chat, problem)
 
-    def _begin(self, chat: Chat, prompt: str, sampling: Any) -> _Asking:
+    def _begin(self, chat: Chat, prompt: str, sampling: Sampling) -> Chat:
+        """The chat with a new turn whose answers are being generated (`live`)."""
         asked = [chat.messages(at, prompt) for at in range(len(chat.sides))]
         columns = tuple(
             replace(side.column, prompts=(messages,))
@@ -225,66 +226,70 @@ class ChatTab:
         )
         request = GenerationRequest((asked[0],), columns, sampling, raw=chat.raw)
         generation = self.visits.generate(request)
-        first = generation.snapshot()
-        answers = [cells[0] for cells in first.answers]
+        answers = [cells[0] for cells in generation.snapshot().answers]
         turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True)
-        chat.turns.append(turn)
-        chat.live = generation
-        return _Asking(turn, generation)
+        return replace(chat, turns=(*chat.turns, turn), live=generation)
 
-    def _written(self, chat: Chat, asking: _Asking) -> Iterator[Updates]:
-        """The view whenever it changed, until every column is done."""
-        shown = ""
+    def _written(self, chat: Chat, generation: Generation) -> Iterator[Chat]:
+        """The chat whenever its last turn changed, until every model is done."""
+        turn = chat.turns[-1]
         while True:
-            over = asking.generation.wait(_REFRESH)
-            snapshot = asking.generation.snapshot()
-            turn = asking.turn
-            running = [at for at, answer in enumerate(turn.answers) if answer.ended is None]
-            turn.answers = [cells[0] for cells in snapshot.answers]
-            for at in running:
-                turn.spent[at] = snapshot.seconds
-            turn.shared, turn.held = snapshot.shared, snapshot.held
-            turn.waiting, turn.error, turn.done = snapshot.waiting, snapshot.error, over
-            markup = views.chat(chat)
-            if markup != shown:
-                shown = markup
-                yield {self.view: markup}
+            over = generation.wait(_REFRESH)
+            snapshot = generation.snapshot()
+            spent = [
+                snapshot.seconds if answer.ended is None or not seconds else seconds
+                for answer, seconds in zip(turn.answers, turn.spent, strict=True)
+            ]
+            after = replace(
+                turn,
+                answers=[cells[0] for cells in snapshot.answers],
+                spent=spent,
+                shared=snapshot.shared,
+                held=snapshot.held,
+                waiting=snapshot.waiting,
+                error=snapshot.error,
+                done=over,
+            )
+            if after != turn:
+                turn = after
+                yield replace(chat, turns=(*chat.turns[:-1], turn))
             if over:
                 return
 
-    def _score(self, turn: Turn, reward: str) -> str:
-        """A reward for every answer; what went wrong, where one cannot be given."""
+    def _score(self, turn: Turn, reward: str) -> tuple[Turn, str]:
+        """The turn with a reward for every answer, or why there is none."""
         if turn.error or any(answer.error for answer in turn.answers):
-            return ""
+            return turn, ""
         texts = [answer.text for answer in turn.answers]
         try:
             self.visits.count(len(texts))
-            graded = self.studio.reward([reward], None, turn.asked, texts).result()
+            results = self.studio.reward([reward], None, turn.asked, texts).result()
         except Exception as error:
-            return sentence(error)
-        turn.rewards = [one.total for one in graded]
-        return ""
+            return turn, sentence(error)
+        return replace(turn, rewards=[each.total for each in results]), ""
 
-    def _ended(self, chat: Chat, turn: Turn, unscored: str) -> Updates:
+    def _ended(self, chat: Chat, problem: str) -> Updates:
+        turn = chat.turns[-1]
         two = len(chat.sides) == 2 and not turn.error
         fair = two and turn.same_question and all(a.text.strip() for a in turn.answers)
         different = fair and turn.answers[0].text.strip() != turn.answers[1].text.strip()
-        said = ""
+        hint = ""
         keep(self.studio, chat)
         if two and not turn.same_question:
-            said = (
-                "Votes need both columns to have read the same: start a new chat, or let all go "
-                "on from one column."
+            hint = (
+                "To vote, both models must have read the same conversation: start a new chat, or "
+                "let all models continue from the answers of one."
             )
         return {
             self.send: gr.update(visible=True),
             self.stop: gr.update(visible=False),
             self.exact: views.prompts_given(turn, chat.sides),
-            self.verdict: gr.update(visible=different),
-            self.said: notice("error", unscored) or (f'<p class="none">{said}</p>' if said else ""),
+            self.vote_row: gr.update(visible=different),
+            self.message: notice("error", problem)
+            or (f'<p class="none">{hint}</p>' if hint else ""),
             self.view: views.chat(chat),
             self.chat: chat,
-            self.kept: chat.id,
+            self.saved: chat.id,
         }
 
     def halt(self, chat: Chat) -> None:
@@ -292,63 +297,61 @@ class ChatTab:
             chat.live.cancel()
 
     def begin_anew(self, chat: Chat) -> Updates:
-        if chat.live is not None:
-            chat.live.cancel()
+        self.halt(chat)
         return {
             self.chat: Chat(),
             self.view: views.chat_empty(bool(finished(self.studio))),
             self.exact: views.prompts_given(None, ()),
-            self.verdict: gr.update(visible=False),
-            self.said: "",
+            self.vote_row: gr.update(visible=False),
+            self.message: "",
             self.more: gr.update(visible=False),
-            self.kept: "",
+            self.saved: "",
         }
 
-    def edit_last(self, chat: Chat) -> Any:
-        """The last prompt goes back into the box, and its answers go."""
-        if not chat.turns or (chat.live is not None and not chat.live.finished):
+    def edit_last(self, chat: Chat) -> Update:
+        """Put the last prompt back into the box and drop its answers."""
+        if not chat.turns or chat.busy:
             return gr.skip()
-        last = chat.turns.pop()
+        last = chat.turns[-1]
+        chat = replace(chat, turns=chat.turns[:-1])
         keep(self.studio, chat)
         view = views.chat(chat) if chat.turns else views.chat_empty(bool(finished(self.studio)))
         return {
             self.chat: chat,
             self.view: view,
             self.prompt: last.prompt,
-            self.said: "",
-            self.verdict: gr.update(visible=False),
+            self.message: "",
+            self.vote_row: gr.update(visible=False),
             self.more: gr.update(visible=bool(chat.turns)),
         }
 
-    def mark_differences(self, chat: Chat) -> Any:
-        if not chat.turns:
+    def mark_differences(self, chat: Chat) -> Update:
+        if not chat.turns or chat.busy:
             return gr.skip()
-        chat.marked = not chat.marked
-        label = "Hide differences" if chat.marked else "Mark differences"
-        return [views.chat(chat), gr.update(value=label)]
+        chat = replace(chat, marked=not chat.marked)
+        label = "Hide differences" if chat.marked else "Show differences"
+        return chat, views.chat(chat), gr.update(value=label)
 
-    def restore(self, data: Mapping[Any, Any]) -> Any:
-        """After a refresh, the conversation that this browser had, unless one has begun."""
-        kept, chat = bring_back(self.studio, str(data[self.kept] or "")), data[self.chat]
-        if kept is None or not kept.turns or not chat.begin():
+    def restore(self, data: Values) -> Update:
+        """After a refresh, the conversation this browser had, unless another one has begun."""
+        saved = bring_back(self.studio, str(data[self.saved] or ""))
+        if saved is None or not saved.turns or data[self.chat].turns:
             return gr.skip()
-        # Into the very object that a question asked meanwhile is given, so that it goes on there.
-        vars(chat).update(vars(kept) | {"begun": True})
         return {
-            self.chat: chat,
-            self.view: views.chat(chat),
+            self.chat: saved,
+            self.view: views.chat(saved),
             self.more: gr.update(visible=True),
-            self.exact: views.prompts_given(chat.turns[-1], chat.sides),
+            self.exact: views.prompts_given(saved.turns[-1], saved.sides),
         }
 
     # ---- voting ---------------------------------------------------------------------------------
 
-    def _voter(self, choice: str) -> Any:
+    def _voter(self, choice: str) -> Callable[[Chat], Updates]:
         def cast(chat: Chat) -> Updates:
             if not chat.turns or not chat.turns[-1].done:
                 return {}
             name, count = vote(self.studio, chat, choice, person("me").name)
-            said = f"Kept: {views.VERDICTS[choice]}. {plural(count, 'vote')} in '{name}'."
-            return {self.said: notice("good", said), self.verdict: gr.update(visible=False)}
+            text = f"Saved: {views.VOTES[choice]}. {plural(count, 'vote')} in '{name}'."
+            return {self.message: notice("good", text), self.vote_row: gr.update(visible=False)}
 
         return cast

@@ -1,30 +1,25 @@
-"""Markup of the Compare tab: pure functions to escaped HTML; what a model wrote is text."""
+"""Markup of the Chat sub-tab: pure functions to escaped HTML; a model's output is plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from components.compare.conversation import Chat, Turn
 from components.compare.diff_html import differences
 from components.ui.html import empty_state, esc
 from studio.core.formatting import DOT, bytes_text, compact, plural
+from studio.generation.request import Answer
 from studio.workflows.comparisons import LETTERS, Side
 
-ENDS = {
-    "stop": "ended by itself",
-    "length": "cut at the limit",
-    "cancelled": "stopped",
-    "error": "",
-}
-VERDICTS = {"a": "A is better", "b": "B is better", "tie": "tie", "both_bad": "both bad"}
+ENDS = {"stop": "complete", "length": "cut at max new tokens", "cancelled": "stopped", "error": ""}
+VOTES = {"a": "A is better", "b": "B is better", "tie": "tie", "both_bad": "both bad"}
 
 
-# ---- columns ------------------------------------------------------------------------------------
+# ---- models -------------------------------------------------------------------------------------
 
 
 def heads(sides: Sequence[Side]) -> str:
-    """The columns' names, in their colours; they stay at the top while answers scroll."""
+    """The models' names in their colors; they stay at the top while answers scroll."""
     cells = "".join(
         f'<div class="col-head {side.kind}"><kbd>{LETTERS[at]}</kbd>'
         f'<b title="{esc(side.run or side.model)}">'
@@ -34,49 +29,47 @@ def heads(sides: Sequence[Side]) -> str:
     return f'<div class="cols heads" style="--cols:{len(sides)}">{cells}</div>'
 
 
-def tag(at: int, side: Any) -> str:
-    """A small repetition of the head, for narrow pages where columns stack."""
+def tag(at: int, side: Side) -> str:
+    """The model's name once more, for narrow pages where columns stack."""
     return f'<span class="col-tag {side.kind}">{LETTERS[at]} {esc(side.label)}</span>'
 
 
 def shared_text(
     shared: bool | None, sides: Sequence[Side], held: Sequence[Sequence[int] | None] = ()
 ) -> str:
-    """Who shares weights with whom, and what each costs in memory, in words.
+    """Which models share weights and what each costs in memory, in words.
 
-    `held` is a `Held` for each column, where that is known.
+    `held` is a `MemoryUse` for each model, where known.
     """
     if shared is None or len(sides) < 2:
         return ""
     if any(held):
         return _held_text(sides, held)
     if not shared:
-        return "The columns do not share weights: each has its own copy in memory."
+        return "The models do not share weights: each has its own copy in memory."
     if {side.kind for side in sides} == {"base", "tuned"} and len(sides) == 2:
-        return "Base and tuned share one copy of the weights."
-    return f"All {len(sides)} columns share one copy of the base's weights."
+        return "Base and tuned model share one copy of the weights."
+    return f"All {len(sides)} models share one copy of the base model's weights."
 
 
 def _held_text(sides: Sequence[Side], held: Sequence[Sequence[int] | None]) -> str:
     copies: dict[int, list[int]] = {}
-    sizes, said = {}, []
+    sizes, parts = {}, []
     for column, each in enumerate(held):
         if each is None:
             continue
         copy, sizes[copy], adapter = each
         copies.setdefault(copy, []).append(column)
         if adapter:
-            said.append(f"the adapter of {LETTERS[column]} adds {bytes_text(adapter)}")
+            parts.append(f"the adapter of {LETTERS[column]} adds {bytes_text(adapter)}")
     for copy, columns in reversed(copies.items()):
         names = " and ".join(LETTERS[column] for column in columns)
         how = "share one copy" if len(columns) > 1 else "has a copy"
-        said.insert(0, f"{names} {how} of the weights, {bytes_text(sizes[copy])}")
-    said += [
-        f"{LETTERS[column]} is served elsewhere"
-        for column, side in enumerate(sides)
-        if side.endpoint
+        parts.insert(0, f"{names} {how} of the weights, {bytes_text(sizes[copy])}")
+    parts += [
+        f"{LETTERS[column]} runs on a server" for column, side in enumerate(sides) if side.endpoint
     ]
-    return "; ".join(said) + "."
+    return "; ".join(parts) + "."
 
 
 # ---- chat ---------------------------------------------------------------------------------------
@@ -86,25 +79,25 @@ def chat_empty(has_run: bool) -> str:
     """The chat before its first prompt."""
     if has_run:
         return empty_state(
-            "Ask both the same thing",
-            "The base answers beside the tuned model, token by token, from one copy of the "
-            "weights. Type a prompt below.",
+            "Ask both models the same question",
+            "Base and tuned model answer side by side, from one copy of the weights. Type a prompt "
+            "below.",
             "For the pocket model: Where does Mira live?",
         )
     return empty_state(
         "No finished run to compare yet",
-        "Train one first; it appears here beside its base as soon as it ends. "
-        "Meanwhile the base alone can be asked.",
+        "Train a model first; it appears here beside its base as soon as it finishes. "
+        "Until then you can ask the base model alone.",
     )
 
 
-def chat(talk: Chat) -> str:
+def chat(shown: Chat) -> str:
     """Every turn: the prompt across, the answers side by side beneath it."""
-    last = len(talk.turns) - 1
+    last = len(shown.turns) - 1
     turns = "".join(
-        _turn(talk.sides, turn, at == last, talk.marked) for at, turn in enumerate(talk.turns)
+        _turn(shown.sides, turn, at == last, shown.marked) for at, turn in enumerate(shown.turns)
     )
-    return f'<div class="chat">{heads(talk.sides)}{turns}</div>'
+    return f'<div class="chat">{heads(shown.sides)}{turns}</div>'
 
 
 def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
@@ -127,29 +120,29 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
 
 
 def _copy(text: str) -> str:
-    """A button that copies the answer as it was written (see static/compare.js)."""
+    """A button that copies the answer as written (see static/compare.js)."""
     if not text.strip():
         return ""
     return f'<button type="button" class="copy" data-copy="{esc(text.strip())}">Copy</button>'
 
 
-def _body(answer: Any, markup: str, done: bool) -> str:
-    """An answer as text (already markup); a caret while it is being written."""
+def _body(answer: Answer, markup: str, done: bool) -> str:
+    """An answer, already markup, with a caret while it is being written."""
     if answer.error:
         return f'<p class="answer-error" role="alert">{esc(answer.error)}</p>'
     writing = not done and answer.ended is None
     caret = '<i class="caret" aria-hidden="true"></i>' if writing else ""
     if not answer.text.strip() and not writing:
-        return '<p class="answer-text none">(nothing)</p>'
+        return '<p class="answer-text none">(empty)</p>'
     return f'<p class="answer-text">{markup}{caret}</p>'
 
 
-def answer_facts(answer: Any, turn: Turn, seconds: float) -> str:
+def answer_facts(answer: Answer, turn: Turn, seconds: float) -> str:
     """Length, speed, and how it ended."""
     if answer.error:
         return ""
     if turn.waiting:
-        return "waiting for its turn"
+        return "queued"
     if not (answer.tokens or answer.ended or turn.done):
         return "loading the model"
     parts = [plural(answer.tokens, "token")] if answer.tokens or answer.ended else []
@@ -165,12 +158,12 @@ def pace_text(pace: float) -> str:
 
 
 def prompts_given(turn: Turn | None, sides: Sequence[Side]) -> str:
-    """The exact string that each column was given, special tokens and all."""
+    """The exact string each model received, special tokens included."""
     if turn is None:
-        return '<p class="none">Shown once something was asked.</p>'
+        return '<p class="none">Shown after the first prompt.</p>'
     texts = [answer.prompt_text for answer in turn.answers]
     if len(set(texts)) == 1:
-        same = '<p class="none">The same for every column.</p>'
+        same = '<p class="none">The same for every model.</p>'
         return f'{same}<pre class="exact">{esc(texts[0])}</pre>'
     cells = "".join(
         f'<div>{tag(at, side)}<pre class="exact">{esc(text)}</pre></div>'

@@ -1,13 +1,13 @@
-"""The left of the Compare tab: which columns answer, and how the next token is chosen."""
+"""The left of the Compare tab: which models answer, and how the next token is sampled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from pydantic import ValidationError
 
+from components.ui.compat import Reply, Update, Updates, Values
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_fields import HELP_LINE
@@ -24,51 +24,52 @@ from studio.workflows.comparisons import (
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.runs.store import Run
 
-_KNOBS: tuple[tuple[str, str, str], ...] = (
-    ("temperature", "Temperature", "Spread of the choice; 0 always takes the likeliest token."),
-    ("top_p", "Top-p", "Only tokens that together hold this share."),
-    ("min_p", "Min-p", "Only tokens at least this share as likely as the likeliest."),
+_SAMPLING: tuple[tuple[str, str, str], ...] = (
+    ("temperature", "Temperature", "Randomness; 0 always takes the most likely token."),
+    ("top_p", "Top-p", "Sample only from the tokens that together have this probability."),
+    ("min_p", "Min-p", "Drop tokens below this fraction of the most likely one's probability."),
     ("repetition_penalty", "Repetition penalty", "Above 1 makes used tokens less likely."),
-    ("top_k", "Top-k", "Only the k likeliest tokens; 0 for all."),
-    ("max_new_tokens", "Max new tokens", "Where an answer is cut."),
-    ("seed", "Seed", "Same seed, same settings, same text."),
+    ("top_k", "Top-k", "Sample only from the k most likely tokens; 0 for all."),
+    ("max_new_tokens", "Max new tokens", "Where an answer is cut off."),
+    ("seed", "Seed", "The same seed and settings give the same text."),
 )
-_WHOLE = ("top_k", "max_new_tokens", "seed")
-_FIRST = "greedy"
-_NO_REWARD = ("no reward model", "")
+_INTEGERS = ("top_k", "max_new_tokens", "seed")
+_DEFAULT = "greedy"
+_NO_REWARD = ("None", "")
 
 
 class Controls:
-    """The widgets that chat and prompt set share."""
+    """The widgets that Chat, Prompt set and Scores share."""
 
     def __init__(self, studio: Studio, ctx: PageContext):
         self.studio, self.ctx = studio, ctx
-        self.seen: Any = gr.State(None)
+        self.seen = gr.State(None)
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
         with gr.Column(elem_classes="settle", elem_id="compare-settle"):
             self.choices = [self._column(at) for at in range(4)]
-            self.more = gr.Button("Add a column", size="sm", elem_id="compare-add")
+            self.more = gr.Button("Add a model", size="sm", elem_id="compare-add")
             self.preset = gr.Dropdown(
                 [(name.capitalize(), name) for name in SAMPLING_PRESETS],
-                value=_FIRST,
+                value=_DEFAULT,
                 label="Sampling",
                 elem_id="compare-preset",
             )
             with (
-                gr.Accordion("Sampling knobs", open=False, elem_classes="fold"),
+                gr.Accordion("Sampling parameters", open=False, elem_classes="fold"),
                 gr.Column(elem_classes="everyday"),
             ):
                 with gr.Row(elem_classes="pair"):
-                    self.knobs = {knob[0]: self._knob(*knob) for knob in _KNOBS}
+                    self.sampling_fields = {each[0]: self._field(*each) for each in _SAMPLING}
                 self.stops = gr.Textbox(
                     "",
                     lines=2,
                     max_lines=4,
-                    label="Stop strings, one a line",
-                    info="An answer ends before any of these. (stop_strings)",
+                    label="Stop strings, one per line",
+                    info="An answer ends before any of these strings. (stop_strings)",
                     elem_classes="knob",
                 )
                 gr.HTML(HELP_LINE)
@@ -79,34 +80,34 @@ class Controls:
                     lines=3,
                     max_lines=8,
                     elem_id="compare-system",
-                    placeholder="Read by every column before the first prompt",
+                    placeholder="Every model reads it before the first prompt",
                 )
             self.raw = gr.Checkbox(
                 False,
                 label="Raw prompt",
                 elem_id="compare-raw",
-                info="Given as typed: no chat template, no system prompt, nothing said before.",
+                info="Sent as typed: no chat template, no system prompt, no history.",
             )
             self.follow = gr.Dropdown(
                 [
-                    ("Each column from its own answers", ""),
-                    *((f"All from the answers of {letter}", letter) for letter in LETTERS),
+                    ("separate per model", ""),
+                    *((f"shared: the answers of {letter}", letter) for letter in LETTERS),
                 ],
                 value="",
-                label="A chat goes on",
+                label="Conversation history",
                 elem_id="compare-follow",
             )
             rewards = reward_choices(self.studio)
             self.reward = gr.Dropdown(
                 [_NO_REWARD, *rewards],
                 value="",
-                label="Chat answers are scored by",
+                label="Reward model for chat answers",
                 visible=bool(rewards),
                 elem_id="compare-reward",
             )
         self.inputs = [
             *self.choices,
-            *self.knobs.values(),
+            *self.sampling_fields.values(),
             self.stops,
             self.system,
             self.raw,
@@ -116,32 +117,32 @@ class Controls:
 
     def _column(self, at: int) -> gr.Dropdown:
         runs = finished(self.studio)
-        usual = usual_columns(runs)
+        default = usual_columns(runs)
         return gr.Dropdown(
             self._offered(at, self._values(runs)),
-            value=usual[at] if at < 2 else "",
+            value=default[at] if at < 2 else "",
             visible=at < 2,
-            label=f"Column {LETTERS[at]}",
+            label=f"Model {LETTERS[at]}",
             allow_custom_value=True,
             elem_id=f"compare-{LETTERS[at].lower()}",
             elem_classes="column-choice",
         )
 
-    def _values(self, runs: list[Any]) -> list[tuple[str, str]]:
+    def _values(self, runs: list[Run]) -> list[tuple[str, str]]:
         return column_choices(runs, training(self.studio))
 
     @staticmethod
     def _offered(at: int, offered: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        return offered if at == 0 else [*offered, ("no column", "")]
+        return offered if at == 0 else [*offered, ("None", "")]
 
-    def _knob(self, name: str, label: str, help: str) -> Any:
-        whole = name in _WHOLE
+    def _field(self, name: str, label: str, help: str) -> gr.Number:
+        integer = name in _INTEGERS
         return gr.Number(
-            getattr(SAMPLING_PRESETS[_FIRST], name),
+            getattr(SAMPLING_PRESETS[_DEFAULT], name),
             label=label,
             info=f"{help} ({name})",
-            precision=0 if whole else None,
-            step=1 if whole else 0.05,
+            precision=0 if integer else None,
+            step=1 if integer else 0.05,
             minimum=0,
             min_width=110,
             elem_classes="knob",
@@ -151,10 +152,10 @@ class Controls:
 
     def bind(self, opening: gr.State) -> None:
         lists = [*self.choices, self.more, self.reward, self.seen]
-        given = {*self.choices, self.seen}
-        self.ctx.pulse.change(
+        inputs = {*self.choices, self.seen}
+        self.ctx.status.change(
             guard(self.freshen, "everybody"),
-            given,
+            inputs,
             lists,
             queue=False,
             trigger_mode="multiple",
@@ -165,11 +166,14 @@ class Controls:
             guard(self.add, "everybody"), {*self.choices}, [*self.choices, self.more], **QUIET
         )
         self.preset.input(
-            guard(self.use_preset, "everybody"), self.preset, [*self.knobs.values()], **QUIET
+            guard(self.use_preset, "everybody"),
+            self.preset,
+            [*self.sampling_fields.values()],
+            **QUIET,
         )
 
-    def freshen(self, data: Mapping[Any, Any]) -> Any:
-        """New runs appear in the lists; until something was chosen, the newest is in column B."""
+    def freshen(self, data: Values) -> Update:
+        """New runs appear in the lists; until something is chosen, the newest one is model B."""
         runs = finished(self.studio)
         offered, rewards = self._values(runs), reward_choices(self.studio)
         now = tuple(value for _, value in (*offered, *rewards))
@@ -185,7 +189,7 @@ class Controls:
         if before is None or untouched:
             values[:2] = usual_columns(runs)
             return self._columns(values, runs) | seen
-        # No values: others may have been chosen while this was being answered.
+        # No values: others may have been chosen in the meantime.
         lists = {
             choice: gr.update(choices=self._offered(at, offered))
             for at, choice in enumerate(self.choices)
@@ -193,13 +197,13 @@ class Controls:
         return lists | seen
 
     @staticmethod
-    def _usual_before(before: tuple[str, ...] | None, runs: list[Any]) -> tuple[str, str]:
+    def _usual_before(before: tuple[str, ...] | None, runs: list[Run]) -> tuple[str, str]:
         return usual_columns([run for run in runs if f"run:{run.id}" in (before or ())])
 
-    def _columns(self, values: list[str], runs: list[Any]) -> dict[Any, Any]:
+    def _columns(self, values: list[str], runs: list[Run]) -> Updates:
         offered = self._values(runs)
         shown = max(2, max((at + 1 for at, value in enumerate(values) if value), default=2))
-        updates: dict[Any, Any] = {
+        updates: Updates = {
             choice: gr.update(
                 choices=self._offered(at, offered), value=values[at], visible=at < shown
             )
@@ -207,8 +211,8 @@ class Controls:
         }
         return updates | {self.more: gr.update(visible=shown < len(self.choices))}
 
-    def open(self, wanted: dict[str, Any] | None) -> Any:
-        """Another tab asks for runs: their base and they, side by side."""
+    def open(self, wanted: Reply | None) -> Update:
+        """Another tab asks to compare runs with their base model."""
         if not wanted or not wanted.get("runs"):
             return gr.skip()
         first = self.studio.runs.get(wanted["runs"][0].partition("@")[0])
@@ -216,8 +220,8 @@ class Controls:
         values = [*values, "", "", ""][: len(self.choices)]
         return self._columns(values, finished(self.studio))
 
-    def add(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        """One more column: the newest run that is not in one yet."""
+    def add(self, data: Values) -> Updates:
+        """One more model: the newest run that is not compared yet."""
         runs = finished(self.studio)
         values = [data[choice] or "" for choice in self.choices]
         offered = [value for _, value in column_choices(runs) if "@" not in value]
@@ -227,30 +231,30 @@ class Controls:
             values[at] = free[-1] if at == 1 else free[0]
         return self._columns(values, runs)
 
-    def use_preset(self, name: str) -> list[Any]:
-        preset = SAMPLING_PRESETS.get(name, SAMPLING_PRESETS[_FIRST])
-        return [getattr(preset, knob) for knob in self.knobs]
+    def use_preset(self, name: str) -> list[float]:
+        preset = SAMPLING_PRESETS.get(name, SAMPLING_PRESETS[_DEFAULT])
+        return [getattr(preset, field) for field in self.sampling_fields]
 
     # ---- reading --------------------------------------------------------------------------------
 
-    def columns(self, data: Mapping[Any, Any]) -> list[str]:
+    def columns(self, data: Values) -> list[str]:
         return [data[choice] or "" for choice in self.choices]
 
-    def followed(self, data: Mapping[Any, Any]) -> int | None:
-        """The column from whose answers a chat goes on; None for each from its own."""
+    def followed(self, data: Values) -> int | None:
+        """The model whose answers every model continues from; None where each has its own."""
         return LETTERS.index(data[self.follow]) if data[self.follow] else None
 
-    def system_text(self, data: Mapping[Any, Any]) -> str:
+    def system_text(self, data: Values) -> str:
         return data[self.system] or ""
 
-    def sampling(self, data: Mapping[Any, Any]) -> Sampling:
-        """The knobs as the engine takes them; a sentence for one out of range."""
+    def sampling(self, data: Values) -> Sampling:
+        """The sampling parameters; `ConfigError` names one that is missing or out of range."""
         values = {}
-        for name, knob in self.knobs.items():
-            value = data[knob]
+        for name, field in self.sampling_fields.items():
+            value = data[field]
             if value is None:
-                raise ConfigError(f"{name} is empty; give it a number.")
-            values[name] = int(value) if name in _WHOLE else float(value)
+                raise ConfigError(f"{name} is empty; enter a number.")
+            values[name] = int(value) if name in _INTEGERS else float(value)
         stops = (data[self.stops] or "").splitlines()
         try:
             return Sampling(**values, stop_strings=tuple(stop for stop in stops if stop))

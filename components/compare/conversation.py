@@ -1,18 +1,17 @@
-"""A conversation with several columns: its turns, its votes, and how it survives a refresh."""
+"""A conversation with several models: its turns, its votes, and how it survives a refresh."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.messages import Message
 from studio.core.workspace import new_id, write_json
-from studio.generation.request import Answer, Generation, Sampling
-from studio.labels import Pair
+from studio.generation.request import Answer, Generation, MemoryUse, Sampling
+from studio.labels import Pair, Project
 from studio.labels.pair_filter import pair_digest
 from studio.labels.types import clean_text
 from studio.workflows.comparisons import Side
@@ -21,74 +20,77 @@ if TYPE_CHECKING:
     from studio import Studio
 
 PROJECT_KIND = "votes in Compare"
-_beginning = threading.Lock()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Turn:
-    """One prompt and every column's answer to it."""
+    """One prompt and every model's answer to it."""
 
     prompt: str
-    asked: list[list[Message]]
+    asked: Sequence[list[Message]]
+    """What each model was sent."""
     sampling: Sampling
-    answers: list[Answer]
-    spent: list[float] = field(default_factory=list)
-    """Seconds that each column wrote, up to its own end."""
+    answers: Sequence[Answer]
+    spent: Sequence[float] = ()
+    """Seconds each model wrote, up to its own end."""
     shared: bool | None = None
-    held: Sequence[Sequence[int] | None] = field(default_factory=list)
-    """Memory of each column: `studio.generation.request.Held`."""
+    held: Sequence[MemoryUse | None] = ()
+    """Memory of each model."""
     done: bool = False
     waiting: bool = False
     error: str | None = None
-    rewards: list[float] = field(default_factory=list)
-    """What a reward model gives to each answer, where one was asked."""
+    rewards: Sequence[float] = ()
+    """What a reward model gives each answer, where one was chosen."""
 
     @property
     def same_question(self) -> bool:
-        """Whether every column read exactly the same conversation: what makes a vote fair."""
+        """Whether every model read exactly the same conversation, which makes a vote fair."""
         return all(messages == self.asked[0] for messages in self.asked)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Chat:
-    """One browser's conversation with two to four columns."""
+    """One browser's conversation with one to four models.
+
+    Replaced, never changed: a `gr.State` hands the same object to every handler of a browser, and
+    its first value to all browsers.
+    """
 
     sides: tuple[Side, ...] = ()
     system: str = ""
-    turns: list[Turn] = field(default_factory=list)
+    turns: tuple[Turn, ...] = ()
     live: Generation | None = None
     raw: bool = False
-    """The prompt is given as typed, without template and without what was said before."""
+    """The prompt is sent as typed, without template and without history."""
     marked: bool = False
-    """Differences between the answers are marked."""
+    """Differences between the answers are highlighted."""
     id: str = field(default_factory=lambda: new_id("chat"))
     follow: int | None = None
-    """The column from whose answers all go on; None where each goes on from its own."""
-    begun: bool = False
-    """Asked or brought back: an earlier conversation that comes late does not replace it."""
+    """The model whose answers all continue from; None where each continues from its own."""
 
-    def begin(self) -> bool:
-        """Whether it had not begun before; of two handlers at once, one is told so."""
-        with _beginning:
-            first, self.begun = not self.begun, True
-            return first and not self.turns
+    @property
+    def busy(self) -> bool:
+        return self.live is not None and not self.live.finished
 
     def messages(self, column: int, prompt: str) -> list[Message]:
-        """What a column is asked next."""
-        found: list[Message] = []
+        """What a model is asked next: the system prompt, the history and the new prompt."""
         if self.raw:
             return [{"role": "user", "content": prompt}]
+        found: list[Message] = []
         if self.system.strip():
             found.append({"role": "system", "content": self.system.strip()})
         for turn in self.turns:
             found.append({"role": "user", "content": turn.prompt})
-            own = column if self.follow is None else min(self.follow, len(turn.answers) - 1)
-            found.append({"role": "assistant", "content": turn.answers[own].text})
+            source = column if self.follow is None else min(self.follow, len(turn.answers) - 1)
+            found.append({"role": "assistant", "content": turn.answers[source].text})
         return [*found, {"role": "user", "content": prompt}]
 
 
 def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, int]:
-    """Keep a verdict on the last turn with everything that made it: (project name, its votes)."""
+    """Store a vote on the last turn with its full provenance.
+
+    Returns the labelling project's name and how many pairs this annotator has voted on in it.
+    """
     turn = chat.turns[-1]
     first, second = chat.sides[:2]
     sampling = turn.sampling.model_dump(mode="json")
@@ -106,7 +108,9 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     added = labels.add_items(project.id, [item])
     if not added.added and "duplicate" not in added.set_aside:
         reason = next(iter(added.set_aside), "empty")
-        raise ConfigError(f"Not kept: the two answers are {reason}, so there is nothing to judge.")
+        raise ConfigError(
+            f"Not saved: the two answers are {reason}, so there is nothing to vote on."
+        )
     digest = pair_digest(item)
     stored = next(
         each
@@ -119,8 +123,8 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     return project.name, labels.progress(project.id, annotator).done
 
 
-def _vote_project(studio: Studio, first: Side, second: Side) -> Any:
-    """The labelling project for in-place votes on these two, made when there is none."""
+def _vote_project(studio: Studio, first: Side, second: Side) -> Project:
+    """The labelling project for votes on these two models; created with the first vote."""
     mark = {"kind": PROJECT_KIND, "columns": [first.key, second.key]}
     for project in studio.labels.projects():
         if project.provenance == mark:
@@ -129,11 +133,11 @@ def _vote_project(studio: Studio, first: Side, second: Side) -> Any:
     return studio.labels.create_project(name, provenance=mark)
 
 
-# ---- kept for a refresh -------------------------------------------------------------------------
+# ---- surviving a refresh ------------------------------------------------------------------------
 
 
 def keep(studio: Studio, chat: Chat) -> None:
-    """Write a conversation to the workspace, so that a refresh can bring it back."""
+    """Save a conversation to the workspace, so that a refresh can restore it."""
     turns = [
         {
             **vars(turn),
@@ -153,20 +157,22 @@ def keep(studio: Studio, chat: Chat) -> None:
 
 
 def bring_back(studio: Studio, identifier: str) -> Chat | None:
-    """A kept conversation by id; None where there is none any more."""
+    """A saved conversation by id; None where there is none that can be read."""
     try:
         path = studio.workspace.folder("comparisons", identifier).with_suffix(".json")
         plain = json.loads(path.read_text(encoding="utf-8"))
-        turns = [
+        turns = tuple(
             Turn(
                 **{
                     **turn,
                     "sampling": Sampling(**turn["sampling"]),
                     "answers": [Answer(**{**a, "ids": tuple(a["ids"])}) for a in turn["answers"]],
+                    "held": tuple(each and MemoryUse(*each) for each in turn["held"]),
+                    "rewards": tuple(turn["rewards"]),
                 }
             )
             for turn in plain["turns"]
-        ]
+        )
         sides = tuple(Side(**side) for side in plain["sides"])
         return Chat(sides, plain["system"], turns, raw=plain["raw"], id=identifier)
     except (OSError, ValueError, TypeError, KeyError, WorkspaceError):

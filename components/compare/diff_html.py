@@ -1,4 +1,4 @@
-"""What differs between answers, and how likely each token was: pure functions to escaped markup."""
+"""Differences between answers, and how likely each token was: pure functions to escaped HTML."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _STRONG = 3.0  # nats of log-ratio at which the colour is full
 
 
 def differences(texts: Sequence[str]) -> list[str]:
-    """Every text as markup; words that are not in the first one marked, and in it those that no
-    other has."""
+    """Every text as markup: words the first text lacks are marked, and in the first text those
+    that no other has."""
     words = [_WORDS.findall(text) for text in texts]
     if len(texts) < 2:
         return [esc(text) for text in texts]
@@ -53,13 +53,13 @@ def _marked(words: Sequence[str], same: set[int]) -> str:
 
 def token_empty() -> str:
     return (
-        '<p class="none">Choose an answer, or give a text of your own, to see how likely each '
-        "column held each of its tokens.</p>"
+        '<p class="none">Choose an answer, or enter your own text, to see the probability of each '
+        "token under each model.</p>"
     )
 
 
 def tokens(reading: AnswerReading) -> str:
-    """The answer once for every column beside the first, coloured by log-ratio to the first."""
+    """The answer once per model after the first, colored by the log-ratio to the first."""
     errors = "".join(
         notice("error", f"{label}: {error}")
         for label, error in zip(reading.labels, reading.errors, strict=False)
@@ -70,9 +70,9 @@ def tokens(reading: AnswerReading) -> str:
     columns = [at for at in range(1, len(reading.labels)) if reading.sums[at] is not None]
     blocks = "".join(_block(reading, at) for at in columns or [0])
     legend = (
-        '<p class="none token-legend"><span class="token up" style="--s:.5">likelier</span> and '
+        '<p class="none token-legend"><span class="token up" style="--s:.5">more likely</span> and '
         '<span class="token down" style="--s:.5">less likely</span> than in '
-        f"{esc(reading.labels[0])}. Point at a token for its probabilities.</p>"
+        f"{esc(reading.labels[0])}. Hover over a token for its probabilities.</p>"
     )
     return f'<div class="token-view">{errors}{blocks}{legend if columns else ""}</div>'
 
@@ -89,11 +89,11 @@ def _summary(reading: AnswerReading, at: int) -> str:
     own, first = reading.sums[at], reading.sums[0]
     if own is None:
         return ""
-    said = f"log-probability {own:.1f}"
+    text = f"log-probability {own:.1f}"
     if at and first is not None:
-        said += f", {own - first:+.1f} beside {reading.labels[0]}"
+        text += f", {own - first:+.1f} vs. {reading.labels[0]}"
     reward = reading.rewards[at]
-    return said + (f"; implicit reward {reward:+.2f}" if reward is not None else "")
+    return text + (f"; implicit reward {reward:+.2f}" if reward is not None else "")
 
 
 def _token(token: TokenReading, at: int) -> str:
@@ -116,7 +116,7 @@ def _hover(token: TokenReading, at: int) -> str:
         if logp is None:
             continue
         best = ", ".join(f"{text!r} {_percent(value)}" for text, value in token.likeliest[column])
-        lines.append(f"{LETTERS[column]}: {_percent(logp)}  (likeliest: {best})")
+        lines.append(f"{LETTERS[column]}: {_percent(logp)}  (most likely: {best})")
     ratio = token.ratio(at) if at else None
     if ratio is not None:
         lines.append(f"log-ratio {ratio:+.2f}")

@@ -1,15 +1,17 @@
-"""Score: figures with intervals for the chosen columns on rows with known answers, and votes."""
+"""Scores: metrics with intervals for the chosen models on rows with references, and votes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.compare import evaluation_html as views
 from components.compare.controls import Controls
+from components.compare.figures import over_checkpoints
 from components.ui import prompt_sets
+from components.ui.compat import Update, Updates, Values, shown_plot
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
@@ -26,17 +28,16 @@ from studio.workflows.comparisons import reward_choices, sides
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
 _REFRESH = 0.3
-_SUITING = "all that suit the rows"
+_SUITING = "all that fit the rows"
 
 
 class ScoreTab:
-    """The widgets and handlers of the Score sub-tab."""
+    """The widgets and handlers of the Scores sub-tab."""
 
     def __init__(self, studio: Studio, left: Controls):
         self.studio, self.left = studio, left
-        self.live: Any = gr.State(None)
+        self.live = gr.State(None)
 
     def lay_out(self) -> None:
         with gr.Row(elem_id="score-top"):
@@ -51,7 +52,7 @@ class ScoreTab:
             )
             self.limit = gr.Number(
                 40,
-                label="At most",
+                label="Limit",
                 precision=0,
                 minimum=1,
                 scale=1,
@@ -66,7 +67,7 @@ class ScoreTab:
             )
         self.over = gr.Checkbox(
             False,
-            label="Over the checkpoints of the first run in a column",
+            label="Score every checkpoint of the first run chosen",
             elem_id="score-over",
             container=False,
         )
@@ -82,13 +83,13 @@ class ScoreTab:
                 self.extractor = gr.Dropdown(
                     list(EXTRACTORS),
                     value="text",
-                    label="Compared part of an answer",
+                    label="Answer part to compare",
                     allow_custom_value=True,
                     elem_id="score-extractor",
                     info="gsm8k: the number after ####; or regex:PATTERN. (extractor)",
                 )
                 self.pattern = gr.Textbox(
-                    "", label="Pattern", info="What the metric regex looks for. (pattern)"
+                    "", label="Pattern", info="The pattern for the regex metric. (pattern)"
                 )
                 self.reward = gr.Dropdown(
                     self._rewarding(),
@@ -96,11 +97,12 @@ class ScoreTab:
                     allow_custom_value=True,
                     label="Reward",
                     elem_id="score-reward",
-                    info="A reward model, or rules such as exact or length:1-30; several with ; "
-                    "between them.",
+                    info="A reward model, or rules such as exact or length:1-30; separate several "
+                    "with ;.",
                 )
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
+        self.plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="score-plot")
         with gr.Accordion(
             "Human votes", open=False, elem_classes="fold quiet", elem_id="score-people"
         ) as self.people:
@@ -119,7 +121,7 @@ class ScoreTab:
                 self.reward,
                 *self.left.inputs,
             },
-            [self.progress, self.result, self.begin, self.cancel, self.live],
+            [self.progress, self.result, self.plot, self.begin, self.cancel, self.live],
             **QUIET,
             concurrency_limit=None,
         )
@@ -140,19 +142,19 @@ class ScoreTab:
         return [*named, ("Pocket pairs, preferences", "pocket-preference")]
 
     def _rewarding(self) -> list[tuple[str, str]]:
-        return [("none", ""), *reward_choices(self.studio)]
+        return [("None", ""), *reward_choices(self.studio)]
 
-    def freshen(self) -> Any:
+    def freshen(self) -> tuple[Update, Update]:
         return gr.update(choices=self._sources()), gr.update(choices=self._rewarding())
 
     def voted(self) -> str:
-        """Results are for owners, as on the Label tab: the guard's default."""
+        """Results are for owners, as on the Label tab; that is the guard's default."""
         return views.votes(self.studio.labels)
 
     # ---- scoring --------------------------------------------------------------------------------
 
-    def score(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
-        """Score with a count and a way out; the result is kept in the workspace."""
+    def score(self, data: Values) -> Iterator[Updates]:
+        """Score with progress and a way to cancel; the result is saved in the workspace."""
         try:
             scoring = self.studio.score(self._request(data))
         except Exception as error:
@@ -172,7 +174,7 @@ class ScoreTab:
                     )
                 }
         finally:
-            scoring.cancel()  # nobody waits for the rest, where the page was left
+            scoring.cancel()  # the page was closed: nobody waits for the rest
         updates: Updates = {
             self.begin: gr.update(visible=True),
             self.cancel: gr.update(visible=False),
@@ -183,15 +185,18 @@ class ScoreTab:
             updates[self.progress] = notice("error", scoring.error)
         else:
             name = f"{new_id('score')}.json"
-            write_json(self.studio.workspace.comparisons / name, scoring.result())
-            updates[self.result] = views.result(scoring.result())
+            result = scoring.result()
+            write_json(self.studio.workspace.comparisons / name, result)
+            updates[self.result] = views.result(result)
+            figure = over_checkpoints(result["columns"]) if data[self.over] else None
+            updates[self.plot] = shown_plot(figure)
         yield updates
 
-    def _request(self, data: Mapping[Any, Any]) -> ScoreRequest:
+    def _request(self, data: Values) -> ScoreRequest:
         chosen = sides(self.studio, self.left.columns(data))
         limit = int(data[self.limit] or 0)
         if limit < 1:
-            raise ConfigError("Ask for at least one row.")
+            raise ConfigError("Set the limit to at least one row.")
         rows = load_rows(self.studio.datasets, str(data[self.source] or ""), limit)
         columns, steps = tuple(side.column for side in chosen), ()
         if data[self.over]:
@@ -207,22 +212,22 @@ class ScoreTab:
             steps=steps,
         )
 
-    def _over_steps(self, columns: Sequence[Column]) -> Any:
+    def _over_steps(self, columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[int, ...]]:
         run = next((column.run for column in columns if column.run), None)
         if run is None:
-            raise ConfigError("No column holds a run; choose one to follow over its checkpoints.")
+            raise ConfigError("No run is chosen; choose one to score its checkpoints.")
         return over_steps(self.studio.runs.get(run))
 
-    def _metrics(self, data: Mapping[Any, Any], rows: ScoreRows) -> tuple[str, ...]:
+    def _metrics(self, data: Values, rows: ScoreRows) -> tuple[str, ...]:
         wanted = data[self.metrics] or []
         own = tuple(name for name in wanted if name != _SUITING)
         if data[self.reward] and "reward" not in own:
             wanted, own = wanted if own else [_SUITING], (*own, "reward")
         return own if own and _SUITING not in wanted else (*usual_metrics(rows), *own)
 
-    def _rewards(self, data: Mapping[Any, Any]) -> tuple[str, ...]:
-        written = [part.strip() for part in str(data[self.reward] or "").split(";")]
-        return resolve_reward_runs([part for part in written if part], self.studio.runs)
+    def _rewards(self, data: Values) -> tuple[str, ...]:
+        terms = [part.strip() for part in str(data[self.reward] or "").split(";")]
+        return resolve_reward_runs([part for part in terms if part], self.studio.runs)
 
     def halt(self, scoring: Scoring | None) -> None:
         if scoring is not None:

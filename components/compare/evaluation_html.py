@@ -1,4 +1,4 @@
-"""Markup of scores and votes: tables with intervals, and a plot of differences or win rates."""
+"""Markup of scores and votes: tables with intervals, differences and win rates."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ _PROJECTS = 8  # with votes, the newest ones
 
 def empty() -> str:
     return empty_state(
-        "How good, in figures",
-        "Choose rows with known answers: every column is scored on them, and every tuned column "
-        "beside the first on the same rows, with 95 % intervals over prompts.",
+        "Scores",
+        "Choose rows with reference answers: every model is scored on them, and compared with "
+        "model A on the same rows, with 95 % intervals over prompts.",
     )
 
 
 def result(found: Mapping[str, Any]) -> str:
-    """Figures per column, then what each column differs by from the first."""
+    """Metrics per model, then how each differs from the first."""
     errors = "".join(
         notice("error", f"{column['label']}: {column['error']}")
         for column in found["columns"]
         if column["error"]
     )
-    if any(column.get("step") for column in found["columns"]):
-        plots = curves(found["columns"])
-    else:
+    plots = ""
+    if not any(column.get("step") for column in found["columns"]):  # those are drawn as a figure
         plots = "".join(_difference(each) for each in found["differences"] if each["metrics"])
     return (
         f'<div class="score-view">{errors}<p class="set-summary">{esc(found["data"])}: '
@@ -76,65 +75,11 @@ def _difference(found: Mapping[str, Any]) -> str:
     )
 
 
-def curves(columns: Sequence[Mapping[str, Any]]) -> str:
-    """Each metric against the step of the run, the base at step 0, with its intervals."""
-    names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
-    drawn = []
-    for name in names:
-        points = [
-            (column["step"], column["metrics"][name])
-            for column in columns
-            if name in column["metrics"] and column["metrics"][name]["value"] is not None
-        ]
-        if len(points) > 1:
-            drawn.append(
-                f"<section><h4>{esc(name.replace('_', ' '))}</h4>{_curve(points)}</section>"
-            )
-    return f'<div class="curves">{"".join(drawn)}</div>'
-
-
-def _curve(points: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
-    width, height, left, right, top, bottom = 340.0, 170.0, 46.0, 12.0, 10.0, 24.0
-    spans = [
-        (p["value"], p["value"]) if p["low"] is None else (p["low"], p["high"]) for _, p in points
-    ]
-    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-    told = (low, high) if high > low else (low,)
-    low, high = (low, high) if high > low else (low - 0.5, high + 0.5)  # in the middle
-    last = max(step for step, _ in points) or 1
-
-    def x(step: float) -> float:
-        return left + step / last * (width - left - right)
-
-    def y(value: float) -> float:
-        return top + (high - value) / (high - low) * (height - top - bottom)
-
-    line = " ".join(f"{x(step):.1f},{y(point['value']):.1f}" for step, point in points)
-    marks = "".join(
-        f"<g><title>step {step:,}: {point['value']:.4g} ({a:.3g} to {b:.3g})</title>"
-        f'<line class="span" x1="{x(step):.1f}" x2="{x(step):.1f}" y1="{y(a):.1f}" '
-        f'y2="{y(b):.1f}"/><circle cx="{x(step):.1f}" cy="{y(point["value"]):.1f}" r="3.5"/></g>'
-        for (step, point), (a, b) in zip(points, spans, strict=True)
-    )
-    scale = "".join(
-        f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
-        for value in told
-    )
-    steps = "".join(
-        f'<text x="{x(step):.1f}" y="{height - 6}" text-anchor="{anchor}">{said}</text>'
-        for step, anchor, said in ((0, "start", "base"), (last, "end", f"step {last:,}"))
-    )
-    return (
-        f'<svg class="curve" viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
-        f'<polyline points="{line}"/>{marks}{scale}{steps}</svg>'
-    )
-
-
-# ---- verdicts, of people and of judges -----------------------------------------------------------
+# ---- votes of people and of judges --------------------------------------------------------------
 
 
 def votes(labels: LabelStore) -> str:
-    """The newest projects' win rates with what they are worth, and strengths where several met."""
+    """The newest projects' win rates, and strengths where several models were compared."""
     from studio.labels.annotator_report import report
     from studio.labels.win_rate_report import duels, strengths
 
@@ -153,12 +98,12 @@ def votes(labels: LabelStore) -> str:
         if len(blocks) == _PROJECTS:
             break
     if not blocks:
-        return '<p class="none">No votes yet. Judge some pairs on the Label tab.</p>'
+        return '<p class="none">No votes yet. Label some pairs on the Label tab.</p>'
     return f'<div class="score-view">{"".join(blocks)}</div>'
 
 
 def standing(found: Sequence[Mapping[str, Any]]) -> str:
-    """Win rates of every duel as lines with intervals beside one half, and their counts in words.
+    """Every duel's win rate as a line with its interval beside one half, and its counts in words.
 
     `found` are `studio.labels.win_rate_report.duel` mappings.
     """
@@ -166,9 +111,9 @@ def standing(found: Sequence[Mapping[str, Any]]) -> str:
     for each in found:
         decided = {"value": each["decisive_rate"], "low": each["low"], "high": each["high"]}
         figures = (
-            (f"{each['a']} over {each['b']}, decided", decided),
-            ("with half ties", each["half_win"]),
-            ("were both equally long", each["length_controlled"]),
+            (f"{each['a']} over {each['b']}, ties excluded", decided),
+            ("ties as half a win", each["half_win"]),
+            ("length-controlled", each["length_controlled"]),
         )
         rows += [
             (name, figure["value"], figure["low"], figure["high"])
@@ -182,16 +127,16 @@ def standing(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _sentence(each: Mapping[str, Any]) -> str:
     counts = (
-        f"{each['a']} beside {each['b']}: {plural(each['wins'], 'win')}, "
+        f"{each['a']} vs. {each['b']}: {plural(each['wins'], 'win')}, "
         f"{plural(each['ties'], 'tie')}, {plural(each['losses'], 'loss', 'losses')}, "
         f"{each['both_bad']} both bad; sign test p = {each['p_value']:.2g}."
     )
     if each["further"] is None:
-        return f"{counts} Even so far."
+        return f"{counts} No difference so far."
     if each["further"] == 0:
-        return f"{counts} Settled: the interval leaves one half out."
-    more = plural(each["further"], "more decisive verdict")
-    return f"{counts} About {more} would settle it, were the share to stay."
+        return f"{counts} Significant: the interval excludes one half."
+    more = plural(each["further"], "more decisive vote")
+    return f"{counts} About {more} would make it significant if the share stays the same."
 
 
 def _ladder(found: Sequence[Mapping[str, Any]], why: str | None) -> str:
@@ -202,33 +147,32 @@ def _ladder(found: Sequence[Mapping[str, Any]], why: str | None) -> str:
 
 
 def _leaning(found: Mapping[str, Any], side: str) -> str:
-    """Position or length bias of the votes; nothing where no vote could show it."""
+    """Position or length bias of the votes; empty where no vote could show it."""
     if found["share"] is None:
         return ""
     return (
-        f"<p class='set-summary'>The {side} answer was taken in {100 * found['share']:.0f} % of "
+        f"<p class='set-summary'>The {side} answer won {100 * found['share']:.0f} % of "
         f"{plural(found['count'], 'decided vote')} ({100 * found['low']:.0f} to "
-        f"{100 * found['high']:.0f} %; one half would be no leaning, p = "
+        f"{100 * found['high']:.0f} %; 50 % would be no bias, p = "
         f"{found['p_value']:.2g}).</p>"
     )
 
 
 def judged(found: Mapping[str, Any]) -> str:
-    """A judge model's verdicts: win rates, how often the order decided, and what was left out."""
+    """A judge model's votes: win rates, how often the order decided, and what was left out."""
     flips, first = found["flips"], found["first"]
     aside = [f"{count} {reason}" for reason, count in found["set_aside"].items()]
     if found["unread"]:
-        aside.append(f"{found['unread']} without a verdict that can be read")
-    said = f"{found['judge']} was asked about {plural(found['pairs'], 'pair')} in both orders."
+        aside.append(f"{found['unread']} without a readable vote")
+    text = f"{found['judge']} was asked about {plural(found['pairs'], 'pair')} in both orders."
     if flips["value"] is not None:
-        said += (
-            f" {100 * flips['value']:.0f} % of its verdicts changed with the order and count as "
-            "ties;"
+        text += (
+            f" {100 * flips['value']:.0f} % of its votes changed with the order and count as ties;"
         )
     if first["value"] is not None:
-        said += f" the answer shown first was taken in {100 * first['value']:.0f} %."
+        text += f" the answer shown first won {100 * first['value']:.0f} %."
     left = f"<p class='set-summary'>Left out: {esc(', '.join(aside))}.</p>" if aside else ""
     return (
         f'<div class="score-view"><section>{standing([found])}'
-        f"<p class='set-summary'>{esc(said)}</p>{left}</section></div>"
+        f"<p class='set-summary'>{esc(text)}</p>{left}</section></div>"
     )

@@ -1,15 +1,16 @@
-"""A judge model over a comparison's first two columns; its verdicts stay with the comparison."""
+"""An LLM judge on a comparison's first two models; its votes are saved with the comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.compare import batch_html as set_views
 from components.compare.evaluation_html import judged
+from components.ui.compat import Reply, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.errors import ConfigError
@@ -19,13 +20,14 @@ from studio.workflows.comparisons import Comparison, column_choices, finished, l
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.generation.request import Column
+    from studio.labels.llm_judge import TextPair
 
-Updates = dict[Any, Any]
 _REFRESH = 0.25
 
 
 def progress(generation: Generation) -> Iterator[str]:
-    """A bar with count and time left, whenever it changed, until all is answered."""
+    """A progress bar with count and time left, whenever it changes, until all is answered."""
     total = len(generation.request.prompts) * len(generation.request.columns)
     shown = ""
     while not generation.wait(_REFRESH):
@@ -42,29 +44,29 @@ class JudgePanel:
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.live: Any = gr.State(None)
+        self.live = gr.State(None)
 
     def lay_out(self) -> None:
         with gr.Accordion(
-            "Judge model", open=False, elem_classes="fold quiet", elem_id="set-judge"
+            "LLM judge", open=False, elem_classes="fold quiet", elem_id="set-judge"
         ) as self.box:
             with gr.Row(elem_id="judge-row"):
                 self.judge = gr.Dropdown(
                     [],
                     value=None,
                     allow_custom_value=True,
-                    label="Judge",
+                    label="Judge model",
                     scale=2,
                     elem_id="judge-column",
                     min_width=200,
-                    info="Any column, or api:MODEL of the server in the settings.",
+                    info="A model or run, or api:MODEL on the configured server.",
                 )
                 self.question = gr.Textbox(
                     DEFAULT_QUESTION,
                     label="Question",
                     scale=2,
                     elem_id="judge-question",
-                    info="Asked of every pair of A and B, in both orders.",
+                    info="Asked about every pair of A and B, in both orders.",
                     min_width=200,
                 )
                 self.begin = gr.Button(
@@ -74,7 +76,7 @@ class JudgePanel:
                     "Stop", size="sm", scale=0, min_width=130, visible=False, elem_id="judge-stop"
                 )
             self.progress = gr.HTML("", elem_id="judge-progress")
-            self.result = gr.HTML(told([]), elem_id="judge-result")
+            self.result = gr.HTML(votes_html([]), elem_id="judge-result")
 
     def bind(self, found: gr.State) -> None:
         self.box.expand(guard(self.freshen), None, self.judge, **QUIET)
@@ -87,7 +89,7 @@ class JudgePanel:
         )
         self.stop.click(guard(self.halt), self.live, None, **QUIET)
 
-    def freshen(self) -> Any:
+    def freshen(self) -> Update:
         return gr.update(choices=column_choices(finished(self.studio)))
 
     def halt(self, generation: Generation | None) -> None:
@@ -97,7 +99,7 @@ class JudgePanel:
     def ask(
         self, comparison: Comparison | None, choice: str | None, question: str
     ) -> Iterator[Updates]:
-        """Every pair in both orders, with a count and a way out; kept with the comparison."""
+        """Every pair in both orders, with progress and a way to stop; saved with the comparison."""
         from studio.labels import llm_judge
 
         try:
@@ -117,7 +119,7 @@ class JudgePanel:
             for markup in progress(generation):
                 yield {self.progress: markup}
         finally:
-            generation.cancel()  # nobody waits for the rest, where the page was left
+            generation.cancel()  # the page was closed: nobody waits for the rest
         updates: Updates = {
             self.begin: gr.update(visible=True),
             self.stop: gr.update(visible=False),
@@ -134,24 +136,26 @@ class JudgePanel:
         # From the disk: the comparison on the page may be another one by now.
         kept = load(self.studio, comparison.id)
         save(self.studio, replace(kept, judged=[*kept.judged, found]))
-        yield updates | {self.result: told([found])}
+        yield updates | {self.result: votes_html([found])}
 
-    def _wanted(self, comparison: Comparison | None, choice: str | None) -> Any:
+    def _wanted(
+        self, comparison: Comparison | None, choice: str | None
+    ) -> tuple[list[TextPair], dict[str, int], Column]:
         from studio.labels import llm_judge
 
         if comparison is None or len(comparison.sides) < 2:
-            raise ConfigError("A judge needs two columns; choose a second one and answer again.")
+            raise ConfigError("A judge needs two models; choose a second one and answer again.")
         if not (choice or "").strip():
-            raise ConfigError("Choose who judges: a model, a run, or api:MODEL.")
+            raise ConfigError("Choose a judge: a model, a run, or api:MODEL.")
         answers = zip(comparison.prompts, comparison.texts(0), comparison.texts(1), strict=True)
         pairs, aside = llm_judge.judgeable([llm_judge.TextPair(*each) for each in answers])
         if not pairs:
-            raise ConfigError("There is nothing to judge: the answers are identical or empty.")
+            raise ConfigError("There is nothing to judge: all answers are identical or empty.")
         return pairs, aside, side(self.studio, str(choice)).column
 
 
-def told(found: list[dict[str, Any]]) -> str:
-    """What judges said about a comparison, the last one first."""
+def votes_html(found: list[Reply]) -> str:
+    """The judges' votes on a comparison, newest first."""
     if not found:
-        return '<p class="none">Its verdicts are kept here, apart from people\'s votes.</p>'
+        return '<p class="none">Its votes are saved here, apart from people\'s votes.</p>'
     return "".join(map(judged, reversed(found)))

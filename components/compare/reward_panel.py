@@ -1,14 +1,16 @@
-"""What a comparison's answers are worth: a reward beside each, the best of n, rows to keep."""
+"""Rewards of a comparison's answers: one for each, best of n, and the best rows as a dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
+from gradio.events import Dependency
 
 from components.compare import reward_html
+from components.ui.compat import Update, Updates, Widget, shown_plot
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
@@ -22,8 +24,6 @@ from studio.workflows.comparisons import LETTERS, Comparison, load, reward_choic
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-
 
 class RewardPanel:
     """The folded panel under a comparison."""
@@ -33,7 +33,7 @@ class RewardPanel:
 
     def lay_out(self) -> None:
         with gr.Accordion(
-            "Rewards, best of several", open=False, elem_classes="fold quiet", elem_id="set-rewards"
+            "Rewards and best of n", open=False, elem_classes="fold quiet", elem_id="set-rewards"
         ) as self.box:
             with gr.Row(elem_classes="inline-form"):
                 self.reward = gr.Dropdown(
@@ -44,30 +44,32 @@ class RewardPanel:
                     scale=2,
                     elem_id="set-reward",
                     min_width=200,
-                    info="A reward model, or rules such as length:3-28; several with ; between "
-                    "them.",
+                    info="A reward model, or rules such as length:3-28; separate several with ;.",
                 )
                 self.begin = gr.Button(
                     "Score answers", scale=0, min_width=160, elem_id="set-reward-begin"
                 )
             self.progress = gr.HTML("", elem_id="set-reward-progress")
             self.result = gr.HTML("", elem_id="set-reward-result")
+            self.plot = gr.Plot(
+                visible=False, show_label=False, container=False, elem_id="set-reward-plot"
+            )
             with gr.Row(visible=False, elem_classes="inline-form") as self.keeping:
                 self.whose = gr.Dropdown(
-                    [], label="Keep the best answers of", min_width=160, elem_id="set-keep-column"
+                    [], label="Save the best answers of", min_width=160, elem_id="set-keep-column"
                 )
                 self.name = gr.Textbox(
                     "",
-                    label="as a dataset named",
+                    label="Dataset name",
                     placeholder="best answers",
                     min_width=160,
                     max_length=100,
                 )
-                self.keep = gr.Button("Keep for SFT", scale=0, min_width=160, elem_id="set-keep")
+                self.keep = gr.Button("Save for SFT", scale=0, min_width=160, elem_id="set-keep")
             self.kept = gr.HTML("", elem_id="set-kept")
 
-    def bind(self, found: gr.State) -> Any:
-        """Bind the handlers; what is returned ends once the rewards are kept."""
+    def bind(self, found: gr.State) -> Dependency:
+        """Bind the handlers; the returned event ends once the rewards are saved."""
         self.box.expand(guard(self.freshen), self.reward, self.reward, **QUIET)
         self.keep.click(guard(self.keep_best), [found, self.whose, self.name], self.kept, **QUIET)
         return self.begin.click(
@@ -79,19 +81,20 @@ class RewardPanel:
         )
 
     @property
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[Widget]:
         """What `shown` updates."""
-        return [self.result, self.keeping, self.whose, self.kept]
+        return [self.result, self.plot, self.keeping, self.whose, self.kept]
 
-    def freshen(self, reward: str | None) -> Any:
+    def freshen(self, reward: str | None) -> Update:
         choices = reward_choices(self.studio)
         return gr.update(choices=choices, value=reward or (choices[0][1] if choices else None))
 
     def shown(self, comparison: Comparison) -> Updates:
-        """The panel over a comparison, scored or not."""
+        """The panel for a comparison, scored or not."""
         names = [(f"{LETTERS[at]} {each.label}", at) for at, each in enumerate(comparison.sides)]
         return {
-            self.result: reward_html.worth(comparison),
+            self.result: reward_html.summary(comparison),
+            self.plot: shown_plot(reward_html.plot(comparison)),
             self.keeping: gr.update(visible=bool(comparison.rewards)),
             self.whose: gr.update(choices=names, value=len(names) - 1),
             self.kept: "",
@@ -100,7 +103,7 @@ class RewardPanel:
     # ---- scoring --------------------------------------------------------------------------------
 
     def score(self, comparison: Comparison | None, reward: str | None) -> Iterator[Updates]:
-        """A reward for every answer, kept with the comparison."""
+        """A reward for every answer, saved with the comparison."""
         try:
             if comparison is None:
                 raise ConfigError("Answer some prompts first; their answers are scored here.")
@@ -115,9 +118,9 @@ class RewardPanel:
         updates: Updates = {self.begin: gr.update(interactive=True), self.progress: ""}
         try:
             rewards = Job().start(lambda _: self._rewards(comparison, texts)).result()
-            # From the disk: verdicts of a judge may have come meanwhile.
+            # From disk: a judge's votes may have been saved in the meantime.
             kept = load(self.studio, comparison.id)
-            save(self.studio, replace(kept, rewards=rewards, reward=self._told(texts)))
+            save(self.studio, replace(kept, rewards=rewards, reward=self._names(texts)))
         except Exception as error:
             yield updates | {self.progress: notice("error", sentence(error))}
             return
@@ -127,31 +130,31 @@ class RewardPanel:
         parts = [part.strip() for part in (reward or "").split(";")]
         texts = resolve_reward_runs([part for part in parts if part], self.studio.runs)
         if not texts:
-            raise ConfigError("Choose a reward model, or write a rule such as length:3-28.")
+            raise ConfigError("Choose a reward model, or enter a rule such as length:3-28.")
         if WeightedReward(texts).columns:
             raise ConfigError(
-                "A set of prompts keeps no answers to compare with; take exact, numeric and "
-                "contains to the Score tab."
+                "A prompt set has no reference answers to compare with; use exact, numeric and "
+                "contains on the Scores tab."
             )
         return texts
 
-    def _told(self, texts: Sequence[str]) -> str:
+    def _names(self, texts: Sequence[str]) -> str:
         names = {value: name for name, value in reward_choices(self.studio)}
         return "; ".join(names.get(text, text) for text in texts)
 
     def _rewards(self, comparison: Comparison, texts: Sequence[str]) -> list[list[float | None]]:
-        """[column][prompt]; None where no answer came."""
+        """[model][prompt]; None where there is no answer."""
         found: list[list[float | None]] = []
         for cells in comparison.answers:
-            there = [at for at, cell in enumerate(cells) if cell["ended"] in ("stop", "length")]
-            graded = self.studio.reward(
+            answered = [at for at, cell in enumerate(cells) if cell["ended"] in ("stop", "length")]
+            results = self.studio.reward(
                 texts,
                 None,
-                [comparison.prompts[at] for at in there],
-                [cells[at]["text"] for at in there],
+                [comparison.prompts[at] for at in answered],
+                [cells[at]["text"] for at in answered],
             ).result()
-            worth = dict(zip(there, (one.total for one in graded), strict=True))
-            found.append([worth.get(at) for at in range(len(cells))])
+            totals = dict(zip(answered, (each.total for each in results), strict=True))
+            found.append([totals.get(at) for at in range(len(cells))])
         return found
 
     # ---- keeping --------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ class RewardPanel:
         """The best answer to every prompt as rows for SFT (rejection sampling)."""
         try:
             if comparison is None or not comparison.rewards or column is None:
-                raise ConfigError("Score the answers first; the best of each prompt are kept.")
+                raise ConfigError("Score the answers first; the best ones are saved.")
             rows = best_rows(*comparison.scored(int(column)))
             side = comparison.sides[int(column)]
             provenance = {
@@ -173,5 +176,5 @@ class RewardPanel:
             )
         except Exception as error:
             return notice("error", sentence(error))
-        said = plural(sum(made.rows.values()), "row")
-        return notice("good", f"Kept {said} as {made.name}; choose it on the Train tab.")
+        rows_text = plural(sum(made.rows.values()), "row")
+        return notice("good", f"Saved {rows_text} as {made.name}; choose it on the Train tab.")

@@ -1,10 +1,10 @@
-"""Compare: the same prompt to base and tuned, side by side, from one copy of the weights."""
+"""Compare: the same prompt to base and tuned model, side by side, from one copy of the weights."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -12,6 +12,7 @@ from components.compare.batch import SetTab
 from components.compare.chat import ChatTab
 from components.compare.controls import Controls
 from components.compare.evaluation import ScoreTab
+from components.ui.compat import Reply
 from components.ui.page_context import PageContext
 
 if TYPE_CHECKING:
@@ -20,18 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompareHandles:
-    """What the page's wiring uses."""
+    """What the other tabs use."""
 
     opening: gr.State
-    """Set to `ask(runs)` to put these runs beside their base."""
+    """Set to `ask(runs)` to compare these runs with their base model."""
     prompt: gr.Textbox
     """The chat's prompt box."""
     project: gr.State
-    """The id of the labelling project that was made last of a prompt set's pairs."""
+    """The id of the labeling project last created from a prompt set's pairs."""
 
 
-def ask(runs: tuple[str, ...]) -> dict[str, Any]:
-    """A value for `CompareHandles.opening`; asking for the same again counts as a change."""
+def ask(runs: tuple[str, ...]) -> Reply:
+    """A value for `CompareHandles.opening`; asking for the same runs again counts as a change."""
     return {"runs": runs, "asked": time.monotonic()}
 
 
@@ -54,7 +55,7 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
                 chat.lay_out()
             with gr.Tab("Prompt set", id="set") as set_tab:
                 prompts.lay_out()
-            with gr.Tab("Score", id="score") as score_tab:
+            with gr.Tab("Scores", id="score") as score_tab:
                 score.lay_out()
     left.bind(opening)
     chat.bind()

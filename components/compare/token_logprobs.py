@@ -1,8 +1,8 @@
-"""Token by token: one answer of the chat, or a text given, under every column."""
+"""Token probabilities of a chat answer, or of a text entered, under every model."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -16,9 +16,10 @@ from studio.workflows.comparisons import LETTERS
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.evaluation.token_logprobs import AnswerReading
 
-_MINE = "a text of mine"
-_PATIENCE = 120.0  # seconds: a run's step or another answer may be in the way
+_OWN_TEXT = "my own text"
+_TIMEOUT = 120.0  # seconds: a training step or another answer may come first
 
 
 class TokenView:
@@ -28,10 +29,10 @@ class TokenView:
         self.studio, self.visits = studio, visits
 
     def lay_out(self) -> None:
-        with gr.Accordion("Token by token", open=False, elem_classes="fold quiet"):
+        with gr.Accordion("Token probabilities", open=False, elem_classes="fold quiet"):
             with gr.Row(elem_id="token-row"):
                 self.which = gr.Radio(
-                    [*(f"answer {letter}" for letter in LETTERS[:2]), _MINE],
+                    [*(f"answer {letter}" for letter in LETTERS[:2]), _OWN_TEXT],
                     value="answer B",
                     show_label=False,
                     container=False,
@@ -39,56 +40,56 @@ class TokenView:
                     scale=3,
                 )
                 self.show = gr.Button(
-                    "Read it", size="sm", scale=0, min_width=90, elem_id="token-show"
+                    "Analyze", size="sm", scale=0, min_width=90, elem_id="token-show"
                 )
-            self.mine = gr.Textbox(
+            self.own_text = gr.Textbox(
                 "",
                 lines=2,
                 max_lines=6,
                 visible=False,
                 show_label=False,
                 elem_id="token-mine",
-                placeholder="Any answer to the last prompt: the right one, say",
+                placeholder="Any answer to the last prompt, for example the correct one",
             )
             self.view = gr.HTML(marks.token_empty(), elem_id="token-view")
 
     def bind(self, chat: gr.State) -> None:
         self.which.change(
-            guard(lambda which: gr.update(visible=which == _MINE), "everybody"),
+            guard(lambda which: gr.update(visible=which == _OWN_TEXT), "everybody"),
             self.which,
-            self.mine,
+            self.own_text,
             **QUIET,
         )
         self.show.click(
             guard(self.read, "everybody"),
-            [chat, self.which, self.mine],
+            [chat, self.which, self.own_text],
             self.view,
             api_visibility="private",
             show_progress="minimal",
         )
 
-    def read(self, chat: Chat, which: str, mine: str) -> str:
-        """One forward pass a column over the last prompt and the chosen answer."""
+    def read(self, chat: Chat, which: str, own_text: str) -> str:
+        """One forward pass per model over the last prompt and the chosen answer."""
         try:
-            return marks.tokens(self._reading(chat, which, mine))
+            return marks.tokens(self._reading(chat, which, own_text))
         except TimeoutError:
-            return notice("error", "The model is busy with something longer; ask again.")
+            return notice("error", "The model is busy; try again in a minute.")
         except Exception as error:
             return notice("error", sentence(error))
 
-    def _reading(self, chat: Chat, which: str, mine: str) -> Any:
+    def _reading(self, chat: Chat, which: str, own_text: str) -> AnswerReading:
         if not chat.turns:
-            raise ConfigError("Ask something first; its answer is read here.")
+            raise ConfigError("Send a prompt first; its answer is analyzed here.")
         turn = chat.turns[-1]
-        answer: str | tuple[int, ...] = mine or ""
+        answer: str | tuple[int, ...] = own_text or ""
         at = 0
-        if which != _MINE:
+        if which != _OWN_TEXT:
             at = LETTERS.index(which[-1])
             if at >= len(turn.answers):
                 raise ConfigError(f"There is no answer {LETTERS[at]}.")
             answer = turn.answers[at].ids or turn.answers[at].text
-        prompt: Any = turn.prompt if chat.raw else turn.asked[at]
+        prompt = turn.prompt if chat.raw else turn.asked[at]
         columns = [side.column for side in chat.sides]
         self.visits.check(columns)
         self.visits.count(len(columns))
-        return self.studio.read_answer(columns, prompt, answer, chat.raw).result(_PATIENCE)
+        return self.studio.read_answer(columns, prompt, answer, chat.raw).result(_TIMEOUT)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-    from gradio.components.plot import PlotData
     from plotly.graph_objects import Figure
 
 BASE, LIT, REJECTED = "#64748b", "#c99a00", "#c77a0a"
@@ -148,12 +146,3 @@ def _layout(title: str, unit: str) -> dict[str, object]:
             "showgrid": False,
         },
     }
-
-
-def payload(figure: Figure) -> PlotData:
-    """A figure as `gr.Plot` takes it, without Plotly's toolbar."""
-    from gradio.components.plot import PlotData
-
-    plain = json.loads(figure.to_json() or "{}")
-    plain["config"] = {"displayModeBar": False, "responsive": True}
-    return PlotData(type="plotly", plot=json.dumps(plain))

@@ -13,6 +13,7 @@ from components.data.open_sources import OpenSources, Subject
 from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers, loading_text, masking
+from components.ui.compat import plot
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.errors import Cancelled
@@ -265,7 +266,7 @@ class StatisticsHandlers:
             histograms.histogram(found.trained, trained, "tokens", color=histograms.LIT),
             histograms.histogram(found.turns, "Turns per row", "turns"),
         ]
-        return [histograms.payload(figure) for figure in figures]
+        return [plot(figure) for figure in figures]
 
     def tokens_figure(self, found: Lengths, limit: int) -> Figure:
         title = "Tokens of the longer answer" if found.paired else "Tokens per row"
@@ -283,7 +284,7 @@ class StatisticsHandlers:
         figure = self.tokens_figure(found, int(limit))
         return {
             self.widgets.cost: cleaning_html.limit_cost(found.at(int(limit))),
-            self.widgets.tokens: histograms.payload(figure),
+            self.widgets.tokens: plot(figure),
         }
 
     def suggested(

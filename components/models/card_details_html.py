@@ -1,4 +1,4 @@
-"""What unfolds under a card of the Models tab, as pure functions to escaped HTML."""
+"""The sections that open under a card of the Models tab: pure functions to escaped HTML."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from studio.engine.library import LibraryEntry
 
 Fold = tuple[str, str, str]
-"""What opens under a card: its name, the words on its button, its markup."""
+"""A section under a card: its name, its button's label, its markup."""
 
 
 def folded(folds: Sequence[Fold], first: str = "") -> str:
-    """A row of buttons; those of `folds` open a part below the row."""
+    """A row of buttons; those of `folds` open a section below the row."""
     buttons = "".join(
         f'<button type="button" class="act act-{name}" data-fold="{name}" aria-expanded="false">'
         f"{esc(title)}</button>"
@@ -40,7 +40,7 @@ def button(act: str, label: str, **data: str) -> str:
 
 
 def export_box(item: LibraryEntry) -> Fold:
-    """Each format with what it is; GGUF in its four types."""
+    """Each format with its description; GGUF in four types."""
     run = item.run
     assert run is not None
     rows = []
@@ -51,11 +51,9 @@ def export_box(item: LibraryEntry) -> Fold:
         buttons = "".join(
             button("export", f"{to} {kind}".strip(), to=to, outtype=kind) for kind in types
         )
-        said = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
-        rows.append(f"<li><p>{esc(said)}</p><div>{buttons}</div></li>")
-    note = (
-        "Loaded back with the stock libraries and compared with the run before it is called done."
-    )
+        text = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
+        rows.append(f"<li><p>{esc(text)}</p><div>{buttons}</div></li>")
+    note = "Every export is loaded with the stock libraries and compared with the run."
     return (
         "export",
         "Export",
@@ -63,7 +61,7 @@ def export_box(item: LibraryEntry) -> Fold:
     )
 
 
-def take_boxes(item: LibraryEntry, record: dict[str, Any]) -> list[Fold]:
+def export_boxes(item: LibraryEntry, record: dict[str, Any]) -> list[Fold]:
     """An export's files and the commands that serve it."""
     files = [path for path in sorted(item.folder.iterdir()) if path.is_file()]
     links = "".join(
@@ -75,21 +73,21 @@ def take_boxes(item: LibraryEntry, record: dict[str, Any]) -> list[Fold]:
         f"<li><p>{esc(program)}</p><code>{esc(line)}</code>{button('copy', 'Copy', text=line)}</li>"
         for program, line in serve_commands.commands(record, str(item.folder))
     )
-    card = '<div class="readme"><p class="quiet">Reading the card</p></div>'
+    card = '<div class="readme"><p class="quiet">Loading the card</p></div>'
     folds: list[Fold] = [("files", "Files and card", f'<ul class="files">{links}</ul>{card}')]
     if commands:
         folds.append(("serve", "Serve", f'<ul class="serve">{commands}</ul>'))
-    folds.append(("push", "Push to the Hub", '<p class="quiet">Reading the files</p>'))
+    folds.append(("push", "Push to the Hub", '<p class="quiet">Loading the list of files</p>'))
     return folds
 
 
 def _address(path: Path) -> str:
-    """Where the page's server hands a file out, to owners."""
+    """Where the page's server serves a file, to owners."""
     return f"/gradio_api/file={quote(str(path))}"
 
 
 def readme(folder: Path) -> str:
-    """An export's card as the Hub would show it; only the folder's own pictures are drawn."""
+    """An export's card as the Hub would show it; only the folder's own images are shown."""
     text = (folder / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     parts = re.split(r"^!\[[^\]]*\]\(([\w-]+\.png)\)$", text, flags=re.MULTILINE)
@@ -100,24 +98,24 @@ def readme(folder: Path) -> str:
 
 
 def going(files: Sequence[tuple[str, int]], login: bool) -> str:
-    """What a push would send, file by file, and where to: private unless ticked."""
+    """The files a push would upload, and where to; private by default."""
     return (
         f"{going_files(files)}"
         '<label>Repository<input type="text" name="repo" placeholder="you/my-model"></label>'
-        '<label class="tick"><input type="checkbox" name="public">Public, for everybody to see; '
-        f"private otherwise</label>{no_token(login)}{button('push', 'Push these files')}"
+        '<label class="tick"><input type="checkbox" name="public">Public '
+        f"(private otherwise)</label>{no_token(login)}{button('push', 'Push these files')}"
     )
 
 
 def fetching() -> str:
-    """Where a model of the Hub is asked for."""
+    """The form that downloads a model from the Hub."""
     body = (
         '<label>Model<input type="text" name="pull" placeholder="owner/name"></label>'
         '<label>Revision<input type="text" name="revision" placeholder="main"></label>'
-        '<p class="quiet">Safetensors, GGUF and JSON only: no pickles, no code. The revision is '
-        f"said, to be pinned in a recipe.</p>{button('pull', 'Fetch')}"
+        '<p class="quiet">Safetensors, GGUF and JSON files only: no pickles, no code. The revision '
+        f"is shown, so that a recipe can pin it.</p>{button('pull', 'Download')}"
     )
-    return folded([("pull", "Fetch from the Hub", body)])
+    return folded([("pull", "Download from the Hub", body)])
 
 
 def note_box(item: LibraryEntry) -> Fold:
@@ -125,25 +123,25 @@ def note_box(item: LibraryEntry) -> Fold:
     return (
         "note",
         "Tags and note",
-        f'<label>Tags, with commas<input type="text" name="tags" value="{tags}"></label>'
+        f'<label>Tags (comma-separated)<input type="text" name="tags" value="{tags}"></label>'
         f'<label>Note<textarea name="note" rows="2">{esc(item.mark.note)}</textarea></label>'
-        f"{button('note', 'Keep')}",
+        f"{button('note', 'Save')}",
     )
 
 
 def delete_box(item: LibraryEntry) -> Fold:
-    """What goes and what depends on it, before anything is deleted."""
+    """What would be deleted and what depends on it, before anything is."""
     if item.kind == "checkpoint" and item.needed_by:
-        body = "<p>Its run would go on from here: finish the run, or delete it as a whole.</p>"
+        body = "<p>Its run would resume from here: finish the run, or delete the whole run.</p>"
         return ("delete", "Delete", body)
     blocking = [name for name in item.needed_by if name.startswith("run ")]
     others = [name for name in item.needed_by if name not in blocking]
     if blocking:
         names = ", ".join(name.removeprefix("run ") for name in blocking)
-        body = f"<p>{esc(names)} started from it: delete that first.</p>"
+        body = f"<p>{esc(names)} started from it; delete that first.</p>"
         return ("delete", "Delete", body)
-    said = [f"Frees {bytes_text(item.bytes)}; it can be brought back for a day."]
+    text = f"Frees {bytes_text(item.bytes)}; it can be restored within a day."
     if others:
-        said.append(f"Made with it, and kept: {', '.join(others)}.")
-    body = f"<p>{esc(' '.join(said))}</p>{button('delete', 'Delete now')}"
+        text += f" These were made with it and stay: {', '.join(others)}."
+    body = f"<p>{esc(text)}</p>{button('delete', 'Delete now')}"
     return ("delete", "Delete", body)

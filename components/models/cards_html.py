@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.models import card_details_html as boxes
 from components.ui import recipe_fields
+from components.ui.compat import Reply
 from components.ui.html import STATES, empty_state, esc, notice
 from studio.core.formatting import DOT, ago_text, bytes_text, plural, thousands
 
@@ -25,16 +26,16 @@ _PARTS = {
     "trash": "trash",
     "votes": "votes",
 }
-_FRESH = 60  # seconds within which a use is the making itself
+_FRESH = 60  # seconds after creation in which a use does not count
 
 
 def cards(items: Sequence[LibraryEntry]) -> str:
     """The whole list."""
     if not any(item.kind != "base" for item in items):
         return empty_state(
-            "No model of your own yet",
-            "Every run you train, every export you make and every base they stand on is kept here.",
-            "Train a run first: the Train tab is ready.",
+            "No models of your own yet",
+            "Every run you train, every export and every base model they use is listed here.",
+            "Start on the Train tab.",
         ) + "".join(_card(item) for item in items)
     return "".join(_card(item) for item in items)
 
@@ -86,13 +87,13 @@ def _kind(item: LibraryEntry) -> str:
 
 
 def _size_and_age(item: LibraryEntry) -> str:
-    word = "made" if item.used < item.created + _FRESH else "used"
+    word = "created" if item.used < item.created + _FRESH else "used"
     used = f"{word} {ago_text(item.used)}" if item.used else "not used yet"
     return DOT.join(part for part in (bytes_text(item.bytes) if item.bytes else "", used) if part)
 
 
 def _lineage(item: LibraryEntry) -> str:
-    """data -> run -> votes -> run, ending in the item itself."""
+    """data -> run -> votes -> run, ending with the item itself."""
     if not item.lineage:
         return ""
     base = f'<span class="link link-base" title="base">{esc(item.model)}</span>'
@@ -128,11 +129,11 @@ def _actions(item: LibraryEntry) -> str:
             buttons.append(boxes.button("continue", "Continue training"))
         folds.append(boxes.export_box(item))
     if item.kind == "base":
-        buttons.append(boxes.button("train", "Train on it", model=item.model))
+        buttons.append(boxes.button("train", "Fine-tune", model=item.model))
     if item.kind == "checkpoint" and run is not None and run.objective != "reward":
         buttons.append(boxes.button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
-        folds += boxes.take_boxes(item, item.record)
+        folds += boxes.export_boxes(item, item.record)
     folds.append(boxes.note_box(item))
     if item.kind != "base" and not (run is not None and run.live and item.kind != "export"):
         folds.append(boxes.delete_box(item))
@@ -142,7 +143,7 @@ def _actions(item: LibraryEntry) -> str:
 def disk(
     usage: dict[str, int], waste: Sequence[Waste], safety: dict[str, str] | None = None
 ) -> str:
-    """Where the workspace's bytes are, how safe they are, and what a clean-up would remove."""
+    """Disk use of the workspace, how safe it is, and what a clean-up would delete."""
     parts = {name: size for name, size in usage.items() if name in _PARTS}
     total = sum(parts.values())
     rows = "".join(
@@ -158,10 +159,10 @@ def disk(
     )
 
 
-def _safety(told: dict[str, str]) -> str:
-    if told["kind"]:
-        return notice("warn", f"{told['text']} {told['more']}".strip())
-    return f'<p class="quiet">{esc(told["text"])}</p>'
+def _safety(safety: dict[str, str]) -> str:
+    if safety["kind"]:
+        return notice("warn", f"{safety['text']} {safety['more']}".strip())
+    return f'<p class="quiet">{esc(safety["text"])}</p>'
 
 
 def _waste(waste: Sequence[Waste]) -> str:
@@ -173,22 +174,22 @@ def _waste(waste: Sequence[Waste]) -> str:
         for one in sorted(waste, key=lambda one: -one.bytes)[:40]
     )
     kept = (
-        "Runs that could be resumed keep every checkpoint, finished ones their newest and those "
-        "with a star."
+        "Runs that can be resumed keep every checkpoint; finished runs keep the newest and the "
+        "starred ones."
     )
-    remove = boxes.button("clean", f"Remove {plural(len(waste), 'thing')}")
+    remove = boxes.button("clean", f"Delete {plural(len(waste), 'item')}")
     body = f'<ul class="waste">{lines}</ul><p class="quiet">{kept}</p>{remove}'
     return boxes.folded([("clean", f"Clean up {size}", body)])
 
 
-def working(job: dict[str, Any]) -> str:
-    """An export, a push or a fetch under way, or how it ended."""
+def working(job: Reply) -> str:
+    """A running export, push or download, or how it ended."""
     name = esc(job["name"])
     if job["finished"]:
         ended = "job-wrong" if job["error"] else "job-done"
         return (
             f'<div class="job {ended}" role="{"alert" if job["error"] else "status"}"><div>'
-            f"<b>{name}</b> <span>{esc(job['error'] or job['told'])}</span>"
+            f"<b>{name}</b> <span>{esc(job['error'] or job['outcome'])}</span>"
             f"{_onward(job)}{boxes.button('cancel', 'Close', job=job['id'])}</div></div>"
         )
     share = min(100, 100 * job["done"] / max(1, job["total"] or 0))
@@ -199,19 +200,19 @@ def working(job: dict[str, Any]) -> str:
     )
 
 
-def _onward(job: dict[str, Any]) -> str:
-    """A fetched base leads to Train, its revision pinned; what was pushed, to its page."""
-    made = job["result"] or {}
-    if "revision" in made and Path(made["folder"], "config.json").is_file():
-        return boxes.button("train", "Train on it", model=made["repo"], revision=made["revision"])
-    if "url" in made:
-        link = f'href="{esc(made["url"])}" target="_blank" rel="noopener"'
+def _onward(job: Reply) -> str:
+    """A downloaded base leads to Train, its revision pinned; a push leads to its page."""
+    result = job["result"] or {}
+    if "revision" in result and Path(result["folder"], "config.json").is_file():
+        return boxes.button("train", "Fine-tune", model=result["repo"], revision=result["revision"])
+    if "url" in result:
+        link = f'href="{esc(result["url"])}" target="_blank" rel="noopener"'
         return f'<a class="act" {link}>Open</a>'
     return ""
 
 
 def counted(items: Sequence[LibraryEntry]) -> dict[str, str]:
-    """How many there are of each kind, for the filters."""
+    """The number of entries of each kind, for the filters."""
     found = {kind: sum(item.kind == kind for item in items) for kind in _KINDS}
     found["star"] = sum(item.mark.star for item in items)
     shown = sum(item.kind != "checkpoint" for item in items)

@@ -1,7 +1,7 @@
-"""Models: everything made here in one list, to find it, take it out, or go on with it.
+"""Models: bases, runs, checkpoints and exports in one list, to find, export or continue them.
 
-One panel (`static/models.js`) that talks to `models_server`; only what leads to another tab goes
-through Gradio's events.
+One panel (`static/models.js`) that calls `library_api`; only what leads to another tab goes through
+Gradio's events.
 """
 
 from __future__ import annotations
@@ -41,5 +41,5 @@ def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
         elem_id="models-panel",
     )
     if isinstance(tab, gr.Tab):
-        tab.select(None, None, None, js="() => { window.studioModelsAgain?.(); }", **QUIET)
+        tab.select(None, None, None, js="() => { window.studioModelsRefresh?.(); }", **QUIET)
     return ModelsHandles(panel)

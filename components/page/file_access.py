@@ -1,6 +1,6 @@
-"""What is asked before any route of Gradio's: its own ones know nothing of owners and visitors.
+"""A check before every route: Gradio's own know nothing of owners and visitors.
 
-Exports are files that anybody who has their address could fetch, and MCP has no login of its own.
+Without it, anybody with an export's address could download it, and MCP has no login of its own.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from components.ui import access
-from components.ui.compat import bind_request
+from components.ui import access, compat
 
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
-"""Gradio's routes of files; what follows is the path on disk."""
+"""Gradio's file routes; what follows is the path on disk."""
 
 
 class Gate:
-    """ASGI middleware: exports for owners only, MCP with its token only."""
+    """ASGI middleware: exports are for owners, MCP needs its token."""
 
     def __init__(self, app: ASGIApp, exports: Path):
         self.app, self.exports = app, exports.resolve()
@@ -37,18 +36,18 @@ class Gate:
         await self.app(scope, receive, send)
 
     def _refused(self, request: Request, path: str) -> str:
-        """Why a request goes no further; nothing where it may."""
+        """Why a request is refused; empty where it is not."""
         if access.MCP_PATH in path and not access.agent(request):
             return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
         if self._is_export(path):
-            bind_request(request, request.app.get_blocks())
+            compat.bind_request(request, request.app.get_blocks())
             if access.visitor() is not None:
-                return "Only an owner of this studio may fetch its exports."
+                return "Only an owner of this studio may download its exports."
         return ""
 
     def _is_export(self, path: str) -> bool:
-        """Whether Gradio would open an export for it: it takes `..` and relative paths too."""
-        asked = _FILE.search(path)
-        if asked is None:
+        """Whether Gradio would serve an export for it; it accepts `..` and relative paths too."""
+        match = _FILE.search(path)
+        if match is None:
             return False
-        return Path(os.path.abspath(asked[1])).resolve().is_relative_to(self.exports)
+        return Path(os.path.abspath(match[1])).resolve().is_relative_to(self.exports)

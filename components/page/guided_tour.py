@@ -1,7 +1,7 @@
-"""The guided walk through the whole loop: what is done is read from the workspace, so a refresh,
-another tab or a crash loses nothing. Every step is the same engine call that the tabs make.
+"""The guided tour through the whole loop. Its progress is read from the workspace, so a refresh,
+another tab or a crash loses nothing. Every step makes the same engine calls as the tabs.
 
-A walk is an id kept in the browser; what it makes carries that id in its provenance.
+A tour is an id stored in the browser; what it creates carries that id in its provenance.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from components.page.header import run_note, votes_note
 from studio.core.errors import ModelError
@@ -30,12 +30,20 @@ TABS = ("data", "train", "compare", "label", "train", "compare")
 STEPS = ("Data", "Train", "Compare", "Label", "Train DPO", "Compare again")
 ARROW = "\N{RIGHTWARDS ARROW}"
 DPO_STEPS = 24
-"""Optimiser steps on a handful of verdicts: enough to see, few enough to wait for."""
+"""Optimizer steps on a handful of votes: enough to see a change, few enough to wait for."""
+
+
+class _Provenance(Protocol):
+    @property
+    def provenance(self) -> dict[str, Any]: ...
+
+
+Made = TypeVar("Made", bound=_Provenance)
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What one walk has made so far."""
+class Tour:
+    """What one tour has created so far."""
 
     id: str
     dataset: PreparedDataset | None = None
@@ -43,34 +51,33 @@ class Walk:
     project: Project | None = None
     votes: int = 0
     dpo: Run | None = None
-    looked: int = 0
+    compared: int = 0
     """How many of the two comparisons this browser has opened."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a walk stands: the step, a sentence, a share done if known, and the next button."""
+class TourState:
+    """The current step, a sentence on it, the share done if known, and the next button."""
 
     step: int
     note: str
     share: float | None = None
     action: str = ""
-    """The button's text; empty while there is something to wait for or to do by hand."""
+    """The button's label; empty while the user has to wait or act."""
     finished: bool = False
 
     def steps(self) -> list[tuple[str, str]]:
         """(name, done | now | later) for the stepper."""
-        words = ("done", "now", "later")
         done = len(STEPS) if self.finished else self.step
         return [
-            (name, words[0 if at < done else 1 if at == done else 2])
+            (name, "done" if at < done else "now" if at == done else "later")
             for at, name in enumerate(STEPS)
         ]
 
 
 @dataclass(frozen=True)
-class Move:
-    """Where pressing the button leads: a tab, and what it should show."""
+class Destination:
+    """Where pressing the button leads: a tab and what it should show."""
 
     tab: str
     dataset_id: str | None = None
@@ -78,12 +85,12 @@ class Move:
     project_id: str | None = None
 
 
-def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
-    """Read what a walk has made from the workspace, also where a tab's own button was used."""
+def load(studio: Studio, tour_id: str, compared: int = 0) -> Tour:
+    """Read a tour's progress from the workspace, even where a tab's own button was used."""
 
-    def mine(things: Sequence[Any], part: str) -> Any | None:
-        marked = (t for t in things if t.provenance.get("walk") == walk)
-        return next((t for t in marked if t.provenance.get("part") == part), None)
+    def mine(candidates: Sequence[Made], part: str) -> Made | None:
+        wanted = {"tour": tour_id, "part": part}
+        return next((c for c in candidates if wanted.items() <= c.provenance.items()), None)
 
     runs = studio.runs.list()
     dataset = mine(studio.datasets.list(), "data")
@@ -91,7 +98,7 @@ def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
         (r for r in runs if dataset and r.data.get("id") == dataset.id), None
     )
     if sft is None:
-        return Walk(walk, dataset)
+        return Tour(tour_id, dataset)
     dpo = mine(runs, "dpo") or next(
         (r for r in runs if r.parent == sft.id and r.objective == "dpo"), None
     )
@@ -99,121 +106,121 @@ def find(studio: Studio, walk: str, looked: int = 0) -> Walk:
     votes = 0
     if project is not None:
         votes = sum(1 for item in studio.labels.labelled_pairs(project.id) if item.votes)
-    return Walk(walk, dataset, sft, project, votes, dpo, looked)
+    return Tour(tour_id, dataset, sft, project, votes, dpo, compared)
 
 
-def place(walk: Walk) -> Place:
-    """Where the walk stands and what comes next."""
-    if walk.dataset is None:
-        return Place(0, "Preparing the sample rows.")
-    if walk.sft is None:
-        rows = plural(sum(walk.dataset.rows.values()), "row")
-        return Place(
+def state(tour: Tour) -> TourState:
+    """Where the tour stands and what comes next."""
+    if tour.dataset is None:
+        return TourState(0, "Preparing the sample rows.")
+    if tour.sft is None:
+        rows = plural(sum(tour.dataset.rows.values()), "row")
+        return TourState(
             1,
-            f"Prepared {rows} of questions and answers from a small made-up world. "
-            "The built-in model knows the world but not how to answer.",
-            action=f"Next: train on them {ARROW}",
+            f"Prepared {rows} of questions and answers about a small made-up world. "
+            "The built-in model knows that world but not how to answer.",
+            action=f"Next: train on these rows {ARROW}",
         )
-    if walk.sft.state != "finished":
-        return _training(1, walk.sft)
-    if walk.project is None:
-        return _comparing(walk.sft, walk.looked)
-    if walk.votes < VOTES and walk.dpo is None:
-        return Place(3, votes_note(walk.votes, VOTES), walk.votes / VOTES)
-    if walk.dpo is None:
-        return Place(
+    if tour.sft.state != "finished":
+        return _training(1, tour.sft)
+    if tour.project is None:
+        return _comparing(tour.sft, tour.compared)
+    if tour.votes < VOTES and tour.dpo is None:
+        return TourState(3, votes_note(tour.votes, VOTES), tour.votes / VOTES)
+    if tour.dpo is None:
+        return TourState(
             4,
-            f"{thousands(walk.votes)} verdicts are safe. They become preference pairs, and DPO "
+            f"{thousands(tour.votes)} votes are saved. They become preference pairs, and DPO "
             "continues from the run that wrote the answers.",
-            action=f"Next: train DPO on your verdicts {ARROW}",
+            action=f"Next: train DPO on your votes {ARROW}",
         )
-    if walk.dpo.state != "finished":
-        return _training(4, walk.dpo)
-    if walk.looked < 2:
-        return Place(
+    if tour.dpo.state != "finished":
+        return _training(4, tour.dpo)
+    if tour.compared < 2:
+        return TourState(
             5,
-            f"{walk.dpo.name} learned from your verdicts{_took(walk.dpo)}.",
+            f"{tour.dpo.name} learned from your votes{_duration(tour.dpo)}.",
             action=f"Next: compare again {ARROW}",
         )
-    return Place(
+    return TourState(
         5,
-        "That was the loop. A few verdicts nudge a model; more of them, or the sample "
-        "pocket-preference, move it further.",
+        "That was the whole loop. A few votes change a model only slightly; more votes, or the "
+        "sample pocket-preference, change it further.",
         action="Finish",
         finished=True,
     )
 
 
-def _comparing(sft: Run, looked: int) -> Place:
-    if not looked:
-        return Place(
+def _comparing(sft: Run, compared: int) -> TourState:
+    if not compared:
+        return TourState(
             2,
-            f"{sft.name} is trained{_took(sft)}. See what changed.",
-            action=f"Next: compare base and tuned {ARROW}",
+            f"{sft.name} is trained{_duration(sft)}. See what changed.",
+            action=f"Next: compare base and tuned model {ARROW}",
         )
-    return Place(
+    return TourState(
         2,
-        "Press Send to ask both the same question: the base model rambles on, the tuned one "
+        "Press Send to ask both models the same question: the base model rambles, the tuned one "
         "answers.",
-        action=f"Next: judge {VOTES} pairs {ARROW}",
+        action=f"Next: label {VOTES} pairs {ARROW}",
     )
 
 
-def _took(run: Run) -> str:
+def _duration(run: Run) -> str:
     return f" after {duration_text(run.train_seconds)}" if run.train_seconds else ""
 
 
-def _training(step: int, run: Run) -> Place:
+def _training(step: int, run: Run) -> TourState:
     if run.live:
         share = run.step / run.total_steps if run.total_steps else 0.0
-        return Place(step, run_note(run), share)
-    why = run.error or f"{run.name} is {run.state}."
-    return Place(step, f"{why} Resume it to go on.", action="Resume the run")
+        return TourState(step, run_note(run), share)
+    reason = run.error or f"{run.name} is {run.state}."
+    return TourState(step, f"{reason} Resume it to continue.", action="Resume run")
 
 
 def advance(
-    studio: Studio, walk: Walk, make_dataset: Callable[[str], str], progress: Progress
-) -> Move:
-    """Do what the button says, through the engine; returns where to look.
+    studio: Studio, tour: Tour, make_dataset: Callable[[str], str], progress: Progress
+) -> Destination:
+    """Do what the button says, through the engine.
 
     `make_dataset(project id) -> dataset id` turns votes into rows, as the Label tab does.
     """
-    mark = {"walk": walk.id}
-    if walk.dataset is None:
+    mark = {"tour": tour.id}
+    if tour.dataset is None:
         dataset = studio.datasets.prepare(
             "pocket-sft", name="pocket-sft", provenance=mark | {"part": "data"}
         )
-        return Move("data", dataset_id=dataset.id)
-    if walk.sft is None:
-        recipe = presets()["pocket-sft"].with_(dataset_name=walk.dataset.id)
+        return Destination("data", dataset_id=dataset.id)
+    if tour.sft is None:
+        recipe = presets()["pocket-sft"].with_(dataset_name=tour.dataset.id)
         run = studio.train(recipe, mark | {"part": "sft"})
-        return Move("train", runs=(run.id,))
-    if walk.sft.state != "finished":
-        return Move("train", runs=(studio.resume(walk.sft.id).id,))
-    if walk.project is None and not walk.looked:
-        return Move("compare", runs=(walk.sft.id,))
-    if walk.project is None:
-        return Move("label", project_id=make_pairs(studio, walk.sft, walk.id, progress).id)
-    if walk.dpo is None:
-        run = train_on_votes(studio, walk.sft, make_dataset(walk.project.id), walk.id)
-        return Move("train", runs=(run.id,))
-    if walk.dpo.state != "finished":
-        return Move("train", runs=(studio.resume(walk.dpo.id).id,))
-    return Move("compare", runs=(walk.sft.id, walk.dpo.id))
+        return Destination("train", runs=(run.id,))
+    if tour.sft.state != "finished":
+        return Destination("train", runs=(studio.resume(tour.sft.id).id,))
+    if tour.project is None and not tour.compared:
+        return Destination("compare", runs=(tour.sft.id,))
+    if tour.project is None:
+        return Destination("label", project_id=make_pairs(studio, tour.sft, tour.id, progress).id)
+    if tour.dpo is None:
+        run = train_on_votes(studio, tour.sft, make_dataset(tour.project.id), tour.id)
+        return Destination("train", runs=(run.id,))
+    if tour.dpo.state != "finished":
+        return Destination("train", runs=(studio.resume(tour.dpo.id).id,))
+    return Destination("compare", runs=(tour.sft.id, tour.dpo.id))
 
 
 def sample_prompts() -> list[list[dict[str, str]]]:
-    """The shipped prompts, as one user turn each."""
+    """The shipped prompts, each as one user turn."""
     lines = sample_path("pocket-prompts").read_text(encoding="utf-8").splitlines()
     rows = (json.loads(line) for line in lines if line.strip())
     return [[{"role": "user", "content": row["prompt"]}] for row in rows]
 
 
-def make_pairs(studio: Studio, run: Run, walk: str, progress: Progress) -> Project:
-    """Two answers of the tuned model to each sample prompt, drawn apart, as a blind project."""
+def make_pairs(studio: Studio, run: Run, tour_id: str, progress: Progress) -> Project:
+    """A blind project: two answers of the tuned model, sampled apart, to each sample prompt."""
     prompts = sample_prompts()
-    drawn = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
-    samplings = [Sampling.model_validate(drawn | {"seed": seed}) for seed in (1, 2)]
+    settings = {"temperature": 1.0, "top_p": 0.95, "max_new_tokens": 80}
+    samplings = [Sampling.model_validate(settings | {"seed": seed}) for seed in (1, 2)]
     columns = tuple(
         Column(run.model, run.id, label=f"{run.name}, seed {s.seed}", sampling=s) for s in samplings
     )
@@ -221,20 +228,20 @@ def make_pairs(studio: Studio, run: Run, walk: str, progress: Progress) -> Proje
     if len(items) < VOTES:
         raise ModelError(
             f"{run.name} gave the same answer twice to nearly every prompt, so there is nothing "
-            "to judge. Make pairs in Compare at a higher temperature."
+            "to compare. Make pairs on the Compare tab at a higher temperature."
         )
     project = studio.labels.create_project(
-        studio.labels.free_name("first verdicts"),
+        studio.labels.free_name("first votes"),
         question="Which answer would you rather get?",
-        provenance={"walk": walk, "part": "label", "run": run.id},
+        provenance={"tour": tour_id, "part": "label", "run": run.id},
     )
     studio.labels.add_items(project.id, items)
     return project
 
 
-def train_on_votes(studio: Studio, sft: Run, dataset_id: str, walk: str) -> Run:
-    """DPO on the verdicts, continuing from the run that wrote the answers."""
+def train_on_votes(studio: Studio, sft: Run, dataset_id: str, tour_id: str) -> Run:
+    """DPO on the votes, continuing from the run that wrote the answers."""
     recipe = presets()["pocket-dpo"].with_(
         name="pocket-dpo", dataset_name=dataset_id, start_from=sft.id, max_steps=DPO_STEPS
     )
-    return studio.train(recipe, {"walk": walk, "part": "dpo"})
+    return studio.train(recipe, {"tour": tour_id, "part": "dpo"})

@@ -1,21 +1,27 @@
-"""What frames the tabs: the header with its status strip, and the guided loop."""
+"""What frames the tabs: the header with its status strip, and the guided tour's bar."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import gradio as gr
 
 from components.ui import access
+from components.ui.compat import ServerFunction
 from components.ui.html import esc
 from studio.core.formatting import DOT, bytes_text, compact, duration_text, left_text, thousands
 
-WHAT_IT_IS = (
-    "Teach a language model from your data, compare it with the one you began with, judge its "
-    "answers blind, and train on your verdicts: all on this machine."
+if TYPE_CHECKING:
+    from studio.engine.studio import Status
+    from studio.runs.store import Run
+
+TAGLINE = "Fine-tune and align models on your data"
+SUMMARY = (
+    "Fine-tune a language model on your data, compare it with the base model, label its answers "
+    "blind, and train on your votes, all on this machine."
 )
 
 
@@ -24,32 +30,31 @@ WHAT_IT_IS = (
 
 @dataclass(frozen=True)
 class Top:
-    """The header: `strip` draws itself and is the page's pulse; a click on the run asks for it."""
+    """The header. `strip` polls the server for the whole page; a click on its run opens Train."""
 
     strip: gr.HTML
-    walk: gr.Button
-    """Begins the guided walk when the landing no longer offers it."""
+    tour: gr.Button
+    """Starts the guided tour once the landing no longer offers it."""
 
 
-def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
+def build_top(server_functions: Sequence[ServerFunction]) -> Top:
     """Build the header; it stays at the top of the window on every tab.
 
-    `questions` are those of `components.page.status_poll`, which the strip asks every second.
+    `server_functions` are those of `components.page.status_poll`, called every second.
     """
     with gr.Row(elem_id="top"):
         gr.HTML(
             '<div class="brand"><svg viewBox="0 0 20 20" aria-hidden="true">'
             '<path d="M3 16 10 3l7 13" /><path d="M6 11.5h8" /></svg>'
-            f'<h1>Alignment Studio</h1><p title="{esc(WHAT_IT_IS)}">data, tune, compare, label, '
-            "align</p></div>"
+            f'<h1>Alignment Studio</h1><p title="{esc(SUMMARY)}">{TAGLINE}</p></div>'
         )
         strip = gr.HTML(
             status_strip(None),
             elem_id="strip",
-            server_functions=questions,
-            js_on_load="studioPulse(element, server, trigger);",
+            server_functions=list(server_functions),
+            js_on_load="studioStatusPoll(element, server, trigger);",
         )
-        walk = gr.Button("Guided walk", size="sm", visible=False, elem_id="top-walk")
+        tour = gr.Button("Guided tour", size="sm", visible=False, elem_id="top-tour")
         if access.hub_login():
             gr.LoginButton(
                 "Sign in",
@@ -61,21 +66,21 @@ def build_top(questions: list[Callable[[Any], dict[str, Any]]]) -> Top:
             )
     if access.space():
         gr.HTML(space_line(str(access.space())), elem_id="space-line")
-    return Top(strip, walk)
+    return Top(strip, tour)
 
 
 def space_line(space: str) -> str:
-    """What may be done on somebody's Space, and the way to an own one."""
+    """What visitors may do on a Space, and how to get one of their own."""
     link = f"https://huggingface.co/spaces/{quote(space)}?duplicate=true"
     return (
-        '<p class="quiet">Here everybody compares and, signed in, labels; only the owner trains. '
-        f'<a href="{esc(link)}" target="_blank" rel="noopener">Duplicate this Space</a> to have '
-        "all of it.</p>"
+        '<p class="quiet">Everybody can compare models here and, signed in, label; only the owner '
+        f'can train. <a href="{esc(link)}" target="_blank" rel="noopener">Duplicate this Space</a> '
+        "to use everything.</p>"
     )
 
 
-def status_strip(status: Any | None) -> str:
-    """Device, memory, resident model and the run in progress, on one line."""
+def status_strip(status: Status | None) -> str:
+    """Device, memory, loaded models and the run in progress, on one line."""
     if status is None:
         return '<div class="strip"><span class="quiet">connecting</span></div>'
     parts = [_device(status)]
@@ -84,12 +89,12 @@ def status_strip(status: Any | None) -> str:
         parts.append(f'<span class="warming"><i></i>{esc(note)}</span>')
     elif status.resident:
         names = ", ".join(status.resident)
-        parts.append(f'<span class="resident" title="held in memory">{esc(names)}</span>')
+        parts.append(f'<span class="resident" title="loaded in memory">{esc(names)}</span>')
     parts.append(_run(status.run, status.queued))
     return f'<div class="strip">{"".join(part for part in parts if part)}</div>'
 
 
-def _device(status: Any) -> str:
+def _device(status: Status) -> str:
     used, total = status.memory_used, status.memory_total
     memory = f"{bytes_text(used).split()[0]} / {bytes_text(total)}" if total else bytes_text(used)
     if total and bytes_text(used).split()[1] != bytes_text(total).split()[1]:
@@ -102,8 +107,8 @@ def _device(status: Any) -> str:
     )
 
 
-def _run(run: Any | None, queued: int) -> str:
-    waiting = f" +{queued} waiting" if queued else ""
+def _run(run: Run | None, queued: int) -> str:
+    waiting = f" +{queued} queued" if queued else ""
     if run is None:
         return f'<span class="quiet">{waiting.strip(" +") or "no run"}</span>'
     steps = f"{thousands(run.step)}/{thousands(run.total_steps)}" if run.total_steps else run.state
@@ -116,12 +121,12 @@ def _run(run: Any | None, queued: int) -> str:
     )
 
 
-# ---- the guided loop ----------------------------------------------------------------------------
+# ---- the guided tour ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class GuideBar:
-    """The landing sentence with its button, and the stepper that replaces it."""
+    """The landing with its button, and the stepper that replaces it."""
 
     landing: gr.Row
     begin: gr.Button
@@ -129,33 +134,33 @@ class GuideBar:
     steps: gr.HTML
     next: gr.Button
     leave: gr.Button
-    chosen: gr.BrowserState
-    """{"walk": id, "looked": comparisons opened} while this browser is on a walk, else {}."""
+    progress: gr.BrowserState
+    """`{"tour": id, "compared": comparisons opened}` while this browser is on a tour, else `{}`."""
     shown: gr.State
 
 
 def build_guide() -> GuideBar:
-    """Build both, hidden: `wiring` shows the one that fits the workspace and this browser."""
+    """Build both, hidden; `tab_links` shows the one that fits the workspace and this browser."""
     with gr.Row(elem_id="landing", visible=False) as landing:
         gr.HTML(
-            f'<div class="landing-text"><p>{esc(WHAT_IT_IS)}</p>'
-            '<p class="quiet">New here? The walk takes about five minutes with the built-in '
-            "model and sample data. No network, no GPU.</p></div>"
+            f'<div class="landing-text"><p>{esc(SUMMARY)}</p>'
+            '<p class="quiet">New here? The tour uses the built-in model and sample data; it needs '
+            "no network and no GPU.</p></div>"
         )
-        begin = gr.Button("Walk the whole loop", elem_id="begin", elem_classes="guide-action")
+        begin = gr.Button("Take the 5-minute tour", elem_id="begin", elem_classes="guide-action")
     with gr.Row(elem_id="guide", visible=False) as bar:
         steps = gr.HTML("", elem_id="guide-steps")
         with gr.Row(elem_id="guide-buttons"):
             next_ = gr.Button("Next", elem_id="guide-next", elem_classes="guide-action")
-            leave = gr.Button("Leave the walk", size="sm", elem_id="guide-leave")
-    chosen = gr.BrowserState({}, storage_key="studio-walk", secret="alignment-studio")
-    return GuideBar(landing, begin, bar, steps, next_, leave, chosen, gr.State(()))
+            leave = gr.Button("Exit tour", size="sm", elem_id="guide-leave")
+    progress = gr.BrowserState({}, storage_key="studio-tour", secret="alignment-studio")
+    return GuideBar(landing, begin, bar, steps, next_, leave, progress, gr.State(()))
 
 
 def stepper(steps: list[tuple[str, str]], note: str, share: float | None = None) -> str:
-    """The loop as a line of (name, state done|now|later), and one sentence under it."""
+    """The steps as a line of (name, done | now | later), with one sentence and a bar below."""
     marks = {"done": "\N{CHECK MARK}", "now": "\N{BLACK CIRCLE}", "later": "\N{WHITE CIRCLE}"}
-    words = {"done": "done", "now": "current step", "later": "to come"}
+    words = {"done": "done", "now": "current step", "later": "not started"}
     items = "".join(
         f'<li class="step step-{state}"{" aria-current=step" if state == "now" else ""}>'
         f'<span aria-label="{words[state]}">{marks[state]}</span>{esc(name)}</li>'
@@ -167,18 +172,18 @@ def stepper(steps: list[tuple[str, str]], note: str, share: float | None = None)
     return f'<ol class="stepper">{items}</ol><p class="guide-note">{esc(note)}</p>{bar}'
 
 
-def run_note(run: Any) -> str:
-    """One line on a run in progress, for the walk."""
+def run_note(run: Run) -> str:
+    """One line on a run in progress."""
     if run.state == "queued":
-        return f"{run.name} is waiting for its turn."
+        return f"{run.name} is queued."
     done = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
     left = f", {duration_text(run.eta_s)} left" if run.eta_s is not None else ""
     return f"Training {run.name}: {done}{left}." if done else f"Starting {run.name}."
 
 
 def votes_note(done: int, wanted: int) -> str:
-    """How many pairs have been judged in the walk."""
+    """How many pairs of the tour are labeled."""
     return (
         f"Two answers, no names. Press 1 or 2 for the better one: {compact(min(done, wanted))} "
-        f"of {wanted} judged."
+        f"of {wanted} done."
     )

@@ -1,15 +1,15 @@
-"""What every open page asks each second: the status strip, and whether anything else changed.
+"""What every open page asks for each second: the status strip, and whether anything else changed.
 
-The page asks by a server function, outside of Gradio's events: an event costs the browser a walk
-over every component of the page, for each of its inputs and outputs, whatever it changes. Events
-follow only where something did change: `change` for what the tabs list, `tick` for runs at work.
+The page calls a server function rather than a Gradio event: an event makes the browser walk every
+component of the page for each input and output, whatever it changes. Events follow only where
+something did change: `change` for what the tabs list, `tick` while runs are at work.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from components.page import header
 from components.ui import access
@@ -21,35 +21,45 @@ if TYPE_CHECKING:
 _LIVE = ("queued", "running", "stopping")
 
 
-def server_functions(studio: Studio) -> list[Callable[[Any], dict[str, Any]]]:
+class Poll(TypedDict):
+    """One answer to the page.
+
+    `lists` is a checksum of which runs, datasets and libraries there are; `runs` of where each run
+    stands. `visitor` hides the owners' tabs.
+    """
+
+    html: str
+    lists: int
+    runs: int
+    live: bool
+    visitor: bool
+
+
+def server_functions(studio: Studio) -> list[Callable[[object], Poll | dict[str, str]]]:
     """The function to hand to `gr.HTML(server_functions=...)`."""
 
-    def pulse(_: Any = None) -> dict[str, Any]:
+    def status(_: object = None) -> Poll | dict[str, str]:
         try:
             return now(studio)
-        except Exception as error:  # logged by `sentence` unless it is one of ours
+        except Exception as error:  # `sentence` logs whatever is not a StudioError
             return {"error": sentence(error)}
 
-    return [pulse]
+    return [status]
 
 
-def now(studio: Studio) -> dict[str, Any]:
-    """The strip's markup, whether a run is at work, two marks that differ after a change, and
-    whether a visitor asks, from whom the page hides the owners' tabs.
-
-    `lists` marks which runs, datasets and libraries there are; `runs` where each run stands.
-    """
+def now(studio: Studio) -> Poll:
+    """The strip's markup, whether a run is at work, and the two checksums."""
     runs = studio.runs.list()
     listed = [(run.id, run.state, run.name) for run in runs]
     datasets = [dataset.id for dataset in studio.datasets.list()]
     return {
         "html": header.status_strip(studio.status()),
-        "lists": _mark(listed, datasets, studio.worker.ready),
-        "runs": _mark([(run.id, run.state, run.name, run.step) for run in runs]),
+        "lists": _checksum(listed, datasets, studio.worker.ready),
+        "runs": _checksum([(run.id, run.state, run.name, run.step) for run in runs]),
         "live": any(run.state in _LIVE for run in runs),
         "visitor": access.visitor() is not None,
     }
 
 
-def _mark(*parts: Any) -> int:
+def _checksum(*parts: Sequence[object] | bool) -> int:
     return zlib.crc32(repr(parts).encode())

@@ -1,105 +1,107 @@
-"""What happens between tabs: the guided walk, and every "next" that leads on."""
+"""What happens between tabs: the guided tour, and every button that leads from one to the next."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from components.calculator import tab as calculator_tab
 from components.compare import tab as compare_tab
 from components.data import tab as data_tab
+from components.label import tab as label_tab
+from components.models import tab as models_tab
 from components.page import guided_tour, header
 from components.page.calculator_sync import RecipeSync
 from components.train import tab as train_tab
-from components.ui.compat import event_data
+from components.ui.compat import Reply, Update, event_data, queue_dropped_events
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from studio.core.jobs import Job
 from studio.core.workspace import new_id
 
 if TYPE_CHECKING:
+    from components.data.open_sources import Subject
     from studio import Studio
 
 
+@dataclass(frozen=True)
+class Handles:
+    """What each tab offers to the others."""
+
+    data: data_tab.DataHandles
+    calculator: calculator_tab.CalculatorHandles
+    train: train_tab.TrainHandles
+    compare: compare_tab.CompareHandles
+    label: label_tab.LabelHandles
+    models: models_tab.ModelsHandles
+
+
 def connect(
-    app: gr.Blocks, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: dict[str, Any]
+    app: gr.Blocks, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: Handles
 ) -> None:
     """Bind everything that involves more than one tab."""
-    _onward(ctx, built)
-    RecipeSync(built["calculator"], built["train"]).bind(ctx)
-    walk = Guided(ctx, top, bar, built)
-    walk.bind(app)
+    _next_steps(ctx, built)
+    RecipeSync(built.calculator, built.train).bind(ctx)
+    GuidedTour(ctx, top, bar, built).bind(app)
 
-    def open_tab(event: gr.EventData) -> Any:
+    def open_tab(event: gr.EventData) -> gr.Tabs:
         return ctx.go(event_data(event)["go"])
 
     top.strip.click(guard(open_tab, "quietly"), None, ctx.tabs, queue=False, **QUIET)
     queue_dropped_events(app)
 
 
-def queue_dropped_events(app: gr.Blocks) -> None:
-    """Let nothing that somebody chose, typed or opened be passed over.
-
-    Gradio drops an event whose handler is still at work for the one before. That is right for
-    buttons, which must not do a thing twice, and for what only looks again; but a filter or a tab
-    chosen meanwhile would stay without an answer. Those wait for their turn instead.
-    """
-    for handler in app.fns.values():
-        events = {event for _, event in handler.targets}
-        long = inspect.isgeneratorfunction(inspect.unwrap(handler.fn)) if handler.fn else False
-        once = events & {"click", "load"} or events == {"tick"} or ("then" in events and long)
-        if handler.trigger_mode == "once" and not once:
-            handler.trigger_mode = "multiple"
-
-
 # ---- from tab to tab ----------------------------------------------------------------------------
 
 
-def _onward(ctx: PageContext, built: dict[str, Any]) -> None:
+def _next_steps(ctx: PageContext, built: Handles) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
-    data, train, compare, label = (built[tab] for tab in ("data", "train", "compare", "label"))
+    data, train, compare, label = built.data, built.train, built.compare, built.label
 
-    def train_on(subject: Any, knobs: Any) -> tuple[Any, Any]:
-        dataset = ctx.studio.datasets.get(subject.dataset_id)
-        wrote = dataset.provenance.get("run")  # verdicts: go on from the run that wrote the answers
-        known = any(run.id == wrote for run in ctx.studio.runs.list())
-        asked = train_tab.ask(dataset=dataset.id, start_from=wrote if known else None, knobs=knobs)
-        return asked, ctx.go("train")
+    def train_on(subject: Subject, settings: Reply) -> tuple[Reply, gr.Tabs]:
+        dataset = ctx.studio.datasets.get(subject.dataset_id or "")
+        writer = dataset.provenance.get("run")  # of votes: the run that answered
+        known = any(run.id == writer for run in ctx.studio.runs.list())
+        wanted = train_tab.ask(
+            dataset=dataset.id, start_from=writer if known else None, settings=settings
+        )
+        return wanted, ctx.go("train")
 
-    def train_on_votes(project_id: str) -> tuple[Any, Any, Any]:
+    def train_on_votes(project_id: str) -> tuple[Update, Update, gr.Tabs]:
         dataset_id = label.make_dataset(project_id)
-        asked = train_tab.ask(
+        wanted = train_tab.ask(
             dataset=dataset_id, objective="dpo", start_from=label.start_from(project_id)
         )
-        return asked, data_tab.show(dataset_id), ctx.go("train")
+        return wanted, data_tab.show(dataset_id), ctx.go("train")
 
-    def compare_run(run_id: str) -> tuple[Any, Any]:
+    def compare_run(run_id: str) -> tuple[Reply, gr.Tabs]:
         return compare_tab.ask((run_id,)), ctx.go("compare")
 
-    def judge(project_id: str | None) -> tuple[Any, Any]:
+    def open_project(project_id: str | None) -> tuple[Update, Update]:
         return (label.open(project_id), ctx.go("label")) if project_id else (gr.skip(), gr.skip())
 
-    def go_on(event: gr.EventData) -> tuple[Any, Any, Any]:
+    def from_library(event: gr.EventData) -> tuple[Update, Update, gr.Tabs]:
         wanted = event_data(event) or {}
         if wanted.get("do") == "train":
-            knobs = {"model_revision": wanted["revision"]} if wanted.get("revision") else {}
-            asked = train_tab.ask(model=str(wanted.get("model")), knobs=knobs)
-            return asked, gr.skip(), ctx.go("train")
+            revision = wanted.get("revision")
+            settings = {"model_revision": revision} if revision else {}
+            form = train_tab.ask(model=str(wanted.get("model")), settings=settings)
+            return form, gr.skip(), ctx.go("train")
         run_id, _, step = str(wanted.get("run")).partition("@")
         run = ctx.studio.runs.get(run_id)
         if wanted.get("do") == "compare":
             return gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
-        asked = train_tab.ask(start_from=run.id)
-        return asked, gr.skip(), ctx.go("train")
+        return train_tab.ask(start_from=run.id), gr.skip(), ctx.go("train")
 
-    built["models"].panel.click(
-        guard(go_on), None, [train.opening, compare.opening, ctx.tabs], **QUIET
+    built.models.panel.click(
+        guard(from_library), None, [train.opening, compare.opening, ctx.tabs], **QUIET
     )
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, ctx.tabs], **QUIET)
     compare.project.change(
-        guard(judge, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET
+        guard(open_project, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET
     )
     data.train.click(
         guard(train_on), [data.subject, data.knobs], [train.opening, ctx.tabs], **QUIET
@@ -109,117 +111,116 @@ def _onward(ctx: PageContext, built: dict[str, Any]) -> None:
     )
 
 
-# ---- the walk -----------------------------------------------------------------------------------
+# ---- the guided tour ----------------------------------------------------------------------------
 
 
-class Guided:
+class GuidedTour:
     """The landing's one button, and the stepper that leads from tab to tab."""
 
-    def __init__(
-        self, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: dict[str, Any]
-    ):
+    def __init__(self, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: Handles):
         self.ctx, self.top, self.bar, self.built = ctx, top, bar, built
         self.studio: Studio = ctx.studio
         self.leads = [
-            bar.chosen,
+            bar.progress,
             ctx.tabs,
-            built["data"].opening,
-            built["train"].opening,
-            built["label"].project,
-            built["compare"].opening,
-            built["compare"].prompt,
+            built.data.opening,
+            built.train.opening,
+            built.label.project,
+            built.compare.opening,
+            built.compare.prompt,
         ]
-        self.seen = [bar.landing, top.walk, bar.bar, bar.steps, bar.next, bar.shown]
+        self.drawn = [bar.landing, top.tour, bar.bar, bar.steps, bar.next, bar.shown]
 
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
-        app.load(guard(self.resume, "quietly"), bar.chosen, self.ctx.tabs, **QUIET)
-        for begin in (bar.begin, self.top.walk):
-            begin.click(guard(self.begin), None, bar.chosen, **QUIET).then(
-                guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET
+        app.load(guard(self.resume, "quietly"), bar.progress, self.ctx.tabs, **QUIET)
+        for begin in (bar.begin, self.top.tour):
+            begin.click(guard(self.begin), None, bar.progress, **QUIET).then(
+                guard(self.advance), bar.progress, [bar.next, *self.leads], **QUIET
             )
-        bar.next.click(guard(self.advance), bar.chosen, [bar.next, *self.leads], **QUIET)
-        bar.leave.click(guard(lambda: {}), None, bar.chosen, **QUIET)
-        # Out of the queue, so that a long handler of this browser never holds it up.
+        bar.next.click(guard(self.advance), bar.progress, [bar.next, *self.leads], **QUIET)
+        bar.leave.click(guard(lambda: {}), None, bar.progress, **QUIET)
+        # Outside the queue, so that a long handler of this browser never holds it up.
         gr.on(
-            [self.ctx.pulse.tick, bar.chosen.change],
+            [self.ctx.status.tick, bar.progress.change],
             guard(self.draw, "quietly"),
-            [bar.chosen, bar.shown],
-            self.seen,
+            [bar.progress, bar.shown],
+            self.drawn,
             queue=False,
             **QUIET,
         )
 
-    def begin(self) -> dict[str, Any]:
-        return {"walk": new_id("walk"), "looked": 0}
+    def begin(self) -> Reply:
+        return {"tour": new_id("tour"), "compared": 0}
 
-    def found(self, chosen: Any) -> guided_tour.Walk | None:
-        """The walk that this browser is on, as the workspace has it."""
-        if not isinstance(chosen, dict) or not chosen.get("walk"):
+    def load(self, progress: Reply | None) -> guided_tour.Tour | None:
+        """The tour this browser is on, as the workspace has it."""
+        if not progress or not progress.get("tour"):
             return None
-        return guided_tour.find(self.studio, str(chosen["walk"]), int(chosen.get("looked") or 0))
+        compared = int(progress.get("compared") or 0)
+        return guided_tour.load(self.studio, str(progress["tour"]), compared)
 
-    def resume(self, chosen: Any) -> Any:
-        """After a refresh, the tab where the walk stands."""
-        walk = self.found(chosen)
-        return self.ctx.go(guided_tour.TABS[guided_tour.place(walk).step]) if walk else gr.skip()
+    def resume(self, progress: Reply | None) -> Update:
+        """After a refresh, the tab where the tour stands."""
+        tour = self.load(progress)
+        return self.ctx.go(guided_tour.TABS[guided_tour.state(tour).step]) if tour else gr.skip()
 
-    def draw(self, chosen: Any, shown: tuple[Any, ...]) -> tuple[Any, ...]:
+    def draw(self, progress: Reply | None, shown: tuple[object, ...]) -> tuple[Update, ...]:
         """The landing, the stepper or neither; nothing is sent when nothing changed."""
-        walk = self.found(chosen)
-        if walk is None:
+        tour = self.load(progress)
+        if tour is None:
             first = not self.studio.runs.list()
-            state: tuple[Any, ...] = ("landing", first)
-            if state == shown:
-                return tuple(gr.skip() for _ in self.seen)
+            drawn: tuple[object, ...] = ("landing", first)
+            if drawn == shown:
+                return tuple(gr.skip() for _ in self.drawn)
             later = gr.update(visible=not first)
-            return gr.update(visible=first), later, gr.update(visible=False), "", gr.skip(), state
-        at = guided_tour.place(walk)
-        state = ("walk", at)
-        if state == shown:
-            return tuple(gr.skip() for _ in self.seen)
-        steps = header.stepper(at.steps(), at.note, at.share)
-        button = gr.update(value=at.action, visible=bool(at.action), interactive=True)
-        gone = gr.update(visible=False)
-        return gone, gone, gr.update(visible=True), steps, button, state
+            return gr.update(visible=first), later, gr.update(visible=False), "", gr.skip(), drawn
+        now = guided_tour.state(tour)
+        drawn = ("tour", now)
+        if drawn == shown:
+            return tuple(gr.skip() for _ in self.drawn)
+        steps = header.stepper(now.steps(), now.note, now.share)
+        button = gr.update(value=now.action, visible=bool(now.action), interactive=True)
+        hidden = gr.update(visible=False)
+        return hidden, hidden, gr.update(visible=True), steps, button, drawn
 
-    def advance(self, chosen: Any) -> Iterator[tuple[Any, ...]]:
-        """One step of the walk, with the button saying that it is being done."""
+    def advance(self, progress: Reply) -> Iterator[tuple[Update, ...]]:
+        """One step of the tour; meanwhile its button shows the progress."""
         idle = tuple(gr.skip() for _ in self.leads)
-        walk = self.found(chosen)
-        if walk is None:
+        tour = self.load(progress)
+        if tour is None:
             return
-        if guided_tour.place(walk).finished:
+        if guided_tour.state(tour).finished:
             yield gr.skip(), {}, *idle[1:]
             return
         yield gr.update(value="Working", interactive=False), *idle
-        make_dataset = self.built["label"].make_dataset
+        make_dataset = self.built.label.make_dataset
         work = Job().start(
-            lambda progress: guided_tour.advance(self.studio, walk, make_dataset, progress)
+            lambda progress: guided_tour.advance(self.studio, tour, make_dataset, progress)
         )
         try:
             for step in work.steps(every=0.5):
                 yield gr.update(value=work.progress_text(step) if step[2] else "Working"), *idle
-            move = work.result()
+            destination = work.result()
         except Exception:
-            action = guided_tour.place(walk).action or "Try again"
+            action = guided_tour.state(tour).action or "Try again"
             yield gr.update(value=action, visible=True, interactive=True), *idle
             raise
         finally:
             work.cancel()
-        looked = chosen["looked"] + (move.tab == "compare")
-        yield gr.skip(), {**chosen, "looked": looked}, *self.lead(move)
+        compared = progress["compared"] + (destination.tab == "compare")
+        yield gr.skip(), {**progress, "compared": compared}, *self.lead(destination)
 
-    def lead(self, move: guided_tour.Move) -> tuple[Any, ...]:
-        """The updates that open what a step made."""
+    def lead(self, destination: guided_tour.Destination) -> tuple[Update, ...]:
+        """The updates that open what a step created."""
         data, train, label, compare, prompt = (gr.skip() for _ in range(5))
-        if move.dataset_id:
-            data = data_tab.show(move.dataset_id)
-        if move.tab == "train":
-            train = train_tab.ask(run=move.runs[0])
-        if move.project_id:
-            label = self.built["label"].open(move.project_id)
-        if move.tab == "compare":
-            compare = compare_tab.ask(move.runs)
+        if destination.dataset_id:
+            data = data_tab.show(destination.dataset_id)
+        if destination.tab == "train":
+            train = train_tab.ask(run=destination.runs[0])
+        if destination.project_id:
+            label = self.built.label.open(destination.project_id)
+        if destination.tab == "compare":
+            compare = compare_tab.ask(destination.runs)
             prompt = guided_tour.sample_prompts()[0][0]["content"]
-        return self.ctx.go(move.tab), data, train, label, compare, prompt
+        return self.ctx.go(destination.tab), data, train, label, compare, prompt

@@ -1,4 +1,4 @@
-/* Compare: arrow keys page through a prompt set while no field has the focus; answers are copied. */
+/* Compare: arrow keys page through a prompt set while no field has the focus; answers can be copied. */
 (() => {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
@@ -6,7 +6,7 @@
     navigator.clipboard.writeText(button.dataset.copy).then(() => {
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    }, () => { button.textContent = "Not allowed here"; });
+    }, () => { button.textContent = "Copying is blocked"; });
   });
   const typing = (node) =>
     node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) ||

@@ -1,9 +1,9 @@
-/* Models: the library's panel. Cards come from the server as markup; finding and folding is done here. */
+/* Models: the library's panel. Cards arrive as markup; searching and folding happens here. */
 window.studioModels = (root, server, lead) => {
   const desk = root.querySelector(".models-desk");
   desk.innerHTML = `
     <aside class="models-left">
-      <input type="search" class="models-find" placeholder="Find by name, tag, note or data" aria-label="Find a model">
+      <input type="search" class="models-find" placeholder="Search by name, tag, note or dataset" aria-label="Search models">
       <div class="models-kinds" role="group" aria-label="Show"></div>
       <div class="models-fetch"></div>
       <div class="models-disk"></div>
@@ -11,10 +11,10 @@ window.studioModels = (root, server, lead) => {
     <section class="models-right" aria-label="Library">
       <div class="models-said" aria-live="polite"></div>
       <div class="models-jobs"></div>
-      <div class="models-cards"><p class="quiet">Reading the workspace</p></div>
+      <div class="models-cards"><p class="quiet">Loading the library</p></div>
     </section>`;
   const part = name => desk.querySelector(`.models-${name}`);
-  const names = {all: "Models", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Bases", star: "Starred"};
+  const names = {all: "All", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Base models", star: "Starred"};
   let kind = "all", counts = {}, timer = null, stale = false;
 
   const say = (text, button) => {
@@ -45,7 +45,7 @@ window.studioModels = (root, server, lead) => {
     const words = part("find").value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const card of part("cards").querySelectorAll(".card-model")) {
-      // Checkpoints are many and seldom looked for: they have a list of their own.
+      // Checkpoints are many and rarely needed: they have their own filter.
       const fits = (kind === "all" && (card.dataset.kind !== "checkpoint" || words.length)) || card.dataset.kind === kind || (kind === "star" && card.dataset.star === "true");
       card.hidden = !(fits && words.every(word => card.dataset.words.includes(word)));
       shown += !card.hidden;
@@ -54,11 +54,11 @@ window.studioModels = (root, server, lead) => {
     if (!shown && part("cards").querySelector(".card-model")) {
       const none = document.createElement("p");
       none.className = "models-none quiet";
-      none.textContent = "Nothing here fits. Clear the search, or show all.";
+      none.textContent = "No match. Clear the search or the filter.";
       part("cards").append(none);
     }
   };
-  /* New cards in place of the old ones; what is unfolded stays so, with what was typed into it. */
+  /* Replace the cards; what is open stays open, with what was typed into it. */
   const deal = markup => {
     const unfolded = [...part("cards").querySelectorAll(".fold-body:not([hidden])")]
       .map(body => [body.closest(".card-model").dataset.id, body]);
@@ -92,7 +92,7 @@ window.studioModels = (root, server, lead) => {
     }, 500);
   };
   const open = async () => { stale = false; draw(await ask("models_open")); };
-  const writing = () => desk.querySelector(".fold-body:not([hidden])");  // drawing anew would close it
+  const writing = () => desk.querySelector(".fold-body:not([hidden])");  // redrawing would close it
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
   const reveal = async (card, body) => {
@@ -107,7 +107,7 @@ window.studioModels = (root, server, lead) => {
     }
     if (stale && !writing()) open();
   };
-  // Work that goes on in the background: its button closes, its bar appears above the cards.
+  // Background work: its form closes, its progress bar appears above the cards.
   const begin = async (name, question, button) => {
     if (!await ask(name, question)) return;
     fold(button.closest(".fold-body").dataset.body, button.closest(".card-model, .models-fetch"));
@@ -120,7 +120,7 @@ window.studioModels = (root, server, lead) => {
       if (reply) body.querySelector(".readme").innerHTML = reply.card;
     },
     push: async (card, body) => {
-      if (body.querySelector("[name=repo]")) return;  // asked already, and perhaps filled in
+      if (body.querySelector("[name=repo]")) return;  // loaded already, and perhaps filled in
       const reply = await ask("models_preview", {id: card.dataset.id});
       if (reply) body.innerHTML = reply.files;
     },
@@ -153,12 +153,12 @@ window.studioModels = (root, server, lead) => {
       button.onclick = async () => {
         if (await ask("models_delete", {id, undo: true})) { say(""); await open(); }
       };
-      say(`${reply.deleted} was deleted. `, button);
+      say(`Deleted ${reply.deleted}. `, button);
       await open();
     },
     clean: async () => {
       const reply = await ask("models_clean");
-      if (reply) { say(`${reply.freed} came free.`); await open(); }
+      if (reply) { say(`Freed ${reply.freed}.`); await open(); }
     },
     copy: async (card, button) => {
       await navigator.clipboard.writeText(button.dataset.text);
@@ -181,8 +181,8 @@ window.studioModels = (root, server, lead) => {
   desk.addEventListener("keydown", event => {
     if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
   });
-  // A tab that comes to the front looks again, unless somebody is writing in it.
-  window.studioModelsAgain = () => setTimeout(() => { if (seen() && !writing()) open(); }, 50);
+  // A tab that is opened reloads, unless something is being edited in it.
+  window.studioModelsRefresh = () => setTimeout(() => { if (seen() && !writing()) open(); }, 50);
   kinds();
   open();
 };

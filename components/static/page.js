@@ -1,6 +1,6 @@
-/* The whole page: what no single tab owns. */
+/* What several tabs use. */
 window.studioDownload = (id) => {
-  // The button's link is renewed by the server; give the page a moment to take it over.
+  // The server renews the button's link; give the page a moment to apply it.
   setTimeout(() => {
     const node = document.getElementById(id);
     const link = node && (node.closest("a[href]") || node.querySelector("a[href]") || node);
@@ -8,7 +8,7 @@ window.studioDownload = (id) => {
   }, 400);
 };
 window.studioReveal = (id) => {
-  // On a phone results stand below the choices: bring them into view when they are new.
+  // On a phone results are below the form: scroll to them when they are new.
   const node = document.getElementById(id);
   if (!node) return;
   const top = node.getBoundingClientRect().top;

@@ -1,4 +1,4 @@
-/* Train and Compare: the help of whichever knob has the pointer or the focus is shown on one line below them. */
+/* Train and Compare: the help of the parameter under the pointer or in focus is shown on one line below. */
 (() => {
   const tell = (event) => {
     const knob = event.target.closest && event.target.closest(".simple .knob, .everyday .knob");
@@ -10,7 +10,7 @@
   document.addEventListener("focusin", tell);
   document.addEventListener("pointerover", tell);
 })();
-/* Train: a text becomes a file on this machine; what is wrong stands beside the knob it names. */
+/* Train: download a text as a file; show an error beside the parameter it names. */
 window.studioSave = (text) => {
   const name = (/^name: *(.+)$/m.exec(text)?.[1] || "").replace(/[^\w.-]+/g, "-").replace(/^-+|-+$/g, "");
   const link = document.createElement("a");
@@ -21,7 +21,7 @@ window.studioSave = (text) => {
 };
 window.studioBeside = (element, watch) => watch(() => {
   const trouble = element.querySelector("[data-field]");
-  const field = trouble?.dataset.field, said = trouble?.textContent || "";
+  const field = trouble?.dataset.field, text = trouble?.textContent || "";
   const knob = field && (document.querySelector(`#knob-${field}`) || document.querySelector(`#train-${field.split("-")[0]}`));
   const old = document.querySelector(".knob-error");
   document.querySelector(".knob-wrong")?.classList.remove("knob-wrong");
@@ -30,7 +30,7 @@ window.studioBeside = (element, watch) => watch(() => {
   knob.classList.add("knob-wrong");
   const line = document.createElement("p");
   line.className = "knob-error";
-  line.textContent = said;
+  line.textContent = text;
   knob.append(line);
   trouble.hidden = knob.offsetParent !== null;
 });
@@ -42,14 +42,14 @@ window.studioBeside = (element, watch) => watch(() => {
     }
   });
 })();
-/* Train: clicks, ticks and arrow keys among the waiting runs and all others. */
+/* Train: clicks, checkboxes and arrow keys in the queue and the list of runs. */
 window.studioPick = (element, trigger) => {
   element.addEventListener('click', event => {
     const button = event.target.closest('[data-run]');
     if (button) trigger('click', {run: button.dataset.run, act: button.dataset.act || 'view'});
   });
   element.addEventListener('change', event => {
-    if (event.target.dataset.over) trigger('click', {run: event.target.dataset.over, act: 'over'});
+    if (event.target.dataset.overlay) trigger('click', {run: event.target.dataset.overlay, act: 'overlay'});
   });
   element.addEventListener('keydown', event => {
     const move = {ArrowUp: -1, ArrowDown: 1}[event.key];

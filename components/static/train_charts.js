@@ -1,5 +1,12 @@
 /* Train: the charts of a run, drawn on canvas from points the page keeps. `studioCharts(host)` gives
-   {take(id, news), plan(charts), runs(list), have(), draw(), smoothing(weight), zoom(range)}. */
+   {take(id, news), plan(charts), runs(list), have(), draw(), smoothing(weight), zoom(range)}.
+
+   Why not Plotly: tried on the same feed with Plotly.extendTraces, and Plotly.react where lines changed; five
+   pairs in turn on two cores: a 63-step SFT run with its page open, then a new page on a run of 1,000 steps.
+   Medians, canvas / Plotly (median ratio of a pair): first chart after Train 1.0 / 2.8 s (3.0), script time
+   0.6 / 2.5 s (4.2), received 122 / 1,566 kB (13), Train tab to charts 0.45 / 1.46 s (3.2). Training took
+   24.2 / 25.9 s (1.03, from 0.83 to 1.24): no difference to be seen. Plotly's trial was 112 lines shorter,
+   without the shared crosshair, the values in the legends, the zoom by dragging and the keyboard. */
 window.studioCharts = (host) => {
   const store = {};  // run id -> {train: table, held_out: table, epoch}
   const view = {charts: [], runs: [], weight: 0.6, hover: null, over: null, zoom: null, drag: null};
@@ -68,7 +75,7 @@ window.studioCharts = (host) => {
         if (raw.x.length) found.push({who, colour, dash, raw, y: weight ? smooth(raw.y, weight) : raw.y,
           faint: weight > 0 && !several, run: run.id});
         const held = points(store[run.id]?.held_out, line.held);
-        const name = chart.lines.length > 1 || several ? `${who}, held out` : "held out";
+        const name = chart.lines.length > 1 || several ? `${who}, held-out` : "held-out";
         if (held.x.length) found.push({who: name, colour: several || chart.lines.length > 1 ? colour : "--base",
           dash: [2, 3], raw: held, y: held.y, dots: true, run: run.id});
       }
@@ -124,7 +131,9 @@ window.studioCharts = (host) => {
       high = Math.max(high, line.y[i], line.faint ? line.raw.high[i] : -Infinity);
     });
     if (low > high) return [0, 1];
-    const pad = (high - low) * 0.06 || Math.abs(high) * 0.05 || 0.5;
+    // Smoothing leaves a constant a few last bits apart: that is no range to draw ticks in.
+    const flat = high - low < 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+    const pad = (flat ? 0 : (high - low) * 0.06) || Math.abs(high) * 0.05 || 0.5;
     return [low >= 0 && low - pad < 0 ? 0 : low - pad, high + pad];
   };
   const trace = (pen, xs, ys, place) => {

@@ -1,5 +1,5 @@
-/* Train: the panel of the run in view. It asks the server once a second for what it does not hold yet,
-   while somebody can see it. `studioTrain(element, server, hooks)` is called when it appears. */
+/* Train: the panel of the run in view. Once a second, while it is visible, it requests what it lacks.
+   `studioTrain(element, server, hooks)` is called when it appears. */
 window.studioTrain = (element, server, hooks) => {
   const root = document.createElement("div");
   root.className = "panel";
@@ -7,7 +7,7 @@ window.studioTrain = (element, server, hooks) => {
     <div class="panel-top"><div data-part="figures"></div>
       <div class="chart-tools" hidden><span class="chart-where"></span>
         <button type="button" class="chart-reset" hidden>Show all steps</button>
-        <label>Smoothing <input type="range" min="0" max="0.98" step="0.02" aria-label="Smoothing: the share of the past in each point"><output></output></label>
+        <label>Smoothing <input type="range" min="0" max="0.98" step="0.02" aria-label="Smoothing: weight of earlier points"><output></output></label>
       </div></div>
     <div data-part="health"></div>
     <div class="charts" hidden><div class="charts-main"></div><div class="charts-small"></div></div>
@@ -20,7 +20,7 @@ window.studioTrain = (element, server, hooks) => {
   const log = {at: 0, query: ""}, marks = {};
   let wanted = {run: "", overlay: []}, live = true, asking = false, idle = 0;
 
-  /* ---- what to look at ------------------------------------------------------------------------------ */
+  /* ---- what to show ------------------------------------------------------------------------------ */
   const read = () => {
     const stage = element.querySelector(".stage");
     const run = stage?.dataset.run || "", overlay = (stage?.dataset.overlay || "").split(",").filter(Boolean);
@@ -45,12 +45,12 @@ window.studioTrain = (element, server, hooks) => {
       const reply = await server.train_feed({...mine, have: charts.have(), parts: marks,
         log: {open, query, at: log.at}});
       if (mine === wanted && query === log.query && reply) take(reply);
-    } catch { /* the server is away: the next second asks again */ }
+    } catch { /* no server: retried in a second */ }
     asking = false;
     if (mine !== wanted) ask();
   };
 
-  /* ---- what came ------------------------------------------------------------------------------------- */
+  /* ---- what arrived ------------------------------------------------------------------------------------- */
   const take = reply => {
     idle = Object.keys(reply).length ? 0 : idle + 1;
     const parts = reply.parts || {};
@@ -76,10 +76,10 @@ window.studioTrain = (element, server, hooks) => {
       list.prepend(row);
     }
     while (list.childElementCount > 400) list.lastChild.remove();
-    list.dataset.empty = log.query ? "No line contains that." : "Nothing has happened yet.";
+    list.dataset.empty = log.query ? "No matches." : "No events yet.";
   };
 
-  /* ---- hands ------------------------------------------------------------------------------------------ */
+  /* ---- controls ------------------------------------------------------------------------------------------ */
   const slider = find("input[type=range]");
   const weigh = () => {
     charts.smoothing(+slider.value);

@@ -1,7 +1,7 @@
-"""Which charts a run has and what they draw: pure functions from the measured names to a plan.
+"""Which charts a run has: pure functions from the metrics' names to a plan.
 
-The drawing itself is the page's (`static/train_charts.js`): it keeps its points, so that only new
-ones travel. Colours are names of the studio's own variables, so light and dark need nothing.
+`static/train_charts.js` draws them; it keeps the points, so that only new ones are sent. Colors are
+names of CSS variables, so light and dark mode need nothing here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Line:
-    """One series on a chart, and the held-out one that belongs to it."""
+    """One series on a chart, with its held-out counterpart."""
 
     key: str
     label: str = "train"
@@ -28,9 +28,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: what it is called, which series it draws, and how its values are told.
+    """A chart: its title, its series, and the unit of its values.
 
-    `unit` is "" for a plain number, "share" (of one, drawn as per cent) or "bytes".
+    `unit` is "" for a plain number, "share" (a fraction, drawn in percent) or "bytes".
     """
 
     title: str
@@ -49,38 +49,38 @@ def _pair(title: str, prefix: str, small: bool = False) -> Chart:
 CHARTS: tuple[Chart, ...] = (
     Chart("Loss", (Line("loss"),)),
     Chart("Reward", (Line("reward"),)),
-    Chart("Groups with no spread", (Line("frac_reward_zero_std"),), "share"),
-    Chart("Answer length", (Line("completions/mean_length"),)),
-    Chart("Answers cut off", (Line("completions/clipped_ratio"),), "share"),
+    Chart("Groups without reward variance", (Line("frac_reward_zero_std"),), "share"),
+    Chart("Completion length", (Line("completions/mean_length"),)),
+    Chart("Completions cut off", (Line("completions/clipped_ratio"),), "share"),
     Chart("Reward margin", (Line("rewards/margins"),)),
     Chart("Reward accuracy", (Line("rewards/accuracies"),), "share"),
     _pair("Rewards", "rewards"),
     _pair("Log-probabilities", "logps"),
     Chart("Accuracy", (Line("accuracy"),), "share"),
     Chart("Margin", (Line("margin"),)),
-    Chart("Distance to the reference (KL)", (Line("kl"),)),
+    Chart("KL to reference", (Line("kl"),)),
     Chart("Token accuracy", (Line("mean_token_accuracy"),), "share"),
     _pair("Logits", "logits", small=True),
     Chart("Entropy", (Line("entropy"),), small=True),
-    Chart("Updates clipped", (Line("clip_ratio/region_mean"),), "share", small=True),
+    Chart("Clipped updates", (Line("clip_ratio/region_mean"),), "share", small=True),
     Chart("Gradient norm", (Line("grad_norm", colour="base"),), small=True),
     Chart("Learning rate", (Line("learning_rate", colour="base"),), small=True, smooth=False),
-    Chart("Tokens a second", (Line("tokens/s", colour="base"),), small=True),
+    Chart("Tokens/s", (Line("tokens/s", colour="base"),), small=True),
     Chart("Memory", (Line("memory", colour="base"),), "bytes", small=True, smooth=False),
 )
-"""In the order of the page; a run has those that it measures."""
+"""In page order; a run has those whose metrics it logs."""
 _PART = re.compile(r"rewards/(.+)/mean")
 _DETAIL = re.compile(r"(clip_ratio|completions)/|(reward_std|step_time)$|rewards/.+/std$")
-"""Spreads and extremes that TRL logs beside a figure that is drawn: they stay in the log."""
+"""Spreads and extremes that TRL logs beside a metric that is drawn: they stay in the log."""
 _KNOWN = {line.key for chart in CHARTS for line in chart.lines}
 
 
 def charts_for(measured: Collection[str]) -> list[Chart]:
-    """The charts of a run that measures these: known ones in their order, then what else there is.
+    """The charts for these metrics: known ones in their order, then any others.
 
-    On a preference run token accuracy is a small chart: the preference is what matters there. Where
-    answers are rewarded the loss, which hovers about 0, changes places with the entropy, and each
-    part of the reward leads the small ones.
+    On a preference run token accuracy is small, since the preference matters there. With online RL
+    the loss, which hovers around 0, swaps places with the entropy, and each term of the reward
+    leads the small charts.
     """
     preference, rewarded = "rewards/margins" in measured, "frac_reward_zero_std" in measured
     charts = []
@@ -105,7 +105,7 @@ def charts_for(measured: Collection[str]) -> list[Chart]:
 
 
 def plan(measured: Collection[str]) -> list[dict[str, Any]]:
-    """`charts_for` as the page's drawing takes it."""
+    """`charts_for` as `train_charts.js` takes it."""
     return [
         {
             **asdict(chart),

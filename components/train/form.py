@@ -1,18 +1,19 @@
-"""The left of the Train tab: a recipe as form, as YAML and as command, and what it will take."""
+"""The left of the Train tab: a recipe as form, YAML and command, with its estimated cost."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.train import form_options
-from components.train.form_values import FormFilling, Updates
+from components.train.form_values import FormFilling
 from components.train.recipe_yaml import RecipeTexts
 from components.train.sweep import SweepFold
 from components.ui import recipe_defaults, recipe_fields
+from components.ui.compat import Update, Updates, Value, Values
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_defaults import FIRST, LEADING
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
 
 
 class RecipeForm(FormFilling):
-    """The form laid out and bound; what was typed lives in the page."""
+    """Lays the form out and binds it; the values live in the page."""
 
     def __init__(self, studio: Studio, ctx: PageContext):
         super().__init__(studio)
         self.ctx = ctx
-        self.seen: Any = gr.State(())
+        self.seen = gr.State(())
         self.first = recipe_defaults.usual(FIRST)[0].with_(name="")
         self.restated = gr.State(self.first.to_yaml())
-        """The form's recipe as YAML, when it last made one."""
+        """The form's last valid recipe, as YAML."""
         self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
         self.started = gr.State("")
-        """The id of the run that this browser started last."""
+        """The id of the run this browser started last."""
 
     # ---- layout ---------------------------------------------------------------------------------
 
@@ -49,11 +50,11 @@ class RecipeForm(FormFilling):
                 self._simple(recipe)
             self.rewards.lay_out(functools.partial(self._add, recipe))
             self.note = gr.HTML("", elem_id="train-note")
-            with gr.Accordion("More", open=False, elem_classes="fold"):
+            with gr.Accordion("More parameters", open=False, elem_classes="fold"):
                 self._more(recipe)
             with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
                 self.texts.lay_out(recipe)
-            with gr.Accordion("Try several values", open=False, elem_classes="fold"):
+            with gr.Accordion("Sweep", open=False, elem_classes="fold"):
                 self.sweep.lay_out()
             with gr.Row(elem_id="train-costs"):
                 self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
@@ -100,7 +101,7 @@ class RecipeForm(FormFilling):
             value="",
             label="Start from",
             visible=False,
-            allow_custom_value=True,  # a run may be deleted while it is chosen here
+            allow_custom_value=True,  # the chosen run may be deleted
             elem_id="train-start-from",
             elem_classes="knob",
             info=recipe_fields.help_of("start_from"),
@@ -112,8 +113,7 @@ class RecipeForm(FormFilling):
         gr.HTML(HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
-        usual = recipe.usual_name()
-        self._add(recipe, "name", placeholder=usual)  # left empty, it follows what is chosen
+        self._add(recipe, "name", placeholder=recipe.usual_name())  # the default when left empty
         with gr.Column(elem_classes="everyday"):
             with gr.Row(elem_classes="pair"):
                 for name in EVERYDAY:
@@ -131,7 +131,7 @@ class RecipeForm(FormFilling):
                         self._add(recipe, name)
         self._add(recipe, "model_revision")
 
-    def _add(self, recipe: Recipe, name: str, **settings: Any) -> None:
+    def _add(self, recipe: Recipe, name: str, **settings: Value) -> None:
         knob = knobs()[name]
         visible = knob.applies(recipe.objective, recipe.method)
         self.fields[name] = recipe_fields.widget(
@@ -161,9 +161,9 @@ class RecipeForm(FormFilling):
             trigger_mode="always_last",
             **QUIET,
         )
-        # Not on the same changes: two always_last handlers of one event wake each other for ever.
+        # Not on the same changes: two always_last handlers of one event trigger each other forever.
         gr.on(
-            [self.restated.change, self.ctx.pulse.change],
+            [self.restated.change, self.ctx.status.change],
             guard(self.estimate, "quietly"),
             self.restated,
             [self.line, self.start, self.fields["name"]],
@@ -178,7 +178,7 @@ class RecipeForm(FormFilling):
             guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
-        self.ctx.pulse.change(
+        self.ctx.status.change(
             guard(self.freshen, "quietly"),
             [*leading, self.fields["start_from"], self.seen],
             lists,
@@ -189,8 +189,8 @@ class RecipeForm(FormFilling):
 
     # ---- handlers -------------------------------------------------------------------------------
 
-    def restate(self, data: Mapping[Any, Any]) -> Updates:
-        """The YAML, the command and the button say what the form says."""
+    def restate(self, data: Values) -> Updates:
+        """Bring the YAML, the command and the button in line with the form."""
         values = self.values(data)
         label = form_options.start_label(self.studio, values["dataset_name"])
         try:
@@ -206,10 +206,10 @@ class RecipeForm(FormFilling):
             self.restated: text,
         }
 
-    def estimate(self, text: str) -> tuple[str, str, Any]:
-        """What the run will take on one line, what the button says, and the run's usual name.
+    def estimate(self, text: str) -> tuple[str, str, Update]:
+        """The run's cost on one line, the button's label, and the run's default name.
 
-        From the recipe's text, for an event costs the browser some time for each input.
+        It takes the recipe as text because an event costs the browser time for each input.
         """
         recipe = Recipe.from_yaml(text)
         return (
@@ -219,24 +219,24 @@ class RecipeForm(FormFilling):
         )
 
     def freshen(
-        self, objective: str, method: str, model: str, start_from: str, seen: Any
-    ) -> tuple[Any, Any, Any]:
+        self, objective: str, method: str, model: str, start_from: str, seen: Value
+    ) -> tuple[Update, Update, Update]:
         """New datasets and runs appear in the lists; nothing is sent while there are none.
 
-        It sends no value but for a run that is gone: the form may have been filled anew meanwhile.
+        It sets no value, except for a run that is gone: the form may have been refilled since.
         """
         now = (*form_options.signature(self.studio), objective, method, model)
         if now == seen:
             return gr.skip(), gr.skip(), gr.skip()
         offered = form_options.start_choices(self.studio, model, method)
-        start: dict[str, Any] = {"choices": offered, "visible": len(offered) > 1}
+        start: dict[str, Value] = {"choices": offered, "visible": len(offered) > 1}
         if (start_from or "") not in [value for _, value in offered]:
-            start["value"] = ""  # the run that was chosen is gone
+            start["value"] = ""  # the chosen run is gone
         datasets = form_options.dataset_choices(self.studio, objective)
         return gr.update(choices=datasets), gr.update(**start), now
 
-    def begin(self, data: Mapping[Any, Any]) -> Iterator[Updates]:
-        """Queue the run; what is wrong is said beside the button."""
+    def begin(self, data: Values) -> Iterator[Updates]:
+        """Queue the run, or say beside the button what is wrong."""
         values = self.values(data)
         label = form_options.start_label(self.studio, values["dataset_name"])
         yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}

@@ -1,10 +1,10 @@
-"""What the Train form offers and says: datasets, runs to go on from, the button, the estimate."""
+"""What the Train form offers: datasets, runs to start from, the button's label, the estimate."""
 
 from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
@@ -27,15 +27,15 @@ FROM_BASE = ("the base model", "")
 _SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
 _SHORT = {
     "language_modeling": "plain text",
-    "prompt_completion": "prompts, answers",
+    "prompt_completion": "prompts and answers",
     "conversational": "chats",
     "preference": "pairs",
-    "unpaired_preference": "marked answers",
+    "unpaired_preference": "labeled answers",
 }
 
 
 def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
-    """(label, value) of the datasets an objective can learn from: prepared ones, then samples."""
+    """(label, value) of the datasets an objective can train on: prepared ones, then samples."""
     wanted = OBJECTIVE_TYPES[objective]
     prepared = [dataset for dataset in studio.datasets.list() if dataset.type in wanted]
     offered = [
@@ -60,8 +60,8 @@ def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
     return offered
 
 
-def _value(dataset: Any) -> str:
-    """What a dataset is chosen by: a prepared sample keeps its alias, so a choice stays valid."""
+def _value(dataset: PreparedDataset) -> str:
+    """A dataset's value in the list: a prepared sample keeps its alias, so a choice stays valid."""
     return dataset.name if dataset.name in SAMPLES else dataset.id
 
 
@@ -74,13 +74,13 @@ def _prepared(studio: Studio, name: str | None) -> PreparedDataset | None:
 
 
 def dataset_value(studio: Studio, name: str | None) -> str | None:
-    """What a dataset, given by id or name, is chosen by; other names as they are."""
+    """The list's value for a dataset given by id or name; other names unchanged."""
     dataset = _prepared(studio, name)
     return _value(dataset) if dataset else name
 
 
 def train_rows(studio: Studio, name: str | None) -> int | None:
-    """Rows that will be trained on, as far as that is known without reading the data."""
+    """Training rows, as far as known without reading the data."""
     dataset = _prepared(studio, name)
     return dataset.rows.get("train") if dataset else None
 
@@ -101,7 +101,7 @@ def known_rows(studio: Studio, name: str) -> int | None:
 
 
 def start_label(studio: Studio, name: str | None) -> str:
-    """What the primary button says."""
+    """The primary button's label."""
     rows = train_rows(studio, name)
     if rows is not None:
         return f"Train on {plural(rows, 'row')}"
@@ -109,7 +109,7 @@ def start_label(studio: Studio, name: str | None) -> str:
 
 
 def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[str, str]]:
-    """The base, and the runs of this model whose adapter can be continued."""
+    """The base model, and the runs of this model whose adapter can be trained further."""
     if not METHODS[method].adapter:
         return [FROM_BASE]
     runs = [r for r in continuable(studio) if r.model == model and r.objective != "reward"]
@@ -126,20 +126,20 @@ def continuable(studio: Studio) -> list[Run]:
 
 
 def newest_sft(studio: Studio, model: str) -> Run | None:
-    """The SFT run that DPO on this model would go on from."""
+    """The SFT run that DPO on this model would start from."""
     for run in continuable(studio):
         if run.model == model and run.objective == "sft":
             return run
     return None
 
 
-def run_label(run: Any) -> str:
+def run_label(run: Run) -> str:
     """A run in a list of choices."""
     return f"{run.name}{DOT}{name_of(run.objective)}, {plural(run.step, 'step')}"
 
 
-def signature(studio: Studio) -> tuple[Any, ...]:
-    """Changes when the lists would: new datasets, runs that ended, the libraries being there."""
+def signature(studio: Studio) -> tuple[object, ...]:
+    """Changes when the lists would: new datasets, runs that ended, libraries loaded."""
     return (
         studio.workspace.datasets.stat().st_mtime_ns,
         tuple(run.id for run in continuable(studio)),
@@ -148,7 +148,7 @@ def signature(studio: Studio) -> tuple[Any, ...]:
 
 
 def free_name(studio: Studio, recipe: Recipe) -> str:
-    """The recipe's name, or the usual one, numbered when it is taken."""
+    """The recipe's name, or the default one, numbered when it is taken."""
     dataset = None if recipe.name else _prepared(studio, recipe.dataset_name)
     wanted = recipe.name or recipe.usual_name(dataset.name if dataset else "")
     taken = {run.name for run in studio.runs.list()}
@@ -162,12 +162,12 @@ def free_name(studio: Studio, recipe: Recipe) -> str:
 
 
 def estimate_line(studio: Studio, recipe: Recipe) -> str:
-    """Trainable parameters, memory, steps and time; only the steps while the rest is not known."""
+    """Trainable parameters, memory, steps and time; only the steps until the rest is known."""
     rows = known_rows(studio, recipe.dataset_name)
     steps = planned_steps(recipe, rows) if rows else None
     said = f"{thousands(steps)} steps" if steps else ""
     if not studio.worker.ready:
-        return line_html(said, "memory and time follow once the libraries are loaded")
+        return line_html(said, "memory and time appear once the libraries are loaded")
     try:
         from studio.workflows.estimate_run import estimate_run
 
@@ -176,21 +176,21 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
         more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
         more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
-            more.append("based on an earlier run")
+            more.append("time based on an earlier run")
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))
 
 
 def trouble_html(error: BaseException) -> str:
-    """What is wrong, as a notice; the page puts it beside the knob that it names."""
-    said = sentence(error)
-    named = next((word for word in re.findall(r"[a-z][a-z0-9_]+", said) if word in knobs()), "")
-    return f'<div data-field="{esc(named.replace("_", "-"))}">{notice("error", said)}</div>'
+    """What is wrong, as a notice; the page moves it beside the parameter it names."""
+    text = sentence(error)
+    named = next((word for word in re.findall(r"[a-z][a-z0-9_]+", text) if word in knobs()), "")
+    return f'<div data-field="{esc(named.replace("_", "-"))}">{notice("error", text)}</div>'
 
 
 def line_html(text: str, more: str = "", verdict: str = "") -> str:
-    """The line's markup; its space is kept while it is empty."""
+    """The line's markup; it takes up its space while it is empty."""
     kind = {"fits": "good", "tight": "warn", "does not fit": "danger"}.get(verdict, "")
     body = f"<b>{esc(text)}</b>" if text else ""
     rest = f"<span>{esc(more)}</span>" if more else ""

@@ -1,6 +1,6 @@
-"""What the Train form holds, and how it is filled: by a choice, a recipe, or some knobs.
+"""The Train form's values, and what fills them: a choice, a recipe, or some parameters.
 
-Every method returns updates by widget; where the widgets stand in the page is `train_form`'s.
+Every method returns updates by widget; `form` lays the widgets out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import gradio as gr
 from components.train import form_options
 from components.train.reward_builder import RewardBuilder
 from components.ui import recipe_defaults, recipe_fields
+from components.ui.compat import Field, Update, Updates, Values, Widget
 from components.ui.html import notice
 from components.ui.recipe_defaults import FIRST, LEADING, Choice
 from components.ui.recipe_fields import knobs
@@ -24,42 +25,40 @@ from studio.runs.recipe import Recipe
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-
 
 class FormFilling:
-    """The form's widgets by knob, the choice that they follow, and what fills them."""
+    """The form's widgets by parameter, the choice their defaults follow, and what fills them."""
 
     note: gr.HTML
-    """Says what followed."""
+    """Says which parameters changed, and why."""
     trouble: gr.HTML
     """Says what is wrong, beside the button."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
-        self.fields: dict[str, Any] = {}
+        self.fields: dict[str, Field] = {}
         self.settled = gr.State(FIRST)
-        """The choice that the other knobs follow by now."""
+        """The choice that the defaults follow now."""
         self.rewards = RewardBuilder(studio)
 
     @property
-    def everything(self) -> list[Any]:
+    def everything(self) -> list[Widget]:
         """What filling the form may change."""
         own = [self.settled, self.note, self.rewards.box, self.rewards.rows]
         return [*self.fields.values(), *own]
 
-    def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
-        """What stands in every widget, by knob."""
+    def values(self, data: Values) -> dict[str, Any]:
+        """The value of every widget, by parameter."""
         values = {name: data[widget] for name, widget in self.fields.items()}
         values["start_from"] = values["start_from"] or None
         return values
 
-    def recipe(self, data: Mapping[Any, Any]) -> Recipe:
-        """The recipe that the form holds; a `ConfigError` names the knob that stands in the way."""
+    def recipe(self, data: Values) -> Recipe:
+        """The form's recipe; a `ConfigError` names the parameter that is wrong."""
         return recipe_fields.read(self.values(data))
 
-    def follow(self, data: Mapping[Any, Any]) -> Updates:
-        """Objective, method or model changed: the defaults and what applies change with it."""
+    def follow(self, data: Values) -> Updates:
+        """Objective, method or model changed: defaults and applicable parameters follow."""
         values = self.values(data)
         return self._turned(values, data[self.settled])
 
@@ -88,8 +87,8 @@ class FormFilling:
 
     def _start_from(
         self, values: dict[str, Any], before: Choice, after: Choice, note: str
-    ) -> tuple[Any, str]:
-        """Which runs can be continued; DPO takes up the newest SFT run of its model by itself."""
+    ) -> tuple[Update, str]:
+        """Which runs can be started from; DPO takes its model's newest SFT run by default."""
         offered = form_options.start_choices(self.studio, after[2], after[1])
         chosen = values["start_from"] or ""
         if chosen not in [value for _, value in offered]:
@@ -104,14 +103,14 @@ class FormFilling:
         visible = len(offered) > 1
         return gr.update(choices=offered, value=chosen, visible=visible), note.strip()
 
-    def _dataset(self, objective: str, chosen: str | None) -> Any:
+    def _dataset(self, objective: str, chosen: str | None) -> Update:
         offered = form_options.dataset_choices(self.studio, objective)
         names = [value for _, value in offered]
         value = chosen if chosen in names else next(iter(names), None)
         return gr.update(choices=offered, value=value)
 
     def filled(self, recipe: Recipe, note: str = "") -> Updates:
-        """Every widget set to a recipe."""
+        """Set every widget to a recipe."""
         choice = (recipe.objective, recipe.method, recipe.model_name_or_path)
         updates = self._visible(choice)
         for name, value in recipe_fields.written(recipe).items():
@@ -132,8 +131,8 @@ class FormFilling:
         updates |= {self.settled: choice, self.note: notice("info", note)}
         return self.rewards.follow(recipe.objective, updates)
 
-    def changed(self, data: Mapping[Any, Any], wanted: Mapping[str, Any]) -> Updates:
-        """Some knobs set, the others left; a knob that was typed in since it was asked stays."""
+    def changed(self, data: Values, wanted: Mapping[str, Any]) -> Updates:
+        """Set some parameters; one that was edited since the request stays as it is."""
         values, before = self.values(data), wanted["before"]
         knob_values = {
             name: recipe_fields.shown(knobs()[name], value)
@@ -151,11 +150,11 @@ class FormFilling:
             value = form_options.dataset_value(self.studio, knob_values["dataset_name"])
             updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
         labels = [in_a_sentence(knobs()[name].label) for name in knob_values]
-        note = f"As in the Calculator: {', '.join(labels)}." if labels else ""
+        note = f"Taken from the Calculator: {', '.join(labels)}." if labels else ""
         return updates | ({self.note: notice("info", note)} if note else {})
 
-    def use_what_fits(self, data: Mapping[Any, Any]) -> Updates:
-        """Batch, checkpointing and quantisation for the quickest run that fits, with a line."""
+    def use_what_fits(self, data: Values) -> Updates:
+        """Set batch size, checkpointing and quantization to the fastest that fit in memory."""
         from studio.training.auto_batch_size import best_fit
 
         try:

@@ -1,14 +1,16 @@
-"""What steers the run in view: stop, resume, copy, rename, and delete with its undo."""
+"""What controls the run in view: stop, resume, copy, rename, and delete with undo."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
+from gradio.events import Dependency
 
+from components.ui.compat import Options, Update, Updates, Widget
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from components.ui.page_context import Session
@@ -19,29 +21,29 @@ from studio.runs.store import RESUMABLE, Run
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
+Look = Callable[[Dependency], None]
 
 
 class Actions:
-    """The buttons beside a run's headline and the boxes they open."""
+    """The buttons beside a run's headline, and the boxes they open."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
         self.gone = gr.State("")
-        """The id of the run that this page deleted last, while that can be undone."""
-        self.copied: Any = gr.State(None)
-        """`(run id, moment)` when a copy of a run's recipe is wanted in the form."""
+        """The id of the run this page deleted last, while that can be undone."""
+        self.copied = gr.State(None)
+        """`(run id, time)` of the last request to copy a run's recipe into the form."""
 
     # ---- layout ---------------------------------------------------------------------------------
 
     def lay_out_undo(self) -> None:
         with gr.Row(visible=False, elem_id="run-undo") as self.undo_box:
-            self.said = gr.HTML("")
+            self.message = gr.HTML("")
             self.undo = gr.Button("Undo", size="sm", min_width=60)
 
     def lay_out_buttons(self) -> None:
         with gr.Row(elem_id="run-actions"):
-            small: dict[str, Any] = {"size": "sm", "visible": False, "min_width": 60}
+            small: Options = {"size": "sm", "visible": False, "min_width": 60}
             self.stop = gr.Button("Stop after this step", elem_id="run-stop", **small)
             self.halt = gr.Button("Stop now", elem_id="run-halt", **small)
             self.resume = gr.Button("Resume", elem_id="run-resume", **small)
@@ -56,7 +58,7 @@ class Actions:
                 container=False,
                 max_lines=1,
                 elem_id="run-name",
-                placeholder="A new name",
+                placeholder="New name",
                 max_length=120,
             )
             self.name_ok = gr.Button("Rename", size="sm", min_width=60)
@@ -66,12 +68,12 @@ class Actions:
     # ---- binding --------------------------------------------------------------------------------
 
     @property
-    def offers(self) -> list[Any]:
+    def offers(self) -> list[Widget]:
         """The buttons that `offered` changes."""
         return [self.stop, self.halt, self.resume, self.delete]
 
-    def bind(self, viewing: gr.State, session: gr.State, look: Callable[[Any], Any]) -> None:
-        """Bind the handlers; `look` brings the page up to date after an event."""
+    def bind(self, viewing: gr.State, session: gr.State, look: Look) -> None:
+        """Bind the handlers; `look` updates the page after an event."""
         for button, act in (
             (self.stop, self.ask_stop),
             (self.halt, self.ask_halt),
@@ -79,14 +81,14 @@ class Actions:
         ):
             look(button.click(guard(act), viewing, self.trouble, **QUIET))
         self._bind_names(viewing, look)
-        undoing = [self.trouble, self.gone, self.undo_box, self.said, session]
+        undoing = [self.trouble, self.gone, self.undo_box, self.message, session]
         look(self.delete.click(guard(self.remove), [viewing, session], undoing, **QUIET))
         look(self.undo.click(guard(self.bring_back), [self.gone, session], undoing, **QUIET))
         self.copy.click(
             guard(lambda run_id: (run_id, time.monotonic())), viewing, self.copied, **QUIET
         )
 
-    def _bind_names(self, viewing: gr.State, look: Callable[[Any], Any]) -> None:
+    def _bind_names(self, viewing: gr.State, look: Look) -> None:
         box = [self.naming, self.name]
         self.rename.click(guard(self.ask_name), viewing, box, js=_focus("run-name"), **QUIET)
         self.name_no.click(guard(lambda: (gr.update(visible=False), "")), None, box, **QUIET)
@@ -107,23 +109,23 @@ class Actions:
     def go_on(self, run_id: str) -> str:
         return _beside(lambda: self.studio.resume(run_id))
 
-    def ask_name(self, run_id: str) -> tuple[Any, str]:
+    def ask_name(self, run_id: str) -> tuple[Update, str]:
         return gr.update(visible=True), self.studio.runs.get(run_id).name
 
-    def give_name(self, run_id: str, name: str) -> tuple[Any, Any, str]:
+    def give_name(self, run_id: str, name: str) -> tuple[Update, Update, str]:
         trouble = _beside(lambda: self.studio.runs.rename(run_id, name))
         return gr.update(visible=bool(trouble)), gr.skip() if trouble else "", trouble
 
-    def remove(self, run_id: str, session: Session) -> tuple[Any, ...]:
-        """Into the trash, with a line that brings it back; what forbids it is said in place."""
+    def remove(self, run_id: str, session: Session) -> tuple[Update, ...]:
+        """Move a run to the trash, with a line that offers Undo; an error is shown in place."""
         run = self.studio.runs.get(run_id)
         trouble = _beside(lambda: self.studio.runs.delete(run_id))
         if trouble:
             return trouble, gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        said = notice("info", f"Deleted {run.name}. It can be brought back for a day.")
-        return "", run_id, gr.update(visible=True), said, replace(session, run_id=None)
+        text = notice("info", f"Deleted {run.name}. It can be restored within a day.")
+        return "", run_id, gr.update(visible=True), text, replace(session, run_id=None)
 
-    def bring_back(self, run_id: str, session: Session) -> tuple[Any, ...]:
+    def bring_back(self, run_id: str, session: Session) -> tuple[Update, ...]:
         trouble = _beside(lambda: self.studio.runs.restore(run_id))
         hidden = gr.update(visible=False)
         return trouble, "", hidden, "", replace(session, run_id=None if trouble else run_id)
@@ -131,13 +133,13 @@ class Actions:
     # ---- offering -------------------------------------------------------------------------------
 
     def offered(self, run: Run, resume_from: int | None) -> Updates:
-        """Which buttons a run's state leaves."""
+        """The buttons that apply to a run's state."""
         waiting = run.state == "queued"
-        resume = f"Resume from step {resume_from:,}" if resume_from else "Start again"
+        resume = f"Resume from step {resume_from:,}" if resume_from else "Restart"
         return {
             self.stop: gr.update(
                 visible=run.state in ("queued", "running"),
-                value="Take off the queue" if waiting else "Stop after this step",
+                value="Remove from queue" if waiting else "Stop after this step",
             ),
             self.halt: gr.update(visible=run.state in ("running", "stopping")),
             self.resume: gr.update(visible=run.state in RESUMABLE, value=resume),
@@ -146,13 +148,13 @@ class Actions:
 
 
 def resume_step(run: Run) -> int | None:
-    """The step that a run would go on from, if it can go on and wrote a checkpoint."""
-    found = checkpoints.newest(run.checkpoints) if run.state in RESUMABLE else None
-    return checkpoints.step_of(found) if found else None
+    """The step a run would resume from; None without a checkpoint, or where it cannot resume."""
+    newest = checkpoints.newest(run.checkpoints) if run.state in RESUMABLE else None
+    return checkpoints.step_of(newest) if newest else None
 
 
-def _beside(act: Any) -> str:
-    """Do it; what forbids it as a notice in place, nothing where it worked."""
+def _beside(act: Callable[[], object]) -> str:
+    """Run `act`; its error as a notice, empty where it worked."""
     try:
         act()
     except StudioError as error:
@@ -161,8 +163,8 @@ def _beside(act: Any) -> str:
 
 
 def _focus(identifier: str) -> str:
-    """Puts the cursor into a field that is about to appear."""
+    """JavaScript that focuses a field about to appear."""
     return (
-        f"(...given) => {{ setTimeout(() => document.querySelector('#{identifier} textarea, "
-        f"#{identifier} input')?.focus(), 300); return given; }}"
+        f"(...values) => {{ setTimeout(() => document.querySelector('#{identifier} textarea, "
+        f"#{identifier} input')?.focus(), 300); return values; }}"
     )

@@ -1,15 +1,15 @@
-"""Take a run elsewhere: its recipe, TRL's own YAML or a short script, as downloads."""
+"""Export a run: its recipe, TRL's own YAML, a short script or a hosted job, as downloads."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from components.ui.compat import Update
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.errors import StudioError
@@ -26,8 +26,8 @@ _FORMS = (
 )
 
 
-class Exports:
-    """A quiet row of buttons below the run in view."""
+class RunExport:
+    """A row of buttons below the run in view."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
@@ -35,28 +35,29 @@ class Exports:
     def lay_out(self) -> None:
         """The row, inside the open column."""
         with gr.Row(elem_id="run-exports"):
-            gr.HTML('<span title="With rows and model; needs no studio">Take it elsewhere</span>')
+            gr.HTML('<span title="With data and model; runs without the studio">Export run</span>')
             self.buttons = {
                 to: gr.Button(label, size="sm", min_width=60, elem_id=f"run-export-{to}")
                 for to, label in _FORMS
             }
         self.file = gr.DownloadButton("Download", visible="hidden", elem_id=_LINK)
-        self.said = gr.HTML("", elem_id="run-exported")
+        self.message = gr.HTML("", elem_id="run-exported")
 
-    def bind(self, viewing: Any) -> None:
+    def bind(self, viewing: gr.State) -> None:
         """Bind the buttons; `viewing` holds the id of the run in view."""
         for to, button in self.buttons.items():
-            act: Callable[[str], tuple[Any, str]] = partial(self.make, to)
-            button.click(guard(act), viewing, [self.file, self.said], **QUIET).success(
+            button.click(
+                guard(partial(self.make, to)), viewing, [self.file, self.message], **QUIET
+            ).success(
                 None,
-                self.said,
+                self.message,
                 None,
-                js=f"said => {{ if (!said) studioDownload('{_LINK}'); return []; }}",
+                js=f"error => {{ if (!error) studioDownload('{_LINK}'); return []; }}",
                 **QUIET,
             )
 
-    def make(self, to: str, run_id: str) -> tuple[Any, str]:
-        """The file to download, or a sentence where this run cannot be taken along that way."""
+    def make(self, to: str, run_id: str) -> tuple[Update, str]:
+        """The file to download, or why this run cannot be exported that way."""
         try:
             return str(write(self.studio, run_id, to)), ""
         except StudioError as error:
@@ -64,7 +65,7 @@ class Exports:
 
 
 def write(studio: Studio, run_id: str, to: str) -> Path:
-    """A run as one file under the workspace's exports: YAML, a job's script, or a zip."""
+    """Write a run as one file to the workspace's exports: YAML, a job's script, or a zip."""
     run = studio.runs.get(run_id)
     out = studio.workspace.exports / f"{run.id}-{to}"
     if to == "recipe":

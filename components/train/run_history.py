@@ -1,8 +1,8 @@
-"""A run's events as what a page shows: thinned measurements, samples, log lines, health.
+"""A run's events as a page shows them: thinned metrics, sample answers, log lines, health.
 
-Events only ever grow, so a history remembers how far it has read and takes in what is new. It
-stays small however long the run: measurements are thinned as they come, keeping the lowest, the
-highest and the mean of every stretch.
+Events are only appended, so a history remembers how far it has read and adds what is new. It stays
+small however long the run is: metrics are thinned as they arrive, keeping the minimum, maximum and
+mean of every stretch of steps.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from studio.runs.store import Run
 from studio.training.health import Watcher
 
 MOST = 1024
-"""Stretches of steps kept a table at most; one stretch is one point on a chart."""
-_LINES = 2000  # measurements kept for the log; the file keeps all
+"""Stretches of steps per table at most; one stretch is one point on a chart."""
+_LINES = 2000  # metrics kept for the log; the file has them all
 _RUNS = 24  # histories kept in memory
 _BLOCK = 2 << 20  # bytes read at once
-_PATIENCE = 0.4  # seconds of reading a look; the rest follows with the next one
+_READ_TIME = 0.4  # seconds of reading per call; the next call reads on
 _NOT_SERIES = {"kind", "time", "step", "epoch", "num_tokens", "total_flos"}
 Cursor = tuple[int, int, int]  # cuts so far, steps a stretch, stretches known
 
@@ -58,7 +58,7 @@ class Stretch:
 
 @dataclass
 class Table:
-    """Measurements of one kind in the order of training, in at most `MOST` stretches."""
+    """Measurements of one kind in training order, in at most `MOST` stretches."""
 
     width: int = 1
     cuts: int = 0
@@ -80,7 +80,7 @@ class Table:
         self.stretches, self.width = pairs[::2], self.width * 2
 
     def cut(self, after: int) -> None:
-        """Forget what came after a step: a resumed run goes over it again."""
+        """Forget what came after a step, since a resumed run repeats it."""
         while self.stretches and self.stretches[-1].step > after:
             self.stretches.pop()
         self.cuts += 1
@@ -89,7 +89,7 @@ class Table:
     def keys(self) -> set[str]:
         return {key for one in self.stretches[-3:] + self.stretches[:3] for key in one.values}
 
-    def since(self, cursor: Any) -> dict[str, Any] | None:
+    def since(self, cursor: Cursor | None) -> dict[str, Any] | None:
         """What a page at `cursor` lacks, in columns; None when that is nothing.
 
         `{"cursor", "from", "steps", "series": {key: [values]}}`, and with stretches of several
@@ -97,10 +97,9 @@ class Table:
         """
         now: Cursor = (self.cuts, self.width, len(self.stretches))
         start = 0
-        match cursor:
-            case [self.cuts, self.width, int(known)] if 0 <= known <= now[2]:
-                # The last stretch may have grown.
-                start = known if self.width == 1 else max(0, known - 1)
+        if cursor is not None and cursor[:2] == now[:2] and 0 <= cursor[2] <= now[2]:
+            # The last stretch may have grown.
+            start = cursor[2] if self.width == 1 else max(0, cursor[2] - 1)
         new = self.stretches[start:]
         if not new:
             return None
@@ -126,7 +125,7 @@ def _part(kept: list[float] | None, at: int) -> float | None:
 
 
 def short(value: float) -> float | None:
-    """Five figures are more than a chart shows; None for what cannot be drawn."""
+    """Five significant digits, more than a chart shows; None for what cannot be drawn."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
@@ -148,9 +147,9 @@ class History:
     phase: str = ""
     offset: int = 0
     version: int = 0
-    """Events taken in so far."""
+    """Events read so far."""
     behind: float = 0.0
-    """Share of the file that is still to be read."""
+    """Fraction of the file still to be read."""
     steps_per_epoch: float | None = None
     _pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
 
@@ -158,7 +157,7 @@ class History:
         self.health = Watcher(self.settings)
 
     def add(self, events: Iterable[dict[str, Any]]) -> None:
-        """Take in events that follow those already here."""
+        """Add events that follow those already read."""
         for event in events:
             self.version += 1
             self._one(event)
@@ -219,33 +218,33 @@ class History:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The newest measurements and everything else that happened, in order."""
+        """The latest metrics and all other events, in order."""
         return [event for _, event in self.lines(0)]
 
     def lines(self, after: int) -> list[tuple[int, dict[str, Any]]]:
-        """(number, event) of what is worth a line in the log, past a number."""
+        """(number, event) of the log's events after a number."""
         both = [*self.happened, *self.measured]
         return sorted((one for one in both if one[0] > after), key=lambda one: one[0])
 
 
 class Histories:
-    """The histories of the runs looked at lately, brought up to date when asked for."""
+    """The histories of recently viewed runs, updated when asked for."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, History] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, run: Run) -> History:
-        """A run's history with what was written since the last call.
+        """A run's history, with what was written since the last call.
 
-        A long log is read over several calls: `behind` says what share is still to come.
+        A long log is read over several calls; `behind` is the fraction still to come.
         """
         with self._lock:
             history = self._kept.pop(run.id, None) or History(_settings(run))
             self._kept[run.id] = history
             while len(self._kept) > _RUNS:
                 self._kept.popitem(last=False)
-            until = time.monotonic() + _PATIENCE
+            until = time.monotonic() + _READ_TIME
             while True:
                 events, offset = run.events(history.offset, _BLOCK)
                 history.add(events)
@@ -260,4 +259,4 @@ def _settings(run: Run) -> dict[str, Any]:
     try:
         return run.recipe.model_dump()
     except StudioError:
-        return {}  # a run whose recipe this version cannot read is still worth watching
+        return {}  # a run whose recipe this version cannot read can still be viewed

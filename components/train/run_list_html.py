@@ -1,16 +1,19 @@
-"""Markup of the Train tab: pure functions from runs and histories to escaped HTML."""
+"""A run's headline and outcome, the queue and the list of runs: pure functions to escaped HTML."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from components.train.run_history import History
 from components.ui import recipe_fields
 from components.ui.html import STATES, empty_state, esc, notice, section
 from studio.core.formatting import DOT, ago_text, duration_text, left_text, plural, thousands
 from studio.runs.objectives import REWARDED
+
+if TYPE_CHECKING:
+    from studio.runs.store import Run
 
 _SHOWN_RUNS = 60
 
@@ -19,20 +22,20 @@ _SHOWN_RUNS = 60
 
 
 def nothing_yet() -> str:
-    """The right side before there is any run."""
+    """The right side before the first run."""
     return empty_state(
         "No run yet",
-        "Choose rows and a model on the left and press Train. The charts, the model's own answers "
-        "as it learns, and the log appear here; closing the page does not stop a run.",
+        "Choose a dataset and a model on the left and press Train. Charts, sample answers during "
+        "training and the log appear here; closing the page does not stop a run.",
         "The sample pocket-sft with the built-in model takes about a minute on two cores.",
     )
 
 
-def headline(run: Any) -> str:
+def headline(run: Run) -> str:
     """Name, state and origin of a run."""
     word, kind = STATES.get(run.state, (run.state, ""))
-    made = f"{what(run)} of {run.model}"
-    facts = DOT.join(part for part in (made, rows_text(run), ago_text(run.created)) if part)
+    method = f"{what(run)} of {run.model}"
+    facts = DOT.join(part for part in (method, rows_text(run), ago_text(run.created)) if part)
     return (
         f'<div class="run-title"><h2 title="{esc(run.id)}">{esc(run.name)}</h2>'
         f'<span class="chip chip-{kind}">{esc(word)}</span></div>'
@@ -40,26 +43,26 @@ def headline(run: Any) -> str:
     )
 
 
-def rows_text(run: Any) -> str:
-    """`1,085 rows of pocket-sft`, as far as it is known."""
+def rows_text(run: Run) -> str:
+    """`1,085 rows of pocket-sft`, as far as known."""
     rows = (run.data.get("rows") or {}).get("train")
     name = run.data.get("name", "")
     return f"{plural(rows, 'row')} of {name}" if rows and name else name
 
 
-def progress(run: Any, history: History) -> str:
-    """How far a run is and how long it still takes."""
+def progress(run: Run, history: History) -> str:
+    """How far a run is and how long it will still take."""
     if run.state == "finished":
-        return ""  # the outcome says it all
+        return ""  # see `outcome`
     share = run.step / run.total_steps if run.total_steps else 0.0
     steps = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
     parts = [steps]
     if run.state == "running":
         parts.append(left_text(run.eta_s) if steps else history.phase or "starting")
     elif run.state == "stopping":
-        parts.append("ending with this step")
+        parts.append("stopping after this step")
     elif run.state == "queued":
-        parts = ["waiting for its turn"]
+        parts = ["queued"]
     else:
         parts.append(f"{duration_text(run.train_seconds)} of training" if run.train_seconds else "")
     busy = run.state in ("running", "stopping") and not run.step
@@ -73,19 +76,19 @@ def progress(run: Any, history: History) -> str:
     )
 
 
-def outcome(run: Any, history: History, resume_from: int | None = None) -> str:
-    """One sentence on how a run ended; nothing while it goes on."""
+def outcome(run: Run, history: History, resume_from: int | None = None) -> str:
+    """One sentence on how a run ended; empty until then."""
     steps = plural(run.step, "step")
     if run.state == "finished":
         figure = final_figure(run)
-        said = f"{figure} " if figure else ""
-        return notice("good", f"Finished: {said}after {steps} in {spent(run)}.")
+        result = f"{figure} " if figure else ""
+        return notice("good", f"Finished: {result}after {steps} in {spent(run)}.")
     if run.state == "failed":
-        return notice("error", run.error or "The run failed without saying why; see the log.")
+        return notice("error", run.error or "The run failed without an error message; see the log.")
     again = (
-        f"Resume goes on from step {thousands(resume_from)}."
+        f"Resume continues from step {thousands(resume_from)}."
         if resume_from
-        else "Resume begins again: no checkpoint was complete."
+        else "Resume starts over: there is no complete checkpoint."
     )
     if run.state == "interrupted":
         return notice("warn", f"Interrupted at about step {thousands(run.step)}. {again}")
@@ -96,15 +99,15 @@ def outcome(run: Any, history: History, resume_from: int | None = None) -> str:
     return ""
 
 
-def spent(run: Any) -> str:
+def spent(run: Run) -> str:
     """How long a run trained."""
     return duration_text(run.train_seconds or ((run.ended or 0) - (run.started or 0)))
 
 
-def final_figure(run: Any) -> str:
-    """`loss 0.487`: the last measured, or the mean that the trainer reports at its end.
+def final_figure(run: Run) -> str:
+    """`loss 0.487`: the last one logged, or the mean that the trainer reports at the end.
 
-    Where answers are rewarded it is the mean reward: the loss says nothing there.
+    With online RL it is the mean reward, since the loss says nothing there.
     """
     rewarded = ("reward",) if run.objective in REWARDED else ()
     for key in (*rewarded, "loss", "train_loss"):
@@ -117,41 +120,41 @@ def final_figure(run: Any) -> str:
 # ---- queue and runs -----------------------------------------------------------------------------
 
 
-def queue_list(waiting: Sequence[Any]) -> str:
-    """The runs that wait, in order, each with buttons that move it or take it off."""
+def queue_list(waiting: Sequence[Run]) -> str:
+    """Queued runs in order, each with buttons to move or remove it."""
     rows = "".join(
         f'<li><span class="place">{at + 1}</span><b>{esc(run.name)}</b>'
         f'<span class="run-what">{esc(what(run))}</span><span class="moves">'
-        + _move(run, "up", "\N{UPWARDS ARROW}", "sooner", at == 0)
-        + _move(run, "down", "\N{DOWNWARDS ARROW}", "later", at == len(waiting) - 1)
-        + _move(run, "off", "Remove", "off the queue", False)
+        + _move(run, "up", "\N{UPWARDS ARROW}", "move up", at == 0)
+        + _move(run, "down", "\N{DOWNWARDS ARROW}", "move down", at == len(waiting) - 1)
+        + _move(run, "off", "Remove", "remove from queue", False)
         + "</span></li>"
         for at, run in enumerate(waiting)
     )
     return f'{section("Queue")}<ol class="waiting">{rows}</ol>' if rows else ""
 
 
-def _move(run: Any, act: str, sign: str, says: str, off: bool) -> str:
+def _move(run: Run, act: str, sign: str, label: str, disabled: bool) -> str:
     return (
         f'<button type="button" data-act="{act}" data-run="{esc(run.id)}" '
-        f'aria-label="{esc(run.name)}: {says}" title="{says}"{" disabled" if off else ""}>'
+        f'aria-label="{esc(run.name)}: {label}" title="{label}"{" disabled" if disabled else ""}>'
         f"{sign}</button>"
     )
 
 
-def runs_list(runs: Sequence[Any], viewing: str | None, overlaid: Sequence[str] = ()) -> str:
-    """Every run, newest first: a button brings it into view, a box lays it over that one."""
+def runs_list(runs: Sequence[Run], viewing: str | None, overlaid: Sequence[str] = ()) -> str:
+    """All runs, newest first: a click shows one, its checkbox overlays it."""
     if not runs:
         return ""
     names = {run.id: run.name for run in runs}
     rows = "".join(_run_row(run, viewing, overlaid, names) for run in runs[:_SHOWN_RUNS])
     rest = len(runs) - _SHOWN_RUNS
     more = f'<p class="none">and {thousands(rest)} older</p>' if rest > 0 else ""
-    hint = "tick to lay over the run in view" if len(runs) > 1 else ""
+    hint = "select runs to overlay" if len(runs) > 1 else ""
     return f'{section("Runs", hint)}<div class="runs" role="list">{rows}{more}</div>'
 
 
-def what(run: Any, names: Mapping[str, str] | None = None) -> str:
+def what(run: Run, names: Mapping[str, str] | None = None) -> str:
     """`LoRA DPO · from first`."""
     origin = f"from {(names or {}).get(run.parent, run.parent)}" if run.parent and names else ""
     kind = f"{recipe_fields.name_of(run.method)} {recipe_fields.name_of(run.objective)}"
@@ -159,7 +162,7 @@ def what(run: Any, names: Mapping[str, str] | None = None) -> str:
 
 
 def _run_row(
-    run: Any, viewing: str | None, overlaid: Sequence[str], names: Mapping[str, str]
+    run: Run, viewing: str | None, overlaid: Sequence[str], names: Mapping[str, str]
 ) -> str:
     word, kind = STATES.get(run.state, (run.state, ""))
     if run.state in ("running", "stopping") and run.total_steps:
@@ -169,8 +172,8 @@ def _run_row(
     viewed = run.id == viewing
     ticked = " checked" if viewed or run.id in overlaid else ""
     over = (
-        f'<input type="checkbox" data-over="{esc(run.id)}" '
-        f'aria-label="Lay {esc(run.name)} over the run in view"{ticked}'
+        f'<input type="checkbox" data-overlay="{esc(run.id)}" '
+        f'aria-label="Overlay {esc(run.name)}"{ticked}'
         f"{' disabled' if viewed else ''}>"
     )
     return (

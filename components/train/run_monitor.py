@@ -1,23 +1,24 @@
-"""The right of the Train tab: the run in view, the queue and all other runs, and what steers them.
+"""The right of the Train tab: the run in view, the queue, all other runs, and their controls.
 
 Every open page polls this once a second, and only what changed is sent. Charts, answers, health and
-log belong to the panel (`train_server`, `static/train_panel.js`), which asks for what it lacks. All
-of it is read from disk, so any page that opens re-attaches by itself.
+log belong to the panel (`run_feed`, `static/train_panel.js`), which asks for what it lacks. All of
+it is read from disk, so any page that opens shows the run in progress.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
+from gradio.events import Dependency
 
 from components.train import run_feed, run_list_html, run_panel_html
 from components.train.run_actions import Actions, resume_step
-from components.train.run_export import Exports
+from components.train.run_export import RunExport
 from components.train.run_history import Histories, History
-from components.ui.compat import event_data
+from components.ui.compat import Update, Updates, event_data
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext, Session
 from studio.runs.store import Run
@@ -25,31 +26,32 @@ from studio.runs.store import Run
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
 _PICK = "studioPick(element, trigger);"
 _PANEL = "studioTrain(element, server, {watch: callback => watch('value', callback)});"
+
+Mark = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class SentView:
     """What one page was sent last, part by part."""
 
-    runs: tuple[Any, ...] | None = None
-    head: tuple[Any, ...] = ()
-    stage: tuple[Any, ...] = ()
+    runs: Mark | None = None
+    head: Mark = ()
+    stage: Mark = ()
 
 
-class Watch:
+class RunMonitor:
     """The widgets and handlers of the right column."""
 
     def __init__(self, studio: Studio, ctx: PageContext):
         self.studio, self.ctx = studio, ctx
         self.histories = Histories()
-        self.exports = Exports(studio)
+        self.exports = RunExport(studio)
         self.shown = gr.State(SentView())
         self.viewing = gr.State("")
-        self.overlaid: Any = gr.State(())
-        """Ids of the runs laid over the one in view."""
+        self.overlaid = gr.State(())
+        """Ids of the runs overlaid on the one in view."""
         self.actions = Actions(studio)
 
     # ---- layout ---------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ class Watch:
         with gr.Row(elem_id="run-outcome"):
             self.outcome = gr.HTML("")
             self.compare = gr.Button(
-                "Compare it with its base \N{RIGHTWARDS ARROW}",
+                "Compare with base model \N{RIGHTWARDS ARROW}",
                 visible=False,
                 elem_id="run-compare",
                 min_width=220,
@@ -91,9 +93,9 @@ class Watch:
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self, started: gr.State) -> None:
-        """Bind the handlers; `started` holds the id of the run this page began last."""
+        """Bind the handlers; `started` holds the id of the run this page started last."""
         session = self.ctx.session
-        given = [session, self.shown, self.overlaid]
+        inputs = [session, self.shown, self.overlaid]
         parts = [
             self.empty,
             self.view,
@@ -110,11 +112,11 @@ class Watch:
             self.viewing,
         ]
 
-        def look(event: Any) -> None:
-            event.then(guard(self.look, "quietly"), given, parts, **QUIET)
+        def look(event: Dependency) -> None:
+            event.then(guard(self.look, "quietly"), inputs, parts, **QUIET)
 
-        looks = [self.ctx.pulse.tick, session.change, self.overlaid.change]
-        gr.on(looks, guard(self.look, "quietly"), given, parts, queue=False, **QUIET)
+        looks = [self.ctx.status.tick, session.change, self.overlaid.change]
+        gr.on(looks, guard(self.look, "quietly"), inputs, parts, queue=False, **QUIET)
         for place in (self.list, self.queue):
             picked = [session, self.overlaid]
             look(place.click(guard(self.pick), picked, picked, **QUIET))
@@ -126,14 +128,14 @@ class Watch:
 
     def pick(
         self, session: Session, overlaid: tuple[str, ...], event: gr.EventData
-    ) -> tuple[Any, Any]:
-        """A click in the queue or among the runs: bring one into view, lay it over, move it."""
+    ) -> tuple[Update, Update]:
+        """A click in the queue or the list of runs: view, overlay, move or remove one."""
         clicked = event_data(event)
         run_id, act = str(clicked["run"]), str(clicked["act"])
         match act:
-            case "over":
+            case "overlay":
                 rest = tuple(each for each in overlaid if each != run_id)
-                chosen = rest if run_id in overlaid else (*rest, run_id)[-run_feed.OVERLAID :]
+                chosen = rest if run_id in overlaid else (*rest, run_id)[-run_feed.MAX_OVERLAID :]
                 return gr.skip(), chosen
             case "up" | "down":
                 self.studio.move(run_id, -1 if act == "up" else 1)
@@ -150,8 +152,8 @@ class Watch:
 
     # ---- looking --------------------------------------------------------------------------------
 
-    def look(self, session: Session, shown: SentView, overlaid: tuple[str, ...] = ()) -> Any:
-        """The updates that bring a page up to date; nothing when it is."""
+    def look(self, session: Session, shown: SentView, overlaid: tuple[str, ...] = ()) -> Update:
+        """The updates a page lacks; nothing when it is up to date."""
         runs = [self._stopping(run) for run in self.studio.runs.list()]
         run = in_view(runs, session.run_id)
         overlaid = tuple(each for each in overlaid if run is None or each != run.id)
@@ -192,13 +194,13 @@ class Watch:
         return run
 
     def _waiting(self, runs: list[Run]) -> list[Run]:
-        """Runs that wait here, in their order, then those that another process holds."""
+        """Queued runs in order, then those queued in another process."""
         order = self.studio.worker.queued
         here = {run.id: run for run in runs if run.state == "queued"}
         return [here.pop(each) for each in order if each in here] + list(here.values())
 
-    def _mark(self, runs: list[Run], run: Run | None, overlaid: tuple[str, ...]) -> tuple[Any, ...]:
-        """What the lists tell, in brief: they are sent again when this changes."""
+    def _mark(self, runs: list[Run], run: Run | None, overlaid: tuple[str, ...]) -> Mark:
+        """A summary of the lists, which are sent again when it changes."""
         if run is None:
             return ()
         rows = tuple(
@@ -242,7 +244,7 @@ class Watch:
 
 
 def in_view(runs: list[Run], wanted: str | None) -> Run | None:
-    """The run a page looks at: the one it chose, else the one in progress, else the newest."""
+    """The run a page shows: the chosen one, else the one in progress, else the newest."""
     for run in runs:
         if run.id == wanted:
             return run

@@ -1,24 +1,28 @@
-"""The panel of the run in view, part by part: pure functions from what is known to escaped HTML."""
+"""The panel of the run in view, part by part: pure functions to escaped HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.train.run_history import History
 from components.ui.html import esc, section
 from studio.core.formatting import bytes_text, compact, duration_text
 from studio.training.health import Finding
 
+if TYPE_CHECKING:
+    from studio.runs.store import Run
+
 _SHOWN_SAMPLES = 5
-_LEVELS = {"danger": "Stop and look", "warn": "Look at this", "info": "Worth knowing"}
+Item = TypeVar("Item")
+_LEVELS = {"danger": "Problem", "warn": "Warning", "info": "Note"}
 
 
 # ---- figures ------------------------------------------------------------------------------------
 
 
-def figures(run: Any, history: History) -> str:
-    """The run's latest measurements as a line of tiles; each with its exact value on hover."""
+def figures(run: Run, history: History) -> str:
+    """The run's latest metrics as a line of tiles, each with its exact value on hover."""
     latest = history.latest
     held_out = history.held_out.stretches[-1].values if history.held_out.stretches else {}
     tiles = [
@@ -45,7 +49,7 @@ def figures(run: Any, history: History) -> str:
     pace = history.tokens_per_second
     if pace:
         tiles.append(
-            _stat("speed", f"{compact(pace)} tokens/s", "", f"{pace:,.1f} tokens a second")
+            _stat("speed", f"{compact(pace)} tokens/s", "", f"{pace:,.1f} tokens per second")
         )
     if isinstance(latest.get("memory"), int | float):
         exact = f"{latest['memory']:,.0f} bytes"
@@ -64,14 +68,14 @@ def _held(values: Mapping[str, Sequence[float]], key: str, share: bool = False) 
     if not kept:
         return ""
     value = kept[2] / kept[3]
-    return f"held out {value:.1%}" if share else f"held out {value:.3g}"
+    return f"held-out {value:.1%}" if share else f"held-out {value:.3g}"
 
 
-def _tile(label: str, value: Any, below: str, share: bool = False) -> str:
+def _tile(label: str, value: object, below: str, share: bool = False) -> str:
     if not isinstance(value, int | float):
         return ""
-    said = f"{value:.1%}" if share else f"{value:.3g}"
-    return _stat(label, said.replace("%", " %"), below.replace("%", " %"), str(value))
+    text = f"{value:.1%}" if share else f"{value:.3g}"
+    return _stat(label, text.replace("%", " %"), below.replace("%", " %"), str(value))
 
 
 def _stat(label: str, value: str, below: str, exact: str) -> str:
@@ -84,7 +88,7 @@ def _stat(label: str, value: str, below: str, exact: str) -> str:
 
 
 def health(found: Sequence[Finding]) -> str:
-    """What is going wrong in plain words; nothing where nothing is."""
+    """What is going wrong and what to change; empty for a healthy run."""
     cards = "".join(
         f'<li class="finding finding-{one.level}"><b>{esc(one.title)}</b>'
         f'<span class="finding-level">{_LEVELS[one.level]}, step {one.step:,}</span>'
@@ -99,16 +103,16 @@ def health(found: Sequence[Finding]) -> str:
 
 def samples(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Answers to a few fixed prompts, side by side: over the steps of one run, or across runs."""
-    told = {name: each for name, each in found.items() if each}
-    if not told:
+    shown = {name: each for name, each in found.items() if each}
+    if not shown:
         return ""
-    if len(told) == 1:
-        [answers] = told.values()
+    if len(shown) == 1:
+        [answers] = shown.values()
         columns = {prompt: stretches(each) for prompt, each in _by_prompt(answers).items()}
-        title = section("Its answers along the way", "greedy; step by step, left to right")
+        title = section("Sample answers during training", "greedy; steps from left to right")
     else:
-        columns = _across(told)
-        title = section("Their answers in the end", "greedy, run by run")
+        columns = _across(shown)
+        title = section("Final sample answers", "greedy; one column per run")
     cards = "".join(_sample_card(prompt, each) for prompt, each in columns.items() if each)
     return f'{title}<div class="samples">{cards}</div>'
 
@@ -121,7 +125,7 @@ def _by_prompt(answers: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[s
 
 
 def _across(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[tuple[str, str]]]:
-    """Prompt -> (run, its last answer), for prompts that more than one run was asked."""
+    """Prompt -> (run, its last answer), for prompts that more than one run answered."""
     last = {name: _by_prompt(answers) for name, answers in found.items()}
     prompts = dict.fromkeys(prompt for each in last.values() for prompt in each)
     across = {
@@ -146,17 +150,17 @@ def _sample_card(prompt: str, answers: Sequence[tuple[str, str]]) -> str:
 
 
 def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(steps and reward, answer), an answer that did not change told once: `steps 45-89`."""
+    """(steps and reward, answer), an answer that did not change shown once: `steps 45-89`."""
     found: list[tuple[int, int, str, str]] = []
     for sample in answers:
-        step, text, worth = sample["step"], sample["answer"], ""
+        step, text, reward = sample["step"], sample["answer"], ""
         if isinstance(sample.get("reward"), int | float):
-            worth = f", reward {sample['reward']:.3g}"
-        if found and found[-1][2:] == (text, worth):
-            found[-1] = (found[-1][0], step, text, worth)
+            reward = f", reward {sample['reward']:.3g}"
+        if found and found[-1][2:] == (text, reward):
+            found[-1] = (found[-1][0], step, text, reward)
         else:
-            found.append((step, step, text, worth))
-    return [(_steps(first, last) + worth, text) for first, last, text, worth in found]
+            found.append((step, step, text, reward))
+    return [(_steps(first, last) + reward, text) for first, last, text, reward in found]
 
 
 def _steps(first: int, last: int) -> str:
@@ -164,21 +168,21 @@ def _steps(first: int, last: int) -> str:
 
 
 def _answer(text: str) -> str:
-    return esc(text.strip()) or '<span class="none">(nothing)</span>'
+    return esc(text.strip()) or '<span class="none">(empty)</span>'
 
 
-def spread(things: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of a sequence, evenly, with the first and the last."""
-    if len(things) <= most:
-        return list(things)
-    return [things[round(i * (len(things) - 1) / (most - 1))] for i in range(most)]
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` items, evenly spaced, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
 # ---- runs against each other --------------------------------------------------------------------
 
 
-def differences(runs: Sequence[Any]) -> str:
-    """What the recipes of several runs do not have in common, and how each run came out."""
+def differences(runs: Sequence[Run]) -> str:
+    """How the recipes of several runs differ, and how each run ended."""
     if len(runs) < 2:
         return ""
     recipes = [_recipe(run) for run in runs]
@@ -192,7 +196,7 @@ def differences(runs: Sequence[Any]) -> str:
         f'<th scope="col"><i style="background:var(--run-{"abcdef"[at]})"></i>{esc(run.name)}</th>'
         for at, run in enumerate(runs)
     )
-    same = f'<tr><td colspan="{len(runs) + 1}">Their recipes are the same.</td></tr>'
+    same = f'<tr><td colspan="{len(runs) + 1}">The recipes are identical.</td></tr>'
     body = "".join(
         f'<tr><th scope="row">{esc(name)}</th>'
         + "".join(f"<td>{esc(_value(each))}</td>" for each in values)
@@ -207,17 +211,17 @@ def differences(runs: Sequence[Any]) -> str:
         if any(key in run.metrics for run in runs)
     )
     return (
-        f"{section('What differs in their recipes')}"
+        f"{section('Recipe differences')}"
         f'<div class="differences" tabindex="0"><table><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body or same}{''.join(results)}</tbody></table></div>"
     )
 
 
-def _recipe(run: Any) -> dict[str, Any]:
+def _recipe(run: Run) -> dict[str, object]:
     return run.recipe.model_dump(mode="json")
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -227,7 +231,7 @@ def _value(value: Any) -> str:
     return "\N{EN DASH}" if value is None else str(value)
 
 
-def _result(run: Any, key: str) -> str:
+def _result(run: Run, key: str) -> str:
     value = run.metrics.get(key)
     return f"{value:.4g}" if isinstance(value, int | float) else "\N{EN DASH}"
 
@@ -257,7 +261,9 @@ def event_text(event: Mapping[str, Any]) -> str:
         case "checkpoint":
             return f"checkpoint at step {step}"
         case "rows":
-            return f"{event.get('used')} of {event.get('given')} rows fit and are trained on"
+            return (
+                f"training on {event.get('used')} of {event.get('given')} rows; others are too long"
+            )
         case "resume":
             return f"resumed from the checkpoint at step {step}"
         case "note":
@@ -267,12 +273,12 @@ def event_text(event: Mapping[str, Any]) -> str:
             return f"{kind} {rest or ''}".strip()
 
 
-def _figure(value: Any) -> str:
+def _figure(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def stage(run: str, overlay: Iterable[str] = ()) -> str:
-    """What tells the panel which run is in view and which are laid over it."""
+    """Tells the panel which run is in view and which ones are overlaid."""
     return (
         f'<div class="stage" data-run="{esc(run)}" data-overlay="{esc(",".join(overlay))}"></div>'
     )

@@ -1,13 +1,14 @@
-"""Try several values of a knob or two: the fold that queues a sweep."""
+"""Sweep: one run for each value, or pair of values, of one or two parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from components.ui import recipe_fields
+from components.ui.compat import Field, Updates, Values
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.errors import StudioError
@@ -19,27 +20,26 @@ from studio.runs.sweep import sweep, values_of
 if TYPE_CHECKING:
     from studio import Studio
 
-Updates = dict[Any, Any]
-_USUAL = ("learning_rate", "beta", "lora_r", "num_train_epochs")
-_SPARED = ("name", "objective", "method", "model_name_or_path", "dataset_name", "start_from")
+_COMMON = ("learning_rate", "beta", "lora_r", "num_train_epochs")
+_EXCLUDED = ("name", "objective", "method", "model_name_or_path", "dataset_name", "start_from")
 
 
 class SweepFold:
-    """Two knobs, their values and one button."""
+    """Two parameters, their values and one button."""
 
     def __init__(self, studio: Studio):
         self.studio = studio
 
     def lay_out(self) -> None:
-        """The fold's contents, inside the open accordion."""
+        """The section's contents, inside the open accordion."""
         self.rows = []
         for at, first in enumerate(("learning_rate", None)):
             with gr.Row(elem_classes="pair"):
-                knob = gr.Dropdown(
+                parameter = gr.Dropdown(
                     _choices(),
                     value=first,
-                    label="Knob" if not at else "And a second knob",
-                    elem_id=f"sweep-knob-{at + 1}",
+                    label="Parameter" if not at else "Second parameter (optional)",
+                    elem_id=f"sweep-parameter-{at + 1}",
                     min_width=120,
                 )
                 values = gr.Textbox(
@@ -49,59 +49,59 @@ class SweepFold:
                     elem_id=f"sweep-values-{at + 1}",
                     min_width=120,
                 )
-            self.rows.append((knob, values))
-        self.said = gr.HTML("", elem_id="sweep-said")
-        self.start = gr.Button("Queue the sweep", size="sm", elem_id="sweep-start")
+            self.rows.append((parameter, values))
+        self.message = gr.HTML("", elem_id="sweep-message")
+        self.start = gr.Button("Start sweep", size="sm", elem_id="sweep-start")
 
-    def bind(self, fields: set[Any], read: Callable[[Any], Recipe], started: Any) -> None:
-        """Bind the handlers; `read` makes a recipe of what the form's `fields` hold."""
+    def bind(self, fields: set[Field], read: Callable[[Values], Recipe], started: gr.State) -> None:
+        """Bind the handlers; `read` makes a recipe of the values of the form's `fields`."""
         own = {widget for row in self.rows for widget in row}
 
-        def planned(data: Any) -> list[Recipe]:
-            chosen = {data[knob]: values_of(str(data[values])) for knob, values in self.rows}
-            return sweep(read(data), {knob: each for knob, each in chosen.items() if knob and each})
+        def planned(data: Values) -> list[Recipe]:
+            chosen = {data[name]: values_of(str(data[values])) for name, values in self.rows}
+            return sweep(read(data), {name: each for name, each in chosen.items() if name and each})
 
-        def preview(data: Any) -> Updates:
+        def preview(data: Values) -> Updates:
             if not any(str(data[values]).strip() for _, values in self.rows):
-                return {self.said: "", self.start: "Queue the sweep"}
+                return {self.message: "", self.start: "Start sweep"}
             try:
                 recipes = planned(data)
             except StudioError as error:
-                return {self.said: notice("error", sentence(error)), self.start: "Queue the sweep"}
+                return {self.message: notice("error", sentence(error)), self.start: "Start sweep"}
             names = ", ".join(recipe.name for recipe in recipes[:3])
             more = f" and {len(recipes) - 3} more" if len(recipes) > 3 else ""
             return {
-                self.said: notice("info", f"{names}{more}: one after another, in this order."),
-                self.start: f"Queue {plural(len(recipes), 'run')}",
+                self.message: notice("info", f"{names}{more}, one after another in this order."),
+                self.start: f"Start {plural(len(recipes), 'run')}",
             }
 
-        def queue(data: Any) -> Updates:
+        def queue(data: Values) -> Updates:
             try:
                 recipes = planned(data)
                 mark = {"sweep": new_id("sweep")}
                 runs = [self.studio.train(recipe, mark) for recipe in recipes]
             except StudioError as error:
-                return {self.said: notice("error", sentence(error))}
-            said = f"Queued {plural(len(runs), 'run')}. Tick them below to compare their curves."
-            return {self.said: notice("good", said), started: runs[0].id}
+                return {self.message: notice("error", sentence(error))}
+            text = f"Queued {plural(len(runs), 'run')}. Select them under Runs to overlay them."
+            return {self.message: notice("good", text), started: runs[0].id}
 
         gr.on(
             [widget.change for widget in own],
             guard(preview),
             {*fields, *own},
-            [self.said, self.start],
+            [self.message, self.start],
             trigger_mode="always_last",
             **QUIET,
         )
-        self.start.click(guard(queue), {*fields, *own}, [self.said, started], **QUIET)
+        self.start.click(guard(queue), {*fields, *own}, [self.message, started], **QUIET)
 
 
 def _choices() -> list[tuple[str, str]]:
-    """(label, name) of the knobs that can be swept, those most often swept first."""
+    """(label, name) of the parameters that can be swept, the most common ones first."""
     found = {
         name: knob.label
         for name, knob in recipe_fields.knobs().items()
-        if name not in _SPARED and knob.kind in ("number", "integer", "choice", "flag")
+        if name not in _EXCLUDED and knob.kind in ("number", "integer", "choice", "flag")
     }
-    order = [*_USUAL, *(name for name in found if name not in _USUAL)]
+    order = [*_COMMON, *(name for name in found if name not in _COMMON)]
     return [(found[name], name) for name in order]

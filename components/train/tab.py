@@ -1,8 +1,4 @@
-"""Train: a recipe on the left, what becomes of it on the right.
-
-`train_form` holds the left column, `train_watch` the right one; `form` and `plots` know nothing
-about a page.
-"""
+"""Train: a recipe on the left (`form`), the runs it leads to on the right (`run_monitor`)."""
 
 from __future__ import annotations
 
@@ -15,11 +11,11 @@ import gradio as gr
 
 from components.train import reward_panels
 from components.train.form import RecipeForm
-from components.train.form_values import Updates
-from components.train.run_monitor import Watch
+from components.train.run_monitor import RunMonitor
 from components.ui import recipe_defaults
+from components.ui.compat import Reply, Update, Updates, Values
 from components.ui.handlers import QUIET, guard
-from components.ui.page_context import PageContext
+from components.ui.page_context import PageContext, Session
 from studio.runs.recipe import OBJECTIVE_TYPES
 
 if TYPE_CHECKING:
@@ -28,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainHandles:
-    """What the page's wiring uses."""
+    """What the other tabs use."""
 
     opening: gr.State
-    """Set to `ask(...)` to fill the form from another tab, or to bring a run into view."""
+    """Set to `ask(...)` to fill the form or show a run, to `change(...)` to set some parameters."""
     viewing: gr.State
     """The id of the run in view; empty while there is none."""
     recipe: gr.Textbox
     """The form's recipe as YAML, always current."""
     form: RecipeForm
-    """The form's widgets by knob, and what they come to."""
+    """The form: its widgets by parameter, and the recipe they make."""
     compare: gr.Button
-    """Pressed to compare the run in view (`viewing`) with its base; there once it left weights."""
+    """Compares the run in view (`viewing`) with its base; visible once the run has weights."""
 
 
 def ask(
@@ -48,11 +44,11 @@ def ask(
     start_from: str | None = None,
     run: str | None = None,
     model: str | None = None,
-    knobs: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    settings: Mapping[str, Any] | None = None,
+) -> Reply:
     """A value for `TrainHandles.opening`: what to set in the form, or the run to show.
 
-    `knobs` are changes to the recipe, under its own names.
+    `settings` are recipe fields by name.
     """
     wanted = {
         "dataset": dataset,
@@ -60,22 +56,25 @@ def ask(
         "start_from": start_from,
         "model": model,
         "run": run,
-        "knobs": dict(knobs or {}),
+        "settings": dict(settings or {}),
     }
     return {**wanted, "asked": time.monotonic()}
 
 
-def change(knobs: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for `TrainHandles.opening` that sets some knobs and leaves the others as they are.
+def change(settings: Mapping[str, Any], before: Mapping[str, Any]) -> Reply:
+    """A value for `TrainHandles.opening` that sets some parameters and leaves the others.
 
-    `before` are the form's values when this was asked: a knob typed in since is left alone.
+    `before` are the form's values at the time: a parameter edited since is left alone.
     """
-    return {"changes": dict(knobs), "before": dict(before), "asked": time.monotonic()}
+    return {"changes": dict(settings), "before": dict(before), "asked": time.monotonic()}
+
+
+_FILLS = ("dataset", "objective", "start_from", "model", "settings")
 
 
 def build(studio: Studio, ctx: PageContext) -> TrainHandles:
     """Lay the tab out inside the open `gr.Tab` and bind it."""
-    left, right = RecipeForm(studio, ctx), Watch(studio, ctx)
+    left, right = RecipeForm(studio, ctx), RunMonitor(studio, ctx)
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="train-desk"):
         left.lay_out()
@@ -84,25 +83,24 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
     left.bind()
     right.bind(left.started)
 
-    def show(wanted: dict[str, Any] | None, session: Any) -> Any:
+    def show(wanted: Reply | None, session: Session) -> Update:
         run = (wanted or {}).get("run")
         return replace(session, run_id=run) if run else gr.skip()
 
-    def fill(data: Mapping[Any, Any]) -> Any:
+    def fill(data: Values) -> Update:
         wanted = data[opening] or {}
         if wanted.get("changes"):
             return left.changed(data, wanted) or gr.skip()
-        asked = ("dataset", "objective", "start_from", "model", "knobs")
-        if not any(wanted.get(key) for key in asked):
+        if not any(wanted.get(key) for key in _FILLS):
             return gr.skip()
         return filled(studio, left, wanted)
 
-    def copy(data: Mapping[Any, Any]) -> Any:
+    def copy(data: Values) -> Update:
         wanted = data[right.actions.copied]
         if not wanted:
             return gr.skip()
         run = studio.runs.get(wanted[0])
-        note = f"Every knob set as in {run.name}: change what you like and train."
+        note = f"Copied the recipe of {run.name}: edit it, then train."
         return left.filled(run.recipe.with_(name=f"{run.name} copy"[:120]), note)
 
     everything = left.everything
@@ -113,8 +111,8 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
 
 
 def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:
-    """The form set for a dataset, an objective and a run to go on from, with their usual values."""
-    changes: dict[str, Any] = dict(wanted.get("knobs") or {})
+    """The form filled for a dataset, an objective and a run to start from, with their defaults."""
+    changes: dict[str, Any] = dict(wanted.get("settings") or {})
     objective = wanted.get("objective") or changes.get("objective")
     model, parent = wanted.get("model") or changes.get("model_name_or_path"), None
     if wanted.get("start_from"):
@@ -133,9 +131,9 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     changes["name"] = ""
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name
-    note = f"Every knob {why}."
-    if wanted.get("knobs"):
-        note = f"Set as it was chosen; every other knob {why}."
+    note = f"Parameters set to {why}."
+    if wanted.get("settings"):
+        note = f"Your choices applied; other parameters set to {why}."
     if parent:
         note += f" Starts from {parent.name}."
     return left.filled(recipe.with_(**changes), note)

@@ -1,12 +1,13 @@
-"""Who is asking, and what they may do: owners everything, others compare and label.
+"""Who is asking and what they may do: owners everything, visitors compare and label.
 
-Decided by where the app runs. With accounts (`--auth`) the name is the login's, whatever was typed,
-and the owners are `STUDIO_OWNERS` (names with commas), by default the first login. On a Space the
-name is the Hub's, and the owner its author by default; who is not signed in is a visitor, and where
-a Space lets nobody sign in everybody is. Elsewhere the typed name counts and everybody is an owner.
+It depends on where the app runs. With logins (`--auth`), the name is the login, whatever was typed,
+and the owners are `STUDIO_OWNERS` (comma-separated), by default the first login. On a Space, the
+name is the Hub user name and the owner is the Space's author by default; anybody who is not signed
+in is a visitor, and so is everybody where the Space has no sign-in. Elsewhere the typed name counts
+and everybody is an owner.
 
-`guard` in `components.ui.handlers` asks here before every handler, and each panel's server before
-every question.
+`guard` in `components.ui.handlers` checks here before every handler, and each panel's server
+functions before every request.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from components.ui.compat import current_app, current_request
+from components.ui import compat
 from studio.core.errors import DataError
 
 MCP_PATH = "/gradio_api/mcp"
@@ -24,34 +25,34 @@ MCP_PATH = "/gradio_api/mcp"
 
 @dataclass(frozen=True)
 class Person:
-    """The name that votes are kept under. `login` is whether the app knows it for certain."""
+    """The name that votes are stored under. `login`: the app has verified it."""
 
     name: str
     owner: bool
     login: bool = False
 
     def must_own(self, what: str) -> None:
-        """`DataError` unless this is an owner; `what` is what was asked for."""
+        """Raise `DataError` unless this is an owner; `what` completes "may ..."."""
         if not self.owner:
             more = "Duplicate this Space to have your own." if space() else "Ask one of them."
             raise DataError(f"Only an owner of this studio may {what}. {more}")
 
 
 def person(typed: str = "") -> Person:
-    """Whoever sent the request being answered; raises `DataError` where a login is needed first."""
-    request = current_request()
-    if request is None:  # nobody asked: the app itself, or a test of a part of it
+    """Whoever sent the current request; `DataError` where they must log in first."""
+    request = compat.current_request()
+    if request is None:  # the app itself, or a unit test
         return Person(typed, owner=True)
     if agent(request):
         return Person("agent", owner=True, login=True)
-    accounts = getattr(current_app(), "auth", None)
-    if isinstance(accounts, list) and accounts:
-        user = _account(request)
+    logins = compat.logins()
+    if logins:
+        user = compat.account(request)
         if user is None:
             raise DataError("Log in first: reload the page.")
-        return Person(user, user in (_named_owners() or {str(accounts[0][0])}), login=True)
+        return Person(user, user in (_named_owners() or {logins[0][0]}), login=True)
     if hub_login():
-        user = _hub_user(request)
+        user = compat.hub_user(request)
         if user is None:
             raise DataError("Sign in with Hugging Face above first.")
         owners = _named_owners() or {os.environ.get("SPACE_AUTHOR_NAME", "")}
@@ -60,31 +61,31 @@ def person(typed: str = "") -> Person:
 
 
 def visitor() -> str | None:
-    """What tells one visitor from another, None for an owner: the login, else the address."""
+    """What identifies a visitor, the login or else the address; None for an owner."""
     try:
         who = person()
     except DataError:  # not signed in
         who = Person("", owner=False)
     if who.owner:
         return None
-    return who.name or _address(current_request())
+    return who.name or _address(compat.current_request())
 
 
 def agent(request: Any) -> bool:
-    """Whether this is a request over MCP with the token that `STUDIO_MCP_TOKEN` asks for."""
+    """Whether this is an MCP request that carries the token in `STUDIO_MCP_TOKEN`."""
     token = os.environ.get("STUDIO_MCP_TOKEN", "")
-    said = str(request.headers.get("authorization") or "").removeprefix("Bearer ")
+    sent = str(request.headers.get("authorization") or "").removeprefix("Bearer ")
     path = str(getattr(request.url, "path", request.url))
-    return MCP_PATH in path and bool(token) and hmac.compare_digest(said.encode(), token.encode())
+    return MCP_PATH in path and bool(token) and hmac.compare_digest(sent.encode(), token.encode())
 
 
 def space() -> str | None:
-    """The Space that this runs on, `owner/name`; None elsewhere."""
+    """The Space this runs on, `owner/name`; None elsewhere."""
     return os.environ.get("SPACE_ID")
 
 
 def hub_login() -> bool:
-    """Whether this is a Space that lets people sign in (`hf_oauth: true` in its card)."""
+    """Whether this is a Space with sign-in (`hf_oauth: true` in its card)."""
     return space() is not None and "OAUTH_CLIENT_ID" in os.environ
 
 
@@ -93,29 +94,8 @@ def _named_owners() -> set[str]:
     return {name.strip() for name in named if name.strip()}
 
 
-def _account(request: Any) -> str | None:
-    """The account behind a request: Gradio's own, or a panel's plain one with Gradio's cookie."""
-    if getattr(request, "username", None):
-        return str(request.username)
-    app = getattr(request, "app", None)
-    tokens, cookie = getattr(app, "tokens", {}), getattr(app, "cookie_id", "")
-    cookies = request.cookies
-    for kind in ("access-token", "access-token-unsecure"):
-        if user := tokens.get(cookies.get(f"{kind}-{cookie}")):
-            return str(user)
-    return None
-
-
 def _address(request: Any) -> str:
-    """Where a request came from; a Space's proxy adds the address it saw at the end."""
+    """Where a request came from; a Space's proxy appends the address it saw."""
     forwarded = str(request.headers.get("x-forwarded-for") or "") if space() else ""
     client = getattr(request, "client", None)
     return forwarded.split(",")[-1].strip() or getattr(client, "host", "") or "somebody"
-
-
-def _hub_user(request: Any) -> str | None:
-    """The Hub's name in the session that Gradio's sign-in keeps in a signed cookie."""
-    plain = vars(request).get("request") or request  # Gradio's own request wraps the plain one
-    session = plain.scope.get("session") or {}
-    name = ((session.get("oauth_info") or {}).get("userinfo") or {}).get("preferred_username")
-    return str(name) if name else None

@@ -1,16 +1,43 @@
-"""Gradio's private names, all in one place; read in Gradio 6.31.
+"""Gradio's private names, all in one place, and the types it leaves open; read in Gradio 6.31.
 
-`tests/unit/components/test_compat.py` says what the page loses where one changes.
+`tests/unit/components/ui/test_compat.py` says what the page loses where one changes.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import gradio as gr
+from gradio.blocks import BlockContext
+from gradio.components import Component
 from gradio.context import Context, LocalContext, get_render_context
+
+# ---- types that Gradio leaves open --------------------------------------------------------------
+
+Widget: TypeAlias = Component | BlockContext
+"""What an event takes as input or output."""
+Field: TypeAlias = Any
+"""A form's widget; its events (`input`, `change`) are not declared by `Component`."""
+Value: TypeAlias = Any
+"""What a widget holds: text, a number, a list, a file's path ..."""
+Values: TypeAlias = Mapping[Any, Any]
+"""What a handler is given that was bound to a set of widgets: widget -> value."""
+Updates: TypeAlias = dict[Any, Any]
+"""What a handler returns to change some of its outputs: widget -> value."""
+Update: TypeAlias = Any
+"""What a handler returns for one output: a value, `gr.update(...)` or `gr.skip()`."""
+Options: TypeAlias = dict[str, Any]
+"""Keyword arguments that several widgets or events share."""
+Reply: TypeAlias = dict[str, Any]
+"""What a panel's script receives: any JSON object."""
+ServerFunction: TypeAlias = Callable[[Any], Mapping[str, Any]]
+"""One of `gr.HTML(server_functions=...)`: a JSON value in, a JSON object out."""
+
+# ---- requests -----------------------------------------------------------------------------------
 
 
 def current_request() -> Any:
@@ -27,6 +54,35 @@ def bind_request(request: Any, app: gr.Blocks) -> None:
     """Make a request the current one, as Gradio does for its own routes."""
     LocalContext.request.set(request)
     LocalContext.blocks.set(app)
+
+
+def logins() -> list[tuple[str, str]]:
+    """The logins that `launch(auth=...)` was given, in order (`Blocks.auth`)."""
+    auth = getattr(current_app(), "auth", None)
+    return auth if isinstance(auth, list) else []
+
+
+def account(request: Any) -> str | None:
+    """The login behind a request, be it Gradio's own or a panel's plain one with its cookie."""
+    if getattr(request, "username", None):
+        return str(request.username)
+    app = getattr(request, "app", None)
+    tokens, cookie = getattr(app, "tokens", {}), getattr(app, "cookie_id", "")
+    for kind in ("access-token", "access-token-unsecure"):
+        if user := tokens.get(request.cookies.get(f"{kind}-{cookie}")):
+            return str(user)
+    return None
+
+
+def hub_user(request: Any) -> str | None:
+    """The Hub's user name in the session that Gradio's sign-in keeps in a signed cookie."""
+    plain = vars(request).get("request") or request  # Gradio's request wraps Starlette's
+    session = plain.scope.get("session") or {}
+    name = ((session.get("oauth_info") or {}).get("userinfo") or {}).get("preferred_username")
+    return str(name) if name else None
+
+
+# ---- building a page ----------------------------------------------------------------------------
 
 
 def page_being_built() -> gr.Blocks | None:
@@ -52,3 +108,37 @@ def outside_containers() -> Iterator[None]:
 def event_data(event: gr.EventData) -> Any:
     """What a script sent with a custom event (`EventData._data`)."""
     return event._data
+
+
+def queue_dropped_events(app: gr.Blocks) -> None:
+    """Let a choice made while the previous one is handled wait its turn instead of being dropped.
+
+    Gradio drops an event whose handler is still busy (`Blocks.fns`, `trigger_mode="once"`). That is
+    right for buttons, which must not act twice, and for polling; a filter would go unanswered.
+    """
+    for handler in app.fns.values():
+        events = {event for _, event in handler.targets}
+        long = inspect.isgeneratorfunction(inspect.unwrap(handler.fn)) if handler.fn else False
+        once = events & {"click", "load"} or events == {"tick"} or ("then" in events and long)
+        if handler.trigger_mode == "once" and not once:
+            handler.trigger_mode = "multiple"
+
+
+def plot(figure: Any) -> Any:
+    """A Plotly figure as `gr.Plot` sends it, with the configuration that `gr.Plot` cannot be given.
+
+    No toolbar; the plot follows its column's width.
+    """
+    from gradio.components.plot import PlotData
+
+    plain = json.loads(figure.to_json() or "{}")
+    plain["config"] = {"displayModeBar": False, "responsive": True}
+    return PlotData(type="plotly", plot=json.dumps(plain))
+
+
+def shown_plot(figure: Any | None) -> Update:
+    """The update that shows a figure in a `gr.Plot`, or hides it where there is none.
+
+    A hidden `gr.Plot` is not in the page, and plotly.js (4.6 MB) is fetched with the first shown.
+    """
+    return gr.update(visible=figure is not None, value=figure and plot(figure))

@@ -1,8 +1,4 @@
-"""What every tab uses: the shell it is built into, errors as sentences, numbers for people, markup.
-
-Everything that returns markup escapes what it is given: text from datasets and models is never
-trusted, and `gr.HTML` does not sanitise.
-"""
+"""What every event handler of the page needs: who may trigger it, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -13,24 +9,27 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import gradio as gr
+from gradio.events import Dependency
+from pydantic import BaseModel, ValidationError
 
 from components.ui import access
-from components.ui.compat import page_being_built
+from components.ui.compat import Options, page_being_built
 from components.ui.html import esc
-from studio.core.errors import Cancelled, StudioError
+from studio.core.errors import Cancelled, ConfigError, StudioError
 
 log = logging.getLogger("studio.page")
 Function = TypeVar("Function", bound=Callable[..., Any])
+Request = TypeVar("Request", bound=BaseModel)
 
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+PRIVATE: Options = {"api_visibility": "private"}
 """Keyword arguments of every internal event: not part of the app's public API."""
 
-QUIET: dict[str, Any] = {**PRIVATE, "show_progress": "hidden", "show_progress_on": []}
+QUIET: Options = {**PRIVATE, "show_progress": "hidden", "show_progress_on": []}
 """The same for events that must never show Gradio's loading overlay: polling, paging, edits.
 
-Named on no component, for hidden overlays cost as much: with every event the page's frontend looks
-up each component that any event could ever show one on.
+`show_progress_on` is empty because a hidden overlay costs as much as a visible one: on every event
+the frontend looks up each component that any event could ever show one on.
 """
 
 
@@ -38,7 +37,7 @@ up each component that any event could ever show one on.
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell a person about an error; anything not ours is logged with its traceback."""
+    """What to tell a person about an error; anything but a `StudioError` is logged in full."""
     if isinstance(error, StudioError):
         return str(error)
     log.error("Unexpected error in the page", exc_info=error)
@@ -48,40 +47,54 @@ def sentence(error: BaseException) -> str:
     )
 
 
-def _shown(error: BaseException) -> gr.Error:
+def _toast(error: BaseException) -> gr.Error:
     title = "Stopped" if isinstance(error, Cancelled) else "Not done"
     return gr.Error(esc(sentence(error)), title=title, print_exception=False)
 
 
+def checked(model: type[Request], sent: object) -> Request:
+    """What a page's script sent, validated; `ConfigError` names the first field that is wrong."""
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the request"
+        raise ConfigError(
+            f"The page sent a wrong value for {field} ({first['msg'].lower()}); reload it."
+        ) from None
+
+
+# ---- who may ------------------------------------------------------------------------------------
+
 Audience = Literal["owners", "everybody", "quietly"]
-"""Who may set a handler off: its owners; everybody; or its owners, and for others nothing happens,
-which is for what the page does by itself."""
+"""Who may trigger a handler: owners; everybody; or owners, and for visitors nothing happens, for
+what the page does by itself."""
 
 
 def guard(function: Function, audience: Audience = "owners") -> Function:
-    """Wrap a page's handler: it asks who is there, and an error becomes a toast with one sentence.
+    """Wrap a page's handler: check who is asking, and turn an error into a toast of one sentence.
 
-    Every handler of the app goes through here, so none can be set off by a request made by hand
-    that the page would not have made. A generator that ends without a word leaves the page as it
-    is: Gradio would empty every output. Errors that belong beside a field are caught by the handler
+    Every handler of the app is wrapped, so none can be triggered by a hand-made request that the
+    page would not send. A generator that ends without yielding leaves the page as it is, where
+    Gradio would clear every output. Errors that belong beside a field are caught by the handler
     itself and shown with `notice("error", sentence(error))`.
     """
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
         def stream(*args: Any, **kwargs: Any) -> Any:
-            said = False
+            yielded = False
             try:
-                if _welcome(audience):
+                if _allowed(audience):
                     for update in function(*args, **kwargs):
-                        said = True
+                        yielded = True
                         yield update
-                if not said:
+                if not yielded:
                     yield gr.skip()
             except gr.Error:
                 raise
             except Exception as error:
-                raise _shown(error) from None
+                raise _toast(error) from None
 
         guarded = stream
     else:
@@ -89,19 +102,19 @@ def guard(function: Function, audience: Audience = "owners") -> Function:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return function(*args, **kwargs) if _welcome(audience) else gr.skip()
+                return function(*args, **kwargs) if _allowed(audience) else gr.skip()
             except gr.Error:
                 raise
             except Exception as error:
-                raise _shown(error) from None
+                raise _toast(error) from None
 
         guarded = call
     guarded.audience = audience  # type: ignore[attr-defined]
     return guarded  # type: ignore[return-value]
 
 
-def _welcome(audience: Audience) -> bool:
-    """Whether whoever asks may; raises where that has to be said."""
+def _allowed(audience: Audience) -> bool:
+    """Whether whoever asks may; raises where they must be told that they may not."""
     if audience == "everybody" or access.visitor() is None:
         return True
     if audience == "owners":
@@ -109,13 +122,7 @@ def _welcome(audience: Audience) -> bool:
     return False
 
 
-# ---- numbers for people -------------------------------------------------------------------------
-
-
-def page_loads() -> list[Any]:
-    """The event of a page that has come, as a list; empty where a tab is built outside a page."""
+def page_loads() -> list[Callable[..., Dependency]]:
+    """The page's load event, as a list; empty where a tab is built outside a page."""
     page = page_being_built()
     return [] if page is None else [page.load]
-
-
-# ---- markup -------------------------------------------------------------------------------------

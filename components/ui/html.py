@@ -1,4 +1,4 @@
-"""Small pieces of markup that every tab uses. All of it escapes what it is given."""
+"""Small pieces of markup that every tab uses. Everything they are given is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 Kind = Literal["info", "good", "warn", "error"]
 
 STATES = {
-    "queued": ("waiting", "quiet"),
+    "queued": ("queued", "quiet"),
     "running": ("running", "live"),
     "stopping": ("stopping", "warn"),
     "stopped": ("stopped", ""),
@@ -17,7 +17,7 @@ STATES = {
     "failed": ("failed", "danger"),
     "interrupted": ("interrupted", "warn"),
 }
-"""The states of a run, as every tab names and colours them."""
+"""A run's states, as every tab labels and colors them."""
 
 
 def esc(text: object) -> str:
@@ -26,13 +26,13 @@ def esc(text: object) -> str:
 
 
 def empty_state(title: str, body: str, hint: str = "") -> str:
-    """What a place is for while nothing is in it, and the next step."""
+    """What an empty place is for, and the next step."""
     more = f'<p class="empty-hint">{esc(hint)}</p>' if hint else ""
     return f'<div class="empty"><h3>{esc(title)}</h3><p>{esc(body)}</p>{more}</div>'
 
 
 def notice(kind: Kind, text: str, detail: str = "") -> str:
-    """One sentence in place, beside what it concerns; `""` gives nothing at all."""
+    """One sentence beside what it concerns; nothing for `""`."""
     if not text:
         return ""
     role = "alert" if kind == "error" else "status"
@@ -63,7 +63,7 @@ def section(title: str, hint: str = "") -> str:
 
 
 def progress_bar(done: float, total: float | None, text: str) -> str:
-    """Work under way: a bar when the end is known, a moving stripe when it is not."""
+    """Work in progress: a bar when the end is known, a moving stripe when it is not."""
     known = bool(total)
     share = min(1.0, max(0.0, done / total)) if total else 0.0
     style = f' style="width:{share * 100:.1f}%"' if known else ""

@@ -1,4 +1,4 @@
-"""Markup of what goes to the Hub: the same on the Models and the Data tab."""
+"""Markup of a push to the Hub, shared by the Models and the Data tab."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def going_files(files: Sequence[tuple[str, int]]) -> str:
         for name, size in files
     )
     total = f"{plural(len(files), 'file')}, {bytes_text(sum(size for _, size in files))}"
-    return f'<p>Goes up: {esc(total)}, and nothing else.</p><ul class="files">{rows}</ul>'
+    return f'<p>Uploads {esc(total)}, and nothing else.</p><ul class="files">{rows}</ul>'
 
 
 def no_token(login: bool) -> str:
-    """What to do where there is no token to push with."""
+    """What to do where there is no token."""
     if login:
         return ""
     return (
-        '<p class="quiet">There is no token here: start the studio with HF_TOKEN set to one that '
-        "may write, or log in with <code>hf auth login</code>.</p>"
+        '<p class="quiet">No Hub token: start the studio with HF_TOKEN set to a token with write '
+        "access, or log in with <code>hf auth login</code>.</p>"
     )

@@ -1,7 +1,7 @@
-"""Markdown of guidelines, prompts and answers as markup that cannot do anything.
+"""Markdown of guidelines, prompts and answers as safe markup.
 
-Raw HTML stays text, images are not fetched, and a link is kept only where it leads to a page
-(markdown-it refuses `javascript:` and its like); a line's end is a line's end, as models mean it.
+Raw HTML stays text, images are not loaded, and only links to pages are kept (markdown-it refuses
+`javascript:` and the like). A line break stays a line break, as models intend it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a tab's builder is given: the engine, the tabs and what this browser looks at."""
+"""What a tab's builder is given: the engine, the tabs and what this browser is looking at."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Session:
 
 @dataclass(frozen=True)
 class PageContext:
-    """What a tab's builder is given beside the engine."""
+    """What a tab's builder is given besides the engine."""
 
     studio: Studio
     tabs: gr.Tabs
-    pulse: gr.HTML
-    """Its `change` says that a run, a dataset or a library came, went or changed its state; its
-    `tick` that runs moved, each second. Both come once at first, neither while nothing changes."""
+    status: gr.HTML
+    """The status strip. `change`: a run, dataset or library appeared, went or changed state.
+    `tick`: runs moved, once a second. Both fire once at first, neither while nothing changes."""
     session: gr.State
     """Holds a `Session`; change it with `dataclasses.replace`."""
     visits: Visits
-    """Answers the page's questions to the model, and counts those of visitors."""
+    """Sends the page's requests to the models, and counts those of visitors."""
 
     def go(self, tab_id: str) -> gr.Tabs:
-        """The update that brings a tab to the front (an output bound to `ctx.tabs`)."""
+        """The update that brings a tab to the front (for an output bound to `ctx.tabs`)."""
         return gr.Tabs(selected=tab_id)

@@ -1,4 +1,4 @@
-"""Sets of prompts to ask every column: typed lines, shipped samples, a dataset's held-out rows."""
+"""Sets of prompts for every model: typed lines, shipped samples, a dataset's held-out rows."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from studio import Studio
 
 TYPED = "typed"
-_SHIPPED = {"pocket-prompts": "Pocket prompts", "pocket-questions": "Pocket questions, held out"}
+_SHIPPED = {"pocket-prompts": "Pocket prompts", "pocket-questions": "Pocket questions, held-out"}
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts as messages, and beside each the answer its row holds, if any."""
+    """Prompts as messages, each with its row's reference answer, if any."""
 
     name: str
     prompts: list[list[Message]]
     references: list[str | None]
 
     def repeated(self, times: int, sampling: Sampling) -> PromptSet:
-        """Every prompt so many times over, to be answered anew each time."""
+        """Every prompt `times` times over, each sampled separately."""
         if times < 1:
-            raise ConfigError("Ask for at least one answer to each prompt.")
+            raise ConfigError("Set samples to at least one per prompt.")
         if times > 1 and not sampling.temperature:
-            raise ConfigError("Greedy gives the same answer each time; choose another sampling.")
+            raise ConfigError("Greedy gives the same answer every time; choose another sampling.")
         prompts = [prompt for prompt in self.prompts for _ in range(times)]
         return replace(
             self,
@@ -54,16 +54,16 @@ def source_choices(studio: Studio) -> list[tuple[str, str]]:
         for split in ("test", "train")
         if d.rows.get(split) and (split == "test" or not d.rows.get("test"))
     ]
-    return [*shipped, *prepared, ("Typed here, one a line", TYPED)]
+    return [*shipped, *prepared, ("Typed here, one per line", TYPED)]
 
 
-_SPLITS = {"test": "held out", "train": "all rows"}
+_SPLITS = {"test": "held-out", "train": "all rows"}
 
 
 def load_set(studio: Studio, source: str, typed: str, limit: int) -> PromptSet:
-    """The first `limit` prompts of a source; a sentence where there are none."""
+    """The first `limit` prompts of a source; `DataError` where there are none."""
     if limit < 1:
-        raise ConfigError("Ask for at least one prompt.")
+        raise ConfigError("Set the limit to at least one prompt.")
     kind, _, name = source.partition(":")
     if kind == TYPED:
         lines = [line.strip() for line in typed.splitlines() if line.strip()][:limit]
@@ -77,9 +77,9 @@ def load_set(studio: Studio, source: str, typed: str, limit: int) -> PromptSet:
         dataset = studio.datasets.get(identifier)
         found = _from_rows(f"{dataset.name}, {_SPLITS[split]}", dataset.head(limit, split))
     else:
-        raise ConfigError("Choose where the prompts come from.")
+        raise ConfigError("Choose a set of prompts.")
     if not found.prompts:
-        raise DataError(f"There is no prompt in {found.name}; choose another set, or type some.")
+        raise DataError(f"There are no prompts in {found.name}; choose another set, or type some.")
     return found
 
 
@@ -94,7 +94,7 @@ def _asked(text: str) -> list[Message]:
 
 
 def from_file(studio: Studio, path: str) -> str:
-    """Prepare an uploaded file of prompts in the workspace; the value to choose it by."""
+    """Prepare an uploaded file of prompts in the workspace; returns its value in the list."""
     [kept] = studio.workspace.take_in([path])
     dataset = studio.datasets.prepare(kept)
     split = "test" if dataset.rows.get("test") else "train"

@@ -1,7 +1,7 @@
-"""The look: a quiet instrument. Colours, sizes and spacing for Gradio's own widgets are set here;
-everything the studio draws itself is styled in `static/studio.css` with the same variables.
+"""The look. Colors, sizes and spacing of Gradio's own widgets are set here; what the studio draws
+itself is styled in `static/*.css` with the same variables.
 
-System fonts only: the page must look right on a machine with no network.
+System fonts only: the page must look right on a machine without a network.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BLUE = colors.Color(
 
 
 class StudioTheme(Base):
-    """Ink on paper in the light, paper on ink in the dark; one strong button a tab."""
+    """Dark on light, or light on dark; one primary button per tab."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -185,11 +185,11 @@ class StudioTheme(Base):
 
 
 def stylesheets() -> list[Path]:
-    """Every css file of the page, the studio's own first."""
+    """Every stylesheet: what the tabs share first, then one or more for each tab."""
     return [STATIC / "studio.css", *sorted(p for p in STATIC.glob("*.css") if p.stem != "studio")]
 
 
 def scripts() -> str:
-    """The page's own javascript, inlined into the head: nothing is fetched from anywhere."""
+    """Every script, inlined into the head: nothing is loaded from elsewhere."""
     sources = [p.read_text(encoding="utf-8") for p in sorted(STATIC.glob("*.js"))]
     return "".join(f"<script>\n{source}\n</script>\n" for source in sources)

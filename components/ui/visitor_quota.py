@@ -1,6 +1,6 @@
-"""What visitors may ask of the model: columns that are here already, so many answers an hour.
+"""What visitors may ask of the models: only models already here, and a number of answers per hour.
 
-Owners are not counted. Where there are no visitors (`components.ui.access`), nothing here counts.
+Owners are not counted. Where there are no visitors (`components.ui.access`), this does nothing.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 LONGEST = 512  # tokens of a visitor's answer
-WAITING = 8  # visitors' questions under way together
+WAITING = 8  # visitors' requests in progress at once
 
 
 def allowance() -> int:
-    """Answers an hour for each visitor: `STUDIO_VISITOR_ANSWERS`, 60 by default."""
-    said = os.environ.get("STUDIO_VISITOR_ANSWERS", "60")
-    if not said.isdigit():
-        raise ConfigError(f"STUDIO_VISITOR_ANSWERS is {said!r}; it is a whole number, such as 60.")
-    return int(said)
+    """Answers per hour for each visitor: `STUDIO_VISITOR_ANSWERS`, 60 by default."""
+    text = os.environ.get("STUDIO_VISITOR_ANSWERS", "60")
+    if not text.isdigit():
+        raise ConfigError(f"STUDIO_VISITOR_ANSWERS is {text!r}; set it to a whole number.")
+    return int(text)
 
 
 class Visits:
-    """Counts what visitors ask; one for the app."""
+    """Counts visitors' requests; one for the app."""
 
     def __init__(self, studio: Studio, clock: Callable[[], float] = time.monotonic):
         self._studio, self._clock = studio, clock
@@ -43,24 +43,26 @@ class Visits:
         self._lock = threading.Lock()
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """`Studio.generate`; for a visitor only within what visitors may, else a `DataError`."""
+        """`Studio.generate`, within a visitor's limits; `DataError` beyond them."""
         who = access.visitor()
         if who is None:
             return self._studio.generate(request)
         self.check(request.columns)
         if request.sampling.max_new_tokens > LONGEST:
-            raise DataError(f"A visitor's answers have at most {LONGEST} new tokens; ask for less.")
+            raise DataError(
+                f"A visitor's answers have at most {LONGEST} new tokens; lower max new tokens."
+            )
         with self._lock:
             self._live = [one for one in self._live if not one.finished]
             if len(self._live) >= WAITING:
-                raise DataError("Others are being answered just now; ask again in a minute.")
+                raise DataError("Too many requests at the moment; try again in a minute.")
             self._count(who, len(request.columns) * len(request.prompts))
             generation = self._studio.generate(request)
             self._live.append(generation)
         return generation
 
     def check(self, columns: Sequence[Column]) -> None:
-        """Refuse a visitor whatever would have to be fetched, or is served on the owner's key."""
+        """Refuse a visitor what would have to be downloaded or runs on the owner's key."""
         if access.visitor() is None:
             return
         runs, live = finished(self._studio), training(self._studio)
@@ -68,10 +70,10 @@ class Visits:
         for column in columns:
             asked = Side("", "", column.model, column.run, None, column.checkpoint, column.endpoint)
             if asked.key not in offered:
-                raise DataError("Visitors compare the models in the list; choose one of them.")
+                raise DataError("Visitors can compare the models in the list; choose one of them.")
 
     def count(self, answers: int) -> None:
-        """So many answers of the model's time, asked for otherwise than by `generate`."""
+        """Count model time that is used other than by `generate`, in answers."""
         who = access.visitor()
         if who is not None:
             with self._lock:
@@ -86,7 +88,7 @@ class Visits:
             left = f" ({allowed - len(asked)} left)" if asked else ""
             wait = max(1, round((asked[0] + HOUR - now) / 60)) if asked else 60
             raise DataError(
-                f"A visitor gets {allowed} answers an hour{left}: ask again in {wait} min."
+                f"A visitor gets {allowed} answers per hour{left}; try again in {wait} min."
                 + (" Or duplicate this Space to have your own." if access.space() else "")
             )
         asked.extend([now] * answers)

@@ -1,4 +1,8 @@
-"""A run's curve as a picture for a card. Pillow alone: a page's charts are drawn in the browser."""
+"""A run's curve as a PNG for its model card.
+
+Drawn with Pillow: the Hub shows a README's images but no scripts, Plotly writes neither PNG nor SVG
+without kaleido and a browser, and matplotlib (six packages) would be for this one picture.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 960, 420, 90, 56, 56
 _INK, _GRID, _PAPER = "#1f2430", "#dfe3ea", "#ffffff"
-_COLOURS = ("#6d4bd8", "#0f8f83")
-_SCALE = 2  # drawn twice as large and made smaller: smooth lines
+_COLORS = ("#6d4bd8", "#0f8f83")
+_SCALE = 2  # drawn at twice the size and scaled down, for smooth lines
 Points = list[tuple[float, float]]
 
 
@@ -49,19 +53,19 @@ def _paint(pen: ImageDraw.ImageDraw, title: str, series: dict[str, Points]) -> N
         value = low + (high - low) * part / 4
         _, y = place(first, value)
         pen.line([(_LEFT * _SCALE, y), (right * _SCALE, y)], fill=_GRID, width=_SCALE)
-        _say(pen, (_LEFT - 12, y / _SCALE), f"{value:.3g}", "rm")
+        _text(pen, (_LEFT - 12, y / _SCALE), f"{value:.3g}", "rm")
     for at in sorted({first, (first + last) / 2, last}):
-        _say(pen, (place(at, low)[0] / _SCALE, bottom + 20), f"{at:,.0f}", "mm")
-    _say(pen, ((_LEFT + right) / 2, _HEIGHT - 14), "step", "mm")
-    _say(pen, (_LEFT, 26), title, "lm", 17)
+        _text(pen, (place(at, low)[0] / _SCALE, bottom + 20), f"{at:,.0f}", "mm")
+    _text(pen, ((_LEFT + right) / 2, _HEIGHT - 14), "step", "mm")
+    _text(pen, (_LEFT, 26), title, "lm", 17)
     edge = float(right)
-    for (name, points), colour in zip(series.items(), _COLOURS, strict=False):
-        pen.line([place(*point) for point in points], fill=colour, width=3 * _SCALE, joint="curve")
-        _say(pen, (edge, 26), name, "rm", fill=colour)
+    for (name, points), color in zip(series.items(), _COLORS, strict=False):
+        pen.line([place(*point) for point in points], fill=color, width=3 * _SCALE, joint="curve")
+        _text(pen, (edge, 26), name, "rm", fill=color)
         edge -= 24 + 8 * len(name)
 
 
-def _say(
+def _text(
     pen: ImageDraw.ImageDraw,
     at: tuple[float, float],
     text: str,

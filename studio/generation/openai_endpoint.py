@@ -1,9 +1,18 @@
 """A column answered by an OpenAI-compatible server: vLLM, llama.cpp, a hosted model.
 
-Each such column has a thread of its own, which only waits for the network; the worker goes on.
-The address and the key come from the environment: `STUDIO_ENDPOINT_URL` (such as
-http://127.0.0.1:8000/v1) and `STUDIO_ENDPOINT_KEY`. The key goes to that address and to no other,
-and is written nowhere. https://platform.openai.com/docs/api-reference/chat
+Each such column has its own thread, which only waits for the network; the worker stays free.
+The address and the key come from the environment: `STUDIO_ENDPOINT_URL` (for example
+http://127.0.0.1:8000/v1) and `STUDIO_ENDPOINT_KEY`. The key is sent to that address only and is
+never stored or logged. https://platform.openai.com/docs/api-reference/chat
+
+Why not a client library (tried with huggingface_hub 2.4.0 and openai 3.57.0):
+
+- `huggingface_hub.InferenceClient` refuses every request when HF_HUB_OFFLINE=1, a server on this
+  machine included; without a key it sends the machine's Hub token to the address
+  (`_prepare_api_key`: `api_key or get_token()`); and it has no raw completions.
+- `openai` passes the older tests (save one that calls `_headers`) with 26 fewer lines, for three
+  more packages and 0.33 s of import. It builds streamed events unchecked: a wrong type in one is a
+  TypeError later (test_an_event_that_makes_no_sense_ends_the_answer_with_a_sentence).
 """
 
 from __future__ import annotations
@@ -17,28 +26,57 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from studio.core.errors import Cancelled, ConfigError, ModelError
 from studio.core.messages import Message
 from studio.generation.request import Column, Generation, Sampling
 
 URL, KEY = "STUDIO_ENDPOINT_URL", "STUDIO_ENDPOINT_KEY"
-_AT_ONCE = 4  # prompts asked of one server at a time
-_REFRESH = 0.08  # seconds between changes of a cell
+_CONCURRENT = 4  # requests to one server at a time
+_REFRESH = 0.08  # seconds between updates of a cell
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    """`delta` in a chat, `text` in a raw completion."""
+
+    text: str | None = None
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+    @property
+    def piece(self) -> str:
+        return self.text or (self.delta.content if self.delta else None) or ""
+
+
+class _Usage(BaseModel):
+    completion_tokens: int | None = None
+
+
+class _Event(BaseModel):
+    """What is read of one streamed event; servers add fields of their own."""
+
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: object = None
 
 
 def address() -> str | None:
-    """The server that this machine is set up for, if any."""
+    """The configured server's address, or None."""
     return os.environ.get(URL, "").strip().rstrip("/") or None
 
 
 def column(model: str, label: str = "") -> Column:
-    """A column for a model of the server in the environment; a sentence where there is none."""
+    """A column for a model on the configured server; `ConfigError` when none is configured."""
     url = address()
     if url is None:
         raise ConfigError(
-            f"api:{model} names a model on a server, and none is set; start the studio with "
-            f"{URL} (such as http://127.0.0.1:8000/v1), and {KEY} where it asks for one."
+            f"api:{model} names a model on a server, but no server is configured; start the studio "
+            f"with {URL} (for example http://127.0.0.1:8000/v1), and {KEY} if it needs a key."
         )
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"{URL} must begin with http:// or https://.")
@@ -46,7 +84,7 @@ def column(model: str, label: str = "") -> Column:
 
 
 def start(generation: Generation, columns: list[int]) -> None:
-    """Answer these columns beside the worker; each ends its part of the generation."""
+    """Answer these columns in threads of their own; each finishes its share of the generation."""
     for at in columns:
         threading.Thread(
             target=_column, args=(generation, at), name=f"studio-endpoint-{at}", daemon=True
@@ -57,9 +95,9 @@ def _column(generation: Generation, at: int) -> None:
     generation.begin()
     try:
         limits = httpx.Timeout(120.0, connect=10.0)
-        with httpx.Client(timeout=limits) as client, ThreadPoolExecutor(_AT_ONCE) as several:
-            cells = range(len(generation.request.prompts))
-            list(several.map(lambda prompt: _cell(generation, at, prompt, client), cells))
+        with httpx.Client(timeout=limits) as client, ThreadPoolExecutor(_CONCURRENT) as pool:
+            prompts = range(len(generation.request.prompts))
+            list(pool.map(lambda prompt: _cell(generation, at, prompt, client), prompts))
     finally:
         generation.end_part()
 
@@ -79,9 +117,13 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, ModelError):
         return str(error)
     if isinstance(error, httpx.TimeoutException):
-        return "The server did not answer in time; ask again, or for a shorter answer."
+        return "The server did not answer in time; try again, or ask for a shorter answer."
     if isinstance(error, httpx.HTTPError):
         return f"The server cannot be reached ({type(error).__name__}); check {URL}."
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "event"
+        return f"The server's answer cannot be read: {where}: {first['msg'].lower()}."
     return f"The server's answer cannot be read: {error}."
 
 
@@ -90,8 +132,8 @@ def _answer(generation: Generation, at: int, prompt: int, client: httpx.Client) 
     chosen = request.columns[at]
     asked = chosen.prompts[prompt] if chosen.prompts else request.prompts[prompt]
     path, body = _body(chosen, asked, chosen.sampling or request.sampling, request.raw)
-    shown = body.get("prompt") or json.dumps(body.get("messages"), ensure_ascii=False, indent=1)
-    generation.put(at, prompt, prompt_text=shown)
+    sent = body.get("prompt") or json.dumps(body.get("messages"), ensure_ascii=False, indent=1)
+    generation.put(at, prompt, prompt_text=sent)
     text, tokens, ended, seen = "", 0, "stop", 0.0
     url = f"{chosen.endpoint}/{path}"
     with client.stream("POST", url, json=body, headers=_headers(chosen.endpoint)) as response:
@@ -102,11 +144,10 @@ def _answer(generation: Generation, at: int, prompt: int, client: httpx.Client) 
             if generation.cancelled:
                 generation.put(at, prompt, text=text, tokens=tokens)
                 raise Cancelled("stopped")
-            for choice in event.get("choices") or []:
-                piece = choice.get("text") or (choice.get("delta") or {}).get("content") or ""
-                text, tokens = text + piece, tokens + bool(piece)
-                ended = choice.get("finish_reason") or ended
-            tokens = (event.get("usage") or {}).get("completion_tokens") or tokens
+            for choice in event.choices:
+                text, tokens = text + choice.piece, tokens + bool(choice.piece)
+                ended = choice.finish_reason or ended
+            tokens = (event.usage and event.usage.completion_tokens) or tokens
             if time.monotonic() - seen > _REFRESH:
                 seen = time.monotonic()
                 generation.put(at, prompt, text=text, tokens=tokens)
@@ -117,7 +158,7 @@ def _answer(generation: Generation, at: int, prompt: int, client: httpx.Client) 
 def _body(
     chosen: Column, asked: list[Message] | str, sampling: Sampling, raw: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Path and JSON of the request; what OpenAI's own API does not know goes only where changed."""
+    """Path and JSON body; settings that OpenAI's own API rejects are sent only when changed."""
     body: dict[str, Any] = {
         "model": chosen.model,
         "stream": True,
@@ -127,9 +168,9 @@ def _body(
         "max_tokens": sampling.max_new_tokens,
         "seed": sampling.seed,
     }
-    usual = Sampling()
+    defaults = Sampling()
     for name in ("top_k", "min_p", "repetition_penalty"):
-        if getattr(sampling, name) != getattr(usual, name):
+        if getattr(sampling, name) != getattr(defaults, name):
             body[name] = getattr(sampling, name)
     if sampling.stop_strings:
         body["stop"] = list(sampling.stop_strings)
@@ -139,7 +180,7 @@ def _body(
         }
     messages = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
     if not any(str(turn.get("content") or "").strip() for turn in messages):
-        raise ModelError("The prompt is empty; type something to answer.")
+        raise ModelError("The prompt is empty; type something first.")
     return "chat/completions", body | {"messages": messages}
 
 
@@ -148,17 +189,17 @@ def _headers(url: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key and url == address() else {}
 
 
-def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The server-sent events of a streamed answer, up to [DONE]."""
+def _events(response: httpx.Response) -> Iterator[_Event]:
+    """The server-sent events of a streamed answer, up to `[DONE]`."""
     for line in response.iter_lines():
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()
         if data == "[DONE]":
             return
-        event = json.loads(data)
-        if event.get("error"):
-            raise ModelError(f"The server broke off: {_message(event['error'])}.")
+        event = _Event.model_validate_json(data)
+        if event.error:
+            raise ModelError(f"The server stopped: {_message(event.error)}.")
         yield event
 
 
@@ -166,12 +207,12 @@ def _refused(response: httpx.Response) -> str:
     if response.status_code in (401, 403):
         return f"The server refuses the key ({response.status_code}); check {KEY}."
     try:
-        said = _message(response.json().get("error"))
+        reason = _message(response.json().get("error"))
     except (ValueError, AttributeError):
-        said = response.reason_phrase
-    return f"The server answered {response.status_code}: {said}."
+        reason = response.reason_phrase
+    return f"The server answered {response.status_code}: {reason}."
 
 
 def _message(error: Any) -> str:
-    said = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(said or "no reason given").split())[:200].rstrip(".")
+    text = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(text or "no reason given").split())[:200].rstrip(".")

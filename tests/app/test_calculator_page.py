@@ -108,7 +108,7 @@ def test_a_rank_changed_here_or_there_is_the_same(forms: Forms):
     forms.type("calculator", lora_r=64)
     forms.open("Train")
     assert forms.see("train", "lora_r") == 64 and forms.see("train", "max_length") == 96
-    assert "As in the Calculator: LoRA rank." in forms.data[forms.train.form.note]
+    assert "Taken from the Calculator: LoRA rank." in forms.data[forms.train.form.note]
     forms.open("Calculator")
     forms.type("train", lora_r=8)
     forms.open("Calculator")

@@ -265,8 +265,8 @@ def test_only_an_owners_verdict_settles_a_disagreement(panel, studio, project):
 
 def test_the_tab_builds_and_keeps_its_endpoints_private(studio):
     with gr.Blocks() as blocks:
-        pulse, session = gr.HTML(), gr.State(Session())
+        status, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs, gr.Tab("Label", id="label"):
-            label_tab.build(studio, PageContext(studio, tabs, pulse, session, Visits(studio)))
+            label_tab.build(studio, PageContext(studio, tabs, status, session, Visits(studio)))
     assert blocks.fns
     assert {fn.api_visibility for fn in blocks.fns.values()} == {"private"}

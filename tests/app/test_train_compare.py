@@ -28,9 +28,9 @@ def studio(tmp_path: Path) -> Studio:
 
 def page(studio: Studio) -> tuple[gr.Blocks, PageContext]:
     with gr.Blocks() as blocks:
-        pulse, session = gr.HTML(), gr.State(Session())
+        status, session = gr.HTML(), gr.State(Session())
         with gr.Tabs() as tabs:
-            ctx = PageContext(studio, tabs, pulse, session, Visits(studio))
+            ctx = PageContext(studio, tabs, status, session, Visits(studio))
             with gr.Tab("Train", id="train"):
                 train_tab.build(studio, ctx)
             with gr.Tab("Compare", id="compare"):
@@ -69,7 +69,7 @@ def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):
     asked = [[{"role": "user", "content": "Where does Mira live?"}]] * 2
     answers = [Answer("is a village", 3, "stop"), Answer("In Highcliff.", 4, "stop")]
     turn = Turn(asked[0][0]["content"], asked, Sampling(seed=3), answers, [1.0, 1.0], done=True)
-    name, count = vote(studio, Chat(sides, "", [turn]), "b", "me")
+    name, count = vote(studio, Chat(sides, "", (turn,)), "b", "me")
     assert count == 1
     project = next(each for each in studio.labels.projects() if each.name == name)
     item = next(iter(studio.labels.labelled_pairs(project.id)))
@@ -86,7 +86,7 @@ def test_a_vote_on_a_pair_that_stands_the_other_way_round(studio: Studio):
     asked = [[{"role": "user", "content": "Who?"}]] * 2
     for said, choice in ((("Mira.", "Nia\0."), "a"), (("Nia\0.", "Mira. "), "a")):
         turn = Turn("Who?", asked, Sampling(), [Answer(text) for text in said], done=True)
-        vote(studio, Chat(sides, "", [turn]), choice, f"who saw {said[0][0]} first")
+        vote(studio, Chat(sides, "", (turn,)), choice, f"who saw {said[0][0]} first")
     [project] = studio.labels.projects()
     [judged] = studio.labels.labelled_pairs(project.id)
     told = {one.annotator: (one.choice, one.order) for one in judged.votes}

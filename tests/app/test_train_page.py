@@ -11,7 +11,7 @@ import pytest
 from components.page import status_poll
 from components.train import run_export, run_feed, run_monitor
 from components.train.run_history import Histories
-from components.train.run_monitor import SentView, Watch
+from components.train.run_monitor import RunMonitor, SentView
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio import Recipe
@@ -27,12 +27,12 @@ def studio(tmp_path: Path) -> Studio:
 
 
 @pytest.fixture
-def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> RunMonitor:
     with gr.Blocks():
         session = gr.State(Session())
         with gr.Tabs() as tabs:
             pass
-        watch = Watch(studio, PageContext(studio, tabs, gr.HTML(), session, Visits(studio)))
+        watch = RunMonitor(studio, PageContext(studio, tabs, gr.HTML(), session, Visits(studio)))
         watch.lay_out()
     # What is told in words of time is renewed every half minute; here the clock stands still.
     monkeypatch.setattr(run_monitor.time, "time", lambda: 1.0e9)
@@ -61,10 +61,10 @@ class Page:
         return reply
 
 
-# ---- the pulse ----------------------------------------------------------------------------------
+# ---- the status poll ----------------------------------------------------------------------------
 
 
-def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
+def test_the_poll_marks_new_runs_apart_from_the_steps_of_old_ones(studio: Studio):
     [ask] = status_poll.server_functions(studio)
     empty = ask({})
     assert not empty["live"] and "no run" in empty["html"]
@@ -79,7 +79,7 @@ def test_the_pulse_tells_what_is_listed_from_where_a_run_stands(studio: Studio):
     assert ask({})["lists"] == empty["lists"]
 
 
-def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+def test_a_poll_that_fails_says_so_in_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):
     def broken() -> None:
         raise OSError("disk")
 
@@ -90,7 +90,7 @@ def test_a_pulse_that_fails_is_a_sentence(studio: Studio, monkeypatch: pytest.Mo
 # ---- what travels -------------------------------------------------------------------------------
 
 
-def test_a_page_gets_everything_once_and_then_nothing(studio: Studio, watch: Watch):
+def test_a_page_gets_everything_once_and_then_nothing(studio: Studio, watch: RunMonitor):
     run = ended(studio)
     first = watch.look(Session(), SentView())
     assert "Finished: loss 0.41 after 30 steps in 0:34." in first[watch.outcome]
@@ -170,23 +170,38 @@ def test_the_log_is_searched_and_read_on(studio: Studio):
 
 
 @pytest.mark.parametrize(
-    "ask", [None, [], {}, {"run": 3}, {"run": "../../etc"}, {"run": "run-20260101-000000-0000"}]
+    "sent", [{}, {"run": "../../etc"}, {"run": "run-20260101-000000-0000", "overlay": ["x"]}]
 )
-def test_a_question_that_makes_no_sense_gets_nothing(studio: Studio, ask: object):
-    assert run_feed.server_functions(studio, Histories())[0](ask) == {}
+def test_a_request_for_no_run_gets_nothing(studio: Studio, sent: object):
+    assert run_feed.server_functions(studio, Histories())[0](sent) == {}
 
 
-def test_wrong_parts_of_a_question_are_passed_over(studio: Studio):
-    run = ended(studio)
-    ask = {"run": run.id, "overlay": 3, "have": [1], "parts": "x", "log": {"open": 1, "at": "x"}}
-    reply = run_feed.server_functions(studio, Histories())[0](ask)
-    assert len(reply["runs"][run.id]["train"]["steps"]) == 30 and reply["log"]["fresh"]
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("the request", None),
+        ("the request", []),
+        ("run", 3),
+        ("overlay", 3),
+        ("have", [1]),
+        ("have.x.train", 3),
+        ("parts", "x"),
+        ("log.at", "x"),
+        ("log.at", -1),
+    ],
+)
+def test_a_malformed_request_gets_a_sentence(studio: Studio, field: str, value: object):
+    sent: object = value
+    for name in reversed(field.split(".") if field != "the request" else []):
+        sent = {name: sent}
+    reply = run_feed.server_functions(studio, Histories())[0](sent)
+    assert f"wrong value for {field} (" in reply["error"] and "\n" not in reply["error"]
 
 
 # ---- attaching ----------------------------------------------------------------------------------
 
 
-def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch: Watch):
+def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch: RunMonitor):
     ended(studio)
     live = ended(studio, state="running")
     ended(studio, state="failed")
@@ -198,7 +213,7 @@ def test_a_second_page_re_attaches_to_the_run_in_progress(studio: Studio, watch:
         assert chosen[watch.viewing] == studio.runs.list()[0].id
 
 
-def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watch: Watch):
+def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watch: RunMonitor):
     ended(studio, state="running", steps=24)
     found = watch.look(Session(), SentView())
     assert "Interrupted at about step 24" in found[watch.outcome]
@@ -206,7 +221,7 @@ def test_a_killed_run_reads_interrupted_and_offers_to_go_on(studio: Studio, watc
     assert found[watch.actions.stop]["visible"] is False
 
 
-def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: Watch):
+def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: RunMonitor):
     """What one page asks, another sees: stopping lives in the workspace."""
     run = ended(studio, state="running")
     with studio.runs.lock(run):
@@ -235,7 +250,7 @@ def queued(studio: Studio, *names: str) -> list[Run]:
     return runs
 
 
-def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: Watch):
+def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: RunMonitor):
     one, two, three = queued(studio, "one", "two", "three")
     watch.pick(Session(), (), event(three, "up"))
     assert studio.worker.queued == [one.id, three.id, two.id]
@@ -243,7 +258,7 @@ def test_the_queue_is_reordered_and_runs_are_taken_off(studio: Studio, watch: Wa
     assert studio.worker.queued == [three.id, two.id]
     assert studio.runs.get(one.id).state == "stopped"
     shown = watch.look(Session(), SentView())[watch.queue]
-    assert shown.index("three") < shown.index("two") and "one: sooner" not in shown
+    assert shown.index("three") < shown.index("two") and "one: move up" not in shown
     assert watch.actions.go_on(one.id) == ""  # its lock was let go, so it can wait again at once
     assert studio.worker.queued == [three.id, two.id, one.id]
 
@@ -259,25 +274,25 @@ def test_the_order_of_the_queue_outlives_the_studio(studio: Studio):
     assert again.worker.queued == [two.id, one.id]
 
 
-def test_deleting_can_be_undone(studio: Studio, watch: Watch):
+def test_deleting_can_be_undone(studio: Studio, watch: RunMonitor):
     run = ended(studio)
-    trouble, gone, box, said, _ = watch.actions.remove(run.id, Session(run_id=run.id))
+    trouble, gone, box, message, _ = watch.actions.remove(run.id, Session(run_id=run.id))
     assert (trouble, gone, box["visible"]) == ("", run.id, True)
-    assert "Deleted pocket-sft." in said
+    assert "Deleted pocket-sft." in message
     assert studio.runs.list() == []
     *_, session = watch.actions.bring_back(run.id, Session())
     assert session.run_id == run.id
     assert studio.runs.get(run.id).adapter is not None
 
 
-def test_what_forbids_deleting_is_said_in_place(studio: Studio, watch: Watch):
+def test_what_forbids_deleting_is_said_in_place(studio: Studio, watch: RunMonitor):
     parent = ended(studio)
     ended(studio, name="child", start_from=parent.id)
     trouble, *rest = watch.actions.remove(parent.id, Session())
     assert "child" in trouble and all(is_skip(update) for update in rest)
 
 
-def test_a_run_is_renamed_also_while_it_trains(studio: Studio, watch: Watch):
+def test_a_run_is_renamed_also_while_it_trains(studio: Studio, watch: RunMonitor):
     run = ended(studio, state="running")
     with studio.runs.lock(run):
         _, _, trouble = watch.actions.give_name(run.id, "  my   run ")
@@ -287,26 +302,26 @@ def test_a_run_is_renamed_also_while_it_trains(studio: Studio, watch: Watch):
     assert box["visible"] is True and "1 to 120 characters" in trouble
 
 
-def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: Watch):
+def test_runs_are_laid_over_and_taken_off_again(studio: Studio, watch: RunMonitor):
     one, two = ended(studio), ended(studio, name="two")
-    _, over = watch.pick(Session(), (), event(one, "over"))
+    _, over = watch.pick(Session(), (), event(one, "overlay"))
     assert over == (one.id,)
     found = watch.look(Session(run_id=two.id), SentView(), over)
     assert f'data-overlay="{one.id}"' in found[watch.panel]
-    assert watch.pick(Session(), over, event(one, "over"))[1] == ()
+    assert watch.pick(Session(), over, event(one, "overlay"))[1] == ()
 
 
-# ---- elsewhere, presets, sweeps -----------------------------------------------------------------
+# ---- exports, presets, sweeps -------------------------------------------------------------------
 
 
-def test_a_recipe_is_taken_elsewhere(studio: Studio):
+def test_a_recipe_is_exported(studio: Studio):
     run = ended(studio)
     path = run_export.write(studio, run.id, "recipe")
     assert path.parent == studio.workspace.exports
     assert Recipe.from_yaml(path) == run.recipe
 
 
-def test_what_cannot_be_taken_elsewhere_is_said(studio: Studio):
+def test_what_cannot_be_exported_is_said(studio: Studio):
     run = ended(studio)
-    skip, said = run_export.Exports(studio).make("csv", run.id)
+    skip, said = run_export.RunExport(studio).make("csv", run.id)
     assert is_skip(skip) and "csv" in said

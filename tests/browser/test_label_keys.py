@@ -52,9 +52,9 @@ def serve(studio: Studio) -> Iterator[Callable[..., str]]:
 
     def start(**options: Any) -> str:
         with gr.Blocks() as app:
-            pulse, session = gr.HTML(), gr.State(Session())
+            status, session = gr.HTML(), gr.State(Session())
             with gr.Tabs(selected="label") as tabs:
-                ctx = PageContext(studio, tabs, pulse, session, Visits(studio))
+                ctx = PageContext(studio, tabs, status, session, Visits(studio))
                 with gr.Tab("Other", id="other"):
                     gr.Textbox(label="elsewhere")
                 with gr.Tab("Label", id="label"):

@@ -41,7 +41,7 @@ def test_find_star_delete_undo_and_go_on(
         page.locator(".card-model[data-kind=base] [data-act=star]").first.click()
         expect(page.locator("[data-show=star] b")).to_have_text(stars, timeout=SLOW)
     expect(shared.get_by_label("Note")).to_have_value("half a sen")
-    shared.get_by_role("button", name="Keep", exact=True).click()
+    shared.get_by_role("button", name="Save", exact=True).click()
     expect(shared.locator(".card-mark")).to_contain_text("half a sen", timeout=SLOW)
     expect(shared.get_by_label("Note")).to_be_hidden()
 
@@ -58,9 +58,9 @@ def test_find_star_delete_undo_and_go_on(
     shared.get_by_role("button", name="Push these files").click()
     expect(page.locator(".job-done")).to_contain_text("private, at", timeout=SLOW)
     assert sorted(handler.files) == files
-    page.get_by_role("button", name="Fetch from the Hub").click()
+    page.get_by_role("button", name="Download from the Hub").click()
     page.get_by_label("Model", exact=True).fill("me/mine")
-    page.get_by_role("button", name="Fetch", exact=True).click()
+    page.get_by_role("button", name="Download", exact=True).click()
     expect(page.locator(".job-done").first).to_contain_text("1" * 40, timeout=SLOW)
 
     # A prepared dataset the same way, from the Data tab.
@@ -77,7 +77,7 @@ def test_find_star_delete_undo_and_go_on(
     page.get_by_role("tab", name="Models").click()
 
     page.locator("[data-show=run]").click()
-    page.get_by_label("Find a model").fill("second")
+    page.get_by_label("Search models").fill("second")
     expect(cards).to_have_count(1)
     expect(cards.locator("h3")).to_have_text("second <b>")
     cards.get_by_label("Star second").click()

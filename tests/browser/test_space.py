@@ -105,8 +105,8 @@ def test_the_owner_has_all_of_it_and_visitors_compare_and_label(come) -> None:
     # The page's own requests raise nothing at the visitor, and what is asked is counted.
     expect(visitor.locator(".toast-wrap")).to_have_text("")
     prompt = visitor.locator("#chat-prompt textarea")
-    visitor.get_by_label("Column B").first.click()
-    visitor.get_by_role("option", name="no column").click()
+    visitor.get_by_label("Model B").first.click()
+    visitor.get_by_role("option", name="None").click()
     answers = visitor.locator("#chat-view").get_by_role("button", name="Copy")
     for count in range(1, 4):
         prompt.fill("Who are you?")
@@ -116,7 +116,9 @@ def test_the_owner_has_all_of_it_and_visitors_compare_and_label(come) -> None:
         visitor.wait_for_timeout(1000)  # people read before they ask on
     prompt.fill("Who are you?")
     visitor.locator("#chat-send").click()
-    expect(visitor.locator("#chat-said")).to_contain_text("gets 3 answers an hour", timeout=SLOW)
+    expect(visitor.locator("#chat-message")).to_contain_text(
+        "gets 3 answers per hour", timeout=SLOW
+    )
 
     visitor.get_by_role("tab", name="Label").click()
     expect(visitor.locator(".lab-count")).to_contain_text("0 of 4", timeout=SLOW)

@@ -140,8 +140,8 @@ def test_the_panel_answers_with_sentences(studio: Studio, chain: tuple[Run, Run]
     assert "started from" in ask["models_delete"]({"id": first.id})["error"]
     assert ask["models_delete"]({"id": second.id}) == {"deleted": "second"}
     assert ask["models_delete"]({"id": second.id, "undo": True}) == {}
-    assert "id must be a text" in ask["models_delete"]([])["error"]
-    assert "not under way" in ask["models_cancel"]({"job": "x"})["error"]
+    assert "wrong value for the request" in ask["models_delete"]([])["error"]
+    assert "no longer running" in ask["models_cancel"]({"job": "x"})["error"]
     wrong = ask["models_export"]({"id": first.id, "to": "onnx", "outtype": ""})["error"]
     assert "not known" in wrong
     assert ask["models_jobs"]({}) == {"jobs": "", "busy": False}

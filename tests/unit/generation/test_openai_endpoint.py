@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from studio import Studio
@@ -79,6 +81,51 @@ def test_what_goes_wrong_is_a_sentence(
     monkeypatch.delenv(openai_endpoint.URL)
     with pytest.raises(ConfigError, match="STUDIO_ENDPOINT_URL"):
         openai_endpoint.column("m")
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        ('data: {"choices": [', "cannot be read: event: invalid json"),
+        ("data: [1, 2]", "cannot be read: event: "),
+        ('data: {"choices": [{"delta": {"content": 7}}]}', "cannot be read: choices.0.delta.cont"),
+        ('data: {"error": {"message": "CUDA out of memory."}}', "stopped: CUDA out of memory."),
+    ],
+)
+def test_an_event_that_makes_no_sense_ends_the_answer_with_a_sentence(
+    studio: Studio,
+    server: type[StandIn],
+    monkeypatch: pytest.MonkeyPatch,
+    event: str,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(server, "words", lambda self, body: ("It ", event, "blue."))
+    cell = ask(studio, "x").answers[0][0]
+    assert cell.ended == "error" and sentence in (cell.error or "")
+    assert "\n" not in (cell.error or "")
+
+
+def test_a_server_that_never_answers_is_given_up_on(
+    studio: Studio, server: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.pause = 1.0
+    brief = httpx.Timeout(0.05)
+    monkeypatch.setattr(openai_endpoint.httpx, "Timeout", lambda *_, **__: brief)
+    assert "did not answer in time" in (ask(studio, "x").answers[0][0].error or "")
+
+
+def test_the_key_is_neither_logged_nor_shown(
+    studio: Studio,
+    server: type[StandIn],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(openai_endpoint.KEY, "sesame")
+    server.key = "another"
+    with caplog.at_level(logging.DEBUG):
+        cell = ask(studio, "x").answers[0][0]
+    assert "refuses the key" in (cell.error or "")
+    assert "sesame" not in caplog.text and "sesame" not in repr(cell)
 
 
 def test_the_key_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:

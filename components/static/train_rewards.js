@@ -1,4 +1,4 @@
-/* Train: the parts of a reward as rows. What counts is the recipe's text: rows are drawn from it, and write it. */
+/* Train: the terms of a reward as rows. The recipe's text is what counts: rows are drawn from it, and write it. */
 window.studioRewards = (root, server, kinds, hooks) => {
   const desk = root.querySelector(".reward-rows");
   const known = Object.fromEntries(kinds.map(row => [row.kind, row]));
@@ -36,32 +36,32 @@ window.studioRewards = (root, server, kinds, hooks) => {
     }
     const choice = element("select", {className: "reward-detail"});
     choice.setAttribute("aria-label", "Reward model");
-    const there = runs.find(run => run.id === part.detail || run.name === part.detail);
-    choice.append(option("", runs.length ? "choose a run" : "none is finished yet", part.detail));
-    if (part.detail && !there) choice.append(option(part.detail, part.detail, part.detail));
-    for (const run of runs) choice.append(option(run.id, run.name, there?.id));
+    const known_run = runs.find(run => run.id === part.detail || run.name === part.detail);
+    choice.append(option("", runs.length ? "choose a run" : "no finished reward model yet", part.detail));
+    if (part.detail && !known_run) choice.append(option(part.detail, part.detail, part.detail));
+    for (const run of runs) choice.append(option(run.id, run.name, known_run?.id));
     choice.onchange = () => { part.detail = choice.value; give(); };
     return choice;
   };
   const line = (part, at) => {
     const row = known[part.kind];
     const kind = element("select", {className: "reward-kind"}, ...kinds.map(each => option(each.kind, each.label, part.kind)));
-    kind.setAttribute("aria-label", `Part ${at + 1}`);
+    kind.setAttribute("aria-label", `Term ${at + 1}`);
     if (!row) kind.prepend(option(part.kind, part.kind, part.kind));
     kind.onchange = () => { Object.assign(part, {kind: kind.value, detail: kind.value === "length" ? "1-30" : ""}); draw(); give(); };
     const weight = element("input", {type: "number", step: "any", value: part.weight, className: "reward-weight"});
     weight.setAttribute("aria-label", "Weight");
     weight.oninput = () => { part.weight = weight.value; give(); };
-    const gone = element("button", {type: "button", className: "reward-gone", textContent: "\u00d7", title: "Leave this part out"});
-    gone.setAttribute("aria-label", "Leave this part out");
+    const gone = element("button", {type: "button", className: "reward-gone", textContent: "\u00d7", title: "Remove this term"});
+    gone.setAttribute("aria-label", "Remove this term");
     gone.onclick = () => { parts.splice(at, 1); draw(); give(); };
-    const help = element("p", {className: "quiet", textContent: row?.help || "There is no such reward."});
+    const help = element("p", {className: "quiet", textContent: row?.help || "Unknown reward."});
     return element("div", {className: "reward-row"}, kind, weight, gone, detail(part, row), help);
   };
   const draw = () => {
-    const more = element("button", {type: "button", className: "reward-more", textContent: "Add a reward"});
+    const more = element("button", {type: "button", className: "reward-more", textContent: "Add a term"});
     more.onclick = () => { parts.push({kind: "length", detail: "1-30", weight: "1"}); draw(); give(); };
-    const head = element("div", {className: "reward-head"}, ...["Part", "Weight"].map(text => element("span", {textContent: text})));
+    const head = element("div", {className: "reward-head"}, ...["Term", "Weight"].map(text => element("span", {textContent: text})));
     desk.replaceChildren(...(parts.length ? [head] : []), ...parts.map(line), more);
   };
   const take = () => {

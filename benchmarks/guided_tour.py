@@ -1,9 +1,9 @@
-"""The guided walk in Chromium, from the landing's button to its end, with the time of each step.
+"""The guided tour in Chromium, from the landing's button to its end, with the time of each step.
 
-    python -m benchmarks.walk [--shots DIR]
+    python -m benchmarks.guided_tour [--shots DIR]
 
-It starts the real app on an empty workspace, presses what a newcomer would press, and labels a few
-pairs by keyboard. The shipped recipes train in full, with the page open and polling beside them.
+It starts the app on an empty workspace, presses what a newcomer would press, and labels a few pairs
+by keyboard. The shipped recipes train in full, with the page open and polling.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ VOTES = 6
 
 
 def button(page: Page) -> str:
-    """The text of the walk's one button, or nothing while there is none to press."""
+    """The text of the tour's button; empty while there is none to press."""
     found = page.locator("#guide-next")
     try:
         return found.inner_text(timeout=500) if found.is_visible() and found.is_enabled() else ""
-    except Error:  # redrawn under our hands
+    except Error:  # redrawn in the meantime
         return ""
 
 
 def vote(page: Page, already: int) -> int:
-    """Judge the pair in view; the left one, as good as any to a clock."""
+    """Vote on the pair in view; always the left answer."""
     if already == 0:
         page.get_by_label("Your name").fill("ada")
         page.keyboard.press("Enter")
@@ -43,8 +43,8 @@ def vote(page: Page, already: int) -> int:
     return already + 1
 
 
-def walk(page: Page, shots: Path | None) -> None:
-    """Press on until the walk says that it is over; a line for every step."""
+def take_tour(page: Page, shots: Path | None) -> None:
+    """Press the button until the tour is over; print a line for every step."""
     began, votes, pressed = time.monotonic(), 0, 0
     page.locator("#begin").click()
     while time.monotonic() - began < LIMIT:
@@ -58,17 +58,17 @@ def walk(page: Page, shots: Path | None) -> None:
         pressed += 1
         print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True)
         if shots:
-            page.screenshot(path=shots / f"walk-{pressed}.png")
+            page.screenshot(path=shots / f"tour-{pressed}.png")
         if not text.startswith("Next"):
             return
         page.locator("#guide-next").click()
         page.wait_for_timeout(1500)
-    raise SystemExit("The walk did not end in time.")
+    raise SystemExit("The tour did not end in time.")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time the guided walk in a browser.")
-    parser.add_argument("--shots", type=Path, help="keep a picture of every step here")
+    parser = argparse.ArgumentParser(description="Time the guided tour in a browser.")
+    parser.add_argument("--shots", type=Path, help="save a screenshot of every step here")
     shots = parser.parse_args().shots
     if shots:
         shots.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def main() -> None:
         server = Server(Path(folder) / "home").start()
         try:
             with chromium.visit(server.url) as page:
-                walk(page, shots)
+                take_tour(page, shots)
         finally:
             server.stop()
 

@@ -34,7 +34,7 @@ def request(*columns: Column, prompts: int = 1, tokens: int = 16) -> GenerationR
 def test_so_many_answers_an_hour_each(visits):
     for _ in range(4):
         visits.generate(request())
-    with pytest.raises(DataError, match="gets 4 answers an hour"):
+    with pytest.raises(DataError, match="gets 4 answers per hour"):
         visits.generate(request())
     visits.who = "ben"
     visits.generate(request(Column("pocket"), Column("pocket")))
@@ -59,7 +59,7 @@ def test_a_full_queue_says_so(visits, monkeypatch):
     monkeypatch.setattr(visits.studio, "generate", lambda request: SimpleNamespace(finished=False))
     for _ in range(WAITING):
         visits.generate(request())
-    with pytest.raises(DataError, match="Others are being answered"):
+    with pytest.raises(DataError, match="Too many requests"):
         visits.generate(request())
 
 

@@ -1,4 +1,4 @@
-"""Events to charts: thinning keeps peaks, only what is new travels, a resumed run joins."""
+"""Events to charts: thinning keeps peaks, only what is new is sent, a resumed run joins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from components.train import chart_specs
 from components.train.run_history import MOST, Histories, History, Table
 
 
@@ -32,9 +31,6 @@ class FakeRun:
     def events(self, offset: int = 0, limit: int | None = None):
         self.asked.append(offset)
         return self.written[offset:], len(self.written)
-
-
-# ---- thinning -----------------------------------------------------------------------------------
 
 
 def test_a_short_run_is_kept_as_it_is():
@@ -75,9 +71,6 @@ def test_a_cursor_that_makes_no_sense_gets_everything():
         assert made.since(cursor)["from"] == 0
 
 
-# ---- history ------------------------------------------------------------------------------------
-
-
 def test_a_resumed_run_goes_over_its_last_steps_once():
     history = History()
     history.add(logged(range(1, 11), loss=1.0))
@@ -114,42 +107,3 @@ def test_held_out_measurements_are_apart_and_summaries_are_no_points():
     history.add([{"kind": "log", "step": 2, "train_runtime": 9.0, "train_loss": 1.0, "time": 3.0}])
     assert history.train.since(None)["steps"] == [1, 2]
     assert history.held_out.since(None)["series"] == {"eval_loss": [0.9]}
-
-
-# ---- charts -------------------------------------------------------------------------------------
-
-
-def test_a_run_has_the_charts_it_measures():
-    sft = [
-        chart.title
-        for chart in chart_specs.charts_for({"loss", "mean_token_accuracy", "grad_norm"})
-    ]
-    assert sft == ["Loss", "Token accuracy", "Gradient norm"]
-    dpo = chart_specs.charts_for(
-        {
-            "loss",
-            "rewards/margins",
-            "rewards/chosen",
-            "rewards/rejected",
-            "logps/chosen",
-            "mean_token_accuracy",
-        }
-    )
-    small = {chart.title: chart.small for chart in dpo}
-    assert not small["Rewards"] and not small["Reward margin"] and small["Token accuracy"]
-
-
-def test_a_measurement_nobody_foresaw_gets_a_chart_too():
-    charts = chart_specs.charts_for({"loss", "aux_loss"})
-    assert [(chart.title, chart.small) for chart in charts] == [("Loss", False), ("Aux loss", True)]
-
-
-def test_each_part_of_a_reward_is_drawn_and_its_spread_is_not():
-    parts = {"reward", "reward_std", "rewards/length/mean", "rewards/length/std", "step_time"}
-    titles = [chart.title for chart in chart_specs.charts_for(parts | {"clip_ratio/low_min"})]
-    assert titles == ["Reward", "Reward, length"]
-
-
-def test_the_plan_names_the_held_out_series():
-    [loss] = chart_specs.plan({"loss"})
-    assert loss["lines"][0]["held"] == "eval_loss"

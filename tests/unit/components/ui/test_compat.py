@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -33,17 +34,35 @@ def test_the_names_are_there():
 
 def test_a_bound_request_is_the_current_one():
     assert compat.current_request() is None
-    assert compat.current_app() is None
-    app = SimpleNamespace(auth=None)
+    assert compat.current_app() is None and compat.logins() == []
+    app = SimpleNamespace(auth=[("ada", "secret")])
     context_before = (context.LocalContext.request, context.LocalContext.blocks)
     tokens = [variable.set(None) for variable in context_before]
     try:
         compat.bind_request("request", app)
         assert compat.current_request() == "request", broken("LocalContext", "roles are unknown")
         assert compat.current_app() is app, broken("LocalContext", "logins are unknown")
+        assert compat.logins() == [("ada", "secret")]
     finally:
         for variable, token in zip(context_before, tokens, strict=True):
             variable.reset(token)
+
+
+def test_logins_are_where_a_request_is_read():
+    with gr.Blocks() as page:
+        pass
+    server = gr.routes.App.create_app(page)
+    for name, use in (("tokens", "a panel knows no login"), ("cookie_id", "no cookie is found")):
+        assert hasattr(server, name), broken(f"App.{name}", use)
+    server.tokens["token"] = "ada"
+    cookies = {f"access-token-{server.cookie_id}": "token"}
+    request = SimpleNamespace(username=None, app=server, cookies=cookies)
+    assert compat.account(request) == "ada"
+    session = {"oauth_info": {"userinfo": {"preferred_username": "grace"}}}
+    plain = SimpleNamespace(scope={"session": session})
+    assert compat.hub_user(plain) == compat.hub_user(gr.Request(plain)) == "grace", broken(
+        "Request.request", "nobody is signed in"
+    )
 
 
 def test_components_can_be_added_outside_the_open_tab():
@@ -61,3 +80,13 @@ def test_components_can_be_added_outside_the_open_tab():
 def test_an_event_carries_what_the_script_sent():
     event = gr.EventData(None, {"go": "train"})
     assert compat.event_data(event) == {"go": "train"}, broken("EventData._data", "clicks are lost")
+
+
+def test_a_figure_is_sent_without_a_toolbar_and_hidden_where_there_is_none():
+    figure = SimpleNamespace(to_json=lambda: '{"data": []}')
+    with gr.Blocks():
+        sent = gr.Plot().postprocess(compat.plot(figure))
+    assert sent is not None and sent.type == "plotly"
+    assert json.loads(sent.plot)["config"]["displayModeBar"] is False, broken("PlotData", "toolbar")
+    assert compat.shown_plot(None)["visible"] is False
+    assert compat.shown_plot(figure)["visible"] is True

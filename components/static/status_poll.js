@@ -1,7 +1,7 @@
-/* The status strip. It draws itself, once a second while somebody can see it; Gradio's events follow only
-   where something changed. `studioPulse(element, server, trigger)` is called when it appears. */
-window.studioPulse = (element, server, trigger) => {
-  const TRAIL = 4;  // ticks after the last change: Gradio drops one that meets its like still under way
+/* The status strip: polls the server once a second while the page is visible, and triggers Gradio's events
+   only when something changed. `studioStatusPoll(element, server, trigger)` is called when it appears. */
+window.studioStatusPoll = (element, server, trigger) => {
+  const TRAIL = 4;  // ticks after the last change: Gradio drops one whose predecessor is still running
   const drawn = {html: "", lists: null, runs: null};
   let left = 0, asking = false;
 
@@ -17,10 +17,10 @@ window.studioPulse = (element, server, trigger) => {
     if (asking || document.hidden) return;
     asking = true;
     try {
-      const reply = await server.pulse();
+      const reply = await server.status();
       if (!reply.error) take(reply);
     } catch {
-      element.querySelector(".strip").innerHTML = '<span class="quiet">The studio does not answer</span>';
+      element.querySelector(".strip").innerHTML = '<span class="quiet">The studio does not respond</span>';
       drawn.html = "";
     } finally { asking = false; }
   };

@@ -1,0 +1,112 @@
+"""The Chat sub-tab: nothing is shared, and what fails leaves the conversation as it was."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from components.compare import chat
+from components.compare.chat import ChatTab
+from components.compare.controls import Controls
+from components.compare.conversation import Chat, Turn, keep
+from components.ui.visitor_quota import Visits
+from studio import Studio
+from studio.core.errors import DataError
+from studio.generation.request import Answer, Sampling, Snapshot
+from studio.workflows.comparisons import Side
+
+SIDES = (Side("a", "base", "pocket"), Side("b", "tuned", "pocket", "run-1"))
+ASKED = [[{"role": "user", "content": "Hello"}]] * 2
+WORDS = [Answer("x", 1, "stop"), Answer("y", 1, "stop")]
+TURN = Turn("Hello", ASKED, Sampling(), WORDS, [0.1, 0.2], done=True)
+
+
+class Answered:
+    """A generation that has ended; its answers are `words`."""
+
+    finished = True
+
+    def __init__(self, *words: str):
+        self.words = words
+
+    def wait(self, seconds: float) -> bool:
+        return True
+
+    def snapshot(self) -> Snapshot:
+        answers = [[Answer(word, 1, "stop")] for word in self.words]
+        return Snapshot(answers, True, False, None, 0.1, 2, True, False)
+
+
+@pytest.fixture
+def tab(tmp_path, monkeypatch):
+    studio = Studio(tmp_path / "home")
+    with gr.Blocks():
+        left = Controls(studio, SimpleNamespace())
+        left.lay_out()
+        tab = ChatTab(studio, left, Visits(studio))
+        tab.lay_out()
+    monkeypatch.setattr(chat, "sides", lambda studio, columns: SIDES)
+    monkeypatch.setattr(tab.visits, "generate", lambda request: Answered("one", "two"))
+    yield tab
+    studio.close()
+
+
+def typed(tab: ChatTab, talk: Chat, prompt: str = "", saved: str = "") -> dict:
+    """What a browser sends with a prompt."""
+    widgets = {widget: widget.value for widget in tab.left.inputs}
+    return widgets | {tab.chat: talk, tab.prompt: prompt, tab.saved: saved}
+
+
+def test_a_conversation_comes_back_unless_another_has_begun(tab: ChatTab) -> None:
+    kept = Chat(SIDES, turns=(TURN,))
+    keep(tab.studio, kept)
+    fresh = Chat()
+    found = tab.restore({tab.saved: kept.id, tab.chat: fresh})
+    assert (found[tab.chat].id, found[tab.chat].turns) == (kept.id, kept.turns)
+    assert fresh.turns == ()
+    begun = Chat(SIDES, turns=(TURN,))
+    assert tab.restore({tab.saved: kept.id, tab.chat: begun}) == gr.skip()
+
+
+def test_a_prompt_sent_before_the_conversation_is_back_continues_it(tab: ChatTab) -> None:
+    kept = Chat(SIDES, turns=(TURN,))
+    keep(tab.studio, kept)
+    *_, last = tab.ask(typed(tab, Chat(), "And you?", kept.id))
+    assert [turn.prompt for turn in last[tab.chat].turns] == ["Hello", "And you?"]
+    assert (last[tab.chat].id, last[tab.saved]) == (kept.id, kept.id)
+    assert last[tab.chat].turns[-1].spent == [0.1, 0.1]  # also of answers that ended at once
+
+
+def test_two_browsers_share_no_conversation(tab: ChatTab) -> None:
+    first = tab.chat.value  # what `gr.State` hands to every browser
+    one = list(tab.ask(typed(tab, first, "Hello")))[-1][tab.chat]
+    other = list(tab.ask(typed(tab, first, "Good day")))[-1][tab.chat]
+    assert first.turns == ()
+    assert [turn.prompt for turn in one.turns] == ["Hello"]
+    assert [turn.prompt for turn in other.turns] == ["Good day"]
+    with pytest.raises(FrozenInstanceError):
+        first.turns = one.turns
+    tab.mark_differences(one)
+    tab.edit_last(one)
+    again = list(tab.ask_again(typed(tab, one)))
+    assert "Greedy always gives the same answer" in again[0][tab.message]
+    assert (one.marked, len(one.turns)) == (False, 1)
+
+
+def test_answers_are_scored_where_a_reward_is_chosen(tab: ChatTab) -> None:
+    assert "There is no run 'gone'" in tab._score(TURN, "model:gone")[1]
+    scored, problem = tab._score(TURN, "length:1-1")
+    assert (problem, scored.rewards, TURN.rewards) == ("", [1.0, 1.0], ())
+
+
+def test_an_answer_that_is_refused_anew_stays(tab: ChatTab) -> None:
+    def refuse(request):
+        raise DataError("A visitor gets 3 answers per hour.")
+
+    tab.visits = SimpleNamespace(generate=refuse)
+    talk = Chat(SIDES, turns=(replace(TURN, sampling=Sampling(temperature=1)),))
+    [update] = tab.ask_again(typed(tab, talk))
+    assert "3 answers per hour" in update[tab.message] and tab.chat not in update

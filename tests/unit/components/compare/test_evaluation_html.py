@@ -1,0 +1,37 @@
+"""Scores and votes as markup: intervals are shown, labels are escaped."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from components.compare import evaluation_html
+from studio.generation.request import Answer
+from studio.labels import llm_judge
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_scores_are_told_with_their_intervals():
+    figure = {"value": 1.5, "low": 1.25, "high": 1.75, "count": 4}
+    found = {
+        "data": EVIL,
+        "rows": 4,
+        "columns": [
+            {"label": EVIL, "error": None, "metrics": {"loss": figure}},
+            {"label": "gone", "error": EVIL, "metrics": {}},
+        ],
+        "differences": [{"a": EVIL, "b": "base", "metrics": {"loss": figure}}],
+    }
+    markup = evaluation_html.result(found)
+    assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
+
+
+def test_a_judges_votes_are_drawn_and_escaped():
+    pairs = [
+        llm_judge.TextPair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)
+    ]
+    cells = [Answer(said) for said in ("B", "A", "B", "A", "A", "A", "no", "A")]
+    snapshot = SimpleNamespace(answers=[cells], error=None)
+    markup = evaluation_html.judged(llm_judge.result(snapshot, pairs, EVIL, "base", EVIL))
+    assert "<img" not in markup and "33 % of its votes changed with the order" in markup
+    assert "1 without a readable vote" in markup and markup.count('class="dot"') == 3

@@ -1,0 +1,65 @@
+"""What the Models panel requests: checked field by field, and only for owners."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from components.models import library_api
+from components.ui import access
+from studio.core.errors import ConfigError
+from studio.core.jobs import Job
+from studio.engine.studio import Studio
+
+
+@pytest.fixture
+def ask(tmp_path: Path):
+    studio = Studio(tmp_path / "home")
+    yield {function.__name__: function for function in library_api.server_functions(studio)}
+    studio.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "field"),
+    [
+        ("models_mark", {"star": True}, "id"),
+        ("models_mark", {"id": "run-1", "star": "often"}, "star"),
+        ("models_export", {"id": "run-1"}, "to"),
+        ("models_push", {"id": "export-1", "repo": 7}, "repo"),
+        ("models_pull", {"repo": "a/b", "revision": None}, "revision"),
+        ("models_cancel", {}, "job"),
+        ("models_delete", "run-1", "the request"),
+    ],
+)
+def test_a_malformed_request_names_the_field(ask, name: str, sent: object, field: str) -> None:
+    error = ask[name](sent)["error"]
+    assert error.startswith(f"The page sent a wrong value for {field} (") and "\n" not in error
+
+
+def test_a_visitor_is_refused_before_anything_is_read(ask, monkeypatch) -> None:
+    monkeypatch.setattr(library_api, "person", lambda: access.Person("mallory", owner=False))
+    for function in ask.values():
+        assert "Only an owner of this studio may" in function({})["error"]
+
+
+def test_old_jobs_are_forgotten_and_running_ones_stay() -> None:
+    def job(finished: bool) -> Job:
+        stand_in = SimpleNamespace(
+            finished=finished, done=1, total=2, what="x", error=None, result=lambda: {}
+        )
+        return stand_in  # pyright: ignore[reportReturnType]
+
+    jobs = library_api.Jobs()
+    running = jobs.put(library_api.JobView(job(False), "running", str))["job"]
+    for at in range(20):
+        jobs.put(library_api.JobView(job(True), f"old {at}", str))
+    shown = jobs.shown()
+    assert shown["busy"] and "running" in shown["jobs"] and "old 19" in shown["jobs"]
+    assert len(jobs.kept) == 12 and "old 3<" not in shown["jobs"]
+    last = list(jobs.kept)[-1]
+    jobs.end(last)
+    assert running in jobs.kept and last not in jobs.kept
+    with pytest.raises(ConfigError, match="no longer running"):
+        jobs.end(last)

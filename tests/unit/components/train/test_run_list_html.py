@@ -1,0 +1,46 @@
+"""Headline, outcome, queue and list of runs: text is always escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from components.train import run_list_html, run_panel_html
+from components.train.run_history import History
+from studio.training.health import Finding
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def run(**changes):
+    values = {
+        "id": "run-1", "name": EVIL, "state": "finished", "objective": "sft", "method": "lora",
+        "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
+        "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
+        "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
+        "live": False, "checkpoints": Path("nowhere"),
+    }  # fmt: skip
+    return SimpleNamespace(**{**values, **changes})
+
+
+def test_the_end_of_a_run_in_one_sentence():
+    said = run_list_html.outcome(run(), History())
+    assert "Finished: loss 0.41 after 120 steps in 0:34." in said
+    failed = run_list_html.outcome(run(state="failed", error=f"broke {EVIL}"), History())
+    assert "broke" in failed and EVIL not in failed
+    assert "from step 80" in run_list_html.outcome(run(state="interrupted"), History(), 80)
+    assert run_list_html.outcome(run(state="running"), History()) == ""
+
+
+def test_runs_escape_their_names():
+    finding = Finding("nan", "danger", 3, EVIL, EVIL, EVIL)
+    for markup in (
+        run_list_html.headline(run()),
+        run_list_html.progress(run(), History()),
+        run_list_html.runs_list([run(parent="run-0")], "run-1"),
+        run_list_html.queue_list([run(state="queued")]),
+        run_panel_html.samples({EVIL: [{"step": 0, "number": 0, "prompt": EVIL, "answer": EVIL}]}),
+        run_panel_html.health([finding]),
+        run_panel_html.stage(EVIL, [EVIL]),
+    ):
+        assert "<img" not in markup
