@@ -40,7 +40,7 @@ def test_the_rank_is_the_same_here_and_there(server: Server, new_page: Callable[
     open_tab("Train")
     expect(theirs).to_have_value("64", timeout=SLOW)
     expect(page.locator("#train-note")).to_contain_text(
-        "As in the Calculator: LoRA rank, target modules."
+        "Taken from the Calculator: LoRA rank, target modules."
     )
     theirs.fill("8")
     open_tab("Calculator")
