@@ -12,7 +12,7 @@ from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import ImportForm
 from components.data.import_handlers import ImportHandlers
 from components.data.open_sources import ListLink, OpenSources, Subject
-from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
+from components.data.preview_layout import PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import hub_files
@@ -153,7 +153,7 @@ class DatasetHandlers:
         form = self.form
         before = subject.something and self.sources.knows(subject)
         return {
-            **(self.restore(subject.kept()) if before else self.nothing()),
+            **(self.restore(subject.kept()) if before else self.source.nothing()),
             **self.source.idle(),
             form.files: None,
             form.trouble: notice("info", "Reading was stopped; nothing was kept."),
@@ -226,24 +226,12 @@ class DatasetHandlers:
         self.studio.datasets.trash(dataset.id)
         self.sources.forget(dataset.id)
         return {
-            **self.nothing(),
+            **self.source.nothing(),
             preview.done: notice("info", f"Deleted {dataset.name}."),
             actions.undo: gr.update(visible=True),
             preview.prepared: self.draw(),
             preview.views: gr.Tabs(selected="prepared"),
             self.deleted: dataset.id,
-        }
-
-    def nothing(self) -> Updates:
-        """Show neither a source nor a dataset."""
-        preview, actions = self.preview, self.preview.actions
-        return {
-            **self.row_browser.nothing(),
-            preview.headline: NO_SOURCE,
-            preview.record: "",
-            actions.box: gr.update(visible=False),
-            actions.push_box: gr.update(visible=False),
-            preview.problems.list: NO_PROBLEMS,
         }
 
     def undo(self, deleted: str) -> Updates | Update:

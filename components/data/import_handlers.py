@@ -11,7 +11,7 @@ import gradio as gr
 from components.data import cleaning_html, option_choices, problems_html
 from components.data.import_form import ImportForm
 from components.data.open_sources import OpenSource, OpenSources, Subject
-from components.data.preview_layout import PreviewLayout
+from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
 from components.data.row_browser import LISTED, RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers
 from components.ui import access
@@ -89,6 +89,8 @@ class ImportHandlers:
         shown = self.outputs
         self.reads = [
             form.files.upload(guard(self.read_files), form.files, shown, **QUIET),
+            form.files.delete(guard(self.read_files), form.files, shown, **QUIET),
+            form.files.clear(guard(self.nothing), None, shown, **QUIET),
             form.path.submit(guard(self.read_path), place, shown, **QUIET),
             form.sample.input(guard(self.read_sample), form.sample, shown, **QUIET),
             form.format.input(
@@ -135,6 +137,7 @@ class ImportHandlers:
 
     def read_files(self, files: list[str] | None) -> Iterator[Updates]:
         if not files:
+            yield self.nothing()
             return
         kept = [str(path) for path in self.studio.workspace.take_in(files)]
         yield from self.read(kept if len(kept) > 1 else kept[0], {})
@@ -153,17 +156,23 @@ class ImportHandlers:
     def read_again(self, subject: Subject, format: str) -> Iterator[Updates]:
         held = self.sources.held(subject)
         how = {name: value for name, value in held.how.items() if name in ("config", "split")}
-        yield from self.read(held.source, {**how, **option_choices.given(format=format)})
+        yield from self.read(held.source, {**how, **option_choices.given(format=format)}, held)
 
     def read_mapped(self, subject: Subject, format: str, *columns: str) -> Iterator[Updates]:
         held = self.sources.held(subject)
         names = [name for name, _ in option_choices.row_parts(held.found)]
         mapping = {part: column for part, column in zip(names, columns, strict=False) if column}
         how = {**held.how, "mapping": mapping, **option_choices.given(format=format)}
-        yield from self.read(held.source, how)
+        yield from self.read(held.source, how, held)
 
-    def read(self, source: Source, how: JsonObject) -> Iterator[Updates]:
-        """Read a source: its first row at once, then the progress, then what was detected."""
+    def read(
+        self, source: Source, how: JsonObject, otherwise: OpenSource | None = None
+    ) -> Iterator[Updates]:
+        """Read a source: its first row at once, then the progress, then what was detected.
+
+        Where it cannot be read, `otherwise` stays: the same source as it was read before. Without
+        it nothing is shown, so that no earlier source can be prepared in place of this one.
+        """
         form = self.form
         first: list[Inspection] = []
         folder = self.studio.workspace.cache
@@ -172,6 +181,7 @@ class ImportHandlers:
             return read(source, progress=progress, first=first.append, folder=folder, **how)
 
         work = Job().start(task)
+        yield {form.prepare: gr.update(interactive=False)}
         drawn = False
         try:
             for step in work.steps():
@@ -188,7 +198,8 @@ class ImportHandlers:
         except Cancelled:
             yield self.idle()
         except Exception as error:
-            yield {**self.idle(), form.trouble: notice("error", sentence(error))}
+            shown = self.unread(source) if otherwise is None else self.as_before(otherwise)
+            yield {**self.idle(), **shown, form.trouble: notice("error", sentence(error))}
         else:
             yield {**self.idle(), **self.show_found(subject)}
         finally:
@@ -203,6 +214,41 @@ class ImportHandlers:
             form.trouble: "",
             form.cancel_read: hidden,
             form.cancel_prepare: hidden,
+        }
+
+    def nothing(self) -> Updates:
+        """Show neither a source nor a dataset, and offer nothing to prepare."""
+        form, preview = self.form, self.preview
+        hidden = gr.update(visible=False)
+        return {
+            **self.row_browser.nothing(),
+            **self.idle(),
+            form.settings: hidden,
+            form.prepare: gr.update(value="Prepare", interactive=False),
+            preview.headline: NO_SOURCE,
+            preview.done: "",
+            preview.record: "",
+            preview.actions.box: hidden,
+            preview.actions.push_box: hidden,
+            preview.problems.tab: gr.Tab(label="Problems"),
+            preview.problems.cleaning: "",
+            preview.problems.bar: hidden,
+            preview.problems.checked: "",
+            preview.problems.list: NO_PROBLEMS,
+        }
+
+    def unread(self, source: Source) -> Updates:
+        """A new source that could not be read puts the one before away."""
+        name = option_choices.source_name(source)
+        said = f"{name} could not be read, so there are no rows to show. Choose another source."
+        return {**self.nothing(), self.preview.done: notice("error", said)}
+
+    def as_before(self, held: OpenSource) -> Updates:
+        """The form as the source in view was read."""
+        return {
+            **self.show_parts(held),
+            self.form.format: gr.update(value=held.found.format),
+            self.form.prepare: option_choices.prepare_button(held.found.kept),
         }
 
     # ---- what was found -------------------------------------------------------------------------

@@ -40,6 +40,14 @@ def prepare_button(kept: int) -> Update:
     return gr.update(value=f"Prepare {plural(kept, 'row')}", interactive=kept > 0)
 
 
+def source_name(source: Source) -> str:
+    """A source as its file or Hub id, or its first file with the number of the others."""
+    if not isinstance(source, list | tuple):
+        return Path(source).name
+    more = len(source) - 1
+    return Path(source[0]).name + (f" and {plural(more, 'more file')}" if more else "")
+
+
 def found_name(source: Source) -> str:
     """A default name for the prepared dataset, derived from its source."""
     first = source[0] if isinstance(source, list | tuple) else source

@@ -2,7 +2,8 @@
 
 The page calls a server function rather than a Gradio event: an event makes the browser walk every
 component of the page for each input and output, whatever it changes. Events follow only where
-something did change: `change` for what the tabs list, `tick` while runs are at work.
+something did change: `change` for what the tabs list, `tick` while runs are at work, and after a
+vote where this page shows the guided tour, which counts them.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ class Poll(TypedDict):
     """One answer to the page.
 
     `lists` is a checksum of which runs, datasets and libraries there are; `runs` of where each run
-    stands. `visitor` hides the owners' tabs.
+    stands; `votes` of the last vote, for a page that shows the guided tour. `visitor` hides the
+    owners' tabs.
     """
 
     html: str
     lists: int
     runs: int
+    votes: int
     live: bool
     visitor: bool
 
@@ -38,17 +41,20 @@ class Poll(TypedDict):
 def server_functions(studio: Studio) -> list[Callable[[object], Poll | dict[str, str]]]:
     """The function to hand to `gr.HTML(server_functions=...)`."""
 
-    def status(_: object = None) -> Poll | dict[str, str]:
+    def status(sent: object = None) -> Poll | dict[str, str]:
         try:
-            return now(studio)
+            return now(studio, touring=isinstance(sent, dict) and sent.get("tour") is True)
         except Exception as error:  # `sentence` logs whatever is not a StudioError
             return {"error": sentence(error)}
 
     return [status]
 
 
-def now(studio: Studio) -> Poll:
-    """The strip's markup, whether a run is at work, and the two checksums."""
+def now(studio: Studio, touring: bool = False) -> Poll:
+    """The strip's markup, whether a run is at work, and the checksums.
+
+    Votes are read for pages that show the guided tour alone.
+    """
     runs = studio.runs.list()
     listed = [(run.id, run.state, run.name) for run in runs]
     datasets = [dataset.id for dataset in studio.datasets.list()]
@@ -56,6 +62,7 @@ def now(studio: Studio) -> Poll:
         "html": header.status_strip(studio.status()),
         "lists": _checksum(listed, datasets, studio.worker.ready),
         "runs": _checksum([(run.id, run.state, run.name, run.step) for run in runs]),
+        "votes": _checksum([studio.labels.newest() if touring else None]),
         "live": any(run.state in _LIVE for run in runs),
         "visitor": access.visitor() is not None,
     }

@@ -2,13 +2,15 @@
    only when something changed. `studioStatusPoll(element, server, trigger)` is called when it appears. */
 window.studioStatusPoll = (element, server, trigger) => {
   const TRAIL = 4;  // ticks after the last change: Gradio drops one whose predecessor is still running
-  const drawn = {html: "", lists: null, runs: null};
+  const drawn = {html: "", lists: null, runs: null, votes: null};
   let left = 0, asking = false;
 
+  // Votes move the guided tour alone: other pages would be drawn anew for each vote of a whole group.
+  const touring = () => Boolean(document.querySelector("#guide")?.checkVisibility());
   const take = reply => {
     if (reply.html !== drawn.html) element.querySelector(".strip").outerHTML = reply.html;
     if (reply.lists !== drawn.lists) trigger("change");
-    if (reply.live || reply.lists !== drawn.lists || reply.runs !== drawn.runs) left = TRAIL;
+    if (reply.live || ["lists", "runs", "votes"].some(mark => reply[mark] !== drawn[mark])) left = TRAIL;
     Object.assign(drawn, reply);
     document.body.classList.toggle("visitor", reply.visitor);
     if (left > 0) { left -= 1; trigger("tick"); }
@@ -17,7 +19,7 @@ window.studioStatusPoll = (element, server, trigger) => {
     if (asking || document.hidden) return;
     asking = true;
     try {
-      const reply = await server.status();
+      const reply = await server.status({tour: touring()});
       if (!reply.error) take(reply);
     } catch {
       element.querySelector(".strip").innerHTML = '<span class="quiet">The studio does not respond</span>';

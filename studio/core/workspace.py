@@ -31,7 +31,7 @@ from pathlib import Path
 
 import platformdirs
 
-from studio.core.errors import WorkspaceError
+from studio.core.errors import DataError, WorkspaceError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project folder, with `app.py`, the shipped presets, and this package."""
@@ -230,7 +230,11 @@ class Workspace:
         return self.home / kind / identifier
 
     def take_in(self, files: Sequence[str | Path]) -> list[Path]:
-        """Move uploaded files into a folder of their own; duplicate names get a number."""
+        """Uploaded files in a folder of their own; duplicate names get a number.
+
+        They are linked, or copied from another disk, not moved: a browser that adds a file to its
+        choice sends the earlier ones again by the same path.
+        """
         folder = self.uploads / new_id("upload")
         folder.mkdir(parents=True)
         kept: list[Path] = []
@@ -238,7 +242,13 @@ class Workspace:
             place, number = folder / file.name, 2
             while place.exists():
                 place, number = folder / f"{number}-{file.name}", number + 1
-            kept.append(Path(shutil.move(file, place)))
+            try:
+                os.link(file.resolve(strict=True), place)
+            except FileNotFoundError:
+                raise DataError(f"{file.name} is gone; upload it again.") from None
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(file, place)
+            kept.append(place)
         return kept
 
     def free_bytes(self) -> int:

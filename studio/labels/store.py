@@ -183,6 +183,12 @@ class LabelStore(ProjectStore):
         shown = [_shown(row, project.seed, annotator, row.turn) for row in rows]
         return Standing(shown, _progress(db, project, annotator), project.guideline_version)
 
+    def newest(self) -> int:
+        """The id of the last vote in any project, 0 before the first; it grows with every action,
+        undoing and changing a vote included."""
+        with self._db.reading() as db:
+            return db.scalar(sa.select(sa.func.max(votes.c.id))) or 0
+
     def history(self, project_id: str, annotator: str, limit: int = 50) -> list[Vote]:
         """This person's current votes, newest first."""
         annotator = vote_writes.checked_name(annotator)

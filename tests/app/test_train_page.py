@@ -16,6 +16,7 @@ from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio import Recipe
 from studio.engine.studio import Studio
+from studio.labels import Pair
 from studio.runs.events import EventLog
 from studio.runs.store import Run
 from tests.app.made_runs import ended
@@ -77,6 +78,21 @@ def test_the_poll_marks_new_runs_apart_from_the_steps_of_old_ones(studio: Studio
     assert moved["lists"] == listed["lists"] and moved["runs"] != listed["runs"]
     studio.runs.delete(run.id)
     assert ask({})["lists"] == empty["lists"]
+
+
+def test_the_poll_marks_votes_for_the_guided_tour_alone(studio: Studio):
+    [ask] = status_poll.server_functions(studio)
+    project = studio.labels.create_project("birds")
+    studio.labels.add_items(project.id, [Pair("p", "a", "b")])
+    before, touring = ask({}), ask({"tour": True})
+    shown = studio.labels.next_item(project.id, "ada")
+    assert shown is not None
+    studio.labels.vote(project.id, shown.item_id, "ada", "left")
+    after = ask({"tour": True})
+    assert after["votes"] != touring["votes"] and after["runs"] == touring["runs"]
+    assert ask({})["votes"] == before["votes"]
+    studio.labels.undo(project.id, "ada")
+    assert ask({"tour": True})["votes"] != after["votes"]
 
 
 def test_a_poll_that_fails_says_so_in_a_sentence(studio: Studio, monkeypatch: pytest.MonkeyPatch):

@@ -58,6 +58,30 @@ def test_rows_tokens_and_problems(
     expect(page.locator(".toast-body.error")).to_have_count(0)
 
 
+def test_a_file_that_cannot_be_read_puts_the_one_before_away(
+    server: Server, new_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    rows = [{"instruction": f"Say {at}.", "output": "Yes."} for at in range(9)]
+    good.write_text(json.dumps(rows))
+    bad.write_text('[{"instruction": "Say')
+    page = new_page(1440, 900)
+    page.goto(server.url)
+    upload = page.locator("#data-files input[type=file]")
+    upload.set_input_files(good)
+    expect(page.locator("#data-prepare")).to_contain_text("Prepare 9 rows", timeout=SLOW)
+    page.locator("#data-files").get_by_label("Clear").first.click()
+    expect(page.locator("#data-headline")).to_contain_text("No source yet", timeout=SLOW)
+    expect(page.locator("#data-prepare")).to_be_disabled()
+    upload.set_input_files(good)
+    expect(page.locator("#data-prepare")).to_contain_text("Prepare 9 rows", timeout=SLOW)
+    page.locator("#data-files").get_by_label("Clear").first.click()
+    upload.set_input_files(bad)
+    expect(page.locator("#data-done")).to_contain_text("bad.json could not be read", timeout=SLOW)
+    expect(page.locator("#data-prepare")).to_be_disabled()
+    expect(page.locator("#row-card")).not_to_contain_text("Say")
+
+
 def test_several_files_are_checked_prepared_and_taken_away(
     server: Server, new_page: Callable[..., Page], tmp_path: Path
 ) -> None:
@@ -75,8 +99,10 @@ def test_several_files_are_checked_prepared_and_taken_away(
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
     page = new_page(1440, 900)
     page.goto(server.url)
-    files = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
-    page.locator("#data-files input[type=file]").set_input_files(files)
+    upload = page.locator("#data-files input[type=file]")
+    upload.set_input_files(tmp_path / "one.jsonl")
+    expect(page.locator("#row-count")).to_contain_text("of 39 rows", timeout=SLOW)
+    upload.set_input_files(tmp_path / "two.jsonl")  # beside the first
     expect(page.locator("#row-count")).to_contain_text("of 78 rows", timeout=SLOW)
 
     page.get_by_role("tab", name=re.compile("^Problems")).click()

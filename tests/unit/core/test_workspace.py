@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from studio.core.errors import WorkspaceError
+from studio.core.errors import DataError, WorkspaceError
 from studio.core.workspace import (
     Workspace,
     default_home,
@@ -118,3 +118,17 @@ def test_files_of_one_name_are_both_taken_in(tmp_path):
     assert [path.name for path in kept] == ["rows.jsonl", "2-rows.jsonl"]
     assert [path.read_text() for path in kept] == ["one", "two"]
     assert kept[0].parent.parent == home.uploads
+    again = home.take_in([tmp_path / "one/rows.jsonl"])
+    assert again[0].read_text() == "one" and again[0] != kept[0]
+    with pytest.raises(DataError, match=r"rows\.jsonl is gone; upload it again"):
+        home.take_in([tmp_path / "three/rows.jsonl"])
+
+
+def test_files_from_another_disk_are_copied(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refused)
+    (tmp_path / "rows.jsonl").write_text("one")
+    [kept] = Workspace(tmp_path / "home").take_in([tmp_path / "rows.jsonl"])
+    assert kept.read_text() == "one" and (tmp_path / "rows.jsonl").exists()
