@@ -51,16 +51,19 @@ class RecipeSync:
             values = calculator.inputs.values(data)
             return handlers.ask(train.form.recipe(data), values)
 
-        def use(data: Mapping[Any, Any]) -> tuple[Any, Any]:
+        def use(data: Mapping[Any, Any]) -> tuple[Any, Any, Any]:
             recipe = calculator.inputs.recipe(data)
             changes = self.changes(recipe, self._form(data))
-            return train_tab.change(changes, train.form.values(data)), ctx.go("train")
+            wanted = train_tab.change(changes, train.form.values(data))
+            return wanted, train_tab.filling() if changes else gr.skip(), ctx.go("train")
 
         # Through the queue: only there does a changed `gr.State` trigger its listeners.
         ctx.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
         calculator.linked.input(guard(linked), inputs, outputs, **QUIET)
         calculator.from_recipe.click(guard(load), both, calculator.opening, **QUIET)
-        calculator.use_button.click(guard(use), both, [train.opening, ctx.tabs], **QUIET)
+        calculator.use_button.click(
+            guard(use), both, [train.opening, train.form.start, ctx.tabs], **QUIET
+        )
 
     def _form(self, data: Mapping[Any, Any]) -> Recipe | None:
         """The Train form's recipe; None while it cannot be read, and says why."""

@@ -60,22 +60,23 @@ def connect(
 def _next_steps(ctx: PageContext, built: Handles) -> None:
     """Every finished step offers the next: data -> train -> compare -> label -> train."""
     data, train, compare, label = built.data, built.train, built.compare, built.label
+    form = [train.opening, train.form.start]
 
-    def train_on(subject: Subject, settings: Reply) -> tuple[Reply, gr.Tabs]:
+    def train_on(subject: Subject, settings: Reply) -> tuple[Reply, Update, gr.Tabs]:
         dataset = ctx.studio.datasets.get(subject.dataset_id or "")
         writer = dataset.provenance.get("run")  # of votes: the run that answered
         known = any(run.id == writer for run in ctx.studio.runs.list())
         wanted = train_tab.ask(
             dataset=dataset.id, start_from=writer if known else None, settings=settings
         )
-        return wanted, ctx.go("train")
+        return wanted, train_tab.filling(), ctx.go("train")
 
-    def train_on_votes(project_id: str) -> tuple[Update, Update, gr.Tabs]:
+    def train_on_votes(project_id: str) -> tuple[Update, Update, Update, gr.Tabs]:
         dataset_id = label.make_dataset(project_id)
         wanted = train_tab.ask(
             dataset=dataset_id, objective="dpo", start_from=label.start_from(project_id)
         )
-        return wanted, data_tab.show(dataset_id), ctx.go("train")
+        return wanted, train_tab.filling(), data_tab.show(dataset_id), ctx.go("train")
 
     def compare_run(run_id: str) -> tuple[Reply, gr.Tabs]:
         return compare_tab.ask((run_id,)), ctx.go("compare")
@@ -83,31 +84,27 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
     def open_project(project_id: str | None) -> tuple[Update, Update]:
         return (label.open(project_id), ctx.go("label")) if project_id else (gr.skip(), gr.skip())
 
-    def from_library(event: gr.EventData) -> tuple[Update, Update, gr.Tabs]:
+    def from_library(event: gr.EventData) -> tuple[Update, Update, Update, gr.Tabs]:
         wanted = event_data(event) or {}
         if wanted.get("do") == "train":
             revision = wanted.get("revision")
             settings = {"model_revision": revision} if revision else {}
-            form = train_tab.ask(model=str(wanted.get("model")), settings=settings)
-            return form, gr.skip(), ctx.go("train")
+            filled = train_tab.ask(model=str(wanted.get("model")), settings=settings)
+            return filled, train_tab.filling(), gr.skip(), ctx.go("train")
         run_id, _, step = str(wanted.get("run")).partition("@")
         run = ctx.studio.runs.get(run_id)
         if wanted.get("do") == "compare":
-            return gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
-        return train_tab.ask(start_from=run.id), gr.skip(), ctx.go("train")
+            return gr.skip(), gr.skip(), *compare_run(f"{run.id}@{step}" if step else run.id)
+        return train_tab.ask(start_from=run.id), train_tab.filling(), gr.skip(), ctx.go("train")
 
-    built.models.panel.click(
-        guard(from_library), None, [train.opening, compare.opening, ctx.tabs], **QUIET
-    )
+    built.models.panel.click(guard(from_library), None, [*form, compare.opening, ctx.tabs], **QUIET)
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, ctx.tabs], **QUIET)
     compare.project.change(
         guard(open_project, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET
     )
-    data.train.click(
-        guard(train_on), [data.subject, data.knobs], [train.opening, ctx.tabs], **QUIET
-    )
+    data.train.click(guard(train_on), [data.subject, data.knobs], [*form, ctx.tabs], **QUIET)
     label.train_button.click(
-        guard(train_on_votes), label.project, [train.opening, data.opening, ctx.tabs], **QUIET
+        guard(train_on_votes), label.project, [*form, data.opening, ctx.tabs], **QUIET
     )
 
 

@@ -18,7 +18,7 @@ from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_defaults import FIRST, LEADING
 from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
-from studio.core.errors import StudioError
+from studio.core.errors import ConfigError, StudioError
 from studio.core.model_names import choices
 from studio.runs.recipe import Recipe
 
@@ -175,7 +175,10 @@ class RecipeForm(FormFilling):
         self.rewards.bind(self.fields, self.recipe)
         self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)
         self.start.click(
-            guard(self.begin), fields, [self.start, self.trouble, self.started], **QUIET
+            guard(self.begin),
+            {*fields, self.start},
+            [self.start, self.trouble, self.started],
+            **QUIET,
         )
         lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
         self.ctx.status.change(
@@ -236,9 +239,19 @@ class RecipeForm(FormFilling):
         return gr.update(choices=datasets), gr.update(**start), now
 
     def begin(self, data: Values) -> Iterator[Updates]:
-        """Queue the run, or say beside the button what is wrong."""
+        """Queue the run, or say beside the button what is wrong.
+
+        The press comes with what the button said: it may have been drawn for an earlier dataset.
+        """
         values = self.values(data)
         label = form_options.start_label(self.studio, values["dataset_name"])
+        if data[self.start] != label:
+            error = ConfigError(f"The dataset changed since. Press again to {label.lower()}.")
+            yield {
+                self.start: gr.update(value=label),
+                self.trouble: form_options.trouble_html(error),
+            }
+            return
         yield {self.start: gr.update(value="Starting", interactive=False), self.trouble: ""}
         updates: Updates = {}
         try:

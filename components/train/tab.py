@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.train import reward_panels
+from components.train import form_options, reward_panels
 from components.train.form import RecipeForm
 from components.train.run_monitor import RunMonitor
 from components.ui import recipe_defaults
@@ -69,6 +69,11 @@ def change(settings: Mapping[str, Any], before: Mapping[str, Any]) -> Reply:
     return {"changes": dict(settings), "before": dict(before), "asked": time.monotonic()}
 
 
+def filling() -> Update:
+    """An update for the Train button, until the form holds what `opening` asks for."""
+    return gr.update(value="Filling in the form", interactive=False)
+
+
 _FILLS = ("dataset", "objective", "start_from", "model", "settings")
 
 
@@ -89,11 +94,18 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
 
     def fill(data: Values) -> Update:
         wanted = data[opening] or {}
-        if wanted.get("changes"):
-            return left.changed(data, wanted) or gr.skip()
-        if not any(wanted.get(key) for key in _FILLS):
+        if not wanted.get("changes") and not any(wanted.get(key) for key in _FILLS):
             return gr.skip()
-        return filled(studio, left, wanted)
+        updates: Updates = {}
+        try:
+            changed = wanted.get("changes")
+            updates = left.changed(data, wanted) if changed else filled(studio, left, wanted)
+        except Exception as error:
+            updates = {left.trouble: form_options.trouble_html(error)}
+        name = updates.get(left.fields["dataset_name"], data[left.fields["dataset_name"]])
+        chosen = name.get("value") if isinstance(name, dict) else name
+        label = form_options.start_label(studio, chosen)
+        return updates | {left.start: gr.update(value=label, interactive=True)}
 
     def copy(data: Values) -> Update:
         wanted = data[right.actions.copied]
@@ -105,7 +117,12 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
 
     everything = left.everything
     opening.change(guard(show), [opening, ctx.session], ctx.session, **QUIET)
-    opening.change(guard(fill), {opening, left.settled, *left.fields.values()}, everything, **QUIET)
+    opening.change(
+        guard(fill),
+        {opening, left.settled, *left.fields.values()},
+        [*everything, left.trouble, left.start],
+        **QUIET,
+    )
     right.actions.copied.change(guard(copy), {right.actions.copied}, everything, **QUIET)
     return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)
 

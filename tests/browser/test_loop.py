@@ -19,6 +19,19 @@ from tests.serving import Server
 PLACES = ["harbour", "mill", "orchard", "chapel", "bridge", "forge", "market", "tower"]
 
 
+WATCH_START = """() => {
+  window.startOffered = [];
+  const look = () => {
+    const start = document.querySelector("#train-start");
+    const ready = start?.checkVisibility() && !start.disabled;
+    if (ready) window.startOffered.push(start.textContent.trim());
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Notes what the Train button says in every frame in which it can be pressed."""
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     """Alpaca rows, two of them not fit to train on."""
@@ -103,8 +116,12 @@ def test_the_whole_loop(
     page = new_page(1440, 900)
     page.goto(start_server().url)
     prepare(page, rows)
+    page.evaluate(WATCH_START)
     page.locator("#data-train").click()
     expect(page.locator("#train-start")).to_contain_text("38 rows", timeout=SLOW)
+    expect(page.locator("#train-start")).to_be_enabled()
+    offered = page.evaluate("window.startOffered")
+    assert set(offered) == {"Train on 38 rows"}, "the button offered the form of before"
     train(page, "loop-sft")
     compare(page, "Where is the mill of Elm?", "loop-sft")
     send_a_prompt_set(page)
