@@ -114,13 +114,19 @@ def queue_dropped_events(app: gr.Blocks) -> None:
     """Let a choice made while the previous one is handled wait its turn instead of being dropped.
 
     Gradio drops an event whose handler is still busy (`Blocks.fns`, `trigger_mode="once"`). That is
-    right for buttons, which must not act twice, and for polling; a filter would go unanswered.
+    right for buttons, which must not act twice, and for polling; a filter would go unanswered. Nor
+    may a click on a panel's many parts (`gr.HTML`): the last of them waits for the one before.
     """
     for handler in app.fns.values():
+        panels = [isinstance(app.blocks.get(block or 0), gr.HTML) for block, _ in handler.targets]
         events = {event for _, event in handler.targets}
         long = inspect.isgeneratorfunction(inspect.unwrap(handler.fn)) if handler.fn else False
         once = events & {"click", "load"} or events == {"tick"} or ("then" in events and long)
-        if handler.trigger_mode == "once" and not once:
+        if handler.trigger_mode != "once":
+            continue
+        if panels and all(panels) and events == {"click"} and not long:
+            handler.trigger_mode = "always_last"
+        elif not once:
             handler.trigger_mode = "multiple"
 
 

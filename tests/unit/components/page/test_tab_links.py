@@ -17,3 +17,6 @@ def test_a_choice_made_while_the_one_before_is_at_work_waits_for_its_turn(tmp_pa
     assert not [fn.name for fn in choosing if fn.trigger_mode == "once"]
     pressed = [fn for fn in handlers if {event for _, event in fn.targets} == {"click"}]
     assert "advance" in [fn.name for fn in pressed if fn.trigger_mode == "once"], "done once"
+
+    modes = {fn.name: fn.trigger_mode for fn in pressed}
+    assert {modes[name] for name in ("apply", "pick", "open_problem")} == {"always_last"}
