@@ -16,7 +16,7 @@ from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
 from studio.runs.methods import METHODS
 from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
-from studio.runs.steps import planned_steps
+from studio.runs.steps import planned_steps, too_little
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -177,6 +177,8 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
         more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
             more.append("time based on an earlier run")
+        if little := too_little(estimate.cost.steps, rows):
+            more.append(little)
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))

@@ -82,7 +82,8 @@ def outcome(run: Run, history: History, resume_from: int | None = None) -> str:
     if run.state == "finished":
         figure = final_figure(run)
         result = f"{figure} " if figure else ""
-        return notice("good", f"Finished: {result}after {steps} in {spent(run)}.")
+        text = f"Finished: {result}after {steps} in {spent(run)}."
+        return notice("warn", f"{text} {run.warning}") if run.warning else notice("good", text)
     if run.state == "failed":
         return notice("error", run.error or "The run failed without an error message; see the log.")
     again = (

@@ -222,7 +222,7 @@ class RecipeFields(BaseModel):
         "cosine", "Learning rate schedule: cosine, linear, constant, ...",
         "optimization", "LR scheduler")
     warmup_steps: float = _field(
-        0.05, "Steps of linear warmup; below 1: a fraction of all steps.",
+        0.05, "Steps of linear warmup; below 1: a fraction. Never more than a tenth of the run.",
         "optimization", "Warmup steps", ge=0)
     optim: OptimName = _field(
         "adamw_torch_fused", "Optimizer, by its name in transformers.",

@@ -1,14 +1,17 @@
-"""How many optimizer steps a recipe takes: computed here and nowhere else."""
+"""How many optimizer steps a recipe takes, and how many of them are warmup: computed only here."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+from studio.core.formatting import plural
 from studio.runs.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
+
+FEW_ROWS = 20
 
 
 def planned_steps(recipe: Recipe, rows: int) -> int:
@@ -29,3 +32,22 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
     else:
         per_epoch = math.ceil(rows / per_step)
     return math.ceil(recipe.num_train_epochs * max(1, per_epoch))
+
+
+def warmup_steps(recipe: Recipe, steps: int) -> int:
+    """Steps of warmup in a run of `steps`: the recipe's, at most a tenth of the run.
+
+    transformers rounds a fraction up, so that a run of one step would be all warmup, at a learning
+    rate of 0.
+    """
+    asked = recipe.warmup_steps
+    return min(math.ceil(asked * steps) if asked < 1 else int(asked), steps // 10)
+
+
+def too_little(steps: int | None, rows: int | None) -> str | None:
+    """A sentence on a run that is too short, or on too few rows, to change what a model does."""
+    if steps == 1:
+        return "One step changes little: train for more epochs, or on more rows."
+    if rows is not None and rows < FEW_ROWS:
+        return f"{plural(rows, 'row')} teach little: expect a change from about {FEW_ROWS} on."
+    return None

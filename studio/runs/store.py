@@ -43,7 +43,8 @@ class Run:
     """A snapshot of a run's `run.json`, with its folder.
 
     `state` is one of queued, running, stopping, stopped, finished, failed, interrupted. Times are
-    epoch seconds. `place` orders the queue. `error` is a sentence for the user. `data` identifies
+    epoch seconds. `place` orders the queue. `error` and `warning` are sentences for
+    the user; a finished run may have a warning. `data` identifies
     the rows, and `base` is the fingerprint of the base weights.
     """
 
@@ -68,6 +69,7 @@ class Run:
     versions: dict[str, str] = field(default_factory=dict[str, str])
     provenance: dict[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
+    warning: str | None = None
     folder: Path = Path()
 
     @property

@@ -26,11 +26,12 @@ from studio.runs.events import EventLog
 from studio.runs.lineage import parent_adapter
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
-from studio.runs.steps import planned_steps
+from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
 from studio.training import launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
 from studio.training.train_dataset import rows_for, sample_every
+from studio.training.weight_change import WeightChange
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48
@@ -152,7 +153,7 @@ def train(
     pool.pin(resident)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
-    progress = Progress(run, store, events, serve)
+    progress, change = Progress(run, store, events, serve), WeightChange()
     events.write("phase", text=f"tokenizing {len(train):,} rows")
     trainer = trainers.build(
         recipe,
@@ -161,7 +162,7 @@ def train(
         train,
         evaluation,
         run.checkpoints,
-        [progress],
+        [progress, change],
         store.workspace.cache / "references",
         processes,
         reward,
@@ -183,7 +184,9 @@ def train(
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if progress.stopped != "now":
         trainers.save_result(trainer, recipe, resident.tokenizer, run.folder)
-    store.update(run.id, step=trainer.state.global_step, metrics=progress.metrics)
+    step = trainer.state.global_step
+    warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
+    store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
 
 

@@ -23,7 +23,7 @@ from studio.runs import checkpoints, launch_configs
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
-from studio.runs.steps import planned_steps
+from studio.runs.steps import planned_steps, warmup_steps
 from studio.training import initial_model, online_rl, precision
 from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
@@ -62,6 +62,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
     steps = planned_steps(recipe, rows)
     if "precompute_ref_log_probs" in known:
         values["precompute_ref_log_probs"] = scores_ahead(recipe)
+    values["warmup_steps"] = warmup_steps(recipe, steps)
     values |= _device_settings(recipe) | _keeping(recipe, steps, has_eval)
     values |= launch_configs.share(recipe, processes)
     values |= {
@@ -175,6 +176,9 @@ def build(
             f"No row has a trained token within {recipe.max_length} tokens: the prompts alone fill "
             "them. Raise max_length, or look at the rows in Data's token view."
         )
+    if recipe.packing:  # packed rows are counted only now
+        planned = planned_steps(recipe, len(trainer.train_dataset))
+        trainer.args.warmup_steps = warmup_steps(recipe, planned)
     _fix_peft_trl(trainer, recipe, resident)
     _keep_tracks(trainer, folder.parent / "tensorboard")
     if reward is not None and start.reference is not None:

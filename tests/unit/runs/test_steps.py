@@ -8,7 +8,7 @@ import pytest
 
 from studio.runs.launch_configs import share
 from studio.runs.recipe import Recipe
-from studio.runs.steps import planned_steps
+from studio.runs.steps import planned_steps, too_little, warmup_steps
 
 
 def sft(**changes: object) -> Recipe:
@@ -88,3 +88,24 @@ def test_the_trainer_plans_as_many_steps():
         )
         *_, max_steps = Trainer.set_initial_training_values(trainer, args, batches)
         assert planned_steps(recipe, rows) == max_steps
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "warmup"),
+    [
+        (0.05, 200, 10),
+        (0.05, 1, 0),  # rounded up it would be the whole run, at a learning rate of 0
+        (0.1, 24, 2),
+        (15, 20, 2),
+        (5, 1000, 5),
+        (0.0, 50, 0),
+    ],
+)
+def test_warmup_is_at_most_a_tenth_of_the_run(asked: float, steps: int, warmup: int):
+    assert warmup_steps(sft(warmup_steps=asked), steps) == warmup
+
+
+def test_what_is_too_little_to_learn_from_is_named():
+    assert too_little(None, None) is None and too_little(200, 1800) is None
+    assert "One step" in (too_little(1, 8) or "")
+    assert "2 rows teach little" in (too_little(6, 2) or "")

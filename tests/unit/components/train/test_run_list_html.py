@@ -18,6 +18,7 @@ def run(**changes):
         "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
         "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
         "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
+        "warning": None,
         "live": False, "checkpoints": Path("nowhere"),
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
@@ -26,6 +27,9 @@ def run(**changes):
 def test_the_end_of_a_run_in_one_sentence():
     said = run_list_html.outcome(run(), History())
     assert "Finished: loss 0.41 after 120 steps in 0:34." in said
+    assert "notice-good" in said
+    short = run_list_html.outcome(run(warning=f"Too short {EVIL}."), History())
+    assert "notice-warn" in short and "Too short" in short and EVIL not in short
     failed = run_list_html.outcome(run(state="failed", error=f"broke {EVIL}"), History())
     assert "broke" in failed and EVIL not in failed
     assert "from step 80" in run_list_html.outcome(run(state="interrupted"), History(), 80)

@@ -17,6 +17,7 @@ def run(**changes):
         "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
         "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
         "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
+        "warning": None,
         "live": False, "checkpoints": Path("nowhere"),
     }  # fmt: skip
     return SimpleNamespace(**{**values, **changes})
