@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from studio.runs import objectives
@@ -27,5 +29,25 @@ def test_advice_is_about_the_dataset_type():
 
 
 def test_groups_of_objectives():
-    assert set(objectives.REWARDED) == {"grpo", "rloo"}
-    assert set(objectives.WITH_REFERENCE) == {"dpo", "kto", "grpo", "rloo"}
+    assert {"grpo", "rloo"} <= set(objectives.REWARDED)
+    assert {"dpo", "kto", *objectives.REWARDED} == set(objectives.WITH_REFERENCE)
+    legacy = {name for name, row in OBJECTIVES.items() if row.legacy}
+    assert legacy == {name for name, row in OBJECTIVES.items() if _prepares_quantized(row)}
+
+
+def _prepares_quantized(row: objectives.Objective) -> bool:
+    source = inspect.getsource(inspect.getmodule(row.classes()[0]))
+    return "prepare_model_for_kbit_training" in source
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_legacy_objectives_alone_do_without_a_fused_loss(name):
+    row = OBJECTIVES[name]
+    source = inspect.getsource(inspect.getmodule(row.classes()[0]))
+    assert row.fused_loss == (row.answers and "fused_lm_head" in source)
+
+
+def test_a_field_names_objectives_or_traits():
+    assert objectives.named("rewarded", "rloo") and not objectives.named("rewarded", "dpo")
+    assert objectives.named("losses", "dpo") and not objectives.named("losses", "rloo")
+    assert objectives.named("sft dpo", "dpo") and not objectives.named("sft dpo", "kto")
