@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo"]
+Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo"]
 Method = Literal[
     "lora",
     "dora",
@@ -127,7 +127,7 @@ class RecipeFields(BaseModel):
         "what", max_length=120)
     objective: Objective = _field(
         "sft", "Training objective: sft imitates answers, dpo learns from preference pairs, reward "
-        "trains a reward model, grpo and rloo are online RL; orpo, cpo, and simpo are "
+        "trains a reward model; grpo, rloo, and gmpo are online RL; orpo, cpo, simpo, and gmpo are "
         "experimental.", "what")
     method: Method = _field(
         "lora", "Fine-tuning method: most add a small adapter (qlora on a 4-bit base), full trains "
@@ -315,13 +315,13 @@ class RecipeFields(BaseModel):
         "objective", "Top p", "rewarded", gt=0, le=1)
     epsilon: float = _field(
         0.2, "Clipping range: how far one update may change a token's probability; 0.2 is 20% up "
-        "or down.", "objective", "Epsilon", "rewarded", gt=0, lt=1)
+        "or down (GMPO: its logarithm).", "objective", "Epsilon", "rewarded", gt=0, lt=1)
     num_iterations: int = _field(
         1, "Updates per batch of completions before new ones are sampled.",
         "objective", "Iterations per batch", "rewarded", ge=1, le=64)
     scale_rewards: Literal["group", "batch", "none"] = _field(
         "group", "Divide advantages by the standard deviation of the group, of the batch, or not "
-        "at all.", "objective", "Scale rewards", "grpo")
+        "at all.", "objective", "Scale rewards", "grpo gmpo")
     precompute_ref_log_probs: bool | None = _field(
         None, "Compute the reference's log-probabilities once before training and cache them for "
         "later runs on the same data; empty: yes for more than one epoch.",

@@ -139,6 +139,10 @@ _ROWS = (
               "GRPOTrainer", _ASKING, _RL_RATE, GRPO_LOSSES, reference=True, rewarded=True),
     Objective("rloo", "RLOO", "Samples answers; compares each reward with the others' mean.",
               "RLOOTrainer", _ASKING, _RL_RATE, reference=True, rewarded=True),
+    Objective("gmpo", "GMPO", "GRPO with the geometric mean of a completion's token ratios.",
+              "GMPOTrainer", _ASKING, _RL_RATE, module="trl.experimental.gmpo", reference=True,
+              rewarded=True,
+              defaults=(Default("epsilon", 0.4, "GMPO's paper clips log-ratios at 0.4"),)),
 )  # fmt: skip
 OBJECTIVES: dict[str, Objective] = {row.name: row for row in _ROWS}
 REWARDED = tuple(row.name for row in _ROWS if row.rewarded)
