@@ -104,7 +104,7 @@ def _endpoint(studio: Studio, command: Command) -> Any:
         )
         for one in sorted(offered, key=lambda one: not one.required)
     ]
-    about = [f"    {one.name}: {one.about.help}" for one in offered]
+    about = [f"    {one.name}: {one.about.full_help()}" for one in offered]
     endpoint.__name__ = command.name
     endpoint.__doc__ = "\n".join([command.help, "", *(["Args:", *about] if about else [])])
     endpoint.__signature__ = inspect.Signature(taken, return_annotation=Any)  # pyright: ignore[reportFunctionMemberAccess]

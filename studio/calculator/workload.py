@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Quantization = Literal["none", "4bit", "8bit"]
 WIDTHS = {"float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes per number."""
-_FUSED = ("sft", "dpo", "kto", "grpo", "rloo")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def studio_loop(recipe: Recipe, gpu: Gpu) -> TrainingLoop:
     return TrainingLoop(
         dtype=dtype,
         autocast=dtype != "float32" and gpu.device == "cuda",
-        fused_loss=recipe.objective in _FUSED,
+        fused_loss=OBJECTIVES[recipe.objective].fused_loss,
         keeps_base=not method.adapter or method.moves_base,
     )
 

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from studio.cli.terminal import Terminal, print_error
 from studio.commands.base import Command, Parameter, silent
@@ -43,7 +44,22 @@ def add(app: typer.Typer, name: str, command: Command, view: View) -> None:
     """Make `name` a command of a Typer app."""
     words = command.name.replace("_", " ")
     examples = example(*(f"{words} {line}".strip() for line in view.examples))
-    app.command(name, epilog=examples)(_typer_function(command, view))
+    shown = app.command(name, cls=_help_with_values(command), epilog=examples)
+    shown(_typer_function(command, view))
+
+
+def _help_with_values(command: Command) -> type[TyperCommand]:
+    """Typer's command, whose help loads the names of a parameter's values when it is shown."""
+
+    class WithValues(TyperCommand):
+        def format_options(self, ctx: Any, formatter: Any) -> None:
+            helps = {one.name: one.about.full_help() for one in command.parameters}
+            for each in self.params:
+                if isinstance(each, TyperOption) and each.name in helps:
+                    each.help = helps[each.name]
+            super().format_options(ctx, formatter)
+
+    return WithValues
 
 
 def example(*commands: str) -> str:

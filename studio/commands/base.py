@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -33,7 +33,10 @@ def silent(done: int, total: int | None, what: str) -> None:
 
 @dataclass(frozen=True)
 class Param:
-    """What a command says of one of its parameters, beside its name, type and default."""
+    """What a command says of one of its parameters, beside its name, type and default.
+
+    `{values}` in `help` stands for the names that `values` gives, which may be slow to load.
+    """
 
     help: str
     min: float | None = None
@@ -43,6 +46,25 @@ class Param:
     """Whether the shell splits the list's values at commas."""
     shell_only: bool = False
     """Whether the page's API leaves it out, as what writes files in a command that only reads."""
+    values: Callable[[], Iterable[str]] | None = None
+
+    def full_help(self) -> str:
+        """The help with the names of its values, for whoever is about to show it."""
+        return self.help.format(values=", ".join(self.values())) if self.values else self.help
+
+
+def objectives() -> Iterable[str]:
+    """The names of the training objectives."""
+    from studio.runs.objectives import OBJECTIVES
+
+    return OBJECTIVES
+
+
+def methods() -> Iterable[str]:
+    """The names of the fine-tuning methods."""
+    from studio.runs.methods import METHODS
+
+    return METHODS
 
 
 Limit = Annotated[int | None, Param("Use at most this many rows.", min=1)]

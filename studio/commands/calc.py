@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from studio.commands.base import Json, Param, command
+from studio.commands.base import Json, Param, command, methods, objectives
 from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ def calc(
     studio: Studio,
     model: Annotated[str, Param("`pocket`, a Hub ID, a folder or the path of a config.json.")],
     *,
-    method: Annotated[str, Param("lora, qlora, dora, full, ia3 ...")] = "lora",
-    objective: Annotated[str, Param("sft, dpo, kto ...")] = "sft",
+    method: Annotated[str, Param("One of {values}.", values=methods)] = "lora",
+    objective: Annotated[str, Param("One of {values}.", values=objectives)] = "sft",
     lora_r: Annotated[int | None, Param("Rank of the adapter.", min=1)] = None,
     lora_alpha: Annotated[int | None, Param("Scaling of the adapter.", min=1)] = None,
     lora_target_modules: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from studio.commands.base import Json, Param, RunName, command
+from studio.commands.base import Json, Param, RunName, command, objectives
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
@@ -17,7 +17,13 @@ def train(
     studio: Studio,
     recipe: Annotated[str, Param("A YAML file, YAML text, or the name of a shipped recipe.")],
     *,
-    set: Annotated[dict[str, Any] | None, Param("Change a recipe parameter; repeatable.")] = None,
+    set: Annotated[
+        dict[str, Any] | None,
+        Param(
+            "Change a recipe parameter, such as objective ({values}); repeatable.",
+            values=objectives,
+        ),
+    ] = None,
     name: Annotated[str | None, Param("Name of the run.")] = None,
     dataset: Annotated[str | None, Param("Prepared dataset, sample, file or Hub id.")] = None,
     model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,

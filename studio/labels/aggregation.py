@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from studio.core.errors import ConfigError, did_you_mean
 from studio.labels.types import STRENGTHS, UNDECIDED, Vote
@@ -80,7 +80,7 @@ class Decision:
     """`outcome` is "a", "b", "tie", "both_bad" or None; `why_not` says why there is none.
 
     `agreement` is the share of voters behind the outcome, `strength` the mean strength they gave
-    it, `edited` the newest edited text among them ("" if there is none).
+    it, `edited` the newest edited text among them ("" if there is none); `behind` are those votes.
     """
 
     outcome: str | None
@@ -89,6 +89,7 @@ class Decision:
     strength: float = 0.0
     edited: str = ""
     why_not: str = ""
+    behind: tuple[Vote, ...] = field(default=(), repr=False)
 
 
 def decide(votes: Sequence[Vote]) -> Decision:
@@ -111,4 +112,5 @@ def decide(votes: Sequence[Vote]) -> Decision:
         agreement=count / len(counted),
         strength=sum(vote.strength for vote in behind) / count if choice in ("a", "b") else 0.0,
         edited=max(edits, key=lambda vote: vote.vote_id).edited if edits else "",
+        behind=tuple(behind),
     )

@@ -18,9 +18,9 @@ from sqlalchemy import event, exc
 
 from studio.core.errors import WorkspaceError
 
-#: The newest migration; a database that stands there is opened without loading Alembic.
-HEAD = "0002"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: The newest migration; a database that stands there is opened without loading Alembic.
+HEAD = max(path.stem for path in (_MIGRATIONS / "versions").glob("*.py"))[:4]
 _LOCK = 7_041_776  # any number, the same for every studio: PostgreSQL's lock while migrating
 
 

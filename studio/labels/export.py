@@ -5,11 +5,11 @@
     reward  {"prompt": [...], "chosen": [...], "rejected": [...], "margin": float} RewardTrainer
 
 (TRL's explicit-prompt conversational formats, https://huggingface.co/docs/trl/dataset_formats.)
-Beside them every row has flat provenance columns: item, voters, agreement, strength, edited, and
-the sources' names and runs. The rule is an `aggregation.Rule`; an edited answer becomes the chosen
-one; an item decided as "both bad" is left out of pairs and gives KTO two negatives. The margin
-maps the four steps of strength to 0, 1/3, 2/3, 1 (Touvron et al. 2023, "Llama 2", section 3.2.2 and
-table 27).
+Beside them every row has flat provenance columns: item, voters, agreement, strength, edited, the
+versions of the studio that recorded the votes behind it, and the sources' names and runs. The rule
+is an `aggregation.Rule`; an edited answer becomes the chosen one; an item decided as "both bad" is
+left out of pairs and gives KTO two negatives. The margin maps the four steps of strength to 0, 1/3,
+2/3, 1 (Touvron et al. 2023, "Llama 2", section 3.2.2 and table 27).
 """
 
 from __future__ import annotations
@@ -176,6 +176,9 @@ def _provenance(item: JudgedItem, decision: Decision) -> Row:
         "agreement": round(decision.agreement, 4),
         "strength": round(decision.strength, 4),
         "edited": bool(decision.edited),
+        "studio_version": ", ".join(
+            sorted({vote.studio_version for vote in decision.behind} - {""})
+        ),
     }
 
 

@@ -97,6 +97,7 @@ votes = sa.Table(
     sa.Column("turn", sa.Integer, nullable=False, server_default="0"),  # 1: asked once more
     sa.Column("reasons", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("aspects", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("studio_version", sa.String(40), nullable=False, server_default=""),
     sa.UniqueConstraint("item_id", "annotator", "version"),
     sa.UniqueConstraint("project_id", "annotator", "idempotency_key"),
     sa.Index("votes_by_person", "project_id", "annotator", "id"),

@@ -155,7 +155,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Vote:
-    """The current version of one annotator's vote on one item."""
+    """The current version of one annotator's vote on one item.
+
+    `studio_version` is the studio's that recorded it; "" where that was not recorded yet.
+    """
 
     vote_id: int
     item_id: int
@@ -172,6 +175,7 @@ class Vote:
     turn: int = 0
     reasons: list[str] = field(default_factory=list[str])
     aspects: dict[str, str] = field(default_factory=dict[str, str])
+    studio_version: str = ""
 
 
 @dataclass(frozen=True)

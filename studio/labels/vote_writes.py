@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from studio.core.errors import DataError
+from studio.core.version import __version__
 from studio.labels import assignments, queries
 from studio.labels.schema import items, votes
 from studio.labels.types import (
@@ -224,6 +225,7 @@ def _record(
         "guideline_version": project.guideline_version,
         "idempotency_key": key,
         "created": time.time(),
+        "studio_version": __version__,
     }
     (vote_id,) = db.execute(queries.VOTE, row).inserted_primary_key or (0,)
     db.execute(queries.SETTLE, who | {"vote": vote_id, "is_done": done})

@@ -8,6 +8,7 @@ project, because writers of one project queue: below its newest vote nothing is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
@@ -66,8 +67,9 @@ class VotesBackup(Backup):
         with self._store.writing() as db:
             for name, table in _TABLES.items():
                 rows = [found[name][key] for key in sorted(found[name])]
-                if rows:
-                    db.execute(table.insert(), rows)
+                # Rows of before a migration lack its columns, which the database then fills.
+                for _, alike in itertools.groupby(rows, key=lambda row: row.keys()):
+                    db.execute(table.insert(), list(alike))
             for project_id in found["projects"]:
                 rebuild(db, project_id)
             if db.dialect.name == "postgresql":

@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from studio.runs.fields import RecipeFields
 from studio.runs.methods import METHODS, is_quantized
-from studio.runs.objectives import OBJECTIVES
+from studio.runs.objectives import OBJECTIVES, Default
 
-
-@dataclass(frozen=True)
-class Default:
-    """A field's value where it differs from the plain default, and why, as a clause."""
-
-    field: str
-    value: object
-    why: str
-
-
-PLAIN_RATE: float = RecipeFields.model_fields["learning_rate"].default
-# Usual peak learning rates of an adapter, from published recipes.
-_RATES = {
-    "sft": (2e-4, "LoRA SFT typically uses 1e-4 to 2e-4"),
-    "dpo": (5e-6, "DPO needs about forty times less than SFT, or answers degenerate"),
-    "kto": (5e-6, "KTO is as sensitive as DPO (its paper stays below 5e-6)"),
-    "orpo": (8e-6, "ORPO's paper uses 8e-6: it combines imitation and preference"),
-    "cpo": (5e-6, "CPO has no reference to keep it close to"),
-    "simpo": (1e-6, "SimPO's authors advise at most 1e-6"),
-    "grpo": (5e-5, "RL with an adapter needs less than SFT"),
-    "rloo": (5e-5, "RL with an adapter needs less than SFT"),
-    "reward": (1e-4, "a reward model's head starts from random weights"),
-}
 # Factors on the rate, for methods that train fewer parameters than LoRA or all of them.
 _FACTORS = {
     "vera": (10, "VeRA trains vectors, which need ten times LoRA's rate"),
@@ -51,7 +27,7 @@ def defaults(objective: str, method: str) -> Iterator[Default]:
     row = OBJECTIVES.get(objective)
     if row is None or method not in METHODS:
         return
-    rate, why = _RATES.get(objective, (PLAIN_RATE, f"{row.label} has no usual rate; SFT's is used"))
+    rate, why = row.rate
     factor, more = _FACTORS.get(method, (1, ""))
     if objective == "dpo" and method in ("full", "last_layers"):
         factor, more = 0.2, "DPO of all weights uses TRL's own 1e-6"
@@ -66,9 +42,7 @@ def defaults(objective: str, method: str) -> Iterator[Default]:
     elif objective != "sft":
         yield Default("num_train_epochs", 1.0, "preferences are overfitted within an epoch or two")
         yield Default("warmup_steps", 0.1, "a slow start keeps early pairs from dominating")
-    if objective == "simpo":
-        yield Default("beta", 2.0, "SimPO's rewards are averages over tokens, so beta is 2 to 10")
-        yield Default("cpo_alpha", 0.0, "SimPO is CPO without its imitation term")
+    yield from row.defaults
     if method in ("qlora", "loftq"):
         yield Default("load_in_4bit", True, f"{METHODS[method].label} loads the base in 4 bits")
     if method == "ia3":

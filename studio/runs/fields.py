@@ -2,7 +2,8 @@
 
 The form on the page, the YAML, and the shell's `--set` are all made from these fields
 (see `studio.runs.recipe`). An `adapter` field applies to the methods that list it in
-`studio.runs.methods`; `only` names the objectives another field is for, or a key of `QUANTIZATION`.
+`studio.runs.methods`; `only` names the objectives another field is for, by name or by a trait
+(`rewarded`, `losses`; see `studio.runs.objectives.named`), or a key of `QUANTIZATION`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo"]
+Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo"]
 Method = Literal[
     "lora",
     "dora",
@@ -126,7 +127,7 @@ class RecipeFields(BaseModel):
         "what", max_length=120)
     objective: Objective = _field(
         "sft", "Training objective: sft imitates answers, dpo learns from preference pairs, reward "
-        "trains a reward model, grpo and rloo are online RL; orpo, cpo, and simpo are "
+        "trains a reward model; grpo, rloo, and gmpo are online RL; orpo, cpo, simpo, and gmpo are "
         "experimental.", "what")
     method: Method = _field(
         "lora", "Fine-tuning method: most add a small adapter (qlora on a 4-bit base), full trains "
@@ -259,14 +260,14 @@ class RecipeFields(BaseModel):
         "objective", None, "sft")
     loss_type: tuple[LossType, ...] = _field(
         ("sigmoid",), "Loss, by its name in TRL; DPO can combine several.",
-        "objective", "Loss type", "sft dpo kto cpo simpo grpo")
+        "objective", "Loss type", "losses")
     loss_weights: tuple[float, ...] | None = _field(
         None, "Weight of each loss.", "objective", None, "dpo")
     beta: float = _field(
         0.1, "How closely the model is kept to the reference: the KL coefficient (for GRPO and "
         "RLOO typically 0.04; 0 turns it off). For ORPO, CPO, and SimPO the weight of the "
         "preference term.",
-        "objective", "Beta", "dpo kto orpo cpo simpo grpo rloo", ge=0)
+        "objective", "Beta", "dpo kto orpo cpo simpo rewarded", ge=0)
     label_smoothing: float = _field(
         0.0, "Assumed probability that a label is wrong.", "objective", None, "dpo cpo simpo",
         ge=0, lt=0.5)
@@ -296,31 +297,31 @@ class RecipeFields(BaseModel):
     reward_funcs: tuple[str, ...] = _field(
         (), "Reward functions: exact, numeric, contains (each optionally :COLUMN), pattern:REGEX, "
         "length:5-28, format:think, model:RUN; separate several with ;.",
-        "objective", "Rewards", "grpo rloo")
+        "objective", "Rewards", "rewarded")
     reward_weights: tuple[float, ...] | None = _field(
         None, "Weight of each reward; empty: 1 each.",
-        "objective", "Reward weights", "grpo rloo")
+        "objective", "Reward weights", "rewarded")
     num_generations: int = _field(
         8, "Completions sampled per prompt and compared with each other: more give a better "
-        "baseline and take longer.", "objective", "Group size", "grpo rloo", ge=2, le=256)
+        "baseline and take longer.", "objective", "Group size", "rewarded", ge=2, le=256)
     max_completion_length: int = _field(
         128, "Maximum tokens per sampled completion; truncated ones are often scored wrongly.",
-        "objective", "Max completion length", "grpo rloo", ge=1, le=32768)
+        "objective", "Max completion length", "rewarded", ge=1, le=32768)
     temperature: float = _field(
         1.0, "Sampling temperature: too low and the completions of a group are all alike, too high "
-        "and they are noise.", "objective", "Temperature", "grpo rloo", gt=0, le=5)
+        "and they are noise.", "objective", "Temperature", "rewarded", gt=0, le=5)
     top_p: float = _field(
         1.0, "Nucleus sampling: sample from the tokens that make up this probability.",
-        "objective", "Top p", "grpo rloo", gt=0, le=1)
+        "objective", "Top p", "rewarded", gt=0, le=1)
     epsilon: float = _field(
         0.2, "Clipping range: how far one update may change a token's probability; 0.2 is 20% up "
-        "or down.", "objective", "Epsilon", "grpo rloo", gt=0, lt=1)
+        "or down (GMPO: its logarithm).", "objective", "Epsilon", "rewarded", gt=0, lt=1)
     num_iterations: int = _field(
         1, "Updates per batch of completions before new ones are sampled.",
-        "objective", "Iterations per batch", "grpo rloo", ge=1, le=64)
+        "objective", "Iterations per batch", "rewarded", ge=1, le=64)
     scale_rewards: Literal["group", "batch", "none"] = _field(
         "group", "Divide advantages by the standard deviation of the group, of the batch, or not "
-        "at all.", "objective", "Scale rewards", "grpo")
+        "at all.", "objective", "Scale rewards", "grpo gmpo")
     precompute_ref_log_probs: bool | None = _field(
         None, "Compute the reference's log-probabilities once before training and cache them for "
         "later runs on the same data; empty: yes for more than one epoch.",

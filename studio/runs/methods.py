@@ -12,6 +12,7 @@ from typing import Any
 
 from studio.core.library_types import PeftConfig
 from studio.runs.fields import RecipeFields
+from studio.runs.objectives import OBJECTIVES
 
 _LORA = (
     "lora_r",
@@ -301,7 +302,7 @@ def _objective_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
         yield f"PEFT cannot save {method.label} with a reward model's score head; choose lora"
     if values.objective == "reward" and method.name == "llama_adapter":
         yield f"PEFT does not save a score head with {method.label}; choose lora"
-    if values.objective in ("orpo", "cpo", "simpo") and method.name in _VIRTUAL_TOKENS:
+    if OBJECTIVES[values.objective].legacy and method.name in _VIRTUAL_TOKENS:
         yield (
             f"TRL's experimental trainers do not account for {method.label}'s virtual tokens; "
             "choose prefix_tuning or lora"
@@ -324,7 +325,7 @@ def _prompt_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
 def _head_refusals(values: RecipeFields, targets: tuple[str, ...]) -> Iterator[str]:
     if "lm_head" not in targets:
         return
-    if values.objective in ("sft", "dpo", "kto"):
+    if OBJECTIVES[values.objective].fused_loss:
         yield (
             "lm_head cannot be a target: TRL's fused loss reads its weight directly and would not "
             "train the adapter on it"

@@ -46,12 +46,23 @@ _ASKING = ("prompt_only", "prompt_completion", "conversational", "preference")
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One row. `types` are the dataset types it trains on, see `studio.data`.
+class Default:
+    """A field's value where it differs from the plain default, and why, as a clause."""
 
-    `losses` are its values of `loss_type`, the default first; `trl` is its subcommand of TRL's
-    command line, if any; `experimental` ones may change with TRL; `rewarded` ones sample
-    completions and learn from their rewards.
+    field: str
+    value: object
+    why: str
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One row; whatever depends on the objective elsewhere asks it, not the name.
+
+    `types` are the dataset types it trains on, see `studio.data`; `rate` the usual peak learning
+    rate of an adapter, with the reason; `defaults` its other values that differ from the plain
+    ones. `losses` are its values of `loss_type`, the default first. `rewarded` ones sample
+    completions and learn from their rewards. `legacy` ones are TRL's older trainers: they hold all
+    logits, do not account for virtual tokens, and prepare a quantized model themselves.
     """
 
     name: str
@@ -59,20 +70,33 @@ class Objective:
     help: str
     trainer: str
     types: tuple[str, ...]
+    rate: tuple[float, str]
     losses: tuple[str, ...] = ()
     module: str = "trl"
     reference: bool = False
-    experimental: bool = False
     answers: bool = True
     rewarded: bool = False
+    legacy: bool = False
+    defaults: tuple[Default, ...] = ()
 
     @property
     def config(self) -> str:
         return self.trainer.removesuffix("Trainer") + "Config"
 
     @property
+    def experimental(self) -> bool:
+        """Whether TRL may change it from one version to the next."""
+        return self.module.startswith("trl.experimental")
+
+    @property
     def trl(self) -> str | None:
+        """Its subcommand of TRL's command line, if any."""
         return None if self.experimental else self.name
+
+    @property
+    def fused_loss(self) -> bool:
+        """Whether TRL computes its loss from the head's weight, without holding all logits."""
+        return self.answers and not self.legacy
 
     def classes(self) -> tuple[TrainerClass, TrainerClass]:
         """TRL's (trainer, config) classes."""
@@ -82,48 +106,73 @@ class Objective:
         return getattr(module, self.trainer), getattr(module, self.config)
 
 
+_RL_RATE = (5e-5, "RL with an adapter needs less than SFT")
 _ROWS = (
     Objective("sft", "SFT", "Imitates answers.", "SFTTrainer",
-              ("language_modeling", "prompt_completion", "conversational"), ("nll", "dft")),
+              ("language_modeling", "prompt_completion", "conversational"),
+              (2e-4, "LoRA SFT typically uses 1e-4 to 2e-4"), ("nll", "dft")),
     Objective("dpo", "DPO", "Learns from preference pairs, close to a reference.", "DPOTrainer",
-              _PAIRS, DPO_LOSSES, reference=True),
+              _PAIRS, (5e-6, "DPO needs about forty times less than SFT, or answers degenerate"),
+              DPO_LOSSES, reference=True),
     Objective("kto", "KTO", "Learns from single answers labeled good or bad.", "KTOTrainer",
-              ("unpaired_preference", "preference"), ("kto", "apo_zero_unpaired"), reference=True),
+              ("unpaired_preference", "preference"),
+              (5e-6, "KTO is as sensitive as DPO (its paper stays below 5e-6)"),
+              ("kto", "apo_zero_unpaired"), reference=True),
     Objective("orpo", "ORPO", "Combines imitation and preference in one loss, without a reference.",
-              "ORPOTrainer", _PAIRS, module="trl.experimental.orpo", experimental=True),
+              "ORPOTrainer", _PAIRS,
+              (8e-6, "ORPO's paper uses 8e-6: it combines imitation and preference"),
+              module="trl.experimental.orpo", legacy=True),
     Objective("cpo", "CPO", "Learns from pairs without a reference; imitates the chosen.",
-              "CPOTrainer", _PAIRS, ("sigmoid", "hinge", "ipo"), "trl.experimental.cpo",
-              experimental=True),
+              "CPOTrainer", _PAIRS, (5e-6, "CPO has no reference to keep it close to"),
+              ("sigmoid", "hinge", "ipo"), "trl.experimental.cpo", legacy=True),
     Objective("simpo", "SimPO", "Learns from pairs by mean log-probability, without a reference.",
-              "CPOTrainer", _PAIRS, ("simpo", "alphapo"), "trl.experimental.cpo",
-              experimental=True),
+              "CPOTrainer", _PAIRS, (1e-6, "SimPO's authors advise at most 1e-6"),
+              ("simpo", "alphapo"), "trl.experimental.cpo", legacy=True,
+              defaults=(
+                  Default("beta", 2.0,
+                          "SimPO's rewards are averages over tokens, so beta is 2 to 10"),
+                  Default("cpo_alpha", 0.0, "SimPO is CPO without its imitation term"))),
     Objective("reward", "Reward model", "Learns to score answers from preference pairs.",
-              "RewardTrainer", _PAIRS, answers=False),
+              "RewardTrainer", _PAIRS, (1e-4, "a reward model's head starts from random weights"),
+              answers=False),
     Objective("grpo", "GRPO", "Samples answers; compares each reward with its group's.",
-              "GRPOTrainer", _ASKING, GRPO_LOSSES, reference=True, rewarded=True),
+              "GRPOTrainer", _ASKING, _RL_RATE, GRPO_LOSSES, reference=True, rewarded=True),
     Objective("rloo", "RLOO", "Samples answers; compares each reward with the others' mean.",
-              "RLOOTrainer", _ASKING, reference=True, rewarded=True),
+              "RLOOTrainer", _ASKING, _RL_RATE, reference=True, rewarded=True),
+    Objective("gmpo", "GMPO", "GRPO with the geometric mean of a completion's token ratios.",
+              "GMPOTrainer", _ASKING, _RL_RATE, module="trl.experimental.gmpo", reference=True,
+              rewarded=True,
+              defaults=(Default("epsilon", 0.4, "GMPO's paper clips log-ratios at 0.4"),)),
 )  # fmt: skip
 OBJECTIVES: dict[str, Objective] = {row.name: row for row in _ROWS}
 REWARDED = tuple(row.name for row in _ROWS if row.rewarded)
 WITH_REFERENCE = tuple(row.name for row in _ROWS if row.reference)
 
-# What to do with dataset types that an objective cannot train on.
-_CONVERSIONS = {
+# What to do with dataset types that an objective, or all that train on the same, cannot train on.
+_CONVERSIONS: dict[tuple[str | tuple[str, ...], str], str] = {
     ("sft", "preference"): "prepare its chosen answers as prompts and completions",
     ("sft", "unpaired_preference"): "prepare the rows labeled good as prompts and completions",
     ("kto", "comparison"): "export the votes from the Label tab (labels export --format kto)",
-    ("dpo", "comparison"): "export the votes from the Label tab (labels export --format dpo)",
-    ("dpo", "unpaired_preference"): "train KTO on it, which learns from single labeled answers",
-    ("grpo", "language_modeling"): "choose rows with prompts; plain text has none",
-    ("dpo", "prompt_only"): "generate pairs of answers and label them (pairs make)",
+    (_PAIRS, "comparison"): "export the votes from the Label tab (labels export --format dpo)",
+    (_PAIRS, "unpaired_preference"): "train KTO on it, which learns from single labeled answers",
+    (_PAIRS, "prompt_only"): "generate pairs of answers and label them (pairs make)",
+    (_ASKING, "language_modeling"): "choose rows with prompts; plain text has none",
 }
 
 
 def conversion(objective: str, kind: str) -> str:
     """What to do with a dataset type that an objective cannot train on."""
-    pairs = "dpo" if OBJECTIVES[objective].types == _PAIRS else objective
-    return _CONVERSIONS.get((pairs, kind), "choose another dataset, or another objective")
+    for who in (objective, OBJECTIVES[objective].types):
+        if (who, kind) in _CONVERSIONS:
+            return _CONVERSIONS[who, kind]
+    return "choose another dataset, or another objective"
+
+
+def named(only: str, objective: str) -> bool:
+    """Whether a field's `only` names an objective, by its name or by a trait (see `fields`)."""
+    row = OBJECTIVES[objective]
+    traits = {"rewarded": row.rewarded, "losses": bool(row.losses)}
+    return any(traits.get(word, word == objective) for word in only.split())
 
 
 def validation_errors(values: RecipeFields) -> Iterator[str]:

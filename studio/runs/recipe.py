@@ -131,7 +131,7 @@ class Recipe(RecipeFields):
             return methods.field_applies(field, method)
         if extra["only"] in QUANTIZATION:
             return methods.METHODS[method].quantized in QUANTIZATION[extra["only"]]
-        return extra["only"] is None or objective in extra["only"].split()
+        return extra["only"] is None or objectives.named(extra["only"], objective)
 
     # --- reading and writing
 

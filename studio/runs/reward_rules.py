@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from studio.core.errors import StudioError
 from studio.rewards import WeightedReward
 from studio.runs.fields import RecipeFields
-from studio.runs.objectives import OBJECTIVES
+from studio.runs.objectives import OBJECTIVES, REWARDED
 
 
 def validation_errors(values: RecipeFields) -> Iterator[str]:
@@ -15,7 +15,8 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
     row = OBJECTIVES[values.objective]
     if not row.rewarded:
         if not values.beta:
-            yield f"beta must be above 0 for {row.label}; only GRPO and RLOO accept 0"
+            free = ", ".join(OBJECTIVES[name].label for name in REWARDED)
+            yield f"beta must be above 0 for {row.label}; only {free} accept 0"
         return
     if values.reward_funcs:
         try:

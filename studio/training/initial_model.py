@@ -53,7 +53,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe.seed), None, reference)
-    if recipe.quantized and OBJECTIVES[recipe.objective].experimental:
+    if recipe.quantized and OBJECTIVES[recipe.objective].legacy:
         # These trainers would prepare the quantized model themselves, which widens its embeddings,
         # norms and head in place: tensors that it shares with the resident base.
         set_seed(recipe.seed)

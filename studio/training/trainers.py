@@ -56,8 +56,10 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
         for key, value in recipe.model_dump().items()
         if key in known and key not in _OURS and value is not None
     }
-    if "loss_type" in values:
-        losses = list(recipe.loss_type)
+    losses = list(recipe.loss_type)
+    if not losses:  # TRL's configs have a default also where an objective has but one loss
+        values.pop("loss_type", None)
+    elif "loss_type" in values:
         values["loss_type"] = losses if recipe.objective == "dpo" else losses[0]
     steps = planned_steps(recipe, rows)
     if "precompute_ref_log_probs" in known:
@@ -153,7 +155,7 @@ def build(
     }
     if reward is not None:
         given["reward_funcs"] = online_rl.functions(reward)
-        if start.reference is not None:  # see reinforcement.hold_to
+        if start.reference is not None:  # see online_rl.set_ref_model
             given["args"].beta = 0.0
     elif start.reference is not None:
         given["ref_model"] = start.reference

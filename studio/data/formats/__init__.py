@@ -9,6 +9,7 @@ from studio.data.formats import (
     message_trees,
     multiple_choice,
     preference,
+    prodigy,
     prompt_only,
     rater_votes,
     unpaired_preference,
@@ -17,6 +18,7 @@ from studio.data.formats.base import Family, Mapping, Match
 
 FAMILIES: list[Family] = [
     *message_trees.FAMILIES,
+    *prodigy.FAMILIES,
     *multiple_choice.FAMILIES,
     *preference.FAMILIES,
     *rater_votes.FAMILIES,

@@ -12,7 +12,7 @@ from studio.data.formats.column_profile import profile as _profile_of
 from studio.data.types import Row, RowError
 
 _CONFIDENT = 0.5
-_FAIR = ("tie", "empty_field", "prompt_differs", "too_few_answers")
+_FAIR = ("tie", "not_judged", "empty_field", "prompt_differs", "too_few_answers")
 """Faults of a row that say nothing against its format."""
 _BY_NAME = {name: family for family in FAMILIES for name in (family.name, *family.aliases)}
 

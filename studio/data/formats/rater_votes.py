@@ -67,7 +67,7 @@ def _votes(row: Row, mapping: Mapping) -> list[object]:
         votes = [row.get(column) for field, column in mapping.items() if field.startswith("vote")]
     votes = [vote for vote in votes if vote is not None and vote != ""]
     if not votes:
-        raise RowError("missing_field", "No rater voted on this row.")
+        raise RowError("not_judged", "No rater voted on this row.")
     return votes
 
 

@@ -12,6 +12,7 @@ from studio.cli.register import View, add
 from studio.commands.base import Command, OnProgress, Param, silent
 
 SEEN: list[dict[str, Any]] = []
+KINDS: list[str] = []
 
 
 def mix(
@@ -26,6 +27,7 @@ def mix(
     edits: Annotated[bool, Param("Use edits.")] = True,
     star: Annotated[bool | None, Param("Star it.")] = None,
     count: Annotated[int, Param("How many.", min=1)] = 1,
+    kind: Annotated[str, Param("One of {values}.", values=lambda: KINDS)] = "plain",
     on_progress: OnProgress = silent,
     provenance: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -91,3 +93,9 @@ def test_help_comes_from_the_annotations(run):
     for words in ("Mix things.", "SOURCES", "KEY=VALUE", "A=B", "hard|soft", "--no-edits", "x>=1"):
         assert words in out, words
     assert "--no-dry-run" not in out and "python -m studio mix a b" in out
+
+
+def test_the_help_names_values_that_are_loaded_when_it_is_shown(run):
+    KINDS[:] = ["plain", "fancy"]
+    _, out, _ = run("--help")
+    assert "One of plain, fancy." in out

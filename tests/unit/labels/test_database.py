@@ -34,7 +34,8 @@ def test_a_first_studios_votes_are_taken_over(url):
     engine.dispose()
     store = LabelStore(url)
     assert (store.get("old").done, store.get("old").overlap) == (1, 0)
-    assert [vote.choice for vote in store.history("labels-1", "ada")] == ["a"]
+    [vote] = store.history("labels-1", "ada")
+    assert (vote.choice, vote.studio_version) == ("a", "")
     assert store.next_item("labels-1", "ada").item_id == 2
     store.undo("labels-1", "ada")
     assert store.next_item("labels-1", "ada").item_id == 1

@@ -6,10 +6,11 @@ import pytest
 
 from studio.core.errors import ConfigError
 from studio.core.model_names import resolve
-from studio.labels import Rule, split_by_prompt
+from studio.core.version import __version__
+from studio.labels import Rule, split_by_prompt, vote_writes
 from studio.labels.export import write_file
 
-PROVENANCE = {"item", "voters", "agreement", "strength", "edited"}
+PROVENANCE = {"item", "voters", "agreement", "strength", "edited", "studio_version"}
 
 
 @pytest.fixture
@@ -64,6 +65,22 @@ def test_kto_gets_two_negatives_for_both_bad(store, labelled):
     assert labels[6:] == [("base answer 4", False), ("tuned answer 4", False)]
     assert export.rows[2]["source"] == "tuned"
     assert export.type == "unpaired_preference"
+
+
+def test_rows_name_the_versions_of_the_studio_that_recorded_their_votes(
+    store, project, monkeypatch
+):
+    first, second = (item.item_id for item in store.upcoming(project.id, "ada", 2))
+    store.vote(project.id, first, "ada", "a")
+    store.vote(project.id, second, "ada", "b")
+    monkeypatch.setattr(vote_writes, "__version__", "9.9")
+    store.vote(project.id, first, "ben", "a")
+    assert [vote.studio_version for vote in store.history(project.id, "ben")] == ["9.9"]
+    assert store.versions(project.id, first)[0]["studio_version"] == __version__
+    named = [row["studio_version"] for row in store.export(project.id, "dpo").rows]
+    assert named == [f"{__version__}, 9.9", __version__]
+    each = [row["studio_version"] for row in store.export(project.id, "kto", Rule("each")).rows]
+    assert each == [__version__] * 2 + ["9.9"] * 2 + [__version__] * 2
 
 
 def test_reward_rows_carry_a_margin(store, labelled):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from studio.labels import LabelStore
@@ -76,3 +78,24 @@ def test_numbers_go_on_after_what_was_restored(store, hub, tmp_path, make_items)
     store.add_items(made.id, make_items(2, start=5))
     store.vote(made.id, store.next_item(made.id, "ada").item_id, "ada", "b")
     assert store.progress(made.id, "ada").done == 2
+
+
+def test_segments_of_before_a_migration_are_restored_too(store, make_items, hub, tmp_path):
+    project = store.create_project("asked why", order="given", reasons=["short"])
+    store.add_items(project.id, make_items(2))
+    backup = VotesBackup(store, "me/votes", tmp_path / "notes.json")
+    for reasons in ([], ["short"]):
+        item = store.next_item(project.id, "ada").item_id
+        store.vote(project.id, item, "ada", "a", reasons=reasons)
+        backup.push()
+    first = min(name for name in hub.files if name.endswith(".jsonl"))
+    lines = [json.loads(line) for line in hub.files[first].splitlines()]
+    for line in lines:
+        if line["table"] == "votes":
+            del line["row"]["reasons"]
+    hub.files[first] = "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+    empty = LabelStore(f"sqlite:///{tmp_path / 'back.db'}")
+    assert VotesBackup(empty, "me/votes", tmp_path / "back.json").restore() == 2
+    assert [vote.reasons for vote in empty.history(project.id, "ada")] == [["short"], []]
+    empty.close()

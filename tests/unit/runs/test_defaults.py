@@ -31,11 +31,9 @@ def test_rates_follow_the_objective_and_the_method():
     assert rate("dpo", "full") == 1e-6
 
 
-def test_an_objective_without_a_rate_takes_sfts(monkeypatch):
-    monkeypatch.delitem(defaults._RATES, "kto")
-    found = {each.field: each for each in defaults.defaults("kto", "lora")}
-    assert found["learning_rate"].value == defaults.PLAIN_RATE
-    assert "KTO has no usual rate" in found["learning_rate"].why
+def test_an_objective_adds_its_own_values():
+    found = {each.field: each for each in defaults.defaults("simpo", "lora")}
+    assert found["beta"].value == 2.0 and found["cpo_alpha"].value == 0.0
 
 
 def test_unknown_names_have_no_defaults():

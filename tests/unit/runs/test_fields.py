@@ -34,7 +34,11 @@ def test_every_field_has_help_a_group_and_known_objectives(name):
     assert field.description and field.description.endswith(".") and len(field.description) < 240
     extra = field.json_schema_extra
     assert extra["group"]
-    assert extra["only"] in (None, *QUANTIZATION) or set(extra["only"].split()) <= set(OBJECTIVES)
+    assert extra["only"] in (None, *QUANTIZATION) or set(extra["only"].split()) <= {
+        *OBJECTIVES,
+        "rewarded",
+        "losses",
+    }
 
 
 def test_adapter_fields_belong_to_a_method_and_other_fields_to_none():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from studio.core.errors import ConfigError
 from studio.runs import methods
 from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 
 
@@ -58,3 +62,14 @@ def test_fields_apply_by_method():
     assert methods.field_applies("lora_r", "vera")
     assert not methods.field_applies("lora_alpha", "vera")
     assert {"lora_r", "oft_block_size"} <= methods.adapter_fields()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_head_is_no_target_where_the_loss_reads_its_weight(objective):
+    """TRL would refuse it once everything is loaded, or never train the adapter on it."""
+    chosen = {"lora_target_modules": ("q_proj", "lm_head")}
+    if OBJECTIVES[objective].legacy:
+        assert "lm_head" in Recipe.defaults(objective, "lora", **chosen).lora_target_modules
+        return
+    with pytest.raises(ConfigError, match="lm_head cannot be a target"):
+        Recipe.defaults(objective, "lora", **chosen)

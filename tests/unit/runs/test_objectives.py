@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 import pytest
 
 from studio.runs import objectives
@@ -27,5 +30,35 @@ def test_advice_is_about_the_dataset_type():
 
 
 def test_groups_of_objectives():
-    assert set(objectives.REWARDED) == {"grpo", "rloo"}
-    assert set(objectives.WITH_REFERENCE) == {"dpo", "kto", "grpo", "rloo"}
+    assert {"grpo", "rloo"} <= set(objectives.REWARDED)
+    assert {"dpo", "kto", *objectives.REWARDED} == set(objectives.WITH_REFERENCE)
+    legacy = {name for name, row in OBJECTIVES.items() if row.legacy}
+    assert legacy == {name for name, row in OBJECTIVES.items() if _prepares_quantized(row)}
+
+
+def _prepares_quantized(row: objectives.Objective) -> bool:
+    source = inspect.getsource(inspect.getmodule(row.classes()[0]))
+    return "prepare_model_for_kbit_training" in source
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_legacy_objectives_alone_do_without_a_fused_loss(name):
+    row = OBJECTIVES[name]
+    modules = {inspect.getmodule(kind) for kind in row.classes()[0].__mro__}
+    sources = [inspect.getsource(each) for each in modules if each.__name__.startswith("trl.")]
+    assert row.fused_loss == any("fused_lm_head=True" in source for source in sources)
+
+
+def test_a_field_names_objectives_or_traits():
+    assert objectives.named("rewarded", "rloo") and not objectives.named("rewarded", "dpo")
+    assert objectives.named("losses", "dpo") and not objectives.named("losses", "rloo")
+    assert objectives.named("sft dpo", "dpo") and not objectives.named("sft dpo", "kto")
+
+
+def test_a_new_objective_needs_its_row_and_its_name():
+    """What CONTRIBUTING promises: whatever else depends on an objective asks its row."""
+    root = Path(__file__).resolve().parents[3]
+    files = [path for top in ("studio", "components") for path in (root / top).rglob("*.*")]
+    sources = [path for path in files if path.suffix in (".py", ".js")]
+    naming = {p.relative_to(root).as_posix() for p in sources if "gmpo" in p.read_text("utf-8")}
+    assert naming == {"studio/runs/fields.py", "studio/runs/objectives.py"}

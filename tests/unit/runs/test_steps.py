@@ -7,6 +7,7 @@ import math
 import pytest
 
 from studio.runs.launch_configs import share
+from studio.runs.objectives import REWARDED
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, too_little, warmup_steps
 
@@ -57,7 +58,7 @@ def test_processes_divide_a_step_and_leave_their_number(processes: int, rows: in
     assert planned_steps(recipe, rows) == math.ceil(on_each / own["gradient_accumulation_steps"])
 
 
-@pytest.mark.parametrize("objective", ["grpo", "rloo"])
+@pytest.mark.parametrize("objective", REWARDED)
 def test_online_objectives_take_whole_groups(objective: str):
     recipe = Recipe.defaults(
         objective,

@@ -100,7 +100,9 @@ def table() -> str:
     """
     reasons: dict[str, int] = {}
     lines = [
-        "| | " + " | ".join(row.label for row in OBJECTIVES.values()) + " |",
+        "| | "
+        + " | ".join(row.label + r" \*" * row.experimental for row in OBJECTIVES.values())
+        + " |",
         "|---|" + "---|" * len(OBJECTIVES),
     ]
     for method, row in METHODS.items():

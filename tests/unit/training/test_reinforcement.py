@@ -106,6 +106,17 @@ def test_a_run_is_stopped_with_what_it_learned(studio: Studio) -> None:
     assert ended.metrics["reward"] == pytest.approx(parts[0] + 0.5 * parts[1], abs=1e-5)
 
 
+def test_gmpo_trains_on_rewards_with_its_own_clipping(studio: Studio, sft: Run) -> None:
+    """Two updates a batch: the second is away from the policy that sampled."""
+    run = studio.wait(studio.train(rewarded("gmpo", start_from=sft.id, num_iterations=2)).id)
+    assert (run.state, run.error) == ("finished", None)
+    logs = [event for event in run.events()[0] if "loss" in event]
+    assert len(logs) == 2 and all(name in logs[0] for name in LOGGED)
+    assert "reward" not in logs[1] and "clip_ratio/region_mean" in logs[1]
+    told = settings(run.recipe, 24, False)
+    assert told["epsilon"] == 0.4 and "loss_type" not in told
+
+
 def test_a_reward_model_beside_people(studio: Studio, sft: Run, model: Run) -> None:
     project = studio.labels.create_project("beside people")
     rows = preference_rows(4)

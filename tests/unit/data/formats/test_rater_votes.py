@@ -4,7 +4,7 @@ import pytest
 
 from studio.data.formats import rater_votes
 from tests.unit.data.formats.recognition import check_case
-from tests.unit.data.making import assistant, user
+from tests.unit.data.making import assistant, inspected, user
 
 CASES = {
     "several raters' votes": (
@@ -33,3 +33,10 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_rows_are_recognized_and_converted(tmp_path, case):
     check_case(tmp_path, rater_votes, *CASES[case])
+
+
+def test_rows_that_nobody_voted_on_yet_say_nothing_against_the_format(tmp_path):
+    voted = {"prompt": "Q", "answer_a": "bad", "answer_b": "good", "votes": ["b", "a", "b"]}
+    seen = inspected(tmp_path, [voted, *({**voted, "votes": []} for _ in range(5))])
+    assert (seen.format, seen.rows, seen.kept) == ("majority", 6, 1)
+    assert seen.problem_counts == {"not_judged": 5}
