@@ -25,6 +25,7 @@ from studio.core.errors import StudioError, TrainingError, WorkspaceError
 from studio.core.library_types import LanguageModel, TrainerClass
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.training.padding_free import without_padding_mask
 from studio.training.ref_logps_cache import ReferenceCache
@@ -59,8 +60,10 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
         """Under autocast, keep LoRA from widening each input that autocast narrows again at once.
 
         The numbers are the same to the bit, and all adapters on one input share its 16-bit copy.
+        Online objectives keep the casts: a step of theirs also generates, outside of autocast.
         """
         plain = METHODS[self.recipe.method].config == "LoraConfig" and self.recipe.method != "dora"
+        plain = plain and not OBJECTIVES[self.recipe.objective].rewarded
         model: Any = self.model
         return disable_input_dtype_casting(
             model, active=plain and (self.args.bf16 or self.args.fp16)
