@@ -21,6 +21,33 @@ def test_exact_terms():
     assert memory["total"] == sum(size for name, size in memory.items() if name != "total")
 
 
+def test_a_full_fine_tune_takes_18_bytes_a_parameter_beside_the_base():
+    """Float32 weights, gradients and two moments, and a 16-bit copy of each matrix."""
+    found = estimate(recipe_of(MISTRAL, "full", dtype="bfloat16"), "H200")
+    memory, total = found.memory.as_dict(), found.total_parameters
+    assert memory["weights"] == memory["gradients"] == 4 * total
+    assert memory["optimizer"] == 8 * total
+    assert memory["working copies"] == 2 * sum(m.parameters for m in found.model.linears())
+    assert memory["reference"] == 2 * total  # the base, as it is shared
+    assert found.saved_bytes == 4 * total
+
+
+def test_last_layers_train_in_float32_beside_a_16_bit_base():
+    found = estimate(recipe_of(MISTRAL, "last_layers", dtype="bfloat16"), "H200")
+    memory, trained = found.memory.as_dict(), found.trainable_parameters
+    assert memory["weights"] == 4 * trained + 2 * (found.total_parameters - trained)
+    assert memory["gradients"] == 4 * trained and memory["reference"] == 2 * trained
+    assert found.saved_bytes == memory["weights"]
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "dora"])
+def test_adapters_train_in_float32_whatever_the_base(method):
+    found = estimate(recipe_of(MISTRAL, method, dtype="bfloat16"), "H200")
+    memory, trained = found.memory.as_dict(), found.trainable_parameters
+    assert memory["adapters"] == memory["gradients"] == 4 * trained
+    assert (memory["optimizer"], memory["working copies"]) == (8 * trained, 2 * trained)
+
+
 def test_four_bits_leave_embeddings_and_head():
     plain = estimate(recipe_of(MISTRAL, dtype="bfloat16"), "L4")
     small = estimate(recipe_of(MISTRAL, "qlora", dtype="bfloat16"), "L4")
@@ -56,7 +83,7 @@ def test_dpo_runs_both_sides_and_full_keeps_a_reference():
     assert dpo["activations"] == pytest.approx(2 * terms(MISTRAL)["activations"], rel=0.02)
     assert "reference" not in dpo
     full = terms(MISTRAL, "full", "dpo")
-    assert full["reference"] == full["weights"]
+    assert 2 * full["reference"] == full["weights"]  # 16 bits beside float32
 
 
 def test_dpo_from_an_adapter_keeps_a_frozen_copy_of_it():
