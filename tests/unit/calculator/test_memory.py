@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.calculator import estimate
+from studio.runs.defaults import for_device
 from tests.unit.calculator.conftest import MISTRAL, TINY, recipe_of
 
 
@@ -30,6 +31,13 @@ def test_a_full_fine_tune_takes_18_bytes_a_parameter_beside_the_base():
     assert memory["working copies"] == 2 * sum(m.parameters for m in found.model.linears())
     assert memory["reference"] == 2 * total  # the base, as it is shared
     assert found.saved_bytes == 4 * total
+
+
+def test_the_default_of_a_full_fine_tune_on_a_gpu_is_counted_in_8_bits():
+    plain = recipe_of(MISTRAL, "full")
+    follows = {each.field: each.value for each in for_device(plain, "cuda")}
+    before, after = (estimate(r, "H200").memory.as_dict() for r in (plain, plain.with_(**follows)))
+    assert after["optimizer"] == pytest.approx(before["optimizer"] / 4, rel=0.02)
 
 
 def test_last_layers_train_in_float32_beside_a_16_bit_base():
