@@ -1,76 +1,18 @@
-"""What is trained is kept in float32 and moves, whatever the base's number format; which card
-gets which format."""
+"""What is trained is kept in float32 and moves, whatever the format of the base."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers.utils import is_torch_tf32_available
 
 from studio import Studio
 from studio.core import compat
-from studio.models import loading
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
-from studio.training import precision
 from tests.unit.training.matrix import recipe_of
 from tests.unit.training.test_runs_end_to_end import logs
-
-CARDS = {
-    "T4": (7, 5),
-    "V100": (7, 0),
-    "RTX 2080": (7, 5),
-    "RTX 3090": (8, 6),
-    "RTX 4090": (8, 9),
-    "A100": (8, 0),
-    "H100": (9, 0),
-}
-
-
-@pytest.fixture
-def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A machine with one GPU of that name, as torch would describe it."""
-    major, minor = CARDS[request.param]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (major, minor))
-    monkeypatch.setattr(
-        torch.cuda,
-        "get_device_properties",
-        lambda device=None: SimpleNamespace(major=major, minor=minor, name=request.param),
-    )
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
-    is_torch_tf32_available.cache_clear()
-    yield str(request.param)
-    is_torch_tf32_available.cache_clear()
-
-
-@pytest.mark.parametrize("card", CARDS, indirect=True)
-def test_a_card_gets_the_formats_that_it_has(card: str) -> None:
-    ampere = CARDS[card] >= (8, 0)
-    chosen = precision.training_arguments(Recipe.defaults("sft"))
-    assert loading.dtype_name() == ("bfloat16" if ampere else "float16")
-    assert chosen == {
-        "use_cpu": False,
-        "bf16": ampere,
-        "fp16": not ampere,
-        "tf32": True if ampere else None,
-    }
-
-
-def test_amd_has_no_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(torch.version, "cuda", None)
-    monkeypatch.setattr(torch.version, "hip", "6.4")
-    is_torch_tf32_available.cache_clear()
-    chosen = precision.training_arguments(Recipe.defaults("sft", dtype="bfloat16"))
-    assert chosen["tf32"] is None and chosen["bf16"]
 
 
 def test_several_gpus_in_sight_are_one_to_a_process() -> None:
