@@ -50,6 +50,10 @@ test-exports: $(VENV)/.ready-dev
 test-gpus: $(VENV)/.ready-dev
 	STUDIO_GPUS=1 $(PYTEST) tests/unit/training/test_gpu_settings.py
 
+# The checks of `python -m benchmarks.gpu` with small models, on whatever is here: some minutes.
+test-gpu-small: $(VENV)/.ready-dev
+	$(OFFLINE) $(BIN)/python -m benchmarks.gpu --small
+
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py

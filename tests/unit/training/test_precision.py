@@ -8,9 +8,12 @@ from safetensors.torch import load_file
 
 from studio import Studio
 from studio.core import compat
+from studio.core.errors import TrainingError
+from studio.models import loading
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
+from studio.training import precision
 from tests.unit.training.matrix import recipe_of
 from tests.unit.training.test_runs_end_to_end import logs
 
@@ -21,6 +24,25 @@ def test_several_gpus_in_sight_are_one_to_a_process() -> None:
     arguments = SFTConfig(output_dir="unused", use_cpu=True, report_to="none")
     arguments._n_gpu = 2
     assert compat.one_device(arguments).n_gpu == 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "method", "changes"),
+    [
+        ("reward", "lora", {}),
+        ("sft", "last_layers", {}),
+        ("sft", "lora", {"lora_modules_to_save": ("embed_tokens",)}),
+    ],
+)
+def test_float16_on_a_cpu_is_refused_where_it_needs_autocast(
+    objective: str, method: str, changes: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(objective, method, dtype="float16", **changes)
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cpu"))
+    with pytest.raises(TrainingError, match="no float16 autocast"):
+        precision.training_arguments(recipe)
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
+    assert precision.training_arguments(recipe)["fp16"]
 
 
 STEPS = {
