@@ -14,7 +14,7 @@ LATER   := tests/test_readme.py tests/app tests/faults tests/gpu tests/browser
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
-        test-exports test-loop test-space test-docker test-duel check format
+        test-exports test-gpus test-gpu-small test-loop test-space test-docker test-duel check format
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -45,6 +45,14 @@ test-matrix: $(VENV)/.ready-dev
 # Every family, method and format of an export; writes the table in docs/exports.md.
 test-exports: $(VENV)/.ready-dev
 	STUDIO_EXPORTS=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
+
+# What is chosen on which card; writes the tables in docs/gpus.md.
+test-gpus: $(VENV)/.ready-dev
+	STUDIO_GPUS=1 $(PYTEST) tests/unit/training/test_gpu_settings.py
+
+# The checks of `python -m benchmarks.gpu` with small models, on whatever is here: some minutes.
+test-gpu-small: $(VENV)/.ready-dev
+	$(OFFLINE) $(BIN)/python -m benchmarks.gpu --small
 
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev

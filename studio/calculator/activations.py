@@ -64,7 +64,7 @@ def activations(work: Workload) -> Activations:
     return Activations(
         saved=depth(model, work.counted) * sum(sizes[p] * counts[p] for p in sizes),
         layer=max(sizes.values(), default=0.0),
-        inputs=shape.hidden * (precision.compute if precision.weights == 2 else 4) * number,
+        inputs=shape.hidden * work.stream * number,
         transient=precision.compute * (3 * widest + 2 * shape.hidden),
         layers=number,
     )
@@ -84,13 +84,13 @@ def _layer(work: Workload, infos: list[ModuleInfo], trained: set[str]) -> float:
 
 
 def _norm(work: Workload, info: ModuleInfo, trained: bool) -> float:
-    shape, precision = work.shape, work.precision
+    shape = work.shape
     width = info.shape[0] if info.shape else shape.hidden
     if info.suffix.startswith(("q_", "k_")) and width == shape.head_dim:
         width = shape.query if info.suffix.startswith("q_") else shape.key
     if info.kind == "LayerNorm":
-        return precision.weights * width
-    return width * (4 + (precision.compute if trained else 0))
+        return width * (4 if work.loop.autocast else work.stream)
+    return width * (4 + (work.stream if trained else 0))
 
 
 def _trained_input(work: Workload, info: ModuleInfo, shared: set[tuple[str, int]]) -> float:
@@ -103,7 +103,7 @@ def _trained_input(work: Workload, info: ModuleInfo, shared: set[tuple[str, int]
     ranked = field_applies("lora_r", method)
     if work.recipe.lora_dropout and field_applies("lora_dropout", method):
         total += width * (precision.compute + 1)  # the input after dropout, and the mask
-    elif ranked and precision.adapter == 4 and precision.weights == 2:  # PEFT casts the input
+    elif ranked and work.casts_inputs:
         total += width * (precision.compute if autocast else 4)
     elif (parent, width) not in shared:
         total += width * precision.compute

@@ -114,7 +114,7 @@ def _combined(before: RunEstimate) -> Change | None:
         least = 2 if before.work.estimates_kl else 1
         ladder.append((f"batch {least}", _batch(batch * recipe.gradient_accumulation_steps, least)))
     if not recipe.optim.endswith("8bit"):
-        ladder.append(("8-bit optimizer", {"optim": "paged_adamw_8bit"}))
+        ladder.append(("8-bit optimizer", {"optim": "adamw_8bit"}))
     if recipe.max_length > 512:
         ladder.append(("max length 512", {"max_length": 512}))
     settings: dict[str, Any] = {}

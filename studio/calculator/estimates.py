@@ -73,7 +73,7 @@ class RunEstimate:
     @property
     def saved_bytes(self) -> int:
         """Size of the file that training saves."""
-        return self.parameters.saved_bytes(self.work.precision.adapter, self.work.precision.weights)
+        return self.parameters.saved_bytes(self.work.precision.trained, self.work.precision.weights)
 
     @property
     def verdict(self) -> Verdict:

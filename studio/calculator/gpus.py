@@ -75,17 +75,13 @@ def find_gpu(name: str) -> Gpu:
 
 
 def this_machine() -> Gpu:
-    """What this process would train on: its GPU with the memory that is free, or the CPU."""
-    import psutil
-
-    from studio.core.hardware import detect, detected
+    """What this process would train on: its GPU, or the CPU, with the memory it can have."""
+    from studio.core.hardware import detect, detected, memory_for_a_run
 
     here = detected()
+    free = memory_for_a_run(detect())
     if here.device == "cpu":
-        # This process can reuse what it already holds.
-        free = detect().memory_free + psutil.Process().memory_info().rss
-        return Gpu("this CPU", min(free, here.memory_total), cpu_flops(), False, "cpu", (0.3, 0.8))
-    free = detect().memory_free
+        return Gpu("this CPU", free, cpu_flops(), False, "cpu", (0.3, 0.8))
     known = next((c for c in GPUS.values() if c.name.split()[0] in here.name.split()), None)
     speed = known.flops if known else 50e12
     return Gpu(here.name, free, speed, here.bf16, here.device)

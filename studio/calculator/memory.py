@@ -27,8 +27,8 @@ _NF4_BLOCK, _NESTED_BLOCK = 64, 256
 SOURCES = {
     "weights": "parameters x bytes; NF4: QLoRA, Dettmers et al. 2023, section 3",
     "working copies": "torch.autocast casts float32 weights for 16-bit products",
-    "adapters": "PEFT's own tensors; float32 beside a 16-bit base, 16-bit beside a 4-bit one (TRL)",
-    "gradients": "one number per trainable parameter, in its own dtype",
+    "adapters": "PEFT's own tensors, in float32",
+    "gradients": "one float32 number per trainable parameter",
     "optimizer": "torch.optim and bitsandbytes: moments kept for each trainable parameter",
     "activations": "what autograd saves in transformers' layers; checked on PEFT's measured runs",
     "logits": "TRL's fused loss head, or plain cross-entropy's copies of the logits",
@@ -77,14 +77,14 @@ def estimate_memory(work: Workload) -> Memory:
     """Peak bytes of a training step on one device."""
     counted, precision, shape = work.counted, work.precision, work.shape
     optimizer, note = find_optimizer(work.recipe.optim)
-    states = state_bytes(optimizer, _tensors(work), precision.adapter)
+    states = state_bytes(optimizer, _tensors(work), precision.trained)
     logits = _logits(work)
     kept = _activations(work, logits.bytes)
     cache = 2 * shape.layers * shape.key * precision.compute
     generation = _generation(work, cache, kept.bytes + logits.bytes)
     paged = ", paged: moves to host memory under pressure" if optimizer.paged else ""
-    each = f"{count(counted.trainable)} x {precision.adapter} bytes"
-    trained = counted.trainable * precision.adapter
+    each = f"{count(counted.trainable)} x {precision.trained} bytes"
+    trained = counted.trainable * precision.trained
     terms = (
         _weights(work),
         _working_copies(work),
@@ -124,6 +124,8 @@ def _weights(work: Workload) -> Term:
                 f"({count(model.total)} + the base's own head of {count(model.beside)}, which "
                 f"stays loaded) x {width} bytes ({work.loop.dtype})"
             )
+        if work.whole_model and width != work.precision.trained:
+            return _widened(work)
         return Term("weights", (model.total + model.beside) * width, formula)
     quantized = sum(info.parameters for info in model.linears())
     rest = model.total + model.beside - quantized
@@ -144,15 +146,33 @@ def _weights(work: Workload) -> Term:
     return Term("weights", packed + rest * width + 2 * largest, formula)
 
 
+def _widened(work: Workload) -> Term:
+    """The weights of a model that trains itself: float32 what trains, 16 bits what does not."""
+    trained, width = work.counted.trainable, work.precision.weights
+    frozen = work.model.total - trained + work.model.beside
+    formula = f"{count(trained)} x {work.precision.trained} bytes (float32, as they train)"
+    if frozen:
+        formula += f" + {count(frozen)} frozen x {width} bytes ({work.loop.dtype})"
+    return Term("weights", trained * work.precision.trained + frozen * width, formula)
+
+
 def _working_copies(work: Workload) -> Term:
     """Autocast's 16-bit copies of float32 matrices, which the backward pass needs."""
-    precision = work.precision
-    if precision.weights == 2 or precision.compute == 4 or work.quantization != "none":
+    if not work.loop.autocast:
         return Term("working copies", 0, "none")
-    matrices = sum(info.parameters for info in work.model.linears())
-    if work.recipe.activation_checkpointing and work.recipe.method != "full":
-        matrices //= max(1, work.shape.layers)
-    return Term("working copies", 2 * matrices, f"{count(matrices)} x 2 bytes under autocast")
+    linear = {info.pattern: info.parameters for info in work.model.linears()}
+    if work.whole_model:
+        trained = sum(m.trainable for m in work.counted.modules if m.pattern in linear)
+    else:
+        lora = METHODS[work.recipe.method].config == "LoraConfig"
+        trained = work.counted.trainable if lora else 0
+    frozen = 0
+    if work.precision.weights == 4 and work.quantization == "none":
+        frozen = sum(linear.values()) - (trained if work.whole_model else 0)
+        if work.recipe.activation_checkpointing:  # one layer's at a time
+            frozen //= max(1, work.shape.layers)
+    copied = trained + frozen
+    return Term("working copies", 2 * copied, f"{count(copied)} x 2 bytes under autocast")
 
 
 def _experts(work: Workload) -> str:
@@ -235,7 +255,7 @@ def _reference(work: Workload) -> Term:
         return Term("reference", copied * precision.weights, formula)
     if referred and recipe.continues and not work.whole_model and recipe.method not in PROMPTED:
         formula = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
-        return Term("reference", counted.trainable * precision.adapter, formula)
+        return Term("reference", counted.trainable * precision.trained, formula)
     return Term("reference", 0, "none: the adapter is switched off to score the reference")
 
 

@@ -74,14 +74,14 @@ class ParameterCount:
         """Trainable as a percentage of all parameters (PEFT's `trainable%`)."""
         return 100 * self.trainable / self.all_parameters
 
-    def saved_bytes(self, adapter: int = 4, base: int = 2) -> int:
+    def saved_bytes(self, trained: int = 4, base: int = 2) -> int:
         """Bytes of the file that training saves, its header included.
 
-        `adapter` and `base` are bytes per number; base modules in an adapter file keep theirs.
+        `trained` and `base` are bytes per number; frozen base modules in a file keep theirs.
         """
         if not self.saved:
-            return self.total * base
-        numbers = sum(part.numbers * (adapter if part.adapter else base) for part in self.saved)
+            return self.trainable * trained + (self.total - self.trainable) * base
+        numbers = sum(part.numbers * (trained if part.adapter else base) for part in self.saved)
         return numbers + _header_bytes(self.saved)
 
 

@@ -101,9 +101,9 @@ RULES_OF_THUMB: tuple[Point, ...] = (
         "7B, QLoRA",
         7_000_000_000,
         "rule of thumb",
-        _one_row("qlora", max_length=2048, lora_r=64),
+        _one_row("qlora", max_length=2048),
         "H200",
-        assumes="NF4 with double quantization, r 64 on all linear layers; one row of 2,048 tokens, "
-        "checkpointed; TRL's fused loss",
+        assumes="NF4 with double quantization, r 16 on all linear layers in float32; one row of "
+        "2,048 tokens, checkpointed; TRL's fused loss",
     ),
 )

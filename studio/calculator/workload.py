@@ -44,7 +44,8 @@ def studio_loop(recipe: Recipe, gpu: Gpu) -> TrainingLoop:
     method = METHODS[recipe.method]
     return TrainingLoop(
         dtype=dtype,
-        autocast=dtype != "float32" and gpu.device == "cuda",
+        # As in studio.training.precision: the Trainer has no float16 autocast on a CPU.
+        autocast=dtype == "bfloat16" or (dtype == "float16" and gpu.device != "cpu"),
         fused_loss=OBJECTIVES[recipe.objective].fused_loss,
         keeps_base=not method.adapter or method.moves_base,
     )
@@ -52,11 +53,14 @@ def studio_loop(recipe: Recipe, gpu: Gpu) -> TrainingLoop:
 
 @dataclass(frozen=True)
 class Precision:
-    """Bytes per number of the base's weights, of the computation, and of what trains."""
+    """Bytes per number of the base's weights, of the computation, and of what trains.
+
+    What trains is held in float32, whatever the base's format (see `studio.training.precision`).
+    """
 
     weights: int
     compute: int
-    adapter: int
+    trained: int = 4
 
 
 @dataclass(frozen=True)
@@ -144,9 +148,20 @@ class Workload:
     @cached_property
     def precision(self) -> Precision:
         weights = WIDTHS[self.loop.dtype]
-        compute = 2 if weights == 2 or self.loop.autocast else 4
-        adapter = 2 if self.recipe.quantized else 4
-        return Precision(weights, compute, weights if self.whole_model else adapter)
+        return Precision(weights, 2 if weights == 2 or self.loop.autocast else 4)
+
+    @property
+    def stream(self) -> int:
+        """Bytes per number of the hidden states between layers: as wide as the embedding."""
+        return 4 if self.recipe.method == "full" else self.precision.weights
+
+    @property
+    def casts_inputs(self) -> bool:
+        """Whether PEFT widens each input of an adapter, beyond what autocast narrows again."""
+        if self.precision.weights == 4:
+            return False
+        plain = METHODS[self.recipe.method].config == "LoraConfig" and self.recipe.method != "dora"
+        return not (self.loop.autocast and plain and not self.online)
 
     @cached_property
     def shape(self) -> Shape:

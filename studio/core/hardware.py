@@ -93,6 +93,20 @@ def memory_now() -> tuple[int, int]:
     return psutil.Process().memory_info().rss, host_memory()[1]
 
 
+def memory_for_a_run(here: Hardware) -> int:
+    """Bytes that a run in this process can have: what is free, and what this process holds.
+
+    It reuses what it holds: PyTorch's reserve on a GPU, the base in memory among it, or its own
+    resident memory on a CPU.
+    """
+    held = psutil.Process().memory_info().rss
+    if here.device == "cuda":
+        import torch
+
+        held = torch.cuda.memory_reserved()
+    return min(here.memory_free + held, here.memory_total)
+
+
 def versions() -> tuple[tuple[str, str], ...]:
     """Installed versions of the training libraries, read without importing them."""
     found: list[tuple[str, str]] = []

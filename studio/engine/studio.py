@@ -284,7 +284,7 @@ class Studio:
         def work(pool: ModelPool) -> dict[str, Any]:
             from studio.exports.export_run import make
 
-            return make(exporting, self.runs, self.datasets)
+            return make(exporting, self.runs, self.datasets, pool)
 
         self.worker.submit(work, exporting)
         return exporting

@@ -19,6 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio.core import compat
+from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
 from studio.core.model_names import resolve
@@ -36,9 +37,9 @@ from studio.exports import (
     ollama,
     verify,
 )
-from studio.exports.load_parts import Parts, base_under, parts
+from studio.exports.load_parts import Parts, base_under, device_for, parts
 from studio.models import loading
-from studio.models.pool import LoadedModel, release_memory
+from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import end_ids
 from studio.runs import checkpoints
 from studio.runs.store import Run, RunStore
@@ -48,12 +49,16 @@ _BESIDE = 64 << 20  # tokenizer, card and pictures
 _SHARD = "4GB"
 
 
-def make(job: Exporting, runs: RunStore, datasets: DatasetStore) -> dict[str, Any]:
-    """Do an export to its end; its record. Raises `ModelError` where it does not hold."""
+def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool) -> dict[str, Any]:
+    """Do an export to its end; its record. Raises `ModelError` where it does not hold.
+
+    An export loads parts of its own, so idle bases in memory are let go first.
+    """
     asked = job.request
     run = runs.get(asked.run)
     job.expect(100)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
+    pool.release_idle()
     part = asked.out.parent / f".{asked.out.name}.part-{secrets.token_hex(3)}"
     try:
         part.mkdir()
@@ -68,6 +73,13 @@ def make(job: Exporting, runs: RunStore, datasets: DatasetStore) -> dict[str, An
         raise
     except OSError as error:
         raise WorkspaceError(f"{asked.out} could not be written: {error.strerror}.") from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"The export of {run.name} ran out of memory, and nothing of it is left. Wait until "
+            "no run trains, free some memory, or export the adapter, which takes least."
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
         release_memory()
@@ -88,14 +100,16 @@ class _Work:
         self.job, self.run, self.runs, self.datasets, self.part = job, run, runs, datasets, part
         self.asked = job.request
         self.beside: dict[str, Any] = {}
+        self.on = device_for(run, runs, self.asked.to == "adapter")
 
     def record(self) -> dict[str, Any]:
         run, to = self.run, self.asked.to
         if to == "adapter" and run.adapter is None:
             kind = "a full fine-tune" if run.weights else run.state
             raise ModelError(f"{run.name} has no adapter: it is {kind}. Export it merged or gguf.")
-        self.job.step(0, "Loading the run")
-        held = parts(run, self.runs, quantized=to == "adapter")
+        slowly = " on the CPU, which is slower" if self.on != loading.device() else ""
+        self.job.step(0, f"Loading the run{slowly}")
+        held = parts(run, self.runs, to == "adapter", self.on)
         self._check_room(held)
         writes: dict[str, Callable[[Parts], Any]] = {
             "adapter": self._adapter,
@@ -142,7 +156,7 @@ class _Work:
         prompts = verify.sample_ids(self.run, self.datasets, held.base)
         if held.adapter is None:
             run = verify.read(held.base.model, held.base, prompts)
-            before = base_under(self.run, self.runs)
+            before = base_under(self.run, self.runs, on=self.on)
             base = self._base_logits(before.model, run)
             del before
             return run, base, None
@@ -214,7 +228,7 @@ class _Work:
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
         again: Any = AutoModelForCausalLM.from_pretrained(self.part, dtype=width)
-        held.base.model = again.to(loading.device()).eval()
+        held.base.model = again.to(self.on).eval()
         compat.set_commit_hash(held.base.model.config, compat.commit_hash(config))
         figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
         self._trained(held, run)
@@ -255,7 +269,7 @@ class _Work:
             self.part, gguf_file=path.name, dtype=width, **given
         )
         compat.set_commit_hash(model.config, compat.commit_hash(config))
-        return model.to(loading.device()).eval()
+        return model.to(self.on).eval()
 
     def _written(self, name: str) -> None:
         self.job.step(0, f"Writing {name}")
@@ -293,7 +307,7 @@ class _Work:
             return
         del held.base.model
         gc.collect()
-        rounded = parts(self.run, self.runs, quantized=True)
+        rounded = parts(self.run, self.runs, True, self.on)
         assert rounded.adapter is not None
         model = loading.load_adapter(rounded.base.model, rounded.adapter).eval()
         logits = verify.logits_of(model, verify.sequences(run))

@@ -1,10 +1,15 @@
-"""A run's model from stock parts, one copy in memory: base, merged ancestors, adapter on top."""
+"""A run's model from stock parts, one copy in memory: base, merged ancestors, adapter on top.
+
+On this machine's device where it fits beside what is in memory, else on the CPU, which is slower.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from studio.core import chat_templates
 from studio.core.errors import ModelError
@@ -13,6 +18,8 @@ from studio.models import loading
 from studio.models.pool import LoadedModel, adapter_of, quantization
 from studio.runs.lineage import merged_parent
 from studio.runs.store import Run, RunStore
+
+_SPARE = 1.2  # weights, what merging one matrix takes, and logits of short rows
 
 
 @dataclass
@@ -23,7 +30,31 @@ class Parts:
     adapter: Path | None
 
 
-def parts(run: Run, runs: RunStore, quantized: bool) -> Parts:
+def device_for(run: Run, runs: RunStore, quantized: bool) -> torch.device:
+    """Where `parts` of a run go: this machine's device, or the CPU where they do not fit it.
+
+    A full fine-tune is compared with its base, so both count.
+    """
+    found = _root(run, runs)
+    bits = quantization(run.recipe) if quantized else None
+    need = loading.weight_bytes(found, run.recipe.dtype, bits)
+    if run.weights is not None:
+        need *= 2
+    here = loading.device()
+    return here if _SPARE * need <= loading.memory_free() else torch.device("cpu")
+
+
+def _root(run: Run, runs: RunStore) -> ModelRef:
+    """The model that a run's ancestors began from; a run's own weights where it has them."""
+    if run.weights is not None:
+        return ModelRef(run.name, "folder", str(run.weights))
+    parent = merged_parent(run.recipe, runs)
+    if parent is not None:
+        return _root(parent, runs)
+    return resolve(run.recipe.model_name_or_path, run.recipe.model_revision)
+
+
+def parts(run: Run, runs: RunStore, quantized: bool, on: torch.device | None = None) -> Parts:
     """Load what a run's result consists of; the base in 4 bits only where `quantized` asks."""
     if run.objective == "reward":
         raise ModelError(
@@ -31,31 +62,35 @@ def parts(run: Run, runs: RunStore, quantized: bool) -> Parts:
             "answers to verify an export by. Take its folder, or --to script."
         )
     if run.weights is not None:
-        base = _load(ModelRef(run.name, "folder", str(run.weights)), run.recipe.dtype, None)
+        base = _load(_root(run, runs), run.recipe.dtype, None, on)
         return Parts(_dressed(base, run), None)
-    base = base_under(run, runs, quantization(run.recipe) if quantized else None)
+    base = base_under(run, runs, quantization(run.recipe) if quantized else None, on)
     return Parts(_dressed(base, run), adapter_of(run, base))
 
 
-def base_under(run: Run, runs: RunStore, bits: dict[str, Any] | None = None) -> LoadedModel:
+def base_under(
+    run: Run, runs: RunStore, bits: dict[str, Any] | None = None, on: torch.device | None = None
+) -> LoadedModel:
     """The base that a run began from, its merged ancestors added into it."""
     recipe = run.recipe
     parent = merged_parent(recipe, runs)
     if parent is None:
         reference = resolve(recipe.model_name_or_path, recipe.model_revision)
-        return _load(reference, recipe.dtype, bits)
+        return _load(reference, recipe.dtype, bits, on)
     if parent.weights is not None:
-        return _load(ModelRef(parent.name, "folder", str(parent.weights)), recipe.dtype, None)
-    under = base_under(parent, runs)
+        return _load(_root(parent, runs), recipe.dtype, None, on)
+    under = base_under(parent, runs, on=on)
     folder = adapter_of(parent, under)
     under.model = loading.merge(loading.load_adapter(under.model, folder), folder)
     under.fingerprint = f"{under.fingerprint}+{parent.id}"
     return under
 
 
-def _load(reference: ModelRef, dtype: str, bits: dict[str, Any] | None) -> LoadedModel:
+def _load(
+    reference: ModelRef, dtype: str, bits: dict[str, Any] | None, on: torch.device | None
+) -> LoadedModel:
     tokenizer = loading.load_tokenizer(reference)
-    model = loading.load_model(reference, dtype, bits)
+    model = loading.load_model(reference, dtype, bits, on=on)
     stamp = loading.fingerprint(reference, model)
     return LoadedModel((), reference.label, model, tokenizer, stamp, reference.location)
 

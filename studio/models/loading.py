@@ -114,12 +114,14 @@ def load_model(
     dtype: str = "auto",
     bits: dict[str, Any] | None = None,
     attention: str | None = None,
+    on: torch.device | None = None,
 ) -> LanguageModel:
-    """A causal language model on this machine's device, frozen and in eval mode.
+    """A causal language model, frozen and in eval mode.
 
     `bits` are arguments of `BitsAndBytesConfig` for a quantized base; `attention` is transformers'
-    `attn_implementation` (None: its own choice).
+    `attn_implementation` (None: its own choice); `on` is this machine's device by default.
     """
+    on = on or device()
     settings: dict[str, Any] = {
         "dtype": weights_dtype(dtype),
         "trust_remote_code": False,
@@ -133,7 +135,9 @@ def load_model(
         settings["quantization_config"] = BitsAndBytesConfig(
             bnb_4bit_compute_dtype=weights_dtype(dtype), **bits
         )
-        settings["device_map"] = {"": device()}
+    if bits is not None or on.type != "cpu":
+        # Straight to the device, so that the host never holds the whole model.
+        settings["device_map"] = {"": on}
     try:
         # Read first, so that a repository with its own code is refused before any download.
         AutoConfig.from_pretrained(
@@ -145,8 +149,6 @@ def load_model(
         model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
     except Exception as error:
         raise ModelError(explain(error, reference.name, "model")) from error
-    if bits is None:
-        model.to(device())
     compat.keep_quantized_weights(model, eight_bit=bool(bits and bits.get("load_in_8bit")))
     model.requires_grad_(False)
     return model.eval()
@@ -192,13 +194,17 @@ def load_adapter(
     """`PeftModel` of a base with an adapter from disk (or one more adapter on a `PeftModel`)."""
     from peft import PeftModel  # takes seconds, which loading a tokenizer need not
 
+    # PEFT would read the file onto the first GPU, whichever one this process has.
+    where = str(model.device)
     try:
         if isinstance(model, PeftModel):
-            model.load_adapter(str(folder), adapter_name=name, is_trainable=trainable)
+            model.load_adapter(
+                str(folder), adapter_name=name, is_trainable=trainable, torch_device=where
+            )
             loaded: Any = model
             return loaded
         adapted: Any = PeftModel.from_pretrained(
-            model, str(folder), adapter_name=name, is_trainable=trainable
+            model, str(folder), adapter_name=name, is_trainable=trainable, torch_device=where
         )
         return adapted
     except Exception as error:

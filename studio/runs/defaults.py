@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio.runs.fields import RecipeFields
-from studio.runs.methods import METHODS, is_quantized
+from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, Default
 
+PLAIN_OPTIM: str = RecipeFields.model_fields["optim"].default
 # Factors on the rate, for methods that train fewer parameters than LoRA or all of them.
 _FACTORS = {
     "vera": (10, "VeRA trains vectors, which need ten times LoRA's rate"),
@@ -55,16 +56,12 @@ def for_device(recipe: RecipeFields, device: str) -> Iterator[Default]:
     Data type, tf32, and pinned memory are set by `studio.training.trainers`.
     """
     odd = "8bit" in recipe.optim or recipe.optim.startswith("paged")
-    if device == "cuda" and is_quantized(recipe) and not odd:
+    if device == "cuda" and recipe.method == "full" and recipe.optim == PLAIN_OPTIM:
         yield Default(
-            "optim",
-            "paged_adamw_8bit",
-            "a quantized base is for a small GPU, so optimizer states are 8-bit and paged",
+            "optim", "adamw_8bit", "in float32 the states of all weights take twice their memory"
         )
     if device != "cuda" and odd:
-        yield Default(
-            "optim", "adamw_torch_fused", "paged and 8-bit optimizers save nothing without CUDA"
-        )
+        yield Default("optim", PLAIN_OPTIM, "paged and 8-bit optimizers save nothing without CUDA")
 
 
 def defaults_for(objective: str, method: str) -> dict[str, object]:

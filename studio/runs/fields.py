@@ -226,7 +226,9 @@ class RecipeFields(BaseModel):
         0.05, "Steps of linear warmup; below 1: a fraction. Never more than a tenth of the run.",
         "optimization", "Warmup steps", ge=0)
     optim: OptimName = _field(
-        "adamw_torch_fused", "Optimizer, by its name in transformers.",
+        "adamw_torch_fused", "Optimizer, by its name in transformers. 8-bit ones keep their states "
+        "in a quarter of the memory. Paged ones also move them to main memory when the GPU is "
+        "full, but wait for the GPU after every tensor, and each run leaks what they paged.",
         "optimization", "Optimizer")
     adam_beta1: float = _field(
         0.9, "Decay rate of the gradient's first moment.",

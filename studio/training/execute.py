@@ -62,6 +62,11 @@ def execute(
     events.write("state", state="running")
     outcome: tuple[str, str | None] = ("failed", None)
 
+    def clear() -> None:
+        pool.training = None
+        pool.unpin()
+        release_memory()
+
     def work() -> str:
         nonlocal outcome
         checkpoints.remove_incomplete(run.checkpoints)
@@ -73,11 +78,10 @@ def execute(
         return outcome[0]
 
     try:
-        state, error = attempt(work, run, events)
+        state, error = attempt(work, run, events, clear)
         outcome = state, error or outcome[1]
     finally:
-        pool.training = None
-        pool.unpin()
+        clear()
         store.clear_stop(run)
         state, error = outcome
         events.write("state", state=state, error=error)
@@ -91,12 +95,17 @@ def execute(
             eta_s=None,
             train_seconds=run.train_seconds + now - started,
         )
-        release_memory()
     return run
 
 
-def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, str | None]:
-    """The state that training ends in, and a sentence where it failed; it never raises."""
+def attempt(
+    work: Callable[[], str], run: Run, events: EventLog, clear: Callable[[], None] = release_memory
+) -> tuple[str, str | None]:
+    """The state that training ends in, and a sentence where it failed; it never raises.
+
+    Args:
+        clear: frees what the run held. Advice on memory counts what is free, so it comes after.
+    """
     try:
         return work(), None
     except Cancelled:
@@ -107,11 +116,11 @@ def attempt(work: Callable[[], str], run: Run, events: EventLog) -> tuple[str, s
         why = problem.strerror or problem
         return "failed", f"The disk refused a write: {why}. Free some space; resume."
     except Exception as problem:  # a bug of ours or a library's must not lose the run
-        if is_out_of_memory(problem):
-            return "failed", _say_exhausted(run, events)
-        if restart := needs_restart(problem):
-            return "failed", restart
-        return "failed", _say_broken(run, problem)
+        if not is_out_of_memory(problem):
+            restart = needs_restart(problem)
+            return "failed", restart or _say_broken(run, problem)
+    clear()  # out of the except block: until here the traceback held the run's tensors
+    return "failed", _say_exhausted(run, events)
 
 
 def _say_exhausted(run: Run, events: EventLog) -> str:

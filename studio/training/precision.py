@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers.utils import is_torch_tf32_available
 
+from studio.core.errors import TrainingError
 from studio.models import loading
 from studio.runs.recipe import Recipe
 
@@ -19,9 +20,18 @@ _HALF = (torch.bfloat16, torch.float16)
 
 
 def training_arguments(recipe: Recipe) -> dict[str, Any]:
-    """`bf16`, `fp16`, `tf32` and `use_cpu` of TRL's configs, for this machine."""
+    """`bf16`, `fp16`, `tf32` and `use_cpu` of TRL's configs, for this machine.
+
+    Raises `TrainingError` where this machine lacks the autocast that training needs.
+    """
     on_cpu = loading.device().type == "cpu"
     dtype = loading.weights_dtype(recipe.dtype)
+    beside = recipe.objective == "reward" or recipe.method == "last_layers"
+    if on_cpu and dtype is torch.float16 and (beside or recipe.lora_modules_to_save):
+        raise TrainingError(
+            "A CPU has no float16 autocast, which float32 layers after float16 ones need; set "
+            "dtype: bfloat16 or float32."
+        )
     return {
         "use_cpu": on_cpu,
         "bf16": dtype is torch.bfloat16,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
 from peft.optimizers import create_loraplus_optimizer
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -22,7 +24,10 @@ from studio.core.compat import TrainerHooks, unpadded_lm_head
 from studio.core.errors import StudioError, TrainingError, WorkspaceError
 from studio.core.library_types import LanguageModel, TrainerClass
 from studio.runs import checkpoints
+from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.training.padding_free import without_padding_mask
 from studio.training.ref_logps_cache import ReferenceCache
 
 if TYPE_CHECKING:
@@ -43,8 +48,26 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
     references: ReferenceCache | None = None
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
-        with unpadded_lm_head():
+        sft = self.recipe.objective == "sft"
+        with (
+            unpadded_lm_head(),
+            self._without_double_casts(),
+            without_padding_mask(self.model) if sft else nullcontext(),
+        ):
             return super().compute_loss(*args, **kwargs)
+
+    def _without_double_casts(self) -> AbstractContextManager[None]:
+        """Under autocast, keep LoRA from widening each input that autocast narrows again at once.
+
+        The numbers are the same to the bit, and all adapters on one input share its 16-bit copy.
+        Online objectives keep the casts: a step of theirs also generates, outside of autocast.
+        """
+        plain = METHODS[self.recipe.method].config == "LoraConfig" and self.recipe.method != "dora"
+        plain = plain and not OBJECTIVES[self.recipe.objective].rewarded
+        model: Any = self.model
+        return disable_input_dtype_casting(
+            model, active=plain and (self.args.bf16 or self.args.fp16)
+        )
 
     def compute_ref_log_probs(self, *args: Any, **kwargs: Any) -> Any:
         with unpadded_lm_head():
@@ -55,7 +78,8 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One batch; raises at the very step whose loss is not finite, before weights change."""
-        loss = super().training_step(*args, **kwargs)
+        with self._without_double_casts():  # checkpointing computes layers anew in the backward
+            loss = super().training_step(*args, **kwargs)
         self._check_finite("loss", float(loss))
         return loss
 

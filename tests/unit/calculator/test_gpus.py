@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.calculator.gpus import GPUS, find_gpu, this_machine, verdict
+from studio.core import hardware
 from studio.core.errors import ConfigError
 
 
@@ -27,6 +28,14 @@ def test_this_machine_is_measured():
     here = this_machine()
     assert here == find_gpu("this machine") or here.memory > 0
     assert here.flops > 1e9
+
+
+def test_this_machine_counts_what_the_studio_itself_holds(monkeypatch):
+    card = hardware.Hardware("cuda", "NVIDIA L4", 24 * 10**9, 2 * 10**9, True, 4)
+    monkeypatch.setattr(hardware, "detected", lambda: card)
+    monkeypatch.setattr(hardware, "detect", lambda: card)
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda: 20 * 10**9)
+    assert this_machine().memory == 22 * 10**9
 
 
 def test_nearly_full_is_tight():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.calculator import estimate
+from studio.runs.defaults import for_device
 from tests.unit.calculator.conftest import MISTRAL, TINY, recipe_of
 
 
@@ -19,6 +20,40 @@ def test_exact_terms():
     assert memory["adapters"] == memory["gradients"] == 4 * found.trainable_parameters
     assert memory["optimizer"] == 8 * found.trainable_parameters
     assert memory["total"] == sum(size for name, size in memory.items() if name != "total")
+
+
+def test_a_full_fine_tune_takes_18_bytes_a_parameter_beside_the_base():
+    """Float32 weights, gradients and two moments, and a 16-bit copy of each matrix."""
+    found = estimate(recipe_of(MISTRAL, "full", dtype="bfloat16"), "H200")
+    memory, total = found.memory.as_dict(), found.total_parameters
+    assert memory["weights"] == memory["gradients"] == 4 * total
+    assert memory["optimizer"] == 8 * total
+    assert memory["working copies"] == 2 * sum(m.parameters for m in found.model.linears())
+    assert memory["reference"] == 2 * total  # the base, as it is shared
+    assert found.saved_bytes == 4 * total
+
+
+def test_the_default_of_a_full_fine_tune_on_a_gpu_is_counted_in_8_bits():
+    plain = recipe_of(MISTRAL, "full")
+    follows = {each.field: each.value for each in for_device(plain, "cuda")}
+    before, after = (estimate(r, "H200").memory.as_dict() for r in (plain, plain.with_(**follows)))
+    assert after["optimizer"] == pytest.approx(before["optimizer"] / 4, rel=0.02)
+
+
+def test_last_layers_train_in_float32_beside_a_16_bit_base():
+    found = estimate(recipe_of(MISTRAL, "last_layers", dtype="bfloat16"), "H200")
+    memory, trained = found.memory.as_dict(), found.trainable_parameters
+    assert memory["weights"] == 4 * trained + 2 * (found.total_parameters - trained)
+    assert memory["gradients"] == 4 * trained and memory["reference"] == 2 * trained
+    assert found.saved_bytes == memory["weights"]
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "dora"])
+def test_adapters_train_in_float32_whatever_the_base(method):
+    found = estimate(recipe_of(MISTRAL, method, dtype="bfloat16"), "H200")
+    memory, trained = found.memory.as_dict(), found.trainable_parameters
+    assert memory["adapters"] == memory["gradients"] == 4 * trained
+    assert (memory["optimizer"], memory["working copies"]) == (8 * trained, 2 * trained)
 
 
 def test_four_bits_leave_embeddings_and_head():
@@ -56,7 +91,7 @@ def test_dpo_runs_both_sides_and_full_keeps_a_reference():
     assert dpo["activations"] == pytest.approx(2 * terms(MISTRAL)["activations"], rel=0.02)
     assert "reference" not in dpo
     full = terms(MISTRAL, "full", "dpo")
-    assert full["reference"] == full["weights"]
+    assert 2 * full["reference"] == full["weights"]  # 16 bits beside float32
 
 
 def test_dpo_from_an_adapter_keeps_a_frozen_copy_of_it():

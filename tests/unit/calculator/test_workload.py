@@ -26,13 +26,34 @@ def test_the_gpu_decides_the_number_format(gpu, dtype, autocast):
     assert work(gpu=gpu, dtype="float32").loop.dtype == "float32"
 
 
+def test_autocast_is_the_trainers():
+    assert work(gpu=CPU, dtype="bfloat16").loop.autocast
+    assert not work(gpu=CPU, dtype="float16").loop.autocast
+    assert not work(dtype="float32").loop.autocast
+
+
+@pytest.mark.parametrize(
+    ("method", "objective", "fields", "casts"),
+    [
+        ("lora", "sft", {}, False),
+        ("qlora", "dpo", {}, False),
+        ("dora", "sft", {}, True),
+        ("lora", "grpo", {}, True),
+        ("lora", "sft", {"dtype": "float32"}, False),
+    ],
+)
+def test_peft_widens_inputs_where_the_trainer_lets_it(method, objective, fields, casts):
+    assert work(method, objective, **fields).casts_inputs is casts
+
+
 @pytest.mark.parametrize(
     ("method", "fields", "precision"),
     [
         ("lora", {}, Precision(2, 2, 4)),
-        ("lora", {"load_in_8bit": True}, Precision(2, 2, 2)),
-        ("qlora", {}, Precision(2, 2, 2)),
-        ("full", {}, Precision(2, 2, 2)),
+        ("lora", {"load_in_8bit": True}, Precision(2, 2, 4)),
+        ("qlora", {}, Precision(2, 2, 4)),
+        ("full", {}, Precision(2, 2, 4)),
+        ("last_layers", {}, Precision(2, 2, 4)),
         ("full", {"dtype": "float32"}, Precision(4, 4, 4)),
     ],
 )

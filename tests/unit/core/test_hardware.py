@@ -35,6 +35,18 @@ def test_the_cheap_part_imports_no_torch():
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_a_run_can_have_what_this_process_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card of 24 GB, 3 free, of which this process reserves 15: a run can have 18."""
+    GB = 10**9
+    card = hardware.Hardware("cuda", "card", 24 * GB, 3 * GB, True, 4)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 15 * GB)
+    assert hardware.memory_for_a_run(card) == 18 * GB
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 30 * GB)
+    assert hardware.memory_for_a_run(card) == 24 * GB
+    host = hardware.Hardware("cpu", "host", 10**15, GB, False, 4)
+    assert hardware.memory_for_a_run(host) > GB
+
+
 def test_a_driver_without_a_cuda_build_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(hardware, "_nvidia_driver", lambda: "570.86.15")

@@ -127,6 +127,35 @@ def test_a_wrong_layout_is_caught(studio: Studio, sft: Run, tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_where_memory_is_short_an_export_is_merged_on_the_cpu(
+    studio: Studio, sft: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.exports.load_parts import device_for
+
+    monkeypatch.setattr(export_run.loading, "device", lambda: torch.device("cuda", 0))
+    for free, kind in ((10**12, "cuda"), (10**6, "cpu")):
+        monkeypatch.setattr(export_run.loading, "memory_free", lambda free=free: free)
+        assert device_for(sft, studio.runs, quantized=False).type == kind
+
+
+def test_an_export_lets_idle_bases_go_and_says_when_memory_runs_out(
+    studio: Studio, sft: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def full(*given: object) -> object:
+        done.append("read")
+        raise torch.OutOfMemoryError("injected")
+
+    monkeypatch.setattr(export_run.ModelPool, "release_idle", lambda pool: done.append("let go"))
+    monkeypatch.setattr(export_run.verify, "read", full)
+    job = studio.export(ExportRequest(sft.id, "merged", tmp_path / "out"))
+    job.wait(60)
+    assert done == ["let go", "read"]
+    assert job.error and "ran out of memory" in job.error and "adapter" in job.error
+    assert not list(tmp_path.iterdir())
+
+
 READER = """
 import numpy as np
 __version__ = "1.0"

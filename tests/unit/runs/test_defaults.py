@@ -41,10 +41,22 @@ def test_unknown_names_have_no_defaults():
     assert defaults.defaults_for("sft", "nonsense") == {}
 
 
-def test_a_quantized_base_on_a_gpu_pages_its_optimizer_and_a_cpu_does_not():
-    qlora = Recipe.defaults("sft", "qlora")
-    paged = {each.field: each.value for each in defaults.for_device(qlora, "cuda")}
-    assert paged == {"optim": "paged_adamw_8bit"}
-    assert list(defaults.for_device(qlora, "cpu")) == []
-    back = list(defaults.for_device(qlora.with_(optim="paged_adamw_8bit"), "cpu"))
+@pytest.mark.parametrize("method", METHODS)
+def test_only_a_full_fine_tune_on_a_gpu_has_8_bit_states_by_default(method):
+    recipe = Recipe.defaults("sft", method)
+    assert recipe.optim == "adamw_torch_fused"
+    there = {each.field: each.value for each in defaults.for_device(recipe, "cuda")}
+    assert there == ({"optim": "adamw_8bit"} if method == "full" else {})
+    assert not list(defaults.for_device(recipe, "cpu")) + list(defaults.for_device(recipe, "mps"))
+
+
+def test_an_optimizer_that_was_chosen_stays_where_it_works():
+    for name in ("adafactor", "paged_adamw_32bit"):
+        chosen = Recipe.defaults("sft", "full", optim=name)
+        assert not list(defaults.for_device(chosen, "cuda"))
+    back = list(defaults.for_device(Recipe.defaults("sft", optim="paged_adamw_8bit"), "cpu"))
     assert [each.value for each in back] == ["adamw_torch_fused"]
+
+
+def test_the_help_says_why_paged_optimizers_are_no_default():
+    assert "leaks" in (Recipe.model_fields["optim"].description or "")

@@ -1,18 +1,14 @@
-"""What is trained is kept in float32 and moves, whatever the base's number format; which card
-gets which format."""
+"""What is trained is kept in float32 and moves, whatever the format of the base."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers.utils import is_torch_tf32_available
 
 from studio import Studio
 from studio.core import compat
+from studio.core.errors import TrainingError
 from studio.models import loading
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
@@ -21,57 +17,6 @@ from studio.training import precision
 from tests.unit.training.matrix import recipe_of
 from tests.unit.training.test_runs_end_to_end import logs
 
-CARDS = {
-    "T4": (7, 5),
-    "V100": (7, 0),
-    "RTX 2080": (7, 5),
-    "RTX 3090": (8, 6),
-    "RTX 4090": (8, 9),
-    "A100": (8, 0),
-    "H100": (9, 0),
-}
-
-
-@pytest.fixture
-def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A machine with one GPU of that name, as torch would describe it."""
-    major, minor = CARDS[request.param]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (major, minor))
-    monkeypatch.setattr(
-        torch.cuda,
-        "get_device_properties",
-        lambda device=None: SimpleNamespace(major=major, minor=minor, name=request.param),
-    )
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
-    is_torch_tf32_available.cache_clear()
-    yield str(request.param)
-    is_torch_tf32_available.cache_clear()
-
-
-@pytest.mark.parametrize("card", CARDS, indirect=True)
-def test_a_card_gets_the_formats_that_it_has(card: str) -> None:
-    ampere = CARDS[card] >= (8, 0)
-    chosen = precision.training_arguments(Recipe.defaults("sft"))
-    assert loading.dtype_name() == ("bfloat16" if ampere else "float16")
-    assert chosen == {
-        "use_cpu": False,
-        "bf16": ampere,
-        "fp16": not ampere,
-        "tf32": True if ampere else None,
-    }
-
-
-def test_amd_has_no_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr(torch.version, "cuda", None)
-    monkeypatch.setattr(torch.version, "hip", "6.4")
-    is_torch_tf32_available.cache_clear()
-    chosen = precision.training_arguments(Recipe.defaults("sft", dtype="bfloat16"))
-    assert chosen["tf32"] is None and chosen["bf16"]
-
 
 def test_several_gpus_in_sight_are_one_to_a_process() -> None:
     from trl import SFTConfig
@@ -79,6 +24,25 @@ def test_several_gpus_in_sight_are_one_to_a_process() -> None:
     arguments = SFTConfig(output_dir="unused", use_cpu=True, report_to="none")
     arguments._n_gpu = 2
     assert compat.one_device(arguments).n_gpu == 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "method", "changes"),
+    [
+        ("reward", "lora", {}),
+        ("sft", "last_layers", {}),
+        ("sft", "lora", {"lora_modules_to_save": ("embed_tokens",)}),
+    ],
+)
+def test_float16_on_a_cpu_is_refused_where_it_needs_autocast(
+    objective: str, method: str, changes: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(objective, method, dtype="float16", **changes)
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cpu"))
+    with pytest.raises(TrainingError, match="no float16 autocast"):
+        precision.training_arguments(recipe)
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
+    assert precision.training_arguments(recipe)["fp16"]
 
 
 STEPS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from importlib.util import find_spec
 
 import pytest
@@ -12,7 +13,7 @@ from studio import Recipe, Studio
 from studio.core.errors import ConfigError, DataError, ModelError, StudioError
 from studio.runs import checkpoints
 from studio.runs.store import Run
-from studio.training import train_dataset
+from studio.training import out_of_memory, train_dataset
 from tests.unit.training.conftest import small
 
 
@@ -177,11 +178,24 @@ def test_running_out_of_memory_ends_the_run_and_not_the_worker(
     from trl import SFTTrainer
 
     def greedy(self: SFTTrainer, *args: object, **kwargs: object) -> object:
+        activation = torch.zeros(8)
+        adapter = next(tensor for tensor in self.model.parameters() if tensor.requires_grad)
+        held.extend(weakref.ref(tensor) for tensor in (activation, adapter))
         raise torch.OutOfMemoryError("injected")
+
+    held: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+    explain = out_of_memory.explain
+
+    def watched(recipe: Recipe) -> out_of_memory.Exhausted:
+        alive.extend(tensor() is not None for tensor in held)
+        return explain(recipe)
 
     with monkeypatch.context() as patch:
         patch.setattr(SFTTrainer, "compute_loss", greedy)
+        patch.setattr(out_of_memory, "explain", watched)
         run = studio.wait(studio.train(small("sft", "facts")).id)
+    assert alive == [False, False]  # what failed is gone before the advice counts what is free
     assert run.state == "failed" and "Batch 2, accumulate 2" in (run.error or "")
     assert studio.wait(studio.train(small("sft", "facts", max_steps=1)).id).state == "finished"
 

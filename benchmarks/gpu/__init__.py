@@ -1,0 +1,1 @@
+"""Whether training holds on this machine's card; see `benchmarks.gpu.driver`."""
