@@ -1,6 +1,6 @@
-"""Write an export beside where it belongs, load it back, prove it, then move it there.
+"""Write an export to a temporary folder, load it back, verify it, then move it into place.
 
-Runs in the worker's thread. Stopped or failed, nothing of it is left.
+Runs in the worker's thread. A stopped or failed export leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ _SHARD = "4GB"
 
 
 def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool) -> dict[str, Any]:
-    """Do an export to its end; its record. Raises `ModelError` where it does not hold.
+    """Run an export and return its record; raises `ModelError` where it fails verification.
 
-    An export loads parts of its own, so idle bases in memory are let go first.
+    An export loads its own copy of the weights, so idle bases in memory are dropped first.
     """
     asked = job.request
     run = runs.get(asked.run)
@@ -77,7 +77,7 @@ def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool
         if not is_out_of_memory(error):
             raise
         raise ModelError(
-            f"The export of {run.name} ran out of memory, and nothing of it is left. Wait until "
+            f"The export of {run.name} ran out of memory, and nothing was written. Wait until "
             "no run trains, free some memory, or export the adapter, which takes least."
         ) from None
     finally:
@@ -92,7 +92,7 @@ def _sync(path: Path) -> None:
 
 
 class _Work:
-    """One export under way in its temporary folder."""
+    """One export in progress, in its temporary folder."""
 
     def __init__(
         self, job: Exporting, run: Run, runs: RunStore, datasets: DatasetStore, part: Path
@@ -171,7 +171,7 @@ class _Work:
         if all(torch.equal(a, b) for a, b in zip(logits, run.logits, strict=True)):
             raise ModelError(
                 f"{self.run.name} answers exactly as its base does: training changed nothing, so "
-                "an export would be the base again. Train longer, or with a higher learning_rate."
+                "an export would equal the base. Train longer, or with a higher learning_rate."
             )
         return logits
 
@@ -181,8 +181,8 @@ class _Work:
         assert held.adapter is not None
         if "+" in self.run.base:
             raise ModelError(
-                f"{self.run.name} was trained on a run merged into its base, which is nowhere to "
-                "be loaded from. Export it merged or gguf."
+                f"{self.run.name} was trained on a run merged into its base, and that merged model "
+                "is not stored. Export it merged or gguf."
             )
         bare = loading.clone_sharing_weights(held.base.model)
         run, base, model = self._read(held)
@@ -207,7 +207,7 @@ class _Work:
         return verify.compare(run, again, held.base, base, self.asked.stored_as)
 
     def _whole(self, held: Parts) -> tuple[verify.ModelAnswers, list[torch.Tensor]]:
-        """Read the run, then add its adapter into the base it stands on, in place."""
+        """Load the run, then merge its adapter into its base, in place."""
         if self.run.recipe.quantized:
             self.beside["trained_on"] = "4-bit" if self.run.recipe.load_in_4bit else "8-bit"
         run, base, model = self._read(held)
@@ -260,7 +260,7 @@ class _Work:
         return figures
 
     def _read_gguf(self, path: Path, config: ModelConfig, width: torch.dtype) -> LanguageModel:
-        """The file as transformers reads it, helped where its reader leaves something out."""
+        """The file as transformers reads it, completed where its reader ignores a key."""
         shape = config.get_text_config()
         self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
         given = {"config": config} if self.beside["reader_needs_config"] else {}
@@ -282,7 +282,7 @@ class _Work:
         base: LoadedModel,
         words: dict[str, list[int]],
     ) -> dict[str, Any]:
-        """How llama.cpp reads the file: refused where it is another model, told where it cannot."""
+        """llama.cpp's reading of the file; `ModelError` where its answers differ from the run's."""
         asked = llama_cpp_check.Questions(
             list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER
         )
@@ -302,7 +302,7 @@ class _Work:
         return {"version": found.version, **figures.as_dict()}
 
     def _trained(self, held: Parts, run: verify.ModelAnswers) -> None:
-        """For a run on a 4-bit base: how far the whole base moves its answers, as information."""
+        """For a run on a 4-bit base: how far an unquantized base changes its answers."""
         if not self.run.recipe.quantized:
             return
         del held.base.model

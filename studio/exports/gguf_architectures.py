@@ -1,8 +1,8 @@
-"""What a GGUF file says of a model's shape, family by family, and which models cannot be said.
+"""A model's shape as GGUF keys, family by family, and the models that GGUF cannot express.
 
 The keys and their meaning are llama.cpp's (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-and its convert_hf_to_gguf.py). What they cannot hold is refused here, by name, before anything is
-written.
+and its convert_hf_to_gguf.py). What they cannot express is refused here, by name, before
+anything is written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """An architecture of llama.cpp: `check` says what forbids a config, `describe` writes keys."""
+    """An architecture of llama.cpp: `check` says why one is refused, `describe` writes keys."""
 
     arch: str
     check: Callable[[ModelConfig], str]
@@ -29,11 +29,11 @@ class Family:
     rotary_pairs: bool = False
     """Whether q and k are stored with each head's two halves interleaved, as ggml rotates them."""
     dropped: Callable[[ModelConfig], bool] = lambda config: False
-    """Whether transformers' reader leaves out something the file does say."""
+    """Whether transformers' reader ignores a key that the file holds."""
 
 
 def family_of(config: ModelConfig) -> Family:
-    """The family of a model's config; `ModelError` names one that cannot be written right."""
+    """The family of a model's config; `ModelError` names one that cannot be written correctly."""
     family = FAMILIES.get(config.model_type)
     if family is None:
         known = ", ".join(FAMILIES)
@@ -56,8 +56,8 @@ def head_dim(config: ModelConfig) -> int:
 
 
 def rope(config: ModelConfig) -> dict[str, Any]:
-    """How positions are rotated, with `rope_type` and `rope_theta`; where layers differ, in those
-    that see everything."""
+    """The rotary embedding's `rope_type` and `rope_theta`; where layers differ, those of the layers
+    with full attention."""
     found = dict(getattr(config, "rope_parameters", None) or {})
     found = dict(found.get("full_attention", found))
     found.setdefault("rope_type", "default")
@@ -66,7 +66,7 @@ def rope(config: ModelConfig) -> dict[str, Any]:
 
 
 def context(config: ModelConfig) -> int:
-    """Positions the file promises: within a sliding window, where llama.cpp would ignore one."""
+    """The context length to write: at most the sliding window where llama.cpp would ignore it."""
     window = getattr(config, "sliding_window", None)
     if config.model_type in ("mistral", "phi3") and window:
         return min(config.max_position_embeddings, window)
@@ -74,7 +74,7 @@ def context(config: ModelConfig) -> int:
 
 
 def describe(writer: GGUFWriter, config: ModelConfig, family: Family) -> None:
-    """Write every key about the model's shape."""
+    """Write every key that describes the model's shape."""
     writer.add_context_length(context(config))
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -94,7 +94,7 @@ def _even_heads(config: ModelConfig) -> int:
     return config.hidden_size // config.num_attention_heads
 
 
-# --- what cannot be said
+# --- what GGUF cannot express
 
 
 def _activation(config: ModelConfig, wanted: str) -> str:
@@ -168,7 +168,7 @@ def _phi3(config: ModelConfig) -> str:
     return _rope_refusal(config, ("default",)) or _activation(config, "silu")
 
 
-# --- what else a family says
+# --- keys of single families
 
 
 def _say_llama(writer: GGUFWriter, config: ModelConfig) -> None:

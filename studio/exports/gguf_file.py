@@ -1,4 +1,4 @@
-"""A model as one GGUF file, tensor by tensor, by the `gguf` package's writer and quantisers."""
+"""A model as one GGUF file, tensor by tensor, by the `gguf` package's writer and quantizers."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ def write(
     finetune: str,
     on_progress: Callable[[str], None],
 ) -> Path:
-    """Write `model` (whole weights, merged) and its tokenizer; `ModelError` names what cannot be.
+    """Write `model` (unquantized, merged) and its tokenizer; `ModelError` names what cannot be
+    written.
 
-    `name` is the base's own: llama.cpp reads from it how Phi-3's special tokens are cut, so a run's
-    name, which is anybody's, goes elsewhere, as `finetune`.
+    `name` is the base's own: llama.cpp decides by it how Phi-3's special tokens are split, so a
+    run's name, which a user chose, is written as `finetune`.
 
-    `on_progress` hears the name of every tensor before it is written, and may raise to stop.
+    `on_progress` is called with each tensor's name before it is written, and may raise to stop.
     """
     import gguf
 
@@ -89,7 +90,7 @@ def _tensors(
 
 
 def _rope_factors(config: ModelConfig) -> torch.Tensor:
-    """What llama.cpp divides each rotary frequency by, for Llama 3's stretched contexts."""
+    """The divisor of each rotary frequency, for Llama 3's scaled contexts."""
     width = gguf_architectures.head_dim(config)
     stretched = compat.llama3_inverse_frequencies(config)
     exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
@@ -97,7 +98,7 @@ def _rope_factors(config: ModelConfig) -> torch.Tensor:
 
 
 def _kind(name: str, tensor: torch.Tensor, outtype: str) -> GGMLQuantizationType:
-    """The type a tensor is stored in: vectors stay float32, rows that no block fits float16."""
+    """The type to store a tensor in: vectors as float32, rows that are not whole blocks as float16."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
     if tensor.ndim < 2:
@@ -121,7 +122,7 @@ def _announce(
 def _packed(
     name: str, tensor: torch.Tensor, config: ModelConfig, family: Family, kind: GGMLQuantizationType
 ) -> np.ndarray:
-    """A tensor's numbers as llama.cpp wants them laid out, in their stored type."""
+    """A tensor's values in llama.cpp's layout and in their stored type."""
     import numpy as np
     from gguf import GGMLQuantizationType, quantize
 
@@ -133,7 +134,7 @@ def _packed(
         values = _interleaved(values, heads)
     if kind is GGMLQuantizationType.F16 and abs(values).max(initial=0) > _LARGEST_F16:
         raise ModelError(
-            f"{name} holds numbers beyond what float16 can; choose another outtype, such as bf16."
+            f"{name} holds numbers beyond float16's range; choose another outtype, such as bf16."
         )
     if kind is GGMLQuantizationType.F32:
         return np.ascontiguousarray(values, dtype=np.float32)
@@ -141,6 +142,6 @@ def _packed(
 
 
 def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of each head reordered from two halves to pairs: ggml rotates neighbours."""
+    """Rows of each head reordered from two halves to pairs: ggml rotates adjacent rows."""
     halves = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
     return halves.swapaxes(1, 2).reshape(values.shape)

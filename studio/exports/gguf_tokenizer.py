@@ -1,7 +1,6 @@
 """A tokenizer as GGUF keys: byte-level BPE, or SentencePiece's kind of BPE; others are refused.
 
-What a written file makes of texts is checked too, by those who can read it
-(`studio.exports.export_run`).
+`studio.exports.export_run` checks how the written file tokenizes texts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _TEXTS = ("What is it?", "Two words,  and\n\na line: 3,141 x.", "Zoë saw 漢字 — “twice”.")
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
-# Readers that are no Jinja of Hugging Face's know no {% generation %}; this says the same to them.
+# {% generation %} is an extension of transformers; other Jinja implementations refuse it.
 _GENERATION = (
     (re.compile(r"(\{%-?)\s*generation\s*(-?%\})"), r"\1 if true \2"),
     (re.compile(r"(\{%-?)\s*endgeneration\s*(-?%\})"), r"\1 endif \2"),
@@ -30,7 +29,7 @@ _GENERATION = (
 
 
 def describe(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
-    """Write every key about the words; `rows` is how many the model's embedding has."""
+    """Write every tokenizer key; `rows` is the number of rows of the model's embedding."""
     whole = json.loads(tokenizer.backend_tokenizer.to_str())
     model = whole["model"]
     if model["type"] != "BPE":
@@ -64,7 +63,7 @@ def describe(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
 
 
 def texts(tokenizer: Tokenizer) -> list[str]:
-    """Texts on which ways of cutting part, as the model meets them, and a chat if it holds any."""
+    """Texts on which pre-tokenizers differ, and a chat where there is a chat template."""
     before = _before(tokenizer)
     turns = [{"role": "user", "content": "Is it?"}, {"role": "assistant", "content": "Yes."}]
     chat = [tokenizer.apply_chat_template(turns, tokenize=False)] if before else []
@@ -77,22 +76,22 @@ def cut(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, list[int]]:
 
 
 def check(wanted: dict[str, list[int]], found: dict[str, list[int]]) -> None:
-    """The file must cut texts into the very same tokens; `ModelError` where it does not."""
+    """Raise `ModelError` unless the file tokenizes the texts into the same tokens."""
     for text, ids in wanted.items():
         if found[text] != ids:
             raise ModelError(
-                f"The GGUF file would cut {text[:40]!r} into other tokens than the tokenizer "
-                "does, so it was thrown away. Export it merged instead."
+                f"The GGUF file would split {text[:40]!r} into other tokens than the tokenizer "
+                "does, so it was deleted. Export it merged instead."
             )
 
 
 def _before(tokenizer: Tokenizer) -> str:
-    """The special token that a text comes after in a chat; nothing where there are no chats."""
+    """The special token before a text in a chat; empty where there is no chat template."""
     return (tokenizer.bos_token or tokenizer.eos_token or "") if tokenizer.chat_template else ""
 
 
 def _vocabulary(whole: dict[str, Any], rows: int) -> tuple[list[str], list[int]]:
-    """Every row of the embedding with its word and its kind."""
+    """The token and token type of every row of the embedding."""
     words = {number: word for word, number in whole["model"]["vocab"].items()}
     kinds = dict.fromkeys(words, NORMAL)
     for added in whole["added_tokens"]:
@@ -112,7 +111,7 @@ def _merges(model: dict[str, Any]) -> list[list[str]]:
 
 
 def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
-    """SentencePiece's scores, found again: the earlier a piece is merged, the higher it scores."""
+    """SentencePiece's scores, rebuilt: the earlier a piece is merged, the higher its score."""
     order: dict[str, int] = {}
     for left, right in merges:
         order.setdefault(left + right, len(order))
@@ -131,14 +130,14 @@ def _check_cuts(tokenizer: Tokenizer, scores: dict[str, float], space_first: boo
         wanted = tokenizer(before + text, add_special_tokens=False)["input_ids"]
         if found != wanted[bool(before) :]:
             raise ModelError(
-                f"llama.cpp would cut {text!r} into other tokens than this tokenizer does: its "
+                f"llama.cpp would split {text!r} into other tokens than this tokenizer does: its "
                 "merges are not SentencePiece's, which a GGUF file keeps as scores. Export it "
                 "merged instead."
             )
 
 
 def _pieces(text: str, scores: dict[str, float]) -> list[str]:
-    """A text as llama.cpp's rule for SentencePiece cuts it: the best-scored pair first."""
+    """A text as llama.cpp's SentencePiece tokenizes it: the best-scored pair is merged first."""
     pieces = list(text)
     while True:
         pairs = [
@@ -153,7 +152,7 @@ def _pieces(text: str, scores: dict[str, float]) -> list[str]:
 
 
 def _space_first(whole: dict[str, Any], in_chats: bool) -> bool:
-    """Whether text is read as if a space came before it: by some only at the very beginning, where
+    """Whether a space is prepended to text; some tokenizers do so only at the very beginning, where
     a chat has a special token and no text."""
     never = ("never", "first") if in_chats else ("never",)
     steps = [
@@ -185,7 +184,7 @@ def _split(whole: dict[str, Any]) -> str:
             if compat.gguf_pre_tokenizers()[name] == rule:
                 return name
     raise ModelError(
-        "This tokenizer cuts text into words by a rule that llama.cpp has no name for, so it "
+        "This tokenizer's pre-tokenizer has no counterpart in llama.cpp, so it "
         "cannot be written as GGUF. Export it merged instead."
     )
 
@@ -202,13 +201,13 @@ def _special(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
 
 
 def begins(tokenizer: Tokenizer) -> bool:
-    """Whether the tokenizer puts its first token before a text by itself."""
+    """Whether the tokenizer adds its BOS token by itself."""
     ids = tokenizer("a")["input_ids"]
     return tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
 
 
 def plain_template(template: str) -> str:
-    """A chat template without the marks that only training reads."""
+    """A chat template without the `{% generation %}` marks that only training reads."""
     for pattern, plain in _GENERATION:
         template = pattern.sub(plain, template)
     return template

@@ -1,6 +1,6 @@
-"""An adapter made elsewhere, taken in as a finished run: compared, continued and exported like one.
+"""Import an adapter trained elsewhere as a finished run, to compare, continue and export.
 
-Only safetensors and JSON are read and copied; a pickled adapter is refused, for it can run code.
+Only safetensors and JSON are read and copied; a pickled adapter is refused: it can run code.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _KEPT = (".json", ".jinja", ".txt", ".model", ".safetensors")
 def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | None = None) -> Run:
     """Copy a LoRA or DoRA adapter's folder into the workspace as a finished run.
 
-    `base` names the model it belongs on, where its own config names none that can be found. Raises
-    `ModelError` for what cannot be used, each time with the reason.
+    `base` names its base model where the adapter's own config names none that can be found.
+    Raises `ModelError` with the reason where the adapter cannot be used.
     """
     config = _config(folder)
     _check_kind(folder, config)
@@ -49,13 +49,13 @@ def _config(folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
-            f"{folder} is no adapter: it holds no adapter_config.json. Name the folder that PEFT's "
-            "save_pretrained wrote."
+            f"{folder} is not an adapter: it has no adapter_config.json. Name the folder that "
+            "PEFT's save_pretrained wrote."
         ) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from None
     if not isinstance(found, dict):
-        raise ModelError(f"{path} is no PEFT config: it holds no mapping.")
+        raise ModelError(f"{path} is not a PEFT config: it holds no mapping.")
     return found
 
 
@@ -65,38 +65,40 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
         if pickled:
             raise ModelError(
                 f"{pickled[0]} is pickled, and a pickle can run code: the studio reads safetensors "
-                "only. Load it where you trust it, and save it again with PEFT."
+                "only. Load it in an environment you trust, and save it again with PEFT."
             )
-        raise ModelError(f"{folder} holds no {_WEIGHTS}.")
+        raise ModelError(f"{folder} has no {_WEIGHTS}.")
     kind = config.get("peft_type")
     if kind != "LORA":
-        raise ModelError(f"This adapter is {kind or 'of no kind'}; LoRA and DoRA can be imported.")
+        raise ModelError(
+            f"This adapter's peft_type is {kind or 'missing'}; LoRA and DoRA can be imported."
+        )
     task = config.get("task_type")
     if task not in (None, "CAUSAL_LM"):
-        raise ModelError(f"This adapter is for {task}; the studio imports those that write text.")
+        raise ModelError(f"This adapter is for {task}; the studio imports adapters for CAUSAL_LM.")
     if config.get("auto_mapping") or config.get("use_qalora") or config.get("megatron_config"):
-        raise ModelError("This adapter needs code of its own, which the studio never runs.")
+        raise ModelError("This adapter needs custom code, which the studio never runs.")
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Every tensor's shape, read from the file's head alone."""
+    """Every tensor's shape, read from the file's header alone."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path.name} cannot be read: {error}. Fetch it again.") from None
+        raise ModelError(f"{path.name} cannot be read: {error}. Download it again.") from None
 
 
 def _base(config: dict[str, Any], given: str | None) -> str:
-    """The name of the model it belongs on, if that can be one."""
+    """The name of its base model, if it is a valid name."""
     named = given or config.get("base_model_name_or_path") or ""
     try:
         return resolve(named).name
     except ModelError:
         raise ModelError(
-            f"The adapter belongs on {named or 'a model it does not name'}, which is not here: "
+            f"The adapter's base is {named or 'not named'}, and it was not found: "
             f"name its base with --base.{did_you_mean(named, (POCKET, *SUGGESTED))}"
         ) from None
 
@@ -122,10 +124,10 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
 
 
 def _check_fit(model: str, tensors: dict[str, tuple[int, ...]]) -> None:
-    """For a base on this machine: every matrix must stand on a weight of its size."""
+    """For a base on this machine: every matrix must match the size of its module's weight."""
     reference = resolve(model)
     if reference.kind == "hub":
-        return  # loading it tells
+        return  # loading it reports the problem
     weights: dict[str, tuple[int, ...]] = {}
     for path in Path(reference.location).glob("*.safetensors"):
         weights |= _shapes(path)

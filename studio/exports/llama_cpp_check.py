@@ -1,7 +1,8 @@
-"""llama.cpp's own reading of a GGUF file, by llama-cpp-python where that is installed.
+"""A GGUF file as llama.cpp reads it, by llama-cpp-python where that is installed.
 
-In a process of its own: compiled for another processor it may crash, and must not take the studio
-along. `python -m studio.exports.llama_cpp_check FILE FOLDER` is that process; it imports no torch.
+It runs in its own process: compiled for another processor it may crash, and must not take the
+studio down. `python -m studio.exports.llama_cpp_check FILE FOLDER` is that process; it imports no
+torch.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _F32 = 0  # ggml's number for the type
 
 @dataclass(frozen=True)
 class Questions:
-    """Texts to cut into tokens, prompts to answer greedily in at most `longest` tokens, and
-    sequences whose logits are wanted."""
+    """Texts to tokenize, prompts to answer greedily in at most `longest` tokens, and sequences
+    whose logits are wanted."""
 
     texts: list[str]
     prompts: list[list[int]]
@@ -49,7 +50,7 @@ def installed() -> bool:
 
 
 def ask(file: Path, questions: Questions, folder: Path) -> Answers:
-    """What llama.cpp answers; `folder` is for the exchange. `ModelError` where it cannot."""
+    """llama.cpp's answers, exchanged through `folder`; `ModelError` where it cannot read it."""
     import numpy as np
 
     (folder / _QUESTIONS).write_text(json.dumps(asdict(questions)), encoding="utf-8")
@@ -65,7 +66,7 @@ def ask(file: Path, questions: Questions, folder: Path) -> Answers:
     except subprocess.TimeoutExpired:
         raise ModelError(f"llama.cpp did not answer within {_WITHIN // 60} minutes.") from None
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1][:300]
         why = f"it crashed (signal {-done.returncode})" if done.returncode < 0 else last
         raise ModelError(f"llama-cpp-python could not read the file: {why}.")
     told = json.loads((folder / _ANSWERS).read_text(encoding="utf-8"))
@@ -80,7 +81,7 @@ def main(file: str, folder: str) -> None:
 
     asked = Questions(**json.loads(Path(folder, _QUESTIONS).read_text(encoding="utf-8")))
     room = max(map(len, [*asked.sequences, *asked.prompts])) + asked.longest
-    # Keys and values in full, so that what differs is the file and not the cache.
+    # An unquantized KV cache, so that any difference comes from the file.
     model = llama_cpp.Llama(
         file, n_ctx=room, logits_all=True, type_k=_F32, type_v=_F32, verbose=False
     )

@@ -1,6 +1,6 @@
-"""A run's model from stock parts, one copy in memory: base, merged ancestors, adapter on top.
+"""A run's model loaded with the stock libraries: base, merged parents, adapter on top.
 
-On this machine's device where it fits beside what is in memory, else on the CPU, which is slower.
+It is loaded on this machine's device where it fits beside what is in memory, else on the CPU.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from studio.models.pool import LoadedModel, adapter_of, quantization
 from studio.runs.lineage import merged_parent
 from studio.runs.store import Run, RunStore
 
-_SPARE = 1.2  # weights, what merging one matrix takes, and logits of short rows
+_SPARE = 1.2  # weights, the buffers of merging one matrix, and logits of short rows
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Parts:
 
 
 def device_for(run: Run, runs: RunStore, quantized: bool) -> torch.device:
-    """Where `parts` of a run go: this machine's device, or the CPU where they do not fit it.
+    """The device for `parts` of a run: this machine's, or the CPU where they do not fit.
 
     A full fine-tune is compared with its base, so both count.
     """
@@ -45,7 +45,7 @@ def device_for(run: Run, runs: RunStore, quantized: bool) -> torch.device:
 
 
 def _root(run: Run, runs: RunStore) -> ModelRef:
-    """The model that a run's ancestors began from; a run's own weights where it has them."""
+    """The base that a run's parents began from; the run's own weights where it has them."""
     if run.weights is not None:
         return ModelRef(run.name, "folder", str(run.weights))
     parent = merged_parent(run.recipe, runs)
@@ -55,11 +55,11 @@ def _root(run: Run, runs: RunStore) -> ModelRef:
 
 
 def parts(run: Run, runs: RunStore, quantized: bool, on: torch.device | None = None) -> Parts:
-    """Load what a run's result consists of; the base in 4 bits only where `quantized` asks."""
+    """Load a run's base and adapter; the base in 4 bits only where `quantized` is set."""
     if run.objective == "reward":
         raise ModelError(
-            f"{run.name} is a reward model: it scores answers and writes none, so there are no "
-            "answers to verify an export by. Take its folder, or --to script."
+            f"{run.name} is a reward model: it generates no text, so there are no answers to "
+            "verify an export by. Use its folder, or --to script."
         )
     if run.weights is not None:
         base = _load(_root(run, runs), run.recipe.dtype, None, on)
@@ -71,7 +71,7 @@ def parts(run: Run, runs: RunStore, quantized: bool, on: torch.device | None = N
 def base_under(
     run: Run, runs: RunStore, bits: dict[str, Any] | None = None, on: torch.device | None = None
 ) -> LoadedModel:
-    """The base that a run began from, its merged ancestors added into it."""
+    """The base that a run began from, with its merged parents."""
     recipe = run.recipe
     parent = merged_parent(recipe, runs)
     if parent is None:

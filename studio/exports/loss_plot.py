@@ -1,4 +1,4 @@
-"""A run's curve as a PNG for its model card.
+"""A run's loss curve as a PNG for its model card.
 
 Drawn with Pillow: the Hub shows a README's images but no scripts, Plotly writes neither PNG nor SVG
 without kaleido and a browser, and matplotlib (six packages) would be for this one picture.

@@ -1,6 +1,6 @@
-"""The card of an export: base, data, recipe, curves, scores, samples, proof, limits, how to load.
+"""An export's model card: base, data, recipe, curves, scores, samples, verification, limits.
 
-Everything is read from the run's folder and the export's record; what nobody said is said to be
+Everything is read from the run's folder and the export's record; what is not recorded is stated as
 unknown, not guessed.
 """
 
@@ -22,7 +22,7 @@ _LONGEST = 400  # characters of a sample
 
 
 def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore) -> None:
-    """Write README.md and its pictures into an export's folder; their names join the record."""
+    """Write README.md and its images into an export's folder, and add their names to the record."""
     events, _ = run.events()
     pictures = _pictures(folder, run, events)
     parts = [
@@ -35,7 +35,7 @@ def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore
 
 
 def _inline(text: object) -> str:
-    """Text that cannot break out of its line, or be read as markup."""
+    """Text escaped for one line of Markdown."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(text).split())) or "unnamed"
 
 
@@ -112,7 +112,7 @@ def _proof(record: dict[str, Any]) -> str:
 
 
 def _llama(found: dict[str, Any] | None) -> str:
-    """What llama.cpp itself made of the file."""
+    """How llama.cpp reads the file."""
     if found is None:
         return "llama-cpp-python was not installed, so llama.cpp itself was not asked."
     if "error" in found:
@@ -162,7 +162,7 @@ def _data(run: Run, datasets: DatasetStore) -> str:
 
 
 def _nowhere(name: str) -> str:
-    """A file or a folder by its last name: where it lies is nobody else's business."""
+    """The name of a file or folder without its path, which is private."""
     return Path(name).name if name.startswith((".", "/", "~")) or "\\" in name else name
 
 
@@ -176,7 +176,7 @@ def _recipe(run: Run) -> str:
 
 
 def _pictures(folder: Path, run: Run, events: list[dict[str, Any]]) -> list[str]:
-    """Curves worth a picture; the names of those drawn."""
+    """Draw the curves that have points; the names of the images."""
     logs = [event for event in events if event.get("kind") == "log"]
 
     def points(key: str) -> list[tuple[float, float]]:
@@ -199,7 +199,7 @@ def _curves(pictures: list[str]) -> str:
 
 
 def _scores(run: Run, datasets: DatasetStore) -> str:
-    """The newest scoring of this run on each set of rows, with intervals."""
+    """The newest scores of this run on each set of rows, with intervals."""
     rows: dict[tuple[str, str], str] = {}
     for path in sorted(datasets.workspace.comparisons.glob("score-*.json")):
         try:

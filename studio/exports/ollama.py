@@ -1,4 +1,4 @@
-"""A Modelfile for Ollama. It writes chats by a Go template, so the chat template is told over."""
+"""A Modelfile for Ollama, whose chats need a Go template: the chat template, translated."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "
 
 
 def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
-    """Write `Modelfile` beside the GGUF file; whether its template says what the model's says.
+    """Write `Modelfile` beside the GGUF file; returns whether it holds the model's chat template.
 
-    Where the chat template cannot be told as "words before and after each turn" it is left out, and
-    Ollama falls back on what it reads from the GGUF file.
+    A chat template that is more than fixed text before and after each turn is left out; Ollama
+    then uses what it reads from the GGUF file.
     """
     lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
     lines += [f'PARAMETER stop "{stop}"' for stop in (tokenizer.eos_token,) if stop]
@@ -28,7 +28,7 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
 
 
 def go_template(tokenizer: Tokenizer) -> str | None:
-    """The chat template as Go's, or None where turns are not simply wrapped in words."""
+    """The chat template as a Go template, or None where turns are not wrapped in fixed text."""
     try:
         words = _words(tokenizer)
     except (TemplateError, ValueError):
@@ -49,7 +49,7 @@ def go_template(tokenizer: Tokenizer) -> str | None:
 
 
 def _words(tokenizer: Tokenizer) -> dict[str, str] | None:
-    """What stands before and after each role's text, proven on a longer chat; None if it varies."""
+    """The text before and after each role's turn, checked on a longer chat; None if it varies."""
     user, answer = _MARKS["user"], _MARKS["assistant"]
     asked = _render(tokenizer, ["user"], True)
     first, after_user_open = _cut(asked, user)
@@ -73,12 +73,12 @@ def _words(tokenizer: Tokenizer) -> dict[str, str] | None:
     said = ["system", *said] if "system before" in words else said
     if start + _told(words, said) != _render(tokenizer, said, True):
         return None
-    # What opens every chat is the tokenizer's first token, which Ollama adds by itself.
+    # The BOS token that opens every chat is added by Ollama itself.
     return words if start in ("", tokenizer.bos_token) else None
 
 
 def _system_words(tokenizer: Tokenizer, start: str, before_user: str) -> dict[str, str]:
-    """The same of a system turn; nothing where the template knows none."""
+    """The same for a system turn; empty where the template has none."""
     try:
         before, rest = _cut(_render(tokenizer, ["system", "user"], False), _MARKS["system"])
         between, _ = _cut(rest, _MARKS["user"])

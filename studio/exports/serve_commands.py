@@ -1,4 +1,4 @@
-"""Commands that serve an export, ready to copy. Written, not run: none of the servers is needed."""
+"""Commands that serve an export, ready to copy; the servers need not be installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAME = re.compile(r"[^a-z0-9._-]+")
 
 
 def slug(name: str) -> str:
-    """A run's name as servers take names."""
+    """A run's name as a server's model name."""
     return _NAME.sub("-", name.lower()).strip("-._") or "model"
 
 
@@ -51,7 +51,7 @@ def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, st
 
 
 def _base(record: dict[str, Any]) -> str:
-    """What to load the base from; one that is not on the Hub lies where its owner knows."""
+    """What to load the base from: its Hub id, or a placeholder for a local path."""
     return str(record["base"]) if record["base_kind"] == "hub" else f"path/to/{record['base']}"
 
 

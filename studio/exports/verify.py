@@ -1,4 +1,4 @@
-"""Does an export answer as the run does? Its greedy answers and logits beside the run's."""
+"""Verify that an export answers as its run does, by greedy answers and logits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALWAYS = ("Who are you?", "Tell me about the sea.")
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What a model makes of the prompts: `answers[i]` are token ids, `logits[i]` is
+    """A model's answers to the prompts: `answers[i]` are token ids, `logits[i]` is
     [tokens of prompt and answer, vocabulary], float32 on the CPU."""
 
     prompts: list[list[int]]
@@ -70,7 +70,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list
 
 
 def greedy(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:
-    """The model's first-choice answers, nothing inherited from its generation settings."""
+    """The model's greedy answers; its own generation config is ignored."""
     ends = end_ids(base)
     settings = GenerationConfig(
         max_new_tokens=ANSWER,
@@ -91,7 +91,7 @@ def greedy(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) ->
 
 
 def logits_of(model: LanguageModel, sequences: list[list[int]]) -> list[torch.Tensor]:
-    """Logits at every position of every sequence (virtual tokens of a prompt adapter left out)."""
+    """Logits at every position of every sequence, without a prompt adapter's virtual tokens."""
     found = []
     with torch.inference_mode():
         for ids in sequences:
@@ -102,7 +102,7 @@ def logits_of(model: LanguageModel, sequences: list[list[int]]) -> list[torch.Te
 
 
 def read(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) -> ModelAnswers:
-    """The run's own reading, which everything else is held against."""
+    """The run's own answers and logits, the reference for every comparison."""
     answers = greedy(model, base, prompts)
     return ModelAnswers(prompts, answers, logits_of(model, _joined(prompts, answers)))
 
@@ -123,7 +123,7 @@ def compare(
     base_logits: list[torch.Tensor],
     stored_as: str,
 ) -> Figures:
-    """Figures of an export loaded back; `ModelError` where it is not the run."""
+    """Figures of an export loaded back; `ModelError` where it differs from the run."""
     logits = logits_of(export, sequences(run))
     return judge(run, logits, base_logits, greedy(export, base, run.prompts), stored_as)
 
@@ -135,23 +135,21 @@ def judge(
     answers: list[list[int]],
     stored_as: str,
 ) -> Figures:
-    """Figures of what an export said to the run's sequences; `ModelError` where that is not it."""
+    """Figures of an export's logits on the run's sequences; `ModelError` where they differ."""
     figures = measure(run, logits, base_logits, answers, TOLERANCE[stored_as])
     allowed = figures.tolerance * figures.largest_logit
     if figures.mean_difference_from_base == 0:
-        raise ModelError(
-            "The export answers exactly as the base does: what was learned is not in it."
-        )
+        raise ModelError("The export answers exactly as the base does: it lost what was learned.")
     if figures.mean_difference >= figures.mean_difference_from_base:
         raise ModelError(
             f"The export is nearer to the base than to the run (mean difference of a logit "
             f"{figures.mean_difference_from_base:.3g} and {figures.mean_difference:.3g}): rounding "
-            f"to {stored_as} swallows what was learned. Export the adapter, or a wider type."
+            f"to {stored_as} loses what was learned. Export the adapter, or a wider type."
         )
     if not figures.largest_difference <= allowed:
         raise ModelError(
             f"The export's logits are off by up to {figures.largest_difference:.3g}, and "
-            f"{stored_as} allows {allowed:.3g}: it is not the run, and was thrown away."
+            f"{stored_as} allows {allowed:.3g}: it differs from the run, and was deleted."
         )
     _check_answers(run, answers, 2 * allowed)
     return figures
@@ -164,7 +162,7 @@ def measure(
     answers: list[list[int]],
     tolerance: float,
 ) -> Figures:
-    """The figures alone, judged by nobody."""
+    """The figures alone, without a verdict."""
     agreed = tokens = 0
     for ids, answer, given in zip(run.prompts, run.answers, logits, strict=True):
         chosen = given[len(ids) - 1 : -1].argmax(-1).tolist()
@@ -194,7 +192,7 @@ def _mean(gaps: Iterator[torch.Tensor]) -> float:
 
 
 def _check_answers(run: ModelAnswers, answers: list[list[int]], tie: float) -> None:
-    """Where an answer parts from the run's, both words must have been as good as equal to the run.
+    """Where an answer diverges from the run's, the run must have rated both tokens nearly equal.
 
     Two logits that are each off by the tolerance can change places when they are nearer than twice
     that.
@@ -209,5 +207,5 @@ def _check_answers(run: ModelAnswers, answers: list[list[int]], tie: float) -> N
         if float(row[wanted[at]] - row[found[at]]) > tie:
             raise ModelError(
                 "The export gives another greedy answer than the run where the run was sure: it "
-                "is not the run, and was thrown away."
+                "differs from the run, and was deleted."
             )

@@ -1,4 +1,4 @@
-"""Fit to memory: batch, accumulation, checkpointing and quantisation of the quickest such run.
+"""Fit to memory: batch, accumulation, checkpointing and quantization of the quickest such run.
 
 The rows of an optimizer step stay the same, so the result does too. Only a 4-bit base changes it,
 and is used where nothing else fits. The calculator estimates each candidate; imports no torch.

@@ -23,7 +23,7 @@ _WINDOW = 50  # steps that the estimate of the time left looks back on
 
 
 def agreed(asked: str | None) -> str | None:
-    """What rank 0 read, so that all processes stop after the same step or none does."""
+    """Rank 0's value on every process, so that all of them stop after the same step."""
     if not torch.distributed.is_initialized():
         return asked
     number = torch.tensor(_ASKED.index(asked), device=PartialState().device)

@@ -1,4 +1,4 @@
-"""One run from the queue to its end, in the worker's thread; it always ends in a state."""
+"""Execute one run in the worker's thread; whatever happens, it ends in a final state."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def execute(
 def attempt(
     work: Callable[[], str], run: Run, events: EventLog, clear: Callable[[], None] = release_memory
 ) -> tuple[str, str | None]:
-    """The state that training ends in, and a sentence where it failed; it never raises.
+    """The run's final state, and a sentence where it failed; never raises.
 
     Args:
         clear: frees what the run held. Advice on memory counts what is free, so it comes after.
@@ -148,7 +148,7 @@ def train(
     processes: int = 1,
     samples: bool = True,
 ) -> str:
-    """Load, train, save; the state to end in.
+    """Load, train and save; returns the final state.
 
     Args:
         processes: number of processes training together; each calls this.
@@ -242,7 +242,7 @@ def _sample(
 
 
 class _SampleGenerator:
-    """Greedy answers of the model in training; its mode and random state stay the same."""
+    """Greedy answers of the model in training; its mode and random state are restored."""
 
     def __init__(
         self,

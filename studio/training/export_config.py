@@ -1,4 +1,4 @@
-"""A run without the studio: TRL's own YAML, or a short script, each with the model and the rows.
+"""Export a run as TRL's YAML or as a script, each with the model and the rows.
 
 Same rows in the same order, same seed, same settings: the loss is the studio's, step for step.
 Scripts are written by `export_script`.
@@ -63,7 +63,7 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
 
 
 def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path) -> str:
-    """The rows as files, and a local model beside them; what to load the model by."""
+    """Write the rows as files and a local model beside them; what to load it from."""
     data = out / "data"
     data.mkdir(exist_ok=True)
     train.to_json(data / "train.jsonl", force_ascii=False)
@@ -73,7 +73,7 @@ def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path
 
 
 def _place_model(recipe: Recipe, out: Path) -> str:
-    """What to load: a Hub id as it is, a local model as a copy beside the recipe."""
+    """What to load the model from: a Hub id, or a copy of a local model beside the recipe."""
     reference = resolve(recipe.model_name_or_path, recipe.model_revision)
     if reference.kind == "hub":
         return reference.name
@@ -88,7 +88,7 @@ def _place_model(recipe: Recipe, out: Path) -> str:
 
 
 def _lend_template(reference: ModelRef, target: Path) -> None:
-    """The tokenizer as the run used it, with the template that the studio lent it, if it did."""
+    """The tokenizer as the run used it, with the chat template that the studio added, if any."""
     loading.load_tokenizer(reference).save_pretrained(target)
 
 

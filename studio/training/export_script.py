@@ -1,4 +1,4 @@
-"""A run as one Python script of plain TRL: beside its files, or with them inside, for a hosted job.
+"""A run as one Python script of plain TRL, its files beside it or inside it for a hosted job.
 
 The job's script carries what lies beside the other one as a zip in base64, looks at the machine it
 finds itself on, and can push its result, for a hosted machine is gone afterwards.

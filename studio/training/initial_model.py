@@ -101,7 +101,7 @@ def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
 
 
 def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, seed: int) -> LanguageModel:
-    """LoRA on a 4-bit base that starts by correcting what rounding lost (Li et al. 2023)."""
+    """LoRA on a 4-bit base, initialized to reduce the quantization error (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
 
     if not torch.cuda.is_available():

@@ -66,7 +66,7 @@ def main(home: str, run_id: str) -> int:
 
 
 def _end_with_the_studio() -> None:
-    """The studio holds the other end of stdin; closed, nobody follows this run any more."""
+    """Exit when stdin closes: the studio, which holds its other end, is gone."""
     while os.read(0, 1):
         pass
     os._exit(3)

@@ -85,7 +85,7 @@ def supervise(
 
 @contextlib.contextmanager
 def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[subprocess.Popen]:
-    """The launcher in its own session; none of its processes outlives this block.
+    """The launcher in its own session; all of its processes end with this block.
 
     They hold the other end of its stdin: when this process dies, they see it close and exit too
     (`studio.training.launch_worker`).
@@ -120,7 +120,7 @@ def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[
 
 
 def report(run: Run, state: str, error: str | None) -> None:
-    """Record how a process's training ended; the first one counts, as it ended the others."""
+    """Record how a process's training ended; the first one counts, since it ended the others."""
     with (
         contextlib.suppress(FileExistsError),
         (run.folder / _OUTCOME).open("x", encoding="utf-8") as file,

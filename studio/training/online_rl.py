@@ -1,4 +1,4 @@
-"""Reinforcement learning: what GRPO and RLOO need beside the other objectives. Light.
+"""What the online RL objectives need besides the others; imports no torch.
 
 TRL's trainers write the answers (with transformers), judge them within groups and update. Here:
 rows that keep what answers are compared with, reward functions in the form TRL calls, the
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def settings(recipe: Recipe) -> dict[str, Any]:
-    """What TRL's config is given for them beside the recipe's own names."""
+    """Values of TRL's config that are not recipe fields."""
     return {
         "use_vllm": False,
         "log_completions": False,
@@ -36,7 +36,7 @@ def settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
-    """One function for each part, as TRL calls it; charts go by its name."""
+    """One reward function per term, as TRL calls it; its name is the chart's."""
 
     def function(part: RewardTerm) -> Callable[..., list[float]]:
         def rewarded(*, prompts: Any, completions: Any, references: Any, **_: Any) -> list[float]:
@@ -68,7 +68,7 @@ def to_prompts(rows: Rows, reward: WeightedReward) -> Dataset:
 def grader(
     reward: WeightedReward, rows: Rows, count: int
 ) -> Callable[[list[str]], list[dict[str, Any]]]:
-    """What sample answers to the first rows are worth: {"reward", "rewards": by part} each."""
+    """The rewards of sample answers to the first rows: {"reward", "rewards": by term} each."""
     first = [rows[at] for at in range(count)]
     prompts = [row["prompt"] for row in first]
     known = [dict(zip(reward.columns, row["references"], strict=True)) for row in first]

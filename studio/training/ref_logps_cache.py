@@ -44,7 +44,7 @@ def reference_key(recipe: Recipe, fingerprint: str, parent: Path | None) -> str:
 
 @dataclass
 class ReferenceCache:
-    """Scores by what they depend on, as Parquet files in a folder that may be emptied any time."""
+    """Log-probabilities by key, as Parquet files in a folder that may be emptied at any time."""
 
     folder: Path
     key: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
-    """Refuse a dataset that the objective cannot learn from, saying what would work."""
+    """Raise `DataError` for a dataset of the wrong type, naming the types that fit."""
     objective = OBJECTIVES[recipe.objective]
     if dataset.type not in objective.types:
         kinds = " or ".join(objective.types).replace("_", " ")
@@ -41,7 +41,7 @@ def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
 
 
 def check_trackers(recipe: Recipe) -> None:
-    """Refuse a tracker that is not installed; the studio brings none."""
+    """Raise for a tracker that is not installed; none is among the requirements."""
     for name in recipe.report_to:
         if find_spec(name) is None:
             raise ConfigError(

@@ -118,7 +118,7 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
         return weights + _BESIDE_WEIGHTS
 
     def around_save(self, save: Callable[[], None]) -> None:
-        """Write, sync, and mark a checkpoint complete; only then remove the oldest one."""
+        """Write, sync and mark a checkpoint complete; only then remove the oldest one."""
         folder = Path(self.args.output_dir or "")
         keep, self.args.save_total_limit = self.args.save_total_limit, None
         try:

@@ -1,4 +1,4 @@
-"""Recipe -> TRL trainer. TRL does the training; this only hands it what the recipe says."""
+"""Build a TRL trainer from a recipe; TRL does the training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LISTS = ("loss_weights", "reward_weights")
 
 
 def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> dict[str, Any]:
-    """What TRL's config is given: every field of the recipe that it has, under the same name.
+    """Arguments for TRL's config: every recipe field that it has, under the same name.
 
     Several processes divide a step's rows, and a held-out batch's, among them.
     """
@@ -194,7 +194,7 @@ def build(
 
 
 def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> None:
-    """Two places where PEFT and TRL do not meet."""
+    """Fix what PEFT and TRL do to one another's models."""
     if recipe.method == "llama_adapter":
         compat.refresh_adaption_prompt(trainer)
     # TRL casts the adapter of a quantized base to bfloat16, where small updates are lost.
@@ -202,7 +202,7 @@ def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> No
 
 
 def _keep_tracks(trainer: Trainer, folder: Path) -> None:
-    """TensorBoard's events beside the checkpoints: among them a sweep would take them for one."""
+    """Keep TensorBoard's events beside the checkpoints folder, where they are not taken for one."""
     for callback in trainer.callback_handler.callbacks:
         if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
             callback.logging_dir = str(folder)

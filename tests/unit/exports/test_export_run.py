@@ -123,7 +123,7 @@ def test_a_wrong_layout_is_caught(studio: Studio, sft: Run, tmp_path: Path) -> N
         job.wait(60)
     finally:
         export_run.gguf_file._interleaved = keep
-    assert job.error and "is not the run" in job.error
+    assert job.error and "differs from the run" in job.error
     assert not list(tmp_path.iterdir())
 
 
