@@ -98,7 +98,7 @@ def _rope_factors(config: ModelConfig) -> torch.Tensor:
 
 
 def _kind(name: str, tensor: torch.Tensor, outtype: str) -> GGMLQuantizationType:
-    """The type to store a tensor in: vectors as float32, rows that are not whole blocks as float16."""
+    """The type to store a tensor in: float32 for vectors, float16 for rows of partial blocks."""
     from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
     if tensor.ndim < 2:
