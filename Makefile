@@ -8,8 +8,10 @@ ARGS   ?=
 # Tests never look anything up on the Hub, and never touch your own workspace.
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=PASSIVE
 PYTEST  := $(OFFLINE) $(BIN)/python -m pytest
-# Tests after the unit tests, the longest first so that two workers end together; missing ones are left out.
-LATER   := tests/test_readme.py tests/app tests/faults tests/gpu tests/browser
+# Two workers take whole files in the order that tests/conftest.py gives them.
+SHARED  := -n 2 --dist loadgroup --no-loadscope-reorder
+# Tests after the unit tests; missing ones are left out.
+LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
@@ -93,10 +95,10 @@ test-duel: $(VENV)/.ready-dev chromium
 	STUDIO_DUEL=1 $(PYTEST) tests/browser/test_duel.py
 
 test-app: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(PYTEST) $(filter-out tests/browser,$(wildcard $(LATER))) -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) $(wildcard $(LATER)) $(SHARED)
 
 test-browser: $(VENV)/.ready-dev chromium
-	$(PYTEST) tests/browser
+	OMP_NUM_THREADS=1 $(PYTEST) tests/browser $(SHARED)
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -22,6 +22,26 @@ os.environ["STUDIO_HOME"] = _forgotten.name
 from tests.hub import StandIn, standing_in  # noqa: E402  (after the environment is set)
 from tests.serving import Server  # noqa: E402  (after the environment is set)
 
+# Files with the longest tests come first, so that two workers end together.
+_LONGEST = (
+    "tests/faults/test_killed_runs.py",
+    "tests/faults/test_what_gives_out.py",
+    "tests/faults/test_votes.py",
+    "tests/test_readme.py",
+    "tests/browser/test_killed_app.py",
+    "tests/browser/test_loop.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` the tests of a file share a worker, unless they are to be spread."""
+    files = {item: item.nodeid.partition("::")[0] for item in items}
+    for item, file in files.items():
+        if item.get_closest_marker("spread") is None:
+            item.add_marker(pytest.mark.xdist_group(file))
+    place = {file: at for at, file in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(files[item], len(place)))
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"<!-- (tested[^>]*?) -->\n```bash\n(.*?)```", re.DOTALL)
+pytestmark = pytest.mark.spread
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -40,34 +42,69 @@ def vote_on(home: Path, project: str) -> None:
     store.close()
 
 
-@pytest.mark.slow
-def test_every_marked_command_runs(tmp_path):
-    blocks = BLOCK.findall(README)
-    assert len(blocks) >= 5
+def run(script: str, folder: Path) -> None:
+    """A block as a shell runs it, in a folder that also holds the workspace."""
     environment = {
         **os.environ,
-        "STUDIO_HOME": str(tmp_path / "home"),
+        "STUDIO_HOME": str(folder / "home"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
-    for mark, script in blocks:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", shortened(script)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+
+
+def chains() -> list[list[str]]:
+    """The blocks in the README's order; one that goes on after labeling follows its pairs."""
+    found: list[list[str]] = []
+    for mark, script in BLOCK.findall(README):
         if "after labelling" in mark:
-            vote_on(tmp_path / "home", "first-pairs")
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", shortened(script)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-    assert (tmp_path / "votes.jsonl").read_text()
+            found[-1].append(script)
+        else:
+            found.append([script])
+    return found
+
+
+CHAINS = chains()
+(FIRST,) = (chain[0] for chain in CHAINS if "--name first\n" in chain[0])
+
+
+@pytest.fixture(scope="session")
+def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder as the block that trains the run `first` leaves it."""
+    folder = tmp_path_factory.mktemp("first")
+    run(FIRST, folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain[0].split("\n")[0][:60])
+def test_every_marked_command_runs(
+    chain: list[str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Each block by itself, or after the first run where it names that run."""
+    if "first" in chain[0]:
+        left = request.getfixturevalue("after_first")
+        shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    if chain[0] != FIRST:
+        run(chain[0], tmp_path)
+    for script in chain[1:]:
+        vote_on(tmp_path / "home", "first-pairs")
+        run(script, tmp_path)
+        assert (tmp_path / "votes.jsonl").read_text()
 
 
 def test_no_command_is_left_out():
     """Every block that uses the shell's commands is marked as tested."""
+    assert len(CHAINS) >= 5 and any(len(chain) > 1 for chain in CHAINS)
     marked = "".join(script for _, script in BLOCK.findall(README))
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL):
         if "python -m studio" in block:
