@@ -47,8 +47,7 @@ def compare(place: Place) -> Found:
         theirs = stock()
     tokens, same = sum(map(len, mine)), 0
     for ours, others in zip(mine, theirs["ids"], strict=True):
-        same += next((n for n, (a, b) in enumerate(zip(ours, others, strict=False)) if a != b),
-                     min(len(ours), len(others)))  # fmt: skip
+        same += _agreed(ours, others)
     del stock
     gc.collect()
     torch.cuda.empty_cache()
@@ -59,6 +58,14 @@ def compare(place: Place) -> Found:
     }
     least = 1.0 if place.small else 0.9  # in bfloat16 a batch may round a near tie otherwise
     return Found(value, f"agreement at least {least}", value["agreement"] >= least)
+
+
+def _agreed(ours: list[int], others: list[int]) -> int:
+    """Tokens that two answers begin with alike."""
+    for number, (one, other) in enumerate(zip(ours, others, strict=False)):
+        if one != other:
+            return number
+    return min(len(ours), len(others))
 
 
 def speed(place: Place) -> Found:

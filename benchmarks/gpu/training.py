@@ -107,6 +107,7 @@ def _digest(pool: Any, recipe: Any, place: Place) -> str:
 def float16(place: Place) -> Found:
     """What a T4 meets: adapters, a quantized base, a reward model and all weights in float16."""
     found: dict[str, Any] = {}
+    fine = True
     cells = [("sft", "lora"), ("sft", "qlora"), ("sft", "full")]
     if not place.small:  # needs autocast, which a CPU has not in float16
         cells.append(("reward", "lora"))
@@ -114,10 +115,10 @@ def float16(place: Place) -> Found:
         try:
             seen = losses(place.train(place.recipe(objective, method, dtype="float16")))
             found[f"{objective} {method}"] = seen
+            fine = fine and len(seen) == 3 and all(map(math.isfinite, seen))
         except RuntimeError as error:
             found[f"{objective} {method}"] = str(error)
-    fine = all(isinstance(x, list) and len(x) == 3 and all(map(math.isfinite, x))  # pyright: ignore[reportUnknownArgumentType]
-               for x in found.values())  # fmt: skip
+            fine = False
     return Found(found, "three finite losses each", fine)
 
 

@@ -100,6 +100,26 @@ def unpadded_lm_head() -> Generator[None]:
         utils._use_triton = original
 
 
+@contextlib.contextmanager
+def reference_known_as(key: str | None) -> Generator[None]:
+    """Give TRL a key for the reference's weights (`hash_module` of its DPO and KTO trainers).
+
+    It would copy every weight to the host and hash it, minutes for a large model, although the
+    studio knows what the scores depend on. None leaves TRL to it.
+    """
+    from trl.trainer import dpo_trainer, kto_trainer
+
+    modules: list[Any] = [] if key is None else [dpo_trainer, kto_trainer]
+    kept = [module.hash_module for module in modules]
+    for module in modules:
+        module.hash_module = lambda model: key
+    try:
+        yield
+    finally:
+        for module, original in zip(modules, kept, strict=True):
+            module.hash_module = original
+
+
 def add_fused_lm_head(model: LanguageModel, temperature: float) -> None:
     """Give a reference model the loss head that GRPO and RLOO call (`trl.trainer.utils`)."""
     from trl.trainer.utils import add_fused_lm_head as add

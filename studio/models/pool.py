@@ -110,12 +110,11 @@ class ModelPool:
         key = (*base.key, "merged", parent.id)
         resident = self._residents.get(key)
         if resident is None:
-            folder = adapter_of(parent, base)
-            self._make_room(f"{base.name} with {parent.name}", base.bytes, keep=base.key)
+            name = f"{base.name} with {parent.name}"
             resident = LoadedModel(
                 key,
-                f"{base.name} with {parent.name}",
-                loading.merged(base.model, folder),
+                name,
+                self._merge(base, adapter_of(parent, base), name),
                 base.tokenizer,
                 f"{base.fingerprint}+{parent.id}",
                 base.location,
@@ -123,6 +122,18 @@ class ModelPool:
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
+
+    def _merge(self, base: LoadedModel, folder: Path, name: str) -> LanguageModel:
+        """A base with an adapter merged: a copy where both fit, else the base itself, let go."""
+        self._let_go(base.bytes, keep=base.key)
+        short = loading.memory_free() < _SPARE * base.bytes
+        if short and base.key not in self._pinned:
+            base.views.clear()
+            base.adapters.clear()
+            self.drop(base)
+            return loading.merge(loading.load_adapter(base.model, folder), folder)
+        self._make_room(name, base.bytes, keep=base.key)
+        return loading.merged(base.model, folder)
 
     def of_folder(self, folder: Path, label: str) -> LoadedModel:
         """A model from a run's folder: a full fine-tune's weights."""
@@ -180,17 +191,21 @@ class ModelPool:
         Raises `ModelError` where they cannot, because a run trains on what is left: a second model
         would end it. With nothing in training the load itself decides.
         """
-        idle = self._idle(keep)
-        while idle and (
-            len(self._residents) >= KEEP_MODELS or loading.memory_free() < _SPARE * needed
-        ):
-            self.drop(idle.pop(0))
+        self._let_go(needed, keep)
         free = loading.memory_free()
         if self._pinned and free < _SPARE * needed:
             raise ModelError(
                 f"{name} takes about {bytes_text(needed)}, and {bytes_text(free)} are free while a "
                 "run trains. Wait for the run, or choose a smaller model."
             )
+
+    def _let_go(self, needed: int, keep: tuple[Any, ...] | None) -> None:
+        """Let idle bases go, least recently used first, while `needed` bytes more do not fit."""
+        idle = self._idle(keep)
+        while idle and (
+            len(self._residents) >= KEEP_MODELS or loading.memory_free() < _SPARE * needed
+        ):
+            self.drop(idle.pop(0))
 
     def drop(self, resident: LoadedModel) -> None:
         """Drop a base and its adapters; their memory is freed once no job holds them."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub import snapshot_download
 from peft import get_peft_model
 from torch import nn
 from transformers import set_seed
@@ -52,7 +53,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
         reference = loading.clone_sharing_weights(resident.model)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
-        return Start(_loftq(model, config, resident, recipe.seed), None, reference)
+        return Start(_loftq(model, config, resident, recipe), None, reference)
     if recipe.quantized and OBJECTIVES[recipe.objective].legacy:
         # These trainers would prepare the quantized model themselves, which widens its embeddings,
         # norms and head in place: tensors that it shares with the resident base.
@@ -100,7 +101,7 @@ def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
     return model
 
 
-def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, seed: int) -> LanguageModel:
+def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, recipe: Recipe) -> LanguageModel:
     """LoRA on a 4-bit base, initialized to reduce the quantization error (Li et al. 2023)."""
     from peft import replace_lora_weights_loftq
 
@@ -108,10 +109,16 @@ def _loftq(model: Any, config: PeftConfig, resident: LoadedModel, seed: int) -> 
         raise TrainingError(
             "PEFT computes LoftQ's start on a GPU, and there is none here; choose qlora."
         )
-    set_seed(seed)
+    set_seed(recipe.seed)
     wrapped = get_peft_model(model, config)
-    folder = Path(resident.location)
-    replace_lora_weights_loftq(
-        wrapped, model_path=str(next(folder.glob("*.safetensors"))) if folder.is_dir() else None
-    )
+    folder = resident.location
+    if not Path(folder).is_dir():  # PEFT would take the main branch's
+        folder = snapshot_download(
+            folder,
+            revision=recipe.model_revision,
+            local_files_only=True,
+            allow_patterns=["*.safetensors", "*.safetensors.index.json"],
+        )
+    # Where there is no such file, PEFT reads the shards that the index beside it names.
+    replace_lora_weights_loftq(wrapped, model_path=str(Path(folder) / "model.safetensors"))
     return wrapped

@@ -167,8 +167,10 @@ def build(
     if references is not None:
         key = reference_key(recipe, resident.fingerprint, parent_adapter)
         trainer.references = ReferenceCache(references, key)
+    known = trainer.references.key if trainer.references else None
     try:
-        trainer.__init__(**given)
+        with compat.reference_known_as(known):
+            trainer.__init__(**given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         if is_out_of_memory(error):
             raise

@@ -40,6 +40,8 @@ NAMES = [
     ("trl:DPOTrainer._prepare_dataset", "the token view shows pairs as TRL tokenizes them"),
     ("trl:KTOTrainer._prepare_dataset", "the token view shows KTO rows as TRL tokenizes them"),
     ("trl.data_utils:_tokenize", "the token view shows prompts as TRL tokenizes them"),
+    ("trl.trainer.dpo_trainer:hash_module", "a known reference's weights need no hash"),
+    ("trl.trainer.kto_trainer:hash_module", "a known reference's weights need no hash"),
     ("trl:DPOTrainer._precompute_ref_logps", "runs share the reference's log-probabilities"),
     ("trl:KTOTrainer._precompute_ref_logps", "runs share the reference's log-probabilities"),
     (

@@ -75,6 +75,32 @@ def test_a_run_lets_idle_bases_go_on_a_gpu_only(
     assert pool.names() == [second.name] and first.name not in pool.names()
 
 
+@pytest.mark.parametrize(("free", "copied"), [(100 * GB, True), (5 * GB, False)])
+def test_a_run_is_merged_into_its_base_where_both_do_not_fit(
+    free: int, copied: bool, pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = pool.base("./a")
+    base.bytes = 10 * GB
+    monkeypatch.setattr(loading, "memory_free", lambda: free)
+    monkeypatch.setattr(loading, "load_adapter", lambda model, folder: model)
+    monkeypatch.setattr(loading, "merge", lambda adapted, folder: adapted)
+    monkeypatch.setattr(loading, "merged", lambda model, folder: torch.nn.Linear(1, 1))
+    result = pool._merge(base, Path("adapter"), "merged")
+    assert (result is not base.model) == copied == (base.name in pool.names())
+
+
+def test_a_base_in_training_is_not_merged_into(
+    pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = pool.base("./a")
+    base.bytes = 10 * GB
+    pool.pin(base)
+    monkeypatch.setattr(loading, "memory_free", lambda: 5 * GB)
+    with pytest.raises(ModelError, match="while a run trains"):
+        pool._merge(base, Path("adapter"), "merged")
+    assert pool.names() == [base.name]
+
+
 def test_where_memory_allows_several_stay(pool: ModelPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "memory_free", lambda: 1000 * GB)
     for name in "abcdef":

@@ -235,6 +235,36 @@ def test_a_sweep_scores_the_reference_once(studio: Studio, monkeypatch: pytest.M
     assert losses[1] == losses[2] == pytest.approx(losses[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("objective", ["dpo", "kto"])
+def test_a_known_reference_is_not_hashed(
+    objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import trl.trainer.dpo_trainer as dpo
+    import trl.trainer.kto_trainer as kto
+
+    hashed: list[object] = []
+    for module in (dpo, kto):
+        monkeypatch.setattr(module, "hash_module", lambda model: hashed.append(model) or "all")
+
+    def build(references: Path | None) -> None:
+        recipe = recipe_of(objective, "lora", precompute_ref_log_probs=True)
+        trainers.build(
+            recipe,
+            _POOL.base("pocket"),
+            None,
+            rows_of(objective),
+            None,
+            tmp_path / "checkpoints",
+            [],
+            references,
+        )
+
+    build(tmp_path / "references")
+    assert not hashed
+    build(None)
+    assert hashed
+
+
 def test_a_continued_adapters_scores_are_its_own(sft: Run) -> None:
     recipe = small("dpo", "taste")
     base = ref_logps_cache.reference_key(recipe, "weights", None)
