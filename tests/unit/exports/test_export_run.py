@@ -110,7 +110,7 @@ def test_an_export_that_is_the_base_is_an_error(studio: Studio, sft: Run, tmp_pa
         job.wait(60)
     finally:
         export_run.loading.merge = keep
-    assert job.error and ("what was learned is not in it" in job.error or "nearer" in job.error)
+    assert job.error and ("it lost what was learned" in job.error or "nearer" in job.error)
     assert not list(tmp_path.iterdir())
 
 

@@ -49,7 +49,7 @@ def test_what_cannot_be_used_is_said(studio: Studio, theirs: Path, tmp_path: Pat
             adopt(studio.runs, theirs, base)
 
     before = len(studio.runs.list())
-    refused("/there/base, which is not here: name its base with --base", None)
+    refused("/there/base, and it was not found: name its base with --base", None)
     change(theirs, task_type="SEQ_CLS")
     refused("is for SEQ_CLS")
     change(theirs, task_type="CAUSAL_LM", peft_type="PROMPT_TUNING")
