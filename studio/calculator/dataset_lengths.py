@@ -129,8 +129,10 @@ def lengths_of(
 
     `fingerprint` identifies the rows; `load` is only called where they were not measured before.
     """
-    choices = (recipe.completion_only_loss, recipe.assistant_only_loss, recipe.chat_template_path)
-    key = (fingerprint, recipe.model_name_or_path, *choices)
+    key = (
+        *(fingerprint, recipe.model_name_or_path, recipe.chat_template_path),
+        *(recipe.completion_only_loss, recipe.assistant_only_loss, recipe.mask_history),
+    )
     if key not in _measurements:
         rows = load()
         try:
@@ -156,6 +158,7 @@ def _measured(rows: Any, kind: str, recipe: Recipe) -> Lengths:
         chat_templates.with_chat_template(tokenizer, recipe.chat_template_path),
         completion_only_loss=recipe.completion_only_loss,
         assistant_only_loss=recipe.assistant_only_loss,
+        mask_history=recipe.mask_history,
         most=_MOST_ROWS,
     )
     ends = np.cumsum(found.size)

@@ -39,6 +39,9 @@ _OURS = {
     "report_to",
     "chat_template_path",
     "reward_funcs",
+    # Rows come tokenized where answers alone are trained, see `chat_rows`.
+    "assistant_only_loss",
+    "mask_history",
 }
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 _LISTS = ("loss_weights", "reward_weights")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from studio.core.messages import Message
+from studio.data import turn_training
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
 from studio.data.types import Row, RowError
 
@@ -206,6 +207,7 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
         content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
     result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
+    result.update(turn_training.read(turn, where, field))
     if calls:
         result["tool_calls"] = tool_calls(calls) or _refuse_calls(where, field)
     return result

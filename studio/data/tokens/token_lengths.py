@@ -145,7 +145,8 @@ def measure(
     tokenizer: Tokenizer,
     *,
     completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
+    assistant_only_loss: bool | None = None,
+    mask_history: bool = False,
     most: int = MOST_ROWS,
     context: int | None = None,
     progress: Progress | None = None,
@@ -159,6 +160,7 @@ def measure(
     chosen = range(count)
     if count > most:
         chosen = sorted(random.Random(0).sample(chosen, most))
+    how = (completion_only_loss, assistant_only_loss, mask_history)
     encoded: list[list[Encoded]] = []
     turns: list[int] = []
     at_row: list[int] = []
@@ -167,7 +169,7 @@ def measure(
         if progress:
             progress(start, len(chosen), "Counting tokens")
         chunk = [(at, rows[at]) for at in chosen[start : start + _CHUNK]]
-        done, refused = _encode(chunk, type, tokenizer, completion_only_loss, assistant_only_loss)
+        done, refused = _encode(chunk, type, tokenizer, how)
         encoded.extend(one for _, _, one in done)
         turns.extend(_turns(row) for _, row, _ in done)
         at_row.extend(at for at, _, _ in done)
@@ -199,22 +201,21 @@ def _apart(sides: list[Encoded]) -> int:
 
 
 Numbered = tuple[int, Row]
+LossChoices = tuple[bool | None, bool | None, bool]
 
 
 def _encode(
-    rows: list[Numbered], type: str, tokenizer: Tokenizer, completion: bool | None, assistant: bool
+    rows: list[Numbered], type: str, tokenizer: Tokenizer, how: LossChoices
 ) -> tuple[list[tuple[int, Row, list[Encoded]]], dict[int, str]]:
     """Rows with their places and sequences, and a sentence for each row refused."""
     try:
-        together = encode([row for _, row in rows], type, tokenizer, completion, assistant)
+        together = encode([row for _, row in rows], type, tokenizer, *how)
         return [(at, row, one) for (at, row), one in zip(rows, together, strict=True)], {}
     except ModelError as error:
         if len(rows) == 1:
             return [], {rows[0][0]: str(error)}
     half = len(rows) // 2
-    parts = [
-        _encode(part, type, tokenizer, completion, assistant) for part in (rows[:half], rows[half:])
-    ]
+    parts = [_encode(part, type, tokenizer, how) for part in (rows[:half], rows[half:])]
     return parts[0][0] + parts[1][0], parts[0][1] | parts[1][1]
 
 
