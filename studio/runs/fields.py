@@ -261,6 +261,10 @@ class RecipeFields(BaseModel):
     packing: bool = _field(
         False, "Pack several short rows into one sequence, which saves padding.",
         "objective", None, "sft")
+    packing_strategy: Literal["bfd", "bfd_split", "wrapped"] = _field(
+        "bfd", "With packing: bfd cuts rows longer than max_length, bfd_split splits them, so that "
+        "long texts are trained whole; wrapped cuts rows wherever a sequence is full.",
+        "objective", "Packing strategy", "sft")
     loss_type: tuple[LossType, ...] = _field(
         ("sigmoid",), "Loss, by its name in TRL; DPO can combine several.",
         "objective", "Loss type", "sft dpo kto cpo simpo grpo")
