@@ -259,16 +259,15 @@ def _spoken_parts(content: object) -> bool:
     """Whether a content is parts of text rather than a tool's result."""
     parts = content if isinstance(content, list) else [content]
     return bool(parts) and all(
-        isinstance(part, dict) and ("text" in part or "parts" in part) for part in parts
+        isinstance(part, dict) and ("text" in part or "parts" in part or part.get("type") == "text")
+        for part in parts
     )
 
 
 def _joined(parts: Sequence[object], where: str, field: str) -> str:
     texts = []
     for part in parts:
-        text = (
-            part if isinstance(part, str) else part.get("text") if isinstance(part, dict) else None
-        )
+        text = _part_text(part)
         if not isinstance(text, str):
             what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
             raise RowError(
@@ -278,6 +277,15 @@ def _joined(parts: Sequence[object], where: str, field: str) -> str:
             )
         texts.append(text)
     return "".join(texts)
+
+
+def _part_text(part: object) -> object:
+    """The text of a part: `{"type": "text", "text": ...}`, or `value` in its place."""
+    if not isinstance(part, dict):
+        return part
+    if part.get("type", "text") not in ("text", "input_text", "output_text"):
+        return None
+    return part.get("text", part.get("value"))
 
 
 def kind_of(value: object) -> str:
