@@ -29,9 +29,11 @@ class Tokenized:
     refused: dict[int, str]
     changed: dict[int, str]
 
-    def as_event(self) -> dict[str, Any]:
+    def as_event(self, split: str) -> dict[str, Any]:
         """Counts, with the first row (from 1) and sentence of each kind."""
         return {
+            "split": split,
+            "given": len(self.rows) + len(self.refused),
             "refused": len(self.refused),
             "refused_first": _first(self.refused),
             "changed": len(self.changed),

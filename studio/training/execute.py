@@ -199,12 +199,15 @@ def _tokenized(
     events: EventLog,
 ) -> tuple[Dataset, Dataset | None]:
     """Both splits as the trainer takes them; what was refused on the way goes to the events."""
-    done = chat_rows.tokenized(recipe, train, resident.tokenizer)
-    if done.refused or done.changed:
-        events.write("chats", given=len(train), **done.as_event())
-    if evaluation is None:
-        return done.rows, None
-    return done.rows, chat_rows.tokenized(recipe, evaluation, resident.tokenizer).rows
+    ready: dict[str, Dataset] = {}
+    for split, rows in (("train", train), ("test", evaluation)):
+        if rows is None:
+            continue
+        done = chat_rows.tokenized(recipe, rows, resident.tokenizer)
+        if done.refused or done.changed:
+            events.write("chats", **done.as_event(split))
+        ready[split] = done.rows
+    return ready["train"], ready.get("test")
 
 
 def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:

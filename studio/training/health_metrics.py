@@ -143,11 +143,12 @@ class Measures:
 
     def _chats(self, event: Mapping[str, Any]) -> None:
         given, refused, changed = (int(event[name]) for name in ("given", "refused", "changed"))
+        rows = "rows" if event.get("split") != "test" else "held-out rows"
         if refused:
             self._note(
                 "chats_refused",
                 "danger" if refused > given / 2 else "warn",
-                f"{refused:,} of {given:,} rows are left out: the chat template refuses them.",
+                f"{refused:,} of {given:,} {rows} are left out: the chat template refuses them.",
                 str(event["refused_first"]),
                 "Choose another chat template, or fix the rows; the Data tab lists them.",
             )
@@ -155,7 +156,7 @@ class Measures:
             self._note(
                 "chats_changed",
                 "warn",
-                f"In {changed:,} of {given:,} rows the chat template writes a turn differently "
+                f"In {changed:,} of {given:,} {rows} the chat template writes a turn differently "
                 "once others follow.",
                 str(event["changed_first"]),
                 "Look at such a row in the token view of the Data tab; a template that writes "

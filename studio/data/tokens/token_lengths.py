@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Lengths:
     `row_of`, `size`: for each sequence the row it belongs to and its tokens. `lit`: all sequences
     end to end, True where the loss counts the token. `turns`, `at_row` (its place among all rows)
     and `apart` (the first token in which its two sides differ, -1 where it has one): for each
-    measured row. `refusals`: place -> sentence of rows that the chat template refuses.
+    measured row. `refusals`: place -> sentence of rows that the chat template refuses;
+    `changed` of rows with a turn that it writes differently once others follow.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class Lengths:
     at_row: np.ndarray
     apart: np.ndarray
     context: int | None = None
+    changed: dict[int, str] = field(default_factory=dict)
 
     @property
     def refused(self) -> int:
@@ -188,6 +190,12 @@ def measure(
         at_row=np.array(at_row, np.int64),
         apart=np.array([_apart(sides) for sides in encoded], np.int64),
         context=context,
+        changed={
+            at: one.notes[0]
+            for at, sides in zip(at_row, encoded, strict=True)
+            for one in sides
+            if one.notes
+        },
     )
 
 

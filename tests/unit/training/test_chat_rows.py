@@ -121,8 +121,8 @@ def test_rows_that_the_template_refuses_are_left_out_and_counted(pocket: tuple[A
     bad = [{"role": "user", "content": "Hi"}, {"role": "critic", "content": "No"}]
     done = tokenized(Recipe.defaults("sft"), _stored([good, bad, good]), tokenizer)
     assert len(done.rows) == 2 and list(done.refused) == [1]
-    event = done.as_event()
-    assert (event["refused"], event["changed"]) == (1, 0)
+    event = done.as_event("train")
+    assert (event["given"], event["refused"], event["changed"]) == (3, 1, 0)
     assert event["refused_first"].startswith("Row 2: The chat template rejects")
     with pytest.raises(DataError, match=r"No row can be trained on\. The chat template rejects"):
         tokenized(Recipe.defaults("sft"), _stored([bad, bad]), tokenizer)
