@@ -48,9 +48,11 @@ def _first(sentences: dict[int, str]) -> str:
 def tokenized(recipe: Recipe, rows: Dataset, tokenizer: Tokenizer) -> Tokenized:
     """The rows as `input_ids` and `labels`, where answers alone are trained; else as they are.
 
-    Raises a `DataError` where every row is refused.
+    Raises a `DataError` where every row is refused, or where messages say whether they are trained
+    and every token is.
     """
     if not applies(recipe, rows):
+        _refuse_unheeded(recipe, rows)
         return Tokenized(rows, {}, {})
     refused: dict[int, str] = {}
     changed: dict[int, str] = {}
@@ -85,6 +87,16 @@ def applies(recipe: Recipe, rows: Dataset) -> bool:
     if recipe.objective != "sft" or not len(rows):
         return False
     return answer_mask.applies(rows[0], recipe.assistant_only_loss)
+
+
+def _refuse_unheeded(recipe: Recipe, rows: Dataset) -> None:
+    """Messages that say whether they are trained must not be trained all the same."""
+    if recipe.objective != "sft":
+        return
+    for name in ("messages", "completion"):
+        turns = getattr(rows.features.get(name), "feature", None)
+        if isinstance(turns, dict) and (said := answer_mask.unheeded(turns)):
+            raise DataError(said)
 
 
 def _features() -> Any:

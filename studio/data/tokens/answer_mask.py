@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from studio.core import chat_templates
@@ -49,6 +50,19 @@ def applies(row: Row, assistant_only_loss: bool | None) -> bool:
     if "messages" in row:
         return True
     return bool(assistant_only_loss) and isinstance(row.get("prompt"), list) and "completion" in row
+
+
+def unheeded(fields: Iterable[str]) -> str:
+    """A sentence where messages with these keys say whether they are trained, and nothing reads it;
+    "" where none does."""
+    found = [name for name in turn_training.FIELDS if name in fields]
+    if not found:
+        return ""
+    return (
+        f"The messages say by {' and '.join(found)} whether they are trained, which is read only "
+        "where answers alone are: leave assistant_only_loss empty for chats, set it to true for "
+        "prompts with completions."
+    )
 
 
 def mask(row: Row, tokenizer: Tokenizer, mask_history: bool = False) -> Masked:

@@ -159,6 +159,11 @@ def _marks(tokenizer: Tokenizer) -> list[str]:
     ]
 
 
+def message_keys(row: Row) -> set[str]:
+    """Every key that a message of the row has with a value."""
+    return {name for turn in _turns(row) for name, value in turn.items() if value is not None}
+
+
 def _turns(row: Row) -> list[Row]:
     """The turns of a row as the template receives them; none for rows of plain strings."""
     for names in (("messages",), ("prompt", "completion"), ("prompt", "chosen"), ("prompt",)):

@@ -93,6 +93,9 @@ def render(
     how = (completion_only_loss, assistant_only_loss, mask_history)
     encoded = encode([row], type, tokenizer, *how)[0]
     about = template_checks.dropped_turns(row, tokenizer)
+    if type in SFT_TYPES and not answer_mask.applies(row, assistant_only_loss):
+        said = answer_mask.unheeded(template_checks.message_keys(row))
+        about += [said] if said else []
     return [_view(one, tokenizer, max_length, about) for one in encoded]
 
 

@@ -161,3 +161,28 @@ def test_a_run_trains_chats_on_their_answers(studio: Studio, packing: bool) -> N
     assert run.state == "finished", run.error
     event = next(event for event in run.events()[0] if event["kind"] == "chats")
     assert (event["given"], event["refused"], event["changed"]) == (13, 1, 0)
+
+
+def test_a_messages_own_word_is_never_passed_over(pocket: tuple[Any, Any]) -> None:
+    _, tokenizer = pocket
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello", "weight": 0},
+        {"role": "user", "content": "And?"},
+        {"role": "assistant", "content": "Bye"},
+    ]
+    off = Recipe.defaults("sft", assistant_only_loss=False)
+    with pytest.raises(DataError, match="by weight whether they are trained"):
+        tokenized(off, _stored([turns]), tokenizer)
+    view = render(
+        {"messages": turns}, "conversational", tokenizer, max_length=None, assistant_only_loss=False
+    )
+    assert any("by weight" in note for note in view[0].notes)
+    sides = {"prompt": turns[:1], "completion": turns[1:]}
+    assert any(
+        "by weight" in n
+        for n in render(sides, "prompt_completion", tokenizer, max_length=None)[0].notes
+    )
+    asked = render(sides, "prompt_completion", tokenizer, max_length=None, assistant_only_loss=True)
+    lit = "".join(token.text for token in asked[0].tokens if token.trained)
+    assert lit == "Bye<|end|>" and not asked[0].notes
