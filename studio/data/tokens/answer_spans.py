@@ -9,7 +9,7 @@ placeholder, and what changes is the turn.
 
 from __future__ import annotations
 
-import itertools
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -172,16 +172,21 @@ class Rendering:
 
     def _boundary(self, at: int) -> int:
         """The last end of a token at or before a character: an end mark is never cut in two."""
-        return max((end for _, end in self.offsets if end <= at), default=0)
+        place = bisect_right(self.offsets, at, key=lambda offset: offset[1])
+        return self.offsets[place - 1][1] if place else 0
 
 
 def _common(one: str, other: str, most: int | None = None) -> int:
-    """How many characters two texts have in common at their start."""
-    size = min(len(one), len(other)) if most is None else most
-    if one[:size] == other[:size]:
-        return size
-    pairs = itertools.islice(zip(one, other, strict=False), size)
-    return next(at for at, (a, b) in enumerate(pairs) if a != b)
+    """How many characters two texts have in common at their start, by halving: slices compare
+    faster than characters."""
+    low, high = 0, min(len(one), len(other)) if most is None else most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _said(message: Message) -> list[str]:
