@@ -48,10 +48,11 @@ class Rendering:
     tokenizer: Tokenizer
     options: Mapping[str, Any] = field(default_factory=dict)
     changed: list[int] = field(default_factory=list)
+    _made: dict[tuple[int, bool, int | None], str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def text(self) -> str:
-        return self._render(self.messages)
+        return self._render(len(self.messages))
 
     @cached_property
     def _encoded(self) -> Any:
@@ -76,7 +77,7 @@ class Rendering:
 
     def other(self, turn: int) -> Span:
         """The span of a turn that is not the assistant's: its text and its end mark."""
-        before, after = self._around(self.text, self.messages, turn)
+        before, after = self._around(len(self.messages), turn)
         return Span(turn, before, self._end_after(turn, after)[0])
 
     def _complete(self, span: Span, through: str) -> bool:
@@ -89,7 +90,7 @@ class Rendering:
     # ---- a turn found by its text
 
     def _by_placeholder(self, turn: int) -> Span:
-        before, after = self._around(self.text, self.messages, turn)
+        before, after = self._around(len(self.messages), turn)
         end, same_end = self._end_after(turn, after)
         start, same_start = self._start_after(turn, before) if turn else (before, True)
         if not (same_start and same_end and self._same_alone(turn, start, after)):
@@ -99,7 +100,7 @@ class Rendering:
     def _same_alone(self, turn: int, start: int, after: int) -> bool:
         """Whether the template writes a turn the same way when no other follows."""
         through = self._through(turn)
-        _, alone = self._around(through, self.messages[: turn + 1], turn)
+        _, alone = self._around(turn + 1, turn)
         begin = len(self._asked(turn)) if turn else alone - (after - start)
         return through[begin:alone] == self.text[start:after]
 
@@ -107,8 +108,8 @@ class Rendering:
         """Where the answer starts: after as much of the generation prompt as the whole has; and
         whether that is all of it."""
         asked = self._asked(turn)
-        _, prompt_from = self._around(asked, self.messages[:turn], turn - 1, asks=True)
-        _, whole_from = self._around(self.text, self.messages, turn - 1)
+        _, prompt_from = self._around(turn, turn - 1, asks=True)
+        _, whole_from = self._around(len(self.messages), turn - 1)
         same = _common(asked[prompt_from:], self.text[whole_from:])
         start, complete = whole_from + same, prompt_from + same == len(asked)
         if not complete:
@@ -125,7 +126,7 @@ class Rendering:
         A turn that ends differently in the middle (gpt-oss) ends with the special token after it.
         """
         through = self._through(turn)
-        _, alone = self._around(through, self.messages[: turn + 1], turn)
+        _, alone = self._around(turn + 1, turn)
         same = _common(through[alone:], self.text[after:])
         if alone + same == len(through):
             return after + same, True
@@ -137,34 +138,37 @@ class Rendering:
             raise SpanError(f"ends turn {turn + 1} differently when other turns follow")
         return self.offsets[at][1], False
 
-    def _around(
-        self, text: str, messages: Sequence[Message], turn: int, asks: bool = False
-    ) -> tuple[int, int]:
-        """Where the text of a turn begins and ends in a rendering of `messages`."""
-        replaced = [*messages[:turn], _with_placeholder(messages[turn]), *messages[turn + 1 :]]
-        other = self._render(replaced, add_generation_prompt=asks)
+    def _around(self, count: int, turn: int, asks: bool = False) -> tuple[int, int]:
+        """Where the text of a turn begins and ends in a rendering of the first messages."""
+        text, other = self._render(count, asks), self._render(count, asks, hidden=turn)
         if _PLACEHOLDER not in other:
-            raise SpanError(f"leaves out turn {turn + 1} ({messages[turn]['role']})")
+            raise SpanError(f"leaves out turn {turn + 1} ({self.messages[turn]['role']})")
         before = _common(text, other)
         rest = min(len(text), len(other)) - before
         return before, len(text) - _common(text[::-1], other[::-1], rest)
 
     # ---- rendering
 
-    def _render(self, messages: Sequence[Message], **options: Any) -> str:
-        return self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, **self.options, **options
-        )
+    def _render(self, count: int, asks: bool = False, hidden: int | None = None) -> str:
+        """The first `count` messages, each rendering made once; `hidden` is the turn that the
+        placeholder stands for."""
+        key = (count, asks, hidden)
+        if key not in self._made:
+            messages = list(self.messages[:count])
+            if hidden is not None:
+                messages[hidden] = _with_placeholder(messages[hidden])
+            self._made[key] = self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=asks, **self.options
+            )
+        return self._made[key]
 
     def _asked(self, turn: int) -> str:
         """The prompt that the model is given for a turn."""
-        return self._render(self.messages[:turn], add_generation_prompt=True)
+        return self._render(turn, asks=True)
 
     def _through(self, turn: int) -> str:
         """The conversation as it stands right after a turn."""
-        if turn == len(self.messages) - 1:
-            return self.text
-        return self._render(self.messages[: turn + 1])
+        return self._render(turn + 1)
 
     def _end_of_common(self, through: str) -> int:
         same = _common(through, self.text)
