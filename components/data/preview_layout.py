@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import gradio as gr
 
 from components.ui.html import chips, empty_state, key_hint
-from studio.core.chat_templates import BUNDLED
+from studio.core.chat_templates import BUNDLED, TRAINING
 from studio.data.prepared.browse import ALL, GOOD
 
 MASKS = [
     ("All tokens", "all"),
     ("Completion only", "completion"),
     ("Assistant turns only", "assistant"),
+    ("Last answer only", "last"),
 ]
 OWN_TEMPLATE = ("Model default", "")
 FILTERS = [("Valid rows", GOOD), ("All rows", ALL)]
@@ -234,7 +235,7 @@ def _pager() -> Pager:
 
 
 def _tokens(models: list[tuple[str, str]]) -> Tokens:
-    lent = [(name, key) for key, name in BUNDLED.items()]
+    lent = [("TRL training variant", TRAINING), *((name, key) for key, name in BUNDLED.items())]
     with gr.Tab("Tokens", id="tokens") as tab:
         with gr.Row(visible=False, elem_classes="token-bar") as bar:
             model = gr.Dropdown(

@@ -14,7 +14,7 @@ from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
-from studio.core.chat_templates import BUNDLED
+from studio.core.chat_templates import BUNDLED, TRAINING
 from studio.core.jobs import Job
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class LossMask(TypedDict, total=False):
     """TRL's options for which tokens count toward the loss."""
 
     completion_only_loss: bool | None
-    assistant_only_loss: bool
+    assistant_only_loss: bool | None
+    mask_history: bool
 
 
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
@@ -76,7 +77,8 @@ class TokenHandlers:
     def masks(self, type_: str) -> Updates:
         """The loss masks available for a dataset type."""
         mask = DEFAULT_MASK.get(type_, "all")
-        choices = [choice for choice in MASKS if choice[1] in ("all", mask)]
+        offered = ("all", mask, "last" if mask == "assistant" else mask)
+        choices = [choice for choice in MASKS if choice[1] in offered]
         return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
 
     def choose(
@@ -160,7 +162,8 @@ def masking(type_: str, mask: str) -> LossMask:
         return {}
     return {
         "completion_only_loss": {"completion": True, "all": False}.get(mask),
-        "assistant_only_loss": mask == "assistant" and type_ == "conversational",
+        "assistant_only_loss": False if mask == "all" else None,
+        "mask_history": mask == "last",
     }
 
 
@@ -180,7 +183,8 @@ def carried_note(chosen: Mapping[str, str | int]) -> str:
         "chat_template_path": "chat template {}",
         "max_length": "max length {:,}",
     }
-    template = BUNDLED.get(str(chosen.get("chat_template_path", "")), "")
+    names = {**BUNDLED, TRAINING: "TRL training variant"}
+    template = names.get(str(chosen.get("chat_template_path", "")), "")
     shown = {**chosen, "chat_template_path": template}
     parts = [words[name].format(shown[name]) for name in words if chosen.get(name)]
     return f'<p class="carried">Train will use {", ".join(parts)}.</p>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,19 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
     )
     fresh = [note for note in view.notes if note not in told]
     told.extend(fresh)
-    notes = "".join(notice("warn", note) for note in fresh)
+    notes = "".join(notice("warn", note) for note in fresh) + _decided(view)
     return f'{facts}{notes}<div class="token-text">{_tokens(view)}</div>'
+
+
+def _decided(view: TokenView) -> str:
+    """How many tokens each field of a message decided: what no field decides follows from its
+    role."""
+    counts = Counter((token.decided_by, token.trained) for token in view.tokens if token.decided_by)
+    told = [
+        f"{plural(number, 'token')} {'trained' if trained else 'masked'} by {field}"
+        for (field, trained), number in counts.items()
+    ]
+    return notice("info", f"Decided by fields: {', '.join(told)}.") if told else ""
 
 
 def _tokens(view: TokenView) -> str:
@@ -93,5 +105,7 @@ def _token(token: Token, position: int, lost: bool, piece: int) -> str:
         classes.append("tok-piece")
         text, what = "\N{MIDDLE DOT}", f"part {piece + 1} of the previous character, "
     state = "truncated" if lost else "trained" if token.trained else "masked"
-    title = f"token {position + 1}, id {token.id}, {what}{state}"
+    if token.decided_by and not lost:
+        state += f" by {token.decided_by}"
+    title = f"token {position + 1}, id {token.id}, {what}{esc(state)}"
     return f'<span class="{" ".join(classes)}" title="{title}">{text}</span>'

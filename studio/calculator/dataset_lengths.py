@@ -57,20 +57,26 @@ class Lengths:
             trained_size=self.trained_size.reshape(-1, 1),
         )
 
+    def lost(self, recipe: Recipe) -> int:
+        """Tokens of all rows that a run never sees: those beyond `max_length`, unless packing
+        splits rows."""
+        over = np.maximum(self.size - _longest(recipe), 0).sum()
+        return round(float(over) * self.rows / len(self.size))
+
     def mean(self, max_length: int) -> float:
         """Tokens per row, its sequences together, each cut to `max_length`."""
         return float(np.minimum(self.size, max_length).sum(axis=1).mean())
 
     def tokens(self, recipe: Recipe) -> tuple[float, float]:
         """Tokens per row: (its own, as a batch carries it)."""
-        own = self.mean(recipe.max_length)
+        own = self.mean(_longest(recipe))
         if recipe.packing:
             return own, 1.05 * own
         return own, self.padded(recipe.max_length, recipe.per_device_train_batch_size)
 
     def trained(self, recipe: Recipe) -> float:
         """Of a row's tokens, those that the loss counts: answers end a row and are what is cut."""
-        lost = np.maximum(self.size - recipe.max_length, 0)
+        lost = np.maximum(self.size - _longest(recipe), 0)
         return float(np.maximum(self.trained_size - lost, 0).sum(axis=1).mean())
 
     def padded(self, max_length: int, batch: int) -> float:
@@ -85,12 +91,22 @@ class Lengths:
 
     def describe(self, recipe: Recipe) -> str:
         """`61 tokens per row, 23 of them trained; no row is cut (the model's own tokenizer)`."""
-        share = float((self.size > recipe.max_length).any(axis=1).mean())
-        cut = f"{max(1, round(100 * share))} % of the rows are cut" if share else "no row is cut"
+        longest = _longest(recipe)
+        share = float((self.size > longest).any(axis=1).mean())
+        cut = "no row is cut"
+        if share:
+            lost = count(self.lost(recipe))
+            cut = f"{max(1, round(100 * share))} % of the rows are cut, {lost} tokens lost"
         return (
-            f"{count(self.mean(recipe.max_length))} tokens per row, {count(self.trained(recipe))} "
+            f"{count(self.mean(longest))} tokens per row, {count(self.trained(recipe))} "
             f"of them trained; {cut} ({self.basis})"
         )
+
+
+def _longest(recipe: Recipe) -> int:
+    """Tokens that are kept of a row: those of a sequence, or all where packing splits rows."""
+    splits = recipe.packing and recipe.packing_strategy != "bfd"
+    return 1 << 60 if splits else recipe.max_length
 
 
 @dataclass(frozen=True)
@@ -129,8 +145,10 @@ def lengths_of(
 
     `fingerprint` identifies the rows; `load` is only called where they were not measured before.
     """
-    choices = (recipe.completion_only_loss, recipe.assistant_only_loss, recipe.chat_template_path)
-    key = (fingerprint, recipe.model_name_or_path, *choices)
+    key = (
+        *(fingerprint, recipe.model_name_or_path, recipe.chat_template_path),
+        *(recipe.completion_only_loss, recipe.assistant_only_loss, recipe.mask_history),
+    )
     if key not in _measurements:
         rows = load()
         try:
@@ -156,6 +174,7 @@ def _measured(rows: Any, kind: str, recipe: Recipe) -> Lengths:
         chat_templates.with_chat_template(tokenizer, recipe.chat_template_path),
         completion_only_loss=recipe.completion_only_loss,
         assistant_only_loss=recipe.assistant_only_loss,
+        mask_history=recipe.mask_history,
         most=_MOST_ROWS,
     )
     ends = np.cumsum(found.size)

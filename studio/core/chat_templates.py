@@ -26,7 +26,11 @@ BUNDLED = {
     "plain": "Plain",
 }
 """Bundled templates, each with its usual name."""
+TRAINING = "training"
+"""The name of TRL's training variant of a model's own template, where there is one: it writes a
+turn the same way whether others follow or not."""
 _MAX_BYTES = 1 << 20
+_twins: dict[str, str | None] = {}
 
 
 def names() -> list[str]:
@@ -52,6 +56,29 @@ def read(wanted: str) -> str:
         raise ModelError(f"The chat template {wanted} cannot be read: {error}.") from None
 
 
+def training_twin(tokenizer: Tokenizer) -> str | None:
+    """TRL's training variant of the tokenizer's template; None where TRL knows none, or where the
+    template is one already."""
+    own = tokenizer.chat_template
+    if not isinstance(own, str):
+        return None
+    if own not in _twins:
+        _twins[own] = _found_twin(tokenizer)
+        while len(_twins) > 32:
+            _twins.pop(next(iter(_twins)))
+    return _twins[own]
+
+
+def _found_twin(tokenizer: Tokenizer) -> str | None:
+    from jinja2 import TemplateError
+    from trl.chat_template_utils import get_training_chat_template
+
+    try:
+        return get_training_chat_template(tokenizer)  # type: ignore[arg-type]
+    except (ValueError, TypeError, KeyError, TemplateError):
+        return None  # TRL knows no variant, or its own probe rows do not pass this template
+
+
 def ensure(tokenizer: Tokenizer, name: str = DEFAULT) -> bool:
     """Give a tokenizer without a chat template a bundled one; True if it was given.
 
@@ -71,8 +98,16 @@ def with_chat_template(tokenizer: Tokenizer, wanted: str | None) -> Tokenizer:
     """
     if not wanted:
         return tokenizer
-    text = read(wanted)
-    _parse(text, wanted)
+    if wanted == TRAINING:
+        text = training_twin(tokenizer)
+        if text is None:
+            raise ModelError(
+                "TRL has no training variant of this model's chat template. Leave "
+                f"chat_template_path empty, or use {', '.join(BUNDLED)}."
+            )
+    else:
+        text = read(wanted)
+        _parse(text, wanted)
     other = copy.deepcopy(tokenizer)
     other.chat_template = text
     return other

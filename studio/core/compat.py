@@ -169,7 +169,7 @@ def tokenized_by_trl(
 
     Args:
         objective: sft, dpo or kto.
-        settings: for sft, `completion_only_loss`, `assistant_only_loss` and `chat_template`.
+        settings: for sft, `completion_only_loss` and `chat_template`.
     """
     trainer: Any = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False, **settings)
     args: Any = SimpleNamespace(
@@ -178,7 +178,7 @@ def tokenized_by_trl(
         max_length=None,
         truncation_mode="keep_start",
         shuffle_dataset=False,
-        assistant_only_loss=settings.get("assistant_only_loss", False),
+        assistant_only_loss=False,
     )
     processing_class: Any = tokenizer
     if objective == "sft":

@@ -4,8 +4,9 @@ written."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from studio.data.turn_training import DETAIL, FIELDS
 from studio.data.types import Row
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Shape:
         from datasets import Features, Json, List, Value
 
         message: Row = {name: Value("string") for name in self.keys}
+        message |= {name: _training_type(name) for name in FIELDS if name in message}
         if "tool_calls" in message:
             message["tool_calls"] = List(Json())
         special = {
@@ -76,6 +78,16 @@ class Shape:
                 for name in names
             }
         )
+
+
+def _training_type(name: str) -> Any:
+    """How a field of `studio.data.turn_training` is stored: numbers, truth values, or ranges."""
+    from datasets import List, Value
+
+    if name == DETAIL:
+        ends = {"begin_offset": Value("int64"), "end_offset": Value("int64")}
+        return List({**ends, "train": Value("bool")})
+    return Value("bool" if name in ("train", "loss") else "int64")
 
 
 def _kind(value: object) -> str | None:
@@ -140,8 +152,9 @@ def _turns(rows: list[Row], field: pa.Field, shape: Shape) -> pa.Array:
     ]
     flat = [turn for turns in lists if turns for turn in turns]
     ends = np.cumsum([0, *(len(turns) if turns else 0 for turns in lists)])
+    types = field.type.value_type
     struct = pa.StructArray.from_arrays(
-        [pa.array([turn.get(key) for turn in flat], pa.string()) for key in shape.keys],
+        [pa.array([turn.get(key) for turn in flat], types.field(key).type) for key in shape.keys],
         list(shape.keys),
     )
     missing = pa.array([turns is None for turns in lists]) if None in lists else None

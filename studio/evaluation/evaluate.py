@@ -102,7 +102,8 @@ def _encoded(
     if recipe is not None and type != "preference":
         settings |= {
             "completion_only_loss": recipe.completion_only_loss,
-            "assistant_only_loss": recipe.assistant_only_loss and type == "conversational",
+            "assistant_only_loss": recipe.assistant_only_loss,
+            "mask_history": recipe.mask_history,
         }
     found = []
     for row in rows:

@@ -221,6 +221,7 @@ class _Work:
         own = getattr(held.base.model.config, "dtype", None)
         dtype = own if own is torch.float16 else torch.bfloat16
         width, model = held.base.model.dtype, held.base.model.to(dtype)
+        model.generation_config.eos_token_id = end_ids(held.base)
         model.save_pretrained(str(self.part), max_shard_size=_SHARD)
         held.base.tokenizer.save_pretrained(self.part)
         config = model.config

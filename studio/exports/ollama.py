@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from studio.core.library_types import Tokenizer
+from studio.models import tokenization
 
 _ROLES = ("system", "user", "assistant")
 _MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
@@ -19,7 +20,9 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
     then uses what it reads from the GGUF file.
     """
     lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
-    lines += [f'PARAMETER stop "{stop}"' for stop in (tokenizer.eos_token,) if stop]
+    end = tokenization.end_of_turn(tokenizer)
+    stops = (tokenizer.eos_token, None if end is None else tokenizer.decode([end]))
+    lines += [f'PARAMETER stop "{stop}"' for stop in dict.fromkeys(stops) if stop]
     template = go_template(tokenizer)
     if template:
         lines.append(f'TEMPLATE """{template}"""')

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.core.library_types import Tokenizer
+from jinja2 import TemplateError
+
+from studio.core.library_types import LanguageModel, Tokenizer
 from studio.models.pool import LoadedModel
+
+_PROBE = "Hello"
 
 
 def encode(
@@ -37,7 +41,29 @@ def prompt_text(tokenizer: Tokenizer, prompt: list[dict[str, Any]] | str, raw: b
 
 
 def end_ids(resident: LoadedModel) -> list[int]:
-    """Every token that ends an answer: the tokenizer's and the model's own."""
-    own = getattr(resident.model.generation_config, "eos_token_id", None)
+    """Every token that ends an answer, see `stop_ids`."""
+    return stop_ids(resident.model, resident.tokenizer)
+
+
+def stop_ids(model: LanguageModel, tokenizer: Tokenizer) -> list[int]:
+    """Every token that ends an answer: the tokenizer's, the model's own, and the chat template's
+    end of a turn."""
+    own = getattr(model.generation_config, "eos_token_id", None)
     own = own if isinstance(own, list) else [own]
-    return sorted({token for token in (*own, resident.tokenizer.eos_token_id) if token is not None})
+    every = (*own, tokenizer.eos_token_id, end_of_turn(tokenizer))
+    return sorted({token for token in every if token is not None})
+
+
+def end_of_turn(tokenizer: Tokenizer) -> int | None:
+    """The token that the chat template puts after an answer; None where it is no single token."""
+    if not tokenizer.chat_template:
+        return None
+    probe = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _PROBE}]
+    try:
+        text = tokenizer.apply_chat_template(probe, tokenize=False)
+    except (TemplateError, ValueError, TypeError):
+        return None
+    after = text.rpartition(_PROBE)[2]
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
+    first = ids[0] if ids else None
+    return first if first in tokenizer.added_tokens_decoder else None

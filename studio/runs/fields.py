@@ -251,15 +251,23 @@ class RecipeFields(BaseModel):
     completion_only_loss: bool | None = _field(
         None, "Compute the loss on completions only; empty: yes for prompt-completion rows.",
         "objective", "Completion-only loss", "sft")
-    assistant_only_loss: bool = _field(
-        False, "Compute the loss on assistant turns only; the chat template must mark them with "
-        "{% generation %}.", "objective", "Assistant-only loss", "sft")
+    assistant_only_loss: bool | None = _field(
+        None, "Compute the loss on the assistant's turns only, their end mark included; with any "
+        "chat template. Empty: yes for chats.", "objective", "Assistant-only loss", "sft")
+    mask_history: bool = _field(
+        False, "Compute the loss on the last answer of a chat only.",
+        "objective", "Last answer only", "sft")
     chat_template_path: str | None = _field(
-        None, "Chat template instead of the model's own: chatml, llama3, zephyr, alpaca, plain, or "
-        "a .jinja file. Saved with the adapter.", "objective", "Chat template")
+        None, "Chat template instead of the model's own: training (TRL's variant of it), chatml, "
+        "llama3, zephyr, alpaca, plain, or a .jinja file. Saved with the adapter.",
+        "objective", "Chat template")
     packing: bool = _field(
         False, "Pack several short rows into one sequence, which saves padding.",
         "objective", None, "sft")
+    packing_strategy: Literal["bfd", "bfd_split", "wrapped"] = _field(
+        "bfd", "With packing: bfd cuts rows longer than max_length, bfd_split splits them, so that "
+        "long texts are trained whole; wrapped cuts rows wherever a sequence is full.",
+        "objective", "Packing strategy", "sft")
     loss_type: tuple[LossType, ...] = _field(
         ("sigmoid",), "Loss, by its name in TRL; DPO can combine several.",
         "objective", "Loss type", "losses")

@@ -199,6 +199,10 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
         )
     if values.completion_only_loss and values.assistant_only_loss:
         yield "choose completion_only_loss or assistant_only_loss, not both"
+    if values.packing_strategy != "bfd" and not values.packing:
+        yield f"packing_strategy {values.packing_strategy} splits packed rows; set packing: true"
+    if values.mask_history and values.assistant_only_loss is False:
+        yield "mask_history trains the last answer only; leave assistant_only_loss empty"
 
 
 def _dpo_errors(values: RecipeFields, losses: tuple[str, ...]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PrinterCallback
@@ -28,10 +28,13 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
-from studio.training import launcher, online_rl, out_of_memory, trainers
+from studio.training import chat_rows, launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
 from studio.training.train_dataset import rows_for, sample_every
 from studio.training.weight_change import WeightChange
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _SAMPLE_TOKENS = 48
@@ -164,6 +167,8 @@ def train(
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
     events.write("phase", text=f"tokenizing {len(train):,} rows")
+    asked = train if evaluation is None else evaluation
+    train, evaluation = _tokenized(recipe, train, evaluation, resident, events)
     trainer = trainers.build(
         recipe,
         resident,
@@ -182,8 +187,7 @@ def train(
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, planned_steps(recipe, len(train)))
     if samples and every and OBJECTIVES[recipe.objective].answers:
-        shown = train if evaluation is None else evaluation
-        _sample(trainer, resident, shown, reward, events, every)
+        _sample(trainer, resident, asked, reward, events, every)
     if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
@@ -197,6 +201,25 @@ def train(
     warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
     store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
+
+
+def _tokenized(
+    recipe: Recipe,
+    train: Dataset,
+    evaluation: Dataset | None,
+    resident: LoadedModel,
+    events: EventLog,
+) -> tuple[Dataset, Dataset | None]:
+    """Both splits as the trainer takes them; what was refused on the way goes to the events."""
+    ready: dict[str, Dataset] = {}
+    for split, rows in (("train", train), ("test", evaluation)):
+        if rows is None:
+            continue
+        done = chat_rows.tokenized(recipe, rows, resident.tokenizer)
+        if done.refused or done.changed:
+            events.write("chats", **done.as_event(split))
+        ready[split] = done.rows
+    return ready["train"], ready.get("test")
 
 
 def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:

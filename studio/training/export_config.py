@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from studio.core import chat_templates
 from studio.core.errors import ConfigError
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
@@ -22,7 +23,7 @@ from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
-from studio.training import export_script, trainers
+from studio.training import chat_rows, export_script, trainers
 from studio.training.train_dataset import rows_for
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
-    train, evaluation = rows_for(recipe, run, datasets)
+    train, evaluation = _as_trained(recipe, *rows_for(recipe, run, datasets))
     settings = trainers.settings(recipe, len(train), evaluation is not None)
     out.mkdir(parents=True, exist_ok=True)
     if to == "job":
@@ -60,6 +61,20 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     else:
         first = export_script.write_script(run, recipe, settings, model, out, runs)
     return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
+
+
+def _as_trained(
+    recipe: Recipe, train: Dataset, evaluation: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    """The rows as the run's trainer took them: chats with their tokens and labels."""
+    if not chat_rows.applies(recipe, train):
+        return train, evaluation
+    own = loading.load_tokenizer(resolve(recipe.model_name_or_path, recipe.model_revision))
+    tokenizer = chat_templates.with_chat_template(own, recipe.chat_template_path)
+    train = chat_rows.tokenized(recipe, train, tokenizer).rows
+    if evaluation is not None:
+        evaluation = chat_rows.tokenized(recipe, evaluation, tokenizer).rows
+    return train, evaluation
 
 
 def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path) -> str:

@@ -95,6 +95,8 @@ class Measures:
             return
         if kind == "rows":
             self._left_out(event)
+        if kind == "chats":
+            self._chats(event)
         if kind != "log" or not isinstance(step, int):
             return
         self.step = max(step, 0)
@@ -138,6 +140,28 @@ class Measures:
             "Raise max_length; Statistics on the Data tab show the rows' lengths, and the "
             "Calculator shows the cost.",
         )
+
+    def _chats(self, event: Mapping[str, Any]) -> None:
+        given, refused, changed = (int(event[name]) for name in ("given", "refused", "changed"))
+        rows = "rows" if event.get("split") != "test" else "held-out rows"
+        if refused:
+            self._note(
+                "chats_refused",
+                "danger" if refused > given / 2 else "warn",
+                f"{refused:,} of {given:,} {rows} are left out: the chat template refuses them.",
+                str(event["refused_first"]),
+                "Choose another chat template, or fix the rows; the Data tab lists them.",
+            )
+        if changed:
+            self._note(
+                "chats_changed",
+                "warn",
+                f"In {changed:,} of {given:,} {rows} the chat template writes a turn differently "
+                "once others follow.",
+                str(event["changed_first"]),
+                "Look at such a row in the token view of the Data tab; a template that writes "
+                "every turn alike avoids it.",
+            )
 
     def _not_a_number(self, what: str, value: float) -> None:
         if math.isfinite(value):

@@ -31,13 +31,12 @@ def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
     if recipe.completion_only_loss and dataset.type != "prompt_completion":
         raise DataError(
             f"completion_only_loss needs rows with a prompt and a completion, and {dataset.name} "
-            f"holds {dataset.type.replace('_', ' ')} rows; leave it empty, or use "
-            "assistant_only_loss for chats."
+            f"holds {dataset.type.replace('_', ' ')} rows; leave it empty."
         )
-    if recipe.assistant_only_loss and dataset.type == "language_modeling":
-        raise DataError(
-            f"assistant_only_loss needs chats, and {dataset.name} holds plain text; turn it off."
-        )
+    if recipe.objective == "sft" and dataset.type == "language_modeling":
+        for name in ("assistant_only_loss", "mask_history"):
+            if getattr(recipe, name):
+                raise DataError(f"{name} needs chats, and {dataset.name} holds plain text.")
 
 
 def check_trackers(recipe: Recipe) -> None:

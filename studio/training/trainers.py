@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import PeftModel
-from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, GenerationConfig, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
+from studio.models import tokenization
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
@@ -39,6 +40,9 @@ _OURS = {
     "report_to",
     "chat_template_path",
     "reward_funcs",
+    # Rows come tokenized where answers alone are trained, see `chat_rows`.
+    "assistant_only_loss",
+    "mask_history",
 }
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 _LISTS = ("loss_weights", "reward_weights")
@@ -241,9 +245,21 @@ def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_fold
         how["selected_adapters"] = ["default"]
     if METHODS[recipe.method].moves_base:
         how["path_initial_model_for_weight_conversion"] = str(run_folder / "initial")
+    if OBJECTIVES[recipe.objective].answers:
+        _keep_stops(trainer, tokenizer, temporary if recipe.uses_adapter else None)
     trainer.model.save_pretrained(str(temporary), state_dict=state, **how)
     tokenizer.save_pretrained(temporary)
     _replace(temporary, run_folder / name)
+
+
+def _keep_stops(trainer: Trainer, tokenizer: Tokenizer, adapter: Path | None) -> None:
+    """Name the tokens that end an answer in `generation_config.json`, so that other programs stop
+    there; beside an adapter PEFT writes none."""
+    stops = tokenization.stop_ids(trainer.model, tokenizer)
+    trainer.model.generation_config.eos_token_id = stops
+    if adapter is not None:
+        config = GenerationConfig(eos_token_id=stops, pad_token_id=tokenizer.pad_token_id)
+        config.save_pretrained(str(adapter))
 
 
 def _replace(source: Path, target: Path) -> None:

@@ -169,8 +169,29 @@ def _recognise_transcript(profile: Profile) -> Match | None:
     return None
 
 
+_PLACEHOLDERS = {
+    "<image>": ("images", "image"),
+    "<audio>": ("audios", "audio"),
+    "<video>": ("videos", "video"),
+}
+"""How texts name what lies in another column (LLaMA-Factory, ms-swift)."""
+
+
+def _refuse_media(row: Row, messages: Sequence[Message]) -> None:
+    """Text around an image would be trained without it."""
+    for mark, columns in _PLACEHOLDERS.items():
+        column = next((name for name in columns if row.get(name)), None)
+        if column and any(mark in turn["content"] for turn in messages):
+            raise RowError(
+                "wrong_type",
+                f'The turns speak of {mark} in "{column}"; the studio trains on text.',
+                column,
+            )
+
+
 def _convert(row: Row, mapping: Mapping) -> Row:
     messages = _turns_of(row, mapping["messages"])
+    _refuse_media(row, messages)
     result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:

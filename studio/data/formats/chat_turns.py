@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from studio.core.messages import Message
+from studio.data import turn_training
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
 from studio.data.types import Row, RowError
 
@@ -206,6 +207,7 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
         content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
     result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
+    result.update(turn_training.read(turn, where, field))
     if calls:
         result["tool_calls"] = tool_calls(calls) or _refuse_calls(where, field)
     return result
@@ -257,16 +259,15 @@ def _spoken_parts(content: object) -> bool:
     """Whether a content is parts of text rather than a tool's result."""
     parts = content if isinstance(content, list) else [content]
     return bool(parts) and all(
-        isinstance(part, dict) and ("text" in part or "parts" in part) for part in parts
+        isinstance(part, dict) and ("text" in part or "parts" in part or part.get("type") == "text")
+        for part in parts
     )
 
 
 def _joined(parts: Sequence[object], where: str, field: str) -> str:
     texts = []
     for part in parts:
-        text = (
-            part if isinstance(part, str) else part.get("text") if isinstance(part, dict) else None
-        )
+        text = _part_text(part)
         if not isinstance(text, str):
             what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
             raise RowError(
@@ -276,6 +277,15 @@ def _joined(parts: Sequence[object], where: str, field: str) -> str:
             )
         texts.append(text)
     return "".join(texts)
+
+
+def _part_text(part: object) -> object:
+    """The text of a part: `{"type": "text", "text": ...}`, or `value` in its place."""
+    if not isinstance(part, dict):
+        return part
+    if part.get("type", "text") not in ("text", "input_text", "output_text"):
+        return None
+    return part.get("text", part.get("value"))
 
 
 def kind_of(value: object) -> str:

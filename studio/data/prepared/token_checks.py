@@ -18,7 +18,10 @@ from studio.data.prepared.reading import SourceReading
 from studio.data.tokens.token_lengths import Lengths, measure
 from studio.data.types import Problem, Progress
 
-KINDS = ("over_length", "nothing_trained", "equal_after_truncation", "template_refuses")
+KINDS = (
+    *("over_length", "nothing_trained", "equal_after_truncation"),
+    *("template_refuses", "template_changes"),
+)
 
 
 def check_tokens(
@@ -33,8 +36,9 @@ def check_tokens(
 
     `how` goes to `measure` (masks, `most` rows). Kinds of problem: `over_length` (tokens cut by
     `max_length`), `nothing_trained` (no token with a loss is left), `equal_after_truncation`,
-    `template_refuses`. Raises `ConfigError` for types that are not rendered, `ModelError` where no
-    row can be rendered at all.
+    `template_refuses`, `template_changes` (a turn is written differently once others follow).
+    Raises `ConfigError` for types that are not rendered, `ModelError` where no row can be rendered
+    at all.
     """
     if max_length is not None and max_length < 1:
         raise ConfigError(f"max_length is {max_length}; set it to 1 or more tokens.")
@@ -56,6 +60,9 @@ def token_problems(
     for at, why in found.refusals.items():
         file, number = reading.place(at)
         yield Problem(number, "template_refuses", why, file, None, "warning")
+    for at, why in found.changed.items():
+        file, number = reading.place(at)
+        yield Problem(number, "template_changes", why, file, None, "warning")
     limit = max_length or int(found.size.max(initial=1))
     longest, longer = found.longest, found.longer
     silent = set(found.silent_rows(limit).tolist()) if found.learns else set()

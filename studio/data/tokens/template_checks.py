@@ -30,6 +30,11 @@ def refusal(row: Row, tokenizer: Tokenizer, error: Exception) -> str:
     return f"The chat template rejects this row: {said}. {OTHER}, or fix the row."
 
 
+def unrenderable(error: Exception) -> str:
+    """A row that fails in the template or the tokenizer for a reason of its own."""
+    return f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
+
+
 def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
     """Turns and tool calls that the template silently omits."""
     turns = _turns(row)
@@ -41,6 +46,12 @@ def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
         content = turn.get("content")
         if isinstance(content, str) and content.strip() and content.strip() not in text:
             found.append(_dropped(at, str(turn.get("role"))))
+        thought = turn.get("reasoning_content") or turn.get("thinking")
+        if isinstance(thought, str) and thought.strip() and thought.strip() not in text:
+            found.append(
+                f"The chat template leaves out the thinking of turn {at}, so the model does not "
+                "learn it."
+            )
         for call in turn.get("tool_calls") or ():
             name = (call.get("function") or call).get("name") if isinstance(call, dict) else None
             if name and str(name) not in text:
@@ -107,7 +118,8 @@ def _end(ids: list[int], trained: list[bool], kept: int, tokenizer: Tokenizer) -
     tail = range(max(0, len(ids) - _TAIL), len(ids))
     at = next((at for at in reversed(tail) if ids[at] == eos), None)
     if at is not None:
-        if trained[at] or not any(trained):
+        stops = any(lit and id == eos for id, lit in zip(ids, trained, strict=True))
+        if stops or not any(trained):
             return []
         return [
             f"The end-of-text token ({tokenizer.eos_token}) is masked, so the model does not "
@@ -145,6 +157,11 @@ def _marks(tokenizer: Tokenizer) -> list[str]:
         f"This model has no token {marks[0]}: it is split into {pieces} pieces, which costs "
         "length and is harder to learn. Alpaca and Plain need no extra tokens."
     ]
+
+
+def message_keys(row: Row) -> set[str]:
+    """Every key that a message of the row has with a value."""
+    return {name for turn in _turns(row) for name, value in turn.items() if value is not None}
 
 
 def _turns(row: Row) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Lengths:
     `row_of`, `size`: for each sequence the row it belongs to and its tokens. `lit`: all sequences
     end to end, True where the loss counts the token. `turns`, `at_row` (its place among all rows)
     and `apart` (the first token in which its two sides differ, -1 where it has one): for each
-    measured row. `refusals`: place -> sentence of rows that the chat template refuses.
+    measured row. `refusals`: place -> sentence of rows that the chat template refuses;
+    `changed` of rows with a turn that it writes differently once others follow.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class Lengths:
     at_row: np.ndarray
     apart: np.ndarray
     context: int | None = None
+    changed: dict[int, str] = field(default_factory=dict)
 
     @property
     def refused(self) -> int:
@@ -145,7 +147,8 @@ def measure(
     tokenizer: Tokenizer,
     *,
     completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
+    assistant_only_loss: bool | None = None,
+    mask_history: bool = False,
     most: int = MOST_ROWS,
     context: int | None = None,
     progress: Progress | None = None,
@@ -159,6 +162,7 @@ def measure(
     chosen = range(count)
     if count > most:
         chosen = sorted(random.Random(0).sample(chosen, most))
+    how = (completion_only_loss, assistant_only_loss, mask_history)
     encoded: list[list[Encoded]] = []
     turns: list[int] = []
     at_row: list[int] = []
@@ -167,7 +171,7 @@ def measure(
         if progress:
             progress(start, len(chosen), "Counting tokens")
         chunk = [(at, rows[at]) for at in chosen[start : start + _CHUNK]]
-        done, refused = _encode(chunk, type, tokenizer, completion_only_loss, assistant_only_loss)
+        done, refused = _encode(chunk, type, tokenizer, how)
         encoded.extend(one for _, _, one in done)
         turns.extend(_turns(row) for _, row, _ in done)
         at_row.extend(at for at, _, _ in done)
@@ -186,6 +190,12 @@ def measure(
         at_row=np.array(at_row, np.int64),
         apart=np.array([_apart(sides) for sides in encoded], np.int64),
         context=context,
+        changed={
+            at: one.notes[0]
+            for at, sides in zip(at_row, encoded, strict=True)
+            for one in sides
+            if one.notes
+        },
     )
 
 
@@ -199,22 +209,21 @@ def _apart(sides: list[Encoded]) -> int:
 
 
 Numbered = tuple[int, Row]
+LossChoices = tuple[bool | None, bool | None, bool]
 
 
 def _encode(
-    rows: list[Numbered], type: str, tokenizer: Tokenizer, completion: bool | None, assistant: bool
+    rows: list[Numbered], type: str, tokenizer: Tokenizer, how: LossChoices
 ) -> tuple[list[tuple[int, Row, list[Encoded]]], dict[int, str]]:
     """Rows with their places and sequences, and a sentence for each row refused."""
     try:
-        together = encode([row for _, row in rows], type, tokenizer, completion, assistant)
+        together = encode([row for _, row in rows], type, tokenizer, *how)
         return [(at, row, one) for (at, row), one in zip(rows, together, strict=True)], {}
     except ModelError as error:
         if len(rows) == 1:
             return [], {rows[0][0]: str(error)}
     half = len(rows) // 2
-    parts = [
-        _encode(part, type, tokenizer, completion, assistant) for part in (rows[:half], rows[half:])
-    ]
+    parts = [_encode(part, type, tokenizer, how) for part in (rows[:half], rows[half:])]
     return parts[0][0] + parts[1][0], parts[0][1] | parts[1][1]
 
 

@@ -1,8 +1,9 @@
 """The token view: a row token by token, with the labels that the trainer would use.
 
-Nothing is re-implemented: rows go through `_prepare_dataset` of the installed TRL's SFTTrainer,
-DPOTrainer or KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from
-what comes out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
+Nothing is re-implemented: chats trained on their answers come from `answer_mask`, as the trainer's
+do; other rows go through `_prepare_dataset` of the installed TRL's SFTTrainer, DPOTrainer or
+KTOTrainer (https://huggingface.co/docs/trl/sft_trainer), and the labels are read from what comes
+out. Only truncation is drawn afterwards, so that the view can show what is cut; all of
 them keep the start. Prompts alone are drawn as a model is asked them.
 """
 
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
 from studio.core.library_types import Tokenizer
-from studio.data.tokens import template_checks
+from studio.data.tokens import answer_mask, template_checks
 from studio.data.types import Row
 
 SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
@@ -24,16 +25,23 @@ RENDERED = (*SFT_TYPES, "preference", "unpaired_preference", "prompt_only")
 
 
 class Encoded(NamedTuple):
-    """One whole sequence of a row, before truncation: its side, its ids, what the loss counts."""
+    """One whole sequence of a row, before truncation: its side, its ids, what the loss counts.
+
+    `decided_by`: for each token the field of its message that says whether it is trained, "" for
+    none; empty where no message says so. `notes`: sentences about how the turns were found.
+    """
 
     side: str
     ids: list[int]
     trained: list[bool]
+    decided_by: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its text, its id, whether the loss counts it, whether it is a special token.
+    """One token: its text, its id, whether the loss counts it, whether it is a special token, and
+    the field of its message that decided whether it is trained ("" for none).
 
     The texts of a sequence join to its text: a character spelled in several tokens stands with
     the first of them, and the others are empty.
@@ -43,6 +51,7 @@ class Token:
     id: int
     trained: bool
     special: bool
+    decided_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,23 @@ def render(
     *,
     max_length: int | None,
     completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
+    assistant_only_loss: bool | None = None,
+    mask_history: bool = False,
 ) -> list[TokenView]:
     """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), or two
     ("chosen", "rejected") for preferences.
 
     `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
-    Raises `ModelError` where the chat template is missing, or refuses or cannot mask the row.
+    `assistant_only_loss=None`: on for chats. `mask_history`: only a chat's last answer is trained.
+    Raises `ModelError` where the chat template is missing or refuses the row, or where an answer
+    cannot be found in its rendering.
     """
-    encoded = encode([row], type, tokenizer, completion_only_loss, assistant_only_loss)[0]
+    how = (completion_only_loss, assistant_only_loss, mask_history)
+    encoded = encode([row], type, tokenizer, *how)[0]
     about = template_checks.dropped_turns(row, tokenizer)
+    if type in SFT_TYPES and not answer_mask.applies(row, assistant_only_loss):
+        said = answer_mask.unheeded(template_checks.message_keys(row))
+        about += [said] if said else []
     return [_view(one, tokenizer, max_length, about) for one in encoded]
 
 
@@ -88,7 +104,8 @@ def encode(
     type: str,
     tokenizer: Tokenizer,
     completion_only_loss: bool | None = None,
-    assistant_only_loss: bool = False,
+    assistant_only_loss: bool | None = None,
+    mask_history: bool = False,
 ) -> list[list[Encoded]]:
     """The sequences of many rows of one type, whole; errors as `render`'s, for the first that
     fails."""
@@ -110,22 +127,23 @@ def encode(
         return _kto(rows, tokenizer)
     if type == "prompt_only":
         return _prompts(rows, tokenizer)
-    return _sft(rows, tokenizer, completion_only_loss, assistant_only_loss)
+    if answer_mask.applies(rows[0], assistant_only_loss):
+        return [_answers(row, tokenizer, mask_history) for row in rows]
+    return _sft(rows, tokenizer, completion_only_loss)
+
+
+def _answers(row: Row, tokenizer: Tokenizer, mask_history: bool) -> list[Encoded]:
+    masked = answer_mask.mask(row, tokenizer, mask_history)
+    notes = answer_mask.changed_turns(masked.changed, tokenizer)
+    return [Encoded("text", masked.ids, masked.trained, masked.decided_by, notes)]
 
 
 def _sft(
-    rows: Sequence[Row],
-    tokenizer: Tokenizer,
-    completion_only_loss: bool | None,
-    assistant_only_loss: bool,
+    rows: Sequence[Row], tokenizer: Tokenizer, completion_only_loss: bool | None
 ) -> list[list[Encoded]]:
     if completion_only_loss is None:
         completion_only_loss = "prompt" in rows[0] and "completion" in rows[0]
-    settings = {
-        "completion_only_loss": completion_only_loss,
-        "assistant_only_loss": assistant_only_loss,
-        "chat_template": _training_template(tokenizer) if assistant_only_loss else None,
-    }
+    settings = {"completion_only_loss": completion_only_loss, "chat_template": None}
     prepared = _run(
         rows, tokenizer, lambda data: compat.tokenized_by_trl("sft", data, tokenizer, **settings)
     )
@@ -187,47 +205,25 @@ def _run(rows: Sequence[Row], tokenizer: Tokenizer, prepare: Callable[[Any], Any
     except TemplateError as error:
         raise ModelError(template_checks.refusal(rows[0], tokenizer, error)) from error
     except (RuntimeError, ValueError, TypeError) as error:
-        if "no assistant tokens" in str(error):
-            raise ModelError(
-                "With assistant-only loss no token of this row is trained: the chat template marks "
-                "no assistant tokens in it. Choose another chat template, or train on all tokens."
-            ) from error
-        raise ModelError(
-            f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
-        ) from error
-
-
-def _training_template(tokenizer: Tokenizer) -> str | None:
-    """What SFTTrainer does: keep a template with generation marks, else look for a training
-    twin."""
-    from trl.chat_template_utils import get_training_chat_template, has_generation_markers
-
-    if has_generation_markers(tokenizer.chat_template or ""):
-        return None
-    try:
-        return get_training_chat_template(tokenizer)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ModelError(
-            "Assistant-only loss needs a chat template that marks assistant turns with "
-            "{% generation %}. This model's template does not, and TRL has no training version of "
-            "it. Choose one of the bundled templates, or train on all tokens."
-        ) from error
+        raise ModelError(template_checks.unrenderable(error)) from error
 
 
 def _view(
     encoded: Encoded, tokenizer: Tokenizer, max_length: int | None, about: list[str]
 ) -> TokenView:
-    side, ids, trained = encoded
+    side, ids, trained, decided_by, found = encoded
     special = set(tokenizer.all_special_ids) | {
         at for at, added in tokenizer.added_tokens_decoder.items() if added.special
     }
     tokens = [
-        Token(text, id, lit, id in special)
-        for text, id, lit in zip(token_texts(ids, tokenizer), ids, trained, strict=True)
+        Token(text, id, lit, id in special, why)
+        for text, id, lit, why in zip(
+            token_texts(ids, tokenizer), ids, trained, decided_by or [""] * len(ids), strict=True
+        )
     ]
     kept = len(ids) if max_length is None else min(len(ids), max_length)
     told = template_checks.notes(ids, trained, kept, tokenizer, asks=side == "prompt")
-    notes = [*about, *told]
+    notes = [*about, *found, *told]
     return TokenView(side, tokens, len(ids), sum(trained[:kept]), kept, notes)
 
 

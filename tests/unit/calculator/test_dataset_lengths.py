@@ -62,6 +62,22 @@ def test_cut_rows_lose_what_is_trained():
     assert "no row is cut" in found.describe(recipe.with_(max_length=40))
 
 
+@pytest.mark.parametrize("strategy", ["bfd", "bfd_split", "wrapped"])
+def test_the_tokens_that_packing_loses_are_those_that_trl_loses(strategy):
+    from datasets import Dataset
+    from trl import pack_dataset
+
+    found = Lengths(4, QUARTERS, QUARTERS // 2, "by hand")
+    recipe = recipe_of("pocket", max_length=25, packing=True, packing_strategy=strategy)
+    ids = [list(range(size)) for size in QUARTERS[:, 0]]
+    packed = pack_dataset(Dataset.from_dict({"input_ids": ids}), 25, strategy)
+    kept = sum(map(len, packed["input_ids"]))
+    assert found.lost(recipe) == QUARTERS.sum() - kept
+    assert (strategy == "bfd") == (kept < QUARTERS.sum())
+    assert f"{found.lost(recipe)} tokens lost" in found.describe(recipe) or strategy != "bfd"
+    assert found.tokens(recipe)[0] == pytest.approx(kept / 4)
+
+
 def test_each_side_of_a_pair_by_itself():
     size = np.array([[50, 30]] * 2)
     pairs = Lengths(100, size, size // 2, "by hand")

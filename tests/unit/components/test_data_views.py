@@ -9,10 +9,11 @@ import numpy as np
 from components.data import cleaning_html, histograms, problems_html, row_html, token_view_html
 from components.data.open_sources import Subject
 from components.data.option_choices import cleaning_choices, prepare_options
-from components.data.token_view import carried_note
+from components.data.token_view import carried_note, masking
 from studio.data import Inspection, Problem
 from studio.data.prepared.browse import ShownRow
 from studio.data.tokens.token_lengths import Lengths
+from studio.data.tokens.token_view import Token, TokenView
 
 ATTACK = '<img src=x onerror="alert(1)">'
 
@@ -54,11 +55,11 @@ def test_verdicts_and_tool_calls_are_readable():
 
 
 def tokens(*texts: str, trained: bool = True) -> list:
-    return [SimpleNamespace(text=t, id=5, trained=trained, special=False) for t in texts]
+    return [Token(text, 5, trained, False) for text in texts]
 
 
 def test_tokens_say_what_is_trained_and_where_the_cut_is():
-    mark = SimpleNamespace(text="<b>", id=1, trained=False, special=True)
+    mark = Token("<b>", 1, False, True)
     view = SimpleNamespace(
         side="text",
         tokens=[mark, *tokens("yes\n", "lost")],
@@ -73,6 +74,27 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
     assert "truncated at 2 tokens" in markup and "1 truncated" in markup
     assert "1 trained (50 %)" in markup and "Why." in markup
     assert markup.index("truncated at 2") < markup.index("lost</span>")
+
+
+def test_tokens_say_which_field_of_a_message_decided():
+    both = [Token("<i>", 5, False, False, "weight 0"), Token("b", 6, True, False, "train true")]
+    view = TokenView("text", [*both, both[0], *tokens("c")], 4, 2, 4)
+    markup = token_view_html.token_view([view], None)
+    assert (
+        "Decided by fields: 2 tokens masked by weight 0, 1 token trained by train true." in markup
+    )
+    assert 'masked by weight 0">&lt;i&gt;' in markup
+    plain = token_view_html.token_view([TokenView("text", tokens("c"), 1, 1, 1)], None)
+    assert "Decided" not in plain
+
+
+def test_the_masks_offered_are_the_trainers_settings():
+    assert masking("conversational", "all")["assistant_only_loss"] is False
+    assert masking("conversational", "assistant")["assistant_only_loss"] is None
+    assert masking("conversational", "last")["mask_history"] is True
+    assert masking("prompt_completion", "completion")["completion_only_loss"] is True
+    assert masking("preference", "all") == {}
+    assert "TRL training variant" in carried_note({"chat_template_path": "training"})
 
 
 def test_pieces_of_a_character_are_seen_and_a_note_is_said_once():

@@ -45,6 +45,8 @@ def test_an_unknown_key_names_the_nearest(wrong, right):
         ({"method": "full", "load_in_4bit": True}, "4-bit"),
         ({"method": "full", "objective": "dpo", "start_from": "run"}, "start_from"),
         ({"completion_only_loss": True, "assistant_only_loss": True}, "not both"),
+        ({"mask_history": True, "assistant_only_loss": False}, "leave assistant_only_loss empty"),
+        ({"packing_strategy": "wrapped"}, "set packing: true"),
         (
             {"objective": "dpo", "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0]},
             "loss_weights",
@@ -177,7 +179,7 @@ def test_the_workshops_recipes_hold_its_values():
     assert (llama.objective, llama.quantized, llama.optim) == ("sft", True, "adamw_8bit")
     assert (llama.lora_r, llama.learning_rate) == (16, 2e-4)
     assert (llama.lr_scheduler_type, llama.warmup_steps) == ("linear", 5)
-    assert llama.completion_only_loss
+    assert llama.assistant_only_loss and llama.dataset_name == "mlabonne/FineTome-100k"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,27 @@ def test_trl_gives_the_same_losses(which: str, studio: Studio, tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("to", ["trl", "script"])
+def test_chats_leave_with_their_labels(to: str, studio: Studio, tmp_path: Path) -> None:
+    """Neither TRL's command line nor a script knows a message's own weight: the rows are tokens."""
+    turns = [
+        {"role": "user", "content": "What is red?"},
+        {"role": "assistant", "content": "A colour.", "weight": 0},
+        {"role": "user", "content": "And blue?"},
+        {"role": "assistant", "content": "Another colour."},
+    ]
+    rows = [{"messages": [*turns, {"role": "user", "content": f"{n}?"}]} for n in range(16)]
+    data = studio.datasets.from_rows(rows, "conversational", f"weights {to}")
+    run = studio.wait(studio.train(small("sft", data.id, save_steps=4)).id)
+    first = write(studio, run, to, tmp_path)
+    kept = json.loads((tmp_path / "data" / "train.jsonl").read_text().splitlines()[0])
+    assert set(kept) == {"input_ids", "labels"}
+    command = [str(Path(sys.executable).with_name("trl")), "sft", "--config", "recipe.yaml"]
+    start(command if to == "trl" else [sys.executable, first.name], tmp_path)
+    assert losses(tmp_path, 4) == pytest.approx([e["loss"] for e in logs(run)], abs=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [pytest.param("sft", marks=ALL), "dpo"])
 def test_the_script_gives_the_same_losses(
     which: str, studio: Studio, sft: Run, dpo: Run, tmp_path: Path

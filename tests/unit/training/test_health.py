@@ -93,6 +93,19 @@ def test_rows_that_do_not_fit(used: int, level: str):
     assert f"{24 - used} of 24 rows" in found.title and "256" in found.means
 
 
+@pytest.mark.parametrize(("refused", "level"), [(20, "danger"), (1, "warn")])
+def test_chats_that_the_template_refuses_or_changes(refused: int, level: str):
+    event = {
+        **{"kind": "chats", "split": "test", "given": 24, "refused": refused, "changed": 3},
+        **{"refused_first": "Row 2: No system turn.", "changed_first": "Row 5: Turn 2 differs."},
+    }
+    left, changed = findings([event, log(1, loss=0.7)], {"objective": "sft"})
+    assert (left.kind, left.level) == ("chats_refused", level)
+    assert f"{refused} of 24 held-out rows" in left.title and "No system turn" in left.means
+    assert (changed.kind, changed.level) == ("chats_changed", "warn")
+    assert "In 3 of 24 held-out rows" in changed.title and "Row 5" in changed.means
+
+
 def test_learning_nothing():
     flat = [log(step, loss=2.0 + 0.1 * math.sin(5 * step), grad_norm=0.1) for step in range(1, 60)]
     assert kinds(flat) == ["nothing"]

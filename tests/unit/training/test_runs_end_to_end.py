@@ -33,6 +33,14 @@ def test_sft_finishes_with_an_adapter_and_a_log(sft: Run) -> None:
     assert sft.versions["trl"]
 
 
+def test_the_adapter_says_where_answers_end(sft: Run) -> None:
+    from transformers import AutoTokenizer, GenerationConfig
+
+    assert sft.adapter is not None
+    stops = GenerationConfig.from_pretrained(sft.adapter).eos_token_id
+    assert AutoTokenizer.from_pretrained(sft.adapter).eos_token_id in stops
+
+
 def test_every_trained_matrix_moved(sft: Run) -> None:
     assert sft.adapter is not None
     tensors = load_file(sft.adapter / "adapter_model.safetensors")

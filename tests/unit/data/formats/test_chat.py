@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from studio.data.formats import chat
+from studio.data.formats import FAMILIES, chat
+from studio.data.formats.chat_turns import to_messages
+from studio.data.types import RowError
 from tests.unit.data.formats.recognition import check_case
 from tests.unit.data.making import assistant, system, user
 
@@ -133,3 +135,29 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_rows_are_recognized_and_converted(tmp_path, case):
     check_case(tmp_path, chat, *CASES[case])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([{"type": "text", "value": "Look"}, {"type": "image", "text": "x"}], "type image"),
+        ([{"type": "audio_url", "audio_url": {}}], "type audio_url"),
+        ("Look at <image>", '<image> in "images"'),
+    ],
+)
+def test_a_row_with_an_image_is_refused_and_never_trained_without_it(content, said):
+    turns = [{"role": "user", "content": content}, {"role": "assistant", "content": "A cat"}]
+    converted = next(family for family in FAMILIES if family.name == "messages").convert
+    with pytest.raises(RowError, match=said):
+        converted({"messages": turns, "images": ["cat.png"]}, {"messages": "messages"})
+
+
+def test_text_parts_are_joined_and_a_tools_result_stays_json():
+    turns = [
+        {
+            "role": "user",
+            "content": [{"type": "text", "value": "A"}, {"type": "text", "text": "b"}],
+        },
+        {"role": "tool", "content": {"value": 5}},
+    ]
+    assert [turn["content"] for turn in to_messages(turns, "messages")] == ["Ab", '{"value": 5}']

@@ -9,6 +9,7 @@ from studio.data import read
 from studio.data.prepared.browse import ReadRows
 from studio.data.prepared.token_checks import KINDS, check_tokens, tell
 from tests.unit.data.making import said, write
+from tests.unit.data.tokens.templates import ROWS, dressed
 
 
 def test_rows_are_counted_in_tokens_as_they_are_trained(tmp_path, tokenizer):
@@ -41,3 +42,15 @@ def test_rows_are_counted_in_tokens_as_they_are_trained(tmp_path, tokenizer):
         assert (few.measured, few.rows) == (2, 3)
         with pytest.raises(ConfigError, match="max_length is 0"):
             check_tokens(reading, tokenizer, max_length=0)
+
+
+def test_rows_whose_turns_the_template_changes_are_listed(tmp_path, tokenizer):
+    rows = [{"messages": ROWS["one turn"]}, {"messages": ROWS["several turns"]}]
+    with read(write(tmp_path, rows)) as reading:
+        found = check_tokens(reading, dressed(tokenizer, "qwen3"), max_length=None)
+        assert list(found.changed) == [1]
+        told = list(reading.problems.page("template_changes"))
+        assert [problem.row for problem in told] == [2]
+        assert "the answer of turn 2 differently" in told[0].message
+        check_tokens(reading, dressed(tokenizer, "qwen2_5"), max_length=None)
+        assert "template_changes" not in reading.problems.counts

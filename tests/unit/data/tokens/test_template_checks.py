@@ -20,7 +20,8 @@ def test_a_wrong_template_is_explained_with_a_remedy(tokenizer):
     tokenizer.chat_template = (
         "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}{{ eos_token }}"
     )
-    told = notes_of({"messages": system}, "conversational", tokenizer)
+    all_tokens = {"assistant_only_loss": False}
+    told = notes_of({"messages": system}, "conversational", tokenizer, **all_tokens)
     assert "drops the system turn" in told and "first user turn" in told
     tokenizer.chat_template = (
         "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system.') }}"
@@ -39,7 +40,7 @@ def test_a_wrong_template_is_explained_with_a_remedy(tokenizer):
     assert "two beginning-of-text tokens" in told and "choose another chat template" in told
 
 
-def test_an_end_that_is_masked_is_said(tokenizer):
+def test_an_end_mark_outside_the_generation_marks_is_trained_all_the_same(tokenizer):
     from copy import deepcopy
 
     tokenizer = deepcopy(tokenizer)
@@ -47,7 +48,15 @@ def test_an_end_that_is_masked_is_said(tokenizer):
         "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
         "{% endgeneration %}{{ eos_token }}{% else %}{{ m.content }}{% endif %}{% endfor %}"
     )
-    told = notes_of({"messages": TWO}, "conversational", tokenizer, assistant_only_loss=True)
+    view = render({"messages": TWO}, "conversational", tokenizer, max_length=None)[0]
+    ends = [token.trained for token in view.tokens if token.id == tokenizer.eos_token_id]
+    assert ends == [True] * len(TWO[1::2]) and view.notes == []
+
+
+def test_an_end_that_is_masked_is_said(tokenizer):
+    ids = [*tokenizer("one two", add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    lit = [True] * (len(ids) - 1) + [False]
+    told = " ".join(notes(ids, lit, len(ids), tokenizer))
     assert "is masked, so the model does not learn to stop. Choose another chat template." in told
 
 
@@ -58,8 +67,11 @@ def test_a_spelled_mark_and_a_dropped_tool_call_are_said(tokenizer):
     assert "no token <|im_start|>" in told
     call = {"type": "function", "function": {"name": "lookup", "arguments": "{}"}}
     row = {"messages": [*USER, {"role": "assistant", "content": "", "tool_calls": [call]}]}
-    told = notes_of(row, "conversational", with_chat_template(tokenizer, "zephyr"))
+    zephyr = with_chat_template(tokenizer, "zephyr")
+    told = notes_of(row, "conversational", zephyr, assistant_only_loss=False)
     assert "omits the tool call of turn 2" in told
+    with pytest.raises(ModelError, match="chat template leaves out turn 2"):
+        notes_of(row, "conversational", zephyr)
 
 
 def test_what_a_limit_cuts_off_is_noted(tokenizer):

@@ -8,7 +8,11 @@ from tests.unit.data.making import POCKET, TWO, USER
 
 SFT = {
     "full text": ("language_modeling", [{"text": "Mira lives in Alderford."}, {"text": "So."}], {}),
-    "messages, all tokens": ("conversational", [{"messages": TWO}, {"messages": TWO[:2]}], {}),
+    "messages, all tokens": (
+        "conversational",
+        [{"messages": TWO}, {"messages": TWO[:2]}],
+        {"assistant_only_loss": False},
+    ),
     "messages, assistant only": (
         "conversational",
         [{"messages": TWO}, {"messages": TWO[:2]}],
@@ -215,16 +219,17 @@ def test_labels_equal_the_trainers_under_a_lent_template(tmp_path, pocket, name)
     assert batch["labels"][0][: len(kept)].tolist() == [t.id if t.trained else -100 for t in kept]
 
 
-def test_assistant_only_loss_says_when_no_template_can_do_it(pocket):
+def test_answers_need_no_marks_and_a_template_that_hides_them_is_refused(pocket):
     from copy import deepcopy
 
     tokenizer = deepcopy(pocket[1])
-    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
-    with pytest.raises(ModelError, match="TRL has no training version"):
-        render(
-            {"messages": TWO},
-            "conversational",
-            tokenizer,
-            max_length=None,
-            assistant_only_loss=True,
-        )
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    view = render({"messages": TWO}, "conversational", tokenizer, max_length=None)[0]
+    lit = "".join(token.text for token in view.tokens if token.trained)
+    assert lit == "".join(f" {turn['content']}\n" for turn in TWO[1::2])
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {% endfor %}"
+    with pytest.raises(ModelError, match=r"leaves out turn 2 \(assistant\)\. Choose another"):
+        render({"messages": TWO}, "conversational", tokenizer, max_length=None)

@@ -1,0 +1,105 @@
+"""Chats trained on their answers, tokenized with labels before TRL takes them over.
+
+TRL masks by `{% generation %}`, which few models' templates have. Given `input_ids` and `labels` it
+takes them as they are, and truncates, packs and collates as always.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studio.core.errors import DataError, ModelError
+from studio.core.library_types import Tokenizer
+from studio.data.tokens import answer_mask
+from studio.data.types import Row
+from studio.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """Rows for TRL, and what became of them: `refused` are left out (place -> sentence), `changed`
+    have a turn that the template writes differently once others follow (place -> sentence)."""
+
+    rows: Dataset
+    refused: dict[int, str]
+    changed: dict[int, str]
+
+    def as_event(self, split: str) -> dict[str, Any]:
+        """Counts, with the first row (from 1) and sentence of each kind."""
+        return {
+            "split": split,
+            "given": len(self.rows) + len(self.refused),
+            "refused": len(self.refused),
+            "refused_first": _first(self.refused),
+            "changed": len(self.changed),
+            "changed_first": _first(self.changed),
+        }
+
+
+def _first(sentences: dict[int, str]) -> str:
+    return next((f"Row {at + 1}: {said}" for at, said in sentences.items()), "")
+
+
+def tokenized(recipe: Recipe, rows: Dataset, tokenizer: Tokenizer) -> Tokenized:
+    """The rows as `input_ids` and `labels`, where answers alone are trained; else as they are.
+
+    Raises a `DataError` where every row is refused, or where messages say whether they are trained
+    and every token is.
+    """
+    if not applies(recipe, rows):
+        _refuse_unheeded(recipe, rows)
+        return Tokenized(rows, {}, {})
+    refused: dict[int, str] = {}
+    changed: dict[int, str] = {}
+
+    def encoded(row: Row, at: int) -> Row:
+        try:
+            masked = answer_mask.mask(row, tokenizer, recipe.mask_history)
+        except ModelError as problem:
+            refused[at] = str(problem)
+            return {"input_ids": [], "labels": []}
+        for sentence in answer_mask.changed_turns(masked.changed, tokenizer):
+            changed[at] = sentence
+        return {"input_ids": masked.ids, "labels": masked.labels}
+
+    done = rows.map(
+        encoded,
+        with_indices=True,
+        remove_columns=rows.column_names,
+        features=_features(),
+        load_from_cache_file=False,
+        new_fingerprint=secrets.token_hex(8),  # else datasets would hash the tokenizer
+    )
+    if refused:
+        if len(refused) == len(rows):
+            raise DataError(f"No row can be trained on. {next(iter(refused.values()))}")
+        done = done.select([at for at in range(len(rows)) if at not in refused])
+    return Tokenized(done, refused, changed)
+
+
+def applies(recipe: Recipe, rows: Dataset) -> bool:
+    """Whether rows are tokenized here rather than by TRL."""
+    if recipe.objective != "sft" or not len(rows):
+        return False
+    return answer_mask.applies(rows[0], recipe.assistant_only_loss)
+
+
+def _refuse_unheeded(recipe: Recipe, rows: Dataset) -> None:
+    """Messages that say whether they are trained must not be trained all the same."""
+    if recipe.objective != "sft":
+        return
+    for name in ("messages", "completion"):
+        turns = getattr(rows.features.get(name), "feature", None)
+        if isinstance(turns, dict) and (said := answer_mask.unheeded(turns)):
+            raise DataError(said)
+
+
+def _features() -> Any:
+    from datasets import Features, List, Value
+
+    return Features({"input_ids": List(Value("int32")), "labels": List(Value("int32"))})

@@ -1,0 +1,224 @@
+"""Answers are found in any template's rendering, with or without marks."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from studio.core.errors import ModelError
+from studio.data.tokens.answer_mask import changed_turns, mask
+from studio.data.tokens.answer_spans import Rendering
+from tests.unit.data.tokens.templates import CALL, ROWS, SYSTEM, dressed, marked, said, templates
+from tests.unit.data.tokens.templates import user as asks
+
+# (instruction part, response part) of Unsloth's `train_on_responses_only`, and where the template
+# is in TRL or above.
+PARTS = {
+    "llama3_1": (
+        "<|start_header_id|>user<|end_header_id|>\n\n",
+        "<|start_header_id|>assistant<|end_header_id|>\n\n",
+    ),
+    "mistral": ("[INST]", "[/INST]"),
+    "qwen2_5": ("<|im_start|>user\n", "<|im_start|>assistant\n"),
+    "gemma": ("<start_of_turn>user\n", "<start_of_turn>model\n"),
+    "phi3": ("<|user|>\n", "<|assistant|>\n"),
+    "zephyr": ("<|user|>\n", "<|assistant|>\n"),
+}
+PARTS |= {"llama3_2": PARTS["llama3_1"], "qwen3": PARTS["qwen2_5"], "chatml": PARTS["qwen2_5"]}
+THREE = (
+    ROWS["several turns"],
+    [asks("A b"), said("C d e."), asks("F"), said("G, h"), asks("I"), said("J\nk")],
+    ROWS["unanswered"],
+)
+
+
+def rendered(tokenizer, turns, **options):
+    return tokenizer.apply_chat_template(turns, tokenize=False, **options)
+
+
+def lit_text(tokenizer, turns, masked):
+    """What is trained, as text: the characters of the trained tokens."""
+    text = rendered(tokenizer, turns)
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+        "offset_mapping"
+    ]
+    kept = {
+        at for (a, b), lit in zip(offsets, masked.trained, strict=True) if lit for at in range(a, b)
+    }
+    return "".join(char if at in kept else "\0" for at, char in enumerate(text))
+
+
+def by_unsloth(text, instruction, response):
+    """`train_on_responses_only` by hand: after each response part, up to the next instruction."""
+    kept, at = ["\0"] * len(text), 0
+    while (start := text.find(response, at)) >= 0:
+        start += len(response)
+        at = text.find(instruction, start)
+        at = len(text) if at < 0 else at
+        kept[start:at] = text[start:at]
+    return "".join(kept)
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("turns", THREE, ids=["two", "three", "unanswered"])
+def test_the_mask_is_that_of_unsloths_rule(tokenizer, name, turns):
+    tokenizer = dressed(tokenizer, name)
+    masked = mask({"messages": turns}, tokenizer)
+    wanted = by_unsloth(rendered(tokenizer, turns), *PARTS[name])
+    got = lit_text(tokenizer, turns, masked)
+    if name == "zephyr":  # its generation prompt stops before the newline, which is then written
+        wanted = re.sub(r"(?<=\0)\0(?=[^\0])", "\n", wanted)
+    assert got == wanted
+    assert wanted.strip("\0")
+
+
+@pytest.mark.parametrize("kind", ["thinking", "thinking in the text"])
+def test_thinking_is_trained_where_the_template_writes_it(tokenizer, kind):
+    tokenizer = dressed(tokenizer, "qwen3")
+    masked = mask({"messages": ROWS[kind]}, tokenizer)
+    wanted = by_unsloth(rendered(tokenizer, ROWS[kind]), *PARTS["qwen3"])
+    assert lit_text(tokenizer, ROWS[kind], masked) == wanted
+    assert "end" in wanted and "greet" not in wanted.replace("\0", "")
+    assert masked.changed == [1]
+    told = changed_turns(masked.changed, tokenizer)
+    assert "turn 2 differently" in told[0] and "chat template training" in told[0]
+
+
+def test_the_training_variant_writes_every_turn_alike(tokenizer):
+    from studio.core.chat_templates import with_chat_template
+
+    twin = with_chat_template(dressed(tokenizer, "qwen3"), "training")
+    masked = mask({"messages": ROWS["thinking"]}, twin)
+    lit = lit_text(twin, ROWS["thinking"], masked)
+    assert "greet back" in lit and "end it" in lit and masked.changed == []
+    with pytest.raises(ModelError, match="no training variant of this model's"):
+        with_chat_template(dressed(tokenizer, "mistral"), "training")
+
+
+@pytest.mark.parametrize("name", marked())
+@pytest.mark.parametrize("kind", ROWS)
+def test_marks_give_the_same_mask(tokenizer, name, kind):
+    """But for tokens of the prompt: some marks hold the end of it (a `<think>` that the model is
+    given). Those are not what it writes."""
+    tokenizer = dressed(tokenizer, name)
+    turns = ROWS[kind]
+    try:
+        masked = mask({"messages": turns}, tokenizer)
+    except ModelError as refused:
+        if "leaves out" in str(refused):  # the template shows no tool calls
+            assert kind == "tools" and CALL["function"]["name"] not in rendered(tokenizer, turns)
+        else:
+            with pytest.raises(Exception, match=r"."):
+                rendered(tokenizer, turns)
+        return
+    marks = tokenizer.apply_chat_template(
+        turns, return_dict=True, return_assistant_tokens_mask=True
+    )
+    assert marks["input_ids"] == masked.ids
+    if name == "diffusion_gemma_training" and kind == "tools":
+        return  # its marks open a turn after a tool's result that its prompt does not
+    given = _given(tokenizer, turns, masked)
+    for at, (lit, mark) in enumerate(zip(masked.trained, marks["assistant_masks"], strict=True)):
+        assert lit == bool(mark) or (mark and at in given), tokenizer.decode(masked.ids[at])
+
+
+def _given(tokenizer, turns, masked):
+    """Places of tokens right before an answer that stand at the end of a generation prompt."""
+    rendering, found = Rendering(turns, tokenizer), set()
+    prompts = [
+        rendered(tokenizer, turns[:at], add_generation_prompt=True)
+        for at in range(1, len(turns))
+        if turns[at]["role"] == "assistant"
+    ]
+    for at, lit in enumerate(masked.trained):
+        if not lit or masked.trained[at - 1]:
+            continue
+        for before in range(at - 1, 0, -1):
+            header = rendering.text[rendering.offsets[before][0] : rendering.offsets[at][0]]
+            if not any(header in prompt[-60:] for prompt in prompts):
+                break
+            found.add(before)
+    return found
+
+
+@pytest.mark.parametrize("name", templates())
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_template_trains_whole_answers_or_refuses(tokenizer, name, kind):
+    tokenizer, turns = dressed(tokenizer, name), ROWS[kind]
+    try:
+        masked = mask({"messages": turns}, tokenizer)
+    except ModelError as refused:
+        assert "Choose another chat template" in str(refused) or "cannot be rendered" in str(
+            refused
+        )
+        assert kind in ("tools", "system")
+        return
+    pieces = [piece for piece in lit_text(tokenizer, turns, masked).split("\0") if piece]
+    answers = [turn for turn in turns if turn["role"] == "assistant"]
+    assert len(pieces) == len(answers)
+    for at, (piece, turn) in enumerate(zip(pieces, answers, strict=True)):
+        content = turn["content"].rpartition("</think>")[2].strip() or CALL["function"]["name"]
+        assert content in piece
+        if name != "glm4moe":  # it stops at the next turn's own mark
+            assert piece.rpartition(content)[2], f"answer {at + 1} has no end mark"
+        assert "Hi there" not in piece and "Be brief" not in piece and "And?" not in piece
+
+
+def test_a_real_tokenizer_of_pieces_gives_the_same(real_pieces):
+    for name in ("mistral", "llama3_2", "chatml"):
+        tokenizer = dressed(real_pieces, name)
+        turns = THREE[1]
+        lit = lit_text(tokenizer, turns, mask({"messages": turns}, tokenizer))
+        assert lit == by_unsloth(rendered(tokenizer, turns), *PARTS[name])
+
+
+def test_only_the_last_answer(tokenizer):
+    masked = mask({"messages": THREE[1]}, tokenizer, mask_history=True)
+    lit = lit_text(tokenizer, THREE[1], masked)
+    assert lit.replace("\0", "") == "J\nk<|end|>"
+    assert set(masked.decided_by) == {"", "mask_history"}
+
+
+def test_a_message_says_whether_it_is_trained(tokenizer):
+    turns = [
+        {**SYSTEM, "weight": 1},  # weights are the assistant's alone
+        asks("One"),
+        said("first", weight=0),
+        asks("Two", train=True),
+        said("second", loss=False),
+        asks("Three", train=False),
+        said("third", loss_weight=1),
+        asks("Four"),
+        said("fourth"),
+    ]
+    masked = mask({"messages": turns}, tokenizer)
+    plain = [{"role": turn["role"], "content": turn["content"]} for turn in turns]
+    lit = re.sub("\0+", "|", lit_text(tokenizer, plain, masked))
+    assert lit == "|Two<|end|>|third<|end|>|fourth<|end|>"
+    assert set(masked.decided_by) == {
+        *("", "weight 0", "train true", "loss false", "train false", "loss_weight 1")
+    }
+
+
+def test_ranges_of_characters_are_masked(tokenizer):
+    detail = [
+        {"begin_offset": 0, "end_offset": 7, "train": True},
+        {"begin_offset": 8, "end_offset": 18, "train": False},
+        {"begin_offset": 19, "end_offset": 99, "train": True},
+    ]
+    turns = [asks("Hi"), said("I know: not a fact, that", train_detail=detail)]
+    masked = mask({"messages": turns}, tokenizer)
+    plain = [asks("Hi"), said(turns[1]["content"])]
+    lit = re.sub("\0+", "|", lit_text(tokenizer, plain, masked))
+    assert lit == "|I know:| that<|end|>"
+    assert "train_detail" in masked.decided_by
+
+
+def test_chats_are_masked_while_others_are_rendered(tokenizer):
+    """transformers tracks `{% generation %}` in a place that all threads share; nothing here
+    does."""
+    rows = [{"messages": turns} for turns in THREE] * 30
+    alone = [mask(row, tokenizer) for row in rows]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda row: mask(row, tokenizer), rows))
+    assert together == alone
