@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import ipaddress
 import logging
 import logging.handlers
 import os
@@ -31,9 +30,10 @@ from components.label import tab as label_tab
 from components.models import tab as models_tab
 from components.page import api, header, status_poll
 from components.page.file_access import Gate
+from components.page.origins import is_loopback
 from components.page.tab_links import Handles, connect
 from components.train import tab as train_tab
-from components.ui import access, theme
+from components.ui import access, compat, theme
 from components.ui.compat import Options, Update
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext, Session
@@ -117,7 +117,10 @@ def launch_options(studio: Studio) -> Options:
         "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or max_upload,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
-        "app_kwargs": {"middleware": [Middleware(Gate, exports=home.exports)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Gate, exports=home.exports)],
+            "lifespan": compat.without_gradios_cors,
+        },
     }
 
 
@@ -160,16 +163,6 @@ def _login(pair: str) -> tuple[str, str]:
     if not (user and colon and password):
         raise ConfigError("--auth takes USER:PASSWORD, for example --auth ada:correct-horse.")
     return user, password
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
