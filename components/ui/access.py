@@ -71,6 +71,15 @@ def visitor() -> str | None:
     return who.name or _address(compat.current_request())
 
 
+def login() -> str:
+    """The verified name of whoever asks; empty for people who have none."""
+    try:
+        who = person()
+    except DataError:  # not signed in
+        return ""
+    return who.name if who.login else ""
+
+
 def agent(request: Any) -> bool:
     """Whether this is an MCP request that carries the token in `STUDIO_MCP_TOKEN`."""
     token = os.environ.get("STUDIO_MCP_TOKEN", "")
