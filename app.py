@@ -31,11 +31,13 @@ from components.models import tab as models_tab
 from components.page import api, header, status_poll
 from components.page.file_access import Gate
 from components.page.origins import is_loopback
+from components.page.strangers import Page
 from components.page.tab_links import Handles, connect
 from components.train import tab as train_tab
 from components.ui import access, compat, theme
 from components.ui.compat import Options, Update
 from components.ui.handlers import QUIET, guard
+from components.ui.logins import Logins
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, StudioError
@@ -63,7 +65,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         visitors: people who are not owners may come; they start on Compare and see fewer tabs.
         mcp: "off", "read" (agents are listed only what changes nothing) or "write".
     """
-    with gr.Blocks(
+    with Page(
         title="Alignment Studio",
         analytics_enabled=False,
         fill_width=True,
@@ -233,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app.launch(
             server_name=chosen.host,
             server_port=chosen.port,
-            auth=chosen.auth or None,
+            auth=Logins(chosen.auth) if chosen.auth else None,
             share=chosen.share,
             inbrowser=chosen.open,
             prevent_thread_lock=True,

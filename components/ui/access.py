@@ -68,7 +68,7 @@ def visitor() -> str | None:
         who = Person("", owner=False)
     if who.owner:
         return None
-    return who.name or _address(compat.current_request())
+    return who.name or address()
 
 
 def login() -> str:
@@ -89,6 +89,12 @@ def agent(request: Any) -> bool:
     return known and path.startswith(MCP_PATH)
 
 
+def agent_asks() -> bool:
+    """Whether the current request is an agent's, over MCP."""
+    request = compat.current_request()
+    return request is not None and agent(request)
+
+
 def space() -> str | None:
     """The Space this runs on, `owner/name`; None elsewhere."""
     return os.environ.get("SPACE_ID")
@@ -104,8 +110,9 @@ def _named_owners() -> set[str]:
     return {name.strip() for name in named if name.strip()}
 
 
-def _address(request: Any) -> str:
-    """Where a request came from; a Space's proxy appends the address it saw."""
+def address() -> str:
+    """Where the current request came from; a Space's proxy appends the address it saw."""
+    request = compat.current_request()
     if request is None:
         return "nobody"
     forwarded = str(request.headers.get("x-forwarded-for") or "") if space() else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from gradio.context import LocalContext
@@ -15,13 +14,13 @@ from studio.generation.request import Generation
 from studio.labels import LabelStore, Pair
 from studio.runs.recipe import Recipe
 from studio.runs.store import RunStore
+from tests.asking import OWNER
 
 
 @pytest.fixture(autouse=True)
 def owner() -> Iterator[None]:
     """What a test asks of the page comes from a browser on this machine, who owns all of it."""
-    request = SimpleNamespace(headers={}, cookies={}, url=SimpleNamespace(path="/"), client=None)
-    LocalContext.request.set(request)  # pyright: ignore[reportArgumentType]
+    LocalContext.request.set(OWNER)  # pyright: ignore[reportArgumentType]
     yield
     LocalContext.request.set(None)
 
