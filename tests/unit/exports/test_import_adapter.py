@@ -67,6 +67,23 @@ def test_what_cannot_be_used_is_said(studio: Studio, theirs: Path, tmp_path: Pat
     assert len(studio.runs.list()) == before
 
 
+def test_a_pattern_that_never_ends_becomes_the_modules_names(
+    studio: Studio, sft: Run, theirs: Path
+) -> None:
+    change(theirs, target_modules="(.*)*x$", exclude_modules="(.*)*y$")
+    run = adopt(studio.runs, theirs, "pocket")
+    assert run.adapter is not None
+    kept = json.loads((run.adapter / "adapter_config.json").read_text())
+    assert kept["exclude_modules"] is None and len(kept["target_modules"]) > 3
+    assert all(name.startswith("model.layers.") for name in kept["target_modules"])
+    handle = studio.compare(run.id, ["What is honey?"], Sampling(max_new_tokens=4))
+    assert handle.wait(60) and not handle.snapshot().answers[1][0].error
+    studio.runs.delete(run.id)
+    change(theirs, target_modules=["q_proj"], exclude_modules=None, rank_pattern={"(.*)*x": 4})
+    with pytest.raises(ModelError, match="could take forever"):
+        adopt(studio.runs, theirs, "pocket")
+
+
 def test_an_adapter_of_another_shape_is_refused(
     studio: Studio, theirs: Path, tmp_path: Path
 ) -> None:
