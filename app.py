@@ -11,6 +11,7 @@ its own, and the status strip says so until they are ready.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib.util
 import logging
 import logging.handlers
@@ -56,6 +57,7 @@ TABS = (
 )
 MAX_UPLOAD = "8gb"
 VISITORS_UPLOAD = "50mb"
+GRACE = 8.0  # seconds from SIGTERM to the end, whatever is still at work
 
 
 def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Blocks:
@@ -202,6 +204,19 @@ def log_to_file(studio: Studio) -> None:
     logger.setLevel(logging.INFO)
 
 
+def end(signum: int, frame: object) -> None:
+    """Stop as Ctrl-C does; asked again, or `GRACE` seconds after SIGTERM, without waiting.
+
+    A model's own template or tokenizer may not let its thread stop. What is on disk is whole at any
+    moment; containers are killed ten seconds after SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signum == signal.SIGTERM:  # a thread that needs no lock of the interpreter
+        faulthandler.dump_traceback_later(GRACE, exit=True)
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped. Exit status: 2 for bad usage, 1 when it cannot start."""
     from studio import Studio
@@ -230,7 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping a container is a Ctrl-C
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
         app.launch(
             server_name=chosen.host,

@@ -19,12 +19,19 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
     Ollama falls back on what it reads from the GGUF file.
     """
     lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
-    lines += [f'PARAMETER stop "{stop}"' for stop in (tokenizer.eos_token,) if stop]
+    lines += [
+        f'PARAMETER stop "{stop}"' for stop in (tokenizer.eos_token,) if stop and _plain(stop)
+    ]
     template = go_template(tokenizer)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
     (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return template is not None
+
+
+def _plain(text: str) -> bool:
+    """Whether it can stand between quotes: a model's token must not become a line of its own."""
+    return text.isprintable() and '"' not in text and "\\" not in text
 
 
 def go_template(tokenizer: Tokenizer) -> str | None:

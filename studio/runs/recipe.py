@@ -18,7 +18,9 @@ from typing import Any, Self, cast
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
+from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
+from studio.core.formatting import one_line
 from studio.core.workspace import PRESETS
 from studio.runs import launch_configs, methods, objectives, reward_rules
 from studio.runs.defaults import defaults_for
@@ -65,6 +67,18 @@ def _check_pattern(pattern: str) -> None:
 
 class Recipe(RecipeFields):
     """The settings of one run. Frozen: change with `with_`, which validates again."""
+
+    @field_validator("name", mode="after")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return one_line(value)
+
+    @field_validator("attn_implementation", mode="after")
+    @classmethod
+    def _known_attention(cls, value: str | None) -> str | None:
+        if value is not None and value not in ATTENTION:
+            raise ValueError(f"choose one of {', '.join(ATTENTION)}: other names are code to fetch")
+        return value
 
     @field_validator("lora_target_modules", mode="before")
     @classmethod

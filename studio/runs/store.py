@@ -27,6 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from studio.core.errors import ConfigError, WorkspaceError, did_you_mean
+from studio.core.formatting import one_line
 from studio.core.workspace import Workspace, new_id, write_durably, write_json
 from studio.runs.events import read_events
 from studio.runs.recipe import Recipe
@@ -258,7 +259,7 @@ class RunStore:
         The name has a file of its own, so that a run in progress does not overwrite it.
         """
         run = self.get(identifier)
-        label = " ".join(name.split())
+        label = one_line(name)
         if not 0 < len(label) <= _LONGEST_NAME:
             raise ConfigError(f"Give the run a name of 1 to {_LONGEST_NAME} characters.")
         write_durably(run.folder / "label", label)
