@@ -79,7 +79,8 @@ signal.signal(signal.SIGINT, app.end)
 print("up", flush=True)
 while True:
     try:
-        sys.argv[1] == "holds on" or signal.pause()
+        while True:
+            sys.argv[1] == "holds on" or signal.pause()
     except KeyboardInterrupt:
         print("asked", flush=True)
 """
