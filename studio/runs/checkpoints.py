@@ -1,8 +1,9 @@
 """Checkpoints that count only when complete: files synced to disk, a manifest written last.
 
 The Trainer writes a checkpoint file by file and resumes from the highest number, even an empty
-folder. Here a checkpoint counts when its manifest lists every file with its size, and all exist. What is
-resumed from must also have the manifest's digests: a disk can give back other bytes than it took.
+folder. Here a checkpoint counts when its manifest lists every file with its size, and all exist.
+What is resumed from must also have the manifest's digests: a disk can give back other bytes than it
+took.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def damaged_file(folder: Path) -> str | None:
 
     Reads all of it. A checkpoint of before there were digests is taken as it is.
     """
-    digests = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("digests") or {}
+    manifest: dict[str, dict[str, str]]
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    digests = manifest.get("digests", {})
     return next((name for name, kept in digests.items() if _digest(folder / name) != kept), None)
 
 

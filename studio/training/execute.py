@@ -65,7 +65,7 @@ def execute(
         nonlocal outcome
         checkpoints.remove_incomplete(run.checkpoints)
         for text in checkpoints.set_aside_damaged(run.checkpoints):
-            events.write("note", text=text)
+            events.write("note", message=text)
         if run.recipe.accelerate_config == launch_configs.SINGLE:
             return train(run, store, datasets, pool, events, serve)
         outcome = launcher.supervise(
