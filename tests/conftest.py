@@ -19,8 +19,19 @@ for _setting in ("STUDIO_AUTH", "STUDIO_DATABASE_URL", "GRADIO_SERVER_NAME", "SP
 _forgotten = tempfile.TemporaryDirectory(prefix="studio-tests-", ignore_cleanup_errors=True)
 os.environ["STUDIO_HOME"] = _forgotten.name
 
+from gradio.context import LocalContext  # noqa: E402  (after the environment is set)
+
+from tests.asking import OWNER  # noqa: E402  (after the environment is set)
 from tests.hub import StandIn, standing_in  # noqa: E402  (after the environment is set)
 from tests.serving import Server  # noqa: E402  (after the environment is set)
+
+
+@pytest.fixture(autouse=True)
+def owner() -> Iterator[None]:
+    """What a test asks of the page comes from a browser on this machine, who owns all of it."""
+    LocalContext.request.set(OWNER)  # pyright: ignore[reportArgumentType]
+    yield
+    LocalContext.request.set(None)
 
 
 @pytest.fixture

@@ -76,16 +76,18 @@ import signal, sys, app
 app.GRACE = 0.2
 signal.signal(signal.SIGTERM, app.end)
 signal.signal(signal.SIGINT, app.end)
-print("up", flush=True)
+told = "up"
 while True:
     try:
+        print(told, flush=True)
         while True:
             sys.argv[1] == "holds on" or signal.pause()
     except KeyboardInterrupt:
-        print("asked", flush=True)
+        told = "asked"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sent", "status"),
     [

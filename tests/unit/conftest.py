@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gradio.context import LocalContext
 
 from studio.core.workspace import Workspace
 from studio.generation.request import Generation
 from studio.labels import LabelStore, Pair
 from studio.runs.recipe import Recipe
 from studio.runs.store import RunStore
-from tests.asking import OWNER
-
-
-@pytest.fixture(autouse=True)
-def owner() -> Iterator[None]:
-    """What a test asks of the page comes from a browser on this machine, who owns all of it."""
-    LocalContext.request.set(OWNER)  # pyright: ignore[reportArgumentType]
-    yield
-    LocalContext.request.set(None)
 
 
 @pytest.fixture
