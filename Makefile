@@ -40,12 +40,13 @@ test-unit: $(VENV)/.ready-dev postgres
 test-slow: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m slow -n 2
 
-# Attacks from outside and damage from below, all of them; `make test` runs those without a server.
+# Attacks from outside and damage from below; `make test` runs those that load no model.
 test-security: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/security -n 2 --dist loadfile
 
+SECURITY := other_pages logins patterns votes_kept damaged_records
 test-security-short: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(PYTEST) tests/security -m "not slow" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) $(SECURITY:%=tests/security/test_%.py)
 
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev

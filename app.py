@@ -57,6 +57,7 @@ TABS = (
 )
 MAX_UPLOAD = "8gb"
 VISITORS_UPLOAD = "50mb"
+SESSIONS = 400  # browsers whose state is kept; each costs a megabyte, and anybody can open one
 GRACE = 8.0  # seconds from SIGTERM to the end, whatever is still at work
 
 
@@ -116,6 +117,7 @@ def launch_options(studio: Studio) -> Options:
         "run_history": False,
         "enable_monitoring": False,
         "show_error": True,
+        "state_session_capacity": SESSIONS,
         "ssr_mode": False,
         "pwa": False,
         "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or max_upload,

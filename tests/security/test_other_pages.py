@@ -33,6 +33,7 @@ def page(tmp_path) -> Iterator[Client]:
             gr.Button().click(lambda: None, api_name="delete")
         opened.append(blocks)
         options = {**launch_options(studio), "auth": auth, "server_name": "127.0.0.1"}
+        assert options["state_session_capacity"] <= 500  # each may be made by a stranger
         app, _, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **options)
         return TestClient(app, base_url=at)
 
