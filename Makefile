@@ -16,13 +16,15 @@ LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
-        test-exports test-gpus test-gpu-small test-loop test-space test-docker test-duel check format
+        test-exports test-gpus test-gpu-small test-loop test-space test-docker test-duel \
+        test-security test-security-short check format
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
 	@echo "make test         set up, then run all tests (unit, app, browser)"
 	@echo "make test-matrix  every objective with every method (a few minutes)"
 	@echo "make test-exports every format of an export for every family (a few minutes)"
+	@echo "make test-security  attacks from outside: pages, strangers, names, files, models"
 	@echo "make check        lint, format, types, import contracts, circles"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
@@ -32,13 +34,21 @@ run: $(VENV)/.ready
 
 setup: $(VENV)/.ready-dev
 
-test: test-unit test-slow test-app test-browser
+test: test-unit test-security-short test-slow test-app test-browser
 
 test-unit: $(VENV)/.ready-dev postgres
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m slow -n 2
+
+# Attacks from outside and damage from below; `make test` runs those that load no model.
+test-security: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(PYTEST) tests/security -n 2 --dist loadfile
+
+SECURITY := other_pages logins patterns votes_kept damaged_records
+test-security-short: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(PYTEST) $(SECURITY:%=tests/security/test_%.py)
 
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev

@@ -11,8 +11,8 @@ its own, and the status strip says so until they are ready.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib.util
-import ipaddress
 import logging
 import logging.handlers
 import os
@@ -31,11 +31,14 @@ from components.label import tab as label_tab
 from components.models import tab as models_tab
 from components.page import api, header, status_poll
 from components.page.file_access import Gate
+from components.page.origins import is_loopback
+from components.page.strangers import Page
 from components.page.tab_links import Handles, connect
 from components.train import tab as train_tab
-from components.ui import access, theme
+from components.ui import access, compat, theme
 from components.ui.compat import Options, Update
 from components.ui.handlers import QUIET, guard
+from components.ui.logins import Logins
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, StudioError
@@ -54,6 +57,8 @@ TABS = (
 )
 MAX_UPLOAD = "8gb"
 VISITORS_UPLOAD = "50mb"
+SESSIONS = 400  # browsers whose state is kept; each costs a megabyte, and anybody can open one
+GRACE = 8.0  # seconds from SIGTERM to the end, whatever is still at work
 
 
 def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Blocks:
@@ -63,7 +68,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         visitors: people who are not owners may come; they start on Compare and see fewer tabs.
         mcp: "off", "read" (agents are listed only what changes nothing) or "write".
     """
-    with gr.Blocks(
+    with Page(
         title="Alignment Studio",
         analytics_enabled=False,
         fill_width=True,
@@ -112,12 +117,16 @@ def launch_options(studio: Studio) -> Options:
         "run_history": False,
         "enable_monitoring": False,
         "show_error": True,
+        "state_session_capacity": SESSIONS,
         "ssr_mode": False,
         "pwa": False,
         "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or max_upload,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
-        "app_kwargs": {"middleware": [Middleware(Gate, exports=home.exports)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Gate, exports=home.exports)],
+            "lifespan": compat.without_gradios_cors,
+        },
     }
 
 
@@ -162,16 +171,6 @@ def _login(pair: str) -> tuple[str, str]:
     return user, password
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def check_exposure(host: str, auth: Sequence[tuple[str, str]], share: bool) -> None:
     """Refuse to serve strangers: anything but loopback needs a login, except on a Space."""
     if auth or (access.space() and not share):
@@ -207,6 +206,19 @@ def log_to_file(studio: Studio) -> None:
     logger.setLevel(logging.INFO)
 
 
+def end(signum: int, frame: object) -> None:
+    """Stop as Ctrl-C does; asked again, or `GRACE` seconds after SIGTERM, without waiting.
+
+    A model's own template or tokenizer may not let its thread stop. What is on disk is whole at any
+    moment; containers are killed ten seconds after SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signum == signal.SIGTERM:  # a thread that needs no lock of the interpreter
+        faulthandler.dump_traceback_later(GRACE, exit=True)
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped. Exit status: 2 for bad usage, 1 when it cannot start."""
     from studio import Studio
@@ -235,12 +247,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping a container is a Ctrl-C
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
         app.launch(
             server_name=chosen.host,
             server_port=chosen.port,
-            auth=chosen.auth or None,
+            auth=Logins(chosen.auth) if chosen.auth else None,
             share=chosen.share,
             inbrowser=chosen.open,
             prevent_thread_lock=True,

@@ -19,6 +19,9 @@ for _setting in ("STUDIO_AUTH", "STUDIO_DATABASE_URL", "GRADIO_SERVER_NAME", "SP
 _forgotten = tempfile.TemporaryDirectory(prefix="studio-tests-", ignore_cleanup_errors=True)
 os.environ["STUDIO_HOME"] = _forgotten.name
 
+from gradio.context import LocalContext  # noqa: E402  (after the environment is set)
+
+from tests.asking import OWNER  # noqa: E402  (after the environment is set)
 from tests.hub import StandIn, standing_in  # noqa: E402  (after the environment is set)
 from tests.serving import Server  # noqa: E402  (after the environment is set)
 
@@ -41,6 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(file))
     place = {file: at for at, file in enumerate(_LONGEST)}
     items.sort(key=lambda item: place.get(files[item], len(place)))
+
+
+@pytest.fixture(autouse=True)
+def owner() -> Iterator[None]:
+    """What a test asks of the page comes from a browser on this machine, who owns all of it."""
+    LocalContext.request.set(OWNER)  # pyright: ignore[reportArgumentType]
+    yield
+    LocalContext.request.set(None)
 
 
 @pytest.fixture

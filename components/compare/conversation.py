@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from components.ui import access
 from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.messages import Message
-from studio.core.workspace import new_id, write_json
+from studio.core.workspace import secret_id, write_json
 from studio.generation.request import Answer, Generation, MemoryUse, Sampling
 from studio.labels import Pair, Project
 from studio.labels.pair_filter import pair_digest
@@ -64,7 +65,7 @@ class Chat:
     """The prompt is sent as typed, without template and without history."""
     marked: bool = False
     """Differences between the answers are highlighted."""
-    id: str = field(default_factory=lambda: new_id("chat"))
+    id: str = field(default_factory=lambda: secret_id("chat"))
     follow: int | None = None
     """The model whose answers all continue from; None where each continues from its own."""
 
@@ -137,7 +138,7 @@ def _vote_project(studio: Studio, first: Side, second: Side) -> Project:
 
 
 def keep(studio: Studio, chat: Chat) -> None:
-    """Save a conversation to the workspace, so that a refresh can restore it."""
+    """Save a conversation to the workspace, so that a refresh can restore it for this person."""
     turns = [
         {
             **vars(turn),
@@ -148,6 +149,7 @@ def keep(studio: Studio, chat: Chat) -> None:
         if turn.done
     ]
     plain = {
+        "person": access.login(),
         "sides": [asdict(side) for side in chat.sides],
         "system": chat.system,
         "raw": chat.raw,
@@ -157,10 +159,12 @@ def keep(studio: Studio, chat: Chat) -> None:
 
 
 def bring_back(studio: Studio, identifier: str) -> Chat | None:
-    """A saved conversation by id; None where there is none that can be read."""
+    """This person's saved conversation by id; None where there is none that can be read."""
     try:
         path = studio.workspace.folder("comparisons", identifier).with_suffix(".json")
         plain = json.loads(path.read_text(encoding="utf-8"))
+        if plain["person"] != access.login():
+            return None
         turns = tuple(
             Turn(
                 **{

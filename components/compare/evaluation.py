@@ -16,7 +16,7 @@ from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
-from studio.core.workspace import new_id, write_json
+from studio.core.workspace import secret_id, write_json
 from studio.evaluation import ScoreRequest, ScoreRows, Scoring, load_rows
 from studio.evaluation.over_checkpoints import over_steps
 from studio.evaluation.request import METRICS, usual_metrics
@@ -184,7 +184,7 @@ class ScoreTab:
         if scoring.error:
             updates[self.progress] = notice("error", scoring.error)
         else:
-            name = f"{new_id('score')}.json"
+            name = f"{secret_id('score')}.json"
             result = scoring.result()
             write_json(self.studio.workspace.comparisons / name, result)
             updates[self.result] = views.result(result)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from studio.core.errors import DataError
-from studio.core.workspace import new_id
+from studio.core.workspace import secret_id
 from studio.data.checks.preference_bias import PreferenceReport, preference_report
 from studio.data.prepared.browse import GOOD, ReadRows, Rows, StoredRows
 
@@ -94,7 +94,7 @@ class OpenSources:
 
     def put(self, reading: SourceReading, source: Source, how: JsonObject) -> Subject:
         """Keep a reading; its rows are deleted from disk once nothing refers to it."""
-        name = new_id("read")
+        name = secret_id("read")
         with self._lock:
             self._held[name] = OpenSource(reading, reading.inspection(), source, how)
             while len(self._held) > KEPT:

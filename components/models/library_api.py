@@ -24,7 +24,7 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import bytes_text
 from studio.core.hub_backup import backup_age
 from studio.core.jobs import Job
-from studio.core.workspace import new_id
+from studio.core.workspace import new_id, secret_id
 from studio.engine.run_backup import is_ephemeral_disk
 from studio.exports import ExportRequest
 
@@ -222,7 +222,7 @@ class LibraryApi:
 
     def export(self, request: Export) -> Reply:
         run = self.studio.runs.get(request.id)
-        out = self.studio.workspace.exports / new_id("export")
+        out = self.studio.workspace.exports / secret_id("export")
         outtype = request.outtype or "q8_0"
         job = self.studio.export(ExportRequest(run.id, request.to, out, outtype))
         to = f"{request.to} {outtype}" if request.to == "gguf" else request.to

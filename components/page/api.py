@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.events import api
 
+from components.page import shared_folders
+from components.ui import access
 from components.ui.handlers import guard, sentence
 from components.ui.visitor_quota import Visits
 from studio.commands import COMMANDS, Command
@@ -92,8 +94,12 @@ def _endpoint(studio: Studio, command: Command) -> Any:
 
     def endpoint(*places: Any, **names: Any) -> Any:
         studio.worker.settle()
-        values = dict(zip((one.name for one in offered), places, strict=False))
-        return command(studio, provenance={"door": "api"}, **{**values, **names})
+        values = {**dict(zip((one.name for one in offered), places, strict=False)), **names}
+        if access.agent_asks():
+            for one in offered:
+                path = one.type in _PATHS
+                shared_folders.check(values.get(one.name), studio.workspace, path)
+        return command(studio, provenance={"door": "api"}, **values)
 
     taken = [
         inspect.Parameter(
@@ -110,6 +116,9 @@ def _endpoint(studio: Studio, command: Command) -> Any:
     endpoint.__signature__ = inspect.Signature(taken, return_annotation=Any)  # pyright: ignore[reportFunctionMemberAccess]
     endpoint.__annotations__ = {one.name: one.annotation for one in taken} | {"return": Any}
     return endpoint
+
+
+_PATHS = (Path, Path | None, list[Path])
 
 
 def _json_type(hint: Any) -> Any:

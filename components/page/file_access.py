@@ -1,6 +1,7 @@
-"""A check before every route: Gradio's own know nothing of owners and visitors.
+"""A check before every route: Gradio's own know nothing of owners, visitors and other pages.
 
-Without it, anybody with an export's address could download it, and MCP has no login of its own.
+Without it, any web page could drive a studio that is open in the same browser, anybody with an
+export's address could download it, and MCP has no login of its own.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from components.page import origins
 from components.ui import access, compat
 
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
@@ -21,28 +23,51 @@ _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
 
 
 class Gate:
-    """ASGI middleware: exports are for owners, MCP needs its token."""
+    """ASGI middleware: own pages and programs only, exports for owners, MCP with its token."""
 
     def __init__(self, app: ASGIApp, exports: Path):
         self.app, self.exports = app, exports.resolve()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope)
-            refused = self._refused(request, unquote(request.url.path))
-            if refused:
-                await PlainTextResponse(refused, status_code=403)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        compat.bind_request(request, request.app.get_blocks())
+        shared = origins.cors(request.headers)
 
-    def _refused(self, request: Request, path: str) -> str:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(shared)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers["content-security-policy"] = origins.framed_by()
+            await send(message)
+
+        refused = self._refused(request)
+        if refused:
+            await PlainTextResponse(refused, status_code=403)(scope, receive, answer)
+        elif _preflight(scope["method"], request.headers):
+            await PlainTextResponse("")(scope, receive, answer)
+        else:
+            await self.app(scope, receive, answer)
+
+    def _refused(self, request: Request) -> str:
         """Why a request is refused; empty where it is not."""
-        if access.MCP_PATH in path and not access.agent(request):
+        # Decoded once already, and what Gradio's routes are matched with: `request.url.path` ends
+        # at a decoded "?".
+        path: str = request.scope["path"]
+        if not compat.logins() and not access.space():
+            unknown = origins.unknown_host(request.headers)
+            if unknown:
+                return unknown
+        foreign = origins.foreign(request.method, request.headers)
+        if foreign:
+            return foreign
+        if path.startswith(access.MCP_PATH) and not access.agent(request):
             return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
-        if self._is_export(path):
-            compat.bind_request(request, request.app.get_blocks())
-            if access.visitor() is not None:
-                return "Only an owner of this studio may download its exports."
+        if self._is_export(path) and access.visitor() is not None:
+            return "Only an owner of this studio may download its exports."
         return ""
 
     def _is_export(self, path: str) -> bool:
@@ -50,4 +75,11 @@ class Gate:
         match = _FILE.search(path)
         if match is None:
             return False
-        return Path(os.path.abspath(match[1])).resolve().is_relative_to(self.exports)
+        try:  # as Gradio opens it: `..` is taken away before links are followed
+            return Path(os.path.abspath(match[1])).resolve().is_relative_to(self.exports)
+        except (OSError, ValueError):  # no name of a file, such as one with a NUL
+            return True
+
+
+def _preflight(method: str, headers: Headers) -> bool:
+    return method == "OPTIONS" and "access-control-request-method" in headers

@@ -39,10 +39,10 @@ class Person:
 
 
 def person(typed: str = "") -> Person:
-    """Whoever sent the current request; `DataError` where they must log in first."""
+    """Whoever sent the current request, nobody where there is none; `DataError`: log in first."""
     request = compat.current_request()
-    if request is None:  # the app itself, or a unit test
-        return Person(typed, owner=True)
+    if request is None:  # what the app does by itself asks for nobody's permission
+        return Person(typed, owner=False)
     if agent(request):
         return Person("agent", owner=True, login=True)
     logins = compat.logins()
@@ -68,7 +68,16 @@ def visitor() -> str | None:
         who = Person("", owner=False)
     if who.owner:
         return None
-    return who.name or _address(compat.current_request())
+    return who.name or address()
+
+
+def login() -> str:
+    """The verified name of whoever asks; empty for people who have none."""
+    try:
+        who = person()
+    except DataError:  # not signed in
+        return ""
+    return who.name if who.login else ""
 
 
 def agent(request: Any) -> bool:
@@ -76,7 +85,14 @@ def agent(request: Any) -> bool:
     token = os.environ.get("STUDIO_MCP_TOKEN", "")
     sent = str(request.headers.get("authorization") or "").removeprefix("Bearer ")
     path = str(getattr(request.url, "path", request.url))
-    return MCP_PATH in path and bool(token) and hmac.compare_digest(sent.encode(), token.encode())
+    known = bool(token) and hmac.compare_digest(sent.encode(), token.encode())
+    return known and path.startswith(MCP_PATH)
+
+
+def agent_asks() -> bool:
+    """Whether the current request is an agent's, over MCP."""
+    request = compat.current_request()
+    return request is not None and agent(request)
 
 
 def space() -> str | None:
@@ -94,8 +110,11 @@ def _named_owners() -> set[str]:
     return {name.strip() for name in named if name.strip()}
 
 
-def _address(request: Any) -> str:
-    """Where a request came from; a Space's proxy appends the address it saw."""
+def address() -> str:
+    """Where the current request came from; a Space's proxy appends the address it saw."""
+    request = compat.current_request()
+    if request is None:
+        return "nobody"
     forwarded = str(request.headers.get("x-forwarded-for") or "") if space() else ""
     client = getattr(request, "client", None)
     return forwarded.split(",")[-1].strip() or getattr(client, "host", "") or "somebody"

@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
 from gradio.context import Context, LocalContext, get_render_context
+from gradio.route_utils import CustomCORSMiddleware
 
 # ---- types that Gradio leaves open --------------------------------------------------------------
 
@@ -56,6 +58,23 @@ def bind_request(request: Any, app: gr.Blocks) -> None:
     LocalContext.blocks.set(app)
 
 
+@contextlib.asynccontextmanager
+async def without_gradios_cors(app: Any) -> AsyncIterator[None]:
+    """A lifespan that takes `CustomCORSMiddleware` out of the app that starts.
+
+    It lets every origin read answers with credentials unless the page is asked for on localhost,
+    and cannot be told otherwise; `components.page.origins` decides instead.
+    """
+    kept = [one for one in app.user_middleware if one.cls is not CustomCORSMiddleware]
+    if len(kept) == len(app.user_middleware):
+        raise RuntimeError(
+            "This Gradio adds another CORS middleware; read components/ui/compat.py."
+        )
+    app.user_middleware = kept
+    app.middleware_stack = app.build_middleware_stack()  # the old one is answering the lifespan
+    yield
+
+
 def logins() -> list[tuple[str, str]]:
     """The logins that `launch(auth=...)` was given, in order (`Blocks.auth`)."""
     auth = getattr(current_app(), "auth", None)
@@ -75,11 +94,17 @@ def account(request: Any) -> str | None:
 
 
 def hub_user(request: Any) -> str | None:
-    """The Hub's user name in the session that Gradio's sign-in keeps in a signed cookie."""
+    """The Hub's user name in the session that Gradio's sign-in keeps in a signed cookie.
+
+    None once the sign-in has expired (`expires_at`, seconds since 1970), which Gradio itself does
+    not look at when it hands out the profile.
+    """
     plain = vars(request).get("request") or request  # Gradio's request wraps Starlette's
-    session = plain.scope.get("session") or {}
-    name = ((session.get("oauth_info") or {}).get("userinfo") or {}).get("preferred_username")
-    return str(name) if name else None
+    signed_in = (plain.scope.get("session") or {}).get("oauth_info") or {}
+    name = (signed_in.get("userinfo") or {}).get("preferred_username")
+    until = signed_in.get("expires_at")
+    ended = until is not None and (not isinstance(until, int | float) or until <= time.time())
+    return str(name) if name and not ended else None
 
 
 # ---- building a page ----------------------------------------------------------------------------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 LONGEST = 512  # tokens of a visitor's answer
+MOST_CHARACTERS = 32_768  # of a visitor's prompt with its history: about 8,000 tokens
 WAITING = 8  # visitors' requests in progress at once
 
 
@@ -47,6 +48,7 @@ class Visits:
         who = access.visitor()
         if who is None:
             return self._studio.generate(request)
+        request.check(MOST_CHARACTERS)
         self.check(request.columns)
         if request.sampling.max_new_tokens > LONGEST:
             raise DataError(

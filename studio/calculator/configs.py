@@ -14,25 +14,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from studio.calculator.known_models import KNOWN, known
+from studio.core import config_limits
 from studio.core.errors import ModelError, did_you_mean
 from studio.core.hub import reachable
 from studio.core.workspace import PRESETS
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
 # Larger than any model there is: a typing error should give a sentence, not exhaust memory.
-_LIMITS = {
-    "num_hidden_layers": 1_000,
-    "n_layer": 1_000,
-    "num_attention_heads": 10_000,
-    "num_key_value_heads": 10_000,
-    "n_head": 10_000,
-    "num_local_experts": 4_096,
-    "num_experts": 4_096,
-    "n_routed_experts": 4_096,
-    "hidden_size": 1_000_000,
-    "n_embd": 1_000_000,
-    "vocab_size": 100_000_000,
-}
 _IGNORED = ("quantization_config", "_attn_implementation", "attn_implementation", "dtype")
 
 
@@ -183,15 +171,7 @@ def _title(values: Mapping[str, Any], otherwise: str) -> str:
 
 
 def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
-    for key, limit in _LIMITS.items():
-        value = values.get(key)
-        if value is None or isinstance(value, list):
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= limit:
-            raise ModelError(
-                f"{key} is {value!r} in the config of {name}; "
-                f"it should be a whole number from 1 to {limit:,}."
-            )
+    config_limits.check_sizes(values, name)
     notes: list[str] = []
     if values.get("auto_map"):
         notes.append(

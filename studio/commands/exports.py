@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from studio.commands.base import Json, OnProgress, Param, RunName, command, silent, wait_for
 from studio.commands.runs import run_as_dict
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, StudioError
+from studio.core.model_names import resolve
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
@@ -71,7 +72,15 @@ def runs_import(
     """
     from studio.exports.import_adapter import adopt
 
-    return run_as_dict(adopt(studio.runs, _existing(folder), base, name))
+    run = adopt(studio.runs, _existing(folder), base, name)
+    if resolve(run.model).kind != "hub":  # which the first question may have to download
+        try:
+            trial = studio.worker.submit(lambda pool: pool.try_adapter(run, studio.runs))
+            wait_for(trial, silent, f"Loading {run.name}")
+        except StudioError:
+            studio.runs.delete(run.id)
+            raise
+    return run_as_dict(run)
 
 
 @command(read_only=True)

@@ -8,6 +8,11 @@ DOT = " \N{MIDDLE DOT} "
 """Separates the facts of one line."""
 
 
+def one_line(text: str) -> str:
+    """The text as one line of printable characters: no control codes, no line ends, no bidi."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def thousands(number: float) -> str:
     """`1085` -> `1,085`."""
     return f"{number:,.0f}"

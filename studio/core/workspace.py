@@ -60,7 +60,7 @@ NETWORK_DISKS = frozenset(
     }
 )
 """File systems over a network, by the kernel's or FUSE's names."""
-_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}(@\d+)?")  # of a checkpoint, with its step
+_ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}([0-9a-f]{28})?(@\d+)?")  # @: a checkpoint's step
 
 
 def default_home() -> Path:
@@ -74,6 +74,11 @@ def default_home() -> Path:
 def new_id(kind: str) -> str:
     """A fresh id such as `run-20260131-142501-9f3c`: sortable by time, safe as a folder name."""
     return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def secret_id(kind: str) -> str:
+    """An id with 128 random bits, for what whoever names it is given: it cannot be guessed."""
+    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(16)}"
 
 
 def write_durably(path: Path, text: str) -> None:
@@ -235,7 +240,7 @@ class Workspace:
         They are linked, or copied from another disk, not moved: a browser that adds a file to its
         choice sends the earlier ones again by the same path.
         """
-        folder = self.uploads / new_id("upload")
+        folder = self.uploads / secret_id("upload")
         folder.mkdir(parents=True)
         kept: list[Path] = []
         for file in map(Path, files):

@@ -6,6 +6,7 @@ Reads folders and small JSON files only; imports nothing heavy.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from studio.core.errors import ConfigError
 from studio.core.model_names import POCKET, resolve
+from studio.core.records import DamagedRecord, checked, keep_aside, read_json
 from studio.core.workspace import Workspace, write_json
 from studio.data import DatasetStore, PreparedDataset
 from studio.engine import disk_usage
@@ -20,6 +22,8 @@ from studio.engine.disk_usage import size_of
 from studio.exports import read_record
 from studio.runs import checkpoints
 from studio.runs.store import RESUMABLE, Run, RunStore
+
+log = logging.getLogger(__name__)
 
 _MOST_TAGS, _LONGEST_TAG, _LONGEST_NOTE = 12, 40, 2000
 
@@ -274,9 +278,15 @@ class Library:
     # --- stars, tags, notes
 
     def _marks(self) -> dict[str, Mark]:
+        path = self.workspace.home / "library.json"
         try:
-            found = json.loads((self.workspace.home / "library.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = read_json(path)
+            found = checked(dict[str, dict[str, Any]], found, path)
+        except FileNotFoundError:
+            return {}
+        except DamagedRecord as damaged:
+            kept = keep_aside(path)
+            log.error("%s It is kept as %s.", damaged, kept.name)
             return {}
         return {
             key: Mark(bool(one.get("star")), tuple(one.get("tags", ())), str(one.get("note", "")))

@@ -219,7 +219,8 @@ class Studio:
     # --- generation
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Start answering; returns a live handle at once."""
+        """Start answering; returns a live handle at once. `ConfigError` for a prompt too long."""
+        request.check()
         generation = Generation(request)
         elsewhere = [at for at, column in enumerate(request.columns) if column.endpoint]
         generation.parts = len(elsewhere) + (len(elsewhere) < len(request.columns))

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError, ModelError, did_you_mean
 from studio.core.model_names import POCKET, SUGGESTED, resolve
+from studio.core.workspace import write_json
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
@@ -31,6 +33,7 @@ def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | Non
     _check_kind(folder, config)
     tensors = _shapes(folder / _WEIGHTS)
     model = _base(config, base)
+    config = _by_name(config, tensors)
     recipe = _recipe(config, model, name or folder.resolve().name)
     _check_fit(model, tensors)
     run = runs.create(recipe, {"imported": folder.resolve().name, "config": config})
@@ -39,6 +42,7 @@ def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | Non
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix in _KEPT:
             shutil.copyfile(path, target / path.name)
+    write_json(target / "adapter_config.json", config)
     now = time.time()
     return runs.update(run.id, state="finished", started=now, ended=now)
 
@@ -91,6 +95,23 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise ModelError(f"{path.name} cannot be read: {error}. Download it again.") from None
 
 
+def _by_name(config: dict[str, Any], tensors: Mapping[str, object]) -> dict[str, Any]:
+    """The config with the names of the modules that have tensors, where it has a pattern.
+
+    PEFT matches a pattern each time it loads the adapter, and a pattern can take forever.
+    """
+    targets = config.get("target_modules")
+    if isinstance(targets, list) and not config.get("exclude_modules"):
+        return config
+    mark = ".lora_A.weight"
+    names = [key.removesuffix(mark) for key in tensors if key.endswith(mark)]
+    named = sorted({name.removeprefix("base_model.model.") for name in names})
+    if not named:
+        raise ModelError("The adapter's file holds no LoRA matrices.")
+    never = {"exclude_modules": None, "layers_to_transform": None, "layers_pattern": None}
+    return {**config, **never, "target_modules": named}
+
+
 def _base(config: dict[str, Any], given: str | None) -> str:
     """The name of its base model, if it is a valid name."""
     named = given or config.get("base_model_name_or_path") or ""
@@ -117,6 +138,8 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
             lora_dropout=config.get("lora_dropout") or 0.0,
             use_rslora=bool(config.get("use_rslora")),
             lora_target_modules=tuple(targets) if isinstance(targets, list) else targets,
+            rank_pattern=config.get("rank_pattern") or {},
+            alpha_pattern=config.get("alpha_pattern") or {},
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
         )
     except (ConfigError, TypeError) as error:

@@ -22,12 +22,18 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
     lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
     end = tokenization.end_of_turn(tokenizer)
     stops = (tokenizer.eos_token, None if end is None else tokenizer.decode([end]))
-    lines += [f'PARAMETER stop "{stop}"' for stop in dict.fromkeys(stops) if stop]
+    stops = [stop for stop in dict.fromkeys(stops) if stop and _plain(stop)]
+    lines += [f'PARAMETER stop "{stop}"' for stop in stops]
     template = go_template(tokenizer)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
     (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return template is not None
+
+
+def _plain(text: str) -> bool:
+    """Whether it can stand between quotes: a model's token must not become a line of its own."""
+    return text.isprintable() and '"' not in text and "\\" not in text
 
 
 def go_template(tokenizer: Tokenizer) -> str | None:

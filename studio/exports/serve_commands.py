@@ -64,20 +64,20 @@ def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
     if record["to"] == "adapter":
         base = _base(record)
-        revision = f', revision="{record["base_revision"]}"' if record["base_revision"] else ""
+        revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""
         return (
             "from peft import PeftModel\n"
             "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-            f'base = AutoModelForCausalLM.from_pretrained("{base}"{revision})\n'
-            f'model = PeftModel.from_pretrained(base, "{repo}")\n'
-            f'tokenizer = AutoTokenizer.from_pretrained("{repo}")'
+            f"base = AutoModelForCausalLM.from_pretrained({base!r}{revision})\n"
+            f"model = PeftModel.from_pretrained(base, {repo!r})\n"
+            f"tokenizer = AutoTokenizer.from_pretrained({repo!r})"
         )
     more = ""
     if record["to"] == "gguf":
         file = next(file for file in record["files"] if file.endswith(".gguf"))
-        more = f', gguf_file="{file}"'
+        more = f", gguf_file={file!r}"
     return (
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f'model = AutoModelForCausalLM.from_pretrained("{repo}"{more})\n'
-        f'tokenizer = AutoTokenizer.from_pretrained("{repo}"{more})'
+        f"model = AutoModelForCausalLM.from_pretrained({repo!r}{more})\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({repo!r}{more})"
     )

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 
 from studio.core.device_errors import is_out_of_memory, needs_restart
-from studio.core.errors import StudioError
+from studio.core.errors import ConfigError, StudioError
 from studio.generation import batch, column_models
 from studio.generation.column_models import ColumnModel, ColumnPlan
 from studio.generation.request import Generation, MemoryUse
@@ -131,8 +131,12 @@ def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
             own = request.columns[lane.index].prompts
             text, ids, error = "", [], None
             try:
-                text, ids = encode(lane.tokenizer, own[index] if own else prompt, request.raw)
+                text, ids = encode(
+                    lane.tokenizer, own[index] if own else prompt, request.raw, context
+                )
                 error = refusal(ids, context)
+            except ConfigError as problem:
+                error = str(problem)
             except Exception as problem:  # a template that takes no system turn, say
                 error = f"The chat template refuses this prompt: {_named(problem)}"
             if error:

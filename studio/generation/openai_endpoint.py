@@ -29,10 +29,12 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from studio.core.errors import Cancelled, ConfigError, ModelError
+from studio.core.formatting import one_line
 from studio.core.messages import Message
 from studio.generation.request import Column, Generation, Sampling
 
 URL, KEY = "STUDIO_ENDPOINT_URL", "STUDIO_ENDPOINT_KEY"
+_LONGEST_LINE = 1 << 20  # characters; an event carries some tokens
 _CONCURRENT = 4  # requests to one server at a time
 _REFRESH = 0.08  # seconds between updates of a cell
 
@@ -191,16 +193,34 @@ def _headers(url: str | None) -> dict[str, str]:
 
 def _events(response: httpx.Response) -> Iterator[_Event]:
     """The server-sent events of a streamed answer, up to `[DONE]`."""
-    for line in response.iter_lines():
+    answered = False
+    for line in _lines(response):
         if not line.startswith("data:"):
             continue
         data = line.removeprefix("data:").strip()
         if data == "[DONE]":
             return
+        answered = True
         event = _Event.model_validate_json(data)
         if event.error:
             raise ModelError(f"The server stopped: {_message(event.error)}.")
         yield event
+    if not answered:
+        raise ModelError(
+            "The server's answer is no stream of events; check that the address is that of an "
+            "OpenAI-compatible server."
+        )
+
+
+def _lines(response: httpx.Response) -> Iterator[str]:
+    """The lines of a stream; `ModelError` for one without end, which would fill the memory."""
+    held = ""
+    for piece in response.iter_text():
+        *whole, held = (held + piece).split("\n")
+        yield from whole
+        if len(held) > _LONGEST_LINE:
+            raise ModelError("The server sent a line that does not end; look at what it runs.")
+    yield held
 
 
 def _refused(response: httpx.Response) -> str:
@@ -215,4 +235,8 @@ def _refused(response: httpx.Response) -> str:
 
 def _message(error: Any) -> str:
     text = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(text or "no reason given").split())[:200].rstrip(".")
+    said = " ".join(str(text or "no reason given").split())
+    key = os.environ.get(KEY, "").strip()
+    if key:  # some servers repeat the key they refuse
+        said = said.replace(key, "***")
+    return one_line(said)[:200].rstrip(".")

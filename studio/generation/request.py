@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio.core.errors import StudioError
+from studio.core.errors import ConfigError, StudioError
 from studio.core.jobs import Job
 from studio.core.messages import Message
 
 logger = logging.getLogger(__name__)
 LIVE = "live"
+MOST_CHARACTERS = 4_000_000  # of one prompt: half a million tokens of text
+MOST_STOPS, LONGEST_STOP = 4, 64
 
 
 class Sampling(BaseModel):
@@ -72,6 +74,32 @@ class GenerationRequest:
     sampling: Sampling = field(default_factory=Sampling)
     raw: bool = False
     batch_size: int = 16
+
+    def check(self, most: int = MOST_CHARACTERS) -> None:
+        """Raise `ConfigError` for what no model could answer, before it takes anybody's turn.
+
+        `most` is the number of characters of one prompt, its system prompt and history included:
+        reading them into tokens takes time and memory before their number is known.
+        """
+        own = [prompt for column in self.columns for prompt in column.prompts or ()]
+        longest = max(map(_characters, (*self.prompts, *own)), default=0)
+        if longest > most:
+            raise ConfigError(
+                f"The prompt has {longest:,} characters with its history; "
+                f"at most {most:,} are read. Shorten it."
+            )
+        for sampling in (self.sampling, *(each.sampling for each in self.columns)):
+            stops = sampling.stop_strings if sampling else ()
+            if len(stops) > MOST_STOPS or any(len(stop) > LONGEST_STOP for stop in stops):
+                raise ConfigError(
+                    f"Give at most {MOST_STOPS} stop strings of at most {LONGEST_STOP} characters."
+                )
+
+
+def _characters(prompt: list[Message] | str) -> int:
+    if isinstance(prompt, str):
+        return len(prompt)
+    return sum(len(str(turn.get("content") or "")) for turn in prompt)
 
 
 @dataclass

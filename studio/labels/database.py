@@ -21,6 +21,7 @@ from studio.core.errors import WorkspaceError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: The newest migration; a database that stands there is opened without loading Alembic.
 HEAD = max(path.stem for path in (_MIGRATIONS / "versions").glob("*.py"))[:4]
+_Identity = tuple[int, int]
 _LOCK = 7_041_776  # any number, the same for every studio: PostgreSQL's lock while migrating
 
 
@@ -38,34 +39,59 @@ class Database:
             ) from error
         one_writer = url.startswith("sqlite")
         self._turn = threading.Lock() if one_writer else contextlib.nullcontext()
+        file = self._engine.url.database if one_writer else None
+        self._file = Path(file) if file and file != ":memory:" else None
+        self._opened: _Identity | None = None
         self._ready = False
+        self._opening = threading.Lock()
 
     @contextlib.contextmanager
     def reading(self) -> Generator[sa.Connection]:
         """A transaction that sees one state of the database."""
         with self._said_plainly():
-            self._prepare_once()
+            self._opened_file()
             with self._engine.connect() as connection, connection.begin():
                 yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Generator[sa.Connection]:
-        """A transaction that is on disk when the block has ended without an error."""
+        """A transaction that is on disk when the block has ended without an error.
+
+        Raises `WorkspaceError`, and records nothing, where the database's file was removed or
+        replaced meanwhile: what is open would be written to a file that nobody can find again.
+        """
         with self._said_plainly():
-            self._prepare_once()
+            opened = self._opened_file()
             # SQLite lets one writer in and the others poll: here they queue, which is quicker.
             with self._turn, self._engine.connect() as plain:
                 connection = plain.execution_options(writes=True)
                 with connection.begin():
                     yield connection
+                    if _identity(self._file) != opened:
+                        raise WorkspaceError(
+                            "The votes database was removed or replaced while the studio was "
+                            "running. Nothing was recorded; it is opened again with the next vote. "
+                            "Reload the page, and look whether the workspace is where it was."
+                        )
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _prepare_once(self) -> None:
-        if not self._ready:
-            migrate(self._engine)
-            self._ready = True
+    def _opened_file(self) -> _Identity | None:
+        """Open and migrate the database, again where its file is another one; the file's identity.
+
+        It is read before a connection is taken, so that it can only be too old: then the commit is
+        refused.
+        """
+        with self._opening:
+            if self._ready and _identity(self._file) != self._opened:
+                self._engine.dispose()
+                self._ready = False
+            if not self._ready:
+                migrate(self._engine)
+                self._opened = _identity(self._file)
+                self._ready = True
+            return self._opened
 
     @contextlib.contextmanager
     def _said_plainly(self) -> Generator[None]:
@@ -79,6 +105,15 @@ class Database:
                 f"The votes database could not be used ({why}). Nothing was "
                 "recorded; check free space and permissions of the workspace, then try again."
             ) from error
+
+
+def _identity(file: Path | None) -> _Identity | None:
+    """Device and inode of a file; None where there is none, or the database is a server's."""
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def migrate(engine: sa.Engine, target: str = HEAD) -> None:

@@ -5,9 +5,11 @@ Where a reference is needed an answer may have several; the best counts.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
 
 from studio.core.errors import ConfigError, did_you_mean
 from studio.metrics import rouge
@@ -78,12 +80,33 @@ def extractor(name: str) -> Callable[[str], str]:
     return EXTRACTORS[name]
 
 
-def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression a person wrote; a sentence where it is none."""
+class Pattern(Protocol):
+    """What a compiled pattern can do: as `re.Pattern`, of which RE2 has this much."""
+
+    @property
+    def groups(self) -> int: ...
+    def search(self, text: str) -> re.Match[str] | None: ...
+    def fullmatch(self, text: str) -> re.Match[str] | None: ...
+
+
+def pattern(text: str, flags: str = "m") -> Pattern:
+    """A regular expression a person wrote, by RE2; a sentence where it is none.
+
+    RE2 takes time linear in the answer's length, where `re` can take forever on `(a+)+$` and holds
+    the interpreter's lock. `flags`: m lets ^ and $ match at lines, s lets . match line ends.
+    """
+    re2: Any = importlib.import_module("re2")  # no types
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(text, re.MULTILINE)
-    except re.error as error:
-        raise ConfigError(f"{text!r} is not a regular expression: {error}.") from None
+        found: Pattern = re2.compile(f"(?{flags}){text}", options)
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        raise ConfigError(
+            f"{text!r} is not a regular expression of RE2, which has no lookaround and no "
+            f"backreferences: {reason}."
+        ) from None
+    return found
 
 
 # ---- against references --------------------------------------------------------------------------

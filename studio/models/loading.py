@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PretrainedConfig,
+)
 from transformers.utils import logging as transformers_logging
 
-from studio.core import chat_templates, compat, hub
+from studio.core import chat_templates, compat, config_limits, hub
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
@@ -70,12 +76,7 @@ def weight_bytes(
     """
     width = weights_dtype(dtype).itemsize
     try:
-        config = AutoConfig.from_pretrained(
-            reference.location,
-            trust_remote_code=False,
-            revision=reference.revision or "main",
-            local_files_only=_only_local(reference),
-        )
+        config = _config(reference)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
     except Exception:  # loading it says what is wrong, in a sentence
@@ -140,18 +141,23 @@ def load_model(
         settings["device_map"] = {"": on}
     try:
         # Read first, so that a repository with its own code is refused before any download.
-        AutoConfig.from_pretrained(
-            reference.location,
-            trust_remote_code=False,
-            revision=reference.revision or "main",
-            local_files_only=settings["local_files_only"],
-        )
+        _config(reference)
         model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(explain(error, reference.name, "model")) from error
     compat.keep_quantized_weights(model, eight_bit=bool(bits and bits.get("load_in_8bit")))
     model.requires_grad_(False)
     return model.eval()
+
+
+def _config(reference: ModelRef) -> Any:
+    """A model's config, its sizes and its code looked at before anything is built from it."""
+    where = {"revision": reference.revision or "main", "local_files_only": _only_local(reference)}
+    values, _ = PretrainedConfig.get_config_dict(reference.location, **where)
+    config_limits.check(values, reference.name)
+    return AutoConfig.from_pretrained(reference.location, trust_remote_code=False, **where)
 
 
 def _only_local(reference: ModelRef) -> bool:

@@ -30,9 +30,10 @@ KEEP_ADAPTERS = 4  # adapters per base, as many as columns; the least recently u
 
 
 class Adapter(NamedTuple):
-    """An adapter in memory: the view that carries it, its file's time, and its bytes."""
+    """An adapter in memory: the view that carries it, its folder, its file's time, its bytes."""
 
     view: str
+    folder: Path
     stamp: float
     bytes: int
 
@@ -232,10 +233,32 @@ class ModelPool:
         view = resident.views.get(kind)
         if view is None:
             view = loading.clone_sharing_weights(resident.model)
-        resident.views[kind] = loading.load_adapter(view, folder, name).eval()
+        try:
+            resident.views[kind] = loading.load_adapter(view, folder, name).eval()
+        except Exception:
+            self._renew(resident, kind)
+            raise
         size = sum(path.stat().st_size for path in folder.glob("adapter_model.*"))
-        resident.adapters[name] = Adapter(kind, stamp, size)
+        resident.adapters[name] = Adapter(kind, folder, stamp, size)
         return name
+
+    @staticmethod
+    def _renew(resident: LoadedModel, kind: str) -> None:
+        """Make a view anew in which PEFT left half an adapter: the others must not suffer."""
+        resident.views.pop(kind, None)
+        others = {name: one for name, one in resident.adapters.items() if one.view == kind}
+        for name, one in list(others.items()):
+            if not (one.folder / "adapter_config.json").is_file():  # of a run deleted meanwhile
+                del others[name], resident.adapters[name]
+        view: Any = loading.clone_sharing_weights(resident.model) if others else None
+        for name, one in others.items():
+            view = resident.views[kind] = loading.load_adapter(view, one.folder, name).eval()
+
+    def try_adapter(self, run: Run, runs: RunStore) -> None:
+        """Load a run's adapter on a wrapper that is thrown away; `ModelError` where it cannot."""
+        resident = self.base_of(run.recipe, runs)
+        view = loading.clone_sharing_weights(resident.model)
+        loading.load_adapter(view, adapter_of(run, resident))
 
     @staticmethod
     def _unload(resident: LoadedModel, name: str) -> None:

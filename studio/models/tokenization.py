@@ -6,17 +6,30 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from studio.core.errors import ConfigError
 from studio.core.library_types import LanguageModel, Tokenizer
 from studio.models.pool import LoadedModel
 
 _PROBE = "Hello"
+_LONGEST_TOKEN = 16  # characters of a token, on average: text has about four
 
 
 def encode(
-    tokenizer: Tokenizer, prompt: list[dict[str, Any]] | str, raw: bool = False
+    tokenizer: Tokenizer,
+    prompt: list[dict[str, Any]] | str,
+    raw: bool = False,
+    context: int | None = None,
 ) -> tuple[str, list[int]]:
-    """The exact string a model is given, and its token ids."""
+    """The exact string a model is given, and its token ids.
+
+    Raises `ConfigError` for a text that a model of `context` tokens cannot read, before reading it.
+    """
     text = prompt_text(tokenizer, prompt, raw)
+    if context and len(text) > _LONGEST_TOKEN * context:
+        raise ConfigError(
+            f"The prompt is {len(text):,} characters long and this model reads {context:,} tokens; "
+            "shorten it."
+        )
     return text, tokenizer(text, add_special_tokens=raw)["input_ids"]
 
 

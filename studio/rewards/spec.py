@@ -42,7 +42,8 @@ KINDS: dict[str, Kind] = {
     "format": Kind("Form", "think, json, line or REGEX", "The whole answer has this form."),
     "model": Kind("Reward model", "RUN", "What a trained reward model gives."),
 }
-_THINK = r"<think>(?!.*<think>).*?</think>.*"  # the form TRL's own think_format_reward asks for
+# The form TRL's own think_format_reward asks for.
+_THINK = re.compile(r"<think>(?!.*<think>).*?</think>.*", re.DOTALL)
 
 Measure = Callable[[str, Sequence[str]], float]
 
@@ -130,8 +131,9 @@ def _form(detail: str) -> Measure:
         return lambda answer, _: float(_is_json(answer))
     if detail == "line":
         return lambda answer, _: float(bool(answer.strip()) and "\n" not in answer.strip())
-    wanted = text.pattern(_THINK if detail == "think" else detail)
-    whole = re.compile(wanted.pattern, re.DOTALL)
+    if detail == "think":
+        return lambda answer, _: float(bool(_THINK.fullmatch(answer.strip())))
+    whole = text.pattern(detail, "ms")
     return lambda answer, _: float(bool(whole.fullmatch(answer.strip())))
 
 

@@ -2,6 +2,8 @@
 
 The Trainer writes a checkpoint file by file and resumes from the highest number, even an empty
 folder. Here a checkpoint counts when its manifest lists every file with its size, and all exist.
+What is resumed from must also have the manifest's digests: a disk can give back other bytes than it
+took.
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ import os
 import shutil
 from pathlib import Path
 
+import xxhash
+
 from studio.core.workspace import check_room, sync_folder, write_json
 
 MANIFEST = "complete.json"
+_DAMAGED = "damaged-"
 
 
 def step_of(folder: Path) -> int:
@@ -25,14 +30,17 @@ def step_of(folder: Path) -> int:
 def mark_complete(folder: Path) -> None:
     """Sync every file of a checkpoint, then write the manifest that makes it count."""
     files: dict[str, int] = {}
+    digests: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
+            name = str(path.relative_to(folder))
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-            files[str(path.relative_to(folder))] = path.stat().st_size
+            files[name], digests[name] = path.stat().st_size, _digest(path)
     for inner in sorted(path for path in folder.rglob("*") if path.is_dir()):
         sync_folder(inner)
-    write_json(folder / MANIFEST, {"step": step_of(folder), "files": files})
+    made = {"step": step_of(folder), "files": files, "digests": digests}
+    write_json(folder / MANIFEST, made)
     sync_folder(folder.parent)
 
 
@@ -45,6 +53,43 @@ def is_complete(folder: Path) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def damaged_file(folder: Path) -> str | None:
+    """The first file of a complete checkpoint that holds other bytes than were written; or None.
+
+    Reads all of it. A checkpoint of before there were digests is taken as it is.
+    """
+    manifest: dict[str, dict[str, str]]
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    digests = manifest.get("digests", {})
+    return next((name for name, kept in digests.items() if _digest(folder / name) != kept), None)
+
+
+def set_aside_damaged(folder: Path) -> list[str]:
+    """Set aside the newest checkpoints until an undamaged one is the newest; a sentence for each.
+
+    They are renamed (`damaged-checkpoint-120`), so that nothing takes them again.
+    """
+    said: list[str] = []
+    while (found := newest(folder)) is not None and (name := damaged_file(found)) is not None:
+        kept = found.with_name(_DAMAGED + found.name)
+        shutil.rmtree(kept, ignore_errors=True)
+        found.rename(kept)
+        said.append(
+            f"The checkpoint of step {step_of(found)} is damaged: {name} holds other bytes than "
+            f"were written. It is kept as {kept.name} and not used."
+        )
+    return said
+
+
+def _digest(path: Path) -> str:
+    """xxh3 of a file's bytes, in hexadecimal: against damage, not against people."""
+    state = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            state.update(block)
+    return state.hexdigest()
 
 
 def newest(folder: Path) -> Path | None:
@@ -69,7 +114,8 @@ def remove_incomplete(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.is_dir() and not is_complete(path):
+        kept = path.name.startswith(_DAMAGED)
+        if path.is_dir() and not kept and not is_complete(path):
             shutil.rmtree(path)
 
 

@@ -18,7 +18,9 @@ from typing import Any, Self, cast
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
+from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
+from studio.core.formatting import one_line
 from studio.core.workspace import PRESETS
 from studio.runs import launch_configs, methods, objectives, reward_rules
 from studio.runs.defaults import defaults_for
@@ -44,8 +46,39 @@ _REGEX = re.compile(r"[\\^$*+?()\[\]|]")
 """One target with any of these is a regex for whole module names, as PEFT reads a plain string."""
 
 
+_MOST_REPEATS = 3
+_SLOW = re.compile(r"\)\s*[*+{]|\(\?(?!:)|\\[1-9]")
+"""A repeated group, a flag or lookaround, a backreference."""
+
+
+def _check_pattern(pattern: str) -> None:
+    """Refuse a pattern that can take forever: PEFT matches it with `re`, which nothing stops."""
+    repeats = len(re.findall(r"[*+{]", pattern))
+    if _SLOW.search(pattern) or repeats > _MOST_REPEATS:
+        raise ValueError(
+            f"{pattern!r} could take forever to match: repeat no group, use no lookaround or "
+            f"backreference, and at most {_MOST_REPEATS} of * + {{}}; or list the modules by name"
+        )
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+
+
 class Recipe(RecipeFields):
     """The settings of one run. Frozen: change with `with_`, which validates again."""
+
+    @field_validator("name", mode="after")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return one_line(value)
+
+    @field_validator("attn_implementation", mode="after")
+    @classmethod
+    def _known_attention(cls, value: str | None) -> str | None:
+        if value is not None and value not in ATTENTION:
+            raise ValueError(f"choose one of {', '.join(ATTENTION)}: other names are code to fetch")
+        return value
 
     @field_validator("lora_target_modules", mode="before")
     @classmethod
@@ -59,6 +92,16 @@ class Recipe(RecipeFields):
             if len(names) == 1 and (names[0] == "all-linear" or _REGEX.search(names[0])):
                 return names[0]
             return names
+        return value
+
+    @field_validator("lora_target_modules", "rank_pattern", "alpha_pattern", mode="after")
+    @classmethod
+    def _matched_in_time(
+        cls, value: str | tuple[str, ...] | dict[str, int] | None
+    ) -> str | tuple[str, ...] | dict[str, int] | None:
+        patterns = [value] if isinstance(value, str) else value or ()
+        for pattern in () if isinstance(value, tuple) else patterns:
+            _check_pattern(pattern)
         return value
 
     @field_validator(

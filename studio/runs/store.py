@@ -14,7 +14,6 @@ runs/<id>/
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import threading
@@ -27,6 +26,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from studio.core.errors import ConfigError, WorkspaceError, did_you_mean
+from studio.core.formatting import one_line
+from studio.core.records import DamagedRecord, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_durably, write_json
 from studio.runs.events import read_events
 from studio.runs.recipe import Recipe
@@ -165,17 +166,27 @@ class RunStore:
     def _read(self, identifier: str) -> Run:
         folder = self.workspace.folder("runs", identifier)
         try:
-            plain = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            plain = read_json(folder / "run.json")
+        except FileNotFoundError:
             raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
         plain["name"] = _label(folder) or plain.get("name", "")
         known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
-        return replace(Run(**known), folder=folder)
+        return replace(checked(Run, known, folder / "run.json"), folder=folder)
+
+    def _known(self, identifier: str) -> Run:
+        """A run as its record says, or as damaged: shown and deleted like others, never written."""
+        try:
+            return self._settled(self._read(identifier))
+        except DamagedRecord as damaged:
+            folder = self.workspace.folder("runs", identifier)
+            name = f"{_label(folder) or identifier} (damaged)"
+            made = folder.stat().st_mtime
+            return Run(identifier, name, "failed", created=made, error=str(damaged), folder=folder)
 
     def get(self, name: str) -> Run:
         """A run by id, or the newest one of a name."""
         try:
-            return self._settled(self._read(name))
+            return self._known(name)
         except WorkspaceError:
             pass
         runs = self.list()
@@ -186,11 +197,11 @@ class RunStore:
         raise ConfigError(f"There is no run {name!r} here.{did_you_mean(name, names)}")
 
     def list(self) -> list[Run]:
-        """All runs, newest first; folders that are not runs are skipped."""
+        """All runs, newest first, damaged ones as failed; folders that are not runs are skipped."""
         runs: list[Run] = []
         for folder in self.workspace.runs.iterdir():
             try:
-                runs.append(self._settled(self._read(folder.name)))
+                runs.append(self._known(folder.name))
             except WorkspaceError:
                 continue
         return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
@@ -260,7 +271,7 @@ class RunStore:
         The name has a file of its own, so that a run in progress does not overwrite it.
         """
         run = self.get(identifier)
-        label = " ".join(name.split())
+        label = one_line(name)
         if not 0 < len(label) <= _LONGEST_NAME:
             raise ConfigError(f"Give the run a name of 1 to {_LONGEST_NAME} characters.")
         write_durably(run.folder / "label", label)

@@ -73,6 +73,8 @@ def execute(
     def work() -> str:
         nonlocal outcome
         checkpoints.remove_incomplete(run.checkpoints)
+        for text in checkpoints.set_aside_damaged(run.checkpoints):
+            events.write("note", message=text)
         if run.recipe.accelerate_config == launch_configs.SINGLE:
             return train(run, store, datasets, pool, events, serve)
         outcome = launcher.supervise(

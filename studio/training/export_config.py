@@ -16,6 +16,7 @@ import yaml
 
 from studio.core import chat_templates
 from studio.core.errors import ConfigError
+from studio.core.formatting import one_line
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
 from studio.models import loading
@@ -163,7 +164,8 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
     path = out / "recipe.yaml"
     command = f"trl {OBJECTIVES[recipe.objective].trl} --config recipe.yaml"
     path.write_text(
-        f"# {run.name}. In this folder, with trl=={version('trl')} and peft=={version('peft')}:\n"
+        f"# {one_line(run.name)}. In this folder, with trl=={version('trl')} and "
+        f"peft=={version('peft')}:\n"
         f"#   {command}\n{text}",
         encoding="utf-8",
     )

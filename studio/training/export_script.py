@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError
+from studio.core.formatting import one_line
 from studio.models import loading
 from studio.runs.methods import METHODS, peft_kwargs
 from studio.runs.objectives import OBJECTIVES
@@ -104,7 +105,7 @@ def _parts(run: Run, recipe: Recipe, model: str, dtype: str) -> dict[str, str]:
     pins = [f"{name}=={version(name).partition('+')[0]}" for name in (*_PINNED, *_extra(recipe))]
     return {
         "needed": "\n".join(f'#     "{pin}",' for pin in pins),
-        "name": run.name,
+        "name": _in_docstring(run.name),
         "label": objective.label,
         "method": METHODS[recipe.method].label,
         "imports": "\n".join(_imports(recipe)),
@@ -114,6 +115,11 @@ def _parts(run: Run, recipe: Recipe, model: str, dtype: str) -> dict[str, str]:
         "adapter": _adapter_lines(recipe),
         "extra": _reference_line(recipe, model, dtype),
     }
+
+
+def _in_docstring(name: str) -> str:
+    """A name as it can stand inside a docstring in double quotes."""
+    return one_line(name).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _packed(folder: Path) -> str:
@@ -233,7 +239,7 @@ def _imports(recipe: Recipe) -> list[str]:
 def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
     reward = recipe.objective == "reward"
     auto = "AutoModelForSequenceClassification" if reward else "AutoModelForCausalLM"
-    given = [repr(model), f'revision="{recipe.model_revision}"', f"dtype={dtype}"]
+    given = [repr(model), f"revision={recipe.model_revision!r}", f"dtype={dtype}"]
     given += ["num_labels=1"] if reward else []
     if recipe.attn_implementation:
         given.append(f"attn_implementation={recipe.attn_implementation!r}")
@@ -246,7 +252,7 @@ def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
         given.append(f"quantization_config=BitsAndBytesConfig({plain})")
     lines = [
         f"set_seed({recipe.seed})",
-        f'tokenizer = AutoTokenizer.from_pretrained({model!r}, revision="{recipe.model_revision}")',
+        f"tokenizer = AutoTokenizer.from_pretrained({model!r}, revision={recipe.model_revision!r})",
         "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
         f"model = {auto}.from_pretrained(\n    " + ",\n    ".join(given) + ",\n)",
     ]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.formatting import DOT
 from studio.core.messages import Message
-from studio.core.workspace import new_id, write_json
+from studio.core.workspace import secret_id, write_json
 from studio.generation.request import LIVE, Column, Generation, Sampling
 from studio.labels.answer_source import recipe_digest, source_of
 from studio.runs import checkpoints
@@ -224,7 +224,7 @@ def from_generation(
         for column in snapshot.answers
     ]
     return Comparison(
-        id=new_id("comparison"),
+        id=secret_id("comparison"),
         name=f"{' or '.join(each.label for each in chosen)}, {source}",
         created=time.time(),
         sides=chosen,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import threading
 import time
@@ -13,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError, WorkspaceError, did_you_mean
+from studio.core.records import DamagedRecord, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_json
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
@@ -35,6 +36,9 @@ _DELETED = ".deleted-"
 _IN_MEMORY = 256 << 20
 
 __all__ = ["DatasetStore", "PreparedDataset", "tidy"]
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,10 @@ class DatasetStore:
         found = []
         for folder in self.workspace.datasets.iterdir():
             if (folder / "dataset.json").is_file() and not folder.name.startswith("."):
-                found.append(_read(folder))
+                try:
+                    found.append(_read(folder))
+                except WorkspaceError as damaged:  # one must not take the page from the others
+                    log.error("%s", damaged)
         return sorted(found, key=lambda dataset: (dataset.created, dataset.id), reverse=True)
 
     def get(self, wanted: str) -> PreparedDataset:
@@ -180,6 +187,8 @@ class DatasetStore:
         for dataset in datasets:
             if wanted in (dataset.id, dataset.name):
                 return dataset
+        if any(folder.name == wanted for folder in self.workspace.datasets.iterdir()):
+            return _read(self.workspace.datasets / wanted)  # says what is damaged
         if wanted in SAMPLES:
             return self._sample(wanted)
         known = [*(dataset.name for dataset in datasets), *SAMPLES]
@@ -281,10 +290,13 @@ class DatasetStore:
 
 
 def _read(folder: Path) -> PreparedDataset:
+    path = folder / "dataset.json"
     try:
-        held = orjson.loads((folder / "dataset.json").read_bytes())
-        return PreparedDataset(folder=folder, **held)
-    except (OSError, ValueError, TypeError) as error:
+        held = {**read_json(path), "folder": folder}
+        return checked(PreparedDataset, held, path)
+    except DamagedRecord:
+        raise
+    except OSError as error:
         raise WorkspaceError(
             f"dataset.json of {folder.name} cannot be read ({error}). Delete that folder, "
             "or restore it."

@@ -17,6 +17,7 @@ from studio.data.readers.encodings import Note, decode_head, open_bytes, open_te
 from studio.data.readers.json_stream import MAX_RECORD
 from studio.data.types import JsonObject, RawRow, RowError
 
+_MOST_PACKED = 500  # text packs to a hundredth at best
 MAX_COLUMNS = 1000
 """More columns than this is a matrix or a wrong delimiter, never rows of text to train on."""
 _BATCH = 1024
@@ -176,6 +177,7 @@ def read_parquet(path: Path, note: Note) -> Iterator[RawRow]:
         source = path if path.suffix.lower() != ".gz" else pa.BufferReader(_all_bytes(path))
         file = pq.ParquetFile(source)
         _refuse_width(file.schema_arrow.names, path)
+        _refuse_packed(file.metadata, path)
         yield from _batches(file.iter_batches(batch_size=_BATCH), path)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "Parquet", error) from error
@@ -201,9 +203,35 @@ def read_arrow(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
         raise _damaged(path, "Arrow", error) from error
 
 
+def _refuse_packed(metadata: pq.FileMetaData, path: Path) -> None:
+    """Refuse what unpacks to far more than it takes on disk, before any of it is decoded."""
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(column)
+            whole, packed = chunk.total_uncompressed_size, max(1, chunk.total_compressed_size)
+            if whole > MAX_RECORD and whole > _MOST_PACKED * packed:
+                raise DataError(
+                    f"{path.name}: {chunk.path_in_schema} would unpack from {packed:,} bytes to "
+                    f"{whole:,}, which is no text. Write the file again without that column."
+                )
+
+
+def _refuse_long(batch: pa.RecordBatch, path: Path) -> None:
+    """Refuse a cell of more than `MAX_RECORD` bytes, as the readers of text do."""
+    if batch.nbytes <= MAX_RECORD:  # none can be
+        return
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if any(column.slice(at, 1).nbytes > MAX_RECORD for at in range(len(column))):
+            raise DataError(
+                f"{path.name}: a cell of {name} is longer than {MAX_RECORD >> 20} MB; "
+                "a row of text is shorter. Remove it and read the file again."
+            )
+
+
 def _batches(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[RawRow]:
     number = 0
     for batch in batches:
+        _refuse_long(batch, path)
         for row in batch.to_pylist():
             number += 1
             yield RawRow(number, row, path.name)

@@ -11,6 +11,7 @@ from studio.core.workspace import (
     Workspace,
     default_home,
     new_id,
+    secret_id,
     write_durably,
     write_json,
     written_whole,
@@ -34,6 +35,14 @@ def test_ids_are_fresh_and_safe():
     made = {new_id("run") for _ in range(20)}
     assert len(made) == 20
     assert all(identifier.startswith("run-") for identifier in made)
+
+
+def test_ids_that_give_access_cannot_be_guessed(tmp_path):
+    made = {secret_id("chat").rsplit("-", 1)[1] for _ in range(20)}
+    assert len(made) == 20 and all(len(bytes.fromhex(part)) == 16 for part in made)
+    home = Workspace(tmp_path)
+    assert home.folder("comparisons", secret_id("chat")).parent == home.comparisons
+    assert home.take_in([]) == [] and len(next(home.uploads.iterdir()).name) > 32
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "run", "/etc/passwd", "run-1/../..", "a name"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
+from studio.commands import COMMANDS
 from studio.core.errors import ModelError
 from studio.exports.import_adapter import adopt
 from studio.generation.request import Sampling
@@ -65,6 +66,45 @@ def test_what_cannot_be_used_is_said(studio: Studio, theirs: Path, tmp_path: Pat
     with pytest.raises(ModelError, match="no adapter_config"):
         adopt(studio.runs, tmp_path)
     assert len(studio.runs.list()) == before
+
+
+def test_a_pattern_that_never_ends_becomes_the_modules_names(
+    studio: Studio, sft: Run, theirs: Path
+) -> None:
+    change(theirs, target_modules="(.*)*x$", exclude_modules="(.*)*y$")
+    run = adopt(studio.runs, theirs, "pocket")
+    assert run.adapter is not None
+    kept = json.loads((run.adapter / "adapter_config.json").read_text())
+    assert kept["exclude_modules"] is None and len(kept["target_modules"]) > 3
+    assert all(name.startswith("model.layers.") for name in kept["target_modules"])
+    handle = studio.compare(run.id, ["What is honey?"], Sampling(max_new_tokens=4))
+    assert handle.wait(60) and not handle.snapshot().answers[1][0].error
+    studio.runs.delete(run.id)
+    change(theirs, target_modules=["q_proj"], exclude_modules=None, rank_pattern={"(.*)*x": 4})
+    with pytest.raises(ModelError, match="could take forever"):
+        adopt(studio.runs, theirs, "pocket")
+
+
+def test_an_adapter_that_will_not_load_is_refused_and_breaks_no_other(
+    studio: Studio, sft: Run, theirs: Path
+) -> None:
+    change(theirs, init_lora_weights="corda")
+    with pytest.raises(ModelError, match="does not fit this model"):
+        COMMANDS["runs_import"](studio, str(theirs), base="pocket")
+    assert [run.name for run in studio.runs.list() if run.name == "theirs"] == []
+    broken = adopt(studio.runs, theirs, "pocket")  # as one imported before this was checked
+
+    def says(run: Run) -> tuple[str, str | None]:
+        handle = studio.compare(run.id, ["What is honey?"], Sampling(max_new_tokens=4))
+        assert handle.wait(60)
+        answer = handle.snapshot().answers[1][0]
+        return answer.text, answer.error
+
+    before = says(sft)
+    assert before[1] is None and before[0]
+    assert "does not fit this model" in str(says(broken)[1])
+    assert says(sft) == before
+    studio.runs.delete(broken.id)
 
 
 def test_an_adapter_of_another_shape_is_refused(

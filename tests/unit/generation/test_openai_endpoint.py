@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from studio import Studio
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, ModelError
 from studio.generation import openai_endpoint
 from studio.generation.request import GenerationRequest, Sampling, Snapshot
 from tests.standin import StandIn, serve
@@ -147,3 +147,34 @@ def test_stop_hangs_up(studio: Studio, server: type[StandIn]) -> None:
     assert generation.wait(5)
     cell = generation.snapshot().answers[0][0]
     assert cell.ended == "cancelled" and cell.text.startswith("It")
+
+
+def events(*pieces: bytes) -> list[Any]:
+    return list(openai_endpoint._events(httpx.Response(200, content=iter(pieces))))
+
+
+def test_an_answer_that_is_no_stream_is_said_not_shown_as_empty() -> None:
+    for body in (b"", b'{"choices": []}', b"<html>\n</html>"):
+        with pytest.raises(ModelError, match="no stream of events"):
+            events(body)
+    assert len(events(b'data: {"choices"', b": []}\r\n\r\ndata: [DO", b"NE]\n")) == 1
+    for event in (b"data: 5\n", b"data: []\n", b"data: null\n"):
+        with pytest.raises(ValueError):
+            events(event)
+
+
+def test_a_line_without_end_is_given_up_on() -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"data: "
+        while True:
+            yield b"x" * 65_536
+
+    with pytest.raises(ModelError, match="does not end"):
+        list(openai_endpoint._events(httpx.Response(200, content=endless())))
+
+
+def test_a_key_that_the_server_repeats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(openai_endpoint.KEY, "sk-sesame")
+    body = {"error": {"message": "Wrong key: sk-sesame\x1b[31m, or the plan has ended"}}
+    said = openai_endpoint._refused(httpx.Response(429, json=body))
+    assert "sesame" not in said and said.isprintable() and "plan has ended" in said

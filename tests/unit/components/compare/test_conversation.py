@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.compare.conversation import Chat, Turn, bring_back, keep
+from components.ui import access
 from studio import Studio
 from studio.generation.request import Answer, Sampling
 from studio.workflows.comparisons import Side
@@ -35,6 +36,18 @@ def test_a_chat_comes_back_as_it_was(tmp_path):
     assert back.turns == chat.turns[:1]
     assert bring_back(studio, "chat-20200101-000000-0000") is None
     assert bring_back(studio, "../../etc/passwd") is None
+
+
+def test_a_chat_comes_back_to_its_own_person_only(tmp_path, monkeypatch):
+    studio = Studio(tmp_path / "home")
+    asked = [[{"role": "user", "content": "Hello"}]] * 2
+    turn = Turn("Hello", asked, Sampling(), [Answer("x"), Answer("y")], done=True)
+    chat = Chat(SIDES, "", (turn,))
+    monkeypatch.setattr(access, "person", lambda: access.Person("ben", owner=False, login=True))
+    keep(studio, chat)
+    assert bring_back(studio, chat.id) is not None
+    monkeypatch.setattr(access, "person", lambda: access.Person("eve", owner=False, login=True))
+    assert bring_back(studio, chat.id) is None
 
 
 def test_all_models_can_continue_from_the_answers_of_one():

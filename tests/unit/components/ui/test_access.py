@@ -19,8 +19,11 @@ FOR_VISITORS = {"compare", "label", "page"}
 def asked(monkeypatch):
     """Who sends the request being answered: `asked(name, accounts=[...], address=...)`."""
 
-    def ask(name=None, accounts=None, address="10.0.0.1"):
-        session = {"oauth_info": {"userinfo": {"preferred_username": name}}} if name else {}
+    def ask(name=None, accounts=None, address="10.0.0.1", until=None):
+        signed_in = {"userinfo": {"preferred_username": name}}
+        if until is not None:
+            signed_in["expires_at"] = until
+        session = {"oauth_info": signed_in} if name else {}
         request = SimpleNamespace(
             username=name if accounts else None,
             cookies={},
@@ -42,6 +45,23 @@ def space(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "ada/studio")
     monkeypatch.setenv("SPACE_AUTHOR_NAME", "ada")
     monkeypatch.setenv("OAUTH_CLIENT_ID", "made-up")
+
+
+def test_no_request_is_nobody(asked):
+    LocalContext.request.set(None)
+    assert not access.person().owner and access.visitor() == "nobody"
+    with pytest.raises(gr.Error, match="Only an owner"):
+        guard(lambda: "done")()
+
+
+def test_a_sign_in_that_has_expired_is_none(asked, space):
+    asked("ada", until=4e9)
+    assert access.person().owner
+    for until in (1, "never"):
+        asked("ada", until=until)
+        assert access.visitor() == "10.0.0.1"
+        with pytest.raises(gr.Error, match="Sign in"):
+            guard(lambda: "done")()
 
 
 def test_on_ones_own_machine_everything_is_allowed(asked):

@@ -1,0 +1,42 @@
+"""What somebody who is no owner is told of the page: the page, without what the workspace holds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gradio as gr
+
+from components.ui import access, compat
+
+OWNERS_LISTS = frozenset(
+    {"calc-dataset-name", "train-dataset", "train-preset", "set-source", "score-source"}
+)
+"""Widgets (`elem_id`) that only owners use and that list datasets or saved presets."""
+
+
+class Page(gr.Blocks):
+    """A page whose configuration, which Gradio shows to all, is built for whoever asks."""
+
+    @property
+    def config(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """All of it for owners and for the app itself; for others without the owners' lists."""
+        asked = compat.current_request() is not None and access.visitor() is not None
+        return self._for_strangers() if asked else self._config
+
+    @config.setter
+    def config(self, value: Any) -> None:
+        self._config = value
+
+    def _for_strangers(self) -> Any:
+        told = copy.copy(self._config)
+        told["components"] = [_without_choices(one) for one in told["components"]]
+        return told
+
+
+def _without_choices(component: Any) -> Any:
+    if component["props"].get("elem_id") not in OWNERS_LISTS:
+        return component
+    props = {**component["props"], "choices": [], "value": None}
+    examples = {name: None for name in component if name.startswith(("api_info", "example_"))}
+    return {**component, "props": props, **examples}
