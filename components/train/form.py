@@ -156,7 +156,7 @@ class RecipeForm(FormFilling):
         gr.on(
             [widget.change for widget in self.fields.values()],
             guard(self.restate, "quietly"),
-            fields,
+            {*fields, self.restated},
             texts,
             trigger_mode="always_last",
             **QUIET,
@@ -193,7 +193,10 @@ class RecipeForm(FormFilling):
     # ---- handlers -------------------------------------------------------------------------------
 
     def restate(self, data: Values) -> Updates:
-        """Bring the YAML, the command and the button in line with the form."""
+        """Bring the YAML, the command and the button in line with the form.
+
+        A YAML that is current stays as it is: somebody may be editing it.
+        """
         values = self.values(data)
         label = form_options.start_label(self.studio, values["dataset_name"])
         try:
@@ -201,6 +204,8 @@ class RecipeForm(FormFilling):
         except StudioError as error:
             return {self.trouble: form_options.trouble_html(error), self.start: label}
         text = recipe.to_yaml()
+        if text == data[self.restated]:
+            return {self.start: gr.update(value=label), self.trouble: ""}
         return {
             self.texts.yaml: text,
             self.texts.command: recipe_defaults.command(recipe),

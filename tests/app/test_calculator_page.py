@@ -94,7 +94,7 @@ def forms(sync: RecipeSync) -> Forms:
 def test_a_run_is_called_after_what_is_chosen_until_somebody_types_a_name(forms: Forms):
     form = forms.train.form
     forms.type("train", dataset_name="places")
-    restated = form.restate(forms.data)[form.restated]
+    restated = form.restate({**forms.data, form.restated: ""})[form.restated]
     assert form.estimate(restated)[2]["placeholder"] == "pocket-sft-places"
     forms.type("train", objective="dpo", name="mine")
     updates = form.follow(forms.data)

@@ -7,6 +7,7 @@ by keyboard, exported, and trained on again; and the two are compared once more.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_the_whole_loop(
 
     page.locator("#label-train").click()  # DPO on the verdicts, from the run that wrote the answers
     expect(page.locator("#train-start")).to_contain_text(f"{total} rows", timeout=SLOW)
+    expect(page.locator("#train-yaml textarea")).to_have_value(re.compile("start_from: run-"))
     shot(page, "train-dpo-form")
     train(page, "loop-dpo")
     page.goto(page.url)  # the page survives a refresh: who labels, and the run in view
