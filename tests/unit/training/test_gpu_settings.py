@@ -130,7 +130,7 @@ def settings_line(machine: Machine, folder: Path) -> str:
 
 
 def batch_line(machine: Machine) -> str:
-    """A row of the second table: what "Use what fits" chooses."""
+    """A row of the second table: what "Fit to memory" chooses."""
     cells = [f"{machine.label}, {machine.memory} GB"]
     for method, model in FITTED:
         recipe = Recipe.defaults(
