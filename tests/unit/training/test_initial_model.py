@@ -28,13 +28,13 @@ def test_loftq_reads_sharded_folders_and_the_revision(
         asked.append({"name": name, **settings})
         return str(tmp_path)
 
+    resident = _POOL.base("pocket", dtype="float32")  # while there is no GPU yet
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(initial_model, "snapshot_download", download)
     monkeypatch.setattr(
         peft, "replace_lora_weights_loftq", lambda model, model_path: read.append(model_path)
     )
     recipe = recipe_of("sft", "loftq", model_revision="v2", dtype="float32")
-    resident = _POOL.base("pocket", dtype="float32")
     resident = replace(resident, location=str(tmp_path) if place == "folder" else "some/model")
     config = initial_model.methods.peft_config(recipe)
     model = initial_model.loading.clone_sharing_weights(resident.model)
