@@ -37,6 +37,12 @@ def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
         for name in ("assistant_only_loss", "mask_history"):
             if getattr(recipe, name):
                 raise DataError(f"{name} needs chats, and {dataset.name} holds plain text.")
+    asks = recipe.mask_history and not recipe.assistant_only_loss
+    if asks and dataset.type == "prompt_completion":
+        raise DataError(
+            "mask_history is read only where answers alone are trained: set assistant_only_loss to "
+            f"true for the prompts and completions of {dataset.name}, or turn mask_history off."
+        )
 
 
 def check_trackers(recipe: Recipe) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from studio.core.messages import Message
@@ -13,6 +13,16 @@ from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
 from studio.data.types import Row, RowError
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+_TEXT_PART = {
+    "type",
+    "text",
+    "value",
+    "parts",
+    "annotations",
+    "citations",
+    "logprobs",
+    "cache_control",
+}
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
@@ -183,7 +193,11 @@ def _turn_messages(turn: object, at: int, field: str) -> list[Message]:
         if not pair:
             raise RowError("missing_field", f"{where} has no role.", field)
         names = [(name, pair[name]) for name in ("system", "user", "assistant") if name in pair]
-        return [message(role, turn[name], where, field) for role, name in names if turn[name]]
+        messages = [message(role, turn[name], where, field) for role, name in names if turn[name]]
+        for one in messages:
+            if one["role"] == "assistant":
+                one.update(turn_training.read(turn, where, field))
+        return messages
     return [_from_turn(turn, role, where, field)]
 
 
@@ -259,7 +273,9 @@ def _spoken_parts(content: object) -> bool:
     """Whether a content is parts of text rather than a tool's result."""
     parts = content if isinstance(content, list) else [content]
     return bool(parts) and all(
-        isinstance(part, dict) and ("text" in part or "parts" in part or part.get("type") == "text")
+        isinstance(part, dict)
+        and ("text" in part or "parts" in part or part.get("type") == "text")
+        and not _beyond_text(part)
         for part in parts
     )
 
@@ -270,6 +286,8 @@ def _joined(parts: Sequence[object], where: str, field: str) -> str:
         text = _part_text(part)
         if not isinstance(text, str):
             what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
+            if isinstance(part, dict) and (beyond := _beyond_text(part)):
+                what = f"{what} with {' and '.join(beyond)}"
             raise RowError(
                 "wrong_type",
                 f"{where} holds a part of type {what}; the studio trains on text.",
@@ -279,11 +297,16 @@ def _joined(parts: Sequence[object], where: str, field: str) -> str:
     return "".join(texts)
 
 
+def _beyond_text(part: Mapping[str, object]) -> list[str]:
+    """Keys of a part that say more than its text, such as a thought's or an image's."""
+    return [name for name in part if name not in _TEXT_PART and part[name] not in (None, False)]
+
+
 def _part_text(part: object) -> object:
     """The text of a part: `{"type": "text", "text": ...}`, or `value` in its place."""
     if not isinstance(part, dict):
         return part
-    if part.get("type", "text") not in ("text", "input_text", "output_text"):
+    if part.get("type", "text") not in ("text", "input_text", "output_text") or _beyond_text(part):
         return None
     return part.get("text", part.get("value"))
 

@@ -161,7 +161,7 @@ class _Mask:
         first, last = self._tokens(span.start, span.end)
         self.trained[first:last] = [trained] * (last - first)
         self.decided_by[first:last] = [why] * (last - first)
-        if trained and turn_training.DETAIL in self.turns[at]:
+        if trained and self.turns[at].get(turn_training.DETAIL):
             self._detail(at, span)
 
     def _tokens(self, start: int, end: int) -> tuple[int, int]:
@@ -173,7 +173,8 @@ class _Mask:
         """Mask the characters of a message that are in no trained range of its `train_detail`."""
         content = str(self.turns[at]["content"])
         shown = content.strip()
-        stands = self.rendering.text.find(shown, span.start, span.end)
+        before, after = self.rendering.content(at)  # its thinking may say the same words
+        stands = self.rendering.text.find(shown, max(before, span.start), min(after, span.end))
         if not shown or stands < 0:
             raise SpanError(f"changes the text of turn {at + 1}, whose train_detail counts on it")
         begin = stands - (len(content) - len(content.lstrip()))  # where the whole text would begin
@@ -183,6 +184,7 @@ class _Mask:
             size = max(0, stop - one["begin_offset"])
             trained[one["begin_offset"] : stop] = [one["train"]] * size
         for token in range(*self._tokens(stands, stands + len(shown))):
-            inside = trained[max(0, self.starts[token] - begin) : max(0, self.ends[token] - begin)]
+            start = max(0, self.starts[token] - begin)
+            inside = trained[start : max(start + 1, self.ends[token] - begin)]
             self.trained[token] = all(inside)
             self.decided_by[token] = turn_training.DETAIL

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 
-_PLACEHOLDER = "\ue0ff"  # private use: no template strips it, and no text begins with it
+_PRIVATE_USE = range(0xE000, 0xF900)  # characters that no template strips
 _END_OF_THOUGHT = "</think>"
 
 Offsets = Sequence[tuple[int, int]]
@@ -71,7 +71,8 @@ class Rendering:
         if turn:
             asked, through = self._asked(turn), self._through(turn)
             span = Span(turn, len(asked), self._end_of_common(through))
-            if self.text.startswith(asked) and self._complete(span, through):
+            found = self.text.startswith(asked) and self._complete(span, through)
+            if found and (span.end == len(through) or self._holds(span)):
                 return span
         return self._by_placeholder(turn)
 
@@ -87,15 +88,40 @@ class Rendering:
         whole = bool(text) and all(part in text for part in said)
         return whole and (span.end == len(through) or not text.rstrip().endswith(said[-1]))
 
+    def _holds(self, span: Span) -> bool:
+        """Whether a turn's own text stands within a span: it may say what a header says too."""
+        before, after = self.content(span.turn)
+        return span.start <= before and after <= span.end
+
+    def content(self, turn: int) -> tuple[int, int]:
+        """Where the text of a turn, without its thinking and calls, begins and ends."""
+        return self._around(len(self.messages), turn)
+
+    @cached_property
+    def _placeholder(self) -> str:
+        """A character that stands nowhere in the conversation."""
+        written = repr((self.messages, self.options)) + self.text
+        return next(chr(code) for code in _PRIVATE_USE if chr(code) not in written)
+
     # ---- a turn found by its text
 
     def _by_placeholder(self, turn: int) -> Span:
         before, after = self._around(len(self.messages), turn)
         end, same_end = self._end_after(turn, after)
+        if not turn and _is_more_than_text(self.messages[0]):
+            raise SpanError("writes turn 1 after no prompt, so its thinking or call has no start")
         start, same_start = self._start_after(turn, before) if turn else (before, True)
+        self._refuse_overlap(turn, start, end)
         if not (same_start and same_end and self._same_alone(turn, start, after)):
             self.changed.append(turn)
         return Span(turn, start, end)
+
+    def _refuse_overlap(self, turn: int, start: int, end: int) -> None:
+        """Raise `SpanError` where the next turn's text stands within this one (Gemma 4's tools)."""
+        if turn + 1 < len(self.messages) and self.messages[turn + 1].get("content"):
+            before, after = self.content(turn + 1)
+            if before < end and start < after:
+                raise SpanError(f"writes turn {turn + 2} within the answer of turn {turn + 1}")
 
     def _same_alone(self, turn: int, start: int, after: int) -> bool:
         """Whether the template writes a turn the same way when no other follows."""
@@ -113,7 +139,7 @@ class Rendering:
         same = _common(asked[prompt_from:], self.text[whole_from:])
         start, complete = whole_from + same, prompt_from + same == len(asked)
         if not complete:
-            start = self._boundary(start)
+            start = min(self._boundary(start), before)
         if not whole_from < start <= before:
             raise SpanError(
                 f"does not write turn {turn + 1} after the prompt that the model is given there"
@@ -141,7 +167,7 @@ class Rendering:
     def _around(self, count: int, turn: int, asks: bool = False) -> tuple[int, int]:
         """Where the text of a turn begins and ends in a rendering of the first messages."""
         text, other = self._render(count, asks), self._render(count, asks, hidden=turn)
-        if _PLACEHOLDER not in other:
+        if self._placeholder not in other:
             raise SpanError(f"leaves out turn {turn + 1} ({self.messages[turn]['role']})")
         before = _common(text, other)
         rest = min(len(text), len(other)) - before
@@ -156,7 +182,7 @@ class Rendering:
         if key not in self._made:
             messages = list(self.messages[:count])
             if hidden is not None:
-                messages[hidden] = _with_placeholder(messages[hidden])
+                messages[hidden] = _with_placeholder(messages[hidden], self._placeholder)
             self._made[key] = self.tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=asks, **self.options
             )
@@ -204,11 +230,15 @@ def _called(message: Message) -> list[str]:
     return [str((call.get("function") or call).get("name", "")) for call in calls]
 
 
-def _with_placeholder(message: Message) -> Message:
+def _is_more_than_text(message: Message) -> bool:
+    return any(message.get(name) for name in ("tool_calls", "thinking", "reasoning_content"))
+
+
+def _with_placeholder(message: Message, placeholder: str) -> Message:
     """A message with the placeholder as its text, or as its last call's name."""
     if message.get("content") or not message.get("tool_calls"):
-        return {**message, "content": _PLACEHOLDER}
+        return {**message, "content": placeholder}
     *first, last = message["tool_calls"]
-    named: Callable[[Message], Message] = lambda call: {**call, "name": _PLACEHOLDER}  # noqa: E731
+    named: Callable[[Message], Message] = lambda call: {**call, "name": placeholder}  # noqa: E731
     last = {**last, "function": named(last["function"])} if "function" in last else named(last)
     return {**message, "tool_calls": [*first, last]}

@@ -161,3 +161,25 @@ def test_text_parts_are_joined_and_a_tools_result_stays_json():
         {"role": "tool", "content": {"value": 5}},
     ]
     assert [turn["content"] for turn in to_messages(turns, "messages")] == ["Ab", '{"value": 5}']
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"text": "thinking", "thought": True},
+        {"type": "text", "text": "hi", "image_url": "a.png"},
+        {"type": "text", "text": "hi", "audio": {"data": "x"}},
+    ],
+)
+def test_a_part_that_is_more_than_text_is_refused_by_its_key(part):
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [part]}]
+    with pytest.raises(RowError, match=f"with {list(part)[-1]}"):
+        to_messages(turns, "messages")
+
+
+def test_a_tools_list_of_results_stays_whole_and_a_pair_keeps_its_weight():
+    results = [{"title": "A", "text": "b"}, {"title": "C", "text": "d"}]
+    [turn] = to_messages([{"role": "tool", "content": results}], "messages")
+    assert json.loads(turn["content"]) == results
+    pair = to_messages([{"human": "a", "gpt": "b", "weight": 0}], "messages")
+    assert [one.get("weight") for one in pair] == [None, 0]

@@ -222,3 +222,62 @@ def test_chats_are_masked_while_others_are_rendered(tokenizer):
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda row: mask(row, tokenizer), rows))
     assert together == alone
+
+
+def trained(tokenizer, turns):
+    lit = lit_text(tokenizer, turns, mask({"messages": turns}, tokenizer))
+    return [piece for piece in lit.split("\0") if piece]
+
+
+@pytest.mark.parametrize("answer", ["a", "l", "|", "channel"])
+def test_an_answer_that_is_also_in_its_header_is_found(tokenizer, answer):
+    """gpt-oss drops earlier thinking, and its header `<|channel|>` holds many a short answer."""
+    tokenizer = dressed(tokenizer, "gptoss")
+    turns = [asks("A or b?"), said(answer, thinking="Hm."), asks("And?"), said("Done")]
+    first, _ = trained(tokenizer, turns)
+    assert first.endswith(f"<|message|>{answer}<|end|>")
+
+
+def test_a_tool_result_within_an_answer_is_never_trained(tokenizer):
+    turns = [asks("Sum?"), said("Let me.", tool_calls=[CALL])]
+    turns += [{"role": "tool", "name": "add", "content": "RESULT"}, said("Five.")]
+    for name in (name for name in templates() if name.startswith(("gemma4", "diffusion"))):
+        try:
+            pieces = trained(dressed(tokenizer, name), turns)
+        except ModelError as refused:
+            assert "Choose another chat template" in str(refused)
+        else:
+            assert not [piece for piece in pieces if "RESULT" in piece]
+
+
+def test_ranges_count_in_the_answer_and_not_in_its_thinking(tokenizer):
+    detail = [{"begin_offset": 0, "end_offset": 2, "train": True}]
+    thought = {"reasoning_content": "I say Yes sure then stop"}
+    turns = [asks("Sure?"), said("Yes sure", train_detail=detail, **thought)]
+    tokenizer = dressed(tokenizer, "qwen3")
+    masked = mask({"messages": turns}, tokenizer)
+    plain = [turns[0], said("Yes sure", **thought)]
+    lit = re.sub("\0+", "|", lit_text(tokenizer, plain, masked))
+    assert lit == "|<think>\nI say Yes sure then stop\n</think>\n\nYes|<|im_end|>\n"
+
+
+def test_no_ranges_say_nothing(tokenizer):
+    turns = [asks("Hi"), said("Hello", train_detail=[])]
+    masked = mask({"messages": turns}, tokenizer)
+    plain = [asks("Hi"), said("Hello")]
+    assert lit_text(tokenizer, plain, masked).replace("\0", "") == "Hello<|end|>"
+
+
+@pytest.mark.parametrize("glyph", ["\ue0ff", "\ue000", "< 5"])
+def test_any_character_may_be_an_answer(tokenizer, glyph):
+    tokenizer = dressed(tokenizer, "qwen3")
+    turns = [asks("Logo?"), said(glyph), asks("SECRET"), said("ok")]
+    first, second = trained(tokenizer, turns)
+    assert first == f"{glyph}<|im_end|>\n" and "SECRET" not in second
+
+
+def test_a_chat_that_opens_with_a_call_is_refused_and_one_with_text_is_not(tokenizer):
+    tokenizer = dressed(tokenizer, "qwen3")
+    with pytest.raises(ModelError, match="turn 1 after no prompt"):
+        mask({"messages": [said("", tool_calls=[CALL]), asks("Why?"), said("So.")]}, tokenizer)
+    assert trained(tokenizer, [said("Hello"), asks("Why?")]) == ["Hello<|im_end|>\n"]
