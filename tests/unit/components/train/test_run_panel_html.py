@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
-
 from components.train import run_panel_html
 from components.train.run_history import History
-
-EVIL = "<img src=x onerror=alert(1)>"
-
-
-def run(**changes):
-    values = {
-        "id": "run-1", "name": EVIL, "state": "finished", "objective": "sft", "method": "lora",
-        "model": EVIL, "step": 120, "total_steps": 120, "eta_s": None, "created": 0.0,
-        "started": 1.0, "ended": 35.0, "train_seconds": 34.0, "parent": None,
-        "data": {"name": EVIL, "rows": {"train": 1085}}, "metrics": {"loss": 0.41}, "error": None,
-        "warning": None,
-        "live": False, "checkpoints": Path("nowhere"),
-    }  # fmt: skip
-    return SimpleNamespace(**{**values, **changes})
+from tests.unit.components.finished_run import run
 
 
 def test_an_answer_that_stays_is_told_once():
