@@ -316,9 +316,9 @@ def recommended_recipe(objective: str, method: str, model: str) -> tuple[Recipe,
     ]
     for slug, recipe in near:
         if recipe.method == method:
-            return recipe, f"as in the bundled recipe {slug}"
+            return recipe, f"those of the bundled recipe {slug}"
     for slug, recipe in near:
         if "full" not in (method, recipe.method):
-            return recipe.with_(method=method), f"as in the bundled recipe {slug}"
+            return recipe.with_(method=method), f"those of the bundled recipe {slug}"
     name = f"{methods.METHODS[method].label} {OBJECTIVES[objective].label}"
-    return Recipe.defaults(objective, method, model_name_or_path=model), f"usual for {name}"
+    return Recipe.defaults(objective, method, model_name_or_path=model), f"the defaults for {name}"

@@ -74,7 +74,7 @@ def test_rates_are_written_as_people_write_them(value: float, text: str):
 def test_dpo_brings_its_own_learning_rate_and_says_so():
     changes, note = recipe_defaults.follow(LORA, ("dpo", "lora", "someone/model"))
     assert changes["learning_rate"] == "5e-6"
-    assert "Learning rate 5e-6" in note and "usual for LoRA DPO" in note
+    assert "Learning rate 5e-6" in note and "the defaults for LoRA DPO" in note
 
 
 def test_the_pocket_model_follows_its_shipped_recipe():
