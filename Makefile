@@ -14,7 +14,7 @@ SHARED  := -n 2 --dist loadgroup --no-loadscope-reorder
 LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-unit test-slow test-app test-browser test-matrix test-kills \
+.PHONY: help run setup test test-all test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
         test-exports test-gpus test-gpu-small test-loop test-space test-docker test-duel \
         test-security test-security-short check format
@@ -34,13 +34,18 @@ run: $(VENV)/.ready
 
 setup: $(VENV)/.ready-dev
 
-test: test-unit test-security-short test-slow test-app test-browser
+test: test-all test-browser
+
+# All but the browser's in one session: the libraries are imported once, and no worker waits for
+# the end of a part. The targets after it run the parts by themselves.
+test-all: $(VENV)/.ready-dev postgres
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit $(SECURITY:%=tests/security/test_%.py) $(wildcard $(LATER)) $(SHARED)
 
 test-unit: $(VENV)/.ready-dev postgres
-	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m "not slow" $(SHARED)
 
 test-slow: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m slow -n 2
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -m slow $(SHARED)
 
 # Attacks from outside and damage from below; `make test` runs those that load no model.
 test-security: $(VENV)/.ready-dev
@@ -52,7 +57,8 @@ test-security-short: $(VENV)/.ready-dev
 
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev
-	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py tests/unit/training/test_export.py
+	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py \
+	  tests/unit/training/test_export.py tests/unit/training/test_precision.py
 
 # Every family, method and format of an export; writes the table in docs/exports.md.
 test-exports: $(VENV)/.ready-dev

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from gradio.context import LocalContext  # noqa: E402  (after the environment is
 
 from tests.asking import OWNER  # noqa: E402  (after the environment is set)
 from tests.hub import StandIn, standing_in  # noqa: E402  (after the environment is set)
+from tests.preloaded import PreloadedPython  # noqa: E402  (after the environment is set)
 from tests.serving import Server  # noqa: E402  (after the environment is set)
 
 # Files with the longest tests come first, so that two workers end together.
@@ -31,6 +33,14 @@ _LONGEST = (
     "tests/faults/test_what_gives_out.py",
     "tests/faults/test_votes.py",
     "tests/test_readme.py",
+    "tests/unit/training/test_matrix.py",
+    "tests/unit/training/test_precision.py",
+    "tests/unit/training/test_export.py",
+    "tests/unit/training/test_runs_end_to_end.py",
+    "tests/unit/training/test_reinforcement.py",
+    "tests/unit/training/test_columns.py",
+    "tests/unit/training/test_chains.py",
+    "tests/unit/exports/test_export_run.py",
     "tests/browser/test_killed_app.py",
     "tests/browser/test_loop.py",
 )
@@ -95,3 +105,19 @@ def hub() -> Iterator[tuple[type[StandIn], str]]:
     """A stand-in for the Hub: what it holds, and its address."""
     with standing_in() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def preloaded_python() -> Iterator[Path]:
+    """A `python` that has the libraries loaded already; its folder may stand first on a PATH.
+
+    With a GPU it is the ordinary one, for CUDA does not survive a fork.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        yield Path(sys.executable)
+        return
+    python = PreloadedPython()
+    yield python.executable
+    python.close()

@@ -42,12 +42,12 @@ def vote_on(home: Path, project: str) -> None:
     store.close()
 
 
-def run(script: str, folder: Path) -> None:
+def run(script: str, folder: Path, python: Path) -> None:
     """A block as a shell runs it, in a folder that also holds the workspace."""
     environment = {
         **os.environ,
         "STUDIO_HOME": str(folder / "home"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(python.parent), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(
@@ -79,26 +79,26 @@ CHAINS = chains()
 
 @pytest.fixture(scope="session")
 def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder as the block that trains the run `first` leaves it."""
+    """The folder as the block that trains the run `first` leaves it, by a Python of its own."""
     folder = tmp_path_factory.mktemp("first")
-    run(FIRST, folder)
+    run(FIRST, folder, Path(sys.executable))
     return folder
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain[0].split("\n")[0][:60])
 def test_every_marked_command_runs(
-    chain: list[str], tmp_path: Path, request: pytest.FixtureRequest
+    chain: list[str], tmp_path: Path, preloaded_python: Path, request: pytest.FixtureRequest
 ) -> None:
     """Each block by itself, or after the first run where it names that run."""
     if "first" in chain[0]:
         left = request.getfixturevalue("after_first")
         shutil.copytree(left, tmp_path, dirs_exist_ok=True)
     if chain[0] != FIRST:
-        run(chain[0], tmp_path)
+        run(chain[0], tmp_path, preloaded_python)
     for script in chain[1:]:
         vote_on(tmp_path / "home", "first-pairs")
-        run(script, tmp_path)
+        run(script, tmp_path, preloaded_python)
         assert (tmp_path / "votes.jsonl").read_text()
 
 

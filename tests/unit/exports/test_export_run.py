@@ -41,7 +41,6 @@ def answer(model: Any, folder: Path, **given: str) -> str:
     return tokenizer.decode(out[0, ids["input_ids"].shape[1] :])
 
 
-@pytest.mark.slow
 def test_three_exports_say_the_same_with_stock_libraries(
     studio: Studio, sft: Run, tmp_path: Path
 ) -> None:
@@ -158,6 +157,8 @@ def test_an_export_lets_idle_bases_go_and_says_when_memory_runs_out(
 
 READER = """
 import numpy as np
+
+pytestmark = pytest.mark.slow  # real runs
 __version__ = "1.0"
 class Llama:
     def __init__(self, file, n_ctx, **_):

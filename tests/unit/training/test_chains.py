@@ -15,6 +15,8 @@ from studio.runs.store import Run
 from tests.unit.training.conftest import sft_rows, small
 from tests.unit.training.test_runs_end_to_end import logs
 
+pytestmark = pytest.mark.slow  # real runs
+
 
 def answers(studio: Studio, run: Run) -> list[str]:
     request = GenerationRequest(

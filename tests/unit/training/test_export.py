@@ -60,8 +60,10 @@ def test_trl_gives_the_same_losses(which: str, studio: Studio, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", ["trl", "script"])
-def test_chats_leave_with_their_labels(to: str, studio: Studio, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", [pytest.param("trl", marks=ALL), "script"])
+def test_chats_leave_with_their_labels(
+    to: str, studio: Studio, tmp_path: Path, preloaded_python: Path
+) -> None:
     """Neither TRL's command line nor a script knows a message's own weight: the rows are tokens."""
     turns = [
         {"role": "user", "content": "What is red?"},
@@ -76,18 +78,18 @@ def test_chats_leave_with_their_labels(to: str, studio: Studio, tmp_path: Path) 
     kept = json.loads((tmp_path / "data" / "train.jsonl").read_text().splitlines()[0])
     assert set(kept) == {"input_ids", "labels"}
     command = [str(Path(sys.executable).with_name("trl")), "sft", "--config", "recipe.yaml"]
-    start(command if to == "trl" else [sys.executable, first.name], tmp_path)
+    start(command if to == "trl" else [str(preloaded_python), first.name], tmp_path)
     assert losses(tmp_path, 4) == pytest.approx([e["loss"] for e in logs(run)], abs=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [pytest.param("sft", marks=ALL), "dpo"])
 def test_the_script_gives_the_same_losses(
-    which: str, studio: Studio, sft: Run, dpo: Run, tmp_path: Path
+    which: str, studio: Studio, sft: Run, dpo: Run, tmp_path: Path, preloaded_python: Path
 ) -> None:
     run = sft if which == "sft" else dpo  # the second continues the first's adapter
     write(studio, run, "script", tmp_path)
-    start([sys.executable, "train.py"], tmp_path)
+    start([str(preloaded_python), "train.py"], tmp_path)
     assert losses(tmp_path, 4) == pytest.approx([e["loss"] for e in logs(run)], abs=1e-4)
     assert "studio" not in (tmp_path / "train.py").read_text()
 

@@ -226,8 +226,7 @@ def test_a_sweep_scores_the_reference_once(studio: Studio, monkeypatch: pytest.M
     passes = len(scored)
     assert passes > 0
     again = run(beta=0.3, precompute_ref_log_probs=True)
-    for changes in ({"beta": 0.5}, {"lora_r": 8}, {"seed": 1}, {"learning_rate": 1e-4}):
-        run(precompute_ref_log_probs=True, **changes)
+    run(precompute_ref_log_probs=True, beta=0.5, lora_r=8, seed=1, learning_rate=1e-4)
     assert len(scored) == passes
     run(precompute_ref_log_probs=True, max_length=24)
     assert len(scored) > passes
