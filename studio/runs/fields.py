@@ -133,7 +133,7 @@ class RecipeFields(BaseModel):
         "lora", "Fine-tuning method: most add a small adapter (qlora on a 4-bit base), full trains "
         "all weights.", "what")
     model_name_or_path: str = _field(
-        "pocket", "Base model: `pocket` (built in), a Hub id, or a folder.",
+        "pocket", "Base model: `pocket` (built in), a Hub id, a folder, or a GGUF file.",
         "what", "Model", min_length=1)
     model_revision: str = _field("main", "Branch, tag, or commit on the Hub.", "model", "Revision")
     dataset_name: str = _field(
