@@ -266,6 +266,12 @@ def event_text(event: Mapping[str, Any]) -> str:
             )
         case "resume":
             return f"resumed from the checkpoint at step {step}"
+        case "time":
+            return (
+                f"{event.get('seconds')} s, of which sample answers {event.get('samples')} s, "
+                f"checkpoints {event.get('checkpoints')} s, held-out loss "
+                f"{event.get('evaluation')} s"
+            )
         case "note":
             return str(event.get("message", ""))
         case _:

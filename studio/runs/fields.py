@@ -369,10 +369,10 @@ class RecipeFields(BaseModel):
     logging_steps: int = _field(
         1, "Steps between points on the charts.", "logging", "Log every", ge=1)
     eval_steps: int | None = _field(
-        None, "Steps between evaluations on the test split; empty: after each epoch.",
+        None, "Steps between evaluations on the test split; empty: each epoch, in 1 % of the time.",
         "logging", "Evaluate every", ge=1)
     save_steps: int | None = _field(
-        None, "Steps between checkpoints; empty: about ten per run.",
+        None, "Steps between checkpoints; empty: up to ten per run, in 1.5 % of its time.",
         "logging", "Save every", ge=1)
     save_total_limit: int = _field(
         2, "Checkpoints to keep; at least two.", "logging", "Checkpoint limit", ge=2)
@@ -383,7 +383,7 @@ class RecipeFields(BaseModel):
         False, "Keep the checkpoint with the lowest evaluation loss and finish with it.",
         "logging", "Load best at end")
     sample_steps: int | None = _field(
-        None, "Steps between sample answers; empty: about six per run, 0: none.",
+        None, "Steps between sample answers; empty: up to six, in 2.5 % of the time; 0: none.",
         "logging", "Sample every", ge=0)
     report_to: tuple[Literal["trackio", "tensorboard", "wandb"], ...] = _field(
         (), "Experiment trackers to log to, if installed.", "logging", "Report to")

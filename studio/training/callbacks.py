@@ -16,6 +16,7 @@ from studio.core.errors import TrainingError
 from studio.core.hardware import memory_now
 from studio.runs.events import EventLog
 from studio.runs.store import Run, RunStore
+from studio.training.time_share import TimeShare
 
 _ASKED = (None, "step", "now")
 _SAVE_EVERY = 1.0  # seconds between writes of run.json
@@ -115,26 +116,39 @@ class Progress(TrainerCallback):
 
 
 class Samples(TrainerCallback):
-    """Lets the model in training answer a few fixed prompts every `every` steps."""
+    """Lets the model in training answer a few fixed prompts, as often as `time_share` allows.
 
-    def __init__(self, events: EventLog, ask: Callable[[], list[dict[str, Any]]], every: int):
+    `every` is the fewest steps between them.
+    """
+
+    def __init__(
+        self,
+        events: EventLog,
+        ask: Callable[[], list[dict[str, Any]]],
+        every: int,
+        time_share: TimeShare,
+    ):
         self.events, self.ask, self.every = events, ask, every
+        self.time_share = time_share
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.global_step == 0:
-            self._write(0)
+            self._write(state)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self._write(state.global_step)
+        scheduled = state.global_step % self.every == 0 or state.global_step == state.max_steps
+        if scheduled and self.time_share.due("samples", state):
+            self._write(state)
 
-    def _write(self, step: int) -> None:
+    def _write(self, state: TrainerState) -> None:
+        began = time.monotonic()
         for number, sample in enumerate(self.ask()):
-            self.events.write("sample", step=step, number=number, **sample)
+            self.events.write("sample", step=state.global_step, number=number, **sample)
+        self.time_share.took("samples", state, time.monotonic() - began)
 
 
 def _is_number(value: Any) -> bool:

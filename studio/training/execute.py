@@ -30,6 +30,7 @@ from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
 from studio.training import chat_rows, launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
+from studio.training.time_share import TimeShare
 from studio.training.train_dataset import rows_for, sample_every
 from studio.training.weight_change import WeightChange
 
@@ -188,8 +189,10 @@ def train(
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, planned_steps(recipe, len(train)))
+    time_share = TimeShare(recipe, events)
     if samples and every and OBJECTIVES[recipe.objective].answers:
-        _sample(trainer, resident, asked, reward, events, every)
+        _sample(trainer, resident, asked, reward, events, every, time_share)
+    trainer.add_callback(time_share)  # last: it times what follows a step
     if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
@@ -256,13 +259,14 @@ def _sample(
     reward: WeightedReward | None,
     events: EventLog,
     every: int,
+    time_share: TimeShare,
 ) -> None:
-    """Write sample answers to a few prompts of `rows` every `every` steps."""
+    """Write sample answers to a few prompts of `rows`, at least `every` steps apart."""
     prompts = sample_prompts(rows)
     if prompts:
         grade = online_rl.grader(reward, rows, len(prompts)) if reward else None
         trainer.add_callback(
-            Samples(events, _SampleGenerator(trainer, resident, prompts, grade), every)
+            Samples(events, _SampleGenerator(trainer, resident, prompts, grade), every, time_share)
         )
 
 
