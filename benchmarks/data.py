@@ -1,4 +1,4 @@
-"""Chat rows read, recognised, checked and prepared, beside stock `datasets` doing the conversion.
+"""Chat rows read, recognized, checked and prepared, beside stock `datasets` doing the conversion.
 
     python -m benchmarks.data                 50,000, 200,000 and 800,000 rows, three rounds
     python -m benchmarks.data --rows 20000 --rounds 1

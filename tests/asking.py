@@ -1,4 +1,4 @@
-"""Who asks: the labelling panel's questions over HTTP, as the page does, and an owner in here."""
+"""Who asks: the labeling panel's questions over HTTP, as the page does, and an owner in here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUNCTIONS = "/gradio_api/component_server"
 
 
 def panel_of(port: int) -> int:
-    """The labelling panel's number in the app that listens on `port`."""
+    """The labeling panel's number in the app that listens on `port`."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         line.request("GET", "/config")

@@ -66,7 +66,7 @@ def chains() -> list[list[str]]:
     """The blocks in the README's order; one that goes on after labeling follows its pairs."""
     found: list[list[str]] = []
     for mark, script in BLOCK.findall(README):
-        if "after labelling" in mark:
+        if "after labeling" in mark:
             found[-1].append(script)
         else:
             found.append([script])

@@ -90,7 +90,7 @@ class Chat:
 def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, int]:
     """Store a vote on the last turn with its full provenance.
 
-    Returns the labelling project's name and how many pairs this annotator has voted on in it.
+    Returns the labeling project's name and how many pairs this annotator has voted on in it.
     """
     turn = chat.turns[-1]
     first, second = chat.sides[:2]
@@ -125,7 +125,7 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
 
 
 def _vote_project(studio: Studio, first: Side, second: Side) -> Project:
-    """The labelling project for votes on these two models; created with the first vote."""
+    """The labeling project for votes on these two models; created with the first vote."""
     mark = {"kind": PROJECT_KIND, "columns": [first.key, second.key]}
     for project in studio.labels.projects():
         if project.provenance == mark:

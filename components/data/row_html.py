@@ -29,14 +29,14 @@ def shown_card(shown: ShownRow, place: str = "", looked_for: str = "") -> str:
         where = f"row {thousands(shown.number)}"
         where += f" of {_FOLDERS.split(shown.file)[-1]}" if shown.file else ""
     wrong = "".join(
-        f'<li class="told-{esc(problem.severity)}">{chips([problem_chip(problem)])}'
+        f'<li class="row-problem-{esc(problem.severity)}">{chips([problem_chip(problem)])}'
         f"<span>{esc(problem.message)}</span></li>"
         for problem in shown.problems
     )
-    told = f'<ul class="told">{wrong}</ul>' if wrong else ""
+    problems = f'<ul class="row-problems">{wrong}</ul>' if wrong else ""
     head = f'<header class="card-head"><span>{esc(where)}</span></header>' if where else ""
     body = row_card(shown.row, looked_for) if shown.raw is None else raw_card(shown.raw, looked_for)
-    return f'<article class="row-card">{head}{told}{body}</article>'
+    return f'<article class="row-card">{head}{problems}{body}</article>'
 
 
 def problem_chip(problem: Problem) -> tuple[str, str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from studio import Studio
 
 READ_ONLY = frozenset({"compare", *(name for name, one in COMMANDS.items() if one.read_only)})
-"""Endpoints that change nothing in the workspace: all that MCP offers unless told otherwise."""
+"""Endpoints that change nothing in the workspace: all that MCP offers by default."""
 
 
 def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:

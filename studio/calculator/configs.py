@@ -108,7 +108,7 @@ def _fetch(name: str) -> dict[str, Any]:
         path = hub.hf_hub_download(name, "config.json", etag_timeout=5)
     except GatedRepoError:
         raise ModelError(
-            f"{name} is gated: accept its licence on the Hub and set HF_TOKEN, "
+            f"{name} is gated: accept its license on the Hub and set HF_TOKEN, "
             "or paste its config.json."
         ) from None
     except RepositoryNotFoundError:

@@ -151,13 +151,13 @@ def _data(run: Run, datasets: DatasetStore) -> str:
     )
     try:
         dataset = datasets.get(str(held.get("id") or run.recipe.dataset_name))
-        licence = dataset.provenance.get("license")
+        license = dataset.provenance.get("license")
         revision = dataset.provenance.get("revision")
         at = f" at revision {_inline(revision)}" if revision else ""
         lines.append(f"Source: {_inline(_nowhere(dataset.source))}{at}.")
     except StudioError:
-        licence = None
-    lines.append(f"Licence: {_inline(licence or UNKNOWN)}.\n")
+        license = None
+    lines.append(f"License: {_inline(license or UNKNOWN)}.\n")
     return "\n".join(lines)
 
 
@@ -247,7 +247,7 @@ def _short(text: str) -> str:
 
 
 def _limits(record: dict[str, Any]) -> str:
-    base = "its base's licence, biases and mistakes"
+    base = "its base's license, biases and mistakes"
     lines = [
         "## Limits\n",
         f"This model has {base}, and what its data taught it. It was compared with its own run, "
@@ -255,7 +255,7 @@ def _limits(record: dict[str, Any]) -> str:
     ]
     if record["to"] == "gguf" and not record.get("modelfile_template"):
         lines.append(
-            "Its chat template cannot be told in Ollama's language, so the Modelfile has none: "
-            "check how Ollama writes a chat before trusting its answers."
+            "Its chat template cannot be written in Ollama's template language, so the Modelfile "
+            "has none: check how Ollama writes a chat before trusting its answers."
         )
     return "\n".join(lines) + "\n"

@@ -95,7 +95,7 @@ class Decision:
 def decide(votes: Sequence[Vote]) -> Decision:
     """The majority decision of an item's current votes."""
     if not votes:
-        return Decision(None, why_not="not labelled yet")
+        return Decision(None, why_not="not labeled yet")
     if any(vote.choice == "broken" for vote in votes):
         return Decision(None, why_not="flagged as broken")
     counted = [vote for vote in votes if vote.choice not in UNDECIDED]

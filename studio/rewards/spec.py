@@ -4,7 +4,7 @@
     numeric:COLUMN@gsm8k  1 where the extracted number is that of a column
     contains:COLUMN       1 where the answer contains a reference
     pattern:REGEX         1 where the pattern occurs in the answer
-    length:5-28           1 where the answer has so many words
+    length:5-28           1 where the number of words is within these limits
     format:think          1 where the whole answer has a form: think, json, line, or a pattern
     model:RUN             the score of a trained reward model
 
@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "numeric": Kind("Right number", "COLUMN@EXTRACTOR", "The extracted number is a reference's."),
     "contains": Kind("Contains", "COLUMN", "The answer contains a reference."),
     "pattern": Kind("Pattern", "REGEX", "The pattern occurs in the answer."),
-    "length": Kind("Length", "LEAST-MOST", "The answer has so many words."),
+    "length": Kind("Length", "LEAST-MOST", "The answer's number of words is within the limits."),
     "format": Kind("Form", "think, json, line or REGEX", "The whole answer has this form."),
     "model": Kind("Reward model", "RUN", "What a trained reward model gives."),
 }

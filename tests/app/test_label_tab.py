@@ -183,7 +183,7 @@ def test_votes_become_a_dataset_that_names_them(panel, studio, project):
     dataset = studio.datasets.get(label_tab.make_dataset(studio, project.id))
     assert dataset.type == "preference" and dataset.rows["train"] == 1
     assert dataset.provenance["project"] == project.id
-    assert dataset.provenance["votes"]["left_out"] == {"tie": 1, "not labelled yet": 1}
+    assert dataset.provenance["votes"]["left_out"] == {"tie": 1, "not labeled yet": 1}
     assert dataset.provenance["run"] == "run-secret"
     assert {"prompt", "chosen", "rejected"} <= set(dataset.head(1, "train")[0])
 

@@ -1,4 +1,4 @@
-"""`kill -9` of the app in the middle of a run and of labelling: nothing acknowledged is lost."""
+"""`kill -9` of the app in the middle of a run and of labeling: nothing acknowledged is lost."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def tab(page: Page, name: str) -> None:
 
 
 def choose(page: Page, project: str) -> None:
-    """Open a labelling project."""
+    """Open a labeling project."""
     box = page.locator("#label-project input")
     if project not in box.input_value():
         box.click()

@@ -1,4 +1,4 @@
-"""What a family of formats is: how it is recognised and how one row of it becomes a TRL row."""
+"""What a family of formats is: how it is recognized and how one row of it becomes a TRL row."""
 
 from __future__ import annotations
 

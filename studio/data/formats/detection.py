@@ -19,7 +19,7 @@ _BY_NAME = {name: family for family in FAMILIES for name in (family.name, *famil
 
 @dataclass(frozen=True)
 class Format:
-    """A decision: the family, under the name it was recognised by, with its mapping and reasons."""
+    """A decision: the family, under the name it was recognized by, with its mapping and reasons."""
 
     name: str
     type: str

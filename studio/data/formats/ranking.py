@@ -15,7 +15,7 @@ from studio.data.types import RowError
 VERDICT_FIELDS = {
     "answers": "a list of answers (instead of answer1, answer2)",
     "better": "which answer is better: its number, letter or column name",
-    "better_first": "whether a numeric verdict counts from 0 or from 1",
+    "better_first": "whether a numeric preference counts from 0 or from 1",
     "scores": "a number for each answer, higher is better",
     "ranks": "a number for each answer, lower is better",
     **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
@@ -208,7 +208,7 @@ def pair_from_list(
     if isinstance(better, int) and not isinstance(better, bool):
         if not 0 <= better < len(answers):
             raise RowError(
-                "wrong_type", f"The verdict {better} names no answer of {column!r}.", column
+                "wrong_type", f"The preference {better} names no answer of {column!r}.", column
             )
         at, other = better, next(n for n in range(len(answers)) if n != better)
     else:

@@ -59,10 +59,10 @@ def card(dataset: PreparedDataset) -> str:
         "",
         f"{dataset.type.replace('_', ' ').capitalize()} rows in the format of "
         "[TRL](https://huggingface.co/docs/trl/dataset_formats), prepared with the alignment "
-        f"studio from `{_inline(dataset.source)}`{_revision(dataset)} (recognised as "
+        f"studio from `{_inline(dataset.source)}`{_revision(dataset)} (recognized as "
         f"{dataset.format}).",
         "",
-        f"Licence: {_inline(str(dataset.provenance.get('license') or UNKNOWN))}.",
+        f"License: {_inline(str(dataset.provenance.get('license') or UNKNOWN))}.",
         "",
         "| split | rows |",
         "|---|---:|",

@@ -1,4 +1,4 @@
-"""The stream of a source's rows: located -> recognised -> converted -> checked, one at a time."""
+"""The stream of a source's rows: located -> recognized -> converted -> checked, one at a time."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class PreparedDataset:
 
 
 def _origin(reading: SourceReading) -> dict[str, str]:
-    """Revision and licence of what was read, where it states them."""
+    """Revision and license of what was read, where it states them."""
     located = reading.located
     if isinstance(located, Threaded):
         located = located.located

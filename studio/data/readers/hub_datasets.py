@@ -64,8 +64,8 @@ def origin(name: str, token: str | None) -> dict[str, str]:
     except _unseen():
         return {}
     stated = getattr(info.card_data, "license", None)
-    licence = ", ".join(stated) if isinstance(stated, list) else stated
-    found = {"revision": info.sha, "license": licence}
+    license = ", ".join(stated) if isinstance(stated, list) else stated
+    found = {"revision": info.sha, "license": license}
     return {key: str(value) for key, value in found.items() if value}
 
 

@@ -88,7 +88,7 @@ def mask(row: Row, tokenizer: Tokenizer, mask_history: bool = False) -> Masked:
     except NotImplementedError as error:  # a tokenizer written in Python knows no offsets
         raise ModelError(
             "This model's tokenizer does not say where its tokens stand in the text, so answers "
-            "cannot be told apart. Set assistant_only_loss: false to train on all tokens."
+            "cannot be found in it. Set assistant_only_loss: false to train on all tokens."
         ) from error
     except SpanError as error:
         raise ModelError(

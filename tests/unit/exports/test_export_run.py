@@ -68,7 +68,7 @@ def test_the_card_says_what_was_proven(studio: Studio, sft: Run, tmp_path: Path)
         "## Checked",
         "loss.png",
         sft.data["fingerprint"],
-        "Licence: not stated",
+        "License: not stated",
         "PeftModel.from_pretrained",
         "method: lora",
     ):

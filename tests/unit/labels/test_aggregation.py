@@ -19,7 +19,7 @@ def votes(choices, strength=2):
 @pytest.mark.parametrize(
     ("choices", "outcome", "why"),
     [
-        ("", None, "not labelled yet"),
+        ("", None, "not labeled yet"),
         ("ss", None, "skipped"),
         ("aaf", None, "flagged as broken"),
         ("ab", None, "no majority"),

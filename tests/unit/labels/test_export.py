@@ -47,7 +47,7 @@ def test_dpo_rows_follow_the_stated_rule(store, labelled):
         "both bad": 1,
         "skipped": 1,
         "no majority": 1,
-        "not labelled yet": 1,
+        "not labeled yet": 1,
     }
     assert export.type == "preference" and "majority" in summary.rule
     json.dumps(summary.as_dict())
@@ -97,7 +97,7 @@ def test_an_undone_vote_and_a_pointless_edit_are_left_out(store, project):
     store.undo(project.id, "ada")
     export = store.export(project.id)
     assert export.rows == []
-    assert export.summary.left_out == {"edited into the rejected answer": 1, "not labelled yet": 3}
+    assert export.summary.left_out == {"edited into the rejected answer": 1, "not labeled yet": 3}
 
 
 def test_unknown_formats_are_refused_with_the_nearest(store, project):

@@ -34,7 +34,7 @@ def test_the_card_says_where_rows_came_from_and_what_was_done(prepared):
     for part in ("path: data/test.parquet", "| train | 57 |", "rows.jsonl", prepared.fingerprint):
         assert part in text
     assert "dedupe: dropped 0" in text
-    assert "Licence: not stated by the source." in text
+    assert "License: not stated by the source." in text
 
 
 def test_push_sends_every_split_and_the_card(tmp_path, prepared, hub):

@@ -1,10 +1,10 @@
-"""How long a vote takes until the next pair is there, with 1, 10 and 50 people labelling at once.
+"""How long a vote takes until the next pair is there, with 1, 10 and 50 people labeling at once.
 
-    python -m benchmarks.labelling                 1,000 and 100,000 items on SQLite
-    python -m benchmarks.labelling --items 100000 --people 50
-    python -m benchmarks.labelling --people 1 --browser     and one person in Chromium, by keyboard
+    python -m benchmarks.labeling                 1,000 and 100,000 items on SQLite
+    python -m benchmarks.labeling --items 100000 --people 50
+    python -m benchmarks.labeling --people 1 --browser     and one person in Chromium, by keyboard
 
-The real labelling panel's server functions behind the real app, asked over loopback HTTP as the
+The real labeling panel's server functions behind the real app, asked over loopback HTTP as the
 page does: one request carries the vote, its answer the next pair. Every person thinks for
 `--think` seconds on average between two votes (exponential), as a quick person would: 50 people
 make about 50 votes a second. Flat in the number of items means that the last rows of both tables
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--browser", action="store_true", help="also time keys in Chromium")
     chosen = parser.parse_args()
     for count in chosen.items:
-        with tempfile.TemporaryDirectory(prefix="studio-labelling-") as folder:
+        with tempfile.TemporaryDirectory(prefix="studio-labeling-") as folder:
             home = Path(folder)
             project = fill(home, count)
             server = start(home)
