@@ -88,7 +88,7 @@ def _rewarded(
     cases = []
     for at, (row, pair) in enumerate(zip(asked.rows.rows, asked.rows.asked(), strict=True)):
         if pair is not None and not (cell := next(answers)).error:
-            cases.append((at, pair[0], cell.text, references(row, mix.columns)))
+            cases.append((at, pair[0], cell.written, references(row, mix.columns)))
     graded = mix.grade(*([list(part) for part in zip(*cases, strict=True)][1:] or ([], [], [])))
     for (at, *_), one in zip(cases, graded, strict=True):
         found[at] = (one.total, 1.0)
@@ -138,7 +138,7 @@ def _measure_of(name: str, asked: Any) -> Callable[[Any, tuple[str, ...]], float
         "contains": lambda cell, known: text.contains(cell.text, [extract(e) for e in known]),
         "rouge_l": lambda cell, known: text.rouge_l(cell.text, known),
         "regex": lambda cell, _: float(wanted is not None and bool(wanted.search(cell.text))),
-        "length": lambda cell, _: float(cell.tokens),
+        "length": lambda cell, _: float(cell.answer_tokens),
         "repeated_4grams": lambda cell, _: text.repeated(cell.text),
         "empty_rate": lambda cell, _: text.empty(cell.text),
         "refusal_rate": lambda cell, _: text.refusal(cell.text),
