@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from studio.commands.base import Json, Param
 from studio.core import rendering
 from studio.core.errors import ConfigError, DataError
-from studio.core.messages import Message, Prompt, prompt_of, tools_of
+from studio.core.messages import Message, prompt_of
+
+if TYPE_CHECKING:
+    from studio.workflows.asking import Asking
 
 PromptFile = Annotated[
     Path | None, Param("A .txt file with one prompt per line, or any file of rows with prompts.")
@@ -67,26 +70,24 @@ def _prompt(row: Json) -> list[Message] | None:
     return prompt_of(row if row.get("prompt") or row.get("messages") else {"prompt": row["text"]})
 
 
-def with_options(
-    prompts: Sequence[list[Message]], tools: Path | None, kwargs: Sequence[str] | None
-) -> list[list[Message]]:
-    """Prompts with these tools and kwargs besides what they have of their own, which comes first.
+def asking_of(tools: Path | None, kwargs: Sequence[str] | None) -> Asking:
+    """What is added to every prompt; raises `ConfigError` for tools or kwargs that cannot be."""
+    from studio.workflows.asking import Asking
 
-    Raises `ConfigError` for tools or kwargs that cannot be.
-    """
     try:
         text = tools.read_text(encoding="utf-8") if tools else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The tools in {tools} cannot be read: {error}.") from None
-    found = rendering.checked_tools(text)
     named = {name: _value(one) for name, _, one in (pair.partition("=") for pair in kwargs or ())}
-    given = rendering.checked(named)
-    if not (found or given):
-        return list(prompts)
-    return [
-        Prompt(prompt, tools_of(prompt) or found, rendering.kwargs(prompt, given))
-        for prompt in prompts
-    ]
+    return Asking(tools=rendering.checked_tools(text), kwargs=rendering.checked(named))
+
+
+def with_options(
+    prompts: Sequence[list[Message]], tools: Path | None, kwargs: Sequence[str] | None
+) -> list[list[Message]]:
+    """Prompts with these kwargs before their own, and with these tools where they have none."""
+    asking = asking_of(tools, kwargs)
+    return [asking.prompt(prompt) for prompt in prompts]
 
 
 def _value(text: str) -> bool | int | float | str:

@@ -142,6 +142,11 @@ def switches(tokenizer: Tokenizer) -> dict[str, tuple[bool | str, ...]]:
     return {name: values for name, values in SWITCHES.items() if name in found}
 
 
+def takes_tools(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer's template writes the tools it is given."""
+    return "tools" in variables(tokenizer.chat_template or "")
+
+
 @functools.lru_cache(maxsize=64)
 def variables(template: str) -> frozenset[str]:
     """The names that a chat template reads and does not set itself."""

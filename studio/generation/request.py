@@ -117,14 +117,14 @@ class Answer:
 
     text: str = ""
     tokens: int = 0
-    reasoning: str = ""
-    reasoning_tokens: int = 0
-    thinking: bool = False
     ended: str | None = None
     error: str | None = None
     prompt_text: str = ""
     ids: tuple[int, ...] = ()
     """The answer's token ids, thinking included, once it has ended on this machine."""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False
 
     @property
     def answer_tokens(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -87,12 +88,15 @@ def _with_kwargs(rows: Dataset, defaults: Mapping[str, Any]) -> Dataset:
     where neither has any."""
     if not defaults and rendering.COLUMN not in rows.column_names:
         return rows
-    from datasets import Json
+    from datasets import Features, Json
 
-    given = [rendering.kwargs(row, defaults) for row in rows]
-    if rendering.COLUMN in rows.column_names:
-        rows = rows.remove_columns(rendering.COLUMN)
-    return rows.add_column(rendering.COLUMN, given, feature=Json())  # pyright: ignore[reportArgumentType]
+    features = Features({**rows.features, rendering.COLUMN: Json()})
+    return rows.map(
+        lambda row: {rendering.COLUMN: rendering.kwargs(row, defaults)},
+        features=features,
+        load_from_cache_file=False,
+        new_fingerprint=secrets.token_hex(8),
+    )
 
 
 def sample_every(recipe: Recipe, steps: int) -> int:
