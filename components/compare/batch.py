@@ -149,16 +149,11 @@ class SetTab:
             source, limit = data[self.source], int(data[self.limit] or 0)
             asked = prompt_sets.load_set(self.studio, source, data[self.typed] or "", limit)
             asked = asked.repeated(int(data[self.samples] or 1), sampling)
+            asking = self.left.asking(data)
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return
-        system = self.left.system_text(data).strip()
-        prompts = [
-            [{"role": "system", "content": system}, *prompt]
-            if system and prompt[0]["role"] != "system"
-            else prompt
-            for prompt in asked.prompts
-        ]
+        prompts = [asking.prompt(prompt) for prompt in asked.prompts]
         request = GenerationRequest(
             tuple(prompts), tuple(s.column for s in chosen), sampling, bool(data[self.left.raw])
         )

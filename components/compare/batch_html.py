@@ -7,7 +7,9 @@ from typing import Any
 
 from components.compare.chat_html import ENDS, heads, pace_text, shared_text, tag
 from components.compare.diff_html import differences
+from components.ui.answer_html import calls, thought
 from components.ui.html import empty_state, esc, progress_bar
+from studio.core.answers import AnswerParts, said
 from studio.core.formatting import DOT, plural, thousands
 from studio.workflows.comparisons import LETTERS, Comparison
 
@@ -83,14 +85,14 @@ def set_summary(comparison: Comparison) -> str:
 def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     """One prompt with every model's answer beneath it."""
     turns = comparison.prompts[at]
-    asked = esc(turns[-1]["content"]) if turns else ""
+    asked = esc(said(turns[-1])) if turns else ""
     before = "".join(
-        f'<p class="earlier"><b>{esc(turn["role"])}</b> {esc(turn["content"])}</p>'
+        f'<p class="earlier"><b>{esc(turn["role"])}</b> {esc(said(turn))}</p>'
         for turn in turns[:-1]
     )
     reference = comparison.references[at] if at < len(comparison.references) else None
     known = f'<p class="reference"><b>reference</b> {esc(reference)}</p>' if reference else ""
-    texts = [column[at]["text"].strip() for column in comparison.answers]
+    texts = [AnswerParts(column[at]["text"]).spoken.strip() for column in comparison.answers]
     shown = differences(texts) if marked else [esc(text) for text in texts]
     cells = "".join(
         f'<div class="answer {side.kind}">{tag(column, side)}'
@@ -117,11 +119,15 @@ def _reward(comparison: Comparison, column: int, at: int) -> str:
 def _cell(cell: Mapping[str, Any], markup: str, reward: str) -> str:
     if cell["error"]:
         return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
-    text = markup or '<span class="none">(empty)</span>'
+    called = calls(cell["text"])
+    text = markup or ("" if called else '<span class="none">(empty)</span>')
+    tokens, thinking = cell.get("reasoning_tokens", 0), cell.get("thinking", False)
+    before = thought(cell.get("reasoning", ""), tokens, thinking, True)
     facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not started"))
     line = DOT.join(fact for fact in facts if fact)
     return (
-        f'<p class="answer-text">{text}</p><p class="answer-facts"><span>{esc(line)}</span>'
+        f'<div class="answer-body">{before}<p class="answer-text">{text}</p>{called}</div>'
+        f'<p class="answer-facts"><span>{esc(line)}</span>'
         f"<b>{esc(reward)}</b></p>"
     )
 

@@ -19,6 +19,7 @@ from components.ui.html import notice
 from components.ui.visitor_quota import Visits
 from studio.core.formatting import plural
 from studio.generation.request import Generation, GenerationRequest, Sampling
+from studio.workflows.asking import Asking
 from studio.workflows.comparisons import finished, sides
 
 if TYPE_CHECKING:
@@ -182,12 +183,12 @@ class ChatTab:
             if again:
                 seed = chat.turns[-1].sampling.seed + 1
                 sampling = sampling.model_copy(update={"seed": seed})
-            system = self.left.system_text(data)
+            system, asking = self.left.system_text(data), self.left.asking(data)
             if (chosen, system.strip(), raw) != (chat.sides, chat.system.strip(), chat.raw):
                 chat = Chat(chosen, system, raw=raw, marked=chat.marked)
             turns = chat.turns[:-1] if again else chat.turns
             chat = replace(chat, turns=turns, follow=self.left.followed(data))
-            chat = self._begin(chat, prompt, sampling)
+            chat = self._begin(chat, prompt, sampling, asking)
         except Exception as error:
             yield {self.message: notice("error", sentence(error))}
             return
@@ -217,9 +218,9 @@ class ChatTab:
             chat = replace(chat, turns=(*chat.turns[:-1], scored))
         yield self._ended(chat, problem)
 
-    def _begin(self, chat: Chat, prompt: str, sampling: Sampling) -> Chat:
+    def _begin(self, chat: Chat, prompt: str, sampling: Sampling, asking: Asking) -> Chat:
         """The chat with a new turn whose answers are being generated (`live`)."""
-        asked = [chat.messages(at, prompt) for at in range(len(chat.sides))]
+        asked = [asking.prompt(chat.messages(at, prompt)) for at in range(len(chat.sides))]
         columns = tuple(
             replace(side.column, prompts=(messages,))
             for side, messages in zip(chat.sides, asked, strict=True)
@@ -260,7 +261,7 @@ class ChatTab:
         """The turn with a reward for every answer, or why there is none."""
         if turn.error or any(answer.error for answer in turn.answers):
             return turn, ""
-        texts = [answer.text for answer in turn.answers]
+        texts = [answer.written for answer in turn.answers]
         try:
             self.visits.count(len(texts))
             results = self.studio.reward([reward], None, turn.asked, texts).result()

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from components.compare.conversation import Chat, Turn
 from components.compare.diff_html import differences
+from components.ui.answer_html import calls, thought
 from components.ui.html import empty_state, esc
+from studio.core.answers import AnswerParts
 from studio.core.formatting import DOT, bytes_text, compact, plural
 from studio.generation.request import Answer
 from studio.workflows.comparisons import LETTERS, Side
@@ -95,16 +97,18 @@ def chat(shown: Chat) -> str:
     """Every turn: the prompt across, the answers side by side beneath it."""
     last = len(shown.turns) - 1
     turns = "".join(
-        _turn(shown.sides, turn, at == last, shown.marked) for at, turn in enumerate(shown.turns)
+        _turn(shown.sides, turn, at == last, shown.marked, f"{shown.id}-{at}")
+        for at, turn in enumerate(shown.turns)
     )
     return f'<div class="chat">{heads(shown.sides)}{turns}</div>'
 
 
-def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool) -> str:
-    texts = [answer.text.strip() for answer in turn.answers]
+def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool, key: str) -> str:
+    texts = [AnswerParts(answer.text).spoken.strip() for answer in turn.answers]
     shown = differences(texts) if marked and turn.done else [esc(text) for text in texts]
     cells = "".join(
-        f'<div class="answer {side.kind}">{tag(at, side)}{_body(answer, shown[at], turn.done)}'
+        f'<div class="answer {side.kind}">{tag(at, side)}'
+        f"{_body(answer, shown[at], turn.done, f'{key}-{at}')}"
         f'<p class="answer-facts"><span>{answer_facts(answer, turn, turn.spent[at])}</span>'
         f"{f'<b>reward {turn.rewards[at]:.3g}</b>' if turn.rewards else ''}"
         f"{_copy(answer.text) if turn.done else ''}</p></div>"
@@ -126,15 +130,21 @@ def _copy(text: str) -> str:
     return f'<button type="button" class="copy" data-copy="{esc(text.strip())}">Copy</button>'
 
 
-def _body(answer: Answer, markup: str, done: bool) -> str:
-    """An answer, already markup, with a caret while it is being written."""
+def _body(answer: Answer, markup: str, done: bool, key: str) -> str:
+    """An answer, already markup, with a caret while it is being written; its thinking folded."""
     if answer.error:
         return f'<p class="answer-error" role="alert">{esc(answer.error)}</p>'
     writing = not done and answer.ended is None
     caret = '<i class="caret" aria-hidden="true"></i>' if writing else ""
-    if not answer.text.strip() and not writing:
-        return '<p class="answer-text none">(empty)</p>'
-    return f'<p class="answer-text">{markup}{caret}</p>'
+    over = answer.ended is not None or done
+    tokens = answer.reasoning_tokens
+    before = thought(answer.reasoning, tokens, answer.thinking, over, key)
+    called = calls(answer.text)
+    if not markup and not writing:
+        empty = "" if called else '<p class="answer-text none">(empty)</p>'
+        return f'<div class="answer-body">{before}{called}{empty}</div>'
+    text = f'<p class="answer-text">{markup}{caret}</p>'
+    return f'<div class="answer-body">{before}{text}{called}</div>'
 
 
 def answer_facts(answer: Answer, turn: Turn, seconds: float) -> str:
@@ -146,6 +156,8 @@ def answer_facts(answer: Answer, turn: Turn, seconds: float) -> str:
     if not (answer.tokens or answer.ended or turn.done):
         return "loading the model"
     parts = [plural(answer.tokens, "token")] if answer.tokens or answer.ended else []
+    if answer.reasoning_tokens and parts:
+        parts[0] += f", {answer.reasoning_tokens:,} of them thinking"
     if answer.tokens and seconds > 0.05:
         parts.append(pace_text(answer.tokens / seconds))
     parts.append(ENDS.get(answer.ended or "", ""))

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from pydantic import ValidationError
 
+from components.compare.template_options import TemplateOptions
 from components.ui.compat import Reply, Update, Updates, Values
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_fields import HELP_LINE
 from studio.core.errors import ConfigError
 from studio.generation.request import SAMPLING_PRESETS, Sampling
+from studio.workflows.asking import Asking
 from studio.workflows.comparisons import (
     LETTERS,
     column_choices,
@@ -46,6 +48,7 @@ class Controls:
     def __init__(self, studio: Studio, ctx: PageContext):
         self.studio, self.ctx = studio, ctx
         self.seen = gr.State(None)
+        self.template = TemplateOptions(studio, ctx)
 
     def lay_out(self) -> None:
         """The column, inside the open row."""
@@ -82,11 +85,12 @@ class Controls:
                     elem_id="compare-system",
                     placeholder="Every model reads it before the first prompt",
                 )
+            self.template.lay_out()
             self.raw = gr.Checkbox(
                 False,
                 label="Raw prompt",
                 elem_id="compare-raw",
-                info="Sent as typed: no chat template, no system prompt, no history.",
+                info="Sent as typed: no chat template, no system prompt, no tools, no history.",
             )
             self.follow = gr.Dropdown(
                 [
@@ -113,6 +117,7 @@ class Controls:
             self.raw,
             self.follow,
             self.reward,
+            *self.template.inputs,
         ]
 
     def _column(self, at: int) -> gr.Dropdown:
@@ -151,6 +156,7 @@ class Controls:
     # ---- binding --------------------------------------------------------------------------------
 
     def bind(self, opening: gr.State) -> None:
+        self.template.bind(self.choices)
         lists = [*self.choices, self.more, self.reward, self.seen]
         inputs = {*self.choices, self.seen}
         self.ctx.status.change(
@@ -246,6 +252,12 @@ class Controls:
 
     def system_text(self, data: Values) -> str:
         return data[self.system] or ""
+
+    def asking(self, data: Values) -> Asking:
+        """What every prompt is given; `ConfigError` for tools that cannot be."""
+        if data[self.raw]:
+            return Asking()
+        return self.template.asked(data, self.system_text(data))
 
     def sampling(self, data: Values) -> Sampling:
         """The sampling parameters; `ConfigError` names one that is missing or out of range."""

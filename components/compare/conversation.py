@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from components.ui import access
 from studio.core.errors import ConfigError, WorkspaceError
-from studio.core.messages import Message
+from studio.core.messages import Message, plain, revived
 from studio.core.workspace import secret_id, write_json
 from studio.generation.request import Answer, Generation, MemoryUse, Sampling
 from studio.labels import Pair, Project
@@ -97,14 +97,12 @@ def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, 
     sampling = turn.sampling.model_dump(mode="json")
     project = _vote_project(studio, first, second)
     left, right = (clean_text(answer.text) for answer in turn.answers[:2])  # as the store does
-    item = Pair(
-        turn.asked[0],
-        left,
-        right,
-        first.source(studio.runs, sampling),
-        second.source(studio.runs, sampling),
-        {"from": "compare", "blind": False},
+    one, two = (
+        side.source(studio.runs, sampling)
+        | ({"reasoning": answer.reasoning} if answer.reasoning else {})
+        for side, answer in zip((first, second), turn.answers, strict=False)
     )
+    item = Pair(turn.asked[0], left, right, one, two, {"from": "compare", "blind": False})
     labels = studio.labels
     added = labels.add_items(project.id, [item])
     if not added.added and "duplicate" not in added.set_aside:
@@ -142,42 +140,44 @@ def keep(studio: Studio, chat: Chat) -> None:
     turns = [
         {
             **vars(turn),
+            "asked": [plain(prompt) for prompt in turn.asked],
             "sampling": turn.sampling.model_dump(mode="json"),
             "answers": [vars(answer) for answer in turn.answers],
         }
         for turn in chat.turns
         if turn.done
     ]
-    plain = {
+    whole = {
         "person": access.login(),
         "sides": [asdict(side) for side in chat.sides],
         "system": chat.system,
         "raw": chat.raw,
         "turns": turns,
     }
-    write_json(studio.workspace.comparisons / f"{chat.id}.json", plain)
+    write_json(studio.workspace.comparisons / f"{chat.id}.json", whole)
 
 
 def bring_back(studio: Studio, identifier: str) -> Chat | None:
     """This person's saved conversation by id; None where there is none that can be read."""
     try:
         path = studio.workspace.folder("comparisons", identifier).with_suffix(".json")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        if plain["person"] != access.login():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["person"] != access.login():
             return None
         turns = tuple(
             Turn(
                 **{
                     **turn,
+                    "asked": [revived(prompt) for prompt in turn["asked"]],
                     "sampling": Sampling(**turn["sampling"]),
                     "answers": [Answer(**{**a, "ids": tuple(a["ids"])}) for a in turn["answers"]],
                     "held": tuple(each and MemoryUse(*each) for each in turn["held"]),
                     "rewards": tuple(turn["rewards"]),
                 }
             )
-            for turn in plain["turns"]
+            for turn in kept["turns"]
         )
-        sides = tuple(Side(**side) for side in plain["sides"])
-        return Chat(sides, plain["system"], turns, raw=plain["raw"], id=identifier)
+        sides = tuple(Side(**side) for side in kept["sides"])
+        return Chat(sides, kept["system"], turns, raw=kept["raw"], id=identifier)
     except (OSError, ValueError, TypeError, KeyError, WorkspaceError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -198,6 +199,8 @@ class ScoreTab:
         if limit < 1:
             raise ConfigError("Set the limit to at least one row.")
         rows = load_rows(self.studio.datasets, str(data[self.source] or ""), limit)
+        asking = self.left.asking(data)
+        rows = replace(rows, rows=[asking.row(row) for row in rows.rows])
         columns, steps = tuple(side.column for side in chosen), ()
         if data[self.over]:
             columns, steps = self._over_steps(columns)

@@ -164,6 +164,9 @@ def judged(found: Mapping[str, Any]) -> str:
     aside = [f"{count} {reason}" for reason, count in found["set_aside"].items()]
     if found["unread"]:
         aside.append(f"{found['unread']} without a readable vote")
+    if found.get("cut_thoughts"):
+        count = found["cut_thoughts"]
+        aside.append(f"{plural(count, 'reply', 'replies')} cut off while the judge was thinking")
     text = f"{found['judge']} was asked about {plural(found['pairs'], 'pair')} in both orders."
     if flips["value"] is not None:
         text += (

@@ -16,6 +16,7 @@ from components.ui.html import notice
 from studio.core.errors import ConfigError
 from studio.generation.request import Generation
 from studio.labels import DEFAULT_QUESTION
+from studio.labels.llm_judge import MAX_NEW_TOKENS
 from studio.workflows.comparisons import Comparison, column_choices, finished, load, save, side
 
 if TYPE_CHECKING:
@@ -69,6 +70,17 @@ class JudgePanel:
                     info="Asked about every pair of A and B, in both orders.",
                     min_width=200,
                 )
+                self.most = gr.Number(
+                    MAX_NEW_TOKENS,
+                    label="Max new tokens",
+                    precision=0,
+                    minimum=1,
+                    maximum=8192,
+                    scale=0,
+                    elem_id="judge-tokens",
+                    info="A judge may think before its verdict.",
+                    min_width=170,
+                )
                 self.begin = gr.Button(
                     "Judge A and B", size="sm", scale=0, min_width=130, elem_id="judge-begin"
                 )
@@ -82,7 +94,7 @@ class JudgePanel:
         self.box.expand(guard(self.freshen), None, self.judge, **QUIET)
         self.begin.click(
             guard(self.ask),
-            [found, self.judge, self.question],
+            [found, self.judge, self.question, self.most],
             [self.progress, self.result, self.begin, self.stop, self.live],
             **QUIET,
             concurrency_limit=None,
@@ -97,14 +109,15 @@ class JudgePanel:
             generation.cancel()
 
     def ask(
-        self, comparison: Comparison | None, choice: str | None, question: str
+        self, comparison: Comparison | None, choice: str | None, question: str, most: float | None
     ) -> Iterator[Updates]:
         """Every pair in both orders, with progress and a way to stop; saved with the comparison."""
         from studio.labels import llm_judge
 
         try:
             pairs, aside, column = self._wanted(comparison, choice)
-            asked = llm_judge.request(pairs, column, question.strip() or DEFAULT_QUESTION)
+            question = question.strip() or DEFAULT_QUESTION
+            asked = llm_judge.request(pairs, column, question, int(most or MAX_NEW_TOKENS))
         except Exception as error:
             yield {self.progress: notice("error", sentence(error))}
             return

@@ -16,9 +16,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.ui.access import Person, person
+from components.ui.answer_html import calls, thought, tools_given
 from components.ui.handlers import sentence
 from components.ui.markdown import rendered
+from studio.core.answers import AnswerParts, said
 from studio.core.errors import DataError
+from studio.core.messages import tools_of
 from studio.labels import LabelStore, Project, ShownItem, Standing, Vote, export_items
 from studio.labels.annotator_report import report
 from studio.labels.types import ADJUDICATION
@@ -255,11 +258,19 @@ def _item(shown: ShownItem) -> Response:
         "right": shown.right,
         "turn": shown.turn,
         "html": {
-            "prompt": [rendered(turn["content"]) for turn in shown.prompt],
-            "left": rendered(shown.left),
-            "right": rendered(shown.right),
+            "tools": tools_given(tools_of(shown.prompt)),
+            "prompt": [_markup(said(turn)) for turn in shown.prompt],
+            "left": _markup(shown.left, shown.left_reasoning),
+            "right": _markup(shown.right, shown.right_reasoning),
         },
     }
+
+
+def _markup(text: str, reasoning: str = "") -> str:
+    """Markup of a text: the thinking folded, calls as their names with their arguments."""
+    spoken = AnswerParts(text).spoken
+    folded = thought(reasoning, 0, False, True)
+    return f"{folded}{rendered(spoken) if spoken else ''}{calls(text)}"
 
 
 def _past(store: LabelStore, project_id: str, annotator: str, vote: Vote) -> Response:

@@ -213,4 +213,10 @@ def _build_more() -> list[Any]:
             aspects = gr.Textbox(
                 label="Aspects", info="rated besides the question, comma-separated", max_length=800
             )
-    return [overlap, repeat, reasons, aspects]
+        thinking = gr.Checkbox(
+            False,
+            label="Show thinking",
+            info="Annotators may unfold what a model thought before it answered.",
+            elem_id="label-thinking",
+        )
+    return [overlap, repeat, reasons, aspects, thinking]

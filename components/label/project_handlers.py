@@ -49,6 +49,7 @@ class Wanted:
     repeat_every: float | None = 0
     reasons: str = ""
     aspects: str = ""
+    show_reasoning: bool = False
 
     def rules(self) -> dict[str, Any]:
         """Arguments of `create_project` besides the name."""
@@ -60,6 +61,7 @@ class Wanted:
             "repeat_every": int(self.repeat_every or 0),
             "reasons": self.reasons.split(","),
             "aspects": self.aspects.split(","),
+            "show_reasoning": bool(self.show_reasoning),
         }
 
 

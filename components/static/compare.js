@@ -1,4 +1,5 @@
-/* Compare: arrow keys page through a prompt set while no field has the focus; answers can be copied. */
+/* Compare: arrow keys page through a prompt set while no field has the focus; answers can be copied; a thought that was
+   unfolded stays so while its answer is written, although every update brings new markup. */
 (() => {
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-copy]");
@@ -8,6 +9,17 @@
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     }, () => { button.textContent = "Copying is blocked"; });
   });
+  const open = new Set();
+  document.addEventListener("toggle", ({ target }) => {
+    const key = target.dataset?.fold;
+    if (key && target.isConnected) open[target.open ? "add" : "delete"](key);
+  }, true);
+  new MutationObserver((changes) => {
+    if (!open.size || !changes.some((change) => change.addedNodes.length)) return;
+    for (const fold of document.querySelectorAll("#chat-view details[data-fold]:not([open])")) {
+      if (open.has(fold.dataset.fold)) fold.open = true;
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
   const typing = (node) =>
     node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName) ||
       ["slider", "tab", "option"].includes(node.getAttribute("role")));

@@ -45,7 +45,7 @@ window.studioLabel = (element, server, hooks) => {
     part.work.hidden = !item;
     part.rest.hidden = !!item;
     if (!item) return;
-    part.prompt.replaceChildren(...turns(item));
+    part.prompt.replaceChildren(...(item.html.tools ? [rich(item.html.tools)] : []), ...turns(item));
     for (const side of ["left", "right"]) {
       part[side].replaceChildren(rich(item.html[side]));
       part[side].scrollTop = 0;

@@ -129,9 +129,7 @@ def _across(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[
     last = {name: _by_prompt(answers) for name, answers in found.items()}
     prompts = dict.fromkeys(prompt for each in last.values() for prompt in each)
     across = {
-        prompt: [
-            (name, str(each[prompt][-1]["answer"])) for name, each in last.items() if prompt in each
-        ]
+        prompt: [(name, _said(each[prompt][-1])) for name, each in last.items() if prompt in each]
         for prompt in prompts
     }
     return {prompt: answers for prompt, answers in across.items() if len(answers) > 1}
@@ -153,7 +151,7 @@ def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """(steps and reward, answer), an answer that did not change shown once: `steps 45-89`."""
     found: list[tuple[int, int, str, str]] = []
     for sample in answers:
-        step, text, reward = sample["step"], sample["answer"], ""
+        step, text, reward = sample["step"], _said(sample), ""
         if isinstance(sample.get("reward"), int | float):
             reward = f", reward {sample['reward']:.3g}"
         if found and found[-1][2:] == (text, reward):
@@ -161,6 +159,13 @@ def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         else:
             found.append((step, step, text, reward))
     return [(_steps(first, last) + reward, text) for first, last, text, reward in found]
+
+
+def _said(sample: Mapping[str, Any]) -> str:
+    """A sample's answer; that it never came, where the model was still thinking."""
+    if not sample.get("cut_thought"):
+        return str(sample["answer"])
+    return f"(cut off while thinking) {sample.get('reasoning', '')}"
 
 
 def _steps(first: int, last: int) -> str:

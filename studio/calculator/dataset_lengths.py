@@ -148,6 +148,7 @@ def lengths_of(
     key = (
         *(fingerprint, recipe.model_name_or_path, recipe.chat_template_path),
         *(recipe.completion_only_loss, recipe.assistant_only_loss, recipe.mask_history),
+        json.dumps(recipe.chat_template_kwargs, sort_keys=True),
     )
     if key not in _measurements:
         rows = load()
@@ -175,6 +176,7 @@ def _measured(rows: Any, kind: str, recipe: Recipe) -> Lengths:
         completion_only_loss=recipe.completion_only_loss,
         assistant_only_loss=recipe.assistant_only_loss,
         mask_history=recipe.mask_history,
+        chat_template_kwargs=recipe.chat_template_kwargs,
         most=_MOST_ROWS,
     )
     ends = np.cumsum(found.size)

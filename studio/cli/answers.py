@@ -9,9 +9,18 @@ from studio.commands.base import Json
 
 def _answers(rows: list[Json]) -> str:
     return "\n\n".join(
-        f"prompt  {_question(row['prompt'])}\nbase    {row['base']}\ntuned   {row['tuned']}"
+        f"prompt  {_question(row['prompt'])}\n"
+        f"base    {_answer(row, 'base')}\ntuned   {_answer(row, 'tuned')}"
         for row in rows
     )
+
+
+def _answer(row: Json, name: str) -> str:
+    """An answer, with how long its thinking was."""
+    words = len(row.get(f"{name}_reasoning", "").split())
+    if row.get(f"{name}_cut_thought"):
+        return f"(cut off while thinking, after {words:,} words)"
+    return f"(thought {words:,} words) {row[name]}" if words else row[name]
 
 
 def _question(prompt: str | list[Json]) -> str:

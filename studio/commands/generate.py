@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from studio.commands.base import Json, OnProgress, Param, RunName, command, silent
-from studio.commands.prompts import PromptFile, Prompts, collect_prompts
+from studio.commands.prompts import (
+    PromptFile,
+    Prompts,
+    TemplateKwargs,
+    Tools,
+    collect_prompts,
+    with_options,
+)
 from studio.core.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from studio.core.messages import Message
     from studio.engine.studio import Studio
-    from studio.generation.request import Column, Sampling, Snapshot
+    from studio.generation.request import Answer, Column, Sampling, Snapshot
 
 Temperature = Annotated[float, Param("Sampling temperature; 0 is greedy.", min=0, max=5)]
 TopP = Annotated[float, Param("Sample from this share of the probability.", max=1)]
@@ -42,10 +49,15 @@ def generate(
     repetition_penalty: Penalty = 1.0,
     max_new_tokens: NewTokens = 128,
     seed: Seed = 0,
+    tools: Tools = None,
+    chat_template_kwargs: TemplateKwargs = None,
     on_progress: OnProgress = silent,
 ) -> list[Json]:
-    """Answer prompts with a run's base and its tuned model."""
-    asked = collect_prompts(prompts, prompt, limit)
+    """Answer prompts with a run's base and its tuned model.
+
+    What a model thought before its answer is printed apart, and said to be cut off where it is.
+    """
+    asked = with_options(collect_prompts(prompts, prompt, limit), tools, chat_template_kwargs)
     sampling = sampling_of(locals())
     on_progress(0, None, "Loading the model")
 
@@ -57,11 +69,17 @@ def generate(
     seen = studio.compare(run, asked, sampling).watch(tell)
     if seen.failure:
         raise ModelError(seen.failure)
-    base, tuned = ([cell.text for cell in column] for column in seen.answers)
     return [
-        {"prompt": _plain(messages), "base": before, "tuned": after}
-        for messages, before, after in zip(asked, base, tuned, strict=True)
+        {"prompt": _plain(messages), "base": base.text, "tuned": tuned.text}
+        | _thoughts({"base": base, "tuned": tuned})
+        for messages, base, tuned in zip(asked, *seen.answers, strict=True)
     ]
+
+
+def _thoughts(cells: Mapping[str, Answer]) -> Json:
+    """What each thought, and which of them did not come to an answer."""
+    found = {f"{name}_reasoning": cell.reasoning for name, cell in cells.items() if cell.reasoning}
+    return found | {f"{name}_cut_thought": True for name, cell in cells.items() if cell.cut_thought}
 
 
 def _plain(messages: list[Message]) -> str | list[Message]:
@@ -102,6 +120,8 @@ def pairs_make(
     top_p: TopP = 1.0,
     max_new_tokens: NewTokens = 128,
     seed: Seed = 0,
+    tools: Tools = None,
+    chat_template_kwargs: TemplateKwargs = None,
     on_progress: OnProgress = silent,
     provenance: Json | None = None,
 ) -> Json:
@@ -113,7 +133,7 @@ def pairs_make(
     from studio.labels.pair_generation import write_pairs
     from studio.workflows import rounds
 
-    asked = collect_prompts(prompts, prompt, limit)
+    asked = with_options(collect_prompts(prompts, prompt, limit), tools, chat_template_kwargs)
     sampling = sampling_of(locals())
     columns = _columns(studio, a, b, model, sampling)
     if held_out:

@@ -44,6 +44,9 @@ def labels_judge(
     project: ProjectName,
     judge: Annotated[str, Param("A run, base:MODEL, or api:MODEL (STUDIO_ENDPOINT_URL).")],
     question: Annotated[str, Param("Question to the judge; default: the project's.")] = "",
+    max_new_tokens: Annotated[
+        int, Param("Longest reply in tokens, thinking included.", min=1, max=8192)
+    ] = 1024,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Let a model judge a project's pairs.
@@ -62,7 +65,7 @@ def labels_judge(
     asked = question or chosen.question
     on_progress(0, None, "Asking the judge")
     found = [
-        judge_pairs.ask(studio, pairs, column, a, b, asked, on_progress)
+        judge_pairs.ask(studio, pairs, column, a, b, asked, on_progress, max_new_tokens)
         for (a, b), pairs in sides.items()
     ]
     return {"project": chosen.name, "duels": found}

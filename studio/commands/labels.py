@@ -55,6 +55,9 @@ def labels_create(
     ] = 0,
     reason: Annotated[list[str] | None, Param("A reason to choose from; repeatable.")] = None,
     aspect: Annotated[list[str] | None, Param("Another aspect to vote on; repeatable.")] = None,
+    show_reasoning: Annotated[
+        bool, Param("Show annotators what a model thought before it answered.")
+    ] = False,
 ) -> Json:
     """Create a project from prepared pairs or another project."""
     from studio.workflows import label_projects
@@ -69,6 +72,7 @@ def labels_create(
         "repeat_every": repeat_every,
         "reasons": reason or [],
         "aspects": aspect or [],
+        "show_reasoning": show_reasoning,
     }
     if from_project:
         made, added = label_projects.from_project(studio, from_project, reward_model, name, **rules)
@@ -101,13 +105,14 @@ def labels_next(
 
 
 def _shown(chosen: Project, shown: ShownItem) -> Json:
+    thoughts = {"left_reasoning": shown.left_reasoning, "right_reasoning": shown.right_reasoning}
     return {
         "item": shown.item_id,
         "question": chosen.question,
         "prompt": shown.prompt,
         "left": shown.left,
         "right": shown.right,
-    }
+    } | {name: thought for name, thought in thoughts.items() if thought}
 
 
 @command()

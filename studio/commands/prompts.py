@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from studio.commands.base import Json, Param
+from studio.core import rendering
 from studio.core.errors import ConfigError, DataError
-from studio.core.messages import Message
+from studio.core.messages import Message, prompt_of
+
+if TYPE_CHECKING:
+    from studio.workflows.asking import Asking
 
 PromptFile = Annotated[
     Path | None, Param("A .txt file with one prompt per line, or any file of rows with prompts.")
+]
+Tools = Annotated[
+    Path | None, Param("A JSON file of tools, for prompts that have none of their own.")
+]
+TemplateKwargs = Annotated[
+    list[str] | None,
+    Param(
+        "What the chat template is given, such as enable_thinking=false; repeatable.",
+        metavar="NAME=VALUE",
+    ),
 ]
 Prompts = Annotated[list[str] | None, Param("A prompt; repeatable.")]
 
@@ -45,19 +59,39 @@ def read_prompts(path: Path) -> list[list[Message]]:
         from studio.data.readers.sources import locate
 
         rows = (checked.row for checked in Stream(locate(path)))
-        prompts = [prompt for row in rows if row is not None and (prompt := _prompt_of(row))]
+        prompts = [prompt for row in rows if row is not None and (prompt := _prompt(row))]
     if not prompts:
         raise DataError(f"{path} holds no prompts; put one on each line.")
     return prompts
 
 
-def _prompt_of(row: Json) -> list[Message]:
-    """A row's prompt, or its messages before the first answer."""
-    prompt = row.get("prompt", row.get("text"))
-    if prompt is None:
-        messages = row.get("messages", [])
-        answers = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
-        prompt = messages[: answers[0]] if answers else messages
-    if isinstance(prompt, str):
-        return [{"role": "user", "content": prompt}] if prompt.strip() else []
-    return [{"role": message["role"], "content": message["content"]} for message in prompt]
+def _prompt(row: Json) -> list[Message] | None:
+    """A row's prompt with its tools and kwargs, or a plain text as one."""
+    return prompt_of(row if row.get("prompt") or row.get("messages") else {"prompt": row["text"]})
+
+
+def asking_of(tools: Path | None, kwargs: Sequence[str] | None) -> Asking:
+    """What is added to every prompt; raises `ConfigError` for tools or kwargs that cannot be."""
+    from studio.workflows.asking import Asking
+
+    try:
+        text = tools.read_text(encoding="utf-8") if tools else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The tools in {tools} cannot be read: {error}.") from None
+    named = {name: _value(one) for name, _, one in (pair.partition("=") for pair in kwargs or ())}
+    return Asking(tools=rendering.checked_tools(text), kwargs=rendering.checked(named))
+
+
+def with_options(
+    prompts: Sequence[list[Message]], tools: Path | None, kwargs: Sequence[str] | None
+) -> list[list[Message]]:
+    """Prompts with these kwargs before their own, and with these tools where they have none."""
+    asking = asking_of(tools, kwargs)
+    return [asking.prompt(prompt) for prompt in prompts]
+
+
+def _value(text: str) -> bool | int | float | str:
+    import yaml
+
+    found: object = yaml.safe_load(text) if text.strip() else None
+    return found if isinstance(found, bool | int | float) else text

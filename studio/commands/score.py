@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from studio.commands.base import Json, Limit, OnProgress, Param, Rows, command, silent, wait_for
@@ -15,6 +16,7 @@ from studio.commands.generate import (
     TopP,
     sampling_of,
 )
+from studio.commands.prompts import TemplateKwargs, Tools, asking_of
 from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def score(
     repetition_penalty: Penalty = 1.0,
     max_new_tokens: NewTokens = 128,
     seed: Seed = 0,
+    tools: Tools = None,
+    chat_template_kwargs: TemplateKwargs = None,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Score a base and its tuned models on rows with known answers.
@@ -57,7 +61,9 @@ def score(
     the same rows. A prepared dataset is scored on its test split. Metrics: loss, perplexity,
     token_accuracy, preference_accuracy, reward_accuracy, reward_margin, choice_accuracy,
     exact_match, numeric_match, contains, regex, rouge_l, length, repeated_4grams, distinct_2,
-    empty_rate, refusal_rate, kl_from_base, and reward (with --reward). To measure forgetting, use
+    empty_rate, refusal_rate, kl_from_base, and reward (with --reward); where answers call tools
+    right_tool, right_arguments and valid_json. Answers are measured without what the model thought
+    before them; cut_thoughts is the share that ended within it. To measure forgetting, use
     perplexity on a file of general text.
     """
     from studio.evaluation import ScoreRequest, load_rows
@@ -70,7 +76,9 @@ def score(
     if checkpoints and len(runs) > 1:
         raise ConfigError("checkpoints follows one run; name a single run.")
     columns, steps = over_steps(runs[0]) if checkpoints else (_columns(runs), ())
+    asking = asking_of(tools, chat_template_kwargs)
     rows = load_rows(studio.datasets, data, limit)
+    rows = replace(rows, rows=[asking.row(row) for row in rows.rows])
     wanted = tuple(metrics or ()) or usual_metrics(rows)
     if reward and "reward" not in wanted:
         wanted = (*wanted, "reward")

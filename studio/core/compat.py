@@ -35,6 +35,15 @@ def compile_template(text: str) -> None:
     _compile_jinja_template(text)
 
 
+def template_variables(text: str) -> frozenset[str]:
+    """The names that a chat template reads and does not set, parsed as by `compile_template`."""
+    from jinja2 import meta
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    compiled: Any = _compile_jinja_template(text)
+    return frozenset(meta.find_undeclared_variables(compiled.environment.parse(text)))
+
+
 def commit_hash(config: ModelConfig) -> str | None:
     """The Hub commit that a model was loaded from (`PretrainedConfig._commit_hash`)."""
     return getattr(config, "_commit_hash", None)
@@ -196,12 +205,12 @@ def tokenized_by_trl(
     return KTOTrainer._prepare_dataset(trainer, dataset, processing_class, args, "view")
 
 
-def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any]) -> list[int]:
+def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any], **options: Any) -> list[int]:
     """Token ids of a prompt as TRL's preprocessing makes them (`trl.data_utils._tokenize`)."""
     from trl.data_utils import _tokenize
 
     processing_class: Any = tokenizer
-    options = {} if isinstance(prompt, str) else {"add_generation_prompt": True}
+    options |= {} if isinstance(prompt, str) else {"add_generation_prompt": True}
     return _tokenize(processing_class, prompt, **options)["input_ids"]
 
 

@@ -27,6 +27,7 @@ _ORDER = (
     *(f"answer{at}" for at in range(1, 10)),
     "votes",
     "tools",
+    "chat_template_kwargs",
     "provenance",
 )
 
@@ -56,7 +57,8 @@ class Shape:
         return "string" if kind in (None, "text") else kind
 
     def features(self) -> Features:
-        """`datasets.Features`; tool calls and their free-form arguments are `Json`."""
+        """`datasets.Features`; tool calls, their free-form arguments and what a chat template is
+        given are `Json`."""
         from datasets import Features, Json, List, Value
 
         message: Row = {name: Value("string") for name in self.keys}
@@ -67,6 +69,7 @@ class Shape:
             "label": Value("bool"),
             "follow_ups": List(Value("string")),
             "answers": List(Value("string")),
+            "chat_template_kwargs": Json(),
             "votes": List({"annotator": Value("string"), "vote": Value("string")}),
         }
         known = [name for name in _ORDER if name in self.fields]
@@ -120,7 +123,9 @@ def tables(rows: Iterable[list[Row]], shape: Shape) -> Iterable[pa.Table]:
     features = shape.features()
     schema = features.arrow_schema
     for batch in rows:
-        if "tool_calls" in shape.keys:  # free-form objects: `datasets` knows how to store them
+        if (
+            "tool_calls" in shape.keys or "chat_template_kwargs" in shape.fields
+        ):  # free-form objects: `datasets` knows how to store them
             yield _with_calls(batch, shape, features)
             continue
         columns = [

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from studio.core.messages import prompt_of
 from studio.data.types import Row
 
 
@@ -32,16 +33,12 @@ _SAMPLE_PROMPTS = 3
 
 
 def sample_prompts(rows: Any) -> list[Any]:
-    """The first few prompts of the held-out rows: fixed through the run."""
+    """The first few prompts of the held-out rows, with their tools and kwargs: fixed through the
+    run. A prompt of plain text stays text."""
     prompts = []
-    for row in rows.select(range(min(_SAMPLE_PROMPTS, len(rows)))):
-        if row.get("prompt"):
-            prompts.append(row["prompt"])
-        elif row.get("messages"):
-            turns = row["messages"]
-            first = next((i for i, turn in enumerate(turns) if turn["role"] == "assistant"), None)
-            if first:
-                prompts.append(
-                    [{"role": t["role"], "content": t["content"]} for t in turns[:first]]
-                )
+    for row in map(tidy, rows.select(range(min(_SAMPLE_PROMPTS, len(rows))))):
+        given = row.get("prompt")
+        prompt = given if isinstance(given, str) else prompt_of(row)
+        if prompt:
+            prompts.append(prompt)
     return prompts

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from studio.core.errors import Cancelled, DataError
-from studio.evaluation import request
+from studio.evaluation import request, tool_calls
 from studio.evaluation.column_values import Measured, Value, in_column
 from studio.evaluation.request import Scoring
 from studio.generation import engine
@@ -88,7 +88,7 @@ def _rewarded(
     cases = []
     for at, (row, pair) in enumerate(zip(asked.rows.rows, asked.rows.asked(), strict=True)):
         if pair is not None and not (cell := next(answers)).error:
-            cases.append((at, pair[0], cell.text, references(row, mix.columns)))
+            cases.append((at, pair[0], cell.written, references(row, mix.columns)))
     graded = mix.grade(*([list(part) for part in zip(*cases, strict=True)][1:] or ([], [], [])))
     for (at, *_), one in zip(cases, graded, strict=True):
         found[at] = (one.total, 1.0)
@@ -119,7 +119,10 @@ def _measured(
     value = _measure_of(name, asked)
     values: list[Value] = []
     for cell, known in zip(cells, references, strict=True):
-        missing = cell.error or (name in request.REFERENCED and not known)
+        compared = name in request.REFERENCED or name in request.CALLED
+        missing = cell.error or (compared and not known)
+        if name in request.CALLED:
+            missing = missing or not tool_calls.called(known)
         values.append(None if missing else (value(cell, known), 1.0))
     return values
 
@@ -138,8 +141,12 @@ def _measure_of(name: str, asked: Any) -> Callable[[Any, tuple[str, ...]], float
         "contains": lambda cell, known: text.contains(cell.text, [extract(e) for e in known]),
         "rouge_l": lambda cell, known: text.rouge_l(cell.text, known),
         "regex": lambda cell, _: float(wanted is not None and bool(wanted.search(cell.text))),
-        "length": lambda cell, _: float(cell.tokens),
+        "length": lambda cell, _: float(cell.answer_tokens),
         "repeated_4grams": lambda cell, _: text.repeated(cell.text),
         "empty_rate": lambda cell, _: text.empty(cell.text),
         "refusal_rate": lambda cell, _: text.refusal(cell.text),
+        "cut_thoughts": lambda cell, _: float(cell.cut_thought),
+        "right_tool": lambda cell, known: tool_calls.right_tool(cell.text, known),
+        "right_arguments": lambda cell, known: tool_calls.right_arguments(cell.text, known),
+        "valid_json": lambda cell, _: tool_calls.valid_json(cell.text),
     }[name]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.core.answers import read
 from studio.core.errors import ConfigError, DataError
 from studio.core.messages import Message, prompt_and_references
 
@@ -54,6 +55,12 @@ class ScoreRows:
     def answered(self) -> bool:
         """Whether any row holds an answer to compare with."""
         return any(pair is not None and pair[1] for pair in self.asked())
+
+    @property
+    def calls(self) -> bool:
+        """Whether any row's answer calls a tool."""
+        pairs = filter(None, self.asked())
+        return any(read(known).tool_calls for _, references in pairs for known in references)
 
 
 def load_rows(datasets: DatasetStore, source: str, limit: int | None = None) -> ScoreRows:

@@ -98,7 +98,7 @@ def _encoded(
     context = getattr(lane.resident.model.config, "max_position_embeddings", None)
     limit = recipe.max_length if recipe and recipe.max_length else context
     limit = min(limit, context) if limit and context else limit
-    settings: dict[str, Any] = {"max_length": limit}
+    settings: dict[str, Any] = {"max_length": limit, "chat_template_kwargs": lane.defaults}
     if recipe is not None and type != "preference":
         settings |= {
             "completion_only_loss": recipe.completion_only_loss,

@@ -33,6 +33,10 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
     "repeated_4grams": (_ASKING, "Share of 4-grams that repeat within an answer.", False),
     "distinct_2": (_ASKING, "Different bigrams among all bigrams of all answers.", True),
     "empty_rate": (_ASKING, "Share of empty answers.", False),
+    "cut_thoughts": (_ASKING, "Share of answers that ended while the model thought.", False),
+    "right_tool": (_ANSWERED, "The tools called are the reference's, in order.", True),
+    "right_arguments": (_ANSWERED, "Share of the reference's arguments that are called.", True),
+    "valid_json": (_ASKING, "The answer, or every call's arguments, is JSON.", True),
     "reward": (_ASKING, "What --reward gives to the answer: rules, or a reward model.", True),
     "refusal_rate": (_ASKING, "Share of answers that begin as refusals do.", False),
     "kl_from_base": (_ASKING, "KL from the base a token, on a tuned model's own samples.", None),
@@ -40,6 +44,8 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
 DRIFT = "kl_from_base"
 FORWARD = ("loss", "perplexity", "token_accuracy")
 REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")
+CALLED = ("right_tool", "right_arguments")
+"""Metrics for rows whose reference calls tools."""
 GENERATED = (
     *REFERENCED,
     "regex",
@@ -49,12 +55,16 @@ GENERATED = (
     "empty_rate",
     "refusal_rate",
     "reward",
+    "cut_thoughts",
+    *CALLED,
+    "valid_json",
 )
 
 
 def usual_metrics(rows: ScoreRows) -> tuple[str, ...]:
     """What suits these rows: everything that needs no setting of its own."""
-    without = {"regex", "reward", "numeric_match", DRIFT}
+    without = {"regex", "reward", "numeric_match", "cut_thoughts", DRIFT}
+    without |= set() if rows.calls else {*CALLED, "valid_json"}
     without |= set() if rows.answered else {*REFERENCED}
     return tuple(
         name
@@ -106,6 +116,11 @@ class ScoreRequest:
         if compared and not self.rows.answered:
             raise ConfigError(
                 f"{compared[0]} needs answers to compare with, and {self.rows.name} holds none."
+            )
+        called = [name for name in self.metrics if name in CALLED]
+        if called and not self.rows.calls:
+            raise ConfigError(
+                f"{called[0]} needs answers that call tools, and {self.rows.name} holds none."
             )
         if DRIFT in self.metrics and not self.has_base:
             raise ConfigError(f"{DRIFT} needs the base as a column, beside a run on it.")

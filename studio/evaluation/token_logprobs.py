@@ -75,7 +75,7 @@ def read_answer(
     for plan in planned:
         try:
             lane = column_models.ready(plan, pool, runs)
-            _, before = tokenization.encode(lane.tokenizer, prompt, raw)
+            _, before = tokenization.encode(lane.tokenizer, prompt, raw, defaults=lane.defaults)
             ids = _answer_ids(lane.tokenizer, answer)
             _check(before, ids, lane.resident.model.config)
             given = Given([*before, *ids], [False] * len(before) + [True] * len(ids))

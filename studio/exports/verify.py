@@ -66,7 +66,9 @@ def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list
     tokenizer = base.tokenizer
     context = getattr(base.model.config, "max_position_embeddings", None) or 10**6
     room = min(_PROMPT, context - ANSWER)
-    return [encode(tokenizer, prompt)[1][-room:] for prompt in prompts]
+    defaults = run.recipe.chat_template_kwargs
+    asked = (encode(tokenizer, prompt, defaults=defaults)[1] for prompt in prompts)
+    return [ids[-room:] for ids in asked]
 
 
 def greedy(model: LanguageModel, base: LoadedModel, prompts: list[list[int]]) -> list[list[int]]:

@@ -13,9 +13,11 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from studio.core.answers import read
 from studio.generation import mixed_adapters, zerogpu
 from studio.generation.column_models import ColumnModel
 from studio.generation.request import Generation, Sampling
+from studio.models import tokenization
 
 _REFRESH = 0.08  # seconds between decodes for the page
 
@@ -27,6 +29,8 @@ class Row:
     lane: ColumnModel
     prompt: int
     ids: list[int]
+    text: str = ""
+    """The prompt as rendered: some templates open the thinking at its end."""
 
 
 def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
@@ -153,11 +157,24 @@ class _Cells(BaseStreamer):
 
     def _show(self, row: int, ended: str | None = None) -> None:
         cell, ids = self._rows[row], self._ids[row]
-        text = cell.lane.tokenizer.decode(ids, skip_special_tokens=True)
+        tokenizer = cell.lane.tokenizer
+        text = tokenization.written_text(tokenizer, ids)
         cut = min((at for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
         if cut is not None:  # as everywhere, an answer does not hold the string that ended it
             text, ended = text[:cut], "stop" if ended in (None, "length") else ended
-        changes: dict[str, Any] = {"text": text, "tokens": len(ids), "ended": ended}
+        found = read(text, cell.text)
+        changes: dict[str, Any] = {
+            "text": found.text,
+            "reasoning": found.reasoning,
+            "thinking": found.cut,
+            "tokens": len(ids),
+            "ended": ended,
+        }
+        if found.cut:
+            changes["reasoning_tokens"] = len(ids)
+        elif ended and found.reasoning:
+            thought = tokenization.thinking_tokens(tokenizer, ids, cell.text)
+            changes["reasoning_tokens"] = thought
         if ended:
             changes["ids"] = tuple(ids)
         self._generation.put(cell.lane.index, cell.prompt, **changes)

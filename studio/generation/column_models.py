@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.core import chat_templates
@@ -50,6 +50,8 @@ class ColumnModel:
     """The resident's, with the chat template that the column's run was trained with."""
     living: Any = None
     """The model in training, for the run in progress."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """The recipe's `chat_template_kwargs`; a base takes its neighbour's, to be asked alike."""
     prompted: bool = False
     """Virtual tokens stand before the row, padding included: its rows must not be padded."""
 
@@ -163,8 +165,17 @@ def _lane(
     if plan.run is not None:
         prompted = METHODS[plan.run.method].prompted
         tokenizer = chat_templates.with_chat_template(tokenizer, plan.run.recipe.chat_template_path)
+    defaults = plan.recipe.chat_template_kwargs if plan.recipe else {}
     return ColumnModel(
-        plan.index, resident, adapter, plan.mixable, plan.sampling, tokenizer, living, prompted
+        plan.index,
+        resident,
+        adapter,
+        plan.mixable,
+        plan.sampling,
+        tokenizer,
+        living,
+        defaults,
+        prompted,
     )
 
 

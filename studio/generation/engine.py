@@ -131,9 +131,8 @@ def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
             own = request.columns[lane.index].prompts
             text, ids, error = "", [], None
             try:
-                text, ids = encode(
-                    lane.tokenizer, own[index] if own else prompt, request.raw, context
-                )
+                asked = own[index] if own else prompt
+                text, ids = encode(lane.tokenizer, asked, request.raw, context, lane.defaults)
                 error = refusal(ids, context)
             except ConfigError as problem:
                 error = str(problem)
@@ -143,5 +142,5 @@ def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
                 generation.put(lane.index, index, ended="error", error=error, prompt_text=text)
                 continue
             generation.put(lane.index, index, prompt_text=text)
-            rows.append(batch.Row(lane, index, ids))
+            rows.append(batch.Row(lane, index, ids, text))
     return rows

@@ -23,14 +23,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from studio.core import answers, rendering
 from studio.core.errors import Cancelled, ConfigError, ModelError
 from studio.core.formatting import one_line
-from studio.core.messages import Message
+from studio.core.messages import Message, kwargs_of, tools_of
 from studio.generation.request import Column, Generation, Sampling
 
 URL, KEY = "STUDIO_ENDPOINT_URL", "STUDIO_ENDPOINT_KEY"
@@ -39,8 +41,25 @@ _CONCURRENT = 4  # requests to one server at a time
 _REFRESH = 0.08  # seconds between updates of a cell
 
 
+class _Function(BaseModel):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _Call(BaseModel):
+    """A piece of a call; pieces of one call have its `index`."""
+
+    index: int = 0
+    function: _Function = _Function()
+
+
 class _Delta(BaseModel):
+    """Thinking is `reasoning_content` in vLLM and llama.cpp, `reasoning` in OpenRouter."""
+
     content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(BaseModel):
@@ -54,9 +73,18 @@ class _Choice(BaseModel):
     def piece(self) -> str:
         return self.text or (self.delta.content if self.delta else None) or ""
 
+    @property
+    def thought(self) -> str:
+        return (self.delta and (self.delta.reasoning_content or self.delta.reasoning)) or ""
+
+
+class _Details(BaseModel):
+    reasoning_tokens: int | None = None
+
 
 class _Usage(BaseModel):
     completion_tokens: int | None = None
+    completion_tokens_details: _Details | None = None
 
 
 class _Event(BaseModel):
@@ -136,7 +164,7 @@ def _answer(generation: Generation, at: int, prompt: int, client: httpx.Client) 
     path, body = _body(chosen, asked, chosen.sampling or request.sampling, request.raw)
     sent = body.get("prompt") or json.dumps(body.get("messages"), ensure_ascii=False, indent=1)
     generation.put(at, prompt, prompt_text=sent)
-    text, tokens, ended, seen = "", 0, "stop", 0.0
+    written, seen = _Written(), 0.0
     url = f"{chosen.endpoint}/{path}"
     with client.stream("POST", url, json=body, headers=_headers(chosen.endpoint)) as response:
         if response.status_code != 200:
@@ -144,17 +172,58 @@ def _answer(generation: Generation, at: int, prompt: int, client: httpx.Client) 
             raise ModelError(_refused(response))
         for event in _events(response):
             if generation.cancelled:
-                generation.put(at, prompt, text=text, tokens=tokens)
+                generation.put(at, prompt, **written.cell())
                 raise Cancelled("stopped")
-            for choice in event.choices:
-                text, tokens = text + choice.piece, tokens + bool(choice.piece)
-                ended = choice.finish_reason or ended
-            tokens = (event.usage and event.usage.completion_tokens) or tokens
+            written.add(event)
             if time.monotonic() - seen > _REFRESH:
                 seen = time.monotonic()
-                generation.put(at, prompt, text=text, tokens=tokens)
-    ended = "length" if ended == "length" else "stop"
-    generation.put(at, prompt, text=text, tokens=tokens, ended=ended)
+                generation.put(at, prompt, **written.cell())
+    generation.put(at, prompt, **written.cell(), ended=written.ended)
+
+
+@dataclass
+class _Written:
+    """An answer as its events come in: text, thinking sent apart, and calls sent apart."""
+
+    text: str = ""
+    reasoning: str = ""
+    tokens: int = 0
+    thinking_tokens: int = 0
+    ended: str = "stop"
+    calls: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def add(self, event: _Event) -> None:
+        for choice in event.choices:
+            self.text += choice.piece
+            self.reasoning += choice.thought
+            self.tokens += bool(choice.piece or choice.thought)
+            self.thinking_tokens += bool(choice.thought)
+            if choice.finish_reason:
+                self.ended = "length" if choice.finish_reason == "length" else "stop"
+            for call in (choice.delta and choice.delta.tool_calls) or ():
+                name, arguments = self.calls.get(call.index, ("", ""))
+                more = call.function
+                self.calls[call.index] = (
+                    name + (more.name or ""),
+                    arguments + (more.arguments or ""),
+                )
+        if event.usage:
+            details = event.usage.completion_tokens_details
+            self.tokens = event.usage.completion_tokens or self.tokens
+            self.thinking_tokens = (details and details.reasoning_tokens) or self.thinking_tokens
+
+    def cell(self) -> dict[str, Any]:
+        """The fields of the answer's cell; a server that leaves thinking in the text is read."""
+        begun = "</think>" in self.text and "<think>" not in self.text
+        found = answers.read(self.text, "<think>" if begun else "")
+        calls = [answers.call_text(name, body) for name, body in self.calls.values()]
+        return {
+            "text": "\n".join(part for part in (found.text, *calls) if part),
+            "reasoning": self.reasoning.strip() or found.reasoning,
+            "thinking": found.cut or bool(self.reasoning and not self.text and not calls),
+            "tokens": self.tokens,
+            "reasoning_tokens": self.thinking_tokens,
+        }
 
 
 def _body(
@@ -180,10 +249,35 @@ def _body(
         return "completions", body | {
             "prompt": asked if isinstance(asked, str) else asked[-1]["content"]
         }
-    messages = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    messages = [{"role": "user", "content": asked}] if isinstance(asked, str) else _sent(asked)
+    if tools := tools_of(asked):
+        body["tools"] = tools
+    if kwargs := kwargs_of(asked):
+        body[rendering.COLUMN] = kwargs
     if not any(str(turn.get("content") or "").strip() for turn in messages):
         raise ModelError("The prompt is empty; type something first.")
     return "chat/completions", body | {"messages": messages}
+
+
+def _sent(messages: list[Message]) -> list[Message]:
+    """Messages as OpenAI's protocol has them: a call's arguments as text, every call with an id."""
+    found, last = [], ""
+    for at, message in enumerate(messages):
+        if message.get("tool_calls"):
+            calls = [_call(call, f"call_{at}_{n}") for n, call in enumerate(message["tool_calls"])]
+            message, last = {**message, "tool_calls": calls}, calls[0]["id"]
+        elif message["role"] == "tool":
+            message = {"tool_call_id": last, **message}
+        found.append(message)
+    return found
+
+
+def _call(call: dict[str, Any], key: str) -> dict[str, Any]:
+    function = call.get("function") or call
+    given = function.get("arguments") or {}
+    body = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    made = {"type": "function", "function": {"name": function["name"], "arguments": body}}
+    return {"id": call.get("id") or key, **made}
 
 
 def _headers(url: str | None) -> dict[str, str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.core.answers import AnswerParts, ToolCall, with_thought
 from studio.core.errors import ConfigError, StudioError
 from studio.core.jobs import Job
-from studio.core.messages import Message
+from studio.core.messages import Message, tools_of
 
 logger = logging.getLogger(__name__)
 LIVE = "live"
@@ -99,12 +101,19 @@ class GenerationRequest:
 def _characters(prompt: list[Message] | str) -> int:
     if isinstance(prompt, str):
         return len(prompt)
-    return sum(len(str(turn.get("content") or "")) for turn in prompt)
+    tools = tools_of(prompt)
+    told = sum(len(str(turn.get("content") or "")) for turn in prompt)
+    return told + (len(json.dumps(tools)) if tools else 0)
 
 
 @dataclass
 class Answer:
-    """One cell: text so far, its length in tokens, and how it ended (`stop`, `length`, `error`)."""
+    """One cell: text so far, its length in tokens, and how it ended (`stop`, `length`, `error`).
+
+    `text` is the answer without its thinking, which is `reasoning`; `tokens` counts both, and
+    `reasoning_tokens` the thinking, its marks included. `thinking`: its end is not written yet, or
+    never will be.
+    """
 
     text: str = ""
     tokens: int = 0
@@ -112,7 +121,29 @@ class Answer:
     error: str | None = None
     prompt_text: str = ""
     ids: tuple[int, ...] = ()
-    """The answer's token ids, once it has ended on this machine."""
+    """The answer's token ids, thinking included, once it has ended on this machine."""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    thinking: bool = False
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of the answer itself."""
+        return self.tokens - self.reasoning_tokens
+
+    @property
+    def written(self) -> str:
+        """The answer with its thinking before it, between the marks that most models use."""
+        return with_thought(self.text, self.reasoning)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return AnswerParts(self.text).tool_calls
+
+    @property
+    def cut_thought(self) -> bool:
+        """Whether the answer ended while it was thinking."""
+        return self.thinking and self.ended in ("stop", "length", "cancelled")
 
 
 class MemoryUse(NamedTuple):
@@ -179,7 +210,7 @@ class Generation(Job[Snapshot]):
     def snapshot(self) -> Snapshot:
         """The state right now; cheap enough for every poll of a page."""
         with self._lock:
-            answers = [[Answer(**vars(cell)) for cell in column] for column in self._answers]
+            answers = [[replace(cell) for cell in column] for column in self._answers]
         end = self._ended or time.monotonic()
         return Snapshot(
             answers=answers,

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError, did_you_mean
+from studio.core.messages import kwargs_of, tools_of
 from studio.core.workspace import written_whole
 from studio.labels.aggregation import Decision, Rule
 from studio.labels.types import JudgedItem, Message, source_label
@@ -137,7 +138,10 @@ def _paired(item: JudgedItem, decision: Decision) -> list[Row] | str:
     chosen, rejected, provenance = _sides(item, decision)
     if chosen.split() == rejected.split():
         return "edited into the rejected answer"
-    row = {"prompt": item.prompt, "chosen": _said(chosen), "rejected": _said(rejected)}
+    won, lost = item.source_a, item.source_b
+    if decision.outcome == "b":
+        won, lost = lost, won
+    row = _asked(item) | {"chosen": _said(chosen, won), "rejected": _said(rejected, lost)}
     return [row | provenance]
 
 
@@ -162,7 +166,8 @@ def _unpaired(item: JudgedItem, decision: Decision) -> list[Row] | str:
             won, lost = lost, won
         sides = ((chosen, won, True), (rejected, lost, False))
     return [
-        {"prompt": item.prompt, "completion": _said(text), "label": label}
+        _asked(item)
+        | {"completion": _said(text, source), "label": label}
         | _provenance(item, decision)
         | {"source": source_label(source), "run": _run(source)}
         for text, source, label in sides
@@ -186,5 +191,17 @@ def _run(source: Mapping[str, Any]) -> str | None:
     return str(source["run"]) if source.get("run") else None
 
 
-def _said(text: str) -> list[Message]:
-    return [{"role": "assistant", "content": text}]
+def _asked(item: JudgedItem) -> Row:
+    """The prompt's columns: its tools and `chat_template_kwargs` beside it, as TRL takes them."""
+    row: Row = {"prompt": list(item.prompt)}
+    if tools := tools_of(item.prompt):
+        row["tools"] = json.dumps(tools, ensure_ascii=False)
+    if kwargs := kwargs_of(item.prompt):
+        row["chat_template_kwargs"] = kwargs
+    return row
+
+
+def _said(text: str, source: Mapping[str, Any]) -> list[Message]:
+    """An answer with the thinking that its model wrote before it."""
+    thought = {"reasoning_content": source["reasoning"]} if source.get("reasoning") else {}
+    return [{"role": "assistant", "content": text, **thought}]

@@ -11,14 +11,16 @@ it is preferred in both orders. Verdicts never enter the vote store, so they nev
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.answers import said
 from studio.core.errors import ModelError
-from studio.core.messages import Message
+from studio.core.messages import Message, tools_of
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
 from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_label
 from studio.labels.win_rate_report import Outcome, duel
@@ -26,7 +28,7 @@ from studio.labels.win_rates import WinRate
 from studio.metrics.proportions import wilson_interval
 
 OnProgress = Callable[[int, int, str], None]
-SAMPLING = Sampling(max_new_tokens=32)  # greedy: the same judge says the same again
+MAX_NEW_TOKENS = 1024  # a verdict is one letter; what is left is for a judge that thinks first
 _INSTRUCTION = """\
 Two answers were given to the same conversation. {question}
 
@@ -82,29 +84,39 @@ def judgeable(pairs: Sequence[TextPair]) -> tuple[list[TextPair], dict[str, int]
 
 
 def request(
-    pairs: Sequence[TextPair], judge: Column, question: str = DEFAULT_QUESTION
+    pairs: Sequence[TextPair],
+    judge: Column,
+    question: str = DEFAULT_QUESTION,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> GenerationRequest:
-    """The judge's prompts: every pair twice, the second time with the sides swapped."""
+    """The judge's prompts: every pair twice, the second time with the sides swapped.
+
+    `max_new_tokens` counts what a judge thinks before its verdict.
+    """
     prompts = [
         _asked(pair.prompt, *sides, question)
         for pair in pairs
         for sides in ((pair.a, pair.b), (pair.b, pair.a))
     ]
-    return GenerationRequest(tuple(prompts), (judge,), SAMPLING)
+    # Greedy: the same judge says the same again.
+    return GenerationRequest(tuple(prompts), (judge,), Sampling(max_new_tokens=max_new_tokens))
 
 
 def _asked(prompt: Sequence[Message], a: str, b: str, question: str) -> list[Message]:
-    conversation = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in prompt)
+    turns = [f"[{turn['role']}]\n{said(turn)}" for turn in prompt]
+    if tools := tools_of(prompt):
+        turns.insert(0, f"[tools]\n{json.dumps(tools, ensure_ascii=False)}")
+    conversation = "\n\n".join(turns)
     text = _INSTRUCTION.format(question=question, conversation=conversation, a=a, b=b)
     return [{"role": "user", "content": text}]
 
 
-def read_verdict(said: str) -> str | None:
+def read_verdict(reply: str) -> str | None:
     """`a`, `b` or `tie` as shown; None where the reply holds no verdict."""
-    bracketed = _BRACKETED.findall(said)
+    bracketed = _BRACKETED.findall(reply)
     if bracketed:
         return _SIDES[bracketed[-1]]
-    found = _LETTER.match(said)
+    found = _LETTER.match(reply)
     return _SIDES[found[1]] if found else None
 
 
@@ -118,6 +130,7 @@ def result(
 ) -> dict[str, Any]:
     """Counts and figures, JSON-able; raises `ModelError` where the judge could not be asked.
 
+    A reply is read after the judge's thinking; `cut_thoughts` counts those that ended within it.
     `flips` says how often the verdict changed with the order, over the pairs where both replies
     could be read; `first` how often the answer shown first was taken, of the decided replies.
     """
@@ -144,6 +157,7 @@ def result(
         "pairs": len(pairs),
         "set_aside": aside or {},
         "unread": won[None],
+        "cut_thoughts": sum(cell.cut_thought for cell in cells),
         "flips": _share(flips, len(outcomes)),
         "first": _share(decided.count("a"), len(decided)),
         "verdicts": verdicts,

@@ -4,6 +4,7 @@ Set aside and counted, never silently dropped:
 
     "empty prompt"    nothing was asked
     "empty answer"    one of the two is blank
+    "cut-off thought" one of the two models was cut off while it was thinking
     "identical"       the two answers are the same text (white space aside)
     "near-identical"  the same words (case and punctuation aside), or, of long answers, nearly all
     "duplicate"       the same prompt with the same two answers, in either order, is already there
@@ -20,9 +21,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from studio.core.answers import read, said, thought, with_thought
 from studio.core.errors import DataError
+from studio.core.messages import Message, Prompt, kwargs_of, plain, tools_of
 from studio.labels.types import JudgedItem, Pair, as_messages, clean_text
 
 ORDERS = ("random", "given", "uncertain")
@@ -39,7 +42,7 @@ _NAMED_BY = {
 def pair_digest(item: Pair) -> str:
     """A hash of prompt and both answers that does not depend on which answer is a and which b."""
     answers = sorted((_squeeze(item.answer_a), _squeeze(item.answer_b)))
-    key = json.dumps([as_messages(item.prompt), answers], sort_keys=True)
+    key = json.dumps([plain(as_messages(item.prompt)), answers], sort_keys=True)
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -47,6 +50,8 @@ def why_set_aside(item: Pair) -> str | None:
     """The reason not to label this pair, None if it is worth it."""
     if not any(message["content"].strip() for message in as_messages(item.prompt)):
         return "empty prompt"
+    if item.source_a.get("cut_thought") or item.source_b.get("cut_thought"):
+        return "cut-off thought"
     first, second = _squeeze(item.answer_a), _squeeze(item.answer_b)
     if not first or not second:
         return "empty answer"
@@ -75,8 +80,8 @@ def filter_pairs(
     """Worthwhile items by digest, and the count of those set aside by reason.
 
     `known` holds digests that are already there. Items come back normalised: the prompt as
-    messages, every text storable. Raises `DataError` naming the item for an answer that is not
-    text.
+    messages, every text storable, thinking in the source of its answer. Raises `DataError` naming
+    the item for an answer that is not text.
     """
     kept: dict[str, Pair] = {}
     aside: Counter[str] = Counter()
@@ -87,11 +92,11 @@ def filter_pairs(
             if not isinstance(answer, str):
                 found = type(answer).__name__
                 raise DataError(f"Item {number}: answer {side} must be text, found {found}.")
+        a, source_a = _apart(item.answer_a, item.source_a)
+        b, source_b = _apart(item.answer_b, item.source_b)
+        prompt = as_messages(item.prompt, f"item {number}")
         item = replace(
-            item,
-            prompt=as_messages(item.prompt, f"item {number}"),
-            answer_a=clean_text(item.answer_a),
-            answer_b=clean_text(item.answer_b),
+            item, prompt=prompt, answer_a=a, answer_b=b, source_a=source_a, source_b=source_b
         )
         digest = pair_digest(item)
         reason = why_set_aside(item) or ("duplicate" if digest in seen else None)
@@ -101,6 +106,15 @@ def filter_pairs(
         seen.add(digest)
         kept[digest] = item
     return kept, dict(aside)
+
+
+def _apart(answer: str, source: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """An answer without its thinking, which goes to its source."""
+    found = read(clean_text(answer))
+    if not found.reasoning:
+        return found.text, source
+    thought: dict[str, Any] = {"reasoning": found.reasoning}
+    return found.text, {**source, **thought, **({"cut_thought": True} if found.cut else {})}
 
 
 def order_pairs(
@@ -139,7 +153,7 @@ def _figure(item: Pair, name: str, unknown: float = math.inf) -> float:
 
 
 def pairs_from_texts(
-    prompts: Sequence[Sequence[Mapping[str, str]] | str],
+    prompts: Sequence[Sequence[Mapping[str, Any]] | str],
     answers_a: Sequence[str],
     answers_b: Sequence[str],
     source_a: Mapping[str, Any],
@@ -179,7 +193,7 @@ def items_from_rows(
                 )
         made.append(
             Pair(
-                as_messages(row["prompt"], f"row {number}"),
+                _prompt(row, number),
                 _answer_text(row[first], number, first),
                 _answer_text(row[second], number, second),
                 {"label": _named(row, "a", first)},
@@ -188,6 +202,12 @@ def items_from_rows(
             )
         )
     return made
+
+
+def _prompt(row: Mapping[str, Any], number: int) -> Sequence[Message]:
+    messages = as_messages(row["prompt"], f"row {number}")
+    tools, kwargs = tools_of(row), kwargs_of(row)
+    return Prompt(messages, tools, kwargs) if tools or kwargs else messages
 
 
 def _named(row: Mapping[str, Any], side: str, column: str) -> str:
@@ -200,7 +220,9 @@ def _named(row: Mapping[str, Any], side: str, column: str) -> str:
 def _answer_text(answer: object, number: int, column: str) -> str:
     if isinstance(answer, str):
         return answer
-    return "\n\n".join(m["content"] for m in as_messages(answer, f"row {number}, {column}"))
+    turns = as_messages(answer, f"row {number}, {column}")
+    thinking = next((thought(turn) for turn in cast("Sequence[Message]", answer)), "")
+    return with_thought("\n\n".join(said(turn) for turn in turns), thinking)
 
 
 def _squeeze(text: str) -> str:

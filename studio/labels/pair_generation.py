@@ -13,12 +13,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from studio.core.answers import with_thought
 from studio.core.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
-from studio.core.messages import Message
+from studio.core.messages import Message, plain, revived
 from studio.core.workspace import write_json
 from studio.generation.request import Column, Generation, GenerationRequest, Sampling, Snapshot
 from studio.labels.answer_source import source_of
@@ -63,7 +64,7 @@ def write_pairs(
     seen = generate(request).watch(tell)
     if seen.failure:
         raise ModelError(seen.failure)
-    first, second = ([cell.text for cell in column] for column in seen.answers)
+    first, second = ([cell.written for cell in column] for column in seen.answers)
     sources = [source_of(runs, column, sampling) for column in columns]
     return pairs_from_texts(prompts, first, second, sources[0], sources[1], provenance)
 
@@ -100,18 +101,21 @@ class PairPlan:
             return {**asdict(given), "sampling": own}
 
         own = {"columns": [column(each) for each in self.columns]}
-        return {**asdict(self), "sampling": self.sampling.model_dump(mode="json"), **own}
+        prompts = [plain(prompt) for prompt in self.prompts]
+        sampling = self.sampling.model_dump(mode="json")
+        return {**asdict(self), "sampling": sampling, "prompts": prompts, **own}
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> PairPlan:
+    def from_dict(cls, stored: dict[str, Any]) -> PairPlan:
         def column(each: dict[str, Any]) -> Column:
             own = each.get("sampling")
             return replace(Column(**each), sampling=Sampling.model_validate(own) if own else None)
 
-        first, second = plain["columns"]
+        first, second = stored["columns"]
         values: dict[str, Any] = {"columns": (column(first), column(second))}
-        values["sampling"] = Sampling.model_validate(plain["sampling"])
-        return cls(**plain | values)
+        values["sampling"] = Sampling.model_validate(stored["sampling"])
+        values["prompts"] = [revived(prompt) for prompt in stored["prompts"]]
+        return cls(**stored | values)
 
 
 class PairMaker:
@@ -272,14 +276,15 @@ def with_margins(
         return items
     asked = (Column(tuned.model), replace(tuned, sampling=None))
 
-    def ratio(item: Pair, answer: str) -> float | None:
-        prompt = [dict(turn) for turn in item.prompt] if not isinstance(item.prompt, str) else []
-        first, second = read_answer(asked, prompt, answer).result(120).sums
+    def ratio(item: Pair, answer: str, source: Mapping[str, Any]) -> float | None:
+        whole = with_thought(answer, str(source.get("reasoning") or ""))
+        first, second = read_answer(asked, item.prompt, whole).result(120).sums
         return None if first is None or second is None else second - first
 
     made: list[Pair] = []
     for item in items:
-        ratios = ratio(item, item.answer_a), ratio(item, item.answer_b)
+        sides = ((item.answer_a, item.source_a), (item.answer_b, item.source_b))
+        ratios = [ratio(item, *side) for side in sides]
         if ratios[0] is not None and ratios[1] is not None:
             margin = round(ratios[0] - ratios[1], 4)
             item = replace(item, provenance={**item.provenance, "margin": margin})

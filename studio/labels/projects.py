@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from studio.core.errors import DataError, did_you_mean
+from studio.core.messages import plain
 from studio.core.workspace import new_id
 from studio.labels import assignments, vote_writes
 from studio.labels.database import Database
 from studio.labels.pair_filter import ORDERS, filter_pairs, order_pairs
 from studio.labels.schema import items, projects
-from studio.labels.types import DEFAULT_QUESTION, Added, Pair, Project, clean_text
+from studio.labels.types import DEFAULT_QUESTION, Added, Pair, Project, as_messages, clean_text
 
 _CHUNK = 500  # digests looked up in one query: below every database's limit on parameters
 _MAX_OVERLAP, _MAX_REPEAT, _MAX_WORDS = 100, 10_000, 20
@@ -72,6 +73,7 @@ class ProjectStore:
         repeat_every: int = 0,
         aspects: Sequence[str] = (),
         reasons: Sequence[str] = (),
+        show_reasoning: bool = False,
     ) -> Project:
         """A new, empty project; its name must be free (`free_name` finds one).
 
@@ -79,7 +81,7 @@ class ProjectStore:
         "given" keeps their order; "uncertain" is `pair_filter.order_pairs`'s. `seed` decides every
         shuffle; drawn if None. `overlap` annotators label an item (0: everyone), and once in
         `repeat_every` votes an earlier item is shown again (0: never). `aspects` and `reasons` may
-        be given with a vote.
+        be given with a vote. `show_reasoning` lets annotators unfold what a model thought.
         """
         name = clean_text(name).strip()
         if not 1 <= len(name) <= 120:
@@ -102,6 +104,7 @@ class ProjectStore:
             "aspects": _words(aspects, "aspects"),
             "reasons": _words(reasons, "reasons"),
             "done": 0,
+            "show_reasoning": show_reasoning,
         }
         try:
             with self._db.writing() as db:
@@ -187,7 +190,7 @@ def item_rows(project: Project, fresh: list[tuple[str, Pair]], start: int) -> li
             "project_id": project.id,
             "position": position,
             "digest": digest,
-            "prompt": item.prompt,
+            "prompt": plain(as_messages(item.prompt)),
             "answer_a": item.answer_a,
             "answer_b": item.answer_b,
             "source_a": dict(item.source_a),

@@ -27,6 +27,8 @@ _FACE = (
     items.c.prompt,
     items.c.answer_a,
     items.c.answer_b,
+    items.c.source_a,
+    items.c.source_b,
     items.c.open,
     items.c.taken,
 )

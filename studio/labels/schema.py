@@ -46,6 +46,8 @@ projects = sa.Table(
     sa.Column("reasons", sa.JSON, nullable=False, server_default="[]"),
     # Items judged, each as often as people judged it: what `overlap` counts against.
     sa.Column("done", sa.Integer, nullable=False, server_default="0"),
+    # Whether annotators may see what a model thought before it answered.
+    sa.Column("show_reasoning", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 items = sa.Table(

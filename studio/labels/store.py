@@ -20,6 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from studio.core.messages import revived
 from studio.labels import assignments as desk
 from studio.labels import queries, vote_writes
 from studio.labels.aggregation import Rule
@@ -80,9 +81,9 @@ class LabelStore(ProjectStore):
         """One item as this annotator sees it (to change an earlier vote)."""
         annotator = vote_writes.checked_name(annotator)
         with self._db.reading() as db:
-            seed = desk.find_project(db, project_id).seed
+            project = desk.find_project(db, project_id)
             row = vote_writes.find_item(db, project_id, item_id)
-        return _shown(row, seed, annotator, 0)
+        return _shown(row, project, annotator, 0)
 
     def vote(
         self,
@@ -151,7 +152,7 @@ class LabelStore(ProjectStore):
             project = desk.lock_project(db, project_id)
             key = vote_writes.checked_key(idempotency_key or vote_writes.fresh_key())
             taken = vote_writes.undo(db, project, annotator, key)
-            return _shown(taken[0], project.seed, annotator, taken[1]) if taken else None
+            return _shown(taken[0], project, annotator, taken[1]) if taken else None
 
     def progress(self, project_id: str, annotator: str) -> Progress:
         """Done, total, today's count, pace and the time of the last saved vote."""
@@ -180,7 +181,7 @@ class LabelStore(ProjectStore):
             rows = desk.hold(db, project, annotator, count, self._lease)
         else:
             rows = desk.walk(db, project.id, annotator, count)
-        shown = [_shown(row, project.seed, annotator, row.turn) for row in rows]
+        shown = [_shown(row, project, annotator, row.turn) for row in rows]
         return Standing(shown, _progress(db, project, annotator), project.guideline_version)
 
     def newest(self) -> int:
@@ -232,7 +233,7 @@ class LabelStore(ProjectStore):
         }
         rulings = {row.item_id: vote_writes.as_vote(row) for row in settled}
         for row in stored:
-            texts = (row.prompt, row.answer_a, row.answer_b, row.source_a, row.source_b)
+            texts = (revived(row.prompt), row.answer_a, row.answer_b, row.source_a, row.source_b)
             yield JudgedItem(
                 row.id, *texts, by_item.get(row.id, ()), row.sampled, rulings.get(row.id)
             )
@@ -308,9 +309,13 @@ def _current_votes(project_id: str, turn: int = 0) -> sa.Select[Any]:
     )
 
 
-def _shown(row: sa.Row[Any], seed: int, annotator: str, turn: int) -> ShownItem:
-    order = side_order(seed, annotator, row.id, turn)
-    left, right = row.answer_a, row.answer_b
-    if order == "ba":
-        left, right = right, left
-    return ShownItem(row.project_id, row.id, row.prompt, left, right, order, turn)
+def _shown(row: sa.Row[Any], project: Project, annotator: str, turn: int) -> ShownItem:
+    order = side_order(project.seed, annotator, row.id, turn)
+    sides = [(row.answer_a, row.source_a), (row.answer_b, row.source_b)]
+    (left, from_left), (right, from_right) = sides if order == "ab" else reversed(sides)
+    thoughts = [
+        str(source.get("reasoning") or "") if project.show_reasoning else ""
+        for source in (from_left, from_right)
+    ]
+    texts = (revived(row.prompt), left, right)
+    return ShownItem(row.project_id, row.id, *texts, order, turn, *thoughts)

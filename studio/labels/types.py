@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 from studio.core.errors import DataError
+from studio.core.messages import Message, Prompt, kwargs_of, tools_of
 
 CHOICES = ("a", "b", "tie", "both_bad", "skip", "broken")
 STRENGTHS = {1: "slightly better", 2: "better", 3: "clearly better", 4: "much better"}
@@ -32,8 +33,6 @@ UNDECIDED = ("skip", "broken")
 ADJUDICATION = 2
 DEFAULT_QUESTION = "Which answer is better?"
 
-Message = dict[str, str]
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -41,7 +40,8 @@ class Pair:
 
     `prompt` is a list of messages (a string becomes one user turn). A source is a JSON-able
     mapping; the keys the studio itself writes are `label` (the column's name), `model`, `run`,
-    `adapter`, `recipe` (digest), `sampling` and `seed`.
+    `adapter`, `recipe` (digest), `sampling` and `seed`, and, where the model thought before it
+    answered, `reasoning`: answers are stored without it.
     """
 
     prompt: Sequence[Message] | str
@@ -66,7 +66,8 @@ class Project:
 
     `order` is "random" (shuffled on arrival), "given" or "uncertain" (`pair_filter.order_pairs`).
     `overlap` is the number of annotators per item, 0 for everyone; once in `repeat_every` votes an
-    earlier item is shown again, 0 for never; `done` counts first votes.
+    earlier item is shown again, 0 for never; `done` counts first votes. `show_reasoning`:
+    annotators may unfold what a model thought before it answered.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Project:
     aspects: list[str] = field(default_factory=list[str])
     reasons: list[str] = field(default_factory=list[str])
     done: int = 0
+    show_reasoning: bool = False
 
     @property
     def wanted(self) -> int | None:
@@ -95,7 +97,8 @@ class Project:
 class ShownItem:
     """An item as one annotator sees it: sides shuffled, sources hidden. `order` is "ab" or "ba".
 
-    `turn` is 1 for a repeat, `ADJUDICATION` where an owner decides.
+    `turn` is 1 for a repeat, `ADJUDICATION` where an owner decides. The thinking of each side is
+    empty unless the project shows it.
     """
 
     project_id: str
@@ -105,6 +108,8 @@ class ShownItem:
     right: str
     order: str
     turn: int = 0
+    left_reasoning: str = ""
+    right_reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,13 +207,18 @@ class JudgedItem:
         return (self.ruling,) if self.ruling else self.votes
 
 
+_CARRIED = ("name", "tool_calls", "tool_call_id")
+"""What an earlier turn of a prompt keeps besides its role and its text."""
+
+
 def clean_text(text: str) -> str:
     """Text that every database accepts: NUL and lone surrogates become U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def as_messages(prompt: object, where: str = "the prompt") -> list[Message]:
-    """A prompt as messages; raises `DataError` for anything that is neither text nor messages."""
+    """A prompt as messages, with its tools and kwargs if any; raises `DataError` for anything that
+    is neither text nor messages."""
     if isinstance(prompt, str):
         return [{"role": "user", "content": clean_text(prompt)}] if prompt.strip() else []
     if not isinstance(prompt, Sequence):
@@ -226,8 +236,10 @@ def as_messages(prompt: object, where: str = "the prompt") -> list[Message]:
                 f"In {where}, turn {turn}: content must be text, found {type(content).__name__}."
             )
         role = clean_text(str(fields.get("role", "user")))
-        messages.append({"role": role, "content": clean_text(content)})
-    return messages
+        more = {name: fields[name] for name in _CARRIED if fields.get(name)}
+        messages.append({"role": role, "content": clean_text(content), **more})
+    tools, kwargs = tools_of(prompt), kwargs_of(prompt)
+    return Prompt(messages, tools, kwargs) if tools or kwargs else messages
 
 
 def source_label(source: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from studio.core import chat_templates
+from studio.core import chat_templates, rendering
 from studio.core.errors import ModelError, StudioError
 from studio.core.library_types import LanguageModel
 from studio.core.messages import Message
@@ -42,6 +42,7 @@ class RewardModel:
         self.tokenizer = chat_templates.with_chat_template(
             resident.tokenizer, run.recipe.chat_template_path
         )
+        self.defaults = run.recipe.chat_template_kwargs
         if run.weights is not None:
             model: Any = AutoModelForSequenceClassification.from_pretrained(
                 run.weights, dtype=resident.model.dtype
@@ -59,7 +60,11 @@ class RewardModel:
         """The score of every answer, in batches of similar length."""
         texts = [
             self.tokenizer.apply_chat_template(
-                [*prompt, {"role": "assistant", "content": answer}], tokenize=False
+                rendering.turns(
+                    [*prompt, {"role": "assistant", "content": answer}], self.tokenizer
+                ),
+                tokenize=False,
+                **rendering.options(prompt, self.defaults),
             )
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
@@ -78,6 +83,14 @@ class RewardModel:
             for at, score in zip(part, logits[:, 0].float().tolist(), strict=True):
                 scores[at] = score
         return scores
+
+    def _whole(self, prompt: list[Message], answer: str) -> str:
+        turns = [*prompt, {"role": "assistant", "content": answer}]
+        return self.tokenizer.apply_chat_template(
+            rendering.turns(turns, self.tokenizer),
+            tokenize=False,
+            **rendering.options(prompt, self.defaults),
+        )
 
 
 def loaded(

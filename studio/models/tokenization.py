@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
 
+from studio.core import rendering
+from studio.core.answers import WRITTEN, AnswerParts, read
 from studio.core.errors import ConfigError
 from studio.core.library_types import LanguageModel, Tokenizer
 from studio.models.pool import LoadedModel
@@ -19,12 +22,13 @@ def encode(
     prompt: list[dict[str, Any]] | str,
     raw: bool = False,
     context: int | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> tuple[str, list[int]]:
-    """The exact string a model is given, and its token ids.
+    """The exact string a model is given, and its token ids; arguments as `prompt_text`'s.
 
     Raises `ConfigError` for a text that a model of `context` tokens cannot read, before reading it.
     """
-    text = prompt_text(tokenizer, prompt, raw)
+    text = prompt_text(tokenizer, prompt, raw, defaults)
     if context and len(text) > _LONGEST_TOKEN * context:
         raise ConfigError(
             f"The prompt is {len(text):,} characters long and this model reads {context:,} tokens; "
@@ -44,13 +48,58 @@ def refusal(ids: list[int], context: int | None) -> str | None:
     return None
 
 
-def prompt_text(tokenizer: Tokenizer, prompt: list[dict[str, Any]] | str, raw: bool = False) -> str:
-    """The exact string a model is given: through its chat template, or as typed when raw."""
+def prompt_text(
+    tokenizer: Tokenizer,
+    prompt: list[dict[str, Any]] | str,
+    raw: bool = False,
+    defaults: Mapping[str, Any] | None = None,
+) -> str:
+    """The exact string a model is given: through its chat template, or as typed when raw.
+
+    Args:
+        defaults: a recipe's `chat_template_kwargs`, for what the prompt does not say itself.
+    """
     if raw:
         return prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
     if isinstance(prompt, str):
         prompt = [{"role": "user", "content": prompt}]
-    return tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    return tokenizer.apply_chat_template(
+        rendering.turns(prompt, tokenizer),
+        add_generation_prompt=True,
+        tokenize=False,
+        **rendering.options(prompt, defaults),
+    )
+
+
+def written_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """What a model wrote: without special tokens, save those that mark thinking and calls."""
+    special = set(tokenizer.all_special_ids) - _marks(tokenizer)
+    return tokenizer.decode([id for id in ids if id not in special], skip_special_tokens=False)
+
+
+def answer_of(tokenizer: Tokenizer, ids: Sequence[int], prompt: str = "") -> AnswerParts:
+    """An answer's thinking and text, from its token ids and the rendered prompt before it."""
+    return read(written_text(tokenizer, ids), prompt)
+
+
+def thinking_tokens(tokenizer: Tokenizer, ids: Sequence[int], prompt: str = "") -> int:
+    """How many of an answer's tokens are its thinking, its end mark included."""
+    found = answer_of(tokenizer, ids, prompt)
+    if not found.reasoning or found.cut:
+        return len(ids) if found.cut else 0
+    low, high = 0, len(ids)  # the thinking has ended in every longer beginning, so halve
+    while low < high:
+        middle = (low + high) // 2
+        if answer_of(tokenizer, ids[:middle], prompt).cut or not middle:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _marks(tokenizer: Tokenizer) -> set[int]:
+    known = tokenizer.get_added_vocab()
+    return {known[mark] for mark in WRITTEN if mark in known}
 
 
 def end_ids(resident: LoadedModel) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.answers import read
 from studio.core.errors import ConfigError, DataError, StudioError, TrainingError
 from studio.core.messages import Message, prompt_and_references
 from studio.rewards.spec import OWN, RewardTerm, parse
@@ -60,7 +61,12 @@ class WeightedReward:
         answers: Sequence[str],
         known: Sequence[Known],
     ) -> list[float]:
-        """One part's reward of every answer; every number is finite."""
+        """One part's reward of every answer; every number is finite.
+
+        Answers hold their thinking, if any: only `format` looks at it.
+        """
+        if part.kind != "format":
+            answers = [read(answer).text for answer in answers]
         try:
             if part.run is not None:
                 found = self._scorers[part.run](prompts, answers)

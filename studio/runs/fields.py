@@ -261,6 +261,9 @@ class RecipeFields(BaseModel):
         None, "Chat template instead of the model's own: training (TRL's variant of it), chatml, "
         "llama3, zephyr, alpaca, plain, or a .jinja file. Saved with the adapter.",
         "objective", "Chat template")
+    chat_template_kwargs: dict[str, bool | int | float | str] = _field(
+        {}, "What the chat template is given besides the messages, such as enable_thinking=false; "
+        "a row's own column of this name comes first.", "objective", "Template variables")
     packing: bool = _field(
         False, "Pack several short rows into one sequence, which saves padding.",
         "objective", None, "sft")

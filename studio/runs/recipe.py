@@ -18,6 +18,7 @@ from typing import Any, Self, cast
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
+from studio.core import rendering
 from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.formatting import one_line
@@ -138,6 +139,20 @@ class Recipe(RecipeFields):
         if any(len(pair) != 2 for pair in pairs):
             raise ValueError("write it as q_proj=8, v_proj=32")
         return {name.strip(): number.strip() for name, number in pairs}
+
+    @field_validator("chat_template_kwargs", mode="before")
+    @classmethod
+    def _template_variables(cls, value: object) -> object:
+        """`enable_thinking=false, reasoning_effort=low`, or a mapping."""
+        if isinstance(value, str) and not value.lstrip().startswith("{"):
+            pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError("write it as enable_thinking=false, reasoning_effort=low")
+            value = {name.strip(): yaml.safe_load(one) for name, one in pairs}
+        try:
+            return rendering.checked(value or {}, "chat_template_kwargs")
+        except ConfigError as error:
+            raise ValueError(str(error).rstrip(".")) from None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -10,8 +10,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio.core import rendering
+from studio.core.answers import FIELDS
 from studio.core.errors import DataError, ModelError
 from studio.core.library_types import Tokenizer
+from studio.data.rows import tidy
 from studio.data.tokens import answer_mask
 from studio.data.types import Row
 from studio.runs.recipe import Recipe
@@ -53,7 +56,7 @@ def tokenized(recipe: Recipe, rows: Dataset, tokenizer: Tokenizer) -> Tokenized:
     """
     if not applies(recipe, rows):
         _refuse_unheeded(recipe, rows)
-        return Tokenized(rows, {}, {})
+        return Tokenized(_thinking_where_read(rows, tokenizer), {}, {})
     refused: dict[int, str] = {}
     changed: dict[int, str] = {}
 
@@ -97,6 +100,20 @@ def _refuse_unheeded(recipe: Recipe, rows: Dataset) -> None:
         turns = getattr(rows.features.get(name), "feature", None)
         if isinstance(turns, dict) and (said := answer_mask.unheeded(turns)):
             raise DataError(said)
+
+
+def _thinking_where_read(rows: Dataset, tokenizer: Tokenizer) -> Dataset:
+    """Rows for TRL to render, their thinking in the field that the template reads."""
+    keys: set[str] = set()
+    for feature in rows.features.values():
+        inner = getattr(feature, "feature", None)
+        keys |= set(inner) if isinstance(inner, dict) else set()
+    wanted = rendering.thought_field(tokenizer.chat_template or "")
+    if wanted is None or not (keys & set(FIELDS)) - {wanted}:
+        return rows
+    from datasets import Dataset
+
+    return Dataset.from_list([rendering.row_turns(tidy(dict(row)), tokenizer) for row in rows])
 
 
 def _features() -> Any:

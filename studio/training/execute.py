@@ -13,13 +13,14 @@ import torch
 from transformers import PrinterCallback
 
 from studio.core import chat_templates
+from studio.core.answers import AnswerParts, with_thought
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.core.library_types import Prompt, Rows, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.models.pool import LoadedModel, ModelPool, release_memory
-from studio.models.tokenization import end_ids, prompt_text
+from studio.models.tokenization import answer_of, end_ids, prompt_text
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
 from studio.runs.events import EventLog
@@ -288,7 +289,7 @@ class _SampleGenerator:
         tokenizer, model = self.resident.tokenizer, self.trainer.model
         raw = [isinstance(prompt, str) for prompt in self.prompts]
         texts = [
-            prompt_text(tokenizer, prompt, text_only)
+            prompt_text(tokenizer, prompt, text_only, self.trainer.recipe.chat_template_kwargs)
             for prompt, text_only in zip(self.prompts, raw, strict=True)
         ]
         was_training = model.training
@@ -306,14 +307,23 @@ class _SampleGenerator:
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=end_ids(self.resident),
                 )
-                answer = tokenizer.decode(
-                    output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True
-                )
+                written = output[0, ids["input_ids"].shape[1] :].tolist()
+                answer = answer_of(tokenizer, written, text)
                 shown = prompt if isinstance(prompt, str) else prompt[-1]["content"]
-                samples.append({"prompt": shown, "answer": answer})
+                samples.append(_sample_of(shown, answer))
         finally:
             model.train(was_training)
         if self.grade is not None:
-            rewards = self.grade([sample["answer"] for sample in samples])
+            rewards = self.grade(
+                [with_thought(sample["answer"], sample.get("reasoning", "")) for sample in samples]
+            )
             return [s | reward for s, reward in zip(samples, rewards, strict=True)]
         return samples
+
+
+def _sample_of(prompt: str, answer: AnswerParts) -> dict[str, Any]:
+    """An event's fields; the thinking beside the answer, and whether it was cut off."""
+    sample = {"prompt": prompt, "answer": answer.text}
+    if answer.reasoning:
+        sample |= {"reasoning": answer.reasoning, "cut_thought": answer.cut}
+    return sample

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from studio.core import compat
+from studio.core import compat, rendering
+from studio.core.answers import FIELDS, with_thought
 from studio.core.errors import DataError
 from studio.core.library_types import LanguageModel, Rows, Trainer
-from studio.core.messages import prompt_and_references
+from studio.core.messages import Message, prompt_and_references
 from studio.rewards import RewardTerm, WeightedReward, references
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
     def function(part: RewardTerm) -> Callable[..., list[float]]:
         def rewarded(*, prompts: Any, completions: Any, references: Any, **_: Any) -> list[float]:
             known = [dict(zip(reward.columns, each, strict=True)) for each in references]
-            answers = ["".join(turn["content"] for turn in turns) for turns in completions]
+            answers = ["".join(said_by(turn) for turn in turns) for turns in completions]
             return reward.values(part, prompts, answers, known)
 
         rewarded.__name__ = part.name
@@ -50,19 +51,39 @@ def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
     return [function(part) for part in reward.parts]
 
 
+def said_by(turn: Any) -> str:
+    """A completion as one text, its thinking in front: TRL may have taken it apart."""
+    thinking = next((turn[name] for name in FIELDS if turn.get(name)), "")
+    return with_thought(turn.get("content") or "", thinking)
+
+
 def to_prompts(rows: Rows, reward: WeightedReward) -> Dataset:
-    """Rows of any type as prompts (chats) with the references that this reward compares with."""
+    """Rows of any type as prompts (chats) with the references that this reward compares with.
+
+    Raises `DataError` for rows with tools or kwargs of their own: TRL renders all prompts alike.
+    """
     from datasets import Dataset
 
     found = []
     for row in rows:
         asked = prompt_and_references(row)
         if asked is not None:
+            _refuse_own(asked[0])
             known = references(row, reward.columns)
             found.append({"prompt": asked[0], "references": [known[c] for c in reward.columns]})
     if not found:
         raise DataError("No row of this dataset asks anything, so there is nothing to answer.")
     return Dataset.from_list(found)
+
+
+def _refuse_own(prompt: list[Message]) -> None:
+    own = [name for name in ("tools", rendering.COLUMN) if getattr(prompt, name, None)]
+    if own:
+        raise DataError(
+            f"Rows of this dataset have {' and '.join(own)} of their own, and TRL's online RL "
+            f"renders all prompts alike. Set {rendering.COLUMN} in the recipe, and leave the "
+            "columns out of the rows."
+        )
 
 
 def grader(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from studio.core import rendering
 from studio.core.errors import ConfigError, DataError
 from studio.data import DatasetStore, PreparedDataset
 from studio.rewards import WeightedReward
@@ -65,19 +68,35 @@ def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Dataset,
         train = online_rl.to_prompts(prepared.load("train"), mix)
         held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
         return train, online_rl.to_prompts(held_out, mix) if held_out is not None else None
-    margin = recipe.objective == "reward"
-    held_out = _trl_columns(evaluation, margin) if evaluation is not None else None
-    return _trl_columns(prepared.load("train"), margin), held_out
+    held_out = _trl_columns(evaluation, recipe) if evaluation is not None else None
+    return _trl_columns(prepared.load("train"), recipe), held_out
 
 
-def _trl_columns(rows: Dataset, margin: bool) -> Dataset:
+def _trl_columns(rows: Dataset, recipe: Recipe) -> Dataset:
     """Only the columns TRL reads: provenance beside them would confuse its collators.
 
     A `margin` (from the strength of votes) is the reward model's alone.
     """
     known = {"text", "messages", "prompt", "completion", "chosen", "rejected", "label", "tools"}
-    known |= {"margin"} if margin else set()
-    return rows.select_columns([name for name in rows.column_names if name in known])
+    known |= {rendering.COLUMN} | ({"margin"} if recipe.objective == "reward" else set())
+    rows = rows.select_columns([name for name in rows.column_names if name in known])
+    return _with_kwargs(rows, recipe.chat_template_kwargs)
+
+
+def _with_kwargs(rows: Dataset, defaults: Mapping[str, Any]) -> Dataset:
+    """Rows with the recipe's `chat_template_kwargs` in their column, which TRL reads; unchanged
+    where neither has any."""
+    if not defaults and rendering.COLUMN not in rows.column_names:
+        return rows
+    from datasets import Features, Json
+
+    features = Features({**rows.features, rendering.COLUMN: Json()})
+    return rows.map(
+        lambda row: {rendering.COLUMN: rendering.kwargs(row, defaults)},
+        features=features,
+        load_from_cache_file=False,
+        new_fingerprint=secrets.token_hex(8),
+    )
 
 
 def sample_every(recipe: Recipe, steps: int) -> int:

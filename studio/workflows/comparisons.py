@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from studio.core.answers import with_thought
 from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.formatting import DOT
-from studio.core.messages import Message
+from studio.core.messages import Message, plain, revived
 from studio.core.workspace import secret_id, write_json
-from studio.generation.request import LIVE, Column, Generation, Sampling
+from studio.generation.request import LIVE, Answer, Column, Generation, Sampling
 from studio.labels.answer_source import recipe_digest, source_of
 from studio.runs import checkpoints
 from studio.workflows.rewards import models
@@ -211,7 +212,13 @@ class Comparison:
         return prompts, answers, rewards
 
     def texts(self, column: int) -> list[str]:
+        """The answers without their thinking."""
         return [cell["text"] for cell in self.answers[column]]
+
+    def written(self, column: int) -> list[str]:
+        """The answers with their thinking."""
+        cells = self.answers[column]
+        return [with_thought(cell["text"], cell.get("reasoning", "")) for cell in cells]
 
 
 def from_generation(
@@ -219,10 +226,7 @@ def from_generation(
 ) -> Comparison:
     """A comparison as it stands; cells not begun yet are empty."""
     snapshot = generation.snapshot()
-    cells = [
-        [{"text": a.text, "tokens": a.tokens, "ended": a.ended, "error": a.error} for a in column]
-        for column in snapshot.answers
-    ]
+    cells = [[_cell(answer) for answer in column] for column in snapshot.answers]
     return Comparison(
         id=secret_id("comparison"),
         name=f"{' or '.join(each.label for each in chosen)}, {source}",
@@ -240,9 +244,20 @@ def from_generation(
     )
 
 
+def _cell(answer: Answer) -> dict[str, Any]:
+    """What is kept of an answer."""
+    kept = {name: getattr(answer, name) for name in ("text", "tokens", "ended", "error")}
+    if answer.reasoning:
+        names = ("reasoning", "reasoning_tokens", "thinking")
+        kept |= {name: getattr(answer, name) for name in names}
+    return kept
+
+
 def save(studio: Studio, comparison: Comparison) -> None:
     """Keep it in the workspace."""
-    write_json(studio.workspace.comparisons / f"{comparison.id}.json", asdict(comparison))
+    prompts = [plain(prompt) for prompt in comparison.prompts]
+    kept = asdict(comparison) | {"prompts": prompts}
+    write_json(studio.workspace.comparisons / f"{comparison.id}.json", kept)
 
 
 def saved(studio: Studio) -> list[tuple[str, str]]:
@@ -262,8 +277,10 @@ def load(studio: Studio, identifier: str) -> Comparison:
     """A kept comparison by id."""
     path = studio.workspace.folder("comparisons", identifier).with_suffix(".json")
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        return Comparison(**{**plain, "sides": tuple(Side(**each) for each in plain["sides"])})
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        sides = tuple(Side(**each) for each in kept["sides"])
+        prompts = [revived(prompt) for prompt in kept["prompts"]]
+        return Comparison(**{**kept, "sides": sides, "prompts": prompts})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WorkspaceError(
             f"The comparison {identifier} cannot be read; choose another."
@@ -284,8 +301,8 @@ def to_label(
     first, second = comparison.sides[:2]
     items, aside = pairs_from_texts(
         comparison.prompts,
-        comparison.texts(0),
-        comparison.texts(1),
+        comparison.written(0),
+        comparison.written(1),
         first.source(studio.runs, comparison.sampling),
         second.source(studio.runs, comparison.sampling),
         {"comparison": comparison.id},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError
 from studio.generation.request import Column
-from studio.labels.llm_judge import OnProgress, TextPair, judgeable, request, result
+from studio.labels.llm_judge import MAX_NEW_TOKENS, OnProgress, TextPair, judgeable, request, result
 from studio.labels.types import DEFAULT_QUESTION
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def ask(
     b: str,
     question: str = DEFAULT_QUESTION,
     on_progress: OnProgress = lambda done, total, what: None,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> dict[str, Any]:
     """Let a model judge pairs to the end: `result`'s mapping.
 
@@ -31,7 +32,7 @@ def ask(
     kept, aside = judgeable(pairs)
     if not kept:
         raise ConfigError("There is nothing to judge: the answers are identical or empty.")
-    asked = request(kept, column, question)
+    asked = request(kept, column, question, max_new_tokens)
     seen = studio.generate(asked).watch(
         lambda now: on_progress(now.ended, len(asked.prompts), "Judging, both orders")
     )

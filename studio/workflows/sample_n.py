@@ -41,7 +41,7 @@ def answer_n(
     failed = snapshot.error or next((cell.error for cell in cells if cell.error), None)
     if failed:
         raise ModelError(failed)
-    texts = [cell.text for cell in cells]
+    texts = [cell.written for cell in cells]
     graded = mix.grade(prompts, texts, known)
     starts = range(0, len(texts), n)
     return (

@@ -98,9 +98,14 @@ def texts_of(row: Row) -> Iterator[tuple[str, str]]:
                     yield name, item["content"]
 
 
+_NO_TURNS = {
+    *("tools", "chat_template_kwargs", "provenance", "votes", "label", "follow_ups", "answers")
+}
+
+
 def _empties(row: Row, type: str) -> Iterator[Finding]:
     for name, value in row.items():
-        if name in ("tools", "provenance", "votes", "label", "follow_ups", "answers"):
+        if name in _NO_TURNS:
             continue
         if isinstance(value, str):
             if not value.strip():

@@ -4,6 +4,7 @@ from studio.data.formats import (
     chat,
     classification,
     comparison,
+    glaive,
     instruction,
     language_modeling,
     message_trees,
@@ -19,6 +20,7 @@ from studio.data.formats.base import Family, Mapping, Match
 FAMILIES: list[Family] = [
     *message_trees.FAMILIES,
     *prodigy.FAMILIES,
+    *glaive.FAMILIES,
     *multiple_choice.FAMILIES,
     *preference.FAMILIES,
     *rater_votes.FAMILIES,

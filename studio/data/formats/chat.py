@@ -10,6 +10,7 @@ from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat_turns import Message, kind_of, to_messages, unwrapped
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import earlier_turns, optional_text
+from studio.data.formats.tool_schema import with_schema
 from studio.data.formats.transcripts import from_template, parse_transcript
 from studio.data.types import RowError
 
@@ -85,11 +86,12 @@ def tools_of(row: Row, column: str | None) -> str | None:
         return None
     if isinstance(value, dict):
         value = [value]
+    value = [unwrapped(tool) for tool in value] if isinstance(value, list) else value
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
         raise RowError(
             "wrong_type", f'"{column}" is {kind_of(value)}, not a list of tools.', column
         )
-    return json.dumps([_as_function(tool) for tool in value], ensure_ascii=False)
+    return json.dumps([with_schema(_as_function(tool)) for tool in value], ensure_ascii=False)
 
 
 def _as_function(tool: Row) -> Row:
@@ -169,29 +171,8 @@ def _recognise_transcript(profile: Profile) -> Match | None:
     return None
 
 
-_PLACEHOLDERS = {
-    "<image>": ("images", "image"),
-    "<audio>": ("audios", "audio"),
-    "<video>": ("videos", "video"),
-}
-"""How texts name what lies in another column (LLaMA-Factory, ms-swift)."""
-
-
-def _refuse_media(row: Row, messages: Sequence[Message]) -> None:
-    """Text around an image would be trained without it."""
-    for mark, columns in _PLACEHOLDERS.items():
-        column = next((name for name in columns if row.get(name)), None)
-        if column and any(mark in turn["content"] for turn in messages):
-            raise RowError(
-                "wrong_type",
-                f'The turns speak of {mark} in "{column}"; the studio trains on text.',
-                column,
-            )
-
-
 def _convert(row: Row, mapping: Mapping) -> Row:
     messages = _turns_of(row, mapping["messages"])
-    _refuse_media(row, messages)
     result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:

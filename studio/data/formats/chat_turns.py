@@ -4,28 +4,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from studio.core.messages import Message
 from studio.data import turn_training
+from studio.data.formats import content_parts
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
 from studio.data.types import Row, RowError
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
-_TEXT_PART = {
-    "type",
-    "text",
-    "value",
-    "parts",
-    "annotations",
-    "citations",
-    "logprobs",
-    "cache_control",
-}
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
-_KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
+_KEPT = ("name", "tool_call_id", "thinking", "reasoning_content", "reasoning")
 
 
 def shape_of(value: object) -> str:
@@ -198,7 +189,25 @@ def _turn_messages(turn: object, at: int, field: str) -> list[Message]:
             if one["role"] == "assistant":
                 one.update(turn_training.read(turn, where, field))
         return messages
-    return [_from_turn(turn, role, where, field)]
+    return [*_results_of(turn, where, field), *_without_results(turn, role, where, field)]
+
+
+def _results_of(turn: Message, where: str, field: str) -> list[Message]:
+    """The tools' results that stand among a user's parts (Anthropic's), as turns of their own."""
+    content = turn.get("content")
+    if not isinstance(content, list) or not any(map(content_parts.is_result, content)):
+        return []
+    return [
+        {"role": "tool", "content": text} | ({"tool_call_id": key} if key else {})
+        for key, text in content_parts.read(content, where, field).results
+    ]
+
+
+def _without_results(turn: Message, role: object, where: str, field: str) -> list[Message]:
+    """The turn itself; nothing where it held a tool's results only."""
+    made = _from_turn(turn, role, where, field)
+    only = not made["content"] and len(made) == 2 and _results_of(turn, where, field)
+    return [] if only else [made]
 
 
 def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
@@ -217,7 +226,7 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
         parsed = tool_calls(content)
         if parsed:
             calls, content = parsed, ""
-    if known == "tool" and isinstance(content, dict | list) and not _spoken_parts(content):
+    if known == "tool" and isinstance(content, dict | list) and not content_parts.spoken(content):
         content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
     result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
@@ -257,58 +266,20 @@ def tool_calls(value: object) -> list[Row] | None:
 
 
 def message(role: str, content: object, where: str, field: str) -> Message:
-    """One message; text parts are joined, other parts refused."""
+    """One message; parts of text are joined, thinking and calls kept apart, others refused."""
     if isinstance(content, dict):  # one part, or ChatGPT's and Gemini's {"parts": [...]}
         content = content["parts"] if isinstance(content.get("parts"), list) else [content]
+    more: Row = {}
     if isinstance(content, list):
-        content = _joined(content, where, field)
+        parts = content_parts.read(content, where, field)
+        content = parts.text
+        more = {"reasoning_content": parts.reasoning} if parts.reasoning else {}
+        more |= {"tool_calls": parts.calls} if parts.calls else {}
     if content is None:
         content = ""
     if not isinstance(content, str):
         raise RowError("wrong_type", f"{where} holds {kind_of(content)}, not text.", field)
-    return {"role": role, "content": content}
-
-
-def _spoken_parts(content: object) -> bool:
-    """Whether a content is parts of text rather than a tool's result."""
-    parts = content if isinstance(content, list) else [content]
-    return bool(parts) and all(
-        isinstance(part, dict)
-        and ("text" in part or "parts" in part or part.get("type") == "text")
-        and not _beyond_text(part)
-        for part in parts
-    )
-
-
-def _joined(parts: Sequence[object], where: str, field: str) -> str:
-    texts = []
-    for part in parts:
-        text = _part_text(part)
-        if not isinstance(text, str):
-            what = part.get("type", "part") if isinstance(part, dict) else kind_of(part)
-            if isinstance(part, dict) and (beyond := _beyond_text(part)):
-                what = f"{what} with {' and '.join(beyond)}"
-            raise RowError(
-                "wrong_type",
-                f"{where} holds a part of type {what}; the studio trains on text.",
-                field,
-            )
-        texts.append(text)
-    return "".join(texts)
-
-
-def _beyond_text(part: Mapping[str, object]) -> list[str]:
-    """Keys of a part that say more than its text, such as a thought's or an image's."""
-    return [name for name in part if name not in _TEXT_PART and part[name] not in (None, False)]
-
-
-def _part_text(part: object) -> object:
-    """The text of a part: `{"type": "text", "text": ...}`, or `value` in its place."""
-    if not isinstance(part, dict):
-        return part
-    if part.get("type", "text") not in ("text", "input_text", "output_text") or _beyond_text(part):
-        return None
-    return part.get("text", part.get("value"))
+    return {"role": role, "content": content, **more}
 
 
 def kind_of(value: object) -> str:

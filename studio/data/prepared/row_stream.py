@@ -10,6 +10,7 @@ from studio.core.errors import DataError
 from studio.data.checks.row_checks import Finding, check, whole_text
 from studio.data.formats.column_profile import PROFILE_ROWS, profile
 from studio.data.formats.detection import Format, detect
+from studio.data.prepared.columns_beside import with_columns
 from studio.data.types import Notes, Progress, RawRow, Row, RowError, RowSource
 
 _WEAK = ("prompt_only", "language_modeling")
@@ -117,7 +118,7 @@ class Stream:
         try:
             if raw.error:
                 raise raw.error
-            row = self.format.row(raw.data)
+            row = with_columns(self.format.row(raw.data), raw.data)
         except RowError as error:
             return Checked(raw, None, [(error.kind, error.message, error.field, "error")])
         text = whole_text(row)

@@ -10,6 +10,7 @@ from typing import Any
 
 from studio.core.errors import DataError
 from studio.data.readers.encodings import data_suffix
+from studio.data.readers.tables import without_filled
 from studio.data.types import RawRow, Row
 
 _SLICE = re.compile(r"(?P<name>[\w.-]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?")
@@ -48,7 +49,7 @@ def read_hub(
         if asked and asked["start"] is not None:
             rows = itertools.islice(rows, int(asked["start"] or 0), int(asked["stop"] or 0) or None)
         for number, row in enumerate(rows, 1):
-            yield RawRow(number, row, name)
+            yield RawRow(number, without_filled(row), name)
     except DataError:
         raise
     except Exception as error:

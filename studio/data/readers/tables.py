@@ -8,6 +8,7 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from studio.core.errors import DataError
 from studio.data.readers.encodings import Note, decode_head, open_bytes, open_text
 from studio.data.readers.json_stream import MAX_RECORD
-from studio.data.types import JsonObject, RawRow, RowError
+from studio.data.types import JsonObject, RawRow, Row, RowError
 
 _MOST_PACKED = 500  # text packs to a hundredth at best
 MAX_COLUMNS = 1000
@@ -234,7 +235,20 @@ def _batches(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[RawRow]:
         _refuse_long(batch, path)
         for row in batch.to_pylist():
             number += 1
-            yield RawRow(number, row, path.name)
+            yield RawRow(number, without_filled(row), path.name)
+
+
+def without_filled(row: Row) -> Row:
+    """A row of Arrow whose objects are without the keys that hold null: every object of a column
+    has all keys of all of them. Turns keep theirs."""
+    return {name: _without_nulls(cell) for name, cell in row.items()}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        turn = "role" in value or "from" in value
+        return {k: _without_nulls(one) for k, one in value.items() if turn or one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _all_bytes(path: Path) -> bytes:

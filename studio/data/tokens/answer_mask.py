@@ -7,12 +7,11 @@ decides. The template needs no `{% generation %}` (`studio.data.tokens.answer_sp
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from studio.core import chat_templates
+from studio.core import chat_templates, rendering
 from studio.core.errors import ModelError
 from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
@@ -77,12 +76,11 @@ def mask(row: Row, tokenizer: Tokenizer, mask_history: bool = False) -> Masked:
     from jinja2 import TemplateError
 
     row = tidy(row)
-    tools = row.get("tools")
-    options = {"tools": json.loads(tools) if isinstance(tools, str) else tools}
-    turns = _turns(row)
-    rendering = Rendering([turn_training.without(turn) for turn in turns], tokenizer, options)
+    turns = rendering.turns(_turns(row), tokenizer)
+    given = [turn_training.without(turn) for turn in turns]
+    rendered = Rendering(given, tokenizer, rendering.options(row))
     try:
-        return _Mask(rendering, turns, mask_history, _first_learned(row)).whole()
+        return _Mask(rendered, turns, mask_history, _first_learned(row)).whole()
     except TemplateError as error:
         raise ModelError(template_checks.refusal(row, tokenizer, error)) from error
     except NotImplementedError as error:  # a tokenizer written in Python knows no offsets

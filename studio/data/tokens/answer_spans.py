@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from studio.core import answers
 from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 
@@ -231,7 +232,7 @@ def _called(message: Message) -> list[str]:
 
 
 def _is_more_than_text(message: Message) -> bool:
-    return any(message.get(name) for name in ("tool_calls", "thinking", "reasoning_content"))
+    return any(message.get(name) for name in ("tool_calls", *answers.FIELDS))
 
 
 def _with_placeholder(message: Message, placeholder: str) -> Message:

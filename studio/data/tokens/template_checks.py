@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from studio.core import answers, rendering
 from studio.core.library_types import Tokenizer
 from studio.data.types import Row
 
@@ -38,7 +39,7 @@ def unrenderable(error: Exception) -> str:
 def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
     """Turns and tool calls that the template silently omits."""
     turns = _turns(row)
-    text = _rendered(turns, tokenizer, row.get("tools")) if turns else None
+    text = _rendered(turns, tokenizer, row) if turns else None
     if text is None:
         return []
     found = []
@@ -46,7 +47,7 @@ def dropped_turns(row: Row, tokenizer: Tokenizer) -> list[str]:
         content = turn.get("content")
         if isinstance(content, str) and content.strip() and content.strip() not in text:
             found.append(_dropped(at, str(turn.get("role"))))
-        thought = turn.get("reasoning_content") or turn.get("thinking")
+        thought = next((turn[name] for name in answers.FIELDS if turn.get(name)), None)
         if isinstance(thought, str) and thought.strip() and thought.strip() not in text:
             found.append(
                 f"The chat template leaves out the thinking of turn {at}, so the model does not "
@@ -173,14 +174,12 @@ def _turns(row: Row) -> list[Row]:
     return []
 
 
-def _rendered(turns: list[Row], tokenizer: Tokenizer, tools: object = None) -> str | None:
-    """The turns as text; None if the template rejects them."""
-    import json
-
+def _rendered(turns: list[Row], tokenizer: Tokenizer, row: Row | None = None) -> str | None:
+    """The turns as text, with what their row gives the template; None if it rejects them."""
     from jinja2 import TemplateError
 
     try:
-        tools = json.loads(tools) if isinstance(tools, str) else tools
-        return tokenizer.apply_chat_template(turns, tools=tools, tokenize=False)
+        given = rendering.turns(turns, tokenizer)
+        return tokenizer.apply_chat_template(given, tokenize=False, **rendering.options(row or {}))
     except (TemplateError, ValueError, TypeError):
         return None

@@ -4,13 +4,15 @@ build (see `studio.data.tokens.token_view`), never estimated from characters."""
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from studio.core.errors import ModelError
 from studio.core.library_types import Tokenizer
+from studio.core.rendering import with_defaults
 from studio.data.tokens.token_view import Encoded, encode
 from studio.data.types import Progress, Row
 
@@ -149,6 +151,7 @@ def measure(
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool | None = None,
     mask_history: bool = False,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     most: int = MOST_ROWS,
     context: int | None = None,
     progress: Progress | None = None,
@@ -170,7 +173,10 @@ def measure(
     for start in range(0, len(chosen), _CHUNK):
         if progress:
             progress(start, len(chosen), "Counting tokens")
-        chunk = [(at, rows[at]) for at in chosen[start : start + _CHUNK]]
+        chunk = [
+            (at, with_defaults(rows[at], chat_template_kwargs))
+            for at in chosen[start : start + _CHUNK]
+        ]
         done, refused = _encode(chunk, type, tokenizer, how)
         encoded.extend(one for _, _, one in done)
         turns.extend(_turns(row) for _, row, _ in done)

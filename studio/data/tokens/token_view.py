@@ -9,11 +9,11 @@ them keep the start. Prompts alone are drawn as a model is asked them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from studio.core import compat
+from studio.core import compat, rendering
 from studio.core.errors import ConfigError, ModelError
 from studio.core.library_types import Tokenizer
 from studio.data.tokens import answer_mask, template_checks
@@ -81,15 +81,18 @@ def render(
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool | None = None,
     mask_history: bool = False,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
 ) -> list[TokenView]:
     """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), or two
     ("chosen", "rejected") for preferences.
 
     `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
     `assistant_only_loss=None`: on for chats. `mask_history`: only a chat's last answer is trained.
+    `chat_template_kwargs`: the recipe's, for what the row does not say itself.
     Raises `ModelError` where the chat template is missing or refuses the row, or where an answer
     cannot be found in its rendering.
     """
+    row = rendering.with_defaults(row, chat_template_kwargs)
     how = (completion_only_loss, assistant_only_loss, mask_history)
     encoded = encode([row], type, tokenizer, *how)[0]
     about = template_checks.dropped_turns(row, tokenizer)
@@ -116,6 +119,7 @@ def encode(
         )
     from trl.data_utils import is_conversational
 
+    rows = [rendering.row_turns(row, tokenizer) for row in rows]
     if any(map(is_conversational, rows)) and not getattr(tokenizer, "chat_template", None):
         raise ModelError(
             "The model's tokenizer has no chat template, so conversations cannot be rendered. "
@@ -177,7 +181,8 @@ def _answered(side: str, prompt: list[int], answer: list[int]) -> Encoded:
 
 def _prompts(rows: Sequence[Row], tokenizer: Any) -> list[list[Encoded]]:
     def asked(row: Row) -> Row:
-        return {"ids": compat.tokenize_prompt(tokenizer, row["prompt"])}
+        asked = {} if isinstance(row["prompt"], str) else rendering.options(row)
+        return {"ids": compat.tokenize_prompt(tokenizer, row["prompt"], **asked)}
 
     prepared = _run(rows, tokenizer, lambda data: data.map(asked))
     return [[Encoded("prompt", row["ids"], [False] * len(row["ids"]))] for row in prepared]

@@ -6,6 +6,7 @@ import pytest
 
 from studio.data.formats import FAMILIES, chat
 from studio.data.formats.chat_turns import to_messages
+from studio.data.prepared.columns_beside import with_columns
 from studio.data.types import RowError
 from tests.unit.data.formats.recognition import check_case
 from tests.unit.data.making import assistant, system, user
@@ -149,7 +150,8 @@ def test_a_row_with_an_image_is_refused_and_never_trained_without_it(content, sa
     turns = [{"role": "user", "content": content}, {"role": "assistant", "content": "A cat"}]
     converted = next(family for family in FAMILIES if family.name == "messages").convert
     with pytest.raises(RowError, match=said):
-        converted({"messages": turns, "images": ["cat.png"]}, {"messages": "messages"})
+        row = {"messages": turns, "images": ["cat.png"]}
+        with_columns(converted(row, {"messages": "messages"}), row)
 
 
 def test_text_parts_are_joined_and_a_tools_result_stays_json():
@@ -166,7 +168,6 @@ def test_text_parts_are_joined_and_a_tools_result_stays_json():
 @pytest.mark.parametrize(
     "part",
     [
-        {"text": "thinking", "thought": True},
         {"type": "text", "text": "hi", "image_url": "a.png"},
         {"type": "text", "text": "hi", "audio": {"data": "x"}},
     ],

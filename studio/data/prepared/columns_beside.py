@@ -1,0 +1,54 @@
+"""What travels with a row of any format: its tools and its `chat_template_kwargs`.
+
+A row that speaks of an image or a sound in another column is refused here: the text around it
+would be trained without it.
+"""
+
+from __future__ import annotations
+
+from studio.core import rendering
+from studio.core.errors import ConfigError
+from studio.data.checks.row_checks import texts_of
+from studio.data.formats import column_names
+from studio.data.formats.chat import tools_of
+from studio.data.types import Row, RowError
+
+_MEDIA = {
+    "<image>": ("images", "image"),
+    "<audio>": ("audios", "audio"),
+    "<video>": ("videos", "video"),
+}
+"""How texts name what lies in another column (LLaMA-Factory, ms-swift, TRL)."""
+_CHATS = ("messages", "prompt", "completion", "chosen", "rejected")
+
+
+def with_columns(row: Row, data: Row) -> Row:
+    """A converted row with what its record `data` has besides; raises `RowError`."""
+    _refuse_media(row, data)
+    kwargs = data.get(rendering.COLUMN)
+    if kwargs not in (None, "", {}):
+        try:
+            found = rendering.checked(kwargs, f'"{rendering.COLUMN}"')
+        except ConfigError as error:
+            raise RowError("wrong_type", str(error), rendering.COLUMN) from None
+        row = {**row, rendering.COLUMN: found}
+    if isinstance(row.get("tools"), list):
+        row = {**row, "tools": tools_of(row, "tools")}
+    elif "tools" not in row and any(isinstance(row.get(name), list) for name in _CHATS):
+        column = next((name for name in data if column_names.key(name) in column_names.TOOLS), None)
+        tools = tools_of(data, column) if column else None
+        row = {**row, "tools": tools} if tools else row
+    return row
+
+
+def _refuse_media(row: Row, data: Row) -> None:
+    for mark, columns in _MEDIA.items():
+        column = next((name for name in columns if data.get(name)), None)
+        if column is None:
+            continue
+        spoken = any(mark in text for _, text in texts_of(row))
+        if spoken or isinstance(data[column], list | dict | bytes):
+            what = f"speaks of {mark} in" if spoken else "goes with"
+            raise RowError(
+                "wrong_type", f'The row {what} "{column}"; the studio trains on text.', column
+            )
