@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ _SAMPLE_PROMPTS = 3
 def sample_prompts(rows: Any) -> list[Any]:
     """The first few prompts of the held-out rows: fixed through the run."""
     prompts = []
-    for row in rows.select(range(min(_SAMPLE_PROMPTS, len(rows)))):
+    for row in islice(rows, _SAMPLE_PROMPTS):
         if row.get("prompt"):
             prompts.append(row["prompt"])
         elif row.get("messages"):
