@@ -52,7 +52,9 @@ def found_name(source: Source) -> str:
     """A default name for the prepared dataset, derived from its source."""
     first = source[0] if isinstance(source, list | tuple) else source
     name = Path(first).name
-    return re.sub(r"(\.(json|jsonl|csv|tsv|parquet|arrow|gz|txt))+$", "", name)[:60]
+    return re.sub(
+        r"(\.(json|jsonl|csv|tsv|parquet|arrow|gz|zst|txt|md|html|pdf|docx|xlsx))+$", "", name
+    )[:60]
 
 
 def format_choices(found: Inspection) -> Choices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,12 @@ Config = Annotated[str | None, Param("Configuration of a Hub dataset.")]
 Split = Annotated[str | None, Param("Split of a Hub dataset, such as train[:500].")]
 
 
+ChunkTokens = Annotated[int, Param("Longest chunk of a document, in tokens.", min=16)]
+ChunkOverlap = Annotated[
+    int, Param("Tokens at a chunk's start that repeat the end of the one before.", min=0)
+]
+
+
 @command(read_only=True)
 def data_inspect(
     source: Sources,
@@ -39,6 +46,8 @@ def data_inspect(
     ] = None,
     template: Annotated[str | None, Param("Chat template; default: the model's.")] = None,
     max_length: Annotated[int, Param("Length limit in tokens to count against.", min=1)] = 512,
+    chunk_tokens: ChunkTokens = 512,
+    chunk_overlap: ChunkOverlap = 0,
     problems_out: Annotated[
         Path | None, Param("Write every problem to this file, as JSON Lines.", shell_only=True)
     ] = None,
@@ -50,11 +59,13 @@ def data_inspect(
     they will be trained on.
     """
     from studio.data import read
+    from studio.data.readers.chunks import Chunking
 
     if table and (problems_out is not None or model is not None):
         raise ConfigError("problems_out and model need a single reading; leave out table.")
     on_progress(0, None, "Reading rows")
     how = {"format": format, "mapping": map, "config": config, "split": split, "limit": limit}
+    how["chunks"] = Chunking(chunk_tokens, chunk_overlap, counter(model))
     if table:
         return [_summary(name, progress=on_progress, **how) for name in source]
     with read(one_or_all(source), progress=on_progress, **how) as reading:
@@ -131,6 +142,11 @@ def data_prepare(
     shuffle: Annotated[bool, Param("Shuffle the rows.")] = False,
     preview: Annotated[bool, Param("Only report what each step would drop.")] = False,
     seed: Annotated[int, Param("Seed of sample, shuffle and split.", min=0)] = 42,
+    chunk_tokens: ChunkTokens = 512,
+    chunk_overlap: ChunkOverlap = 0,
+    chunk_model: Annotated[
+        str | None, Param("Count a document's tokens with this model; default: 4 characters each.")
+    ] = None,
     on_progress: OnProgress = silent,
 ) -> Json | list[Json]:
     """Write cleaned rows in TRL's dataset formats.
@@ -152,7 +168,12 @@ def data_prepare(
         for field in fields(PrepareOptions)
         if given.get(field.name) is not None
     }
-    options = replace(PrepareOptions(**chosen), mapping=map, dedupe=not keep_duplicates)
+    options = replace(
+        PrepareOptions(**chosen),
+        mapping=map,
+        dedupe=not keep_duplicates,
+        chunk_count=counter(chunk_model),
+    )
     on_progress(0, None, "Preparing rows")
     rows = one_or_all(source)
     if preview:
@@ -162,6 +183,17 @@ def data_prepare(
     made = studio.datasets.prepare(rows, name=name, options=options, progress=on_progress)
     names = ("id", "name", "type", "format", "rows", "fingerprint", "steps")
     return {name: getattr(made, name) for name in names}
+
+
+def counter(model: str | None) -> Callable[[str], int] | None:
+    """A function that counts a text's tokens for a model; None without one."""
+    if model is None:
+        return None
+    from studio.core.model_names import resolve
+    from studio.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(resolve(model))
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _preview(source: Any, options: PrepareOptions, on_progress: OnProgress) -> list[Json]:

@@ -24,6 +24,7 @@ from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
 from studio.data.prepared.reading import SourceReading, read_located
 from studio.data.prepared.writing import open_reading, write_splits
+from studio.data.readers.encodings import PACKED, SUFFIXES
 from studio.data.readers.in_memory import GivenRows, given_format
 from studio.data.readers.sources import SAMPLES, Located, Source, sample_path
 from studio.data.rows import tidy
@@ -306,7 +307,7 @@ def _read(folder: Path) -> PreparedDataset:
 def _plain_name(name: str) -> str:
     path = Path(name)
     for suffix in reversed(path.suffixes):
-        if suffix.lower() in (".gz", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow"):
+        if suffix.lower() in (*PACKED, *SUFFIXES):
             name = name[: -len(suffix)]
     return name.rsplit("/", 1)[-1] or "dataset"
 

@@ -77,6 +77,7 @@ def open_reading(
         limit=options.limit,
         progress=progress,
         folder=folder,
+        chunks=options.chunking(),
     )
 
 
