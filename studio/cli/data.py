@@ -74,6 +74,11 @@ def _listed(found: list[Json]) -> str:
     return table(rows, ("id", "name", "type", "rows"))
 
 
+def _templates(found: list[Json]) -> str:
+    rows = [(one["name"], one_line(" | ".join(one["prompts"])), one["completion"]) for one in found]
+    return table(rows, ("name", "prompts", "completion")) if rows else "No template is saved."
+
+
 def _shown(found: Json) -> str:
     first = [one_line(str(row)) for row in found["first"]]
     heading = f"{found['id']}  {found['name']}, {found['type']}, from {found['source']}"
@@ -88,7 +93,14 @@ VIEWS = {
         "one.csv two.jsonl --table",
         "rows.jsonl --model pocket --max-length 256 --problems-out wrong.jsonl",
     ),
-    "data_prepare": View(_prepared, "rows.json --out train.jsonl", "rows.json --name letters"),
+    "data_prepare": View(
+        _prepared,
+        "rows.json --out train.jsonl",
+        "rows.json --name letters",
+        "book.pdf --chunk-tokens 512 --chunk-overlap 64 --chunk-model pocket",
+        "quiz.csv --template 'Q: {question}' --completion-template '{answer}'",
+    ),
+    "data_templates": View(_templates, ""),
     "data_list": View(_listed, ""),
     "data_show": View(_shown, "pocket-sft --rows 3"),
     "data_delete": View("{name} is deleted; to restore it: data restore {deleted}", "letters"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ from studio.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from studio.data import PrepareOptions, SourceReading
+    from studio.data.column_template import ColumnTemplate
     from studio.engine.studio import Studio
 
 Sources = Annotated[
@@ -60,6 +60,7 @@ def data_inspect(
     """
     from studio.data import read
     from studio.data.readers.chunks import Chunking
+    from studio.models.token_counter import counter
 
     if table and (problems_out is not None or model is not None):
         raise ConfigError("problems_out and model need a single reading; leave out table.")
@@ -144,6 +145,19 @@ def data_prepare(
     seed: Annotated[int, Param("Seed of sample, shuffle and split.", min=0)] = 42,
     chunk_tokens: ChunkTokens = 512,
     chunk_overlap: ChunkOverlap = 0,
+    template: Annotated[
+        list[str] | None,
+        Param(
+            "Write each row's columns into this prompt, such as '{question}'; a saved one by name; "
+            "repeatable: each row takes one at random."
+        ),
+    ] = None,
+    completion_template: Annotated[
+        str | None, Param("Write this completion beside it, such as '{choices[answer]}'.")
+    ] = None,
+    save_template: Annotated[
+        str | None, Param("Save the template under this name for later.")
+    ] = None,
     chunk_model: Annotated[
         str | None, Param("Count a document's tokens with this model; default: 4 characters each.")
     ] = None,
@@ -158,11 +172,17 @@ def data_prepare(
     from dataclasses import fields, replace
 
     from studio.data import PrepareOptions, prepare_to_file
+    from studio.data.saved_templates import SavedTemplates
+    from studio.models.token_counter import counter
 
     if test_out is not None and out is None:
         raise ConfigError("test_out needs out, the file for the training rows.")
     if out is not None and name is not None:
         raise ConfigError("out writes a file and name makes a dataset; give one of them.")
+    written = written_template(studio, template, completion_template, seed)
+    given |= (
+        {"template": written.prompts, "completion_template": written.completion} if written else {}
+    )
     chosen = {
         field.name: given[field.name]
         for field in fields(PrepareOptions)
@@ -174,6 +194,10 @@ def data_prepare(
         dedupe=not keep_duplicates,
         chunk_count=counter(chunk_model),
     )
+    if save_template is not None:
+        if written is None:
+            raise ConfigError("save_template needs template, the one to save.")
+        SavedTemplates(studio.workspace).save(save_template, written)
     on_progress(0, None, "Preparing rows")
     rows = one_or_all(source)
     if preview:
@@ -185,15 +209,31 @@ def data_prepare(
     return {name: getattr(made, name) for name in names}
 
 
-def counter(model: str | None) -> Callable[[str], int] | None:
-    """A function that counts a text's tokens for a model; None without one."""
-    if model is None:
-        return None
-    from studio.core.model_names import resolve
-    from studio.models.loading import load_tokenizer
+@command(read_only=True)
+def data_templates(studio: Studio) -> list[Json]:
+    """List the saved templates over columns."""
+    from studio.data.saved_templates import SavedTemplates
 
-    tokenizer = load_tokenizer(resolve(model))
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    saved = SavedTemplates(studio.workspace).all()
+    return [
+        {"name": name, "prompts": list(one.prompts), "completion": one.completion}
+        for name, one in saved.items()
+    ]
+
+
+def written_template(
+    studio: Studio, templates: list[str] | None, completion: str | None, seed: int = 42
+) -> ColumnTemplate | None:
+    """A template as given, or a saved one where a single name without braces is given."""
+    from studio.data.column_template import ColumnTemplate
+    from studio.data.saved_templates import SavedTemplates
+
+    if not templates:
+        return ColumnTemplate((), completion) if completion else None
+    if len(templates) == 1 and "{" not in templates[0]:
+        saved = SavedTemplates(studio.workspace).get(templates[0])
+        return ColumnTemplate(saved.prompts, completion or saved.completion, seed)
+    return ColumnTemplate(tuple(templates), completion or "", seed)
 
 
 def _preview(source: Any, options: PrepareOptions, on_progress: OnProgress) -> list[Json]:

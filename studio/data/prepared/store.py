@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from studio.core.errors import DataError, WorkspaceError, did_you_mean
 from studio.core.records import DamagedRecord, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_json
+from studio.data.column_template import Templated
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
@@ -116,7 +117,7 @@ class PreparedDataset:
 def _origin(reading: SourceReading) -> dict[str, str]:
     """Revision and licence of what was read, where it states them."""
     located = reading.located
-    if isinstance(located, Threaded):
+    while isinstance(located, Threaded | Templated):
         located = located.located
     return located.origin if isinstance(located, Located) else {}
 

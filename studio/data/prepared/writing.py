@@ -78,6 +78,7 @@ def open_reading(
         progress=progress,
         folder=folder,
         chunks=options.chunking(),
+        template=options.column_template(),
     )
 
 
