@@ -169,7 +169,11 @@ class Inputs:
 
     def values(self, data: Mapping[Any, Any]) -> dict[str, Any]:
         """The whole recipe's form values."""
-        return {**data[self.base], **{name: data[each] for name, each in self.fields.items()}}
+        base = data[self.base]
+        values = {**base, **{name: data[each] for name, each in self.fields.items()}}
+        if values["dataset_name"] != base["dataset_name"]:  # another one, chosen here, is the only
+            values["datasets"] = ""
+        return values
 
     def recipe(self, data: Mapping[Any, Any]) -> Recipe:
         """The recipe as it stands; a `ConfigError` names the field that is wrong."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from components.data.source_shape import SourceShape
 from components.ui.html import section
 
 CLEANING = [
@@ -80,10 +81,11 @@ class ImportForm:
     progress: gr.HTML
     cancel_read: gr.Button
     cancel_prepare: gr.Button
+    shape: SourceShape
 
 
-def import_column(samples: list[tuple[str, str]]) -> ImportForm:
-    """Build the left column: source, format, cleaning, split, name, and Prepare."""
+def import_column(samples: list[tuple[str, str]], shape: SourceShape) -> ImportForm:
+    """Build the left column: source, format, `shape`'s folds, cleaning, split, name, Prepare."""
     with gr.Column(elem_classes="settle", elem_id="data-settle"):
         gr.HTML(section("Source"))
         kind = gr.Radio(
@@ -126,6 +128,7 @@ def import_column(samples: list[tuple[str, str]]) -> ImportForm:
                 label="Format", choices=[], filterable=True, elem_id="data-format"
             )
             columns, parts = _columns()
+            shape.lay_out()
             cleaning = _cleaning()
             name = gr.Textbox(label="Name", max_lines=1, elem_id="data-name")
         prepare = gr.Button(
@@ -155,6 +158,7 @@ def import_column(samples: list[tuple[str, str]]) -> ImportForm:
         progress,
         cancel_read,
         cancel_prepare,
+        shape,
     )
 
 

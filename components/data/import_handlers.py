@@ -13,11 +13,12 @@ from components.data.import_form import ImportForm
 from components.data.open_sources import OpenSource, OpenSources, Subject
 from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
 from components.data.row_browser import LISTED, RowBrowser, Update, Updates
+from components.data.source_shape import shaped
 from components.data.token_view import TokenHandlers
 from components.ui import access
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
-from studio.core.errors import Cancelled
+from studio.core.errors import Cancelled, StudioError
 from studio.core.jobs import Job
 from studio.data import read
 from studio.data.prepared import cleaning
@@ -60,6 +61,7 @@ class ImportHandlers:
             steps.balance,
             form.name,
             form.prepare,
+            *form.shape.outputs,
             preview.headline,
             preview.done,
             preview.record,
@@ -80,6 +82,7 @@ class ImportHandlers:
 
     def bind(self) -> None:
         form, problems = self.form, self.preview.problems
+        form.shape.bind(self.row_browser.subject)
         form.kind.change(
             guard(self.show_kind), form.kind, [form.files, form.path_box, form.sample], **QUIET
         )
@@ -95,6 +98,19 @@ class ImportHandlers:
             form.sample.input(guard(self.read_sample), form.sample, shown, **QUIET),
             form.format.input(
                 guard(self.read_again), [self.row_browser.subject, form.format], shown, **QUIET
+            ),
+            form.shape.use.click(
+                guard(self.read_templated),
+                [self.row_browser.subject, form.shape.prompts, form.shape.completion],
+                shown,
+                **QUIET,
+            ),
+            form.shape.drop.click(guard(self.read_plain), self.row_browser.subject, shown, **QUIET),
+            form.shape.cut.click(
+                guard(self.read_chunked),
+                [self.row_browser.subject, form.shape.tokens, form.shape.overlap, form.shape.model],
+                shown,
+                **QUIET,
             ),
             *(part.input(guard(self.read_mapped), mapped, shown, **QUIET) for part in form.parts),
         ]
@@ -155,8 +171,32 @@ class ImportHandlers:
 
     def read_again(self, subject: Subject, format: str) -> Iterator[Updates]:
         held = self.sources.held(subject)
-        how = {name: value for name, value in held.how.items() if name in ("config", "split")}
+        how = shaped(held.how)
         yield from self.read(held.source, {**how, **option_choices.given(format=format)}, held)
+
+    def read_templated(self, subject: Subject, prompts: str, completion: str) -> Iterator[Updates]:
+        held = self.sources.held(subject)
+        try:
+            how = self.form.shape.templated(held, prompts, completion)
+        except StudioError as error:
+            yield {self.form.shape.preview: notice("error", sentence(error))}
+            return
+        yield from self.read(held.source, how, held)
+
+    def read_plain(self, subject: Subject) -> Iterator[Updates]:
+        held = self.sources.held(subject)
+        yield from self.read(held.source, self.form.shape.plain(held), held)
+
+    def read_chunked(
+        self, subject: Subject, tokens: float, overlap: float, model: str
+    ) -> Iterator[Updates]:
+        held = self.sources.held(subject)
+        try:
+            how = self.form.shape.chunked(held, tokens, overlap, model)
+        except StudioError as error:
+            yield {self.form.trouble: notice("error", sentence(error))}
+            return
+        yield from self.read(held.source, how, held)
 
     def read_mapped(self, subject: Subject, format: str, *columns: str) -> Iterator[Updates]:
         held = self.sources.held(subject)
@@ -268,6 +308,7 @@ class ImportHandlers:
             **self.row_browser.show_fresh(subject, self.row_browser.filters(subject)),
             **self.tokens.masks(found.type),
             **self.show_parts(held),
+            **form.shape.found(held),
             problems.cleaning: "",
             problems.checked: "",
             **self.row_browser.show_problems(subject),

@@ -19,6 +19,7 @@ from components.data.import_form import (
 )
 from studio.core.formatting import DOT, plural
 from studio.data import SAMPLES, PrepareOptions, export, known_formats
+from studio.data.readers.encodings import PACKED, SUFFIXES
 
 if TYPE_CHECKING:
     from components.data.row_browser import Update
@@ -52,7 +53,9 @@ def found_name(source: Source) -> str:
     """A default name for the prepared dataset, derived from its source."""
     first = source[0] if isinstance(source, list | tuple) else source
     name = Path(first).name
-    return re.sub(r"(\.(json|jsonl|csv|tsv|parquet|arrow|gz|txt))+$", "", name)[:60]
+    while (suffix := Path(name).suffix.lower()) in (*PACKED, *SUFFIXES):
+        name = name[: -len(suffix)]
+    return name[:60]
 
 
 def format_choices(found: Inspection) -> Choices:
@@ -95,6 +98,12 @@ def prepare_options(how: JsonObject, values: Sequence[Any]) -> PrepareOptions:
     """Convert the form's values, in the order of `Cleaning.inputs`, to engine options."""
     steps, more, least, most, held_out, balance, sample, seed, test = values
     chosen = {*(steps or ()), *(more or ())}
+    how = dict(how)
+    template, chunks = how.pop("template", None), how.pop("chunks", None)
+    if template:
+        how |= {"template": template.prompts, "completion_template": template.completion}
+    if chunks:
+        how |= {"chunk_tokens": chunks.tokens, "chunk_overlap": chunks.overlap}
     flags = {name: name in chosen for _, name in (*CLEANING, *MORE_CLEANING) if name != "novelty"}
     return PrepareOptions(
         **flags,

@@ -13,6 +13,7 @@ from components.data.import_handlers import ImportHandlers
 from components.data.open_sources import OpenSources
 from components.data.option_choices import sample_choices
 from components.data.row_browser import RowBrowser
+from components.data.source_shape import SourceShape
 from components.data.token_statistics import StatisticsHandlers
 from components.data.token_view import TokenHandlers
 from components.ui.page_context import PageContext
@@ -40,10 +41,10 @@ class DataHandles:
 
 def build(studio: Studio, ctx: PageContext) -> DataHandles:
     """Build the tab and bind its events."""
-    with gr.Row(elem_classes="desk"):
-        form = import_form.import_column(sample_choices())
-        preview = preview_layout.preview_column(choices())
     sources = OpenSources(studio)
+    with gr.Row(elem_classes="desk"):
+        form = import_form.import_column(sample_choices(), SourceShape(sources))
+        preview = preview_layout.preview_column(choices())
     row_browser = RowBrowser(sources, preview)
     tokens = TokenHandlers(sources, preview, row_browser)
     statistics = StatisticsHandlers(sources, preview, row_browser, tokens)

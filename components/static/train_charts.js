@@ -75,9 +75,15 @@ window.studioCharts = (host) => {
         if (raw.x.length) found.push({who, colour, dash, raw, y: weight ? smooth(raw.y, weight) : raw.y,
           faint: weight > 0 && !several, run: run.id});
         const held = points(store[run.id]?.held_out, line.held);
-        const name = chart.lines.length > 1 || several ? `${who}, held-out` : "held-out";
+        const parts = line.key === "loss" && !several ? run.datasets || [] : [];
+        const name = chart.lines.length > 1 || several ? `${who}, held-out` : parts.length ? "held-out, all" : "held-out";
         if (held.x.length) found.push({who: name, colour: several || chart.lines.length > 1 ? colour : "--base",
           dash: [2, 3], raw: held, y: held.y, dots: true, run: run.id});
+        parts.forEach((one, number) => {
+          const own = points(store[run.id]?.held_out, `eval_${one.metrics}_loss`);
+          if (own.x.length) found.push({who: one.name, colour: `--run-${"bcdef"[number % 5]}`,
+            dash: DASHES[(number + 2) % 6], raw: own, y: own.y, dots: true, run: run.id});
+        });
       }
     });
     return found;

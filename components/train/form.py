@@ -87,6 +87,7 @@ class RecipeForm(FormFilling):
             elem_classes="knob",
             info=recipe_fields.help_of("dataset_name"),
         )
+        self.mixture.lay_out(add)
         self.fields["model_name_or_path"] = gr.Dropdown(
             choices(),
             value=recipe.model_name_or_path,
@@ -166,13 +167,14 @@ class RecipeForm(FormFilling):
             [self.restated.change, self.ctx.status.change],
             guard(self.estimate, "quietly"),
             self.restated,
-            [self.line, self.start, self.fields["name"]],
+            [self.line, self.start, self.fields["name"], self.mixture.shares],
             trigger_mode="always_last",
             **QUIET,
         )
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
         self.rewards.bind(self.fields, self.recipe)
+        self.mixture.bind(self.fields)
         self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)
         self.start.click(
             guard(self.begin),
@@ -198,7 +200,7 @@ class RecipeForm(FormFilling):
         A YAML that is current stays as it is: somebody may be editing it.
         """
         values = self.values(data)
-        label = form_options.start_label(self.studio, values["dataset_name"])
+        label = form_options.start_label(self.studio, values["dataset_name"], values["datasets"])
         try:
             recipe = recipe_fields.read(values)
         except StudioError as error:
@@ -214,16 +216,20 @@ class RecipeForm(FormFilling):
             self.restated: text,
         }
 
-    def estimate(self, text: str) -> tuple[str, str, Update]:
-        """The run's cost on one line, the button's label, and the run's default name.
+    def estimate(self, text: str) -> tuple[str, str, Update, str]:
+        """The run's cost on one line, the button's label, the run's default name, and what a
+        mixture comes to.
 
         It takes the recipe as text because an event costs the browser time for each input.
         """
         recipe = Recipe.from_yaml(text)
         return (
             form_options.estimate_line(self.studio, recipe),
-            form_options.start_label(self.studio, recipe.dataset_name),
+            form_options.start_label(
+                self.studio, recipe.dataset_name, "; ".join(map(str, recipe.datasets))
+            ),
             gr.update(placeholder=form_options.free_name(self.studio, recipe.with_(name=""))),
+            self.mixture.shares_of(recipe),
         )
 
     def freshen(
@@ -249,7 +255,7 @@ class RecipeForm(FormFilling):
         The press comes with what the button said: it may have been drawn for an earlier dataset.
         """
         values = self.values(data)
-        label = form_options.start_label(self.studio, values["dataset_name"])
+        label = form_options.start_label(self.studio, values["dataset_name"], values["datasets"])
         if data[self.start] != label:
             error = ConfigError(f"The dataset changed since. Press again to {label.lower()}.")
             yield {

@@ -14,7 +14,9 @@ from studio.core.errors import StudioError
 from studio.core.formatting import DOT, plural, thousands
 from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
+from studio.runs.dataset_entries import label
 from studio.runs.methods import METHODS
+from studio.runs.mixture import draw
 from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
 from studio.runs.steps import planned_steps, too_little
 
@@ -60,6 +62,14 @@ def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
     return offered
 
 
+def all_datasets(studio: Studio) -> list[tuple[str, str]]:
+    """(label, value) of everything that some objective trains on, whichever is chosen."""
+    found: dict[str, str] = {}
+    for objective in OBJECTIVE_TYPES:
+        found |= {value: label for label, value in dataset_choices(studio, objective)}
+    return [(label, value) for value, label in found.items()]
+
+
 def _value(dataset: PreparedDataset) -> str:
     """A dataset's value in the list: a prepared sample keeps its alias, so a choice stays valid."""
     return dataset.name if dataset.name in SAMPLES else dataset.id
@@ -100,8 +110,23 @@ def known_rows(studio: Studio, name: str) -> int | None:
     return _sample_rows(name) if rows is None and name in SAMPLES else rows
 
 
-def start_label(studio: Studio, name: str | None) -> str:
-    """The primary button's label."""
+def recipe_rows(studio: Studio, recipe: Recipe) -> int | None:
+    """`known_rows` of a recipe's dataset, or those drawn from all of them where it has several."""
+    if not recipe.datasets:
+        return known_rows(studio, recipe.dataset_name)
+    sizes = [known_rows(studio, entry.path) for entry in recipe.datasets]
+    known = [size for size in sizes if size is not None]
+    return len(draw(recipe, known)) if len(known) == len(sizes) else None
+
+
+def start_label(studio: Studio, name: str | None, datasets: str | None = None) -> str:
+    """The primary button's label.
+
+    Args:
+        datasets: the form's text of a mixture, which counts in place of `name`.
+    """
+    if datasets:
+        return f"Train on {len(datasets.split(';'))} datasets"
     rows = train_rows(studio, name)
     if rows is not None:
         return f"Train on {plural(rows, 'row')}"
@@ -150,7 +175,10 @@ def signature(studio: Studio) -> tuple[object, ...]:
 def free_name(studio: Studio, recipe: Recipe) -> str:
     """The recipe's name, or the default one, numbered when it is taken."""
     dataset = None if recipe.name else _prepared(studio, recipe.dataset_name)
-    wanted = recipe.name or recipe.usual_name(dataset.name if dataset else "")
+    several = [prepared.name if (prepared := _prepared(studio, each.path)) else each.path
+               for each in recipe.datasets]  # fmt: skip
+    named = label(several) if several else dataset.name if dataset else ""
+    wanted = recipe.name or recipe.usual_name(named)
     taken = {run.name for run in studio.runs.list()}
     name, number = wanted, 2
     while name in taken:
@@ -163,7 +191,10 @@ def free_name(studio: Studio, recipe: Recipe) -> str:
 
 def estimate_line(studio: Studio, recipe: Recipe) -> str:
     """Trainable parameters, memory, steps and time; only the steps until the rest is known."""
-    rows = known_rows(studio, recipe.dataset_name)
+    try:
+        rows = recipe_rows(studio, recipe)
+    except StudioError as error:
+        return line_html("", sentence(error))
     steps = planned_steps(recipe, rows) if rows else None
     said = f"{thousands(steps)} steps" if steps else ""
     if not studio.worker.ready:

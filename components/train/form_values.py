@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.train import form_options
+from components.train.mixture_builder import MixtureBuilder, with_first
 from components.train.reward_builder import RewardBuilder
 from components.ui import recipe_defaults, recipe_fields
 from components.ui.compat import Field, Update, Updates, Values, Widget
@@ -40,17 +41,19 @@ class FormFilling:
         self.settled = gr.State(FIRST)
         """The choice that the defaults follow now."""
         self.rewards = RewardBuilder(studio)
+        self.mixture = MixtureBuilder(studio)
 
     @property
     def everything(self) -> list[Widget]:
         """What filling the form may change."""
-        own = [self.settled, self.note, self.rewards.box, self.rewards.rows]
+        own = [self.settled, self.note, self.rewards.box, self.rewards.rows, self.mixture.rows]
         return [*self.fields.values(), *own]
 
     def values(self, data: Values) -> dict[str, Any]:
         """The value of every widget, by parameter."""
         values = {name: data[widget] for name, widget in self.fields.items()}
         values["start_from"] = values["start_from"] or None
+        values["datasets"] = with_first(values["datasets"], values["dataset_name"])
         return values
 
     def recipe(self, data: Values) -> Recipe:
@@ -75,8 +78,11 @@ class FormFilling:
         updates[self.fields["start_from"]] = start
         if before[0] != after[0]:
             updates[self.fields["dataset_name"]] = self._dataset(after[0], values["dataset_name"])
+            if values["datasets"]:
+                updates[self.fields["datasets"]] = gr.update(value="")
+                note = f"{note} The datasets that were mixed in are removed.".strip()
         updates |= {self.settled: after, self.note: notice("info", note)}
-        return self.rewards.follow(after[0], updates)
+        return self.rewards.follow(after[0], self.mixture.follow(updates))
 
     def _visible(self, choice: Choice) -> Updates:
         return {
@@ -129,7 +135,7 @@ class FormFilling:
             choices=datasets, value=form_options.dataset_value(self.studio, recipe.dataset_name)
         )
         updates |= {self.settled: choice, self.note: notice("info", note)}
-        return self.rewards.follow(recipe.objective, updates)
+        return self.rewards.follow(recipe.objective, self.mixture.follow(updates))
 
     def changed(self, data: Values, wanted: Mapping[str, Any]) -> Updates:
         """Set some parameters; one that was edited since the request stays as it is."""
@@ -151,7 +157,8 @@ class FormFilling:
             updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
         labels = [in_a_sentence(knobs()[name].label) for name in knob_values]
         note = f"Taken from the Calculator: {', '.join(labels)}." if labels else ""
-        return updates | ({self.note: notice("info", note)} if note else {})
+        updates |= {self.note: notice("info", note)} if note else {}
+        return self.mixture.follow(updates)
 
     def use_what_fits(self, data: Values) -> Updates:
         """Set batch size, checkpointing and quantization to the fastest that fit in memory."""
@@ -159,7 +166,7 @@ class FormFilling:
 
         try:
             recipe = self.recipe(data)
-            fit = best_fit(recipe, form_options.known_rows(self.studio, recipe.dataset_name))
+            fit = best_fit(recipe, form_options.recipe_rows(self.studio, recipe))
         except StudioError as error:
             return {self.trouble: form_options.trouble_html(error)}
         if not fit.fits:

@@ -84,11 +84,14 @@ def feed(studio: Studio, histories: Histories, request: FeedRequest) -> Reply:
     measured = {key for history in read.values() for key in history.train.keys}
     parts = {
         "plan": chart_specs.plan(measured),
-        "names": [{"id": run.id, "name": run.name, "live": run.live} for run in runs],
+        "names": [
+            {"id": run.id, "name": run.name, "live": run.live, "datasets": _datasets(run)}
+            for run in runs
+        ],
         "health": run_panel_html.health(read[first.id].health.findings()),
         "figures": run_panel_html.figures(first, read[first.id]),
         "samples": run_panel_html.samples({run.name: read[run.id].samples for run in runs}),
-        "compare": run_panel_html.differences(runs),
+        "compare": run_panel_html.differences(runs) or run_panel_html.datasets(first),
     }
     for name, part in parts.items():
         mark = f"{zlib.crc32(repr(part).encode()):x}"
@@ -97,6 +100,14 @@ def feed(studio: Studio, histories: Histories, request: FeedRequest) -> Reply:
     if request.log.open:
         reply["log"] = _log(read[first.id], request.log)
     return {key: value for key, value in reply.items() if value}
+
+
+def _datasets(run: Run) -> list[dict[str, str]]:
+    """The datasets of a mixture: each one's name, and its name in metrics."""
+    return [
+        {"name": str(one.get("name")), "metrics": str(one.get("metrics"))}
+        for one in run.data.get("datasets") or []
+    ]
 
 
 def _known(studio: Studio, wanted: list[str]) -> list[Run]:

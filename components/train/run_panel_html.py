@@ -84,6 +84,27 @@ def _stat(label: str, value: str, below: str, exact: str) -> str:
     return f"<div{hover}><dt>{esc(label)}</dt><dd>{esc(value)}{more}</dd></div>"
 
 
+def datasets(run: Run) -> str:
+    """A mixture's datasets: rows drawn, and the latest held-out loss of each, as a table."""
+    several = run.data.get("datasets") or []
+    if not several:
+        return ""
+    losses = [_result(run, f"eval_{one['metrics']}_loss") for one in several]
+    rows = "".join(
+        f"<tr><td>{esc(one['name'])}</td><td>{one['rows']['train']:,} of {one['drawn_from']:,}</td>"
+        f"<td>{esc(loss)}</td></tr>"
+        for one, loss in zip(several, losses, strict=True)
+    )
+    mean = esc(_result(run, "eval_loss"))
+    return (
+        f"{section('Datasets', 'held-out loss by dataset; the last row is the mean over all rows')}"
+        '<div class="differences" tabindex="0"><table><thead><tr><th scope="col">dataset</th>'
+        '<th scope="col">rows</th><th scope="col">held-out loss</th></tr></thead>'
+        f'<tbody>{rows}<tr class="result"><td>all</td>'
+        f"<td>{run.data['rows']['train']:,}</td><td>{mean}</td></tr></tbody></table></div>"
+    )
+
+
 # ---- health -------------------------------------------------------------------------------------
 
 

@@ -104,7 +104,9 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
             updates = {left.trouble: form_options.trouble_html(error)}
         name = updates.get(left.fields["dataset_name"], data[left.fields["dataset_name"]])
         chosen = name.get("value") if isinstance(name, dict) else name
-        label = form_options.start_label(studio, chosen)
+        several = updates.get(left.fields["datasets"], data[left.fields["datasets"]])
+        mixed = several.get("value") if isinstance(several, dict) else several
+        label = form_options.start_label(studio, chosen, mixed)
         return updates | {left.start: gr.update(value=label, interactive=True)}
 
     def copy(data: Values) -> Update:

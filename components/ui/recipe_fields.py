@@ -194,15 +194,15 @@ def shown(knob: Knob, value: Any) -> Any:
 
 
 def parted(name: str) -> str:
-    """What stands between several values: a pattern that is rewarded may hold commas."""
-    return "; " if name == "reward_funcs" else ", "
+    """What stands between several values: a rewarded pattern and a file's name may hold commas."""
+    return "; " if name in ("reward_funcs", "datasets") else ", "
 
 
 def joined(name: str, values: Iterable[Any]) -> str:
     """Several values as one text; a semicolon inside a rewarded pattern is written as its code."""
     between = parted(name)
     kept = (
-        str(value).replace(between.strip(), r"\x3b") if between == "; " else str(value)
+        str(value).replace(";", r"\x3b") if name == "reward_funcs" else str(value)
         for value in values
     )
     return between.join(kept)

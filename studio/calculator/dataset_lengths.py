@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -107,6 +107,28 @@ def _longest(recipe: Recipe) -> int:
     """Tokens that are kept of a row: those of a sequence, or all where packing splits rows."""
     splits = recipe.packing and recipe.packing_strategy != "bfd"
     return 1 << 60 if splits else recipe.max_length
+
+
+_MIXED_ROWS = 2048
+"""Rows that stand for a mixture, each dataset's in proportion to what is drawn from it."""
+
+
+def mixed(parts: Sequence[tuple[Lengths, int]]) -> Lengths:
+    """The lengths of a mixture: (a dataset's lengths, the rows drawn from it) for each.
+
+    Shares of rows are met as closely as `_MIXED_ROWS` rows can.
+    """
+    total = sum(drawn for _, drawn in parts)
+    picked: list[tuple[Lengths, Counts]] = []
+    for lengths, drawn in parts:
+        size = max(1, round(_MIXED_ROWS * drawn / total))
+        picked.append((lengths, np.arange(size) * len(lengths.size) // size))
+    return Lengths(
+        total,
+        np.concatenate([lengths.size[at] for lengths, at in picked]),
+        np.concatenate([lengths.trained_size[at] for lengths, at in picked]),
+        ", ".join(dict.fromkeys(lengths.basis for lengths, _ in parts)),
+    )
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,29 @@ def _estimate(found: Json) -> str:
         trained = f", {formatting.count(trained)} of them trained" if trained else ""
         time = f"{cost['time']} ({cost['basis']})"
         lines += ["", f"{cost['steps']:,} steps, {tokens} tokens{trained}: {time}"]
+    if found["datasets"]:
+        lines += ["", shares(found["datasets"])]
     if cost["money"]:
         money = formatting.money(*cost["money"])
         lines.append(f"at {cost['price_per_hour']:g} per hour: {money}")
     return "\n".join([*lines, *(["", *found["notes"]] if found["notes"] else [])])
+
+
+def shares(datasets: list[Json]) -> str:
+    """What the model will see of each dataset of a mixture, as a table."""
+    rows = [
+        (
+            one["name"],
+            f"{one['rows']:,} of {one['of_rows']:,}",
+            f"{one['share_of_rows']:.1%}",
+            f"{one['tokens']:,}",
+            f"{one['share_of_tokens']:.1%}",
+            f"{one['share_of_trained_tokens']:.1%}",
+        )
+        for one in datasets
+    ]
+    header = ("dataset", "rows", "of all rows", "tokens", "of all tokens", "of trained tokens")
+    return table(rows, header)
 
 
 def _hardware(found: Json) -> str:
@@ -53,6 +72,10 @@ def _hardware(found: Json) -> str:
 
 
 VIEWS = {
-    "calc": View(_estimate, "pocket --lora-r 8 --lora-target-modules q_proj,k_proj,v_proj"),
+    "calc": View(
+        _estimate,
+        "pocket --lora-r 8 --lora-target-modules q_proj,k_proj,v_proj",
+        "pocket --dataset mine --dataset general:0.1",
+    ),
     "hardware": View(_hardware, "--json"),
 }

@@ -74,6 +74,20 @@ def _listed(found: list[Json]) -> str:
     return table(rows, ("id", "name", "type", "rows"))
 
 
+def _made(found: Json) -> str:
+    return f"{found['name']} ({found['id']}): {found['summary']}"
+
+
+def _unfinished(found: list[Json]) -> str:
+    rows = [(one["id"], one["name"], one["kept"], one["count"]) for one in found]
+    return table(rows, ("id", "name", "kept", "of")) if rows else "Nothing is unfinished."
+
+
+def _templates(found: list[Json]) -> str:
+    rows = [(one["name"], one_line(" | ".join(one["prompts"])), one["completion"]) for one in found]
+    return table(rows, ("name", "prompts", "completion")) if rows else "No template is saved."
+
+
 def _shown(found: Json) -> str:
     first = [one_line(str(row)) for row in found["first"]]
     heading = f"{found['id']}  {found['name']}, {found['type']}, from {found['source']}"
@@ -88,7 +102,22 @@ VIEWS = {
         "one.csv two.jsonl --table",
         "rows.jsonl --model pocket --max-length 256 --problems-out wrong.jsonl",
     ),
-    "data_prepare": View(_prepared, "rows.json --out train.jsonl", "rows.json --name letters"),
+    "data_prepare": View(
+        _prepared,
+        "rows.json --out train.jsonl",
+        "rows.json --name letters",
+        "book.pdf --chunk-tokens 512 --chunk-overlap 64 --chunk-model pocket",
+        "quiz.csv --template 'Q: {question}' --completion-template '{answer}'",
+    ),
+    "data_templates": View(_templates, ""),
+    "data_make": View(
+        _made,
+        "--prompts seeds.txt --writer base:pocket --continues --count 20",
+        "--topic gardening --writer api:served-model --answer run:first --answer base:pocket "
+        "--judge api:served-model",
+        "--resume made-20260131-142501-9f3c",
+    ),
+    "data_unfinished": View(_unfinished, ""),
     "data_list": View(_listed, ""),
     "data_show": View(_shown, "pocket-sft --rows 3"),
     "data_delete": View("{name} is deleted; to restore it: data restore {deleted}", "letters"),

@@ -71,6 +71,7 @@ VIEWS = {
         _ids,
         "pocket-sft --set max_steps=20",
         "pocket-sft --sweep lora_r=4,8,16",
+        "pocket-sft --dataset mine --dataset general:0.1",
         follow=follow,
         failure=unfinished,
     ),

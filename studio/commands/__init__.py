@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from studio.commands import (  # noqa: F401  importing them fills COMMANDS
     calc,
     data,
+    data_make,
     datasets,
     exports,
     generate,

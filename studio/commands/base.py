@@ -159,6 +159,11 @@ class Command:
             if name not in self._model.model_fields:
                 known = self._model.model_fields
                 raise ConfigError(f"{self.name} takes no {name!r}.{did_you_mean(name, known)}")
+        lists = {one.name for one in self.parameters if _takes_texts(one.type)}
+        values = {
+            name: [value] if name in lists and isinstance(value, str) else value
+            for name, value in values.items()
+        }
         try:
             checked = self._model.model_validate(values)
         except ValidationError as error:
@@ -178,6 +183,11 @@ class Command:
             for one in self.parameters
         }
         return create_model(self.name, **fields)
+
+
+def _takes_texts(kind: Any) -> bool:
+    """Whether a parameter is a list of texts, for which one text by itself may be given."""
+    return list[str] in (kind, *typing.get_args(kind))
 
 
 COMMANDS: dict[str, Command] = {}

@@ -34,7 +34,10 @@ def calc(
         Param("Any other parameter of a recipe, such as load_in_8bit=true; repeatable."),
     ] = None,
     gpu: Annotated[str | None, Param("GPU such as T4 or 'A100 80'; default: this machine.")] = None,
-    dataset: Annotated[str | None, Param("Prepared dataset or sample, for steps and time.")] = None,
+    dataset: Annotated[
+        list[str] | None,
+        Param("Prepared dataset or sample, for steps and time; several: each as NAME:FRACTION."),
+    ] = None,
     rows: Annotated[int | None, Param("Rows to train on, in place of a dataset.", min=1)] = None,
     mean_tokens: Annotated[float | None, Param("Mean tokens per row, with rows.", min=1)] = None,
     price: Annotated[float | None, Param("Price of the GPU per hour.", min=0)] = None,
@@ -47,19 +50,21 @@ def calc(
     given = dict(locals())
     from studio.calculator import RowCount, estimate
     from studio.calculator.prices import prices
+    from studio.runs import dataset_entries
     from studio.runs.recipe import Recipe
-    from studio.workflows.estimate_run import estimate_run, kind_of
+    from studio.workflows.estimate_run import estimate_run, kind_of, mixture_shares
 
     named = {name: given[name] for name in Recipe.model_fields.keys() & given}
-    named |= {"model_name_or_path": model, "dataset_name": dataset}
+    named |= {"model_name_or_path": model}
     changes = {name: value for name, value in named.items() if value is not None}
-    recipe = Recipe.of({**changes, **(set or {})})
+    recipe = Recipe.of({**changes, **dataset_entries.named(dataset), **(set or {})})
     if dataset:
-        if kind_of(studio, dataset) is None:
-            known = ", ".join(kept.name for kept in studio.datasets.list()) or "none"
-            raise ConfigError(
-                f"{dataset} is neither a prepared dataset nor a sample. Prepared: {known}."
-            )
+        for name in [entry.path for entry in recipe.datasets] or dataset:
+            if kind_of(studio, name) is None:
+                known = ", ".join(kept.name for kept in studio.datasets.list()) or "none"
+                raise ConfigError(
+                    f"{name} is neither a prepared dataset nor a sample. Prepared: {known}."
+                )
         found = estimate_run(studio, recipe, gpu)
     else:
         found = estimate(recipe, gpu, RowCount(rows, mean_tokens) if rows else None)
@@ -68,7 +73,8 @@ def calc(
     money = found.cost.money(price) if price else None
     cost = {"time": found.cost.words(), "price_per_hour": price, "money": money}
     value = found.as_dict()
-    return value | {"summary": found.line(), "cost": value["cost"] | cost}
+    shares = mixture_shares(studio, recipe) if dataset else []
+    return value | {"summary": found.line(), "cost": value["cost"] | cost, "datasets": shares}
 
 
 @command(read_only=True)

@@ -10,6 +10,7 @@ from studio.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from studio.data import PrepareOptions, SourceReading
+    from studio.data.column_template import ColumnTemplate
     from studio.engine.studio import Studio
 
 Sources = Annotated[
@@ -22,6 +23,12 @@ Map = Annotated[
 ]
 Config = Annotated[str | None, Param("Configuration of a Hub dataset.")]
 Split = Annotated[str | None, Param("Split of a Hub dataset, such as train[:500].")]
+
+
+ChunkTokens = Annotated[int, Param("Longest chunk of a document, in tokens.", min=16)]
+ChunkOverlap = Annotated[
+    int, Param("Tokens at a chunk's start that repeat the end of the one before.", min=0)
+]
 
 
 @command(read_only=True)
@@ -39,6 +46,8 @@ def data_inspect(
     ] = None,
     template: Annotated[str | None, Param("Chat template; default: the model's.")] = None,
     max_length: Annotated[int, Param("Length limit in tokens to count against.", min=1)] = 512,
+    chunk_tokens: ChunkTokens = 512,
+    chunk_overlap: ChunkOverlap = 0,
     problems_out: Annotated[
         Path | None, Param("Write every problem to this file, as JSON Lines.", shell_only=True)
     ] = None,
@@ -50,11 +59,14 @@ def data_inspect(
     they will be trained on.
     """
     from studio.data import read
+    from studio.data.readers.chunks import Chunking
+    from studio.models.token_counter import counter
 
     if table and (problems_out is not None or model is not None):
         raise ConfigError("problems_out and model need a single reading; leave out table.")
     on_progress(0, None, "Reading rows")
     how = {"format": format, "mapping": map, "config": config, "split": split, "limit": limit}
+    how["chunks"] = Chunking(chunk_tokens, chunk_overlap, counter(model))
     if table:
         return [_summary(name, progress=on_progress, **how) for name in source]
     with read(one_or_all(source), progress=on_progress, **how) as reading:
@@ -131,6 +143,24 @@ def data_prepare(
     shuffle: Annotated[bool, Param("Shuffle the rows.")] = False,
     preview: Annotated[bool, Param("Only report what each step would drop.")] = False,
     seed: Annotated[int, Param("Seed of sample, shuffle and split.", min=0)] = 42,
+    chunk_tokens: ChunkTokens = 512,
+    chunk_overlap: ChunkOverlap = 0,
+    template: Annotated[
+        list[str] | None,
+        Param(
+            "Write each row's columns into this prompt, such as '{question}'; a saved one by name; "
+            "repeatable: each row takes one at random."
+        ),
+    ] = None,
+    completion_template: Annotated[
+        str | None, Param("Write this completion beside it, such as '{choices[answer]}'.")
+    ] = None,
+    save_template: Annotated[
+        str | None, Param("Save the template under this name for later.")
+    ] = None,
+    chunk_model: Annotated[
+        str | None, Param("Count a document's tokens with this model; default: 4 characters each.")
+    ] = None,
     on_progress: OnProgress = silent,
 ) -> Json | list[Json]:
     """Write cleaned rows in TRL's dataset formats.
@@ -142,17 +172,32 @@ def data_prepare(
     from dataclasses import fields, replace
 
     from studio.data import PrepareOptions, prepare_to_file
+    from studio.data.saved_templates import SavedTemplates
+    from studio.models.token_counter import counter
 
     if test_out is not None and out is None:
         raise ConfigError("test_out needs out, the file for the training rows.")
     if out is not None and name is not None:
         raise ConfigError("out writes a file and name makes a dataset; give one of them.")
+    written = written_template(studio, template, completion_template, seed)
+    given |= (
+        {"template": written.prompts, "completion_template": written.completion} if written else {}
+    )
     chosen = {
         field.name: given[field.name]
         for field in fields(PrepareOptions)
         if given.get(field.name) is not None
     }
-    options = replace(PrepareOptions(**chosen), mapping=map, dedupe=not keep_duplicates)
+    options = replace(
+        PrepareOptions(**chosen),
+        mapping=map,
+        dedupe=not keep_duplicates,
+        chunk_count=counter(chunk_model),
+    )
+    if save_template is not None:
+        if written is None:
+            raise ConfigError("save_template needs template, the one to save.")
+        SavedTemplates(studio.workspace).save(save_template, written)
     on_progress(0, None, "Preparing rows")
     rows = one_or_all(source)
     if preview:
@@ -162,6 +207,33 @@ def data_prepare(
     made = studio.datasets.prepare(rows, name=name, options=options, progress=on_progress)
     names = ("id", "name", "type", "format", "rows", "fingerprint", "steps")
     return {name: getattr(made, name) for name in names}
+
+
+@command(read_only=True)
+def data_templates(studio: Studio) -> list[Json]:
+    """List the saved templates over columns."""
+    from studio.data.saved_templates import SavedTemplates
+
+    saved = SavedTemplates(studio.workspace).all()
+    return [
+        {"name": name, "prompts": list(one.prompts), "completion": one.completion}
+        for name, one in saved.items()
+    ]
+
+
+def written_template(
+    studio: Studio, templates: list[str] | None, completion: str | None, seed: int = 42
+) -> ColumnTemplate | None:
+    """A template as given, or a saved one where a single name without braces is given."""
+    from studio.data.column_template import ColumnTemplate
+    from studio.data.saved_templates import SavedTemplates
+
+    if not templates:
+        return ColumnTemplate((), completion) if completion else None
+    if len(templates) == 1 and "{" not in templates[0]:
+        saved = SavedTemplates(studio.workspace).get(templates[0])
+        return ColumnTemplate(saved.prompts, completion or saved.completion, seed)
+    return ColumnTemplate(tuple(templates), completion or "", seed)
 
 
 def _preview(source: Any, options: PrepareOptions, on_progress: OnProgress) -> list[Json]:

@@ -25,7 +25,14 @@ def train(
         ),
     ] = None,
     name: Annotated[str | None, Param("Name of the run.")] = None,
-    dataset: Annotated[str | None, Param("Prepared dataset, sample, file or Hub id.")] = None,
+    dataset: Annotated[
+        list[str] | None,
+        Param(
+            "Prepared dataset, sample, file or Hub id. Repeat it to mix several, each with its "
+            "share of the rows after a colon; one may go without and takes the rest.",
+            metavar="DATA[:FRACTION]",
+        ),
+    ] = None,
     model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,
     start_from: Annotated[str | None, Param("Run to continue training.", metavar="RUN")] = None,
     sweep: Annotated[
@@ -43,12 +50,7 @@ def train(
     the current step. Over the API and in Python it returns as soon as the run is queued.
     """
     chosen = recipe_with(
-        recipe,
-        set,
-        name=name,
-        dataset_name=dataset,
-        model_name_or_path=model,
-        start_from=start_from,
+        recipe, set, name=name, datasets=dataset, model_name_or_path=model, start_from=start_from
     )
     if not sweep:
         return run_as_dict(studio.train(chosen, provenance))
@@ -59,15 +61,25 @@ def train(
     return [run_as_dict(studio.train(each, marked)) for each in sweeps.sweep(chosen, sweep)]
 
 
-def recipe_with(recipe: str, changes: Json | None = None, **options: str | None) -> Recipe:
+def recipe_with(
+    recipe: str,
+    changes: Json | None = None,
+    datasets: list[str] | None = None,
+    **options: str | None,
+) -> Recipe:
     """A recipe by file, text or name, with changes; options that are given come last."""
+    from studio.runs import dataset_entries
     from studio.runs.recipe import Recipe, find_recipe
 
     values = {**(changes or {}), **{k: value for k, value in options.items() if value is not None}}
+    values |= dataset_entries.named(datasets)
     found = find_recipe(recipe)
-    if "dataset_name" in values and found.name == recipe:  # a shipped recipe on other data
-        values.setdefault("name", "")
-    return Recipe.of({**found.changed(), **values})
+    kept = found.changed()
+    if dataset_entries.FIELDS & values.keys():
+        kept = {key: value for key, value in kept.items() if key not in dataset_entries.FIELDS}
+        if found.name == recipe:  # a shipped recipe on other data
+            values.setdefault("name", "")
+    return Recipe.of({**kept, **values})
 
 
 def run_as_dict(run: Run) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -36,7 +37,7 @@ def sample_prompts(rows: Any) -> list[Any]:
     """The first few prompts of the held-out rows, with their tools and kwargs: fixed through the
     run. A prompt of plain text stays text."""
     prompts = []
-    for row in map(tidy, rows.select(range(min(_SAMPLE_PROMPTS, len(rows))))):
+    for row in map(tidy, islice(rows, _SAMPLE_PROMPTS)):
         given = row.get("prompt")
         prompt = given if isinstance(given, str) else prompt_of(row)
         if prompt:

@@ -253,11 +253,12 @@ class Library:
             seen.add(at.id)
             if at is not run:
                 steps.append(("run", at.name))
-            data = datasets.get(str(at.data.get("id")))
-            voted = data is not None and data.provenance.get("project")
-            name = str(at.data.get("name") or "")
-            if name:
-                steps.append(("votes" if voted else "data", name))
+            for one in reversed(at.data.get("datasets") or [at.data]):
+                data = datasets.get(str(one.get("id")))
+                voted = data is not None and data.provenance.get("project")
+                name = str(one.get("name") or "")
+                if name:
+                    steps.append(("votes" if voted else "data", name))
             at = by_id.get(at.parent or "")
         return tuple(reversed(steps))
 

@@ -18,7 +18,8 @@ from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
-from studio.data import DatasetStore, PreparedDataset
+from studio.data import DatasetStore, PreparedDataset, PrepareOptions
+from studio.engine import run_data
 from studio.engine.library import Library
 from studio.engine.run_backup import RunBackup, run_backup_for
 from studio.engine.worker import Worker
@@ -29,12 +30,12 @@ from studio.generation.request import Column, Generation, GenerationRequest, Sam
 from studio.labels import LabelStore
 from studio.labels.pair_generation import PairMaker
 from studio.labels.votes_backup import VotesBackup, votes_backup_for
-from studio.labels.votes_provenance import learned_from
+from studio.runs.dataset_entries import DatasetEntry
 from studio.runs.lineage import parent_adapter
 from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
-from studio.training.train_dataset import check_fit, check_trackers
+from studio.training.train_dataset import check_mixture, check_trackers
 
 if TYPE_CHECKING:
     from studio.evaluation.token_logprobs import AnswerReading
@@ -152,6 +153,30 @@ class Studio:
                 raise unknown
             return self.datasets.prepare(name)
 
+    def datasets_for(self, recipe: Recipe) -> list[PreparedDataset]:
+        """The datasets of a recipe, in order; those that are not prepared yet are prepared first.
+
+        Raises a `DataError` for a split or configuration of what is prepared already.
+        """
+        if not recipe.datasets:
+            return [self.dataset_for(recipe.dataset_name)]
+        return [self._entry(entry) for entry in recipe.datasets]
+
+    def _entry(self, entry: DatasetEntry) -> PreparedDataset:
+        if not (entry.name or entry.split):
+            return self.dataset_for(entry.path)
+        options = PrepareOptions(config=entry.name, split=entry.split)
+        for dataset in self.datasets.list():
+            wanted = {"source": entry.path, "options": options.recorded()}
+            if wanted.items() <= dataset.provenance.items():
+                return dataset
+            if entry.path in (dataset.id, dataset.name):
+                raise DataError(
+                    f"{dataset.name} is prepared already, so name and split, which choose from the "
+                    "Hub, cannot apply; leave them out."
+                )
+        return self.datasets.prepare(entry.path, options=options)
+
     def train(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
         """Queue a run; refused before anything loads when it cannot work.
 
@@ -161,8 +186,9 @@ class Studio:
         resolve(recipe.model_name_or_path)
         if recipe.chat_template_path:
             chat_templates.read(recipe.chat_template_path)
-        dataset = self.dataset_for(recipe.dataset_name)
-        check_fit(recipe, dataset)
+        prepared = self.datasets_for(recipe)
+        check_mixture(recipe, prepared)
+        data = run_data.record(recipe, prepared)
         recipe = check_rewards(recipe, self.runs)
         check_trackers(recipe)
         if recipe.start_from:
@@ -171,12 +197,9 @@ class Studio:
             recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
             parent_adapter(recipe, self.runs)
         if not recipe.name:
-            recipe = recipe.with_(name=recipe.usual_name(dataset.name))
+            recipe = recipe.with_(name=recipe.usual_name(data["name"]))
         run = self.runs.create(recipe, provenance)
-        data = {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint}
-        if votes := learned_from(dataset):
-            data |= {"votes": votes}
-        run = self.runs.update(run.id, data=data | {"rows": dict(dataset.rows)})
+        run = self.runs.update(run.id, data=data)
         self.worker.enqueue(run.id)
         return self.runs.get(run.id)
 

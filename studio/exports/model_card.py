@@ -142,13 +142,17 @@ def _how_to_load(record: dict[str, Any]) -> str:
 
 
 def _data(run: Run, datasets: DatasetStore) -> str:
-    held = run.data
-    lines = ["## Data\n"]
+    several = run.data.get("datasets") or [run.data]
+    return "\n".join(["## Data\n", *(_dataset(run, one, datasets) for one in several)])
+
+
+def _dataset(run: Run, held: dict[str, Any], datasets: DatasetStore) -> str:
     rows = ", ".join(f"{count:,} {split}" for split, count in (held.get("rows") or {}).items())
-    lines.append(
-        f"{_inline(held.get('name') or run.recipe.dataset_name)}: {rows or 'rows not recorded'}; "
-        f"fingerprint `{held.get('fingerprint') or 'not recorded'}`."
-    )
+    drawn = f", drawn from {held['drawn_from']:,}" if "drawn_from" in held else ""
+    lines = [
+        f"{_inline(held.get('name') or run.recipe.dataset_name)}: {rows or 'rows not recorded'}"
+        f"{drawn}; fingerprint `{held.get('fingerprint') or 'not recorded'}`."
+    ]
     try:
         dataset = datasets.get(str(held.get("id") or run.recipe.dataset_name))
         license = dataset.provenance.get("license")
@@ -168,10 +172,12 @@ def _nowhere(name: str) -> str:
 
 def _recipe(run: Run) -> str:
     recipe = run.recipe
-    told = recipe.with_(
-        model_name_or_path=_nowhere(recipe.model_name_or_path),
-        dataset_name=_nowhere(recipe.dataset_name),
-    )
+    told = recipe.with_(model_name_or_path=_nowhere(recipe.model_name_or_path))
+    if recipe.datasets:
+        entries = [one.model_copy(update={"path": _nowhere(one.path)}) for one in recipe.datasets]
+        told = told.with_(datasets=entries)
+    else:
+        told = told.with_(dataset_name=_nowhere(recipe.dataset_name))
     return f"## Recipe\n\n```yaml\n{told.to_yaml().strip()}\n```\n"
 
 

@@ -60,8 +60,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list
     """Token ids of the prompts to compare by: some of the run's own rows, and some of ours."""
     prompts: list[Prompt] = []
     with contextlib.suppress(DataError, StudioError):  # the rows may have been deleted since
-        train, held_out = rows_for(run.recipe, run, datasets)
-        prompts = sample_prompts(held_out if held_out is not None else train)
+        prompts = sample_prompts(rows_for(run.recipe, run, datasets).samples())
     prompts += _ALWAYS
     tokenizer = base.tokenizer
     context = getattr(base.model.config, "max_position_embeddings", None) or 10**6

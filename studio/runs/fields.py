@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from studio.runs.dataset_entries import DatasetEntry
+
 Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo"]
 Method = Literal[
     "lora",
@@ -139,6 +141,19 @@ class RecipeFields(BaseModel):
     dataset_name: str = _field(
         "pocket-sft", "A prepared dataset, a bundled sample, a file, or a Hub id.",
         "what", "Dataset", min_length=1)
+    datasets: tuple[DatasetEntry, ...] = _field(
+        (), "Several datasets instead of one, each with a path and, for all or none, a fraction: "
+        "its share of the rows. The first is dataset_name.", "what", "Datasets")
+    mixture: Literal["concatenate", "interleave"] = _field(
+        "concatenate", "How several datasets are combined. concatenate: shares are met without "
+        "using a row twice. interleave: each row is drawn from a dataset by its share.",
+        "optimization", "Mixture")
+    stopping_strategy: Literal[
+        "first_exhausted", "all_exhausted", "all_exhausted_without_replacement"] = _field(
+        "first_exhausted", "With mixture: interleave. first_exhausted: end with the dataset that "
+        "runs out first. all_exhausted: repeat rows until each was used. "
+        "all_exhausted_without_replacement: use every row once.",
+        "optimization", "Stopping strategy")
     start_from: str | None = _field(
         None, "A finished run whose adapter is trained further; for DPO a frozen copy of it is the "
         "reference model.", "what", "Start from")

@@ -23,7 +23,7 @@ from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.formatting import one_line
 from studio.core.workspace import PRESETS
-from studio.runs import launch_configs, methods, objectives, reward_rules
+from studio.runs import dataset_entries, launch_configs, methods, mixture, objectives, reward_rules
 from studio.runs.defaults import defaults_for
 from studio.runs.fields import QUANTIZATION, LossType, Method, Objective, RecipeFields
 from studio.runs.objectives import OBJECTIVES
@@ -154,9 +154,15 @@ class Recipe(RecipeFields):
         except ConfigError as error:
             raise ValueError(str(error).rstrip(".")) from None
 
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _mixture(cls, value: object) -> object:
+        """`mine; general:0.1`, or TRL's list of mappings."""
+        return dataset_entries.parse(value)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for rules in (methods, objectives, launch_configs, reward_rules):
+        for rules in (methods, objectives, launch_configs, reward_rules, mixture):
             for reason in rules.validation_errors(self):
                 raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:
@@ -211,6 +217,7 @@ class Recipe(RecipeFields):
                 )
         objective, method = given.get("objective", "sft"), given.get("method", "lora")
         complete = {**defaults_for(str(objective), str(method)), **given}
+        complete = dataset_entries.with_first(complete)
         if complete.get("load_in_8bit") and "load_in_4bit" not in given:
             complete["load_in_4bit"] = False
         try:
@@ -254,6 +261,7 @@ class Recipe(RecipeFields):
     def changed(self) -> dict[str, Any]:
         """The fields that differ from the defaults, and those that identify the run."""
         plain = self.model_dump(mode="json")
+        plain["datasets"] = [one.model_dump(exclude_none=True) for one in self.datasets]
         usual = Recipe.defaults(self.objective, self.method).model_dump(mode="json")
         always = (
             *(["name"] if self.name else []),
@@ -271,6 +279,8 @@ class Recipe(RecipeFields):
         Args:
             dataset: the dataset's own name, where `dataset_name` is an id.
         """
+        if self.datasets and not dataset:
+            dataset = dataset_entries.label([entry.path for entry in self.datasets])
         model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
         data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
         return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
@@ -282,6 +292,10 @@ class Recipe(RecipeFields):
         values = self.model_dump()
         if changes.get("objective", self.objective) != self.objective:
             values = {key: value for key, value in values.items() if not key.startswith("loss_")}
+        if changes.get("datasets"):
+            del values["dataset_name"]  # it is the first of them
+        elif "dataset_name" in changes:
+            del values["datasets"]
         return Recipe.of({**values, **changes})
 
 

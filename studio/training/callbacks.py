@@ -16,6 +16,7 @@ from studio.core.errors import TrainingError
 from studio.core.hardware import memory_now
 from studio.runs.events import EventLog
 from studio.runs.store import Run, RunStore
+from studio.training.held_out import named
 from studio.training.time_share import TimeShare
 
 _ASKED = (None, "step", "now")
@@ -96,7 +97,7 @@ class Progress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        values = {key: value for key, value in (logs or {}).items() if _is_number(value)}
+        values = {key: value for key, value in named(logs or {}).items() if _is_number(value)}
         if not values:
             return
         held = {"memory": memory_now()[0]} if "loss" in values else {}

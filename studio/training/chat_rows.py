@@ -15,7 +15,7 @@ from studio.core.answers import FIELDS
 from studio.core.errors import DataError, ModelError
 from studio.core.library_types import Tokenizer
 from studio.data.rows import tidy
-from studio.data.tokens import answer_mask
+from studio.data.tokens import answer_mask, token_view
 from studio.data.types import Row
 from studio.runs.recipe import Recipe
 
@@ -48,14 +48,22 @@ def _first(sentences: dict[int, str]) -> str:
     return next((f"Row {at + 1}: {said}" for at, said in sentences.items()), "")
 
 
-def tokenized(recipe: Recipe, rows: Dataset, tokenizer: Tokenizer) -> Tokenized:
+def tokenized(
+    recipe: Recipe, rows: Dataset, tokenizer: Tokenizer, mixed_type: str | None = None
+) -> Tokenized:
     """The rows as `input_ids` and `labels`, where answers alone are trained; else as they are.
+
+    Args:
+        mixed_type: the type of rows that are mixed with others. SFT's are always tokenized, as TRL
+            would do it, so that texts, prompts and chats fit together.
 
     Raises a `DataError` where every row is refused, or where messages say whether they are trained
     and every token is.
     """
     if not applies(recipe, rows):
         _refuse_unheeded(recipe, rows)
+        if mixed_type and recipe.objective == "sft":
+            return Tokenized(_by_trl(recipe, rows, mixed_type, tokenizer), {}, {})
         return Tokenized(_thinking_where_read(rows, tokenizer), {}, {})
     refused: dict[int, str] = {}
     changed: dict[int, str] = {}
@@ -90,6 +98,31 @@ def applies(recipe: Recipe, rows: Dataset) -> bool:
     if recipe.objective != "sft" or not len(rows):
         return False
     return answer_mask.applies(rows[0], recipe.assistant_only_loss)
+
+
+def _by_trl(recipe: Recipe, rows: Dataset, type: str, tokenizer: Tokenizer) -> Dataset:
+    """The rows as TRL would tokenize them alone."""
+
+    def encoded(columns: dict[str, list[Any]]) -> dict[str, list[list[int]]]:
+        batch = [
+            tidy(dict(zip(columns, row, strict=True)))
+            for row in zip(*columns.values(), strict=True)
+        ]
+        done = token_view.encode(batch, type, tokenizer, recipe.completion_only_loss, False)
+        labels = [
+            [id if lit else -100 for id, lit in zip(one.ids, one.trained, strict=True)]
+            for (one,) in done
+        ]
+        return {"input_ids": [one.ids for (one,) in done], "labels": labels}
+
+    return rows.map(
+        encoded,
+        batched=True,
+        remove_columns=rows.column_names,
+        features=_features(),
+        load_from_cache_file=False,
+        new_fingerprint=secrets.token_hex(8),
+    )
 
 
 def _refuse_unheeded(recipe: Recipe, rows: Dataset) -> None:

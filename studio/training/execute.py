@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from studio.core import chat_templates
 from studio.core.answers import AnswerParts, with_thought
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
-from studio.core.library_types import Prompt, Rows, Trainer
+from studio.core.library_types import Prompt, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
+from studio.data.types import Row
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import answer_of, end_ids, prompt_text
 from studio.rewards import WeightedReward
@@ -31,6 +33,7 @@ from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
 from studio.training import chat_rows, launcher, online_rl, out_of_memory, trainers
 from studio.training.callbacks import Progress, Samples, agreed
+from studio.training.run_rows import Part
 from studio.training.time_share import TimeShare
 from studio.training.train_dataset import rows_for, sample_every
 from studio.training.weight_change import WeightChange
@@ -163,16 +166,17 @@ def train(
     """
     recipe = run.recipe
     events.write("phase", text="reading the data")
-    train, evaluation = rows_for(recipe, run, datasets)
+    rows = rows_for(recipe, run, datasets)
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = _base(run, store, pool)
     pool.pin(resident)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
-    events.write("phase", text=f"tokenizing {len(train):,} rows")
-    asked = train if evaluation is None else evaluation
-    train, evaluation = _tokenized(recipe, train, evaluation, resident, events)
+    events.write("phase", text=f"tokenizing {len(rows):,} rows")
+    asked = rows.samples()
+    given = rows.mixed(partial(_tokenized, recipe, resident, events, rows.several))
+    train, evaluation = given.train, given.evaluation
     trainer = trainers.build(
         recipe,
         resident,
@@ -211,21 +215,18 @@ def train(
 
 def _tokenized(
     recipe: Recipe,
-    train: Dataset,
-    evaluation: Dataset | None,
     resident: LoadedModel,
     events: EventLog,
-) -> tuple[Dataset, Dataset | None]:
-    """Both splits as the trainer takes them; what was refused on the way goes to the events."""
-    ready: dict[str, Dataset] = {}
-    for split, rows in (("train", train), ("test", evaluation)):
-        if rows is None:
-            continue
-        done = chat_rows.tokenized(recipe, rows, resident.tokenizer)
-        if done.refused or done.changed:
-            events.write("chats", **done.as_event(split))
-        ready[split] = done.rows
-    return ready["train"], ready.get("test")
+    several: bool,
+    part: Part,
+    rows: Dataset,
+    split: str,
+) -> chat_rows.Tokenized:
+    """Rows as the trainer takes them; what was refused on the way goes to the events."""
+    done = chat_rows.tokenized(recipe, rows, resident.tokenizer, part.type if several else None)
+    if done.refused or done.changed:
+        events.write("chats", dataset=part.name, **done.as_event(split))
+    return done
 
 
 def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:
@@ -256,7 +257,7 @@ def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward 
 def _sample(
     trainer: Trainer,
     resident: LoadedModel,
-    rows: Rows,
+    rows: Sequence[Row],
     reward: WeightedReward | None,
     events: EventLog,
     every: int,

@@ -25,6 +25,7 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 from studio.training import chat_rows, export_script, trainers
+from studio.training.run_rows import Mixed, Part, RunRows, aligned
 from studio.training.train_dataset import rows_for
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 FORMATS = ("trl", "script", "job")
 # What `trl`'s command line can say of an adapter.
 _TRL_METHODS = ("lora", "dora", "qlora", "full")
+_ABOUT_MIXTURES = """\
+# The rows of each dataset are those that were drawn, so no fraction is left to apply. TRL evaluates
+# no held-out rows of `datasets`; with dropout, losses after the run's first evaluation differ.
+"""
 
 
 def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path) -> list[Path]:
@@ -48,34 +53,69 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
-    train, evaluation = _as_trained(recipe, *rows_for(recipe, run, datasets))
-    settings = trainers.settings(recipe, len(train), evaluation is not None)
+    mixed, names = _as_trained(recipe, rows_for(recipe, run, datasets))
+    settings = trainers.settings(recipe, len(mixed.train), mixed.evaluation is not None)
     out.mkdir(parents=True, exist_ok=True)
+    train, evaluation = mixed.train, _one_set(mixed)
     if to == "job":
         with tempfile.TemporaryDirectory() as held:
             folder = Path(held)
             model = _bring(recipe, train, evaluation, folder)
             return [export_script.write_job(run, recipe, settings, model, folder, runs, out)]
-    model = _bring(recipe, train, evaluation, out)
     if to == "trl":
+        if recipe.datasets:
+            model, parts = _place_model(recipe, out), _bring_parts(recipe, mixed, names, out)
+            settings |= parts | {"eval_strategy": "no"}
+        else:
+            model = _bring(recipe, train, evaluation, out)
         first = _write_trl(run, recipe, settings, model, out)
     else:
+        model = _bring(recipe, train, evaluation, out)
         first = export_script.write_script(run, recipe, settings, model, out, runs)
     return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
 
 
-def _as_trained(
-    recipe: Recipe, train: Dataset, evaluation: Dataset | None
-) -> tuple[Dataset, Dataset | None]:
-    """The rows as the run's trainer took them: chats with their tokens and labels."""
-    if not chat_rows.applies(recipe, train):
-        return train, evaluation
+def _as_trained(recipe: Recipe, rows: RunRows) -> tuple[Mixed, list[str]]:
+    """The rows as the run's trainer took them, chats with their tokens and labels; the names of
+    the datasets."""
+    names = [part.name for part in rows.parts]
+    several = rows.several and recipe.objective == "sft"
+    if not several and not chat_rows.applies(recipe, rows.parts[0].train):
+        return rows.mixed(lambda part, data, split: chat_rows.Tokenized(data, {}, {})), names
     own = loading.load_tokenizer(resolve(recipe.model_name_or_path, recipe.model_revision))
     tokenizer = chat_templates.with_chat_template(own, recipe.chat_template_path)
-    train = chat_rows.tokenized(recipe, train, tokenizer).rows
-    if evaluation is not None:
-        evaluation = chat_rows.tokenized(recipe, evaluation, tokenizer).rows
-    return train, evaluation
+
+    def encode(part: Part, data: Dataset, split: str) -> chat_rows.Tokenized:
+        return chat_rows.tokenized(recipe, data, tokenizer, part.type if several else None)
+
+    return rows.mixed(encode), names
+
+
+def _one_set(mixed: Mixed) -> Dataset | None:
+    """The held-out rows of all datasets together: plain TRL then reports the `eval_loss` that a
+    best checkpoint is chosen by."""
+    from datasets import DatasetDict, concatenate_datasets
+
+    held_out = mixed.evaluation
+    if not isinstance(held_out, DatasetDict):
+        return held_out
+    return concatenate_datasets(aligned(list(held_out.values()), [str(name) for name in held_out]))
+
+
+def _bring_parts(recipe: Recipe, mixed: Mixed, names: list[str], out: Path) -> dict[str, Any]:
+    """Write a mixture's rows, a folder per dataset where they stand one after the other; TRL's
+    `datasets` for its YAML."""
+    interleaved = recipe.mixture == "interleave"
+    counts = (len(mixed.train),) if interleaved else mixed.counts
+    start, found = 0, []
+    for name, count in zip(["mixture"] if interleaved else names, counts, strict=True):
+        folder = out / "data" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = mixed.train.select(range(start, start + count))
+        rows.to_json(folder / "train.jsonl", force_ascii=False)
+        found.append({"path": f"data/{name}", "split": "train"})
+        start += count
+    return {"datasets": found}
 
 
 def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path) -> str:
@@ -122,6 +162,11 @@ def _refusal_trl(recipe: Recipe) -> str:
         return f"TRL's command line knows no {label}; choose --to script"
     if recipe.rank_pattern or recipe.alpha_pattern or recipe.layers_to_transform:
         return "TRL's command line has no ranks or layers by name; choose --to script"
+    if recipe.datasets and recipe.load_best_model_at_end:
+        return (
+            "TRL's command line has no held-out rows for several datasets, which "
+            "load_best_model_at_end needs; choose --to script"
+        )
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""
@@ -132,7 +177,7 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
         "model_name_or_path": model,
         "model_revision": recipe.model_revision,
         "dtype": loading.dtype_name(recipe.dtype),
-        "dataset_name": "data",
+        "dataset_name": None if recipe.datasets else "data",
         "output_dir": "result",
         "use_peft": recipe.uses_adapter,
     }
@@ -166,7 +211,7 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
     path.write_text(
         f"# {one_line(run.name)}. In this folder, with trl=={version('trl')} and "
         f"peft=={version('peft')}:\n"
-        f"#   {command}\n{text}",
+        f"#   {command}\n{_ABOUT_MIXTURES if recipe.datasets else ''}{text}",
         encoding="utf-8",
     )
     return path

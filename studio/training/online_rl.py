@@ -7,7 +7,7 @@ arithmetic of groups and batches, and the reference of methods that train no pla
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.core import compat, rendering
@@ -15,6 +15,7 @@ from studio.core.answers import FIELDS, with_thought
 from studio.core.errors import DataError
 from studio.core.library_types import LanguageModel, Rows, Trainer
 from studio.core.messages import Message, prompt_and_references
+from studio.data.types import Row
 from studio.rewards import RewardTerm, WeightedReward, references
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _refuse_own(prompt: list[Message]) -> None:
 
 
 def grader(
-    reward: WeightedReward, rows: Rows, count: int
+    reward: WeightedReward, rows: Sequence[Row], count: int
 ) -> Callable[[list[str]], list[dict[str, Any]]]:
     """The rewards of sample answers to the first rows: {"reward", "rewards": by term} each."""
     first = [rows[at] for at in range(count)]

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from studio.core import rendering
 from studio.core.errors import ConfigError, DataError
 from studio.data import DatasetStore, PreparedDataset
 from studio.rewards import WeightedReward
+from studio.runs.mixture import Drawn, Indices, draw
 from studio.runs.objectives import OBJECTIVES, conversion
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
 from studio.training import online_rl
+from studio.training.run_rows import Part, RunRows
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+_HELD_OUT = 64
+"""Held-out rows of a mixture's dataset that are used however small its share is."""
+
+
+def check_mixture(recipe: Recipe, prepared: Sequence[PreparedDataset]) -> None:
+    """Raise `DataError` for datasets that a recipe cannot train on, naming the one that is wrong.
+
+    SFT takes texts, prompts and chats together, since each is tokenized by itself; online RL takes
+    whatever asks something. Other objectives need one type.
+    """
+    for dataset in prepared:
+        check_fit(recipe, dataset)
+    first, objective = prepared[0], OBJECTIVES[recipe.objective]
+    if recipe.objective == "sft" or objective.rewarded:
+        return
+    for other in prepared[1:]:
+        if other.type != first.type:
+            raise DataError(
+                f"{first.name} holds {first.type.replace('_', ' ')} rows and {other.name} "
+                f"{other.type.replace('_', ' ')} rows; {objective.label} needs the same type in "
+                "all datasets of a mixture."
+            )
 
 
 def check_fit(recipe: Recipe, dataset: PreparedDataset) -> None:
@@ -58,18 +86,80 @@ def check_trackers(recipe: Recipe) -> None:
             )
 
 
-def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> tuple[Dataset, Dataset | None]:
-    """The training and the held-out rows; a `DataError` where the objective cannot use them."""
-    prepared = datasets.get(run.data.get("id") or recipe.dataset_name)
-    check_fit(recipe, prepared)
-    evaluation = prepared.load("test") if prepared.rows.get("test") else None
+def datasets_of(recipe: Recipe, run: Run, datasets: DatasetStore) -> list[PreparedDataset]:
+    """The datasets a run reads, by the ids in its record.
+
+    Raises a `DataError` that names one which was deleted.
+    """
+    held: list[dict[str, Any]] = run.data.get("datasets") or []
+    if not recipe.datasets:
+        return [datasets.get(run.data.get("id") or recipe.dataset_name)]
+    if not held:
+        return [datasets.get(entry.path) for entry in recipe.datasets]
+    found = {dataset.id: dataset for dataset in datasets.list()}
+    for one in held:
+        if one["id"] not in found:
+            raise DataError(
+                f"{one['name']}, one of the datasets of {run.name}, was deleted. Prepare it again "
+                "and start a new run."
+            )
+    return [found[one["id"]] for one in held]
+
+
+def rows_for(recipe: Recipe, run: Run, datasets: DatasetStore) -> RunRows:
+    """The rows a run trains on and those held out; a `DataError` where the objective cannot use
+    them."""
+    prepared = datasets_of(recipe, run, datasets)
+    check_mixture(recipe, prepared)
+    names = metric_names([dataset.name for dataset in prepared])
+    if not recipe.datasets:
+        train, test = _columns(recipe, prepared[0], None)
+        return RunRows((Part(names[0], prepared[0].type, train, test),))
+    drawn = draw(recipe, [dataset.rows.get("train", 0) for dataset in prepared])
+    parts: list[Part] = []
+    places = drawn.row.copy()
+    for at, dataset in enumerate(prepared):
+        mine = drawn.part == at
+        used, places[mine] = np.unique(drawn.row[mine], return_inverse=True)
+        train, test = _columns(recipe, dataset, used)
+        parts.append(Part(names[at], dataset.type, train, test))
+    return RunRows(tuple(parts), Drawn(drawn.part, places))
+
+
+def metric_names(names: list[str]) -> list[str]:
+    """A name for each dataset as metrics have it: `eval_<name>_loss`. No two are the same."""
+    found: list[str] = []
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-") or "data"
+        number, free = 2, plain
+        while free in found:
+            free, number = f"{plain}-{number}", number + 1
+        found.append(free)
+    return found
+
+
+def _columns(
+    recipe: Recipe, dataset: PreparedDataset, used: Indices | None
+) -> tuple[Dataset, Dataset | None]:
+    """A dataset's training and held-out rows as TRL reads them.
+
+    Args:
+        used: the places of the training rows a mixture takes; as large a share is held out.
+    """
+    train = dataset.load("train")
+    held_out = dataset.load("test") if dataset.rows.get("test") else None
+    if used is not None:
+        if held_out is not None:
+            most = max(_HELD_OUT, round(len(held_out) * len(used) / len(train)))
+            held_out = held_out.select(range(min(most, len(held_out))))
+        train = train.select(used) if len(used) < len(train) else train
     if OBJECTIVES[recipe.objective].rewarded:
         mix = WeightedReward(recipe.reward_funcs, recipe.reward_weights)
-        train = online_rl.to_prompts(prepared.load("train"), mix)
-        held_out = evaluation if recipe.eval_steps or recipe.load_best_model_at_end else None
-        return train, online_rl.to_prompts(held_out, mix) if held_out is not None else None
-    held_out = _trl_columns(evaluation, recipe) if evaluation is not None else None
-    return _trl_columns(prepared.load("train"), recipe), held_out
+        wanted = recipe.eval_steps or recipe.load_best_model_at_end
+        prompts = online_rl.to_prompts(held_out, mix) if wanted and held_out is not None else None
+        return online_rl.to_prompts(train, mix), prompts
+    test = _trl_columns(held_out, recipe) if held_out is not None else None
+    return _trl_columns(train, recipe), test
 
 
 def _trl_columns(rows: Dataset, recipe: Recipe) -> Dataset:

@@ -27,6 +27,7 @@ from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.training import held_out
 from studio.training.padding_free import without_padding_mask
 from studio.training.ref_logps_cache import ReferenceCache
 
@@ -94,6 +95,29 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
                 "learning_rate, or look for odd rows in the data; the last complete checkpoint "
                 "is kept."
             )
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """The Trainer's, with the mean over several datasets beside the figures of each."""
+        before = len(self.state.log_history)
+        found = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+        sets = self.eval_dataset
+        if eval_dataset is not None or not isinstance(sets, dict):
+            return found
+        figures: dict[str, Any] = {}
+        for entry in self.state.log_history[before:]:
+            figures |= held_out.named(entry)
+        rows = {name: len(data) for name, data in sets.items()}  # pyright: ignore[reportArgumentType]
+        mean = held_out.mean_of_all(figures, rows)
+        self.log(mean)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, dict(mean)
+        )
+        return found | mean
 
     def create_optimizer(self, model: Any = None) -> Optimizer:
         """LoRA+ where the recipe asks for it (Hayou et al. 2024), else the Trainer's own."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from peft import PeftModel
-from transformers import EarlyStoppingCallback, GenerationConfig, TrainerCallback
+from transformers import GenerationConfig, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from studio.core import compat
@@ -26,6 +26,7 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, warmup_steps
 from studio.training import initial_model, online_rl, precision
+from studio.training.held_out import EarlyStopping
 from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
 from studio.training.trainer_mixin import AdaLoraCallback, with_mixin
@@ -43,6 +44,10 @@ _OURS = {
     # Rows come tokenized where answers alone are trained, see `chat_rows`.
     "assistant_only_loss",
     "mask_history",
+    # The rows come mixed.
+    "datasets",
+    "mixture",
+    "stopping_strategy",
 }
 # chat_template_path is TRL's name, but the tokenizer comes dressed: it may be one of ours by name.
 _LISTS = ("loss_weights", "reward_weights")
@@ -130,7 +135,7 @@ def build(
     resident: LoadedModel,
     parent_adapter: Path | None,
     train: Dataset,
-    evaluation: Dataset | None,
+    evaluation: Dataset | DatasetDict | None,
     folder: Path,
     callbacks: list[TrainerCallback],
     references: Path | None = None,
@@ -164,7 +169,7 @@ def build(
     elif start.reference is not None:
         given["ref_model"] = start.reference
     if recipe.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+        callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     kind = with_mixin(trainer_class)
     trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe

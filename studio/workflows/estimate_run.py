@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +52,80 @@ def estimate_run(
 
 def dataset_lengths(studio: Studio, recipe: Recipe) -> Lengths | None:
     """The lengths of the recipe's training rows, or None for a dataset that is not prepared."""
+    from studio.calculator.dataset_lengths import mixed
+
+    if not recipe.datasets:
+        return _lengths(studio, recipe, recipe.dataset_name)
+    parts = mixture_parts(studio, recipe)
+    return mixed([(part.lengths, part.rows) for part in parts]) if parts else None
+
+
+@dataclass(frozen=True)
+class MixturePart:
+    """One dataset of a recipe's mixture: the rows drawn from it, of how many, and their lengths."""
+
+    name: str
+    rows: int
+    of_rows: int
+    lengths: Lengths
+
+    def tokens(self, recipe: Recipe) -> float:
+        """Tokens the model sees of it in an epoch, each sequence cut to `max_length`."""
+        return self.rows * self.lengths.tokens(recipe)[0]
+
+    def trained(self, recipe: Recipe) -> float:
+        """Those of them that the loss counts."""
+        return self.rows * self.lengths.trained(recipe)
+
+
+def mixture_parts(studio: Studio, recipe: Recipe) -> list[MixturePart] | None:
+    """What a recipe draws from each of its datasets; None where one is not prepared yet.
+
+    Raises a `DataError` where a dataset gives no row.
+    """
+    from studio.runs.mixture import draw
+
+    kept = {name: one for one in studio.datasets.list() for name in (one.id, one.name)}
+    found: list[tuple[str, Lengths]] = []
+    for entry in recipe.datasets:
+        lengths = _lengths(studio, recipe, entry.path)
+        if lengths is None:
+            return None
+        name = kept[entry.path].name if entry.path in kept else entry.path
+        found.append((name, lengths))
+    counts = draw(recipe, [lengths.rows for _, lengths in found]).counts(len(found))
+    return [
+        MixturePart(name, count, lengths.rows, lengths)
+        for (name, lengths), count in zip(found, counts, strict=True)
+    ]
+
+
+def mixture_shares(studio: Studio, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the model will see of each dataset in an epoch, as JSON; empty where it is not known.
+
+    `rows`, `tokens` and `trained_tokens` are counts, `share_of_...` parts of 1, `of_rows` the rows
+    there are.
+    """
+    parts = (mixture_parts(studio, recipe) if recipe.datasets else None) or []
+    columns = {
+        "rows": [float(part.rows) for part in parts],
+        "tokens": [part.tokens(recipe) for part in parts],
+        "trained_tokens": [part.trained(recipe) for part in parts],
+    }
+    return [
+        {"name": part.name, "of_rows": part.of_rows}
+        | {name: round(values[at]) for name, values in columns.items()}
+        | {
+            f"share_of_{name}": values[at] / sum(values) if sum(values) else 0.0
+            for name, values in columns.items()
+        }
+        for at, part in enumerate(parts)
+    ]
+
+
+def _lengths(studio: Studio, recipe: Recipe, name: str) -> Lengths | None:
     from studio.calculator.dataset_lengths import lengths_of
 
-    name = recipe.dataset_name
     for dataset in studio.datasets.list():
         if name in (dataset.id, dataset.name):
             if not dataset.rows.get("train"):

@@ -8,6 +8,7 @@ the bound are compared: those that share one of the rarer words (prefix filterin
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from studio.data.checks.near_duplicates import NEAR
 from studio.data.checks.row_checks import prompt_of
 from studio.data.types import Progress, Row
 from studio.metrics.rouge import common
@@ -70,3 +72,25 @@ def _reaches(one: list[str], other: list[str], bound: float) -> bool:
     if 2 * min(len(one), len(other)) < bound * total:
         return False
     return 2 * common(one, other) >= bound * total
+
+
+class Novelty:
+    """The same filter for texts that come one by one, with near duplicates told apart."""
+
+    def __init__(self, bound: float):
+        self.bound = bound
+        self._known: list[tuple[list[str], set[tuple[str, str]]]] = []
+
+    def add(self, text: str) -> str | None:
+        """Keep a text for later comparisons, or say why it is nothing new: "near duplicate" or
+        "similar"."""
+        words = _WORD.findall(text.lower())
+        pairs = set(itertools.pairwise(words))
+        for known, known_pairs in self._known:
+            both = len(pairs | known_pairs)
+            if words == known or (both and len(pairs & known_pairs) >= NEAR * both):
+                return "near duplicate"
+        if any(_reaches(words, known, self.bound) for known, _ in self._known):
+            return "similar"
+        self._known.append((words, pairs))
+        return None

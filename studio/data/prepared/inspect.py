@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from studio.data.column_template import ColumnTemplate, Templated
 from studio.data.prepared.reading import First, SourceReading, read_located
+from studio.data.readers.chunks import Chunking
 from studio.data.readers.joined_files import find_join
 from studio.data.readers.sources import Source, locate
 from studio.data.types import Inspection, Progress
@@ -24,6 +27,8 @@ def read(
     token: str | None = None,
     folder: Path | None = None,
     near: bool = True,
+    chunks: Chunking | None = None,
+    template: ColumnTemplate | None = None,
 ) -> SourceReading:
     """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
 
@@ -32,14 +37,16 @@ def read(
     answers to the same prompts are joined, see `studio.data.readers.joined_files`. `format` and
     `mapping` (field to column) overrule the detector. `first` is called once with what the
     first rows show, long before a large file ends; then `progress` counts. `near=False` leaves
-    out the search for near
-    duplicates. Raises `DataError` with one sentence where nothing can be read, and `Cancelled`
-    where `progress` says so.
+    out the search for near duplicates. `chunks`: how documents are cut.
+    `template` writes each row's columns into a prompt before its format is judged. Raises
+    `DataError` with one sentence where nothing can be read, and `Cancelled` where `progress` says
+    so.
     """
     located = locate(source, config=config, split=split, token=token)
-    joined = None if format or mapping else find_join(located.name, located.files)
+    located = replace(located, chunks=chunks)
+    joined = None if format or mapping or template else find_join(located.name, located.files)
     return read_located(
-        joined or located,
+        Templated(located, template) if template else joined or located,
         format=format,
         mapping=mapping,
         limit=limit,

@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 from studio.core.errors import DataError, WorkspaceError, did_you_mean
 from studio.core.records import DamagedRecord, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_json
+from studio.data.column_template import Templated
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
 from studio.data.prepared.reading import SourceReading, read_located
 from studio.data.prepared.writing import open_reading, write_splits
+from studio.data.readers.encodings import PACKED, SUFFIXES
 from studio.data.readers.in_memory import GivenRows, given_format
 from studio.data.readers.sources import SAMPLES, Located, Source, sample_path
 from studio.data.rows import tidy
@@ -115,7 +117,7 @@ class PreparedDataset:
 def _origin(reading: SourceReading) -> dict[str, str]:
     """Revision and license of what was read, where it states them."""
     located = reading.located
-    if isinstance(located, Threaded):
+    while isinstance(located, Threaded | Templated):
         located = located.located
     return located.origin if isinstance(located, Located) else {}
 
@@ -306,7 +308,7 @@ def _read(folder: Path) -> PreparedDataset:
 def _plain_name(name: str) -> str:
     path = Path(name)
     for suffix in reversed(path.suffixes):
-        if suffix.lower() in (".gz", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow"):
+        if suffix.lower() in (*PACKED, *SUFFIXES):
             name = name[: -len(suffix)]
     return name.rsplit("/", 1)[-1] or "dataset"
 

@@ -77,6 +77,8 @@ def open_reading(
         limit=options.limit,
         progress=progress,
         folder=folder,
+        chunks=options.chunking(),
+        template=options.column_template(),
     )
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from studio.core.errors import DataError
 from studio.data.types import Notes
@@ -29,17 +30,41 @@ SUFFIXES = {
     ".arrow": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".xlsx": "xlsx",
+    ".txt": "text",
+    ".md": "text",
+    ".markdown": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
 }
+DOCUMENTS = ("text", "html", "pdf", "docx")
+"""Kinds that hold text in place of rows."""
+PACKED = (".gz", ".zst")
+READ = (
+    "json, jsonl, csv, tsv, xlsx, parquet or arrow, or documents as txt, md, html, pdf or docx, "
+    "plain or packed as .gz or .zst"
+)
+"""What the studio reads, for messages."""
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_WINDOW = 1 << 27  # bytes; what zstd --long needs by default
+_FED = 1 << 11  # packed bytes at once: they unpack to 64 MB at most
 
-_MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
+_MAGIC = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),
+    (b"%PDF", "pdf"),
+)
+_OFFICE = ((b"word/", "docx"), (b"xl/", "xlsx"))
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive (or an Office file)", "Unpack it and bring the files inside it"),
     (b"PK\x05\x06", "an empty zip archive", "Bring the data files themselves"),
-    (b"%PDF", "a PDF", "Extract its text first"),
+    (b"\xd0\xcf\x11\xe0", "an Office file from before 2007", "Save it as .docx or .xlsx"),
     (b"7z\xbc\xaf", "a 7z archive", "Unpack it and bring the files inside it"),
     (b"BZh", "a bzip2 archive", "Unpack it, or compress it with gzip"),
     (b"\xfd7zXZ", "an xz archive", "Unpack it, or compress it with gzip"),
-    (b"\x28\xb5\x2f\xfd", "a zstandard archive", "Unpack it, or compress it with gzip"),
     (b"SQLite format 3", "an SQLite database", "Export the table you mean as CSV"),
     (b"\x89PNG", "an image", "Bring text data"),
     (b"\xff\xd8\xff", "an image", "Bring text data"),
@@ -49,40 +74,80 @@ _FOREIGN = (
 
 
 def data_suffix(path: Path) -> str | None:
-    """The kind named by the file's suffix, seeing through `.gz`; None where the name says
-    nothing."""
+    """The kind named by the file's suffix, seeing through `.gz` and `.zst`; None where the name
+    says nothing."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
+    if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
     return SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
 def open_bytes(path: Path, note: Note | None = None) -> BinaryIO:
-    """The file's bytes, unpacked where they are gzip (by their first two bytes, whatever the
-    name)."""
+    """The file's bytes, unpacked where they are gzip or zstandard (by their first bytes, whatever
+    the name)."""
     try:
         file = path.open("rb", buffering=1 << 18)
-        packed = file.read(2) == b"\x1f\x8b"
+        head = file.read(4)
         file.seek(0)
         if isinstance(note, Notes):
             note.watch(file, path.stat().st_size)
-        if not packed:
-            return file
-        return _Unpacked(file)  # type: ignore[return-value]
+        if head.startswith(b"\x1f\x8b"):
+            return _Unpacked(gzip.GzipFile(fileobj=file), file)  # type: ignore[return-value]
+        return _Unpacked(_Zstd(file), file) if head == _ZSTD else file  # type: ignore[return-value]
     except OSError as error:
         raise DataError(f"{path.name} cannot be opened: {error.strerror or error}.") from error
 
 
 class _Unpacked(io.BufferedReader):
-    """A gzip file that closes the file under it."""
+    """An unpacked file that closes the file under it."""
 
-    def __init__(self, packed: BinaryIO):
-        super().__init__(gzip.GzipFile(fileobj=packed), 1 << 18)  # type: ignore[arg-type]
+    def __init__(self, unpacked: Any, packed: BinaryIO):
+        super().__init__(unpacked, 1 << 18)
         self._packed = packed
 
     def close(self) -> None:
         super().close()
         self._packed.close()
+
+
+class _Zstd(io.RawIOBase):
+    """The bytes of a zstandard file, frame after frame; whatever is wrong is an `OSError`, as with
+    gzip. The library's own reader takes a file that breaks off for one that ends."""
+
+    def __init__(self, file: BinaryIO):
+        import zstandard
+
+        self._file, self._wrong = file, zstandard.ZstdError
+        self._begin = zstandard.ZstdDecompressor(max_window_size=_WINDOW).decompressobj
+        self._frame = self._begin()
+        self._fresh, self._held = True, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._held:
+            packed = self._file.read(_FED)
+            if not packed and self._fresh:
+                return 0
+            if not packed:
+                raise OSError("zstandard: the file breaks off")
+            self._held = self._unpack(packed)
+        part, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def _unpack(self, packed: bytes) -> bytes:
+        found = []
+        try:
+            while packed:
+                found.append(self._frame.decompress(packed))
+                self._fresh, packed = self._frame.eof, self._frame.unused_data
+                if self._fresh:
+                    self._frame = self._begin()
+        except self._wrong as error:
+            raise OSError(f"zstandard: {error}") from error
+        return b"".join(found)
 
 
 def read_head(path: Path) -> bytes:
@@ -92,39 +157,57 @@ def read_head(path: Path) -> bytes:
             return file.read(HEAD)
     except (OSError, EOFError) as error:
         raise DataError(
-            f"{path.name} looks like gzip but does not unpack ({error}). Download or pack it again."
+            f"{path.name} looks packed but does not unpack ({error}). Download or pack it again."
         ) from error
 
 
 def judge(path: Path, head: bytes) -> str:
-    """json, jsonl, csv, tsv, parquet or arrow; `DataError` for an empty, binary or unknown file."""
+    """A kind of `SUFFIXES`; `DataError` for an empty, binary or unknown file."""
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n"):
         raise DataError(f"{path.name} is empty: there are no rows in it.")
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if head.startswith(b"PK\x03\x04") and (office := _office(path, head)):
+        return office
     for magic, what, remedy in _FOREIGN:
         if head.startswith(magic):
             raise DataError(f"{path.name} is {what}, not a data file the studio reads. {remedy}.")
     named = data_suffix(path)
-    if named in ("parquet", "arrow"):
+    if named in ("parquet", "arrow", "pdf", "docx", "xlsx"):
         raise DataError(
             f"{path.name} is named .{named} but does not start like one: it is damaged."
         )
     if text_encoding(head) is None:
-        raise DataError(
-            f"{path.name} holds binary data, not text. "
-            "Bring json, jsonl, csv, tsv, parquet or arrow, plain or .gz."
-        )
+        raise DataError(f"{path.name} holds binary data, not text. Bring {READ}.")
     if named is None:
         first = decode_head(head).lstrip()[:1]
         if first not in ("[", "{"):
             raise DataError(
-                f"{path.name} has a name the studio does not know. Bring json, jsonl, csv, tsv, "
-                "parquet or arrow (plain or .gz), and name the file by what it is."
+                f"{path.name} has a name the studio does not know. Bring {READ}, and name the "
+                "file by what it is."
             )
         return "json"
-    return named
+    return "json" if named == "text" and _is_json(head) else named
+
+
+def _office(path: Path, head: bytes) -> str | None:
+    """Which Office file a zip is: by its suffix, or else by the names in its first bytes."""
+    named = data_suffix(path)
+    if named in ("docx", "xlsx"):
+        return named
+    return next((kind for mark, kind in _OFFICE if mark in head), None)
+
+
+def _is_json(head: bytes) -> bool:
+    """Whether a text's first line is a JSON object, or an array begins there."""
+    line = decode_head(head).lstrip("\ufeff \t\r\n").split("\n", 1)[0].strip()
+    if line[:1] == "{" and line[-1:] == "}":
+        try:
+            return isinstance(json.loads(line), dict)
+        except (json.JSONDecodeError, RecursionError):
+            return False
+    return line in ("[", "{") or line.startswith("[{")
 
 
 def text_encoding(head: bytes) -> str | None:

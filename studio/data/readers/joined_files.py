@@ -15,6 +15,7 @@ from pathlib import Path
 from studio.core.errors import DataError
 from studio.data.formats import column_names
 from studio.data.formats.column_profile import PROFILE_ROWS, Profile, profile
+from studio.data.readers.encodings import DOCUMENTS, data_suffix
 from studio.data.readers.files import read_file
 from studio.data.types import Notes, RawRow, Row, RowError
 
@@ -75,7 +76,7 @@ def _column(part: _Part, column: str, note: Notes) -> dict[str | int, object]:
 
 def find_join(name: str, files: tuple[Path, ...]) -> Joined | None:
     """How files join, or None where they are to be read one after the other."""
-    if not 2 <= len(files) <= MAX_FILES:
+    if not 2 <= len(files) <= MAX_FILES or any(data_suffix(path) in DOCUMENTS for path in files):
         return None
     try:
         heads = [_head(path) for path in files]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from studio.core.errors import DataError, did_you_mean
 from studio.core.workspace import PRESETS
-from studio.data.readers.encodings import data_suffix
+from studio.data.readers.chunks import Chunking
+from studio.data.readers.encodings import DOCUMENTS, READ, data_suffix
 from studio.data.readers.files import read_files
 from studio.data.types import Notes, RawRow
 
@@ -41,13 +42,14 @@ class Located:
     config: str | None = None
     split: str | None = None
     token: str | None = None
+    chunks: Chunking | None = None
 
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """All rows as a stream."""
         if self.hub is None:
             for path in self.files:
                 note.expect(path.stat().st_size)
-            return read_files(self.files, note)
+            return read_files(self.files, note, self.chunks)
         from studio.data.readers.hub_datasets import read_hub
 
         return read_hub(
@@ -161,11 +163,9 @@ def _shards(folder: Path) -> tuple[Path, ...]:
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     )
     if not found:
-        raise DataError(
-            f"The folder {folder} holds no data files. "
-            "It should hold json, jsonl, csv, tsv, parquet or arrow files, plain or .gz."
-        )
-    return tuple(found)
+        raise DataError(f"The folder {folder} holds no data files. It should hold {READ}.")
+    rows = [file for file in found if data_suffix(file) not in DOCUMENTS]
+    return tuple(rows or found)  # beside rows a text is a README
 
 
 def _names_beside(path: Path) -> list[str]:

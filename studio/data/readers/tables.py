@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
-from studio.data.readers.encodings import Note, decode_head, open_bytes, open_text
+from studio.data.readers.encodings import PACKED, Note, decode_head, open_bytes, open_text
 from studio.data.readers.json_stream import MAX_RECORD
 from studio.data.types import JsonObject, RawRow, Row, RowError
 
@@ -110,7 +110,7 @@ def _header(
         for at, cell in enumerate(first)
         if cell.strip() or any(c[at].strip() for c in sample if at < len(c))
     ]
-    if not _is_header(first, sample):
+    if not is_header(first, sample):
         note(f"{path.name} has no header: its columns are named column_1, column_2, ...")
         names = [f"column_{at + 1}" if at in used else "" for at in range(len(first))]
         return names, itertools.chain([first], records)
@@ -127,8 +127,9 @@ def _header(
     return names, records
 
 
-def _is_header(first: list[str], sample: list[list[str]]) -> bool:
-    """Short, distinct, wordy cells that do not come back as values."""
+def is_header(first: list[str], sample: list[list[str]]) -> bool:
+    """Whether a first row names columns: short, distinct, wordy cells that do not come back as
+    values in `sample`, the rows after it."""
     named = [cell.strip() for cell in first if cell.strip()]
     if not named or len(set(named)) < len(named):
         return False
@@ -175,7 +176,7 @@ def _csv_rows(
 def read_parquet(path: Path, note: Note) -> Iterator[RawRow]:
     """Rows of a Parquet file, a row group's batch at a time."""
     try:
-        source = path if path.suffix.lower() != ".gz" else pa.BufferReader(_all_bytes(path))
+        source = path if path.suffix.lower() not in PACKED else pa.BufferReader(_all_bytes(path))
         file = pq.ParquetFile(source)
         _refuse_width(file.schema_arrow.names, path)
         _refuse_packed(file.metadata, path)
@@ -187,7 +188,7 @@ def read_parquet(path: Path, note: Note) -> Iterator[RawRow]:
 def read_arrow(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of an Arrow IPC file or stream, memory-mapped."""
     try:
-        packed = path.suffix.lower() == ".gz"
+        packed = path.suffix.lower() in PACKED
         source = pa.BufferReader(_all_bytes(path)) if packed else pa.memory_map(str(path))
         if head.startswith(b"ARROW1"):
             reader = pa.ipc.open_file(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio import Commands
+from studio.cli.calc import shares
 from studio.core.errors import ConfigError, ModelError
 
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
@@ -24,6 +25,23 @@ def test_data_gives_time_and_a_price_money(do: Commands):
     rows = do.calc("pocket", rows=80, mean_tokens=50, price=2.0)["cost"]
     assert rows["steps"] == 30 and rows["time"] and rows["money"][1] >= rows["money"][0] > 0
     assert do.calc("pocket", dataset="pocket-sft")["cost"]["steps"] > 30
+
+
+def test_a_mixtures_shares_come_before_the_run(do: Commands, studio):
+    """What the model will see of each dataset: by rows as asked, by tokens as the rows are long."""
+    chat = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello " * 40}]
+    rows = [{"messages": [*chat, {"role": "user", "content": str(n)}]} for n in range(200)]
+    studio.datasets.from_rows(rows, "conversational", "long ones")
+    found = do.calc("pocket", dataset=["pocket-sft", "long ones:0.1"])
+    mine, long = found["datasets"]
+    assert long["share_of_rows"] == pytest.approx(0.1, abs=0.01)
+    assert long["share_of_tokens"] > 0.15 and long["of_rows"] == 200
+    assert mine["rows"] + long["rows"] == pytest.approx(8 * found["cost"]["steps"] / 3, abs=8)
+    assert mine["share_of_tokens"] + long["share_of_tokens"] == pytest.approx(1)
+    assert shares(found["datasets"]).splitlines()[-1].startswith("long ones")
+    assert do.calc("pocket", dataset="pocket-sft")["datasets"] == []
+    with pytest.raises(ConfigError, match="nothing is neither"):
+        do.calc("pocket", dataset=["pocket-sft", "nothing:0.1"])
 
 
 def test_any_parameter_of_a_recipe_can_be_set(do: Commands):

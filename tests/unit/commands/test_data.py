@@ -56,6 +56,32 @@ def test_prepare_writes_rows_that_trl_reads(do: Commands, rows_file, tmp_path):
     assert rows[0]["completion"][0]["role"] == "assistant"
 
 
+def test_documents_are_cut_by_a_models_tokens(do: Commands, tmp_path):
+    path = tmp_path / "book.md"
+    path.write_text("\n\n".join(f"Paragraph {n} of the book." for n in range(60)))
+    made = do.data_prepare(str(path), chunk_tokens=64, chunk_overlap=16, chunk_model="pocket")
+    assert (made["type"], made["name"]) == ("language_modeling", "book")
+    few = do.data_inspect([str(path)], chunk_tokens=128, model="pocket")
+    assert 1 < few["rows"] < sum(made["rows"].values())
+    assert do.data_inspect([str(path)], table=True)[0]["format"] == "text"
+    with pytest.raises(ConfigError, match="chunk_overlap is 40"):
+        do.data_inspect([str(path)], chunk_tokens=64, chunk_overlap=40)
+
+
+def test_a_template_writes_prompts_and_is_saved_by_name(do: Commands, tmp_path):
+    path = tmp_path / "quiz.csv"
+    path.write_text("topic,reply\n" + "".join(f"town {n},It is {n}.\n" for n in range(8)))
+    how = {"template": ["About {topic}?", "Tell me of {topic}."], "completion_template": "{reply}"}
+    made = do.data_prepare(str(path), save_template="town", **how)
+    assert made["type"] == "prompt_completion"
+    assert do.data_templates()[0]["prompts"] == how["template"]
+    again = do.data_prepare(str(path), template="town")
+    assert again["fingerprint"] == made["fingerprint"]
+    for wrong, words in (({"template": "nope"}, "no saved template"), ({}, "needs template")):
+        with pytest.raises(ConfigError, match=words):
+            do.data_prepare(str(path), save_template="x", **wrong)
+
+
 def test_prepare_can_hold_rows_out(do: Commands, tmp_path):
     rows, out, held = (tmp_path / name for name in ("rows.jsonl", "train.jsonl", "test.jsonl"))
     rows.write_text("".join(f'{{"prompt": "q{n}", "completion": "a{n}"}}\n' for n in range(20)))

@@ -41,7 +41,7 @@ def test_a_sweep_is_a_run_per_value(do: Commands, queued, store):
 
 def test_changes_are_put_in_and_options_come_last():
     changes = {"learning_rate": 5e-7, "lora_target_modules": ["q_proj", "v_proj"], "name": "a"}
-    recipe = recipe_with("pocket-sft", changes, name="b", dataset_name=None)
+    recipe = recipe_with("pocket-sft", changes, name="b", start_from=None)
     assert recipe.learning_rate == 5e-7
     assert recipe.lora_target_modules == ("q_proj", "v_proj")
     assert (recipe.name, recipe.dataset_name) == ("b", "pocket-sft")
@@ -87,3 +87,15 @@ def test_stop_reaches_a_run_of_another_process(do: Commands, store):
 def test_resume_refuses_what_is_done(do: Commands, tuned):
     with pytest.raises(ConfigError, match="finished"):
         do.runs_resume("tuned")
+
+
+def test_several_datasets_are_a_mixture_and_one_replaces_it():
+    recipe = recipe_with("pocket-sft", datasets=["mine", "general:0.1"])
+    assert [(one.path, one.fraction) for one in recipe.datasets] == [
+        ("mine", 0.9),
+        ("general", 0.1),
+    ]
+    assert (recipe.dataset_name, recipe.name) == ("mine", "")
+    again = recipe_with(recipe.to_yaml(), datasets=["other"])
+    assert (again.dataset_name, again.datasets) == ("other", ())
+    assert recipe_with(recipe.to_yaml(), {"dataset_name": "other"}) == again

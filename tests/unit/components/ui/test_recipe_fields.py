@@ -15,7 +15,7 @@ def test_every_knob_is_in_the_form_once():
     placed = [*recipe_fields.SIMPLE, *recipe_fields.EVERYDAY]
     for name, knob in recipe_fields.knobs().items():
         if knob.group in ("what", "model"):
-            assert name in {*placed, "name", "model_revision"}, name
+            assert name in {*placed, "name", "model_revision", "datasets"}, name
         else:
             assert knob.group in recipe_fields.GROUPS, name
     assert len(recipe_fields.SIMPLE) <= 7

@@ -69,7 +69,10 @@ def test_a_bom_then_zero_bytes_then_utf8_decide(head, encoding):
         ("a.JSONL.gz", "jsonl"),
         ("a.b.csv", "csv"),
         ("a.feather", "arrow"),
-        ("a.txt", None),
+        ("a.txt", "text"),
+        ("a.jsonl.zst", "jsonl"),
+        ("a.docx", "docx"),
+        ("a.log", None),
         ("a", None),
     ],
 )
