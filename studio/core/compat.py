@@ -11,6 +11,7 @@ what the studio loses where one changes.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -264,3 +265,17 @@ def state_tensors(model: LanguageModel) -> Sequence[torch.Tensor]:
 
     states = (getattr(vars(module).get("state"), "__dict__", {}) for module in model.modules())
     return [one for state in states for one in state.values() if isinstance(one, torch.Tensor)]
+
+
+# --- spaces 0.51, where a Space on ZeroGPU brings it
+
+
+def forget_borrower(task: Callable[..., Any]) -> None:
+    """Let go of a function that was decorated for one call, and of all that it holds.
+
+    `spaces.zero.decorator.decorated_cache` keeps every decorated function for good.
+    """
+    module = sys.modules.get("spaces.zero.decorator")
+    if module is not None:
+        decorated = module.decorated_cache.pop(task, None)
+        module.decorated_cache.pop(decorated, None)

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import psutil
 
+from studio.core import zerogpu
+
 Device = Literal["cuda", "mps", "cpu"]
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "gradio")
@@ -143,6 +145,8 @@ def detect() -> Hardware:
         "packages": versions(),
         "warning": gpu_warning(),
     }
+    if zerogpu.only_cpu():
+        return Hardware("cpu", cpu_name(), total, available, bf16=False, **common)
     if torch.cuda.is_available():
         free, gpu_total = torch.cuda.mem_get_info()
         return Hardware(
@@ -161,9 +165,11 @@ def detect() -> Hardware:
 
 
 def gpu_warning() -> str:
-    """A sentence where an NVIDIA card is there and PyTorch cannot use it; else nothing."""
+    """A sentence where a GPU is there and PyTorch cannot use it, or not for all; else nothing."""
     import torch
 
+    if zerogpu.only_cpu():
+        return zerogpu.NOTE
     if torch.cuda.is_available():
         return _unsupported_card()
     driver = _nvidia_driver()

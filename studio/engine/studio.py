@@ -18,6 +18,7 @@ from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
+from studio.core.zerogpu import only_cpu
 from studio.data import DatasetStore, PreparedDataset
 from studio.engine.library import Library
 from studio.engine.run_backup import RunBackup, run_backup_for
@@ -326,6 +327,8 @@ class Studio:
 
 def device_label() -> str:
     """The device's name; the GPU's once torch is loaded, never importing it."""
+    if only_cpu():
+        return "ZeroGPU"
     torch = sys.modules.get("torch")
     try:
         if torch is not None and torch.cuda.is_available():

@@ -300,5 +300,5 @@ def quantization(recipe: Recipe) -> dict[str, Any] | None:
 def release_memory() -> None:
     """Free what nothing refers to, on the host and on the device."""
     gc.collect()
-    if torch.cuda.is_available():
+    if loading.device().type == "cuda":
         torch.cuda.empty_cache()
