@@ -28,6 +28,9 @@ def train(
     dataset: Annotated[str | None, Param("Prepared dataset, sample, file or Hub id.")] = None,
     model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,
     start_from: Annotated[str | None, Param("Run to continue training.", metavar="RUN")] = None,
+    device: Annotated[
+        int | None, Param("GPU by its number; by default the one with most free memory.", min=0)
+    ] = None,
     sweep: Annotated[
         dict[str, list[Any]] | None,
         Param(
@@ -49,6 +52,7 @@ def train(
         dataset_name=dataset,
         model_name_or_path=model,
         start_from=start_from,
+        device=device,
     )
     if not sweep:
         return run_as_dict(studio.train(chosen, provenance))
@@ -59,7 +63,7 @@ def train(
     return [run_as_dict(studio.train(each, marked)) for each in sweeps.sweep(chosen, sweep)]
 
 
-def recipe_with(recipe: str, changes: Json | None = None, **options: str | None) -> Recipe:
+def recipe_with(recipe: str, changes: Json | None = None, **options: str | int | None) -> Recipe:
     """A recipe by file, text or name, with changes; options that are given come last."""
     from studio.runs.recipe import Recipe, find_recipe
 

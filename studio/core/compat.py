@@ -206,15 +206,26 @@ def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any]) -> list[int]:
     return _tokenize(processing_class, prompt, **options)["input_ids"]
 
 
-def one_device(arguments: Any) -> Any:
+def one_device(arguments: Any, device: torch.device | None = None) -> Any:
     """The same `TrainingArguments` for one device: a process of ours trains on one.
 
-    With several GPUs visible the Trainer wraps the model in `nn.DataParallel`, which TRL refuses.
-    Several processes, each with its own device, are what `accelerate_config` is for. The count is
-    kept in `_n_gpu`.
+    With several GPUs visible the Trainer wraps the model in `nn.DataParallel`, which TRL refuses,
+    and takes the first. Several processes, each with its own device, are what `accelerate_config`
+    is for. The count is kept in `_n_gpu`, the device in the cached property `_setup_devices` and in
+    accelerate's shared state, which refuses quantized weights on another GPU than its own.
+
+    Args:
+        device: the GPU to train on, where the process chose one.
     """
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
+        if device is not None and device.type == "cuda":
+            import torch
+
+            vars(arguments)["_setup_devices"] = device
+            if arguments.distributed_state is not None:
+                arguments.distributed_state.device = device
+            torch.cuda.set_device(device)
     return arguments
 
 

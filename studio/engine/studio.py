@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from studio.core import chat_templates
+from studio.core import cards, chat_templates
 from studio.core.errors import ConfigError, DataError
 from studio.core.hardware import Hardware, detect, memory_now
 from studio.core.jobs import Job
@@ -166,6 +166,8 @@ class Studio:
         check_fit(recipe, dataset)
         recipe = check_rewards(recipe, self.runs)
         check_trackers(recipe)
+        if recipe.device is not None and self.worker.ready:
+            cards.choose(recipe.device)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path
@@ -332,7 +334,7 @@ def device_label() -> str:
     torch = sys.modules.get("torch")
     try:
         if torch is not None and torch.cuda.is_available():
-            return torch.cuda.get_device_name()
+            return torch.cuda.get_device_name(cards.in_use())
     except (AttributeError, RuntimeError):
         pass  # the worker is still importing it
     return "CPU"

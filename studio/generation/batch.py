@@ -13,6 +13,7 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from studio.core import cards
 from studio.core.zerogpu import has_gpu
 from studio.generation import mixed_adapters, zerogpu
 from studio.generation.column_models import ColumnModel
@@ -51,7 +52,12 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
 
     def answer(to: Any) -> None:  # under ZeroGPU in the process that has the GPU
         where = _moved(rows[-1].lane)
-        with torch.inference_mode(), _seeded(sampling), _generate(rows) as generate:
+        with (
+            torch.inference_mode(),
+            cards.at(where),
+            _seeded(sampling),
+            _generate(rows) as generate,
+        ):
             generate(
                 input_ids=torch.tensor(padded, device=where),
                 attention_mask=torch.tensor(mask, device=where),

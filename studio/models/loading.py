@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from studio.core import chat_templates, compat, config_limits, hub, zerogpu
+from studio.core import cards, chat_templates, compat, config_limits, hub, zerogpu
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
@@ -63,11 +63,18 @@ def dtype_name(wanted: str = "auto") -> str:
     return str(weights_dtype(wanted)).removeprefix("torch.")
 
 
-def memory_free() -> int:
-    """Bytes that can still be allocated here, PyTorch's own unused reserve among them."""
-    if device().type == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+def roomiest_device() -> torch.device:
+    """Where a model goes that nobody has placed: of several GPUs the one with most free memory."""
+    here = device()
+    return torch.device("cuda", cards.choose(None)) if here.type == "cuda" else here
+
+
+def memory_free(on: torch.device | None = None) -> int:
+    """Bytes that can still be allocated on a device, PyTorch's own unused reserve among them."""
+    on = on or device()
+    if on.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(on)
+        return free + torch.cuda.memory_reserved(on) - torch.cuda.memory_allocated(on)
     return host_memory()[0]
 
 

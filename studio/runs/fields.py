@@ -357,7 +357,10 @@ class RecipeFields(BaseModel):
     attn_implementation: str | None = _field(
         None, "Attention implementation, by its name in transformers.", "memory", "Attention")
 
-    # --- several devices
+    # --- devices
+    device: int | None = _field(
+        None, "Which of several GPUs to train on, by its number; empty: the one with the most free "
+        "memory.", "devices", "GPU", ge=0, le=63)
     accelerate_config: LaunchName = _field(
         "single", "Launch as one process, or as several with a config of presets/accelerate; the "
         "rows of a step are divided among them.", "devices", "Launch")

@@ -17,7 +17,7 @@ from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
-from studio.models import tokenization
+from studio.models import loading, tokenization
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
@@ -146,11 +146,12 @@ def build(
     TRL freezes a copy of the parent's adapter and goes on training it.
     """
     trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
+    here = loading.device()  # transformers turns to the first GPU when it reads its arguments
     chosen = settings(recipe, len(train), evaluation is not None, processes)
     start = initial_model.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     given: dict[str, Any] = {
         "model": start.model,
-        "args": compat.one_device(config_class(output_dir=str(folder), **chosen)),
+        "args": compat.one_device(config_class(output_dir=str(folder), **chosen), here),
         "train_dataset": train,
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,
