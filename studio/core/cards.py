@@ -107,7 +107,7 @@ def training_on(index: int) -> Generator[None]:
     import torch
 
     global _in_use
-    before, _in_use = current(), index
+    before, _in_use = current(), index if cards() else None
     if index != before:
         torch.cuda.set_device(index)
     try:
