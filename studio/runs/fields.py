@@ -62,6 +62,7 @@ LossType = Literal[
     "cispo",
 ]
 OptimName = Literal[
+    "auto",
     "adamw_torch_fused",
     "adamw_torch",
     "adamw_8bit",
@@ -226,9 +227,9 @@ class RecipeFields(BaseModel):
         0.05, "Steps of linear warmup; below 1: a fraction. Never more than a tenth of the run.",
         "optimization", "Warmup steps", ge=0)
     optim: OptimName = _field(
-        "adamw_torch_fused", "Optimizer, by its name in transformers. 8-bit ones keep their states "
-        "in a quarter of the memory. Paged ones also move them to main memory when the GPU is "
-        "full, but wait for the GPU after every tensor, and each run leaks what they paged.",
+        "auto", "auto: adamw_8bit for full on CUDA, else adamw_torch_fused. 8-bit states take a "
+        "quarter of the memory. Paged ones move to main memory when the GPU is full, but wait for "
+        "it after every tensor, and each run leaks what they paged.",
         "optimization", "Optimizer")
     adam_beta1: float = _field(
         0.9, "Decay rate of the gradient's first moment.",

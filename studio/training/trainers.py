@@ -21,6 +21,7 @@ from studio.models import loading, tokenization
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
+from studio.runs.defaults import optimizer
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -90,6 +91,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
 def _device_settings(recipe: Recipe) -> dict[str, Any]:
     return {
         **precision.training_arguments(recipe),
+        "optim": optimizer(recipe, loading.device().type),
         "dataloader_num_workers": 0,  # workers forked from a thread can hang
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
