@@ -115,6 +115,16 @@ class RecipeForm(FormFilling):
 
     def _more(self, recipe: Recipe) -> None:
         self._add(recipe, "name", placeholder=recipe.usual_name())  # the default when left empty
+        self.fields["device"] = gr.Dropdown(
+            [form_options.ANY_CARD],
+            value="",
+            label=knobs()["device"].label,
+            visible=False,  # until several GPUs are seen
+            allow_custom_value=True,  # a recipe from a machine with more of them
+            elem_id="train-device",
+            elem_classes="knob",
+            info=recipe_fields.help_of("device"),
+        )
         with gr.Column(elem_classes="everyday"):
             with gr.Row(elem_classes="pair"):
                 for name in EVERYDAY:
@@ -182,10 +192,11 @@ class RecipeForm(FormFilling):
             [self.start, self.trouble, self.started],
             **QUIET,
         )
-        lists = [self.fields["dataset_name"], self.fields["start_from"], self.seen]
+        lists = [self.fields[name] for name in ("dataset_name", "start_from", "device")]
+        lists.append(self.seen)
         self.ctx.status.change(
             guard(self.freshen, "quietly"),
-            [*leading, self.fields["start_from"], self.seen],
+            [*leading, self.fields["start_from"], self.fields["device"], self.seen],
             lists,
             queue=False,
             trigger_mode="multiple",
@@ -233,21 +244,22 @@ class RecipeForm(FormFilling):
         )
 
     def freshen(
-        self, objective: str, method: str, model: str, start_from: str, seen: Value
-    ) -> tuple[Update, Update, Update]:
+        self, objective: str, method: str, model: str, start_from: str, device: str, seen: Value
+    ) -> tuple[Update, Update, Update, Value]:
         """New datasets and runs appear in the lists; nothing is sent while there are none.
 
         It sets no value, except for a run that is gone: the form may have been refilled since.
         """
         now = (*form_options.signature(self.studio), objective, method, model)
         if now == seen:
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
         offered = form_options.start_choices(self.studio, model, method)
         start: dict[str, Value] = {"choices": offered, "visible": len(offered) > 1}
         if (start_from or "") not in [value for _, value in offered]:
             start["value"] = ""  # the chosen run is gone
         datasets = form_options.dataset_choices(self.studio, objective)
-        return gr.update(choices=datasets), gr.update(**start), now
+        card = form_options.card_update(self.studio, device)
+        return gr.update(choices=datasets), gr.update(**start), card, now
 
     def begin(self, data: Values) -> Iterator[Updates]:
         """Queue the run, or say beside the button what is wrong.

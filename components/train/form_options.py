@@ -6,6 +6,9 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+import gradio as gr
+
+from components.ui.compat import Update
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
 from components.ui.recipe_fields import knobs, name_of
@@ -22,10 +25,12 @@ from studio.runs.steps import planned_steps, too_little
 
 if TYPE_CHECKING:
     from studio import Studio
+    from studio.core.cards import Card
     from studio.data import PreparedDataset
     from studio.runs.store import Run
 
 FROM_BASE = ("the base model", "")
+ANY_CARD = ("the one with the most free memory", "")
 _SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
 _SHORT = {
     "language_modeling": "plain text",
@@ -150,6 +155,26 @@ def continuable(studio: Studio) -> list[Run]:
     ]
 
 
+def card_update(studio: Studio, chosen: str, **settings: str) -> Update:
+    """The GPUs to choose from with their free memory, shown where there are several.
+
+    The choice stays: a GPU that is not there came with a recipe, and is refused in a sentence.
+    """
+    seen = card_list(studio)
+    own = [] if chosen in ("", *(str(card.index) for card in seen)) else [(chosen, chosen)]
+    choices = [ANY_CARD, *((card.label(), str(card.index)) for card in seen), *own]
+    return gr.update(choices=choices, visible=len(seen) > 1 or bool(chosen), **settings)
+
+
+def card_list(studio: Studio) -> list[Card]:
+    """The GPUs where there are several; empty while the libraries that tell are loading."""
+    if not studio.worker.ready:
+        return []
+    from studio.core.cards import cards, several
+
+    return cards() if several() else []
+
+
 def newest_sft(studio: Studio, model: str) -> Run | None:
     """The SFT run that DPO on this model would start from."""
     for run in continuable(studio):
@@ -164,11 +189,12 @@ def run_label(run: Run) -> str:
 
 
 def signature(studio: Studio) -> tuple[object, ...]:
-    """Changes when the lists would: new datasets, runs that ended, libraries loaded."""
+    """Changes when the lists would: new datasets, runs that ended, libraries loaded, full GPUs."""
     return (
         studio.workspace.datasets.stat().st_mtime_ns,
         tuple(run.id for run in continuable(studio)),
         studio.worker.ready,
+        tuple((card.index, round(card.free / 1e9)) for card in card_list(studio)),
     )
 
 

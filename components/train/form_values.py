@@ -130,6 +130,8 @@ class FormFilling:
         updates[self.fields["start_from"]] = gr.update(
             choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
         )
+        card = "" if recipe.device is None else str(recipe.device)
+        updates[self.fields["device"]] = form_options.card_update(self.studio, card, value=card)
         datasets = form_options.dataset_choices(self.studio, recipe.objective)
         updates[self.fields["dataset_name"]] = gr.update(
             choices=datasets, value=form_options.dataset_value(self.studio, recipe.dataset_name)

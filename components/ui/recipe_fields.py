@@ -41,7 +41,7 @@ GROUPS = {
     "adapter": "Adapter",
     "optimization": "Optimization",
     "memory": "Memory and precision",
-    "devices": "Multi-GPU",
+    "devices": "Several GPUs",
     "logging": "Logging and checkpoints",
 }
 HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'

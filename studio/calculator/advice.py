@@ -85,7 +85,7 @@ def _steps(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
         label, why = f"{completions} completions per step", "fewer prompts per step, noisier"
         yield label, why, {"per_device_train_batch_size": fewer}
         fewer //= 2
-    if not recipe.optim.endswith("8bit"):
+    if not work.optim.endswith("8bit"):
         yield "8-bit optimizer", "states in 8 bits", {"optim": "adamw_8bit"}
     if METHODS[recipe.method].config == "LoraConfig" and not recipe.quantized:
         yield "4-bit base", "slightly less exact base weights", _four_bits(before)
@@ -113,7 +113,7 @@ def _combined(before: RunEstimate) -> Change | None:
     if batch > 1:
         least = 2 if before.work.estimates_kl else 1
         ladder.append((f"batch {least}", _batch(batch * recipe.gradient_accumulation_steps, least)))
-    if not recipe.optim.endswith("8bit"):
+    if not before.work.optim.endswith("8bit"):
         ladder.append(("8-bit optimizer", {"optim": "adamw_8bit"}))
     if recipe.max_length > 512:
         ladder.append(("max length 512", {"max_length": 512}))

@@ -129,10 +129,10 @@ def estimate(
 
     Args:
         recipe: its `model_name_or_path` may also be a config.json, as a path or as text.
-        gpu: one of `GPUS` or its name; this machine by default.
+        gpu: one of `GPUS` or its name; the recipe's `device` of this machine by default.
         lengths: the training rows' lengths (see `dataset_lengths`); without them there is no time.
     """
     if not isinstance(gpu, Gpu):
-        gpu = gpus.find_gpu(gpu or gpus.THIS_MACHINE)
+        gpu = gpus.gpu_for(recipe, gpu)
     work = workload(recipe, gpu)
     return RunEstimate(work, estimate_memory(work), estimate_cost(work, lengths))

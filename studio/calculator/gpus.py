@@ -10,9 +10,12 @@ import functools
 import math
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from studio.core.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
 
 Verdict = Literal["fits", "tight", "does not fit"]
 TIGHT_FROM = 0.9
@@ -74,12 +77,23 @@ def find_gpu(name: str) -> Gpu:
     )
 
 
-def this_machine() -> Gpu:
-    """What this process would train on: its GPU, or the CPU, with the memory it can have."""
-    from studio.core.hardware import detect, detected, memory_for_a_run
+def gpu_for(recipe: Recipe, name: str | None = None) -> Gpu:
+    """A GPU by name; this machine's, and of several the recipe's, by default."""
+    if name is None or name in (THIS_MACHINE, "here"):
+        return this_machine(recipe.device)
+    return find_gpu(name)
 
-    here = detected()
-    free = memory_for_a_run(detect())
+
+def this_machine(device: int | None = None) -> Gpu:
+    """What this process would train on: its GPU, or the CPU, with the memory it can have.
+
+    `device` is as in a recipe: one of several GPUs, or None for the one with most free memory.
+    """
+    from studio.core import cards
+    from studio.core.hardware import detect, memory_for_a_run
+
+    here = detect(cards.choose(device))
+    free = memory_for_a_run(here)
     if here.device == "cpu":
         return Gpu("this CPU", free, cpu_flops(), False, "cpu", (0.3, 0.8))
     known = next((c for c in GPUS.values() if c.name.split()[0] in here.name.split()), None)

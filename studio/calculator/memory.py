@@ -76,7 +76,7 @@ class Memory:
 def estimate_memory(work: Workload) -> Memory:
     """Peak bytes of a training step on one device."""
     counted, precision, shape = work.counted, work.precision, work.shape
-    optimizer, note = find_optimizer(work.recipe.optim)
+    optimizer, note = find_optimizer(work.optim)
     states = state_bytes(optimizer, _tensors(work), precision.trained)
     logits = _logits(work)
     kept = _activations(work, logits.bytes)
@@ -90,7 +90,7 @@ def estimate_memory(work: Workload) -> Memory:
         _working_copies(work),
         Term("adapters", 0 if work.whole_model else trained, each),
         Term("gradients", trained, each),
-        Term("optimizer", states, f"{work.recipe.optim}: {_per(states, counted.trainable)}{paged}"),
+        Term("optimizer", states, f"{work.optim}: {_per(states, counted.trainable)}{paged}"),
         kept,
         logits,
         generation,

@@ -92,7 +92,7 @@ RULES_OF_THUMB: tuple[Point, ...] = (
         "7B, full fine-tuning",
         126_000_000_000,
         "rule of thumb: 18 bytes a parameter",
-        _one_row("full", dtype="float32"),
+        _one_row("full", dtype="float32", optim="adamw_torch"),
         "H200",
         TrainingLoop("float32", autocast=True, fused_loss=True, keeps_base=False),
         "AdamW with float32 weights and 16-bit copies of them; one row of 512 tokens, checkpointed",

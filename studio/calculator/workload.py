@@ -10,6 +10,7 @@ from studio.calculator.dataset_lengths import PAIRED
 from studio.calculator.gpus import Gpu
 from studio.calculator.meta_model import MetaModel
 from studio.calculator.parameters import ParameterCount, count, model_of
+from studio.runs.defaults import optimizer
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 
@@ -105,6 +106,11 @@ class Workload:
         if not self.recipe.quantized:
             return "none"
         return "8bit" if self.recipe.load_in_8bit else "4bit"
+
+    @property
+    def optim(self) -> str:
+        """The optimizer, by transformers' name."""
+        return optimizer(self.recipe, self.gpu.device)
 
     @property
     def online(self) -> bool:

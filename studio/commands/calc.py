@@ -80,7 +80,10 @@ def calc(
 @command(read_only=True)
 def hardware() -> Json:
     """Show the device, its memory and the libraries' versions."""
+    from studio.core import cards
     from studio.core.hardware import detect
 
-    found = detect()
-    return found.as_dict() | {"summary": found.line()}
+    found, seen = detect(), cards.cards()
+    lines = [found.line(), *(card.label() for card in seen if len(seen) > 1)]
+    gpus = [card.as_dict() for card in seen]
+    return found.as_dict() | {"gpus": gpus, "summary": "\n".join(lines)}

@@ -35,6 +35,9 @@ def train(
     ] = None,
     model: Annotated[str | None, Param("`pocket`, a Hub id or a folder.")] = None,
     start_from: Annotated[str | None, Param("Run to continue training.", metavar="RUN")] = None,
+    device: Annotated[
+        int | None, Param("GPU by its number; by default the one with most free memory.", min=0)
+    ] = None,
     sweep: Annotated[
         dict[str, list[Any]] | None,
         Param(
@@ -50,7 +53,13 @@ def train(
     the current step. Over the API and in Python it returns as soon as the run is queued.
     """
     chosen = recipe_with(
-        recipe, set, name=name, datasets=dataset, model_name_or_path=model, start_from=start_from
+        recipe,
+        set,
+        name=name,
+        datasets=dataset,
+        model_name_or_path=model,
+        start_from=start_from,
+        device=device,
     )
     if not sweep:
         return run_as_dict(studio.train(chosen, provenance))
@@ -65,7 +74,7 @@ def recipe_with(
     recipe: str,
     changes: Json | None = None,
     datasets: list[str] | None = None,
-    **options: str | None,
+    **options: str | int | None,
 ) -> Recipe:
     """A recipe by file, text or name, with changes; options that are given come last."""
     from studio.runs import dataset_entries

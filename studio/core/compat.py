@@ -11,6 +11,7 @@ what the studio loses where one changes.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -214,15 +215,26 @@ def tokenize_prompt(tokenizer: Tokenizer, prompt: str | list[Any], **options: An
     return _tokenize(processing_class, prompt, **options)["input_ids"]
 
 
-def one_device(arguments: Any) -> Any:
+def one_device(arguments: Any, device: torch.device | None = None) -> Any:
     """The same `TrainingArguments` for one device: a process of ours trains on one.
 
-    With several GPUs visible the Trainer wraps the model in `nn.DataParallel`, which TRL refuses.
-    Several processes, each with its own device, are what `accelerate_config` is for. The count is
-    kept in `_n_gpu`.
+    With several GPUs visible the Trainer wraps the model in `nn.DataParallel`, which TRL refuses,
+    and takes the first. Several processes, each with its own device, are what `accelerate_config`
+    is for. The count is kept in `_n_gpu`, the device in the cached property `_setup_devices` and in
+    accelerate's shared state, which refuses quantized weights on another GPU than its own.
+
+    Args:
+        device: the GPU to train on, where the process chose one.
     """
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
+        if device is not None and device.type == "cuda":
+            import torch
+
+            vars(arguments)["_setup_devices"] = device
+            if arguments.distributed_state is not None:
+                arguments.distributed_state.device = device
+            torch.cuda.set_device(device)
     return arguments
 
 
@@ -273,3 +285,17 @@ def state_tensors(model: LanguageModel) -> Sequence[torch.Tensor]:
 
     states = (getattr(vars(module).get("state"), "__dict__", {}) for module in model.modules())
     return [one for state in states for one in state.values() if isinstance(one, torch.Tensor)]
+
+
+# --- spaces 0.51, where a Space on ZeroGPU brings it
+
+
+def forget_borrower(task: Callable[..., Any]) -> None:
+    """Let go of a function that was decorated for one call, and of all that it holds.
+
+    `spaces.zero.decorator.decorated_cache` keeps every decorated function for good.
+    """
+    module = sys.modules.get("spaces.zero.decorator")
+    if module is not None:
+        decorated = module.decorated_cache.pop(task, None)
+        module.decorated_cache.pop(decorated, None)

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 import psutil
 
+from studio.core import cards, zerogpu
+
 Device = Literal["cuda", "mps", "cpu"]
 
 _PACKAGES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "gradio")
@@ -37,6 +39,8 @@ class Hardware:
     python: str = ""
     system: str = ""
     packages: tuple[tuple[str, str], ...] = ()
+    index: int = 0
+    """Which of the visible GPUs this is about."""
     warning: str = ""
     """Why a GPU that is there is not used, or not well, and what to do; empty otherwise."""
 
@@ -88,7 +92,7 @@ def memory_now() -> tuple[int, int]:
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     if cuda is not None and cuda.is_available() and cuda.is_initialized():
-        free, total = cuda.mem_get_info()
+        free, total = cuda.mem_get_info(cards.in_use())
         return total - free, total
     return psutil.Process().memory_info().rss, host_memory()[1]
 
@@ -103,7 +107,7 @@ def memory_for_a_run(here: Hardware) -> int:
     if here.device == "cuda":
         import torch
 
-        held = torch.cuda.memory_reserved()
+        held = torch.cuda.memory_reserved(here.index)
     return min(here.memory_free + held, here.memory_total)
 
 
@@ -130,8 +134,12 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def detect() -> Hardware:
-    """Inspect this machine. Imports torch, which takes seconds: no page should wait for it."""
+def detect(index: int | None = None) -> Hardware:
+    """Inspect this machine. Imports torch, which takes seconds: no page should wait for it.
+
+    Args:
+        index: which of several GPUs to look at; the one with the most free memory by default.
+    """
     import torch
 
     available, total = host_memory()
@@ -143,15 +151,19 @@ def detect() -> Hardware:
         "packages": versions(),
         "warning": gpu_warning(),
     }
+    if zerogpu.only_cpu():
+        return Hardware("cpu", cpu_name(), total, available, bf16=False, **common)
     if torch.cuda.is_available():
-        free, gpu_total = torch.cuda.mem_get_info()
+        index = cards.choose(index)
+        free, gpu_total = torch.cuda.mem_get_info(index)
         return Hardware(
             device="cuda",
-            name=torch.cuda.get_device_name(),
+            index=index,
+            name=torch.cuda.get_device_name(index),
             memory_total=gpu_total,
             memory_free=free,
             bf16=torch.cuda.is_bf16_supported(including_emulation=False),
-            cuda_capability=torch.cuda.get_device_capability(),
+            cuda_capability=torch.cuda.get_device_capability(index),
             devices=torch.cuda.device_count(),
             **common,
         )
@@ -161,9 +173,11 @@ def detect() -> Hardware:
 
 
 def gpu_warning() -> str:
-    """A sentence where an NVIDIA card is there and PyTorch cannot use it; else nothing."""
+    """A sentence where a GPU is there and PyTorch cannot use it, or not for all; else nothing."""
     import torch
 
+    if zerogpu.only_cpu():
+        return zerogpu.NOTE
     if torch.cuda.is_available():
         return _unsupported_card()
     driver = _nvidia_driver()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from studio.core import chat_templates
+from studio.core import cards, chat_templates
 from studio.core.errors import ConfigError, DataError
 from studio.core.hardware import Hardware, detect, memory_now
 from studio.core.jobs import Job
@@ -18,6 +18,7 @@ from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
+from studio.core.zerogpu import only_cpu
 from studio.data import DatasetStore, PreparedDataset, PrepareOptions
 from studio.engine import run_data
 from studio.engine.library import Library
@@ -191,6 +192,8 @@ class Studio:
         data = run_data.record(recipe, prepared)
         recipe = check_rewards(recipe, self.runs)
         check_trackers(recipe)
+        if recipe.device is not None and self.worker.ready:
+            cards.choose(recipe.device)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path
@@ -349,10 +352,12 @@ class Studio:
 
 def device_label() -> str:
     """The device's name; the GPU's once torch is loaded, never importing it."""
+    if only_cpu():
+        return "ZeroGPU"
     torch = sys.modules.get("torch")
     try:
         if torch is not None and torch.cuda.is_available():
-            return torch.cuda.get_device_name()
+            return torch.cuda.get_device_name(cards.in_use())
     except (AttributeError, RuntimeError):
         pass  # the worker is still importing it
     return "CPU"

@@ -9,6 +9,7 @@ page. The heavy libraries are imported in this thread, so importing this module 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import logging
 import sys
@@ -120,11 +121,13 @@ class Worker:
         """Queue a call that gets the `ModelPool`; it is served between training steps.
 
         `job` is the handle to fill, where the caller has one already. It ends in any case, with an
-        error where the call can never run.
+        error where the call can never run. The call keeps its caller's context variables: ZeroGPU
+        finds there whose quota a GPU is lent on.
         """
         handle: Job[Result] = job or Job()
+        call = functools.partial(contextvars.copy_context().run, work)
         with self._wake:
-            self._jobs.append((work, handle))
+            self._jobs.append((call, handle))
             self._wake.notify_all()
         self.start()
         if self._broken:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from studio.core import cards
 from studio.core.device_errors import is_out_of_memory
 from studio.generation.column_models import ColumnModel
 from studio.models.pool import release_memory
@@ -48,7 +49,8 @@ def read(
     found = [Read() for _ in sequences]
     order = sorted(range(len(sequences)), key=lambda at: -len(sequences[at].ids))
     vocabulary = int(lane.resident.model.config.get_text_config().vocab_size)
-    with torch.inference_mode(), lane.model() as model:
+    where = lane.resident.model.device
+    with torch.inference_mode(), cards.at(where), lane.model() as model:
         start = 0
         while start < len(order):
             longest = max(1, len(sequences[order[start]].ids))

@@ -13,11 +13,14 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
+from studio.core import cards
 from studio.core.answers import read
+from studio.core.zerogpu import has_gpu
 from studio.generation import mixed_adapters, zerogpu
 from studio.generation.column_models import ColumnModel
 from studio.generation.request import Generation, Sampling
 from studio.models import tokenization
+from studio.models.loading import device
 
 _REFRESH = 0.08  # seconds between decodes for the page
 
@@ -42,23 +45,46 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     context = getattr(resident.model.config, "max_position_embeddings", None) or longest + 10**6
     room = min(sampling.max_new_tokens, context - longest)
     pad = resident.tokenizer.pad_token_id
-    device = resident.model.device
     padded = [[pad] * (longest - len(row.ids)) + row.ids for row in rows]
     mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
-    inputs: dict[str, Any] = {
-        "input_ids": torch.tensor(padded, device=device),
-        "attention_mask": torch.tensor(mask, device=device),
+    settings: dict[str, Any] = {
         "generation_config": _config(sampling, room, pad, ends),
         "stopping_criteria": StoppingCriteriaList([_Cancelled(generation)]),
     }
     if sampling.stop_strings:
-        inputs["tokenizer"] = resident.tokenizer
+        settings["tokenizer"] = resident.tokenizer
+
+    def answer(to: Any) -> None:  # under ZeroGPU in the process that has the GPU
+        where = _moved(rows[-1].lane)
+        with (
+            torch.inference_mode(),
+            cards.at(where),
+            _seeded(sampling),
+            _generate(rows) as generate,
+        ):
+            generate(
+                input_ids=torch.tensor(padded, device=where),
+                attention_mask=torch.tensor(mask, device=where),
+                streamer=to,
+                **settings,
+            )
+
     streamer = _Cells(generation, rows, sampling, {*ends, pad})
-    with torch.inference_mode(), _seeded(sampling), _generate(rows) as generate:
-        zerogpu.streamed(
-            lambda to: generate(**inputs, streamer=to), streamer, lambda: generation.cancelled
-        )
+    zerogpu.streamed(answer, streamer, lambda: generation.cancelled)
     streamer.close(room)
+
+
+def _moved(lane: ColumnModel) -> torch.device:
+    """Where a batch's model is; it is moved first in a process that ZeroGPU lent a GPU to.
+
+    By `Module.to` itself: transformers refuses its own for 8-bit weights, which can move.
+    """
+    if has_gpu():
+        resident = lane.resident
+        model: Any = resident.adapted(lane.adapter) if lane.adapter else resident.model
+        torch.nn.Module.to(model, device())
+        return device()
+    return lane.resident.model.device
 
 
 @contextlib.contextmanager

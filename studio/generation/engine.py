@@ -100,11 +100,12 @@ def _batch(generation: Generation, rows: list[batch.Row], ends: list[int]) -> No
         batch.run(generation, rows, ends)
         return
     except Exception as error:
-        full = is_out_of_memory(error)
-        sentence = NO_MEMORY if full else f"This column broke off with {_named(error)}"
+        full, said = is_out_of_memory(error), isinstance(error, StudioError)
+        broke = str(error) if said else f"This column broke off with {_named(error)}"
+        sentence = NO_MEMORY if full else broke
         if needs_restart(error):
             raise  # nothing will work from now on: the worker says so
-        if not full:
+        if not (full or said):
             logger.exception("a batch broke off")
     release_memory()
     if full and len(rows) > 1:

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from studio.core import chat_templates, compat, config_limits, hub
+from studio.core import cards, chat_templates, compat, config_limits, hub, zerogpu
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
@@ -32,7 +32,9 @@ transformers_logging.disable_progress_bar()
 
 
 def device() -> torch.device:
-    """This machine's accelerator, else the CPU."""
+    """This machine's accelerator, else the CPU; under ZeroGPU the CPU until the GPU is lent."""
+    if zerogpu.only_cpu():
+        return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     if torch.backends.mps.is_available():
@@ -41,7 +43,10 @@ def device() -> torch.device:
 
 
 def weights_dtype(wanted: str = "auto") -> torch.dtype:
-    """`auto`: bfloat16 where the GPU has it, float16 on an older one, float32 on a CPU."""
+    """`auto`: bfloat16 where the GPU has it, float16 on an older one, float32 on a CPU.
+
+    Under ZeroGPU these are the GPU's, which answers, although the weights wait on the CPU.
+    """
     if wanted != "auto":
         return getattr(torch, wanted)
     if torch.cuda.is_available():
@@ -58,11 +63,18 @@ def dtype_name(wanted: str = "auto") -> str:
     return str(weights_dtype(wanted)).removeprefix("torch.")
 
 
-def memory_free() -> int:
-    """Bytes that can still be allocated here, PyTorch's own unused reserve among them."""
-    if device().type == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+def roomiest_device() -> torch.device:
+    """Where a model goes that nobody has placed: of several GPUs the one with most free memory."""
+    here = device()
+    return torch.device("cuda", cards.choose(None)) if here.type == "cuda" else here
+
+
+def memory_free(on: torch.device | None = None) -> int:
+    """Bytes that can still be allocated on a device, PyTorch's own unused reserve among them."""
+    on = on or device()
+    if on.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(on)
+        return free + torch.cuda.memory_reserved(on) - torch.cuda.memory_allocated(on)
     return host_memory()[0]
 
 

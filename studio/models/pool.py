@@ -48,6 +48,7 @@ class LoadedModel:
     tokenizer: Tokenizer
     fingerprint: str
     location: str = ""
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  (devices do not change)
     used: float = 0.0
     views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
@@ -82,32 +83,39 @@ class ModelPool:
         dtype: str = "auto",
         bits: dict[str, Any] | None = None,
         attention: str | None = None,
+        on: torch.device | None = None,
     ) -> LoadedModel:
         """The one copy of a base model, loaded if needed.
 
-        `bits` and `attention` are as in `loading.load_model`.
+        `bits` and `attention` are as in `loading.load_model`. Without `on` a copy on any device
+        will do, and a new one goes where most memory is free.
         """
-        return self._resident(resolve(name, revision), dtype, bits, attention)
+        return self._resident(resolve(name, revision), dtype, bits, attention, on)
 
-    def base_of(self, recipe: Recipe, runs: RunStore) -> LoadedModel:
+    def base_of(
+        self, recipe: Recipe, runs: RunStore, on: torch.device | None = None
+    ) -> LoadedModel:
         """The base that a recipe trains on, in the precision it trains in.
 
-        This is the merged model where the run, or one it continues, starts from a merged run.
+        This is the merged model where the run, or one it continues, starts from a merged run. A run
+        names the device that it trains `on`.
         """
-        return self._base_of(recipe, runs, quantization(recipe))
+        return self._base_of(recipe, runs, quantization(recipe), on)
 
-    def _base_of(self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None) -> LoadedModel:
+    def _base_of(
+        self, recipe: Recipe, runs: RunStore, bits: dict[str, Any] | None, on: torch.device | None
+    ) -> LoadedModel:
         parent = merged_parent(recipe, runs)
         if parent is not None:
-            return self._merged(parent, runs)
+            return self._merged(parent, runs, on)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        return self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation)
+        return self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation, on)
 
-    def _merged(self, parent: Run, runs: RunStore) -> LoadedModel:
+    def _merged(self, parent: Run, runs: RunStore, on: torch.device | None) -> LoadedModel:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
         if parent.weights is not None:
-            return self.of_folder(parent.weights, parent.name)
-        base = self._base_of(parent.recipe, runs, None)
+            return self.of_folder(parent.weights, parent.name, on)
+        base = self._base_of(parent.recipe, runs, None, on)
         key = (*base.key, "merged", parent.id)
         resident = self._residents.get(key)
         if resident is None:
@@ -119,6 +127,7 @@ class ModelPool:
                 base.tokenizer,
                 f"{base.fingerprint}+{parent.id}",
                 base.location,
+                base.device,
             )
             self._residents[key] = resident
         resident.used = time.monotonic()
@@ -126,46 +135,58 @@ class ModelPool:
 
     def _merge(self, base: LoadedModel, folder: Path, name: str) -> LanguageModel:
         """A base with an adapter merged: a copy where both fit, else the base itself, let go."""
-        self._let_go(base.bytes, keep=base.key)
-        short = loading.memory_free() < _SPARE * base.bytes
+        self._let_go(base.bytes, base.device, keep=base.key)
+        short = loading.memory_free(base.device) < _SPARE * base.bytes
         if short and base.key not in self._pinned:
             base.views.clear()
             base.adapters.clear()
             self.drop(base)
             return loading.merge(loading.load_adapter(base.model, folder), folder)
-        self._make_room(name, base.bytes, keep=base.key)
+        self._make_room(name, base.bytes, base.device, keep=base.key)
         return loading.merged(base.model, folder)
 
-    def of_folder(self, folder: Path, label: str) -> LoadedModel:
+    def of_folder(self, folder: Path, label: str, on: torch.device | None = None) -> LoadedModel:
         """A model from a run's folder: a full fine-tune's weights."""
-        return self._resident(ModelRef(label, "folder", str(folder)), "auto", None)
+        return self._resident(ModelRef(label, "folder", str(folder)), "auto", None, None, on)
 
     def _resident(
         self,
         reference: ModelRef,
         dtype: str,
         bits: dict[str, Any] | None,
-        attention: str | None = None,
+        attention: str | None,
+        on: torch.device | None,
     ) -> LoadedModel:
-        key = (
+        weights = (
             reference.location,
             reference.revision or "main",
             loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
             attention,
         )
-        resident = self._residents.get(key)
+        resident = self._copy_of(weights, on)
         if resident is None:
-            self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits))
+            on = on or loading.roomiest_device()
+            key = (*weights, str(on))
+            self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits), on)
             tokenizer = loading.load_tokenizer(reference)
-            model = loading.load_model(reference, dtype, bits, attention)
+            model = loading.load_model(reference, dtype, bits, attention, on)
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
-            resident = LoadedModel(key, label, model, tokenizer, stamp, reference.location)
+            resident = LoadedModel(key, label, model, tokenizer, stamp, reference.location, on)
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
+
+    def _copy_of(self, weights: tuple[Any, ...], on: torch.device | None) -> LoadedModel | None:
+        """These weights on a device, or on any; the copy that trains first, then the newest."""
+        copies = [
+            resident
+            for resident in self._residents.values()
+            if resident.key[:-1] == weights and on in (None, resident.device)
+        ]
+        return max(copies, key=lambda one: (one.key in self._pinned, one.used), default=None)
 
     def pin(self, resident: LoadedModel) -> None:
         """Keep a base while a run trains on it, and let go of all that nobody is using."""
@@ -177,8 +198,9 @@ class ModelPool:
 
     def release_idle(self) -> None:
         """Let go of every base that is not pinned, on a device whose memory training needs."""
-        if loading.device().type != "cpu":
-            for resident in self._idle():
+        training = {self._residents[key].device for key in self._pinned if key in self._residents}
+        for resident in self._idle():
+            if resident.device.type != "cpu" and (not training or resident.device in training):
                 self.drop(resident)
 
     def _idle(self, keep: tuple[Any, ...] | None = None) -> list[LoadedModel]:
@@ -186,27 +208,29 @@ class ModelPool:
         idle = [r for r in self._residents.values() if r.key not in self._pinned | {keep}]
         return sorted(idle, key=lambda resident: resident.used)
 
-    def _make_room(self, name: str, needed: int, keep: tuple[Any, ...] | None = None) -> None:
-        """Let idle bases go until `needed` bytes more fit.
+    def _make_room(
+        self, name: str, needed: int, on: torch.device, keep: tuple[Any, ...] | None = None
+    ) -> None:
+        """Let idle bases on a device go until `needed` bytes more fit there.
 
         Raises `ModelError` where they cannot, because a run trains on what is left: a second model
         would end it. With nothing in training the load itself decides.
         """
-        self._let_go(needed, keep)
-        free = loading.memory_free()
+        self._let_go(needed, on, keep)
+        free = loading.memory_free(on)
         if self._pinned and free < _SPARE * needed:
             raise ModelError(
                 f"{name} takes about {bytes_text(needed)}, and {bytes_text(free)} are free while a "
                 "run trains. Wait for the run, or choose a smaller model."
             )
 
-    def _let_go(self, needed: int, keep: tuple[Any, ...] | None) -> None:
+    def _let_go(self, needed: int, on: torch.device, keep: tuple[Any, ...] | None) -> None:
         """Let idle bases go, least recently used first, while `needed` bytes more do not fit."""
-        idle = self._idle(keep)
-        while idle and (
-            len(self._residents) >= KEEP_MODELS or loading.memory_free() < _SPARE * needed
-        ):
-            self.drop(idle.pop(0))
+        for resident in self._idle(keep):
+            many = len(self._residents) >= KEEP_MODELS
+            short = loading.memory_free(on) < _SPARE * needed
+            if many or (short and resident.device == on):
+                self.drop(resident)
 
     def drop(self, resident: LoadedModel) -> None:
         """Drop a base and its adapters; their memory is freed once no job holds them."""
@@ -300,5 +324,5 @@ def quantization(recipe: Recipe) -> dict[str, Any] | None:
 def release_memory() -> None:
     """Free what nothing refers to, on the host and on the device."""
     gc.collect()
-    if torch.cuda.is_available():
+    if loading.device().type == "cuda":
         torch.cuda.empty_cache()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from studio.core import chat_templates, rendering
+from studio.core import cards, chat_templates, rendering
 from studio.core.errors import ModelError, StudioError
 from studio.core.library_types import LanguageModel
 from studio.core.messages import Message
@@ -55,9 +55,12 @@ class RewardModel:
         self.model = model.eval().requires_grad_(False)
         self.most = getattr(model.config, "max_position_embeddings", None)
 
-    @torch.inference_mode()
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str]) -> list[float]:
         """The score of every answer, in batches of similar length."""
+        with torch.inference_mode(), cards.at(self.model.device):
+            return self._scores(prompts, answers)
+
+    def _scores(self, prompts: Sequence[list[Message]], answers: Sequence[str]) -> list[float]:
         texts = [
             self.tokenizer.apply_chat_template(
                 rendering.turns(

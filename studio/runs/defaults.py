@@ -8,7 +8,7 @@ from studio.runs.fields import RecipeFields
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, Default
 
-PLAIN_OPTIM: str = RecipeFields.model_fields["optim"].default
+AUTO_OPTIM: str = RecipeFields.model_fields["optim"].default
 # Factors on the rate, for methods that train fewer parameters than LoRA or all of them.
 _FACTORS = {
     "vera": (10, "VeRA trains vectors, which need ten times LoRA's rate"),
@@ -56,12 +56,19 @@ def for_device(recipe: RecipeFields, device: str) -> Iterator[Default]:
     Data type, tf32, and pinned memory are set by `studio.training.trainers`.
     """
     odd = "8bit" in recipe.optim or recipe.optim.startswith("paged")
-    if device == "cuda" and recipe.method == "full" and recipe.optim == PLAIN_OPTIM:
-        yield Default(
-            "optim", "adamw_8bit", "in float32 the states of all weights take twice their memory"
-        )
     if device != "cuda" and odd:
-        yield Default("optim", PLAIN_OPTIM, "paged and 8-bit optimizers save nothing without CUDA")
+        yield Default("optim", AUTO_OPTIM, "paged and 8-bit optimizers save nothing without CUDA")
+
+
+def optimizer(recipe: RecipeFields, device: str) -> str:
+    """The optimizer of a recipe on a device (`cuda`, `mps`, or `cpu`), by transformers' name.
+
+    In float32 the states of all weights take twice their memory, so that `full` keeps them in 8
+    bits where bitsandbytes has kernels for it.
+    """
+    if recipe.optim != AUTO_OPTIM:
+        return recipe.optim
+    return "adamw_8bit" if device == "cuda" and recipe.method == "full" else "adamw_torch_fused"
 
 
 def defaults_for(objective: str, method: str) -> dict[str, object]:

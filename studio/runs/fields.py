@@ -64,6 +64,7 @@ LossType = Literal[
     "cispo",
 ]
 OptimName = Literal[
+    "auto",
     "adamw_torch_fused",
     "adamw_torch",
     "adamw_8bit",
@@ -241,9 +242,9 @@ class RecipeFields(BaseModel):
         0.05, "Steps of linear warmup; below 1: a fraction. Never more than a tenth of the run.",
         "optimization", "Warmup steps", ge=0)
     optim: OptimName = _field(
-        "adamw_torch_fused", "Optimizer, by its name in transformers. 8-bit ones keep their states "
-        "in a quarter of the memory. Paged ones also move them to main memory when the GPU is "
-        "full, but wait for the GPU after every tensor, and each run leaks what they paged.",
+        "auto", "auto: adamw_8bit for full on CUDA, else adamw_torch_fused. 8-bit states take a "
+        "quarter of the memory. Paged ones move to main memory when the GPU is full, but wait for "
+        "it after every tensor, and each run leaks what they paged.",
         "optimization", "Optimizer")
     adam_beta1: float = _field(
         0.9, "Decay rate of the gradient's first moment.",
@@ -375,7 +376,10 @@ class RecipeFields(BaseModel):
     attn_implementation: str | None = _field(
         None, "Attention implementation, by its name in transformers.", "memory", "Attention")
 
-    # --- several devices
+    # --- devices
+    device: int | None = _field(
+        None, "Which of several GPUs to train on, by its number; empty: the one with the most free "
+        "memory.", "devices", "GPU", ge=0, le=63)
     accelerate_config: LaunchName = _field(
         "single", "Launch as one process, or as several with a config of presets/accelerate; the "
         "rows of a step are divided among them.", "devices", "Launch")

@@ -46,6 +46,11 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
         if count:
             yield "num_processes needs an accelerate_config, such as multi_gpu"
         return
+    if values.device is not None:
+        yield (
+            f"device names one GPU, and {values.accelerate_config} gives each process its own; "
+            "leave device empty, and hide GPUs with CUDA_VISIBLE_DEVICES"
+        )
     if way.sharded and METHODS[values.method].moves_base:
         yield (
             f"{values.accelerate_config} shards the weights, which {values.method} changes at "

@@ -1,10 +1,11 @@
 """The recipe: every setting of a run, frozen and validated, under TRL's and PEFT's own names.
 
 A recipe reads and writes flat YAML. Names are those of TRL's configs and `ModelConfig`, then
-PEFT's; the studio adds `name`, `objective`, `method`, `start_from`, `start_as`, `sample_steps`, and
-`num_trainable_layers`. `accelerate_config` and `num_processes` are those of TRL's command line.
-Omitted fields take the defaults of the objective and method. Unknown keys are refused with the
-closest known name. The form on the page, the command line, and the files are views of this class.
+PEFT's; the studio adds `name`, `objective`, `method`, `start_from`, `start_as`, `sample_steps`,
+`device`, and `num_trainable_layers`. `accelerate_config` and `num_processes` are those of TRL's
+command line. Omitted fields take the defaults of the objective and method. Unknown keys are refused
+with the closest known name. The form on the page, the command line, and the files are views of this
+class.
 """
 
 from __future__ import annotations

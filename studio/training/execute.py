@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import PrinterCallback
 
-from studio.core import chat_templates
+from studio.core import cards, chat_templates
 from studio.core.answers import AnswerParts, with_thought
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
@@ -21,6 +22,7 @@ from studio.core.library_types import Prompt, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.data.types import Row
+from studio.models import loading
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import answer_of, end_ids, prompt_text
 from studio.rewards import WeightedReward
@@ -75,12 +77,15 @@ def execute(
         pool.unpin()
         release_memory()
 
+    placed = contextlib.ExitStack()  # advice on memory is about the GPU that was full
+
     def work() -> str:
         nonlocal outcome
         checkpoints.remove_incomplete(run.checkpoints)
         for text in checkpoints.set_aside_damaged(run.checkpoints):
             events.write("note", message=text)
         if run.recipe.accelerate_config == launch_configs.SINGLE:
+            placed.enter_context(cards.training_on(cards.choose(run.recipe.device)))
             return train(run, store, datasets, pool, events, serve)
         outcome = launcher.supervise(
             run, store, serve, lambda text: events.write("phase", text=text)
@@ -92,6 +97,7 @@ def execute(
         outcome = state, error or outcome[1]
     finally:
         clear()
+        placed.close()
         store.clear_stop(run)
         state, error = outcome
         events.write("state", state=state, error=error)
@@ -134,7 +140,7 @@ def attempt(
 
 
 def _say_exhausted(run: Run, events: EventLog) -> str:
-    found = out_of_memory.explain(run.recipe)
+    found = out_of_memory.explain(run.recipe, cards.in_use())
     events.write("memory", term=found.term, changes=found.changes)
     return found.sentence
 
@@ -167,7 +173,7 @@ def train(
     recipe = run.recipe
     events.write("phase", text="reading the data")
     rows = rows_for(recipe, run, datasets)
-    events.write("phase", text=f"loading {recipe.model_name_or_path}")
+    events.write("phase", text=f"loading {recipe.model_name_or_path}{cards.place()}")
     resident = _base(run, store, pool)
     pool.pin(resident)
     reward = _reward(recipe, store, pool)
@@ -232,7 +238,7 @@ def _tokenized(
 def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:
     """The run's base with its chat template; refused where its weights have changed since."""
     recipe = run.recipe
-    resident = pool.base_of(recipe, store)
+    resident = pool.base_of(recipe, store, loading.device())
     tokenizer = chat_templates.with_chat_template(resident.tokenizer, recipe.chat_template_path)
     trained_on = {run.base}
     if recipe.continues:

@@ -19,6 +19,7 @@ from typing import Any
 from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.models import loading
+from studio.runs.defaults import AUTO_OPTIM, optimizer
 from studio.runs.methods import METHODS, peft_kwargs
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -78,8 +79,12 @@ def write_job(
             "put the model on the Hub and name it as model_name_or_path, or choose --to script."
         )
     parts = _parts(run, recipe, model, "dtype")
-    own = {key: value for key, value in settings.items() if key not in _LOOKED_UP}
-    known = "".join(f"    {key}={_LOOKED_UP[key]},\n" for key in settings if key in _LOOKED_UP)
+    looked_up = dict(_LOOKED_UP)
+    if recipe.optim == AUTO_OPTIM:
+        ways = [repr(optimizer(recipe, device)) for device in ("cuda", "cpu")]
+        looked_up["optim"] = f"{ways[0]} if gpu else {ways[1]}" if len({*ways}) > 1 else ways[0]
+    own = {key: value for key, value in settings.items() if key not in looked_up}
+    known = "".join(f"    {key}={looked_up[key]},\n" for key in settings if key in looked_up)
     steps = _STEPS.format(**parts, settings=_pretty(own) + known)
     looked = _AUTO if recipe.dtype == "auto" else f"dtype = {recipe.dtype!r}"
     text = _JOB.format(
@@ -215,7 +220,8 @@ if __name__ == "__main__":
 
 
 def _extra(recipe: Recipe) -> tuple[str, ...]:
-    return ("bitsandbytes",) if recipe.quantized or "8bit" in recipe.optim else ()
+    eight = "8bit" in optimizer(recipe, "cuda")
+    return ("bitsandbytes",) if recipe.quantized or eight else ()
 
 
 def _imports(recipe: Recipe) -> list[str]:

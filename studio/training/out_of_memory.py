@@ -23,9 +23,10 @@ class Exhausted:
     changes: tuple[dict[str, Any], ...] = ()
 
 
-def explain(recipe: Recipe) -> Exhausted:
+def explain(recipe: Recipe, device: int | None = None) -> Exhausted:
     """Why a run ran out of memory, by the calculator's estimate; never raises a StudioError.
 
+    `device` is the GPU it trained on, by the recipe's choice unless given.
     If the estimate fits, the device had less memory free than its size; then the changes are those
     that fit in 80, 60, or 40 % of the estimate.
     """
@@ -33,8 +34,9 @@ def explain(recipe: Recipe) -> Exhausted:
     try:
         from studio.calculator import estimate, suggestions
         from studio.calculator.formatting import size
+        from studio.calculator.gpus import this_machine
 
-        found = estimate(recipe)
+        found = estimate(recipe, this_machine(recipe.device if device is None else device))
         terms = [term for term in found.memory.terms if term.name != "overhead"]
         largest = max(terms, key=lambda term: term.bytes)
         changes: dict[str, Any] = {}

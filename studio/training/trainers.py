@@ -17,10 +17,11 @@ from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
-from studio.models import tokenization
+from studio.models import loading, tokenization
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
+from studio.runs.defaults import optimizer
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -95,6 +96,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
 def _device_settings(recipe: Recipe) -> dict[str, Any]:
     return {
         **precision.training_arguments(recipe),
+        "optim": optimizer(recipe, loading.device().type),
         "dataloader_num_workers": 0,  # workers forked from a thread can hang
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
@@ -151,11 +153,12 @@ def build(
     TRL freezes a copy of the parent's adapter and goes on training it.
     """
     trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
+    here = loading.device()  # transformers turns to the first GPU when it reads its arguments
     chosen = settings(recipe, len(train), evaluation is not None, processes)
     start = initial_model.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
     given: dict[str, Any] = {
         "model": start.model,
-        "args": compat.one_device(config_class(output_dir=str(folder), **chosen)),
+        "args": compat.one_device(config_class(output_dir=str(folder), **chosen), here),
         "train_dataset": train,
         "eval_dataset": evaluation,
         "processing_class": resident.tokenizer,

@@ -38,12 +38,12 @@ def estimate_run(
     `lengths` default to those of the recipe's dataset. The speed of earlier runs counts for this
     machine only, the default GPU.
     """
-    from studio.calculator import estimate, find_gpu
-    from studio.calculator.gpus import THIS_MACHINE
+    from studio.calculator import estimate
+    from studio.calculator.gpus import THIS_MACHINE, gpu_for
     from studio.calculator.measured_speed import earlier_speed
 
     here = gpu in (None, THIS_MACHINE)
-    chosen = find_gpu(gpu or THIS_MACHINE)
+    chosen = gpu_for(recipe, gpu)
     speed = earlier_speed(studio.runs.list(), recipe) if here else None
     if speed:
         chosen = replace(chosen, tokens_per_second=speed.tokens_per_second)

@@ -32,9 +32,8 @@ def test_this_machine_is_measured():
 
 def test_this_machine_counts_what_the_studio_itself_holds(monkeypatch):
     card = hardware.Hardware("cuda", "NVIDIA L4", 24 * 10**9, 2 * 10**9, True, 4)
-    monkeypatch.setattr(hardware, "detected", lambda: card)
-    monkeypatch.setattr(hardware, "detect", lambda: card)
-    monkeypatch.setattr("torch.cuda.memory_reserved", lambda: 20 * 10**9)
+    monkeypatch.setattr(hardware, "detect", lambda index: card)
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda index: 20 * 10**9)
     assert this_machine().memory == 22 * 10**9
 
 

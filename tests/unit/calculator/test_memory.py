@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.calculator import estimate
-from studio.runs.defaults import for_device
+from studio.calculator import Gpu, estimate
 from tests.unit.calculator.conftest import MISTRAL, TINY, recipe_of
 
 
@@ -24,7 +23,8 @@ def test_exact_terms():
 
 def test_a_full_fine_tune_takes_18_bytes_a_parameter_beside_the_base():
     """Float32 weights, gradients and two moments, and a 16-bit copy of each matrix."""
-    found = estimate(recipe_of(MISTRAL, "full", dtype="bfloat16"), "H200")
+    recipe = recipe_of(MISTRAL, "full", dtype="bfloat16", optim="adamw_torch_fused")
+    found = estimate(recipe, "H200")
     memory, total = found.memory.as_dict(), found.total_parameters
     assert memory["weights"] == memory["gradients"] == 4 * total
     assert memory["optimizer"] == 8 * total
@@ -34,10 +34,13 @@ def test_a_full_fine_tune_takes_18_bytes_a_parameter_beside_the_base():
 
 
 def test_the_default_of_a_full_fine_tune_on_a_gpu_is_counted_in_8_bits():
-    plain = recipe_of(MISTRAL, "full")
-    follows = {each.field: each.value for each in for_device(plain, "cuda")}
-    before, after = (estimate(r, "H200").memory.as_dict() for r in (plain, plain.with_(**follows)))
-    assert after["optimizer"] == pytest.approx(before["optimizer"] / 4, rel=0.02)
+    plain = recipe_of(MISTRAL, "full", optim="auto")
+    found = estimate(plain, "H200").memory
+    before = estimate(plain.with_(optim="adamw_torch_fused"), "H200").memory.as_dict()
+    assert found.as_dict()["optimizer"] == pytest.approx(before["optimizer"] / 4, rel=0.02)
+    assert any(term.formula.startswith("adamw_8bit: ") for term in found.terms)
+    here = Gpu("this CPU", 10**9, 1e11, device="cpu")
+    assert estimate(plain, here).memory.as_dict()["optimizer"] == before["optimizer"]
 
 
 def test_last_layers_train_in_float32_beside_a_16_bit_base():

@@ -39,9 +39,9 @@ def test_a_run_can_have_what_this_process_holds(monkeypatch: pytest.MonkeyPatch)
     """A card of 24 GB, 3 free, of which this process reserves 15: a run can have 18."""
     GB = 10**9
     card = hardware.Hardware("cuda", "card", 24 * GB, 3 * GB, True, 4)
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 15 * GB)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: 15 * GB)
     assert hardware.memory_for_a_run(card) == 18 * GB
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 30 * GB)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: 30 * GB)
     assert hardware.memory_for_a_run(card) == 24 * GB
     host = hardware.Hardware("cpu", "host", 10**15, GB, False, 4)
     assert hardware.memory_for_a_run(host) > GB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,14 @@ def test_a_fault_that_stays_is_said_to_all_who_come(tmp_path: Path) -> None:
         studio.worker.submit(lambda pool: pool).result(20)
     assert "Restart the app" in studio.status().loading_note
     studio.close()
+
+
+def test_a_call_keeps_its_callers_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking: ContextVar[str] = ContextVar("asking", default="nobody")
+    studio = Studio(tmp_path / "home")
+    monkeypatch.setattr(studio.worker, "start", lambda: None)  # this thread serves
+    asking.set("ada")
+    job = studio.worker.submit(lambda pool: asking.get())
+    asking.set("bob")
+    studio.worker.serve()
+    assert job.result(1) == "ada" and asking.get() == "bob"

@@ -21,7 +21,7 @@ class Card:
     def __init__(self, pool: ModelPool):
         self.pool = pool
 
-    def free(self) -> int:
+    def free(self, on: object = None) -> int:
         return 24 * GB - 10 * GB * len(self.pool.names())
 
 
@@ -67,12 +67,41 @@ def test_what_trains_stays_and_what_does_not_fit_is_refused(
 def test_a_run_lets_idle_bases_go_on_a_gpu_only(
     pool: ModelPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = pool.base("./a"), pool.base("./b")
-    pool.pin(second)
-    assert len(pool.names()) == 2
-    monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
-    pool.pin(second)
-    assert pool.names() == [second.name] and first.name not in pool.names()
+    monkeypatch.setattr(loading, "memory_free", lambda on=None: 1000 * GB)
+    pool.base("./a")
+    pool.pin(pool.base("./b"))
+    assert [name[-1] for name in pool.names()] == ["a", "b"]
+    monkeypatch.setattr(loading, "roomiest_device", lambda: torch.device("cuda", 0))
+    pool.base("./c")
+    pool.pin(pool.base("./d"))
+    assert [name[-1] for name in pool.names()] == ["a", "b", "d"]
+
+
+def test_a_copy_on_the_right_gpu_and_any_copy_to_compare_with(
+    pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training names its GPU; what nobody has placed takes the copy there is, the trained first."""
+    first, second = torch.device("cuda", 0), torch.device("cuda", 1)
+    placed: list[torch.device] = []
+
+    def load(*model: object) -> torch.nn.Module:
+        placed.append(model[-1])  # pyright: ignore[reportArgumentType]
+        return torch.nn.Linear(1, 1)
+
+    monkeypatch.setattr(loading, "load_model", load)
+    monkeypatch.setattr(loading, "memory_free", lambda on=None: 1000 * GB)
+    monkeypatch.setattr(loading, "roomiest_device", lambda: first)
+    beside = pool.base("./a")
+    trained = pool.base("./a", on=second)
+    assert placed == [first, second] and trained is not beside
+    pool.base("./b")
+    pool.base("./a", on=first)  # the newest copy is the one on the other GPU
+    pool.pin(trained)
+    assert pool.base("./a") is trained and pool.base("./a", on=first) is beside
+    assert len(pool.names()) == 3, "idle bases on another GPU stay"
+    pool.base("./c", on=second)
+    pool.pin(trained)
+    assert [name[-1] for name in pool.names()] == ["a", "a", "b"]
 
 
 @pytest.mark.parametrize(("free", "copied"), [(100 * GB, True), (5 * GB, False)])
@@ -81,7 +110,7 @@ def test_a_run_is_merged_into_its_base_where_both_do_not_fit(
 ) -> None:
     base = pool.base("./a")
     base.bytes = 10 * GB
-    monkeypatch.setattr(loading, "memory_free", lambda: free)
+    monkeypatch.setattr(loading, "memory_free", lambda on=None: free)
     monkeypatch.setattr(loading, "load_adapter", lambda model, folder: model)
     monkeypatch.setattr(loading, "merge", lambda adapted, folder: adapted)
     monkeypatch.setattr(loading, "merged", lambda model, folder: torch.nn.Linear(1, 1))
@@ -95,14 +124,14 @@ def test_a_base_in_training_is_not_merged_into(
     base = pool.base("./a")
     base.bytes = 10 * GB
     pool.pin(base)
-    monkeypatch.setattr(loading, "memory_free", lambda: 5 * GB)
+    monkeypatch.setattr(loading, "memory_free", lambda on=None: 5 * GB)
     with pytest.raises(ModelError, match="while a run trains"):
         pool._merge(base, Path("adapter"), "merged")
     assert pool.names() == [base.name]
 
 
 def test_where_memory_allows_several_stay(pool: ModelPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "memory_free", lambda: 1000 * GB)
+    monkeypatch.setattr(loading, "memory_free", lambda on=None: 1000 * GB)
     for name in "abcdef":
         pool.base(f"./{name}")
     assert len(pool.names()) == KEEP_MODELS

@@ -44,18 +44,19 @@ def test_unknown_names_have_no_defaults():
 @pytest.mark.parametrize("method", METHODS)
 def test_only_a_full_fine_tune_on_a_gpu_has_8_bit_states_by_default(method):
     recipe = Recipe.defaults("sft", method)
-    assert recipe.optim == "adamw_torch_fused"
-    there = {each.field: each.value for each in defaults.for_device(recipe, "cuda")}
-    assert there == ({"optim": "adamw_8bit"} if method == "full" else {})
-    assert not list(defaults.for_device(recipe, "cpu")) + list(defaults.for_device(recipe, "mps"))
+    there = [defaults.optimizer(recipe, device) for device in ("cuda", "mps", "cpu")]
+    plain = "adamw_torch_fused"
+    assert there == ["adamw_8bit" if method == "full" else plain, plain, plain]
+    assert not [*defaults.for_device(recipe, "cuda"), *defaults.for_device(recipe, "cpu")]
 
 
 def test_an_optimizer_that_was_chosen_stays_where_it_works():
     for name in ("adafactor", "paged_adamw_32bit"):
         chosen = Recipe.defaults("sft", "full", optim=name)
         assert not list(defaults.for_device(chosen, "cuda"))
+        assert defaults.optimizer(chosen, "cuda") == defaults.optimizer(chosen, "cpu") == name
     back = list(defaults.for_device(Recipe.defaults("sft", optim="paged_adamw_8bit"), "cpu"))
-    assert [each.value for each in back] == ["adamw_torch_fused"]
+    assert [each.value for each in back] == ["auto"]
 
 
 def test_the_help_says_why_paged_optimizers_are_no_default():

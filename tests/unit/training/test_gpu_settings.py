@@ -17,7 +17,6 @@ from studio.core import compat
 from studio.core.errors import ConfigError
 from studio.core.model_names import resolve
 from studio.models import loading
-from studio.runs.defaults import for_device
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -53,8 +52,6 @@ def possible() -> list[Recipe]:
 
 def arguments(recipe: Recipe, folder: Path) -> Any:
     """TRL's config as a run on this machine gets it; transformers refuses what a card has not."""
-    follows = {each.field: each.value for each in for_device(recipe, loading.device().type)}
-    recipe = recipe.with_(**follows)
     _, config = OBJECTIVES[recipe.objective].classes()
     chosen = trainers.settings(recipe, rows=64, has_eval=True)
     return compat.one_device(config(output_dir=str(folder), **chosen))
@@ -136,7 +133,6 @@ def batch_line(machine: Machine) -> str:
         recipe = Recipe.defaults(
             "sft", method, model_name_or_path=model, per_device_train_batch_size=16, max_length=1024
         )
-        recipe = recipe.with_(**{each.field: each.value for each in for_device(recipe, "cuda")})
         found = best_fit(recipe, gpu=machine.gpu())
         chosen = found.recipe
         said = f"{chosen.per_device_train_batch_size} x {chosen.gradient_accumulation_steps}"

@@ -28,6 +28,24 @@ def test_several_gpus_in_sight_are_one_to_a_process() -> None:
     assert compat.one_device(arguments).n_gpu == 1
 
 
+def test_the_trainer_takes_the_chosen_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers turns to the first GPU, and accelerate refuses quantized weights on another."""
+    from accelerate import PartialState
+    from trl import SFTConfig
+
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    arguments = SFTConfig(output_dir="unused", use_cpu=True, report_to="none")
+    assert arguments.device.type == "cpu"
+    arguments._n_gpu = 2
+    second = torch.device("cuda", 1)
+    compat.one_device(arguments, second)
+    try:
+        assert (arguments.device, PartialState().device, current) == (second, second, [second])
+    finally:
+        PartialState._reset_state()
+
+
 @pytest.mark.parametrize(
     ("objective", "method", "changes"),
     [

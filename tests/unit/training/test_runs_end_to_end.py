@@ -195,9 +195,9 @@ def test_running_out_of_memory_ends_the_run_and_not_the_worker(
     alive: list[bool] = []
     explain = out_of_memory.explain
 
-    def watched(recipe: Recipe) -> out_of_memory.Exhausted:
+    def watched(recipe: Recipe, device: int | None) -> out_of_memory.Exhausted:
         alive.extend(tensor() is not None for tensor in held)
-        return explain(recipe)
+        return explain(recipe, device)
 
     with monkeypatch.context() as patch:
         patch.setattr(SFTTrainer, "compute_loss", greedy)
