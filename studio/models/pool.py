@@ -19,6 +19,7 @@ from studio.core.formatting import bytes_text
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
+from studio.runs import launch_configs
 from studio.runs.lineage import merged_parent
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
@@ -48,6 +49,8 @@ class LoadedModel:
     tokenizer: Tokenizer
     fingerprint: str
     location: str = ""
+    shared: bool = True
+    """Whether others use the base too, so that training must leave it as it is."""
     used: float = 0.0
     views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
@@ -63,9 +66,13 @@ class LoadedModel:
 
 
 class ModelPool:
-    """Bases by name and precision; the least recently used is dropped first."""
+    """Bases by name and precision; the least recently used is dropped first.
 
-    def __init__(self) -> None:
+    A pool that is not `shared` is a launched process's own: its base is trained itself.
+    """
+
+    def __init__(self, shared: bool = True) -> None:
+        self.shared = shared
         self._residents: dict[tuple[Any, ...], LoadedModel] = {}
         self.training: tuple[str, LanguageModel] | None = None
         """(run id, model) of the run in training; usable between its steps."""
@@ -107,6 +114,11 @@ class ModelPool:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
         if parent.weights is not None:
             return self.of_folder(parent.weights, parent.name)
+        if not self.shared:
+            raise ModelError(
+                f"{parent.name} would have to be merged in every process, whole. Export it merged, "
+                "and name that folder as model_name_or_path."
+            )
         base = self._base_of(parent.recipe, runs, None)
         key = (*base.key, "merged", parent.id)
         resident = self._residents.get(key)
@@ -162,7 +174,9 @@ class ModelPool:
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
-            resident = LoadedModel(key, label, model, tokenizer, stamp, reference.location)
+            resident = LoadedModel(
+                key, label, model, tokenizer, stamp, reference.location, self.shared
+            )
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
@@ -290,11 +304,15 @@ def quantization(recipe: Recipe) -> dict[str, Any] | None:
         return None
     if recipe.load_in_8bit:
         return {"load_in_8bit": True}
-    return {
+    bits: dict[str, Any] = {
         "load_in_4bit": True,
         "bnb_4bit_quant_type": recipe.bnb_4bit_quant_type,
         "bnb_4bit_use_double_quant": recipe.use_bnb_nested_quant,
     }
+    if launch_configs.LAUNCH_CONFIGS[recipe.accelerate_config].fsdp:
+        # FSDP divides weights of one floating type: what they are kept as is what they compute in.
+        bits["bnb_4bit_quant_storage"] = loading.dtype_name(recipe.dtype)
+    return bits
 
 
 def release_memory() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio.runs.fields import RecipeFields
+from studio.runs.launch_configs import LAUNCH_CONFIGS
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, Default
 
@@ -56,7 +57,8 @@ def for_device(recipe: RecipeFields, device: str) -> Iterator[Default]:
     Data type, tf32, and pinned memory are set by `studio.training.trainers`.
     """
     odd = "8bit" in recipe.optim or recipe.optim.startswith("paged")
-    if device == "cuda" and recipe.method == "full" and recipe.optim == PLAIN_OPTIM:
+    fsdp = LAUNCH_CONFIGS[recipe.accelerate_config].fsdp  # whose weights take PyTorch's own alone
+    if device == "cuda" and recipe.method == "full" and recipe.optim == PLAIN_OPTIM and not fsdp:
         yield Default(
             "optim", "adamw_8bit", "in float32 the states of all weights take twice their memory"
         )

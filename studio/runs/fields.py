@@ -84,7 +84,7 @@ OptimName = Literal[
     "rmsprop_bnb_8bit",
     "rmsprop_bnb_32bit",
 ]
-LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "zero2", "zero3"]
+LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "fsdp2_cpu", "zero2", "zero3"]
 SchedulerName = Literal[
     "cosine",
     "linear",
@@ -362,8 +362,20 @@ class RecipeFields(BaseModel):
         "single", "Launch as one process, or as several with a config of presets/accelerate; the "
         "rows of a step are divided among them.", "devices", "Launch")
     num_processes: int | None = _field(
-        None, "Number of processes; empty: one per GPU, or two on the CPU.",
-        "devices", "Processes", ge=2, le=64)
+        None, "Number of processes, on all machines together; empty: one per GPU, or two on the "
+        "CPU.", "devices", "Processes", ge=2, le=1024)
+    num_machines: int = _field(
+        1, "Machines that train together. Each starts the same recipe with its own machine_rank.",
+        "devices", "Machines", ge=1, le=128)
+    machine_rank: int = _field(
+        0, "This machine's number, from 0. Machine 0 keeps the log, the checkpoints, and the "
+        "result.", "devices", "Machine rank", ge=0)
+    main_process_ip: str | None = _field(
+        None, "Address of machine 0, as the other machines reach it.",
+        "devices", "Address of machine 0", max_length=253)
+    main_process_port: int | None = _field(
+        None, "Port that machine 0 listens on for the others; empty: 29500.",
+        "devices", "Port of machine 0", ge=1, le=65535)
 
     # --- logging and checkpoints
     logging_steps: int = _field(

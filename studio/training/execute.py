@@ -7,9 +7,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
 from studio.core import chat_templates
@@ -195,6 +197,7 @@ def train(
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
     if resume is not None:
         events.write("resume", step=checkpoints.step_of(resume))
+    _resume_together(resume, processes)
     pool.training = (run.id, trainer.model)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if progress.stopped != "now":
@@ -203,6 +206,20 @@ def train(
     warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
     store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
+
+
+def _resume_together(resume: Path | None, processes: int) -> None:
+    """Raise a `TrainingError` where a machine lacks the checkpoint that the others go on from."""
+    if processes == 1:
+        return
+    step = checkpoints.step_of(resume) if resume else 0
+    first = int(broadcast_object_list([step])[0])
+    if any(gather_object([step != first])):
+        raise TrainingError(
+            f"Machine 0 resumes from step {first}, and not every machine has that checkpoint. Copy "
+            f"checkpoints/checkpoint-{first} of its run's folder into the run's folder on each of "
+            "the others, then resume on all of them."
+        )
 
 
 def _tokenized(

@@ -24,22 +24,36 @@ from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
-from studio.training import chat_rows, export_script, trainers
+from studio.training import chat_rows, export_launch, export_script, trainers
 from studio.training.train_dataset import rows_for
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-FORMATS = ("trl", "script", "job")
+FORMATS = ("trl", "script", "launch", "job")
 # What `trl`'s command line can say of an adapter.
 _TRL_METHODS = ("lora", "dora", "qlora", "full")
 
 
-def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path) -> list[Path]:
-    """Write what is needed to repeat a run elsewhere; the files, the one to start first."""
+def export(
+    run: Run,
+    runs: RunStore,
+    datasets: DatasetStore,
+    to: str,
+    out: Path,
+    machines: int | None = None,
+) -> list[Path]:
+    """Write what is needed to repeat a run elsewhere; the files, the one to start first.
+
+    `machines` is how many a launch export is for, the run's own number where it is None.
+    """
     recipe = run.recipe
     if to not in FORMATS:
         raise ConfigError(f"--to {to!r} is not known; choose {', '.join(FORMATS)}.")
+    if to == "launch":
+        return _export_launch(run, export_launch.recipe_for(run, machines), datasets, out)
+    if machines is not None:
+        raise ConfigError(f"num_machines is for --to launch; --to {to} is for one machine.")
     if OBJECTIVES[recipe.objective].rewarded:
         raise ConfigError(
             f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
@@ -61,7 +75,19 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
         first = _write_trl(run, recipe, settings, model, out)
     else:
         first = export_script.write_script(run, recipe, settings, model, out, runs)
-    return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
+    return [first, *_others(out, first)]
+
+
+def _export_launch(run: Run, recipe: Recipe, datasets: DatasetStore, out: Path) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    model = _place_model(recipe, out)
+    name = f"./{model}" if (out / model).is_dir() else model
+    first = export_launch.write(run, recipe, name, datasets, out)
+    return [first, *_others(out, first)]
+
+
+def _others(out: Path, first: Path) -> list[Path]:
+    return sorted(path for path in out.rglob("*") if path.is_file() and path != first)
 
 
 def _as_trained(

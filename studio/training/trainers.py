@@ -17,7 +17,7 @@ from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
-from studio.models import tokenization
+from studio.models import sharding, tokenization
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
@@ -120,6 +120,8 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
 
 def scores_ahead(recipe: Recipe) -> bool:
     """Whether the reference is scored once before training: it pays from the second pass on."""
+    if launch_configs.LAUNCH_CONFIGS[recipe.accelerate_config].sharded:
+        return False  # no process holds the model whole before training
     if recipe.precompute_ref_log_probs is not None:
         return recipe.precompute_ref_log_probs
     return recipe.num_train_epochs > 1 and recipe.max_steps < 0
@@ -205,6 +207,7 @@ def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> No
         compat.refresh_adaption_prompt(trainer)
     # TRL casts the adapter of a quantized base to bfloat16, where small updates are lost.
     precision.keep_trained_in_float32(trainer.model)
+    sharding.give_addresses(trainer.model)
 
 
 def _keep_tracks(trainer: Trainer, folder: Path) -> None:
@@ -234,9 +237,8 @@ def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_fold
     twice the rank), so that everything else can use it like any other.
     """
     name = "adapter" if recipe.uses_adapter else "model"
-    divided = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     # Where the weights are divided among processes, all of them hand over what they hold.
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else None
+    state = sharding.gathered(trainer, recipe.uses_adapter)
     if not trainer.is_world_process_zero():
         return
     temporary = run_folder / f".{name}.part"
