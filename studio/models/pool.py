@@ -231,7 +231,7 @@ class ModelPool:
         """Load the adapter of a run or a checkpoint; its name for `adapted`.
 
         LoRA adapters share one view, so that their rows can share a batch. An adapter of another
-        method gets a view of its own, because a PEFT model holds one method.
+        method, or with trained tokens, gets a view of its own: a PEFT model holds one method.
         """
         folder = adapter_of(run, resident, checkpoint)
         stamp = (folder / "adapter_config.json").stat().st_mtime
@@ -243,7 +243,9 @@ class ModelPool:
             self._unload(resident, name)
         while len(resident.adapters) >= KEEP_ADAPTERS:
             self._unload(resident, next(iter(resident.adapters)))
-        kind = "lora" if METHODS[run.method].config == "LoraConfig" else name
+        # Adapters with tokens of their own would share one embedding: PEFT uses one at a time.
+        plain = METHODS[run.method].config == "LoraConfig"
+        kind = "lora" if plain and not run.recipe.trainable_token_indices else name
         view = resident.views.get(kind)
         if view is None:
             view = loading.clone_sharing_weights(resident.model)

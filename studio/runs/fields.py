@@ -158,6 +158,10 @@ class RecipeFields(BaseModel):
         "PEFT's defaults for the model.", "adapter", "Target modules")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained in full and saved with the adapter.", "adapter", "Modules to save")
+    trainable_token_indices: tuple[int | str, ...] = _field(
+        (), "Tokens whose embeddings train too, each an id or its text, such as 128009 or "
+        "<|eot_id|>: for marks that the base never learned. Tied embeddings train them in the "
+        "head as well.", "adapter", "Trainable tokens")
     use_rslora: bool = _field(
         False, "Rank-stabilized LoRA: scale by alpha / sqrt(r), which keeps high ranks stable.",
         "adapter", "rsLoRA")

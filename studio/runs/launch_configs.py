@@ -69,6 +69,11 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
             f"optim {values.optim} cannot update weights that {values.accelerate_config} shards; "
             f"choose {_SHARDABLE[0]}"
         )
+    if way.sharded and values.trainable_token_indices:
+        yield (
+            f"PEFT cannot train single tokens of weights that {values.accelerate_config} shards; "
+            "choose multi_gpu, or leave trainable_token_indices empty"
+        )
     if way.sharded and values.precompute_ref_log_probs:
         yield (
             f"precompute_ref_log_probs needs the whole model in each process, and "

@@ -20,6 +20,7 @@ from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.core.library_types import Prompt, Rows, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
+from studio.models import trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import end_ids, prompt_text
 from studio.rewards import WeightedReward
@@ -167,6 +168,8 @@ def train(
     events.write("phase", text=f"loading {recipe.model_name_or_path}")
     resident = _base(run, store, pool)
     pool.pin(resident)
+    if said := trained_tokens.advice(recipe, resident.model, resident.tokenizer):
+        events.write("note", message=said)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()

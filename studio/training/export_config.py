@@ -19,7 +19,7 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
-from studio.models import loading
+from studio.models import loading, trained_tokens
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -59,6 +59,9 @@ def export(
             f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
             "command line nor a plain script has them."
         )
+    if recipe.trainable_token_indices:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        recipe = trained_tokens.by_id(recipe, loading.load_tokenizer(reference))
     refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
@@ -148,6 +151,8 @@ def _refusal_trl(recipe: Recipe) -> str:
         return f"TRL's command line knows no {label}; choose --to script"
     if recipe.rank_pattern or recipe.alpha_pattern or recipe.layers_to_transform:
         return "TRL's command line has no ranks or layers by name; choose --to script"
+    if recipe.trainable_token_indices:
+        return "TRL's command line trains no single tokens; choose --to script"
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""

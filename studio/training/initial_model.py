@@ -20,7 +20,7 @@ from transformers import set_seed
 from studio.core.errors import TrainingError
 from studio.core.library_types import LanguageModel, PeftConfig
 from studio.core.model_names import resolve
-from studio.models import loading, sharding
+from studio.models import loading, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
 from studio.runs import methods
@@ -42,6 +42,7 @@ class Start:
 def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int) -> Start:
     """The start of a run on a base in memory; `parent` is the adapter that it continues."""
     method = METHODS[recipe.method]
+    recipe = trained_tokens.by_id(recipe, resident.tokenizer)
     if recipe.method == "dora" and recipe.ephemeral_gpu_offload and not torch.cuda.is_available():
         raise TrainingError(
             "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
