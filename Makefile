@@ -81,9 +81,11 @@ test-real: $(VENV)/.ready-dev
 test-kills: $(VENV)/.ready-dev
 	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
 
-# Two processes under `accelerate launch`: SFT and DPO, stopped, resumed, killed, broken.
+# Two processes under `accelerate launch`, whole or sharded, on one "machine" or two: SFT and DPO,
+# stopped, resumed, killed, broken, and the memory they take. Some minutes.
 test-launch: $(VENV)/.ready-dev
-	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py
+	STUDIO_LAUNCH=1 $(PYTEST) tests/faults/test_several_processes.py \
+		tests/faults/test_sharded_runs.py tests/faults/test_several_machines.py
 
 # The larger shipped recipes on their models' widths, with few layers where there is no GPU.
 test-shapes: $(VENV)/.ready-dev

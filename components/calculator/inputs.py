@@ -47,6 +47,7 @@ _MORE = (
     ("num_generations", "max_completion_length"),
     ("rank_pattern",),
     ("lora_modules_to_save", "layers_to_transform"),
+    ("trainable_token_indices",),
     ("prefix_projection",),
     ("encoder_hidden_size",),
     ("load_in_4bit", "load_in_8bit"),

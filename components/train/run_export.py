@@ -22,6 +22,7 @@ _FORMS = (
     ("recipe", "Recipe"),
     ("trl", "TRL YAML"),
     ("script", "Python script"),
+    ("launch", "Cluster"),
     ("job", "Hosted job"),
 )
 

@@ -86,6 +86,9 @@ def _peft_model(model: MetaModel, recipe: Recipe) -> Any:
     import torch
 
     library: Any = peft  # its functions are not fully typed
+    tokens = len(recipe.trainable_token_indices)
+    # Which ones makes no difference to the count, and texts have no ids without a tokenizer.
+    recipe = recipe.model_copy(update={"trainable_token_indices": tuple(range(tokens))})
     if recipe.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
         recipe = recipe.model_copy(update={"method": "lora"})
     try:

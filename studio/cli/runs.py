@@ -85,6 +85,7 @@ VIEWS = {
         "pocket-sft --to merged --out mine",
         "pocket-sft --to gguf --outtype f16 --out mine-gguf",
         "pocket-sft --to trl --out exported",
+        "pocket-sft --to launch --num-machines 2 --out launched",
         "pocket-sft --to job > job.py",
     ),
     "runs_import": View(

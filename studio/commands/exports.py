@@ -24,24 +24,31 @@ def runs_export(
     run: RunName,
     *,
     to: Annotated[
-        Literal["adapter", "merged", "gguf", "trl", "script", "job"], Param("What to write.")
+        Literal["adapter", "merged", "gguf", "trl", "script", "launch", "job"],
+        Param("What to write."),
     ],
     out: Annotated[Path | None, Param("New or empty folder; without it, a job is printed.")] = None,
     outtype: Annotated[
         Literal["q8_0", "f16", "bf16", "f32"], Param("Type of the weights in a GGUF file.")
     ] = "q8_0",
+    num_machines: Annotated[
+        int | None, Param("Machines that a launch export is for; without it, the run's own number.")
+    ] = None,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Export a run's result, or what reproduces it.
 
     A result (adapter, merged, gguf) is loaded back with the stock libraries and must answer as the
     run does. What reproduces a run (trl, script, job) is plain TRL with its rows; a job is a single
-    script to run elsewhere.
+    script to run elsewhere. A launch is a folder that several machines with the studio train
+    together.
     """
     found = studio.runs.get(run)
     if out is None and to != "job":
         raise ConfigError(f"Name a folder (out) to write the {to} export into.")
     if to in ("adapter", "merged", "gguf"):
+        if num_machines is not None:
+            raise ConfigError("num_machines is for --to launch.")
         from studio.exports import ExportRequest
 
         job = studio.export(ExportRequest(found.id, to, out or Path(), outtype))
@@ -49,10 +56,10 @@ def runs_export(
     from studio.training.export_config import export
 
     if out is not None:
-        files = export(found, studio.runs, studio.datasets, to, out)
+        files = export(found, studio.runs, studio.datasets, to, out, num_machines)
         return {"files": [str(path) for path in files]}
     with tempfile.TemporaryDirectory() as folder:
-        [script] = export(found, studio.runs, studio.datasets, to, Path(folder))
+        [script] = export(found, studio.runs, studio.datasets, to, Path(folder), num_machines)
         return {"script": script.read_text(encoding="utf-8")}
 
 

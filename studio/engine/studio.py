@@ -197,7 +197,10 @@ class Studio:
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
             template = recipe.chat_template_path or parent.recipe.chat_template_path
-            recipe = recipe.with_(start_from=parent.id, chat_template_path=template)
+            tokens = {}
+            if recipe.continues:  # the adapter's own
+                tokens = {"trainable_token_indices": parent.recipe.trainable_token_indices}
+            recipe = recipe.with_(start_from=parent.id, chat_template_path=template, **tokens)
             parent_adapter(recipe, self.runs)
         if not recipe.name:
             recipe = recipe.with_(name=recipe.usual_name(data["name"]))

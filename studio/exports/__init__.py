@@ -19,6 +19,7 @@ FORMATS = {
     "gguf": "One file for llama.cpp and Ollama, with a Modelfile.",
     "trl": "A YAML for TRL's command line, with dataset and model.",
     "script": "A Python script that repeats the run, with dataset and model.",
+    "launch": "What starts the run on several machines, with dataset and model.",
     "job": "A single Python file for another machine, with the dataset inside.",
 }
 """Export formats, each with a description."""

@@ -141,9 +141,16 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
             rank_pattern=config.get("rank_pattern") or {},
             alpha_pattern=config.get("alpha_pattern") or {},
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
+            trainable_token_indices=_tokens(config.get("trainable_token_indices")),
         )
     except (ConfigError, TypeError) as error:
         raise ModelError(f"The adapter's config cannot be used: {error}") from None
+
+
+def _tokens(given: dict[str, list[int]] | list[int] | None) -> tuple[int, ...]:
+    """Token ids of an adapter's config: a list, or one for each layer that has them."""
+    lists = given.values() if isinstance(given, dict) else [given or []]
+    return tuple(dict.fromkeys(token for each in lists for token in each))
 
 
 def _check_fit(model: str, tensors: dict[str, tuple[int, ...]]) -> None:

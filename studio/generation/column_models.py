@@ -123,7 +123,7 @@ def _plan(
 def _mixes(recipe: Recipe) -> bool:
     """Whether PEFT can run its rows beside the base's in one batch."""
     lora = METHODS[recipe.method].config == "LoraConfig" and recipe.method != "dora"
-    return lora and not recipe.lora_modules_to_save
+    return lora and not recipe.lora_modules_to_save and not recipe.trainable_token_indices
 
 
 def groups(planned: list[ColumnPlan]) -> list[list[ColumnPlan]]:

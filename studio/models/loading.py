@@ -27,6 +27,7 @@ from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef
+from studio.models import sharding
 
 transformers_logging.disable_progress_bar()
 
@@ -148,9 +149,7 @@ def load_model(
         settings["quantization_config"] = BitsAndBytesConfig(
             bnb_4bit_compute_dtype=weights_dtype(dtype), **bits
         )
-    if bits is not None or on.type != "cpu":
-        # Straight to the device, so that the host never holds the whole model.
-        settings["device_map"] = {"": on}
+    settings |= sharding.placement(on, bits is not None)
     try:
         # Read first, so that a repository with its own code is refused before any download.
         _config(reference)
@@ -213,7 +212,7 @@ def load_adapter(
     from peft import PeftModel  # takes seconds, which loading a tokenizer need not
 
     # PEFT would read the file onto the first GPU, whichever one this process has.
-    where = str(model.device)
+    where = "cpu" if model.device.type == "meta" else str(model.device)
     try:
         if isinstance(model, PeftModel):
             model.load_adapter(

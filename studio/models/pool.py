@@ -19,6 +19,7 @@ from studio.core.formatting import bytes_text
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
+from studio.runs import launch_configs
 from studio.runs.lineage import merged_parent
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
@@ -49,6 +50,8 @@ class LoadedModel:
     fingerprint: str
     location: str = ""
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (devices do not change)
+    shared: bool = True
+    """Whether others use the base too, so that training must leave it as it is."""
     used: float = 0.0
     views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
@@ -64,9 +67,13 @@ class LoadedModel:
 
 
 class ModelPool:
-    """Bases by name and precision; the least recently used is dropped first."""
+    """Bases by name and precision; the least recently used is dropped first.
 
-    def __init__(self) -> None:
+    A pool that is not `shared` is a launched process's own: its base is trained itself.
+    """
+
+    def __init__(self, shared: bool = True) -> None:
+        self.shared = shared
         self._residents: dict[tuple[Any, ...], LoadedModel] = {}
         self.training: tuple[str, LanguageModel] | None = None
         """(run id, model) of the run in training; usable between its steps."""
@@ -115,6 +122,11 @@ class ModelPool:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
         if parent.weights is not None:
             return self.of_folder(parent.weights, parent.name, on)
+        if not self.shared:
+            raise ModelError(
+                f"{parent.name} would have to be merged in every process, whole. Export it merged, "
+                "and name that folder as model_name_or_path."
+            )
         base = self._base_of(parent.recipe, runs, None, on)
         key = (*base.key, "merged", parent.id)
         resident = self._residents.get(key)
@@ -174,7 +186,9 @@ class ModelPool:
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
-            resident = LoadedModel(key, label, model, tokenizer, stamp, reference.location, on)
+            resident = LoadedModel(
+                key, label, model, tokenizer, stamp, reference.location, on, self.shared
+            )
             self._residents[key] = resident
         resident.used = time.monotonic()
         return resident
@@ -241,7 +255,7 @@ class ModelPool:
         """Load the adapter of a run or a checkpoint; its name for `adapted`.
 
         LoRA adapters share one view, so that their rows can share a batch. An adapter of another
-        method gets a view of its own, because a PEFT model holds one method.
+        method, or with trained tokens, gets a view of its own: a PEFT model holds one method.
         """
         folder = adapter_of(run, resident, checkpoint)
         stamp = (folder / "adapter_config.json").stat().st_mtime
@@ -253,7 +267,9 @@ class ModelPool:
             self._unload(resident, name)
         while len(resident.adapters) >= KEEP_ADAPTERS:
             self._unload(resident, next(iter(resident.adapters)))
-        kind = "lora" if METHODS[run.method].config == "LoraConfig" else name
+        # Adapters with tokens of their own would share one embedding: PEFT uses one at a time.
+        plain = METHODS[run.method].config == "LoraConfig"
+        kind = "lora" if plain and not run.recipe.trainable_token_indices else name
         view = resident.views.get(kind)
         if view is None:
             view = loading.clone_sharing_weights(resident.model)
@@ -314,11 +330,15 @@ def quantization(recipe: Recipe) -> dict[str, Any] | None:
         return None
     if recipe.load_in_8bit:
         return {"load_in_8bit": True}
-    return {
+    bits: dict[str, Any] = {
         "load_in_4bit": True,
         "bnb_4bit_quant_type": recipe.bnb_4bit_quant_type,
         "bnb_4bit_use_double_quant": recipe.use_bnb_nested_quant,
     }
+    if launch_configs.LAUNCH_CONFIGS[recipe.accelerate_config].fsdp:
+        # FSDP divides weights of one floating type: what they are kept as is what they compute in.
+        bits["bnb_4bit_quant_storage"] = loading.dtype_name(recipe.dtype)
+    return bits
 
 
 def release_memory() -> None:

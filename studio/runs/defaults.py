@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studio.runs.fields import RecipeFields
+from studio.runs.launch_configs import LAUNCH_CONFIGS
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, Default
 
@@ -64,11 +65,13 @@ def optimizer(recipe: RecipeFields, device: str) -> str:
     """The optimizer of a recipe on a device (`cuda`, `mps`, or `cpu`), by transformers' name.
 
     In float32 the states of all weights take twice their memory, so that `full` keeps them in 8
-    bits where bitsandbytes has kernels for it.
+    bits where bitsandbytes has kernels for it. FSDP's weights take PyTorch's own optimizers alone.
     """
     if recipe.optim != AUTO_OPTIM:
         return recipe.optim
-    return "adamw_8bit" if device == "cuda" and recipe.method == "full" else "adamw_torch_fused"
+    fsdp = LAUNCH_CONFIGS[recipe.accelerate_config].fsdp
+    eight_bit = device == "cuda" and recipe.method == "full" and not fsdp
+    return "adamw_8bit" if eight_bit else "adamw_torch_fused"
 
 
 def defaults_for(objective: str, method: str) -> dict[str, object]:

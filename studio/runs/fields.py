@@ -87,7 +87,7 @@ OptimName = Literal[
     "rmsprop_bnb_8bit",
     "rmsprop_bnb_32bit",
 ]
-LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "zero2", "zero3"]
+LaunchName = Literal["single", "multi_cpu", "multi_gpu", "fsdp2", "fsdp2_cpu", "zero2", "zero3"]
 SchedulerName = Literal[
     "cosine",
     "linear",
@@ -174,6 +174,10 @@ class RecipeFields(BaseModel):
         "PEFT's defaults for the model.", "adapter", "Target modules")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained in full and saved with the adapter.", "adapter", "Modules to save")
+    trainable_token_indices: tuple[int | str, ...] = _field(
+        (), "Tokens whose embeddings train too, each an id or its text, such as 128009 or "
+        "<|eot_id|>: for marks that the base never learned. Tied embeddings train them in the "
+        "head as well.", "adapter", "Trainable tokens")
     use_rslora: bool = _field(
         False, "Rank-stabilized LoRA: scale by alpha / sqrt(r), which keeps high ranks stable.",
         "adapter", "rsLoRA")
@@ -384,8 +388,20 @@ class RecipeFields(BaseModel):
         "single", "Launch as one process, or as several with a config of presets/accelerate; the "
         "rows of a step are divided among them.", "devices", "Launch")
     num_processes: int | None = _field(
-        None, "Number of processes; empty: one per GPU, or two on the CPU.",
-        "devices", "Processes", ge=2, le=64)
+        None, "Number of processes, on all machines together; empty: one per GPU, or two on the "
+        "CPU.", "devices", "Processes", ge=2, le=1024)
+    num_machines: int = _field(
+        1, "Machines that train together. Each starts the same recipe with its own machine_rank.",
+        "devices", "Machines", ge=1, le=128)
+    machine_rank: int = _field(
+        0, "This machine's number, from 0. Machine 0 keeps the log, the checkpoints, and the "
+        "result.", "devices", "Machine rank", ge=0)
+    main_process_ip: str | None = _field(
+        None, "Address of machine 0, as the other machines reach it.",
+        "devices", "Address of machine 0", max_length=253)
+    main_process_port: int | None = _field(
+        None, "Port that machine 0 listens on for the others; empty: 29500.",
+        "devices", "Port of machine 0", ge=1, le=65535)
 
     # --- logging and checkpoints
     logging_steps: int = _field(

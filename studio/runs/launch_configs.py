@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ from studio.runs.methods import METHODS, is_quantized
 
 CONFIGS = PRESETS / "accelerate"
 SINGLE = "single"
+_SHARDABLE = ("adamw_torch_fused", "adamw_torch", "sgd", "adagrad", "rmsprop")
+"""Optimizers of PyTorch itself: the others take plain tensors, not FSDP's."""
+PORT = 29500  # of machine 0, accelerate's own default
+_ADDRESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,19 @@ class LaunchConfig:
     sharded: bool = False
     needs: str = ""
 
+    @property
+    def fsdp(self) -> bool:
+        return self.sharded and not self.needs
+
 
 LAUNCH_CONFIGS = {
     SINGLE: LaunchConfig("One process", gpu=False),
     "multi_cpu": LaunchConfig("Processes on the CPU", gpu=False),
     "multi_gpu": LaunchConfig("Every GPU (DDP)"),
     "fsdp2": LaunchConfig("Every GPU, sharded weights (FSDP)", sharded=True),
+    "fsdp2_cpu": LaunchConfig(
+        "Processes on the CPU, sharded weights (FSDP)", gpu=False, sharded=True
+    ),
     "zero2": LaunchConfig("Every GPU, DeepSpeed ZeRO-2", needs="deepspeed"),
     "zero3": LaunchConfig(
         "Every GPU, sharded weights (DeepSpeed ZeRO-3)", sharded=True, needs="deepspeed"
@@ -42,6 +54,7 @@ LAUNCH_CONFIGS = {
 def validation_errors(values: RecipeFields) -> Iterator[str]:
     """Why this recipe cannot be launched this way: sentences without their period."""
     way, count = LAUNCH_CONFIGS[values.accelerate_config], values.num_processes
+    yield from _machine_refusals(values)
     if values.accelerate_config == SINGLE:
         if count:
             yield "num_processes needs an accelerate_config, such as multi_gpu"
@@ -56,16 +69,67 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
             f"{values.accelerate_config} shards the weights, which {values.method} changes at "
             "initialization; choose multi_gpu or zero2, or lora"
         )
-    if way.sharded and is_quantized(values):
+    if way.fsdp and values.optim not in _SHARDABLE:
         yield (
-            f"{values.accelerate_config} shards the weights, which a 4- or 8-bit base does not "
-            "allow; choose multi_gpu or zero2, or a method that does not quantize, such as lora"
+            f"optim {values.optim} cannot update weights that {values.accelerate_config} shards; "
+            f"choose {_SHARDABLE[0]}"
         )
+    if way.sharded and values.trainable_token_indices:
+        yield (
+            f"PEFT cannot train single tokens of weights that {values.accelerate_config} shards; "
+            "choose multi_gpu, or leave trainable_token_indices empty"
+        )
+    if way.sharded and values.precompute_ref_log_probs:
+        yield (
+            f"precompute_ref_log_probs needs the whole model in each process, and "
+            f"{values.accelerate_config} shards it; leave it empty"
+        )
+    yield from _quantized_refusals(values, way)
     if not way.gpu or count:
         try:
-            share(values, count or usual_count(values.accelerate_config))
+            share(values, count or usual_count(values.accelerate_config) * values.num_machines)
         except ConfigError as error:
             yield str(error).removesuffix(".")
+
+
+def _machine_refusals(values: RecipeFields) -> Iterator[str]:
+    machines, processes = values.num_machines, values.num_processes
+    if values.machine_rank >= machines:
+        numbers = f"from 0 to {machines - 1}" if machines > 1 else "0"
+        yield f"machine_rank is {values.machine_rank}, and the machines are numbered {numbers}"
+    if machines == 1:
+        for name in ("main_process_ip", "main_process_port"):
+            if getattr(values, name) is not None:
+                yield f"{name} is for several machines; set num_machines, or leave it empty"
+        return
+    if values.accelerate_config == SINGLE:
+        yield "num_machines needs an accelerate_config, such as multi_gpu"
+    if LAUNCH_CONFIGS[values.accelerate_config].needs:
+        yield (
+            "DeepSpeed keeps a share of every checkpoint on each machine; choose fsdp2 or "
+            "multi_gpu for several machines"
+        )
+    if not values.main_process_ip:
+        yield f"main_process_ip is missing: name machine 0 as the other {machines - 1} reach it"
+    elif not _ADDRESS.fullmatch(values.main_process_ip):
+        yield f"main_process_ip cannot be {values.main_process_ip!r}: give a host name or an IP"
+    if processes and processes % machines:
+        yield (
+            f"{processes} processes cannot be divided evenly among {machines} machines; make "
+            "num_processes a multiple of num_machines"
+        )
+
+
+def _quantized_refusals(values: RecipeFields, way: LaunchConfig) -> Iterator[str]:
+    if not way.sharded or not is_quantized(values):
+        return
+    if not way.fsdp or values.load_in_8bit or values.method == "loftq":
+        bits = "an 8-bit base" if values.load_in_8bit else "a 4-bit base"
+        bits = "a base that LoftQ changes" if values.method == "loftq" else bits
+        yield (
+            f"{values.accelerate_config} shards the weights, which {bits} does not allow; choose "
+            "multi_gpu or zero2, qlora with fsdp2, or a method that does not quantize, such as lora"
+        )
 
 
 def usual_count(name: str) -> int:

@@ -26,6 +26,7 @@ _LORA = (
     "layers_to_transform",
     "loraplus_lr_ratio",
 )
+_TOKENS = (*_LORA, "trainable_token_indices")
 _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
 
 
@@ -42,7 +43,7 @@ class Method:
     label: str
     help: str
     config: str = "LoraConfig"
-    fields: tuple[str, ...] = _LORA
+    fields: tuple[str, ...] = _TOKENS
     quantized: str = "may"
     prompted: bool = False
     moves_base: bool = False
@@ -55,7 +56,7 @@ class Method:
 _ROWS = (
     Method("lora", "LoRA", "Trains two low-rank matrices beside each target matrix."),
     Method("dora", "DoRA", "LoRA with separate magnitude and direction; slower per step.",
-           fields=(*_LORA, "ephemeral_gpu_offload")),
+           fields=(*_TOKENS, "ephemeral_gpu_offload")),
     Method("qlora", "QLoRA", "LoRA on a base loaded in 4 (or 8) bits.", quantized="always"),
     Method("pissa", "PiSSA", "LoRA initialized with the base's principal singular vectors.",
            fields=(*_LORA, "pissa_niter"), quantized="never", moves_base=True),
@@ -118,6 +119,7 @@ def peft_kwargs(
     """Keyword arguments of the method's PEFT config.
 
     Args:
+        values: with the tokens of `trainable_token_indices` by id.
         steps: optimizer steps of the run; AdaLoRA schedules its ranks over them.
         tokenizer: path or Hub id of the tokenizer; prompt tuning encodes its initial text with it.
     """
@@ -133,6 +135,8 @@ def peft_kwargs(
     kwargs["modules_to_save"] = list(values.lora_modules_to_save) or None
     if field_applies("layers_to_transform", method.name) and values.layers_to_transform:
         kwargs["layers_to_transform"] = list(values.layers_to_transform)
+    if field_applies("trainable_token_indices", method.name) and values.trainable_token_indices:
+        kwargs["trainable_token_indices"] = list(values.trainable_token_indices)
     for name in ("rank_pattern", "alpha_pattern"):
         if field_applies(name, method.name) and getattr(values, name):
             kwargs[name] = dict(getattr(values, name))
@@ -261,6 +265,7 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
     targets = values.lora_target_modules
     if field_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
         yield from _head_refusals(values, targets)
+    yield from _token_refusals(values)
     if isinstance(targets, str) and values.layers_to_transform:
         yield (
             "layers_to_transform needs lora_target_modules by name (PEFT does not take it beside "
@@ -319,6 +324,21 @@ def _prompt_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
         yield (
             "prefix tuning passes a key-value cache to every layer, which activation_checkpointing "
             "drops; set activation_checkpointing: false"
+        )
+
+
+def _token_refusals(values: RecipeFields) -> Iterator[str]:
+    if not values.trainable_token_indices:
+        return
+    if not field_applies("trainable_token_indices", values.method):
+        yield (
+            f"trainable_token_indices is PEFT's for LoRA, not for {METHODS[values.method].label}; "
+            "choose lora, qlora, or dora"
+        )
+    if any("embed" in name for name in values.lora_modules_to_save):
+        yield (
+            "lora_modules_to_save trains all embeddings, trainable_token_indices a few of them; "
+            "choose one"
         )
 
 

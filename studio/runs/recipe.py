@@ -113,6 +113,7 @@ class Recipe(RecipeFields):
         "lora_modules_to_save",
         "feedforward_modules",
         "layers_to_transform",
+        "trainable_token_indices",
         "report_to",
         mode="before",
     )
@@ -121,6 +122,17 @@ class Recipe(RecipeFields):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("trainable_token_indices", mode="after")
+    @classmethod
+    def _tokens(cls, value: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        """Ids as numbers, each token once."""
+        numbers = (int(one) if isinstance(one, str) and one.isdigit() else one for one in value)
+        found = tuple(dict.fromkeys(numbers))
+        for one in found:
+            if one == "" or (isinstance(one, int) and one < 0):
+                raise ValueError(f"{one!r} is no token; give ids from 0 up, or tokens' texts")
+        return found
 
     @field_validator("reward_funcs", mode="before")
     @classmethod

@@ -25,11 +25,11 @@ _WINDOW = 50  # steps that the estimate of the time left looks back on
 
 
 def agreed(asked: str | None) -> str | None:
-    """Rank 0's value on every process, so that all of them stop after the same step."""
+    """What any process was asked, on every process, so that all stop after the same step."""
     if not torch.distributed.is_initialized():
         return asked
     number = torch.tensor(_ASKED.index(asked), device=PartialState().device)
-    torch.distributed.broadcast(number, src=0)
+    torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
     return _ASKED[int(number)]
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
 from studio.core import cards, chat_templates
@@ -22,7 +24,7 @@ from studio.core.library_types import Prompt, Trainer
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.data.types import Row
-from studio.models import loading
+from studio.models import loading, trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import answer_of, end_ids, prompt_text
 from studio.rewards import WeightedReward
@@ -176,6 +178,8 @@ def train(
     events.write("phase", text=f"loading {recipe.model_name_or_path}{cards.place()}")
     resident = _base(run, store, pool)
     pool.pin(resident)
+    if said := trained_tokens.advice(recipe, resident.model, resident.tokenizer):
+        events.write("note", message=said)
     reward = _reward(recipe, store, pool)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
@@ -209,6 +213,7 @@ def train(
     checkpoints.make_sure_it_fits(run.checkpoints, _KEPT * trainer.checkpoint_bytes())
     if resume is not None:
         events.write("resume", step=checkpoints.step_of(resume))
+    _resume_together(resume, processes)
     pool.training = (run.id, trainer.model)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if progress.stopped != "now":
@@ -217,6 +222,20 @@ def train(
     warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
     store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
+
+
+def _resume_together(resume: Path | None, processes: int) -> None:
+    """Raise a `TrainingError` where a machine lacks the checkpoint that the others go on from."""
+    if processes == 1:
+        return
+    step = checkpoints.step_of(resume) if resume else 0
+    first = int(broadcast_object_list([step])[0])
+    if any(gather_object([step != first])):
+        raise TrainingError(
+            f"Machine 0 resumes from step {first}, and not every machine has that checkpoint. Copy "
+            f"checkpoints/checkpoint-{first} of its run's folder into the run's folder on each of "
+            "the others, then resume on all of them."
+        )
 
 
 def _tokenized(

@@ -19,19 +19,19 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
-from studio.models import loading
+from studio.models import loading, trained_tokens
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
-from studio.training import chat_rows, export_script, trainers
+from studio.training import chat_rows, export_launch, export_script, trainers
 from studio.training.run_rows import Mixed, Part, RunRows, aligned
 from studio.training.train_dataset import rows_for
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-FORMATS = ("trl", "script", "job")
+FORMATS = ("trl", "script", "launch", "job")
 # What `trl`'s command line can say of an adapter.
 _TRL_METHODS = ("lora", "dora", "qlora", "full")
 _ABOUT_MIXTURES = """\
@@ -40,16 +40,33 @@ _ABOUT_MIXTURES = """\
 """
 
 
-def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path) -> list[Path]:
-    """Write what is needed to repeat a run elsewhere; the files, the one to start first."""
+def export(
+    run: Run,
+    runs: RunStore,
+    datasets: DatasetStore,
+    to: str,
+    out: Path,
+    machines: int | None = None,
+) -> list[Path]:
+    """Write what is needed to repeat a run elsewhere; the files, the one to start first.
+
+    `machines` is how many a launch export is for, the run's own number where it is None.
+    """
     recipe = run.recipe
     if to not in FORMATS:
         raise ConfigError(f"--to {to!r} is not known; choose {', '.join(FORMATS)}.")
+    if to == "launch":
+        return _export_launch(run, export_launch.recipe_for(run, machines), datasets, out)
+    if machines is not None:
+        raise ConfigError(f"num_machines is for --to launch; --to {to} is for one machine.")
     if OBJECTIVES[recipe.objective].rewarded:
         raise ConfigError(
             f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
             "command line nor a plain script has them."
         )
+    if recipe.trainable_token_indices:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        recipe = trained_tokens.by_id(recipe, loading.load_tokenizer(reference))
     refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
     if refuse:
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
@@ -72,7 +89,19 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     else:
         model = _bring(recipe, train, evaluation, out)
         first = export_script.write_script(run, recipe, settings, model, out, runs)
-    return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
+    return [first, *_others(out, first)]
+
+
+def _export_launch(run: Run, recipe: Recipe, datasets: DatasetStore, out: Path) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    model = _place_model(recipe, out)
+    name = f"./{model}" if (out / model).is_dir() else model
+    first = export_launch.write(run, recipe, name, datasets, out)
+    return [first, *_others(out, first)]
+
+
+def _others(out: Path, first: Path) -> list[Path]:
+    return sorted(path for path in out.rglob("*") if path.is_file() and path != first)
 
 
 def _as_trained(recipe: Recipe, rows: RunRows) -> tuple[Mixed, list[str]]:
@@ -167,6 +196,8 @@ def _refusal_trl(recipe: Recipe) -> str:
             "TRL's command line has no held-out rows for several datasets, which "
             "load_best_model_at_end needs; choose --to script"
         )
+    if recipe.trainable_token_indices:
+        return "TRL's command line trains no single tokens; choose --to script"
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""

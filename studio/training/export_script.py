@@ -43,6 +43,8 @@ def refusal(recipe: Recipe, runs: RunStore) -> str:
     beyond = recipe.loraplus_lr_ratio or recipe.ephemeral_gpu_offload
     if recipe.method in _STUDIO_ONLY or beyond:
         return "its method needs more than a few plain lines"
+    if recipe.trainable_token_indices and recipe.continues:
+        return "TRL's reference would lack the tokens that its start trained"
     if recipe.start_from:
         parent = runs.get(recipe.start_from)
         if parent.adapter is None or (parent.parent and "+" in parent.base):
@@ -118,6 +120,7 @@ def _parts(run: Run, recipe: Recipe, model: str, dtype: str) -> dict[str, str]:
         "config": objective.config,
         "trainer": objective.trainer,
         "adapter": _adapter_lines(recipe),
+        "head": _HEAD_LINES if recipe.trainable_token_indices else "",
         "extra": _reference_line(recipe, model, dtype),
     }
 
@@ -160,12 +163,18 @@ trainer = {trainer}(
     processing_class=tokenizer,
     peft_config=adapter,{extra}
 )
-# Trained tensors in float32: in 16 bits most updates would be rounded away.
+{head}# Trained tensors in float32: in 16 bits most updates would be rounded away.
 for tensor in trainer.model.parameters():
     if tensor.requires_grad:
         tensor.data = tensor.data.float()
 trainer.train()
 trainer.save_model("result")
+"""
+_HEAD_LINES = """\
+# TRL's fused loss head reads a bias, which PEFT's wrapper of a tied head lacks.
+head = trainer.model.get_output_embeddings()
+if hasattr(head, "token_adapter"):
+    head.bias = None
 """
 _SCRIPT = f'''\
 {_HEAD}"""{{label}} with {{method}}: what the run "{{name}}" did.

@@ -19,7 +19,8 @@ from transformers import set_seed
 
 from studio.core.errors import TrainingError
 from studio.core.library_types import LanguageModel, PeftConfig
-from studio.models import loading
+from studio.core.model_names import resolve
+from studio.models import loading, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
 from studio.runs import methods
@@ -41,16 +42,20 @@ class Start:
 def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int) -> Start:
     """The start of a run on a base in memory; `parent` is the adapter that it continues."""
     method = METHODS[recipe.method]
+    recipe = trained_tokens.by_id(recipe, resident.tokenizer)
     if recipe.method == "dora" and recipe.ephemeral_gpu_offload and not torch.cuda.is_available():
         raise TrainingError(
             "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
         )
     model = _weights(recipe, resident)
     if parent is not None:
-        return Start(loading.load_adapter(model, parent, trainable=True))
+        adapted = loading.load_adapter(model, parent, trainable=True)
+        if not resident.shared:
+            sharding.give_addresses(adapted)  # TRL copies the adapter, and shapes have no numbers
+        return Start(adapted)
     reference = None
     if OBJECTIVES[recipe.objective].reference and (not method.adapter or method.moves_base):
-        reference = loading.clone_sharing_weights(resident.model)
+        reference = _reference(recipe, resident)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe), None, reference)
@@ -65,7 +70,9 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
 def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     """A clone of the base, its tensors copied where this method trains or moves them."""
     base = resident.model
-    if recipe.method == "full" or METHODS[recipe.method].moves_base:
+    if not resident.shared:
+        model = _own(base, recipe)
+    elif recipe.method == "full" or METHODS[recipe.method].moves_base:
         model = copy.deepcopy(base)
     elif recipe.method == "last_layers":
         model = _last_layers(base, recipe.num_trainable_layers)
@@ -78,8 +85,28 @@ def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     return model
 
 
-def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
-    """A clone whose last layers have tensors of their own, which train."""
+def _reference(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
+    """The base as it is now, for as long as the model trains."""
+    if resident.shared:
+        return loading.clone_sharing_weights(resident.model)
+    with sharding.everywhere():
+        return loading.load_model(
+            resolve(recipe.model_name_or_path, recipe.model_revision),
+            recipe.dtype,
+            attention=recipe.attn_implementation,
+            on=torch.device("cpu"),
+        )
+
+
+def _own(base: LanguageModel, recipe: Recipe) -> LanguageModel:
+    """The base itself, where nothing else uses it: what is divided must not be held whole."""
+    if recipe.method == "last_layers":
+        for tensor in _tensors_of_last_layers(base, recipe.num_trainable_layers):
+            tensor.requires_grad_(True)
+    return base
+
+
+def _tensors_of_last_layers(base: LanguageModel, count: int) -> list[nn.Parameter]:
     layers = max(
         (module for module in base.modules() if isinstance(module, nn.ModuleList)),
         key=len,
@@ -88,7 +115,12 @@ def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
     if layers is None or len(layers) < count:
         have = 0 if layers is None else len(layers)
         raise TrainingError(f"num_trainable_layers is {count}, and this model has {have} layers.")
-    own = {id(tensor) for layer in layers[-count:] for tensor in layer.parameters()}
+    return [tensor for layer in layers[-count:] for tensor in layer.parameters()]
+
+
+def _last_layers(base: LanguageModel, count: int) -> LanguageModel:
+    """A clone whose last layers have tensors of their own, which train."""
+    own = {id(tensor) for tensor in _tensors_of_last_layers(base, count)}
     memo = {
         id(tensor): tensor
         for tensor in (*base.parameters(), *base.buffers())

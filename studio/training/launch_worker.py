@@ -17,6 +17,7 @@ import torch
 
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore
+from studio.models import sharding
 from studio.models.pool import ModelPool
 from studio.runs.events import EventLog
 from studio.runs.launch_configs import LAUNCH_CONFIGS
@@ -42,6 +43,7 @@ def main(home: str, run_id: str) -> int:
     way = LAUNCH_CONFIGS[run.recipe.accelerate_config]
     if way.gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    divided = sharding.join(not way.gpu) if way.sharded else None
     events = EventLog(run.folder / "events.jsonl" if rank == 0 else Path(os.devnull))
     samples = rank == 0 and not way.sharded  # all of them would have to answer together
 
@@ -50,7 +52,7 @@ def main(home: str, run_id: str) -> int:
             run,
             store,
             DatasetStore(workspace),
-            ModelPool(),
+            ModelPool(shared=not way.sharded),
             events,
             lambda: None,
             processes=world,
@@ -58,7 +60,8 @@ def main(home: str, run_id: str) -> int:
         )
 
     state, error = attempt(work, run, events)
-    if state == "failed" or rank == 0:
+    del divided  # kept until here, see `sharding.join`
+    if state == "failed" or os.environ.get("LOCAL_RANK", "0") == "0":  # one on each machine
         report(run, state, error)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

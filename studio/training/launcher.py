@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 from studio.core.errors import TrainingError
 from studio.core.hardware import cores
 from studio.core.workspace import ROOT
-from studio.runs.launch_configs import CONFIGS, LAUNCH_CONFIGS, SINGLE, share, usual_count
+from studio.runs.launch_configs import CONFIGS, LAUNCH_CONFIGS, PORT, SINGLE, share, usual_count
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
@@ -43,14 +43,20 @@ def processes_for(recipe: Recipe) -> int:
             f"accelerate_config {recipe.accelerate_config} needs the package {way.needs}, which is "
             f"not installed; `pip install {way.needs}`, or choose fsdp2."
         )
+    machines = recipe.num_machines
     if not way.gpu:
-        return recipe.num_processes or usual_count(recipe.accelerate_config)
+        return recipe.num_processes or usual_count(recipe.accelerate_config) * machines
     from studio.core.hardware import detected
 
     here = detected()
     count = here.devices if here.device == "cuda" else 0
-    wanted = recipe.num_processes or count
-    if wanted < 2 or wanted > count:
+    wanted = recipe.num_processes or count * machines
+    if machines > 1 and wanted // machines > count:
+        raise TrainingError(
+            f"{wanted} processes on {machines} machines need {wanted // machines} GPUs each, and "
+            f"this machine has {count}; lower num_processes."
+        )
+    if wanted < 2 or wanted // machines > count:
         raise TrainingError(
             f"accelerate_config {recipe.accelerate_config} needs two or more GPUs, and this "
             f"machine has {count}; choose {SINGLE}, or multi_cpu to try it on a CPU."
@@ -70,7 +76,10 @@ def supervise(
     count = processes_for(run.recipe)
     share(run.recipe, count)
     (run.folder / _OUTCOME).unlink(missing_ok=True)
-    say(f"starting {count} processes")
+    here = count // run.recipe.num_machines
+    say(f"starting {here} {'process' if here == 1 else 'processes'}")
+    if run.recipe.machine_rank:
+        say("machine 0 keeps the log, the checkpoints and the result")
     with (run.folder / _LOG).open("wb") as log, _started(run, store, count, log) as child:
         asked_at = None
         while child.poll() is None:
@@ -93,13 +102,17 @@ def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[
     config = CONFIGS / f"{run.recipe.accelerate_config}.yaml"
     words = [
         sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config),
-        "--num_processes", str(count), "--main_process_port", "0",
+        "--num_processes", str(count), *_machines(run.recipe),
         "-m", "studio.training.launch_worker", str(store.workspace.home), run.id,
     ]  # fmt: skip
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
-    if not LAUNCH_CONFIGS[run.recipe.accelerate_config].gpu:
-        environment["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+    way = LAUNCH_CONFIGS[run.recipe.accelerate_config]
+    if not way.gpu:
+        environment["OMP_NUM_THREADS"] = str(max(1, cores() * run.recipe.num_machines // count))
+    if way.sharded and not way.gpu:
+        # glibc would keep the weights that were gathered for a layer in its heap.
+        environment.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
     child = subprocess.Popen(
         words,
         stdin=subprocess.PIPE,
@@ -117,6 +130,21 @@ def _started(run: Run, store: RunStore, count: int, log: IO[bytes]) -> Iterator[
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+
+
+def _machines(recipe: Recipe) -> list[str]:
+    """Options of `accelerate launch` that tell the machines about each other."""
+    if recipe.num_machines == 1:
+        return ["--main_process_port", "0"]  # any that is free
+    words = [
+        "--num_machines", str(recipe.num_machines), "--machine_rank", str(recipe.machine_rank),
+        "--main_process_ip", str(recipe.main_process_ip),
+        "--main_process_port", str(recipe.main_process_port or PORT),
+    ]  # fmt: skip
+    if LAUNCH_CONFIGS[recipe.accelerate_config].fsdp:
+        # Machine 0 writes checkpoints whole: shares would stay on the machines' own disks.
+        words += ["--fsdp_state_dict_type", "FULL_STATE_DICT"]
+    return words
 
 
 def report(run: Run, state: str, error: str | None) -> None:

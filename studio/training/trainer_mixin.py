@@ -23,6 +23,7 @@ from transformers.trainer_utils import rotate_checkpoints
 from studio.core.compat import TrainerHooks, unpadded_lm_head
 from studio.core.errors import StudioError, TrainingError, WorkspaceError
 from studio.core.library_types import LanguageModel, TrainerClass
+from studio.models.sharding import use_fsdp_on_cpu
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
@@ -47,6 +48,10 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
 
     recipe: Recipe
     references: ReferenceCache | None = None
+
+    def create_accelerator_and_postprocess(self) -> None:
+        super().create_accelerator_and_postprocess()
+        use_fsdp_on_cpu(self)
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         sft = self.recipe.objective == "sft"
@@ -154,6 +159,8 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
         finally:
             self.args.save_total_limit = keep
         self.accelerator.wait_for_everyone()
+        if self.recipe.machine_rank and self.accelerator.is_local_main_process:
+            checkpoints.remove_incomplete(folder)  # random states: the checkpoint is machine 0's
         if self.args.should_save:
             checkpoints.mark_complete(folder / f"checkpoint-{self.state.global_step}")
             rotate_checkpoints(

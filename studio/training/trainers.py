@@ -17,7 +17,7 @@ from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
-from studio.models import loading, tokenization
+from studio.models import loading, sharding, tokenization, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
@@ -127,6 +127,10 @@ def _keeping(recipe: Recipe, steps: int, has_eval: bool) -> dict[str, Any]:
 
 def scores_ahead(recipe: Recipe) -> bool:
     """Whether the reference is scored once before training: it pays from the second pass on."""
+    if launch_configs.LAUNCH_CONFIGS[recipe.accelerate_config].sharded:
+        return False  # no process holds the model whole before training
+    if recipe.trainable_token_indices and recipe.continues:
+        return False  # TRL's reference has the right tokens only once the trainer is made
     if recipe.precompute_ref_log_probs is not None:
         return recipe.precompute_ref_log_probs
     return recipe.num_train_epochs > 1 and recipe.max_steps < 0
@@ -211,8 +215,10 @@ def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> No
     """Fix what PEFT and TRL do to one another's models."""
     if recipe.method == "llama_adapter":
         compat.refresh_adaption_prompt(trainer)
+    trained_tokens.fit_to_trl(trainer.model)
     # TRL casts the adapter of a quantized base to bfloat16, where small updates are lost.
     precision.keep_trained_in_float32(trainer.model)
+    sharding.give_addresses(trainer.model)
 
 
 def _keep_tracks(trainer: Trainer, folder: Path) -> None:
@@ -242,9 +248,8 @@ def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_fold
     twice the rank), so that everything else can use it like any other.
     """
     name = "adapter" if recipe.uses_adapter else "model"
-    divided = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     # Where the weights are divided among processes, all of them hand over what they hold.
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else None
+    state = sharding.gathered(trainer, recipe.uses_adapter)
     if not trainer.is_world_process_zero():
         return
     temporary = run_folder / f".{name}.part"
