@@ -20,6 +20,13 @@ Format = Annotated[str | None, Param("Use this format instead of the detected on
 Map = Annotated[
     dict[str, str] | None, Param("Which column holds a field; repeatable.", metavar="FIELD=COLUMN")
 ]
+Verdicts = Annotated[
+    dict[str, str] | None,
+    Param("Which answer a code of a verdict names: 1, 2, tie; repeatable.", metavar="CODE=ANSWER"),
+]
+Encoding = Annotated[
+    str | None, Param("Encoding of text files that are not UTF-8, such as gb18030 or cp1251.")
+]
 Config = Annotated[str | None, Param("Configuration of a Hub dataset.")]
 Split = Annotated[str | None, Param("Split of a Hub dataset, such as train[:500].")]
 
@@ -30,6 +37,8 @@ def data_inspect(
     *,
     format: Format = None,
     map: Map = None,
+    verdicts: Verdicts = None,
+    encoding: Encoding = None,
     config: Config = None,
     split: Split = None,
     limit: Annotated[int | None, Param("Read at most this many rows.", min=1)] = None,
@@ -47,14 +56,16 @@ def data_inspect(
     """Report what a source holds and what is wrong with it.
 
     Prints its format and type, how many rows load, why the others do not, and the first rows as
-    they will be trained on.
+    they will be trained on. Where the rows can be read in several ways, prints each with the flags
+    that choose it.
     """
     from studio.data import read
 
     if table and (problems_out is not None or model is not None):
         raise ConfigError("problems_out and model need a single reading; leave out table.")
     on_progress(0, None, "Reading rows")
-    how = {"format": format, "mapping": map, "config": config, "split": split, "limit": limit}
+    how = {"format": format, "mapping": _told(map, verdicts), "encoding": encoding}
+    how |= {"config": config, "split": split, "limit": limit}
     if table:
         return [_summary(name, progress=on_progress, **how) for name in source]
     with read(one_or_all(source), progress=on_progress, **how) as reading:
@@ -65,6 +76,14 @@ def data_inspect(
             count = reading.problems.write(problems_out)
             extra["problems_file"] = {"file": str(problems_out), "problems": count}
         return reading.inspection().as_dict() | extra
+
+
+def _told(columns: dict[str, str] | None, verdicts: dict[str, str] | None) -> dict[str, str] | None:
+    """The mapping with what the verdicts' codes mean."""
+    if not verdicts:
+        return columns
+    codes = ",".join(f"{code}={said}" for code, said in verdicts.items())
+    return {**(columns or {}), "better_first": codes}
 
 
 def _count_tokens(
@@ -109,6 +128,8 @@ def data_prepare(
     ] = None,
     format: Format = None,
     map: Map = None,
+    verdicts: Verdicts = None,
+    encoding: Encoding = None,
     config: Config = None,
     split: Split = None,
     test_fraction: Annotated[
@@ -152,7 +173,9 @@ def data_prepare(
         for field in fields(PrepareOptions)
         if given.get(field.name) is not None
     }
-    options = replace(PrepareOptions(**chosen), mapping=map, dedupe=not keep_duplicates)
+    options = replace(
+        PrepareOptions(**chosen), mapping=_told(map, verdicts), dedupe=not keep_duplicates
+    )
     on_progress(0, None, "Preparing rows")
     rows = one_or_all(source)
     if preview:

@@ -9,7 +9,7 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat_turns import Message, kind_of, to_messages, unwrapped
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import earlier_turns, optional_text
+from studio.data.formats.field_values import earlier_turns, system_of
 from studio.data.formats.transcripts import from_template, parse_transcript
 from studio.data.types import RowError
 
@@ -104,7 +104,7 @@ def _recognise(profile: Profile) -> Match | None:
         return _spoken(profile)
     if not answered(column) or column.key == "instances":
         return None
-    system = profile.find(column_names.SYSTEM, "string", without=[column.name])
+    system = profile.system([column.name])
     tools = profile.tools()
     how = spelling(column)
     written = {
@@ -133,7 +133,7 @@ def _spoken(profile: Profile) -> Match | None:
     )
     if name is None:
         return None
-    system = profile.find(column_names.SYSTEM, "string", without=[name])
+    system = profile.system([name])
     why = f'"{name}" holds texts that user and assistant say in turn, the user first.'
     return Match("alternating", 0.8, why, mapped(messages=name, system=system))
 
@@ -164,7 +164,7 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
         if baked:
             why += " The model's own template takes their place. Choose text to keep them."
-        system = profile.find(column_names.SYSTEM, "string", without=[column.name])
+        system = profile.system([column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None
 
@@ -192,7 +192,7 @@ def _refuse_media(row: Row, messages: Sequence[Message]) -> None:
 def _convert(row: Row, mapping: Mapping) -> Row:
     messages = _turns_of(row, mapping["messages"])
     _refuse_media(row, messages)
-    result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
+    result: Row = {"messages": with_system(messages, system_of(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:
         result["tools"] = tools

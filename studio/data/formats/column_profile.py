@@ -16,6 +16,10 @@ PROFILE_ROWS = 256
 SAMPLED = 40
 """Rows on which a decision is tried out."""
 
+_SYSTEM_SHAPES = ("string", "object", "objects", "turn", "turns", "strings")
+_ENDINGS = ("text", "str", "string", "content", "body")
+"""Last words of a column's name that say no more than that it holds text."""
+
 
 def flattened(row: Row) -> Row:
     """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
@@ -62,19 +66,27 @@ class Profile:
     rows: int
     columns: dict[str, Column]
     sample: list[Row] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
+    """What a person has said that no column's name says: field -> setting."""
 
     def find(
         self, vocabulary: Sequence[str], *shapes: str, without: Iterable[str] = ()
     ) -> str | None:
         """The column whose name is nearest the front of `vocabulary` and whose values fit.
 
-        Whole names first; then names that end in such a word (`toy_input`).
+        Whole names first; then names with an ending such as `_text`; then names that end in such a
+        word (`toy_input`).
         """
         taken = set(without)
         fit = [c for c in self.columns.values() if c.name not in taken and c.is_(*shapes)]
         for word in vocabulary:
             for column in fit:
                 if column.key == word:
+                    return column.name
+        for word in vocabulary:
+            for column in fit:
+                stem, _, last = column.key.rpartition("_")
+                if stem == word and last in _ENDINGS:
                     return column.name
         for word in vocabulary:
             for column in fit:
@@ -86,6 +98,10 @@ class Profile:
     def tools(self) -> str | None:
         """The column of tools, whatever its values look like."""
         return next((c.name for c in self.columns.values() if c.key in column_names.TOOLS), None)
+
+    def system(self, without: Iterable[str] = ()) -> str | None:
+        """The column of the system prompt: text, parts of text, or a turn."""
+        return self.find(column_names.SYSTEM, *_SYSTEM_SHAPES, without=without)
 
     def coverage(self, *columns: str | None) -> float:
         """Share of rows in which the least filled of these columns is filled."""

@@ -10,7 +10,7 @@ import json
 
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
-from studio.data.formats.base import Family, Mapping, Match, Row, listed
+from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import prompt_messages, side_messages
@@ -23,7 +23,8 @@ from studio.data.formats.ranking import (
     pair_from_scores,
     pair_from_verdict,
     verdict_column,
-    verdict_of,
+    verdicts_of,
+    ways_of,
 )
 from studio.data.formats.transcripts import open_transcript
 from studio.data.types import RowError
@@ -71,12 +72,30 @@ def _recognise_ranked(profile: Profile) -> Match | None:
             **_prompt(profile, answers),
             **{f"answer{n}": c for n, c in enumerate(answers, 1)},
         }
-        found = verdict_of(profile, answers)
-        if found and ("prompt" in mapping or profile.columns[answers[0]].is_("turns")):
-            extra, why = found
-            return Match("ranked", 0.93, f"{listed(answers)}: {why}", {**mapping, **extra})
-        return None
+        if "prompt" not in mapping and not profile.columns[answers[0]].is_("turns"):
+            return None
+        return asked(
+            Match("ranked", _sure(extra), f"{listed(answers)}: {why}", {**mapping, **extra})
+            for extra, why in verdicts_of(profile, answers)
+        )
     return _recognise_list(profile)
+
+
+def _sure(verdict: Mapping) -> float:
+    """A scale has a usual direction, and no more than that."""
+    return 0.8 if verdict.get("better_first", "").startswith("scale") else 0.93
+
+
+def _ways_by_hand(profile: Profile, mapping: Mapping) -> list[Match]:
+    """How the verdicts of columns mapped by hand may be read."""
+    column, answers = profile.columns.get(mapping.get("better", "")), _answers(mapping)
+    if column is None or len(answers) < 2 or "better_first" in mapping:
+        return []
+    why = f'Mapped by hand: "{column.name}" names the better one of {listed(answers)}{{}}.'
+    return [
+        Match("ranked", 1.0, why.format(way.words), {**mapping, "better_first": way.first})
+        for way in ways_of(profile, column, answers)
+    ]
 
 
 def _recognise_list(profile: Profile) -> Match | None:
@@ -223,6 +242,7 @@ FAMILIES = [
         ("prompt",),
         _recognise_ranked,
         _convert_ranked,
+        readings=_ways_by_hand,
     ),
     Family(
         "comparison",

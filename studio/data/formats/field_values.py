@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from studio.data.formats.base import Mapping, Row
-from studio.data.formats.chat_turns import Message, kind_of, shape_of, to_messages, unwrapped
+from studio.data.formats.chat_turns import (
+    Message,
+    kind_of,
+    message,
+    shape_of,
+    to_messages,
+    unwrapped,
+)
 from studio.data.formats.transcripts import parse_transcript
 from studio.data.types import RowError
 
@@ -36,6 +43,24 @@ def optional_text(row: Row, column: str | None) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise RowError("wrong_type", f'"{column}" is {kind_of(value)}, not text.', column)
+
+
+def system_of(row: Row, column: str | None) -> str | None:
+    """A system prompt: text, or the text of parts or of a turn (Vertex, Bedrock, Anthropic)."""
+    value = row.get(column) if column else None
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, dict | list):
+        raise RowError("wrong_type", f'"{column}" is {kind_of(value)}, not text.', column)
+    if isinstance(value, dict) and ("role" in value or "content" in value):
+        return to_messages([{**value, "role": "system"}], column or "")[0]["content"]
+    if isinstance(value, list) and value and all(_is_turn(item) for item in value):
+        return "\n\n".join(turn["content"] for turn in to_messages(value, column or ""))
+    return message("system", value, f'"{column}"', column or "")["content"]
+
+
+def _is_turn(item: object) -> bool:
+    return isinstance(item, dict) and "role" in item
 
 
 def answer_of(row: Row, column: str) -> str:
@@ -99,7 +124,7 @@ def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
     """System, earlier turns, then instruction and input as one user turn (joined by a blank
     line)."""
     messages: list[Message] = []
-    system = optional_text(row, mapping.get("system"))
+    system = system_of(row, mapping.get("system"))
     if system and system.strip():
         messages.append({"role": "system", "content": system})
     if "history" in mapping:

@@ -3,6 +3,8 @@ an answer."""
 
 from __future__ import annotations
 
+import re
+
 from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import tools_of
@@ -12,19 +14,22 @@ from studio.data.formats.field_values import answer_of, prompt_messages, text_of
 from studio.data.formats.transcripts import parse_transcript
 
 
-def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
-    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none
-    does."""
+def prompt_columns(profile: Profile, without: set[str], labels: bool = True) -> Mapping:
+    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none does.
+
+    `labels`: whether a column that only says what kind of row this is may be it, for want of any
+    other.
+    """
     history = _history(profile, without)
     taken = without | ({history} if history else set())
     kinds = {column.name for column in profile.columns.values() if _kind_only(column)}
     prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken | kinds)
-    if prompt is None:
+    if prompt is None and labels:
         prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken)
     if prompt is None:
         return {}
     taken = taken | kinds | {prompt}
-    system = profile.find(column_names.SYSTEM, "string", without=taken)
+    system = profile.system(taken)
     extra = profile.find(column_names.INPUT, "string", without=taken)
     if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
         extra = None
@@ -32,11 +37,17 @@ def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
 
 
 def _kind_only(column: Column) -> bool:
-    """One word, the same for many rows: it says what kind of row this is."""
+    """One word, the same for many rows, or an address: it says what kind of row this is."""
     words = column.distinct
-    if column.key not in ("task", "source", "user", "document", "goal"):
+    if column.key not in ("task", "source", "user", "document", "goal", "src", "inputs"):
         return False
-    return 2 * len(words) < column.filled and not any(" " in word.strip() for word in words)
+    if any(" " in word.strip() or not word.isascii() for word in words):
+        return False
+    marked = sum(bool(_ADDRESS.search(word)) for word in words)
+    return 2 * len(words) < column.filled or marked >= 0.8 * len(words) > 0
+
+
+_ADDRESS = re.compile(r"://|[/\\_#-]|\.\w|\d")
 
 
 def _history(profile: Profile, without: set[str]) -> str | None:

@@ -7,13 +7,13 @@ from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import answered, turns_column
 from studio.data.formats.chat_turns import kind_of, to_messages
 from studio.data.formats.column_profile import Profile
-from studio.data.formats.field_values import optional_text, text_of
+from studio.data.formats.field_values import optional_text, system_of, text_of
 from studio.data.types import RowError
 
 
 def _recognise(profile: Profile) -> Match | None:
     several = profile.find(column_names.PROMPT_TURNS, "strings")
-    system = profile.find(column_names.SYSTEM, "string")
+    system = profile.system()
     if several:
         why = f'"{several}" holds the user\'s turns, and no column holds answers.'
         return Match("prompt-only", 0.9, why, mapped(prompt=several, system=system))
@@ -96,7 +96,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
 def _prompt(row: Row, mapping: Mapping) -> Row:
     column = mapping["prompt"]
     value = row.get(column)
-    system = optional_text(row, mapping.get("system"))
+    system = system_of(row, mapping.get("system"))
     start = [{"role": "system", "content": system}] if system and system.strip() else []
     if isinstance(value, list) and value and not all(isinstance(turn, str) for turn in value):
         if any(not isinstance(turn, dict) for turn in value):

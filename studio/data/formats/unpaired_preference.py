@@ -7,7 +7,7 @@ from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat import turns_column, with_system
 from studio.data.formats.chat_turns import kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import optional_text, prompt_messages, side_messages
+from studio.data.formats.field_values import prompt_messages, side_messages, system_of
 from studio.data.formats.instruction import prompt_columns
 from studio.data.types import RowError
 
@@ -104,7 +104,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     if "messages" in mapping:
         column = mapping["messages"]
         turns = with_system(
-            to_messages(row.get(column), column), optional_text(row, mapping.get("system"))
+            to_messages(row.get(column), column), system_of(row, mapping.get("system"))
         )
         if turns[-1]["role"] != "assistant":
             raise RowError(

@@ -24,6 +24,7 @@ def read(
     token: str | None = None,
     folder: Path | None = None,
     near: bool = True,
+    encoding: str | None = None,
 ) -> SourceReading:
     """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
 
@@ -32,11 +33,11 @@ def read(
     answers to the same prompts are joined, see `studio.data.readers.joined_files`. `format` and
     `mapping` (field to column) overrule the detector. `first` is called once with what the
     first rows show, long before a large file ends; then `progress` counts. `near=False` leaves
-    out the search for near
-    duplicates. Raises `DataError` with one sentence where nothing can be read, and `Cancelled`
-    where `progress` says so.
+    out the search for near duplicates; `encoding` overrules the guess for text files that are not
+    UTF-8. Raises `DataError` with one sentence where nothing can be read, and `Cancelled` where
+    `progress` says so.
     """
-    located = locate(source, config=config, split=split, token=token)
+    located = locate(source, config=config, split=split, token=token, encoding=encoding)
     joined = None if format or mapping else find_join(located.name, located.files)
     return read_located(
         joined or located,

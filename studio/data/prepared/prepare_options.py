@@ -22,7 +22,8 @@ class PrepareOptions:
     `balance`: a column; every group keeps as many rows as the smallest has.
     `sample`: keep so many rows, chosen by `seed`; `shuffle`: their order by `seed`.
     `test_fraction` of the rows becomes the test split, by prompt unless `split_by_prompt` is off.
-    `format` and `mapping` overrule the detector; `config`, `split`, `token` are for Hub ids.
+    `format` and `mapping` overrule the detector, `encoding` the guess of a file's encoding;
+    `config`, `split`, `token` are for Hub ids.
     """
 
     drop_empty: bool = True
@@ -46,6 +47,7 @@ class PrepareOptions:
     novelty: float = 0.0
     held_out: str | None = None
     balance: str | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.test_fraction < 1:

@@ -23,6 +23,7 @@ from studio.data.checks.problems import Problems, place_key, problem_of
 from studio.data.checks.row_checks import Row
 from studio.data.formats.detection import Format
 from studio.data.prepared.message_threads import find_threads
+from studio.data.prepared.questions import question, readings
 from studio.data.prepared.rejected_records import Unread
 from studio.data.prepared.row_stream import Checked, Stream
 from studio.data.readers.sources import Located
@@ -244,6 +245,8 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
         mapping=dict(stream.format.mapping),
         sample=sample,
         notes=list(stream.notes),
+        question=question(stream),
+        readings=readings(stream),
     )
 
 

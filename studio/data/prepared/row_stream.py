@@ -139,6 +139,8 @@ class Stream:
             return None
         if (other.name, other.mapping) == (self.format.name, self.format.mapping):
             return None
+        if other.name == self.format.name and other.others:
+            return other  # what the first rows left no doubt about, later ones do
         if other.type in _WEAK and self.format.type not in _WEAK:
             return None  # it reads more rows by leaving their answers out
         evenly = sampled.rows or rows

@@ -22,6 +22,7 @@ from studio.core.workspace import Workspace, new_id, write_json
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
+from studio.data.prepared.questions import refuse_open
 from studio.data.prepared.reading import SourceReading, read_located
 from studio.data.prepared.writing import open_reading, write_splits
 from studio.data.readers.in_memory import GivenRows, given_format
@@ -151,6 +152,7 @@ class DatasetStore:
                     open_reading(source, options, progress, self.workspace.cache)
                 )
             )
+            refuse_open(reading.stream)
             where = {**_origin(reading), **where}
             called = name or _plain_name(reading.located.name)
             return self._keep(reading, called, options, where, progress)

@@ -33,7 +33,7 @@ _SPACE = " \t\r\n"
 
 def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of a .json or .jsonl file; which of the two it really is, the content decides."""
-    really = _really(kind, head)
+    really = _really(kind, decode_head(head, note))
     if really == "jsonl":
         if kind == "json":
             note(f"{path.name} holds one JSON value a line: read as JSON Lines.")
@@ -41,7 +41,7 @@ def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow
         return
     if kind == "jsonl":
         note(f"{path.name} is one JSON document, not JSON Lines: read as such.")
-    text = decode_head(head).lstrip("\ufeff" + _SPACE)
+    text = decode_head(head, note).lstrip("\ufeff" + _SPACE)
     if text.startswith("["):
         yield from _read_list(path, head, note)
     elif text.startswith("{"):
@@ -78,8 +78,8 @@ def as_row(value: object, number: int, file: str) -> RawRow:
     return RawRow(number, {}, file, RowError("not_a_row", message), shown)
 
 
-def _really(kind: str, head: bytes) -> str:
-    lines = [line for line in decode_head(head).lstrip("\ufeff").split("\n") if line.strip()]
+def _really(kind: str, text: str) -> str:
+    lines = [line for line in text.lstrip("\ufeff").split("\n") if line.strip()]
     if not lines:
         return kind
     whole = len(lines) > 1
@@ -112,7 +112,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
     if encoding.startswith(("utf-16", "utf-32")):
         yield from _read_wide_lines(path, encoding, note)
         return
-    decode = line_decoder("utf-8", note, path.name)
+    decode = line_decoder(head, note, path)
     number = 0
     with open_bytes(path, note) as file:
         while line := file.readline(MAX_RECORD + 1):

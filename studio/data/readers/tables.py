@@ -26,7 +26,7 @@ _BATCH = 1024
 def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of a CSV or TSV: delimiter and quoting judged on the head, unnamed columns named."""
     csv.field_size_limit(min(sys.maxsize, MAX_RECORD))
-    text = decode_head(head).lstrip("\ufeff")
+    text = decode_head(head, note).lstrip("\ufeff")
     options = _dialect(text, kind, path)
     with open_text(path, head, note) as file:
         records = csv.reader(_lines(file, path), **options)
