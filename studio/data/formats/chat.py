@@ -10,7 +10,7 @@ from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat_turns import Message, kind_of, to_messages, unwrapped
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import earlier_turns, system_of
-from studio.data.formats.transcripts import from_template, parse_transcript
+from studio.data.formats.transcripts import from_template, is_open, parse_transcript
 from studio.data.types import RowError
 
 
@@ -85,6 +85,8 @@ def tools_of(row: Row, column: str | None) -> str | None:
         return None
     if isinstance(value, dict):
         value = [value]
+    if isinstance(value, list):
+        value = [unwrapped(tool) for tool in value]
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
         raise RowError(
             "wrong_type", f'"{column}" is {kind_of(value)}, not a list of tools.', column
@@ -155,7 +157,9 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         if column.share("string") < 0.9 or len(profile.columns) > 8:
             continue
         told = sum(parse_transcript(text) is not None for text in texts)
-        if told < 0.8 * len(texts):
+        if told < 0.8 * len(texts) or sum(map(is_open, texts)) >= 0.5 * len(texts):
+            continue
+        if _made_of_columns(profile, column):
             continue
         baked = sum(map(from_template, texts)) >= 0.8 * len(texts)
         sure = 0.9 if baked or column.key in column_names.TURNS else 0.4
@@ -167,6 +171,25 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         system = profile.system([column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None
+
+
+def _made_of_columns(profile: Profile, column: Column) -> bool:
+    """Whether a text is put together from two other columns or more: these say it better."""
+    inside = 0
+    for other in profile.columns.values():
+        if (
+            other is column
+            or not other.is_("string")
+            or len(other.values) < 0.9 * len(column.values)
+        ):
+            continue
+        rows = [row for row in profile.sample if isinstance(row.get(other.name), str)]
+        held = sum(
+            bool(row[other.name].strip()) and row[other.name].strip() in str(row.get(column.name))
+            for row in rows
+        )
+        inside += bool(rows) and held >= 0.9 * len(rows)
+    return inside >= 2
 
 
 _PLACEHOLDERS = {

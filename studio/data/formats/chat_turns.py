@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from studio.core.messages import Message
 from studio.data import turn_training
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
+from studio.data.formats.python_cells import python_value
 from studio.data.types import Row, RowError
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
@@ -132,19 +133,21 @@ def _pair_keys(value: Row) -> dict[str, str]:
     """Role -> key of a turn written as a pair; empty where it is not one."""
     found: dict[str, str] = {}
     for name in value:
-        role = PAIR_WORDS.get(key(name).rsplit("_", 1)[-1])
+        words = key(name).split("_")
+        role = "system" if "system" in words else PAIR_WORDS.get(words[-1])
         if role and role not in found and _text(value[name]):
             found[role] = name
     return found if "user" in found and "assistant" in found else {}
 
 
 def unwrapped(value: object) -> Any:
-    """The JSON inside a string that is a JSON list or object; anything else as it is."""
+    """The list or object inside a string that holds one as JSON, or as Python writes it (pandas'
+    `to_csv`); anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            return value
+            return python_value(value)
     return value
 
 

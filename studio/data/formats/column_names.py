@@ -109,6 +109,16 @@ LABEL = (
     "approved",
     "liked",
     "is_preferred",
+    "is_correct",
+    "correct",
+    "is_helpful",
+    "helpful",
+    "is_valid",
+    "is_right",
+    "passed",
+    "success",
+    "human_label",
+    "human_verdict",
 )
 MAYBE_LABEL = ("thumb", "thumbs", "rating", "vote", "verdict", "judgement", "judgment", "reaction")
 """Names of a verdict on one answer where the column holds two words of judgement."""
@@ -267,6 +277,24 @@ SIDES = (
     ("j", "k"),
 )
 """Names of the better and the worse answer, as whole words of a column's name."""
+CORRECTED = (
+    *("revised", "corrected", "edited", "improved", "fixed", "rewritten", "revision", "correction"),
+    *("refined", "postedited", "final"),
+)
+"""Words of an answer that was written over another one's mistakes."""
+UNCORRECTED = ("original", "uncorrected", "unedited", "initial", "draft", "first", "raw", "old",
+               "source", "before", "incorrect", "wrong", "unrevised")  # fmt: skip
+WORSE = (
+    "rejected",
+    "worse",
+    "bad",
+    "negative",
+    "dispreferred",
+    "incorrect",
+    "wrong",
+    "hallucinated",
+)
+"""Words of the worse answer where the better one is called as any answer is."""
 
 CHOICES = ("choices", "options", "endings", "alternatives", "mc_options")
 CHOICE_STEMS = ("option", "choice", "opt", "op", "ending", "alternative", "sol", "answer")

@@ -32,6 +32,10 @@ def flattened(row: Row) -> Row:
     return flat
 
 
+def _remark(words: list[str]) -> bool:
+    return bool(set(words) & column_names.NOT_TEXT)
+
+
 @dataclass
 class Column:
     """How often a column holds what: shares are of the rows in which it is filled."""
@@ -75,7 +79,7 @@ class Profile:
         """The column whose name is nearest the front of `vocabulary` and whose values fit.
 
         Whole names first; then names with an ending such as `_text`; then names that end in such a
-        word (`toy_input`).
+        word (`toy_input`); then headings of several words that begin with one.
         """
         taken = set(without)
         fit = [c for c in self.columns.values() if c.name not in taken and c.is_(*shapes)]
@@ -92,6 +96,11 @@ class Profile:
             for column in fit:
                 parts = column.key.split("_")
                 if len(parts) > 1 and parts[-1] == word:
+                    return column.name
+        for word in vocabulary:
+            for column in fit:
+                words = column.key.split("_")
+                if words[0] == word and " " in column.name.strip() and not _remark(words):
                     return column.name
         return None
 

@@ -99,7 +99,7 @@ def _ways_by_hand(profile: Profile, mapping: Mapping) -> list[Match]:
 
 
 def _recognise_list(profile: Profile) -> Match | None:
-    lists = profile.find(column_names.ANSWER_LISTS, "strings", "objects", "list")
+    lists = profile.find(column_names.ANSWER_LISTS, "strings", "objects", "pairs", "list")
     if lists is None:
         return None
     mapping = {**prompt_columns(profile, {lists}), "answers": lists}
@@ -119,7 +119,7 @@ def _recognise_list(profile: Profile) -> Match | None:
         first = "1" if _from_one(profile, lists, verdict) else "0"
         why = f'"{verdict}" is the index of the better one of "{lists}", counted from {first}.'
         mapping.update(better=verdict, better_first=first)
-    elif profile.columns[lists].is_("objects") and _scored(profile.columns[lists].values):
+    elif profile.columns[lists].is_("objects", "pairs") and _scored(profile.columns[lists].values):
         why = f'Each of "{lists}" carries its own score: the best is chosen, the worst rejected.'
     else:
         return None
@@ -160,6 +160,7 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
             _index(row, mapping),
             "ranks" if "ranks" in mapping else "scores",
             column,
+            mapping.get("rejected_one", "lowest"),
         )
     else:
         columns = _answers(mapping)

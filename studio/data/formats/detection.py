@@ -67,13 +67,16 @@ def detect(
         found = _by_person(profile, format, {**columns, **settings})
         return found if settings else _completed(found, profile)
     found = _detected(profile, name)
+    known = known_formats().get(found.name) or _BY_NAME[found.name].fields
     for field in settings:
-        if field not in found.mapping:
+        if field not in known:
             raise DataError(
                 f"{name} reads as {found.name}, for which {field} says nothing. Name the format "
                 "and the columns too, or leave it out."
             )
-    return replace(found, others=()) if settings else found
+    if not settings:
+        return found
+    return replace(found, mapping={**found.mapping, **settings}, others=())
 
 
 def _detected(profile: Profile, name: str) -> Format:
@@ -130,12 +133,24 @@ def _best(profile: Profile) -> Format | None:
         sure = found.confidence
         found = replace(found, confidence=sure * _readable(found, profile.sample))
         if found.confidence >= _CONFIDENT:
-            return unreadable if unreadable and found.type in _WEAK else found
+            if unreadable and found.type in _WEAK:
+                return unreadable
+            return _beside_few_answers(found, made)
         if sure >= 0.7 and family.type not in _WEAK:
             unreadable = unreadable or found
         made.append(found)
     best = max(made, key=lambda found: found.confidence, default=None)
     return unreadable if unreadable and best and best.type in _WEAK else best
+
+
+def _beside_few_answers(found: Format, before: list[Format]) -> Format:
+    """Prompts, and the reading of the few rows that have an answer beside them: asked."""
+    few = [one for one in before if one.convert is _BY_NAME["instruction"].convert]
+    if found.type != "prompt_only" or not few:
+        return found
+    answers = f'Only the rows with an answer in "{few[0].mapping["completion"]}" are kept.'
+    other = replace(few[0], why=f"{few[0].why} {answers}", confidence=ASKED)
+    return replace(found, confidence=ASKED, others=(other,))
 
 
 def _readable(format: Format, rows: list[Row]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from studio.data.formats.base import Mapping, Row
@@ -63,12 +64,37 @@ def _is_turn(item: object) -> bool:
     return isinstance(item, dict) and "role" in item
 
 
-def answer_of(row: Row, column: str) -> str:
+_BESIDE_ANSWER = {
+    *("aliases", "answer_start", "answer_end", "start", "end", "type", "id", "score", "spans"),
+    *("normalized_value", "normalized_aliases", "matched_wiki_entity_name", "human_answers"),
+    *("normalized_matched_wiki_entity_name", "role", "from", "name", "model", "number", "date"),
+}
+"""Keys of an object that say something about the text beside them."""
+
+
+def is_json(value: object) -> bool:
+    """Whether an answer is data rather than an object that wraps a text: a number, or an object
+    that holds more than a text and remarks about it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return True
+    if not isinstance(value, dict) or not value or shape_of(value) == "turn":
+        return False
+    names = {str(name).lower() for name in value}
+    texts = [name for name in _ANSWER_KEYS if name in names]
+    held = next((v for n, v in value.items() if texts and str(n).lower() == texts[0]), None)
+    if not isinstance(held, str | list):
+        return True
+    return bool(names - {texts[0]} - _BESIDE_ANSWER - set(_ANSWER_KEYS))
+
+
+def answer_of(row: Row, column: str, data: bool = False) -> str:
     """An answer that is text, a turn, or an object that holds the text (TriviaQA: `{"Value",
-    "Aliases"}`)."""
+    "Aliases"}`); with `data` also a number or an object of data, as JSON text."""
     value = row.get(column)
     if isinstance(value, dict) and shape_of(value) == "turn":
         return to_messages(value, column)[-1]["content"]
+    if data and is_json(value):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
         lowered = {str(name).lower(): inner for name, inner in value.items()}
         value = next(
@@ -102,7 +128,7 @@ def side_messages(row: Row, column: str) -> list[Message]:
         value = value[0]  # several texts for one side (retrieval's pos and neg): the first counts
         row = {column: value}
     if isinstance(value, dict) and shape_of(value) == "object":
-        return [{"role": "assistant", "content": answer_of(row, column)}]
+        return [{"role": "assistant", "content": answer_of(row, column, data=True)}]
     if isinstance(value, list | dict):
         return to_messages(value, column)
     return [{"role": "assistant", "content": text_of(row, column)}]

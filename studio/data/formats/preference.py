@@ -33,7 +33,47 @@ def sides(profile: Profile) -> tuple[str, str] | None:
             )
             if other:
                 found.append((len(rest), order, column.name, other.name))
-    return min(found)[2:] if found else None
+    if found:
+        return min(found)[2:]
+    return _corrected(usable) or _rejected_beside(usable)
+
+
+def _corrected(usable: list[Column]) -> tuple[str, str] | None:
+    """A corrected answer and the one before it: `revised_response` beside `original_response`, or
+    beside an answer that is called as any other is."""
+    for better in column_names.CORRECTED:
+        for column in usable:
+            rest = _without_word(column, better)
+            if rest is None or rest & column_names.NOT_TEXT:
+                continue
+            for other in usable:
+                if other is not column and _uncorrected(other, rest, better):
+                    return column.name, other.name
+    return None
+
+
+def _uncorrected(other: Column, rest: frozenset[str], better: str) -> bool:
+    if any(_without_word(other, worse) == rest for worse in column_names.UNCORRECTED):
+        return True
+    if better == "final":  # a final answer may close a longer one
+        return False
+    same = frozenset(other.key.split("_")) == rest
+    return same or (not rest and other.key in column_names.COMPLETION)
+
+
+def _rejected_beside(usable: list[Column]) -> tuple[str, str] | None:
+    """An answer, or a conversation, and the same name with `rejected` before or after it."""
+    for worse in column_names.WORSE:
+        for column in usable:
+            rest = _without_word(column, worse)
+            for other in usable if rest else ():
+                if other is not column and frozenset(other.key.split("_")) == rest:
+                    return other.name, column.name
+            if rest == frozenset():
+                answers = [c for c in usable if c.key in column_names.COMPLETION]
+                if len(answers) == 1:
+                    return answers[0].name, column.name
+    return None
 
 
 def _without_word(column: Column, word: str) -> frozenset[str] | None:

@@ -7,7 +7,8 @@ from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import answered, turns_column
 from studio.data.formats.chat_turns import kind_of, to_messages
 from studio.data.formats.column_profile import Profile
-from studio.data.formats.field_values import optional_text, system_of, text_of
+from studio.data.formats.field_values import optional_text, prompt_messages, system_of, text_of
+from studio.data.formats.transcripts import open_transcript
 from studio.data.types import RowError
 
 
@@ -35,13 +36,20 @@ def _recognise(profile: Profile) -> Match | None:
         other = _unread(profile, {prompt, system or "", known or ""})
         if other:
             why = f'"{prompt}" is a prompt; map "{other}" as its completion if that answers it.'
+        extra = (
+            None
+            if profile.columns[prompt].key in column_names.INPUT
+            else profile.find(
+                column_names.INPUT, "string", without=[prompt, system or "", known or ""]
+            )
+        )
         if known:
             why += f' "{known}" lists accepted answers, kept for checking.'
         return Match(
             "prompt-only",
             (0.6 if other else 0.85) * profile.coverage(prompt),
             why,
-            mapped(prompt=prompt, system=system, answers=known),
+            mapped(prompt=prompt, input=extra, system=system, answers=known),
         )
     keys = {column.key for column in profile.columns.values()}
     text = profile.find(column_names.TEXT, "string")
@@ -110,7 +118,9 @@ def _prompt(row: Row, mapping: Mapping) -> Row:
         row = {column: value[0]}
         prompt: Row = {"prompt": [*start, {"role": "user", "content": text_of(row, column)}]}
         return {**prompt, "follow_ups": list(value[1:])} if value[1:] else prompt
-    return {"prompt": [*start, {"role": "user", "content": text_of(row, column)}]}
+    if "input" in mapping:
+        return {"prompt": prompt_messages(row, mapping)}
+    return {"prompt": open_transcript([*start, {"role": "user", "content": text_of(row, column)}])}
 
 
 FAMILIES = [
@@ -120,6 +130,7 @@ FAMILIES = [
         "Prompts without answers",
         {
             "prompt": "the prompt, or the list of the user's turns",
+            "input": "what the prompt is about, added below it",
             "system": "a system prompt",
             "answers": "accepted answers, kept for checking",
             **{f"follow_up{at}": f"turn {at + 1} of the user" for at in range(1, 9)},

@@ -19,6 +19,7 @@ VERDICT_FIELDS = {
     **{f"model{at}": f"the model of answer {at}, where a verdict names it" for at in range(1, 10)},
     "scores": "a number for each answer, higher is better",
     "ranks": "a number for each answer, lower is better",
+    "rejected_one": "which answer of a list is rejected: lowest (the default) or next",
     **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
     **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},
 }
@@ -191,10 +192,15 @@ def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
 
 
 def pair_from_list(
-    answers: object, numbers: object, better: object, kind: str | None, column: str
+    answers: object,
+    numbers: object,
+    better: object,
+    kind: str | None,
+    column: str,
+    rejected: str = "lowest",
 ) -> tuple[list[Message], list[Message]]:
-    """Best and worst of a list of answers: by index, by numbers beside it, or by their own
-    scores."""
+    """Best and worst of a list of answers: by index, by numbers beside it, or by their own scores;
+    `rejected`: whether the lowest is rejected, or the next below the best ("next")."""
     if not isinstance(answers, list):
         raise RowError(
             "wrong_type", f'"{column}" is {kind_of(answers)}, not a list of answers.', column
@@ -215,7 +221,8 @@ def pair_from_list(
             raise RowError(
                 "wrong_type", f"{len(values)} scores stand beside {len(answers)} answers.", column
             )
-        at, other = _best_and_worst([_number(v, "score") for v in values], kind == "ranks", column)
+        found = [_number(v, "score") for v in values]
+        at, other = _best_and_worst(found, kind == "ranks", column, rejected)
     return _answer(answers[at], column), _answer(answers[other], column)
 
 
@@ -226,11 +233,14 @@ def listed_answers(value: object, column: str) -> list[list[Message]]:
     return [_answer(item, column) for item in value[:9]]
 
 
-def _best_and_worst(numbers: list[float], lower_wins: bool, column: str) -> tuple[int, int]:
+def _best_and_worst(
+    numbers: list[float], lower_wins: bool, column: str, rejected: str = "lowest"
+) -> tuple[int, int]:
     if max(numbers) == min(numbers):
         raise RowError("tie", "All answers have the same score; the row makes no pair.", column)
-    top, bottom = numbers.index(max(numbers)), numbers.index(min(numbers))
-    return (bottom, top) if lower_wins else (top, bottom)
+    ordered = [-number for number in numbers] if lower_wins else numbers
+    worse = sorted({number for number in ordered if number < max(ordered)})
+    return ordered.index(max(ordered)), ordered.index(worse[-1 if rejected == "next" else 0])
 
 
 def _own_score(item: object, column: str) -> Any:

@@ -220,11 +220,13 @@ def _as_cp1252_handler(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(CP1252_FALLBACK, _as_cp1252_handler)
 
 
-def open_text(path: Path, head: bytes, note: Note) -> io.TextIOWrapper:
+def open_text(path: Path, head: bytes, note: Note, newline: str = "") -> io.TextIOWrapper:
     """The file as text, line ends untouched; an encoding other than UTF-8 is named in a note."""
     encoding = text_encoding(head, _told(note)) or "utf-8"
     name_encoding(encoding, path, head, note)
-    return io.TextIOWrapper(open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline="")
+    return io.TextIOWrapper(
+        open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline=newline
+    )
 
 
 def _as_cp1252(raw: bytes) -> str:

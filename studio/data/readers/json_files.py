@@ -21,7 +21,7 @@ from studio.data.readers.encodings import (
     open_text,
     text_encoding,
 )
-from studio.data.readers.json_layouts import is_conversation, rows_in
+from studio.data.readers.json_layouts import is_conversation, opened, rows_in
 from studio.data.readers.json_stream import MAX_RECORD, Broken, Window
 from studio.data.types import RawRow, RowError
 
@@ -33,6 +33,10 @@ _SPACE = " \t\r\n"
 
 def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of a .json or .jsonl file; which of the two it really is, the content decides."""
+    yield from opened(_read(path, kind, head, note), note)
+
+
+def _read(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     really = _really(kind, decode_head(head, note))
     if really == "jsonl":
         if kind == "json":
@@ -99,7 +103,7 @@ def _really(kind: str, text: str) -> str:
 
 def _try(line: str) -> Any:
     try:
-        value = parse(line)
+        value = parse(_without_comma(line))
     except ValueError:
         return None
     except RecursionError:
@@ -146,12 +150,20 @@ def _parse_line(
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
-            value = parse(decode(line) if decode else line)
+            text = decode(line) if decode else line
+            value = parse(_without_comma(text))
     except ValueError as error:
         return _broken(number, path, f"This line is not JSON: {error}.", line)
     except RecursionError:
         return _broken(number, path, "This line is nested too deeply to be a row.", line)
     return as_row(value, number, path.name)
+
+
+def _without_comma(line: str | bytes) -> str | bytes:
+    """A line without the comma that some tools write after each row."""
+    bare = line.rstrip()
+    comma = b"}," if isinstance(bare, bytes) else "},"
+    return bare[:-1] if bare.endswith(comma) else line  # type: ignore[arg-type]
 
 
 def _broken(number: int, path: Path, message: str, line: bytes = b"") -> RawRow:
