@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from studio.data.formats import foreign_headers
+
 PROMPT = (
     "instruction",
     "prompt",
@@ -124,6 +126,9 @@ MAYBE_LABEL = ("thumb", "thumbs", "rating", "vote", "verdict", "judgement", "jud
 """Names of a verdict on one answer where the column holds two words of judgement."""
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
 REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
+TRUTHS = ("ground_truth", "reward_model", "gold_answer", "reference_answer", "expected_answer",
+          "verifiable_answer", "correct_answer", "solution", "answer", "target", "label")  # fmt: skip
+"""Columns with what a rule compares answers with, beside prompts that nobody answers."""
 TOOLS = ("tools", "functions", "available_tools")
 ANSWER_STEMS = (
     "answer",
@@ -548,6 +553,16 @@ def key(name: str) -> str:
         name = "".join(part for part in parts if not unicodedata.combining(part))
     return _OTHER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
 
+
+_FOREIGN = tuple(key(word) for words in foreign_headers.PROMPTS.values() for word in words)
+ASKING = (*PROMPT[:13], *_FOREIGN)
+"""Names that say that a text asks for something."""
+PROMPT += _FOREIGN
+COMPLETION = (
+    *COMPLETION[:-1],
+    *(key(word) for words in foreign_headers.ANSWERS.values() for word in words),
+    COMPLETION[-1],
+)
 
 _NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)")
 

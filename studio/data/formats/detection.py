@@ -167,6 +167,7 @@ def _readable(format: Format, rows: list[Row]) -> float:
 
 
 def _made(family: Family, match: Match) -> Format:
+    family = family if match.format in _names(family) else _BY_NAME[match.format]
     confidence = max(0.0, min(1.0, match.confidence))
     others = tuple(
         _made(family if other.format in _names(family) else _BY_NAME[other.format], other)

@@ -21,6 +21,7 @@ from studio.data.checks.cross_row import Across
 from studio.data.checks.preference_bias import PreferenceReport, PreferenceTally
 from studio.data.checks.problems import Problems, place_key, problem_of
 from studio.data.checks.row_checks import Row
+from studio.data.formats.annotation_exports import find_export
 from studio.data.formats.detection import Format
 from studio.data.prepared.message_threads import find_threads
 from studio.data.prepared.questions import question, readings
@@ -270,6 +271,10 @@ def read_located(
         )
 
     stream = opened(decided)
+    export = None if decided else find_export(located, stream.profile)
+    if export:
+        located = export
+        stream = opened(None)
     threaded = None if format or mapping or decided else find_threads(located, stream.profile)
     if threaded:
         located = threaded
