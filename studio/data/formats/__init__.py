@@ -2,6 +2,7 @@
 
 from studio.data.formats import (
     chat,
+    chat_exports,
     classification,
     comparison,
     instruction,
@@ -18,6 +19,7 @@ from studio.data.formats.base import Family, Mapping, Match
 
 FAMILIES: list[Family] = [
     *message_trees.FAMILIES,
+    *chat_exports.FAMILIES,
     *prodigy.FAMILIES,
     *multiple_choice.FAMILIES,
     *preference.FAMILIES,

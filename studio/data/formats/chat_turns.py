@@ -24,6 +24,7 @@ _TEXT_PART = {
     "logprobs",
     "cache_control",
 }
+_TYPED = ("human", "ai", "system", "tool", "function")
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content")
@@ -86,7 +87,14 @@ def _is_turn(value: Row) -> bool:
 
 
 def _lowered(turn: Message) -> Row:
-    """The turn with `From` and `Value` written small, where that makes it one."""
+    """The turn with `From` and `Value` written small, where that makes it one; LangChain's, whose
+    role is its `type`, as others write it."""
+    inner = turn.get("data", turn.get("kwargs"))
+    if isinstance(inner, dict) and "content" in inner and "role" not in turn:
+        kind = inner.get("type") or turn.get("type")
+        return {**inner, "role": kind} if isinstance(kind, str) else turn
+    if isinstance(kind := turn.get("type"), str) and kind in _TYPED and "role" not in turn:
+        return {**turn, "role": kind} if "content" in turn else turn
     if all(type(name) is str and name.islower() for name in turn):
         return turn
     return {name.lower() if isinstance(name, str) else name: held for name, held in turn.items()}

@@ -126,8 +126,10 @@ MAYBE_LABEL = ("thumb", "thumbs", "rating", "vote", "verdict", "judgement", "jud
 """Names of a verdict on one answer where the column holds two words of judgement."""
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
 REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
-TRUTHS = ("ground_truth", "reward_model", "gold_answer", "reference_answer", "expected_answer",
-          "verifiable_answer", "correct_answer", "solution", "answer", "target", "label")  # fmt: skip
+TRUTHS = (
+    *("ground_truth", "reward_model", "gold_answer", "reference_answer", "expected_answer"),
+    *("verifiable_answer", "correct_answer", "solution", "answer", "target", "label"),
+)
 """Columns with what a rule compares answers with, beside prompts that nobody answers."""
 TOOLS = ("tools", "functions", "available_tools")
 ANSWER_STEMS = (

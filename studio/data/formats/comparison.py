@@ -13,7 +13,7 @@ from studio.data.formats.answer_columns import answer_columns, vote_columns
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
-from studio.data.formats.field_values import prompt_messages, side_messages
+from studio.data.formats.field_values import listed_texts, prompt_messages, side_messages
 from studio.data.formats.instruction import prompt_columns
 from studio.data.formats.preference import split_shared
 from studio.data.formats.ranking import (
@@ -169,11 +169,38 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
         else:
             at, other = pair_from_scores(row, mapping, len(columns))
         better, worse = side_messages(row, columns[at]), side_messages(row, columns[other])
+    if spoken := _alternating(row, mapping, better, worse):
+        return spoken
     if "prompt" in mapping:
         prompt = open_transcript(prompt_messages(row, mapping))
         return {"prompt": prompt, "chosen": better, "rejected": worse}
     prompt, better, worse = split_shared(better, worse, "the better answer", "the worse answer")
     return {"prompt": prompt, "chosen": better, "rejected": worse}
+
+
+def _alternating(
+    row: Row, mapping: Mapping, better: list[Message], worse: list[Message]
+) -> Row | None:
+    """The pair of a row whose prompt and answers are lists of texts that alternate (the arena's):
+    what both sides share is the prompt, the rest of each side the answer."""
+    said = listed_texts(row.get(mapping.get("prompt", "")))
+    if said is None or len(better) != 1 or len(worse) != 1:
+        return None
+    sides = []
+    for side in (better, worse):
+        answers = listed_texts(side[0]["content"])
+        if answers is None:
+            return None
+        both = zip(said, answers, strict=False)
+        texts = [text for pair in both for text in pair]
+        roles = ("user", "assistant")
+        sides.append([{"role": roles[at % 2], "content": text} for at, text in enumerate(texts)])
+    first, second = sides
+    same = 1
+    while same < min(len(first), len(second)) - 1 and first[same] == second[same]:
+        same += 1
+    same -= first[same]["role"] == "user"
+    return {"prompt": first[:same], "chosen": first[same:], "rejected": second[same:]}
 
 
 def _index(row: Row, mapping: Mapping) -> int | None:

@@ -46,6 +46,14 @@ def optional_text(row: Row, column: str | None) -> str | None:
     raise RowError("wrong_type", f'"{column}" is {kind_of(value)}, not text.', column)
 
 
+def listed_texts(value: object) -> list[str] | None:
+    """A list of texts, also where a cell holds it as JSON; None for anything else."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[":
+        value = unwrapped(value)
+    texts = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+    return list(value) if texts and isinstance(value, list) else None
+
+
 def system_of(row: Row, column: str | None) -> str | None:
     """A system prompt: text, or the text of parts or of a turn (Vertex, Bedrock, Anthropic)."""
     value = row.get(column) if column else None

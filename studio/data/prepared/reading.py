@@ -22,8 +22,10 @@ from studio.data.checks.preference_bias import PreferenceReport, PreferenceTally
 from studio.data.checks.problems import Problems, place_key, problem_of
 from studio.data.checks.row_checks import Row
 from studio.data.formats.annotation_exports import find_export
+from studio.data.formats.base import SETTINGS
 from studio.data.formats.detection import Format
 from studio.data.prepared.message_threads import find_threads
+from studio.data.prepared.people_chats import find_people
 from studio.data.prepared.questions import question, readings
 from studio.data.prepared.rejected_records import Unread
 from studio.data.prepared.row_stream import Checked, Stream
@@ -265,16 +267,22 @@ def read_located(
 ) -> SourceReading:
     """Read a located source to its end; once more where its later rows tell of another format."""
 
-    def opened(decided: Format | None) -> Stream:
+    def opened(decided: Format | None, said: dict[str, str] | None = mapping) -> Stream:
         return Stream(
-            located, decided=decided, format=format, mapping=mapping, limit=limit, progress=progress
+            located, decided=decided, format=format, mapping=said, limit=limit, progress=progress
         )
 
-    stream = opened(decided)
+    told = {name for name in mapping or {} if name in SETTINGS}
+    stream = opened(decided, {} if told and not format and set(mapping or {}) == told else mapping)
     export = None if decided else find_export(located, stream.profile)
     if export:
         located = export
         stream = opened(None)
+    people = None if format or decided else find_people(located, stream.profile)
+    if people:
+        located = people
+    if told or people:
+        stream = opened(decided)
     threaded = None if format or mapping or decided else find_threads(located, stream.profile)
     if threaded:
         located = threaded
