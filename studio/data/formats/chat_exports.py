@@ -39,7 +39,7 @@ def _is_tree(value: object) -> bool:
 
 def _convert_tree(row: Row, mapping: Mapping) -> Row:
     column = mapping["messages"]
-    nodes = row.get(column)
+    nodes: Any = row.get(column)
     if not _is_tree(nodes):
         raise RowError("missing_field", f'"{column}" holds no messages.', column)
     node = nodes.get(row.get("current_node")) or list(nodes.values())[-1]

@@ -97,6 +97,13 @@ def _telling_row(sample: list[Row], several: list[Format]) -> Row:
 
 def _made(one: Format, raw: Row) -> Row:
     try:
-        return one.row(raw)
+        made = one.row(raw)
+        several = raw.get(one.mapping.get("completion", ""))
+        if one.mapping.get("take") == "each" and isinstance(several, list):
+            column = one.mapping["completion"]
+            del made["completion"]
+            for at, answer in enumerate(several, 1):
+                made[f"completion of row {at}"] = one.row({**raw, column: answer})["completion"]
+        return made
     except RowError as error:
         return {"left_out": error.message}

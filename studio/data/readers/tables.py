@@ -31,6 +31,7 @@ def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]
     text = decode_head(head, note).lstrip("\ufeff")
     newline = "\n" if "\n" in text else "\r"  # old files of the Mac end lines so
     text = text.replace("\r\n", "\n") if newline == "\n" else text.replace("\r", "\n")
+    text = _LONE.sub(_CARRIAGE_RETURN, text)
     options, skip, why = find_dialect(text, kind)
     text = text.split("\n", skip)[-1]
     if skip:
