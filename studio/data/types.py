@@ -148,7 +148,8 @@ class Inspection:
     each kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
     `groups`: columns one can balance by, with their number of values. `preference`: see
     `studio.data.checks.preference_bias`. `question` and `readings`: where the rows can be read in
-    several ways, see `studio.data.prepared.questions`.
+    several ways, see `studio.data.prepared.questions`. `encodings`: for a file that is not UTF-8,
+    the one it was read in and those that fit as well.
     """
 
     source: str
@@ -168,6 +169,7 @@ class Inspection:
     preference: JsonObject | None = None
     question: str | None = None
     readings: list[JsonObject] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> JsonObject:
         """JSON-able form; rows hold only what JSON can hold."""
@@ -189,5 +191,6 @@ class Inspection:
             "preference": self.preference,
             "question": self.question,
             "readings": self.readings,
+            "encodings": self.encodings,
         }
         return json.loads(json.dumps(plain, ensure_ascii=False, default=str))

@@ -276,9 +276,11 @@ CASES = {
         answered("Ship 0 sank", "sad"),
     ),
     "Argilla 2": (
-        lines({"id": "i{n}", "fields": {"prompt": "Who built {n}?", "completion_1": DUNNO, "completion_2": ADA},
-               "responses": {"best": [{"user_id": "u", "value": "completion_2"},
-                                      {"user_id": "v", "value": "completion_1", "status": "discarded"}]}}),
+        lines({"id": "i{n}", "fields": {
+            "prompt": "Who built {n}?", "output_1": DUNNO, "output_2": ADA},
+               "responses": {"best": [{"user_id": "u", "value": "output_2"},
+                                      {"user_id": "v", "value": "output_1", "status": "discarded"},
+               ]}}),
         pair(WHO, ADA, DUNNO),
     ),
     "Argilla 1": (
@@ -364,7 +366,9 @@ CASES = {
     "Chinese": (("rows.csv", "问题,回答\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA)),
     "Korean": (("rows.csv", "질문,답변\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA)),
     "German": (("rows.csv", "Frage,Antwort\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA)),
-    "Hindi": (("rows.csv", "प्रश्न,उत्तर\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA)),
+    "Hindi": (
+        ("rows.csv", "प्रश्न,उत्तर\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA),
+    ),
     "Portuguese": (
         ("rows.csv", "Instrução,Saída\n" + "Who built 0?,Ada.\n" * 3), answered(WHO, ADA),
     ),
@@ -422,6 +426,9 @@ def test_where_several_readings_fit_a_person_is_asked(tmp_path, case):
     assert all(one["flags"] for one in seen.readings)
     decided = inspect(path, mapping=told)
     assert decided.question is None and decided.kept > 0
+    for one in seen.readings:  # as the page asks again
+        again = inspect(path, format=one["format"], mapping=one["mapping"])
+        assert (again.question, again.type) == (None, one["type"])
 
 
 def test_what_a_chat_of_people_becomes(tmp_path):
