@@ -71,6 +71,8 @@ class ImportForm:
     split: gr.Textbox
     sample: gr.Dropdown
     trouble: gr.HTML
+    reading: gr.Radio
+    encoding: gr.Dropdown
     settings: gr.Column
     format: gr.Dropdown
     columns: gr.Accordion
@@ -123,6 +125,14 @@ def import_column(samples: list[tuple[str, str]], shape: SourceShape) -> ImportF
         progress = gr.HTML("", elem_id="data-progress", elem_classes="inline-notice")
         cancel_read = gr.Button("Stop reading", size="sm", visible=False, elem_id="data-cancel")
         cancel_prepare = gr.Button("Stop preparing", size="sm", visible=False)
+        reading = gr.Radio(label="Reading", choices=[], visible=False, elem_id="data-reading")
+        encoding = gr.Dropdown(
+            label="Encoding",
+            choices=[],
+            visible=False,
+            allow_custom_value=True,
+            elem_id="data-encoding",
+        )
         with gr.Column(visible=False) as settings:
             format_ = gr.Dropdown(
                 label="Format", choices=[], filterable=True, elem_id="data-format"
@@ -148,6 +158,8 @@ def import_column(samples: list[tuple[str, str]], shape: SourceShape) -> ImportF
         split,
         sample,
         trouble,
+        reading,
+        encoding,
         settings,
         format_,
         columns,

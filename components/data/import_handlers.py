@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.data import cleaning_html, option_choices, problems_html
+from components.data import cleaning_html, open_questions, option_choices, problems_html
 from components.data.import_form import ImportForm
 from components.data.open_sources import OpenSource, OpenSources, Subject
 from components.data.preview_layout import NO_PROBLEMS, NO_SOURCE, PreviewLayout
@@ -51,6 +51,8 @@ class ImportHandlers:
             form.progress,
             form.cancel_read,
             form.cancel_prepare,
+            form.reading,
+            form.encoding,
             form.settings,
             form.format,
             form.columns,
@@ -111,6 +113,12 @@ class ImportHandlers:
                 [self.row_browser.subject, form.shape.tokens, form.shape.overlap, form.shape.model],
                 shown,
                 **QUIET,
+            ),
+            form.reading.input(
+                guard(self.read_as), [self.row_browser.subject, form.reading], shown, **QUIET
+            ),
+            form.encoding.input(
+                guard(self.read_in), [self.row_browser.subject, form.encoding], shown, **QUIET
             ),
             *(part.input(guard(self.read_mapped), mapped, shown, **QUIET) for part in form.parts),
         ]
@@ -198,6 +206,16 @@ class ImportHandlers:
             return
         yield from self.read(held.source, how, held)
 
+    def read_as(self, subject: Subject, choice: str) -> Iterator[Updates]:
+        held = self.sources.held(subject)
+        how = {**held.how, **open_questions.told(held.found, choice)}
+        yield from self.read(held.source, how, held)
+
+    def read_in(self, subject: Subject, encoding: str) -> Iterator[Updates]:
+        held = self.sources.held(subject)
+        how = {name: value for name, value in held.how.items() if name != "encoding"}
+        yield from self.read(held.source, {**how, **option_choices.given(encoding=encoding)}, held)
+
     def read_mapped(self, subject: Subject, format: str, *columns: str) -> Iterator[Updates]:
         held = self.sources.held(subject)
         names = [name for name, _ in option_choices.row_parts(held.found)]
@@ -264,6 +282,8 @@ class ImportHandlers:
             **self.row_browser.nothing(),
             **self.idle(),
             form.settings: hidden,
+            form.reading: hidden,
+            form.encoding: hidden,
             form.prepare: gr.update(value="Prepare", interactive=False),
             preview.headline: NO_SOURCE,
             preview.done: "",
@@ -288,7 +308,9 @@ class ImportHandlers:
         return {
             **self.show_parts(held),
             self.form.format: gr.update(value=held.found.format),
-            self.form.prepare: option_choices.prepare_button(held.found.kept),
+            self.form.prepare: option_choices.prepare_button(
+                held.found.kept, bool(held.found.question)
+            ),
         }
 
     # ---- what was found -------------------------------------------------------------------------
@@ -323,9 +345,12 @@ class ImportHandlers:
                 choices=option_choices.balance_choices(groups), value="", visible=bool(groups)
             ),
             form.name: option_choices.found_name(held.source),
-            form.prepare: option_choices.prepare_button(found.kept),
+            form.reading: open_questions.reading_choice(found),
+            form.encoding: open_questions.encoding_choice(found, held.how),
+            form.prepare: option_choices.prepare_button(found.kept, bool(found.question)),
             preview.headline: problems_html.found_head(found),
-            preview.done: problems_html.notes_list(found.notes),
+            preview.done: open_questions.readings_html(found)
+            + problems_html.notes_list(found.notes),
             preview.record: "",
             preview.actions.box: gr.update(visible=False),
             preview.actions.undo: gr.update(visible=False),
@@ -392,6 +417,6 @@ class ImportHandlers:
         count = min(kept, options.sample) if options.sample else kept
         yield {
             report: cleaning_html.cleaning_preview(steps, readable, kept),
-            form.prepare: option_choices.prepare_button(count),
+            form.prepare: option_choices.prepare_button(count, bool(held.found.question)),
             form.progress: "",
         }

@@ -36,9 +36,10 @@ def sample_choices() -> Choices:
     return [(f"{alias}{DOT}{what}", alias) for alias, what in SAMPLES.items()]
 
 
-def prepare_button(kept: int) -> Update:
-    """The Prepare button, labeled with the number of rows."""
-    return gr.update(value=f"Prepare {plural(kept, 'row')}", interactive=kept > 0)
+def prepare_button(kept: int, asked: bool = False) -> Update:
+    """The Prepare button, labeled with the number of rows; off while a question is open."""
+    label = "Choose how to read the rows" if asked else f"Prepare {plural(kept, 'row')}"
+    return gr.update(value=label, interactive=kept > 0 and not asked)
 
 
 def source_name(source: Source) -> str:

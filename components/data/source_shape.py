@@ -189,7 +189,11 @@ def written(prompts: str, completion: str) -> ColumnTemplate:
 
 def shaped(how: JsonObject) -> JsonObject:
     """What stays of how a source was read when its rows change their form."""
-    return {name: how[name] for name in ("config", "split", "template", "chunks") if name in how}
+    return {
+        name: how[name]
+        for name in ("config", "split", "encoding", "template", "chunks")
+        if name in how
+    }
 
 
 def raw_rows(held: OpenSource) -> list[Row]:

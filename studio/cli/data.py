@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from studio.cli.register import View
@@ -13,18 +14,18 @@ def _inspected(found: Json | list[Json]) -> str:
     """What a source is, then what is wrong with it, then its first row; or a line per source."""
     if isinstance(found, list):
         return table([list(line.values()) for line in found], list(found[0]))
+    kind = f"{found['format']}, {found['type'].replace('_', ' ')}"
     lines = [
-        f"{found['source']}: {found['format']}, {found['type'].replace('_', ' ')}",
-        f"{found['why']} ({found['confidence']:.0%} sure)",
+        f"{found['source']}: {'undecided' if found['question'] else kind}",
+        found["question"] or f"{found['why']} ({found['confidence']:.0%} sure)",
         f"{found['rows']:,} rows, {found['kept']:,} kept; columns {', '.join(found['columns'])}",
         *found["notes"],
         *_problems(found),
     ]
-    if found["sample"]:
-        lines.append("First row:")
-        for key, value in found["sample"][0].items():
-            messages = value if isinstance(value, list) else [value]
-            lines += [f"   {key}: {one_line(_message(message))}" for message in messages]
+    if found["readings"]:
+        lines += _readings(found["readings"])
+    elif found["sample"]:
+        lines += ["First row:", *_row(found["sample"][0])]
     if tokens := found.get("tokens"):
         lines.append(
             f"Tokens of {tokens['measured']:,} of {tokens['rows']:,} rows counted with "
@@ -33,6 +34,34 @@ def _inspected(found: Json | list[Json]) -> str:
     if written := found.get("problems_file"):
         lines.append(f"{written['problems']:,} problems written to {written['file']}")
     return "\n".join(lines)
+
+
+def _readings(readings: list[Json]) -> list[str]:
+    """A row of the file, what each reading makes of it, and the flags that choose the reading."""
+    lines = ["A row of it:", *_row(readings[0]["raw"])]
+    for at, one in enumerate(readings, 1):
+        lines += [f"{at}. {one['why']}", *_row(one["row"]), f"   {shlex.join(one['flags'])}"]
+    return lines
+
+
+def _row(row: Json) -> list[str]:
+    lines = []
+    for key, value in row.items():
+        messages = value if isinstance(value, list) else [value]
+        name = key.replace("_", " ") if key == "left_out" else key
+        lines += [f"   {name}: {one_line(_message(message))}" for message in messages]
+    return lines
+
+
+def _unusable(found: Json | list[Json]) -> str | None:
+    """Why a source that was inspected cannot be prepared as it is."""
+    if isinstance(found, list):
+        return None
+    if found["question"]:
+        return f"{found['question']} Add one of the flags above."
+    if not found["kept"]:
+        return f"No row of {found['source']} can be kept."
+    return None
 
 
 def _problems(found: Json) -> list[str]:
@@ -101,6 +130,7 @@ VIEWS = {
         "pocket-sft --json",
         "one.csv two.jsonl --table",
         "rows.jsonl --model pocket --max-length 256 --problems-out wrong.jsonl",
+        failure=_unusable,
     ),
     "data_prepare": View(
         _prepared,

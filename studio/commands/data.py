@@ -21,6 +21,13 @@ Format = Annotated[str | None, Param("Use this format instead of the detected on
 Map = Annotated[
     dict[str, str] | None, Param("Which column holds a field; repeatable.", metavar="FIELD=COLUMN")
 ]
+Verdicts = Annotated[
+    dict[str, str] | None,
+    Param("Which answer a code of a verdict names: 1, 2, tie; repeatable.", metavar="CODE=ANSWER"),
+]
+Encoding = Annotated[
+    str | None, Param("Encoding of text files that are not UTF-8, such as gb18030 or cp1251.")
+]
 Config = Annotated[str | None, Param("Configuration of a Hub dataset.")]
 Split = Annotated[str | None, Param("Split of a Hub dataset, such as train[:500].")]
 
@@ -37,6 +44,8 @@ def data_inspect(
     *,
     format: Format = None,
     map: Map = None,
+    verdicts: Verdicts = None,
+    encoding: Encoding = None,
     config: Config = None,
     split: Split = None,
     limit: Annotated[int | None, Param("Read at most this many rows.", min=1)] = None,
@@ -56,7 +65,8 @@ def data_inspect(
     """Report what a source holds and what is wrong with it.
 
     Prints its format and type, how many rows load, why the others do not, and the first rows as
-    they will be trained on.
+    they will be trained on. Where the rows can be read in several ways, prints each with the flags
+    that choose it.
     """
     from studio.data import read
     from studio.data.readers.chunks import Chunking
@@ -65,7 +75,8 @@ def data_inspect(
     if table and (problems_out is not None or model is not None):
         raise ConfigError("problems_out and model need a single reading; leave out table.")
     on_progress(0, None, "Reading rows")
-    how = {"format": format, "mapping": map, "config": config, "split": split, "limit": limit}
+    how: dict[str, Any] = {"format": format, "mapping": _told(map, verdicts), "encoding": encoding}
+    how |= {"config": config, "split": split, "limit": limit}
     how["chunks"] = Chunking(chunk_tokens, chunk_overlap, counter(model))
     if table:
         return [_summary(name, progress=on_progress, **how) for name in source]
@@ -77,6 +88,14 @@ def data_inspect(
             count = reading.problems.write(problems_out)
             extra["problems_file"] = {"file": str(problems_out), "problems": count}
         return reading.inspection().as_dict() | extra
+
+
+def _told(columns: dict[str, str] | None, verdicts: dict[str, str] | None) -> dict[str, str] | None:
+    """The mapping with what the verdicts' codes mean."""
+    if not verdicts:
+        return columns
+    codes = ",".join(f"{code}={said}" for code, said in verdicts.items())
+    return {**(columns or {}), "better_first": codes}
 
 
 def _count_tokens(
@@ -121,6 +140,8 @@ def data_prepare(
     ] = None,
     format: Format = None,
     map: Map = None,
+    verdicts: Verdicts = None,
+    encoding: Encoding = None,
     config: Config = None,
     split: Split = None,
     test_fraction: Annotated[
@@ -190,7 +211,7 @@ def data_prepare(
     }
     options = replace(
         PrepareOptions(**chosen),
-        mapping=map,
+        mapping=_told(map, verdicts),
         dedupe=not keep_duplicates,
         chunk_count=counter(chunk_model),
     )

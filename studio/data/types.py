@@ -69,6 +69,10 @@ class Notes(list[str]):
 
     def __init__(self, progress: Progress | None = None) -> None:
         super().__init__()
+        self.encoding: str | None = None
+        """What a person said that files which are not UTF-8 are written in."""
+        self.encodings: list[str] = []
+        """Encodings that fit a file about as well, the one in use first."""
         self._progress = progress
         self._done = 0
         self._total = 0
@@ -143,7 +147,9 @@ class Inspection:
     `rows` counts every record, `kept` those that load; `problems` lists at most `MAX_LISTED` of
     each kind while `problem_counts` counts them all. `sample` is the first rows in TRL's form.
     `groups`: columns one can balance by, with their number of values. `preference`: see
-    `studio.data.checks.preference_bias`.
+    `studio.data.checks.preference_bias`. `question` and `readings`: where the rows can be read in
+    several ways, see `studio.data.prepared.questions`. `encodings`: for a file that is not UTF-8,
+    the one it was read in and those that fit as well.
     """
 
     source: str
@@ -161,6 +167,9 @@ class Inspection:
     notes: list[str] = field(default_factory=list)
     groups: dict[str, int] = field(default_factory=dict)
     preference: JsonObject | None = None
+    question: str | None = None
+    readings: list[JsonObject] = field(default_factory=list)
+    encodings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> JsonObject:
         """JSON-able form; rows hold only what JSON can hold."""
@@ -180,5 +189,8 @@ class Inspection:
             "notes": self.notes,
             "groups": self.groups,
             "preference": self.preference,
+            "question": self.question,
+            "readings": self.readings,
+            "encodings": self.encodings,
         }
         return json.loads(json.dumps(plain, ensure_ascii=False, default=str))

@@ -105,6 +105,10 @@ class WeightedReward:
         ]
 
 
+_TRUTHS = ("ground_truth", "solution", "answer", "target", "reference_answer")
+"""Columns of a source whose accepted answers a prepared row holds under `answers`."""
+
+
 def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list[str]]:
     """What answers to a row are compared with, by column; a `DataError` where it is not there."""
     found: dict[str, list[str]] = {}
@@ -113,6 +117,9 @@ def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list
             asked = prompt_and_references(row)
             values = list(asked[1]) if asked else []
         else:
+            if column not in row and row.get("answers") and column.endswith(_TRUTHS):
+                found[column] = [str(each) for each in row["answers"]]
+                continue
             if column not in row:
                 raise DataError(
                     f"The rows have no column {column!r} to compare answers with; they have "

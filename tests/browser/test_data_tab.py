@@ -126,3 +126,20 @@ def test_several_files_are_checked_prepared_and_taken_away(
         assert saved.name.endswith(f"test{suffix}")
         waiting.value.save_as(saved)
         assert inspect(saved).kept == 4
+
+
+def test_rows_that_read_two_ways_are_asked_about(
+    server: Server, new_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    pair = {"prompt": "Which mill?", "response_a": "The old one.", "response_b": "The new one."}
+    source = tmp_path / "codes.jsonl"
+    source.write_text("".join(json.dumps({**pair, "winner": n}) + "\n" for n in (0, 1, 2)))
+    page = new_page(1440, 900)
+    page.goto(server.url)
+    page.locator("#data-files input[type=file]").set_input_files(source)
+    expect(page.locator(".readings .row-card")).to_have_count(2, timeout=SLOW)
+    expect(page.locator("#data-prepare")).to_be_disabled()
+    page.locator("#data-reading label").filter(has_text="2 a tie").click()
+    expect(page.locator(".readings")).to_have_count(0, timeout=SLOW)
+    expect(page.locator("#data-prepare")).to_be_enabled(timeout=SLOW)
+    expect(page.locator("#row-card")).to_contain_text("The old one.")

@@ -2,6 +2,7 @@
 
 from studio.data.formats import (
     chat,
+    chat_exports,
     classification,
     comparison,
     glaive,
@@ -19,6 +20,7 @@ from studio.data.formats.base import Family, Mapping, Match
 
 FAMILIES: list[Family] = [
     *message_trees.FAMILIES,
+    *chat_exports.FAMILIES,
     *prodigy.FAMILIES,
     *glaive.FAMILIES,
     *multiple_choice.FAMILIES,

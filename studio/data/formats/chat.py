@@ -9,9 +9,9 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat_turns import Message, kind_of, to_messages, unwrapped
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import earlier_turns, optional_text
+from studio.data.formats.field_values import earlier_turns, system_of
 from studio.data.formats.tool_schema import with_schema
-from studio.data.formats.transcripts import from_template, parse_transcript
+from studio.data.formats.transcripts import from_template, is_open, parse_transcript
 from studio.data.types import RowError
 
 
@@ -106,7 +106,7 @@ def _recognise(profile: Profile) -> Match | None:
         return _spoken(profile)
     if not answered(column) or column.key == "instances":
         return None
-    system = profile.find(column_names.SYSTEM, "string", without=[column.name])
+    system = profile.system([column.name])
     tools = profile.tools()
     how = spelling(column)
     written = {
@@ -135,7 +135,7 @@ def _spoken(profile: Profile) -> Match | None:
     )
     if name is None:
         return None
-    system = profile.find(column_names.SYSTEM, "string", without=[name])
+    system = profile.system([name])
     why = f'"{name}" holds texts that user and assistant say in turn, the user first.'
     return Match("alternating", 0.8, why, mapped(messages=name, system=system))
 
@@ -157,7 +157,9 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         if column.share("string") < 0.9 or len(profile.columns) > 8:
             continue
         told = sum(parse_transcript(text) is not None for text in texts)
-        if told < 0.8 * len(texts):
+        if told < 0.8 * len(texts) or sum(map(is_open, texts)) >= 0.5 * len(texts):
+            continue
+        if _made_of_columns(profile, column):
             continue
         baked = sum(map(from_template, texts)) >= 0.8 * len(texts)
         sure = 0.9 if baked or column.key in column_names.TURNS else 0.4
@@ -166,14 +168,33 @@ def _recognise_transcript(profile: Profile) -> Match | None:
         why = f'"{column.name}" holds whole conversations as text; their marks become turns.'
         if baked:
             why += " The model's own template takes their place. Choose text to keep them."
-        system = profile.find(column_names.SYSTEM, "string", without=[column.name])
+        system = profile.system([column.name])
         return Match("transcript", sure, why, mapped(messages=column.name, system=system))
     return None
 
 
+def _made_of_columns(profile: Profile, column: Column) -> bool:
+    """Whether a text is put together from two other columns or more: these say it better."""
+    inside = 0
+    for other in profile.columns.values():
+        if (
+            other is column
+            or not other.is_("string")
+            or len(other.values) < 0.9 * len(column.values)
+        ):
+            continue
+        rows = [row for row in profile.sample if isinstance(row.get(other.name), str)]
+        held = sum(
+            bool(row[other.name].strip()) and row[other.name].strip() in str(row.get(column.name))
+            for row in rows
+        )
+        inside += bool(rows) and held >= 0.9 * len(rows)
+    return inside >= 2
+
+
 def _convert(row: Row, mapping: Mapping) -> Row:
     messages = _turns_of(row, mapping["messages"])
-    result: Row = {"messages": with_system(messages, optional_text(row, mapping.get("system")))}
+    result: Row = {"messages": with_system(messages, system_of(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:
         result["tools"] = tools

@@ -11,9 +11,11 @@ from studio.core.messages import Message
 from studio.data import turn_training
 from studio.data.formats import content_parts
 from studio.data.formats.column_names import PAIR_WORDS, ROLES, key
+from studio.data.formats.python_cells import python_value
 from studio.data.types import Row, RowError
 
 _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
+_TYPED = ("human", "ai", "system", "tool", "function")
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
 _KEPT = ("name", "tool_call_id", "thinking", "reasoning_content", "reasoning")
@@ -76,7 +78,14 @@ def _is_turn(value: Row) -> bool:
 
 
 def _lowered(turn: Message) -> Row:
-    """The turn with `From` and `Value` written small, where that makes it one."""
+    """The turn with `From` and `Value` written small, where that makes it one; LangChain's, whose
+    role is its `type`, as others write it."""
+    inner = turn.get("data", turn.get("kwargs"))
+    if isinstance(inner, dict) and "content" in inner and "role" not in turn:
+        kind = inner.get("type") or turn.get("type")
+        return {**inner, "role": kind} if isinstance(kind, str) else turn
+    if isinstance(kind := turn.get("type"), str) and kind in _TYPED and "role" not in turn:
+        return {**turn, "role": kind} if "content" in turn else turn
     if all(type(name) is str and name.islower() for name in turn):
         return turn
     return {name.lower() if isinstance(name, str) else name: held for name, held in turn.items()}
@@ -123,19 +132,21 @@ def _pair_keys(value: Row) -> dict[str, str]:
     """Role -> key of a turn written as a pair; empty where it is not one."""
     found: dict[str, str] = {}
     for name in value:
-        role = PAIR_WORDS.get(key(name).rsplit("_", 1)[-1])
+        words = key(name).split("_")
+        role = "system" if "system" in words else PAIR_WORDS.get(words[-1])
         if role and role not in found and _text(value[name]):
             found[role] = name
     return found if "user" in found and "assistant" in found else {}
 
 
 def unwrapped(value: object) -> Any:
-    """The JSON inside a string that is a JSON list or object; anything else as it is."""
+    """The list or object inside a string that holds one as JSON, or as Python writes it (pandas'
+    `to_csv`); anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            return value
+            return python_value(value)
     return value
 
 

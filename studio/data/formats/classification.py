@@ -81,12 +81,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
 
 def _recognise_translation(profile: Profile) -> Match | None:
     """Two texts, each in a column called after its language."""
-    found = [
-        column.name
-        for column in profile.columns.values()
-        if column.is_("string")
-        and not column_names.LANGUAGES.isdisjoint(column.key.split("_")[-2:])
-    ]
+    found = _in_languages(profile)
     others = [
         column
         for column in profile.columns.values()
@@ -101,6 +96,19 @@ def _recognise_translation(profile: Profile) -> Match | None:
         "direction."
     )
     return Match("translation", 0.9, why, {"prompt": found[0], "completion": found[1]})
+
+
+def _in_languages(profile: Profile) -> list[str]:
+    """Columns of text whose names are the same but for the language that each ends in or is."""
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for column in profile.columns.values():
+        words = column.key.split("_")
+        codes = [at for at, word in enumerate(words) if word in column_names.LANGUAGES]
+        if not column.is_("string") or not codes or len(words) > 3 or " " in column.name.strip():
+            continue
+        rest = tuple(word for at, word in enumerate(words) if at != codes[-1])
+        groups.setdefault(rest, {}).setdefault(words[codes[-1]], column.name)
+    return next((list(group.values()) for group in groups.values() if len(group) >= 2), [])
 
 
 def _convert_translation(row: Row, mapping: Mapping) -> Row:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from studio.data.formats import foreign_headers
+
 PROMPT = (
     "instruction",
     "prompt",
@@ -109,11 +111,26 @@ LABEL = (
     "approved",
     "liked",
     "is_preferred",
+    "is_correct",
+    "correct",
+    "is_helpful",
+    "helpful",
+    "is_valid",
+    "is_right",
+    "passed",
+    "success",
+    "human_label",
+    "human_verdict",
 )
 MAYBE_LABEL = ("thumb", "thumbs", "rating", "vote", "verdict", "judgement", "judgment", "reaction")
 """Names of a verdict on one answer where the column holds two words of judgement."""
 PROMPT_TURNS = ("turns", "prompts", "questions", "user_turns", "instructions", "prompt")
 REFERENCES = ("answers", "references", "accepted_answers", "gold_answers", "aliases")
+TRUTHS = (
+    *("ground_truth", "reward_model", "gold_answer", "reference_answer", "expected_answer"),
+    *("verifiable_answer", "correct_answer", "solution", "answer", "target", "label"),
+)
+"""Columns with what a rule compares answers with, beside prompts that nobody answers."""
 TOOLS = ("tools", "functions", "available_tools")
 ANSWER_STEMS = (
     "answer",
@@ -267,6 +284,24 @@ SIDES = (
     ("j", "k"),
 )
 """Names of the better and the worse answer, as whole words of a column's name."""
+CORRECTED = (
+    *("revised", "corrected", "edited", "improved", "fixed", "rewritten", "revision", "correction"),
+    *("refined", "postedited", "final"),
+)
+"""Words of an answer that was written over another one's mistakes."""
+UNCORRECTED = ("original", "uncorrected", "unedited", "initial", "draft", "first", "raw", "old",
+               "source", "before", "incorrect", "wrong", "unrevised")  # fmt: skip
+WORSE = (
+    "rejected",
+    "worse",
+    "bad",
+    "negative",
+    "dispreferred",
+    "incorrect",
+    "wrong",
+    "hallucinated",
+)
+"""Words of the worse answer where the better one is called as any answer is."""
 
 CHOICES = ("choices", "options", "endings", "alternatives", "mc_options")
 CHOICE_STEMS = ("option", "choice", "opt", "op", "ending", "alternative", "sol", "answer")
@@ -520,6 +555,16 @@ def key(name: str) -> str:
         name = "".join(part for part in parts if not unicodedata.combining(part))
     return _OTHER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
 
+
+_FOREIGN = tuple(key(word) for words in foreign_headers.PROMPTS.values() for word in words)
+ASKING = (*PROMPT[:13], *_FOREIGN)
+"""Names that say that a text asks for something."""
+PROMPT += _FOREIGN
+COMPLETION = (
+    *COMPLETION[:-1],
+    *(key(word) for words in foreign_headers.ANSWERS.values() for word in words),
+    COMPLETION[-1],
+)
 
 _NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)")
 

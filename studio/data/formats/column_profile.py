@@ -16,6 +16,10 @@ PROFILE_ROWS = 256
 SAMPLED = 40
 """Rows on which a decision is tried out."""
 
+_SYSTEM_SHAPES = ("string", "object", "objects", "turn", "turns", "strings")
+_ENDINGS = ("text", "str", "string", "content", "body")
+"""Last words of a column's name that say no more than that it holds text."""
+
 
 def flattened(row: Row) -> Row:
     """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
@@ -26,6 +30,10 @@ def flattened(row: Row) -> Row:
         else:
             flat[name] = value
     return flat
+
+
+def _remark(words: list[str]) -> bool:
+    return bool(set(words) & column_names.NOT_TEXT)
 
 
 @dataclass
@@ -62,13 +70,16 @@ class Profile:
     rows: int
     columns: dict[str, Column]
     sample: list[Row] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
+    """What a person has said that no column's name says: field -> setting."""
 
     def find(
         self, vocabulary: Sequence[str], *shapes: str, without: Iterable[str] = ()
     ) -> str | None:
         """The column whose name is nearest the front of `vocabulary` and whose values fit.
 
-        Whole names first; then names that end in such a word (`toy_input`).
+        Whole names first; then names with an ending such as `_text`; then names that end in such a
+        word (`toy_input`); then headings of several words that begin with one.
         """
         taken = set(without)
         fit = [c for c in self.columns.values() if c.name not in taken and c.is_(*shapes)]
@@ -78,14 +89,28 @@ class Profile:
                     return column.name
         for word in vocabulary:
             for column in fit:
+                stem, _, last = column.key.rpartition("_")
+                if stem == word and last in _ENDINGS:
+                    return column.name
+        for word in vocabulary:
+            for column in fit:
                 parts = column.key.split("_")
                 if len(parts) > 1 and parts[-1] == word:
+                    return column.name
+        for word in vocabulary:
+            for column in fit:
+                words = column.key.split("_")
+                if words[0] == word and " " in column.name.strip() and not _remark(words):
                     return column.name
         return None
 
     def tools(self) -> str | None:
         """The column of tools, whatever its values look like."""
         return next((c.name for c in self.columns.values() if c.key in column_names.TOOLS), None)
+
+    def system(self, without: Iterable[str] = ()) -> str | None:
+        """The column of the system prompt: text, parts of text, or a turn."""
+        return self.find(column_names.SYSTEM, *_SYSTEM_SHAPES, without=without)
 
     def coverage(self, *columns: str | None) -> float:
         """Share of rows in which the least filled of these columns is filled."""

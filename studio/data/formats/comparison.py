@@ -10,10 +10,10 @@ import json
 
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
-from studio.data.formats.base import Family, Mapping, Match, Row, listed
+from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
 from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
-from studio.data.formats.field_values import prompt_messages, side_messages
+from studio.data.formats.field_values import listed_texts, prompt_messages, side_messages
 from studio.data.formats.instruction import prompt_columns
 from studio.data.formats.preference import split_shared
 from studio.data.formats.ranking import (
@@ -23,7 +23,8 @@ from studio.data.formats.ranking import (
     pair_from_scores,
     pair_from_verdict,
     verdict_column,
-    verdict_of,
+    verdicts_of,
+    ways_of,
 )
 from studio.data.formats.transcripts import open_transcript
 from studio.data.types import RowError
@@ -71,16 +72,34 @@ def _recognise_ranked(profile: Profile) -> Match | None:
             **_prompt(profile, answers),
             **{f"answer{n}": c for n, c in enumerate(answers, 1)},
         }
-        found = verdict_of(profile, answers)
-        if found and ("prompt" in mapping or profile.columns[answers[0]].is_("turns")):
-            extra, why = found
-            return Match("ranked", 0.93, f"{listed(answers)}: {why}", {**mapping, **extra})
-        return None
+        if "prompt" not in mapping and not profile.columns[answers[0]].is_("turns"):
+            return None
+        return asked(
+            Match("ranked", _sure(extra), f"{listed(answers)}: {why}", {**mapping, **extra})
+            for extra, why in verdicts_of(profile, answers)
+        )
     return _recognise_list(profile)
 
 
+def _sure(verdict: Mapping) -> float:
+    """A scale has a usual direction, and no more than that."""
+    return 0.8 if verdict.get("better_first", "").startswith("scale") else 0.93
+
+
+def _ways_by_hand(profile: Profile, mapping: Mapping) -> list[Match]:
+    """How the verdicts of columns mapped by hand may be read."""
+    column, answers = profile.columns.get(mapping.get("better", "")), _answers(mapping)
+    if column is None or len(answers) < 2 or "better_first" in mapping:
+        return []
+    why = f'Mapped by hand: "{column.name}" names the better one of {listed(answers)}{{}}.'
+    return [
+        Match("ranked", 1.0, why.format(way.words), {**mapping, "better_first": way.first})
+        for way in ways_of(profile, column, answers)
+    ]
+
+
 def _recognise_list(profile: Profile) -> Match | None:
-    lists = profile.find(column_names.ANSWER_LISTS, "strings", "objects", "list")
+    lists = profile.find(column_names.ANSWER_LISTS, "strings", "objects", "pairs", "list")
     if lists is None:
         return None
     mapping = {**prompt_columns(profile, {lists}), "answers": lists}
@@ -100,7 +119,7 @@ def _recognise_list(profile: Profile) -> Match | None:
         first = "1" if _from_one(profile, lists, verdict) else "0"
         why = f'"{verdict}" is the index of the better one of "{lists}", counted from {first}.'
         mapping.update(better=verdict, better_first=first)
-    elif profile.columns[lists].is_("objects") and _scored(profile.columns[lists].values):
+    elif profile.columns[lists].is_("objects", "pairs") and _scored(profile.columns[lists].values):
         why = f'Each of "{lists}" carries its own score: the best is chosen, the worst rejected.'
     else:
         return None
@@ -141,6 +160,7 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
             _index(row, mapping),
             "ranks" if "ranks" in mapping else "scores",
             column,
+            mapping.get("rejected_one", "lowest"),
         )
     else:
         columns = _answers(mapping)
@@ -149,11 +169,38 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
         else:
             at, other = pair_from_scores(row, mapping, len(columns))
         better, worse = side_messages(row, columns[at]), side_messages(row, columns[other])
+    if spoken := _alternating(row, mapping, better, worse):
+        return spoken
     if "prompt" in mapping:
         prompt = open_transcript(prompt_messages(row, mapping))
         return {"prompt": prompt, "chosen": better, "rejected": worse}
     prompt, better, worse = split_shared(better, worse, "the better answer", "the worse answer")
     return {"prompt": prompt, "chosen": better, "rejected": worse}
+
+
+def _alternating(
+    row: Row, mapping: Mapping, better: list[Message], worse: list[Message]
+) -> Row | None:
+    """The pair of a row whose prompt and answers are lists of texts that alternate (the arena's):
+    what both sides share is the prompt, the rest of each side the answer."""
+    said = listed_texts(row.get(mapping.get("prompt", "")))
+    if said is None or len(better) != 1 or len(worse) != 1:
+        return None
+    sides = []
+    for side in (better, worse):
+        answers = listed_texts(side[0]["content"])
+        if answers is None:
+            return None
+        both = zip(said, answers, strict=False)
+        texts = [text for pair in both for text in pair]
+        roles = ("user", "assistant")
+        sides.append([{"role": roles[at % 2], "content": text} for at, text in enumerate(texts)])
+    first, second = sides
+    same = 1
+    while same < min(len(first), len(second)) - 1 and first[same] == second[same]:
+        same += 1
+    same -= first[same]["role"] == "user"
+    return {"prompt": first[:same], "chosen": first[same:], "rejected": second[same:]}
 
 
 def _index(row: Row, mapping: Mapping) -> int | None:
@@ -223,6 +270,7 @@ FAMILIES = [
         ("prompt",),
         _recognise_ranked,
         _convert_ranked,
+        readings=_ways_by_hand,
     ),
     Family(
         "comparison",

@@ -3,28 +3,34 @@ an answer."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from studio.data.formats import column_names
-from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
+from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed, mapped
 from studio.data.formats.chat import tools_of
 from studio.data.formats.chat_turns import to_messages, tool_calls
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import answer_of, prompt_messages, text_of
-from studio.data.formats.transcripts import parse_transcript
+from studio.data.formats.field_values import answer_of, is_json, prompt_messages, text_of
+from studio.data.formats.transcripts import open_transcript, parse_transcript
 
 
-def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
-    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none
-    does."""
+def prompt_columns(profile: Profile, without: set[str], labels: bool = True) -> Mapping:
+    """Which columns make the prompt, leaving out those in `without`; no "prompt" where none does.
+
+    `labels`: whether a column that only says what kind of row this is may be it, for want of any
+    other.
+    """
     history = _history(profile, without)
     taken = without | ({history} if history else set())
     kinds = {column.name for column in profile.columns.values() if _kind_only(column)}
     prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken | kinds)
-    if prompt is None:
+    if prompt is None and labels:
         prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken)
     if prompt is None:
         return {}
     taken = taken | kinds | {prompt}
-    system = profile.find(column_names.SYSTEM, "string", without=taken)
+    system = profile.system(taken)
     extra = profile.find(column_names.INPUT, "string", without=taken)
     if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
         extra = None
@@ -32,11 +38,17 @@ def prompt_columns(profile: Profile, without: set[str]) -> Mapping:
 
 
 def _kind_only(column: Column) -> bool:
-    """One word, the same for many rows: it says what kind of row this is."""
+    """One word, the same for many rows, or an address: it says what kind of row this is."""
     words = column.distinct
-    if column.key not in ("task", "source", "user", "document", "goal"):
+    if column.key not in ("task", "source", "user", "document", "goal", "src", "inputs"):
         return False
-    return 2 * len(words) < column.filled and not any(" " in word.strip() for word in words)
+    if any(" " in word.strip() or not word.isascii() for word in words):
+        return False
+    marked = sum(bool(_ADDRESS.search(word)) for word in words)
+    return 2 * len(words) < column.filled or marked >= 0.8 * len(words) > 0
+
+
+_ADDRESS = re.compile(r"://|[/\\_#-]|\.\w|\d")
 
 
 def _history(profile: Profile, without: set[str]) -> str | None:
@@ -53,9 +65,9 @@ def _history(profile: Profile, without: set[str]) -> str | None:
 
 def _recognise(profile: Profile) -> Match | None:
     instances = profile.find(("instances",), "pairs", "objects")
-    if instances and (asked := profile.find(("instruction",), "string")):
-        why = f'"{asked}" is asked of the input in "{instances}" (Self-Instruct); the first counts.'
-        return Match("self-instruct", 0.95, why, {"prompt": asked, "completion": instances})
+    if instances and (question := profile.find(("instruction",), "string")):
+        why = f'"{question}" is asked of "{instances}" (Self-Instruct); the first input counts.'
+        return Match("self-instruct", 0.95, why, {"prompt": question, "completion": instances})
     answer = profile.find(column_names.COMPLETION[:-1], "string", "object", "strings", "turn")
     answer = answer or profile.find(column_names.COMPLETION[-1:], "string", "object")
     if answer is None:
@@ -69,7 +81,27 @@ def _recognise(profile: Profile) -> Match | None:
     sure = 0.97 if profile.columns[prompt["prompt"]].key in column_names.PROMPT[:5] else 0.88
     sure *= min(1.0, profile.coverage(prompt["prompt"], answer) + 0.05)
     why = f"{listed(mapping.values())} read as a prompt and its answer."
-    return Match(name, sure, why, mapping)
+    column = profile.columns[answer]
+    if column.is_("object") and any(map(is_json, column.values)):
+        why += f' "{answer}" is JSON and is learned as such.'
+    made = Match(name, sure, why, mapping)
+    if not _several(column):
+        return made
+    first = replace(made, mapping={**mapping, "take": "first"}, why=f"{why} The first of each.")
+    return asked([first, _each(made, answer)])
+
+
+def _several(column: Column) -> bool:
+    """Whether most rows list several answers that are not the same."""
+    lists = [value for value in column.values if isinstance(value, list)]
+    several = sum(len(set(map(str, value))) > 1 for value in lists)
+    return column.is_("strings") and 2 * several > len(lists)
+
+
+def _each(made: Match, answer: str) -> Match:
+    """The reading of a list of answers as a row each, beside the one that takes the first."""
+    why = f'Each text in "{answer}" is an answer of its own: a row each.'
+    return replace(made, why=why, mapping={**made.mapping, "take": "each"})
 
 
 def _repeats(profile: Profile, prompt: str, answer: str) -> bool:
@@ -84,7 +116,9 @@ def _repeats(profile: Profile, prompt: str, answer: str) -> bool:
 
 def _name(profile: Profile, mapping: Mapping) -> str:
     keys = {profile.columns[column].key for column in mapping.values()}
-    if profile.columns[mapping["completion"]].is_("object") or "aliases" in profile.columns:
+    answer = profile.columns[mapping["completion"]]
+    wrapped = answer.is_("object") and not any(map(is_json, answer.values))
+    if wrapped or "aliases" in profile.columns:
         return "triviaqa"
     ratings = [
         c
@@ -107,13 +141,16 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     if isinstance(first, list) and first and isinstance(first[0], dict) and "output" in first[0]:
         row = {**row, "input": first[0].get("input"), "output": first[0]["output"]}
         mapping = {**mapping, "input": "input", "completion": "output"}
-    prompt, column = prompt_messages(row, mapping), mapping["completion"]
+    prompt, column = open_transcript(prompt_messages(row, mapping)), mapping["completion"]
     tools = tools_of(row, mapping.get("tools"))
     if tools is None:
-        answer = {"role": "assistant", "content": answer_of(row, column)}
+        answer = {"role": "assistant", "content": answer_of(row, column, data=True)}
         return {"prompt": prompt, "completion": [answer]}
     calls = tool_calls(row.get(column))  # an answer that is nothing but calls of the tools
-    answer: Row = {"role": "assistant", "content": "" if calls else answer_of(row, column)}
+    answer: Row = {
+        "role": "assistant",
+        "content": "" if calls else answer_of(row, column, data=True),
+    }
     if calls:
         answer["tool_calls"] = calls
     return {"prompt": prompt, "completion": [answer], "tools": tools}
@@ -161,6 +198,7 @@ _FIELDS = {
     "system": "a system prompt",
     "history": "earlier turns",
     "completion": "the answer to learn",
+    "take": "of a list of answers: first, or each as a row of its own",
     "tools": "the tools the assistant may call",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.data.formats import column_names
-from studio.data.formats.base import Family, Mapping, Match, Row
+from studio.data.formats.base import ASKED, Family, Mapping, Match, Row, asked
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import text_of
 
@@ -37,6 +37,8 @@ def _recognise(profile: Profile) -> Match | None:
     if named and profile.coverage(named) > 0.5:
         why = f'The text is in "{named}"; the other columns hold neither a prompt nor an answer.'
         return Match("text", 0.75, why, {"text": named})
+    if pair := _pair(texts):
+        return _asked_pair(*pair)
     longest = max(texts, key=lambda column: column.mean_characters * column.filled)
     why = (
         f'No column is named as a prompt, an answer or a conversation; "{longest.name}" '
@@ -44,6 +46,35 @@ def _recognise(profile: Profile) -> Match | None:
         "This is a guess; map the columns by hand if it is wrong."
     )
     return Match("text", 0.3, why, {"text": longest.name})
+
+
+def _pair(texts: list[Column]) -> tuple[Column, Column] | None:
+    """Two columns of sentences and no third: perhaps a prompt and its answer."""
+    told = [
+        column
+        for column in texts
+        if not set(column.key.split("_")) & column_names.NOT_TEXT
+        and len(column.distinct) > 1
+        and not all(value.replace(".", "", 1).isdigit() for value in column.distinct)
+    ]
+    return (told[0], told[1]) if len(told) == 2 else None
+
+
+def _asked_pair(first: Column, second: Column) -> Match | None:
+    """Two columns without names that tell: either way a pair, or the longer one alone."""
+
+    def pair(prompt: Column, answer: Column) -> Match:
+        why = f'"{prompt.name}" as the prompt, "{answer.name}" as its answer.'
+        mapping = {"prompt": prompt.name, "completion": answer.name}
+        return Match("instruction", ASKED, why, mapping)
+
+    longer = max(first, second, key=lambda column: column.mean_characters)
+    why = f'"{longer.name}" alone, as text; no name says what the two columns of text are.'
+    alone = Match("text", ASKED, why, {"text": longer.name})
+    ways = [pair(first, second), pair(second, first), alone]
+    if len(first.distinct) < min(20, 0.5 * first.filled):  # a class rather than a prompt
+        ways = [ways[1], ways[0], alone]
+    return asked(ways)
 
 
 def finished(profile: Profile) -> Column | None:

@@ -10,7 +10,7 @@ from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import asks, tools_of, turns_column, with_system
 from studio.data.formats.chat_turns import Message, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import optional_text, prompt_messages, side_messages, turns_in
+from studio.data.formats.field_values import prompt_messages, side_messages, system_of, turns_in
 from studio.data.formats.instruction import prompt_columns
 from studio.data.formats.transcripts import open_transcript, parse_transcript
 from studio.data.types import RowError
@@ -33,7 +33,47 @@ def sides(profile: Profile) -> tuple[str, str] | None:
             )
             if other:
                 found.append((len(rest), order, column.name, other.name))
-    return min(found)[2:] if found else None
+    if found:
+        return min(found)[2:]
+    return _corrected(usable) or _rejected_beside(usable)
+
+
+def _corrected(usable: list[Column]) -> tuple[str, str] | None:
+    """A corrected answer and the one before it: `revised_response` beside `original_response`, or
+    beside an answer that is called as any other is."""
+    for better in column_names.CORRECTED:
+        for column in usable:
+            rest = _without_word(column, better)
+            if rest is None or rest & column_names.NOT_TEXT:
+                continue
+            for other in usable:
+                if other is not column and _uncorrected(other, rest, better):
+                    return column.name, other.name
+    return None
+
+
+def _uncorrected(other: Column, rest: frozenset[str], better: str) -> bool:
+    if any(_without_word(other, worse) == rest for worse in column_names.UNCORRECTED):
+        return True
+    if better == "final":  # a final answer may close a longer one
+        return False
+    same = frozenset(other.key.split("_")) == rest
+    return same or (not rest and other.key in column_names.COMPLETION)
+
+
+def _rejected_beside(usable: list[Column]) -> tuple[str, str] | None:
+    """An answer, or a conversation, and the same name with `rejected` before or after it."""
+    for worse in column_names.WORSE:
+        for column in usable:
+            rest = _without_word(column, worse)
+            for other in usable if rest else ():
+                if other is not column and frozenset(other.key.split("_")) == rest:
+                    return other.name, column.name
+            if rest == frozenset():
+                answers = [c for c in usable if c.key in column_names.COMPLETION]
+                if len(answers) == 1:
+                    return answers[0].name, column.name
+    return None
 
 
 def _without_word(column: Column, word: str) -> frozenset[str] | None:
@@ -53,8 +93,10 @@ def _recognise(profile: Profile) -> Match | None:
         # a finished conversation beside the pair repeats one of its sides
         taken.add(turns.name)
         turns = None
-    prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken)
-    system = profile.find(column_names.SYSTEM, "string", without=taken)
+    prompt = {"prompt": turns.name} if turns else prompt_columns(profile, taken, labels=False)
+    if not turns and _hold_prompt(profile.columns[better], profile.columns[worse]):
+        prompt = {}  # whatever the column is called, the sides' own prompt is the prompt
+    system = profile.system(taken)
     tools = profile.tools()
     mapping = mapped(
         **{**prompt, "system": system, "tools": tools, "chosen": better, "rejected": worse}
@@ -62,6 +104,25 @@ def _recognise(profile: Profile) -> Match | None:
     sure = 0.98 if "chosen" in rest else 0.92
     sure *= min(1.0, profile.coverage(better, worse) + 0.05)
     return _named(profile, mapping, sure)
+
+
+def _hold_prompt(*sides: Column) -> bool:
+    """Whether most values of both sides are whole conversations, from the prompt on."""
+    return all(
+        side.values and sum(map(_begins, side.values)) >= 0.6 * len(side.values) for side in sides
+    )
+
+
+def _begins(value: object) -> bool:
+    value = turns_in(value)
+    if isinstance(value, str):
+        return parse_transcript(value) is not None
+    if not isinstance(value, list) or len(value) < 2:
+        return False
+    try:
+        return to_messages(value, "")[0]["role"] != "assistant"
+    except RowError:
+        return False
 
 
 def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
@@ -84,7 +145,7 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
 
 def _convert(row: Row, mapping: Mapping) -> Row:
     chosen, rejected = mapping["chosen"], mapping["rejected"]
-    system = optional_text(row, mapping.get("system"))
+    system = system_of(row, mapping.get("system"))
     if "prompt" in mapping:
         result = _explicit(row, mapping, system)
     else:

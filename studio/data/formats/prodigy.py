@@ -1,11 +1,15 @@
-"""Prodigy's `choice` exports (`db-out`): options to a prompt, and the one that was accepted.
+"""Prodigy's exports (`db-out`): options to a prompt with the one that was accepted, or a text with
+a label that was accepted or rejected.
 
-Rule: of an accepted row the option in `accept` is chosen and the first other one is rejected. Rows
-that were rejected or ignored are left out, as are those with no option or with several accepted.
+Rule for options: of an accepted row the option in `accept` is chosen and the first other one is
+rejected. Rows that were rejected or ignored are left out, as are those with no option or with
+several accepted. Rule for labels: the label, or the answer beside a prompt, is a good answer where
+it was accepted and a bad one where it was rejected (KTO); what was ignored is left out.
 """
 
 from __future__ import annotations
 
+from studio.data.formats import column_names
 from studio.data.formats.base import Family, Mapping, Match, Row
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import answer_of, prompt_messages
@@ -84,7 +88,54 @@ def _accepted(row: Row, column: str, options: dict[str, str]) -> str:
     return names[0]
 
 
+def _recognise_binary(profile: Profile) -> Match | None:
+    verdict = profile.columns.get("answer")
+    if verdict is None or not verdict.distinct or not verdict.distinct <= _ANSWERS:
+        return None
+    if "accept" in profile.columns and "options" in profile.columns:
+        return None
+    learned = profile.columns.get("label")
+    said = learned.name if learned and learned.is_("string") else None
+    said = said or profile.find(column_names.COMPLETION, "string", without=["answer"])
+    prompt = prompt_columns(profile, {"answer", said or "answer"})
+    if not said or not prompt:
+        return None
+    why = (
+        f'Prodigy\'s verdicts: "{said}" is a good answer to "{prompt["prompt"]}" where "answer" is '
+        "accept, a bad one where it is reject; what was ignored is left out."
+    )
+    return Match("prodigy-binary", 0.95, why, {**prompt, "completion": said, "answer": "answer"})
+
+
+def _convert_binary(row: Row, mapping: Mapping) -> Row:
+    column = mapping["answer"]
+    answer = row.get(column)
+    if answer is None or answer == "ignore":
+        raise RowError("not_judged", "The annotator accepted or rejected nothing here.", column)
+    if not isinstance(answer, str) or answer not in _ANSWERS:
+        raise RowError("wrong_type", f'"{column}" is none of accept, reject and ignore.', column)
+    said = {"role": "assistant", "content": answer_of(row, mapping["completion"])}
+    prompt = open_transcript(prompt_messages(row, mapping))
+    return {"prompt": prompt, "completion": [said], "label": answer == "accept"}
+
+
 FAMILIES = [
+    Family(
+        "prodigy-binary",
+        "unpaired_preference",
+        "Labels or answers accepted or rejected (Prodigy)",
+        {
+            "prompt": "the prompt, or the text that is labeled",
+            "input": "what the prompt is about, added below it",
+            "system": "a system prompt",
+            "history": "earlier turns",
+            "completion": "the label or the answer",
+            "answer": "accept, reject or ignore",
+        },
+        ("prompt", "completion", "answer"),
+        _recognise_binary,
+        _convert_binary,
+    ),
     Family(
         "prodigy-choice",
         "preference",
@@ -101,5 +152,5 @@ FAMILIES = [
         ("prompt", "options", "accept", "answer"),
         _recognise,
         _convert,
-    )
+    ),
 ]

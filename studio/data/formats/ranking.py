@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,30 +9,21 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Mapping, Row
 from studio.data.formats.chat_turns import Message, kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.verdicts import Way, answer_named, coded, position, ways
 from studio.data.types import RowError
 
 VERDICT_FIELDS = {
     "answers": "a list of answers (instead of answer1, answer2)",
     "better": "which answer is better: its number, letter or column name",
-    "better_first": "whether a numeric preference counts from 0 or from 1",
+    "better_first": "how preferences count: 0, 1, name, or codes such as 0=tie,1=1,2=2",
+    **{f"model{at}": f"the model of answer {at}, where a vote names it" for at in range(1, 10)},
     "scores": "a number for each answer, higher is better",
     "ranks": "a number for each answer, lower is better",
+    "rejected_one": "which answer of a list is rejected: lowest (the default) or next",
     **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
     **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},
 }
 
-_TIES = {
-    "tie",
-    "tied",
-    "both",
-    "neither",
-    "equal",
-    "same",
-    "draw",
-    "tie (bothbad)",
-    "bothbad",
-    "none",
-}
 _TEXT_KEYS = ("text", "answer", "response", "content", "output", "completion", "value")
 _SCORE_KEYS = (
     "score",
@@ -46,25 +36,90 @@ _SCORE_KEYS = (
 )
 
 
-def verdict_of(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
-    """The mapping of what decides between `answers`, and the rule in words; None when nothing
-    does."""
-    for column in _verdict_columns(profile, answers):
-        first = counts_from(column.distinct, answers)
-        if first is not None:
-            why = f'"{column.name}" names the better one{_ORIGIN[first]}; ties are set aside.'
-            return {"better": column.name, "better_first": first}, why
-    return _score_columns(profile, answers)
+def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str]]:
+    """What decides between `answers`: a mapping and the rule in words for every way to read it;
+    empty where nothing decides."""
+    models = _model_columns(profile, answers)
+    for column in (*_verdict_columns(profile, answers), *_spoken_verdicts(profile, answers)):
+        found = ways_of(profile, column, answers)
+        by_model = {f"model{at}": name for at, name in enumerate(models, 1)} if models else {}
+        if not found and by_model and _names_models(profile, column, models):
+            found = [Way("name", " by its model")]
+        if found:
+            how = f'"{column.name}" names the better one{{}}; ties are set aside.'
+            base = {"better": column.name, **(by_model if found[0].first == "name" else {})}
+            return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
+    scored = _score_columns(profile, answers)
+    return [scored] if scored else []
 
 
-_SAID = re.compile(r" (?:is (?:clearly |slightly )?)?(?:better|wins|won|preferred)\.?$")
-_ORIGIN = {
-    "0": ", counted from 0",
-    "1": ", counted from 1",
-    "name": "",
-    "sign": " (below 0 the first, above 0 the second)",
-}
-_LAST = ("id", "index", "idx", "strength", "answer", "response", "completion", "model", "score")
+def ways_of(profile: Profile, column: Column, answers: list[str]) -> list[Way]:
+    """Every way to read a column's verdicts, the told one alone where a person has told it.
+
+    Rows whose answers are the same tell which code is a tie.
+    """
+    if told := profile.told.get("better_first"):
+        return [Way(told, ", as you said")]
+    found = ways([*column.values, *column.distinct], answers, column.key)
+    if len(found) > 1 and len(answers) == 2:
+        same = [
+            row.get(column.name)
+            for row in profile.sample
+            if row.get(answers[0]) == row.get(answers[1]) and row.get(column.name) is not None
+        ]
+        fit = [way for way in found if same and all(_ties(value, way, answers) for value in same)]
+        if len(fit) == 1:
+            return [Way(fit[0].first, f"{fit[0].words}, as rows with equal answers show")]
+    return found
+
+
+def _ties(value: object, way: Way, answers: list[str]) -> bool:
+    try:
+        return coded(value, way.first, answers) is None
+    except LookupError:
+        return False
+
+
+def _model_columns(profile: Profile, answers: list[str]) -> list[str]:
+    """The columns that name each answer's model: `model_a` beside `response_a`."""
+    found = {}
+    for column in profile.columns.values():
+        stem, suffix = _apart(column.name)
+        if stem.split("_")[-1] in ("model", "generator", "policy") and column.is_("string"):
+            found[suffix] = column.name
+    suffixes = [_apart(answer)[1] for answer in answers]
+    return [found[s] for s in suffixes] if all(s in found for s in suffixes) else []
+
+
+def _names_models(profile: Profile, column: Column, models: list[str]) -> bool:
+    rows = [row for row in profile.sample if isinstance(row.get(column.name), str)]
+    hits = sum(row[column.name] in [row.get(model) for model in models] for row in rows)
+    return bool(rows) and hits >= 0.3 * len(rows) and hits > 0
+
+
+_LAST = (
+    *("id", "index", "idx", "strength", "answer", "response", "completion", "model", "score"),
+    *("label", "result", "side", "decision"),
+)
+
+
+def _spoken_verdicts(profile: Profile, answers: list[str]) -> Iterator[Column]:
+    """Columns of few words that all name an answer, whatever they are called."""
+    for column in profile.columns.values():
+        if column.name in answers or not column.is_("string") or len(column.distinct) > 6:
+            continue
+        if column.mean_characters <= 24 and _all_name(column, answers):
+            yield column
+
+
+def _all_name(column: Column, answers: list[str]) -> bool:
+    named = set()
+    for value in column.distinct:
+        try:
+            named.add(position(value, answers))
+        except LookupError:
+            return False
+    return len(named - {None}) >= 2
 
 
 def _verdict_columns(profile: Profile, answers: list[str]) -> Iterator[Column]:
@@ -82,45 +137,6 @@ def verdict_column(profile: Profile, answers: list[str]) -> str | None:
     """A column of numbers whose name speaks of a verdict."""
     found = (c.name for c in _verdict_columns(profile, answers) if c.is_("number"))
     return next(found, None)
-
-
-def counts_from(seen: set[str], answers: list[str]) -> str | None:
-    """How verdicts count: "0" or "1" for numbers from there, "name" for names, "sign" where
-    the sign decides, None for neither."""
-    values = {_SAID.sub("", value.strip().lower()) for value in seen}
-    if not values:
-        return None
-    whole = {value.removesuffix(".0") for value in values}
-    if all(value.lstrip("-").isdigit() for value in whole):
-        numbers = {int(value) for value in whole}
-        strength = min(numbers) < -1 or (min(numbers) == -1 and 0 not in numbers)
-        if strength and max(numbers) > 0 and len(answers) == 2:
-            return "sign"
-        if numbers <= set(range(len(answers))) and (len(answers) not in numbers):
-            return "0"
-        return "1" if numbers <= set(range(len(answers) + 1)) else None
-    known = {name for at, column in enumerate(answers) for name in _names(column, at)} | _TIES
-    return "name" if values <= known else None
-
-
-def _names(column: str, at: int) -> set[str]:
-    """What a verdict may call an answer: its column, its suffix, its letter, "model_a"."""
-    named = column_names.numbered(column)
-    suffix = named[1] if named else str(at + 1)
-    letter = "abcdefghi"[at]
-    return {
-        column.lower(),
-        suffix,
-        letter,
-        f"model_{suffix}",
-        f"model_{letter}",
-        f"{letter}.",
-        *(
-            f"{word} {mark}"
-            for word in ("answer", "response", "assistant", "model", "option")
-            for mark in (suffix, letter)
-        ),
-    }
 
 
 def _score_columns(profile: Profile, answers: list[str]) -> tuple[Mapping, str] | None:
@@ -158,31 +174,12 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
     column = mapping["better"]
     value = row.get(column)
     if value is None or value == "":
-        raise RowError("missing_field", f'"{column}" is missing.', column)
-    at = named_answer(value, mapping.get("better_first", "1"), columns, column)
+        raise RowError("not_judged", f'"{column}" is empty: nobody judged this row.', column)
+    models = [row.get(name) for field, name in mapping.items() if field.startswith("model")]
+    at = answer_named(value, mapping.get("better_first", "name"), columns, column, models)
     if at is None:
         raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
     return at, next(n for n in range(len(columns)) if n != at)
-
-
-def named_answer(value: object, first: str, columns: list[str], column: str) -> int | None:
-    """Position of the answer that a verdict names, None for a tie; `first`: see `counts_from`."""
-    text = _SAID.sub("", str(value).strip().lower()).removesuffix(".0")
-    at: int | None = None
-    if text.lstrip("-").isdigit() and first in ("0", "1", "sign"):
-        number = int(text)
-        if first == "sign":
-            return None if number == 0 else int(number > 0)
-        at = number - int(first)
-        if at == -1:
-            return None
-    else:
-        at = next((n for n, name in enumerate(columns) if text in _names(name, n)), None)
-    if at is None and text in _TIES:
-        return None
-    if at is None or not 0 <= at < len(columns):
-        raise RowError("wrong_type", f'"{column}" is "{text[:30]}", which names no answer.', column)
-    return at
 
 
 def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
@@ -195,10 +192,15 @@ def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
 
 
 def pair_from_list(
-    answers: object, numbers: object, better: object, kind: str | None, column: str
+    answers: object,
+    numbers: object,
+    better: object,
+    kind: str | None,
+    column: str,
+    rejected: str = "lowest",
 ) -> tuple[list[Message], list[Message]]:
-    """Best and worst of a list of answers: by index, by numbers beside it, or by their own
-    scores."""
+    """Best and worst of a list of answers: by index, by numbers beside it, or by their own scores;
+    `rejected`: whether the lowest is rejected, or the next below the best ("next")."""
     if not isinstance(answers, list):
         raise RowError(
             "wrong_type", f'"{column}" is {kind_of(answers)}, not a list of answers.', column
@@ -219,7 +221,8 @@ def pair_from_list(
             raise RowError(
                 "wrong_type", f"{len(values)} scores stand beside {len(answers)} answers.", column
             )
-        at, other = _best_and_worst([_number(v, "score") for v in values], kind == "ranks", column)
+        found = [_number(v, "score") for v in values]
+        at, other = _best_and_worst(found, kind == "ranks", column, rejected)
     return _answer(answers[at], column), _answer(answers[other], column)
 
 
@@ -230,11 +233,14 @@ def listed_answers(value: object, column: str) -> list[list[Message]]:
     return [_answer(item, column) for item in value[:9]]
 
 
-def _best_and_worst(numbers: list[float], lower_wins: bool, column: str) -> tuple[int, int]:
+def _best_and_worst(
+    numbers: list[float], lower_wins: bool, column: str, rejected: str = "lowest"
+) -> tuple[int, int]:
     if max(numbers) == min(numbers):
         raise RowError("tie", "All answers have the same score; the row makes no pair.", column)
-    top, bottom = numbers.index(max(numbers)), numbers.index(min(numbers))
-    return (bottom, top) if lower_wins else (top, bottom)
+    ordered = [-number for number in numbers] if lower_wins else numbers
+    worse = sorted({number for number in ordered if number < max(ordered)})
+    return ordered.index(max(ordered)), ordered.index(worse[-1 if rejected == "next" else 0])
 
 
 def _own_score(item: object, column: str) -> Any:

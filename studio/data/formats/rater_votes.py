@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from studio.data.formats import column_names
 from studio.data.formats.answer_columns import answer_columns, vote_columns
-from studio.data.formats.base import Family, Mapping, Match, Row, listed
-from studio.data.formats.column_profile import Profile
+from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed
+from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import prompt_messages, side_messages
 from studio.data.formats.instruction import prompt_columns
-from studio.data.formats.ranking import counts_from, named_answer
+from studio.data.formats.ranking import ways_of
 from studio.data.formats.transcripts import open_transcript
+from studio.data.formats.verdicts import answer_named
 from studio.data.types import RowError
 
 
@@ -27,34 +28,38 @@ def _recognise(profile: Profile) -> Match | None:
     if not prompt or not (len(several) >= 2 or listed_votes):
         return None
     if len(several) >= 2:
-        seen = {value for name in several for value in profile.columns[name].distinct}
         mapping = {f"vote{at}": name for at, name in enumerate(several, 1)}
+        votes = _together([profile.columns[name] for name in several])
         who = f"{len(several)} raters"
     else:
-        held = profile.columns[listed_votes or ""].values
-        seen = {str(vote) for votes in held for vote in votes}
-        mapping, who = {"votes": listed_votes or ""}, f'the raters in "{listed_votes}"'
-    first = counts_from(seen, answers)
-    if first is None:
-        return None
-    mapping = {
-        **prompt,
-        "answer1": answers[0],
-        "answer2": answers[1],
-        **mapping,
-        "better_first": first,
-    }
+        column = profile.columns[listed_votes or ""]
+        flat = [str(vote) for cell in column.values for vote in cell]
+        votes = Column(column.name, column.key, values=list(flat), distinct=set(flat))
+        mapping, who = {"votes": column.name}, f'the raters in "{listed_votes}"'
+    mapping = {**prompt, "answer1": answers[0], "answer2": answers[1], **mapping}
     why = (
-        f"{who} vote between {listed(answers)}: the one with more than half of the votes is "
+        f"{who} vote between {listed(answers)}{{}}: the one with more than half of the votes is "
         "chosen, and rows without one are dropped as ties. Choose comparison to label them again."
     )
-    return Match("majority", 0.95, why[:1].upper() + why[1:], mapping)
+    why = why[:1].upper() + why[1:]
+    return asked(
+        Match("majority", 0.95, why.format(way.words), {**mapping, "better_first": way.first})
+        for way in ways_of(profile, votes, answers)
+    )
+
+
+def _together(columns: list[Column]) -> Column:
+    """Several raters' votes as one column, under the first one's name."""
+    first = columns[0]
+    seen = {value for column in columns for value in column.distinct}
+    values = [value for column in columns for value in column.values]
+    return Column(first.name, first.key, values=values, distinct=seen)
 
 
 def _convert(row: Row, mapping: Mapping) -> Row:
     columns = [mapping["answer1"], mapping["answer2"]]
     sides = [side_messages(row, column) for column in columns]
-    chosen = _majority(_votes(row, mapping), mapping.get("better_first", "1"), columns)
+    chosen = _majority(_votes(row, mapping), mapping.get("better_first", "name"), columns)
     prompt = open_transcript(prompt_messages(row, mapping))
     return {"prompt": prompt, "chosen": sides[chosen], "rejected": sides[1 - chosen]}
 
@@ -72,7 +77,7 @@ def _votes(row: Row, mapping: Mapping) -> list[object]:
 
 
 def _majority(votes: list[object], first: str, columns: list[str]) -> int:
-    named = [named_answer(vote, first, columns, "votes") for vote in votes]
+    named = [answer_named(vote, first, columns, "votes") for vote in votes]
     for at in range(2):
         if 2 * named.count(at) > len(named):
             return at
@@ -94,7 +99,7 @@ FAMILIES = [
             "answer2": "answer 2",
             "votes": "a list of votes (instead of a column a rater)",
             **{f"vote{at}": f"vote of rater {at}" for at in range(1, 10)},
-            "better_first": "whether a numeric vote counts from 0 or from 1",
+            "better_first": "how votes count: 0, 1, name, or codes such as 0=tie,1=1,2=2",
         },
         ("prompt", "answer1", "answer2"),
         _recognise,

@@ -53,6 +53,9 @@ _ENDS = (
 _SYSTEM = re.compile(r"<<SYS>>\n(.*?)\n<</SYS>>\n\n", re.DOTALL)
 
 
+_ALPACA = re.compile(r"Below is an instruction that describes a task")
+
+
 def parse_transcript(text: str) -> list[Message] | None:
     """The turns of a transcript, texts untouched between the marks; None where it is not one.
 
@@ -74,6 +77,8 @@ def _parsed(text: str, style: _Style) -> list[Message] | None:
     start = next((start.removeprefix(s) for s in _STARTS if start.startswith(s)), start).strip()
     if start and marks[0][1] not in ("Instruction", "USER"):  # a preamble is the system turn
         return None
+    if _ALPACA.match(start):  # a sentence about the template itself
+        start = ""
     messages: list[Message] = [{"role": "system", "content": start}] if start else []
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
@@ -95,11 +100,17 @@ def _without_end(content: str, style: _Style) -> str:
     return next((content.removesuffix(end) for end in _ENDS if content.endswith(end)), content)
 
 
+def is_open(text: str) -> bool:
+    """Whether a text is a transcript that ends in an open `Assistant:`, so that it is a prompt."""
+    turns = parse_transcript(text)
+    return bool(turns) and turns[-1]["role"] == "assistant" and not turns[-1]["content"].strip()
+
+
 def open_transcript(prompt: list[Message]) -> list[Message]:
-    """A prompt that is itself a transcript ending in an open `Assistant:` becomes its turns."""
-    if len(prompt) != 1:
+    """A prompt whose last turn is a transcript ending in an open `Assistant:` becomes its turns."""
+    if not prompt or prompt[-1]["role"] != "user" or not is_open(prompt[-1]["content"]):
         return prompt
-    turns = parse_transcript(prompt[0]["content"])
-    if not turns or turns[-1]["role"] != "assistant" or turns[-1]["content"].strip():
+    turns = (parse_transcript(prompt[-1]["content"]) or [])[:-1]
+    if len(prompt) > 1 and turns[:1] and turns[0]["role"] == "system":
         return prompt
-    return turns[:-1]
+    return [*prompt[:-1], *turns]

@@ -7,7 +7,7 @@ from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat import turns_column, with_system
 from studio.data.formats.chat_turns import kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import optional_text, prompt_messages, side_messages
+from studio.data.formats.field_values import prompt_messages, side_messages, system_of
 from studio.data.formats.instruction import prompt_columns
 from studio.data.types import RowError
 
@@ -25,7 +25,10 @@ _YES = {
     "liked",
     "positive",
     "accepted",
+    "accept",
     "upvote",
+    *("helpful", "correct", "right", "pass", "passed", "valid", "useful", "acceptable", "ok"),
+    *("satisfied", "success", "successful", "approved", "approve", "desired", "high_quality"),
 }
 _NO = {
     "false",
@@ -40,11 +43,29 @@ _NO = {
     "dislike",
     "disliked",
     "negative",
+    "reject",
     "downvote",
+    *("unhelpful", "not_helpful", "incorrect", "wrong", "fail", "failed", "invalid", "useless"),
+    *("not_useful", "unacceptable", "dissatisfied", "unsatisfied", "failure", "disapproved"),
+    *(
+        "not_correct",
+        "not_ok",
+        "undesired",
+        "low_quality",
+        "disapprove",
+        "unsuccessful",
+        "not_good",
+    ),
 }
 
 
+_SIGNS = {"\N{THUMBS UP SIGN}": "up", "\N{THUMBS DOWN SIGN}": "down", "+1": "good", "-1": "bad"}
+
+
 def _word(value: object) -> str:
+    text = str(value).strip().rstrip("\ufe0f").removesuffix(".0")
+    if text in _SIGNS:
+        return _SIGNS[text]
     return column_names.key(str(value).strip().removesuffix(".0"))
 
 
@@ -56,21 +77,15 @@ def _verdict(column: Column) -> bool:
 
 
 def _says_both(column: Column) -> bool:
-    """Two words, one for good and one for bad."""
+    """Words for good and words for bad, and few others: those are their rows' problem."""
     seen = {_word(value) for value in column.distinct}
-    return len(seen) == 2 and bool(seen & _YES) and bool(seen & _NO)
+    known = sum(_word(value) in _YES | _NO for value in column.values)
+    both = bool(seen & _YES) and bool(seen & _NO)
+    return both and len(seen) <= 4 and known >= 0.7 * len(column.values)
 
 
 def _recognise(profile: Profile) -> Match | None:
-    label = next(
-        (
-            c
-            for word in (*column_names.LABEL, *column_names.MAYBE_LABEL)
-            for c in profile.columns.values()
-            if c.key == word and _verdict(c) and (word in column_names.LABEL or _says_both(c))
-        ),
-        None,
-    )
+    label = _label(profile)
     if label is None:
         return None
     turns = turns_column(profile, {label.name})
@@ -84,6 +99,28 @@ def _recognise(profile: Profile) -> Match | None:
         return None
     why = f'"{label.name}" says of each answer in "{answer}" whether it is good.'
     return Match("kto", sure, why, {**prompt, "completion": answer, "label": label.name})
+
+
+_NO_LABEL = {*column_names.COMPLETION, *column_names.CLASS, *column_names.RIGHT}
+"""Names of columns in which yes or no is an answer to learn."""
+
+
+def _label(profile: Profile) -> Column | None:
+    """The column of verdicts: by its name, or by two opposite words of judgement in it."""
+    for word in (*column_names.LABEL, *column_names.MAYBE_LABEL):
+        for column in profile.columns.values():
+            if column.key != word:
+                continue
+            if _says_both(column) or (word in column_names.LABEL and _verdict(column)):
+                return column
+    for column in profile.columns.values():
+        words = column.key.split("_")
+        if column.key in _NO_LABEL:
+            continue
+        told = column.is_("bool") and len(column.distinct) == 2 and words[-1] in _YES
+        if told or (column.is_("string") and _says_both(column)):
+            return column
+    return None
 
 
 def label_of(value: object, column: str) -> bool:
@@ -104,7 +141,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     if "messages" in mapping:
         column = mapping["messages"]
         turns = with_system(
-            to_messages(row.get(column), column), optional_text(row, mapping.get("system"))
+            to_messages(row.get(column), column), system_of(row, mapping.get("system"))
         )
         if turns[-1]["role"] != "assistant":
             raise RowError(

@@ -29,6 +29,7 @@ def read(
     near: bool = True,
     chunks: Chunking | None = None,
     template: ColumnTemplate | None = None,
+    encoding: str | None = None,
 ) -> SourceReading:
     """Read a source to its end (or to `limit` rows), and keep its rows at hand until closed.
 
@@ -38,11 +39,11 @@ def read(
     `mapping` (field to column) overrule the detector. `first` is called once with what the
     first rows show, long before a large file ends; then `progress` counts. `near=False` leaves
     out the search for near duplicates. `chunks`: how documents are cut.
-    `template` writes each row's columns into a prompt before its format is judged. Raises
-    `DataError` with one sentence where nothing can be read, and `Cancelled` where `progress` says
-    so.
+    `template` writes each row's columns into a prompt before its format is judged. `encoding`
+    overrules the guess for text files that are not UTF-8. Raises `DataError` with one sentence
+    where nothing can be read, and `Cancelled` where `progress` says so.
     """
-    located = locate(source, config=config, split=split, token=token)
+    located = locate(source, config=config, split=split, token=token, encoding=encoding)
     located = replace(located, chunks=chunks)
     joined = None if format or mapping or template else find_join(located.name, located.files)
     return read_located(

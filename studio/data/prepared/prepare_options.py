@@ -29,7 +29,8 @@ class PrepareOptions:
     `completion_template` likewise (see `studio.data.column_template`).
     `chunk_tokens`, `chunk_overlap`: how documents are cut; `chunk_count` counts the tokens of
     `chunk_model`, whose name is recorded; without it they are estimated.
-    `format` and `mapping` overrule the detector; `config`, `split`, `token` are for Hub ids.
+    `format` and `mapping` overrule the detector, `encoding` the guess of a file's encoding;
+    `config`, `split`, `token` are for Hub ids.
     """
 
     drop_empty: bool = True
@@ -59,6 +60,7 @@ class PrepareOptions:
     chunk_overlap: int = 0
     chunk_model: str | None = None
     chunk_count: Callable[[str], int] | None = field(default=None, repr=False, compare=False)
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.test_fraction < 1:

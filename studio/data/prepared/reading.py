@@ -6,6 +6,7 @@ file of a million rows is read and converted a single time.
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,13 +22,17 @@ from studio.data.checks.cross_row import Across
 from studio.data.checks.preference_bias import PreferenceReport, PreferenceTally
 from studio.data.checks.problems import Problems, place_key, problem_of
 from studio.data.checks.row_checks import Row
+from studio.data.formats.annotation_exports import find_export
+from studio.data.formats.column_profile import PROFILE_ROWS, Profile, profile
 from studio.data.formats.detection import Format
 from studio.data.prepared.message_threads import find_threads
+from studio.data.prepared.people_chats import find_people
+from studio.data.prepared.questions import question, readings
 from studio.data.prepared.rejected_records import Unread
 from studio.data.prepared.row_stream import Checked, Stream
 from studio.data.readers.sources import Located
 from studio.data.row_spool import Spool
-from studio.data.types import Inspection, JsonObject, Problem, Progress, RowSource
+from studio.data.types import Inspection, JsonObject, Notes, Problem, Progress, RowSource
 
 SAMPLE_ROWS = 5
 UNUSABLE, EMPTY, EQUAL, DUPLICATE, NEAR, CONTRADICTION = (1 << bit for bit in range(6))
@@ -244,7 +249,16 @@ def first_look(stream: Stream, sample: list[Row]) -> Inspection:
         mapping=dict(stream.format.mapping),
         sample=sample,
         notes=list(stream.notes),
+        question=question(stream),
+        readings=readings(stream),
+        encodings=list(dict.fromkeys(stream.notes.encodings)),
     )
+
+
+def _seen(located: RowSource) -> Profile:
+    """What the first rows hold, before anybody decides on a format."""
+    good = (raw.data for raw in located.rows(Notes()) if raw.error is None)
+    return profile(itertools.islice(good, PROFILE_ROWS))
 
 
 def read_located(
@@ -266,7 +280,13 @@ def read_located(
             located, decided=decided, format=format, mapping=mapping, limit=limit, progress=progress
         )
 
-    stream = opened(decided)
+    stream = opened(decided) if not (format or mapping) else None
+    if decided is None:
+        first_rows = stream.profile if stream else _seen(located)
+        put_together = find_export(located, first_rows) or find_people(located, first_rows)
+        if put_together:
+            located, stream = put_together, None
+    stream = stream or opened(decided)
     threaded = None if format or mapping or decided else find_threads(located, stream.profile)
     if threaded:
         located = threaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from studio.core.errors import DataError
 from studio.data.checks.row_checks import Finding, check, whole_text
@@ -100,19 +100,28 @@ class Stream:
         for raw in itertools.chain(self._head, self._rows):
             self.rows += 1
             self.notes.report(self.rows, "Reading rows")
-            checked = self._check(raw)
+            several = [self._check(one) for one in self._each(raw)]
             if raw.error is None:
-                if checked.row is None:
+                if any(checked.row is None for checked in several):
                     sampled.fail(raw.data)
                 if self.rows > PROFILE_ROWS:
                     sampled.see(self.rows, raw.data)
                     if not raw.data.keys() <= columns.keys():
                         columns.update(dict.fromkeys(raw.data))
-            yield checked
+            yield from several
         self._head = []
         self.columns = list(columns)[:1000]
         if self._progress:
             self._progress(self.rows, self.rows, "Read all rows")
+
+    def _each(self, raw: RawRow) -> list[RawRow]:
+        """The row, or one for each of its answers where the mapping takes each."""
+        mapping = self.format.mapping
+        column = mapping.get("completion", "")
+        value = raw.data.get(column)
+        if mapping.get("take") != "each" or not isinstance(value, list) or not value:
+            return [raw]
+        return [replace(raw, data={**raw.data, column: answer}) for answer in value]
 
     def _check(self, raw: RawRow) -> Checked:
         try:
@@ -140,6 +149,8 @@ class Stream:
             return None
         if (other.name, other.mapping) == (self.format.name, self.format.mapping):
             return None
+        if other.name == self.format.name and other.others:
+            return other  # what the first rows left no doubt about, later ones do
         if other.type in _WEAK and self.format.type not in _WEAK:
             return None  # it reads more rows by leaving their answers out
         evenly = sampled.rows or rows

@@ -23,6 +23,7 @@ from studio.data.column_template import Templated
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
 from studio.data.prepared.prepare_options import PrepareOptions
+from studio.data.prepared.questions import refuse_open
 from studio.data.prepared.reading import SourceReading, read_located
 from studio.data.prepared.writing import open_reading, write_splits
 from studio.data.readers.encodings import PACKED, SUFFIXES
@@ -153,6 +154,7 @@ class DatasetStore:
                     open_reading(source, options, progress, self.workspace.cache)
                 )
             )
+            refuse_open(reading.stream)
             where = {**_origin(reading), **where}
             called = name or _plain_name(reading.located.name)
             return self._keep(reading, called, options, where, progress)

@@ -15,6 +15,7 @@ from studio.data.arrow_schema import Shape, parsed
 from studio.data.prepared.cleaning import Cleaned, clean
 from studio.data.prepared.inspect import read
 from studio.data.prepared.prepare_options import PrepareOptions
+from studio.data.prepared.questions import refuse_open
 from studio.data.prepared.reading import SourceReading
 from studio.data.readers.sources import Source
 from studio.data.types import JsonObject, Progress
@@ -46,6 +47,7 @@ def prepare_to_file(
         if not path.parent.is_dir():
             raise DataError(f"There is no folder {path.parent} to write {path.name} into.")
     with open_reading(source, options, progress, Path(out).parent) as reading:
+        refuse_open(reading.stream)
         cleaned = clean(reading, options, progress)
         stream = reading.stream
         fingerprint = write_splits(reading, cleaned, files)
@@ -74,6 +76,7 @@ def open_reading(
         token=options.token,
         format=options.format,
         mapping=options.mapping,
+        encoding=options.encoding,
         limit=options.limit,
         progress=progress,
         folder=folder,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.core.errors import DataError
+from studio.data.readers.legacy_encodings import guessed
 from studio.data.types import Notes
 
 Note = Callable[[str], None]
@@ -210,10 +211,11 @@ def _is_json(head: bytes) -> bool:
     return line in ("[", "{") or line.startswith("[{")
 
 
-def text_encoding(head: bytes) -> str | None:
+def text_encoding(head: bytes, told: str | None = None) -> str | None:
     """Encoding of a text file from its head; None when it is not text at all.
 
-    A BOM decides; else UTF-16 by its zero bytes; else UTF-8 if it decodes; else cp1252.
+    A BOM decides; else UTF-16 by its zero bytes; else UTF-8 if it decodes, or if most of the lines
+    beyond ASCII do; else `told`, what a person said; else what `guessed` finds.
     """
     for bom, name in (
         (codecs.BOM_UTF8, "utf-8-sig"),
@@ -230,12 +232,47 @@ def text_encoding(head: bytes) -> str | None:
         codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < HEAD)
         return None if _mostly_control(head) else "utf-8"
     except UnicodeDecodeError:
-        return None if _mostly_control(head) else "cp1252"
+        if _mostly_control(head):
+            return None
+        return told or ("utf-8" if _mostly_utf8(head) else guessed(head).encoding)
 
 
-def decode_head(head: bytes) -> str:
+def _mostly_utf8(head: bytes) -> bool:
+    """Whether most lines beyond ASCII are UTF-8: then the others are strays in such a file."""
+    lines = [line for line in head.split(b"\n")[:-1] or [head] if not line.isascii()]
+    return 2 * sum(map(_is_utf8, lines)) > len(lines)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def decode_head(head: bytes, note: Note | None = None) -> str:
     """The head as text, for judging only (broken edges replaced)."""
-    return head.decode(text_encoding(head) or "utf-8", errors="replace")
+    return head.decode(text_encoding(head, _told(note)) or "utf-8", errors="replace")
+
+
+def _told(note: Note | None) -> str | None:
+    return note.encoding if isinstance(note, Notes) else None
+
+
+def name_encoding(encoding: str, path: Path, head: bytes, note: Note) -> None:
+    """Say which encoding other than UTF-8 a file is read in, and which others fit as well."""
+    if encoding in ("utf-8", "utf-8-sig"):
+        return
+    shown = "Windows-1252 (cp1252)" if encoding == "cp1252" else encoding.upper()
+    said = f"{path.name} is {shown}, not UTF-8; it was read as such."
+    wide = encoding in ("utf-16", "utf-32", "utf-16-le", "utf-16-be")
+    others = () if wide or _told(note) else guessed(head).others
+    if others:
+        said += f" {' and '.join(others)} would fit too: choose with --encoding."
+    if isinstance(note, Notes) and not wide:
+        note.encodings += [encoding, *others]
+    note(said)
 
 
 def _utf16_without_bom(head: bytes) -> str | None:
@@ -266,13 +303,13 @@ def _as_cp1252_handler(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(CP1252_FALLBACK, _as_cp1252_handler)
 
 
-def open_text(path: Path, head: bytes, note: Note) -> io.TextIOWrapper:
+def open_text(path: Path, head: bytes, note: Note, newline: str = "") -> io.TextIOWrapper:
     """The file as text, line ends untouched; an encoding other than UTF-8 is named in a note."""
-    encoding = text_encoding(head) or "utf-8"
-    if encoding not in ("utf-8", "utf-8-sig"):
-        shown = "Windows-1252 (cp1252)" if encoding == "cp1252" else encoding.upper()
-        note(f"{path.name} is {shown}, not UTF-8; it was read as such.")
-    return io.TextIOWrapper(open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline="")
+    encoding = text_encoding(head, _told(note)) or "utf-8"
+    name_encoding(encoding, path, head, note)
+    return io.TextIOWrapper(
+        open_bytes(path, note), encoding, errors=CP1252_FALLBACK, newline=newline
+    )
 
 
 def _as_cp1252(raw: bytes) -> str:
@@ -282,8 +319,11 @@ def _as_cp1252(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def line_decoder(encoding: str, note: Note, name: str) -> Callable[[bytes], str]:
-    """A decoder of single lines; a line that is not UTF-8 is read as cp1252, said once."""
+def line_decoder(head: bytes, note: Note, path: Path) -> Callable[[bytes], str]:
+    """A decoder of single lines in the file's encoding; what that refuses is read as cp1252, said
+    once."""
+    encoding = text_encoding(head, _told(note)) or "utf-8"
+    name_encoding(encoding, path, head, note)
     said = False
 
     def decode(line: bytes) -> str:
@@ -294,7 +334,8 @@ def line_decoder(encoding: str, note: Note, name: str) -> Callable[[bytes], str]
             if not said:
                 said = True
                 note(
-                    f"{name} is not all UTF-8: the other bytes were read as Windows-1252 (cp1252)."
+                    f"{path.name} is not all {encoding.upper()}: the other bytes were read as "
+                    "Windows-1252 (cp1252)."
                 )
             return _as_cp1252(line)
 

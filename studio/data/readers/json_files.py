@@ -21,7 +21,7 @@ from studio.data.readers.encodings import (
     open_text,
     text_encoding,
 )
-from studio.data.readers.json_layouts import is_conversation, rows_in
+from studio.data.readers.json_layouts import is_conversation, opened, rows_in
 from studio.data.readers.json_stream import MAX_RECORD, Broken, Window
 from studio.data.types import RawRow, RowError
 
@@ -33,7 +33,11 @@ _SPACE = " \t\r\n"
 
 def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of a .json or .jsonl file; which of the two it really is, the content decides."""
-    really = _really(kind, head)
+    yield from opened(_read(path, kind, head, note), note)
+
+
+def _read(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
+    really = _really(kind, decode_head(head, note))
     if really == "jsonl":
         if kind == "json":
             note(f"{path.name} holds one JSON value a line: read as JSON Lines.")
@@ -41,7 +45,7 @@ def read_json(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow
         return
     if kind == "jsonl":
         note(f"{path.name} is one JSON document, not JSON Lines: read as such.")
-    text = decode_head(head).lstrip("\ufeff" + _SPACE)
+    text = decode_head(head, note).lstrip("\ufeff" + _SPACE)
     if text.startswith("["):
         yield from _read_list(path, head, note)
     elif text.startswith("{"):
@@ -78,8 +82,8 @@ def as_row(value: object, number: int, file: str) -> RawRow:
     return RawRow(number, {}, file, RowError("not_a_row", message), shown)
 
 
-def _really(kind: str, head: bytes) -> str:
-    lines = [line for line in decode_head(head).lstrip("\ufeff").split("\n") if line.strip()]
+def _really(kind: str, text: str) -> str:
+    lines = [line for line in text.lstrip("\ufeff").split("\n") if line.strip()]
     if not lines:
         return kind
     whole = len(lines) > 1
@@ -99,7 +103,7 @@ def _really(kind: str, head: bytes) -> str:
 
 def _try(line: str) -> Any:
     try:
-        value = parse(line)
+        value = parse(_without_comma(line))
     except ValueError:
         return None
     except RecursionError:
@@ -112,7 +116,7 @@ def _read_lines(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
     if encoding.startswith(("utf-16", "utf-32")):
         yield from _read_wide_lines(path, encoding, note)
         return
-    decode = line_decoder("utf-8", note, path.name)
+    decode = line_decoder(head, note, path)
     number = 0
     with open_bytes(path, note) as file:
         while line := file.readline(MAX_RECORD + 1):
@@ -146,12 +150,20 @@ def _parse_line(
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
-            value = parse(decode(line) if decode else line)
+            text = decode(line) if decode else line
+            value = parse(_without_comma(text))
     except ValueError as error:
         return _broken(number, path, f"This line is not JSON: {error}.", line)
     except RecursionError:
         return _broken(number, path, "This line is nested too deeply to be a row.", line)
     return as_row(value, number, path.name)
+
+
+def _without_comma(line: str | bytes) -> str | bytes:
+    """A line without the comma that some tools write after each row."""
+    bare = line.rstrip()
+    comma = b"}," if isinstance(bare, bytes) else "},"
+    return bare[:-1] if bare.endswith(comma) else line  # type: ignore[arg-type]
 
 
 def _broken(number: int, path: Path, message: str, line: bytes = b"") -> RawRow:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from studio.core.errors import DataError
-from studio.data.types import Row
+from studio.data.types import RawRow, Row
 
 _SPLITS = ("train", "training", "test", "validation", "valid", "val", "dev", "eval")
 
@@ -30,8 +30,42 @@ def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
         return rows
     if len(lists) > 1:
         return _one_split(lists, file, note)
+    if pairs := _asked_and_answered(root):
+        note(f"{file} is one object of questions with their answers: each is a row.")
+        return pairs
     table = _table(root, file, note) or _nested(root, file, note)
     return [root] if table is None else table
+
+
+def opened(rows: Iterator[RawRow], note: Callable[[str], None]) -> Iterator[RawRow]:
+    """SQuAD's articles as a row a question: its context, the question, the answer. Other rows as
+    they are."""
+    number = 0
+    for raw in rows:
+        paragraphs = raw.data.get("paragraphs")
+        if not isinstance(paragraphs, list) or not all(map(_asks, paragraphs)):
+            yield raw
+            continue
+        note(f"{raw.file} holds questions inside paragraphs (SQuAD): each is a row.")
+        for paragraph in paragraphs:
+            for asked in paragraph["qas"]:
+                number += 1
+                row = {"context": paragraph.get("context"), "question": asked.get("question")}
+                yield RawRow(number, {**row, "answer": _answer(asked)}, raw.file)
+
+
+def _asks(paragraph: object) -> bool:
+    if not isinstance(paragraph, dict) or not isinstance(paragraph.get("qas"), list):
+        return False
+    return all(isinstance(asked, dict) for asked in paragraph["qas"])
+
+
+def _answer(asked: Row) -> str:
+    """The first rater's answer; empty where the context holds none (SQuAD 2)."""
+    given = asked.get("answers") or ([asked["answer"]] if asked.get("answer") else [])
+    given = given if isinstance(given, list) else [given]
+    texts = [one.get("text") if isinstance(one, dict) else one for one in given]
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _lists_of_rows(root: Row) -> dict[str, list[object]]:
@@ -79,6 +113,17 @@ def _table(root: Row, file: str, note: Callable[[str], None]) -> list[object] | 
         note(f"{file} holds a row per key; the keys are not kept.")
         return values
     return None
+
+
+def _asked_and_answered(root: Row) -> list[object]:
+    """The keys of an object as questions and its texts as answers, where the keys are sentences
+    or too many to be columns; empty where it is a row."""
+    if len(root) < 2 or not all(isinstance(value, str) for value in root.values()):
+        return []
+    sentences = sum(" " in name.strip() or name.rstrip()[-1:] in "?\uff1f\u061f" for name in root)
+    if 2 * sentences < len(root) and len(root) <= 50:
+        return []
+    return [{"question": name, "answer": value} for name, value in root.items()]
 
 
 def _nested(root: Row, file: str, note: Callable[[str], None]) -> list[object] | None:

@@ -6,7 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.core.errors import DataError, did_you_mean
@@ -14,6 +14,7 @@ from studio.core.workspace import PRESETS
 from studio.data.readers.chunks import Chunking
 from studio.data.readers.encodings import DOCUMENTS, READ, data_suffix
 from studio.data.readers.files import read_files
+from studio.data.readers.legacy_encodings import checked_encoding
 from studio.data.types import Notes, RawRow
 
 SAMPLES: dict[str, str] = {
@@ -43,12 +44,14 @@ class Located:
     split: str | None = None
     token: str | None = None
     chunks: Chunking | None = None
+    encoding: str | None = None
 
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """All rows as a stream."""
         if self.hub is None:
             for path in self.files:
                 note.expect(path.stat().st_size)
+            note.encoding = self.encoding
             return read_files(self.files, note, self.chunks)
         from studio.data.readers.hub_datasets import read_hub
 
@@ -89,13 +92,23 @@ def looks_like_source(name: str) -> bool:
 
 
 def locate(
-    source: Source, *, config: str | None = None, split: str | None = None, token: str | None = None
+    source: Source,
+    *,
+    config: str | None = None,
+    split: str | None = None,
+    token: str | None = None,
+    encoding: str | None = None,
 ) -> Located:
     """Find what `source` names.
 
     An alias of `SAMPLES`; something path-like (starts with `.`, `/`, `~`, or ends in a data
-    suffix); otherwise a Hub id. A bare word is never silently read as a local folder.
+    suffix); otherwise a Hub id. A bare word is never silently read as a local folder. `encoding`:
+    of text files that are not UTF-8.
     """
+    if encoding is not None:
+        checked_encoding(encoding)
+        found = locate(source, config=config, split=split, token=token)
+        return replace(found, encoding=encoding)
     if isinstance(source, list | tuple):
         return _several(list(source))
     text = os.fspath(source).strip()

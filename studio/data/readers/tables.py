@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
+from studio.data.readers.csv_dialect import find_dialect
 from studio.data.readers.encodings import PACKED, Note, decode_head, open_bytes, open_text
 from studio.data.readers.json_stream import MAX_RECORD
-from studio.data.types import JsonObject, RawRow, Row, RowError
+from studio.data.types import RawRow, Row, RowError
 
 _MOST_PACKED = 500  # text packs to a hundredth at best
 MAX_COLUMNS = 1000
@@ -27,10 +29,17 @@ _BATCH = 1024
 def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
     """Rows of a CSV or TSV: delimiter and quoting judged on the head, unnamed columns named."""
     csv.field_size_limit(min(sys.maxsize, MAX_RECORD))
-    text = decode_head(head).lstrip("\ufeff")
-    options = _dialect(text, kind, path)
-    with open_text(path, head, note) as file:
-        records = csv.reader(_lines(file, path), **options)
+    text = decode_head(head, note).lstrip("\ufeff")
+    newline = "\n" if "\n" in text else "\r"  # old files of the Mac end lines so
+    text = text.replace("\r\n", "\n") if newline == "\n" else text.replace("\r", "\n")
+    text = _LONE.sub(_CARRIAGE_RETURN, text)
+    options, skip, why = find_dialect(text, kind)
+    text = text.split("\n", skip)[-1]
+    if skip:
+        note(f"In {path.name}, {why} were left out.")
+    with open_text(path, head, note, newline) as file:
+        lines = itertools.islice(_lines(file, path), skip, None)
+        records = csv.reader(_kept_returns(lines) if newline == "\n" else lines, **options)
         whole = (cells for cells in _guarded(records) if isinstance(cells, list))
         first = next((cells for cells in whole if any(cells)), None)
         if first is None:
@@ -38,7 +47,7 @@ def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]
         _refuse_width(first, path)
         sample = list(itertools.islice(csv.reader(io.StringIO(text), **options), 1, 200))
         names, records = _header(first, sample, _guarded(records), path, note)
-        yield from _csv_rows(records, names, path)
+        yield from _csv_rows(records, names, path, note)
 
 
 def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
@@ -54,30 +63,20 @@ def _lines(file: io.TextIOBase, path: Path) -> Iterator[str]:
         yield line
 
 
-def _dialect(text: str, kind: str, path: Path) -> JsonObject:
-    line = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiters = ["\t"] if kind == "tsv" and "\t" in line else [",", ";", "\t", "|"]
-    delimiter = next((d for d in delimiters if d in line), "\t" if kind == "tsv" else ",")
-    if kind == "csv" and delimiter == "," and line.count(";") > 2 * line.count(","):
-        delimiter = ";"
-    quoted = {"delimiter": delimiter, "quoting": csv.QUOTE_MINIMAL}
-    plain = {"delimiter": delimiter, "quoting": csv.QUOTE_NONE}
-    # a lone quotation mark opening a cell swallows the next lines: then quotes are just text
-    clean = _even(text, {**quoted, "strict": True}) >= 0
-    with_quotes, without = _even(text, quoted), _even(text, plain)
-    return quoted if with_quotes > without or (clean and with_quotes == without) else plain
+_CARRIAGE_RETURN = "\udc0d"
+"""Stands for a lone carriage return while a record is parsed; no decoded text holds it."""
+_LONE = re.compile(r"\r(?!\n)")
+_NOTHING = {
+    *("nan", "NaN", "-nan", "-NaN", "NA", "<NA>", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA"),
+    *("null", "NULL", "None", "1.#QNAN", "-1.#IND"),
+}
+"""What pandas writes and reads for an empty cell."""
 
 
-def _even(text: str, options: JsonObject) -> float:
-    """Share of records as wide as the header."""
-    try:
-        records = list(itertools.islice(csv.reader(io.StringIO(text), **options), 500))
-    except csv.Error:
-        return -1.0
-    records = [cells for cells in records[:-1] or records if cells]
-    return (
-        sum(len(cells) == len(records[0]) for cells in records) / len(records) if records else 0.0
-    )
+def _kept_returns(lines: Iterable[str]) -> Iterator[str]:
+    """Lines whose lone carriage returns are no line ends to `csv`: they are part of a cell."""
+    for line in lines:
+        yield _LONE.sub(_CARRIAGE_RETURN, line) if "\r" in line else line
 
 
 def _guarded(records: Iterator[list[str]]) -> Iterator[list[str] | RowError]:
@@ -154,7 +153,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _csv_rows(
-    records: Iterable[list[str] | RowError], names: list[str], path: Path
+    records: Iterable[list[str] | RowError], names: list[str], path: Path, note: Note
 ) -> Iterator[RawRow]:
     width, number = len(names), 0
     kept = [(at, name) for at, name in enumerate(names) if name]
@@ -170,6 +169,12 @@ def _csv_rows(
             yield RawRow(number, {}, path.name, RowError("extra_cells", message), shown)
         else:
             row = {name: cells[at] if at < len(cells) else None for at, name in kept}
+            for name, cell in row.items():
+                if cell in _NOTHING:
+                    note(f"{path.name} writes {cell} into empty cells; these were read as empty.")
+                    row[name] = ""
+                elif cell and _CARRIAGE_RETURN in cell:
+                    row[name] = cell.replace(_CARRIAGE_RETURN, "\r")
             yield RawRow(number, row, path.name)
 
 

@@ -48,3 +48,29 @@ def test_what_a_row_holds_cannot_steer_the_terminal(shell, tmp_path):
     assert "\x1b[2Jgone\u202e" in json.dumps(as_json.json, ensure_ascii=False).replace(
         "\\u001b", "\x1b"
     )
+
+
+def test_a_file_that_reads_two_ways_is_shown_both_ways_and_never_guessed(shell, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    pair = {"prompt": "Q", "response_a": "one", "response_b": "two"}
+    path.write_text("".join(json.dumps({**pair, "winner": n}) + "\n" for n in (0, 1, 2)))
+    seen = shell("data", "inspect", path)
+    assert seen.code == 1
+    assert "Which is right?" in seen.out
+    assert "--verdicts 0=tie --verdicts 1=1 --verdicts 2=2" in seen.out
+    out = tmp_path / "out.jsonl"
+    refused = shell("data", "prepare", path, "--out", out).refused(1)
+    assert "--verdicts 0=1" in refused and not out.exists()
+    told = [part for code in ("0=1", "1=2", "2=tie") for part in ("--verdicts", code)]
+    assert shell("data", "prepare", path, "--out", out, *told).code == 0
+    chosen = [json.loads(line)["chosen"][0]["content"] for line in out.read_text().splitlines()]
+    assert chosen == ["one", "two"]
+
+
+def test_a_file_of_which_nothing_can_be_kept_is_an_error(shell, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        json.dumps({"messages": [{"role": "elf", "content": "Hi"}], "uid": "a b"}) + "\n"
+    )
+    printed = shell("data", "inspect", path)
+    assert (printed.code, "No row of rows.jsonl can be kept" in printed.err) == (1, True)

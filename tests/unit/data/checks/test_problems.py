@@ -25,7 +25,7 @@ def test_every_problem_is_paged_filtered_and_written(tmp_path, monkeypatch):
     rows = questions(300)
     for row in rows[:40]:
         row["answer"] = ""
-    rows[50]["answer"] = 7
+    rows[50]["answer"] = True
     with read(write(tmp_path, rows)) as reading:
         problems = reading.problems
         assert (problems.total(), problems.total("empty_field")) == (41, 40)

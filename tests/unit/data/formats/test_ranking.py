@@ -3,7 +3,7 @@
 import pytest
 
 from studio.data.formats import comparison
-from studio.data.formats.ranking import named_answer, pair_from_list, pair_from_scores
+from studio.data.formats.ranking import pair_from_list, pair_from_scores
 from studio.data.types import RowError
 from tests.unit.data.formats.recognition import check_case
 from tests.unit.data.making import assistant, inspected, user
@@ -125,29 +125,6 @@ def test_scores_that_tie_are_set_aside(tmp_path):
     ]
     seen = inspected(tmp_path, rows)
     assert (seen.type, seen.kept, seen.problem_counts) == ("preference", 1, {"tie": 1})
-
-
-@pytest.mark.parametrize(
-    ("value", "first", "position"),
-    [
-        ("answer_b", "1", 1),
-        ("B", "1", 1),
-        (1, "0", 1),
-        ("1", "1", 0),
-        (2.0, "1", 1),
-        (0, "1", None),
-        ("tie", "1", None),
-        (-1, "sign", 0),
-        (0, "sign", None),
-    ],
-)
-def test_an_answer_is_named_by_column_letter_or_number(value, first, position):
-    assert named_answer(value, first, ["answer_a", "answer_b"], "winner") == position
-
-
-def test_a_verdict_that_names_no_answer_is_refused():
-    with pytest.raises(RowError, match="names no answer"):
-        named_answer("c", "1", ["answer_a", "answer_b"], "winner")
 
 
 def test_the_best_and_the_worst_make_the_pair():

@@ -15,7 +15,7 @@ CASES = {
             "response1": "bad",
             "response2": "good",
             "annotator1": 2,
-            "annotator2": 0,
+            "annotator2": 1,
             "annotator3": 2,
         },
         "preference",
@@ -33,6 +33,12 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_rows_are_recognized_and_converted(tmp_path, case):
     check_case(tmp_path, rater_votes, *CASES[case])
+
+
+def test_votes_in_codes_that_read_two_ways_are_asked_about(tmp_path):
+    row = {"prompt": "Q", "answer_a": "one", "answer_b": "two"}
+    seen = inspected(tmp_path, [{**row, "vote1": 0, "vote2": 0, "vote3": vote} for vote in (1, 2)])
+    assert [way["row"].get("chosen") for way in seen.readings] == [None, [assistant("one")]]
 
 
 def test_rows_that_nobody_voted_on_yet_say_nothing_against_the_format(tmp_path):

@@ -108,7 +108,9 @@ def test_sample_and_shuffle_follow_the_seed(tmp_path, store):
 
 
 def test_no_row_left_is_said_with_the_first_reason(tmp_path, store):
-    path = write(tmp_path, [{"instruction": "a", "output": 5}, {"instruction": "b", "output": ""}])
+    path = write(
+        tmp_path, [{"instruction": "a", "output": True}, {"instruction": "b", "output": ""}]
+    )
     with pytest.raises(DataError, match=r"No row of rows\.jsonl is left"):
         store.prepare(
             path, options=PrepareOptions(mapping={"prompt": "instruction", "completion": "output"})

@@ -29,7 +29,7 @@ def test_later_rows_are_heard_where_the_first_ones_mislead(tmp_path):
     assert any("300 of 2,300 rows" in note for note in found.notes)
 
 
-def test_a_verdict_that_counts_from_one_is_known_from_any_row(tmp_path):
+def test_a_code_that_only_later_rows_hold_is_asked_about(tmp_path):
     chance = random.Random(1)
     rows = [
         {"prompt": f"{n} {said(chance)}", "answer1": said(chance), "answer2": said(chance)}
@@ -38,7 +38,8 @@ def test_a_verdict_that_counts_from_one_is_known_from_any_row(tmp_path):
     for n, row in enumerate(rows):
         row["better"] = n % 2 if n < 600 else n % 3
     with read(write(tmp_path, rows)) as reading:
-        assert reading.stream.format.mapping["better_first"] == "1"
+        assert reading.stream.format.mapping["better_first"] == "0=tie,1=1,2=2"
+        assert len(reading.stream.format.others) == 1
         at = reading.find(601 + 1)  # better: 1 -> the first answer
         assert reading.row(at)["chosen"][0]["content"] == rows[601]["answer1"]
 
