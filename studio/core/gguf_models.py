@@ -144,8 +144,10 @@ def _convert(file: Path, folder: Path) -> None:
     compat.silence_gguf_reader()
     where, name = str(file.parent), file.name
     models: Any = AutoModelForCausalLM
+    tokenizers: Any = AutoTokenizer
+    generation: Any = GenerationConfig
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(where, gguf_file=name)
+        tokenizer: Any = tokenizers.from_pretrained(where, gguf_file=name)
         model: Any = models.from_pretrained(
             where,
             gguf_file=name,
@@ -160,7 +162,7 @@ def _convert(file: Path, folder: Path) -> None:
     chat_templates.ensure(tokenizer)
     with suppress(AttributeError):
         del model.config.quantization_config  # the weights are plain ones now
-    model.generation_config = GenerationConfig.from_model_config(model.config)
+    model.generation_config = generation.from_model_config(model.config)
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_json(folder / "source.json", {"file": file.name, "bytes": file.stat().st_size})
