@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.compare.chat_html import ENDS, heads, pace_text, shared_text, tag
+from components.compare.chat_html import ENDS, NO_ANSWER, heads, pace_text, shared_text, tag
 from components.compare.diff_html import differences
 from components.ui.answer_html import calls, thought
 from components.ui.html import empty_state, esc, progress_bar
@@ -120,7 +120,8 @@ def _cell(cell: Mapping[str, Any], markup: str, reward: str) -> str:
     if cell["error"]:
         return f'<p class="answer-error" role="alert">{esc(cell["error"])}</p>'
     called = calls(cell["text"])
-    text = markup or ("" if called else '<span class="none">(empty)</span>')
+    why = NO_ANSWER if cell.get("thinking") else "(empty)"
+    text = markup or ("" if called else f'<span class="none">{why}</span>')
     tokens, thinking = cell.get("reasoning_tokens", 0), cell.get("thinking", False)
     before = thought(cell.get("reasoning", ""), tokens, thinking, True)
     facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not started"))

@@ -14,6 +14,7 @@ from studio.generation.request import Answer
 from studio.workflows.comparisons import LETTERS, Side
 
 ENDS = {"stop": "complete", "length": "cut at max new tokens", "cancelled": "stopped", "error": ""}
+NO_ANSWER = "No answer yet: raise max new tokens."
 VOTES = {"a": "A is better", "b": "B is better", "tie": "tie", "both_bad": "both bad"}
 
 
@@ -141,7 +142,8 @@ def _body(answer: Answer, markup: str, done: bool, key: str) -> str:
     before = thought(answer.reasoning, tokens, answer.thinking, over, key)
     called = calls(answer.text)
     if not markup and not writing:
-        empty = "" if called else '<p class="answer-text none">(empty)</p>'
+        why = NO_ANSWER if answer.cut_thought else "(empty)"
+        empty = "" if called else f'<p class="answer-text none">{why}</p>'
         return f'<div class="answer-body">{before}{called}{empty}</div>'
     text = f'<p class="answer-text">{markup}{caret}</p>'
     return f'<div class="answer-body">{before}{text}{called}</div>'
@@ -157,7 +159,8 @@ def answer_facts(answer: Answer, turn: Turn, seconds: float) -> str:
         return "loading the model"
     parts = [plural(answer.tokens, "token")] if answer.tokens or answer.ended else []
     if answer.reasoning_tokens and parts:
-        parts[0] += f", {answer.reasoning_tokens:,} of them thinking"
+        every = answer.reasoning_tokens == answer.tokens
+        parts[0] += f", {'all' if every else f'{answer.reasoning_tokens:,} of them'} thinking"
     if answer.tokens and seconds > 0.05:
         parts.append(pace_text(answer.tokens / seconds))
     parts.append(ENDS.get(answer.ended or "", ""))

@@ -141,6 +141,7 @@ class _Work:
             "fingerprint": run.base,
             "method": run.method,
             "objective": run.objective,
+            "chat_template_kwargs": recipe.chat_template_kwargs,
             "files": sorted(path.name for path in self.part.iterdir()),
             "figures": figures.as_dict(),
             **self.beside,
@@ -244,7 +245,8 @@ class _Work:
         gguf_file.write(
             model, tokenizer, path, self.asked.outtype, base_name, self.run.name, self._written
         )
-        self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer)
+        kwargs = self.run.recipe.chat_template_kwargs
+        self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer, kwargs)
         config, width = model.config, model.dtype
         del model, held.base.model
         gc.collect()

@@ -76,11 +76,19 @@ def _summary(record: dict[str, Any], run: Run) -> str:
         f"| trained on | a base held in {record['trained_on']}; these weights are whole |"
         if record.get("trained_on")
         else "",
+        f"| chat template is given | {_kwargs(record)} |"
+        if record.get("chat_template_kwargs")
+        else "",
         f"| made with | {', '.join(f'{k} {v}' for k, v in sorted(run.versions.items()))} |"
         if run.versions
         else "",
     ]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _kwargs(record: dict[str, Any]) -> str:
+    given = record["chat_template_kwargs"]
+    return ", ".join(f"`{name}={json.dumps(value)}`" for name, value in given.items())
 
 
 def _proof(record: dict[str, Any]) -> str:

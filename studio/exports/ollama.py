@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 
 from studio.core.library_types import Tokenizer
 from studio.models import tokenization
 
+Kwargs = Mapping[str, Any]
 _ROLES = ("system", "user", "assistant")
 _MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
 
 
-def write(folder: Path, gguf: str, tokenizer: Tokenizer) -> bool:
+def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None = None) -> bool:
     """Write `Modelfile` beside the GGUF file; returns whether it holds the model's chat template.
 
-    A chat template that is more than fixed text before and after each turn is left out; Ollama
-    then uses what it reads from the GGUF file.
+    `kwargs` are the run's `chat_template_kwargs`. A chat template that is more than fixed text
+    before and after each turn is left out; Ollama then uses what it reads from the GGUF file.
     """
     lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
     end = tokenization.end_of_turn(tokenizer)
     stops = (tokenizer.eos_token, None if end is None else tokenizer.decode([end]))
     stops = [stop for stop in dict.fromkeys(stops) if stop and _plain(stop)]
     lines += [f'PARAMETER stop "{stop}"' for stop in stops]
-    template = go_template(tokenizer)
+    template = go_template(tokenizer, kwargs)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
     (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -36,10 +39,23 @@ def _plain(text: str) -> bool:
     return text.isprintable() and '"' not in text and "\\" not in text
 
 
-def go_template(tokenizer: Tokenizer) -> str | None:
+class _Chat(NamedTuple):
+    """A chat template with what it is given beside the messages."""
+
+    tokenizer: Tokenizer
+    kwargs: Kwargs
+
+    def render(self, roles: list[str], prompt: bool) -> str:
+        turns = [{"role": role, "content": _MARKS[role]} for role in roles]
+        return self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=prompt, **self.kwargs
+        )
+
+
+def go_template(tokenizer: Tokenizer, kwargs: Kwargs | None = None) -> str | None:
     """The chat template as a Go template, or None where turns are not wrapped in fixed text."""
     try:
-        words = _words(tokenizer)
+        words = _words(_Chat(tokenizer, kwargs or {}))
     except (TemplateError, ValueError):
         return None
     if words is None or any("{{" in part or '"""' in part for part in words.values()):
@@ -57,18 +73,18 @@ def go_template(tokenizer: Tokenizer) -> str | None:
     return f"{{{{ range .Messages }}}}{turns}{{{{ end }}}}{words['assistant before']}"
 
 
-def _words(tokenizer: Tokenizer) -> dict[str, str] | None:
+def _words(chat: _Chat) -> dict[str, str] | None:
     """The text before and after each role's turn, checked on a longer chat; None if it varies."""
     user, answer = _MARKS["user"], _MARKS["assistant"]
-    asked = _render(tokenizer, ["user"], True)
+    asked = chat.render(["user"], True)
     first, after_user_open = _cut(asked, user)
-    _, after_user = _cut(_render(tokenizer, ["user"], False), user)
+    _, after_user = _cut(chat.render(["user"], False), user)
     if not after_user_open.startswith(after_user):
         return None
-    again = _render(tokenizer, ["user", "assistant", "user"], False)
+    again = chat.render(["user", "assistant", "user"], False)
     _, rest = _cut(again, answer)
     between, _ = _cut(rest, user)
-    _, after_answer = _cut(_render(tokenizer, ["user", "assistant"], False), answer)
+    _, after_answer = _cut(chat.render(["user", "assistant"], False), answer)
     before_user = between.removeprefix(after_answer)
     start = first.removesuffix(before_user)
     words = {
@@ -77,19 +93,19 @@ def _words(tokenizer: Tokenizer) -> dict[str, str] | None:
         "assistant before": after_user_open[len(after_user) :],
         "assistant after": after_answer,
     }
-    words |= _system_words(tokenizer, start, before_user)
+    words |= _system_words(chat, start, before_user)
     said = ["user", "assistant", "user", "assistant", "user"]
     said = ["system", *said] if "system before" in words else said
-    if start + _told(words, said) != _render(tokenizer, said, True):
+    if start + _told(words, said) != chat.render(said, True):
         return None
     # The BOS token that opens every chat is added by Ollama itself.
-    return words if start in ("", tokenizer.bos_token) else None
+    return words if start in ("", chat.tokenizer.bos_token) else None
 
 
-def _system_words(tokenizer: Tokenizer, start: str, before_user: str) -> dict[str, str]:
+def _system_words(chat: _Chat, start: str, before_user: str) -> dict[str, str]:
     """The same for a system turn; empty where the template has none."""
     try:
-        before, rest = _cut(_render(tokenizer, ["system", "user"], False), _MARKS["system"])
+        before, rest = _cut(chat.render(["system", "user"], False), _MARKS["system"])
         between, _ = _cut(rest, _MARKS["user"])
     except (TemplateError, ValueError):
         return {}
@@ -102,11 +118,6 @@ def _system_words(tokenizer: Tokenizer, start: str, before_user: str) -> dict[st
 def _told(words: dict[str, str], roles: list[str]) -> str:
     turns = [f"{words[f'{role} before']}{_MARKS[role]}{words[f'{role} after']}" for role in roles]
     return "".join(turns) + words["assistant before"]
-
-
-def _render(tokenizer: Tokenizer, roles: list[str], prompt: bool) -> str:
-    turns = [{"role": role, "content": _MARKS[role]} for role in roles]
-    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt)
 
 
 def _cut(text: str, mark: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import Any
@@ -15,7 +16,27 @@ def slug(name: str) -> str:
 
 
 def commands(record: dict[str, Any], folder: str = ".") -> list[tuple[str, str]]:
-    """(program, command) pairs for an export in `folder`, by its record."""
+    """(program, command) pairs for an export in `folder`, by its record.
+
+    Servers are told the `chat_template_kwargs` that the run was trained with.
+    """
+    return [(program, _told(record, command)) for program, command in _served(record, folder)]
+
+
+def _told(record: dict[str, Any], command: str) -> str:
+    """The command with its server's own option for `chat_template_kwargs`, where it has one."""
+    kwargs = record.get("chat_template_kwargs")
+    if not kwargs:
+        return command
+    given = shlex.quote(json.dumps(kwargs))
+    if command.startswith("vllm serve"):
+        return f"{command} --default-chat-template-kwargs {given}"
+    if command.startswith(("llama-server", "llama-cli", "transformers serve")):
+        return f"{command} --chat-template-kwargs {given}"
+    return command
+
+
+def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
     here, name = shlex.quote(folder), slug(str(record["name"]))
     if record["to"] == "adapter":
         return _adapter(record, here, name)

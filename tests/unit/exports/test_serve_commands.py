@@ -1,0 +1,39 @@
+"""The commands that serve an export say what the chat template is to be given."""
+
+import json
+import shlex
+
+import pytest
+
+from studio.exports import ollama, serve_commands
+
+RECORD = {"name": "My run", "files": ["my-run.gguf"], "base": "org/base", "base_kind": "hub"}
+KWARGS = {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("to", ["merged", "gguf", "adapter"])
+def test_servers_are_told_the_runs_kwargs(to):
+    record = {**RECORD, "to": to, "lora_r": 16}
+    plain = dict(serve_commands.commands(record))
+    told = dict(serve_commands.commands({**record, "chat_template_kwargs": KWARGS}))
+    assert plain.keys() == told.keys()
+    for program, command in told.items():
+        if program == "Ollama":  # its Modelfile holds the template, rendered with them
+            assert command == plain[program]
+            continue
+        *before, option, given = shlex.split(command)
+        assert before == shlex.split(plain[program])
+        assert option.endswith("chat-template-kwargs") and json.loads(given) == KWARGS
+
+
+def test_ollamas_template_is_rendered_with_the_runs_kwargs():
+    from transformers import AutoTokenizer
+
+    from studio.core import chat_templates
+    from studio.core.workspace import PRESETS
+
+    pocket = AutoTokenizer.from_pretrained(PRESETS / "pocket")
+    tokenizer = chat_templates.with_chat_template(pocket, "chatml")
+    usual, quiet = (ollama.go_template(tokenizer, each) for each in (None, KWARGS))
+    assert usual is not None and quiet is not None
+    assert quiet.endswith("<think>\n\n</think>\n\n") and "<think>" not in usual
