@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import gradio as gr
 
@@ -86,8 +87,15 @@ class ImportForm:
     shape: SourceShape
 
 
-def import_column(samples: list[tuple[str, str]], shape: SourceShape) -> ImportForm:
-    """Build the left column: source, format, `shape`'s folds, cleaning, split, name, Prepare."""
+class Fold(Protocol):
+    """A fold of the column with handlers of its own."""
+
+    def lay_out(self) -> None: ...
+
+
+def import_column(samples: list[tuple[str, str]], shape: SourceShape, making: Fold) -> ImportForm:
+    """Build the left column: source, format, `shape`'s folds, cleaning, split, name, Prepare, and
+    the fold that makes data."""
     with gr.Column(elem_classes="settle", elem_id="data-settle"):
         gr.HTML(section("Source"))
         kind = gr.Radio(
@@ -148,6 +156,7 @@ def import_column(samples: list[tuple[str, str]], shape: SourceShape) -> ImportF
             elem_classes="main-action",
             elem_id="data-prepare",
         )
+        making.lay_out()
     return ImportForm(
         kind,
         files,

@@ -23,7 +23,8 @@ NOTHING = empty_state(
     "See your data as the model will",
     "Choose a file, a Hub dataset or a sample on the left. The studio detects its format, checks "
     "every row, and shows here what would be trained on.",
-    "JSON, JSONL, CSV, TSV, Parquet, Arrow, optionally .gz: instructions, chats, preferences, text",
+    "Instructions, chats, preferences, tables: JSON, JSONL, CSV, TSV, Excel, Parquet, Arrow. "
+    "Documents: text, Markdown, HTML, PDF, Word. Packed as .gz or .zst, too.",
 )
 NO_TOKENS = empty_state(
     "Every token, as the trainer sees it",

@@ -10,6 +10,7 @@ import gradio as gr
 from components.data import import_form, preview_layout
 from components.data.dataset_handlers import DatasetHandlers, show
 from components.data.import_handlers import ImportHandlers
+from components.data.make_data import MakeData
 from components.data.open_sources import OpenSources
 from components.data.option_choices import sample_choices
 from components.data.row_browser import RowBrowser
@@ -41,9 +42,9 @@ class DataHandles:
 
 def build(studio: Studio, ctx: PageContext) -> DataHandles:
     """Build the tab and bind its events."""
-    sources = OpenSources(studio)
+    sources, making = OpenSources(studio), MakeData(studio)
     with gr.Row(elem_classes="desk"):
-        form = import_form.import_column(sample_choices(), SourceShape(sources))
+        form = import_form.import_column(sample_choices(), SourceShape(sources), making)
         preview = preview_layout.preview_column(choices())
     row_browser = RowBrowser(sources, preview)
     tokens = TokenHandlers(sources, preview, row_browser)
@@ -55,4 +56,5 @@ def build(studio: Studio, ctx: PageContext) -> DataHandles:
     statistics.bind()
     source.bind()
     prepared.bind()
+    making.bind(prepared.opening)
     return DataHandles(row_browser.subject, preview.actions.train, tokens.chosen, prepared.opening)
