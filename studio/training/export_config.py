@@ -40,13 +40,7 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     recipe = run.recipe
     if to not in FORMATS:
         raise ConfigError(f"--to {to!r} is not known; choose {', '.join(FORMATS)}.")
-    if OBJECTIVES[recipe.objective].rewarded:
-        raise ConfigError(
-            f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
-            "command line nor a plain script has them."
-        )
-    refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
-    if refuse:
+    if refuse := refusal(recipe, runs, to):
         raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
     train, evaluation = _as_trained(recipe, *rows_for(recipe, run, datasets))
     settings = trainers.settings(recipe, len(train), evaluation is not None)
@@ -62,6 +56,16 @@ def export(run: Run, runs: RunStore, datasets: DatasetStore, to: str, out: Path)
     else:
         first = export_script.write_script(run, recipe, settings, model, out, runs)
     return [first, *sorted(path for path in out.rglob("*") if path.is_file() and path != first)]
+
+
+def refusal(recipe: Recipe, runs: RunStore, to: str) -> str:
+    """Why a recipe cannot be written in a format, without its period; empty where it can."""
+    if OBJECTIVES[recipe.objective].rewarded:
+        return (
+            "its rewards are the studio's own, and neither TRL's command line nor a plain script "
+            "has them"
+        )
+    return _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
 
 
 def _as_trained(
