@@ -59,13 +59,16 @@ def train(
         start_from=start_from,
         device=device,
     )
+    where = {"on": on} if on else {}
     if not sweep:
-        return run_as_dict(studio.train(chosen, provenance, on))
+        return run_as_dict(studio.train(chosen, provenance, **where))
     from studio.core.workspace import new_id
     from studio.runs import sweep as sweeps
 
     marked = {**(provenance or {}), "sweep": new_id("sweep")}
-    return [run_as_dict(studio.train(each, marked, on)) for each in sweeps.sweep(chosen, sweep)]
+    return [
+        run_as_dict(studio.train(each, marked, **where)) for each in sweeps.sweep(chosen, sweep)
+    ]
 
 
 @command(read_only=True)
