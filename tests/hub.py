@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,11 @@ class StandIn(BaseHTTPRequestHandler):
     refuse = False
     wrong: list[int | None] = []  # noqa: RUF012  (statuses for commits and looks, None to hang up)
     seen: list[str] = []  # noqa: RUF012  (tokens sent)
+
+    @classmethod
+    def fresh(cls) -> dict[str, Any]:
+        """What each stand-in of this kind has of its own, beside the above."""
+        return {}
 
     def spoil(self):
         """Answer with the next wrong thing, if there is one."""
@@ -166,10 +172,10 @@ class StandIn(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def standing_in() -> Iterator[tuple[type[StandIn], str]]:
+def standing_in(kind: type[StandIn] = StandIn) -> Iterator[tuple[type[StandIn], str]]:
     """A stand-in of its own: what it holds, and its address."""
     fresh = {"files": {}, "large": {}, "sent": [], "created": [], "wrong": [], "seen": []}
-    handler = type("Hub", (StandIn,), fresh)
+    handler = type("Hub", (kind,), {**fresh, **kind.fresh()})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -192,11 +198,13 @@ def pointing(endpoint: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def pointing_here(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[type[StandIn]]:
+def pointing_here(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, kind: type[StandIn] = StandIn
+) -> Iterator[Any]:
     """A stand-in that this process's own client goes to, with a cache of its own."""
     from huggingface_hub import constants
 
-    with standing_in() as (held, address):
+    with standing_in(kind) as (held, address):
         for name, value in (
             ("ENDPOINT", address),
             ("HF_HUB_OFFLINE", False),

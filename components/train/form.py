@@ -10,6 +10,7 @@ import gradio as gr
 
 from components.train import form_options
 from components.train.form_values import FormFilling
+from components.train.hosted import HostedFold
 from components.train.recipe_yaml import RecipeTexts
 from components.train.sweep import SweepFold
 from components.ui import recipe_defaults, recipe_fields
@@ -18,6 +19,7 @@ from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_defaults import FIRST, LEADING
 from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
+from studio.core import hub
 from studio.core.errors import ConfigError, StudioError
 from studio.core.model_names import choices
 from studio.runs.recipe import Recipe
@@ -37,6 +39,7 @@ class RecipeForm(FormFilling):
         self.restated = gr.State(self.first.to_yaml())
         """The form's last valid recipe, as YAML."""
         self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
+        self.hosted = HostedFold(studio)
         self.started = gr.State("")
         """The id of the run this browser started last."""
 
@@ -56,6 +59,14 @@ class RecipeForm(FormFilling):
                 self.texts.lay_out(recipe)
             with gr.Accordion("Sweep", open=False, elem_classes="fold"):
                 self.sweep.lay_out()
+            with gr.Accordion(
+                "Run on HF Jobs",
+                open=False,
+                visible=hub.known_login(),
+                elem_classes="fold",
+                elem_id="train-hosted",
+            ):
+                self.hosted.lay_out()
             with gr.Row(elem_id="train-costs"):
                 self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
                 self.fit = gr.Button("Fit to memory", size="sm", elem_id="train-fit", min_width=60)
@@ -183,6 +194,7 @@ class RecipeForm(FormFilling):
         )
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
+        self.hosted.bind(fields, self.recipe, self.started)
         self.rewards.bind(self.fields, self.recipe)
         self.mixture.bind(self.fields)
         self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)

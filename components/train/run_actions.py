@@ -136,12 +136,12 @@ class Actions:
         """The buttons that apply to a run's state."""
         waiting = run.state == "queued"
         resume = f"Resume from step {resume_from:,}" if resume_from else "Restart"
+        stop = "Remove from queue" if waiting else "Stop after this step"
+        if run.job:
+            stop, resume = "Cancel the job", "Restart" if run.job.get("ended") else "Follow the job"
         return {
-            self.stop: gr.update(
-                visible=run.state in ("queued", "running"),
-                value="Remove from queue" if waiting else "Stop after this step",
-            ),
-            self.halt: gr.update(visible=run.state in ("running", "stopping")),
+            self.stop: gr.update(visible=run.state in ("queued", "running"), value=stop),
+            self.halt: gr.update(visible=run.state in ("running", "stopping") and not run.job),
             self.resume: gr.update(visible=run.state in RESUMABLE, value=resume),
             self.delete: gr.update(visible=not run.live),
         }

@@ -111,6 +111,10 @@ def account(run: Json) -> str:
     loss = run["metrics"].get("loss")
     parts += [f"loss {loss:.4g}"] if loss is not None else []
     parts.append(f"{run['train_seconds']:.0f} s")
+    if run.get("job", {}).get("seconds"):
+        from studio.engine.hosted_runs import cost_words
+
+        parts.append(cost_words(run["job"]).rstrip("."))
     return ", ".join(parts) + (f"; result in {run['result']}" if run["result"] else "")
 
 

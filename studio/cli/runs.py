@@ -24,6 +24,10 @@ def _listed(runs: list[Json]) -> str:
     return table(rows, header) if runs else "No runs yet. Start one: train pocket-sft"
 
 
+def _offered(offers: list[Json]) -> str:
+    return "\n".join(each["label"] for each in offers) or "HF Jobs lists no hardware with one GPU."
+
+
 def _when(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
@@ -72,9 +76,11 @@ VIEWS = {
         "pocket-sft --set max_steps=20",
         "pocket-sft --sweep lora_r=4,8,16",
         "pocket-sft --dataset mine --dataset general:0.1",
+        "tinyllama-lora-sft --on a10g-small",
         follow=follow,
         failure=unfinished,
     ),
+    "jobs": View(_offered, "pocket-sft"),
     "runs_list": View(_listed, "--json"),
     "runs_show": View(_shown, "pocket-sft"),
     "runs_stop": View("{run_id} is {state}.", "pocket-sft", "pocket-sft --now"),

@@ -38,6 +38,10 @@ def train(
     device: Annotated[
         int | None, Param("GPU by its number; by default the one with most free memory.", min=0)
     ] = None,
+    on: Annotated[
+        str | None,
+        Param("Train on HF Jobs, on this flavor, such as a10g-small; see jobs.", metavar="FLAVOR"),
+    ] = None,
     sweep: Annotated[
         dict[str, list[Any]] | None,
         Param(
@@ -50,7 +54,8 @@ def train(
     """Train a recipe.
 
     In the shell this follows the run to its end and prints its id; Ctrl-C saves and stops it after
-    the current step. Over the API and in Python it returns as soon as the run is queued.
+    the current step, and cancels a job. Over the API and in Python it returns as soon as the run is
+    queued.
     """
     chosen = recipe_with(
         recipe,
@@ -61,13 +66,32 @@ def train(
         start_from=start_from,
         device=device,
     )
+    where = {"on": on} if on else {}
     if not sweep:
-        return run_as_dict(studio.train(chosen, provenance))
+        return run_as_dict(studio.train(chosen, provenance, **where))
     from studio.core.workspace import new_id
     from studio.runs import sweep as sweeps
 
     marked = {**(provenance or {}), "sweep": new_id("sweep")}
-    return [run_as_dict(studio.train(each, marked)) for each in sweeps.sweep(chosen, sweep)]
+    return [
+        run_as_dict(studio.train(each, marked, **where)) for each in sweeps.sweep(chosen, sweep)
+    ]
+
+
+@command(read_only=True)
+def jobs(
+    studio: Studio,
+    recipe: Annotated[str, Param("A YAML file, YAML text, or the name of a shipped recipe.")],
+    *,
+    set: Annotated[dict[str, Any] | None, Param("Change a recipe parameter; repeatable.")] = None,
+) -> list[Json]:
+    """List the hardware of HF Jobs with its price, and whether a recipe fits.
+
+    The cheapest that fits comes first; prices are the Hub's own of now, in US dollars.
+    """
+    from studio.workflows.hosted_offers import offers
+
+    return [offer.as_dict() for offer in offers(studio, recipe_with(recipe, set))]
 
 
 def recipe_with(

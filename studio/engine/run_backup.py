@@ -2,31 +2,41 @@
 `studio.labels.votes_backup`.
 
 `STUDIO_RUNS_REPO=owner/name` turns it on: a private repository receives every finished run and
-every prepared dataset, in folders as in the workspace, and fills an empty workspace at start.
-Checkpoints are left out: they only serve to resume, and are many times as large.
+every prepared dataset, in folders as in the workspace, and fills an empty workspace at start. Of a
+run that is not finished it receives the newest complete checkpoint, so that it resumes on a new
+disk, unless `STUDIO_RUNS_CHECKPOINTS=0`: a checkpoint is many times as large as its adapter.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.core import hub
 from studio.core.hub_backup import EVERY, Backup
 from studio.core.workspace import Workspace, write_json
+from studio.runs import checkpoints
 
 if TYPE_CHECKING:
-    from studio.runs.store import RunStore
+    from studio.runs.store import Run, RunStore
+
+log = logging.getLogger(__name__)
 
 _LEFT_OUT = ("checkpoints", "lock", "stop")
 _RECORD = {"runs": "run.json", "datasets": "dataset.json"}
 _KINDS = ("", ".json", ".jsonl", ".yaml", ".safetensors", ".parquet", ".jinja", ".md", ".txt")
 _KINDS += (".model",)
 """Suffixes of files that are restored: never a pickle, never code."""
+_STATES = (".pt", ".pth")
+"""Of a checkpoint also these: the Trainer reads them as tensors and plain values only
+(`torch.load(weights_only=True)`)."""
 
 
 class RunBackup(Backup):
@@ -52,8 +62,62 @@ class RunBackup(Backup):
             if gone:
                 hub.send([], self.repo, gone=gone, message="Remove deleted folders")
             copied = {name: changed for name, changed in copied.items() if name not in gone}
-            write_json(self._notes, {"safe": began, "copied": copied})
-            return len(fresh) + len(gone)
+            kept, sent = self._push_checkpoints(notes.get("checkpoints", {}))
+            write_json(self._notes, {"safe": began, "copied": copied, "checkpoints": kept})
+            return len(fresh) + len(gone) + sent
+
+    def _push_checkpoints(self, kept: dict[str, list[Any]]) -> tuple[dict[str, list[Any]], int]:
+        """Push the newest checkpoint of every unfinished run that has a new one.
+
+        `kept` maps a run to the step and the state that the Hub has; returned as it is now, with
+        the number of runs that were sent or removed.
+        """
+        going = {run.id: (run, found) for run, found in self._unfinished()}
+        sent = 0
+        for run_id, (run, found) in going.items():
+            now, before = [checkpoints.step_of(found), run.state], kept.get(run_id)
+            if now != before and self._send_unfinished(run, found, before and before[0]):
+                kept, sent = {**kept, run_id: now}, sent + 1
+        for run_id in [each for each in kept if each not in going]:
+            there = (self._workspace.home / "runs" / run_id).exists()
+            folder = f"runs/{run_id}/checkpoints" if there else f"runs/{run_id}"
+            hub.send([], self.repo, gone=[folder], message="Remove a checkpoint")
+            kept, sent = {each: kept[each] for each in kept if each != run_id}, sent + 1
+        return kept, sent
+
+    def _unfinished(self) -> Iterator[tuple[Run, Path]]:
+        """Runs without a result that trained here, each with its newest complete checkpoint."""
+        if os.environ.get("STUDIO_RUNS_CHECKPOINTS", "1") in ("0", "false", "no"):
+            return
+        for run in self._runs.list():
+            found = checkpoints.newest(run.checkpoints)
+            if found is not None and not (run.adapter or run.weights or run.job):
+                yield run, found
+
+    def _send_unfinished(self, run: Run, checkpoint: Path, before: int | None) -> bool:
+        """Push a run's own files and a checkpoint; false where the run removed it meanwhile."""
+        name, step = f"runs/{run.id}", checkpoints.step_of(checkpoint)
+        with tempfile.TemporaryDirectory() as held:
+            files: list[tuple[str, Path]] = []
+            for path in sorted(run.folder.iterdir()):  # a log that grows is sent as it is now
+                if path.is_file() and path.name not in _LEFT_OUT and path.suffix in _KINDS:
+                    copy = Path(shutil.copyfile(path, Path(held) / path.name))
+                    files.append((f"{name}/{path.name}", copy))
+            try:
+                parts = _parts(checkpoint, Path(held) / "manifest")
+            except FileNotFoundError:
+                return False
+            if not parts:
+                return False
+            place = f"{name}/checkpoints/{checkpoint.name}"
+            files += [(f"{place}/{each}", path) for each, path in parts]
+            old = [] if before in (None, step) else [f"{name}/checkpoints/checkpoint-{before}"]
+            try:
+                hub.send(files, self.repo, gone=old, message=f"Back up {name} at step {step}")
+            except FileNotFoundError:  # the Trainer keeps a few checkpoints only: the next one then
+                log.info("%s went while it was backed up", place)
+                return False
+        return True
 
     def restore(self) -> int:
         """Fill a workspace that has neither runs nor datasets; returns how many folders.
@@ -71,7 +135,13 @@ class RunBackup(Backup):
         ]
         for folder in folders:
             self._restore_folder(folder)
-        write_json(self._notes, {"safe": time.time(), "copied": dict(self._folders())})
+        kept: dict[str, list[Any]] = {}
+        for run, found in self._unfinished():
+            kept[run.id] = [checkpoints.step_of(found), run.state]
+            if run.state == "interrupted":  # it was training when its disk was lost
+                self._runs.update(run.id, was="interrupted", state="queued", ended=None)
+        notes = {"safe": time.time(), "copied": dict(self._folders()), "checkpoints": kept}
+        write_json(self._notes, notes)
         return len(folders)
 
     def _folders(self) -> Iterator[tuple[str, float]]:
@@ -102,12 +172,31 @@ class RunBackup(Backup):
         part.rename(target)
 
 
+def _parts(checkpoint: Path, manifest: Path) -> list[tuple[str, Path]]:
+    """A checkpoint's files by name, without `training_args.bin`, a pickle that nothing reads.
+
+    The manifest is written anew without it. Empty for a checkpoint of other files, such as one that
+    is divided among processes.
+    """
+    told = json.loads((checkpoint / checkpoints.MANIFEST).read_text(encoding="utf-8"))
+    names = [name for name in told["files"] if name != "training_args.bin"]
+    if any(PurePosixPath(name).suffix not in (*_KINDS, *_STATES) for name in names):
+        return []
+    for part in ("files", "digests"):
+        told[part] = {name: told[part][name] for name in names if name in told.get(part, {})}
+    write_json(manifest, told)
+    return [*((name, checkpoint / name) for name in names), (checkpoints.MANIFEST, manifest)]
+
+
 def _unwanted(folder: str, names: list[str]) -> list[str]:
     """Files of a snapshot that are not restored."""
+    place = Path(folder)
+    state = checkpoints.step_of(place) >= 0 and place.parent.name == "checkpoints"
+    kinds = (*_KINDS, *_STATES) if state else _KINDS
     return [
         name
         for name in names
-        if PurePosixPath(name).suffix not in _KINDS and not Path(folder, name).is_dir()
+        if PurePosixPath(name).suffix not in kinds and not Path(folder, name).is_dir()
     ]
 
 

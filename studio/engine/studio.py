@@ -21,6 +21,7 @@ from studio.core.workspace import Workspace
 from studio.core.zerogpu import only_cpu
 from studio.data import DatasetStore, PreparedDataset, PrepareOptions
 from studio.engine import run_data
+from studio.engine.hosted_runs import HostedRuns
 from studio.engine.library import Library
 from studio.engine.run_backup import RunBackup, run_backup_for
 from studio.engine.worker import Worker
@@ -105,7 +106,8 @@ class Studio:
         """Load the heavy libraries behind the page, and take up runs and pairs left undone."""
         self.worker.start()
         self.runs.empty_trash()
-        waiting = [run for run in self.runs.list() if run.state == "queued"]
+        self.hosted.pick_up()
+        waiting = [run for run in self.runs.list() if run.state == "queued" and not run.job]
         for run in sorted(waiting, key=lambda run: run.place or run.created):
             if not self.runs.held(run):
                 self.worker.enqueue(run.id)
@@ -116,6 +118,7 @@ class Studio:
     def close(self) -> None:
         """Stop the run in progress with everything saved, and end the worker."""
         self.pairs.close()
+        self.hosted.close()
         self.worker.close()
         for backup in filter(None, (self.votes_backup, self.run_backup)):
             backup.close()
@@ -154,6 +157,11 @@ class Studio:
                 raise unknown
             return self.datasets.prepare(name)
 
+    @functools.cached_property
+    def hosted(self) -> HostedRuns:
+        """Runs on the Hub's machines."""
+        return HostedRuns(self.runs, self.datasets, self.worker)
+
     def datasets_for(self, recipe: Recipe) -> list[PreparedDataset]:
         """The datasets of a recipe, in order; those that are not prepared yet are prepared first.
 
@@ -178,12 +186,18 @@ class Studio:
                 )
         return self.datasets.prepare(entry.path, options=options)
 
-    def train(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+    def train(
+        self, recipe: Recipe, provenance: dict[str, Any] | None = None, on: str | None = None
+    ) -> Run:
         """Queue a run; refused before anything loads when it cannot work.
 
         Returns at once; follow it with `runs.get(id)` and `Run.events`.
+
+        Args:
+            on: a flavor of HF Jobs, such as a10g-small, to train there instead of here.
         """
-        zerogpu.refuse_training()
+        if on is None:
+            zerogpu.refuse_training()
         resolve(recipe.model_name_or_path)
         if recipe.chat_template_path:
             chat_templates.read(recipe.chat_template_path)
@@ -192,7 +206,7 @@ class Studio:
         data = run_data.record(recipe, prepared)
         recipe = check_rewards(recipe, self.runs)
         check_trackers(recipe)
-        if recipe.device is not None and self.worker.ready:
+        if recipe.device is not None and self.worker.ready and on is None:
             cards.choose(recipe.device)
         if recipe.start_from:
             parent = self.runs.get(recipe.start_from)
@@ -204,10 +218,23 @@ class Studio:
             parent_adapter(recipe, self.runs)
         if not recipe.name:
             recipe = recipe.with_(name=recipe.usual_name(data["name"]))
-        run = self.runs.create(recipe, provenance)
+        job = None if on is None else self._hosted_job(recipe, on)
+        run = self.runs.create(recipe, provenance, job)
         run = self.runs.update(run.id, data=data)
-        self.worker.enqueue(run.id)
+        if job is None:
+            self.worker.enqueue(run.id)
+        else:
+            self.hosted.begin(run)
         return self.runs.get(run.id)
+
+    def _hosted_job(self, recipe: Recipe, flavor: str) -> dict[str, Any]:
+        """What a run keeps of its job; refused where a job cannot train this recipe."""
+        self.worker.settle()
+        from studio.training.export_config import refusal
+
+        if why := refusal(recipe, self.runs, "job"):
+            raise ConfigError(f"This recipe cannot train as a job: {why}.")
+        return self.hosted.check(flavor)
 
     def stop(self, run: str, now: bool = False) -> Run:
         """Stop after the current step with everything saved, or at once; or take off the queue."""
@@ -224,7 +251,10 @@ class Studio:
         run = self.runs.get(name)
         if run.state not in RESUMABLE:
             raise ConfigError(f"{run.name} is {run.state}, so there is nothing to resume.")
-        self.worker.enqueue(run.id)
+        if run.job:
+            self.hosted.begin(run)
+        else:
+            self.worker.enqueue(run.id)
         return self.runs.get(run.id)
 
     def wait(

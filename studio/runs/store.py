@@ -46,7 +46,8 @@ class Run:
     `state` is one of queued, running, stopping, stopped, finished, failed, interrupted. Times are
     epoch seconds. `place` orders the queue. `error` and `warning` are sentences for
     the user; a finished run may have a warning. `data` identifies
-    the rows, and `base` is the fingerprint of the base weights.
+    the rows, and `base` is the fingerprint of the base weights. `job` is what is known of a run on
+    the Hub's machines (see `studio.engine.hosted_runs`), empty for one that trains here.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     versions: dict[str, str] = field(default_factory=dict[str, str])
     provenance: dict[str, Any] = field(default_factory=dict[str, Any])
+    job: dict[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
     warning: str | None = None
     folder: Path = Path()
@@ -125,7 +127,12 @@ class RunStore:
         self.workspace = workspace
         self._writing = threading.Lock()
 
-    def create(self, recipe: Recipe, provenance: dict[str, Any] | None = None) -> Run:
+    def create(
+        self,
+        recipe: Recipe,
+        provenance: dict[str, Any] | None = None,
+        job: dict[str, Any] | None = None,
+    ) -> Run:
         """A new queued run with its recipe on disk."""
         if recipe.start_from:
             self.get(recipe.start_from)
@@ -141,6 +148,7 @@ class RunStore:
             created=time.time(),
             parent=recipe.start_from,
             provenance=provenance or {},
+            job=job or {},
             folder=folder,
         )
         write_durably(folder / "recipe.yaml", recipe.to_yaml())

@@ -19,7 +19,7 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
-from studio.models import loading, trained_tokens
+from studio.models import loading
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -59,17 +59,11 @@ def export(
         return _export_launch(run, export_launch.recipe_for(run, machines), datasets, out)
     if machines is not None:
         raise ConfigError(f"num_machines is for --to launch; --to {to} is for one machine.")
-    if OBJECTIVES[recipe.objective].rewarded:
-        raise ConfigError(
-            f"{run.name} cannot be exported: its rewards are the studio's own, and neither TRL's "
-            "command line nor a plain script has them."
-        )
+    if refuse := refusal(recipe, runs, to):
+        raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
     if recipe.trainable_token_indices:
         reference = resolve(recipe.model_name_or_path, recipe.model_revision)
         recipe = trained_tokens.by_id(recipe, loading.load_tokenizer(reference))
-    refuse = _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
-    if refuse:
-        raise ConfigError(f"{run.name} cannot be exported to {to}: {refuse}.")
     mixed, names = _as_trained(recipe, rows_for(recipe, run, datasets))
     settings = trainers.settings(recipe, len(mixed.train), mixed.evaluation is not None)
     out.mkdir(parents=True, exist_ok=True)
@@ -90,6 +84,16 @@ def export(
         model = _bring(recipe, train, evaluation, out)
         first = export_script.write_script(run, recipe, settings, model, out, runs)
     return [first, *_others(out, first)]
+
+
+def refusal(recipe: Recipe, runs: RunStore, to: str) -> str:
+    """Why a recipe cannot be written in a format, without its period; empty where it can."""
+    if OBJECTIVES[recipe.objective].rewarded:
+        return (
+            "its rewards are the studio's own, and neither TRL's command line nor a plain script "
+            "has them"
+        )
+    return _refusal_trl(recipe) if to == "trl" else export_script.refusal(recipe, runs)
 
 
 def _export_launch(run: Run, recipe: Recipe, datasets: DatasetStore, out: Path) -> list[Path]:

@@ -59,7 +59,8 @@ def write_script(
     _bring_start(recipe, out, runs)
     parts = _parts(run, recipe, model, repr(loading.dtype_name(recipe.dtype)))
     path = out / "train.py"
-    path.write_text(_SCRIPT.format(**parts, settings=_pretty(settings)), encoding="utf-8")
+    text = _SCRIPT.format(**parts, settings=_pretty(settings), watch="")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -87,7 +88,9 @@ def write_job(
         looked_up["optim"] = f"{ways[0]} if gpu else {ways[1]}" if len({*ways}) > 1 else ways[0]
     own = {key: value for key, value in settings.items() if key not in looked_up}
     known = "".join(f"    {key}={looked_up[key]},\n" for key in settings if key in looked_up)
-    steps = _STEPS.format(**parts, settings=_pretty(own) + known)
+    watch = "trainer.add_callback(Events())\n"
+    steps = _STEPS.format(**parts, settings=_pretty(own) + known, watch=watch)
+    parts["imports"] = parts["imports"].replace(", set_seed", ", TrainerCallback, set_seed")
     looked = _AUTO if recipe.dtype == "auto" else f"dtype = {recipe.dtype!r}"
     text = _JOB.format(
         **parts,
@@ -167,7 +170,7 @@ trainer = {trainer}(
 for tensor in trainer.model.parameters():
     if tensor.requires_grad:
         tensor.data = tensor.data.float()
-trainer.train()
+{watch}trainer.train()
 trainer.save_model("result")
 """
 _HEAD_LINES = """\
@@ -199,11 +202,31 @@ Anywhere with uv: `uv run job.py`. On one of the Hub's machines, say:
 import argparse
 import base64
 import io
+import json
 import os
+import time
 import zipfile
 
 import torch
 {{imports}}
+
+
+def say(kind: str, **values: object) -> None:
+    """A line of the log for whoever follows it."""
+    event = {{{{"kind": kind, "time": time.time(), **values}}}}
+    print("studio-event " + json.dumps(event), flush=True)
+
+
+class Events(TrainerCallback):
+    def on_train_begin(self, args, state, control, **kwargs):
+        say("start", step=state.global_step, total_steps=state.max_steps)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        numbers = {{{{k: v for k, v in (logs or {{{{}}}}).items() if isinstance(v, int | float)}}}}
+        say("log", step=state.global_step, **numbers)
+
+    def on_save(self, args, state, control, **kwargs):
+        say("checkpoint", step=state.global_step)
 
 
 def main() -> None:
@@ -214,9 +237,11 @@ def main() -> None:
     os.chdir("job")
     gpu = torch.cuda.is_available()
     {{dtype}}
+    say("phase", text="loading on " + (torch.cuda.get_device_name() if gpu else "a CPU"))
 {{steps}}    if push_to:
-        trainer.model.push_to_hub(push_to)
-        tokenizer.push_to_hub(push_to)
+        say("phase", text="pushing the result")
+        trainer.model.push_to_hub(push_to, private=True)
+        tokenizer.push_to_hub(push_to, private=True)
 
 
 FILES = """
