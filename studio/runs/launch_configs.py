@@ -12,12 +12,14 @@ import yaml
 from studio.core.errors import ConfigError
 from studio.core.workspace import PRESETS
 from studio.runs.fields import RecipeFields
-from studio.runs.methods import METHODS, is_quantized
+from studio.runs.methods import METHODS, PROMPTED, is_quantized
 
 CONFIGS = PRESETS / "accelerate"
 SINGLE = "single"
 _SHARDABLE = ("adamw_torch_fused", "adamw_torch", "sgd", "adagrad", "rmsprop")
 """Optimizers of PyTorch itself: the others take plain tensors, not FSDP's."""
+_UNSHARDED = (*PROMPTED, "vera", "adalora", "oft", "llama_adapter")
+"""Methods whose tensors PEFT computes with outside of the modules that FSDP gathers."""
 PORT = 29500  # of machine 0, accelerate's own default
 _ADDRESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 
@@ -68,6 +70,11 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
         yield (
             f"{values.accelerate_config} shards the weights, which {values.method} changes at "
             "initialization; choose multi_gpu or zero2, or lora"
+        )
+    if way.fsdp and values.method in _UNSHARDED:
+        yield (
+            f"FSDP cannot shard what {METHODS[values.method].label} trains; choose multi_gpu, or "
+            "lora"
         )
     if way.fsdp and values.optim not in _SHARDABLE:
         yield (

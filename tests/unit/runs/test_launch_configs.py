@@ -36,6 +36,7 @@ def test_rows_that_cannot_be_split_are_refused():
         ({"num_processes": 2}, "needs an accelerate_config"),
         ({"accelerate_config": "fsdp2", "method": "pissa"}, "shards the weights"),
         ({"accelerate_config": "zero3", "method": "qlora"}, "a 4-bit base does not allow"),
+        ({"accelerate_config": "fsdp2", "method": "vera"}, "FSDP cannot shard what VeRA trains"),
         ({"accelerate_config": "fsdp2", "optim": "adamw_8bit"}, "choose adamw_torch_fused"),
         ({"accelerate_config": "fsdp2", "method": "loftq"}, "LoftQ changes does not allow"),
         ({"accelerate_config": "fsdp2", "load_in_8bit": True}, "an 8-bit base does not allow"),

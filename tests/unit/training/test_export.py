@@ -120,7 +120,7 @@ def test_a_job_too_large_for_one_file_is_refused(
 def test_what_trl_cannot_say_is_refused(studio: Studio, dpo: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose --to script"):
         write(studio, dpo, "trl", tmp_path)
-    with pytest.raises(ConfigError, match="trl, script, job"):
+    with pytest.raises(ConfigError, match="trl, script, launch, job"):
         write(studio, dpo, "notebook", tmp_path)
 
 
