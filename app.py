@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import gradio as gr
+import httpx
 from starlette.middleware import Middleware
 
 from components.calculator import tab as calculator_tab
@@ -219,6 +220,15 @@ def end(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def bypass_proxy() -> None:
+    """Reach this machine without a proxy: Gradio asks its own page whether it has started."""
+    for name in ("no_proxy", "NO_PROXY"):
+        named = [host for host in os.environ.get(name, "").split(",") if host.strip()]
+        if "*" not in named:
+            missing = [host for host in ("localhost", "127.0.0.1", "::1") if host not in named]
+            os.environ[name] = ",".join([*named, *missing])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped. Exit status: 2 for bad usage, 1 when it cannot start."""
     from studio import Studio
@@ -249,6 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    bypass_proxy()
     try:
         app.launch(
             server_name=chosen.host,
@@ -260,8 +271,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mcp_server=chosen.mcp != "off",
             **launch_options(studio),
         )
-    except OSError as error:
-        sys.stderr.write(f"{error}\n")
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        sys.stderr.write(
+            f"The page did not start: {error or type(error).__name__}. If another program uses the "
+            "port, choose one with --port; on a busy machine, start again.\n"
+        )
         return 1
     studio.warm_up()  # after the page is up: importing torch would delay it by a second
     try:

@@ -135,7 +135,11 @@ VIEWS = {
     "labels_vote": View("Vote {vote} is saved.", "--project first --item 1 --choice left"),
     "labels_undo": View("Pair {item} is to be labeled again.", "--project first"),
     "labels_remove": View("Pair {item} is removed.", "--project first --item 1"),
-    "labels_export": View(_exported, "--project first --format dpo --out labels.jsonl"),
+    "labels_export": View(
+        _exported,
+        "--project first --format dpo --out labels.jsonl",
+        "--project first --format label-studio --out tasks.json",
+    ),
     "labels_import": View(_imported, "testset-v1.json --name pandalm"),
     "labels_results": View(_results, "--project first"),
     "labels_judge": View(_judged, "--project first --judge api:served-model"),

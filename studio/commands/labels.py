@@ -173,7 +173,10 @@ def labels_export(
     *,
     project: ProjectName,
     out: Annotated[Path, Param("File to write: .jsonl, .json or .parquet.")],
-    format: Annotated[Literal["dpo", "kto", "reward"], Param("Trainer the rows are for.")] = "dpo",
+    format: Annotated[
+        Literal["dpo", "kto", "reward", "label-studio"],
+        Param("Trainer the rows are for, or all pairs with all votes for Label Studio (.json)."),
+    ] = "dpo",
     rule: Annotated[
         Literal["majority", "unanimous", "each"], Param("Which votes become a row.")
     ] = "majority",
@@ -192,6 +195,8 @@ def labels_export(
             f"{out.name} ends in {out.suffix or 'nothing'}; use .jsonl, .json, .parquet."
         )
     chosen = studio.labels.get(project)
+    if format == "label-studio":
+        return _label_studio(studio, chosen, out)
     made = studio.labels.export(chosen.id, format, Rule(rule, min_strength, edits))
     if not made.rows:
         reasons = ", ".join(f"{n} {why}" for why, n in made.summary.left_out.items())
@@ -208,6 +213,22 @@ def labels_export(
     value = {"file": str(out), "project": chosen.name, **made.summary.as_dict()}
     value |= {"test_file": str(files["test"]) if test else None, "train": len(parts["train"])}
     return value | {"test": test}
+
+
+def _label_studio(studio: Studio, project: Project, out: Path) -> Json:
+    from studio.labels.export import write_file
+    from studio.labels.label_studio import tasks
+
+    if out.suffix != ".json":
+        raise ConfigError(f"Label Studio imports one JSON list: name {out.name} .json.")
+    rows = tasks(studio.labels.labelled_pairs(project.id))
+    used = sum(bool(row["annotations"]) for row in rows)
+    if not used:
+        raise DataError(f"{project.name} has no votes yet; label some pairs first.")
+    write_file(rows, out)
+    value = {"file": str(out), "project": project.name, "format": "label-studio"}
+    value |= {"rows": len(rows), "items": len(rows), "used": used, "edited": 0, "left_out": {}}
+    return value | {"rule": "all votes", "test_file": None, "train": len(rows), "test": 0}
 
 
 @command()

@@ -265,7 +265,12 @@ class Recipe(RecipeFields):
             raise ConfigError(
                 f"The recipe is not valid YAML{where}: {getattr(error, 'problem', error)}."
             ) from None
-        return cls.of(values or {})
+        if values is None or values == {}:
+            raise ConfigError(
+                "The recipe is empty, so nothing says what to train on. Write dataset_name and "
+                "model_name_or_path into it."
+            )
+        return cls.of(values)
 
     def to_yaml(self) -> str:
         """Flat YAML of what identifies the run and of all that differs from the defaults."""

@@ -131,3 +131,18 @@ def test_nothing_on_the_page_comes_from_elsewhere(server):
     page = fetch(server.url)[1].decode()
     for mark in ("fonts.googleapis.com", "fonts.gstatic.com", "huggingface.co/datasets"):
         assert mark not in page
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "localhost,127.0.0.1,::1"),
+        ("corp.example,localhost", "corp.example,localhost,127.0.0.1,::1"),
+        ("*", "*"),
+    ],
+)
+def test_the_page_asks_itself_without_a_proxy(monkeypatch, before, after):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, before)
+    app.bypass_proxy()
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == after

@@ -33,6 +33,28 @@ def test_a_share_of_the_prompts_goes_into_a_test_file(do: Commands, voted, tmp_p
     assert made["test_file"] == str(tmp_path / "labels.test.jsonl")
 
 
+def test_a_project_goes_out_in_label_studios_format_and_comes_back(do: Commands, labels, tmp_path):
+    project = labels.create_project("trees", order="given")
+    labels.add_items(project.id, [Pair(f"q{n}", f"left {n}", f"right {n}") for n in range(4)])
+    for annotator in ("ada", "bea"):
+        for choice in ("left", "right", "tie", "left"):
+            pair = do.labels_next(project="trees", annotator=annotator)
+            do.labels_vote(project="trees", item=pair["item"], annotator=annotator, choice=choice)
+    out = tmp_path / "tasks.json"
+    made = do.labels_export(project="trees", out=out, format="label-studio")
+    assert (made["rows"], made["used"]) == (4, 4)
+    task = json.loads(out.read_text())[0]
+    assert task["annotations"][0]["result"][0]["value"]["selected"] in ("left", "right")
+    assert len(task["annotations"]) == 2
+    seen = do.data_inspect([str(out)])
+    rows = do.labels_export(project="trees", out=tmp_path / "rows.jsonl")
+    assert (seen["type"], seen["kept"]) == ("preference", rows["rows"])
+    kept = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["chosen"] for row in seen["sample"]] == [row["chosen"] for row in kept]
+    with pytest.raises(ConfigError, match=r"\.json"):
+        do.labels_export(project="trees", out=tmp_path / "tasks.jsonl", format="label-studio")
+
+
 def test_an_export_that_cannot_be_written_is_refused(do: Commands, labels, tmp_path):
     project = labels.create_project("empty")
     labels.add_items(project.id, [Pair("q", "a", "b")])

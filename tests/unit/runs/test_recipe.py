@@ -196,3 +196,11 @@ def test_what_nobody_named_is_called_after_model_objective_and_data(
 ) -> None:
     recipe = Recipe.defaults(objective, model_name_or_path=model, dataset_name=dataset)
     assert recipe.usual_name(named) == name
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "# nothing yet\n", "{}", "---\n"])
+def test_an_empty_recipe_is_refused(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="is empty"):
+        Recipe.from_yaml(path)
