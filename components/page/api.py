@@ -118,7 +118,7 @@ def _endpoint(studio: Studio, command: Command) -> Any:
     return endpoint
 
 
-_PATHS = (Path, Path | None, list[Path])
+_PATHS = (Path, Path | None, list[Path], list[Path] | None)
 
 
 def _json_type(hint: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from studio.core.errors import DataError
 from studio.core.workspace import ROOT, Workspace
+from studio.runs import dataset_entries
 
 
 def check(value: object, workspace: Workspace, path: bool = False) -> None:
@@ -23,7 +25,11 @@ def check(value: object, workspace: Workspace, path: bool = False) -> None:
         for one in value:
             check(one, workspace, path)
         return
-    if not isinstance(value, str | Path) or not str(value) or not (path or _is_file(str(value))):
+    if not isinstance(value, str | Path) or not str(value):
+        return
+    for name in _paths_in(value):
+        check(name, workspace, path)
+    if not (path or _is_file(str(value))):
         return
     try:
         named = Path(value).expanduser().resolve()
@@ -34,6 +40,18 @@ def check(value: object, workspace: Workspace, path: bool = False) -> None:
             f"{value} is not shared with agents. An owner lists folders to share in "
             "STUDIO_MCP_FOLDERS."
         )
+
+
+def _paths_in(value: str | Path) -> list[str]:
+    """The paths of a text that names a mixture's datasets, as `./rows.jsonl:0.1` does."""
+    if isinstance(value, Path) or len(value) > 4096 or not any(mark in value for mark in ":;{"):
+        return []
+    try:
+        entries: Any = dataset_entries.parse(value)
+    except ValueError:
+        return []
+    found = [str(entry.get("path", "")) for entry in entries if isinstance(entry, dict)]
+    return [one for one in found if one and one != value]
 
 
 def _is_file(text: str) -> bool:

@@ -27,7 +27,7 @@ def data_make(
     prompts: PromptFile = None,
     prompt: Prompts = None,
     document: Annotated[
-        list[str] | None, Param("A document to ask about; repeatable.", metavar="FILE")
+        list[Path] | None, Param("A document to ask about; repeatable.", metavar="FILE")
     ] = None,
     topic: Annotated[str, Param("What the instructions are about.")] = "",
     count: Annotated[int, Param("Rows to make.", min=1, max=100_000)] = 50,
@@ -60,7 +60,7 @@ def data_make(
             writer=writer,
             answerers=tuple(answer or (writer,)),
             seeds=tuple(str(messages[-1]["content"]) for messages in seeds if messages),
-            documents=self_instruct.document_chunks([Path(one) for one in document or ()]),
+            documents=self_instruct.document_chunks(document or []),
             topic=topic,
             count=count,
             judge=judge,

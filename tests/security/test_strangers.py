@@ -69,6 +69,9 @@ def test_agents_name_files_of_shared_folders_only(
         shared_folders.check(f"{workspace.exports}/out", workspace, path=True)
     with pytest.raises(DataError, match="STUDIO_MCP_FOLDERS"):
         shared_folders.check({"model": ["pocket", "/etc"]}, workspace)
+    for mixed in (["mine", "/etc:0.1"], "mine; /etc:0.1", '{"path": "/etc", "fraction": 0.1}'):
+        with pytest.raises(DataError, match="STUDIO_MCP_FOLDERS"):
+            shared_folders.check(mixed, workspace)
     monkeypatch.setenv("STUDIO_MCP_FOLDERS", str(tmp_path / "shared"))
     shared_folders.check([str(inside), str(workspace.exports)], workspace, path=True)
     shared_folders.check(str(ROOT / "presets"), workspace, path=True)
