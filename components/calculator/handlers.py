@@ -177,5 +177,5 @@ class ModelPage:
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Recipe values as form values."""
-    known = recipe_fields.knobs()
+    known = recipe_fields.parameters()
     return {name: recipe_fields.shown(known[name], value) for name, value in settings.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.ui import recipe_defaults, recipe_fields
-from components.ui.recipe_fields import HELP_LINE, knobs
+from components.ui.recipe_fields import HELP_LINE, parameters
 from studio.calculator.gpus import GPUS, THIS_MACHINE
 from studio.calculator.known_models import KNOWN
 from studio.core.errors import ConfigError, StudioError
@@ -100,22 +100,22 @@ class Inputs:
             gr.HTML(HELP_LINE)
 
     def _add(self, name: str, **settings: Any) -> None:
-        knob = knobs()[name]
-        visible = knob.applies(self.first.objective, self.first.method)
+        parameter = parameters()[name]
+        visible = parameter.applies(self.first.objective, self.first.method)
         self.fields[name] = recipe_fields.widget(
-            knob, getattr(self.first, name), visible=visible, elem_id=_id(name), **settings
+            parameter, getattr(self.first, name), visible=visible, elem_id=_id(name), **settings
         )
 
     def _dropdown(self, name: str, choices: list[Any]) -> None:
-        knob = knobs()[name]
+        parameter = parameters()[name]
         self.fields[name] = gr.Dropdown(
             choices,
             value=getattr(self.first, name),
             allow_custom_value=True,
-            label=knob.label,
+            label=parameter.label,
             info=recipe_fields.help_of(name),
             elem_id=_id(name),
-            elem_classes="knob",
+            elem_classes="parameter",
         )
 
     def _main(self) -> None:
@@ -239,8 +239,8 @@ class Inputs:
             update: dict[str, Any] = {}
             if now[name] != before[name]:
                 update["value"] = now[name]
-            if knobs()[name].sometimes:
-                update["visible"] = knobs()[name].applies(objective, method)
+            if parameters()[name].sometimes:
+                update["visible"] = parameters()[name].applies(objective, method)
             if name == "dataset_name":
                 update["choices"] = self.datasets()
             found.append(gr.update(**update) if update else gr.skip())

@@ -73,7 +73,7 @@ class Controls:
                     max_lines=4,
                     label="Stop strings, one per line",
                     info="An answer ends before any of these strings. (stop_strings)",
-                    elem_classes="knob",
+                    elem_classes="parameter",
                 )
                 gr.HTML(HELP_LINE)
             with gr.Accordion("System prompt", open=False, elem_classes="fold"):
@@ -150,7 +150,7 @@ class Controls:
             step=1 if integer else 0.05,
             minimum=0,
             min_width=110,
-            elem_classes="knob",
+            elem_classes="parameter",
         )
 
     # ---- binding --------------------------------------------------------------------------------

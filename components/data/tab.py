@@ -34,7 +34,7 @@ class DataHandles:
     """Holds a `Subject`; its `dataset_id` is set while a prepared dataset is shown."""
     train: gr.Button
     """Trains on the prepared dataset that is shown."""
-    knobs: gr.State
+    parameters: gr.State
     """Recipe fields set by hand in the token view."""
     opening: gr.State
     """Set to `show(dataset_id)` to show a dataset here."""

@@ -102,7 +102,7 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
     compare.project.change(
         guard(open_project, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET
     )
-    data.train.click(guard(train_on), [data.subject, data.knobs], [*form, ctx.tabs], **QUIET)
+    data.train.click(guard(train_on), [data.subject, data.parameters], [*form, ctx.tabs], **QUIET)
     label.train_button.click(
         guard(train_on_votes), label.project, [*form, data.opening, ctx.tabs], **QUIET
     )

@@ -1,10 +1,10 @@
 /* Train and Compare: the help of the parameter under the pointer or in focus is shown on one line below. */
 (() => {
   const tell = (event) => {
-    const knob = event.target.closest && event.target.closest(".simple .knob, .everyday .knob");
-    if (!knob) return;
-    const info = knob.querySelector(".info-text");
-    const line = knob.closest(".everyday, .simple").querySelector(".knob-help");
+    const parameter = event.target.closest && event.target.closest(".simple .parameter, .everyday .parameter");
+    if (!parameter) return;
+    const info = parameter.querySelector(".info-text");
+    const line = parameter.closest(".everyday, .simple").querySelector(".parameter-help");
     if (info && line && line.textContent !== info.textContent) line.textContent = info.textContent;
   };
   document.addEventListener("focusin", tell);
@@ -22,17 +22,17 @@ window.studioSave = (text) => {
 window.studioBeside = (element, watch) => watch(() => {
   const trouble = element.querySelector("[data-field]");
   const field = trouble?.dataset.field, text = trouble?.textContent || "";
-  const knob = field && (document.querySelector(`#knob-${field}`) || document.querySelector(`#train-${field.split("-")[0]}`));
-  const old = document.querySelector(".knob-error");
-  document.querySelector(".knob-wrong")?.classList.remove("knob-wrong");
+  const parameter = field && (document.querySelector(`#parameter-${field}`) || document.querySelector(`#train-${field.split("-")[0]}`));
+  const old = document.querySelector(".parameter-error");
+  document.querySelector(".parameter-wrong")?.classList.remove("parameter-wrong");
   old?.remove();
-  if (!knob) return;
-  knob.classList.add("knob-wrong");
+  if (!parameter) return;
+  parameter.classList.add("parameter-wrong");
   const line = document.createElement("p");
-  line.className = "knob-error";
+  line.className = "parameter-error";
   line.textContent = text;
-  knob.append(line);
-  trouble.hidden = knob.offsetParent !== null;
+  parameter.append(line);
+  trouble.hidden = parameter.offsetParent !== null;
 });
 (() => {
   document.addEventListener("keydown", (event) => {

@@ -18,7 +18,7 @@ from components.ui.compat import Update, Updates, Value, Values
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext
 from components.ui.recipe_defaults import FIRST, LEADING
-from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, knobs
+from components.ui.recipe_fields import EVERYDAY, GROUPS, HELP_LINE, parameters
 from studio.core import hub
 from studio.core.errors import ConfigError, StudioError
 from studio.core.model_names import choices
@@ -85,7 +85,7 @@ class RecipeForm(FormFilling):
             recipe_fields.choices_of("objective"),
             value=recipe.objective,
             label="Objective",
-            elem_classes=["segmented", "knob"],
+            elem_classes=["segmented", "parameter"],
             info=recipe_fields.help_of("objective"),
             elem_id="train-objective",
         )
@@ -95,7 +95,7 @@ class RecipeForm(FormFilling):
             label="Dataset",
             allow_custom_value=True,
             elem_id="train-dataset",
-            elem_classes="knob",
+            elem_classes="parameter",
             info=recipe_fields.help_of("dataset_name"),
         )
         self.mixture.lay_out(add)
@@ -105,7 +105,7 @@ class RecipeForm(FormFilling):
             label="Model",
             allow_custom_value=True,
             elem_id="train-model",
-            elem_classes="knob",
+            elem_classes="parameter",
             info=recipe_fields.help_of("model_name_or_path"),
         )
         self.fields["start_from"] = gr.Dropdown(
@@ -115,7 +115,7 @@ class RecipeForm(FormFilling):
             visible=False,
             allow_custom_value=True,  # the chosen run may be deleted
             elem_id="train-start-from",
-            elem_classes="knob",
+            elem_classes="parameter",
             info=recipe_fields.help_of("start_from"),
         )
         with gr.Row(elem_classes="pair"):
@@ -129,11 +129,11 @@ class RecipeForm(FormFilling):
         self.fields["device"] = gr.Dropdown(
             [form_options.ANY_CARD],
             value="",
-            label=knobs()["device"].label,
+            label=parameters()["device"].label,
             visible=False,  # until several GPUs are seen
             allow_custom_value=True,  # a recipe from a machine with more of them
             elem_id="train-device",
-            elem_classes="knob",
+            elem_classes="parameter",
             info=recipe_fields.help_of("device"),
         )
         with gr.Column(elem_classes="everyday"):
@@ -144,8 +144,8 @@ class RecipeForm(FormFilling):
         for group, title in GROUPS.items():
             names = [
                 name
-                for name, knob in knobs().items()
-                if knob.group == group and name not in self.fields
+                for name, parameter in parameters().items()
+                if parameter.group == group and name not in self.fields
             ]
             if names:
                 with gr.Accordion(title, open=False, elem_classes="fold inner"):
@@ -154,10 +154,10 @@ class RecipeForm(FormFilling):
         self._add(recipe, "model_revision")
 
     def _add(self, recipe: Recipe, name: str, **settings: Value) -> None:
-        knob = knobs()[name]
-        visible = knob.applies(recipe.objective, recipe.method)
+        parameter = parameters()[name]
+        visible = parameter.applies(recipe.objective, recipe.method)
         self.fields[name] = recipe_fields.widget(
-            knob, getattr(recipe, name), visible=visible, **settings
+            parameter, getattr(recipe, name), visible=visible, **settings
         )
 
     # ---- binding --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import gradio as gr
 from components.ui.compat import Update
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
-from components.ui.recipe_fields import knobs, name_of
+from components.ui.recipe_fields import name_of, parameters
 from studio.calculator import formatting
 from studio.core.errors import StudioError
 from studio.core.formatting import DOT, plural, thousands
@@ -244,7 +244,9 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
 def trouble_html(error: BaseException) -> str:
     """What is wrong, as a notice; the page moves it beside the parameter it names."""
     text = sentence(error)
-    named = next((word for word in re.findall(r"[a-z][a-z0-9_]+", text) if word in knobs()), "")
+    named = next(
+        (word for word in re.findall(r"[a-z][a-z0-9_]+", text) if word in parameters()), ""
+    )
     return f'<div data-field="{esc(named.replace("_", "-"))}">{notice("error", text)}</div>'
 
 

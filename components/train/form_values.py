@@ -17,7 +17,7 @@ from components.ui import recipe_defaults, recipe_fields
 from components.ui.compat import Field, Update, Updates, Values, Widget
 from components.ui.html import notice
 from components.ui.recipe_defaults import FIRST, LEADING, Choice
-from components.ui.recipe_fields import knobs
+from components.ui.recipe_fields import parameters
 from studio.core.errors import StudioError
 from studio.core.formatting import in_a_sentence
 from studio.runs.objectives import OBJECTIVES
@@ -86,9 +86,9 @@ class FormFilling:
 
     def _visible(self, choice: Choice) -> Updates:
         return {
-            self.fields[name]: gr.update(visible=knob.applies(choice[0], choice[1]))
-            for name, knob in knobs().items()
-            if knob.sometimes
+            self.fields[name]: gr.update(visible=parameter.applies(choice[0], choice[1]))
+            for name, parameter in parameters().items()
+            if parameter.sometimes
         } | {self.fields["loss_type"]: recipe_defaults.losses(*choice[:2])}
 
     def _start_from(
@@ -120,7 +120,7 @@ class FormFilling:
         choice = (recipe.objective, recipe.method, recipe.model_name_or_path)
         updates = self._visible(choice)
         for name, value in recipe_fields.written(recipe).items():
-            visible = knobs()[name].applies(choice[0], choice[1])
+            visible = parameters()[name].applies(choice[0], choice[1])
             if name != "loss_type":
                 updates[self.fields[name]] = gr.update(value=value, visible=visible)
         updates[self.fields["loss_type"]] = recipe_defaults.losses(
@@ -142,22 +142,22 @@ class FormFilling:
     def changed(self, data: Values, wanted: Mapping[str, Any]) -> Updates:
         """Set some parameters; one that was edited since the request stays as it is."""
         values, before = self.values(data), wanted["before"]
-        knob_values = {
-            name: recipe_fields.shown(knobs()[name], value)
+        parameter_values = {
+            name: recipe_fields.shown(parameters()[name], value)
             for name, value in wanted["changes"].items()
             if name in values and values[name] == before[name]
         }
-        leading = {name: knob_values[name] for name in LEADING if name in knob_values}
+        leading = {name: parameter_values[name] for name in LEADING if name in parameter_values}
         updates = self._turned(values | leading, data[self.settled]) if leading else {}
-        after = tuple((values | knob_values)[name] for name in LEADING)
-        for name, value in knob_values.items():
-            shown = knobs()[name].applies(*after[:2])
+        after = tuple((values | parameter_values)[name] for name in LEADING)
+        for name, value in parameter_values.items():
+            shown = parameters()[name].applies(*after[:2])
             updates[self.fields[name]] = gr.update(value=value, visible=shown)
-        if "dataset_name" in knob_values:
+        if "dataset_name" in parameter_values:
             offered = form_options.dataset_choices(self.studio, after[0])
-            value = form_options.dataset_value(self.studio, knob_values["dataset_name"])
+            value = form_options.dataset_value(self.studio, parameter_values["dataset_name"])
             updates[self.fields["dataset_name"]] = gr.update(choices=offered, value=value)
-        labels = [in_a_sentence(knobs()[name].label) for name in knob_values]
+        labels = [in_a_sentence(parameters()[name].label) for name in parameter_values]
         note = f"Taken from the Calculator: {', '.join(labels)}." if labels else ""
         updates |= {self.note: notice("info", note)} if note else {}
         return self.mixture.follow(updates)
@@ -178,6 +178,6 @@ class FormFilling:
         for name, value in fit.changes.items():
             if name in self.fields:
                 updates[self.fields[name]] = gr.update(
-                    value=recipe_fields.shown(knobs()[name], value)
+                    value=recipe_fields.shown(parameters()[name], value)
                 )
         return updates | {self.settled: choice, self.note: notice("good", fit.sentence())}

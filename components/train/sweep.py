@@ -99,9 +99,9 @@ class SweepFold:
 def _choices() -> list[tuple[str, str]]:
     """(label, name) of the parameters that can be swept, the most common ones first."""
     found = {
-        name: knob.label
-        for name, knob in recipe_fields.knobs().items()
-        if name not in _EXCLUDED and knob.kind in ("number", "integer", "choice", "flag")
+        name: parameter.label
+        for name, parameter in recipe_fields.parameters().items()
+        if name not in _EXCLUDED and parameter.kind in ("number", "integer", "choice", "flag")
     }
     order = [*_COMMON, *(name for name in found if name not in _COMMON)]
     return [(found[name], name) for name in order]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import yaml
 
-from components.ui.recipe_fields import Knob, knobs, parted, shown
+from components.ui.recipe_fields import Parameter, parameters, parted, shown
 from studio.core.formatting import in_a_sentence
 from studio.core.model_names import POCKET
 from studio.runs.defaults import defaults, for_device
@@ -62,15 +62,15 @@ def follow(before: Choice, after: Choice, device: str = "") -> tuple[dict[str, A
     (old, _), (new, why) = usual(before, device), usual(after, device)
     kept = {"name", "objective", "method", "model_name_or_path", "dataset_name", "start_from"}
     changes, words = {}, []
-    for name, knob in knobs().items():
-        if name in kept or not knob.applies(after[0], after[1]):
+    for name, parameter in parameters().items():
+        if name in kept or not parameter.applies(after[0], after[1]):
             continue
         value = getattr(new, name)
-        if value == getattr(old, name) and knob.applies(before[0], before[1]):
+        if value == getattr(old, name) and parameter.applies(before[0], before[1]):
             continue
-        changes[name] = shown(knob, value)
+        changes[name] = shown(parameter, value)
         if value != getattr(old, name):
-            words.append(f"{in_a_sentence(knob.label)} {_said(knob, value)}")
+            words.append(f"{in_a_sentence(parameter.label)} {_said(parameter, value)}")
     about = _about(before, after)
     if not words:
         return changes, about
@@ -107,19 +107,19 @@ def _about(before: Choice, after: Choice) -> str:
 def losses(objective: str, method: str, value: Any = None) -> Any:
     """The update of the loss's widget: an objective's own losses, gone where there is but one."""
     own = OBJECTIVES[objective].losses
-    visible = knobs()["loss_type"].applies(objective, method) and len(own) > 1
-    choices = list(own or knobs()["loss_type"].choices)
+    visible = parameters()["loss_type"].applies(objective, method) and len(own) > 1
+    choices = list(own or parameters()["loss_type"].choices)
     if value is None:
         return gr.update(choices=choices, visible=visible)
     return gr.update(choices=choices, visible=visible, value=list(value))
 
 
-def _said(knob: Knob, value: Any) -> str:
+def _said(parameter: Parameter, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
-    return str(shown(knob, value)) if value is not None else "automatic"
+    return str(shown(parameter, value)) if value is not None else "automatic"
 
 
 # ---- the command --------------------------------------------------------------------------------

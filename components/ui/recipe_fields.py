@@ -1,8 +1,8 @@
-"""The recipe as a form: every knob's widget, made from its field; values in and out.
+"""The recipe as a form: every parameter's widget, made from its field; values in and out.
 
-A knob is named once, in `studio.runs.fields`. Here its annotation decides the widget, its help and
-label are the field's own, and `only` decides when it is shown. No layout here, and nothing about a
-page.
+A parameter is named once, in `studio.runs.fields`. Here its annotation decides the widget, its help
+and label are the field's own, and `only` decides when it is shown. No layout here, and nothing
+about a page.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIMPLE = (
     "learning_rate",
     "num_train_epochs",
 )
-"""The knobs that stand before "More", in order; `start_from` only where there is something."""
+"""The parameters that stand before "More", in order; `start_from` only where there is something."""
 EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
 """What opens first behind "More"."""
 GROUPS = {
@@ -44,8 +44,8 @@ GROUPS = {
     "devices": "Several GPUs",
     "logging": "Logging and checkpoints",
 }
-HELP_LINE = '<p class="knob-help" aria-hidden="true"></p>'
-"""Where `static/train.js` shows the help of the knob that has the pointer or the focus."""
+HELP_LINE = '<p class="parameter-help" aria-hidden="true"></p>'
+"""Where `static/train.js` shows the help of the parameter that has the pointer or the focus."""
 _NAMES = {
     name: row.label
     for name, row in (*METHODS.items(), *OBJECTIVES.items(), *LAUNCH_CONFIGS.items())
@@ -54,7 +54,7 @@ _MAYBE = [("when it can be", "auto"), ("yes", "yes"), ("no", "no")]
 
 
 @dataclass(frozen=True)
-class Knob:
+class Parameter:
     """What a form needs to know of one field."""
 
     name: str
@@ -68,7 +68,7 @@ class Knob:
     default: Any = None
 
     def applies(self, objective: str, method: str) -> bool:
-        """Whether the knob does anything for this objective and method."""
+        """Whether the parameter does anything for this objective and method."""
         return Recipe.applies(self.name, objective, method)
 
     @property
@@ -78,17 +78,17 @@ class Knob:
 
 
 @functools.cache
-def knobs() -> dict[str, Knob]:
-    """Every knob a person can set, by name, in the order of the recipe."""
-    return {name: _knob(name) for name in Recipe.model_fields}
+def parameters() -> dict[str, Parameter]:
+    """Every parameter a person can set, by name, in the order of the recipe."""
+    return {name: _parameter(name) for name in Recipe.model_fields}
 
 
-def _knob(name: str) -> Knob:
+def _parameter(name: str) -> Parameter:
     field = Recipe.model_fields[name]
     extra = typing.cast(dict[str, Any], field.json_schema_extra or {})
     kind, choices, optional = _kind(field.annotation)
     label = extra.get("label") or name.replace("_", " ").capitalize()
-    return Knob(
+    return Parameter(
         name,
         label,
         field.description or "",
@@ -126,28 +126,30 @@ def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...], bool]:
 # ---- widgets ------------------------------------------------------------------------------------
 
 
-def widget(knob: Knob, value: Any, **settings: Any) -> Any:
-    """A widget for a knob, inside whatever layout is open; its help ends in the field's name."""
+def widget(parameter: Parameter, value: Any, **settings: Any) -> Any:
+    """A widget for a parameter, inside whatever layout is open; its help ends in its name."""
     common = {
-        "label": knob.label,
-        "value": shown(knob, value),
-        "info": help_of(knob.name),
-        "elem_classes": "knob",
-        "elem_id": f"knob-{knob.name.replace('_', '-')}",
+        "label": parameter.label,
+        "value": shown(parameter, value),
+        "info": help_of(parameter.name),
+        "elem_classes": "parameter",
+        "elem_id": f"parameter-{parameter.name.replace('_', '-')}",
         "min_width": 80,
         **settings,
     }
-    match knob.kind:
+    match parameter.kind:
         case "flag":
             return gr.Checkbox(**common)
-        case "integer" if not knob.optional:  # an empty gr.Number turns into 0 when it is unfolded
+        case "integer" if (
+            not parameter.optional
+        ):  # an empty gr.Number turns into 0 when it is unfolded
             return gr.Number(precision=0, **common)
         case "choice":
-            return gr.Dropdown([(_NAMES.get(c, c), c) for c in knob.choices], **common)
+            return gr.Dropdown([(_NAMES.get(c, c), c) for c in parameter.choices], **common)
         case "several":
             # Its choices follow the objective; values on their way meanwhile the recipe judges.
             return gr.Dropdown(
-                list(knob.choices), multiselect=True, allow_custom_value=True, **common
+                list(parameter.choices), multiselect=True, allow_custom_value=True, **common
             )
         case "maybe":
             return gr.Dropdown(_MAYBE, **common)
@@ -161,18 +163,20 @@ def name_of(choice: str) -> str:
 
 
 def help_of(name: str) -> str:
-    """A knob's one line of help, ending in the field's own name."""
-    return f"{knobs()[name].help} ({name})"
+    """A parameter's one line of help, ending in the field's own name."""
+    return f"{parameters()[name].help} ({name})"
 
 
 def choices_of(name: str) -> list[tuple[str, str]]:
-    """(label, value) pairs of a knob with fixed choices, for a widget of one's own."""
-    return [(_NAMES.get(choice, choice.capitalize()), choice) for choice in knobs()[name].choices]
+    """(label, value) pairs of a parameter with fixed choices, for a widget of one's own."""
+    return [
+        (_NAMES.get(choice, choice.capitalize()), choice) for choice in parameters()[name].choices
+    ]
 
 
-def shown(knob: Knob, value: Any) -> Any:
+def shown(parameter: Parameter, value: Any) -> Any:
     """A recipe's value as its widget holds it."""
-    match knob.kind:
+    match parameter.kind:
         case "number":
             return "" if value is None else number_text(value)
         case "maybe":
@@ -182,12 +186,12 @@ def shown(knob: Knob, value: Any) -> Any:
         case "words":
             if value is None or isinstance(value, str):
                 return value or ""
-            return joined(knob.name, value)
+            return joined(parameter.name, value)
         case "pairs":
             return ", ".join(f"{key}={number}" for key, number in value.items())
         case "text":
             return value or ""
-        case "integer" if knob.optional:
+        case "integer" if parameter.optional:
             return "" if value is None else str(value)
         case _:
             return value
@@ -216,46 +220,46 @@ def number_text(value: float) -> str:
     return f"{value:g}"
 
 
-def given(knob: Knob, value: Any) -> Any:
+def given(parameter: Parameter, value: Any) -> Any:
     """A widget's value as the recipe takes it; a `ConfigError` for a number that is none."""
-    match knob.kind:
+    match parameter.kind:
         case "number" | "integer":
-            return _number(knob, value)
+            return _number(parameter, value)
         case "maybe":
             return {"yes": True, "no": False}.get(value)
         case "several":
             return tuple(value or ())
         case "words":
-            several = str(value or "").split(parted(knob.name).strip())
+            several = str(value or "").split(parted(parameter.name).strip())
             parts = [part.strip() for part in several if part.strip()]
-            return tuple(parts) if parts or not knob.optional else None
+            return tuple(parts) if parts or not parameter.optional else None
         case "text":
             text = str(value or "").strip()
-            return text if text or not knob.optional else None
+            return text if text or not parameter.optional else None
         case _:
             return value
 
 
-def _number(knob: Knob, value: Any) -> float | int | None:
+def _number(parameter: Parameter, value: Any) -> float | int | None:
     text = "" if value is None else str(value).strip().replace(",", ".")
     if not text:
-        if knob.optional:
+        if parameter.optional:
             return None
-        raise ConfigError(f"{knob.label} ({knob.name}) is empty; give it a number.")
+        raise ConfigError(f"{parameter.label} ({parameter.name}) is empty; give it a number.")
     try:
         number = float(text)
     except ValueError:
         raise ConfigError(
-            f"{knob.label} ({knob.name}) cannot be {text!r}; give it a number such as "
-            f"{number_text(knob.default) if knob.default else 10}."
+            f"{parameter.label} ({parameter.name}) cannot be {text!r}; give it a number such as "
+            f"{number_text(parameter.default) if parameter.default else 10}."
         ) from None
-    return int(number) if knob.kind == "integer" else number
+    return int(number) if parameter.kind == "integer" else number
 
 
 def read(values: Mapping[str, Any]) -> Recipe:
-    """The recipe that a form's values make; knobs that do not apply are left at their defaults."""
+    """The recipe that a form's values make; parameters that do not apply keep their defaults."""
     objective, method = values["objective"], values["method"]
-    known = knobs()
+    known = parameters()
     return Recipe.of(
         {
             name: given(known[name], value)
@@ -267,4 +271,6 @@ def read(values: Mapping[str, Any]) -> Recipe:
 
 def written(recipe: Recipe) -> dict[str, Any]:
     """A recipe's values as the form's widgets hold them."""
-    return {name: shown(knob, getattr(recipe, name)) for name, knob in knobs().items()}
+    return {
+        name: shown(parameter, getattr(recipe, name)) for name, parameter in parameters().items()
+    }

@@ -31,15 +31,15 @@ class Forms:
         self.data |= {sync.met: None, inputs.base: inputs.base.value}
         self.data[self.train.form.settled] = ("sft", "lora", "pocket")
 
-    def see(self, form: str, knob: str) -> Any:
-        return self.data[self.fields(form)[knob]]
+    def see(self, form: str, parameter: str) -> Any:
+        return self.data[self.fields(form)[parameter]]
 
     def fields(self, form: str) -> dict[str, Any]:
         return {"calculator": self.calculator.inputs, "train": self.train.form}[form].fields
 
     def type(self, form: str, **values: Any) -> None:
-        for knob, value in values.items():
-            self.data[self.fields(form)[knob]] = value
+        for parameter, value in values.items():
+            self.data[self.fields(form)[parameter]] = value
 
     def choose(self, **values: Any) -> None:
         """Typed into the Calculator, with what follows."""

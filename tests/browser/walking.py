@@ -56,7 +56,9 @@ def train(page: Page, name: str) -> None:
     def short(text: str) -> str:
         steep = {"name": name, "max_steps": 4, "warmup_steps": 0, "learning_rate": 0.01}
         kept = [line for line in text.splitlines() if line.partition(":")[0] not in steep]
-        return "\n".join([*kept, *(f"{knob}: {value}" for knob, value in steep.items()), ""])
+        return "\n".join(
+            [*kept, *(f"{parameter}: {value}" for parameter, value in steep.items()), ""]
+        )
 
     apply_yaml(page, short)
     page.locator("#train-start").click()

@@ -45,7 +45,7 @@ def test_rows_and_prices_are_read_as_numbers(inputs):
 
 def test_every_field_has_the_recipes_label_and_help(inputs):
     for name, widget in inputs.fields.items():
-        assert widget.label == recipe_fields.knobs()[name].label
+        assert widget.label == recipe_fields.parameters()[name].label
         assert widget.info == recipe_fields.help_of(name)
 
 

@@ -1,4 +1,4 @@
-"""The recipe's form: every knob has a widget, values survive in and out, defaults follow."""
+"""The recipe's form: every parameter has a widget, values survive in and out, defaults follow."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from studio.runs.recipe import Recipe
 LORA = ("sft", "lora", "someone/model")
 
 
-def test_every_knob_is_in_the_form_once():
+def test_every_parameter_is_in_the_form_once():
     placed = [*recipe_fields.SIMPLE, *recipe_fields.EVERYDAY]
-    for name, knob in recipe_fields.knobs().items():
-        if knob.group in ("what", "model"):
+    for name, parameter in recipe_fields.parameters().items():
+        if parameter.group in ("what", "model"):
             assert name in {*placed, "name", "model_revision", "datasets"}, name
         else:
-            assert knob.group in recipe_fields.GROUPS, name
+            assert parameter.group in recipe_fields.GROUPS, name
     assert len(recipe_fields.SIMPLE) <= 7
     assert len(set(placed)) == len(placed)
-    assert set(Recipe.model_fields) - set(recipe_fields.knobs()) == set()
+    assert set(Recipe.model_fields) - set(recipe_fields.parameters()) == set()
 
 
-def test_every_knob_has_a_label_and_a_help_that_names_the_field():
-    for name, knob in recipe_fields.knobs().items():
-        assert knob.label and knob.help
+def test_every_parameter_has_a_label_and_a_help_that_names_the_field():
+    for name, parameter in recipe_fields.parameters().items():
+        assert parameter.label and parameter.help
         assert recipe_fields.help_of(name).endswith(f"({name})")
 
 
@@ -60,8 +60,8 @@ def test_what_does_not_apply_is_left_out():
     recipe = recipe_fields.read(values | {"lora_r": 64})
     assert recipe.beta == 0.1
     assert recipe.lora_r == 16
-    assert not recipe_fields.knobs()["lora_r"].applies("sft", "full")
-    assert recipe_fields.knobs()["bnb_4bit_quant_type"].applies("sft", "qlora")
+    assert not recipe_fields.parameters()["lora_r"].applies("sft", "full")
+    assert recipe_fields.parameters()["bnb_4bit_quant_type"].applies("sft", "qlora")
 
 
 @pytest.mark.parametrize(
