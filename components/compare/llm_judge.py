@@ -78,7 +78,7 @@ class JudgePanel:
                     maximum=8192,
                     scale=0,
                     elem_id="judge-tokens",
-                    info="A judge may think before its verdict.",
+                    info="A judge may think before it answers.",
                     min_width=170,
                 )
                 self.begin = gr.Button(

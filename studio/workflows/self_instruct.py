@@ -76,7 +76,7 @@ class MakePlan:
             raise ConfigError("Name one model that answers, or two for chosen and rejected pairs.")
         if len(set(self.answerers)) < len(self.answerers) and not self.judge:
             raise ConfigError(
-                "Two answers of one model are told apart by a judge only; name a judge, or two "
+                "Only a judge can choose between two answers of one model; name a judge, or two "
                 "models."
             )
         if self.min_score and not self.judge:
