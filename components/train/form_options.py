@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from studio.runs.store import Run
 
 FROM_BASE = ("the base model", "")
-ANY_CARD = ("the one with the most free memory", "")
+ANY_CARD = ("with most free memory", "")
 _SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
 _SHORT = {
     "language_modeling": "plain text",

@@ -10,7 +10,7 @@ import gradio as gr
 from components.train import form_options
 from components.ui.compat import Field, Updates, Values
 from components.ui.handlers import QUIET, guard, sentence
-from components.ui.html import notice
+from components.ui.html import esc, notice
 from studio.core.errors import ConfigError, StudioError
 from studio.runs.recipe import Recipe
 
@@ -40,6 +40,8 @@ class HostedFold:
             elem_id="hosted-flavor",
             info="One GPU each, the cheapest that fits first. Prices are the Hub's own.",
         )
+        self.told = gr.State({})
+        """The whole line of each choice: the list is narrower."""
         self.message = gr.HTML("", elem_id="hosted-message")
         self.start = gr.Button("Train on HF Jobs", size="sm", visible=False, elem_id="hosted-start")
 
@@ -55,13 +57,15 @@ class HostedFold:
             except StudioError as error:
                 return {self.message: notice("error", sentence(error))}
             choices = [(each.label(), each.flavor.name) for each in found]
+            told = {name: label for label, name in choices}
             fits = bool(found) and found[0].verdict != "does not fit"
             text = "" if fits else notice("warn", "The run fits none of them; Fit to memory helps.")
             first = found[0].flavor.name if fits else None
             return {
+                self.told: told,
                 self.flavor: gr.update(choices=choices, value=first, visible=True),
                 self.start: gr.update(visible=True),
-                self.message: text,
+                self.message: text or _line(told, first),
             }
 
         def start(data: Values) -> Updates:
@@ -75,6 +79,12 @@ class HostedFold:
                 return {self.message: notice("error", sentence(error))}
             return {self.message: notice("good", f"Started {run.name}."), started: run.id}
 
-        shown = [self.flavor, self.start, self.message]
+        shown = [self.told, self.flavor, self.start, self.message]
+        self.flavor.input(guard(_line), [self.told, self.flavor], self.message, **QUIET)
         self.look.click(guard(look), fields, shown, **QUIET)
         self.start.click(guard(start), {*fields, self.flavor}, [self.message, started], **QUIET)
+
+
+def _line(told: dict[str, str], flavor: str | None) -> str:
+    """The chosen hardware's fit, cost, price and GPU."""
+    return f'<p class="quiet">{esc(told.get(flavor or "", ""))}</p>'

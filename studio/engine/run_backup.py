@@ -76,7 +76,8 @@ class RunBackup(Backup):
         sent = 0
         for run_id, (run, found) in going.items():
             now, before = [checkpoints.step_of(found), run.state], kept.get(run_id)
-            if now != before and self._send_unfinished(run, found, before and before[0]):
+            earlier = int(before[0]) if before else None
+            if now != before and self._send_unfinished(run, found, earlier):
                 kept, sent = {**kept, run_id: now}, sent + 1
         for run_id in [each for each in kept if each not in going]:
             there = (self._workspace.home / "runs" / run_id).exists()

@@ -27,13 +27,18 @@ class Offer:
     dollars: tuple[float, float] | None
 
     def label(self) -> str:
-        """`a10g-small · A10G 24 GB · $1.00 an hour · fits · $0.02 to $0.05`."""
+        """`a10g-small · fits · $0.02 to $0.05 · $1.00 an hour · A10G 24 GB`."""
         chip = f"{self.flavor.gpu} {self.flavor.memory / 1e9:.0f} GB"
-        parts = [self.flavor.name, chip, f"${self.flavor.price:.2f} an hour", self.verdict]
-        if self.dollars:
-            low, high = (f"${max(0.01, each):.2f}" for each in self.dollars)
-            parts.append(low if low == high else f"{low} to {high}")
-        return DOT.join(parts)
+        parts = [self.flavor.name, self.verdict, self.cost()]
+        parts += [f"${self.flavor.price:.2f} an hour", chip]
+        return DOT.join(part for part in parts if part)
+
+    def cost(self) -> str:
+        """`$0.02 to $0.05`, or nothing where the rows are not known."""
+        if not self.dollars:
+            return ""
+        low, high = (f"${max(0.01, each):.2f}" for each in self.dollars)
+        return low if low == high else f"{low} to {high}"
 
     def as_dict(self) -> dict[str, Any]:
         return {

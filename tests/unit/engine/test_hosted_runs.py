@@ -202,7 +202,8 @@ def test_a_result_that_was_not_there_is_fetched_by_resuming(studio: Studio, held
 def test_offers_say_what_fits_and_what_it_costs(studio: Studio, held: Any) -> None:
     found = offers(studio, RECIPE)
     assert [each.flavor.name for each in found] == ["t4-small", "a10g-small"]
-    assert found[0].label().startswith("t4-small · T4 16 GB · $0.40 an hour · fits")
+    assert found[0].label().startswith("t4-small · fits · $0.01")
+    assert found[0].label().endswith(" · $0.40 an hour · T4 16 GB")
     assert found[0].dollars is not None and found[0].dollars[0] <= found[0].dollars[1]
     large = RECIPE.with_(per_device_train_batch_size=4096, max_length=4096)
     assert {each.verdict for each in offers(studio, large)} == {"does not fit"}
