@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.ui.html import chips, esc
+from studio.core.answers import FIELDS
 from studio.core.formatting import plural, thousands
 
 if TYPE_CHECKING:
@@ -143,7 +144,19 @@ class _Card:
         text = "" if calls and not content else self.text(content)
         return (
             f'<div class="turn turn-{esc(kind)}"><span class="role">{esc(role)}</span>'
-            f"<div>{text}{calls}</div></div>"
+            f"<div>{self._thought(turn)}{text}{calls}</div></div>"
+        )
+
+    def _thought(self, turn: Mapping[str, Any]) -> str:
+        """A message's thinking, folded unless the search found something in it."""
+        said = next((str(turn[name]) for name in FIELDS if turn.get(name)), "")
+        if not said:
+            return ""
+        marked = self._marked(said)
+        unfolded = " open" if "<mark" in marked else ""
+        return (
+            f'<details class="thought"{unfolded}><summary>'
+            f"Thinking, {plural(len(said.split()), 'word')}</summary><p>{marked}</p></details>"
         )
 
     def text(self, value: object) -> str:

@@ -54,6 +54,13 @@ def test_verdicts_and_tool_calls_are_readable():
     assert "&quot;what&quot;: &quot;mill&quot;" in card and "said-empty" not in card
 
 
+def test_a_rows_thinking_is_folded_unless_the_search_finds_it():
+    row = {"messages": [{"role": "assistant", "content": "Four.", "reasoning": f"Two {ATTACK}"}]}
+    card = row_html.row_card(row)
+    assert '<details class="thought"><summary>Thinking' in card and "<img" not in card
+    assert '<details class="thought" open>' in row_html.row_card(row, "two")
+
+
 def tokens(*texts: str, trained: bool = True) -> list:
     return [Token(text, 5, trained, False) for text in texts]
 

@@ -13,8 +13,9 @@ import pytest
 
 from studio import Studio
 from studio.core.errors import ConfigError, ModelError
+from studio.core.messages import Prompt
 from studio.generation import openai_endpoint
-from studio.generation.request import GenerationRequest, Sampling, Snapshot
+from studio.generation.request import Answer, Column, GenerationRequest, Sampling, Snapshot
 from tests.standin import StandIn, serve
 
 SAMPLING = Sampling(temperature=0.5, min_p=0.1, max_new_tokens=9, stop_strings=("END",), seed=3)
@@ -178,3 +179,40 @@ def test_a_key_that_the_server_repeats_is_not_shown(monkeypatch: pytest.MonkeyPa
     body = {"error": {"message": "Wrong key: sk-sesame\x1b[31m, or the plan has ended"}}
     said = openai_endpoint._refused(httpx.Response(429, json=body))
     assert "sesame" not in said and said.isprintable() and "plan has ended" in said
+
+
+def test_thinking_and_calls_that_a_server_sends_apart_are_one_answer() -> None:
+    call = {"index": 0, "function": {"name": "roll", "arguments": '{"sides"'}}
+    deltas: list[dict[str, Any]] = [
+        {"reasoning_content": "I "},
+        {"reasoning": "roll."},
+        {"content": "Here."},
+        {"tool_calls": [call]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ": 6}"}}]},
+    ]
+    written = openai_endpoint._Written()
+    for at, delta in enumerate(deltas, 1):
+        written.add(openai_endpoint._Event.model_validate({"choices": [{"delta": delta}]}))
+        assert written.cell()["thinking"] is (at < 3)
+    cell = Answer(**written.cell())
+    assert (cell.reasoning, cell.reasoning_tokens) == ("I roll.", 2)
+    assert [(one.name, one.arguments) for one in cell.tool_calls] == [("roll", {"sides": 6})]
+
+
+def test_tools_and_kwargs_are_sent_as_the_protocol_has_them() -> None:
+    tool = {"type": "function", "function": {"name": "roll"}}
+    made = {"type": "function", "function": {"name": "roll", "arguments": {"sides": 6}}}
+    turns = [
+        {"role": "user", "content": "Roll"},
+        {"role": "assistant", "content": "", "tool_calls": [made]},
+        {"role": "tool", "content": "4"},
+    ]
+    prompt = Prompt(turns, [tool], {"enable_thinking": False})
+    column = Column("served", endpoint="http://127.0.0.1")
+    _, body = openai_endpoint._body(column, prompt, Sampling(), False)
+    assert body["tools"] == [tool] and body["chat_template_kwargs"] == {"enable_thinking": False}
+    [sent] = body["messages"][1]["tool_calls"]
+    assert sent["function"]["arguments"] == '{"sides": 6}'
+    assert body["messages"][2]["tool_call_id"] == sent["id"]
+    _, plain = openai_endpoint._body(column, turns[:1], Sampling(), False)
+    assert not {"tools", "chat_template_kwargs"} & plain.keys()
