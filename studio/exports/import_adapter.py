@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError, ModelError, did_you_mean
-from studio.core.model_names import POCKET, SUGGESTED, resolve
+from studio.core.model_names import POCKET, SUGGESTED, ModelRef, resolve
 from studio.core.workspace import write_json
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
 _WEIGHTS = "adapter_model.safetensors"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+_EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out")
 _KEPT = (".json", ".jinja", ".txt", ".model", ".safetensors")
 
 
@@ -33,7 +34,7 @@ def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | Non
     _check_kind(folder, config)
     tensors = _shapes(folder / _WEIGHTS)
     model = _base(config, base)
-    config = _by_name(config, tensors)
+    config = _by_name(config, tensors) | {"task_type": "CAUSAL_LM", "auto_mapping": None}
     recipe = _recipe(config, model, name or folder.resolve().name)
     _check_fit(model, tensors)
     run = runs.create(recipe, {"imported": folder.resolve().name, "config": config})
@@ -80,8 +81,29 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
     task = config.get("task_type")
     if task not in (None, "CAUSAL_LM"):
         raise ModelError(f"This adapter is for {task}; the studio imports adapters for CAUSAL_LM.")
-    if config.get("auto_mapping") or config.get("use_qalora") or config.get("megatron_config"):
+    if config.get("use_qalora") or config.get("megatron_config") or not _stock(config):
         raise ModelError("This adapter needs custom code, which the studio never runs.")
+    if config.get("bias", "none") not in (None, "none"):
+        raise ModelError(
+            f"This adapter trained biases (bias: {config['bias']}). They are tensors of the base "
+            "itself, which all runs share here. Merge it with PEFT, and use the merged model."
+        )
+    if config.get("trainable_token_indices"):
+        raise ModelError(
+            "This adapter trained single tokens (trainable_token_indices). They are rows of the "
+            "base's embedding, which all runs share here. Merge it with PEFT, and use the merged "
+            "model."
+        )
+
+
+def _stock(config: dict[str, Any]) -> bool:
+    """Whether the model class that PEFT notes, where task_type was left out, is transformers' own
+    for causal language modeling."""
+    noted = config.get("auto_mapping")
+    if not noted:
+        return True
+    library, name = noted.get("parent_library") or "", noted.get("base_model_class") or ""
+    return library.startswith("transformers.") and name.endswith("ForCausalLM")
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -161,6 +183,7 @@ def _check_fit(model: str, tensors: dict[str, tuple[int, ...]]) -> None:
     weights: dict[str, tuple[int, ...]] = {}
     for path in Path(reference.location).glob("*.safetensors"):
         weights |= _shapes(path)
+    _check_embeddings(reference, tensors, weights)
     for key, shape in tensors.items():
         for mark, side in ((".lora_A.weight", 1), (".lora_B.weight", 0)):
             if not key.endswith(mark):
@@ -174,3 +197,28 @@ def _check_fit(model: str, tensors: dict[str, tuple[int, ...]]) -> None:
                     f"{'' if weight is None else f', and the adapter wants {shape[side]}'}. "
                     "Name the base it was trained on with --base."
                 )
+
+
+def _check_embeddings(
+    base: ModelRef, tensors: Mapping[str, tuple[int, ...]], weights: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse whole embeddings that the base cannot take: grown ones, and tied ones."""
+    own = next((shape[0] for key, shape in weights.items() if _embeds(key)), None)
+    for key, shape in tensors.items():
+        if ".lora_" in key or not _embeds(key):
+            continue
+        if own is not None and own != shape[0]:
+            raise ModelError(
+                f"The adapter was trained on an embedding of {shape[0]:,} rows, and {base.name} "
+                f"has {own:,}: tokens were added. Merge it with PEFT into the base resized to "
+                f"{shape[0]:,}, and use the merged model."
+            )
+        if "lm_head.weight" not in weights:
+            raise ModelError(
+                f"The adapter holds a trained embedding, which {base.name} shares with its output "
+                "head. Merge it with PEFT, and use the merged model."
+            )
+
+
+def _embeds(key: str) -> bool:
+    return key.removesuffix(".weight").split(".")[-1] in _EMBEDDINGS

@@ -114,3 +114,102 @@ def test_an_adapter_of_another_shape_is_refused(
 
     with pytest.raises(ModelError, match="does not fit"):
         adopt(studio.runs, theirs, str(make("Llama-3", tmp_path / "base")))
+
+
+FOREIGN = {
+    "plain": {"task_type": "CAUSAL_LM"},
+    "dora": {"task_type": "CAUSAL_LM", "use_dora": True},
+    "ranks of its own": {
+        "task_type": "CAUSAL_LM",
+        "rank_pattern": {"layers.0.self_attn.q_proj": 8},
+    },
+    "without a task": {},
+    "all linear layers": {"task_type": "CAUSAL_LM", "target_modules": "all-linear"},
+    "rank-stabilized": {"task_type": "CAUSAL_LM", "use_rslora": True},
+}
+REFUSED = {
+    "biases": ({"bias": "lora_only"}, "trained biases"),
+    "single tokens": ({"trainable_token_indices": [5, 6]}, "trained single tokens"),
+    "a tied embedding": ({"modules_to_save": ["embed_tokens"]}, "shares with its output head"),
+}
+
+
+def save_foreign(folder: Path, grown: int = 0, **how: object) -> Path:
+    """A LoRA adapter of the built-in model with random weights, as stock PEFT saves it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    base = pocket()
+    if grown:
+        base.resize_token_embeddings(base.config.vocab_size + grown)
+    torch.manual_seed(3)
+    config = {"r": 4, "target_modules": ["q_proj", "v_proj"], **how}
+    model = get_peft_model(base, LoraConfig(**config))
+    for name, tensor in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(tensor, std=0.2)
+    model.save_pretrained(folder)
+    return folder
+
+
+def pocket():
+    from transformers import AutoModelForCausalLM
+
+    from studio.core.workspace import PRESETS
+
+    return AutoModelForCausalLM.from_pretrained(PRESETS / "pocket", dtype="float32")
+
+
+def said_by(studio: Studio, run: Run) -> list[str]:
+    """What the base and the run answer."""
+    handle = studio.compare(run.id, ["What is the taste of honey?"], Sampling(max_new_tokens=8))
+    assert handle.wait(60)
+    return [column[0].text for column in handle.snapshot().answers]
+
+
+def said_by_peft(folder: Path) -> str:
+    from peft import PeftModel
+    from transformers import AutoTokenizer
+
+    from studio.core.workspace import PRESETS
+
+    tokenizer = AutoTokenizer.from_pretrained(PRESETS / "pocket")
+    model = PeftModel.from_pretrained(pocket(), folder)
+    asked = [{"role": "user", "content": "What is the taste of honey?"}]
+    encoded = tokenizer.apply_chat_template(
+        asked, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    made = model.generate(**encoded, max_new_tokens=8, do_sample=False)
+    return tokenizer.decode(made[0, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def test_others_adapters_answer_as_peft_does_and_leave_the_base_alone(
+    studio: Studio, sft: Run, tmp_path: Path
+) -> None:
+    before = said_by(studio, sft)
+    for at, how in enumerate(FOREIGN.values()):
+        folder = save_foreign(tmp_path / f"theirs-{at}", **how)
+        run = adopt(studio.runs, folder, "pocket")
+        base, tuned = said_by(studio, run)
+        assert (base, tuned.strip()) == (before[0], said_by_peft(folder).strip()), how
+        assert said_by(studio, sft) == before
+        studio.runs.delete(run.id)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_adapters_that_hold_tensors_of_the_base_are_refused(
+    studio: Studio, sft: Run, tmp_path: Path, case: str
+) -> None:
+    how, words = REFUSED[case]
+    folder = save_foreign(tmp_path / "theirs", task_type="CAUSAL_LM", **how)
+    with pytest.raises(ModelError, match=words):
+        adopt(studio.runs, folder, "pocket")
+
+
+def test_an_adapter_of_a_grown_embedding_is_refused_with_both_sizes(
+    studio: Studio, sft: Run, tmp_path: Path
+) -> None:
+    folder = save_foreign(tmp_path / "theirs", grown=3, task_type="CAUSAL_LM")
+    rows = pocket().config.vocab_size
+    with pytest.raises(ModelError, match=f"{rows + 3:,} rows, and pocket has {rows:,}"):
+        adopt(studio.runs, folder, "pocket")
