@@ -23,7 +23,7 @@ Map = Annotated[
 ]
 Verdicts = Annotated[
     dict[str, str] | None,
-    Param("Which answer a code of a verdict names: 1, 2, tie; repeatable.", metavar="CODE=ANSWER"),
+    Param("Which answer a code of a vote names: 1, 2, tie; repeatable.", metavar="CODE=ANSWER"),
 ]
 Encoding = Annotated[
     str | None, Param("Encoding of text files that are not UTF-8, such as gb18030 or cp1251.")

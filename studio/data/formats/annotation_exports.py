@@ -32,7 +32,7 @@ class Opened:
 
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """A row a record, under its number."""
-        note(f"{self.name} is an export of {self.tool}: fields and verdicts are put side by side.")
+        note(f"{self.name} is an export of {self.tool}: fields and votes are put side by side.")
         for raw in self.located.rows(note):
             if raw.error is None:
                 raw.data = _OPENED[self.tool](raw.data)

@@ -185,8 +185,8 @@ def _counted(seen: set[int], columns: Sequence[str], key: str) -> list[Way]:
         return [_scale(high)]
     if seen == {1} and not suffixes & {"0", "1"}:
         return [
-            Way("1", ", counted from 1: every verdict names the first"),
-            Way("0", ", counted from 0: every verdict names the second"),
+            Way("1", ", counted from 1: every vote names the first"),
+            Way("0", ", counted from 0: every vote names the second"),
         ]
     if seen == {1} and "0" not in suffixes and "1" in suffixes:
         return [Way("1", ", counted from 1")]
@@ -263,7 +263,9 @@ def answer_named(
             "wrong_type", f'"{column}" is "{shown}", which names no answer.', column
         ) from None
     except LookupError:
-        raise RowError("not_judged", f'"{column}" is "{shown}": no verdict.', column) from None
+        raise RowError(
+            "not_judged", f'"{column}" is "{shown}", which names no answer.', column
+        ) from None
     if at is not None and not 0 <= at < len(columns):
         raise RowError("wrong_type", f'"{column}" is "{shown}", which names no answer.', column)
     return at
