@@ -101,8 +101,8 @@ def _recognise_binary(profile: Profile) -> Match | None:
     if not said or not prompt:
         return None
     why = (
-        f'Prodigy\'s annotations: "{said}" is a good answer to "{prompt["prompt"]}" where "answer" is '
-        "accept, a bad one where it is reject; what was ignored is left out."
+        f'Prodigy\'s annotations: "{said}" is a good answer to "{prompt["prompt"]}" where "answer" '
+        "is accept, a bad one where it is reject; what was ignored is left out."
     )
     return Match("prodigy-binary", 0.95, why, {**prompt, "completion": said, "answer": "answer"})
 
