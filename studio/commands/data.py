@@ -245,16 +245,21 @@ def data_templates(studio: Studio) -> list[Json]:
 def written_template(
     studio: Studio, templates: list[str] | None, completion: str | None, seed: int = 42
 ) -> ColumnTemplate | None:
-    """A template as given, or a saved one where a single name without braces is given."""
+    """A template as given, or a saved one where a single name without braces is given.
+
+    A shell gives `\\n` as two characters; they are the line break that was meant.
+    """
     from studio.data.column_template import ColumnTemplate
     from studio.data.saved_templates import SavedTemplates
 
+    templates = [text.replace("\\n", "\n") for text in templates or ()]
+    completion = (completion or "").replace("\\n", "\n")
     if not templates:
         return ColumnTemplate((), completion) if completion else None
     if len(templates) == 1 and "{" not in templates[0]:
         saved = SavedTemplates(studio.workspace).get(templates[0])
         return ColumnTemplate(saved.prompts, completion or saved.completion, seed)
-    return ColumnTemplate(tuple(templates), completion or "", seed)
+    return ColumnTemplate(tuple(templates), completion, seed)
 
 
 def _preview(source: Any, options: PrepareOptions, on_progress: OnProgress) -> list[Json]:

@@ -9,6 +9,7 @@ by a seed, as FLAN did (https://arxiv.org/abs/2109.01652). Nothing in a template
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 import string
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from studio.core.errors import ConfigError, did_you_mean
+from studio.data.formats.python_cells import python_value
 from studio.data.types import JsonObject, Notes, RawRow, Row, RowError, RowSource
 
 PROMPT, COMPLETION = "prompt", "completion"
@@ -86,9 +88,21 @@ def _value(path: str, row: Row) -> Any:
     names = [path] if path in row else path.split(".")
     for name in names:
         value = cast(Mapping[str, Any], value).get(name) if isinstance(value, Mapping) else None
+        value = _read(value) if isinstance(value, str) else value
     if value is None or (isinstance(value, str | list | dict) and not value):
         raise RowError("missing_value", f"{path} is empty in this row.", names[0])
     return value
+
+
+def _read(text: str) -> Any:
+    """The list or object that a cell holds as JSON or as Python prints it, else the text."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = python_value(text)
+    return found if isinstance(found, list | dict) else text
 
 
 def _items(value: Any) -> list[Any] | None:

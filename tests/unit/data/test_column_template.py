@@ -24,6 +24,9 @@ ROW = {
     "answers": {"text": ["yes"], "note": "sure"},
     "a.b": "dotted",
     "empty": "",
+    "cell": '["heron", "horse"]',
+    "printed": "['up', 'down']",
+    "sic": "[sic] is no list",
 }
 
 
@@ -35,6 +38,8 @@ ROW = {
         ("{hf} {hf[key]}", "A. up\nB. down down"),
         ("{answers.note} {{question}} {a.b} { question }", "sure {question} dotted Which?"),
         ("{answers.text}", "A. yes"),
+        ("{cell} {cell[answer]}", "A. heron\nB. horse horse"),
+        ("{printed[letter]}: {sic}", "up: [sic] is no list"),
     ],
 )
 def test_what_stands_in_braces_comes_from_the_row(template: str, text: str) -> None:
