@@ -132,29 +132,29 @@ class DatasetHandlers:
                 }
             dataset = work.result()
         except Cancelled:
-            yield {**self.source.idle(), form.prepare: ready}
+            yield {**self.source.views.idle(), form.prepare: ready}
         except Exception as error:
             trouble = notice("error", sentence(error))
-            yield {**self.source.idle(), form.prepare: ready, form.trouble: trouble}
+            yield {**self.source.views.idle(), form.prepare: ready, form.trouble: trouble}
         else:
             at = Subject(subject.reading_id, dataset.id)
             shown = self.show_dataset(dataset, done=True, at=at)
-            yield {**self.source.idle(), form.prepare: ready, **shown}
+            yield {**self.source.views.idle(), form.prepare: ready, **shown}
         finally:
             work.cancel()
 
     def prepare_stopped(self) -> Updates:
         """After canceling: nothing was kept, and the button is ready again."""
         ready = gr.update(value="Prepare again", interactive=True)
-        return {**self.source.idle(), self.form.prepare: ready}
+        return {**self.source.views.idle(), self.form.prepare: ready}
 
     def read_stopped(self, subject: Subject) -> Updates:
         """After canceling: show again what was shown before."""
         form = self.form
         before = subject.something and self.sources.knows(subject)
         return {
-            **(self.restore(subject.kept()) if before else self.source.nothing()),
-            **self.source.idle(),
+            **(self.restore(subject.kept()) if before else self.source.views.nothing()),
+            **self.source.views.idle(),
             form.files: None,
             form.trouble: notice("info", "Reading was stopped; nothing was kept."),
         }
@@ -213,7 +213,7 @@ class DatasetHandlers:
         subject = Subject.again(kept)
         if subject.dataset_id:
             return self.show_dataset(self.studio.datasets.get(subject.dataset_id), at=subject)
-        return self.source.show_found(subject)
+        return self.source.views.show_found(subject)
 
     # ---- deleting -------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class DatasetHandlers:
         self.studio.datasets.trash(dataset.id)
         self.sources.forget(dataset.id)
         return {
-            **self.source.nothing(),
+            **self.source.views.nothing(),
             preview.done: notice("info", f"Deleted {dataset.name}."),
             actions.undo: gr.update(visible=True),
             preview.prepared: self.draw(),
