@@ -16,7 +16,7 @@ from studio.runs.methods import METHODS, PROMPTED, is_quantized
 
 CONFIGS = PRESETS / "accelerate"
 SINGLE = "single"
-_SHARDABLE = ("adamw_torch_fused", "adamw_torch", "sgd", "adagrad", "rmsprop")
+_SHARDABLE = ("adamw_torch_fused", "auto", "adamw_torch", "sgd", "adagrad", "rmsprop")
 """Optimizers of PyTorch itself: the others take plain tensors, not FSDP's."""
 _UNSHARDED = (*PROMPTED, "vera", "adalora", "oft", "llama_adapter")
 """Methods whose tensors PEFT computes with outside of the modules that FSDP gathers."""

@@ -16,6 +16,7 @@ from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.engine.studio import Studio
 from studio.labels import Pair, Project
+from tests.serving import free_port
 
 PATIENCE = 60_000  # ms
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **bold** {{value}} ${1 + 1}"
@@ -62,6 +63,7 @@ def serve(studio: Studio) -> Iterator[Callable[..., str]]:
         _, local, _ = app.launch(
             prevent_thread_lock=True,
             quiet=True,
+            server_port=free_port(),
             ssr_mode=False,
             css_paths=theme.stylesheets(),
             head=theme.scripts(),

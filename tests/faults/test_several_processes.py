@@ -114,7 +114,7 @@ def test_a_steps_rows_are_divided_or_refused() -> None:
     for refused, says in (
         ({"accelerate_config": "multi_cpu", "num_processes": 5}, "cannot be split among 5"),
         ({"num_processes": 2}, "needs an accelerate_config"),
-        ({"accelerate_config": "zero3", "method": "qlora"}, "4- or 8-bit base"),
+        ({"accelerate_config": "zero3", "method": "qlora"}, "4-bit base"),
         ({"accelerate_config": "fsdp2", "method": "pissa"}, "changes at initialization"),
     ):
         with pytest.raises(ConfigError, match=says):

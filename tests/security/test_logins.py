@@ -14,6 +14,7 @@ from app import launch_options
 from components.ui import logins
 from components.ui.logins import Logins
 from studio.engine.studio import Studio
+from tests.serving import free_port
 
 PAIRS = [("ada", "correct-horse"), ("ben", "other")]
 
@@ -84,7 +85,7 @@ def test_gradios_login_asks_it(tmp_path) -> None:
     studio = Studio(tmp_path / "home")
     with gr.Blocks() as blocks:
         gr.Textbox()
-    options = {**launch_options(studio), "auth": Logins(PAIRS)}
+    options = {**launch_options(studio), "auth": Logins(PAIRS), "server_port": free_port()}
     app, _, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **options)
     client = TestClient(app, base_url="http://127.0.0.1")
     try:

@@ -15,6 +15,7 @@ from app import launch_options
 from components.ui.compat import CustomCORSMiddleware
 from studio.core.errors import StudioError
 from studio.engine.studio import Studio
+from tests.serving import free_port
 
 HERE = "http://127.0.0.1:7860"
 EVIL = "http://evil.example"
@@ -33,6 +34,7 @@ def page(tmp_path) -> Iterator[Client]:
             gr.Button().click(lambda: None, api_name="delete")
         opened.append(blocks)
         options = {**launch_options(studio), "auth": auth, "server_name": "127.0.0.1"}
+        options["server_port"] = free_port()  # other tests may be looking for one, too
         assert options["state_session_capacity"] <= 500  # each may be made by a stranger
         app, _, _ = blocks.launch(prevent_thread_lock=True, quiet=True, **options)
         return TestClient(app, base_url=at)

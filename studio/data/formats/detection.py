@@ -206,6 +206,8 @@ def _by_person(profile: Profile, format: str | None, mapping: dict[str, str]) ->
             f'There is no format "{format}".{did_you_mean(format, _BY_NAME)} Known are {known}.'
         )
     found = family.recognise(profile)
+    if found is not None and found.format not in _names(family):
+        found = next((other for other in found.others if other.format in _names(family)), None)
     columns = {**(found.mapping if found else {}), **mapping}
     missing = [field for field in family.required if field not in columns]
     if missing and not (family.name == "kto" and "messages" in columns):

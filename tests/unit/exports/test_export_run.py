@@ -32,6 +32,8 @@ from tests.unit.exports.conftest import exported
 from tests.unit.exports.shapes import POCKET, SHAPES, every_merge, sentencepiece_like
 from tests.unit.training.conftest import small
 
+pytestmark = pytest.mark.slow  # real runs
+
 
 def answer(model: Any, folder: Path, **given: str) -> str:
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, **given)
@@ -157,8 +159,6 @@ def test_an_export_lets_idle_bases_go_and_says_when_memory_runs_out(
 
 READER = """
 import numpy as np
-
-pytestmark = pytest.mark.slow  # real runs
 __version__ = "1.0"
 class Llama:
     def __init__(self, file, n_ctx, **_):

@@ -123,7 +123,7 @@ def test_nothing_new_ends_it_with_what_there_is(studio: Studio) -> None:
     [
         ({"seeds": ()}, "seed tasks, documents, or a topic"),
         ({"answerers": ()}, "Name one model that answers"),
-        ({"answerers": ("a", "a")}, "told apart by a judge"),
+        ({"answerers": ("a", "a")}, "Only a judge can choose"),
         ({"min_score": 5.0}, "needs a judge"),
         ({"seeds": (), "topic": "x", "continues": True}, "seed tasks to begin"),
         ({"answerers": ("run:none",)}, "no run 'none'"),
