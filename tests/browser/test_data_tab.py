@@ -50,11 +50,11 @@ def test_rows_tokens_and_problems(
 
     page.get_by_role("tab", name="Problems 1").click()
     page.locator("#problem-list tr[data-open]").click()
-    expect(page.locator("#row-card .told")).to_contain_text("empty field", timeout=SLOW)
+    expect(page.locator("#row-card .row-problems")).to_contain_text("empty field", timeout=SLOW)
     expect(place).to_have_value("5", timeout=SLOW)
 
     page.reload()
-    expect(page.locator("#row-card .told")).to_contain_text("empty field", timeout=SLOW)
+    expect(page.locator("#row-card .row-problems")).to_contain_text("empty field", timeout=SLOW)
     expect(page.locator(".toast-body.error")).to_have_count(0)
 
 
@@ -112,7 +112,7 @@ def test_several_files_are_checked_prepared_and_taken_away(
     expect(page.locator("#row-card .raw")).to_contain_text("half a row", timeout=SLOW)
     page.get_by_label("Show rows").click()
     page.get_by_role("option", name="Over length (1)").click()
-    expect(page.locator("#row-card .told")).to_contain_text("are truncated", timeout=SLOW)
+    expect(page.locator("#row-card .row-problems")).to_contain_text("are truncated", timeout=SLOW)
     expect(page.locator("#row-card .card-head")).to_contain_text("row 4 of two.jsonl")
 
     page.locator("#data-prepare").click()
