@@ -93,7 +93,7 @@ def test_every_place_renders_the_same_prompt(
     assert lit == exported[0]["labels"]
 
     # Samples during training.
-    rows, _ = rows_for(run.recipe, run, studio.datasets)
+    rows = rows_for(run.recipe, run, studio.datasets).samples()
     sampled = [prompt_text(tokenizer, each, False, defaults) for each in sample_prompts(rows)]
     assert set(sampled) == {text}
 
