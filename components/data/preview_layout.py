@@ -17,6 +17,7 @@ MASKS = [
     ("Last answer only", "last"),
 ]
 OWN_TEMPLATE = ("Model default", "")
+BY_ROW = ("As the rows say", "")
 FILTERS = [("Valid rows", GOOD), ("All rows", ALL)]
 NO_SOURCE = chips([("No source yet", "strong")])
 NOTHING = empty_state(
@@ -83,6 +84,7 @@ class Tokens:
     template: gr.Dropdown
     max_length: gr.Number
     mask: gr.Dropdown
+    thinking: gr.Dropdown
     carried: gr.HTML
     view: gr.HTML
 
@@ -269,9 +271,19 @@ def _tokens(models: list[tuple[str, str]]) -> Tokens:
             mask = gr.Dropdown(
                 MASKS, value="completion", label="Loss on", scale=2, min_width=150, filterable=False
             )
+            thinking = gr.Dropdown(
+                [BY_ROW],
+                value="",
+                label="Thinking",
+                scale=2,
+                min_width=150,
+                filterable=False,
+                visible=False,  # until a template is chosen that knows it
+                elem_id="token-thinking",
+            )
         carried = gr.HTML("", elem_classes="inline-notice")
         view = gr.HTML(NO_TOKENS, elem_id="row-tokens")
-    return Tokens(tab, bar, model, template, max_length, mask, carried, view)
+    return Tokens(tab, bar, model, template, max_length, mask, thinking, carried, view)
 
 
 def _problems() -> Problems:

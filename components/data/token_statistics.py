@@ -18,6 +18,7 @@ from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, notice, progress_bar
 from studio.core.errors import Cancelled
 from studio.core.jobs import Job
+from studio.workflows import asking
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -32,7 +33,8 @@ _KEPT = 6
 
 
 class StatisticsHandlers:
-    """Counts once per source, model, template and mask; after that, drawing is instant."""
+    """Counts once per source, model, template, mask and way of thinking; after that, drawing is
+    instant."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class StatisticsHandlers:
                 guard(self.move), moved, redrawn, **QUIET
             ),
         ]
-        carry = [*rendering[:2], widgets.limit], [limit, self.tokens.chosen, carried]
+        carry = [*rendering[:2], widgets.limit, rendering[-1]], [limit, self.tokens.chosen, carried]
         self.bind_problems(
             asked, [counting, *(move.then(guard(self.carry), *carry, **QUIET) for move in moves)]
         )
@@ -101,16 +103,24 @@ class StatisticsHandlers:
     # ---- problems of tokens ---------------------------------------------------------------------
 
     def check(
-        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        max_length: float | None,
+        mask: str,
+        thinking: str,
     ) -> Iterator[Updates]:
         """Count tokens, unless that is done, and list the token problems."""
         problems = self.preview.problems
         idle = {problems.cancel: gr.update(visible=False)}
         if not subject.reading_id or subject.dataset_id:
             return
-        known = self._known.get(self.key(subject, model, template, mask))
+        known = self._known.get(self.key(subject, model, template, mask, thinking))
         work = Job().start(
-            lambda progress: known or self.measured(subject, model, template, mask, progress)
+            lambda progress: (
+                known or self.measured(subject, model, template, mask, thinking, progress)
+            )
         )
         try:
             for step in work.steps():
@@ -124,7 +134,7 @@ class StatisticsHandlers:
                     problems.cancel: gr.update(visible=True),
                 }
             work.result()
-            yield {**idle, **self.listed(subject, model, template, max_length, mask)}
+            yield {**idle, **self.listed(subject, model, template, max_length, mask, thinking)}
         except Cancelled:
             yield {**idle, problems.checked: ""}
         except Exception as error:
@@ -133,21 +143,33 @@ class StatisticsHandlers:
             work.cancel()
 
     def list_again(
-        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        max_length: float | None,
+        mask: str,
+        thinking: str,
     ) -> Updates | Update:
         """Update the problem list after counting or at another max length."""
-        known = self._known.get(self.key(subject, model, template, mask))
+        known = self._known.get(self.key(subject, model, template, mask, thinking))
         if known is None or not subject.reading_id or subject.dataset_id:
             return gr.skip()
-        return self.listed(subject, model, template, max_length, mask)
+        return self.listed(subject, model, template, max_length, mask, thinking)
 
     def listed(
-        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        max_length: float | None,
+        mask: str,
+        thinking: str,
     ) -> Updates:
         """The problem list including token problems, and a summary of the check."""
         from studio.data.prepared.token_checks import KINDS, tell
 
-        found = self._known[self.key(subject, model, template, mask)]
+        found = self._known[self.key(subject, model, template, mask, thinking)]
         limit = int(max_length or 512)
         reading = self.sources.held(subject).reading
         tell(reading, found, limit)
@@ -163,11 +185,27 @@ class StatisticsHandlers:
 
     # ---- counting -------------------------------------------------------------------------------
 
-    def key(self, subject: Subject, model: str, template: str, mask: str) -> tuple[str | None, ...]:
-        return (subject.reading_id, subject.dataset_id, subject.split, model, template, mask)
+    def key(
+        self, subject: Subject, model: str, template: str, mask: str, thinking: str
+    ) -> tuple[str | None, ...]:
+        return (
+            subject.reading_id,
+            subject.dataset_id,
+            subject.split,
+            model,
+            template,
+            mask,
+            thinking,
+        )
 
     def count(
-        self, subject: Subject, model: str, template: str, max_length: float | None, mask: str
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        max_length: float | None,
+        mask: str,
+        thinking: str,
     ) -> Iterator[Updates]:
         """Count tokens with progress, then draw."""
         widgets = self.widgets
@@ -181,12 +219,14 @@ class StatisticsHandlers:
             why = WHY_NOT[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
-        known = self._known.get(self.key(subject, model, template, mask))
+        known = self._known.get(self.key(subject, model, template, mask, thinking))
         limit = int(max_length or 512)
         if known is not None:
             yield self.draw(known, model, limit)
             return
-        work = Job().start(lambda progress: self.measured(subject, model, template, mask, progress))
+        work = Job().start(
+            lambda progress: self.measured(subject, model, template, mask, thinking, progress)
+        )
         try:
             for step in work.steps():
                 words = (
@@ -207,7 +247,13 @@ class StatisticsHandlers:
             work.cancel()
 
     def measured(
-        self, subject: Subject, model: str, template: str, mask: str, progress: Progress
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        mask: str,
+        thinking: str,
+        progress: Progress,
     ) -> Lengths:
         tokenizer = self.tokens.tokenizer(model, template)
         from studio.data.tokens.token_lengths import measure
@@ -221,8 +267,9 @@ class StatisticsHandlers:
             progress=progress,
             context=context if context and context < 10_000_000 else None,
             **masking(rows.type, mask),
+            chat_template_kwargs=asking.chosen(thinking),
         )
-        self._known[self.key(subject, model, template, mask)] = found
+        self._known[self.key(subject, model, template, mask, thinking)] = found
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return found
@@ -275,10 +322,17 @@ class StatisticsHandlers:
     # ---- the limit ------------------------------------------------------------------------------
 
     def move(
-        self, subject: Subject, model: str, template: str, _: float | None, mask: str, limit: float
+        self,
+        subject: Subject,
+        model: str,
+        template: str,
+        _: float | None,
+        mask: str,
+        thinking: str,
+        limit: float,
     ) -> Updates | Update:
         """The slider moved: what that max length would cost."""
-        found = self._known.get(self.key(subject, model, template, mask))
+        found = self._known.get(self.key(subject, model, template, mask, thinking))
         if found is None:
             return gr.skip()
         figure = self.tokens_figure(found, int(limit))
@@ -288,11 +342,11 @@ class StatisticsHandlers:
         }
 
     def suggested(
-        self, subject: Subject, model: str, template: str, _: float | None, mask: str
+        self, subject: Subject, model: str, template: str, _: float | None, mask: str, thinking: str
     ) -> int | Update:
-        found = self._known.get(self.key(subject, model, template, mask))
+        found = self._known.get(self.key(subject, model, template, mask, thinking))
         return gr.skip() if found is None else found.suggestion()
 
-    def carry(self, model: str, template: str, limit: float) -> tuple[object, ...]:
+    def carry(self, model: str, template: str, limit: float, thinking: str) -> tuple[object, ...]:
         """Use the max length in the token view as well, and pass it on to Train."""
-        return int(limit), *self.tokens.choose(model, template, limit)
+        return int(limit), *self.tokens.choose(model, template, limit, thinking)

@@ -4,18 +4,21 @@ those settings on to Train."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import gradio as gr
 
 from components.data import token_view_html
 from components.data.open_sources import OpenSources, Subject
-from components.data.preview_layout import MASKS, WHY_NOT, PreviewLayout
+from components.data.preview_layout import BY_ROW, MASKS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
-from components.ui.html import empty_state, notice, progress_bar
+from components.ui.html import empty_state, esc, notice, progress_bar
 from studio.core.chat_templates import BUNDLED, TRAINING
+from studio.core.errors import StudioError
 from studio.core.jobs import Job
+from studio.core.messages import kwargs_of
+from studio.workflows import asking
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -47,19 +50,33 @@ class TokenHandlers:
         self.chosen = gr.State({})
         """Recipe fields set here by hand; Train takes them over."""
         widgets = preview.tokens
-        self.rendering = [widgets.model, widgets.template, widgets.max_length, widgets.mask]
+        self.rendering = [
+            widgets.model,
+            widgets.template,
+            widgets.max_length,
+            widgets.mask,
+            widgets.thinking,
+        ]
 
     def bind(self) -> None:
         widgets = self.widgets
-        self.preview.views.select(guard(self.switched), None, self.row_browser.view, **QUIET).then(
-            guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET
-        )
-        for setting in self.rendering:
-            setting.change(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
+        opened = self.preview.views.select(
+            guard(self.switched), None, self.row_browser.view, **QUIET
+        ).then(guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET)
+        changes = {
+            setting: setting.change(
+                guard(self.render_if_shown), self.inputs(), widgets.view, **QUIET
+            )
+            for setting in self.rendering
+        }
+        known = [self.row_browser.view, widgets.model, widgets.template, widgets.thinking]
+        for rendered in (opened, changes[widgets.model], changes[widgets.template]):
+            rendered.then(guard(self.offer), known, widgets.thinking, **QUIET)
+        carried = [widgets.model, widgets.template, widgets.max_length, widgets.thinking]
         gr.on(
-            [widgets.model.input, widgets.template.input, widgets.max_length.input],
+            [setting.input for setting in carried],
             guard(self.choose),
-            self.rendering[:3],
+            carried,
             [self.chosen, widgets.carried],
             **QUIET,
         )
@@ -81,17 +98,29 @@ class TokenHandlers:
         choices = [choice for choice in MASKS if choice[1] in offered]
         return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
 
+    def offer(self, view: str, model: str, template: str, thinking: str) -> Update:
+        """The switch of thinking that the chat template knows; none while no tokens are shown."""
+        if view != "tokens":
+            return gr.skip()
+        try:
+            offered = asking.switches_of([self.tokenizer(model, template)])
+        except StudioError:  # the view says what is wrong with the model
+            offered = []
+        kept = thinking if thinking in [value for _, value in offered] else ""
+        return gr.update(choices=[BY_ROW, *offered], value=kept, visible=bool(offered))
+
     def choose(
-        self, model: str, template: str, max_length: float | None
-    ) -> tuple[dict[str, str | int], str]:
+        self, model: str, template: str, max_length: float | None, thinking: str
+    ) -> tuple[dict[str, Any], str]:
         """The settings that Train takes over, and the note that says so."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "model_name_or_path": model,
             "chat_template_path": template or None,
             "max_length": int(max_length) if max_length and max_length >= 8 else None,
+            "chat_template_kwargs": asking.chosen(thinking) or None,
         }
-        usual = {"model_name_or_path": "pocket", "chat_template_path": None, "max_length": 512}
-        chosen = {k: v for k, v in wanted.items() if v != usual[k] and v is not None}
+        usual = {"model_name_or_path": "pocket", "max_length": 512}
+        chosen = {k: v for k, v in wanted.items() if v != usual.get(k) and v is not None}
         return chosen, carried_note(chosen)
 
     # ---- rendering ------------------------------------------------------------------------------
@@ -104,6 +133,7 @@ class TokenHandlers:
         template: str,
         max_length: float | None,
         mask: str,
+        thinking: str,
     ) -> Iterator[str | Update]:
         """Render the current row, if the token view is open."""
         if view != "tokens" or not subject.something:
@@ -119,22 +149,30 @@ class TokenHandlers:
             yield empty_state("No row selected", why)
             return
         limit = int(max_length) if max_length else None
-        work = Job().start(lambda _: self.render(row, type_, model, template, limit, mask))
+        kwargs = asking.chosen(thinking)
+        how = {**masking(type_, mask), "chat_template_kwargs": kwargs}
+        work = Job().start(lambda _: self.render(row, type_, model, template, limit, how))
         for _ in work.steps(every=1.0):
             yield progress_bar(0, None, loading_text(self.studio, model))
         try:
             views, about = work.result()
-            yield token_view_html.token_view(views, limit, about)
+            yield token_view_html.token_view(views, limit, about + own_first(row, kwargs))
         except Exception as error:
             yield notice("error", sentence(error))
 
     def render(
-        self, row: Row, type_: str, model: str, template: str, limit: int | None, mask: str
+        self,
+        row: Row,
+        type_: str,
+        model: str,
+        template: str,
+        limit: int | None,
+        how: Mapping[str, Any],
     ) -> tuple[list[TokenView], str]:
         tokenizer = self.tokenizer(model, template)
         from studio.data.tokens.token_view import render
 
-        views = render(row, type_, tokenizer, max_length=limit, **masking(type_, mask))
+        views = render(row, type_, tokenizer, max_length=limit, **how)
         return views, self.about(tokenizer, template)
 
     def tokenizer(self, model: str, template: str) -> Tokenizer:
@@ -167,6 +205,16 @@ def masking(type_: str, mask: str) -> LossMask:
     }
 
 
+def own_first(row: Row, kwargs: Mapping[str, Any]) -> str:
+    """A note where a row says itself what was chosen for those that do not."""
+    said = [
+        f"{name}={str(value).lower()}" for name, value in kwargs_of(row).items() if name in kwargs
+    ]
+    if not said:
+        return ""
+    return notice("info", f"This row's own chat_template_kwargs come first: {', '.join(said)}.")
+
+
 def loading_text(studio: Studio, model: str) -> str:
     """What is being loaded before a tokenizer is available."""
     if not studio.status().ready:
@@ -174,7 +222,7 @@ def loading_text(studio: Studio, model: str) -> str:
     return f"Loading the tokenizer of {model}"
 
 
-def carried_note(chosen: Mapping[str, str | int]) -> str:
+def carried_note(chosen: Mapping[str, Any]) -> str:
     """The settings that Train takes over, in words."""
     if not chosen:
         return ""
@@ -182,9 +230,12 @@ def carried_note(chosen: Mapping[str, str | int]) -> str:
         "model_name_or_path": "model {}",
         "chat_template_path": "chat template {}",
         "max_length": "max length {:,}",
+        "chat_template_kwargs": "{}",
     }
     names = {**BUNDLED, TRAINING: "TRL training variant"}
     template = names.get(str(chosen.get("chat_template_path", "")), "")
-    shown = {**chosen, "chat_template_path": template}
+    kwargs = (chosen.get("chat_template_kwargs") or {}).items()
+    said = ", ".join(f"{name}={str(value).lower()}" for name, value in kwargs)
+    shown = {**chosen, "chat_template_path": template, "chat_template_kwargs": said}
     parts = [words[name].format(shown[name]) for name in words if chosen.get(name)]
-    return f'<p class="carried">Train will use {", ".join(parts)}.</p>'
+    return f'<p class="carried">Train will use {esc(", ".join(parts))}.</p>'

@@ -26,6 +26,8 @@ _RUNS = 24  # histories kept in memory
 _BLOCK = 2 << 20  # bytes read at once
 _READ_TIME = 0.4  # seconds of reading per call; the next call reads on
 _NOT_SERIES = {"kind", "time", "step", "epoch", "num_tokens", "total_flos"}
+WATCHED = {"samples": "sample answers", "checkpoints": "checkpoints", "evaluation": "held-out loss"}
+"""What a run's `time` event gives the seconds of, beside those of the whole."""
 Cursor = tuple[int, int, int]  # cuts so far, steps a stretch, stretches known
 
 
@@ -151,6 +153,8 @@ class History:
     behind: float = 0.0
     """Fraction of the file still to be read."""
     steps_per_epoch: float | None = None
+    watched: dict[str, float] = field(default_factory=dict)
+    """Seconds of training (`seconds`) and of what watched it, over all parts of a resumed run."""
     _pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
 
     def __post_init__(self) -> None:
@@ -177,11 +181,18 @@ class History:
         elif kind == "start":
             self.phase = ""
             self._pace.clear()
+        elif kind == "time":
+            self._add_watched(event)
         elif kind == "resume" and isinstance(step, int):
             self.train.cut(step)
             self.held_out.cut(step)
             self.samples = [sample for sample in self.samples if sample.get("step", 0) <= step]
         self.happened.append((self.version, event))
+
+    def _add_watched(self, event: Mapping[str, Any]) -> None:
+        for name in ("seconds", *WATCHED):
+            if isinstance(value := event.get(name), int | float):
+                self.watched[name] = self.watched.get(name, 0.0) + value
 
     def _measure(self, step: int, event: dict[str, Any]) -> None:
         values = {

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from components.train.run_history import History
 from components.ui.html import esc, section
-from studio.core.formatting import bytes_text, compact, duration_text
 from studio.training.health import Finding
 
 if TYPE_CHECKING:
@@ -18,70 +16,7 @@ Item = TypeVar("Item")
 _LEVELS = {"danger": "Problem", "warn": "Warning", "info": "Note"}
 
 
-# ---- figures ------------------------------------------------------------------------------------
-
-
-def figures(run: Run, history: History) -> str:
-    """The run's latest metrics as a line of tiles, each with its exact value on hover."""
-    latest = history.latest
-    held_out = history.held_out.stretches[-1].values if history.held_out.stretches else {}
-    tiles = [
-        _tile("loss", latest.get("loss"), _held(held_out, "loss")),
-        _tile(
-            "token accuracy",
-            latest.get("mean_token_accuracy"),
-            _held(held_out, "mean_token_accuracy", share=True),
-            share=True,
-        ),
-    ]
-    if "rewards/accuracies" in latest:
-        tiles[1] = _tile(
-            "reward accuracy",
-            latest.get("rewards/accuracies"),
-            _held(held_out, "rewards/accuracies", share=True),
-            share=True,
-        )
-        tiles.append(_tile("reward margin", latest.get("rewards/margins"), ""))
-    if "frac_reward_zero_std" in latest:
-        tiles[:2] = [_tile("reward", latest.get("reward"), _held(held_out, "reward"))]
-        tiles.append(_tile("KL", latest.get("kl"), ""))
-        tiles.append(_tile("answer length", latest.get("completions/mean_length"), "tokens"))
-    pace = history.tokens_per_second
-    if pace:
-        tiles.append(
-            _stat("speed", f"{compact(pace)} tokens/s", "", f"{pace:,.1f} tokens per second")
-        )
-    if isinstance(latest.get("memory"), int | float):
-        exact = f"{latest['memory']:,.0f} bytes"
-        tiles.append(_stat("memory", bytes_text(latest["memory"]), "", exact))
-    if latest.get("epoch") is not None:
-        tiles.append(_stat("epoch", f"{latest['epoch']:.2f}", "", f"{latest['epoch']}"))
-    left = run.eta_s if run.live else None
-    if left is not None:
-        tiles.append(_stat("time left", duration_text(left), "", f"{left:,.0f} s"))
-    body = "".join(tile for tile in tiles if tile)
-    return f'<dl class="run-figures-row">{body}</dl>' if body else ""
-
-
-def _held(values: Mapping[str, Sequence[float]], key: str, share: bool = False) -> str:
-    kept = values.get(f"eval_{key}")
-    if not kept:
-        return ""
-    value = kept[2] / kept[3]
-    return f"held-out {value:.1%}" if share else f"held-out {value:.3g}"
-
-
-def _tile(label: str, value: object, below: str, share: bool = False) -> str:
-    if not isinstance(value, int | float):
-        return ""
-    text = f"{value:.1%}" if share else f"{value:.3g}"
-    return _stat(label, text.replace("%", " %"), below.replace("%", " %"), str(value))
-
-
-def _stat(label: str, value: str, below: str, exact: str) -> str:
-    hover = f' title="{esc(exact)}"' if exact else ""
-    more = f"<span>{esc(below)}</span>" if below else ""
-    return f"<div{hover}><dt>{esc(label)}</dt><dd>{esc(value)}{more}</dd></div>"
+# ---- datasets ------------------------------------------------------------------------------------
 
 
 def datasets(run: Run) -> str:

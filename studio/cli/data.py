@@ -8,6 +8,7 @@ from typing import Any
 from studio.cli.register import View
 from studio.cli.terminal import one_line, table
 from studio.commands.base import Json
+from studio.core.answers import thought, with_thought
 
 
 def _inspected(found: Json | list[Json]) -> str:
@@ -76,9 +77,10 @@ def _problems(found: Json) -> list[str]:
 
 
 def _message(value: Any) -> str:
-    """A message as `role: content`, anything else as it is."""
+    """A message as `role: content`, its thinking before the content; anything else as it is."""
     if isinstance(value, dict) and "role" in value:
-        return f"{value['role']}: {value.get('content')}"
+        text = with_thought(str(value.get("content")), thought(value))
+        return f"{value['role']}: {text}"
     return str(value)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from studio.commands.base import Json, OnProgress, Param, command, one_or_all, silent
+from studio.commands.prompts import TemplateKwargs, asking_of
 from studio.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def data_inspect(
         str | None, Param("Count tokens with this model, and report rows that are too long.")
     ] = None,
     template: Annotated[str | None, Param("Chat template; default: the model's.")] = None,
+    chat_template_kwargs: TemplateKwargs = None,
     max_length: Annotated[int, Param("Length limit in tokens to count against.", min=1)] = 512,
     chunk_tokens: ChunkTokens = 512,
     chunk_overlap: ChunkOverlap = 0,
@@ -83,7 +86,9 @@ def data_inspect(
     with read(one_or_all(source), progress=on_progress, **how) as reading:
         extra: Json = {}
         if model is not None:
-            extra["tokens"] = _count_tokens(reading, model, template, max_length, on_progress)
+            kwargs = asking_of(None, chat_template_kwargs).kwargs
+            counted = _count_tokens(reading, model, template, kwargs, max_length, on_progress)
+            extra["tokens"] = counted
         if problems_out is not None:
             count = reading.problems.write(problems_out)
             extra["problems_file"] = {"file": str(problems_out), "problems": count}
@@ -99,7 +104,12 @@ def _told(columns: dict[str, str] | None, verdicts: dict[str, str] | None) -> di
 
 
 def _count_tokens(
-    reading: SourceReading, model: str, template: str | None, limit: int, on_progress: OnProgress
+    reading: SourceReading,
+    model: str,
+    template: str | None,
+    kwargs: Mapping[str, Any],
+    limit: int,
+    on_progress: OnProgress,
 ) -> Json:
     """Count the rows' tokens, add what is wrong with them to the reading's problems, sum up."""
     from studio.core.chat_templates import with_chat_template
@@ -108,8 +118,10 @@ def _count_tokens(
     from studio.models.loading import load_tokenizer
 
     tokenizer = with_chat_template(load_tokenizer(resolve(model)), template)
-    found = check_tokens(reading, tokenizer, max_length=limit, progress=on_progress)
-    counts = {"measured": found.measured, "rows": found.rows}
+    found = check_tokens(
+        reading, tokenizer, max_length=limit, progress=on_progress, chat_template_kwargs=kwargs
+    )
+    counts = {"measured": found.measured, "rows": found.rows, "longest": int(found.longest.max())}
     return {"model": model, **counts, "suggested_max_length": found.suggestion()}
 
 

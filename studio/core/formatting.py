@@ -56,6 +56,17 @@ def duration_text(seconds: float | None) -> str:
     return f"{hours // 24} days"
 
 
+def took_text(seconds: float) -> str:
+    """In words, for a sentence: `0.4 s`, `12 s`, `3 min 10 s`, `2 h 13 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    if whole < 60 or whole >= 3600:
+        return f"{whole} s" if whole < 60 else duration_text(seconds)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
 def left_text(seconds: float | None) -> str:
     """`41` -> `0:41 left`; empty when unknown."""
     return "" if seconds is None else f"{duration_text(seconds)} left"

@@ -45,8 +45,7 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     context = getattr(resident.model.config, "max_position_embeddings", None) or longest + 10**6
     room = min(sampling.max_new_tokens, context - longest)
     pad = resident.tokenizer.pad_token_id
-    padded = [[pad] * (longest - len(row.ids)) + row.ids for row in rows]
-    mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
+    padded, mask = tokenization.left_padded([row.ids for row in rows], pad)
     settings: dict[str, Any] = {
         "generation_config": _config(sampling, room, pad, ends),
         "stopping_criteria": StoppingCriteriaList([_Cancelled(generation)]),

@@ -48,6 +48,16 @@ def refusal(ids: list[int], context: int | None) -> str | None:
     return None
 
 
+def left_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Token ids of equal length and their attention mask: what is written stands at the end."""
+    longest = max(map(len, rows))
+    short = [longest - len(row) for row in rows]
+    return (
+        [[pad] * missing + list(row) for missing, row in zip(short, rows, strict=True)],
+        [[0] * missing + [1] * (longest - missing) for missing in short],
+    )
+
+
 def prompt_text(
     tokenizer: Tokenizer,
     prompt: list[dict[str, Any]] | str,

@@ -5,28 +5,22 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
 from studio.core import cards, chat_templates
-from studio.core.answers import AnswerParts, with_thought
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
-from studio.core.library_types import Prompt, Trainer
 from studio.data import DatasetStore
-from studio.data.rows import sample_prompts
-from studio.data.types import Row
 from studio.models import loading, trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
-from studio.models.tokenization import answer_of, end_ids, prompt_text
 from studio.rewards import WeightedReward
 from studio.runs import checkpoints, launch_configs
 from studio.runs.events import EventLog
@@ -35,8 +29,8 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
-from studio.training import chat_rows, launcher, online_rl, out_of_memory, trainers
-from studio.training.callbacks import Progress, Samples, agreed
+from studio.training import chat_rows, launcher, out_of_memory, samples, trainers
+from studio.training.callbacks import Progress, agreed
 from studio.training.run_rows import Part
 from studio.training.time_share import TimeShare
 from studio.training.train_dataset import rows_for, sample_every
@@ -46,7 +40,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
-_SAMPLE_TOKENS = 48
 _KEPT = 2  # checkpoints there must be room for before a run begins
 
 
@@ -164,13 +157,13 @@ def train(
     events: EventLog,
     serve: Callable[[], None],
     processes: int = 1,
-    samples: bool = True,
+    with_samples: bool = True,
 ) -> str:
     """Load, train and save; returns the final state.
 
     Args:
         processes: number of processes training together; each calls this.
-        samples: whether to write sample answers during training.
+        with_samples: whether to write sample answers during training.
     """
     recipe = run.recipe
     events.write("phase", text="reading the data")
@@ -205,8 +198,8 @@ def train(
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, planned_steps(recipe, len(train)))
     time_share = TimeShare(recipe, events)
-    if samples and every and OBJECTIVES[recipe.objective].answers:
-        _sample(trainer, resident, asked, reward, events, every, time_share)
+    if with_samples and every and OBJECTIVES[recipe.objective].answers:
+        samples.add(trainer, resident, asked, reward, events, every, time_share)
     trainer.add_callback(time_share)  # last: it times what follows a step
     if agreed(store.stop_asked(run)):
         raise Cancelled("The run was stopped before its first step.")
@@ -277,79 +270,3 @@ def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward 
     from studio.models.reward_model import loaded
 
     return loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
-
-
-def _sample(
-    trainer: Trainer,
-    resident: LoadedModel,
-    rows: Sequence[Row],
-    reward: WeightedReward | None,
-    events: EventLog,
-    every: int,
-    time_share: TimeShare,
-) -> None:
-    """Write sample answers to a few prompts of `rows`, at least `every` steps apart."""
-    prompts = sample_prompts(rows)
-    if prompts:
-        grade = online_rl.grader(reward, rows, len(prompts)) if reward else None
-        trainer.add_callback(
-            Samples(events, _SampleGenerator(trainer, resident, prompts, grade), every, time_share)
-        )
-
-
-class _SampleGenerator:
-    """Greedy answers of the model in training; its mode and random state are restored."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        resident: LoadedModel,
-        prompts: list[Prompt],
-        grade: Callable[[list[str]], list[dict[str, Any]]] | None = None,
-    ):
-        self.trainer, self.resident, self.prompts = trainer, resident, prompts
-        self.grade = grade
-
-    @torch.no_grad()
-    def __call__(self) -> list[dict[str, Any]]:
-        tokenizer, model = self.resident.tokenizer, self.trainer.model
-        raw = [isinstance(prompt, str) for prompt in self.prompts]
-        texts = [
-            prompt_text(tokenizer, prompt, text_only, self.trainer.recipe.chat_template_kwargs)
-            for prompt, text_only in zip(self.prompts, raw, strict=True)
-        ]
-        was_training = model.training
-        model.eval()
-        samples = []
-        try:
-            for prompt, text in zip(self.prompts, texts, strict=True):
-                ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(
-                    model.device
-                )
-                output = model.generate(
-                    **ids,
-                    max_new_tokens=_SAMPLE_TOKENS,
-                    do_sample=False,
-                    pad_token_id=tokenizer.pad_token_id,
-                    eos_token_id=end_ids(self.resident),
-                )
-                written = output[0, ids["input_ids"].shape[1] :].tolist()
-                answer = answer_of(tokenizer, written, text)
-                shown = prompt if isinstance(prompt, str) else prompt[-1]["content"]
-                samples.append(_sample_of(shown, answer))
-        finally:
-            model.train(was_training)
-        if self.grade is not None:
-            rewards = self.grade(
-                [with_thought(sample["answer"], sample.get("reasoning", "")) for sample in samples]
-            )
-            return [s | reward for s, reward in zip(samples, rewards, strict=True)]
-        return samples
-
-
-def _sample_of(prompt: str, answer: AnswerParts) -> dict[str, Any]:
-    """An event's fields; the thinking beside the answer, and whether it was cut off."""
-    sample = {"prompt": prompt, "answer": answer.text}
-    if answer.reasoning:
-        sample |= {"reasoning": answer.reasoning, "cut_thought": answer.cut}
-    return sample

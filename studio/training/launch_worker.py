@@ -56,7 +56,7 @@ def main(home: str, run_id: str) -> int:
             events,
             lambda: None,
             processes=world,
-            samples=samples,
+            with_samples=samples,
         )
 
     state, error = attempt(work, run, events)

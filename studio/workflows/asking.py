@@ -5,7 +5,7 @@ model thinks.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,13 @@ class Asking:
 def switches(studio: Studio, sides: Sequence[Side]) -> list[tuple[str, str]]:
     """(label, NAME=VALUE) of what the templates of these models know of thinking; of models whose
     tokenizer is on this machine."""
+    return switches_of(filter(None, (_tokenizer(studio, side) for side in sides)))
+
+
+def switches_of(tokenizers: Iterable[Tokenizer]) -> list[tuple[str, str]]:
+    """(label, NAME=VALUE) of what the chat templates of these tokenizers know of thinking."""
     found: dict[str, tuple[bool | str, ...]] = {}
-    for tokenizer in filter(None, (_tokenizer(studio, side) for side in sides)):
+    for tokenizer in tokenizers:
         found |= rendering.switches(tokenizer)
     return [
         (_label(name, value), f"{name}={str(value).lower()}")

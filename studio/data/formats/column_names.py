@@ -79,6 +79,27 @@ COMPLETION = (
     "resposta",
     "answers",
 )
+THOUGHT = (
+    *("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "think", "cot"),
+    *("chain_of_thought", "chain_of_thoughts", "reasoning_trace", "reasoning_traces", "scratchpad"),
+    *("reasoning_steps", "reasoning_process", "thinking_process", "thinking_trajectory"),
+    *("thinking_trajectories", "thinking_trace", "reasonings", "cots"),
+)
+"""Names that say that a text is what was thought before the answer."""
+MAYBE_THOUGHT = ("rationale", "rationales", "explanation", "justification", "analysis")
+"""Names of texts that may also have been written about the answer, after it."""
+NO_THOUGHT = {
+    *("judge", "judgement", "judgment", "critic", "critique", "review", "score", "rating", "grade"),
+    *("grader", "grading", "evaluation", "evaluator", "eval", "verdict", "safety", "refusal"),
+    *("rejected", "worse", "bad", "wrong", "incorrect", "label", "type", "effort", "tokens", "id"),
+}
+"""Words of a thought that is about something else than this answer."""
+WORKED = ("solution", "worked_solution", "full_solution", "generated_solution", "long_answer")
+"""Answers with all their steps, where a bare one stands beside them."""
+BARE = (
+    *("answer", "final_answer", "short_answer", "expected_answer", "ground_truth", "gold"),
+    *("target", "correct_answer", "result"),
+)
 INPUT = ("input", "context", "passage", "document", "article", "inputs", "extra_input")
 SYSTEM = ("system", "system_prompt", "system_message", "sys_prompt", "system_instruction")
 HISTORY = ("history", "chat_history", "previous_turns", "dialogue_history", "past")
@@ -553,9 +574,11 @@ def key(name: str) -> str:
     if not name.isascii():
         parts = unicodedata.normalize("NFKD", name)
         name = "".join(part for part in parts if not unicodedata.combining(part))
+    name = name.replace("CoT", "Cot")  # chain of thought: one word
     return _OTHER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")
 
 
+THOUGHT += tuple(key(word) for words in foreign_headers.THOUGHTS.values() for word in words)
 _FOREIGN = tuple(key(word) for words in foreign_headers.PROMPTS.values() for word in words)
 ASKING = (*PROMPT[:13], *_FOREIGN)
 """Names that say that a text asks for something."""

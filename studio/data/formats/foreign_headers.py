@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001
-"""What columns of prompts and answers are called in other languages than English."""
+"""What columns of prompts, answers and thoughts are called in other languages than English."""
 
 from __future__ import annotations
 
@@ -76,3 +76,16 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "Vietnamese": ("cau tra loi", "câu trả lời", "tra loi", "trả lời", "phản hồi"),
 }
 """Language -> words for the answer."""
+
+THOUGHTS: dict[str, tuple[str, ...]] = {
+    "Chinese": ("思考", "思考过程", "思考過程", "推理", "推理过程", "推理過程", "思维链", "思維鏈"),
+    "French": ("raisonnement",),
+    "German": ("gedankengang", "denkprozess", "ueberlegung"),
+    "Italian": ("ragionamento",),
+    "Japanese": ("思考", "思考過程", "推論"),
+    "Korean": ("추론", "사고 과정"),
+    "Portuguese": ("raciocinio",),
+    "Russian": ("рассуждение", "рассуждения"),
+    "Spanish": ("razonamiento",),
+}
+"""Language -> words for the thought before the answer."""

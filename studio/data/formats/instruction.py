@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from studio.data.formats import column_names
+from studio.data.formats import column_names, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed, mapped
 from studio.data.formats.chat import tools_of
 from studio.data.formats.chat_turns import to_messages, tool_calls
@@ -72,7 +72,8 @@ def _recognise(profile: Profile) -> Match | None:
     answer = answer or profile.find(column_names.COMPLETION[-1:], "string", "object")
     if answer is None:
         return None
-    prompt = prompt_columns(profile, {answer})
+    found = thoughts.beside(profile, answer)
+    prompt = prompt_columns(profile, {answer} | found.columns)
     if not prompt or _repeats(profile, prompt["prompt"], answer):
         return None
     tools = profile.tools()
@@ -86,7 +87,7 @@ def _recognise(profile: Profile) -> Match | None:
         why += f' "{answer}" is JSON and is learned as such.'
     made = Match(name, sure, why, mapping)
     if not _several(column):
-        return made
+        return thoughts.readings(made, found, profile)
     first = replace(made, mapping={**mapping, "take": "first"}, why=f"{why} The first of each.")
     return asked([first, _each(made, answer)])
 
@@ -143,17 +144,17 @@ def _convert(row: Row, mapping: Mapping) -> Row:
         mapping = {**mapping, "input": "input", "completion": "output"}
     prompt, column = open_transcript(prompt_messages(row, mapping)), mapping["completion"]
     tools = tools_of(row, mapping.get("tools"))
-    if tools is None:
-        answer = {"role": "assistant", "content": answer_of(row, column, data=True)}
-        return {"prompt": prompt, "completion": [answer]}
-    calls = tool_calls(row.get(column))  # an answer that is nothing but calls of the tools
+    # With tools, an answer may be nothing but calls of them.
+    calls = tool_calls(row.get(column)) if tools is not None else None
     answer: Row = {
         "role": "assistant",
         "content": "" if calls else answer_of(row, column, data=True),
     }
     if calls:
         answer["tool_calls"] = calls
-    return {"prompt": prompt, "completion": [answer], "tools": tools}
+    answer = thoughts.with_thought(answer, row, mapping.get("reasoning"))
+    made: Row = {"prompt": prompt, "completion": [answer]}
+    return {**made, "tools": tools} if tools is not None else made
 
 
 def _recognise_ready(profile: Profile) -> Match | None:
@@ -167,11 +168,13 @@ def _recognise_ready(profile: Profile) -> Match | None:
     mapping = mapped(
         prompt="prompt", completion="completion", tools="tools" if "tools" in columns else None
     )
-    return Match("prompt-completion", 0.98 * profile.coverage("prompt", "completion"), why, mapping)
+    made = Match("prompt-completion", 0.98 * profile.coverage("prompt", "completion"), why, mapping)
+    return thoughts.readings(made, thoughts.beside(profile, "completion"), profile)
 
 
 def _convert_ready(row: Row, mapping: Mapping) -> Row:
-    """Strings stay strings; if either side is a list of turns, both become messages."""
+    """Strings stay strings; if either side is a list of turns, or a thought stands beside the
+    completion, both become messages."""
     tools = tools_of(row, mapping.get("tools"))
     ready = _ready_sides(row, mapping)
     return {**ready, "tools": tools} if tools is not None else ready
@@ -179,7 +182,8 @@ def _convert_ready(row: Row, mapping: Mapping) -> Row:
 
 def _ready_sides(row: Row, mapping: Mapping) -> Row:
     prompt, completion = mapping["prompt"], mapping["completion"]
-    if isinstance(row.get(prompt), str) and isinstance(row.get(completion), str):
+    plain = isinstance(row.get(prompt), str) and isinstance(row.get(completion), str)
+    if plain and "reasoning" not in mapping:
         return {"prompt": text_of(row, prompt), "completion": text_of(row, completion)}
     if isinstance(row.get(prompt), list | dict):
         before = to_messages(row[prompt], prompt)
@@ -189,6 +193,8 @@ def _ready_sides(row: Row, mapping: Mapping) -> Row:
         after = to_messages(row[completion], completion)
     else:
         after = [{"role": "assistant", "content": text_of(row, completion)}]
+    if after and after[-1]["role"] == "assistant":
+        after = [*after[:-1], thoughts.with_thought(after[-1], row, mapping.get("reasoning"))]
     return {"prompt": before, "completion": after}
 
 
@@ -198,6 +204,7 @@ _FIELDS = {
     "system": "a system prompt",
     "history": "earlier turns",
     "completion": "the answer to learn",
+    "reasoning": "what is thought before the answer",
     "take": "of a list of answers: first, or each as a row of its own",
     "tools": "the tools the assistant may call",
 }
@@ -210,6 +217,7 @@ FAMILIES = [
         {
             "prompt": "the prompt",
             "completion": "the completion to learn",
+            "reasoning": "what is thought before the completion",
             "tools": "the tools the assistant may call",
         },
         ("prompt", "completion"),

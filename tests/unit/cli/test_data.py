@@ -74,3 +74,17 @@ def test_a_file_of_which_nothing_can_be_kept_is_an_error(shell, tmp_path):
     )
     printed = shell("data", "inspect", path)
     assert (printed.code, "No row of rows.jsonl can be kept" in printed.err) == (1, True)
+
+
+def test_a_thought_beside_the_answer_is_shown_and_can_be_said_by_hand(shell, tmp_path):
+    path, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    row = {"question": "How many?", "rationale": "Two rows of three.", "answer": "Six."}
+    path.write_text(json.dumps(row) + "\n")
+    seen = shell("data", "inspect", path)
+    assert seen.code == 1 and "Two rows of three. </think> Six." in " ".join(seen.out.split())
+    told = [f"--map={said}" for said in ("prompt=question", "reasoning=rationale")]
+    assert shell("data", "prepare", path, "--out", out, *told, "--map=completion=answer").code == 0
+    [answer] = json.loads(out.read_text())["completion"]
+    assert answer == {
+        "role": "assistant", "content": "Six.", "reasoning_content": "Two rows of three.",
+    }  # fmt: skip

@@ -38,6 +38,16 @@ def test_inspect_counts_tokens_and_writes_problems(do: Commands, tmp_path):
     assert "over_length" in {problem["kind"] for problem in written}
 
 
+def test_tokens_are_counted_as_the_template_is_told(do: Commands, rows_file):
+    def longest(*kwargs: str) -> int:
+        how = {"model": "pocket", "template": "chatml", "chat_template_kwargs": list(kwargs)}
+        return do.data_inspect([str(rows_file)], **how)["tokens"]["longest"]
+
+    assert longest("enable_thinking=false") > longest() == longest("enable_thinking=true")
+    with pytest.raises(ConfigError, match="cannot set 'tools'"):
+        longest("tools=none")
+
+
 def test_several_sources_are_a_line_each(do: Commands, rows_file, tmp_path):
     lines = do.data_inspect([str(rows_file), str(tmp_path / "none.jsonl")], table=True)
     assert [line["kept"] for line in lines] == [3, None]

@@ -58,3 +58,12 @@ def test_plurals():
 )
 def test_a_label_within_a_sentence_keeps_its_names(label, text):
     assert formatting.in_a_sentence(label) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0.4 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min"),
+     (190.2, "3 min 10 s"), (3599.6, "1 h"), (8000, "2 h 13 min")],
+)  # fmt: skip
+def test_what_something_took_is_in_words(seconds: float, text: str) -> None:
+    assert formatting.took_text(seconds) == text

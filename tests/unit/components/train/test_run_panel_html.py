@@ -1,10 +1,8 @@
-"""The panel of the run in view: tiles, health and sample answers."""
+"""The panel of the run in view: health and sample answers."""
 
 from __future__ import annotations
 
 from components.train import run_panel_html
-from components.train.run_history import History
-from tests.unit.components.finished_run import run
 
 
 def test_an_answer_that_stays_is_told_once():
@@ -25,24 +23,3 @@ def test_answers_of_several_runs_stand_beside_each_other():
 
 def test_a_healthy_run_has_no_card():
     assert run_panel_html.health([]) == ""
-
-
-def test_the_latest_measurements_stand_in_tiles():
-    history = History()
-    history.add(
-        [
-            {
-                "kind": "log",
-                "step": 5,
-                "time": 1.0,
-                "loss": 0.5,
-                "mean_token_accuracy": 0.9131,
-                "memory": 2.1e9,
-                "epoch": 0.25,
-            },
-            {"kind": "log", "step": 5, "time": 1.0, "eval_loss": 0.6},
-        ]
-    )
-    tiles = run_panel_html.figures(run(state="running", live=True, eta_s=41.0), history)
-    for said in ("0.5<span>held-out 0.6", "91.3 %", "2.1 GB", "0:41", "0.25"):
-        assert said in tiles
