@@ -72,7 +72,7 @@ def _duels(found: list[Json]) -> str:
         ]
         for each in found
     ]
-    return table(rows, [*heads.split(", "), "votes needed"])
+    return table(rows, [*heads.split(", "), "pairs needed"])
 
 
 def _share(figure: Json | None) -> str | None:
@@ -91,7 +91,7 @@ def _judge_line(duel: Json) -> str:
     return (
         f"{duel['judge']}: {duel['pairs']:,} pairs judged in both orders, "
         f"{percent(duel['flips']['value'])} changed with the order (ties), "
-        f"first answer chosen {percent(first['value'])} of {first['count']:,}{unread}"
+        f"first answer chosen {percent(first['value'])} over {first['count']:,} pairs{unread}"
     )
 
 
