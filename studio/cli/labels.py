@@ -27,7 +27,12 @@ def _exported(made: Json) -> str:
 
 def _imported(made: Json) -> str:
     counts = f"{made['pairs']:,} pairs, {made['votes']:,} votes of {len(made['raters'])} raters"
-    return f"{made['project']}: {counts}"
+    rates = [
+        f"{each['model']} over {each['baseline']}: {_share(each['win_rate'])}, "
+        f"length-controlled {_share(each['length_controlled'])}"
+        for each in made["rates"]
+    ]
+    return "\n".join([f"{made['project']}: {counts}", *rates])
 
 
 # ---- results -------------------------------------------------------------------------------------
