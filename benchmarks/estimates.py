@@ -46,12 +46,22 @@ def rows() -> list[tuple[str, int, int, str]]:
 
 def table() -> str:
     """Markdown, as the README has it."""
-    lines = ["| figure | known | estimate | off by | from |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {label} | {known / 1e9:.1f} GB | {found / 1e9:.1f} GB | "
-        f"{100 * (found / known - 1):+.0f} % | {source} |"
-        for label, known, found, source in rows()
+    points = {point.label: point for point in (*MEASURED, *RULES_OF_THUMB)}
+    lines = [
+        "| figure | its loop and loss head | known | estimate | off by | in the studio's loop "
+        "| from |",
+        "|---|---|---|---|---|---|---|",
     ]
+    for label, known, found, source in rows():
+        point = points.get(label)
+        loop, own = (
+            (point.loop_words, f"{point.in_the_studio() / 1e9:.1f} GB") if point else ("", "")
+        )
+        words = point.memory().words() if point else f"{found / 1e9:.1f} GB"
+        lines.append(
+            f"| {label} | {loop} | {known / 1e9:.1f} GB | {words} | "
+            f"{100 * (found / known - 1):+.0f} % | {own} | {source} |"
+        )
     return "\n".join(lines)
 
 

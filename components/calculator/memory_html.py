@@ -51,10 +51,11 @@ def headline(estimate: RunEstimate, per_hour: float | None = None) -> str:
     )
     memory = stat(
         "Peak memory",
-        _of(total, gpu.memory),
+        _of(estimate.memory.words(), gpu.memory),
         f"{gpu.name}{DOT}{estimate.verdict}",
         VERDICTS[estimate.verdict],
-        f"{thousands(total)} of {thousands(gpu.memory)} bytes, estimated",
+        f"{thousands(total)} of {thousands(gpu.memory)} bytes, estimated; "
+        f"{formatting.size_range(*estimate.memory.range)} as the card shows it",
     )
     return stats((trains, memory, _time(estimate, per_hour)))
 
@@ -65,11 +66,12 @@ def _file_words(estimate: RunEstimate) -> str:
     return f"{formatting.size(estimate.saved_bytes)} file"
 
 
-def _of(part: int, whole: int) -> str:
-    """`10.2 of 24 GB`, in the larger one's unit when both share it."""
-    first, second = formatting.size(part), formatting.size(whole).replace(".0 ", " ")
-    if first.split()[1] == second.split()[1]:
-        first = first.split()[0]
+def _of(first: str, whole: int) -> str:
+    """`10.2 of 24 GB`, in the larger one's unit when both share it; `first` is a size in words."""
+    second = formatting.size(whole).replace(".0 ", " ")
+    number, unit = first.rsplit(" ", 1)
+    if unit == second.split()[1]:
+        first = number
     return f"{first} of {second}"
 
 

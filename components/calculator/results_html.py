@@ -148,7 +148,13 @@ def _checks() -> list[tuple[str, str, int, int, str]]:
     from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
 
     return [
-        (point.label, point.source, point.peak, point.estimated(), point.assumes)
+        (
+            point.label,
+            point.source,
+            point.peak,
+            point.estimated(),
+            "; ".join(part for part in (f"Loop: {point.loop_words}", point.assumes) if part),
+        )
         for point in (*MEASURED, *RULES_OF_THUMB)
     ]
 

@@ -87,11 +87,15 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     turns = comparison.prompts[at]
     asked = esc(said(turns[-1])) if turns else ""
     before = "".join(
-        f'<p class="earlier"><b>{esc(turn["role"])}</b> {esc(said(turn))}</p>'
+        f'<p class="earlier" dir="auto"><b dir="ltr">{esc(turn["role"])}</b> {esc(said(turn))}</p>'
         for turn in turns[:-1]
     )
     reference = comparison.references[at] if at < len(comparison.references) else None
-    known = f'<p class="reference"><b>reference</b> {esc(reference)}</p>' if reference else ""
+    known = (
+        f'<p class="reference" dir="auto"><b dir="ltr">reference</b> {esc(reference)}</p>'
+        if reference
+        else ""
+    )
     texts = [AnswerParts(column[at]["text"]).spoken.strip() for column in comparison.answers]
     shown = differences(texts) if marked else [esc(text) for text in texts]
     cells = "".join(
@@ -102,7 +106,7 @@ def set_card(comparison: Comparison, at: int, marked: bool = False) -> str:
     )
     return (
         f'<div class="chat">{heads(comparison.sides)}<section class="turn">{before}'
-        f'<p class="asked"><span>{asked}</span></p>{known}'
+        f'<p class="asked"><span dir="auto">{asked}</span></p>{known}'
         f'<div class="cols" style="--cols:{len(comparison.sides)}">{cells}</div></section></div>'
     )
 
@@ -127,7 +131,8 @@ def _cell(cell: Mapping[str, Any], markup: str, reward: str) -> str:
     facts = (plural(cell["tokens"], "token"), ENDS.get(cell["ended"] or "", "not started"))
     line = DOT.join(fact for fact in facts if fact)
     return (
-        f'<div class="answer-body">{before}<p class="answer-text">{text}</p>{called}</div>'
+        f'<div class="answer-body">{before}<p class="answer-text" dir="auto">{text}</p>'
+        f"{called}</div>"
         f'<p class="answer-facts"><span>{esc(line)}</span>'
         f"<b>{esc(reward)}</b></p>"
     )
@@ -142,7 +147,8 @@ def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
     for row in places:
         turns = comparison.prompts[row]
         cells = "".join(
-            f"<td>{esc(_short(cells[row]['text']))}<span>{_reward(comparison, column, row)}</span>"
+            f"<td dir='auto'>{esc(_short(cells[row]['text']))}"
+            f"<span dir='ltr'>{_reward(comparison, column, row)}</span>"
             "</td>"
             for column, cells in enumerate(comparison.answers)
         )
@@ -150,7 +156,7 @@ def set_table(comparison: Comparison, at: int, places: Sequence[int]) -> str:
         current = ' aria-current="true"' if row == at else ""
         rows.append(
             f'<tr data-at="{row}"{current}><td><button type="button" data-at="{row}">{row + 1}'
-            f"</button></td><td>{asked}</td>{cells}</tr>"
+            f"</button></td><td dir='auto'>{asked}</td>{cells}</tr>"
         )
     return (
         '<div class="set-table"><table><thead><tr><th></th><th>prompt</th>'

@@ -119,7 +119,8 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool, key: str)
     shared = shared_text(turn.shared, sides, turn.held)
     note = f'<p class="turn-note">{esc(shared)}</p>' if shared and turn.done and last else ""
     return (
-        f'<section class="turn"><p class="asked"><span>{esc(turn.prompt)}</span></p>{error}'
+        f'<section class="turn"><p class="asked"><span dir="auto">'
+        f"{esc(turn.prompt)}</span></p>{error}"
         f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>{note}</section>'
     )
 
@@ -145,7 +146,7 @@ def _body(answer: Answer, markup: str, done: bool, key: str) -> str:
         why = NO_ANSWER if answer.cut_thought else "(empty)"
         empty = "" if called else f'<p class="answer-text none">{why}</p>'
         return f'<div class="answer-body">{before}{called}{empty}</div>'
-    text = f'<p class="answer-text">{markup}{caret}</p>'
+    text = f'<p class="answer-text" dir="auto">{markup}{caret}</p>'
     return f'<div class="answer-body">{before}{text}{called}</div>'
 
 
@@ -179,9 +180,9 @@ def prompts_given(turn: Turn | None, sides: Sequence[Side]) -> str:
     texts = [answer.prompt_text for answer in turn.answers]
     if len(set(texts)) == 1:
         same = '<p class="none">The same for every model.</p>'
-        return f'{same}<pre class="exact">{esc(texts[0])}</pre>'
+        return f'{same}<pre class="exact" dir="auto">{esc(texts[0])}</pre>'
     cells = "".join(
-        f'<div>{tag(at, side)}<pre class="exact">{esc(text)}</pre></div>'
+        f'<div>{tag(at, side)}<pre class="exact" dir="auto">{esc(text)}</pre></div>'
         for at, (side, text) in enumerate(zip(sides, texts, strict=True))
     )
     return f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>'

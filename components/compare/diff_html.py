@@ -81,7 +81,8 @@ def _block(reading: AnswerReading, at: int) -> str:
     text = "".join(_token(token, at) for token in reading.tokens)
     return (
         f'<div><p class="token-head"><b>{LETTERS[at]} {esc(reading.labels[at])}</b> '
-        f'<span>{esc(_summary(reading, at))}</span></p><p class="token-text">{text}</p></div>'
+        f"<span>{esc(_summary(reading, at))}</span></p>"
+        f'<p class="token-text" dir="auto">{text}</p></div>'
     )
 
 

@@ -135,7 +135,7 @@ def _sentence(each: Mapping[str, Any]) -> str:
         return f"{counts} No difference so far."
     if each["further"] == 0:
         return f"{counts} Significant: the interval excludes one half."
-    more = plural(each["further"], "more decisive vote")
+    more = plural(each["further"], "more decisive pair")
     return f"{counts} About {more} would make it significant if the share stays the same."
 
 
@@ -147,12 +147,12 @@ def _ladder(found: Sequence[Mapping[str, Any]], why: str | None) -> str:
 
 
 def _leaning(found: Mapping[str, Any], side: str) -> str:
-    """Position or length bias of the votes; empty where no vote could show it."""
+    """Position or length bias, a pair counting once; empty where no vote could show it."""
     if found["share"] is None:
         return ""
     return (
         f"<p class='set-summary'>The {side} answer won {100 * found['share']:.0f} % of "
-        f"{plural(found['count'], 'decided vote')} ({100 * found['low']:.0f} to "
+        f"{plural(found['count'], 'pair')} ({100 * found['low']:.0f} to "
         f"{100 * found['high']:.0f} %; 50 % would be no bias, p = "
         f"{found['p_value']:.2g}).</p>"
     )

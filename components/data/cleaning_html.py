@@ -35,7 +35,7 @@ def _preview_line(step: StepPreview) -> str:
         return f'<p class="clean-step{quiet}">{esc(words)}</p>'
     rows = "".join(
         f'<li><span class="quiet">row {thousands(example["row"])}</span> '
-        f"{esc(row_gist(example['data']))}</li>"
+        f"<bdi>{esc(row_gist(example['data']))}</bdi></li>"
         for example in step.examples
     )
     return f'<details class="clean-step"><summary>{esc(words)}</summary><ul>{rows}</ul></details>'

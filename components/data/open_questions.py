@@ -41,7 +41,7 @@ def readings_html(found: Inspection) -> str:
     if not found.readings:
         return ""
     raw = "".join(
-        f"<dt>{esc(name)}</dt><dd>{esc(_short(value))}</dd>"
+        f"<dt>{esc(name)}</dt><dd dir='auto'>{esc(_short(value))}</dd>"
         for name, value in found.readings[0]["raw"].items()
     )
     ways = "".join(

@@ -156,7 +156,8 @@ class _Card:
         unfolded = " open" if "<mark" in marked else ""
         return (
             f'<details class="thought"{unfolded}><summary>'
-            f"Thinking, {plural(len(said.split()), 'word')}</summary><p>{marked}</p></details>"
+            f"Thinking, {plural(len(said.split()), 'word')}</summary>"
+            f'<p dir="auto">{marked}</p></details>'
         )
 
     def text(self, value: object) -> str:
@@ -166,11 +167,12 @@ class _Card:
             return '<p class="said said-empty">empty</p>'
         cut = len(text) - LONG_TEXT
         if cut <= 0:
-            return f'<p class="said">{self._marked(text)}</p>'
+            return f'<p class="said" dir="auto">{self._marked(text)}</p>'
         return (
-            f'<p class="said">{self._marked(text[:LONG_TEXT])}</p><details class="long"><summary>'
+            f'<p class="said" dir="auto">{self._marked(text[:LONG_TEXT])}</p>'
+            '<details class="long"><summary>'
             f"{thousands(cut)} more characters</summary>"
-            f'<p class="said">{self._marked(text[LONG_TEXT:])}</p></details>'
+            f'<p class="said" dir="auto">{self._marked(text[LONG_TEXT:])}</p></details>'
         )
 
     def _marked(self, text: str) -> str:
@@ -197,7 +199,7 @@ def differences(left: str, right: str) -> list[str] | None:
         for words, out in zip((a[a0:a1], b[b0:b1]), sides, strict=True):
             text = esc("".join(words))
             out.append(text if kind == "equal" or not text.strip() else f"<mark>{text}</mark>")
-    return [f'<p class="said">{"".join(side)}</p>' for side in sides]
+    return [f'<p class="said" dir="auto">{"".join(side)}</p>' for side in sides]
 
 
 def _as_turns(value: object, name: str) -> list[object]:

@@ -58,7 +58,7 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
     fresh = [note for note in view.notes if note not in told]
     told.extend(fresh)
     notes = "".join(notice("warn", note) for note in fresh) + _decided(view)
-    return f'{facts}{notes}<div class="token-text">{_tokens(view)}</div>'
+    return f'{facts}{notes}<div class="token-text" dir="auto">{_tokens(view)}</div>'
 
 
 def _decided(view: TokenView) -> str:

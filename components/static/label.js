@@ -233,7 +233,7 @@ window.studioLabel = (element, server, hooks) => {
     note() {
       if (!state.item || state.revealed) return;
       toggle("note", () => {
-        const field = make("textarea", {rows: 2, maxlength: 4000, "aria-label": "note on this pair",
+        const field = make("textarea", {dir: "auto", rows: 2, maxlength: 4000, "aria-label": "note on this pair",
           placeholder: "Why? Stored with your vote on this pair. Enter closes.",
           oninput: () => { state.note = field.value; },
           onkeydown: event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); aside(null); } }});
@@ -244,7 +244,7 @@ window.studioLabel = (element, server, hooks) => {
     edit() {
       if (!state.item || state.revealed) return;
       toggle("edit", () => {
-        const field = make("textarea", {rows: 6, maxlength: 100000, "aria-label": "edited answer"});
+        const field = make("textarea", {dir: "auto", rows: 6, maxlength: 100000, "aria-label": "edited answer"});
         const tabs = ["left", "right"].map((side, i) => button("Improve " + (i + 1), "", () => choose(side)));
         const choose = side => {
           state.edit = side;
@@ -274,7 +274,7 @@ window.studioLabel = (element, server, hooks) => {
     },
     writeGuidelines() {
       toggle("guidelines", () => {
-        const field = make("textarea", {rows: 8, "aria-label": "guidelines", placeholder: "What makes an answer better? Markdown."});
+        const field = make("textarea", {dir: "auto", rows: 8, "aria-label": "guidelines", placeholder: "What makes an answer better? Markdown."});
         const error = make("p", {class: "lab-warn", role: "alert", hidden: true});
         const done = async () => {
           const reply = await ask("label_guidelines", {text: field.value});

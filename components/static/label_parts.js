@@ -32,7 +32,7 @@
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);
 
   const rich = html => {
-    const box = make("div", {class: "lab-md"});
+    const box = make("div", {class: "lab-md", dir: "auto"});
     box.innerHTML = html;
     return box;
   };
@@ -48,7 +48,7 @@
       const steps = STEPS.map((label, i) => button(label, i === 1 ? key : i === 3 ? "⇧" + key : "",
         () => act.vote(side, i + 1), {class: "lab-step lab-step-" + (i + 1),
           title: `Answer ${key} is ${STEP_HINTS[i]}`, "data-vote": `${side}-${i + 1}`}));
-      part[side] = make("div", {class: "lab-text lab-answer-text", tabindex: "0",
+      part[side] = make("div", {class: "lab-text lab-answer-text", dir: "auto", tabindex: "0",
         "aria-label": "answer " + key});
       return make("article", {class: "lab-answer", "data-side": side},
         make("h4", {}, make("span", {class: "lab-number"}, key)), part[side],

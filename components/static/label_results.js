@@ -76,7 +76,7 @@
   };
   const listed = (title, briefs, act, settle = null) => briefs.length ? make("details", {class: "lab-listed"},
     make("summary", {}, `${title} (${count(briefs.length)})`), ...briefs.map(brief => make("div", {class: "lab-brief"},
-      make("b", {}, brief.asked), make("span", {}, "A ", brief.a), make("span", {}, "B ", brief.b),
+      make("b", {dir: "auto"}, brief.asked), make("span", {}, "A ", make("bdi", {}, brief.a)), make("span", {}, "B ", make("bdi", {}, brief.b)),
       make("span", {class: "lab-who"}, brief.votes.map(vote => `${vote.name}: ${vote.choice.replace("_", " ")}`
         + (vote.note ? ` (${vote.note})` : "")).join(" · ")),
       make("div", {class: "lab-group"},

@@ -95,11 +95,12 @@ def _sample_card(prompt: str, answers: Sequence[tuple[str, str]]) -> str:
     picked = spread(answers, _SHOWN_SAMPLES)
     columns = "".join(
         f"<li{' class=last' if at == len(picked) - 1 else ''}><span>{esc(where)}</span>"
-        f"<p>{_answer(answer)}</p></li>"
+        f"<p dir='auto'>{_answer(answer)}</p></li>"
         for at, (where, answer) in enumerate(picked)
     )
     return (
-        f'<section class="sample"><h4>{esc(prompt)}</h4><ol tabindex="0">{columns}</ol></section>'
+        f'<section class="sample"><h4 dir="auto">{esc(prompt)}</h4>'
+        f'<ol tabindex="0">{columns}</ol></section>'
     )
 
 

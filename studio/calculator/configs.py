@@ -187,6 +187,34 @@ def _checked(values: dict[str, Any], name: str, origin: str) -> Source:
     return Source(json.dumps(values, sort_keys=True), name, origin, tuple(notes))
 
 
+_SIZE = re.compile(r"layer|head|hidden|dim|embed|ffn|inter|width|depth")
+
+
+def unread_sizes(source: Source, config: Any) -> str | None:
+    """A note on the sizes in a config's text that transformers' class has no place for; None
+    where it has one for all.
+
+    The class keeps them as they are and takes its own defaults for the sizes that they mean.
+    """
+    own = type(config)
+    names = {*own().to_dict(), *(getattr(own, "attribute_map", None) or {})}
+    unread = [
+        key
+        for key, value in source.values.items()
+        if isinstance(value, int)
+        and not isinstance(value, bool)
+        and key not in names
+        and not hasattr(own, key)
+        and _SIZE.search(key)
+    ]
+    if not unread:
+        return None
+    return (
+        f"transformers' {config.model_type} does not read {' and '.join(unread)}, so the counts "
+        "rest on its defaults in their place. Rename them as its own configs have them."
+    )
+
+
 def to_config(source: Source) -> Any:
     """transformers' own config object of a causal language model; never runs remote code."""
     from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING

@@ -78,7 +78,9 @@ class RunEstimate:
     @property
     def verdict(self) -> Verdict:
         """`fits`, `tight` or `does not fit` on the GPU."""
-        return gpus.verdict(self.memory.total, self.gpu)
+        found = gpus.verdict(self.memory.total, self.gpu)
+        beyond = self.memory.uncertain and self.memory.range[1] > self.gpu.memory
+        return "tight" if found == "fits" and beyond else found
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ class RunEstimate:
         parts = [
             f"{formatting.count(self.trainable_parameters)} trainable "
             f"({formatting.percent(self.trainable_percent)})",
-            formatting.size(self.memory.total),
+            self.memory.words(),
             self.cost.words(),
             self.verdict,
         ]
@@ -112,6 +114,7 @@ class RunEstimate:
             ],
             "saved_bytes": self.saved_bytes,
             "memory": self.memory.as_dict(),
+            "memory_range": list(self.memory.range),
             "terms": [term.as_dict() for term in self.memory.terms],
             "kv_cache_bytes_per_token": self.memory.kv_cache_per_token,
             "gpu": self.gpu.name,

@@ -21,6 +21,15 @@ def size(number: float) -> str:
     return f"{number:,.0f} B"
 
 
+def size_range(least: float, most: float) -> str:
+    """Two sizes with their unit said once where it is the same: `6.3 to 9.2 GB`."""
+    low, high = size(least), size(most)
+    if low == high:
+        return high
+    number, unit = low.rsplit(" ", 1)
+    return f"{number} to {high}" if high.endswith(f" {unit}") else f"{low} to {high}"
+
+
 def percent(number: float) -> str:
     """A share in percent, three significant figures: 0.13906 -> `0.139 %`."""
     return f"{_three(number)} %"

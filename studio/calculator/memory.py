@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.activations import activations
-from studio.calculator.formatting import count, size
+from studio.calculator.formatting import count, size, size_range
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
 from studio.runs.methods import METHODS, PROMPTED
@@ -23,6 +23,12 @@ CPU_LIBRARIES = 700_000_000
 # TRL's fused loss head works on tiles of this many tokens by this much vocabulary.
 _TILE_TOKENS, _TILE_VOCAB = 4096, 32768
 _NF4_BLOCK, _NESTED_BLOCK = 64, 256
+SLACK = (0.05, 0.19)
+"""What PyTorch's allocator reserves over what tensors take, as a share: measured on runs of
+transformers' Trainer. The terms count tensors."""
+QLORA_UNDER = (0.12, 0.32)
+"""How far the estimate lay under the peaks of eight published QLoRA runs, slack included. Until
+`benchmarks.memory` has confirmed the terms on a card, QLoRA's figure is shown as a range."""
 
 SOURCES = {
     "weights": "parameters x bytes; NF4: QLoRA, Dettmers et al. 2023, section 3",
@@ -58,11 +64,22 @@ class Term:
 
 @dataclass(frozen=True)
 class Memory:
-    """The terms of a peak; `kv_cache_per_token` is generation's, per row, and not in the total."""
+    """The terms of a peak; `kv_cache_per_token` is generation's, per row, and not in the total.
+
+    `range` is (least, most) bytes that the device may show as taken: with the allocator's slack,
+    and for QLoRA with the distance to published peaks. `uncertain` says that the range, not the
+    total, is the figure to go by.
+    """
 
     terms: tuple[Term, ...]
     kv_cache_per_token: int
     notes: tuple[str, ...] = ()
+    range: tuple[int, int] = (0, 0)
+    uncertain: bool = False
+
+    def words(self) -> str:
+        """`3.1 GB`, or `6.3 to 9.2 GB` where the range is the figure."""
+        return size_range(*self.range) if self.uncertain else size(self.total)
 
     @property
     def total(self) -> int:
@@ -100,7 +117,36 @@ def estimate_memory(work: Workload) -> Memory:
     notes = [note] if note else []
     if work.completions:
         notes.append(f"Generating completions: {generation.formula}.")
-    return Memory(tuple(term for term in terms if term.bytes), cache, tuple(notes))
+    total, uncertain = sum(term.bytes for term in terms), work.quantization == "4bit"
+    spread = _range(work, total)
+    if uncertain and work.gpu.device == "cuda":
+        notes.append(
+            f"QLoRA's peak is a range, {size_range(*spread)}: published runs took "
+            f"{_over(QLORA_UNDER)} more than the terms add up to."
+        )
+    return Memory(
+        tuple(term for term in terms if term.bytes),
+        cache,
+        tuple(notes),
+        spread,
+        uncertain and work.gpu.device == "cuda",
+    )
+
+
+def _range(work: Workload, total: int) -> tuple[int, int]:
+    if work.gpu.device != "cuda":
+        return total, total  # no caching allocator of PyTorch's
+    if work.quantization == "4bit":
+        return total, round(total / (1 - QLORA_UNDER[1]))
+    tensors = total - CUDA_CONTEXT
+    least, most = (CUDA_CONTEXT + round(tensors * (1 + share)) for share in SLACK)
+    return least, most
+
+
+def _over(under: tuple[float, float]) -> str:
+    """How far peaks lie over an estimate that lies `under` them: `14 to 47 %`."""
+    least, most = (100 * (1 / (1 - share) - 1) for share in under)
+    return f"{least:.0f} to {most:.0f} %"
 
 
 def _per(total: int, parameters: int) -> str:

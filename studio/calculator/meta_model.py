@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from studio.calculator.configs import Source, read_source, to_config
+from studio.calculator.configs import Source, read_source, to_config, unread_sizes
 from studio.core import compat
 from studio.core.errors import ConfigError, ModelError
 
@@ -207,6 +207,8 @@ def build(source: Source, scored: bool = False) -> tuple[Any, nn.Module]:
 
 
 def _reduced(source: Source, scored: bool, config: Any, model: Any) -> MetaModel:
+    if unread := unread_sizes(source, config):
+        source = replace(source, notes=(*source.notes, unread))
     total = sum(weight.numel() for weight in model.parameters())
     output = model.get_output_embeddings() or getattr(model, "score", None)
     head = next((name for name, module in model.named_modules() if module is output), None)

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 
 from studio.calculator.gpus import find_gpu
-from studio.calculator.memory import estimate_memory
+from studio.calculator.memory import Memory, estimate_memory
 from studio.calculator.workload import TrainingLoop, studio_loop, workload
 from studio.runs.recipe import Recipe
 
@@ -45,11 +45,32 @@ class Point:
     loop: TrainingLoop | None = None
     assumes: str = ""
 
+    @property
+    def loop_words(self) -> str:
+        """Whose loop and which loss head the figure belongs to; the head decides gigabytes."""
+        loop = self._loop()
+        whose = "the studio's (TRL)" if self.loop is None else "a plain PyTorch loop"
+        if self.loop is not None and loop.fused_loss:
+            whose = "TRL's trainer"
+        head = "fused loss head" if loop.fused_loss else "plain cross-entropy over all logits"
+        return f"{whose}, {head}"
+
+    def _loop(self) -> TrainingLoop:
+        own = studio_loop(self.recipe, find_gpu(self.gpu))
+        return self.loop or replace(own, keeps_base=False)
+
+    def memory(self) -> Memory:
+        """The calculator's estimate for the figure's own loop."""
+        return estimate_memory(workload(self.recipe, find_gpu(self.gpu), self._loop()))
+
     def estimated(self) -> int:
         """Bytes by the calculator."""
+        return self.memory().total
+
+    def in_the_studio(self) -> int:
+        """Bytes by the calculator for the same recipe in the studio's loop."""
         gpu = find_gpu(self.gpu)
-        loop = self.loop or replace(studio_loop(self.recipe, gpu), keeps_base=False)
-        return estimate_memory(workload(self.recipe, gpu, loop)).total
+        return estimate_memory(workload(self.recipe, gpu)).total
 
     def error(self) -> float:
         """The estimate over the figure, less one."""

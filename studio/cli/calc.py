@@ -29,6 +29,7 @@ def _estimate(found: Json) -> str:
         table(modules, ("module", "shape", "layers", "trainable")),
         "",
         table(terms, ("memory", "")),
+        f"with the allocator's slack {formatting.size_range(*found['memory_range'])}",
     ]
     cost = found["cost"]
     if cost["seconds"]:

@@ -27,7 +27,12 @@ def _exported(made: Json) -> str:
 
 def _imported(made: Json) -> str:
     counts = f"{made['pairs']:,} pairs, {made['votes']:,} votes of {len(made['raters'])} raters"
-    return f"{made['project']}: {counts}"
+    rates = [
+        f"{each['model']} over {each['baseline']}: {_share(each['win_rate'])}, "
+        f"length-controlled {_share(each['length_controlled'])}"
+        for each in made["rates"]
+    ]
+    return "\n".join([f"{made['project']}: {counts}", *rates])
 
 
 # ---- results -------------------------------------------------------------------------------------
@@ -72,7 +77,7 @@ def _duels(found: list[Json]) -> str:
         ]
         for each in found
     ]
-    return table(rows, [*heads.split(", "), "votes needed"])
+    return table(rows, [*heads.split(", "), "pairs needed"])
 
 
 def _share(figure: Json | None) -> str | None:
@@ -91,7 +96,7 @@ def _judge_line(duel: Json) -> str:
     return (
         f"{duel['judge']}: {duel['pairs']:,} pairs judged in both orders, "
         f"{percent(duel['flips']['value'])} changed with the order (ties), "
-        f"first answer chosen {percent(first['value'])} of {first['count']:,}{unread}"
+        f"first answer chosen {percent(first['value'])} over {first['count']:,} pairs{unread}"
     )
 
 

@@ -236,19 +236,27 @@ def labels_import(
     studio: Studio,
     source: Annotated[
         list[Path],
-        Param("A table with a column per rater, or a folder of questions, answers and reviews."),
+        Param(
+            "A table with a column per rater, AlpacaEval's annotations, or a folder of questions, "
+            "answers and reviews."
+        ),
     ],
     *,
     name: Annotated[str, Param("Name of the project; default: the file's.")] = "",
+    scale: Annotated[
+        Literal["", "1-2", "0-1"],
+        Param("Scale of AlpacaEval's preference, from output_1 to output_2; default: as it shows."),
+    ] = "",
 ) -> Json:
     """Import published pairs with their votes.
 
     They become a project that is labeled already. Every row is kept, so that results cover all that
-    was published.
+    was published. Of AlpacaEval's annotations the win rate by their weights is told too, and the
+    length-controlled one (without AlpacaEval's difficulty of instructions).
     """
     from studio.labels import import_published
 
-    read = import_published.read_published(source)
+    read = import_published.read_published(source, scale)
     made = import_published.bring_in(studio.labels, read, name)
-    counts = {"pairs": made.items, "votes": made.done, "raters": read.raters}
+    counts = {"pairs": made.items, "votes": made.done, "raters": read.raters, "rates": read.rates}
     return {"project": made.name, "project_id": made.id, **counts}

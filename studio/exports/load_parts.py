@@ -90,6 +90,7 @@ def _load(
     reference: ModelRef, dtype: str, bits: dict[str, Any] | None, on: torch.device | None
 ) -> LoadedModel:
     tokenizer = loading.load_tokenizer(reference)
+    loading.check_vocabulary(reference, tokenizer)
     model = loading.load_model(reference, dtype, bits, on=on)
     stamp = loading.fingerprint(reference, model)
     return LoadedModel((), reference.label, model, tokenizer, stamp, reference.location)

@@ -1,9 +1,10 @@
 """Pairs that come with votes: a published test set becomes a project that is judged already.
 
-Two shapes are read, told by their columns:
+Three shapes are read, told by their columns:
 
     a table      two answers a row, and a column a rater (`annotator1`, `rater_2` ...) that says
                  1, 2 or 0 (tie); PandaLM's test set is one
+    AlpacaEval   instruction, output_1, output_2, generator_1, generator_2, annotator, preference
     a folder     `question.jsonl`, two `answer_*.jsonl` and `review_*.jsonl` with a judge's two
                  scores, joined on `question_id`; Vicuna's blog evaluation is one
 
@@ -18,13 +19,14 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from studio.core.errors import DataError
+from studio.labels.alpaca_eval import Given, Scale, is_alpaca_eval, read_rows
 from studio.labels.pair_filter import pair_digest
 from studio.labels.projects import item_rows
 from studio.labels.recount import rebuild
@@ -32,7 +34,6 @@ from studio.labels.schema import items, votes
 from studio.labels.store import LabelStore
 from studio.labels.types import DEFAULT_STRENGTH, Pair, Project, as_messages, clean_text
 
-Given = dict[str, tuple[str, int]]  # by rater: choice and strength
 _ANSWERS = (
     ("response1", "response2"),
     ("answer1", "answer2"),
@@ -47,21 +48,26 @@ _SAID = {"1": "a", "2": "b", "0": "tie", "a": "a", "b": "b", "tie": "tie"}
 
 @dataclass(frozen=True)
 class Published:
-    """Items in their order, and beside each what every rater said of it."""
+    """Items in their order, and beside each what every rater said of it.
+
+    `rates` are win rates by the file's own weights, where its votes have any (AlpacaEval).
+    """
 
     name: str
     items: list[Pair]
     votes: list[Given]
+    rates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def raters(self) -> list[str]:
         return sorted({rater for given in self.votes for rater in given})
 
 
-def read_published(paths: Sequence[str | Path]) -> Published:
+def read_published(paths: Sequence[str | Path], scale: Scale = "") -> Published:
     """Read a table with raters' columns, or a folder (or its files) with questions and reviews.
 
-    Raises `DataError` naming the file and row for what is neither.
+    `scale` is that of AlpacaEval's `preference`, where the file leaves it open. Raises `DataError`
+    naming the file and row for what is neither.
     """
     files = [Path(path).expanduser() for path in paths]
     if len(files) == 1 and files[0].is_dir():
@@ -77,7 +83,7 @@ def read_published(paths: Sequence[str | Path]) -> Published:
             "Several files are read together only as question.jsonl, two answer_*.jsonl and "
             "review_*.jsonl; give one table at a time."
         )
-    return _table(name, files[0])
+    return _table(name, files[0], scale)
 
 
 def bring_in(store: LabelStore, published: Published, name: str = "", **more: Any) -> Project:
@@ -86,7 +92,8 @@ def bring_in(store: LabelStore, published: Published, name: str = "", **more: An
         store.free_name(name or published.name),
         order="given",
         overlap=max(map(len, published.votes)),
-        provenance={"published": published.name, "raters": published.raters},
+        provenance={"published": published.name, "raters": published.raters}
+        | ({"rates": published.rates} if published.rates else {}),
         **more,
     )
     digests = [
@@ -141,15 +148,18 @@ def _vote_row(
 # ---- a table -------------------------------------------------------------------------------------
 
 
-def _table(name: str, path: Path) -> Published:
+def _table(name: str, path: Path, scale: Scale) -> Published:
     rows = _rows(path)
     columns = list(rows[0])
+    if all(is_alpaca_eval(list(row)) for row in rows):
+        return Published(name, *read_rows(rows, path.name, scale))
     sides = next((pair for pair in _ANSWERS if all(side in columns for side in pair)), None)
     raters = [column for column in columns if _RATER.fullmatch(column)]
     if sides is None or not raters:
         raise DataError(
             f"{path.name} has no two answers with raters' votes: it needs columns such as "
-            f"response1, response2, annotator1, annotator2; it has {', '.join(columns[:12])}."
+            "response1, response2, annotator1, annotator2, or AlpacaEval's instruction, output_1, "
+            f"output_2, preference; it has {', '.join(columns[:12])}."
         )
     made: list[Pair] = []
     given: list[Given] = []

@@ -132,7 +132,8 @@ def result(
 
     A reply is read after the judge's thinking; `cut_thoughts` counts those that ended within it.
     `flips` says how often the verdict changed with the order, over the pairs where both replies
-    could be read; `first` how often the answer shown first was taken, of the decided replies.
+    could be read; `first` how often the answer shown first was taken, of the decided replies, each
+    pair counting once.
     """
     cells = snapshot.answers[0]
     if all(cell.error for cell in cells):
@@ -148,10 +149,9 @@ def result(
         flips += shown != _TURNED[turned]
         choice = shown if shown == _TURNED[turned] else "tie"
         verdicts.append(choice)
-        outcomes.append(Outcome(pair.prompt, choice, len(pair.a), len(pair.b)))
+        outcomes.append(Outcome(pair.prompt, [choice], len(pair.a), len(pair.b)))
     won = Counter(verdicts)
     rate = WinRate(a, b, won["a"], won["tie"], won["b"])
-    decided = [read for cell in cells if (read := read_verdict(cell.text)) in ("a", "b")]
     return {
         "judge": judge,
         "pairs": len(pairs),
@@ -159,13 +159,23 @@ def result(
         "unread": won[None],
         "cut_thoughts": sum(cell.cut_thought for cell in cells),
         "flips": _share(flips, len(outcomes)),
-        "first": _share(decided.count("a"), len(decided)),
+        "first": _took_first([read_verdict(cell.text) for cell in cells]),
         "verdicts": verdicts,
         **duel(rate, outcomes),
     }
 
 
-def _share(count: int, total: int) -> dict[str, Any]:
+def _took_first(replies: Sequence[str | None]) -> dict[str, Any]:
+    """Two replies a pair, one after the other: one judge's two replies are not independent."""
+    pairs = [
+        [reply == "a" for reply in replies[at : at + 2] if reply in ("a", "b")]
+        for at in range(0, len(replies), 2)
+    ]
+    shares = [sum(each) / len(each) for each in pairs if each]
+    return _share(sum(shares), len(shares))
+
+
+def _share(count: float, total: int) -> dict[str, Any]:
     low, high = wilson_interval(count, total)
     value = count / total if total else None
     return {"value": value, "low": low, "high": high, "count": total}

@@ -6,7 +6,7 @@ Scores are half-win scores of one side: 1 for a win, 0 for a loss, 1/2 for a tie
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ _ROUNDS = 200
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval over `count` independent units (prompts)."""
+    """A figure with its 95 % interval over `count` units (prompts, or pairs of answers)."""
 
     value: float
     low: float
@@ -62,11 +62,11 @@ def bootstrap_ratio(
 
 
 def votes_to_settle(wins: int, losses: int) -> int | None:
-    """Further decisive votes until the Wilson interval leaves one half out, if the share holds.
+    """Further decisive pairs until the Wilson interval leaves one half out, if the share holds.
 
     Wilson's interval inverts the score test, so it leaves 1/2 out when
     |share - 1/2| > z / (2 sqrt(n)). 0 when it does already, None when both have won equally often
-    (no number of such votes would do).
+    (no number of such pairs would do).
     """
     total = wins + losses
     if wins == losses:
@@ -85,7 +85,11 @@ class LengthControlled:
 
 
 def length_controlled(
-    scores: Sequence[float], lengths: Sequence[float], other: Sequence[float], ridge: float = 1e-3
+    scores: Sequence[float],
+    lengths: Sequence[float],
+    other: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    ridge: float = 1e-3,
 ) -> LengthControlled | None:
     """Win rate with the difference in length taken out.
 
@@ -94,9 +98,14 @@ def length_controlled(
     that difference), and the rate is P(win) with the second term at 0. Their third term, a
     prompt's difficulty, needs many models and is left out. None where nothing was scored.
 
+    The interval is the wider of two: by the model's information, pairs being independent, which
+    holds for one-sided results, where residuals vanish; and by the cluster-robust variance (Liang
+    and Zeger 1986), which holds where several pairs share a prompt.
+
     Args:
-        scores: half-win scores, one a duel.
+        scores: half-win scores, one a pair; where several people judged a pair, their mean.
         lengths, other: lengths of one's own and the other's answer, in any one unit.
+        clusters: the prompt of each pair, or whatever is independent; default: every pair.
         ridge: a small penalty on both coefficients, so that one-sided results stay finite.
     """
     y = np.asarray(scores, dtype=float)
@@ -114,12 +123,27 @@ def length_controlled(
         beta = beta + step / max(1.0, float(np.abs(step).max()))  # never far at once
         if float(np.abs(step).max()) < 1e-10:
             break
-    theta, error = float(beta[0]), math.sqrt(float(np.linalg.inv(information)[0, 0]))
+    residuals = y - 1 / (1 + np.exp(-design @ beta))
+    theta = float(beta[0])
+    error = _standard_error(design * residuals[:, None], information, clusters or range(len(y)))
     low, value, high = (
         1 / (1 + math.exp(-t)) for t in (theta - Z95 * error, theta, theta + Z95 * error)
     )
     rate = Interval(value, low, high, len(y))
     return LengthControlled(rate, float(beta[1]), float(y.mean()))
+
+
+def _standard_error(
+    scores: np.ndarray, information: np.ndarray, clusters: Sequence[Hashable]
+) -> float:
+    """Of the first coefficient, from the rows' scores (count, 2) and the information (2, 2)."""
+    inverse = np.linalg.inv(information)
+    _, first = np.unique(np.asarray([str(each) for each in clusters]), return_inverse=True)
+    sums = np.zeros((int(first.max()) + 1, scores.shape[1]))
+    np.add.at(sums, first, scores)
+    few = len(sums) / max(1, len(sums) - 1)  # the usual correction for few clusters
+    robust = few * inverse @ sums.T @ sums @ inverse
+    return math.sqrt(max(float(inverse[0, 0]), float(robust[0, 0])))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,31 @@ def load_tokenizer(reference: ModelRef) -> Tokenizer:
         tokenizer.pad_token = tokenizer.eos_token
     chat_templates.ensure(tokenizer)
     return tokenizer
+
+
+def check_vocabulary(reference: ModelRef, tokenizer: Tokenizer) -> None:
+    """Raise `ModelError` where the tokenizer has ids that the embedding has no row for.
+
+    On a GPU such an id ends the process's use of the card. What stands for an image or a sound is
+    let pass: the text models of multimodal families keep it in their tokenizers, and no text holds
+    it.
+    """
+    try:
+        rows = _config(reference).get_text_config().vocab_size
+    except (AttributeError, OSError, ValueError):
+        return  # loading it says what is wrong, in a sentence
+    beyond = {id: token for token, id in tokenizer.get_vocab().items() if id >= rows}
+    named = [beyond[id] for id in sorted(beyond) if not _PLACEHOLDER.search(beyond[id])]
+    if named:
+        wanted = max(beyond) + 1
+        raise ModelError(
+            f"The tokenizer of {reference.name} has {wanted:,} tokens and its embedding "
+            f"{rows:,} rows, so {named[0]!r} has none. Call resize_token_embeddings({wanted}) "
+            "in transformers and save the model, or remove the added tokens from its tokenizer."
+        )
+
+
+_PLACEHOLDER = re.compile("image|audio|video|vision", re.IGNORECASE)
 
 
 def load_model(
@@ -248,12 +274,33 @@ def merge(adapted: AdaptedModel, folder: Path) -> LanguageModel:
             f"The adapter in {folder.parent.name} cannot be merged: it changes no weights. "
             "Continue a LoRA run instead."
         )
+    _untie(adapted)
     try:
         whole: LanguageModel = adapted.base_model.merge_and_unload(safe_merge=True)
     except (ValueError, NotImplementedError, AttributeError) as error:
         raise ModelError(f"PEFT cannot merge {folder.parent.name}: {error}") from error
     whole.requires_grad_(False)
     return whole.eval()
+
+
+def _untie(adapted: Any) -> None:
+    """Give head and embedding weights of their own where they share them and only one is adapted.
+
+    Merged into the shared tensor, an update of the embedding would change the head as well, which
+    the adapter never did.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    model = adapted.get_base_model()
+    sides = model.get_input_embeddings(), model.get_output_embeddings()
+    if not any(isinstance(side, BaseTunerLayer) for side in sides) or sides[1] is None:
+        return
+    embedding, head = (getattr(side, "base_layer", side) for side in sides)
+    if getattr(embedding, "weight", None) is not getattr(head, "weight", None):
+        return
+    head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+    for config in (model.config, model.config.get_text_config()):
+        config.tie_word_embeddings = False
 
 
 def explain(error: Exception, name: str, what: str) -> str:

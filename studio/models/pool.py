@@ -182,6 +182,7 @@ class ModelPool:
             key = (*weights, str(on))
             self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits), on)
             tokenizer = loading.load_tokenizer(reference)
+            loading.check_vocabulary(reference, tokenizer)
             model = loading.load_model(reference, dtype, bits, attention, on)
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")

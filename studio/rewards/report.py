@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from studio.core.errors import DataError
@@ -24,6 +24,7 @@ def report(
     rejected: Sequence[float],
     words: Sequence[tuple[int, int]],
     annotators: Mapping[str, tuple[int, int]] | None = None,
+    pairs: Sequence[Hashable] | None = None,
 ) -> dict[str, Any]:
     """JSON-able report over held-out pairs.
 
@@ -31,6 +32,8 @@ def report(
         chosen, rejected: scores of either side, pair by pair.
         words: words of (chosen, rejected), pair by pair.
         annotators: for each person (votes the model agrees with, of how many).
+        pairs: what is the same pair of answers, pair by pair; default: every row is one. Rows on
+            one pair (a row a vote) are one unit of the shares and their intervals.
 
     `calibration` sorts pairs by the size of their gap: `expected` is what Bradley-Terry says of the
     favourite's chance, `observed` how often people did prefer it. `length.warning` is a sentence
@@ -39,17 +42,26 @@ def report(
     if not chosen:
         raise DataError("There are no held-out pairs to judge a reward model on.")
     gaps = [a - b for a, b in zip(chosen, rejected, strict=True)]
+    units = range(len(gaps)) if pairs is None else pairs
     return {
-        "accuracy": share(sum(gap > 0 for gap in gaps), len(gaps)),
+        "accuracy": _by_pair([gap > 0 for gap in gaps], units),
         "margin": statistics.fmean(gaps),
         "calibration": calibration(gaps),
-        "length": _length(chosen, rejected, gaps, words),
+        "length": _length(chosen, rejected, gaps, words, units),
         "histogram": histogram({"chosen": chosen, "rejected": rejected}),
         "annotators": {name: share(*counts) for name, counts in (annotators or {}).items()},
     }
 
 
-def share(right: int, of: int) -> dict[str, float | int]:
+def _by_pair(right: Sequence[bool], units: Sequence[Hashable]) -> dict[str, float | int]:
+    """The mean of the units' shares, with the interval of as many units."""
+    by_unit: dict[Hashable, list[bool]] = {}
+    for unit, each in zip(units, right, strict=True):
+        by_unit.setdefault(unit, []).append(each)
+    return share(sum(sum(each) / len(each) for each in by_unit.values()), len(by_unit))
+
+
+def share(right: float, of: int) -> dict[str, float | int]:
     """A share with Wilson's 95 % interval."""
     low, high = wilson_interval(right, of)
     return {"value": right / of if of else 0.0, "low": low, "high": high, "count": of}
@@ -79,18 +91,24 @@ def _length(
     rejected: Sequence[float],
     gaps: Sequence[float],
     words: Sequence[tuple[int, int]],
+    units: Sequence[Hashable],
 ) -> dict[str, Any]:
     lengths = [*(float(a) for a, _ in words), *(float(b) for _, b in words)]
     found = correlation([*chosen, *rejected], lengths)
-    told = [(gap, a - b) for gap, (a, b) in zip(gaps, words, strict=True) if a != b and gap]
-    longer = share(sum((gap > 0) == (more > 0) for gap, more in told), len(told))
+    told = [
+        (gap > 0, a > b, unit)
+        for gap, (a, b), unit in zip(gaps, words, units, strict=True)
+        if a != b and gap
+    ]
+    longer = _by_pair([won == more for won, more, _ in told], [unit for *_, unit in told])
     warning = ""
     if found is not None and abs(found) >= _LENGTH:
         which = "longer" if found > 0 else "shorter"
         explains = longer["value"] if found > 0 else 1 - longer["value"]
+        pairs = longer["count"]
         warning = (
             f"The reward follows length: {which} answers score higher (correlation {found:.2f}), "
-            f"and of {len(told)} pairs {100 * explains:.0f} % are ranked as length alone would. "
+            f"and of {pairs} pairs {100 * explains:.0f} % are ranked as length alone would. "
             "Check that people meant it, balance the pairs by length, or add a length reward."
         )
     return {"correlation": found, "longer_wins": longer, "warning": warning}

@@ -15,7 +15,7 @@ from studio.core.answers import FIELDS
 from studio.core.errors import DataError, ModelError
 from studio.core.library_types import Tokenizer
 from studio.data.rows import tidy
-from studio.data.tokens import answer_mask, token_view
+from studio.data.tokens import answer_mask, template_checks, token_view
 from studio.data.types import Row
 from studio.runs.recipe import Recipe
 
@@ -62,9 +62,13 @@ def tokenized(
     """
     if not applies(recipe, rows):
         _refuse_unheeded(recipe, rows)
+        # TRL would fail at the first row that the template refuses, and name none.
+        plain = (tidy(dict(row)) for row in rows) if _chats(rows) else ()
+        refused = template_checks.refusals(plain, tokenizer)
+        rows = _without(rows, refused)
         if mixed_type and recipe.objective == "sft":
-            return Tokenized(_by_trl(recipe, rows, mixed_type, tokenizer), {}, {})
-        return Tokenized(_thinking_where_read(rows, tokenizer), {}, {})
+            return Tokenized(_by_trl(recipe, rows, mixed_type, tokenizer), refused, {})
+        return Tokenized(_thinking_where_read(rows, tokenizer), refused, {})
     refused: dict[int, str] = {}
     changed: dict[int, str] = {}
 
@@ -86,11 +90,21 @@ def tokenized(
         load_from_cache_file=False,
         new_fingerprint=secrets.token_hex(8),  # else datasets would hash the tokenizer
     )
-    if refused:
-        if len(refused) == len(rows):
-            raise DataError(f"No row can be trained on. {next(iter(refused.values()))}")
-        done = done.select([at for at in range(len(rows)) if at not in refused])
-    return Tokenized(done, refused, changed)
+    return Tokenized(_without(done, refused), refused, changed)
+
+
+def _without(rows: Dataset, refused: dict[int, str]) -> Dataset:
+    """The rows that are left; a `DataError` where none is."""
+    if not refused:
+        return rows
+    if len(refused) == len(rows):
+        raise DataError(f"No row can be trained on. {next(iter(refused.values()))}")
+    return rows.select([at for at in range(len(rows)) if at not in refused])
+
+
+def _chats(rows: Dataset) -> bool:
+    """Whether any column holds messages."""
+    return any(isinstance(getattr(each, "feature", None), dict) for each in rows.features.values())
 
 
 def applies(recipe: Recipe, rows: Dataset) -> bool:

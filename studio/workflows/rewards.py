@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,11 @@ def judge(
     found = scores(studio, run.id, [prompt for prompt in prompts for _ in range(2)], texts)
     words = [(len(a.split()), len(b.split())) for a, b in sides]
     people = agreement(studio, run.id, project) if project else None
-    return report(found[::2], found[1::2], words, people) | {"data": rows.name, "run": run.id}
+    same = [
+        json.dumps([prompt, *sorted(pair)], sort_keys=True)
+        for prompt, pair in zip(prompts, sides, strict=True)
+    ]
+    return report(found[::2], found[1::2], words, people, same) | {"data": rows.name, "run": run.id}
 
 
 def _pairs(rows: ScoreRows) -> tuple[list[list[Message]], list[tuple[str, str]]]:

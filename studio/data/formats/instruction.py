@@ -164,17 +164,21 @@ def _recognise_ready(profile: Profile) -> Match | None:
         return None
     if not (prompt.is_("string", "turns") and completion.is_("string", "turns", "turn")):
         return None
-    why = '"prompt" and "completion" are already TRL\'s own columns.'
+    why = '"prompt" and "completion" are already TRL\'s own columns'
+    if prompt.is_("string") and completion.is_("string"):
+        why += "; their texts become a user's and an assistant's turn, as the model will be asked"
     mapping = mapped(
         prompt="prompt", completion="completion", tools="tools" if "tools" in columns else None
     )
-    made = Match("prompt-completion", 0.98 * profile.coverage("prompt", "completion"), why, mapping)
+    made = Match(
+        "prompt-completion", 0.98 * profile.coverage("prompt", "completion"), f"{why}.", mapping
+    )
     return thoughts.readings(made, thoughts.beside(profile, "completion"), profile)
 
 
 def _convert_ready(row: Row, mapping: Mapping) -> Row:
-    """Strings stay strings; if either side is a list of turns, or a thought stands beside the
-    completion, both become messages."""
+    """Both sides as messages: a model is asked through its chat template, and what it learns from
+    is rendered by the same. A thought beside the completion goes with it."""
     tools = tools_of(row, mapping.get("tools"))
     ready = _ready_sides(row, mapping)
     return {**ready, "tools": tools} if tools is not None else ready
@@ -182,13 +186,10 @@ def _convert_ready(row: Row, mapping: Mapping) -> Row:
 
 def _ready_sides(row: Row, mapping: Mapping) -> Row:
     prompt, completion = mapping["prompt"], mapping["completion"]
-    plain = isinstance(row.get(prompt), str) and isinstance(row.get(completion), str)
-    if plain and "reasoning" not in mapping:
-        return {"prompt": text_of(row, prompt), "completion": text_of(row, completion)}
     if isinstance(row.get(prompt), list | dict):
         before = to_messages(row[prompt], prompt)
     else:
-        before = [{"role": "user", "content": text_of(row, prompt)}]
+        before = open_transcript([{"role": "user", "content": text_of(row, prompt)}])
     if isinstance(row.get(completion), list | dict):
         after = to_messages(row[completion], completion)
     else:

@@ -95,7 +95,7 @@ def mask(row: Row, tokenizer: Tokenizer, mask_history: bool = False) -> Masked:
             "false to train on all tokens."
         ) from error
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(template_checks.unrenderable(error)) from error
+        raise ModelError(template_checks.unrenderable(error, tokenizer)) from error
 
 
 def changed_turns(changed: list[int], tokenizer: Tokenizer) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from studio.core import answers, rendering
 from studio.core.library_types import Tokenizer
@@ -31,8 +32,50 @@ def refusal(row: Row, tokenizer: Tokenizer, error: Exception) -> str:
     return f"The chat template rejects this row: {said}. {OTHER}, or fix the row."
 
 
-def unrenderable(error: Exception) -> str:
+def refusals(rows: Iterable[Row], tokenizer: Tokenizer) -> dict[int, str]:
+    """Place -> sentence of the rows that the template refuses; rows of plain strings pass."""
+    found: dict[int, str] = {}
+    for at, row in enumerate(rows):
+        for turns in _sides(row):
+            if said := _refused(turns, row, tokenizer):
+                found[at] = said
+                break
+    return found
+
+
+def _sides(row: Row) -> list[list[Row]]:
+    """The conversations that a trainer renders of a row."""
+    answers = [name for name in ("messages", "completion", "chosen", "rejected") if name in row]
+    before = row.get("prompt")
+    first: list[Row] = before if isinstance(before, list) else []
+    sides = [[*first, *row[name]] for name in answers if isinstance(row[name], list)]
+    return sides or ([first] if first else [])
+
+
+def _refused(turns: list[Row], row: Row, tokenizer: Tokenizer) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        given = rendering.turns(turns, tokenizer)
+        tokenizer.apply_chat_template(given, tokenize=False, **rendering.options(row))
+    except TemplateError as error:
+        return refusal({**row, "messages": turns}, tokenizer, error)
+    except (RuntimeError, ValueError, TypeError) as error:
+        return unrenderable(error, tokenizer)
+    return ""
+
+
+def unrenderable(error: Exception, tokenizer: Tokenizer) -> str:
     """A row that fails in the template or the tokenizer for a reason of its own."""
+    if (
+        isinstance(error, TypeError)
+        and "NoneType" in str(error)
+        and rendering.takes_tools(tokenizer)
+    ):
+        return (
+            "The chat template reads tools without asking whether there are any, and this row has "
+            f"none: {error}. {OTHER}, or give every row its tools."
+        )
     return f"This row cannot be rendered: {' '.join(str(error).split())[:200]}"
 
 

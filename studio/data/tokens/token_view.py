@@ -210,7 +210,7 @@ def _run(rows: Sequence[Row], tokenizer: Tokenizer, prepare: Callable[[Any], Any
     except TemplateError as error:
         raise ModelError(template_checks.refusal(rows[0], tokenizer, error)) from error
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(template_checks.unrenderable(error)) from error
+        raise ModelError(template_checks.unrenderable(error, tokenizer)) from error
 
 
 def _view(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from studio.calculator.configs import read_source, to_config
+from studio.calculator.meta_model import meta_model
 from studio.core.errors import ModelError
 from tests.unit.calculator.conftest import TINY
 
@@ -53,3 +54,18 @@ def test_notes_name_remote_code_and_published_quantization():
     assert len(notes) == 1 and "remote code, which was not run" in notes[0]
     config["quantization_config"] = {"bits": 4}
     assert "published quantized" in read_source(json.dumps(config)).notes[1]
+
+
+def test_sizes_that_the_class_does_not_read_are_named():
+    renamed = {
+        "model_type": "opt",
+        "num_layers": 2,
+        "n_head": 4,
+        "hidden_dim": 64,
+        "ffn_embed_dim": 8,
+    }
+    (note,) = meta_model(json.dumps(renamed | {"vocab_size": 512})).source.notes
+    assert "opt does not read ffn_embed_dim and hidden_dim and n_head and num_layers" in note
+    aliases = {"model_type": "gpt2", "hidden_size": 64, "num_hidden_layers": 2, "n_head": 4}
+    for read_whole in (aliases | {"n_ctx": 512, "vocab_size": 512}, TINY):
+        assert meta_model(json.dumps(read_whole)).source.notes == ()

@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from studio.calculator import estimate
+from studio.calculator.gpus import find_gpu
 from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
 
 
 @pytest.mark.parametrize("point", (*MEASURED, *RULES_OF_THUMB), ids=lambda point: point.label)
 def test_known_figures_are_met(point):
     assert abs(point.error()) < 0.15
+
+
+def test_each_figure_names_its_loop_and_loss_head():
+    for point in MEASURED:
+        assert point.loop_words == "a plain PyTorch loop, plain cross-entropy over all logits"
+        assert point.in_the_studio() < 0.85 * point.estimated(), "the fused head holds no logits"
+    full, qlora = RULES_OF_THUMB
+    assert full.loop_words == "TRL's trainer, fused loss head"
+    assert qlora.loop_words == "the studio's (TRL), fused loss head"
+
+
+def test_qlora_is_a_range_and_slack_stands_beside_the_rest():
+    qlora = RULES_OF_THUMB[1].memory()
+    least, most = qlora.range
+    assert least == qlora.total and 1.32 * least < most < 1.5 * least
+    assert least < RULES_OF_THUMB[1].peak < most
+    assert " to " in qlora.words() and any("QLoRA's peak is a range" in n for n in qlora.notes)
+    plain = MEASURED[0].memory()
+    assert 1.04 < plain.range[0] / plain.total < 1.06 and 1.17 < plain.range[1] / plain.total < 1.19
+    assert not plain.uncertain and " to " not in plain.words()
+
+
+def test_a_range_beyond_the_card_is_tight():
+    point = RULES_OF_THUMB[1]
+    total, most = point.estimated(), point.memory().range[1]
+    for memory, verdict in (
+        (most + 1, "fits"),
+        ((total + most) // 2, "tight"),
+        (total - 1, "does not fit"),
+    ):
+        assert estimate(point.recipe, replace(find_gpu("H200"), memory=memory)).verdict == verdict
 
 
 def test_measured_figures_are_the_published_ones(real_data):

@@ -22,7 +22,7 @@ def test_projects_and_votes(shell, voted, tmp_path):
 
 def test_results_and_a_judge(shell, voted, judging):
     text = shell("labels", "results", "--project", "first").out
-    assert "same length" in text and "votes needed" in text
+    assert "same length" in text and "pairs needed" in text
     text = shell("labels", "judge", "--project", "first", "--judge", "base:pocket").out
     assert "3 pairs judged in both orders, 100 % changed with the order" in text
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from studio.labels import Pair
+from studio.labels.types import JudgedItem, Vote
 from studio.labels.win_rate_report import duels, strengths
 
 
@@ -25,6 +28,35 @@ def test_pairs_stored_either_way_round_are_one_duel(store):
     assert (duel["a"], duel["wins"], duel["losses"]) == ("tuned", 3, 0)
     assert duel["half_win"]["value"] == 1.0 and duel["half_win"]["count"] == 3
     assert strengths([duel]) == ([], None), "two models have no ladder"
+
+
+@pytest.mark.parametrize("which", ["every pair", "one pair"])
+def test_duplicated_votes_change_no_figure_of_a_duel(which):
+    seen = [
+        JudgedItem(
+            number,
+            [{"role": "user", "content": f"question {number // 2}"}],
+            "x" * (4 + number % 5),
+            "yyyy",
+            {"label": "new"},
+            {"label": "old"},
+            tuple(cast(choice) for choice in choices),
+        )
+        for number, choices in enumerate(["aab", "a", "b", "abb", "aaa", "b", "a", "abb", "b", "a"])
+    ]
+    often = [
+        replace(item, votes=item.votes * 7) if which == "every pair" or item is seen[0] else item
+        for item in seen
+    ]
+    [once], [again] = duels(seen), duels(often)
+    assert once["length_controlled"]["count"] == 10 and once["half_win"]["count"] == 5
+    for figure in ("half_win", "length_controlled"):
+        assert again[figure] == pytest.approx(once[figure])
+    assert (again["low"], again["high"]) == (once["low"], once["high"])
+
+
+def cast(choice):
+    return Vote(0, 0, "somebody", 1, choice, 2, "ab", 0.0, "", "", 1, 0.0)
 
 
 def test_a_ladder_needs_everybody_to_have_lost_once(store):

@@ -57,6 +57,18 @@ def test_length_control_takes_out_what_length_explains():
     assert bootstrap.length_controlled([], [], []) is None
 
 
+def test_pairs_of_one_prompt_do_not_narrow_the_length_controlled_rate():
+    scores, lengths, other = [1.0, 1.0, 0.0, 1.0, 0.0, 0.0], [5, 4, 6, 3, 2, 6], [4, 4, 4, 4, 4, 4]
+    prompts = list(range(6)) * 5
+    once = bootstrap.length_controlled(scores, lengths, other)
+    often = bootstrap.length_controlled(scores * 5, lengths * 5, other * 5, prompts)
+    independent = bootstrap.length_controlled(scores * 5, lengths * 5, other * 5)
+    assert once is not None and often is not None and independent is not None
+    assert often.rate.value == pytest.approx(once.rate.value, abs=0.01)
+    wide, same, narrow = (each.rate.high - each.rate.low for each in (once, often, independent))
+    assert same > 0.85 * wide > 1.5 * narrow
+
+
 def test_bradley_terry_by_hand():
     # strengths 4 : 2 : 1 reproduce these shares exactly: 2/3, 2/3, 4/5
     wins = {

@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from studio.models.tokenization import end_of_turn, stop_ids
+from studio.data import inspect
+from studio.data.tokens.token_view import encode as learned_from
+from studio.models.tokenization import encode, end_of_turn, stop_ids
+from tests.unit.data.making import write
 from tests.unit.data.tokens.templates import dressed
 
 ENDS = {
@@ -43,3 +46,16 @@ def test_an_end_that_is_no_token_is_none(tokenizer):
     assert end_of_turn(other) is None
     other.chat_template = None
     assert end_of_turn(other) is None
+
+
+@pytest.mark.parametrize("columns", [("prompt", "completion"), ("question", "answer")])
+def test_texts_are_learned_in_the_form_in_which_they_are_asked(tmp_path, tokenizer, columns):
+    asked, answered = columns
+    path = write(tmp_path, [{asked: f"Where is {n}?", answered: f"On hill {n}."} for n in range(4)])
+    seen = inspect(path)
+    [(learned,)] = learned_from([seen.sample[0]], seen.type, tokenizer, None, False)
+    text, ids = encode(tokenizer, "Where is 0?")
+    assert learned.ids[: len(ids)] == ids and not any(learned.trained[: len(ids)])
+    assert all(learned.trained[len(ids) :]), text
+    said = {"prompt": "a user's and an assistant's turn", "question": "a prompt and its answer"}
+    assert said[asked] in seen.why

@@ -35,6 +35,14 @@ def test_accuracy_annotators_and_length() -> None:
     assert even["length"]["warning"] == ""
 
 
+def test_a_row_a_vote_counts_a_pair_once() -> None:
+    chosen, rejected, words = [2.0, 3.0, 1.0], [1.0, 1.0, 2.0], [(20, 10), (3, 1), (5, 7)]
+    once = report(chosen, rejected, words, pairs=["p", "q", "r"])
+    often = report(chosen * 9, rejected * 9, words * 9, pairs=["p", "q", "r"] * 9)
+    assert often["accuracy"] == once["accuracy"] and once["accuracy"]["count"] == 3
+    assert often["length"]["longer_wins"] == once["length"]["longer_wins"]
+
+
 def test_every_score_is_in_a_bar() -> None:
     found = histogram({"base": [0.0, 0.5, 1.0], "tuned": [1.0, 1.0]})
     assert (sum(found["counts"]["base"]), found["counts"]["tuned"][-1]) == (3, 2)

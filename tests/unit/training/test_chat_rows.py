@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import tempfile
 from typing import Any
 
@@ -126,6 +128,61 @@ def test_rows_that_the_template_refuses_are_left_out_and_counted(pocket: tuple[A
     assert event["refused_first"].startswith("Row 2: The chat template rejects")
     with pytest.raises(DataError, match=r"No row can be trained on\. The chat template rejects"):
         tokenized(Recipe.defaults("sft"), _stored([bad, bad]), tokenizer)
+
+
+USER, YES = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+SYSTEM = {"role": "system", "content": "Be kind."}
+SHAPES: dict[str, tuple[str, Any]] = {
+    "a chat with every token trained": ("sft", lambda turns: {"messages": [*turns, YES]}),
+    "a prompt and its completion": ("sft", lambda turns: {"prompt": turns, "completion": [YES]}),
+    "a preference": (
+        "dpo",
+        lambda turns: {"prompt": turns, "chosen": [YES], "rejected": [{**YES, "content": "No"}]},
+    ),
+    "a preference of whole chats": (
+        "reward",
+        lambda turns: {"chosen": [*turns, YES], "rejected": [*turns, {**YES, "content": "No"}]},
+    ),
+    "a judged answer": ("kto", lambda turns: {"prompt": turns, "completion": [YES], "label": True}),
+    "a prompt": ("grpo", lambda turns: {"prompt": turns}),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_refused_row_fails_no_run_that_trl_renders(pocket: tuple[Any, Any], shape: str) -> None:
+    from datasets import Dataset
+
+    tokenizer = copy.copy(pocket[1])
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}"
+    )
+    objective, made = SHAPES[shape]
+    off = {"assistant_only_loss": False} if objective == "sft" else {}
+    recipe = Recipe.defaults(objective, "lora", **off)
+    good, bad = made([USER]), made([SYSTEM, USER])
+    done = tokenized(recipe, Dataset.from_list([good, bad, good]), tokenizer)
+    assert len(done.rows) == 2 and list(done.refused) == [1]
+    first = done.as_event("train")["refused_first"]
+    assert first.startswith("Row 2: The chat template rejects the system turn: System role not")
+    with pytest.raises(DataError, match="No row can be trained on"):
+        tokenized(recipe, Dataset.from_list([bad]), tokenizer)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_template_that_needs_tools_gets_a_sentence(pocket: tuple[Any, Any], alone: bool) -> None:
+    tokenizer = copy.copy(pocket[1])
+    tokenizer.chat_template = (
+        "{% for t in tools %}{{ t.function.name }}{% endfor %}"
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    recipe = Recipe.defaults("sft", assistant_only_loss=alone)
+    with pytest.raises(DataError, match=r"reads tools without asking .* give every row its tools"):
+        tokenized(recipe, _stored([[USER, YES]]), tokenizer)
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    row = {"messages": [USER, YES], "tools": json.dumps(tools)}
+    (view,) = render(row, "conversational", tokenizer, max_length=None, assistant_only_loss=alone)
+    assert view.total and view.trained
 
 
 def test_other_rows_and_other_masks_are_left_to_trl(pocket: tuple[Any, Any]) -> None:

@@ -59,8 +59,8 @@ def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[
     assert (found["wins"], found["ties"], found["losses"], found["unread"]) == (1, 2, 2, 1)
     assert found["set_aside"] == {"identical": 1, "empty": 1}
     assert (found["flips"]["value"], found["flips"]["count"]) == (0.2, 5)
-    # six decided replies by content, half of them for the first; the two of the flip both for it
-    assert (found["first"]["value"], found["first"]["count"]) == (5 / 8, 8)
+    # three pairs decided by content, half of each for the first; the two of the flip both for it
+    assert (found["first"]["value"], found["first"]["count"]) == (5 / 8, 4)
     assert found["half_win"]["value"] == 0.4 and found["length_controlled"]["count"] == 5
     assert studio.labels.projects() == []
 

@@ -54,7 +54,17 @@ CASES = {
     "prompt-completion strings": (
         {"prompt": "2+2=", "completion": " 4"},
         "prompt_completion",
-        {"prompt": "2+2=", "completion": " 4"},
+        {"prompt": [user("2+2=")], "completion": [assistant(" 4")]},
+    ),
+    "a prompt that a template was written into": (
+        {"prompt": "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n", "completion": "A"},
+        "prompt_completion",
+        {"prompt": [user("Q")], "completion": [assistant("A")]},
+    ),
+    "a text asked and a turn answered": (
+        {"prompt": "Q", "completion": [assistant("A")]},
+        "prompt_completion",
+        {"prompt": [user("Q")], "completion": [assistant("A")]},
     ),
     "prompt-completion messages": (
         {"prompt": [user("Q")], "completion": [assistant("A")]},
