@@ -196,8 +196,8 @@ def unread_sizes(source: Source, config: Any) -> str | None:
 
     The class keeps them as they are and takes its own defaults for the sizes that they mean.
     """
-    own = type(config)
-    names = {*own().to_dict(), *(getattr(own, "attribute_map", None) or {})}
+    own: Any = config.__class__
+    names: set[str] = {*own().to_dict(), *(getattr(own, "attribute_map", None) or {})}
     unread = [
         key
         for key, value in source.values.items()
