@@ -24,11 +24,11 @@ CPU_LIBRARIES = 700_000_000
 _TILE_TOKENS, _TILE_VOCAB = 4096, 32768
 _NF4_BLOCK, _NESTED_BLOCK = 64, 256
 SLACK = (0.05, 0.19)
-"""What PyTorch's allocator reserves over what tensors take, as a share: measured on runs of
-transformers' Trainer. The terms count tensors."""
+"""What PyTorch's allocator reserves over what tensors take, as a share: the range to allow
+for until `benchmarks.memory` has measured it on a card. The terms count tensors."""
 QLORA_UNDER = (0.12, 0.32)
-"""How far the estimate lay under the peaks of eight published QLoRA runs, slack included. Until
-`benchmarks.memory` has confirmed the terms on a card, QLoRA's figure is shown as a range."""
+"""How far the estimate may lie under the peak of a QLoRA run, slack included: reported peaks lie
+above it. Until `benchmarks.memory` has confirmed the terms on a card, the figure is a range."""
 
 SOURCES = {
     "weights": "parameters x bytes; NF4: QLoRA, Dettmers et al. 2023, section 3",
@@ -121,8 +121,8 @@ def estimate_memory(work: Workload) -> Memory:
     spread = _range(work, total)
     if uncertain and work.gpu.device == "cuda":
         notes.append(
-            f"QLoRA's peak is a range, {size_range(*spread)}: published runs took "
-            f"{_over(QLORA_UNDER)} more than the terms add up to."
+            f"QLoRA's peak is a range, {size_range(*spread)}: reported peaks are up to "
+            f"{_over(QLORA_UNDER)} above what the terms add up to."
         )
     return Memory(
         tuple(term for term in terms if term.bytes),
