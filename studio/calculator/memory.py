@@ -121,7 +121,7 @@ def estimate_memory(work: Workload) -> Memory:
     spread = _range(work, total)
     if uncertain and work.gpu.device == "cuda":
         notes.append(
-            f"QLoRA's peak is a range, {size_range(*spread)}: reported peaks are up to "
+            f"QLoRA's peak is a range, {size_range(*spread)}: reported peaks are "
             f"{_over(QLORA_UNDER)} above what the terms add up to."
         )
     return Memory(
