@@ -64,6 +64,17 @@ ODD = [{"prompt": f"Question {n}\u2028 é\u0085?", "completion": f"Answer {n}."}
 """Rows with characters that `str.splitlines` takes for line ends."""
 
 
+def as_turns(rows):
+    """Texts of prompts and completions as they are read: one turn each."""
+    return [
+        {
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            "completion": [{"role": "assistant", "content": row["completion"]}],
+        }
+        for row in rows
+    ]
+
+
 def as_csv(delimiter=","):
     cells = [["question", "answer"]] + [[r["question"], f'"{r["answer"]}"'] for r in GERMAN]
     return "".join(delimiter.join(line) + "\r\n" for line in cells)

@@ -7,7 +7,7 @@ import pytest
 
 from studio.data import inspect
 from studio.data.readers.json_files import as_row, parse
-from tests.unit.data.making import ODD, put, raw_data, read_raw
+from tests.unit.data.making import ODD, as_turns, put, raw_data, read_raw
 
 
 def test_jsonl_named_json_and_json_named_jsonl(tmp_path):
@@ -58,7 +58,7 @@ def test_a_large_object_is_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr("studio.data.readers.json_files.MAX_WHOLE", 1000)
     whole = {"version": {"of": [1, 2]}, "rows": ODD, "more": [{"x": 1}]}
     found = inspect(put(tmp_path, "a.json", json.dumps(whole)))
-    assert (found.kept, found.sample) == (30, ODD[:5])
+    assert (found.kept, found.sample) == (30, as_turns(ODD[:5]))
     assert any('under "rows"' in note for note in found.notes)
     assert any("only the first was read" in note for note in found.notes)
 

@@ -7,7 +7,7 @@ import pytest
 from studio.core.errors import DataError
 from studio.data import inspect
 from studio.data.readers.json_layouts import is_conversation, rows_in
-from tests.unit.data.making import ODD, put, raw_data
+from tests.unit.data.making import ODD, as_turns, put, raw_data
 
 
 def test_nested_root_and_table_of_columns(tmp_path):
@@ -48,7 +48,7 @@ SHAPES = {
 def test_rows_are_found_wherever_json_keeps_them(tmp_path, shape):
     found = inspect(put(tmp_path, "a.json", SHAPES[shape]()))
     assert (found.rows, found.kept) == (30, 30)
-    assert found.sample == ODD[:5]
+    assert found.sample == as_turns(ODD[:5])
 
 
 def test_the_training_split_is_taken_and_other_lists_are_refused():

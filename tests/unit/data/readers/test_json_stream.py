@@ -8,7 +8,7 @@ import pytest
 from studio.core.errors import DataError
 from studio.data import inspect
 from studio.data.readers.json_stream import Broken, Window
-from tests.unit.data.making import GERMAN, ODD, put, raw_data, read_raw
+from tests.unit.data.making import GERMAN, ODD, as_turns, put, raw_data, read_raw
 
 
 def test_a_list_that_breaks_off_keeps_what_came_before(tmp_path):
@@ -42,7 +42,7 @@ def test_a_list_reads_the_same_through_any_window(tmp_path, monkeypatch, chunk):
     monkeypatch.setattr("studio.data.readers.json_stream._CHUNK", chunk)
     rows = [{"prompt": "a", "completion": 'b"}],[{', "n": 12.5e3}, *ODD[:3]]
     found = inspect(put(tmp_path, "a.json", json.dumps(rows, ensure_ascii=chunk > 2)))
-    assert found.sample == [{"prompt": "a", "completion": 'b"}],[{'}, *ODD[:3]]
+    assert found.sample == as_turns(rows)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 1000])
