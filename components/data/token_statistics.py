@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -30,6 +31,22 @@ if TYPE_CHECKING:
     from studio.data.tokens.token_lengths import Lengths
 
 _KEPT = 6
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """What rows are tokenized with, in the order of `TokenHandlers.rendering`."""
+
+    model: str
+    template: str
+    max_length: float | None
+    mask: str
+    thinking: str
+
+    @property
+    def limit(self) -> int:
+        """The max length, 512 where the field is empty."""
+        return int(self.max_length or 512)
 
 
 class StatisticsHandlers:
@@ -102,39 +119,28 @@ class StatisticsHandlers:
 
     # ---- problems of tokens ---------------------------------------------------------------------
 
-    def check(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        max_length: float | None,
-        mask: str,
-        thinking: str,
-    ) -> Iterator[Updates]:
+    def check(self, subject: Subject, *settings: Any) -> Iterator[Updates]:
         """Count tokens, unless that is done, and list the token problems."""
+        asked = TokenSettings(*settings)
         problems = self.preview.problems
         idle = {problems.cancel: gr.update(visible=False)}
         if not subject.reading_id or subject.dataset_id:
             return
-        known = self._known.get(self.key(subject, model, template, mask, thinking))
-        work = Job().start(
-            lambda progress: (
-                known or self.measured(subject, model, template, mask, thinking, progress)
-            )
-        )
+        known = self._known.get(self.key(subject, asked))
+        work = Job().start(lambda progress: known or self.measured(subject, asked, progress))
         try:
             for step in work.steps():
                 words = (
                     work.progress_text(step)
                     if step[1]
-                    else loading_text(self.sources.studio, model)
+                    else loading_text(self.sources.studio, asked.model)
                 )
                 yield {
                     problems.checked: progress_bar(step[0], step[1], words),
                     problems.cancel: gr.update(visible=True),
                 }
             work.result()
-            yield {**idle, **self.listed(subject, model, template, max_length, mask, thinking)}
+            yield {**idle, **self.listed(subject, asked)}
         except Cancelled:
             yield {**idle, problems.checked: ""}
         except Exception as error:
@@ -142,35 +148,20 @@ class StatisticsHandlers:
         finally:
             work.cancel()
 
-    def list_again(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        max_length: float | None,
-        mask: str,
-        thinking: str,
-    ) -> Updates | Update:
+    def list_again(self, subject: Subject, *settings: Any) -> Updates | Update:
         """Update the problem list after counting or at another max length."""
-        known = self._known.get(self.key(subject, model, template, mask, thinking))
+        asked = TokenSettings(*settings)
+        known = self._known.get(self.key(subject, asked))
         if known is None or not subject.reading_id or subject.dataset_id:
             return gr.skip()
-        return self.listed(subject, model, template, max_length, mask, thinking)
+        return self.listed(subject, asked)
 
-    def listed(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        max_length: float | None,
-        mask: str,
-        thinking: str,
-    ) -> Updates:
+    def listed(self, subject: Subject, asked: TokenSettings) -> Updates:
         """The problem list including token problems, and a summary of the check."""
         from studio.data.prepared.token_checks import KINDS, tell
 
-        found = self._known[self.key(subject, model, template, mask, thinking)]
-        limit = int(max_length or 512)
+        found = self._known[self.key(subject, asked)]
+        limit = asked.limit
         reading = self.sources.held(subject).reading
         tell(reading, found, limit)
         self.sources.forget_matches(subject)
@@ -178,36 +169,20 @@ class StatisticsHandlers:
         return {
             **self.row_browser.show_problems(subject),
             self.preview.problems.checked: cleaning_html.tokens_checked(
-                found, model, limit, counts
+                found, asked.model, limit, counts
             ),
             self.preview.pager.filter: gr.update(choices=self.row_browser.filters(subject)),
         }
 
     # ---- counting -------------------------------------------------------------------------------
 
-    def key(
-        self, subject: Subject, model: str, template: str, mask: str, thinking: str
-    ) -> tuple[str | None, ...]:
-        return (
-            subject.reading_id,
-            subject.dataset_id,
-            subject.split,
-            model,
-            template,
-            mask,
-            thinking,
-        )
+    def key(self, subject: Subject, asked: TokenSettings) -> tuple[str | None, ...]:
+        of = (subject.reading_id, subject.dataset_id, subject.split)
+        return (*of, asked.model, asked.template, asked.mask, asked.thinking)
 
-    def count(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        max_length: float | None,
-        mask: str,
-        thinking: str,
-    ) -> Iterator[Updates]:
+    def count(self, subject: Subject, *settings: Any) -> Iterator[Updates]:
         """Count tokens with progress, then draw."""
+        asked = TokenSettings(*settings)
         widgets = self.widgets
         if not subject.something:
             yield {widgets.said: NO_STATISTICS}
@@ -219,26 +194,23 @@ class StatisticsHandlers:
             why = WHY_NOT[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
-        known = self._known.get(self.key(subject, model, template, mask, thinking))
-        limit = int(max_length or 512)
+        known = self._known.get(self.key(subject, asked))
         if known is not None:
-            yield self.draw(known, model, limit)
+            yield self.draw(known, asked.model, asked.limit)
             return
-        work = Job().start(
-            lambda progress: self.measured(subject, model, template, mask, thinking, progress)
-        )
+        work = Job().start(lambda progress: self.measured(subject, asked, progress))
         try:
             for step in work.steps():
                 words = (
                     work.progress_text(step)
                     if step[1]
-                    else loading_text(self.sources.studio, model)
+                    else loading_text(self.sources.studio, asked.model)
                 )
                 yield {
                     widgets.said: progress_bar(step[0], step[1], words),
                     widgets.cancel: gr.update(visible=True),
                 }
-            yield self.draw(work.result(), model, limit)
+            yield self.draw(work.result(), asked.model, asked.limit)
         except Cancelled:
             yield self.cancelled()
         except Exception as error:
@@ -246,16 +218,8 @@ class StatisticsHandlers:
         finally:
             work.cancel()
 
-    def measured(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        mask: str,
-        thinking: str,
-        progress: Progress,
-    ) -> Lengths:
-        tokenizer = self.tokens.tokenizer(model, template)
+    def measured(self, subject: Subject, asked: TokenSettings, progress: Progress) -> Lengths:
+        tokenizer = self.tokens.tokenizer(asked.model, asked.template)
         from studio.data.tokens.token_lengths import measure
 
         rows = self.sources.rows(subject)
@@ -266,10 +230,10 @@ class StatisticsHandlers:
             tokenizer,
             progress=progress,
             context=context if context and context < 10_000_000 else None,
-            **masking(rows.type, mask),
-            chat_template_kwargs=asking.chosen(thinking),
+            **masking(rows.type, asked.mask),
+            chat_template_kwargs=asking.chosen(asked.thinking),
         )
-        self._known[self.key(subject, model, template, mask, thinking)] = found
+        self._known[self.key(subject, asked)] = found
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return found
@@ -321,18 +285,11 @@ class StatisticsHandlers:
 
     # ---- the limit ------------------------------------------------------------------------------
 
-    def move(
-        self,
-        subject: Subject,
-        model: str,
-        template: str,
-        _: float | None,
-        mask: str,
-        thinking: str,
-        limit: float,
-    ) -> Updates | Update:
-        """The slider moved: what that max length would cost."""
-        found = self._known.get(self.key(subject, model, template, mask, thinking))
+    def move(self, subject: Subject, *settings: Any) -> Updates | Update:
+        """The slider moved: what that max length, the last setting, would cost."""
+        *rendering, limit = settings
+        asked = TokenSettings(*rendering)
+        found = self._known.get(self.key(subject, asked))
         if found is None:
             return gr.skip()
         figure = self.tokens_figure(found, int(limit))
@@ -341,10 +298,9 @@ class StatisticsHandlers:
             self.widgets.tokens: plot(figure),
         }
 
-    def suggested(
-        self, subject: Subject, model: str, template: str, _: float | None, mask: str, thinking: str
-    ) -> int | Update:
-        found = self._known.get(self.key(subject, model, template, mask, thinking))
+    def suggested(self, subject: Subject, *settings: Any) -> int | Update:
+        asked = TokenSettings(*settings)
+        found = self._known.get(self.key(subject, asked))
         return gr.skip() if found is None else found.suggestion()
 
     def carry(self, model: str, template: str, limit: float, thinking: str) -> tuple[object, ...]:

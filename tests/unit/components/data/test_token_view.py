@@ -12,7 +12,7 @@ import pytest
 from components.data import preview_layout
 from components.data.open_sources import OpenSources, Subject
 from components.data.row_browser import RowBrowser
-from components.data.token_statistics import StatisticsHandlers
+from components.data.token_statistics import StatisticsHandlers, TokenSettings
 from components.data.token_view import TokenHandlers, carried_note
 from studio import Studio
 from tests.unit.data.making import assistant, user
@@ -73,13 +73,15 @@ def test_the_choice_is_for_rows_that_say_nothing_themselves(studio: Studio, hand
 def test_tokens_are_counted_as_they_are_drawn(studio: Studio, handlers) -> None:
     _, statistics = handlers
     subject = subject_of(studio)
-    how = (subject, "pocket", "chatml", "assistant")
+
+    def asked(thinking: str) -> TokenSettings:
+        return TokenSettings("pocket", "chatml", 512, "assistant", thinking)
 
     def total(thinking: str) -> int:
-        return int(statistics.measured(*how, thinking, lambda *_: None).longest.max())
+        return int(statistics.measured(subject, asked(thinking), lambda *_: None).longest.max())
 
     assert total(OFF) > total("") == total("enable_thinking=true")
-    assert statistics.key(*how, OFF) != statistics.key(*how, "")
+    assert statistics.key(subject, asked(OFF)) != statistics.key(subject, asked(""))
 
 
 def test_train_takes_the_choice_over(handlers) -> None:
