@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from studio.cli import answers, calc, data, labels, models, runs, serve
+from studio.cli import answers, calc, data, labels, models, runs, serve, workspace
 from studio.cli.register import add, example
 from studio.cli.terminal import Terminal, print_error
 from studio.commands import COMMANDS
@@ -50,7 +50,10 @@ _GROUPS = {
 _ORDER = ("app", "data", "calc", "train", "runs", "generate", "score", "rewards", "pairs", "labels")
 
 
-_VIEWS = {**data.VIEWS, **calc.VIEWS, **runs.VIEWS, **answers.VIEWS, **labels.VIEWS, **models.VIEWS}
+_VIEWS = {
+    **{**data.VIEWS, **calc.VIEWS, **runs.VIEWS, **answers.VIEWS, **labels.VIEWS, **models.VIEWS},
+    **workspace.VIEWS,
+}
 
 
 class _InOrder(TyperGroup):

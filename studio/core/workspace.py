@@ -60,6 +60,8 @@ NETWORK_DISKS = frozenset(
     }
 )
 """File systems over a network, by the kernel's or FUSE's names."""
+RESERVE = 256 << 20
+"""Bytes of the disk that files leave free, so that votes are still taken where the rest is full."""
 _ID = re.compile(r"[a-z]+-\d{8}-\d{6}-[0-9a-f]{4}([0-9a-f]{28})?(@\d+)?")  # @: a checkpoint's step
 
 
@@ -144,11 +146,12 @@ def file_system(path: Path) -> str:
 
 
 def check_room(folder: Path, need: int, what: str, how: str) -> None:
-    """Raise a `WorkspaceError` where `folder`'s disk has less than `need` bytes free for `what`."""
-    free = shutil.disk_usage(folder).free
+    """Raise a `WorkspaceError` where `what`, of `need` bytes, would not leave `RESERVE` free."""
+    free = max(0, shutil.disk_usage(folder).free - RESERVE)
     if free < need:
         raise WorkspaceError(
-            f"{what} takes about {_size(need)}, and {folder} has {_size(free)} free. {how}"
+            f"{what} takes about {_size(need)}, and {folder} has {_size(free)} free beside the "
+            f"{_size(RESERVE)} that stay free for votes. {how}"
         )
 
 

@@ -8,6 +8,7 @@ on an upgrade. PostgreSQL keeps its default, `synchronous_commit=on`, which says
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -73,6 +74,33 @@ class Database:
                             "running. Nothing was recorded; it is opened again with the next vote. "
                             "Reload the page, and look whether the workspace is where it was."
                         )
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with its file, and rows that refer to rows that are gone."""
+        with self.reading() as connection:
+            if self._file is None:
+                return []
+            found = connection.exec_driver_sql("PRAGMA quick_check(5)").scalars().all()
+            loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        problems = [f"The database is damaged: {one}." for one in found if one != "ok"]
+        if loose:
+            table, row, parent = loose[0][:3]
+            first = f"such as row {row} of {table}, whose {parent} is gone"
+            problems.append(f"{len(loose)} rows refer to nothing, {first}.")
+        advice = "Keep a copy of votes.db, and restore it from a backup."
+        return [f"{problem} {advice}" for problem in problems]
+
+    def copy_to(self, path: Path) -> bool:
+        """Copy SQLite's database as it is now, while others write; False where a server has it."""
+        with self.reading():
+            if self._file is None:
+                return False
+        with (
+            contextlib.closing(sqlite3.connect(self._file)) as source,
+            contextlib.closing(sqlite3.connect(path)) as target,
+        ):
+            source.backup(target)
+        return True
 
     def close(self) -> None:
         self._engine.dispose()

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +43,14 @@ class ProjectStore:
     def close(self) -> None:
         """Close the database's connections."""
         self._db.close()
+
+    def damage(self) -> list[str]:
+        """What is wrong with the database, a sentence each; empty where nothing is."""
+        return self._db.damage()
+
+    def copy_to(self, path: Path) -> bool:
+        """Copy the votes as they are now into a SQLite file; False where a server has them."""
+        return self._db.copy_to(path)
 
     def projects(self) -> list[Project]:
         """All projects, newest first."""

@@ -66,6 +66,14 @@ def damaged_file(folder: Path) -> str | None:
     return next((name for name, kept in digests.items() if _digest(folder / name) != kept), None)
 
 
+def set_aside(folder: Path) -> Path:
+    """Rename a damaged checkpoint, so that nothing takes it again; where it is kept."""
+    kept = folder.with_name(_DAMAGED + folder.name)
+    shutil.rmtree(kept, ignore_errors=True)
+    folder.rename(kept)
+    return kept
+
+
 def set_aside_damaged(folder: Path) -> list[str]:
     """Set aside the newest checkpoints until an undamaged one is the newest; a sentence for each.
 
@@ -73,9 +81,7 @@ def set_aside_damaged(folder: Path) -> list[str]:
     """
     said: list[str] = []
     while (found := newest(folder)) is not None and (name := damaged_file(found)) is not None:
-        kept = found.with_name(_DAMAGED + found.name)
-        shutil.rmtree(kept, ignore_errors=True)
-        found.rename(kept)
+        kept = set_aside(found)
         said.append(
             f"The checkpoint of step {step_of(found)} is damaged: {name} holds other bytes than "
             f"were written. It is kept as {kept.name} and not used."

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio import Studio
+from studio.core.workspace import RESERVE
 from studio.runs import checkpoints
 from studio.runs.store import Run
 from tests.unit.training.conftest import preference_rows, sft_rows, small
@@ -38,7 +39,7 @@ def train(studio: Studio, objective: str = "sft", **changes: object) -> Run:
 def test_a_disk_too_small_is_said_before_the_start(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room(monkeypatch, 3_000_000)
+    room(monkeypatch, RESERVE + 3_000_000)
     run = train(studio)
     assert run.state == "failed" and run.step == 0
     assert "has 3.0 MB free" in (run.error or "") and "resume" in (run.error or "")
@@ -51,7 +52,7 @@ def test_a_save_that_cannot_fit_keeps_the_one_before(
 
     def shrinking(folder: Path) -> object:
         asked.append(1)
-        return Room(10**9 if len(asked) <= 2 else 1_000_000)
+        return Room(10**9 if len(asked) <= 2 else RESERVE + 1_000_000)
 
     monkeypatch.setattr(checkpoints.shutil, "disk_usage", shrinking)
     run = train(studio, max_steps=6)

@@ -16,7 +16,7 @@ from studio.core import gguf_models
 from studio.core.errors import ModelError, StudioError
 from studio.core.gguf_models import SMOLLM2, folder_of
 from studio.core.model_names import choices, resolve
-from studio.core.workspace import PRESETS
+from studio.core.workspace import PRESETS, RESERVE
 from studio.exports import gguf_file
 from studio.models import loading
 
@@ -136,7 +136,7 @@ def test_the_disk_and_the_memory_are_asked_first(
     with pytest.raises(ModelError, match="memory"):
         folder_of(file, tmp_path)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, 10**6))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9, RESERVE + 10**6))
     with pytest.raises(StudioError, match=r"1\.0 MB free"):
         folder_of(file, tmp_path)
 

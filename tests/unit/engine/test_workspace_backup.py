@@ -1,0 +1,152 @@
+"""A workspace in one archive: as it was, while it is used, and nothing of a damaged one."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from studio import Studio
+from studio.core.errors import WorkspaceError
+from studio.core.workspace import Workspace
+from studio.engine import doctor
+from studio.engine.workspace_backup import back_up, restore
+from studio.labels.types import Pair
+from studio.runs import checkpoints
+from studio.runs.recipe import Recipe
+
+
+@pytest.fixture
+def studio(home: Path):
+    made = Studio(home)
+    run = made.runs.create(Recipe.defaults(name="first"))
+    (run.folder / "events.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"st')
+    checkpoint = run.checkpoints / "checkpoint-2"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_bytes(b"x" * 1000)
+    checkpoints.mark_complete(checkpoint)
+    (run.checkpoints / "checkpoint-4").mkdir()
+    (run.checkpoints / "checkpoint-4" / "weights").write_bytes(b"half")
+    made.runs.update(run.id, state="running")
+    made.datasets.from_rows([{"prompt": "a", "completion": "b"}], "prompt_completion", "rows")
+    project = made.labels.create_project("first", order="given")
+    sides = {"label": "a"}, {"label": "b"}
+    made.labels.add_items(project.id, [Pair(f"q{i}", "x", "y", *sides) for i in range(40)])
+    made.collection.mark(run.id, star=True)
+    yield made
+    made.close()
+
+
+def test_what_is_restored_is_what_was_there(studio: Studio, tmp_path: Path):
+    [run] = studio.runs.list()
+    with studio.runs.lock(run):  # as while it trains
+        made = back_up(studio, tmp_path / "all.tar")
+    assert made["files"] > 5 and made["left_out"] == []
+    home = Workspace(tmp_path / "there")
+    restore(home, tmp_path / "all.tar")
+    there = Studio(home.home)
+    [copy] = there.runs.list()
+    assert (copy.id, copy.state) == (run.id, "interrupted")
+    assert (copy.folder / "events.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'
+    assert checkpoints.steps(copy.checkpoints) == [2]
+    assert there.datasets.get("rows").load()["completion"] == ["b"]
+    assert [project.name for project in there.labels.projects()] == ["first"]
+    assert there.collection.get(copy.id).mark.star
+    assert not [one for one in doctor.examine(there) if one.level == "error"]
+    assert not list(home.home.glob(".restore-*"))
+    there.close()
+
+
+def test_votes_go_on_while_a_backup_is_written(studio: Studio, tmp_path: Path):
+    """What was acknowledged before the backup began is in it, and nothing half."""
+    project = studio.labels.get("first")
+    began, acknowledged = threading.Event(), []
+
+    def label() -> None:
+        while (shown := studio.labels.next_item(project.id, "ada")) is not None:
+            acknowledged.append(studio.labels.vote(project.id, shown.item_id, "ada", "a"))
+            if len(acknowledged) == 5:
+                began.set()
+
+    voter = threading.Thread(target=label)
+    voter.start()
+    began.wait(30)
+    before = len(acknowledged)
+    back_up(studio, tmp_path / "all.tar")
+    voter.join()
+    restore(Workspace(tmp_path / "there"), tmp_path / "all.tar")
+    there = Studio(tmp_path / "there")
+    assert before <= there.labels.progress(project.id, "ada").done <= len(acknowledged) == 40
+    assert there.labels.damage() == []
+    there.close()
+
+
+def test_parts_can_be_left_out(studio: Studio, tmp_path: Path):
+    back_up(studio, tmp_path / "all.tar", without=("runs",))
+    with tarfile.open(tmp_path / "all.tar") as tar:
+        assert not [name for name in tar.getnames() if name.startswith("runs/")]
+    with pytest.raises(WorkspaceError, match="'cache' is no part; leave out any of runs"):
+        back_up(studio, tmp_path / "other.tar", without=("cache",))
+    with pytest.raises(WorkspaceError, match="exists; name a new file"):
+        back_up(studio, tmp_path / "all.tar")
+
+
+def test_a_workspace_that_holds_something_is_left_alone(studio: Studio, tmp_path: Path):
+    back_up(studio, tmp_path / "all.tar")
+    with pytest.raises(WorkspaceError, match="already holds runs"):
+        restore(studio.workspace, tmp_path / "all.tar")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "no tar", "missing"])
+def test_a_damaged_archive_restores_nothing(studio: Studio, tmp_path: Path, damage: str):
+    path = tmp_path / "all.tar"
+    back_up(studio, path)
+    held = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(held[: len(held) // 2])
+    elif damage == "flipped":
+        held[held.index(b"x" * 1000) + 500] = ord("y")
+        path.write_bytes(held)
+    elif damage == "no tar":
+        path.write_bytes(b"PK" + bytes(2000))
+    else:
+        path.unlink()
+    home = Workspace(tmp_path / "there")
+    with pytest.raises(WorkspaceError, match=r"all\.tar"):
+        restore(home, path)
+    assert not any(home.runs.iterdir()) and not (home.home / "votes.db").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "runs/../../x", "app.py", "cache/x"])
+def test_an_archive_writes_nowhere_else(tmp_path: Path, name: str):
+    path = tmp_path / "evil.tar"
+    with tarfile.open(path, "w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = 1
+        tar.addfile(entry, io.BytesIO(b"x"))
+    with pytest.raises(WorkspaceError, match="no file of a backup"):
+        restore(Workspace(tmp_path / "there"), path)
+    assert not (tmp_path / "outside").exists()
+
+
+def test_links_in_an_archive_are_refused(tmp_path: Path):
+    path = tmp_path / "evil.tar"
+    with tarfile.open(path, "w") as tar:
+        entry = tarfile.TarInfo("runs/x")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc"
+        tar.addfile(entry)
+    with pytest.raises(WorkspaceError, match="no file of a backup"):
+        restore(Workspace(tmp_path / "there"), path)
+
+
+def test_a_full_disk_is_said_before(studio: Studio, tmp_path: Path, monkeypatch):
+    import shutil
+
+    room = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: room)
+    with pytest.raises(WorkspaceError, match="The backup takes about"):
+        back_up(studio, tmp_path / "all.tar")
+    assert not list(tmp_path.glob("*.tar*"))
