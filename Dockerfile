@@ -33,7 +33,7 @@ VOLUME /data
 EXPOSE 7860
 
 HEALTHCHECK --start-period=60s --interval=30s --timeout=5s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"]
 
 # It listens to everybody inside the container, so it refuses to start without a login: give one as
 # STUDIO_AUTH=user:password.

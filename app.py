@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -30,7 +31,7 @@ from components.compare import tab as compare_tab
 from components.data import tab as data_tab
 from components.label import tab as label_tab
 from components.models import tab as models_tab
-from components.page import api, header, status_poll
+from components.page import api, file_access, header, health, status_poll
 from components.page.file_access import Gate
 from components.page.origins import is_loopback
 from components.page.strangers import Page
@@ -57,7 +58,6 @@ TABS = (
     ("models", "Models", models_tab),
 )
 MAX_UPLOAD = "8gb"
-VISITORS_UPLOAD = "50mb"
 SESSIONS = 400  # browsers whose state is kept; each costs a megabyte, and anybody can open one
 GRACE = 8.0  # seconds from SIGTERM to the end, whatever is still at work
 
@@ -105,7 +105,6 @@ def begin(ctx: PageContext) -> Update:
 def launch_options(studio: Studio) -> Options:
     """Keyword arguments for `Blocks.launch`: the look, and what must never be served."""
     home = studio.workspace
-    max_upload = VISITORS_UPLOAD if access.space() else MAX_UPLOAD
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
         home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
@@ -121,11 +120,12 @@ def launch_options(studio: Studio) -> Options:
         "state_session_capacity": SESSIONS,
         "ssr_mode": False,
         "pwa": False,
-        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or max_upload,
+        "max_file_size": os.environ.get("STUDIO_MAX_UPLOAD") or MAX_UPLOAD,
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {
-            "middleware": [Middleware(Gate, exports=home.exports)],
+            "routes": [health.route(studio)],
+            "middleware": [Middleware(Gate, workspace=home)],
             "lifespan": compat.without_gradios_cors,
         },
     }
@@ -256,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The backup was not restored: {error}\n")
         return 1
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
+    file_access.remove_torn_uploads(Path(os.environ["GRADIO_TEMP_DIR"]))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,16 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.page import origins
 from components.ui import access, compat
+from studio.core.workspace import RESERVE, Workspace
 
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
 """Gradio's file routes; what follows is the path on disk."""
+_UPLOAD = "/upload"
+_TORN = 3600.0  # seconds after which nobody is still sending the rest of a file
 
 
 class Gate:
-    """ASGI middleware: own pages and programs only, exports for owners, MCP with its token."""
+    """ASGI middleware: own pages and programs only, files for owners, MCP with its token."""
 
-    def __init__(self, app: ASGIApp, exports: Path):
-        self.app, self.exports = app, exports.resolve()
+    def __init__(self, app: ASGIApp, workspace: Workspace):
+        self.app, self._workspace = app, workspace
+        self._exports = workspace.exports.resolve()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +73,18 @@ class Gate:
             return "MCP needs its token: send it as `Authorization: Bearer TOKEN`."
         if self._is_export(path) and access.visitor() is not None:
             return "Only an owner of this studio may download its exports."
+        if path.endswith(_UPLOAD) and request.method == "POST":
+            return self._upload_refused(request.headers)
+        return ""
+
+    def _upload_refused(self, headers: Headers) -> str:
+        """Why a file is not taken: what visitors do needs none, and votes need some room."""
+        if access.visitor() is not None:
+            return "Only an owner of this studio may upload files."
+        sent = headers.get("content-length", "")
+        size = int(sent) if sent.isdigit() else 0
+        if self._workspace.free_bytes() < size + RESERVE:
+            return "The disk of this studio is nearly full: free some space, then upload it again."
         return ""
 
     def _is_export(self, path: str) -> bool:
@@ -76,10 +93,17 @@ class Gate:
         if match is None:
             return False
         try:  # as Gradio opens it: `..` is taken away before links are followed
-            return Path(os.path.abspath(match[1])).resolve().is_relative_to(self.exports)
+            return Path(os.path.abspath(match[1])).resolve().is_relative_to(self._exports)
         except (OSError, ValueError):  # no name of a file, such as one with a NUL
             return True
 
 
 def _preflight(method: str, headers: Headers) -> bool:
     return method == "OPTIONS" and "access-control-request-method" in headers
+
+
+def remove_torn_uploads(folder: Path) -> None:
+    """Delete files whose upload broke off: Gradio names them after `tempfile` and forgets them."""
+    for path in folder.glob("tmp*") if folder.is_dir() else ():
+        if path.is_file() and time.time() - path.stat().st_mtime > _TORN:
+            path.unlink(missing_ok=True)

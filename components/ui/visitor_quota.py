@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from components.ui import access
+from components.ui.blind_prompts import BlindPrompts
 from studio.core.errors import ConfigError, DataError
 from studio.generation.request import Column, Generation, GenerationRequest
 from studio.workflows.comparisons import Side, column_choices, finished, side, training
@@ -41,6 +42,7 @@ class Visits:
         self._studio, self._clock = studio, clock
         self._asked: dict[str, deque[float]] = defaultdict(deque)
         self._live: list[Generation] = []
+        self._blind = BlindPrompts()
         self._lock = threading.Lock()
 
     def generate(self, request: GenerationRequest) -> Generation:
@@ -50,6 +52,8 @@ class Visits:
             return self._studio.generate(request)
         request.check(MOST_CHARACTERS)
         self.check(request.columns)
+        own = [prompt for column in request.columns for prompt in column.prompts or ()]
+        self._blind.check(self._studio.labels, [*request.prompts, *own])
         if request.sampling.max_new_tokens > LONGEST:
             raise DataError(
                 f"A visitor's answers have at most {LONGEST} new tokens; lower max new tokens."

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from studio.core.errors import StudioError
 from studio.core.records import DamagedRecord, checked, keep_aside, read_json
@@ -169,7 +169,7 @@ def _torn(path: Path) -> str:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         try:
-            header = json.loads(file.read(length)) if length < size else None
+            header: Any = json.loads(file.read(length)) if length < size else None
             ends = [one["data_offsets"][1] for key, one in header.items() if key[0] != "_"]
         except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             return "has no readable header"

@@ -59,6 +59,10 @@ class Worker:
                 )
                 self._thread.start()
 
+    def alive(self) -> bool:
+        """Whether jobs are taken, or will be once it is started."""
+        return not self._broken and (self._thread is None or self._thread.is_alive())
+
     def close(self, timeout: float = 30.0) -> None:
         """Ask the run in progress to save and stop, and the thread to end."""
         with self._wake:

@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from studio.core.messages import revived
+from studio.core.messages import Message, revived
 from studio.labels import assignments as desk
 from studio.labels import queries, vote_writes
 from studio.labels.aggregation import Rule
@@ -43,6 +43,7 @@ from studio.labels.vote_writes import VoteInput
 from studio.labels.win_rates import WinRate, tally
 
 LEASE = 15 * 60.0
+_MOST_ASKED = 500  # pairs looked up in one query: below every database's limit on parameters
 
 
 class LabelStore(ProjectStore):
@@ -173,6 +174,27 @@ class LabelStore(ProjectStore):
             if not project.overlap:
                 query = query.where(items.c.position >= (db.scalar(farthest) or 0))
             return db.scalar(query) or 0
+
+    def prompts_after(self, item: int) -> Iterator[tuple[int, list[Message]]]:
+        """Ids and prompts of the pairs of all projects that were added after the pair `item`."""
+        query = sa.select(items.c.id, items.c.prompt).where(items.c.id > item).order_by(items.c.id)
+        with self._db.reading() as db:
+            for row in db.execution_options(yield_per=1000).execute(query):
+                yield row.id, row.prompt
+
+    def open_for(self, annotator: str, wanted: Sequence[int]) -> bool:
+        """Whether a person, empty for somebody unknown, may still be asked about one of these."""
+        judged = sa.select(assignments.c.item_id).where(
+            assignments.c.annotator == annotator, assignments.c.done.is_(True)
+        )
+        query = sa.select(items.c.id).where(
+            items.c.id.in_(wanted[:_MOST_ASKED]),
+            items.c.open.is_(True),
+            items.c.retired.is_(False),
+            items.c.id.not_in(judged),
+        )
+        with self._db.reading() as db:
+            return db.execute(query.limit(1)).first() is not None
 
     def _standing(
         self, db: sa.Connection, project: Project, annotator: str, count: int

@@ -11,6 +11,7 @@ from components.ui.visitor_quota import HOUR, LONGEST, WAITING, Visits
 from studio.core.errors import ConfigError, DataError
 from studio.engine.studio import Studio
 from studio.generation.request import Column, GenerationRequest, Sampling
+from studio.labels import Pair
 from tests.app.made_runs import ended
 
 
@@ -70,3 +71,34 @@ def test_owners_are_not_counted(visits, monkeypatch):
     visits.who = "mallory"
     with pytest.raises(ConfigError, match="whole number"):
         visits.generate(request())
+
+
+def ask(text: str, **column: object) -> GenerationRequest:
+    return GenerationRequest(([{"role": "user", "content": text}],), (Column("pocket", **column),))
+
+
+def test_a_prompt_still_to_be_judged_is_not_answered(visits, monkeypatch):
+    """Greedy answers repeat: asking for them would tell an annotator which is the base's."""
+    labels = visits.studio.labels
+    project = labels.create_project("first", order="given")
+    labels.add_items(project.id, [Pair("Who are you?", "a", "b"), Pair("Where?", "c", "d")])
+    monkeypatch.setattr(access, "login", lambda: visits.who)
+    for text in ("Who are you?", "  who ARE you ", "Who are you"):
+        with pytest.raises(DataError, match="judged blind"):
+            visits.generate(ask(text))
+    own = ([{"role": "user", "content": "Where?"}],)
+    with pytest.raises(DataError, match="judged blind"):
+        visits.generate(ask("hello", prompts=own))
+    shown = labels.next_item(project.id, "mallory")
+    labels.vote(project.id, shown.item_id, "mallory", "a")
+    visits.generate(ask("Who are you?"))
+    visits.who = "ben"
+    with pytest.raises(DataError, match="judged blind"):
+        visits.generate(ask("Who are you?"))
+    labels.add_items(project.id, [Pair("And now?", "e", "f")])
+    with pytest.raises(DataError, match="judged blind"):
+        visits.generate(ask("And now?"))
+    monkeypatch.setenv("STUDIO_BLIND_PROMPTS", "off")
+    visits.generate(ask("And now?"))
+    visits.who = None
+    visits.generate(ask("Where?"))
