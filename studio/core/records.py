@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -44,6 +45,46 @@ def checked(kind: type[Record], values: Mapping[str, Any], path: Path) -> Record
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise _damaged(path, f"{field}: {first['msg'].lower()}") from None
+
+
+_Stamp = tuple[int, int, int] | None
+
+
+class RecordCache(Generic[Record]):
+    """Records that are read again only when their files changed, by inode, time and size.
+
+    They are written by renaming a new file over the old one, so a change is a new inode. What is
+    given out is shared: it must not be changed in place.
+    """
+
+    def __init__(self):
+        self._held: dict[Path, tuple[tuple[_Stamp, ...], Record]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, folder: Path, files: tuple[str, ...], read: Callable[[], Record]) -> Record:
+        """The record of `folder`, from `read` where one of its `files` is not as it was."""
+        stamps = tuple(_stamp(folder / name) for name in files)
+        with self._lock:
+            held = self._held.get(folder)
+        if held is not None and held[0] == stamps:
+            return held[1]
+        try:
+            record = read()
+        except BaseException:
+            with self._lock:
+                self._held.pop(folder, None)
+            raise
+        with self._lock:
+            self._held[folder] = (stamps, record)
+        return record
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def keep_aside(path: Path) -> Path:

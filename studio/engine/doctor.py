@@ -243,7 +243,11 @@ def _leftovers(studio: Studio) -> Iterator[Finding]:
     home = studio.workspace
     for pattern in ("*/.*", ".*"):
         for path in home.home.glob(pattern):
-            if path.parent == home.cache or time.time() - path.stat().st_mtime < _ABANDONED:
+            if (
+                path.parent == home.cache
+                or path.suffix == ".lock"
+                or time.time() - path.stat().st_mtime < _ABANDONED
+            ):
                 continue
             where = str(path.relative_to(home.home))
             yield Finding("note", where, "It is half written and a day old.", _removal(path))

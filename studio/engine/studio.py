@@ -107,10 +107,7 @@ class Studio:
         self.worker.start()
         self.runs.empty_trash()
         self.hosted.pick_up()
-        waiting = [run for run in self.runs.list() if run.state == "queued" and not run.job]
-        for run in sorted(waiting, key=lambda run: run.place or run.created):
-            if not self.runs.held(run):
-                self.worker.enqueue(run.id)
+        self.worker.take_up()
         self.pairs.start()
         for backup in filter(None, (self.votes_backup, self.run_backup)):
             backup.start()

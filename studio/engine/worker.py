@@ -29,6 +29,9 @@ from studio.data import DatasetStore
 from studio.runs.store import RunStore
 
 logger = logging.getLogger(__name__)
+ORPHANS = 15.0
+"""Seconds of idleness after which runs are looked for that wait in nobody's hands, and how old they
+must be: whoever makes a run takes it a moment later."""
 
 
 class Worker:
@@ -41,6 +44,7 @@ class Worker:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._takes_up = False
         self._broken = ""  # why nothing will ever be done here
         self._pool: Any = None
         self.ready = False
@@ -87,6 +91,18 @@ class Worker:
         self._runs.clear_stop(run)
         self._runs.update(run_id, state="queued", error=None, eta_s=None, place=time.time())
         self._put_run(run_id, lock)
+
+    def take_up(self, older_than: float = 0.0) -> None:
+        """Queue the runs that wait in nobody's hands, now and from now on whenever idle.
+
+        They are those of a process that died. For the app: a shell's command does its own work.
+        """
+        self._takes_up = True
+        waiting = [run for run in self._runs.list() if run.state == "queued" and not run.job]
+        for run in sorted(waiting, key=lambda run: run.place or run.created):
+            if time.time() - run.created >= older_than and not self._runs.held(run):
+                with contextlib.suppress(ConfigError):  # another process was quicker
+                    self.enqueue(run.id)
 
     def _put_run(self, run_id: str, lock: FileLock) -> None:
         with self._wake:
@@ -173,10 +189,14 @@ class Worker:
         self.ready, self.loading = True, ""
         while True:
             with self._wake:
-                while not (self._jobs or self._queue or self._closing):
-                    self._wake.wait()
+                idle = not (self._jobs or self._queue or self._closing)
+                woken = not idle or self._wake.wait(ORPHANS)
                 if self._closing:
                     break
+            if not woken:
+                if self._takes_up:
+                    self.take_up(ORPHANS)
+                continue
             self.serve()
             self._next_run()
         for _run_id, lock in self._queue:

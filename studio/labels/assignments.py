@@ -71,7 +71,7 @@ def hold(
     The project must be locked. Expired leases of others are released first.
     """
     now, who = time.time(), {"project": project.id, "person": annotator}
-    _give_back_lapsed(db, project, annotator, now)
+    _give_back_lapsed(db, project, annotator, now, now + lease)
     person = the_person(db, project.id, annotator)
     held = list(db.execute(queries.HELD, who | {"count": count}))
     again = False
@@ -200,9 +200,12 @@ def _assign(
     db.execute(queries.HOLD, held | values)
 
 
-def _give_back_lapsed(db: sa.Connection, project: Project, annotator: str, now: float) -> None:
-    """Release what others hold beyond their lease."""
-    mine = {"project": project.id, "person": annotator, "now": now, "count": _LAPSED_AT_ONCE}
+def _give_back_lapsed(
+    db: sa.Connection, project: Project, annotator: str, now: float, latest: float
+) -> None:
+    """Release what others hold beyond their lease, or until after `latest`."""
+    mine = {"project": project.id, "person": annotator, "now": now, "latest": latest}
+    mine["count"] = _LAPSED_AT_ONCE
     lapsed = db.execute(queries.LAPSED, mine).all()
     for row in lapsed:
         db.execute(

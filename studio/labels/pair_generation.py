@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from studio.core.answers import with_thought
 from studio.core.errors import ConfigError, DataError, ModelError, StudioError, WorkspaceError
 from studio.core.messages import Message, plain, revived
@@ -213,10 +215,23 @@ class PairMaker:
             if not plans:
                 return
             for plan in plans:
-                if not self._ended.is_set() and self._wanted(plan):
+                if not self._ended.is_set():
+                    self._turn(plan.project)
+            self._wake.wait(_POLL)
+
+    def _turn(self, project_id: str) -> None:
+        """Write a plan's next batch, unless another process does: two would write pairs twice.
+
+        The system lets go of the lock of a process that died.
+        """
+        try:
+            with FileLock(self._folder / f".{project_id}.lock", timeout=0):
+                plan = self.plan(project_id)  # as the process left it that had the lock before
+                if plan and not plan.done and not plan.error and self._wanted(plan):
                     self._batch(plan)
                     self._wake.set()
-            self._wake.wait(_POLL)
+        except Timeout:
+            return
 
     def _wanted(self, plan: PairPlan) -> bool:
         try:

@@ -104,7 +104,15 @@ LAST_POSITION: sa.Executable = sa.select(sa.func.max(items.c.position)).where(
 LAPSED: sa.Executable = (
     sa.select(assignments)
     .where(assignments.c.project_id == _project, assignments.c.done.is_(False))
-    .where(assignments.c.leased_until < sa.bindparam("now"), assignments.c.annotator != _person)
+    .where(
+        # A lease cannot end later than one that begins now: a clock that was set back is no reason
+        # to hold a pair for days.
+        sa.or_(
+            assignments.c.leased_until < sa.bindparam("now"),
+            assignments.c.leased_until > sa.bindparam("latest"),
+        ),
+        assignments.c.annotator != _person,
+    )
     .limit(_count)
 )
 

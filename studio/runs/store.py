@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from studio.core.errors import ConfigError, WorkspaceError, did_you_mean
 from studio.core.formatting import one_line
-from studio.core.records import DamagedRecord, checked, read_json
+from studio.core.records import DamagedRecord, RecordCache, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_durably, write_json
 from studio.runs.events import read_events
 from studio.runs.recipe import Recipe
@@ -126,6 +126,7 @@ class RunStore:
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
         self._writing = threading.Lock()
+        self._records: RecordCache[Run] = RecordCache()
 
     def create(
         self,
@@ -173,13 +174,17 @@ class RunStore:
 
     def _read(self, identifier: str) -> Run:
         folder = self.workspace.folder("runs", identifier)
-        try:
-            plain = read_json(folder / "run.json")
-        except FileNotFoundError:
-            raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
-        plain["name"] = _label(folder) or plain.get("name", "")
-        known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
-        return replace(checked(Run, known, folder / "run.json"), folder=folder)
+
+        def read() -> Run:
+            try:
+                plain = read_json(folder / "run.json")
+            except FileNotFoundError:
+                raise WorkspaceError(f"There is no run {identifier} in this workspace.") from None
+            plain["name"] = _label(folder) or plain.get("name", "")
+            known = {key: value for key, value in plain.items() if key in Run.__dataclass_fields__}
+            return replace(checked(Run, known, folder / "run.json"), folder=folder)
+
+        return self._records.get(folder, ("run.json", "label"), read)
 
     def _known(self, identifier: str) -> Run:
         """A run as its record says, or as damaged: shown and deleted like others, never written."""

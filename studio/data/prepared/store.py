@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError, WorkspaceError, did_you_mean
-from studio.core.records import DamagedRecord, checked, read_json
+from studio.core.records import DamagedRecord, RecordCache, checked, read_json
 from studio.core.workspace import Workspace, new_id, write_json
 from studio.data.column_template import Templated
 from studio.data.prepared.cleaning import clean
@@ -129,6 +129,7 @@ class DatasetStore:
     def __init__(self, workspace: Workspace):
         self.workspace = workspace
         self._preparing = threading.Lock()
+        self._records: RecordCache[PreparedDataset] = RecordCache()
 
     def prepare(
         self,
@@ -180,7 +181,7 @@ class DatasetStore:
         for folder in self.workspace.datasets.iterdir():
             if (folder / "dataset.json").is_file() and not folder.name.startswith("."):
                 try:
-                    found.append(_read(folder))
+                    found.append(self._record(folder))
                 except WorkspaceError as damaged:  # one must not take the page from the others
                     log.error("%s", damaged)
         return sorted(found, key=lambda dataset: (dataset.created, dataset.id), reverse=True)
@@ -192,7 +193,7 @@ class DatasetStore:
             if wanted in (dataset.id, dataset.name):
                 return dataset
         if any(folder.name == wanted for folder in self.workspace.datasets.iterdir()):
-            return _read(self.workspace.datasets / wanted)  # says what is damaged
+            return self._record(self.workspace.datasets / wanted)  # says what is damaged
         if wanted in SAMPLES:
             return self._sample(wanted)
         known = [*(dataset.name for dataset in datasets), *SAMPLES]
@@ -200,6 +201,9 @@ class DatasetStore:
             f'There is no prepared dataset "{wanted}".{did_you_mean(wanted, known)} '
             "Prepare it first, or use a shipped sample."
         )
+
+    def _record(self, folder: Path) -> PreparedDataset:
+        return self._records.get(folder, ("dataset.json",), lambda: _read(folder))
 
     def delete(self, identifier: str) -> None:
         """Remove a dataset and its files for good."""

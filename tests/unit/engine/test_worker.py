@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from studio import Recipe, Studio
 from studio.core.errors import ModelError
 from studio.core.jobs import Job
+from studio.engine import worker
 from studio.generation.request import Column, GenerationRequest
 
 
@@ -81,3 +83,25 @@ def test_a_call_keeps_its_callers_context(tmp_path: Path, monkeypatch: pytest.Mo
     asking.set("bob")
     studio.worker.serve()
     assert job.result(1) == "ada" and asking.get() == "bob"
+
+
+def test_a_run_that_a_dead_app_left_waiting_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a restart: an idle app looks for runs in nobody's hands; a shell does not."""
+    monkeypatch.setattr(worker, "ORPHANS", 0.05)
+    studio = Studio(tmp_path / "home")
+    studio.worker.submit(lambda pool: None).result(60)
+    trained: list[str] = []
+    monkeypatch.setattr(studio.worker, "_train", trained.append)
+    left = studio.runs.create(Recipe.defaults(name="left"))
+    held = studio.runs.create(Recipe.defaults(name="held"))
+    with studio.runs.lock(held):
+        studio.worker.submit(lambda pool: time.sleep(0.3)).result(60)
+        assert trained == []
+        studio.worker.take_up(60.0)  # what the app does at its start; these runs are younger
+        until = time.monotonic() + 30
+        while not trained and time.monotonic() < until:
+            time.sleep(0.02)
+        assert trained == [left.id]
+    studio.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -91,6 +92,15 @@ def test_what_an_idle_person_holds_comes_back_and_their_late_vote_is_refused(sto
         store.vote(project.id, left.item_id, "ada", "a")
     assert store.next_item(project.id, "ada") is None
     assert [len(item.votes) for item in store.labelled_pairs(project.id)] == [1, 1]
+
+
+def test_a_clock_that_is_set_back_holds_nothing_for_days(store, shared, monkeypatch):
+    project = shared(2)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5 * 86400)
+    store.next_item(project.id, "ada")
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert len(judge_all(store, project, "ben")) == 2
 
 
 def test_an_idle_persons_vote_counts_while_nobody_took_the_item(store, shared):

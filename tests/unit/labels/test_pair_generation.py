@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from components.label import tab as label_tab
 from studio import Studio
@@ -88,3 +89,22 @@ def test_columns_that_must_write_the_same_and_no_prompts_are_refused(studio):
     with pytest.raises(DataError, match="no prompts"):
         studio.pairs.make_project(PairPlan("", TWO_SEEDS, []), "none")
     assert not studio.labels.projects()
+
+
+def test_two_studios_write_a_plan_once_and_the_other_goes_on_where_one_dies(studio, tmp_path):
+    """As two apps on one workspace: the plan's lock is its writer's, and goes with its process."""
+    plan = PairPlan("", TWO_SEEDS, prompts(20))
+    project = studio.labels.create_project("seeds")
+    folder = studio.pairs._folder
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / f".{project.id}.lock"):
+        studio.pairs.begin(replace(plan, project=project.id))
+        time.sleep(0.3)
+        assert studio.labels.get(project.id).items == 0
+    again = Studio(tmp_path / "home")
+    again.pairs._generate = answer
+    again.pairs.start()
+    until(lambda: again.pairs.plan(project.id).done)
+    assert studio.labels.get(project.id).items == 20
+    assert again.pairs.plan(project.id).set_aside == {}
+    again.close()
