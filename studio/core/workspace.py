@@ -131,6 +131,22 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def put_in_place(source: Path, target: Path) -> Path:
+    """Rename a finished folder, synced before and after: a power failure leaves all of it or none.
+
+    The order is each file, its folders, the rename, and the folder that the name stands in.
+    """
+    for path in source.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    for folder in [source, *(path for path in source.rglob("*") if path.is_dir())]:
+        sync_folder(folder)
+    source.rename(target)
+    sync_folder(target.parent)
+    return target
+
+
 def file_system(path: Path) -> str:
     """The type of file system a path is on, such as ext4 or nfs4; empty if unknown."""
     import psutil

@@ -144,11 +144,26 @@ def _run(studio: Studio, run: Run, known: set[str]) -> Iterator[Finding]:
         yield Finding("warning", run.name, f"It started from {parent}, which is gone.")
     if run.state == "finished" and not (run.adapter or run.weights) and not run.job:
         yield Finding("error", run.name, "It is finished, and its weights are gone; train again.")
-    for path in (run.adapter or run.weights or run.folder).glob("*.safetensors"):
-        if problem := _torn(path):
-            yield Finding("error", run.name, f"{path.name} {problem}; resume from a checkpoint.")
+    if weights := run.adapter or run.weights:
+        yield from _weights(run, weights)
     if run.checkpoints.is_dir() and not studio.runs.held(run):
         yield from _checkpoints(run)
+
+
+def _weights(run: Run, folder: Path) -> Iterator[Finding]:
+    """A result whose bytes changed; one that was imported has no digests, but a length."""
+    advice = "restore it from a backup, or train again"
+    if (folder / checkpoints.MANIFEST).is_file():
+        if not checkpoints.is_complete(folder):
+            what = f"{folder.name} lacks files, or holds shorter ones; {advice}."
+            yield Finding("error", run.name, what)
+        elif name := checkpoints.damaged_file(folder):
+            what = f"{folder.name} holds other bytes in {name} than were written; {advice}."
+            yield Finding("error", run.name, what)
+        return
+    for path in folder.glob("*.safetensors"):
+        if problem := _torn(path):
+            yield Finding("error", run.name, f"{path.name} {problem}; {advice}.")
 
 
 def _checkpoints(run: Run) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ Runs in the worker's thread. A stopped or failed export leaves nothing behind.
 from __future__ import annotations
 
 import gc
-import os
 import secrets
 import shutil
 import tempfile
@@ -23,7 +22,7 @@ from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
 from studio.core.model_names import resolve
-from studio.core.workspace import check_room, write_json
+from studio.core.workspace import check_room, put_in_place, write_json
 from studio.data import DatasetStore
 from studio.exports import (
     RECORD,
@@ -63,12 +62,10 @@ def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool
     try:
         part.mkdir()
         record = _Work(job, run, runs, datasets, part).record()
-        for path in part.iterdir():
-            _sync(path)
         job.step(0, "Putting it in its place")
         if asked.out.exists():
             asked.out.rmdir()
-        part.rename(asked.out)
+        put_in_place(part, asked.out)
     except StudioError:
         raise
     except OSError as error:
@@ -84,11 +81,6 @@ def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool
         shutil.rmtree(part, ignore_errors=True)
         release_memory()
     return {**record, "folder": str(asked.out)}
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 class _Work:

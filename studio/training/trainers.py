@@ -17,6 +17,7 @@ from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import Tokenizer, Trainer
+from studio.core.workspace import put_in_place
 from studio.models import loading, sharding, tokenization, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
@@ -279,4 +280,4 @@ def _replace(source: Path, target: Path) -> None:
     checkpoints.mark_complete(source)
     if target.exists():
         shutil.rmtree(target)
-    source.rename(target)
+    put_in_place(source, target)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from studio.core.errors import DataError, WorkspaceError, did_you_mean
 from studio.core.records import DamagedRecord, RecordCache, checked, read_json
-from studio.core.workspace import Workspace, new_id, write_json
+from studio.core.workspace import Workspace, new_id, put_in_place, write_json
 from studio.data.column_template import Templated
 from studio.data.prepared.cleaning import clean
 from studio.data.prepared.message_threads import Threaded
@@ -275,7 +275,7 @@ class DatasetStore:
                 notes=list(stream.notes),
             )
             write_json(folder / "dataset.json", dataset.as_dict())
-            final = folder.rename(self.workspace.datasets / identifier)
+            final = put_in_place(folder, self.workspace.datasets / identifier)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, WorkspaceError):

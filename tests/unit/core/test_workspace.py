@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from studio.core import workspace
 from studio.core.errors import DataError, WorkspaceError
 from studio.core.workspace import (
     Workspace,
@@ -16,6 +19,7 @@ from studio.core.workspace import (
     write_json,
     written_whole,
 )
+from studio.data import DatasetStore
 
 
 def test_home_follows_the_environment(monkeypatch, tmp_path):
@@ -141,3 +145,54 @@ def test_files_from_another_disk_are_copied(tmp_path, monkeypatch):
     (tmp_path / "rows.jsonl").write_text("one")
     [kept] = Workspace(tmp_path / "home").take_in([tmp_path / "rows.jsonl"])
     assert kept.read_text() == "one" and (tmp_path / "rows.jsonl").exists()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is synced and renamed, in order, by the names at that moment."""
+    seen: list[tuple[str, str]] = []
+    fsync, rename, replace = os.fsync, Path.rename, os.replace
+
+    def synced(handle: int) -> None:
+        seen.append(("sync", Path(os.readlink(f"/proc/self/fd/{handle}")).name))
+        fsync(handle)
+
+    def renamed(source: Path, target: Path) -> Path:
+        seen.append(("rename", Path(target).name))
+        return rename(source, target)
+
+    def replaced(source: Path, target: Path) -> None:
+        seen.append(("rename", Path(target).name))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "replace", replaced)
+    return seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are told by /proc")
+def test_what_is_acknowledged_outlives_a_power_failure(tmp_path: Path, calls) -> None:
+    """Each file, its folders, the rename, then the folder that holds the name."""
+    half = tmp_path / ".half"
+    (half / "inner").mkdir(parents=True)
+    (half / "a").write_text("a")
+    (half / "inner" / "b").write_text("b")
+    workspace.put_in_place(half, tmp_path / "whole")
+    at = calls.index(("rename", "whole"))
+    assert {name for kind, name in calls[:at]} == {"a", "b", "inner", ".half"}
+    assert calls[at + 1 :] == [("sync", tmp_path.name)]
+    calls.clear()
+    workspace.write_json(tmp_path / "run.json", {})
+    (first, kept), *rest = calls
+    assert first == "sync" and kept.startswith(".run.json")
+    assert rest == [("rename", "run.json"), ("sync", tmp_path.name)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are told by /proc")
+def test_a_prepared_dataset_outlives_a_power_failure(tmp_path: Path, calls) -> None:
+    store = DatasetStore(Workspace(tmp_path))
+    made = store.from_rows([{"prompt": "a", "completion": "b"}], "prompt_completion", "rows")
+    at = calls.index(("rename", made.id))
+    assert {"train.parquet", "dataset.json", f".{made.id}"} <= {name for _, name in calls[:at]}
+    assert ("sync", "datasets") in calls[at:]

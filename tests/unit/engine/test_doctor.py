@@ -89,6 +89,16 @@ def test_a_torn_adapter(studio: Studio, run: Run, cut: int, why: str):
     assert why in found(studio)["first"].what
 
 
+def test_a_result_that_changed_since_it_was_written(studio: Studio, run: Run):
+    adapter = run.folder / "adapter"
+    checkpoints.mark_complete(adapter)
+    assert found(studio) == {}
+    flip(adapter / "adapter_model.safetensors")
+    assert "adapter holds other bytes in adapter_model.safetensors" in found(studio)["first"].what
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    assert "adapter lacks files, or holds shorter ones" in found(studio)["first"].what
+
+
 def test_a_damaged_record_of_each_kind(studio: Studio, run: Run):
     data = studio.datasets.from_rows(
         [{"prompt": "a", "completion": "b"}], "prompt_completion", "rows"
