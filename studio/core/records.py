@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ class RecordCache(Generic[Record]):
 
     def get(self, folder: Path, files: tuple[str, ...], read: Callable[[], Record]) -> Record:
         """The record of `folder`, from `read` where one of its `files` is not as it was."""
-        stamps = tuple(_stamp(folder / name) for name in files)
+        stamps = tuple(_stamp(f"{folder}/{name}") for name in files)
         with self._lock:
             held = self._held.get(folder)
         if held is not None and held[0] == stamps:
@@ -79,9 +80,9 @@ class RecordCache(Generic[Record]):
         return record
 
 
-def _stamp(path: Path) -> _Stamp:
+def _stamp(path: str) -> _Stamp:
     try:
-        found = path.stat()
+        found = os.stat(path)  # a Path for each of thousands would take longer than the call
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

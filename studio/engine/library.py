@@ -5,8 +5,10 @@ Reads folders and small JSON files only; imports nothing heavy.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +41,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class LibraryEntry:
-    """One card: `kind` is base, run, checkpoint, or export; `bytes` is its size on disk.
+    """One card: `kind` is base, run, checkpoint, or export.
 
     `lineage` names what it was made from, oldest first; `needed_by` what depends on it.
     """
@@ -50,7 +52,6 @@ class LibraryEntry:
     what: str
     created: float
     used: float
-    bytes: int
     model: str
     lineage: tuple[tuple[str, str], ...] = ()
     scores: tuple[str, ...] = ()
@@ -59,6 +60,43 @@ class LibraryEntry:
     run: Run | None = None
     record: dict[str, Any] | None = None
     folder: Path = Path()
+
+    @functools.cached_property
+    def bytes(self) -> int:
+        """Its size on disk, counted when it is asked for."""
+        return size_of(self.folder)
+
+
+@dataclass(frozen=True)
+class _Relations:
+    """What a listing knows of all runs: by id, those started from each, exports, rows written."""
+
+    runs: dict[str, Run]
+    datasets: dict[str, PreparedDataset]
+    started: dict[str, list[Run]]
+    exported: dict[str, list[dict[str, Any]]]
+    wrote: dict[str, list[PreparedDataset]]
+
+
+def _related(
+    runs: list[Run], datasets: list[PreparedDataset], records: list[tuple[Path, dict[str, Any]]]
+) -> _Relations:
+    found = _Relations(
+        {run.id: run for run in runs},
+        {each.id: each for each in datasets},
+        defaultdict(list),
+        defaultdict(list),
+        defaultdict(list),
+    )
+    for run in runs:
+        if run.parent:
+            found.started[run.parent].append(run)
+    for _, record in records:
+        found.exported[record["run"]].append(record)
+    for each in datasets:
+        if each.provenance.get("run"):
+            found.wrote[each.provenance["run"]].append(each)
+    return found
 
 
 class Library:
@@ -72,14 +110,14 @@ class Library:
     def items(self) -> list[LibraryEntry]:
         """All entries, starred ones first, then the most recently used."""
         runs, marks = self.runs.list(), self._marks()
-        datasets = {each.id: each for each in self.datasets.list()}
         records = self._exports()
+        related = _related(runs, self.datasets.list(), records)
         scores = self._scores()
-        trained = [self._run(run, runs, datasets, records, scores, marks) for run in runs]
+        trained = [self._run(run, related, scores, marks) for run in runs]
         found = [
             *trained,
-            *(kept for run in runs for kept in self._checkpoints(run, runs, datasets, marks)),
-            *(self._export(folder, record, runs, datasets, marks) for folder, record in records),
+            *(kept for run in runs for kept in self._checkpoints(run, related, marks)),
+            *(self._export(folder, record, related, marks) for folder, record in records),
             *(self._base(name, trained, marks) for name in self._bases(runs)),
         ]
         return sorted(found, key=lambda item: (item.mark.star, item.used), reverse=True)
@@ -102,15 +140,13 @@ class Library:
     def _run(
         self,
         run: Run,
-        runs: list[Run],
-        datasets: dict[str, PreparedDataset],
-        records: list[tuple[Path, dict[str, Any]]],
+        related: _Relations,
         scores: dict[str, tuple[str, ...]],
         marks: dict[str, Mark],
     ) -> LibraryEntry:
-        children = [other for other in runs if other.parent == run.id]
-        wrote = [each for each in datasets.values() if each.provenance.get("run") == run.id]
-        exports = [record for _, record in records if record["run"] == run.id]
+        children = related.started.get(run.id, [])
+        wrote = related.wrote.get(run.id, [])
+        exports = related.exported.get(run.id, [])
         used = [run.created, run.ended or 0, *(child.created for child in children)]
         used.append(run.folder.stat().st_mtime)  # when it last generated
         used += [record["created"] for record in exports]
@@ -127,9 +163,8 @@ class Library:
             what,
             run.created,
             max(used),
-            size_of(run.folder),
             run.model,
-            self._lineage(run, runs, datasets),
+            self._lineage(run, related),
             scores.get(run.id, _trained(run)),
             tuple(needed),
             marks.get(run.id, Mark()),
@@ -138,11 +173,7 @@ class Library:
         )
 
     def _checkpoints(
-        self,
-        run: Run,
-        runs: list[Run],
-        datasets: dict[str, PreparedDataset],
-        marks: dict[str, Mark],
+        self, run: Run, related: _Relations, marks: dict[str, Mark]
     ) -> list[LibraryEntry]:
         """One entry for each complete checkpoint of a run."""
         found = []
@@ -150,7 +181,7 @@ class Library:
             folder = run.checkpoints / f"checkpoint-{step}"
             identifier = f"{run.id}@{step}"
             made = (folder / checkpoints.MANIFEST).stat().st_mtime
-            lineage = (*self._lineage(run, runs, datasets), ("run", run.name))
+            lineage = (*self._lineage(run, related), ("run", run.name))
             needed = (f"run {run.name}, to resume",) if self._resumes_from(run, folder) else ()
             newest = folder == checkpoints.newest(run.checkpoints)
             found.append(
@@ -161,7 +192,6 @@ class Library:
                     "newest" if newest else "earlier",
                     made,
                     folder.stat().st_mtime,
-                    size_of(folder),
                     run.model,
                     lineage,
                     (),
@@ -182,15 +212,10 @@ class Library:
         return run.state in RESUMABLE and (newest or run.recipe.load_best_model_at_end)
 
     def _export(
-        self,
-        folder: Path,
-        record: dict[str, Any],
-        runs: list[Run],
-        datasets: dict[str, PreparedDataset],
-        marks: dict[str, Mark],
+        self, folder: Path, record: dict[str, Any], related: _Relations, marks: dict[str, Mark]
     ) -> LibraryEntry:
-        run = next((one for one in runs if one.id == record["run"]), None)
-        lineage = self._lineage(run, runs, datasets) if run else ()
+        run = related.runs.get(record["run"])
+        lineage = self._lineage(run, related) if run else ()
         found = record["figures"]
         proof = (
             f"{found['agreement']:.0%} of tokens match the run",
@@ -204,7 +229,6 @@ class Library:
             f"{record['to']} {stored}".strip(),
             record["created"],
             record["created"],
-            size_of(folder),
             record["base"],
             (*lineage, ("run", str(record["name"]))),
             proof,
@@ -234,18 +258,15 @@ class Library:
             what,
             0.0,
             max((run.used for run in mine), default=0.0),
-            size_of(folder),
             name,
             needed_by=tuple(f"run {run.name}" for run in mine),
             mark=marks.get(f"base:{name}", Mark()),
             folder=folder,
         )
 
-    def _lineage(
-        self, run: Run, runs: list[Run], datasets: dict[str, PreparedDataset]
-    ) -> tuple[tuple[str, str], ...]:
+    @staticmethod
+    def _lineage(run: Run, related: _Relations) -> tuple[tuple[str, str], ...]:
         """(kind, name) of the datasets, runs, and votes that a run was made from, oldest first."""
-        by_id = {each.id: each for each in runs}
         steps: list[tuple[str, str]] = []
         at: Run | None = run
         seen: set[str] = set()
@@ -254,12 +275,12 @@ class Library:
             if at is not run:
                 steps.append(("run", at.name))
             for one in reversed(at.data.get("datasets") or [at.data]):
-                data = datasets.get(str(one.get("id")))
+                data = related.datasets.get(str(one.get("id")))
                 voted = data is not None and data.provenance.get("project")
                 name = str(one.get("name") or "")
                 if name:
                     steps.append(("votes" if voted else "data", name))
-            at = by_id.get(at.parent or "")
+            at = related.runs.get(at.parent or "")
         return tuple(reversed(steps))
 
     def _scores(self) -> dict[str, tuple[str, ...]]:

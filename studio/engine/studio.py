@@ -123,10 +123,11 @@ class Studio:
     def hardware(self) -> Hardware:
         return detect()
 
-    def status(self) -> Status:
-        """Cheap enough for every second; imports nothing heavy."""
+    def status(self, runs: Sequence[Run] | None = None) -> Status:
+        """Cheap enough for every second; imports nothing heavy. Lists `runs` if not given."""
         used, total = memory_now()
-        live = [run for run in self.runs.list() if run.state in ("running", "stopping")]
+        listed = self.runs.list() if runs is None else runs
+        live = [run for run in listed if run.state in ("running", "stopping")]
         run = live[0] if live else None
         if run is not None and self.runs.stop_asked(run):
             run = replace(run, state="stopping")

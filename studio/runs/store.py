@@ -161,7 +161,17 @@ class RunStore:
         plain = asdict(run)
         plain.pop("folder")
         write_json(run.folder / "run.json", plain)
+        self._changed()
         return run
+
+    def revision(self) -> int:
+        """A number that grows whenever a run is made, changed, renamed or deleted, by anybody."""
+        return self.workspace.runs.stat().st_mtime_ns
+
+    def _changed(self) -> None:
+        """Leave the time in the folder of runs: its own changes only when runs come or go."""
+        now = time.time_ns()
+        os.utime(self.workspace.runs, ns=(now, now))
 
     def update(self, identifier: str, was: str | None = None, **changes: Any) -> Run:
         """Read, change, and write one run; only read it where its state is not `was`.
@@ -264,6 +274,7 @@ class RunStore:
         if not run.live:
             raise ConfigError(f"{run.name} is not running; it is {run.state}.")
         write_durably(run.folder / "stop", "now" if now else "step")
+        self._changed()
         return replace(run, state="stopping")
 
     @staticmethod
@@ -288,6 +299,7 @@ class RunStore:
         if not 0 < len(label) <= _LONGEST_NAME:
             raise ConfigError(f"Give the run a name of 1 to {_LONGEST_NAME} characters.")
         write_durably(run.folder / "label", label)
+        self._changed()
         return self._read(run.id)
 
     def delete(self, identifier: str) -> None:

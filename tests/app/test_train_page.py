@@ -80,6 +80,21 @@ def test_the_poll_marks_new_runs_apart_from_the_steps_of_old_ones(studio: Studio
     assert ask({})["lists"] == empty["lists"]
 
 
+def test_an_idle_poll_lists_nothing_again(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    """Thousands of runs cost an idle page nothing; what another process writes is still seen."""
+    [ask] = status_poll.server_functions(studio)
+    run = ended(studio)
+    before = ask({})
+    listing, listed = studio.runs.list, []
+    monkeypatch.setattr(studio.runs, "list", lambda: listed.append(1) or listing())
+    assert ask({}) == before and ask({}) == before and listed == []
+    Studio(studio.workspace.home).runs.rename(run.id, "another")
+    assert ask({})["lists"] != before["lists"] and listed == [1]
+    waiting = studio.runs.create(run.recipe)
+    assert ask({})["live"] and ask({})["live"] and len(listed) == 3
+    assert waiting.state == "queued"
+
+
 def test_the_poll_marks_votes_for_the_guided_tour_alone(studio: Studio):
     [ask] = status_poll.server_functions(studio)
     project = studio.labels.create_project("birds")
