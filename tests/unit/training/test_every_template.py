@@ -61,7 +61,7 @@ def test_the_trainer_is_given_what_the_view_shows() -> None:
             processing_class=tokenizer,
         )
     kept = [view for view in views if view.trained]  # TRL drops rows that teach nothing
-    assert len(kept) > 15 and any(view.kept < view.total for view in kept)
+    assert len(kept) > 10 and any(view.kept < view.total for view in kept)
     for row, view in zip(trainer.train_dataset, kept, strict=True):
         tokens = view.tokens[: view.kept]
         assert row["input_ids"] == [token.id for token in tokens]
