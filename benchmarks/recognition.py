@@ -4,8 +4,11 @@ python -m benchmarks.recognition [--verbose]
 
 Reads the files under STUDIO_REAL_DATA and, where they lie beside it, `cases`. A file counts as
 right where its type and a piece of the first row are those of the table below. Files that were
-asked about are counted apart, and are right where one of the readings is. The exit status is 1
-where a band is right less often than the least it claims.
+asked about are counted apart, and are right where one of the readings is. These files are known:
+recognition was mended on them. How it does on files that it was not made for says
+`first_sight.jsonl`: files of other kinds, each with what was claimed when it was first read, before
+anything was mended for it. No claim may be higher than that share (`detection.MOST`). The exit
+status is 1 where a band is right less often than the least it claims, or a mended file is not.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from studio.core.errors import DataError
 from studio.data import inspect
@@ -183,6 +188,36 @@ def all_files() -> list[tuple[Path, str, Right]]:
     ]
 
 
+FIRST_SIGHT = Path(__file__).with_name("first_sight.jsonl")
+
+
+def first_sight() -> list[dict[str, Any]]:
+    """The files that recognition was not made for, each with what was claimed at first sight."""
+    return [json.loads(line) for line in FIRST_SIGHT.read_text(encoding="utf-8").splitlines()]
+
+
+def again(record: dict[str, Any], folder: Path) -> Seen:
+    """How a file of `first_sight` is recognized now; right where columns that rate the answers and
+    are not read are named too."""
+    path = folder / record["file"]
+    path.write_bytes(record["text"].encode(record.get("encoding", "utf-8")))
+    seen = look(path, record["file"], Right(record["type"], record["holds"]))
+    named = all(f'"{name}"' in seen.said for name in record.get("names", []))
+    return replace(seen, right=seen.right and named)
+
+
+def then(record: dict[str, Any]) -> Seen:
+    """The same file when it was first read."""
+    first = record["first"]
+    return Seen(record["file"], first["confidence"], first["asked"], first["right"], "")
+
+
+def share_at_first_sight(seen: list[Seen]) -> float:
+    """How often what was claimed with 85 % or more was right."""
+    claimed = [one.right for one in seen if not one.asked and one.confidence >= 0.85]
+    return sum(claimed) / len(claimed) if claimed else 0.0
+
+
 def report(seen: list[Seen]) -> tuple[list[str], bool]:
     """A line a band, and whether each is right as often as the least it claims."""
     lines, honest, above = [f"{'claimed':>12} {'files':>6} {'right':>6} {'share':>7}"], True, 1.01
@@ -213,8 +248,29 @@ def main() -> int:
             state = "asked" if one.asked else f"{one.confidence:.0%}"
             print(f"{'right' if one.right else 'WRONG'} {state:>6} {one.file}\n      {one.said}")
     lines, honest = report(seen)
-    print("\n".join(lines))
-    return 0 if honest else 1
+    print("known files", *lines, sep="\n")
+    return 0 if _unseen() and honest else 1
+
+
+def _unseen() -> bool:
+    """Print the files of `first_sight` as they were read first, and now; whether all is well."""
+    records = first_sight()
+    batches = sorted({record["batch"] for record in records})
+    for batch in batches:
+        before = [then(record) for record in records if record["batch"] == batch]
+        print(f"\nbatch {batch} at first sight, {len(before)} files, with the claims of its day")
+        print(*report(before)[0], sep="\n")
+        print(f"right where 85 % or more was claimed: {share_at_first_sight(before):.0%}")
+    with tempfile.TemporaryDirectory() as folder:
+        now = [again(record, Path(folder)) for record in records]
+    print("\nthe same files now", *report(now)[0], sep="\n")
+    wrong = [one for one in now if not one.right]
+    for one in wrong:
+        print(f"WRONG {one.confidence:.0%} {one.file}\n      {one.said}")
+    return len(wrong) <= KNOWN_WRONG
+
+
+KNOWN_WRONG = 1  # a summary in a column `label`, which is kept as a reference and said to be one
 
 
 if __name__ == "__main__":

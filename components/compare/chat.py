@@ -58,6 +58,16 @@ class ChatTab:
                         )
                     }
                 self.message = gr.HTML("", elem_id="chat-message")
+                with gr.Row(visible=False, elem_id="chat-result-line") as self.result_row:
+                    self.result = gr.Textbox(
+                        label="Result of the tool",
+                        info="Sent as the tool's turn. For several tools: an object of results.",
+                        lines=1,
+                        max_lines=8,
+                        elem_id="chat-result",
+                        scale=6,
+                    )
+                    self.give = gr.Button("Send result", elem_id="chat-give", min_width=84, scale=0)
                 with gr.Row(elem_id="chat-line"):
                     self.prompt = gr.Textbox(
                         show_label=False,
@@ -82,10 +92,12 @@ class ChatTab:
                     self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
 
     def bind(self) -> None:
-        inputs = {self.prompt, self.chat, self.saved, *self.left.inputs}
+        inputs = {self.prompt, self.result, self.chat, self.saved, *self.left.inputs}
         parts = [
             self.view,
             self.prompt,
+            self.result,
+            self.result_row,
             self.send,
             self.stop,
             self.chat,
@@ -99,6 +111,13 @@ class ChatTab:
         gr.on(
             [self.prompt.submit, self.send.click],
             guard(self.ask, "everybody"),
+            inputs,
+            parts,
+            **streaming,
+        )
+        gr.on(
+            [self.result.submit, self.give.click],
+            guard(self.give_result, "everybody"),
             inputs,
             parts,
             **streaming,
@@ -120,7 +139,7 @@ class ChatTab:
             arrivals,
             guard(self.restore, "everybody"),
             {self.saved, self.chat},
-            [self.chat, self.view, self.more, self.exact],
+            [self.chat, self.view, self.more, self.exact, self.result, self.result_row],
             **QUIET,
         )
         # Model B is set as soon as there is a run.
@@ -146,6 +165,13 @@ class ChatTab:
         if prompt and not chat.busy:
             yield from self._asked(data, chat, prompt)
 
+    def give_result(self, data: Values) -> Iterator[Updates]:
+        """Send what the tool gave to every model that called it, and stream the answers."""
+        result = (data[self.result] or "").strip()
+        chat = self._current(data)
+        if result and not chat.busy:
+            yield from self._asked(data, chat, result, role="tool")
+
     def ask_again(self, data: Values) -> Iterator[Updates]:
         """The last prompt once more, with the next seed."""
         chat = self._current(data)
@@ -155,7 +181,8 @@ class ChatTab:
             message = "Greedy always gives the same answer; choose another sampling to vary it."
             yield {self.message: notice("info", message)}
             return
-        yield from self._asked(data, chat, chat.turns[-1].prompt, again=True)
+        last = chat.turns[-1]
+        yield from self._asked(data, chat, last.prompt, again=True, role=last.role)
 
     def _current(self, data: Values) -> Chat:
         """The browser's conversation; in the second after a refresh, the one being restored."""
@@ -173,9 +200,9 @@ class ChatTab:
         return greedy and sides(self.studio, self.left.columns(data)) == chat.sides
 
     def _asked(
-        self, data: Values, chat: Chat, prompt: str, again: bool = False
+        self, data: Values, chat: Chat, prompt: str, again: bool = False, role: str = "user"
     ) -> Iterator[Updates]:
-        """`again` replaces the last turn's answers."""
+        """`again` replaces the last turn's answers; `role`: who says the prompt."""
         raw = bool(data[self.left.raw])
         try:
             chosen = sides(self.studio, self.left.columns(data))
@@ -188,7 +215,7 @@ class ChatTab:
                 chat = Chat(chosen, system, raw=raw, marked=chat.marked)
             turns = chat.turns[:-1] if again else chat.turns
             chat = replace(chat, turns=turns, follow=self.left.followed(data))
-            chat = self._begin(chat, prompt, sampling, asking)
+            chat = self._begin(chat, prompt, sampling, asking, role)
         except Exception as error:
             yield {self.message: notice("error", sentence(error))}
             return
@@ -199,6 +226,8 @@ class ChatTab:
                 self.chat: chat,
                 self.view: views.chat(chat),
                 self.prompt: "",
+                self.result: "",
+                self.result_row: gr.update(visible=False),
                 self.message: "",
                 self.send: gr.update(visible=False),
                 self.stop: gr.update(visible=True),
@@ -218,9 +247,11 @@ class ChatTab:
             chat = replace(chat, turns=(*chat.turns[:-1], scored))
         yield self._ended(chat, problem)
 
-    def _begin(self, chat: Chat, prompt: str, sampling: Sampling, asking: Asking) -> Chat:
+    def _begin(
+        self, chat: Chat, prompt: str, sampling: Sampling, asking: Asking, role: str
+    ) -> Chat:
         """The chat with a new turn whose answers are being generated (`live`)."""
-        asked = [asking.prompt(chat.messages(at, prompt)) for at in range(len(chat.sides))]
+        asked = [asking.prompt(chat.messages(at, prompt, role)) for at in range(len(chat.sides))]
         columns = tuple(
             replace(side.column, prompts=(messages,))
             for side, messages in zip(chat.sides, asked, strict=True)
@@ -228,7 +259,7 @@ class ChatTab:
         request = GenerationRequest((asked[0],), columns, sampling, raw=chat.raw)
         generation = self.visits.generate(request)
         answers = [cells[0] for cells in generation.snapshot().answers]
-        turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True)
+        turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True, role=role)
         return replace(chat, turns=(*chat.turns, turn), live=generation)
 
     def _written(self, chat: Chat, generation: Generation) -> Iterator[Chat]:
@@ -285,12 +316,22 @@ class ChatTab:
             self.send: gr.update(visible=True),
             self.stop: gr.update(visible=False),
             self.exact: views.prompts_given(turn, chat.sides),
+            **self._results(chat),
             self.vote_row: gr.update(visible=different),
             self.message: notice("error", problem)
             or (f'<p class="none">{hint}</p>' if hint else ""),
             self.view: views.chat(chat),
             self.chat: chat,
             self.saved: chat.id,
+        }
+
+    def _results(self, chat: Chat, value: str = "") -> Updates:
+        """The box for a tool's result, where the last answers call one."""
+        names = chat.called
+        label = f"Result of {' and '.join(names)}" if names else "Result of the tool"
+        return {
+            self.result_row: gr.update(visible=bool(names)),
+            self.result: gr.update(value=value, label=label),
         }
 
     def halt(self, chat: Chat) -> None:
@@ -307,6 +348,7 @@ class ChatTab:
             self.message: "",
             self.more: gr.update(visible=False),
             self.saved: "",
+            **self._results(Chat()),
         }
 
     def edit_last(self, chat: Chat) -> Update:
@@ -320,7 +362,8 @@ class ChatTab:
         return {
             self.chat: chat,
             self.view: view,
-            self.prompt: last.prompt,
+            self.prompt: "" if last.role == "tool" else last.prompt,
+            **self._results(chat, last.prompt if last.role == "tool" else ""),
             self.message: "",
             self.vote_row: gr.update(visible=False),
             self.more: gr.update(visible=bool(chat.turns)),
@@ -343,6 +386,7 @@ class ChatTab:
             self.view: views.chat(saved),
             self.more: gr.update(visible=True),
             self.exact: views.prompts_given(saved.turns[-1], saved.sides),
+            **self._results(saved),
         }
 
     # ---- voting ---------------------------------------------------------------------------------

@@ -118,8 +118,10 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool, key: str)
     error = f'<p class="turn-error" role="alert">{esc(turn.error)}</p>' if turn.error else ""
     shared = shared_text(turn.shared, sides, turn.held)
     note = f'<p class="turn-note">{esc(shared)}</p>' if shared and turn.done and last else ""
+    tool = turn.role == "tool"
+    who = '<b class="asked-by">Tool result</b>' if tool else ""
     return (
-        f'<section class="turn"><p class="asked"><span dir="auto">'
+        f'<section class="turn"><p class="asked{" result" if tool else ""}">{who}<span dir="auto">'
         f"{esc(turn.prompt)}</span></p>{error}"
         f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>{note}</section>'
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from components.compare.tool_results import called, exchange
 from components.ui import access
 from studio.core.errors import ConfigError, WorkspaceError
 from studio.core.messages import Message, plain, revived
@@ -42,6 +43,8 @@ class Turn:
     error: str | None = None
     rewards: Sequence[float] = ()
     """What a reward model gives each answer, where one was chosen."""
+    role: str = "user"
+    """Who says the prompt: the user, or a tool that the answers before it called."""
 
     @property
     def same_question(self) -> bool:
@@ -73,18 +76,37 @@ class Chat:
     def busy(self) -> bool:
         return self.live is not None and not self.live.finished
 
-    def messages(self, column: int, prompt: str) -> list[Message]:
-        """What a model is asked next: the system prompt, the history and the new prompt."""
+    @property
+    def called(self) -> list[str]:
+        """The tools that the last answers call, so that a result can be sent; see `called`."""
+        if self.raw or self.busy or not self.turns:
+            return []
+        answers = self.turns[-1].answers
+        return called(answers if self.follow is None else [self._continued(self.turns[-1], 0)])
+
+    def _continued(self, turn: Turn, column: int) -> Answer:
+        """The answer that a model continues from."""
+        source = column if self.follow is None else min(self.follow, len(turn.answers) - 1)
+        return turn.answers[source]
+
+    def messages(self, column: int, prompt: str, role: str = "user") -> list[Message]:
+        """What a model is asked next: the system prompt, the history, and the new prompt of a user
+        or result of a tool; `ConfigError` for a result that nobody asked for."""
         if self.raw:
             return [{"role": "user", "content": prompt}]
         found: list[Message] = []
         if self.system.strip():
             found.append({"role": "system", "content": self.system.strip()})
-        for turn in self.turns:
-            found.append({"role": "user", "content": turn.prompt})
-            source = column if self.follow is None else min(self.follow, len(turn.answers) - 1)
-            found.append({"role": "assistant", "content": turn.answers[source].text})
-        return [*found, {"role": "user", "content": prompt}]
+        before: Answer | None = None
+        asked = [(turn.prompt, turn.role, self._continued(turn, column)) for turn in self.turns]
+        for at, (said, who, answer) in enumerate([*asked, (prompt, role, None)]):
+            if who == "tool":
+                found += exchange(before or Answer(), said, at)
+            else:
+                found += [{"role": "assistant", "content": before.text}] if before else []
+                found.append({"role": "user", "content": said})
+            before = answer
+        return found
 
 
 def vote(studio: Studio, chat: Chat, choice: str, annotator: str) -> tuple[str, int]:

@@ -236,7 +236,7 @@ def to_config(source: Source) -> Any:
             f"transformers knows no architecture {kind!r}.{did_you_mean(kind, CONFIG_MAPPING)}"
         )
     try:
-        known: Any = CONFIG_MAPPING[kind]
+        known: Any = _text_class(CONFIG_MAPPING[kind], values)
         config = known.from_dict(values)
     except Exception as error:  # a config class may raise anything about its own fields
         raise ModelError(
@@ -248,6 +248,16 @@ def to_config(source: Source) -> Any:
             "the studio trains those only."
         )
     return config
+
+
+def _text_class(known: Any, values: Mapping[str, Any]) -> Any:
+    """The class of the sizes that a config has: a model that also sees images (`gemma3`) is
+    published as its text part alone, which its `architectures` and its own sizes say."""
+    text = (getattr(known, "sub_configs", None) or {}).get("text_config")
+    inside = isinstance(values.get("text_config"), dict)
+    if text is None or inside or "hidden_size" not in values:
+        return known
+    return text
 
 
 def _first_line(error: BaseException) -> str:

@@ -58,6 +58,8 @@ def _exported(made: Json) -> str:
         f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
         f"greedy tokens that agree {found['agreement']:.1%}",
     ]
+    if made["to"] == "gguf" and not made.get("modelfile_template"):
+        lines.append("The Modelfile has no TEMPLATE: Ollama reads the chat template from GGUF.")
     served = serve_commands.commands(made, made["folder"])
     return "\n".join([*lines, *(f"{program}: {line}" for program, line in served)])
 

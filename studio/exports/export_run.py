@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
-from studio.core import compat
+from studio.core import compat, gguf_models
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
@@ -245,7 +245,7 @@ class _Work:
         self.job.step(30, "Loading it back and comparing")
         held.base.model = self._read_gguf(path, config, width)
         words = gguf_tokenizer.cut(tokenizer, gguf_tokenizer.texts(tokenizer))
-        again = AutoTokenizer.from_pretrained(self.part, gguf_file=path.name)
+        again = gguf_models.read_tokenizer(path)
         gguf_tokenizer.check(words, gguf_tokenizer.cut(again, words))
         figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
         if llama_cpp_check.installed():

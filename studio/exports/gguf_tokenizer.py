@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from studio.core import compat
 from studio.core.errors import ModelError
+from studio.core.gguf_pre_tokenizers import check_kind, pre_tokenizer, steps_of
 from studio.core.library_types import Tokenizer
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ def describe(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
     """Write every tokenizer key; `rows` is the number of rows of the model's embedding."""
     whole = json.loads(tokenizer.backend_tokenizer.to_str())
     model = whole["model"]
-    if model["type"] != "BPE":
-        raise ModelError(
-            f"A {model['type']} tokenizer cannot be written as GGUF here; byte-level BPE and "
-            "SentencePiece's BPE can. Export it merged instead."
-        )
+    check_kind(model)
     tokens, kinds = _vocabulary(whole, rows)
     if model.get("byte_fallback"):
         writer.add_tokenizer_model("llama")
@@ -52,7 +48,7 @@ def describe(writer: GGUFWriter, tokenizer: Tokenizer, rows: int) -> None:
         writer.add_add_space_prefix(space)
     else:
         writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(_split(whole))
+        writer.add_tokenizer_pre(pre_tokenizer(whole))
         writer.add_token_merges([" ".join(pair) for pair in _merges(model)])
     unknown = tokenizer.unk_token_id
     if unknown is not None and kinds[unknown] in (NORMAL, CONTROL):
@@ -156,36 +152,13 @@ def _space_first(whole: dict[str, Any], in_chats: bool) -> bool:
     a chat has a special token and no text."""
     never = ("never", "first") if in_chats else ("never",)
     steps = [
-        *_flat(whole.get("normalizer"), "normalizers"),
-        *_flat(whole.get("pre_tokenizer"), "pretokenizers"),
+        *steps_of(whole.get("normalizer"), "normalizers"),
+        *steps_of(whole.get("pre_tokenizer"), "pretokenizers"),
     ]
     return any(
         step["type"] == "Prepend"
         or (step["type"] == "Metaspace" and step.get("prepend_scheme") not in never)
         for step in steps
-    )
-
-
-def _flat(step: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
-    if step is None:
-        return []
-    return step[inner] if step["type"] == "Sequence" else [step]
-
-
-def _split(whole: dict[str, Any]) -> str:
-    """llama.cpp's name of the rule that cuts text into words before the merges."""
-    steps = _flat(whole.get("pre_tokenizer"), "pretokenizers")
-    kinds = [step["type"] for step in steps]
-    if kinds == ["ByteLevel"] and steps[0]["use_regex"] and not steps[0]["add_prefix_space"]:
-        return "gpt-2"
-    if kinds == ["Split", "ByteLevel"]:
-        rule = steps[0]["pattern"].get("Regex")
-        for name in ("llama-bpe", "qwen2", "tekken", "gpt-4o"):
-            if compat.gguf_pre_tokenizers()[name] == rule:
-                return name
-    raise ModelError(
-        "This tokenizer's pre-tokenizer has no counterpart in llama.cpp, so it "
-        "cannot be written as GGUF. Export it merged instead."
     )
 
 

@@ -30,6 +30,11 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None =
     template = go_template(tokenizer, kwargs)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
+    else:
+        lines.append(
+            "# No TEMPLATE: this chat template cannot be written in Ollama's template language. "
+            "Ollama uses what it reads from the GGUF file; check how it writes a chat."
+        )
     (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return template is not None
 

@@ -63,9 +63,11 @@ def rates(
 ) -> list[dict[str, Any]]:
     """For each two generators the win rate of the second, weighted as the file's preferences are.
 
-    `win_rate` is AlpacaEval's; `length_controlled` is its logistic form without the third term, an
-    instruction's difficulty, which AlpacaEval fits on its own leaderboard. Intervals are over
-    instructions; several annotators' rows on one pair count once.
+    `win_rate` is AlpacaEval's; `length_controlled` is its logistic form. Its third term, an
+    instruction's difficulty, AlpacaEval takes from its own leaderboard; here it is taken from the
+    other models that the file holds against the same baseline, and left out where these are fewer
+    than two (`difficulty_from` counts them). Intervals are over instructions; several annotators'
+    rows on one pair count once.
     """
     by_models: dict[tuple[str, str], dict[tuple[Any, ...], list[float]]] = {}
     for row, score in zip(rows, scores, strict=True):
@@ -81,16 +83,46 @@ def rates(
             clusters[instruction].append(mean)
         own, other = ([len(key[side]) for key in pairs] for side in (2, 1))
         raw = bootstrap_mean(list(clusters.values()))
-        fair = length_controlled(means, own, other, asked)
+        others = _others(by_models, first, second)
+        hard = _difficulty(asked, others) if len(others) >= LEAST_MODELS else None
+        fair = length_controlled(means, own, other, asked, difficulty=hard)
         figures.append(
             {
                 "model": second,
                 "baseline": first,
                 "win_rate": raw.as_dict() if raw else None,
                 "length_controlled": fair.rate.as_dict() if fair else None,
+                "difficulty_from": len(others) if hard is not None else 0,
             }
         )
     return figures
+
+
+Scores = Mapping[tuple[str, str], Mapping[tuple[Any, ...], Sequence[float]]]
+LEAST_MODELS = 2
+
+
+def _others(scores: Scores, baseline: str, model: str) -> list[dict[str, float]]:
+    """Of every other model against the baseline, its mean score by instruction."""
+    found = []
+    for (first, second), pairs in scores.items():
+        if first != baseline or second in (model, baseline):
+            continue
+        told: dict[str, list[float]] = defaultdict(list)
+        for key, each in pairs.items():
+            told[key[0]] += each
+        found.append({asked: math.fsum(each) / len(each) for asked, each in told.items()})
+    return found
+
+
+def _difficulty(asked: Sequence[str], others: Sequence[Mapping[str, float]]) -> list[float]:
+    """Log-odds with which other models win on each instruction; 0 where none answered it."""
+    found = []
+    for instruction in asked:
+        told = [scores[instruction] for scores in others if instruction in scores]
+        share = (math.fsum(told) + 0.5) / (len(told) + 1)  # never 0 or 1
+        found.append(math.log(share / (1 - share)))
+    return found
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:

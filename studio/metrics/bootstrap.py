@@ -90,13 +90,14 @@ def length_controlled(
     other: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
     ridge: float = 1e-3,
+    difficulty: Sequence[float] | None = None,
 ) -> LengthControlled | None:
     """Win rate with the difference in length taken out.
 
     The logistic form of Dubois et al. (2024), "Length-Controlled AlpacaEval", for one pair of
     models: logit P(win) = theta + phi tanh((own length - other length) / standard deviation of
-    that difference), and the rate is P(win) with the second term at 0. Their third term, a
-    prompt's difficulty, needs many models and is left out. None where nothing was scored.
+    that difference) + psi difficulty, and the rate is the mean of P(win) over the prompts with the
+    second term at 0. None where nothing was scored.
 
     The interval is the wider of two: by the model's information, pairs being independent, which
     holds for one-sided results, where residuals vanish; and by the cluster-robust variance (Liang
@@ -106,19 +107,25 @@ def length_controlled(
         scores: half-win scores, one a pair; where several people judged a pair, their mean.
         lengths, other: lengths of one's own and the other's answer, in any one unit.
         clusters: the prompt of each pair, or whatever is independent; default: every pair.
-        ridge: a small penalty on both coefficients, so that one-sided results stay finite.
+        ridge: a small penalty on the coefficients, so that one-sided results stay finite.
+        difficulty: how often other models win against the same baseline on each pair's prompt, on
+            the log-odds scale; their third term. None leaves it out.
     """
     y = np.asarray(scores, dtype=float)
     if not len(y):
         return None
     gap = np.asarray(lengths, dtype=float) - np.asarray(other, dtype=float)
     spread = float(gap.std())
-    design = np.ones((len(y), 2))
-    design[:, 1] = np.tanh(gap / spread) if spread > 0 else 0.0
-    beta, information = np.zeros(2), np.eye(2)
+    columns = [np.ones(len(y)), np.tanh(gap / spread) if spread > 0 else np.zeros(len(y))]
+    if difficulty is not None:
+        hard = np.asarray(difficulty, dtype=float)
+        columns.append(hard - hard.mean())
+    design = np.stack(columns, axis=1)
+    beta, information = np.zeros(len(columns)), np.eye(len(columns))
     for _ in range(_ROUNDS):
         p = 1 / (1 + np.exp(-design @ beta))
-        information = (design * (p * (1 - p))[:, None]).T @ design + ridge * np.eye(2)
+        weights = (p * (1 - p))[:, None]
+        information = (design * weights).T @ design + ridge * np.eye(len(columns))
         step = np.linalg.solve(information, design.T @ (y - p) - ridge * beta)
         beta = beta + step / max(1.0, float(np.abs(step).max()))  # never far at once
         if float(np.abs(step).max()) < 1e-10:
@@ -126,8 +133,10 @@ def length_controlled(
     residuals = y - 1 / (1 + np.exp(-design @ beta))
     theta = float(beta[0])
     error = _standard_error(design * residuals[:, None], information, clusters or range(len(y)))
+    of_prompt = design[:, 2:] @ beta[2:]  # 0 without difficulties
     low, value, high = (
-        1 / (1 + math.exp(-t)) for t in (theta - Z95 * error, theta, theta + Z95 * error)
+        float((1 / (1 + np.exp(-(t + of_prompt)))).mean())
+        for t in (theta - Z95 * error, theta, theta + Z95 * error)
     )
     rate = Interval(value, low, high, len(y))
     return LengthControlled(rate, float(beta[1]), float(y.mean()))
@@ -136,7 +145,8 @@ def length_controlled(
 def _standard_error(
     scores: np.ndarray, information: np.ndarray, clusters: Sequence[Hashable]
 ) -> float:
-    """Of the first coefficient, from the rows' scores (count, 2) and the information (2, 2)."""
+    """Of the first coefficient, from the rows' scores (count, terms) and the information (terms,
+    terms)."""
     inverse = np.linalg.inv(information)
     _, first = np.unique(np.asarray([str(each) for each in clusters]), return_inverse=True)
     sums = np.zeros((int(first.max()) + 1, scores.shape[1]))

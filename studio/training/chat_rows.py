@@ -80,6 +80,8 @@ def tokenized(
             return {"input_ids": [], "labels": []}
         for sentence in answer_mask.changed_turns(masked.changed, tokenizer):
             changed[at] = sentence
+        for sentence in answer_mask.shared_tokens(masked.shared):
+            changed.setdefault(at, sentence)
         return {"input_ids": masked.ids, "labels": masked.labels}
 
     done = rows.map(

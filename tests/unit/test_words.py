@@ -39,13 +39,19 @@ def unused(text: str) -> list[str]:
 
 
 def strings(path: Path) -> Iterator[tuple[int, str]]:
-    """The sentences of a module: its string constants with a space, but for docstrings and regular
-    expressions."""
+    """The sentences of a module: its string constants with a space, but for docstrings, regular
+    expressions, and lists of what others call their columns (`_words`)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documented = [
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    documented += [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_words"
+        for inner in node.args
     ]
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or node in documented:

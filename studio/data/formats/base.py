@@ -11,7 +11,9 @@ from studio.data.types import Row
 Mapping = dict[str, str]
 
 
-SETTINGS = frozenset({"better_first", "right_first", "rejected_one", "take", "assistant"})
+SETTINGS = frozenset(
+    {"better_first", "right_first", "rejected_one", "take", "assistant", "rank_form"}
+)
 """Fields of a mapping that hold a choice, not a column's name."""
 
 ASKED = 0.5

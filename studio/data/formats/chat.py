@@ -100,12 +100,17 @@ def _as_function(tool: Row) -> Row:
     return {"type": "function", "function": tool}
 
 
+_NO_CHATS = ("instances", "pairs", "preference_pairs", "comparisons", "candidates")
+
+
 def _recognise(profile: Profile) -> Match | None:
     column = turns_column(profile)
     if column is None:
         return _spoken(profile)
-    if not answered(column) or column.key == "instances":
+    if not answered(column) or column.key in _NO_CHATS:
         return None
+    if asks(column) and profile.find(column_names.COMPLETION[:-1], "string", without=[column.name]):
+        return None  # earlier turns, and their answer beside them
     system = profile.system([column.name])
     tools = profile.tools()
     how = spelling(column)

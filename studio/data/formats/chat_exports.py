@@ -68,6 +68,8 @@ def _spoken(message: object, column: str) -> list[Message]:
 def _recognise_log(profile: Profile) -> Match | None:
     names = {column.key: column.name for column in profile.columns.values()}
     asking, answering = names.get("request"), names.get("response")
+    if not asking and _items(profile, names.get("output")):  # OpenAI's Responses
+        asking, answering = names.get("input"), names.get("output")
     if not asking or not answering:
         return None
     rows = [row for row in profile.sample if _requested(row.get(asking)) is not None]
@@ -77,8 +79,22 @@ def _recognise_log(profile: Profile) -> Match | None:
     return Match("api-log", 0.95, why, {"request": asking, "response": answering})
 
 
+def _items(profile: Profile, column: str | None) -> bool:
+    """Whether a column holds what a model put out as items, messages among them."""
+    values = profile.columns[column].values if column else []
+    return bool(values) and all(
+        isinstance(value, list) and any(map(_is_message, value)) for value in values
+    )
+
+
+def _is_message(item: object) -> bool:
+    return isinstance(item, dict) and item.get("type") == "message" and "content" in item
+
+
 def _requested(request: object) -> object:
     request = _body(request)
+    if isinstance(request, list):
+        return request
     if not isinstance(request, dict):
         return None
     return next((request[name] for name in _REQUESTED if isinstance(request.get(name), list)), None)
@@ -104,7 +120,13 @@ def _convert_log(row: Row, mapping: Mapping) -> Row:
 
 
 def _answer(response: object, column: str) -> Row:
-    """The first choice (OpenAI), the first candidate (Gemini), or the content (Anthropic)."""
+    """The first choice (OpenAI), the first candidate (Gemini), or the content (Anthropic); of
+    OpenAI's Responses, all items as one turn."""
+    if isinstance(response, dict) and isinstance(response.get("output"), list):
+        response = response["output"]
+    if isinstance(response, list):
+        parts = [part for item in response for part in _parts(item)]
+        return {"role": "assistant", "content": parts}
     if isinstance(response, dict):
         for name, inner in (("choices", "message"), ("candidates", "content")):
             listed = response.get(name)
@@ -115,6 +137,16 @@ def _answer(response: object, column: str) -> Row:
     if isinstance(response, str):
         return {"role": "assistant", "content": response}
     raise RowError("no_assistant", f'"{column}" holds no answer.', column)
+
+
+def _parts(item: object) -> list[object]:
+    """An item of a response as parts of a turn: a message's own, a call, reasoning that is told."""
+    if _is_message(item) and isinstance(item, dict):
+        content = item["content"]
+        return content if isinstance(content, list) else [content]
+    if isinstance(item, dict) and item.get("type") == "reasoning" and not item.get("summary"):
+        return []
+    return [item]
 
 
 def _recognise_people(profile: Profile) -> Match | None:

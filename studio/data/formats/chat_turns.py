@@ -204,8 +204,10 @@ def _turn_messages(turn: object, at: int, field: str) -> list[Message]:
 
 
 def _results_of(turn: Message, where: str, field: str) -> list[Message]:
-    """The tools' results that stand among a user's parts (Anthropic's), as turns of their own."""
-    content = turn.get("content")
+    """The tools' results that stand among a user's parts (Anthropic's, Gemini's), as turns of their
+    own."""
+    content = _first(turn, ("content", "parts"))
+    content = content["parts"] if isinstance(content, dict) and "parts" in content else content
     if not isinstance(content, list) or not any(map(content_parts.is_result, content)):
         return []
     return [
@@ -217,7 +219,8 @@ def _results_of(turn: Message, where: str, field: str) -> list[Message]:
 def _without_results(turn: Message, role: object, where: str, field: str) -> list[Message]:
     """The turn itself; nothing where it held a tool's results only."""
     made = _from_turn(turn, role, where, field)
-    only = not made["content"] and len(made) == 2 and _results_of(turn, where, field)
+    results = _results_of(turn, where, field)
+    only = results and (made["role"] == "tool" or (not made["content"] and len(made) == 2))
     return [] if only else [made]
 
 

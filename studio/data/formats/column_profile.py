@@ -17,6 +17,8 @@ SAMPLED = 40
 """Rows on which a decision is tried out."""
 
 _SYSTEM_SHAPES = ("string", "object", "objects", "turn", "turns", "strings")
+_OTHER_PART = {"input", "test", "tests", "stdin"}
+"""Words before an output's name that make it a part of a test, not an answer."""
 _ENDINGS = ("text", "str", "string", "content", "body")
 """Last words of a column's name that say no more than that it holds text."""
 
@@ -95,7 +97,7 @@ class Profile:
         for word in vocabulary:
             for column in fit:
                 parts = column.key.split("_")
-                if len(parts) > 1 and parts[-1] == word:
+                if len(parts) > 1 and parts[-1] == word and not _OTHER_PART & {*parts[:-1]}:
                     return column.name
         for word in vocabulary:
             for column in fit:

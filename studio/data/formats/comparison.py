@@ -15,6 +15,7 @@ from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import listed_texts, prompt_messages, side_messages
 from studio.data.formats.instruction import prompt_columns
+from studio.data.formats.orders import order_or_ranks, places
 from studio.data.formats.preference import split_shared
 from studio.data.formats.ranking import (
     VERDICT_FIELDS,
@@ -59,10 +60,23 @@ def _recognise_unjudged(profile: Profile) -> Match | None:
     if lists.lower() == "answers" and profile.columns[lists].is_("strings"):
         return None  # accepted answers to a question, kept for checking
     prompt = prompt_columns(profile, {lists})
-    if not several or not prompt:
+    if not several or not prompt or _steps(profile, lists):
         return None
     why = f'"{lists}" holds several answers to each prompt, and nothing says which is better.'
     return Match("comparison", 0.85, why, {**prompt, "answers": lists})
+
+
+def _steps(profile: Profile, lists: str) -> bool:
+    """Whether each text of a list is judged by itself: steps of one answer, not several answers."""
+    judged = (
+        [value for value in column.values if isinstance(value, list)]
+        for column in profile.columns.values()
+        if column.name != lists
+    )
+    return any(
+        values and all(value and all(isinstance(one, bool) for one in value) for value in values)
+        for values in judged
+    )
 
 
 def _recognise_ranked(profile: Profile) -> Match | None:
@@ -106,6 +120,8 @@ def _recognise_list(profile: Profile) -> Match | None:
     words = (*column_names.SCORE_STEMS, *column_names.RANK_STEMS)
     scores = profile.find(words, "numbers", without=[lists]) or _written_numbers(profile, words)
     verdict = verdict_column(profile, [lists])
+    if scores and (orders := order_or_ranks(profile, lists, scores, mapping)):
+        return orders if "prompt" in mapping else None
     if scores:
         key = "ranks" if profile.columns[scores].key in column_names.RANK_STEMS else "scores"
         rule = "lowest rank" if key == "ranks" else "highest score"
@@ -156,7 +172,7 @@ def _convert_ranked(row: Row, mapping: Mapping) -> Row:
         numbers = mapping.get("scores") or mapping.get("ranks")
         better, worse = pair_from_list(
             row.get(column),
-            row.get(numbers) if numbers else None,
+            places(row.get(numbers), mapping.get("rank_form", "")) if numbers else None,
             _index(row, mapping),
             "ranks" if "ranks" in mapping else "scores",
             column,

@@ -165,6 +165,10 @@ def prompt_messages(row: Row, mapping: Mapping) -> list[Message]:
         messages.extend(earlier_turns(row.get(mapping["history"]), mapping["history"]))
     column = mapping["prompt"]
     value = turns_in(row.get(column))
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        roles = ("user", "assistant")  # said in turn, the user last
+        said = [(roles[(len(value) - at) % 2 == 0], text) for at, text in enumerate(value)]
+        return [*messages, *({"role": role, "content": text} for role, text in said)]
     if isinstance(value, list | dict):
         return [*messages, *to_messages(value, column)]
     instruction = optional_text(row, column)

@@ -17,6 +17,8 @@ PROMPTS: dict[str, tuple[str, ...]] = {
         "提示",
         "题目",
         "用户",
+        "客户",
+        "顾客",
         "提示词",
     ),
     "Czech": ("otazka", "dotaz", "pokyn"),
@@ -46,10 +48,28 @@ PROMPTS: dict[str, tuple[str, ...]] = {
 }
 """Language -> words for the prompt."""
 
+INPUTS: dict[str, tuple[str, ...]] = {
+    "Arabic": ("المدخل", "المدخلات", "السياق"),
+    "Chinese": ("输入", "輸入", "上下文", "背景", "材料"),
+    "French": ("entree", "contexte"),
+    "German": ("eingabe", "kontext"),
+    "Hebrew": ("קלט",),
+    "Italian": ("ingresso", "contesto"),
+    "Japanese": ("入力", "文脈"),
+    "Korean": ("입력", "문맥"),
+    "Polish": ("wejscie", "kontekst"),
+    "Portuguese": ("entrada",),
+    "Russian": ("ввод", "вход", "контекст", "входные данные"),
+    "Spanish": ("entrada", "contexto"),
+    "Turkish": ("girdi", "baglam"),
+    "Vietnamese": ("đầu vào", "ngữ cảnh"),
+}
+"""Language -> words for what an instruction is about, beside a prompt."""
+
 ANSWERS: dict[str, tuple[str, ...]] = {
     "Arabic": ("الجواب", "جواب", "الإجابة", "إجابة", "الرد", "المخرج", "المخرجات"),
     "Bengali": ("উত্তর",),
-    "Chinese": ("回答", "答案", "答复", "回复", "回覆", "输出", "輸出", "响应", "助手"),
+    "Chinese": ("回答", "答案", "答复", "回复", "回覆", "输出", "輸出", "响应", "助手", "客服"),
     "Czech": ("odpoved", "vystup"),
     "Dutch": ("antwoord", "uitvoer", "reactie"),
     "French": ("reponse", "sortie"),

@@ -28,13 +28,21 @@ def prompt_columns(profile: Profile, without: set[str], labels: bool = True) -> 
     if prompt is None and labels:
         prompt = profile.find(column_names.PROMPT, "string", "turns", without=taken)
     if prompt is None:
+        prompt = profile.find(_SAID_BEFORE, "strings", without=taken)
+    if prompt is None and history and profile.columns[history].is_("turns", "strings"):
+        prompt, history = history, None  # the last of the earlier turns asks
+    if prompt is None:
         return {}
     taken = taken | kinds | {prompt}
     system = profile.system(taken)
     extra = profile.find(column_names.INPUT, "string", without=taken)
+    extra = extra or profile.find(column_names.CHOICES, "string", without=taken)
     if extra and profile.columns[prompt].key in ("input", "context", "inputs", "source", "history"):
         extra = None
     return mapped(prompt=prompt, input=extra, system=system, history=history)
+
+
+_SAID_BEFORE = ("context", "dialogue", "dialog", "utterances", "turns", "conversation")
 
 
 def _kind_only(column: Column) -> bool:

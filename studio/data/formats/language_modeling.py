@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from studio.data.formats import column_names
 from studio.data.formats.base import ASKED, Family, Mapping, Match, Row, asked
 from studio.data.formats.column_profile import Column, Profile
@@ -15,7 +17,14 @@ def _recognise(profile: Profile) -> Match | None:
     if len(profile.columns) == 1:
         only = texts[0]
         sure = 0.97 if only.key in column_names.TEXT else 0.8
-        return Match("text", sure, f'One column of text, "{only.name}".', {"text": only.name})
+        why = f'One column of text, "{only.name}".'
+        if sum(map(_asks_and_answers, only.values)) >= 0.5 * len(only.values):
+            sure = 0.6
+            why += (
+                " It holds questions with answers, which are learned alike as one text; as a table "
+                "with the columns question and answer, only the answers are learned."
+            )
+        return Match("text", sure, why, {"text": only.name})
     if holder := finished(profile):
         why = (
             f'"{holder.name}" repeats the text of another column, so it is the finished '
@@ -46,6 +55,17 @@ def _recognise(profile: Profile) -> Match | None:
         "This is a guess; map the columns by hand if it is wrong."
     )
     return Match("text", 0.3, why, {"text": longest.name})
+
+
+_QUESTION = re.compile(r"^(?:Q|Question|Frage|Pregunta|\u95ee|\u554f)\s?\d*[:.\uff1a]", re.M)
+_ANSWER = re.compile(r"^(?:A|Answer|Antwort|Respuesta|R|\u7b54)\s?\d*[:.\uff1a]", re.M)
+
+
+def _asks_and_answers(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
+    asked = len(_QUESTION.findall(text))
+    return asked > 1 and len(_ANSWER.findall(text)) >= 0.8 * asked
 
 
 def _pair(texts: list[Column]) -> tuple[Column, Column] | None:

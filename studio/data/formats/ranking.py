@@ -19,6 +19,7 @@ VERDICT_FIELDS = {
     **{f"model{at}": f"the model of answer {at}, where a vote names it" for at in range(1, 10)},
     "scores": "a number for each answer, higher is better",
     "ranks": "a number for each answer, lower is better",
+    "rank_form": "order0 or order1: ranks list the answers from the best, counted from 0 or 1",
     "rejected_one": "which answer of a list is rejected: lowest (the default) or next",
     **{f"score{at}": f"the score of answer {at}" for at in range(1, 10)},
     **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},

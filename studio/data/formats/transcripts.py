@@ -21,7 +21,9 @@ _STYLES = (
     _Style(re.compile(r"(?:^|\n\n)(Human|Assistant|System):(?: |(?=\n)|$)")),
     _Style(re.compile(r"(?:^|\n)?### ?(Human|User|Assistant|System):(?: |\n|$)"), True),
     _Style(re.compile(r"(?:\n\n|\n|^)### (Instruction|Input|Response):(?:\n|$)"), True),
-    _Style(re.compile(r"(?:^|\n)(USER|User|Human|ASSISTANT|Assistant|SYSTEM|System):(?: |\n|$)")),
+    _Style(
+        re.compile(r"(?:^|\n)(USER|User|Human|ASSISTANT|Assistant|Bot|AI|SYSTEM|System):(?: |\n|$)")
+    ),
     _Style(re.compile(r"(?:^|[ \n]|</s>)(USER|ASSISTANT):(?: |$)"), True),
     _Style(re.compile(r"<\|im_start\|>(user|assistant|system)\n"), True),
     _Style(re.compile(r"<\|(user|assistant|system)\|>\n"), True),

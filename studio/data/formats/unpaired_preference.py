@@ -59,6 +59,13 @@ _NO = {
 }
 
 
+FAULTS = {
+    *("hallucination", "hallucinated", "toxic", "toxicity", "unsafe", "harmful", "harm", "error"),
+    *("wrong", "incorrect", "bad", "rejected", "refused", "refusal", "flagged", "flag", "spam"),
+    *("failed", "failure", "biased", "bias", "offensive", "violation", "violates", "unhelpful"),
+    *("invalid", "jailbreak", "malicious", "nsfw", "duplicate", "disliked", "fake", "not"),
+}
+"""Words of a column that says what is wrong with an answer: its yes is a no."""
 _SIGNS = {"\N{THUMBS UP SIGN}": "up", "\N{THUMBS DOWN SIGN}": "down", "+1": "good", "-1": "bad"}
 
 
@@ -76,7 +83,7 @@ def _verdict(column: Column) -> bool:
     return bool(seen) and seen <= _YES | _NO and len(seen) <= 2
 
 
-def _says_both(column: Column) -> bool:
+def says_both(column: Column) -> bool:
     """Words for good and words for bad, and few others: those are their rows' problem."""
     seen = {_word(value) for value in column.distinct}
     known = sum(_word(value) in _YES | _NO for value in column.values)
@@ -107,18 +114,19 @@ _NO_LABEL = {*column_names.COMPLETION, *column_names.CLASS, *column_names.RIGHT}
 
 def _label(profile: Profile) -> Column | None:
     """The column of verdicts: by its name, or by two opposite words of judgement in it."""
+    told = [column for column in profile.columns.values() if not FAULTS & {*column.key.split("_")}]
     for word in (*column_names.LABEL, *column_names.MAYBE_LABEL):
-        for column in profile.columns.values():
+        for column in told:
             if column.key != word:
                 continue
-            if _says_both(column) or (word in column_names.LABEL and _verdict(column)):
+            if says_both(column) or (word in column_names.LABEL and _verdict(column)):
                 return column
-    for column in profile.columns.values():
+    for column in told:
         words = column.key.split("_")
         if column.key in _NO_LABEL:
             continue
-        told = column.is_("bool") and len(column.distinct) == 2 and words[-1] in _YES
-        if told or (column.is_("string") and _says_both(column)):
+        both = column.is_("bool") and len(column.distinct) == 2 and words[-1] in _YES
+        if both or (column.is_("string") and says_both(column)):
             return column
     return None
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from studio.data.formats.column_names import ROLES
 from studio.data.formats.column_profile import Column, Profile
+from studio.data.prepared.chat_files import MessageLists, find_log, message_list
 from studio.data.types import Notes, RawRow, Row, RowSource
 
 _SPEAKERS = ("author", "sender", "from", "username", "user_name", "user", "name", "speaker",
              "author_name", "nickname", "sender_name", "from_name")  # fmt: skip
+_SENDERS = ("sender_name", "source", "from_user")
 _SAID = ("content", "text", "message", "body", "msg")
 _MARKS = ("timestamp", "date", "time", "ts", "id", "message_id", "type", "created_at", "sent_at",
           "channel", "datetime")  # fmt: skip
@@ -49,8 +51,14 @@ class PeopleChat:
         yield from channels.values()
 
 
-def find_people(located: RowSource, profile: Profile) -> PeopleChat | None:
+def find_people(located: RowSource, profile: Profile) -> RowSource | None:
     """How messages of people are kept, or None where the rows are none."""
+    if log := find_log(located, profile):
+        return log
+    if found := message_list(profile, _SPEAKERS + _SENDERS):
+        names = _listed_names(profile, *found[:2])
+        if _people(Column("", "", len(names), values=names)):
+            return MessageLists(located, *found)
     keys = {column.key: column for column in profile.columns.values()}
     speaker = next((keys[word] for word in _SPEAKERS if word in keys and _people(keys[word])), None)
     text = next((keys[word].name for word in _SAID if word in keys), None)
@@ -60,6 +68,16 @@ def find_people(located: RowSource, profile: Profile) -> PeopleChat | None:
         return None
     channel = next((keys[word].name for word in ("channel", "channel_id") if word in keys), None)
     return PeopleChat(located, speaker.name, text, channel)
+
+
+def _listed_names(profile: Profile, column: str, speaker: str) -> list[object]:
+    lists = [value for value in profile.columns[column].values if isinstance(value, list)]
+    return [
+        one[speaker]
+        for value in lists
+        for one in value
+        if isinstance(one, dict) and one.get(speaker)
+    ]
 
 
 def _people(column: Column) -> bool:

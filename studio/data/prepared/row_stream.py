@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from studio.core.errors import DataError
 from studio.data.checks.row_checks import Finding, check, whole_text
+from studio.data.checks.side_scores import against_scores
 from studio.data.formats.column_profile import PROFILE_ROWS, profile
 from studio.data.formats.detection import Format, detect
 from studio.data.prepared.columns_beside import with_columns
@@ -131,7 +132,10 @@ class Stream:
         except RowError as error:
             return Checked(raw, None, [(error.kind, error.message, error.field, "error")])
         text = whole_text(row)
-        return Checked(raw, row, check(row, self.format.type, text), text)
+        findings = check(row, self.format.type, text)
+        if self.format.type == "preference" and "better" not in self.format.mapping:
+            findings = [*findings, *against_scores(raw.data)]
+        return Checked(raw, row, findings, text)
 
     def redetect_format(self) -> Format | None:
         """Another format, where rows from everywhere say that the first ones misled.

@@ -189,7 +189,17 @@ def judge(path: Path, head: bytes) -> str:
                 "file by what it is."
             )
         return "json"
+    if named == "text" and _is_table(head):
+        return "csv"
     return "json" if named == "text" and _is_json(head) else named
+
+
+def _is_table(head: bytes) -> bool:
+    """Whether every line of a text has the same number of tabs or bars, one at least."""
+    lines = [line for line in decode_head(head).splitlines()[:200] if line.strip()]
+    lines = lines[:-1] if len(lines) > 20 else lines  # the last may be cut
+    counts = [{line.count(mark) for line in lines} for mark in "\t|"]
+    return len(lines) >= 4 and any(len(seen) == 1 and 0 not in seen for seen in counts)
 
 
 def _office(path: Path, head: bytes) -> str | None:

@@ -9,6 +9,8 @@ from studio.data.types import RawRow, Row
 
 _SPLITS = ("train", "training", "test", "validation", "valid", "val", "dev", "eval")
 
+_PEOPLE = {"participants", "members", "users", "recipients", "joinableMode", "magic_words"}
+
 
 def is_conversation(value: list[object]) -> bool:
     """Whether a list is turns rather than rows."""
@@ -24,6 +26,8 @@ def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
     training rows are taken), a list a column, and pandas' `columns`, `index` and `split`.
     """
     lists = _lists_of_rows(root)
+    if len(lists) > 1 and _is_chat(root):
+        return [{key: value for key, value in root.items() if key not in _PEOPLE}]
     if len(lists) == 1:
         key, rows = next(iter(lists.items()))
         note(f'{file} holds its rows under "{key}".')
@@ -35,6 +39,11 @@ def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
         return pairs
     table = _table(root, file, note) or _nested(root, file, note)
     return [root] if table is None else table
+
+
+def _is_chat(root: Row) -> bool:
+    """Whether an object is one chat: its messages beside the people who take part."""
+    return isinstance(root.get("messages"), list) and bool(_PEOPLE & root.keys())
 
 
 def opened(rows: Iterator[RawRow], note: Callable[[str], None]) -> Iterator[RawRow]:

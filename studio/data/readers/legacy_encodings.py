@@ -25,6 +25,8 @@ _USUAL = (
 )
 """Encodings from the most often met on; all others come after them."""
 _SAME = {"euc_jis_2004": "euc_jp", "euc_jisx0213": "euc_jp", "cp1125": "cp866"}
+_UNLIKELY = 0.4
+"""Share of broken words from which the candidates are looked for again."""
 _IDEOGRAPHS = "\u2e80"
 _BESIDE_WORDS = "\u00b0\u00a9\u00ae\u2122\u00a7\u2116"
 _CYRILLIC = set("\u0430\u0435\u0438\u043e\u0443")
@@ -54,22 +56,14 @@ def checked_encoding(name: str) -> str:
 @functools.lru_cache(4)
 def guessed(head: bytes) -> Guess:
     """The encoding of a text that is not UTF-8; cp1252 where nothing tells it apart."""
-    from charset_normalizer import from_bytes
-
     if _few(head) and _fits_cp1252(head):
         return Guess("cp1252")
     told = b"\n".join(line for line in head.splitlines() if not line.isascii())[:MOST_BYTES]
-    found = {}
-    for match in from_bytes(told, threshold=0.4, enable_fallback=False):
-        names = {match.encoding, *match.could_be_from_charset}
-        name = min({_SAME.get(name, name) for name in names}, key=_order)
-        text = str(match)
-        score = (
-            round(_broken_words(text), 2),
-            int(10 * match.chaos) / 10,
-            -round(match.coherence, 1),
-        )
-        found.setdefault(name, ((*score, _order(name)), text))
+    found = _candidates(told)
+    if found and min(score[0] for score, _ in found.values()) >= _UNLIKELY:
+        found |= _candidates(
+            told, [one for one in _USUAL if one not in found]
+        )  # it stops at the first that decodes well
     if not found:
         return Guess("cp1252")
     ranked = sorted(found, key=lambda name: found[name][0])
@@ -85,6 +79,27 @@ def guessed(head: bytes) -> Guess:
     ]
     latin = best == "cp1252"  # its neighbours differ in letters that its languages do not use
     return Guess(best, () if latin else tuple(close[:2]))
+
+
+def _candidates(
+    told: bytes, among: list[str] | None = None
+) -> dict[str, tuple[tuple[float, float, float, int], str]]:
+    """charset-normalizer's encodings with their scores, the lowest being the best, and the text."""
+    from charset_normalizer import from_bytes
+
+    found: dict[str, tuple[tuple[float, float, float, int], str]] = {}
+    for match in from_bytes(told, threshold=0.4, enable_fallback=False, cp_isolation=among):
+        names = {match.encoding, *match.could_be_from_charset}
+        name = min({_SAME.get(name, name) for name in names}, key=_order)
+        text = str(match)
+        score = (
+            round(_broken_words(text), 2),
+            int(10 * match.chaos) / 10,
+            -round(match.coherence, 1),
+            _order(name),
+        )
+        found.setdefault(name, (score, text))
+    return found
 
 
 def _few(head: bytes) -> bool:
@@ -116,6 +131,7 @@ def _broken_words(text: str) -> float:
         if one.isalpha():
             broken += one.isupper() and before.islower()
             broken += one >= _IDEOGRAPHS and _alone(before, after)
+            broken += "\uff61" <= one <= "\uff9f"  # half-width kana: single bytes of something else
         elif _joined(one, before, after):
             broken += 1
     kana = sum("\u3041" <= one <= "\u30ff" for one in text) > 0.2 * beyond

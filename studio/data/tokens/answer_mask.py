@@ -28,12 +28,14 @@ LAST_ONLY = "mask_history"
 class Masked:
     """A conversation's tokens: `trained` says of each whether the loss counts it, and `decided_by`
     which field of its message decided that, "" for none. `changed`: turns (from 0) that the chat
-    template writes differently once others follow."""
+    template writes differently once others follow. `shared`: turns that share a token with what
+    stands before or after them, as where the tokenizer has no token for an end mark."""
 
     ids: list[int]
     trained: list[bool]
     decided_by: list[str]
     changed: list[int] = field(default_factory=list)
+    shared: list[int] = field(default_factory=list)
 
     @property
     def labels(self) -> list[int]:
@@ -113,6 +115,19 @@ def changed_turns(changed: list[int], tokenizer: Tokenizer) -> list[str]:
     return [told]
 
 
+def shared_tokens(shared: list[int]) -> list[str]:
+    """A sentence on answers whose first or last token belongs to other turns too."""
+    if not shared:
+        return []
+    listed = ", ".join(str(turn + 1) for turn in shared[:6])
+    return [
+        f"The answer of turn {listed} shares a token with the text beside it: this model's "
+        "tokenizer has no token for the marks of its chat template. Asked turn by turn, the model "
+        "reads other tokens there, and may not stop where an answer ends. "
+        f"{template_checks.OTHER}."
+    ]
+
+
 def _twin(tokenizer: Tokenizer) -> str:
     return ", such as training, TRL's variant" if chat_templates.training_twin(tokenizer) else ""
 
@@ -135,6 +150,7 @@ class _Mask:
         self.ends = [end for _, end in rendering.offsets]
         self.trained = [False] * len(rendering.ids)
         self.decided_by = [""] * len(rendering.ids)
+        self.shared: list[int] = []
 
     def whole(self) -> Masked:
         answers = {at for at, turn in enumerate(self.turns) if turn["role"] == "assistant"}
@@ -146,7 +162,7 @@ class _Mask:
             if trained or why:
                 self._turn(at, trained, why)
         rendering = self.rendering
-        return Masked(rendering.ids, self.trained, self.decided_by, rendering.changed)
+        return Masked(rendering.ids, self.trained, self.decided_by, rendering.changed, self.shared)
 
     def _turn(self, at: int, trained: bool, why: str) -> None:
         asked = self.turns[at]["role"] != "assistant"
@@ -157,6 +173,9 @@ class _Mask:
                 raise
             return  # what is not trained need not be found
         first, last = self._tokens(span.start, span.end)
+        beyond = last > first and self.ends[last - 1] > span.end
+        if trained and (beyond or (last > first and self.starts[first] < span.start)):
+            self.shared.append(at)
         self.trained[first:last] = [trained] * (last - first)
         self.decided_by[first:last] = [why] * (last - first)
         if trained and self.turns[at].get(turn_training.DETAIL):

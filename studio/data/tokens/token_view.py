@@ -139,6 +139,7 @@ def encode(
 def _answers(row: Row, tokenizer: Tokenizer, mask_history: bool) -> list[Encoded]:
     masked = answer_mask.mask(row, tokenizer, mask_history)
     notes = answer_mask.changed_turns(masked.changed, tokenizer)
+    notes += answer_mask.shared_tokens(masked.shared)
     return [Encoded("text", masked.ids, masked.trained, masked.decided_by, notes)]
 
 

@@ -2,7 +2,21 @@
 
 import pytest
 
-from benchmarks.recognition import CASES, DATA, Right, Seen, all_files, look, report
+from benchmarks.recognition import (
+    CASES,
+    DATA,
+    KNOWN_WRONG,
+    Right,
+    Seen,
+    again,
+    all_files,
+    first_sight,
+    look,
+    report,
+    share_at_first_sight,
+    then,
+)
+from studio.data.formats.detection import MOST
 from tests.unit.data.making import inspected, write
 
 QA = [{"question": f"Q{n}?", "answer": f"A{n}."} for n in range(3)]
@@ -37,3 +51,17 @@ def test_the_files_at_hand_are_those_of_the_table(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["gsm8k/test.jsonl", "hh-rlhf/harmless-base-test-500.jsonl"])
 def test_published_files_are_in_the_table(name):
     assert name in DATA
+
+
+def test_nothing_claims_more_than_was_right_at_first_sight():
+    records = first_sight()
+    last = [then(one) for one in records if one["batch"] == max(r["batch"] for r in records)]
+    assert share_at_first_sight(last) >= MOST
+
+
+def test_the_files_it_was_not_made_for_are_read_right_now(tmp_path):
+    now = [again(record, tmp_path) for record in first_sight()]
+    assert len(now) > 100
+    assert max(one.confidence for one in now) <= MOST
+    wrong = [one.file for one in now if not one.right]
+    assert len(wrong) <= KNOWN_WRONG, wrong

@@ -106,3 +106,18 @@ def test_several_annotators_vote_on_one_pair_and_narrow_nothing(store, tmp_path)
 def test_what_cannot_be_read_gets_a_sentence(tmp_path, rows, error, message):
     with pytest.raises(error, match=message):
         read(tmp_path, rows)
+
+
+def test_difficulties_come_from_the_other_models_of_the_file(tmp_path):
+    rows = [
+        row(number, 1.0 + (number % 2 if model == "tuned" else number % 3 == 0),
+            second="z" * (20 + number), generator_2=model)
+        for model in ("tuned", "mid", "old")
+        for number in range(20)
+    ]  # fmt: skip
+    rates = {rate["model"]: rate for rate in read(tmp_path, rows).rates}
+    assert {rate["difficulty_from"] for rate in rates.values()} == {2}
+    alone = read(tmp_path, rows[:20]).rates[0]
+    assert alone["difficulty_from"] == 0
+    assert alone["win_rate"] == rates["tuned"]["win_rate"]
+    assert alone["length_controlled"] != rates["tuned"]["length_controlled"]

@@ -99,3 +99,18 @@ def test_bradley_terry_says_when_nobody_beat_somebody():
         bootstrap.bradley_terry({("x", "y"): 3, ("y", "z"): 1, ("z", "y"): 1})
     with pytest.raises(ConfigError, match="Collect more votes"):
         bootstrap.bradley_terry({})
+
+
+def test_the_difficulty_of_prompts_is_a_term_of_its_own():
+    """Dubois et al.'s third term: what a prompt is like for others explains scores that length,
+    which goes with it, would be blamed for."""
+    rng = np.random.default_rng(5)
+    hard = rng.normal(0, 2, 4000)
+    gap = hard + rng.normal(0, 0.5, 4000)  # easy prompts have longer answers
+    won = rng.random(4000) < 1 / (1 + np.exp(-(0.4 + hard)))
+    given = (won.astype(float), 100 + gap, np.full(4000, 100.0))
+    without, found = (bootstrap.length_controlled(*given, difficulty=d) for d in (None, hard))
+    assert without is not None and found is not None
+    assert abs(found.length) < 0.4 < without.length
+    truth = float((1 / (1 + np.exp(-(0.4 + hard)))).mean())
+    assert abs(found.rate.value - truth) < 0.02 and found.rate.low < truth < found.rate.high

@@ -57,7 +57,7 @@ def tab(tmp_path, monkeypatch):
 def typed(tab: ChatTab, talk: Chat, prompt: str = "", saved: str = "") -> dict:
     """What a browser sends with a prompt."""
     widgets = {widget: widget.value for widget in tab.left.inputs}
-    return widgets | {tab.chat: talk, tab.prompt: prompt, tab.saved: saved}
+    return widgets | {tab.chat: talk, tab.prompt: prompt, tab.result: "", tab.saved: saved}
 
 
 def test_a_conversation_comes_back_unless_another_has_begun(tab: ChatTab) -> None:
@@ -110,3 +110,28 @@ def test_an_answer_that_is_refused_anew_stays(tab: ChatTab) -> None:
     talk = Chat(SIDES, turns=(replace(TURN, sampling=Sampling(temperature=1)),))
     [update] = tab.ask_again(typed(tab, talk))
     assert "3 answers per hour" in update[tab.message] and tab.chat not in update
+
+
+def test_a_result_is_sent_as_the_tools_turn_and_asked_for_only_after_a_call(tab, monkeypatch):
+    call = '<tool_call>\n{"name": "where", "arguments": {}}\n</tool_call>'
+    sent = []
+
+    def answer(*words):
+        def generate(request):
+            sent.append([column.prompts[0] for column in request.columns])
+            return Answered(*words)
+
+        monkeypatch.setattr(tab.visits, "generate", generate)
+
+    answer(call, call)
+    *_, last = tab.ask(typed(tab, Chat(), "Where?"))
+    talk = last[tab.chat]
+    assert last[tab.result_row]["visible"] and last[tab.result]["label"] == "Result of where"
+    answer("Here.", "There.")
+    *_, last = tab.give_result({**typed(tab, talk), tab.result: "By the river."})
+    assert [turn["role"] for turn in sent[-1][0]] == ["user", "assistant", "tool"]
+    assert not last[tab.result_row]["visible"] and last[tab.chat].turns[-1].role == "tool"
+    *_, said = tab.give_result({**typed(tab, last[tab.chat]), tab.result: "Again"})
+    assert "calls no tool" in said[tab.message]
+    back = tab.edit_last(last[tab.chat])
+    assert back[tab.prompt] == "" and back[tab.result]["value"] == "By the river."
