@@ -12,13 +12,15 @@ from components.compare import chat_html as views
 from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, bring_back, keep, vote
 from components.compare.token_logprobs import TokenView
-from components.ui.access import person
+from components.ui.access import person, visitor
 from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice
 from components.ui.visitor_quota import Visits
+from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.generation.request import Generation, GenerationRequest, Sampling
+from studio.rewards import parse
 from studio.workflows.asking import Asking
 from studio.workflows.comparisons import finished, sides
 
@@ -295,6 +297,8 @@ class ChatTab:
         texts = [answer.written for answer in turn.answers]
         try:
             self.visits.count(len(texts))
+            if visitor() is not None and any(not part.run for part in parse([reward])):
+                raise ConfigError("Visitors score answers with reward models only.")
             results = self.studio.reward([reward], None, turn.asked, texts).result()
         except Exception as error:
             return turn, sentence(error)

@@ -17,13 +17,14 @@ import gradio as gr
 from components.ui import access
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import esc, notice, progress_bar
+from components.ui.recipe_fields import joined
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.core.jobs import Job
 from studio.rewards import KINDS
 from studio.runs.objectives import REWARDED
 from studio.runs.recipe import Recipe
-from studio.workflows.rewards import models, preview_rewards
+from studio.workflows.rewards import models, preview_rewards, suggest_rewards
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -53,7 +54,7 @@ class RewardBuilder:
     def __init__(self, studio: Studio):
         self.studio = studio
 
-    def lay_out(self, add: Callable[[str], None]) -> None:
+    def lay_out(self, add: Callable[..., None]) -> None:
         """The section; `add` puts a field's widget into the open layout."""
         with gr.Column(visible=False, elem_id="train-rewards") as self.box:
             gr.HTML(f'<h4>Rewards</h4><p class="quiet">{_EXPLAINED}</p>')
@@ -68,6 +69,9 @@ class RewardBuilder:
             with gr.Column(elem_id="reward-texts"):
                 add("reward_funcs")
                 add("reward_weights")
+            with gr.Accordion("Judge", open=False, elem_classes="fold inner"):
+                add("judge_rubric", lines=3, max_lines=8)
+                add("judge_max_new_tokens")
             self.whose = gr.Radio(
                 _WHOSE,
                 value="model",
@@ -75,7 +79,9 @@ class RewardBuilder:
                 elem_id="reward-whose",
                 elem_classes="segmented",
             )
-            self.begin = gr.Button("Try on sample answers", size="sm", elem_id="reward-try")
+            with gr.Row():
+                self.suggest = gr.Button("Suggest from the rows", size="sm", elem_id="reward-fit")
+                self.begin = gr.Button("Try on sample answers", size="sm", elem_id="reward-try")
             self.tried = gr.HTML("", elem_id="reward-tried")
 
     def bind(self, fields: Mapping[str, Any], read: Callable[[Mapping[Any, Any]], Recipe]) -> None:
@@ -86,6 +92,15 @@ class RewardBuilder:
         def try_out(data: Mapping[Any, Any]) -> Iterator[Updates]:
             yield from self._try(lambda: read(data), _ANSWERS * (data[self.whose] == "model"))
 
+        def suggest(data: Mapping[Any, Any]) -> Updates:
+            return self._suggest(lambda: read(data))
+
+        self.suggest.click(
+            guard(suggest),
+            set(fields.values()),
+            [self.rows, *self.texts.values(), self.tried],
+            **QUIET,
+        )
         self.begin.click(
             guard(try_out),
             {*fields.values(), self.whose},
@@ -103,6 +118,23 @@ class RewardBuilder:
             if "value" in shown["funcs"]:
                 more[self.rows] = {n: each.get("value") or "" for n, each in shown.items()}
         return updates | more
+
+    def _suggest(self, read: Callable[[], Recipe]) -> Updates:
+        """The rewards that fit the chosen rows, in place of what stands there."""
+        try:
+            found = suggest_rewards(self.studio, read())
+        except Exception as error:
+            return {self.tried: notice("error", sentence(error))}
+        if found is None:
+            why = "The rows do not show which reward fits; add a term for what you want of answers."
+            return {self.tried: notice("warn", why)}
+        funcs = joined("reward_funcs", found.rewards)
+        return {
+            self.rows: {"funcs": funcs, "weights": ""},
+            self.texts["funcs"]: funcs,
+            self.texts["weights"]: "",
+            self.tried: notice("info", f"{', '.join(found.rewards)}: {found.why}."),
+        }
 
     # ---- trying ----------------------------------------------------------------------------------
 
@@ -166,9 +198,10 @@ def _answer(one: dict[str, Any], group: list[dict[str, Any]], weights: dict[str,
         for name, value in one["parts"].items()
     )
     kind = ' class="best"' if best else ""
+    notes = "".join(f"<em>{esc(note)}</em>" for note in one.get("notes", {}).values())
     return (
         f"<li{kind}><p>{esc(one['answer'].strip() or '(nothing)')}</p><b>{one['reward']:.3g}</b>"
-        f"<div>{parts}</div></li>"
+        f"<div>{parts}{notes}</div></li>"
     )
 
 

@@ -154,7 +154,7 @@ def widget(parameter: Parameter, value: Any, **settings: Any) -> Any:
         case "maybe":
             return gr.Dropdown(_MAYBE, **common)
         case _:
-            return gr.Textbox(max_lines=1, **common)
+            return gr.Textbox(**{"max_lines": 1, **common})
 
 
 def name_of(choice: str) -> str:

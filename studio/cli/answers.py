@@ -78,7 +78,12 @@ def _previewed(rows: list[Json]) -> str:
         ]
         for row in rows
     ]
-    return table(lines, ["reward", *terms, "answer"])
+    said = [
+        f"{one_line(row['answer'])[:40]}: {name}: {note}"
+        for row in rows
+        for name, note in row.get("notes", {}).items()
+    ]
+    return "\n".join([table(lines, ["reward", *terms, "answer"]), *said])
 
 
 def _report(found: Json) -> str:

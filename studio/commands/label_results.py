@@ -9,7 +9,6 @@ from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
-    from studio.generation.request import Column
     from studio.workflows.rounds import Round
 
 
@@ -54,11 +53,12 @@ def labels_judge(
     Its votes never mix with people's. Each pair is judged in both orders: where they disagree it
     counts as a tie, and the flip rate says how often that happens.
     """
+    from studio.generation.judge_reward import named_column
     from studio.labels import llm_judge
     from studio.workflows import judge_pairs
 
     chosen = studio.labels.get(project)
-    column = _judge_column(studio, judge)
+    column = named_column(judge, studio.runs)
     sides = llm_judge.by_models(studio.labels.labelled_pairs(chosen.id))
     if not sides:
         raise ConfigError(f"{chosen.name} has no pairs to judge.")
@@ -69,19 +69,6 @@ def labels_judge(
         for (a, b), pairs in sides.items()
     ]
     return {"project": chosen.name, "duels": found}
-
-
-def _judge_column(studio: Studio, name: str) -> Column:
-    from studio.generation import openai_endpoint
-    from studio.generation.request import Column
-
-    kind, _, rest = name.partition(":")
-    if kind == "api" and rest:
-        return openai_endpoint.column(rest)
-    if kind == "base" and rest:
-        return Column(rest)
-    run = studio.runs.get(name)
-    return Column(run.model, run.id, run.name)
 
 
 @command(read_only=True)

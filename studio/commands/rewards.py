@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from studio.engine.studio import Studio
     from studio.rewards.weighted import WeightedReward
 
-Rewards = Annotated[
-    list[str],
-    Param(
-        "exact, numeric, contains (each :COLUMN), pattern:REGEX, length:5-28, format:think or "
-        "model:RUN; repeatable."
-    ),
-]
+_REWARDS = (
+    "exact, numeric, contains, math, tool_call (each :COLUMN), pattern:REGEX, length:5-28, "
+    "overlong:80-120, format:think, language:de, schema:COLUMN, code:COLUMN, judge:MODEL or "
+    "model:RUN; repeatable."
+)
+Rewards = Annotated[list[str], Param(_REWARDS)]
+Rubric = Annotated[str, Param("What a judge rates by, in Markdown; default: help and correctness.")]
 Weights = Annotated[list[float] | None, Param("One weight per reward, in order; repeatable.")]
 
 
@@ -26,19 +26,34 @@ def rewards_preview(
     studio: Studio,
     *,
     data: Rows,
-    reward: Rewards,
+    reward: Annotated[
+        list[str] | None, Param(f"Default: what fits the rows. Else {_REWARDS}")
+    ] = None,
     weight: Weights = None,
+    rubric: Rubric = "",
     answer: Annotated[
         list[str] | None, Param("Answer to the first row; default: the rows' own; repeatable.")
     ] = None,
     limit: Limit = 5,
 ) -> list[Json]:
-    """Show what rewards give to sample answers, before any run."""
+    """Show what rewards give to sample answers, before any run.
+
+    Without a reward, the one that fits the rows: mathematics, calls, JSON, code with tests.
+    """
+    from studio.core.errors import ConfigError
     from studio.evaluation import load_rows
     from studio.rewards import preview
+    from studio.rewards.suggest import suggest
 
     rows = load_rows(studio.datasets, data, limit).rows
-    return preview(_weighted(studio, reward, weight), rows, answer)
+    if not reward:
+        found = suggest(rows)
+        if found is None:
+            raise ConfigError(
+                "These rows do not show which reward fits; name one, such as length:1-30."
+            )
+        reward = list(found.rewards)
+    return preview(_weighted(studio, reward, weight, rubric), rows, answer)
 
 
 @command(read_only=True)
@@ -67,6 +82,7 @@ def rewards_best(
     data: Rows,
     reward: Rewards,
     weight: Weights = None,
+    rubric: Rubric = "",
     n: Annotated[int, Param("Answers per prompt.", min=2, max=256)] = 8,
     save: Annotated[str | None, Param("Save the best answers as a dataset of this name.")] = None,
     min_reward: Annotated[float | None, Param("Save no answer whose reward is lower.")] = None,
@@ -88,7 +104,7 @@ def rewards_best(
 
     found = studio.runs.get(run)
     sampling = sampling_of(locals())
-    weighted = _weighted(studio, reward, weight)
+    weighted = _weighted(studio, reward, weight, rubric)
     rows = load_rows(studio.datasets, data, limit).rows
     on_progress(0, None, "Answering")
     column = Column(found.model, found.id, label=found.name)
@@ -111,8 +127,10 @@ def rewards_best(
     return value
 
 
-def _weighted(studio: Studio, reward: list[str], weight: list[float] | None) -> WeightedReward:
+def _weighted(
+    studio: Studio, reward: list[str], weight: list[float] | None, rubric: str
+) -> WeightedReward:
     from studio.rewards import WeightedReward
     from studio.workflows.rewards import scorers
 
-    return WeightedReward(reward, weight, scorers(studio, reward))
+    return WeightedReward(reward, weight, scorers(studio, reward, rubric))

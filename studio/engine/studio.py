@@ -203,6 +203,7 @@ class Studio:
         check_mixture(recipe, prepared)
         data = run_data.record(recipe, prepared)
         recipe = check_rewards(recipe, self.runs)
+        self._check_judges(recipe)
         check_trackers(recipe)
         if recipe.device is not None and self.worker.ready and on is None:
             cards.choose(recipe.device)
@@ -224,6 +225,17 @@ class Studio:
         else:
             self.hosted.begin(run)
         return self.runs.get(run.id)
+
+    def _check_judges(self, recipe: Recipe) -> None:
+        """Refuse a judge that is none here before anything is trained."""
+        from studio.generation.judge_reward import named_column
+        from studio.rewards import parse
+
+        for part in parse(recipe.reward_funcs):
+            if part.judge:
+                column = named_column(part.judge, self.runs)
+                if not column.endpoint:
+                    resolve(column.model)
 
     def _hosted_job(self, recipe: Recipe, flavor: str) -> dict[str, Any]:
         """What a run keeps of its job; refused where a job cannot train this recipe."""
@@ -315,18 +327,24 @@ class Studio:
         prompts: Sequence[list[Message]],
         answers: Sequence[str],
         known: Sequence[Mapping[str, Sequence[str]]] | None = None,
+        rubric: str = "",
     ) -> Job[list[RewardResult]]:
         """Score answers; `result()` holds one `RewardResult` per answer.
 
         Args:
             known: the references of each answer, by column.
+            rubric: what a judge rates by.
         """
         texts = resolve_reward_runs(rewards, self.runs)
 
         def work(pool: ModelPool) -> list[RewardResult]:
+            from studio.generation import judge_reward
             from studio.models.reward_model import loaded
 
-            mix = loaded(texts, weights, pool, self.runs)
+            ask = judge_reward.ask_here(pool, self.runs)
+            budget, cache = judge_reward.BUDGET, self.workspace.cache
+            judges = judge_reward.scorers(texts, rubric, budget, self.runs, ask, cache)
+            mix = loaded(texts, weights, pool, self.runs, judges)
             return mix.grade(prompts, answers, known or [{}] * len(answers))
 
         return self.worker.submit(work)

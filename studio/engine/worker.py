@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -27,6 +27,10 @@ from studio.core.jobs import Job, Result
 from studio.core.workspace import Workspace
 from studio.data import DatasetStore
 from studio.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from studio.rewards.weighted import Scorer
+    from studio.runs.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 ORPHANS = 15.0
@@ -273,11 +277,26 @@ class Worker:
         finally:
             turn.release()
 
+    def _judges(self, recipe: Recipe) -> dict[str, Scorer]:
+        """The judges that a run learns from: asked in this thread, between its steps."""
+        from studio.generation import judge_reward
+
+        return judge_reward.scorers(
+            recipe.reward_funcs,
+            recipe.judge_rubric,
+            recipe.judge_max_new_tokens,
+            self._runs,
+            judge_reward.ask_here(self._pool, self._runs),
+            self._workspace.cache,
+        )
+
     def _train(self, run_id: str) -> None:
         from studio.training.execute import execute
 
         started = time.monotonic()
-        run = execute(self._runs.get(run_id), self._runs, self._datasets, self._pool, self.serve)
+        run = execute(
+            self._runs.get(run_id), self._runs, self._datasets, self._pool, self.serve, self._judges
+        )
         if run.error and run.error.startswith(RESTART):
             self._lose_device(run.error)
         logger.info("%s is %s after %.0f s", run_id, run.state, time.monotonic() - started)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from studio.core.errors import Cancelled, DataError
-from studio.evaluation import request, tool_calls
+from studio.evaluation import request
 from studio.evaluation.column_values import Measured, Value, in_column
 from studio.evaluation.request import Scoring
-from studio.generation import engine
+from studio.generation import engine, judge_reward
 from studio.generation.request import Generation, GenerationRequest
-from studio.metrics import text
+from studio.metrics import text, tool_calls
 from studio.models.pool import ModelPool
 from studio.runs.store import RunStore
 
@@ -82,7 +82,11 @@ def _rewarded(
     from studio.models.reward_model import loaded
     from studio.rewards import references
 
-    mix = loaded(asked.rewards, None, pool, runs)
+    ask = judge_reward.ask_here(pool, runs)
+    judges = judge_reward.scorers(
+        asked.rewards, "", judge_reward.BUDGET, runs, ask, runs.workspace.cache
+    )
+    mix = loaded(asked.rewards, None, pool, runs, judges)
     found: list[Value] = [None] * len(asked.rows.rows)
     answers = iter(cells)
     cases = []

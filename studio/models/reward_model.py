@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from studio.core.library_types import LanguageModel
 from studio.core.messages import Message
 from studio.models import loading
 from studio.models.pool import ModelPool
-from studio.rewards.weighted import WeightedReward
+from studio.rewards.weighted import Scorer, WeightedReward
 from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_scores
 from studio.runs.store import Run, RunStore
@@ -97,13 +97,16 @@ class RewardModel:
 
 
 def loaded(
-    texts: Sequence[str], weights: Sequence[float] | None, pool: ModelPool, runs: RunStore
+    texts: Sequence[str],
+    weights: Sequence[float] | None,
+    pool: ModelPool,
+    runs: RunStore,
+    judges: Mapping[str, Scorer] | None = None,
 ) -> WeightedReward:
-    """A reward with its models in memory."""
+    """A reward with its models in memory; `judges` by the terms that name them."""
     wanted = {part.run for part in WeightedReward(texts, weights).parts if part.run}
-    return WeightedReward(
-        texts, weights, {name: RewardModel(runs.get(name), pool, runs) for name in wanted}
-    )
+    models: dict[str, Scorer] = {name: RewardModel(runs.get(name), pool, runs) for name in wanted}
+    return WeightedReward(texts, weights, {**models, **(judges or {})})
 
 
 def with_score(model: LanguageModel, recipe: Recipe) -> LanguageModel:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from studio.core.answers import read
 from studio.core.errors import ConfigError, DataError, StudioError, TrainingError
 from studio.core.messages import Message, prompt_and_references
-from studio.rewards.spec import OWN, RewardTerm, parse
+from studio.rewards.checkers import OWN, Mark
+from studio.rewards.spec import RewardTerm, parse
 
-Scorer = Callable[[Sequence[list[Message]], Sequence[str]], list[float]]
-"""(prompts, answers) -> a number each: a reward model."""
+Scorer = Callable[[Sequence[list[Message]], Sequence[str]], "Sequence[float | Mark]"]
+"""(prompts, answers) -> a number each: a reward model, or a judge."""
 Known = Mapping[str, Sequence[str]]
 """The references of one row by column; the row's own answers are under the empty name."""
 
 
 @dataclass(frozen=True)
 class RewardResult:
-    """One answer's reward: the weighted sum, and each part before its weight."""
+    """One answer's reward: the weighted sum, and each part before its weight.
+
+    `notes` are sentences of parts that have something to say, such as why a test failed.
+    """
 
     total: float
     parts: dict[str, float]
+    notes: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class WeightedReward:
@@ -61,21 +69,27 @@ class WeightedReward:
         answers: Sequence[str],
         known: Sequence[Known],
     ) -> list[float]:
-        """One part's reward of every answer; every number is finite.
+        """One part's reward of every answer; every number is finite."""
+        return [mark.value for mark in self.marks(part, prompts, answers, known)]
+
+    def marks(
+        self,
+        part: RewardTerm,
+        prompts: Sequence[list[Message]],
+        answers: Sequence[str],
+        known: Sequence[Known],
+    ) -> list[Mark]:
+        """`values`, with what a part says about an answer.
 
         Answers hold their thinking, if any: only `format` looks at it.
         """
         if part.kind != "format":
             answers = [read(answer).text for answer in answers]
         try:
-            if part.run is not None:
-                found = self._scorers[part.run](prompts, answers)
+            if part.scorer is not None:
+                found: list[float | Mark] = [*self._scorers[part.scorer](prompts, answers)]
             else:
-                assert part.measure is not None
-                found = [
-                    part.measure(answer, () if part.column is None else each[part.column])
-                    for answer, each in zip(answers, known, strict=True)
-                ]
+                found = _measured(part, answers, known)
         except StudioError:
             raise
         except Exception as problem:
@@ -83,26 +97,43 @@ class WeightedReward:
                 f"The reward {part.text} broke off with {type(problem).__name__}: {problem}. "
                 "Try it on sample answers first (rewards preview), then change reward_funcs."
             ) from problem
-        for at, value in enumerate(found):
+        marks = [each if isinstance(each, Mark) else Mark(float(each)) for each in found]
+        for at, (value, _) in enumerate(marks):
             if not math.isfinite(value):
                 raise TrainingError(
                     f"The reward {part.text} gave {value} for the answer {answers[at][:60]!r}; a "
                     "reward must be a number. Train the reward model again, or leave it out."
                 )
-        return [float(value) for value in found]
+        return marks
 
     def grade(
         self, prompts: Sequence[list[Message]], answers: Sequence[str], known: Sequence[Known]
     ) -> list[RewardResult]:
         """Every answer's reward with its parts."""
-        each = {part.name: self.values(part, prompts, answers, known) for part in self.parts}
+        each = {part.name: self.marks(part, prompts, answers, known) for part in self.parts}
         return [
             RewardResult(
-                sum(w * each[p.name][at] for p, w in zip(self.parts, self.weights, strict=True)),
-                {name: values[at] for name, values in each.items()},
+                sum(
+                    w * each[p.name][at].value
+                    for p, w in zip(self.parts, self.weights, strict=True)
+                ),
+                {name: marks[at].value for name, marks in each.items()},
+                {name: marks[at].why for name, marks in each.items() if marks[at].why},
             )
             for at in range(len(answers))
         ]
+
+
+def _measured(
+    part: RewardTerm, answers: Sequence[str], known: Sequence[Known]
+) -> list[float | Mark]:
+    """A rule's marks; code waits for processes, so several answers run at once."""
+    assert part.measure is not None
+    given = [() if part.column is None else each[part.column] for each in known]
+    if part.kind != "code":
+        return [part.measure(*case) for case in zip(answers, given, strict=True)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(part.measure, answers, given))
 
 
 _TRUTHS = ("ground_truth", "solution", "answer", "target", "reference_answer")
@@ -127,7 +158,7 @@ def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list
                 )
             value = row[column]
             several = value if isinstance(value, list) else [] if value is None else [value]
-            values = [str(each) for each in several]
+            values = [each if isinstance(each, str) else json.dumps(each) for each in several]
         if not values:
             where = f"column {column!r}" if column else "an answer of its own"
             raise DataError(
@@ -142,7 +173,8 @@ def references(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, list
 def preview(
     mix: WeightedReward, rows: Sequence[Mapping[str, Any]], answers: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """What a reward gives to sample answers: {"prompt", "answer", "reward", "parts"} each.
+    """What a reward gives to sample answers: {"prompt", "answer", "reward", "parts"} each, and
+    "notes" where parts have something to say.
 
     The answers are those given, each to the first row, or else the rows' own (of a pair both).
     """
@@ -161,9 +193,20 @@ def preview(
         known.append(references(row, mix.columns))
     graded = mix.grade(prompts, [answer for _, answer in cases], known)
     return [
-        {"prompt": prompt[-1]["content"], "answer": answer, "reward": one.total, "parts": one.parts}
+        shown(prompt, answer, one)
         for prompt, (_, answer), one in zip(prompts, cases, graded, strict=True)
     ]
+
+
+def shown(prompt: Sequence[Message], answer: str, one: RewardResult) -> dict[str, Any]:
+    """One answer of a preview."""
+    return {
+        "prompt": prompt[-1]["content"],
+        "answer": answer,
+        "reward": one.total,
+        "parts": one.parts,
+        **({"notes": one.notes} if one.notes else {}),
+    }
 
 
 def _own(row: Mapping[str, Any]) -> list[str]:

@@ -328,12 +328,20 @@ class RecipeFields(BaseModel):
         None, "Penalty that centers rewards on 0 (typically 0.01).",
         "objective", "Center rewards", "reward", ge=0)
     reward_funcs: tuple[str, ...] = _field(
-        (), "Reward functions: exact, numeric, contains (each optionally :COLUMN), pattern:REGEX, "
-        "length:5-28, format:think, model:RUN; separate several with ;.",
+        (), "Reward functions: exact, numeric, contains, math, tool_call (each optionally "
+        ":COLUMN), pattern:REGEX, length:5-28, overlong:80-120, format:think, language:de, "
+        "schema:COLUMN, code:COLUMN, judge:MODEL, model:RUN; separate several with ;.",
         "objective", "Rewards", "rewarded")
     reward_weights: tuple[float, ...] | None = _field(
         None, "Weight of each reward; empty: 1 each.",
         "objective", "Reward weights", "rewarded")
+    judge_rubric: str = _field(
+        "", "What a judge rates answers by, in Markdown; empty: how correct, complete, and helpful "
+        "they are. For the reward judge:MODEL.",
+        "objective", "Judge's rubric", "rewarded", max_length=20_000)
+    judge_max_new_tokens: int = _field(
+        1024, "Tokens a judge may write about an answer, its thinking included.",
+        "objective", "Judge's tokens", "rewarded", ge=1, le=8192)
     num_generations: int = _field(
         8, "Completions sampled per prompt and compared with each other: more give a better "
         "baseline and take longer.", "objective", "Group size", "rewarded", ge=2, le=256)

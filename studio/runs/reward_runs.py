@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studio.core.errors import ConfigError
-from studio.rewards import parse
+from studio.rewards import parse, sandbox
 from studio.runs.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
             f"{row.label} learns from rewards, and reward_funcs is empty; set it to, for instance, "
             "exact, length:1-30, or model:RUN."
         )
+    if any(part.kind == "code" for part in parse(recipe.reward_funcs)):
+        sandbox.check()
     return recipe.with_(reward_funcs=resolve_reward_runs(recipe.reward_funcs, runs, waiting=True))
 
 

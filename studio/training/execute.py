@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from studio.data import DatasetStore
 from studio.models import loading, trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.rewards import WeightedReward
+from studio.rewards.weighted import Scorer
 from studio.runs import checkpoints, launch_configs
 from studio.runs.events import EventLog
 from studio.runs.lineage import parent_adapter
@@ -43,13 +44,23 @@ _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _KEPT = 2  # checkpoints there must be room for before a run begins
 
 
+Judges = Callable[[Recipe], Mapping[str, Scorer]]
+"""A recipe -> the judges that its rewards name, by their terms."""
+
+
 def execute(
-    run: Run, store: RunStore, datasets: DatasetStore, pool: ModelPool, serve: Callable[[], None]
+    run: Run,
+    store: RunStore,
+    datasets: DatasetStore,
+    pool: ModelPool,
+    serve: Callable[[], None],
+    judges: Judges = lambda recipe: {},
 ) -> Run:
     """Train a run to its end and leave it finished, stopped or failed; never raises a StudioError.
 
     Args:
         serve: called between steps; serves queued generation.
+        judges: generation is not this package's, so judges come ready to be asked.
     """
     started = time.time()
     run = store.update(
@@ -81,7 +92,7 @@ def execute(
             events.write("note", message=text)
         if run.recipe.accelerate_config == launch_configs.SINGLE:
             placed.enter_context(cards.training_on(cards.choose(run.recipe.device)))
-            return train(run, store, datasets, pool, events, serve)
+            return train(run, store, datasets, pool, events, serve, judges=judges)
         outcome = launcher.supervise(
             run, store, serve, lambda text: events.write("phase", text=text)
         )
@@ -158,6 +169,7 @@ def train(
     serve: Callable[[], None],
     processes: int = 1,
     with_samples: bool = True,
+    judges: Judges = lambda recipe: {},
 ) -> str:
     """Load, train and save; returns the final state.
 
@@ -175,7 +187,7 @@ def train(
         events.write("note", message=said)
     if said := gguf_pre_tokenizers.unwritable(resident.tokenizer):
         events.write("note", message=said)
-    reward = _reward(recipe, store, pool)
+    reward = _reward(recipe, store, pool, judges)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
     events.write("phase", text=f"tokenizing {len(rows):,} rows")
@@ -265,10 +277,12 @@ def _base(run: Run, store: RunStore, pool: ModelPool) -> LoadedModel:
     return replace(resident, tokenizer=tokenizer)
 
 
-def _reward(recipe: Recipe, store: RunStore, pool: ModelPool) -> WeightedReward | None:
+def _reward(
+    recipe: Recipe, store: RunStore, pool: ModelPool, judges: Judges
+) -> WeightedReward | None:
     """The reward of an online RL run; None for other objectives."""
     if not OBJECTIVES[recipe.objective].rewarded:
         return None
     from studio.models.reward_model import loaded
 
-    return loaded(recipe.reward_funcs, recipe.reward_weights, pool, store)
+    return loaded(recipe.reward_funcs, recipe.reward_weights, pool, store, judges(recipe))

@@ -41,10 +41,16 @@ def functions(reward: WeightedReward) -> list[Callable[..., list[float]]]:
     """One reward function per term, as TRL calls it; its name is the chart's."""
 
     def function(part: RewardTerm) -> Callable[..., list[float]]:
-        def rewarded(*, prompts: Any, completions: Any, references: Any, **_: Any) -> list[float]:
+        def rewarded(
+            *, prompts: Any, completions: Any, references: Any, log_metric: Any = None, **_: Any
+        ) -> list[float]:
             known = [dict(zip(reward.columns, each, strict=True)) for each in references]
             answers = ["".join(said_by(turn) for turn in turns) for turns in completions]
-            return reward.values(part, prompts, answers, known)
+            marks = reward.marks(part, prompts, answers, known)
+            if part.judge and log_metric is not None:
+                unread = sum(bool(mark.why) for mark in marks) / max(1, len(marks))
+                log_metric(f"rewards/{part.name}/unread", unread)
+            return [mark.value for mark in marks]
 
         rewarded.__name__ = part.name
         return rewarded

@@ -43,6 +43,8 @@ _OURS = {
     "report_to",
     "chat_template_path",
     "reward_funcs",
+    "judge_rubric",
+    "judge_max_new_tokens",
     # Rows come tokenized where answers alone are trained, see `chat_rows`.
     "assistant_only_loss",
     "mask_history",

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from studio.core.errors import ConfigError, DataError
 from studio.core.messages import Message, prompt_and_references
 from studio.evaluation.eval_rows import ScoreRows, load_rows
-from studio.generation.request import Column, Sampling
+from studio.generation import judge_reward
+from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
 from studio.rewards.best_of_n import disagreement
 from studio.rewards.report import histogram, report
 from studio.rewards.spec import parse
-from studio.rewards.weighted import Scorer, WeightedReward, preview
+from studio.rewards.suggest import Suggestion, suggest
+from studio.rewards.weighted import Scorer, WeightedReward, preview, shown
 from studio.workflows.sample_n import answer_n
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
     from studio.runs.store import Run
 
+_LOOKED_AT = 50  # rows of a dataset that rewards are suggested by
 _ASKED, _ANSWER = 40, 128  # prompts, and tokens an answer, of a histogram
 
 
@@ -35,10 +38,20 @@ def models(studio: Studio) -> list[Run]:
     ]
 
 
-def scorers(studio: Studio, rewards: Sequence[str]) -> dict[str, Scorer]:
-    """Reward models by the name they are asked for, each a call into the worker."""
+def scorers(
+    studio: Studio, rewards: Sequence[str], rubric: str = "", budget: int = judge_reward.BUDGET
+) -> dict[str, Scorer]:
+    """Reward models and judges by the names they are asked for, each a call into the worker."""
+    parts = parse(rewards)
+    models = {part.run: partial(scores, studio, part.run) for part in parts if part.run}
 
-    return {part.run: partial(scores, studio, part.run) for part in parse(rewards) if part.run}
+    def ask(request: GenerationRequest) -> Snapshot:
+        generation = studio.generate(request)
+        generation.wait()
+        return generation.snapshot()
+
+    cache = studio.workspace.cache
+    return {**models, **judge_reward.scorers(rewards, rubric, budget, studio.runs, ask, cache)}
 
 
 def scores(
@@ -50,16 +63,17 @@ def scores(
 
 
 def preview_rewards(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> list[dict[str, Any]]:
-    """What a recipe's rewards give before its run: {"prompt", "answer", "reward", "parts"} each.
+    """What a recipe's rewards give before its run: see `studio.rewards.preview`.
 
     Args:
-        count: rows of the recipe's dataset, held-out ones where there are any.
+        count: rows of each of the recipe's datasets, held-out ones where there are any.
         n: answers that the starting model writes to each; 0 takes the rows' own.
     """
+    judging = recipe.judge_rubric, recipe.judge_max_new_tokens
     mix = WeightedReward(
-        recipe.reward_funcs, recipe.reward_weights, scorers(studio, recipe.reward_funcs)
+        recipe.reward_funcs, recipe.reward_weights, scorers(studio, recipe.reward_funcs, *judging)
     )
-    rows = load_rows(studio.datasets, recipe.dataset_name, count).rows
+    rows = _first_rows(studio, recipe, count)
     if not n:
         return preview(mix, rows)
     column = Column(recipe.model_name_or_path, recipe.start_from)
@@ -71,10 +85,21 @@ def preview_rewards(studio: Studio, recipe: Recipe, count: int, n: int = 0) -> l
     )
     prompts, answers, graded = answer_n(studio, column, rows, mix, n, sampling)
     return [
-        {"prompt": prompt[-1]["content"], "answer": answer, "reward": one.total, "parts": one.parts}
+        shown(prompt, answer, one)
         for prompt, said, worth in zip(prompts, answers, graded, strict=True)
         for answer, one in zip(said, worth, strict=True)
     ]
+
+
+def suggest_rewards(studio: Studio, recipe: Recipe) -> Suggestion | None:
+    """Rewards that fit the rows of a recipe; None where they tell of none."""
+    return suggest(_first_rows(studio, recipe, _LOOKED_AT))
+
+
+def _first_rows(studio: Studio, recipe: Recipe, count: int) -> list[dict[str, Any]]:
+    """The first rows of each of a recipe's datasets, of a mixture of all."""
+    names = [entry.path for entry in recipe.datasets] or [recipe.dataset_name]
+    return [row for name in names for row in load_rows(studio.datasets, name, count).rows]
 
 
 # ---- how good a reward model is ------------------------------------------------------------------

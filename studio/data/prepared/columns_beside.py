@@ -1,4 +1,5 @@
-"""What travels with a row of any format: its tools and its `chat_template_kwargs`.
+"""What travels with a row of any format: its tools, its `chat_template_kwargs`, and what answers
+are checked with.
 
 A row that speaks of an image or a sound in another column is refused here: the text around it
 would be trained without it.
@@ -6,8 +7,11 @@ would be trained without it.
 
 from __future__ import annotations
 
+import json
+
 from studio.core import rendering
 from studio.core.errors import ConfigError
+from studio.core.json_values import as_object, loads
 from studio.data.checks.row_checks import texts_of
 from studio.data.formats import column_names
 from studio.data.formats.chat import tools_of
@@ -19,6 +23,8 @@ _MEDIA = {
     "<video>": ("videos", "video"),
 }
 """How texts name what lies in another column (LLaMA-Factory, ms-swift, TRL)."""
+_TESTS, _SCHEMAS = ("tests", "test_list"), ("json_schema", "schema")
+_SCHEMA_KEYS = {"type", "properties", "$ref", "anyOf", "enum", "required", "items"}
 _CHATS = ("messages", "prompt", "completion", "chosen", "rejected")
 
 
@@ -38,7 +44,23 @@ def with_columns(row: Row, data: Row) -> Row:
         column = next((name for name in data if column_names.key(name) in column_names.TOOLS), None)
         tools = tools_of(data, column) if column else None
         row = {**row, "tools": tools} if tools else row
-    return row
+    return row | _checks(data)
+
+
+def _checks(data: Row) -> Row:
+    """Tests of code (MBPP's `test_list`) and JSON schemas, for rewards."""
+    found: Row = {}
+    for name in _TESTS:
+        tests = data.get(name)
+        several = [tests] if isinstance(tests, str) else tests
+        if several and isinstance(several, list) and all(isinstance(one, str) for one in several):
+            found[name] = several
+    for name in _SCHEMAS:
+        given = data.get(name)
+        schema = as_object(loads(given)) if isinstance(given, str) else as_object(given)
+        if schema and _SCHEMA_KEYS & schema.keys():
+            found[name] = json.dumps(schema, ensure_ascii=False)
+    return found
 
 
 def _refuse_media(row: Row, data: Row) -> None:

@@ -88,7 +88,7 @@ def test_a_run_trains_on_it_and_the_page_looks_at_it(
     monkeypatch.setattr(studio.worker, "start", lambda: None)
     seen: list[object] = []
 
-    def train(run: object, *rest: object) -> str:
+    def train(run: object, *rest: object, **more: object) -> str:
         seen.append((cards.current(), cards.in_use(), cards.place(), hardware.detect(2).index))
         raise torch.OutOfMemoryError("CUDA out of memory")
 

@@ -255,3 +255,18 @@ def test_grade_school_maths_end_to_end(studio: Studio, real_data: Path, tmp_path
     assert (run.state, run.error, run.step) == ("finished", None, 3)
     assert run.metrics["rewards/numeric/mean"] == 0.0
     assert studio.datasets.get(run.data["id"]).type == "prompt_completion"
+
+
+def test_a_judge_rewards_in_the_midst_of_a_run(studio: Studio, sft: Run) -> None:
+    """Of random weights the replies hold no score: they count 0 and are counted."""
+    judged = {"reward_funcs": f"judge:{sft.name}; length:1-6", "judge_max_new_tokens": 4}
+    run = studio.wait(studio.train(rewarded(**judged, max_steps=1)).id)
+    assert (run.state, run.error) == ("finished", None)
+    assert run.metrics["rewards/judge/unread"] == 1.0 and run.metrics["rewards/judge/mean"] == 0.0
+    with pytest.raises(ConfigError, match="There is no run 'nobody'"):
+        studio.train(rewarded(reward_funcs="judge:nobody", reward_weights=None))
+
+
+def test_code_is_refused_before_a_run_where_it_is_off(studio: Studio) -> None:
+    with pytest.raises(ConfigError, match="STUDIO_RUN_CODE=1"):
+        studio.train(rewarded(reward_funcs="code:tests", reward_weights=None))

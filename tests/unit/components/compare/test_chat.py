@@ -102,6 +102,12 @@ def test_answers_are_scored_where_a_reward_is_chosen(tab: ChatTab) -> None:
     assert (problem, scored.rewards, TURN.rewards) == ("", [1.0, 1.0], ())
 
 
+def test_visitors_run_no_judge_and_no_code(tab: ChatTab, monkeypatch) -> None:
+    monkeypatch.setattr(chat, "visitor", lambda: "somebody")
+    for reward in ("judge:base:pocket", "code:tests", "length:1-1"):
+        assert "reward models only" in tab._score(TURN, reward)[1]
+
+
 def test_an_answer_that_is_refused_anew_stays(tab: ChatTab) -> None:
     def refuse(request):
         raise DataError("A visitor gets 3 answers per hour.")

@@ -19,7 +19,7 @@ def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
     fields = {}
     with gr.Blocks():
         builder = RewardBuilder(Studio(tmp_path / "home"))
-        builder.lay_out(lambda name: fields.update({name: gr.Textbox()}))
+        builder.lay_out(lambda name, **_: fields.update({name: gr.Textbox()}))
         builder.bind(fields, lambda data: Recipe.defaults("grpo"))
     filled = {
         fields["reward_funcs"]: gr.update(value="exact; length:1-9"),
@@ -30,6 +30,23 @@ def test_rows_follow_the_form_and_leave_with_the_objective(tmp_path: Path):
     assert updates[builder.box]["visible"] is True
     gone = builder.follow("dpo", dict(filled))
     assert gone[builder.box]["visible"] is False and builder.rows not in gone
+
+
+def test_rewards_that_fit_the_rows_take_the_place_of_others(tmp_path: Path):
+    studio = Studio(tmp_path / "home")
+    fields = {}
+    with gr.Blocks():
+        builder = RewardBuilder(studio)
+        builder.lay_out(lambda name, **_: fields.update({name: gr.Textbox()}))
+        builder.bind(fields, lambda data: Recipe.defaults("grpo"))
+    rows = [{"prompt": [{"role": "user", "content": "2 + 2?"}], "answers": ["4"]}]
+    studio.datasets.from_rows(rows, "prompt_only", "sums")
+    recipe = Recipe.defaults("grpo", dataset_name="sums", reward_funcs=("length:1-9",))
+    updates = builder._suggest(lambda: recipe)
+    assert updates[builder.rows] == {"funcs": "math", "weights": ""}
+    assert "answers are numbers" in updates[builder.tried]
+    talk = builder._suggest(lambda: recipe.with_(dataset_name="pocket-prompts"))
+    assert list(talk) == [builder.tried] and "do not show" in talk[builder.tried]
 
 
 def test_a_semicolon_in_a_pattern_survives_the_form():
@@ -46,6 +63,8 @@ def test_samples_say_whether_there_is_anything_to_learn():
     assert "1 of 1 prompt differ" in apart and "&lt;p&gt;" in apart and "length 1 x 2" in apart
     alike = reward_builder.table([case("p", "one", 1.0), case("p", "two", 1.0)], None)
     assert "nothing to learn" in alike
+    noted = reward_builder.table([case("p", "x", 0.0) | {"notes": {"code": "<a> failed."}}], None)
+    assert "<em>&lt;a&gt; failed.</em>" in noted
     assert "no answer of their own" in reward_builder.table([], None)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio.evaluation.tool_calls import right_arguments, right_tool, valid_json
+from studio.metrics.tool_calls import right_arguments, right_tool, valid_json
 
 KNOWN = '<tool_call>{"name": "roll", "arguments": {"sides": 6, "of": ["a", true]}}</tool_call>'
 

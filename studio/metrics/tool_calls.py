@@ -27,6 +27,13 @@ def right_arguments(answer: str, references: Sequence[str]) -> float:
     return max((_agreement(said, calls) for calls in called(references)), default=0.0)
 
 
+def same_calls(answer: str, references: Sequence[str]) -> float:
+    """1 where the answer makes all the calls of a reference, in its order and with its arguments,
+    and no others; a reference without calls is met by an answer without."""
+    said = read(answer).tool_calls
+    return float(any(_agreement(said, read(known).tool_calls) == 1.0 for known in references))
+
+
 def valid_json(answer: str) -> float:
     """1 where every call's arguments are a JSON object, or, without calls, the answer is JSON."""
     found = read(answer)

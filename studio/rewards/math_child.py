@@ -1,0 +1,57 @@
+"""The process that compares mathematics with math_verify: see `studio.rewards.math_answers`.
+
+It reads lines of JSON, {"answer", "references"}, and answers each with `1` or `0`. math_verify ends
+what takes too long with a signal, which only a main thread can have; here it is one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from math_verify import parse, verify
+
+_MEMORY = 2 << 30
+_LONGEST = 20_000  # characters; the end of an answer holds its result
+
+
+def final(text: str) -> str:
+    """What stands after GSM8K's mark, else all of it."""
+    _, mark, rest = text.rpartition("####")
+    return rest.strip() if mark else text[-_LONGEST:]
+
+
+def right(answer: str, references: Sequence[str]) -> bool:
+    said = parse(final(answer))
+    return bool(said) and any(verify(gold(each), said) for each in references)
+
+
+def gold(reference: str) -> list[object]:
+    """A reference as mathematics; LaTeX that stands without dollar signs is given them."""
+    text = final(reference)
+    if "\\" in text and "$" not in text and "boxed" not in text:
+        text = f"${text}$"
+    return parse(text)
+
+
+def main() -> None:
+    with suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    logging.disable(logging.CRITICAL)
+    for line in sys.stdin:
+        given = json.loads(line)
+        try:
+            found = right(given["answer"], given["references"])
+        except Exception:  # what cannot be read as mathematics is not the right answer
+            found = False
+        sys.stdout.write(f"{int(found)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
