@@ -70,7 +70,16 @@ def _pushed(found: Json) -> str:
     return f"{found['url']}: {len(found['files'])} files, {found['bytes'] / 1e6:,.1f} MB"
 
 
+def _goals(found: list[Json]) -> str:
+    return "\n\n".join(
+        f"{one['slug']}: {one['label']} ({one['objective']}, {one['method']})\n"
+        f"  {one['expect']}\n  What goes wrong: {one['wrong']}"
+        for one in found
+    )
+
+
 VIEWS = {
+    "goals": View(_goals, "--json"),
     "train": View(
         _ids,
         "pocket-sft --set max_steps=20",

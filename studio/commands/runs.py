@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from studio.runs.store import Run
 
 
+@command(read_only=True)
+def goals() -> list[Json]:
+    """List recipes by goal: what to expect of each, and what goes wrong.
+
+    Their names are recipes: `train teach-a-style --model MODEL --dataset DATA`.
+    """
+    from studio.runs.goals import goals as shipped
+
+    names = ("slug", "label", "objective", "method", "expect", "wrong")
+    return [{name: getattr(goal, name) for name in names} for goal in shipped().values()]
+
+
 @command()
 def train(
     studio: Studio,

@@ -54,8 +54,8 @@ def check_sizes(values: Mapping[str, object], name: str) -> None:
             if value is None or isinstance(value, list):
                 continue
             least = 0 if key in NONE_AT_ALL else 1
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or not least <= value <= limit:
+            whole = value if isinstance(value, int) and not isinstance(value, bool) else -1
+            if not least <= whole <= limit:
                 raise ModelError(
                     f"{key} is {value!r:.40} in the config of {name}; "
                     f"it should be a whole number from {least} to {limit:,}."
