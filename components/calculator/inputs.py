@@ -46,6 +46,7 @@ _MAIN = (
 _MORE = (
     ("num_generations", "max_completion_length"),
     ("rank_pattern",),
+    ("lora_target_parameters",),
     ("lora_modules_to_save", "layers_to_transform"),
     ("trainable_token_indices",),
     ("prefix_projection",),

@@ -163,6 +163,7 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
             lora_target_modules=tuple(targets) if isinstance(targets, list) else targets,
             rank_pattern=config.get("rank_pattern") or {},
             alpha_pattern=config.get("alpha_pattern") or {},
+            lora_target_parameters=tuple(config.get("target_parameters") or ()),
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
             trainable_token_indices=_tokens(config.get("trainable_token_indices")),
         )

@@ -112,6 +112,7 @@ class Recipe(RecipeFields):
         "loss_weights",
         "reward_weights",
         "lora_modules_to_save",
+        "lora_target_parameters",
         "feedforward_modules",
         "layers_to_transform",
         "trainable_token_indices",
