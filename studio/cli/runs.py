@@ -79,6 +79,8 @@ def _goals(found: list[Json]) -> str:
 
 
 VIEWS = {
+    "runs_blend": View("{name} is made: {id}", "--run first --run second --combination ties_svd"),
+    "runs_average": View("{name} is made: {id}", "first --last 3"),
     "goals": View(_goals, "--json"),
     "train": View(
         _ids,
