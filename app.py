@@ -31,7 +31,7 @@ from components.compare import tab as compare_tab
 from components.data import tab as data_tab
 from components.label import tab as label_tab
 from components.models import tab as models_tab
-from components.page import api, file_access, header, health, status_poll
+from components.page import api, chat_endpoint, file_access, header, health, status_poll
 from components.page.file_access import Gate
 from components.page.origins import is_loopback
 from components.page.strangers import Page
@@ -45,6 +45,7 @@ from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.core.errors import ConfigError, StudioError
 from studio.generation import zerogpu
+from studio.labels import feedback
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -107,7 +108,11 @@ def launch_options(studio: Studio) -> Options:
     home = studio.workspace
     private = [home.datasets, home.runs, home.comparisons, home.uploads]
     files = [
-        home.home / name for name in ("votes.db", "votes.db-wal", "votes-copied.json", "studio.log")
+        home.home / name
+        for name in (
+            *("votes.db", "votes.db-wal", "votes-copied.json", "studio.log"),
+            feedback.FILE,
+        )
     ]
     return {
         "theme": theme.StudioTheme(),
@@ -124,7 +129,7 @@ def launch_options(studio: Studio) -> Options:
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {
-            "routes": [health.route(studio)],
+            "routes": [health.route(studio), *chat_endpoint.routes(studio)],
             "middleware": [Middleware(Gate, workspace=home)],
             "lifespan": compat.without_gradios_cors,
         },
@@ -237,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parse(arguments)
         check_exposure(chosen.host, chosen.auth, chosen.share)
         check_mcp(chosen.mcp)
+        chat_endpoint.check()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2

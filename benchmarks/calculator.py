@@ -43,8 +43,8 @@ report(trainable=found.trainable, cold=cold, warm=sorted(warm)[len(warm) // 2])
 """
 STOCK = """
 from transformers import AutoModelForCausalLM, LlamaConfig
-from studio.calculator.known_models import KNOWN
-values = {key: value for key, value in KNOWN[MODEL].items() if key != "model_type"}
+from studio.core.model_catalog import config_of
+values = {key: value for key, value in config_of(MODEL).items() if key != "model_type"}
 def wrap(rank, model):
     config = peft.LoraConfig(r=rank, target_modules="all-linear", task_type="CAUSAL_LM")
     with torch.device("meta"):

@@ -11,8 +11,8 @@ import gradio as gr
 from components.ui import recipe_defaults, recipe_fields
 from components.ui.recipe_fields import HELP_LINE, parameters
 from studio.calculator.gpus import GPUS, THIS_MACHINE
-from studio.calculator.known_models import KNOWN
 from studio.core.errors import ConfigError, StudioError
+from studio.core.model_names import choices
 from studio.data import SAMPLES
 from studio.runs.methods import ALL_LINEAR
 from studio.runs.recipe import Recipe
@@ -46,6 +46,7 @@ _MAIN = (
 _MORE = (
     ("num_generations", "max_completion_length"),
     ("rank_pattern",),
+    ("lora_target_parameters",),
     ("lora_modules_to_save", "layers_to_transform"),
     ("trainable_token_indices",),
     ("prefix_projection",),
@@ -119,7 +120,7 @@ class Inputs:
         )
 
     def _main(self) -> None:
-        self._dropdown("model_name_or_path", ["pocket", *KNOWN])
+        self._dropdown("model_name_or_path", [name for _, name in choices()])
         with gr.Row(elem_classes="calc-examples"):
             self.example = gr.Button("Try an example: TinyLlama", size="sm", elem_id="calc-example")
         self.model_problem = gr.HTML("", visible=False, elem_id="calc-model-problem")

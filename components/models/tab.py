@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from components.models.blend_form import BlendForm
 from components.models.library_api import server_functions
 from components.ui.compat import open_container
 from components.ui.handlers import QUIET
@@ -40,6 +41,7 @@ def build(studio: Studio, ctx: PageContext) -> ModelsHandles:
         apply_default_css=False,
         elem_id="models-panel",
     )
+    BlendForm(studio).build()
     if isinstance(tab, gr.Tab):
         tab.select(None, None, None, js="() => { window.studioModelsRefresh?.(); }", **QUIET)
     return ModelsHandles(panel)

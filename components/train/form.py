@@ -10,7 +10,9 @@ import gradio as gr
 
 from components.train import form_options
 from components.train.form_values import FormFilling
+from components.train.goal_choice import GoalChoice
 from components.train.hosted import HostedFold
+from components.train.model_choice import ModelChoice
 from components.train.recipe_yaml import RecipeTexts
 from components.train.sweep import SweepFold
 from components.ui import recipe_defaults, recipe_fields
@@ -40,6 +42,7 @@ class RecipeForm(FormFilling):
         """The form's last valid recipe, as YAML."""
         self.texts, self.sweep = RecipeTexts(studio), SweepFold(studio)
         self.hosted = HostedFold(studio)
+        self.choice, self.goal = ModelChoice(studio), GoalChoice(studio)
         self.started = gr.State("")
         """The id of the run this browser started last."""
 
@@ -75,12 +78,14 @@ class RecipeForm(FormFilling):
                 elem_id="train-trouble",
                 js_on_load="studioBeside(element, callback => watch('value', callback));",
             )
+            self.choice.lay_out()
             self.start = gr.Button(
                 "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
             )
 
     def _simple(self, recipe: Recipe) -> None:
         add = functools.partial(self._add, recipe)
+        self.goal.lay_out()
         self.fields["objective"] = gr.Radio(
             recipe_fields.choices_of("objective"),
             value=recipe.objective,
@@ -195,6 +200,9 @@ class RecipeForm(FormFilling):
         self.texts.bind(fields, self.recipe, self.filled, everything, self.trouble)
         self.sweep.bind(fields, self.recipe, self.started)
         self.hosted.bind(fields, self.recipe, self.started)
+        model, dataset = self.fields["model_name_or_path"], self.fields["dataset_name"]
+        self.goal.bind(model, dataset, self.filled, everything)
+        self.choice.bind(self.restated, fields, self.with_choice, everything)
         self.rewards.bind(self.fields, self.recipe)
         self.mixture.bind(self.fields)
         self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)

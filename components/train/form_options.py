@@ -234,6 +234,8 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
         more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
             more.append("time based on an earlier run")
+        if any("experts stay frozen" in note for note in estimate.notes):
+            more.append("experts stay frozen: see the Calculator")
         if little := too_little(estimate.cost.steps, rows):
             more.append(little)
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)

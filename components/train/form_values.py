@@ -65,6 +65,11 @@ class FormFilling:
         values = self.values(data)
         return self._turned(values, data[self.settled])
 
+    def with_choice(self, data: Values, leading: Mapping[str, str]) -> Updates:
+        """Set some of objective, method and model; defaults and applicable parameters follow."""
+        updates = self._turned(self.values(data) | dict(leading), data[self.settled])
+        return updates | {self.fields[name]: gr.update(value=leading[name]) for name in leading}
+
     def _turned(self, values: dict[str, Any], before: Choice) -> Updates:
         after = (values["objective"], values["method"], str(values["model_name_or_path"]).strip())
         changes, note = recipe_defaults.follow(before, after, recipe_defaults.device(self.studio))

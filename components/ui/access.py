@@ -21,6 +21,8 @@ from components.ui import compat
 from studio.core.errors import DataError
 
 MCP_PATH = "/gradio_api/mcp"
+SERVE_PATH = "/v1/"
+SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ def person(typed: str = "") -> Person:
         return Person(typed, owner=False)
     if agent(request):
         return Person("agent", owner=True, login=True)
+    holder = key_holder(request)
+    if holder is not None:
+        owners = _named_owners() or {next(iter(serve_keys().values()))}
+        return Person(holder, holder in owners, login=True)
     logins = compat.logins()
     if logins:
         user = compat.account(request)
@@ -87,6 +93,25 @@ def agent(request: Any) -> bool:
     path = str(getattr(request.url, "path", request.url))
     known = bool(token) and hmac.compare_digest(sent.encode(), token.encode())
     return known and path.startswith(MCP_PATH)
+
+
+def serve_keys() -> dict[str, str]:
+    """Key -> name of those who may ask at `/v1` (`STUDIO_SERVE_KEYS`: NAME:KEY, with commas)."""
+    pairs = os.environ.get("STUDIO_SERVE_KEYS", "").split(",")
+    split = [pair.strip().partition(":") for pair in pairs if pair.strip()]
+    return {key: name.strip() for name, _, key in split}
+
+
+def key_holder(request: Any) -> str | None:
+    """Whose key a request at `/v1` carries; None for any other request."""
+    if not str(getattr(request.url, "path", request.url)).startswith(SERVE_PATH):
+        return None
+    sent = str(request.headers.get("authorization") or "").removeprefix("Bearer ").encode()
+    found = None
+    for key, name in serve_keys().items():  # all of them: the time tells nothing
+        if len(key) >= SHORTEST_KEY and hmac.compare_digest(sent, key.encode()):
+            found = name
+    return found
 
 
 def agent_asks() -> bool:

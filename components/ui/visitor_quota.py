@@ -41,15 +41,23 @@ class Visits:
     def __init__(self, studio: Studio, clock: Callable[[], float] = time.monotonic):
         self._studio, self._clock = studio, clock
         self._asked: dict[str, deque[float]] = defaultdict(deque)
-        self._live: list[Generation] = []
+        self._live: list[Callable[[], bool]] = []
         self._blind = BlindPrompts()
         self._lock = threading.Lock()
 
     def generate(self, request: GenerationRequest) -> Generation:
         """`Studio.generate`, within a visitor's limits; `DataError` beyond them."""
+        self.admit(request)
+        generation = self._studio.generate(request)
+        self.waits_for(lambda: generation.finished)
+        return generation
+
+    def admit(self, request: GenerationRequest) -> None:
+        """Check a request against a visitor's limits and count its answers; `DataError` beyond."""
         who = access.visitor()
         if who is None:
-            return self._studio.generate(request)
+            request.check()
+            return
         request.check(MOST_CHARACTERS)
         self.check(request.columns)
         own = [prompt for column in request.columns for prompt in column.prompts or ()]
@@ -59,13 +67,16 @@ class Visits:
                 f"A visitor's answers have at most {LONGEST} new tokens; lower max new tokens."
             )
         with self._lock:
-            self._live = [one for one in self._live if not one.finished]
+            self._live = [finished for finished in self._live if not finished()]
             if len(self._live) >= WAITING:
                 raise DataError("Too many requests at the moment; try again in a minute.")
             self._count(who, len(request.columns) * len(request.prompts))
-            generation = self._studio.generate(request)
-            self._live.append(generation)
-        return generation
+
+    def waits_for(self, finished: Callable[[], bool]) -> None:
+        """A visitor's admitted request is in progress until `finished` says that it is not."""
+        if access.visitor() is not None:
+            with self._lock:
+                self._live.append(finished)
 
     def check(self, columns: Sequence[Column]) -> None:
         """Refuse a visitor what would have to be downloaded or runs on the owner's key."""

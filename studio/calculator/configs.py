@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from studio.calculator.known_models import KNOWN, known
-from studio.core import config_limits
+from studio.core import config_limits, model_catalog
 from studio.core.errors import ModelError, did_you_mean
 from studio.core.gguf_models import SMOLLM2, is_gguf
 from studio.core.hub import reachable
@@ -72,7 +72,7 @@ def read_source(model: str | Path) -> Source:
 
 
 def _from_name(text: str) -> Source:
-    shipped = known(text)
+    shipped = model_catalog.config_of(text)
     if shipped is not None:
         return _checked(shipped, text, "published shape, shipped with the studio")
     if not _HUB_ID.fullmatch(text):
@@ -113,12 +113,12 @@ def _fetch(name: str) -> dict[str, Any]:
         ) from None
     except RepositoryNotFoundError:
         raise ModelError(
-            f"The Hub has no model {name!r}, or it is private.{did_you_mean(name, KNOWN)}"
+            f"The Hub has no model {name!r}, or it is private.{_meant(name)}"
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError):
         raise ModelError(
             f"The config of {name} could not be fetched: the Hub cannot be reached from here."
-            f"{did_you_mean(name, KNOWN)} Paste its config.json, or name a folder that holds it."
+            f"{_meant(name)} Paste its config.json, or name a folder that holds it."
         ) from None
     except (EntryNotFoundError, HFValidationError) as error:
         raise ModelError(f"{name} has no config.json to count from: {_first_line(error)}") from None
@@ -128,6 +128,10 @@ def _fetch(name: str) -> dict[str, Any]:
             "Paste its config.json instead."
         ) from error
     return _parse(_read(Path(path)), f"{name}/config.json")
+
+
+def _meant(name: str) -> str:
+    return did_you_mean(name, model_catalog.catalog())
 
 
 def _from_folder(folder: Path, name: str, origin: str) -> Source:
@@ -206,6 +210,7 @@ def unread_sizes(source: Source, config: Any) -> str | None:
         and key not in names
         and not hasattr(own, key)
         and _SIZE.search(key)
+        and not _named_in_source(own, key)
     ]
     if not unread:
         return None
@@ -213,6 +218,14 @@ def unread_sizes(source: Source, config: Any) -> str | None:
         f"transformers' {config.model_type} does not read {' and '.join(unread)}, so the counts "
         "rest on its defaults in their place. Rename them as its own configs have them."
     )
+
+
+def _named_in_source(config_class: Any, key: str) -> bool:
+    """Whether the class's own files name a size that it declares no default for, as Qwen3-MoE's
+    attention reads `head_dim` and LFM2's config takes `block_ff_dim`."""
+    folder = Path(sys.modules[config_class.__module__].__file__ or "").parent
+    quoted = re.compile(rf"""["']{re.escape(key)}["']""")
+    return any(quoted.search(file.read_text("utf-8")) for file in folder.glob("*_*.py"))
 
 
 def to_config(source: Source) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.activations import activations
+from studio.calculator.experts import adapted_numbers
 from studio.calculator.formatting import count, size, size_range
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
@@ -203,7 +204,15 @@ def _widened(work: Workload) -> Term:
 
 
 def _working_copies(work: Workload) -> Term:
-    """Autocast's 16-bit copies of float32 matrices, which the backward pass needs."""
+    """Autocast's 16-bit copies of float32 matrices, which the backward pass needs, and PEFT's
+    copies of stacked experts with their update added."""
+    stacked = adapted_numbers(work.model, work.recipe)
+    if work.recipe.activation_checkpointing:  # one layer's at a time
+        stacked //= max(1, work.shape.layers)
+    if stacked and not work.loop.autocast:
+        width = work.precision.weights
+        formula = f"{count(stacked)} x {width} bytes: experts with their update added"
+        return Term("working copies", stacked * width, formula)
     if not work.loop.autocast:
         return Term("working copies", 0, "none")
     linear = {info.pattern: info.parameters for info in work.model.linears()}
@@ -217,7 +226,7 @@ def _working_copies(work: Workload) -> Term:
         frozen = sum(linear.values()) - (trained if work.whole_model else 0)
         if work.recipe.activation_checkpointing:  # one layer's at a time
             frozen //= max(1, work.shape.layers)
-    copied = trained + frozen
+    copied = trained + frozen + stacked
     return Term("working copies", 2 * copied, f"{count(copied)} x 2 bytes under autocast")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio.calculator import experts
 from studio.calculator.meta_model import LAYER, MetaModel, meta_model
 from studio.calculator.peft_meta import Tensors, Wrapped, wrap
 from studio.core.errors import ConfigError, did_you_mean
@@ -194,6 +195,28 @@ def _by_module(model: MetaModel, trained: Iterable[Tensors]) -> Iterator[ModuleC
     yield from merged.values()
 
 
+def _stacked(model: MetaModel, name: str) -> Iterator[str]:
+    """Full names of the weights that end in the last part of a name."""
+    last = name.rpartition(".")[2]
+    for path, _ in model.module.named_parameters():
+        if path.rpartition(".")[2] == last:
+            yield from model.full_names(path)
+
+
+def _in_experts(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> int | None:
+    """How many parameters more would train if the recipe named all stacks; None: it cannot."""
+    named = experts.names(model)
+    dropped = recipe.lora_dropout or recipe.layers_to_transform
+    if not named or recipe.method not in ("lora", "qlora") or dropped:
+        return None
+    try:
+        more = wrap(model, recipe.with_(lora_target_parameters=named))
+    except ConfigError:
+        return None
+    numbers = [sum(part.numbers for part in each.trained) for each in (wrapped, more)]
+    return numbers[1] - numbers[0]
+
+
 def _notes(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> Iterator[str]:
     """What PEFT does without a word; a `ConfigError` for names that it would just pass over."""
     owners = {part.owner for part in wrapped.trained}
@@ -212,6 +235,18 @@ def _notes(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> Iterator[str]:
                 f"lora_modules_to_save names {name}, which {model.name} does not have."
                 f"{did_you_mean(name, suffixes)}"
             )
+    for name in recipe.lora_target_parameters:
+        if not any(f".{each}".endswith(f".{name}") for each in _stacked(model, name)):
+            near = did_you_mean(name, experts.names(model)) or (
+                f" It has {', '.join(experts.names(model))}." if experts.names(model) else ""
+            )
+            raise ConfigError(
+                f"lora_target_parameters names {name}, which {model.name} does not have.{near}"
+            )
+    if METHODS[recipe.method].config and recipe.method not in PROMPTED:
+        said = experts.frozen_note(wrapped.model, owners, _in_experts(model, recipe, wrapped))
+        if said:
+            yield said
     for pattern in recipe.rank_pattern:  # as PEFT's `get_pattern_key` matches them
         if not any(re.match(rf"(.*\.)?({pattern})$", name) for name in hit):
             near = did_you_mean(pattern, model.targets())

@@ -77,7 +77,7 @@ def _tells_layers_apart(recipe: Recipe) -> bool:
     targets = recipe.lora_target_modules or ()
     if isinstance(targets, str) and targets != ALL_LINEAR and re.search(r"\d", targets):
         return True
-    named = (*recipe.rank_pattern, *recipe.lora_modules_to_save)
+    named = (*recipe.rank_pattern, *recipe.lora_modules_to_save, *recipe.lora_target_parameters)
     return any(map(_LAYER_NUMBER.search, named if isinstance(targets, str) else (*named, *targets)))
 
 

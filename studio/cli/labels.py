@@ -140,6 +140,7 @@ VIEWS = {
     "labels_vote": View("Vote {vote} is saved.", "--project first --item 1 --choice left"),
     "labels_undo": View("Pair {item} is to be labeled again.", "--project first"),
     "labels_remove": View("Pair {item} is removed.", "--project first --item 1"),
+    "labels_feedback": View("{name}: {good} good and {bad} bad answers for KTO", "--name traffic"),
     "labels_export": View(
         _exported,
         "--project first --format dpo --out labels.jsonl",

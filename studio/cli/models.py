@@ -23,7 +23,13 @@ def _cleaned(found: Json) -> str:
     return f"{table(rows, ('what', 'bytes'))}\n\n{last}"
 
 
+def _suggested(found: Json) -> str:
+    where = "on this machine" if found["on_this_machine"] else "from the Hub"
+    return f"{found['model']} by {found['method']}, {where}: {found['why']}"
+
+
 VIEWS = {
+    "models_suggest": View(_suggested, "pocket-sft"),
     "models_list": View(columns("id", "kind", "name", "what", "bytes"), "--json"),
     "models_tag": View("{id} is updated.", 'run-20260131-142501-9f3c --tag keep --note "ok"'),
     "models_delete": View(_deleted, "export-20260131-142501-9f3c"),

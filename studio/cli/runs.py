@@ -72,7 +72,18 @@ def _pushed(found: Json) -> str:
     return f"{found['url']}: {len(found['files'])} files, {found['bytes'] / 1e6:,.1f} MB"
 
 
+def _goals(found: list[Json]) -> str:
+    return "\n\n".join(
+        f"{one['slug']}: {one['label']} ({one['objective']}, {one['method']})\n"
+        f"  {one['expect']}\n  What goes wrong: {one['wrong']}"
+        for one in found
+    )
+
+
 VIEWS = {
+    "runs_blend": View("{name} is made: {id}", "--run first --run second --combination ties_svd"),
+    "runs_average": View("{name} is made: {id}", "first --last 3"),
+    "goals": View(_goals, "--json"),
     "train": View(
         _ids,
         "pocket-sft --set max_steps=20",

@@ -168,6 +168,34 @@ def labels_remove(studio: Studio, *, project: ProjectName, item: ItemId) -> Json
 
 
 @command()
+def labels_feedback(
+    studio: Studio, *, name: Annotated[str, Param("Name of the dataset.")] = "feedback"
+) -> Json:
+    """Prepare the thumbs on answers given over the API as rows for KTO.
+
+    The last thumb of a person on an answer counts.
+    """
+    from studio.labels import feedback
+
+    rated = feedback.rows(studio.workspace)
+    if not rated:
+        raise DataError(
+            "No answer is rated yet; send {id, rating} to /v1/feedback, rating up or down."
+        )
+    rows = [{key: row[key] for key in ("prompt", "completion", "label")} for row in rated]
+    provenance = {"feedback": len(rows), "people": sorted({str(row["by"]) for row in rated})}
+    data = studio.datasets.from_rows(rows, "unpaired_preference", name, provenance=provenance)
+    good = sum(bool(row["label"]) for row in rated)
+    return {
+        "id": data.id,
+        "name": data.name,
+        "rows": data.rows,
+        "good": good,
+        "bad": len(rows) - good,
+    }
+
+
+@command()
 def labels_export(
     studio: Studio,
     *,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from studio.commands.base import Json, Param, command
+from studio.commands.base import Json, Param, command, methods, objectives
+from studio.core.errors import ModelError
 
 if TYPE_CHECKING:
     from studio.engine.library import LibraryEntry
@@ -20,6 +21,32 @@ def models_list(studio: Studio) -> list[Json]:
     With their origin, scores, size on disk, and what needs them.
     """
     return [_as_dict(entry) for entry in studio.collection.items()]
+
+
+@command(read_only=True)
+def models_suggest(
+    studio: Studio,
+    dataset: Annotated[str, Param("A prepared dataset or a shipped sample, by name or id.")],
+    *,
+    objective: Annotated[str, Param("One of {values}.", values=objectives)] = "sft",
+    method: Annotated[str, Param("One of {values}.", values=methods)] = "lora",
+) -> Json:
+    """Suggest a model that trains on these rows here in reasonable time, and say why.
+
+    Models on this machine come first; of the others only those under an open license.
+    """
+    from studio.runs.recipe import Recipe
+    from studio.workflows.propose_model import pocket_warning, propose
+
+    recipe = Recipe.defaults(objective, method, dataset_name=dataset)
+    found = propose(studio, recipe)
+    if found is None:
+        raise ModelError("No model of the catalog fits this machine; try method qlora on a GPU.")
+    chosen = {"model": found.model, "method": found.recipe.method, "why": found.why}
+    return chosen | {
+        "on_this_machine": found.on_this_machine,
+        "warning": pocket_warning(studio, recipe),
+    }
 
 
 @command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from studio.commands.base import Json, Param, RunName, command, objectives
 
@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from studio.engine.studio import Studio
     from studio.runs.recipe import Recipe
     from studio.runs.store import Run
+
+
+@command(read_only=True)
+def goals() -> list[Json]:
+    """List recipes by goal: what to expect of each, and what goes wrong.
+
+    Their names are recipes: `train teach-a-style --model MODEL --dataset DATA`.
+    """
+    from studio.runs.goals import goals as shipped
+
+    names = ("slug", "label", "objective", "method", "expect", "wrong")
+    return [{name: getattr(goal, name) for name in names} for goal in shipped().values()]
 
 
 @command()
@@ -162,3 +174,50 @@ def runs_resume(studio: Studio, run: RunName) -> Json:
 def runs_rename(studio: Studio, run: RunName, name: Annotated[str, Param("The new name.")]) -> Json:
     """Rename a run; its id and its folder stay."""
     return run_as_dict(studio.runs.rename(studio.runs.get(run).id, name))
+
+
+@command()
+def runs_blend(
+    studio: Studio,
+    *,
+    run: Annotated[list[str], Param("A finished LoRA run, by id or name; two or more.")],
+    combination: Annotated[
+        Literal[
+            "cat",
+            "linear",
+            "ties",
+            "dare_linear",
+            "dare_ties",
+            "svd",
+            "ties_svd",
+            "dare_linear_svd",
+            "dare_ties_svd",
+        ],
+        Param("PEFT's way to combine them: cat is the weighted sum of their updates, exactly."),
+    ] = "cat",
+    weight: Annotated[
+        list[float] | None, Param("Weight of each run; by default all the same, 1 in sum.")
+    ] = None,
+    density: Annotated[
+        float, Param("Share of numbers that TIES and DARE keep.", min=0, max=1)
+    ] = 0.5,
+    name: Annotated[str | None, Param("Name of the new run.")] = None,
+) -> Json:
+    """Combine the adapters of runs on one base into a new run."""
+    from studio.workflows.blends import blend
+
+    return blend(studio, run, combination, weight, density, name or "").as_dict()
+
+
+@command()
+def runs_average(
+    studio: Studio,
+    run: RunName,
+    *,
+    last: Annotated[int, Param("Of the newest checkpoints so many; 0: all kept.", min=0)] = 0,
+    name: Annotated[str | None, Param("Name of the new run.")] = None,
+) -> Json:
+    """Average a run's kept checkpoints into a new run."""
+    from studio.workflows.blends import average
+
+    return average(studio, run, last, name or "").as_dict()

@@ -30,6 +30,8 @@ LIMITS = {
     "max_position_embeddings": 1_000_000_000,
 }
 """The largest value of a size, far above the largest model there is."""
+NONE_AT_ALL = ("num_experts", "num_local_experts", "n_routed_experts", "moe_intermediate_size")
+"""Sizes that are 0 in the dense models of a family that also has experts (Granite 4.0)."""
 
 
 def check(values: Mapping[str, object], name: str) -> None:
@@ -51,10 +53,12 @@ def check_sizes(values: Mapping[str, object], name: str) -> None:
             value = part.get(key)
             if value is None or isinstance(value, list):
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= limit:
+            least = 0 if key in NONE_AT_ALL else 1
+            whole = value if isinstance(value, int) and not isinstance(value, bool) else -1
+            if not least <= whole <= limit:
                 raise ModelError(
                     f"{key} is {value!r:.40} in the config of {name}; "
-                    f"it should be a whole number from 1 to {limit:,}."
+                    f"it should be a whole number from {least} to {limit:,}."
                 )
 
 

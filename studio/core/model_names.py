@@ -11,18 +11,12 @@ from pathlib import Path
 
 from studio.core.errors import ModelError, did_you_mean
 from studio.core.gguf_models import SMOLLM2, folder_of, is_gguf, packaged_smollm2
+from studio.core.model_catalog import catalog
 from studio.core.workspace import PRESETS
 
 POCKET = "pocket"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _LABELS = {POCKET: "Pocket, built in", SMOLLM2: "SmolLM2-135M-Instruct, on this machine"}
-# Hub models to start with on one GPU.
-SUGGESTED = (
-    "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-    "Qwen/Qwen2-0.5B-Instruct",
-    "Qwen/Qwen2.5-0.5B-Instruct",
-    "meta-llama/Llama-3.2-3B-Instruct",
-)
 
 
 @dataclass(frozen=True)
@@ -66,11 +60,34 @@ def resolve(name: str, revision: str | None = None) -> ModelRef:
         return ModelRef(name, "hub", name, revision)
     raise ModelError(
         f"{name!r} is neither {POCKET!r}, nor a Hub id such as Qwen/Qwen2-0.5B-Instruct, "
-        f"nor a folder such as ./my-model.{did_you_mean(name, (POCKET, *SUGGESTED))}"
+        f"nor a folder such as ./my-model.{did_you_mean(name, (POCKET, *catalog()))}"
     )
 
 
 def choices() -> list[tuple[str, str]]:
-    """(label, name) pairs to suggest; any Hub id or folder can be typed as well."""
-    here = [POCKET, *([SMOLLM2] if packaged_smollm2() else [])]
-    return [*((_LABELS[name], name) for name in here), *((name, name) for name in SUGGESTED)]
+    """(label, name) pairs to suggest, what is on this machine first; any Hub id or folder can be
+    typed as well."""
+    names = dict.fromkeys([*here(), *catalog()])
+    return [(_LABELS.get(name, name), name) for name in names]
+
+
+def here() -> list[str]:
+    """The models that need no download: built in, from a package, and in the Hub cache."""
+    return [POCKET, *([SMOLLM2] if packaged_smollm2() else []), *fetched()]
+
+
+def hub_folder(name: str) -> Path:
+    """The folder of a model in the Hub cache."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+
+
+def fetched() -> list[str]:
+    """Models with weights in the Hub cache, whoever downloaded them."""
+    found = sorted(hub_folder("").parent.glob("models--*--*"))
+    return [
+        folder.name.removeprefix("models--").replace("--", "/", 1)
+        for folder in found
+        if any(folder.glob("snapshots/*/*.safetensors"))
+    ]

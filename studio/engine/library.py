@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError
-from studio.core.model_names import POCKET, resolve
+from studio.core.model_names import POCKET, fetched, hub_folder, resolve
 from studio.core.records import DamagedRecord, checked, keep_aside, read_json
 from studio.core.workspace import Workspace, write_json
 from studio.data import DatasetStore, PreparedDataset
@@ -241,7 +241,7 @@ class Library:
 
     @staticmethod
     def _bases(runs: list[Run]) -> list[str]:
-        return list(dict.fromkeys([POCKET, *(run.model for run in runs), *_fetched()]))
+        return list(dict.fromkeys([POCKET, *(run.model for run in runs), *fetched()]))
 
     def _base(self, name: str, trained: list[LibraryEntry], marks: dict[str, Mark]) -> LibraryEntry:
         reference = resolve(name)
@@ -365,23 +365,6 @@ class Library:
     def clean(self) -> int:
         """Remove what nothing needs; the bytes freed."""
         return disk_usage.remove(self.waste())
-
-
-def hub_folder(name: str) -> Path:
-    """The folder of a model in the Hub cache."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
-
-
-def _fetched() -> list[str]:
-    """Models with weights in the Hub cache, whoever downloaded them."""
-    found = sorted(hub_folder("").parent.glob("models--*--*"))
-    return [
-        folder.name.removeprefix("models--").replace("--", "/", 1)
-        for folder in found
-        if any(folder.glob("snapshots/*/*.safetensors"))
-    ]
 
 
 def _clean(tags: Iterable[Any]) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError, ModelError, did_you_mean
-from studio.core.model_names import POCKET, SUGGESTED, ModelRef, resolve
+from studio.core.model_catalog import catalog
+from studio.core.model_names import POCKET, ModelRef, resolve
 from studio.core.workspace import write_json
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
@@ -142,7 +143,7 @@ def _base(config: dict[str, Any], given: str | None) -> str:
     except ModelError:
         raise ModelError(
             f"The adapter's base is {named or 'not named'}, and it was not found: "
-            f"name its base with --base.{did_you_mean(named, (POCKET, *SUGGESTED))}"
+            f"name its base with --base.{did_you_mean(named, (POCKET, *catalog()))}"
         ) from None
 
 
@@ -162,6 +163,7 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
             lora_target_modules=tuple(targets) if isinstance(targets, list) else targets,
             rank_pattern=config.get("rank_pattern") or {},
             alpha_pattern=config.get("alpha_pattern") or {},
+            lora_target_parameters=tuple(config.get("target_parameters") or ()),
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
             trainable_token_indices=_tokens(config.get("trainable_token_indices")),
         )

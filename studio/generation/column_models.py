@@ -16,7 +16,7 @@ from typing import Any
 from studio.core import chat_templates
 from studio.core.errors import ConfigError, ModelError, StudioError
 from studio.generation.request import LIVE, Column, Sampling
-from studio.models.pool import LoadedModel, ModelPool
+from studio.models.pool import LoadedModel, ModelPool, adapts_stacks
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
@@ -116,14 +116,15 @@ def _plan(
         recipe.attn_implementation,
         recipe.start_from if recipe.start_from and not recipe.continues else None,
     )
-    mixable = run is None or (column.checkpoint != LIVE and _mixes(recipe))
+    mixable = run is None or (column.checkpoint != LIVE and _mixes(run, recipe))
     return ColumnPlan(index, column, sampling, run, recipe, weights, mixable)
 
 
-def _mixes(recipe: Recipe) -> bool:
+def _mixes(run: Run, recipe: Recipe) -> bool:
     """Whether PEFT can run its rows beside the base's in one batch."""
     lora = METHODS[recipe.method].config == "LoraConfig" and recipe.method != "dora"
-    return lora and not recipe.lora_modules_to_save and not recipe.trainable_token_indices
+    alone = (recipe.lora_modules_to_save, recipe.trainable_token_indices, adapts_stacks(run))
+    return lora and not any(alone)
 
 
 def groups(planned: list[ColumnPlan]) -> list[list[ColumnPlan]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from studio.core.formatting import bytes_text
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading
-from studio.runs import launch_configs
+from studio.runs import checkpoints, launch_configs
 from studio.runs.lineage import merged_parent
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
@@ -268,9 +269,11 @@ class ModelPool:
             self._unload(resident, name)
         while len(resident.adapters) >= KEEP_ADAPTERS:
             self._unload(resident, next(iter(resident.adapters)))
-        # Adapters with tokens of their own would share one embedding: PEFT uses one at a time.
+        # Adapters with tokens of their own would share one embedding: PEFT uses one at a time. Of
+        # those on stacked weights PEFT wants the same stacks on one model.
         plain = METHODS[run.method].config == "LoraConfig"
-        kind = "lora" if plain and not run.recipe.trainable_token_indices else name
+        own = run.recipe.trainable_token_indices or adapts_stacks(run)
+        kind = "lora" if plain and not own else name
         view = resident.views.get(kind)
         if view is None:
             view = loading.clone_sharing_weights(resident.model)
@@ -323,6 +326,19 @@ def adapter_of(run: Run, resident: LoadedModel, checkpoint: Path | None = None) 
             "adapter does not belong on them. Train it again, or bring the old weights back."
         )
     return folder
+
+
+def adapts_stacks(run: Run) -> bool:
+    """Whether a run's adapter stands on stacked weights, as a mixture's experts: PEFT runs no rows
+    of other adapters beside it. all-linear may have named them without the recipe doing so."""
+    if run.recipe.lora_target_parameters:
+        return True
+    folder = run.adapter or checkpoints.newest(run.checkpoints)
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text("utf-8")) if folder else {}
+    except (OSError, ValueError):
+        return False  # loading it says what is wrong
+    return bool(config.get("target_parameters"))
 
 
 def quantization(recipe: Recipe) -> dict[str, Any] | None:

@@ -172,6 +172,10 @@ class RecipeFields(BaseModel):
     lora_target_modules: tuple[str, ...] | str | None = _field(
         "all-linear", "Modules to adapt by name, a regex for whole names, or all-linear; empty: "
         "PEFT's defaults for the model.", "adapter", "Target modules")
+    lora_target_parameters: tuple[str, ...] = _field(
+        (), "Weights to adapt that belong to no linear module, by name: a mixture's experts, such "
+        "as mlp.experts.gate_up_proj, mlp.experts.down_proj. all-linear leaves them frozen.",
+        "adapter", "Target parameters")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained in full and saved with the adapter.", "adapter", "Modules to save")
     trainable_token_indices: tuple[int | str, ...] = _field(

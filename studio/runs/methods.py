@@ -27,6 +27,7 @@ _LORA = (
     "loraplus_lr_ratio",
 )
 _TOKENS = (*_LORA, "trainable_token_indices")
+_STACKS = (*_TOKENS, "lora_target_parameters")
 _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
 
 
@@ -54,10 +55,12 @@ class Method:
 
 
 _ROWS = (
-    Method("lora", "LoRA", "Trains two low-rank matrices beside each target matrix."),
+    Method("lora", "LoRA", "Trains two low-rank matrices beside each target matrix.",
+           fields=_STACKS),
     Method("dora", "DoRA", "LoRA with separate magnitude and direction; slower per step.",
            fields=(*_TOKENS, "ephemeral_gpu_offload")),
-    Method("qlora", "QLoRA", "LoRA on a base loaded in 4 (or 8) bits.", quantized="always"),
+    Method("qlora", "QLoRA", "LoRA on a base loaded in 4 (or 8) bits.", fields=_STACKS,
+           quantized="always"),
     Method("pissa", "PiSSA", "LoRA initialized with the base's principal singular vectors.",
            fields=(*_LORA, "pissa_niter"), quantized="never", moves_base=True),
     Method("loftq", "LoftQ", "QLoRA initialized to offset the quantization error; needs a GPU.",
@@ -137,6 +140,8 @@ def peft_kwargs(
         kwargs["layers_to_transform"] = list(values.layers_to_transform)
     if field_applies("trainable_token_indices", method.name) and values.trainable_token_indices:
         kwargs["trainable_token_indices"] = list(values.trainable_token_indices)
+    if field_applies("lora_target_parameters", method.name) and values.lora_target_parameters:
+        kwargs["target_parameters"] = list(values.lora_target_parameters)
     for name in ("rank_pattern", "alpha_pattern"):
         if field_applies(name, method.name) and getattr(values, name):
             kwargs[name] = dict(getattr(values, name))
@@ -266,6 +271,8 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
     if field_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
         yield from _head_refusals(values, targets)
     yield from _token_refusals(values)
+    if values.lora_target_parameters:
+        yield from _stack_refusals(method, values)
     if isinstance(targets, str) and values.layers_to_transform:
         yield (
             "layers_to_transform needs lora_target_modules by name (PEFT does not take it beside "
@@ -339,6 +346,16 @@ def _token_refusals(values: RecipeFields) -> Iterator[str]:
         yield (
             "lora_modules_to_save trains all embeddings, trainable_token_indices a few of them; "
             "choose one"
+        )
+
+
+def _stack_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
+    if not field_applies("lora_target_parameters", method.name):
+        yield f"lora_target_parameters is PEFT's for LoRA, not for {method.label}; choose lora"
+    elif values.lora_dropout:
+        yield (
+            "PEFT cannot drop out the input of a weight that is no module; set lora_dropout: 0, or "
+            "leave lora_target_parameters out"
         )
 
 

@@ -27,6 +27,7 @@ from studio.core.workspace import PRESETS
 from studio.runs import dataset_entries, launch_configs, methods, mixture, objectives, reward_rules
 from studio.runs.defaults import defaults_for
 from studio.runs.fields import QUANTIZATION, LossType, Method, Objective, RecipeFields
+from studio.runs.goals import goals
 from studio.runs.objectives import OBJECTIVES
 
 __all__ = [
@@ -111,6 +112,7 @@ class Recipe(RecipeFields):
         "loss_weights",
         "reward_weights",
         "lora_modules_to_save",
+        "lora_target_parameters",
         "feedforward_modules",
         "layers_to_transform",
         "trainable_token_indices",
@@ -344,11 +346,13 @@ def find_recipe(name: str) -> Recipe:
     path = Path(name).expanduser()
     if path.suffix in {".yaml", ".yml"} or path.exists():
         return Recipe.from_yaml(path)
-    shipped = presets()
+    shipped, wanted = presets(), goals()
+    if name in wanted:
+        return Recipe.of(wanted[name].values())
     if name not in shipped:
         raise ConfigError(
-            f"There is no recipe {name!r}.{did_you_mean(name, shipped)} "
-            f"Bundled: {', '.join(shipped)}."
+            f"There is no recipe {name!r}.{did_you_mean(name, [*shipped, *wanted])} "
+            f"Bundled: {', '.join(shipped)}. By goal: {', '.join(wanted)}."
         )
     return shipped[name]
 

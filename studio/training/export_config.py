@@ -227,6 +227,7 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
             "use_rslora": recipe.use_rslora,
             "use_dora": recipe.method == "dora",
             "lora_target_modules": list(targets) if isinstance(targets, tuple) else targets,
+            "lora_target_parameters": list(recipe.lora_target_parameters) or None,
             "lora_modules_to_save": list(recipe.lora_modules_to_save) or None,
             "lora_task_type": "SEQ_CLS" if recipe.objective == "reward" else "CAUSAL_LM",
         }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from studio import Studio
-from studio.calculator.known_models import known
+from studio.core.model_catalog import config_of as known
 from studio.core.model_names import resolve
 from studio.runs.recipe import presets
 from studio.runs.store import Run
