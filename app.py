@@ -31,6 +31,7 @@ from components.data import tab as data_tab
 from components.label import tab as label_tab
 from components.models import tab as models_tab
 from components.page import api, header, status_poll
+from components.page.document import Document
 from components.page.file_access import Gate
 from components.page.origins import is_loopback
 from components.page.strangers import Page
@@ -125,7 +126,7 @@ def launch_options(studio: Studio) -> Options:
         "allowed_paths": [str(home.exports)],
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {
-            "middleware": [Middleware(Gate, exports=home.exports)],
+            "middleware": [Middleware(Gate, exports=home.exports), Middleware(Document)],
             "lifespan": compat.without_gradios_cors,
         },
     }
