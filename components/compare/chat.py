@@ -60,6 +60,7 @@ class ChatTab:
                 self.message = gr.HTML("", elem_id="chat-message")
                 with gr.Row(elem_id="chat-line"):
                     self.prompt = gr.Textbox(
+                        label="Message",
                         show_label=False,
                         placeholder="Message all models",
                         lines=1,
