@@ -32,6 +32,7 @@ from components.data import tab as data_tab
 from components.label import tab as label_tab
 from components.models import tab as models_tab
 from components.page import api, chat_endpoint, file_access, header, health, status_poll
+from components.page.document import Document
 from components.page.file_access import Gate
 from components.page.origins import is_loopback
 from components.page.strangers import Page
@@ -130,7 +131,7 @@ def launch_options(studio: Studio) -> Options:
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {
             "routes": [health.route(studio), *chat_endpoint.routes(studio)],
-            "middleware": [Middleware(Gate, workspace=home)],
+            "middleware": [Middleware(Gate, workspace=home), Middleware(Document)],
             "lifespan": compat.without_gradios_cors,
         },
     }

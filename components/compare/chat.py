@@ -72,6 +72,7 @@ class ChatTab:
                     self.give = gr.Button("Send result", elem_id="chat-give", min_width=84, scale=0)
                 with gr.Row(elem_id="chat-line"):
                     self.prompt = gr.Textbox(
+                        label="Message",
                         show_label=False,
                         placeholder="Message all models",
                         lines=1,

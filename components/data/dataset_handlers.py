@@ -103,7 +103,7 @@ class DatasetHandlers:
             blocks.load(
                 guard(self.recall, "quietly"),
                 self.row_browser.kept,
-                [again, self.preview.prepared],
+                [again, self.preview.prepared, self.preview.views],
                 **QUIET,
             )
             again.change(guard(self.restore, "quietly"), again, self.outputs, **QUIET)
@@ -193,8 +193,12 @@ class DatasetHandlers:
         }
 
     def draw(self, chosen: str | None = None) -> str:
-        """The current list of prepared datasets."""
-        return problems_html.prepared_table(self.studio.datasets.list(), chosen)
+        """The current list of datasets, each with the runs that trained on it."""
+        runs: dict[str, list[str]] = {}
+        for run in self.studio.runs.list():
+            for each in run.data.get("datasets") or [run.data]:
+                runs.setdefault(str(each.get("id")), []).append(run.name)
+        return problems_html.dataset_cards(self.studio.datasets.list(), runs, chosen)
 
     def open(self, opening: tuple[str, float] | None) -> Updates | Update:
         """Show the requested dataset."""
@@ -202,11 +206,20 @@ class DatasetHandlers:
             return gr.skip()
         return self.show_dataset(self.studio.datasets.get(opening[0]))
 
-    def recall(self, kept: object) -> tuple[object, str]:
-        """The state to restore after a refresh, if its source still exists; and the datasets."""
+    def recall(self, kept: object, request: gr.Request) -> tuple[object, str, object]:
+        """The state to restore after a refresh, if its source still exists; and the datasets.
+
+        A dataset that the page's address names comes first. Somebody with datasets and nothing
+        open starts from them.
+        """
+        linked = str(request.query_params.get("dataset") or "")
+        datasets = [dataset.id for dataset in self.studio.datasets.list()]
         subject = Subject.again(kept)
-        known = subject.something and self.sources.knows(subject)
-        return kept if known else gr.skip(), self.draw()
+        if linked in datasets and linked != subject.dataset_id:
+            subject = Subject(dataset_id=linked)
+        if subject.something and self.sources.knows(subject):
+            return subject.kept(), self.draw(subject.dataset_id), gr.skip()
+        return gr.skip(), self.draw(), gr.Tabs(selected="prepared") if datasets else gr.skip()
 
     def restore(self, kept: object) -> Updates:
         """After a refresh, show what this browser showed before."""

@@ -167,14 +167,14 @@ def preview_column(models: list[tuple[str, str]]) -> PreviewLayout:
         actions = _actions()
         record = gr.HTML("", elem_classes="inline-notice")
         with gr.Tabs(selected="rows", elem_classes="views", elem_id="data-views") as views:
+            with gr.Tab("Your datasets", id="prepared") as prepared_tab:
+                prepared = gr.HTML("", js_on_load=OPEN, elem_id="prepared-list")
             with gr.Tab("Rows", id="rows"):
                 pager = _pager()
                 card = gr.HTML(NOTHING, elem_id="row-card")
             tokens = _tokens(models)
             problems = _problems()
             statistics = _statistics()
-            with gr.Tab("Prepared", id="prepared") as prepared_tab:
-                prepared = gr.HTML("", js_on_load=OPEN, elem_id="prepared-list")
     return PreviewLayout(
         headline,
         done,

@@ -99,9 +99,9 @@ def row_filters(found: Inspection, counts: Mapping[str, int]) -> list[tuple[str,
 
 
 def prepared_chips(dataset: PreparedDataset) -> str:
-    """The headline of a prepared dataset."""
+    """The headline of a prepared dataset; the page's address takes its id."""
     splits = [f"{thousands(count)} {split}" for split, count in dataset.rows.items() if count]
-    return chips(
+    shown = chips(
         [
             (dataset.name, "strong", dataset.id),
             ("prepared", "good", f"fingerprint {dataset.fingerprint}"),
@@ -110,6 +110,7 @@ def prepared_chips(dataset: PreparedDataset) -> str:
             (ago_text(dataset.created), "quiet"),
         ]
     )
+    return f'<div data-dataset="{esc(dataset.id)}">{shown}</div>'
 
 
 def short_source(source: str) -> str:
@@ -163,30 +164,41 @@ def _problem_line(problem: Problem) -> str:
 # ---- prepared datasets --------------------------------------------------------------------------
 
 
-def prepared_table(datasets: Sequence[PreparedDataset], chosen: str | None = None) -> str:
-    """Every prepared dataset of the workspace; a click opens it."""
+def dataset_cards(
+    datasets: Sequence[PreparedDataset],
+    runs: Mapping[str, Sequence[str]],
+    chosen: str | None = None,
+) -> str:
+    """Every dataset of the workspace as a card; a click opens it.
+
+    Args:
+        runs: names of the runs that trained on a dataset, by its id.
+    """
     if not datasets:
         return empty_state(
-            "No prepared datasets yet",
-            "A prepared dataset is a source with its cleaning and split applied and recorded. "
-            "Runs train on prepared datasets.",
+            "No datasets yet",
+            "Choose a source on the left and prepare it: cleaned, split and recorded, it is what "
+            "runs train on, and it appears here.",
         )
-    lines = "".join(_prepared_line(dataset, dataset.id == chosen) for dataset in datasets)
-    return (
-        '<div class="scroll"><table class="list list-open"><thead><tr><th>Name</th><th>Type</th>'
-        '<th class="num">Rows</th><th>Source</th><th>Created</th></tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
+    cards = "".join(
+        _dataset_card(each, runs.get(each.id, ()), each.id == chosen) for each in datasets
     )
+    return f'<div class="dataset-cards" role="list">{cards}</div>'
 
 
-def _prepared_line(dataset: PreparedDataset, chosen: bool) -> str:
+def _dataset_card(dataset: PreparedDataset, runs: Sequence[str], chosen: bool) -> str:
     held = dataset.rows.get("test", 0)
-    rows = thousands(dataset.rows.get("train", 0)) + (f" + {thousands(held)}" if held else "")
+    rows = plural(dataset.rows.get("train", 0), "row")
+    rows += f" + {thousands(held)} held-out" if held else ""
+    used = f"trained {', '.join(runs[:3])}" if runs else "not trained on yet"
+    used += f" and {len(runs) - 3} more" if len(runs) > 3 else ""
     mark = ' aria-current="true"' if chosen else ""
     return (
-        f'<tr data-open="{esc(dataset.id)}" tabindex="0"{mark}><td><b>{esc(dataset.name)}</b></td>'
-        f"<td>{esc(type_name(dataset.type))}</td>"
-        f'<td class="num" title="training + held-out">{rows}</td>'
-        f'<td class="quiet" title="{esc(dataset.source)}">{esc(short_source(dataset.source))}</td>'
-        f'<td class="quiet">{esc(ago_text(dataset.created))}</td></tr>'
+        f'<div role="listitem"><button type="button" class="dataset-card" '
+        f'data-open="{esc(dataset.id)}"{mark}>'
+        f'<b title="{esc(dataset.name)}">{esc(dataset.name)}</b>'
+        f"<span>{esc(rows)}</span><span>{esc(type_name(dataset.type))}</span>"
+        f'<small title="{esc(dataset.source)}">{esc(short_source(dataset.source))}{DOT}'
+        f"{esc(ago_text(dataset.created))}</small>"
+        f'<small title="{esc(", ".join(runs))}">{esc(used)}</small></button></div>'
     )

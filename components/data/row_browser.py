@@ -171,8 +171,9 @@ class RowBrowser:
         counts = held.reading.problems.counts
         total = sum(counts.values())
         listed = held.reading.problems.page(None, 0, LISTED)
+        name = "Notes" if held.found.kept == held.found.rows else "Problems"
         return {
-            problems.tab: gr.Tab(label=f"Problems {thousands(total)}" if total else "Problems"),
+            problems.tab: gr.Tab(label=f"{name} {thousands(total)}" if total else "Problems"),
             problems.bar: gr.update(visible=True),
             problems.kind: gr.update(choices=problems_html.problem_kinds(counts), value=""),
             problems.check: gr.update(visible=held.found.type not in WHY_NOT),

@@ -44,7 +44,7 @@ class NewProject:
 
 def build(studio: Studio) -> NewProject:
     """Build the form, collapsed."""
-    with gr.Accordion("New project", open=False, elem_id="label-new") as box:
+    with gr.Accordion("New project", open=False, elem_id="label-new", elem_classes="fold") as box:
         kind = gr.Radio(KINDS, value="dataset", label="Pairs from", elem_id="label-kind")
         sources, shown = _build_sources()
         with gr.Row():

@@ -128,7 +128,8 @@ def from_models(studio: Studio, wanted: Wanted) -> tuple[Project, str]:
         samplings[0],
         informative=wanted.order == "uncertain",
     )
-    name = wanted.name.strip() or f"{chosen[0].label} or {chosen[1].label}"[:110]
+    both = chosen[0].label if same else f"{chosen[0].label} or {chosen[1].label}"
+    name = wanted.name.strip() or both[:110]
     project = studio.pairs.make_project(plan, name, **wanted.rules())
     count = plural(len(asked.prompts), "prompt")
     return (

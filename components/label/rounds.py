@@ -27,18 +27,17 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640.0, 230.0, 52.0, 20.0, 16.0, 40.0
 
 
-def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
-    """The section, collapsed; a new duel is opened in `project`."""
-    with gr.Accordion("Rounds", open=False, elem_id="label-rounds") as box:
-        drawing = gr.HTML("", elem_id="label-rounds-drawing")
-        with gr.Row(visible=False, elem_id="label-duel") as form:
-            run = gr.Dropdown([], label="Blind duel of", min_width=180)
-            opponent = gr.Dropdown([], label="Opponent", min_width=180)
-            prompts = gr.Dropdown([], label="Prompts", min_width=180)
-            count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
-            make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
-        message = gr.HTML("")
-    box.expand(
+def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
+    """The contents of the open `tab`; a new duel is opened in `project`."""
+    drawing = gr.HTML("", elem_id="label-rounds-drawing")
+    with gr.Row(visible=False, elem_id="label-duel") as form:
+        run = gr.Dropdown([], label="Blind duel of", min_width=180)
+        opponent = gr.Dropdown([], label="Opponent", min_width=180)
+        prompts = gr.Dropdown([], label="Prompts", min_width=180)
+        count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
+        make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
+    message = gr.HTML("")
+    tab.select(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET
     )
     run.input(guard(lambda chosen: _opponents(studio, chosen)), run, opponent, **QUIET)
@@ -48,7 +47,6 @@ def build(studio: Studio, project: gr.Dropdown) -> gr.Accordion:
         [message, project],
         **QUIET,
     )
-    return box
 
 
 # ---- the form -----------------------------------------------------------------------------------
@@ -115,7 +113,7 @@ def view(found: list[Lineage]) -> str:
             "No round yet",
             "In a round a model generates pairs, annotators compare them blind, DPO trains on the "
             "votes, and the new model meets the old one on held-out prompts.",
-            "Label some pairs above, then train DPO on them.",
+            "Label some pairs, then train DPO on them.",
         )
     return "".join(
         f'<section class="rounds">{_graph(line)}{curve(line)}</section>' for line in found

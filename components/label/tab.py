@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.label import project_form, project_handlers, rounds
+from components.label import project_form, project_handlers, projects_html, rounds
 from components.label.annotation_api import server_functions
 from components.ui.access import Person, person
-from components.ui.compat import open_container, outside_containers
+from components.ui.compat import event_data, open_container, outside_containers
 from components.ui.handlers import QUIET, guard, page_loads
 from components.ui.page_context import PageContext
 from studio.core.errors import DataError, StudioError
@@ -38,7 +38,8 @@ studioLabel(element, server, {
   watch: callback => watch('value', callback),
 });
 """
-_KNOWN_NAME = "(seat, name) => seat?.name || name"
+_KNOWN_NAME = "(seat, name) => (seat?.name === 'me' ? '' : seat?.name) || name"
+"""What was typed in this browser before; "me" was everybody's name before it was asked for."""
 NETWORK_ADVICE = (
     "A database file on a network disk can break: set STUDIO_HOME to a local disk, or "
     "STUDIO_DATABASE_URL to a PostgreSQL server."
@@ -66,24 +67,14 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     """Build the tab inside the open `gr.Tab`."""
     tab = open_container()
     seat = _remembered()
-    with gr.Row(elem_id="label-bar"):
-        project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
-        annotator = gr.Textbox(
-            "me", label="Your name", elem_id="label-name", max_length=80, scale=1, min_width=110
-        )
-    panel = gr.HTML(
-        {},
-        html_template='<div class="lab"></div>',
-        js_on_load=_ON_LOAD,
-        server_functions=server_functions(
-            lambda: studio.labels, lambda project: _about(studio, project)
-        ),
-        apply_default_css=False,
-        elem_id="label-panel",
-    )
-    train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
-    new = project_form.build(studio)
-    rounds.build(studio, project)
+    with gr.Tabs(selected="pairs", elem_classes="views", elem_id="label-views") as views:
+        with gr.Tab("Pairs", id="pairs"):
+            project, annotator, panel, train = _pairs(studio)
+        with gr.Tab("Projects", id="projects") as listing:
+            cards = gr.HTML("", js_on_load=projects_html.OPEN, elem_id="label-projects")
+            new = project_form.build(studio)
+        with gr.Tab("Rounds", id="rounds") as history:
+            rounds.build(studio, project, history)
 
     for load in page_loads():  # in the browser: the server's answer could undo what was typed
         load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
@@ -91,7 +82,7 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     arrive = {
         "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen), "everybody"),
         "inputs": [seat, project],
-        "outputs": [project, annotator, new.box, new.dataset],
+        "outputs": [project, annotator, new.box, new.dataset, cards, views, listing, history],
     }
     arrivals = [*page_loads(), *([tab.select] if isinstance(tab, gr.Tab) else [])]
     for come in arrivals:
@@ -102,6 +93,15 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
         [project, annotator],
         taken,
         **QUIET,
+    )
+
+    def opened(event: gr.EventData) -> tuple[Any, gr.Tabs]:
+        return _opened(studio, event)
+
+    project.change(guard(lambda: gr.Tabs(selected="pairs"), "everybody"), None, views, **QUIET)
+    cards.click(guard(opened), None, [project, views], **QUIET)
+    listing.select(
+        guard(lambda: projects_html.project_cards(studio.labels.projects())), None, cards, **QUIET
     )
     panel.revealed(
         guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
@@ -122,6 +122,27 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     )
 
 
+def _pairs(studio: Studio) -> tuple[gr.Dropdown, gr.Textbox, gr.HTML, gr.Button]:
+    """What the first view holds: project and name, the panel, and the button out of it."""
+    with gr.Row(elem_id="label-bar"):
+        project = gr.Dropdown([], label="Project", elem_id="label-project", scale=4, min_width=180)
+        annotator = gr.Textbox(
+            "", label="Your name", elem_id="label-name", max_length=80, scale=1, min_width=110
+        )
+    panel = gr.HTML(
+        {},
+        html_template='<div class="lab"></div>',
+        js_on_load=_ON_LOAD,
+        server_functions=server_functions(
+            lambda: studio.labels, lambda project: _about(studio, project)
+        ),
+        apply_default_css=False,
+        elem_id="label-panel",
+    )
+    train = gr.Button("Train DPO", variant="primary", visible=False, elem_id="label-train")
+    return project, annotator, panel, train
+
+
 # ---- choosing what to label and who labels ------------------------------------------------------
 
 
@@ -129,7 +150,7 @@ def _remembered() -> gr.BrowserState:
     """Name and project, kept in the browser; outside the tab, which would read them too late."""
     with outside_containers():
         return gr.BrowserState(
-            {"name": "me", "project": None}, storage_key="studio-label", secret="alignment-studio"
+            {"name": "", "project": None}, storage_key="studio-label", secret="alignment-studio"
         )
 
 
@@ -141,10 +162,15 @@ def _projects(projects: list[Project], chosen: str | None) -> Any:
     return gr.Dropdown(choices=_choices(projects), value=_pick(projects, chosen))
 
 
-def _pick(projects: list[Project], chosen: str | None) -> str | None:
-    """The chosen project while it exists, else the newest."""
+def _pick(projects: list[Project], chosen: str | None, none: bool = False) -> str | None:
+    """The chosen project while it exists, else the newest, or none."""
     known = [project.id for project in projects]
-    return chosen if chosen in known else next(iter(known), None)
+    return chosen if chosen in known else None if none else next(iter(known), None)
+
+
+def _opened(studio: Studio, event: gr.EventData) -> tuple[Any, gr.Tabs]:
+    wanted = str(event_data(event)["project"])
+    return _projects(studio.labels.projects(), wanted), gr.Tabs(selected="pairs")
 
 
 def _seated(project_id: str | None, name: str) -> dict[str, Any]:
@@ -154,11 +180,13 @@ def _seated(project_id: str | None, name: str) -> dict[str, Any]:
 
 def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     who = _welcome()
-    name = gr.Textbox(visible=False) if who.login else gr.skip()
+    # Votes are stored under the login, whatever name comes with them.
+    name = gr.Textbox(visible=False, value=who.name or "me") if who.login else gr.skip()
     if not who.owner:
         projects = studio.labels.projects()
-        gone = gr.Accordion(visible=False)
-        return _projects(projects, chosen), name, gone, gr.skip()
+        gone, hidden = gr.Accordion(visible=False), gr.Tab(visible=False)
+        first = gr.Tabs(selected="pairs")
+        return _projects(projects, chosen), name, gone, gr.skip(), "", first, hidden, hidden
     wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
@@ -167,10 +195,15 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
         if data.type in LABELLABLE
     ]
     box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
+    many = len(projects) != 1 and not _pick(projects, wanted, none=True)
+    views = gr.Tabs(selected="projects") if many else gr.skip()
+    listed = (projects_html.project_cards(projects), views, gr.skip(), gr.skip())
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
     if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
-        return gr.Dropdown(choices=_choices(projects)), name, box, datasets
-    return _projects(projects, wanted), name, box, datasets
+        return gr.Dropdown(choices=_choices(projects)), name, box, datasets, *listed
+    if many:  # somebody who has not labeled here before chooses first
+        return gr.Dropdown(choices=_choices(projects)), name, box, datasets, *listed
+    return _projects(projects, wanted), name, box, datasets, *listed
 
 
 def _welcome() -> Person:
@@ -204,7 +237,7 @@ def _about(studio: Studio, project_id: str) -> dict[str, Any]:
 
 
 def _sit_down(project_id: str | None, name: str) -> tuple[Any, Any, Any]:
-    seat = {"name": (name or "").strip() or "me", "project": project_id}
+    seat = {"name": (name or "").strip(), "project": project_id}
     return _seated(project_id, name), seat, gr.Button(visible=False)
 
 

@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.events import api
 
 from components.page import shared_folders
-from components.ui import access
+from components.ui import access, compat
 from components.ui.handlers import guard, sentence
 from components.ui.visitor_quota import Visits
 from studio.commands import COMMANDS, Command
@@ -73,6 +73,7 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
             queue=False,
             api_visibility="public" if listed else "undocumented",
         )
+    compat.take_endpoints_off_the_page()
 
 
 def _plain_errors(function: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from components.page import document
 from components.ui import access, compat
 
 OWNERS_LISTS = frozenset(
@@ -20,9 +21,15 @@ class Page(gr.Blocks):
 
     @property
     def config(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """All of it for owners and for the app itself; for others without the owners' lists."""
-        asked = compat.current_request() is not None and access.visitor() is not None
-        return self._for_strangers() if asked else self._config
+        """All of it for owners and for the app itself; for others without the owners' lists.
+
+        A browser that asks for the page is not told what only programs need.
+        """
+        request = compat.current_request()
+        if request is None:
+            return self._config
+        told = self._config if access.visitor() is None else self._for_strangers()
+        return document.without_api(told) if document.is_asked_for(request) else told
 
     @config.setter
     def config(self, value: Any) -> None:

@@ -130,7 +130,7 @@ window.studioLabel = (element, server, hooks) => {
   const act = {
     async vote(choice, strength, edited = "") {
       const item = state.item;
-      if (state.revealed) return;
+      if (state.revealed || part.work.hidden) return;
       if (moving() || root.ariaBusy) return tell("One moment: loading the pairs for this name.", "info");
       if (!item) return;
       if (state.flying) { state.waiting = () => state.item === item && act.vote(choice, strength, edited); return; }
@@ -146,7 +146,7 @@ window.studioLabel = (element, server, hooks) => {
       else {
         const settled = state.revising?.settle;
         take(reply);
-        if (settled) await act.results();
+        if (settled) await act.results(true);
         saved("saved: " + voteText(choice, strength) + (edited ? ", edited" : ""), "safe");
       }
       next();
@@ -166,8 +166,8 @@ window.studioLabel = (element, server, hooks) => {
       const seat = hooks.value() || {};
       if (!seat.project) { state.project = null; state.progress = null; showStanding();
         return say("Compare two answers blind",
-          "Send pairs here from Compare, or create a project below."); }
-      if (!seat.annotator) return say("Who is labeling?", "Enter your name above; it is stored with each vote.");
+          "Choose a project above, create one under Projects, or send pairs here from Compare."); }
+      if (!seat.annotator) return askName();
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
       if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); root.ariaBusy = "true"; }
       state.annotator = seat.annotator;
@@ -218,7 +218,7 @@ window.studioLabel = (element, server, hooks) => {
       tell("Deciding a disagreement: your vote alone decides this pair. Esc goes back.", "info");
     },
     differences() {
-      if (!state.item || state.revealed) return;
+      if (!state.item || state.revealed || part.work.hidden) return;
       state.marked = !state.marked;
       const marked = state.marked && mark(state.item.left, state.item.right);
       if (state.marked && !marked) { state.marked = false; return complain("These answers are too long to compare word by word."); }
@@ -231,7 +231,7 @@ window.studioLabel = (element, server, hooks) => {
       part.rest.replaceChildren(reveal({...reply, aside: state.aside}, act, download));
     },
     note() {
-      if (!state.item || state.revealed) return;
+      if (!state.item || state.revealed || part.work.hidden) return;
       toggle("note", () => {
         const field = make("textarea", {dir: "auto", rows: 2, maxlength: 4000, "aria-label": "note on this pair",
           placeholder: "Why? Stored with your vote on this pair. Enter closes.",
@@ -242,7 +242,7 @@ window.studioLabel = (element, server, hooks) => {
       });
     },
     edit() {
-      if (!state.item || state.revealed) return;
+      if (!state.item || state.revealed || part.work.hidden) return;
       toggle("edit", () => {
         const field = make("textarea", {dir: "auto", rows: 6, maxlength: 100000, "aria-label": "edited answer"});
         const tabs = ["left", "right"].map((side, i) => button("Improve " + (i + 1), "", () => choose(side)));
@@ -297,7 +297,8 @@ window.studioLabel = (element, server, hooks) => {
           button("Save guidelines", "Ctrl ↵", done, {class: "lab-act", "data-act": "save-guidelines"})), field, error);
       });
     },
-    async results() {
+    async results(asked = false) {
+      if (state.progress?.left && !state.revealed && asked !== true) return askReveal();
       const reply = await ask("label_results");
       if (!reply || reply.error) return complain(reply?.error || "The server did not answer; try again.");
       state.revealed = true;
@@ -309,10 +310,39 @@ window.studioLabel = (element, server, hooks) => {
     },
     back() { leaveReveal(); if (state.item) { part.work.hidden = false; part.rest.hidden = true; state.since = performance.now(); } },
   };
+  const askReveal = () => {
+    aside(null);
+    part.work.hidden = true;
+    part.rest.hidden = false;
+    part.rest.replaceChildren(make("div", {class: "empty lab-who"}, make("h3", {}, "Show whose answers they are?"),
+      make("p", {}, `${count(state.progress.left)} pairs are left. Once the names are shown, your later votes on them are not blind.`),
+      make("p", {class: "lab-who-row"}, button("Keep labeling", "Esc", act.back, {class: "lab-act", "data-act": "back"}),
+        button("Show results", "", () => act.results(true), {class: "lab-act", "data-act": "reveal"}))));
+  };
+  /* Asked once: votes of two people under one name could not be told apart again. */
+  const askName = () => {
+    Object.assign(state, {project: null, progress: null, item: null, annotator: ""});
+    showStanding();
+    const own = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+    const name = make("input", {type: "text", maxLength: 80, "aria-label": "Name to label under", autocomplete: "name"});
+    const sit = () => {
+      const field = document.querySelector("#label-name input, #label-name textarea");
+      if (!field || !name.value.trim()) return name.focus();
+      field.value = name.value.trim();
+      field.dispatchEvent(new Event("input", {bubbles: true}));
+      setTimeout(() => { field.focus(); field.blur(); });
+    };
+    name.addEventListener("keydown", event => { if (event.key === "Enter") sit(); event.stopPropagation(); });
+    part.work.hidden = true;
+    part.rest.hidden = false;
+    part.rest.replaceChildren(make("div", {class: "empty lab-who"}, make("h3", {}, "Who is labeling?"),
+      make("p", {}, "Your name is stored with each vote, so that agreement can be measured." + (own ? "" :
+        ` Colleagues label at ${location.origin}.`)), make("p", {class: "lab-who-row"}, name, button("Start labeling", "", sit, {class: "lab-act"}))));
+  };
   /* A name typed above that the server has not heard of yet: a vote now would go to the former one. */
   const moving = () => {
     const typed = document.querySelector("#label-name input, #label-name textarea")?.value.trim();
-    return !state.login && typed != null && (typed || "me") !== state.annotator && typed !== state.annotator;
+    return !state.login && typed != null && typed !== state.annotator;
   };
   const next = () => { const waiting = state.waiting; state.waiting = null; if (waiting) waiting(); };
   const flash = choice => {
@@ -328,7 +358,7 @@ window.studioLabel = (element, server, hooks) => {
       setTimeout(() => { if (!state.item && !state.revealed) act.open(); }, 2000);
       return say("Generating the next pairs", `${count(state.coming.left)} prompts are still to be answered. This page updates by itself.`);
     }
-    if (p?.total && state.owner) return act.results();
+    if (p?.total && state.owner) return act.results(true);
     leaveReveal();
     if (!p?.total && p?.wanted && p.together) return say("Nothing left for you here", "Other annotators have labeled or reserved these pairs; check again later.");
     if (!p?.total) return say("No pairs in this project yet", state.aside
@@ -354,7 +384,7 @@ window.studioLabel = (element, server, hooks) => {
       if (part.side.dataset.what === "guidelines") part.guide.focus();
       aside(null);
     } else if (state.revising) { state.item = null; act.open(); }
-    else if (state.revealed && state.item) act.back();
+    else if ((state.revealed || part.work.hidden) && state.item) act.back();
   };
   const onKey = event => {
     if (!root.isConnected) return document.removeEventListener("keydown", onKey);

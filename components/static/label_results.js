@@ -26,18 +26,27 @@
     const head = !decisive ? "No pair was won by either side."
       : level ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
       : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
-    const sure = !decisive ? "" : `${percent(first.wins / decisive)} of the decided, 95 % interval `
-      + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; `
-      + `${percent(first.rate)} with ties as half. ` + (settled ? ""
-        : "Too early to tell: the interval includes 50 %.");
-    return make("section", {class: "lab-duel"}, make("h3", {}, head),
+    const sure = !decisive ? "" : settled ? `${first.name} is preferred: ${percent(first.wins / decisive)} of the decided pairs.`
+      : tooEarly(first.wins, decisive, total);
+    const figures = !decisive ? "" : `${first.name}: ${percent(first.wins / decisive)} of the decided, 95 % interval `
+      + `${percent(first.low)} to ${percent(first.high)}; sign test p = ${pValue(rate.p_value)}; ${percent(first.rate)} with ties as half.`;
+    const drawn = make("section", {class: "lab-duel"}, make("h3", {}, head),
       make("div", {class: "lab-segs", role: "img", "aria-label": head},
         segment(one, first.wins, first.name), segment("tie", rate.ties, even),
         segment("bad", rate.both_bad, "both bad"), segment(two, second.wins, second.name)),
       make("div", {class: "lab-legend"}, legend(one, first.name, first.wins),
         legend("tie", even, rate.ties), legend("bad", "both bad", rate.both_bad),
         legend(two, second.name, second.wins)),
-      make("p", {}, sure));
+      make("p", {class: "lab-sentence"}, sure));
+    return {drawn, figures};
+  };
+  /* How many more votes a difference of this size takes until its 95 % interval leaves 50 %, to one digit. */
+  const tooEarly = (wins, decisive, total) => {
+    const ahead = wins / decisive - .5;
+    if (ahead < .02) return "No difference to be seen so far.";
+    const more = ((.98 / ahead) ** 2 - decisive) * total / decisive, digit = 10 ** Math.floor(Math.log10(Math.max(more, 1)));
+    const votes = Math.max(1, Math.ceil(more / digit) * digit);
+    return `Too early to tell: about ${count(votes)} more ${votes === 1 ? "vote" : "votes"}.`;
   };
   const legend = (kind, name, size) => size || !["tie", "bad"].includes(kind)
     ? make("span", {}, make("i", {class: "lab-seg-" + kind}), `${name}: ${count(size)}`) : "";
@@ -74,7 +83,7 @@
     return make("div", {class: "lab-table"}, make("table", {}, make("thead", {},
       make("tr", {}, ...heads.map(head => make("th", {scope: "col"}, head)))), make("tbody", {}, ...body)));
   };
-  const listed = (title, briefs, act, settle = null) => briefs.length ? make("details", {class: "lab-listed"},
+  const listed = (title, briefs, act, settle = null) => briefs.length ? make("details", {class: "lab-listed", open: !!settle},
     make("summary", {}, `${title} (${count(briefs.length)})`), ...briefs.map(brief => make("div", {class: "lab-brief"},
       make("b", {dir: "auto"}, brief.asked), make("span", {}, "A ", make("bdi", {}, brief.a)), make("span", {}, "B ", make("bdi", {}, brief.b)),
       make("span", {class: "lab-who"}, brief.votes.map(vote => `${vote.name}: ${vote.choice.replace("_", " ")}`
@@ -90,15 +99,18 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
 
-  const reveal = ({results, summary, progress, report, aside}, act, download) => make("div", {class: "lab-reveal"},
+  const reveal = ({results, summary, progress, report, aside}, act, download) => {
+    const duels = results.map(rate => duel(rate, report.people.length > 1 ? "tie or split" : "tie"));
+    return make("div", {class: "lab-reveal"},
     make("h2", {}, progress.left ? `${count(progress.done)} of ${count(progress.total)} labeled so far`
       : `All ${count(progress.total)} done`),
     progress.left ? make("p", {class: "lab-warn"}, "Names are now visible, so later votes are not blind.") : "",
-    ...(results.length ? results.map(rate => duel(rate, report.people.length > 1 ? "tie or split" : "tie")) : [make("p", {}, "No votes yet.")]),
-    make("section", {class: "lab-duel lab-judging"}, make("h3", {}, "Agreement and bias"),
-      ...agreement(report), report.people.length ? people(report.people) : "",
-      listed("Disagreements", report.disagreements, act.retire, act.settle),
-      listed("Flagged as broken", report.flagged, act.retire)),
+    ...(duels.length ? duels.map(each => each.drawn) : [make("p", {}, "No votes yet.")]),
+    listed("Disagreements", report.disagreements, act.retire, act.settle),
+    listed("Flagged as broken", report.flagged, act.retire),
+    make("details", {class: "lab-listed lab-judging"}, make("summary", {}, "Statistics"),
+      ...duels.map(each => make("p", {}, each.figures)), make("h3", {}, "Agreement and bias"),
+      ...agreement(report), report.people.length ? people(report.people) : ""),
     make("p", {class: "lab-rule"}, leftOut(summary), make("small", {}, summary.rule),
       aside ? make("small", {}, `Set aside: ${aside}.`) : ""),
     make("div", {class: "lab-actions"},
@@ -108,6 +120,7 @@
       button("Undo", "u", act.undo, {class: "lab-act", "data-act": "undo"}),
       button("Earlier", "h", act.history, {class: "lab-act", "data-act": "history"}),
       progress.left ? button("Back to labeling", "Esc", act.back, {class: "lab-act", "data-act": "back"}) : ""));
+  };
 
   window.studioLabelResults = {reveal, save};
 })();

@@ -1,16 +1,20 @@
-/* The status strip: polls the server once a second while the page is visible, and triggers Gradio's events
-   only when something changed. `studioStatusPoll(element, server, trigger)` is called when it appears. */
+/* The status strip: polls the server once a second while the page is visible and somebody is there or a run is at work,
+   else every third second, and triggers Gradio's events only when something changed. `studioStatusPoll(element, server, trigger)` is called when it appears. */
 window.studioStatusPoll = (element, server, trigger) => {
   const TRAIL = 4;  // ticks after the last change: Gradio drops one whose predecessor is still running
   const drawn = {html: "", lists: null, runs: null, votes: null};
-  let left = 0, asking = false;
+  const AWAKE = 20_000;  // ms after a key, a click or a change
+  let left = 0, asking = false, stirred = Date.now(), turn = 0;
 
   // Votes move the guided tour alone: other pages would be drawn anew for each vote of a whole group.
   const touring = () => Boolean(document.querySelector("#guide")?.checkVisibility());
   const take = reply => {
     if (reply.html !== drawn.html) element.querySelector(".strip").outerHTML = reply.html;
     if (reply.lists !== drawn.lists) trigger("change");
-    if (reply.live || ["lists", "runs", "votes"].some(mark => reply[mark] !== drawn[mark])) left = TRAIL;
+    if (reply.live || ["lists", "runs", "votes"].some(mark => reply[mark] !== drawn[mark])) {
+      left = TRAIL;
+      stirred = Date.now();
+    }
     Object.assign(drawn, reply);
     document.body.classList.toggle("visitor", reply.visitor);
     if (left > 0) { left -= 1; trigger("tick"); }
@@ -31,7 +35,11 @@ window.studioStatusPoll = (element, server, trigger) => {
     const button = event.target.closest("[data-go]");
     if (button) trigger("click", {go: button.dataset.go});
   });
-  const timer = setInterval(() => element.isConnected ? ask() : clearInterval(timer), 1000);
+  for (const sign of ["pointerdown", "keydown"]) document.addEventListener(sign, () => { stirred = Date.now(); }, true);
+  const timer = setInterval(() => {
+    if (!element.isConnected) return clearInterval(timer);
+    if (Date.now() - stirred < AWAKE || turn++ % 3 === 0) ask();
+  }, 1000);
   document.addEventListener("visibilitychange", ask);
   ask();
 };

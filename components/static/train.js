@@ -32,7 +32,7 @@ window.studioBeside = (element, watch) => watch(() => {
   line.className = "parameter-error";
   line.textContent = text;
   parameter.append(line);
-  trouble.hidden = parameter.offsetParent !== null;
+  // Said at the field as well as beside the button: the form is longer than the window.
 });
 (() => {
   document.addEventListener("keydown", (event) => {
@@ -59,3 +59,27 @@ window.studioPick = (element, trigger) => {
     if (next) { event.preventDefault(); next.focus(); }
   });
 };
+/* Train: the objectives beyond the usual four. */
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-more]");
+  if (!button) return;
+  const open = document.getElementById(button.dataset.more)?.classList.toggle("all") ?? false;
+  button.setAttribute("aria-expanded", String(open));
+  button.textContent = open ? "Fewer objectives" : "More objectives";
+});
+/* Train: an estimate is grey from a change in the form until the next one has come. */
+(() => {
+  const fresh = (line) => line.classList.remove("stale");
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest?.("#train-form .parameter")) return;
+    const line = document.querySelector("#train-line");
+    if (!line) return;
+    if (!line.studioWatched) {
+      line.studioWatched = new MutationObserver(() => fresh(line));
+      line.studioWatched.observe(line, {childList: true, subtree: true, characterData: true});
+    }
+    line.classList.add("stale");
+    clearTimeout(line.studioLate);
+    line.studioLate = setTimeout(() => fresh(line), 6000);  // the same estimate as before changes nothing
+  });
+})();

@@ -55,7 +55,11 @@ class RecipeForm(FormFilling):
             with gr.Column(elem_classes="simple"):
                 self._simple(recipe)
             self.rewards.lay_out(functools.partial(self._add, recipe))
-            self.note = gr.HTML("", elem_id="train-note")
+            with gr.Row(elem_id="train-noted"):
+                self.note = gr.HTML("", elem_id="train-note")
+                self.undo = gr.Button(
+                    "Undo", size="sm", visible=False, elem_id="train-undo", min_width=60
+                )
             with gr.Accordion("More parameters", open=False, elem_classes="fold"):
                 self._more(recipe)
             with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
@@ -70,30 +74,36 @@ class RecipeForm(FormFilling):
                 elem_id="train-hosted",
             ):
                 self.hosted.lay_out()
-            with gr.Row(elem_id="train-costs"):
-                self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
-                self.fit = gr.Button("Fit to memory", size="sm", elem_id="train-fit", min_width=60)
-            self.trouble = gr.HTML(
-                "",
-                elem_id="train-trouble",
-                js_on_load="studioBeside(element, callback => watch('value', callback));",
-            )
-            self.choice.lay_out()
-            self.start = gr.Button(
-                "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
-            )
+            with gr.Column(elem_id="train-foot"):
+                self._foot()
+
+    def _foot(self) -> None:
+        """What stays in view however long the form is: the cost, what is wrong, the button."""
+        with gr.Row(elem_id="train-costs"):
+            self.line = gr.HTML(form_options.line_html(""), elem_id="train-line")
+            self.fit = gr.Button("Fit to memory", size="sm", elem_id="train-fit", min_width=60)
+        self.trouble = gr.HTML(
+            "",
+            elem_id="train-trouble",
+            js_on_load="studioBeside(element, callback => watch('value', callback));",
+        )
+        self.choice.lay_out()
+        self.start = gr.Button(
+            "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
+        )
 
     def _simple(self, recipe: Recipe) -> None:
         add = functools.partial(self._add, recipe)
         self.goal.lay_out()
         self.fields["objective"] = gr.Radio(
-            recipe_fields.choices_of("objective"),
+            form_options.objective_choices(),
             value=recipe.objective,
             label="Objective",
             elem_classes=["segmented", "parameter"],
             info=recipe_fields.help_of("objective"),
             elem_id="train-objective",
         )
+        gr.HTML(form_options.MORE_OBJECTIVES, elem_id="train-more-objectives")
         self.fields["dataset_name"] = gr.Dropdown(
             form_options.dataset_choices(self.studio, recipe.objective),
             value=recipe.dataset_name,
@@ -205,6 +215,7 @@ class RecipeForm(FormFilling):
         self.choice.bind(self.restated, fields, self.with_choice, everything)
         self.rewards.bind(self.fields, self.recipe)
         self.mixture.bind(self.fields)
+        self.undo.click(guard(self.take_back), self.before, everything, **QUIET)
         self.fit.click(guard(self.use_what_fits), fields, [*everything, self.trouble], **QUIET)
         self.start.click(
             guard(self.begin),

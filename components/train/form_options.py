@@ -11,13 +11,12 @@ import gradio as gr
 from components.ui.compat import Update
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
-from components.ui.recipe_fields import name_of, parameters
+from components.ui.recipe_fields import choices_of, name_of, parameters
 from studio.calculator import formatting
 from studio.core.errors import StudioError
 from studio.core.formatting import DOT, plural, thousands
 from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
-from studio.runs.dataset_entries import label
 from studio.runs.methods import METHODS
 from studio.runs.mixture import draw
 from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
@@ -29,6 +28,11 @@ if TYPE_CHECKING:
     from studio.data import PreparedDataset
     from studio.runs.store import Run
 
+_USUAL_OBJECTIVES = ("sft", "dpo", "reward", "grpo")
+MORE_OBJECTIVES = (
+    '<button type="button" class="more-objectives" aria-expanded="false" '
+    'data-more="train-objective">More objectives</button>'
+)
 FROM_BASE = ("the base model", "")
 ANY_CARD = ("with most free memory", "")
 _SAMPLE_TYPES = {"pocket-sft": "conversational", "pocket-preference": "preference"}
@@ -39,6 +43,12 @@ _SHORT = {
     "preference": "pairs",
     "unpaired_preference": "labeled answers",
 }
+
+
+def objective_choices() -> list[tuple[str, str]]:
+    """(label, value) of the objectives, the usual four first; the page folds away the others."""
+    order = {name: at for at, name in enumerate(_USUAL_OBJECTIVES)}
+    return sorted(choices_of("objective"), key=lambda each: order.get(each[1], len(order)))
 
 
 def dataset_choices(studio: Studio, objective: str) -> list[tuple[str, str]]:
@@ -200,16 +210,7 @@ def signature(studio: Studio) -> tuple[object, ...]:
 
 def free_name(studio: Studio, recipe: Recipe) -> str:
     """The recipe's name, or the default one, numbered when it is taken."""
-    dataset = None if recipe.name else _prepared(studio, recipe.dataset_name)
-    several = [prepared.name if (prepared := _prepared(studio, each.path)) else each.path
-               for each in recipe.datasets]  # fmt: skip
-    named = label(several) if several else dataset.name if dataset else ""
-    wanted = recipe.name or recipe.usual_name(named)
-    taken = {run.name for run in studio.runs.list()}
-    name, number = wanted, 2
-    while name in taken:
-        name, number = f"{wanted} {number}", number + 1
-    return name
+    return studio.runs.free_name(recipe.name or recipe.usual_name())
 
 
 # ---- the line beside the button -----------------------------------------------------------------

@@ -5,6 +5,7 @@ Every method returns updates by widget; `form` lays the widgets out.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,24 @@ if TYPE_CHECKING:
     from studio import Studio
 
 
+_NOT_TYPED = {*LEADING, "name", "dataset_name", "datasets", "start_from", "start_as", "device"}
+_HOW_MUCH = {
+    "max_steps",
+    "num_train_epochs",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "max_length",
+    "seed",
+}
+
+
 class FormFilling:
     """The form's widgets by parameter, the choice their defaults follow, and what fills them."""
 
     note: gr.HTML
     """Says which parameters changed, and why."""
+    undo: gr.Button
+    """Takes that back."""
     trouble: gr.HTML
     """Says what is wrong, beside the button."""
 
@@ -40,13 +54,16 @@ class FormFilling:
         self.fields: dict[str, Field] = {}
         self.settled = gr.State(FIRST)
         """The choice that the defaults follow now."""
+        self.before = gr.State("")
+        """The recipe before other parameters followed a choice, as YAML, for Undo."""
         self.rewards = RewardBuilder(studio)
         self.mixture = MixtureBuilder(studio)
 
     @property
     def everything(self) -> list[Widget]:
         """What filling the form may change."""
-        own = [self.settled, self.note, self.rewards.box, self.rewards.rows, self.mixture.rows]
+        own = [self.settled, self.note, self.before, self.undo]
+        own += [self.rewards.box, self.rewards.rows, self.mixture.rows]
         return [*self.fields.values(), *own]
 
     def values(self, data: Values) -> dict[str, Any]:
@@ -62,8 +79,43 @@ class FormFilling:
 
     def follow(self, data: Values) -> Updates:
         """Objective, method or model changed: defaults and applicable parameters follow."""
-        values = self.values(data)
-        return self._turned(values, data[self.settled])
+        values, settled = self.values(data), data[self.settled]
+        return self._turned(values, settled) | self.undoable(values, settled)
+
+    def undoable(self, values: dict[str, Any], settled: Choice) -> Updates:
+        """What Undo goes back to: the form as it was under the choice that its defaults follow."""
+        try:
+            was = recipe_fields.read(values | dict(zip(LEADING, settled, strict=True)))
+        except StudioError:  # it could not be trained on either
+            return {self.before: "", self.undo: gr.update(visible=False)}
+        return {self.before: was.to_yaml(), self.undo: gr.update(visible=True)}
+
+    def take_back(self, before: str) -> Updates:
+        """The form as it was before the last choice that others followed."""
+        return self.filled(Recipe.from_yaml(before), "") if before else {}
+
+    def typed(self, data: Values, after: Choice) -> dict[str, Any]:
+        """Recipe fields that were set by hand and still mean the same under another choice.
+
+        Under another objective or method only how much is trained (`_HOW_MUCH`): a learning rate
+        of SFT is none of DPO.
+        """
+        values, settled = self.values(data), data[self.settled]
+        known = [recipe_defaults.usual(settled, on)[0] for on in ("", self._device())]
+        same = settled[:2] == after[:2]
+        found = {}
+        for name, parameter in parameters().items():
+            if name in _NOT_TYPED or not (same or name in _HOW_MUCH):
+                continue
+            applies = parameter.applies(*settled[:2]) and parameter.applies(*after[:2])
+            usual = [recipe_fields.shown(parameter, getattr(each, name)) for each in known]
+            if applies and values[name] not in usual:
+                with contextlib.suppress(StudioError):
+                    found[name] = recipe_fields.given(parameter, values[name])
+        return found
+
+    def _device(self) -> str:
+        return recipe_defaults.device(self.studio)
 
     def with_choice(self, data: Values, leading: Mapping[str, str]) -> Updates:
         """Set some of objective, method and model; defaults and applicable parameters follow."""
@@ -142,6 +194,7 @@ class FormFilling:
             choices=datasets, value=form_options.dataset_value(self.studio, recipe.dataset_name)
         )
         updates |= {self.settled: choice, self.note: notice("info", note)}
+        updates |= {self.before: "", self.undo: gr.update(visible=False)}
         return self.rewards.follow(recipe.objective, self.mixture.follow(updates))
 
     def changed(self, data: Values, wanted: Mapping[str, Any]) -> Updates:

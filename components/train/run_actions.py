@@ -44,7 +44,7 @@ class Actions:
     def lay_out_buttons(self) -> None:
         with gr.Row(elem_id="run-actions"):
             small: Options = {"size": "sm", "visible": False, "min_width": 60}
-            self.stop = gr.Button("Stop after this step", elem_id="run-stop", **small)
+            self.stop = gr.Button("Stop", elem_id="run-stop", **small)
             self.halt = gr.Button("Stop now", elem_id="run-halt", **small)
             self.resume = gr.Button("Resume", elem_id="run-resume", **small)
             self.copy = gr.Button("Edit a copy", elem_id="run-copy", size="sm", min_width=60)
@@ -133,15 +133,20 @@ class Actions:
     # ---- offering -------------------------------------------------------------------------------
 
     def offered(self, run: Run, resume_from: int | None) -> Updates:
-        """The buttons that apply to a run's state."""
+        """The buttons that apply to a run's state: one Stop, and a harder one only after it."""
         waiting = run.state == "queued"
         resume = f"Resume from step {resume_from:,}" if resume_from else "Restart"
-        stop = "Remove from queue" if waiting else "Stop after this step"
+        stopping = run.state == "stopping"
+        stop = "Remove from queue" if waiting else "Saving" if stopping else "Stop"
         if run.job:
             stop, resume = "Cancel the job", "Restart" if run.job.get("ended") else "Follow the job"
         return {
-            self.stop: gr.update(visible=run.state in ("queued", "running"), value=stop),
-            self.halt: gr.update(visible=run.state in ("running", "stopping") and not run.job),
+            self.stop: gr.update(
+                visible=run.state in ("queued", "running", "stopping"),
+                value=stop,
+                interactive=not stopping,
+            ),
+            self.halt: gr.update(visible=stopping and not run.job),
             self.resume: gr.update(visible=run.state in RESUMABLE, value=resume),
             self.delete: gr.update(visible=not run.live),
         }

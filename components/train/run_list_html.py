@@ -60,7 +60,7 @@ def progress(run: Run, history: History) -> str:
     if run.state == "running":
         parts.append(left_text(run.eta_s) if steps else history.phase or "starting")
     elif run.state == "stopping":
-        parts.append("stopping after this step")
+        parts.append("saving this step")
     elif run.state == "queued":
         parts = ["queued"]
     else:

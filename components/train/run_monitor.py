@@ -19,7 +19,7 @@ from components.train.run_actions import Actions, resume_step
 from components.train.run_export import RunExport
 from components.train.run_history import Histories, History
 from components.ui.compat import Update, Updates, event_data
-from components.ui.handlers import QUIET, guard
+from components.ui.handlers import QUIET, guard, page_loads
 from components.ui.page_context import PageContext, Session
 from studio.runs.store import Run
 
@@ -61,11 +61,11 @@ class RunMonitor:
         with gr.Column(elem_classes="see", elem_id="train-see"):
             self.empty = gr.HTML(run_list_html.nothing_yet(), elem_id="train-empty")
             self.actions.lay_out_undo()
-            with gr.Column(visible=False, elem_id="train-view") as self.view:
-                self._run()
             with gr.Column(visible=False, elem_id="train-runs") as self.list_box:
                 self.queue = gr.HTML("", elem_id="run-queue", js_on_load=_PICK)
                 self.list = gr.HTML("", elem_id="run-list", js_on_load=_PICK)
+            with gr.Column(visible=False, elem_id="train-view") as self.view:
+                self._run()
 
     def _run(self) -> None:
         with gr.Row(elem_id="run-top"):
@@ -121,6 +121,8 @@ class RunMonitor:
             picked = [session, self.overlaid]
             look(place.click(guard(self.pick), picked, picked, **QUIET))
         started.change(guard(self.attach), [started, session], session, **QUIET)
+        for load in page_loads():
+            load(guard(self.arrive, "quietly"), session, session, **QUIET)
         self.actions.bind(self.viewing, session, look)
         self.exports.bind(self.viewing)
 
@@ -149,6 +151,12 @@ class RunMonitor:
 
     def attach(self, run_id: str, session: Session) -> Session:
         return replace(session, run_id=run_id) if run_id else session
+
+    def arrive(self, session: Session, request: gr.Request) -> Update:
+        """The run that the page's address names, where there is one."""
+        wanted = str(request.query_params.get("run") or "")
+        known = any(run.id == wanted for run in self.studio.runs.list())
+        return replace(session, run_id=wanted) if known else gr.skip()
 
     # ---- looking --------------------------------------------------------------------------------
 

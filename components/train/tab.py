@@ -16,6 +16,8 @@ from components.ui import recipe_defaults
 from components.ui.compat import Reply, Update, Updates, Values
 from components.ui.handlers import QUIET, guard
 from components.ui.page_context import PageContext, Session
+from components.ui.recipe_fields import parameters
+from studio.core.formatting import in_a_sentence
 from studio.runs.recipe import OBJECTIVE_TYPES
 
 if TYPE_CHECKING:
@@ -99,7 +101,11 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
         updates: Updates = {}
         try:
             changed = wanted.get("changes")
-            updates = left.changed(data, wanted) if changed else filled(studio, left, wanted)
+            if changed:
+                updates = left.changed(data, wanted)
+            else:
+                updates = filled(studio, left, wanted, data)
+                updates |= left.undoable(left.values(data), data[left.settled])
         except Exception as error:
             updates = {left.trouble: form_options.trouble_html(error)}
         name = updates.get(left.fields["dataset_name"], data[left.fields["dataset_name"]])
@@ -129,8 +135,13 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
     return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)
 
 
-def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updates:
-    """The form filled for a dataset, an objective and a run to start from, with their defaults."""
+def filled(
+    studio: Studio, left: RecipeForm, wanted: Mapping[str, Any], data: Values | None = None
+) -> Updates:
+    """The form filled for a dataset, an objective and a run to start from, with their defaults.
+
+    What was typed into the form (`data`) stays where it still means the same.
+    """
     changes: dict[str, Any] = dict(wanted.get("settings") or {})
     objective = wanted.get("objective") or changes.get("objective")
     model, parent = wanted.get("model") or changes.get("model_name_or_path"), None
@@ -147,7 +158,8 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
     method = parent.method if parent and parent.method != "full" else "lora"
     method = changes.get("method") or method
     recipe, why = recipe_defaults.usual((objective, method, model), recipe_defaults.device(studio))
-    changes["name"] = ""
+    kept = left.typed(data, (objective, method, model)) if data is not None else {}
+    changes = kept | changes | {"name": ""}
     if "dataset_name" not in changes:
         changes["dataset_name"] = recipe.dataset_name
     note = f"Parameters set to {why}."
@@ -155,4 +167,7 @@ def filled(studio: Studio, left: RecipeForm, wanted: Mapping[str, Any]) -> Updat
         note = f"Your choices applied; other parameters set to {why}."
     if parent:
         note += f" Starts from {parent.name}."
+    if kept:
+        labels = (in_a_sentence(parameters()[name].label) for name in kept)
+        note += f" Kept as you set them: {', '.join(labels)}."
     return left.filled(recipe.with_(**changes), note)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import gradio as gr
 from gradio.blocks import BlockContext
 from gradio.components import Component
+from gradio.components.api_component import Api
 from gradio.context import Context, LocalContext, get_render_context
 from gradio.route_utils import CustomCORSMiddleware
 
@@ -128,6 +129,16 @@ def outside_containers() -> Iterator[None]:
         yield
     finally:
         Context.block = container
+
+
+def take_endpoints_off_the_page() -> None:
+    """Leave the parameters of `gr.api` out of the layout of the page being built (`Api`).
+
+    Each is a component that shows nothing, yet the browser makes a node of it: a third of them all.
+    """
+    page = page_being_built()
+    if page is not None:
+        page.children = [one for one in page.children if not isinstance(one, Api)]
 
 
 def event_data(event: gr.EventData) -> Any:

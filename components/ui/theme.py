@@ -190,6 +190,10 @@ def stylesheets() -> list[Path]:
 
 
 def scripts() -> str:
-    """Every script, inlined into the head: nothing is loaded from elsewhere."""
-    sources = [p.read_text(encoding="utf-8") for p in sorted(STATIC.glob("*.js"))]
+    """Every script, inlined into the head: nothing is loaded from elsewhere.
+
+    Without `first.js`, which `components.page.document` puts before Gradio's own.
+    """
+    files = sorted(p for p in STATIC.glob("*.js") if p.stem != "first")
+    sources = [p.read_text(encoding="utf-8") for p in files]
     return "".join(f"<script>\n{source}\n</script>\n" for source in sources)

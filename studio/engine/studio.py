@@ -216,7 +216,7 @@ class Studio:
             recipe = recipe.with_(start_from=parent.id, chat_template_path=template, **tokens)
             parent_adapter(recipe, self.runs)
         if not recipe.name:
-            recipe = recipe.with_(name=recipe.usual_name(data["name"]))
+            recipe = recipe.with_(name=self.runs.free_name(recipe.usual_name()))
         job = None if on is None else self._hosted_job(recipe, on)
         run = self.runs.create(recipe, provenance, job)
         run = self.runs.update(run.id, data=data)

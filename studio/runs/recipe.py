@@ -293,17 +293,14 @@ class Recipe(RecipeFields):
         )
         return {key: value for key, value in plain.items() if key in always or value != usual[key]}
 
-    def usual_name(self, dataset: str = "") -> str:
-        """The name of a run without one: model, objective, and dataset, `pocket-dpo-votes`.
+    def usual_name(self) -> str:
+        """The name of a run without one, its model and objective: `pocket-dpo`.
 
-        Args:
-            dataset: the dataset's own name, where `dataset_name` is an id.
+        A run's data is beside its name wherever runs are listed; where the name is taken,
+        `RunStore.free_name` numbers it.
         """
-        if self.datasets and not dataset:
-            dataset = dataset_entries.label([entry.path for entry in self.datasets])
         model = PureWindowsPath(self.model_name_or_path).name  # of / and \\ alike
-        data = PureWindowsPath(dataset or self.dataset_name).name.removeprefix(f"{model}-")
-        return "-".join(dict.fromkeys((model, self.objective, data)))[:110]
+        return f"{model[:100]}-{self.objective}"
 
     def with_(self, **changes: Any) -> Recipe:
         """A copy with changes, validated."""

@@ -14,6 +14,7 @@ runs/<id>/
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import threading
@@ -155,6 +156,12 @@ class RunStore:
         write_durably(folder / "recipe.yaml", recipe.to_yaml())
         self.save(run)
         return run
+
+    def free_name(self, wanted: str) -> str:
+        """`wanted`, or `wanted-2`, `wanted-3` ... whichever no run has yet."""
+        taken = {run.name for run in self.list()}
+        numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain((wanted,), numbered) if name not in taken)
 
     def save(self, run: Run) -> Run:
         """Write `run.json` atomically."""

@@ -12,6 +12,7 @@ import pytest
 from app import build_app
 from components.page import calculator_sync
 from components.page.calculator_sync import RecipeSync
+from components.train import tab as train_tab
 from studio.engine.studio import Studio
 from tests.unit.calculator.conftest import TINY
 
@@ -95,7 +96,7 @@ def test_a_run_is_called_after_what_is_chosen_until_somebody_types_a_name(forms:
     form = forms.train.form
     forms.type("train", dataset_name="places")
     restated = form.restate({**forms.data, form.restated: ""})[form.restated]
-    assert form.estimate(restated)[2]["placeholder"] == "pocket-sft-places"
+    assert form.estimate(restated)[2]["placeholder"] == "pocket-sft"
     forms.type("train", objective="dpo", name="mine")
     updates = form.follow(forms.data)
     assert form.fields["dataset_name"] in updates and form.fields["name"] not in updates
@@ -167,6 +168,30 @@ def test_a_form_filled_from_elsewhere_since_is_the_newest_word(forms: Forms):
     forms.type("train", max_length=80)
     forms.open("Calculator")
     assert forms.see("calculator", "lora_r") == 16
+
+
+def test_what_was_typed_stays_where_it_means_the_same_and_undo_brings_the_rest_back(forms: Forms):
+    form = forms.train.form
+    forms.type("train", max_steps=20, learning_rate="5e-5")
+
+    def filled(**wanted: str) -> tuple[dict[str, Any], str]:
+        updates = train_tab.filled(form.studio, form, train_tab.ask(**wanted), forms.data)
+        return {name: updates[form.fields[name]] for name in form.fields}, updates[form.note]
+
+    fields, note = filled(model="tiny/other")
+    assert fields["max_steps"]["value"] == 20 and fields["learning_rate"]["value"] == "5e-5"
+    assert "Kept as you set them: max steps, learning rate" in note or "learning rate, max" in note
+    fields, note = filled(objective="dpo")
+    assert fields["max_steps"]["value"] == 20 and fields["learning_rate"]["value"] != "5e-5"
+    assert "learning rate" not in note.partition("Kept")[2]
+
+    forms.type("train", objective="dpo")
+    updates = form.follow(forms.data)
+    assert updates[form.undo]["visible"] is True
+    back = form.take_back(updates[form.before])
+    assert back[form.fields["objective"]]["value"] == "sft"
+    assert back[form.fields["learning_rate"]]["value"] == "5e-5"
+    assert back[form.undo]["visible"] is False and form.take_back("") == {}
 
 
 def test_it_can_be_let_go(forms: Forms):

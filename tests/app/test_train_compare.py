@@ -58,9 +58,9 @@ def test_the_form_offers_what_fits(studio: Studio):
     assert form_options.start_choices(studio, "pocket", "lora") == [form_options.FROM_BASE]
     run = ended(studio)
     assert form_options.start_choices(studio, "pocket", "lora")[1][1] == run.id
-    assert form_options.free_name(studio, Recipe.defaults(name="pocket-sft")) == "pocket-sft 2"
+    assert form_options.free_name(studio, Recipe.defaults(name="pocket-sft")) == "pocket-sft-2"
     unnamed = Recipe.defaults("dpo", dataset_name=pairs.id)
-    assert form_options.free_name(studio, unnamed) == "pocket-dpo-my pairs"
+    assert form_options.free_name(studio, unnamed) == "pocket-dpo"
 
 
 def test_a_vote_in_place_is_kept_with_what_made_it(studio: Studio):

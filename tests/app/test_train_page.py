@@ -259,10 +259,10 @@ def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: RunMon
         assert watch.actions.ask_stop(run.id) == ""
         found = watch.look(Session(), SentView())
         assert "stopping" in found[watch.head]
-        assert (
-            found[watch.actions.stop]["visible"] is False
-            and found[watch.actions.halt]["visible"] is True
+        assert found[watch.actions.stop] == gr.update(
+            visible=True, value="Saving", interactive=False
         )
+        assert found[watch.actions.halt]["visible"] is True  # only once Stop was pressed
 
 
 # ---- steering -----------------------------------------------------------------------------------

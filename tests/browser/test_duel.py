@@ -41,6 +41,7 @@ def home(tmp_path: Path) -> Path:
 
 def make_project(page: Page) -> None:
     """From the form: pairs of the newest run at two seeds, each to be judged by two people."""
+    tab(page, "Projects")
     page.locator("#label-new button").first.click()
     page.locator("#label-kind").get_by_text("Generate with two models").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
@@ -172,7 +173,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
     train(ada, "second")
 
     tab(ada, "Label")
-    ada.locator("#label-rounds button").first.click()
+    tab(ada, "Rounds")
     drawing = ada.locator("#label-rounds-drawing")
     expect(drawing).to_contain_text("no duel with the previous model yet", timeout=SLOW)
     ada.locator("#label-duel input[type=number]").fill("6")
@@ -188,8 +189,7 @@ def test_two_people_label_a_round_and_judge_its_duel(
         page.locator(".lab-prompt").click()
         judge_all(page)
     shot(ada, "duel-results")
-    ada.locator("#label-rounds button").first.click()
-    ada.locator("#label-rounds button").first.click()
+    tab(ada, "Rounds")
     expect(drawing).to_contain_text("win rate", timeout=SLOW)
     shot(ada, "rounds")
     met = Studio(home).labels.get("second or first")

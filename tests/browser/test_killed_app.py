@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from gradio_client import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from studio import Recipe, Studio
 from studio.labels import Pair
@@ -93,7 +94,9 @@ def steer(page: Page, engine: Studio, run_id: str) -> None:
         assert {"recipe.yaml", "data/train.jsonl"} <= set(archive.namelist())
     page.locator("#run-resume").click()
     expect(head).to_contain_text("running", timeout=SLOW)
-    page.locator("#run-halt").click()
+    page.locator("#run-stop").click()
+    with contextlib.suppress(Error):  # offered while the step is still being saved
+        page.locator("#run-halt").click(timeout=2_000)
     expect(head).to_contain_text("stopped", timeout=SLOW)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from playwright.sync_api import APIResponse, Page, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from components.label import tab as label_tab
 from components.ui import theme
@@ -87,6 +87,17 @@ def progress(page: Page, text: str) -> None:
     expect(page.locator('.lab-saved[data-kind="safe"]')).to_be_visible()
 
 
+def sit_down(page: Page, name: str) -> Locator:
+    """Say who labels, as the page asks first; the pair's prompt."""
+    named, asked = page.get_by_label("Name to label under"), page.locator(".lab-prompt")
+    expect(named).to_be_visible()  # nobody labels under a name that is everybody's
+    named.fill(name)
+    named.press("Enter")
+    expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible()
+    expect(asked).to_contain_text("question 0")
+    return asked
+
+
 def arrived(page: Page, requests: list[Any]) -> None:
     """Wait until the page has asked what the test holds back."""
     for _ in range(PATIENCE // 10):
@@ -101,8 +112,7 @@ def test_four_pairs_by_keyboard(
 ) -> None:
     page = new_page()
     page.goto(url)
-    asked = page.locator(".lab-prompt")
-    expect(asked).to_contain_text("question 0")
+    asked = sit_down(page, "ada")
     expect(page.locator('[data-side="left"] strong, [data-side="right"] strong')).to_have_text(
         "bold"
     )
@@ -113,12 +123,17 @@ def test_four_pairs_by_keyboard(
     page.keyboard.press("1")
     page.get_by_label("Your name").fill("ada")
     page.keyboard.press("Enter")
-    expect(page.locator('.lab[data-annotator="ada"]')).to_be_visible()
+    expect(page.get_by_label("Your name")).not_to_be_focused()  # letters are keys again
     expect(page.locator(".lab-count")).to_have_text("0 of 4")
-    asked.click()
     page.keyboard.press("Shift+Digit1")
     progress(page, "1 of 4")
     expect(asked).to_contain_text("question 1")
+    page.locator('[data-act="results"]').click()
+    expect(page.locator(".lab-rest")).to_contain_text("Show whose answers they are?")
+    page.keyboard.press("1")  # no vote on what is not in view
+    page.keyboard.press("Escape")
+    expect(asked).to_be_visible()
+    expect(page.locator(".lab-count")).to_have_text("1 of 4")
     page.keyboard.press("0")
     progress(page, "2 of 4")
     page.keyboard.press("u")
@@ -160,7 +175,7 @@ def test_guidelines_are_edited_by_keyboard_and_change_under_an_annotator(
 ) -> None:
     page = new_page()
     page.goto(url)
-    expect(page.locator(".lab-prompt")).to_contain_text("question 0")
+    sit_down(page, "ada")
     field = page.get_by_label("guidelines", exact=True)
     page.keyboard.press("g")
     field.fill(" ")
@@ -185,8 +200,7 @@ def test_a_look_that_a_vote_overtakes_changes_nothing(
     """The page looked, the vote was counted, and only then the look's answer came: it is old."""
     page = new_page()
     page.goto(url)
-    asked = page.locator(".lab-prompt")
-    expect(asked).to_contain_text("question 0")
+    asked = sit_down(page, "ada")
     votes: list[Route] = []
     looks: list[tuple[Route, APIResponse]] = []
 
@@ -220,7 +234,7 @@ def test_a_verdict_given_while_somebody_sits_down_is_told_to_wait(
 ) -> None:
     page = new_page()
     page.goto(url)
-    expect(page.locator(".lab-prompt")).to_contain_text("question 0")
+    sit_down(page, "ada")
     held: list[Route] = []
     let_go: list[bool] = []
 

@@ -65,8 +65,8 @@ def test_find_star_delete_undo_and_go_on(
 
     # A prepared dataset the same way, from the Data tab.
     page.get_by_role("tab", name="Data", exact=True).click()
-    page.get_by_role("tab", name=re.compile("^Prepared")).click()
-    page.locator("#prepared-list tr[data-open]").click()
+    page.get_by_role("tab", name="Your datasets").click()
+    page.locator("#prepared-list [data-open]").click()
     page.get_by_role("button", name="Push to the Hub").click()
     going = ["README.md", "data/train.parquet"]
     expect(page.locator(".going .files code")).to_have_text(going, timeout=SLOW)

@@ -70,7 +70,7 @@ def test_dataset_name_is_the_first_and_either_replaces_the_other():
     recipe = of("mine", "general")
     assert recipe.with_(dataset_name="other").datasets == ()
     assert recipe.with_(datasets=["other", "mine"]).dataset_name == "other"
-    assert recipe.usual_name() == "pocket-sft-mine + general"
+    assert recipe.usual_name() == "pocket-sft"
     assert label(["a", "b", "c", "d"]) == "a + 3 more"
 
 

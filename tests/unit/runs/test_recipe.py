@@ -183,19 +183,17 @@ def test_the_workshops_recipes_hold_its_values():
 
 
 @pytest.mark.parametrize(
-    ("objective", "model", "dataset", "named", "name"),
+    ("objective", "model", "name"),
     [
-        ("sft", "pocket", "pocket-sft", "", "pocket-sft"),
-        ("dpo", "pocket", "pocket-preference", "", "pocket-dpo-preference"),
-        ("sft", "Qwen/Qwen2-0.5B", "data-20260101-4b25", "places", "Qwen2-0.5B-sft-places"),
-        ("dpo", "../models/tiny/", "owner/pairs", "", "tiny-dpo-pairs"),
+        ("sft", "pocket", "pocket-sft"),
+        ("sft", "Qwen/Qwen2-0.5B", "Qwen2-0.5B-sft"),
+        ("dpo", "../models/tiny/", "tiny-dpo"),
     ],
 )
-def test_what_nobody_named_is_called_after_model_objective_and_data(
-    objective: str, model: str, dataset: str, named: str, name: str
+def test_what_nobody_named_is_called_after_model_and_objective(
+    objective: str, model: str, name: str
 ) -> None:
-    recipe = Recipe.defaults(objective, model_name_or_path=model, dataset_name=dataset)
-    assert recipe.usual_name(named) == name
+    assert Recipe.defaults(objective, model_name_or_path=model).usual_name() == name
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "# nothing yet\n", "{}", "---\n"])

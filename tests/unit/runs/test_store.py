@@ -42,6 +42,14 @@ def test_runs_are_listed_newest_first_and_strangers_passed_over(store):
     assert [run.id for run in store.list()] == [second.id, first.id]
 
 
+def test_a_name_that_is_taken_is_numbered(store):
+    assert store.free_name("first") == "first"
+    make(store, "first"), make(store, "first-3")
+    assert store.free_name("first") == "first-2"
+    make(store, "first-2")
+    assert store.free_name("first") == "first-4"
+
+
 def test_a_name_finds_its_newest_run(store):
     old, new = make(store), make(store)
     store.update(new.id, created=old.created + 1)
