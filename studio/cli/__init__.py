@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from studio.cli import answers, calc, data, labels, models, runs, serve, workspace
+from studio.cli import answers, calc, data, labels, models, runs, serve, why, workspace
 from studio.cli.register import add, example
 from studio.cli.terminal import Terminal, print_error
 from studio.commands import COMMANDS
@@ -47,13 +47,14 @@ _GROUPS = {
     "models": "The library: list, tag, delete, restore, clean up.",
     "hub": "The Hugging Face Hub: preview, push, pull.",
 }
-_ORDER = ("app", "data", "calc", "train", "runs", "generate", "score", "rewards", "pairs", "labels")
+_ORDER = (
+    *("app", "data", "calc", "train", "runs", "generate", "score", "why", "influence"),
+    *("rewards", "pairs", "labels"),
+)
 
 
-_VIEWS = {
-    **{**data.VIEWS, **calc.VIEWS, **runs.VIEWS, **answers.VIEWS, **labels.VIEWS, **models.VIEWS},
-    **workspace.VIEWS,
-}
+_PARTS = (data, calc, runs, answers, why, labels, models, workspace)
+_VIEWS = {name: view for part in _PARTS for name, view in part.VIEWS.items()}
 
 
 class _InOrder(TyperGroup):

@@ -98,6 +98,7 @@ VIEWS = {
     "runs_show": View(_shown, "pocket-sft"),
     "runs_stop": View("{run_id} is {state}.", "pocket-sft", "pocket-sft --now"),
     "runs_resume": View(_ids, "pocket-sft", follow=follow, failure=unfinished),
+    "runs_without": View(_ids, "pocket-sft --rows 3,14,159", follow=follow, failure=unfinished),
     "runs_rename": View("{run_id} {name}", 'pocket-sft "the first"'),
     "runs_export": View(
         _exported,

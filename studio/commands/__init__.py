@@ -28,6 +28,7 @@ from studio.commands import (  # noqa: F401  importing them fills COMMANDS
     rewards,
     runs,
     score,
+    why,
     workspace,
 )
 from studio.commands.base import COMMANDS, Command

@@ -1,0 +1,155 @@
+"""The gradient of a question: of an answer, of a part of it, or of one answer over another.
+
+One backward pass on the model as it answers, by the parts that the index was made from. Imports
+torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from studio.attribution.index_files import Index
+from studio.attribution.per_row import find_parts, only_graph, row_gradients
+from studio.attribution.projection import Projector, unit
+from studio.attribution.request import FINAL, Asked
+from studio.core.errors import ConfigError, DataError
+from studio.data.tokens.token_view import token_texts
+from studio.generation import column_models
+from studio.generation.column_models import ColumnModel
+from studio.generation.request import Column, Sampling
+from studio.models import tokenization
+from studio.models.pool import ModelPool
+from studio.runs.store import Run, RunStore
+
+SCALES = "scales.safetensors"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of a prompt with its answer; `asked` are the places whose tokens are meant."""
+
+    ids: list[int]
+    asked: list[int]
+
+
+def lane_of(run: Run, point: int, pool: ModelPool, runs: RunStore) -> ColumnModel:
+    """The model of a run at a point, ready to answer."""
+    step = None if point == FINAL else point
+    planned, wrong = column_models.plans(
+        (Column(run.model, run.id, checkpoint=step),), Sampling(), runs
+    )
+    if wrong:
+        raise ConfigError(wrong[0])
+    return column_models.ready(planned[0], pool, runs)
+
+
+def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, lane: ColumnModel) -> Tokens:
+    """A prompt and an answer as the model reads them, and the tokens that are asked about.
+
+    Raises `DataError` where there are none, or more than the model reads.
+    """
+    _, before = tokenization.encode(lane.tokenizer, asked.prompt, asked.raw, defaults=lane.defaults)
+    ids = lane.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    context = getattr(lane.resident.model.config, "max_position_embeddings", None)
+    if not before or not ids:
+        raise DataError("There is nothing to ask about; give a prompt and an answer.")
+    if context and len(before) + len(ids) > context:
+        raise DataError(
+            f"Prompt and answer are {len(before) + len(ids):,} tokens long and this model reads "
+            f"{context:,}; shorten them."
+        )
+    places = _within(token_texts(ids, lane.tokenizer), span)
+    if not places:
+        raise DataError("The part that is asked about holds no token of the answer.")
+    return Tokens([*before, *ids], [len(before) + at for at in places])
+
+
+def _within(texts: Sequence[str], span: tuple[int, int] | None) -> list[int]:
+    """The tokens that a span of characters touches; all without one.
+
+    >>> _within(["A", " hedge", "hog", "."], (2, 10))
+    [1, 2]
+    """
+    if span is None:
+        return list(range(len(texts)))
+    found, start = [], 0
+    for at, text in enumerate(texts):
+        end = start + len(text)
+        if start < span[1] and end > span[0] and text:
+            found.append(at)
+        start = end
+    return found
+
+
+def vectors(
+    questions: Sequence[Asked], indexes: Sequence[Index], lanes: Sequence[ColumnModel]
+) -> list[Tensor]:
+    """The questions' mean gradient at every point of an index: [dims] of unit norm each."""
+    found = []
+    for index, lane in zip(indexes, lanes, strict=True):
+        projector = projector_of(index, lane.resident.device)
+        with lane.model() as model:
+            names = list(index.record["parts"])
+            trained = find_parts(model, names, lane.adapter, index.record["hooked"])
+            with only_graph(model, trained):
+                each = torch.cat(
+                    [_gradient(one, lane, model, trained, projector) for one in questions]
+                )
+        found.append(unit(unit(each)[0].mean(0, keepdim=True))[0][0].cpu())
+    return found
+
+
+def projector_of(index: Index, device: torch.device) -> Projector:
+    """The projector that an index was made with."""
+    scales = None
+    if index.record["precondition"]:
+        from safetensors.torch import load_file
+
+        scales = load_file(index.folder / SCALES)
+    shapes = {name: (int(a), int(b)) for name, (a, b) in index.record["parts"].items()}
+    return Projector(shapes, index.dims, int(index.record["seed"]), scales, device)
+
+
+def _gradient(
+    asked: Asked, lane: ColumnModel, model: Any, trained: Any, projector: Projector
+) -> Tensor:
+    """[1, dims]: of minus the log-probability of what is asked, less that of `against`."""
+
+    def of(answer: str, span: tuple[int, int] | None) -> Tensor:
+        sequence = encoded(asked, answer, span, lane)
+        return row_gradients(trained, projector, 1, lambda _: -_logps(model, sequence).sum())
+
+    found = of(asked.answer, asked.span)
+    return found if asked.against is None else found - of(asked.against, None)
+
+
+def _logps(model: Any, sequence: Tokens) -> Tensor:
+    ids = torch.tensor([sequence.ids], device=model.device)
+    logits = model(input_ids=ids, use_cache=False).logits[0, -len(sequence.ids) :]
+    places = torch.tensor(sequence.asked, device=ids.device)
+    chosen = logits[places - 1].float().log_softmax(-1)
+    return chosen.gather(-1, ids[0, places][:, None])[:, 0]
+
+
+def likelihoods(asked: Asked, lane: ColumnModel) -> tuple[float, float]:
+    """Mean log-probability of an asked token by the run's model, and by the base."""
+    sequence = encoded(asked, asked.answer, asked.span, lane)
+    with torch.inference_mode():
+        with lane.model() as model:
+            tuned = float(_logps(model, sequence).mean())
+        base = float(_logps(lane.resident.model, sequence).mean())
+    return tuned, base
+
+
+def scores(indexes: Sequence[Index], questions: Sequence[Tensor]) -> Tensor:
+    """The cosine of every row with a question, averaged over the points: [rows] in float32."""
+    total = torch.zeros(indexes[0].rows)
+    for index, question in zip(indexes, questions, strict=True):
+        rows = torch.from_numpy(index.vectors("c"))
+        total += torch.mv(rows, question.half()).float()
+    return total / len(indexes)
