@@ -60,8 +60,7 @@ def backup(
 ) -> Json:
     """Write the whole workspace into one archive, also while the studio runs.
 
-    Runs, datasets, votes, comparisons, saved recipes, uploads and exports; no caches, no trash, no
-    models of the Hub.
+    All of the workspace but caches, trash and logs; no models of the Hub.
     """
     from studio.engine.workspace_backup import back_up
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import tarfile
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 OnFile = Callable[[int, int, str], None]
 """Called with the bytes done, the bytes in all, and the file that is next."""
 MANIFEST = "manifest.json"
-PARTS = ("runs", "datasets", "comparisons", "pairs", "presets", "uploads", "exports")
-"""Folders that are kept; caches and the trash are not."""
-_RECORDS = ("library.json", "votes-copied.json")
+_NEVER = re.compile(r"\..*|cache|trash|votes\.db(-.*)?|.*\.lock|.*\.log(\.\d+)?")
+"""What of a workspace is not kept by name: hidden files, caches, locks, logs. Votes are copied."""
+_LOGS = ("events.jsonl", "feedback.jsonl")  # written to meanwhile, a line at a time
 _BLOCK = 1 << 20
 
 
@@ -47,24 +48,27 @@ def back_up(
     """Write the workspace into the tar file `out`; what it holds, in files and bytes.
 
     Args:
-        without: parts to leave out, of `PARTS`.
+        without: folders and files of the workspace to leave out, such as exports.
 
     Raises `WorkspaceError` where `out` exists, or its disk has no room.
     """
     home = studio.workspace
-    if unknown := set(without) - set(PARTS):
-        raise WorkspaceError(f"{unknown.pop()!r} is no part; leave out any of {', '.join(PARTS)}.")
+    there = {path.name: path for path in home.home.iterdir() if not _NEVER.fullmatch(path.name)}
+    if unknown := set(without) - {*there, "votes.db"}:
+        known = ", ".join(sorted(there))
+        raise WorkspaceError(f"There is no {unknown.pop()!r} to leave out; there are {known}.")
     if out.exists():
         raise WorkspaceError(f"{out} exists; name a new file.")
-    parts = [home.home / part for part in PARTS if part not in without]
-    total = sum(size_of(part) for part in parts if part.is_dir())
+    parts = [there[name] for name in sorted(there) if name not in without]
+    total = sum(map(size_of, parts))
     check_room(out.parent, total, "The backup", "Choose another disk, or leave parts out.")
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("wb") as file:
             made = _Archive(file, total, on_file)
-            made.add_votes(studio)
-            for path in _files(home, studio.runs, parts):
+            if "votes.db" not in without:
+                made.add_votes(studio)
+            for path in _files(studio.runs, parts):
                 made.add(path, path.relative_to(home.home).as_posix())
             manifest = made.finish()
             os.fsync(file.fileno())
@@ -115,7 +119,7 @@ class _Archive:
         """Add a file, up to its last whole line where it is a log; one that is gone is left out."""
         try:
             with path.open("rb") as file:
-                size = _whole_lines(path) if path.suffix == ".jsonl" else path.stat().st_size
+                size = _whole_lines(path) if path.name in _LOGS else path.stat().st_size
                 self._write(file, name, size)
         except FileNotFoundError:
             return
@@ -176,12 +180,10 @@ def _whole_lines(path: Path) -> int:
     return 0
 
 
-def _files(home: Workspace, runs: RunStore, parts: list[Path]) -> Iterator[Path]:
+def _files(runs: RunStore, parts: list[Path]) -> Iterator[Path]:
     """What is kept, half-written files left out; a checkpoint's manifest after its files."""
-    for name in _RECORDS:
-        if (home.home / name).is_file():
-            yield home.home / name
     live = {run.folder for run in runs.list() if runs.held(run)}
+    yield from (part for part in parts if part.is_file())
     for part in parts:
         for folder in sorted(part.iterdir()) if part.is_dir() else []:
             if folder.name.startswith("."):
@@ -209,10 +211,11 @@ def _live_run(folder: Path) -> Iterator[Path]:
 
 def _held(home: Workspace) -> str:
     """What keeps a workspace from being restored into; empty where nothing does."""
-    for name in PARTS:
-        if (home.home / name).is_dir() and any((home.home / name).iterdir()):
-            return name
-    return next((name for name in ("votes.db", *_RECORDS) if (home.home / name).exists()), "")
+    for path in sorted(home.home.iterdir()):
+        kept = path.name == "votes.db" or not _NEVER.fullmatch(path.name)
+        if kept and (path.is_file() or any(path.iterdir())):
+            return path.name
+    return ""
 
 
 def _extract(source: Path, folder: Path, on_file: OnFile | None) -> dict[str, Any]:
@@ -247,8 +250,9 @@ def _extract(source: Path, folder: Path, on_file: OnFile | None) -> dict[str, An
 def _inside(name: str) -> bool:
     """Whether a name in an archive is one that a backup writes: no way out, nothing beside."""
     parts = PurePosixPath(name).parts
-    top = parts and parts[0] in {*PARTS, *_RECORDS, "votes.db", MANIFEST}
-    return bool(top) and ".." not in parts and "\\" not in name
+    if not parts or "\\" in name or any(part in ("/", "..") for part in parts):
+        return False
+    return name == "votes.db" or not _NEVER.fullmatch(parts[0])
 
 
 def _unpack(file: IO[bytes], path: Path) -> str:
