@@ -72,6 +72,7 @@ def fill(studio: Studio, folder: Path) -> Path:
 
 
 def token_view(page: Page, path: Path) -> None:
+    page.get_by_text("Path or Hub ID", exact=True).first.click()
     page.locator("#data-path input, #data-path textarea").first.fill(str(path))
     page.locator("#data-path input, #data-path textarea").first.press("Enter")
     page.locator("#row-card").get_by_text("assistant").first.wait_for()
