@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 
 from benchmarks.memory import read
+from studio.calculator.published_points import PUBLISHED
 from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
 
 _GRID = Path(__file__).with_name("memory.json")
@@ -29,7 +30,7 @@ def rows() -> list[tuple[str, int, int, str]]:
     """(label, known bytes, estimated bytes, where the known figure is from)."""
     found = [
         (point.label, point.peak, point.estimated(), point.source)
-        for point in (*MEASURED, *RULES_OF_THUMB)
+        for point in (*MEASURED, *PUBLISHED, *RULES_OF_THUMB)
     ]
     if _GRID.exists():
         found += [
@@ -46,7 +47,7 @@ def rows() -> list[tuple[str, int, int, str]]:
 
 def table() -> str:
     """Markdown, as the README has it."""
-    points = {point.label: point for point in (*MEASURED, *RULES_OF_THUMB)}
+    points = {point.label: point for point in (*MEASURED, *PUBLISHED, *RULES_OF_THUMB)}
     lines = [
         "| figure | its loop and loss head | known | estimate | off by | in the studio's loop "
         "| from |",

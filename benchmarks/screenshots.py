@@ -3,6 +3,7 @@
 python benchmarks/screenshots.py              docs/images/*.png, small
 python benchmarks/screenshots.py --all DIR    every tab, empty and full, wide and narrow, light and
                                               dark, to look at
+python benchmarks/screenshots.py --chats DIR  thinking, tools, a mixture and data making, to look at
 python benchmarks/screenshots.py --home DIR   keep the workspace, and use it again the next time
 """
 
@@ -23,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
+from benchmarks import chat_pictures  # noqa: E402
 from studio.data.readers.sources import sample_path  # noqa: E402
 from tests import chromium  # noqa: E402
 from tests.serving import Server  # noqa: E402
@@ -180,9 +182,21 @@ def all_pictures(browser: Browser, server: Server, folder: Path, full: bool) -> 
                     photograph(page, tab, path, full)
 
 
+def _chats(home: Path) -> Path:
+    from studio import Studio
+
+    home.mkdir(parents=True, exist_ok=True)
+    studio = Studio(home)
+    try:
+        return chat_pictures.fill(studio, home)
+    finally:
+        studio.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--all", type=Path, metavar="DIR", help="every tab in every state")
+    parser.add_argument("--chats", type=Path, metavar="DIR", help="chats that think and call")
     parser.add_argument("--home", type=Path, metavar="DIR", help="a workspace to keep and reuse")
     chosen = parser.parse_args()
     executable = chromium.find()
@@ -192,14 +206,18 @@ def main() -> int:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="studio-pictures-") as scratch:
         home = chosen.home or Path(scratch) / "full"
-        fill(home)
+        rows = _chats(home) if chosen.chats else None
+        if rows is None:
+            fill(home)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=executable, args=list(chromium.FLAGS)
             )
             server = Server(home).start()
             try:
-                if chosen.all:
+                if rows is not None:
+                    chat_pictures.draw(browser, server.url, rows, chosen.chats)
+                elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()
                     try:

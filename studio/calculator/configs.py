@@ -266,7 +266,8 @@ def to_config(source: Source) -> Any:
 def _text_class(known: Any, values: Mapping[str, Any]) -> Any:
     """The class of the sizes that a config has: a model that also sees images (`gemma3`) is
     published as its text part alone, which its `architectures` and its own sizes say."""
-    text = (getattr(known, "sub_configs", None) or {}).get("text_config")
+    parts: dict[str, Any] = getattr(known, "sub_configs", None) or {}
+    text: Any = parts.get("text_config")
     inside = isinstance(values.get("text_config"), dict)
     if text is None or inside or "hidden_size" not in values:
         return known

@@ -1,8 +1,9 @@
 """Known peaks of memory, beside what is estimated for the same settings.
 
 Three runs of PEFT's own method comparison (huggingface/peft, Apache-2.0,
-method_comparison/MetaMathQA/results): Llama-3.2-3B, one NVIDIA GPU, a plain PyTorch loop. Two
-figures that are often repeated, with the assumptions under which they hold.
+method_comparison/MetaMathQA/results): Llama-3.2-3B, one NVIDIA GPU, a plain PyTorch loop. LitGPT's
+resource tables, in `published_points`. Two figures that are often repeated, with the assumptions
+under which they hold.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Point:
     gpu: str
     loop: TrainingLoop | None = None
     assumes: str = ""
+    whose: str = ""
+    head: str = ""
 
     @property
     def loop_words(self) -> str:
@@ -53,7 +56,7 @@ class Point:
         if self.loop is not None and loop.fused_loss:
             whose = "TRL's trainer"
         head = "fused loss head" if loop.fused_loss else "plain cross-entropy over all logits"
-        return f"{whose}, {head}"
+        return f"{self.whose or whose}, {self.head or head}"
 
     def _loop(self) -> TrainingLoop:
         own = studio_loop(self.recipe, find_gpu(self.gpu))

@@ -146,7 +146,8 @@ def read_tokenizer(file: Path) -> Any:
     from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer
 
-    made: Any = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    tokenizers: Any = AutoTokenizer
+    made: Any = tokenizers.from_pretrained(str(file.parent), gguf_file=file.name)
     field = GGUFReader(file).fields.get("tokenizer.ggml.pre")
     if field is not None and field.contents() in DIGITS:
         made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

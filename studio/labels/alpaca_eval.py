@@ -104,7 +104,7 @@ LEAST_MODELS = 2
 
 def _others(scores: Scores, baseline: str, model: str) -> list[dict[str, float]]:
     """Of every other model against the baseline, its mean score by instruction."""
-    found = []
+    found: list[dict[str, float]] = []
     for (first, second), pairs in scores.items():
         if first != baseline or second in (model, baseline):
             continue
@@ -117,7 +117,7 @@ def _others(scores: Scores, baseline: str, model: str) -> list[dict[str, float]]
 
 def _difficulty(asked: Sequence[str], others: Sequence[Mapping[str, float]]) -> list[float]:
     """Log-odds with which other models win on each instruction; 0 where none answered it."""
-    found = []
+    found: list[float] = []
     for instruction in asked:
         told = [scores[instruction] for scores in others if instruction in scores]
         share = (math.fsum(told) + 0.5) / (len(told) + 1)  # never 0 or 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence, Sized
 
-from studio.data.formats import column_names
+from studio.data.formats import column_names, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat_turns import Message, kind_of, to_messages, unwrapped
 from studio.data.formats.column_profile import Column, Profile
@@ -124,7 +124,11 @@ def _recognise(profile: Profile) -> Match | None:
     if not asked(column):
         sure *= 0.4
     why = f'"{column.name}" holds conversations written as {written}.'
-    return Match(how, sure, why, mapped(messages=column.name, system=system, tools=tools))
+    thought = thoughts.clear(profile, column.name)
+    if thought:
+        why += f' "{thought}" is the thought before the last answer.'
+    mapping = mapped(messages=column.name, system=system, tools=tools, reasoning=thought)
+    return Match(how, sure, why, mapping)
 
 
 def _spoken(profile: Profile) -> Match | None:
@@ -199,6 +203,9 @@ def _made_of_columns(profile: Profile, column: Column) -> bool:
 
 def _convert(row: Row, mapping: Mapping) -> Row:
     messages = _turns_of(row, mapping["messages"])
+    if messages and messages[-1]["role"] == "assistant":
+        answer = thoughts.with_thought(messages[-1], row, mapping.get("reasoning"))
+        messages = [*messages[:-1], answer]
     result: Row = {"messages": with_system(messages, system_of(row, mapping.get("system")))}
     tools = tools_of(row, mapping.get("tools"))
     if tools is not None:
@@ -215,6 +222,7 @@ FAMILIES = [
             "messages": "the turns",
             "system": "a system prompt from another column",
             "tools": "the tools the assistant may call",
+            "reasoning": "what is thought before the last answer",
         },
         ("messages",),
         _recognise,

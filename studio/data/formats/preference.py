@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from studio.data.formats import column_names
+from studio.data.formats import column_names, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import asks, tools_of, turns_column, with_system
 from studio.data.formats.chat_turns import Message, to_messages
@@ -98,8 +98,11 @@ def _recognise(profile: Profile) -> Match | None:
         prompt = {}  # whatever the column is called, the sides' own prompt is the prompt
     system = profile.system(taken)
     tools = profile.tools()
+    thinking = {f"{side}_reasoning": thoughts.of_side(profile, name)
+                for side, name in (("chosen", better), ("rejected", worse))}  # fmt: skip
     mapping = mapped(
-        **{**prompt, "system": system, "tools": tools, "chosen": better, "rejected": worse}
+        **{**prompt, "system": system, "tools": tools, "chosen": better, "rejected": worse},
+        **(thinking if all(thinking.values()) else {}),
     )
     sure = 0.98 if "chosen" in rest else 0.92
     sure *= min(1.0, profile.coverage(better, worse) + 0.05)
@@ -129,6 +132,8 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
     chosen, rejected = mapping["chosen"], mapping["rejected"]
     if "prompt" in mapping:
         why = f'"{chosen}" is preferred over "{rejected}"; the prompt is in "{mapping["prompt"]}".'
+        if "chosen_reasoning" in mapping:
+            why += " The thought before each stands in a column of its own."
         if profile.columns[chosen].is_("strings", "objects"):
             why += " Each side lists several texts: the first of each makes the pair."
         return Match("preference", sure, why, mapping)
@@ -152,6 +157,10 @@ def _convert(row: Row, mapping: Mapping) -> Row:
         sides = _whole(row, chosen), _whole(row, rejected)
         prompt, better, worse = split_shared(*sides, chosen, rejected)
         result = {"prompt": with_system(prompt, system), "chosen": better, "rejected": worse}
+    for side in ("chosen", "rejected"):
+        *before, last = result[side]
+        thought = thoughts.with_thought(last, row, mapping.get(f"{side}_reasoning"))
+        result[side] = [*before, thought]
     tools = tools_of(row, mapping.get("tools"))
     return {**result, "tools": tools} if tools is not None else result
 
@@ -222,6 +231,8 @@ FAMILIES = [
             "tools": "the tools the assistant may call",
             "chosen": "the better answer",
             "rejected": "the worse answer",
+            "chosen_reasoning": "what is thought before the better answer",
+            "rejected_reasoning": "what is thought before the worse answer",
         },
         ("chosen", "rejected"),
         _recognise,

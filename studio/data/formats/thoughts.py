@@ -46,6 +46,22 @@ def beside(profile: Profile, answer: str) -> Thoughts:
     return Thoughts(clear, unclear, None if clear else _worked(profile, answer))
 
 
+def clear(profile: Profile, column: str) -> str | None:
+    """The column that is a thought by its name, beside whole conversations or judged answers."""
+    return _named(profile, column_names.THOUGHT, column)
+
+
+def of_side(profile: Profile, side: str) -> str | None:
+    """The thought of one side of a preference: `chosen_reasoning` beside `chosen`."""
+    own = set(profile.columns[side].key.split("_"))
+    for column in profile.columns.values():
+        words = column.key.split("_")
+        rest = "_".join(word for word in words if word not in own)
+        if column.name != side and rest != column.key and rest in column_names.THOUGHT:
+            return column.name if column.is_(*_SHAPES) else None
+    return None
+
+
 def _thinks(value: object) -> bool:
     return isinstance(value, str) and bool(answers.read(value).reasoning)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.data.formats import column_names
+from studio.data.formats import column_names, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, mapped
 from studio.data.formats.chat import turns_column, with_system
 from studio.data.formats.chat_turns import kind_of, to_messages
@@ -101,11 +101,17 @@ def _recognise(profile: Profile) -> Match | None:
         why = f'"{turns.name}" ends with an answer and "{label.name}" says whether it is good.'
         return Match("kto", sure, why, mapped(messages=turns.name, label=label.name))
     answer = profile.find(column_names.COMPLETION, "string", "turns", "turn", without=[label.name])
-    prompt = prompt_columns(profile, {label.name, answer}) if answer else {}
-    if not prompt or answer is None:
+    if answer is None:
+        return None
+    thought = thoughts.clear(profile, answer)
+    prompt = prompt_columns(profile, {label.name, answer} | ({thought} if thought else set()))
+    if not prompt:
         return None
     why = f'"{label.name}" says of each answer in "{answer}" whether it is good.'
-    return Match("kto", sure, why, {**prompt, "completion": answer, "label": label.name})
+    if thought:
+        why += f' "{thought}" is the thought before the answer.'
+    more = mapped(completion=answer, label=label.name, reasoning=thought)
+    return Match("kto", sure, why, {**prompt, **more})
 
 
 _NO_LABEL = {*column_names.COMPLETION, *column_names.CLASS, *column_names.RIGHT}
@@ -159,6 +165,9 @@ def _convert(row: Row, mapping: Mapping) -> Row:
             raise RowError("no_prompt", f'"{column}" has no prompt before its answer.', column)
         return {"prompt": turns[:-1], "completion": turns[-1:], "label": label}
     completion = side_messages(row, mapping["completion"])
+    if completion[-1]["role"] == "assistant":
+        thought = thoughts.with_thought(completion[-1], row, mapping.get("reasoning"))
+        completion = [*completion[:-1], thought]
     return {"prompt": prompt_messages(row, mapping), "completion": completion, "label": label}
 
 
@@ -176,6 +185,7 @@ FAMILIES = [
             "system": "a system prompt",
             "history": "earlier turns",
             "completion": "the rated answer",
+            "reasoning": "what is thought before the rated answer",
             "label": "good or bad",
         },
         ("label",),

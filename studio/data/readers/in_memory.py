@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from studio.core.errors import DataError, did_you_mean
+from studio.data import turn_training
+from studio.data.formats.chat_turns import tool_calls
+from studio.data.formats.column_names import ROLES
 from studio.data.formats.detection import Format
 from studio.data.types import TYPES, Notes, RawRow, Row, RowError
 
@@ -52,9 +55,30 @@ def given_format(type: str) -> Format:
                 raise RowError(
                     "wrong_type", f'"{field}" is neither text nor a list of turns.', field
                 )
+            if isinstance(value, list):
+                _check_turns(value, field)
         return dict(row)
 
     return Format("rows", type, 1.0, f"Rows given as {type}.", {}, convert)
+
+
+def _check_turns(turns: list[Row], field: str) -> None:
+    """Raise `RowError` for a turn whose role, text, calls or training no trainer could read."""
+    for at, turn in enumerate(turns, 1):
+        where = f"Turn {at} of {field!r}"
+        if turn["role"] not in ROLES.values():
+            raise RowError(
+                "unknown_role",
+                f'{where} has the role "{str(turn["role"])[:40]}"; known are user, assistant, '
+                "system, tool.",
+                field,
+            )
+        if not isinstance(turn["content"], str | None):
+            raise RowError("wrong_type", f"{where} has a content that is no text.", field)
+        calls = turn.get("tool_calls")
+        if calls and tool_calls(calls) is None:
+            raise RowError("wrong_type", f"{where} has tool calls without a function name.", field)
+        turn_training.read(turn, where, field)
 
 
 def _is_text(value: object) -> bool:

@@ -69,3 +69,16 @@ def test_sizes_that_the_class_does_not_read_are_named():
     aliases = {"model_type": "gpt2", "hidden_size": 64, "num_hidden_layers": 2, "n_head": 4}
     for read_whole in (aliases | {"n_ctx": 512, "vocab_size": 512}, TINY):
         assert meta_model(json.dumps(read_whole)).source.notes == ()
+
+
+def test_the_text_part_of_a_family_is_counted_alone():
+    """Gemma 3's small models are text alone, under the family's name."""
+    sizes = {
+        "hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26,
+        "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 262144,
+    }  # fmt: skip
+    text = json.dumps({"model_type": "gemma3", "architectures": ["Gemma3ForCausalLM"], **sizes})
+    config = to_config(read_source(text))
+    assert config.model_type == "gemma3_text" and config.hidden_size == 1152
+    whole = to_config(read_source(json.dumps({"model_type": "gemma3", "text_config": sizes})))
+    assert whole.model_type == "gemma3" and whole.text_config.hidden_size == 1152

@@ -10,6 +10,7 @@ import pytest
 
 from studio.calculator import estimate
 from studio.calculator.gpus import find_gpu
+from studio.calculator.published_points import PUBLISHED
 from studio.calculator.reference_points import MEASURED, RULES_OF_THUMB
 
 
@@ -25,6 +26,21 @@ def test_each_figure_names_its_loop_and_loss_head():
     full, qlora = RULES_OF_THUMB
     assert full.loop_words == "TRL's trainer, fused loss head"
     assert qlora.loop_words == "the studio's (TRL), fused loss head"
+
+
+def test_published_figures_lie_where_the_estimate_says():
+    """LoRA within 15 %; QLoRA inside its range; phi-1.5, which is overestimated, by how much."""
+    for point in PUBLISHED:
+        assert point.source.startswith("https://github.com/")
+        if "phi" in point.label:
+            assert 0.1 < point.error() < 0.35
+        elif point.recipe.method == "qlora":
+            least, most = point.memory().range
+            assert least < point.peak < most, point.label
+        else:
+            assert abs(point.error()) < 0.15, point.label
+    loops = {point.loop_words for point in PUBLISHED}
+    assert "LitGPT's loop, cross-entropy over chunks of the logits" in loops
 
 
 def test_qlora_is_a_range_and_slack_stands_beside_the_rest():

@@ -10,7 +10,7 @@ from studio.data.formats import thoughts
 from studio.data.formats.column_profile import profile
 from studio.data.formats.detection import Format, detect
 from studio.data.types import RowError
-from tests.unit.data.making import assistant, user
+from tests.unit.data.making import assistant, inspected, user
 
 TREES = ("oaks", "ashs", "elms", "yews", "firs", "bays")
 THOUGHT = "Two rows of three {} make six."
@@ -155,3 +155,27 @@ def test_a_solution_that_works_nothing_out_changes_nothing(answer: str, solution
     given = rows("problem", "solution", "answer", answer, lambda _: solution)
     assert thoughts.beside(profile(given), "answer").columns == set()
     assert read(given).row(given[0]) == ASKED | {"completion": [assistant(answer)]}
+
+
+def test_a_thought_beside_chats_preferences_and_judged_answers_goes_with_its_answer(tmp_path):
+    asks, said = {"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}
+    chat = [{"messages": [asks, said], "reasoning": f"Look it up {n}."} for n in range(4)]
+    seen = inspected(tmp_path, chat)
+    assert seen.sample[0]["messages"] == [asks, {**said, "reasoning_content": "Look it up 0."}]
+    pairs = [
+        {"prompt": f"Who {n}?", "chosen": "Ada.", "chosen_reasoning": "I know it well.",
+         "rejected": "Bea.", "rejected_reasoning": "I only guess."}
+        for n in range(4)
+    ]  # fmt: skip
+    row = inspected(tmp_path, pairs).sample[0]
+    thoughts = [row[side][0]["reasoning_content"] for side in ("chosen", "rejected")]
+    assert thoughts == ["I know it well.", "I only guess."]
+    judged = [
+        {"prompt": f"Who {n}?", "completion": "Ada.", "thinking": "Let me think.", "label": n > 1}
+        for n in range(4)
+    ]
+    row = inspected(tmp_path, judged).sample[0]
+    assert row["completion"] == [{**said, "reasoning_content": "Let me think."}]
+    assert row["label"] is False
+    judge = [{**one, "judge_reasoning": "It is brief and right."} for one in pairs]
+    assert '"judge_reasoning"' in inspected(tmp_path, judge).why  # named, and in no answer

@@ -70,11 +70,20 @@ from studio.data.readers.sources import locate
 from studio.core.errors import WorkspaceError
 studio = Studio()
 dataset = studio.datasets.prepare("me/letters")
+from studio import Recipe
+parts = [{"path": "me/letters", "split": "train[:20]", "fraction": 0.5},
+         {"path": "pocket-sft", "fraction": 0.5}]
+recipe = Recipe.defaults("sft", datasets=parts)
+mixed = [one.as_dict() for one in studio.datasets_for(recipe)]
+again = [one.id for one in studio.datasets_for(recipe)]
+from studio.runs.mixture import draw
+counts = draw(recipe, [one["rows"]["train"] for one in mixed]).counts(2)
 shutil.disk_usage = lambda folder: shutil._ntuple_diskusage(10**6, 10**6, 1000)
 try:
     studio.datasets.prepare("me/letters")
 except WorkspaceError as error:
-    print(json.dumps([origin("me/letters", None), dataset.as_dict(), str(error)]))
+    print(json.dumps([origin("me/letters", None), dataset.as_dict(), str(error),
+                      mixed, again, counts]))
 """
 
 
@@ -93,7 +102,13 @@ def test_a_dataset_comes_from_the_hub_at_one_revision_where_there_is_room(tmp_pa
         [sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    stated, dataset, refused = json.loads(done.stdout)
+    stated, dataset, refused, mixed, again, counts = json.loads(done.stdout)
+    hub_part, sample = mixed  # a mixture's entry on the Hub, with a split of its own
+    assert hub_part["provenance"]["source"] == "me/letters"
+    assert hub_part["provenance"]["options"]["split"] == "train[:20]"
+    assert sum(hub_part["rows"].values()) == 20 and hub_part["id"] != dataset["id"]
+    assert sample["name"] == "pocket-sft" and again == [one["id"] for one in mixed]
+    assert counts[0] == counts[1] == hub_part["rows"]["train"]
     assert stated == {"revision": "1" * 40, "license": "cc-by-4.0"}
     assert dataset["provenance"].items() >= stated.items()
     assert sum(dataset["rows"].values()) == len(rows) and dataset["format"] == "alpaca"

@@ -47,3 +47,21 @@ def test_only_the_fields_of_the_type_are_checked(type, row, kind):
     assert caught.value.kind == kind
     whole = {"text": "t", "more": 3}
     assert given_format("language_modeling").row(whole) == whole
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        ({"role": "judge", "content": "x"}, 'the role "judge"'),
+        ({"role": "user", "content": 3}, "no text"),
+        ({"role": "assistant", "content": "", "tool_calls": [{"function": {}}]}, "function name"),
+        ({"role": "assistant", "content": "x", "weight": 0.5}, "has weight 0.5"),
+        ({"role": "assistant", "content": "x", "train_detail": [{"begin": 1}]}, "train_detail"),
+    ],
+)
+def test_the_turns_of_given_rows_are_looked_at(turn, said):
+    row = {"messages": [{"role": "user", "content": "Hi"}, turn]}
+    with pytest.raises(RowError, match=said):
+        given_format("conversational").row(row)
+    fine = {"role": "assistant", "content": "x", "weight": 0, "reasoning_content": "Hm."}
+    given_format("conversational").row({"messages": [{"role": "user", "content": "Hi"}, fine]})
