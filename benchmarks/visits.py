@@ -39,6 +39,7 @@ OPEN = """at => new Promise((done, late) => {
 })"""
 COUNT = "document.querySelector('[role=tablist]').querySelectorAll('[role=tab]').length"
 SETTLED = 4_000  # ms after the last tab was opened: what still loads has loaded
+GONE = 22_000  # ms without a key or a click: somebody has left the page open
 IDLE = 8_000  # ms
 
 
@@ -63,8 +64,10 @@ def visit(browser: Browser, url: str) -> dict[str, Any]:
     page.wait_for_timeout(1_000)
     blocked = page.evaluate("seen.tasks.reduce((sum, [, took]) => sum + took - 50, 0)")
     cpu, loaded = _cpu(line), dict(sent)
+    page.wait_for_timeout(GONE)
+    before = _cpu(line)
     page.wait_for_timeout(IDLE)
-    idle = (_cpu(line) - cpu) / (IDLE / 1000)
+    idle = (_cpu(line) - before) / (IDLE / 1000)
     tabs = page.evaluate(COUNT)
     opened: dict[str, float] = {}
     for time in ("cold", "warm"):
