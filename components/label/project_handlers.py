@@ -67,7 +67,13 @@ class Wanted:
 
 def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
     """(the project or None, a notice) from the form's fields."""
-    wanted = Wanted(**{each.name: value for each, value in zip(fields(Wanted), given, strict=True)})
+    # A field that was never in view, such as those under More, comes as nothing.
+    wanted = Wanted(
+        **{
+            each.name: each.default if value is None else value
+            for each, value in zip(fields(Wanted), given, strict=True)
+        }
+    )
     makers = {
         "dataset": from_dataset,
         "models": from_models,
