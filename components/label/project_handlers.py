@@ -68,12 +68,8 @@ class Wanted:
 def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
     """(the project or None, a notice) from the form's fields."""
     # A field that was never in view, such as those under More, comes as nothing.
-    wanted = Wanted(
-        **{
-            each.name: each.default if value is None else value
-            for each, value in zip(fields(Wanted), given, strict=True)
-        }
-    )
+    pairs = zip(fields(Wanted), given, strict=True)
+    wanted = Wanted(**{each.name: value for each, value in pairs if value is not None})
     makers = {
         "dataset": from_dataset,
         "models": from_models,
