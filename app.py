@@ -84,6 +84,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         session = gr.State(Session())
         top = header.build_top(status_poll.server_functions(studio))
         guide = header.build_guide()
+        app.first_visit = lambda: not studio.runs.list()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
             ctx = PageContext(studio, tabs, top.strip, session, visits)
             built = {}

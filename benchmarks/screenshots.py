@@ -65,9 +65,9 @@ def fill(home: Path) -> None:
     project = studio.labels.create_project("base and pocket-sft", order="given", seed=5)
     studio.labels.add_items(project.id, items)
     for _ in range(3):
-        shown = studio.labels.next_item(project.id, "me")
+        shown = studio.labels.next_item(project.id, "ada")
         assert shown is not None
-        studio.labels.vote(project.id, shown.item_id, "me", "b", strength=3, seconds=4.0)
+        studio.labels.vote(project.id, shown.item_id, "ada", "b", strength=3, seconds=4.0)
     studio.close()
 
 
@@ -109,6 +109,10 @@ def show_compare(page: Page) -> None:
 
 def show_label(page: Page) -> None:
     page.locator("#label-panel .lab").first.wait_for()
+    name = page.get_by_label("Name to label under")
+    if name.is_visible():
+        name.fill("ada")
+        name.press("Enter")
     page.wait_for_timeout(2000)
 
 

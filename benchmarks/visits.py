@@ -39,6 +39,7 @@ OPEN = """at => new Promise((done, late) => {
 })"""
 COUNT = "document.querySelector('[role=tablist]').querySelectorAll('[role=tab]').length"
 SETTLED = 4_000  # ms after the last tab was opened: what still loads has loaded
+GONE = 22_000  # ms without a key or a click: somebody has left the page open
 IDLE = 8_000  # ms
 
 
@@ -47,8 +48,8 @@ def visit(browser: Browser, url: str) -> dict[str, Any]:
 
     Seconds of `usable` (a click on a tab is answered), `blocked` (beyond 50 ms of each long task)
     and `cpu` (of the renderer) until the page is quiet; `idle`, the share of a core it takes then;
-    `kB` as sent of the `document` and of everything; `shift`, the layout's; `cold` and `warm`, the
-    slowest tab on its first and its second opening.
+    `kB` as sent of the `document` and of everything; `shift`, the layout's while it loads; `cold`
+    and `warm`, the slowest tab on its first and its second opening.
     """
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
@@ -62,9 +63,11 @@ def visit(browser: Browser, url: str) -> dict[str, Any]:
     page.evaluate("at => document.querySelectorAll('[role=tab]')[at].click()", 0)
     page.wait_for_timeout(1_000)
     blocked = page.evaluate("seen.tasks.reduce((sum, [, took]) => sum + took - 50, 0)")
-    cpu, loaded = _cpu(line), dict(sent)
+    cpu, loaded, shift = _cpu(line), dict(sent), page.evaluate("seen.shift")
+    page.wait_for_timeout(GONE)
+    before = _cpu(line)
     page.wait_for_timeout(IDLE)
-    idle = (_cpu(line) - cpu) / (IDLE / 1000)
+    idle = (_cpu(line) - before) / (IDLE / 1000)
     tabs = page.evaluate(COUNT)
     opened: dict[str, float] = {}
     for time in ("cold", "warm"):
@@ -73,7 +76,6 @@ def visit(browser: Browser, url: str) -> dict[str, Any]:
             took.append(page.evaluate(OPEN, at))
             page.wait_for_timeout(1_500)
         opened[time] = max(took) / 1000
-    shift = page.evaluate("seen.shift")
     context.close()
     return {
         "usable": usable / 1000, "blocked": blocked / 1000, "cpu": cpu, "idle": idle,

@@ -67,7 +67,9 @@ class Wanted:
 
 def create(studio: Studio, *given: Any) -> tuple[Project | None, str]:
     """(the project or None, a notice) from the form's fields."""
-    wanted = Wanted(**{each.name: value for each, value in zip(fields(Wanted), given, strict=True)})
+    # A field that was never in view, such as those under More, comes as nothing.
+    pairs = zip(fields(Wanted), given, strict=True)
+    wanted = Wanted(**{each.name: value for each, value in pairs if value is not None})
     makers = {
         "dataset": from_dataset,
         "models": from_models,

@@ -194,7 +194,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
         for data in studio.datasets.list()
         if data.type in LABELLABLE
     ]
-    box = gr.Accordion(open=True) if not projects and ready else gr.Accordion()
+    box = gr.Accordion() if projects else gr.Accordion(open=True)
     many = len(projects) != 1 and not _pick(projects, wanted, none=True)
     views = gr.Tabs(selected="projects") if many else gr.skip()
     listed = (projects_html.project_cards(projects), views, gr.skip(), gr.skip())

@@ -7,6 +7,7 @@ Gradio writes its whole configuration into the document, uncompressed, with what
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -28,13 +29,20 @@ def is_asked_for(request: Any) -> bool:
     return getattr(request, "scope", {}).get("path") == "/"
 
 
-def without_api(config: Any) -> Any:
-    """A configuration without what only programs use: endpoints, their parameters and types."""
+def without_api(config: Any, visible: Mapping[str, bool]) -> Any:
+    """A configuration without what only programs use: endpoints, their parameters and types.
+
+    `visible` says of some components, by `elem_id`, whether they are there from the start.
+    """
     components = [
         {key: value for key, value in one.items() if key not in _FOR_PROGRAMS}
         for one in config["components"]
         if one["type"] != "api"
     ]
+    for one in components:
+        name = one["props"].get("elem_id")
+        if name in visible:
+            one["props"] = {**one["props"], "visible": visible[name]}
     events = [one for one in config["dependencies"] if one["targets"]]
     return {**config, "components": components, "dependencies": events}
 

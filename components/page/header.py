@@ -144,10 +144,15 @@ def build_guide() -> GuideBar:
     with gr.Row(elem_id="landing", visible=False) as landing:
         gr.HTML(
             f'<div class="landing-text"><p>{esc(SUMMARY)}</p>'
+            f'<ol class="landing-steps">{"".join(map(_landing_step, LANDING))}</ol>'
             '<p class="quiet">New here? The tour uses the built-in model and sample data; it needs '
             "no network and no GPU.</p></div>"
         )
-        begin = gr.Button("Take the 5-minute tour", elem_id="begin", elem_classes="guide-action")
+        with gr.Column(elem_id="landing-buttons"):
+            begin = gr.Button(
+                "Take the 5-minute tour", elem_id="begin", elem_classes="guide-action"
+            )
+            gr.HTML('<button type="button" class="bring-data">Bring your data</button>')
     with gr.Row(elem_id="guide", visible=False) as bar:
         steps = gr.HTML("", elem_id="guide-steps")
         with gr.Row(elem_id="guide-buttons"):
@@ -155,6 +160,25 @@ def build_guide() -> GuideBar:
             leave = gr.Button("Exit tour", size="sm", elem_id="guide-leave")
     progress = gr.BrowserState({}, storage_key="studio-tour", secret="alignment-studio")
     return GuideBar(landing, begin, bar, steps, next_, leave, progress, gr.State(()))
+
+
+LANDING = (
+    ("Data", "read and check", "M3 4h14M3 8h14M3 12h9M3 16h6"),
+    ("Cost", "what it takes", "M3 17V9h4v8M8.5 17V4h4v13M14 17v-6h4v6"),
+    ("Train", "SFT with LoRA", "M3 4c4 0 4 11 8 11h6"),
+    ("Compare", "base beside tuned", "M3 4h6v12H3zM11 4h6v12h-6z"),
+    ("Label", "vote blind", "M3 10l4 5L17 5"),
+    ("Train again", "DPO on your votes", "M16 6a7 7 0 1 0 1 6M16 2v4h-4"),
+)
+"""The steps of the loop on the landing: name, what it does, and the path of its picture."""
+
+
+def _landing_step(step: tuple[str, str, str]) -> str:
+    name, what, path = step
+    return (
+        f'<li><svg viewBox="0 0 20 20" aria-hidden="true"><path d="{path}" /></svg>'
+        f"<b>{esc(name)}</b><span>{esc(what)}</span></li>"
+    )
 
 
 def stepper(steps: list[tuple[str, str]], note: str, share: float | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,9 @@ OWNERS_LISTS = frozenset(
 class Page(gr.Blocks):
     """A page whose configuration, which Gradio shows to all, is built for whoever asks."""
 
+    first_visit: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether the landing is to be there from the start: what comes later moves the page."""
+
     @property
     def config(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """All of it for owners and for the app itself; for others without the owners' lists.
@@ -29,7 +33,9 @@ class Page(gr.Blocks):
         if request is None:
             return self._config
         told = self._config if access.visitor() is None else self._for_strangers()
-        return document.without_api(told) if document.is_asked_for(request) else told
+        if not document.is_asked_for(request):
+            return told
+        return document.without_api(told, {"landing": self.first_visit()})
 
     @config.setter
     def config(self, value: Any) -> None:

@@ -81,6 +81,10 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
     def compare_run(run_id: str) -> tuple[Reply, gr.Tabs]:
         return compare_tab.ask((run_id,)), ctx.go("compare")
 
+    def compare_start(run_id: str) -> tuple[Reply, gr.Tabs]:
+        run = ctx.studio.runs.get(run_id)
+        return compare_tab.ask((run.parent or "", run.id)), ctx.go("compare")
+
     def open_project(project_id: str | None) -> tuple[Update, Update]:
         return (label.open(project_id), ctx.go("label")) if project_id else (gr.skip(), gr.skip())
 
@@ -98,6 +102,9 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
         return train_tab.ask(start_from=run.id), train_tab.filling(), gr.skip(), ctx.go("train")
 
     built.models.panel.click(guard(from_library), None, [*form, compare.opening, ctx.tabs], **QUIET)
+    train.compare_start.click(
+        guard(compare_start), train.viewing, [compare.opening, ctx.tabs], **QUIET
+    )
     train.compare.click(guard(compare_run), train.viewing, [compare.opening, ctx.tabs], **QUIET)
     compare.project.change(
         guard(open_project, "everybody"), compare.project, [label.project, ctx.tabs], **QUIET

@@ -16,3 +16,7 @@ window.studioReveal = (id) => {
     window.scrollTo({ top: window.scrollY + top - 64, behavior: "smooth" });
   }
 };
+// The landing's second button opens the choice of files below it.
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.(".bring-data")) document.querySelector("#data-files .upload-container")?.click();
+});

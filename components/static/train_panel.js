@@ -29,6 +29,11 @@ window.studioTrain = (element, server, hooks) => {
     if (run !== wanted.run) {
       log.at = 0;
       for (const name of Object.keys(marks)) delete marks[name];
+      // Nothing of the run before stays under this one's name; the room is kept until its own has come.
+      root.style.minHeight = `${root.offsetHeight}px`;
+      for (const part of root.querySelectorAll("[data-part]")) part.replaceChildren();
+      find(".charts").hidden = find(".chart-tools").hidden = true;
+      find(".log").replaceChildren();
       root.classList.add("turning");
     }
     wanted = {run, overlay};
@@ -63,6 +68,7 @@ window.studioTrain = (element, server, hooks) => {
     }
     if (reply.log) lines(reply.log);
     root.classList.remove("turning");
+    root.style.minHeight = "";
     charts.draw();
   };
   const lines = news => {

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from studio.runs.store import Run
 
 _USUAL_OBJECTIVES = ("sft", "dpo", "reward", "grpo")
+_SLOW = 3 * 3600.0  # seconds
 MORE_OBJECTIVES = (
     '<button type="button" class="more-objectives" aria-expanded="false" '
     'data-more="train-objective">More objectives</button>'
@@ -239,7 +240,10 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
             more.append("experts stay frozen: see the Calculator")
         if little := too_little(estimate.cost.steps, rows):
             more.append(little)
-        return line_html(estimate.line(), DOT.join(more), estimate.verdict)
+        slow = estimate.cost.seconds is not None and estimate.cost.seconds[1] > _SLOW
+        more += ["slow here: a GPU or a smaller model takes less"] if slow else []
+        verdict = "tight" if slow and estimate.verdict == "fits" else estimate.verdict
+        return line_html(estimate.line(), DOT.join(more), verdict)
     except StudioError as error:
         return line_html(said, sentence(error))
 

@@ -11,6 +11,7 @@ from components.ui import recipe_fields
 from components.ui.html import STATES, empty_state, esc, notice, section
 from studio.core.formatting import DOT, ago_text, duration_text, left_text, plural, thousands
 from studio.runs.objectives import REWARDED
+from studio.runs.steps import too_little
 
 if TYPE_CHECKING:
     from studio.runs.store import Run
@@ -83,7 +84,9 @@ def outcome(run: Run, history: History, resume_from: int | None = None) -> str:
         figure = final_figure(run)
         result = f"{figure} " if figure else ""
         text = f"Finished: {result}after {steps} in {spent(run)}."
-        return notice("warn", f"{text} {run.warning}") if run.warning else notice("good", text)
+        rows = (run.data.get("rows") or {}).get("train")
+        little = run.warning or too_little(run.step, rows if isinstance(rows, int) else None)
+        return notice("warn", f"{text} {little}") if little else notice("good", text)
     if run.state == "failed":
         return notice("error", run.error or "The run failed without an error message; see the log.")
     again = (

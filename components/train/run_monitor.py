@@ -81,6 +81,12 @@ class RunMonitor:
                 elem_id="run-compare",
                 min_width=220,
             )
+            self.compare_start = gr.Button(
+                "Compare with where it started",
+                visible=False,
+                elem_id="run-compare-start",
+                min_width=220,
+            )
         self.panel = gr.HTML(
             run_panel_html.stage(""),
             js_on_load=_PANEL,
@@ -106,6 +112,7 @@ class RunMonitor:
             self.bar,
             self.outcome,
             self.compare,
+            self.compare_start,
             *self.actions.offers,
             self.panel,
             self.shown,
@@ -245,9 +252,11 @@ class RunMonitor:
         if shown.head[:2] != (run.id, run.state):
             done = run.adapter is not None or run.weights is not None
             updates |= self.actions.offered(run, resume_from)
-            updates[self.compare] = gr.update(
-                visible=done and not run.live and run.objective != "reward"
-            )
+            answers = done and not run.live and run.objective != "reward"
+            updates[self.compare] = gr.update(visible=answers)
+            start = next((r for r in self.studio.runs.list() if r.id == run.parent), None)
+            says = f"Compare with {start.name} \N{RIGHTWARDS ARROW}" if start else ""
+            updates[self.compare_start] = gr.update(value=says, visible=answers and bool(start))
         return updates
 
 

@@ -38,6 +38,8 @@ class TrainHandles:
     """The form: its widgets by parameter, and the recipe they make."""
     compare: gr.Button
     """Compares the run in view (`viewing`) with its base; visible once the run has weights."""
+    compare_start: gr.Button
+    """Compares it with the run that it started from as well; visible where there is one."""
 
 
 def ask(
@@ -132,7 +134,9 @@ def build(studio: Studio, ctx: PageContext) -> TrainHandles:
         **QUIET,
     )
     right.actions.copied.change(guard(copy), {right.actions.copied}, everything, **QUIET)
-    return TrainHandles(opening, right.viewing, left.texts.yaml, left, right.compare)
+    return TrainHandles(
+        opening, right.viewing, left.texts.yaml, left, right.compare, right.compare_start
+    )
 
 
 def filled(

@@ -246,6 +246,8 @@ def test_pairs_are_made_from_two_models_a_comparison_and_published_votes(studio,
         studio, *vars(project_handlers.Wanted(kind="published")).values()
     )
     assert gone[0] is None and "Choose the file" in gone[1]
+    unseen = [None] * len(vars(project_handlers.Wanted()))  # no field was ever in view
+    assert "No dataset to label yet" in project_handlers.create(studio, *unseen)[1]
 
 
 def test_only_an_owners_verdict_settles_a_disagreement(panel, studio, project):

@@ -265,6 +265,19 @@ def test_the_status_of_a_run_counts_for_every_page(studio: Studio, watch: RunMon
         assert found[watch.actions.halt]["visible"] is True  # only once Stop was pressed
 
 
+def test_a_run_is_compared_with_its_base_and_with_what_it_started_from(
+    studio: Studio, watch: RunMonitor
+):
+    first = ended(studio, name="first")
+    again = studio.runs.update(ended(studio, name="again").id, parent=first.id)
+    found = watch.look(Session(run_id=again.id), SentView())
+    assert found[watch.compare]["visible"] is True
+    assert found[watch.compare_start]["visible"] is True
+    assert "first" in found[watch.compare_start]["value"]
+    found = watch.look(Session(run_id=first.id), SentView())
+    assert found[watch.compare_start]["visible"] is False
+
+
 # ---- steering -----------------------------------------------------------------------------------
 
 

@@ -55,7 +55,8 @@ def test_a_browser_is_not_told_what_programs_need_and_programs_are(monkeypatch):
     with Page() as page:
         gr.api(echo, api_name="echo")
         compat.take_endpoints_off_the_page()
-        box = gr.Textbox(label="Words")
+        box = gr.Textbox(label="Words", elem_id="landing", visible=False)
+        page.first_visit = lambda: True
         box.change(lambda words: None, box, None)
 
     def asked(path: str):
@@ -68,6 +69,9 @@ def test_a_browser_is_not_told_what_programs_need_and_programs_are(monkeypatch):
 
     browser, program = asked("/"), asked("/config")
     assert {one["type"] for one in browser["components"]} == {"textbox", "form"}
+    seen = [one["props"]["visible"] for told in (browser, program) for one in told["components"]
+            if one["type"] == "textbox"]  # fmt: skip
+    assert seen == [True, False], "what comes later moves the page"
     assert len(browser["dependencies"]) == 1 and len(program["dependencies"]) == 2
     assert [one["id"] for one in program["layout"]["children"]] == [box.parent._id]
     assert sum(one["type"] == "api" for one in program["components"]) >= 1

@@ -14,6 +14,8 @@ def test_the_end_of_a_run_in_one_sentence():
     assert "notice-good" in said
     short = run_list_html.outcome(run(warning=f"Too short {EVIL}."), History())
     assert "notice-warn" in short and "Too short" in short and EVIL not in short
+    for little in (run(step=1), run(data={"rows": {"train": 19}})):
+        assert "notice-warn" in run_list_html.outcome(little, History())
     failed = run_list_html.outcome(run(state="failed", error=f"broke {EVIL}"), History())
     assert "broke" in failed and EVIL not in failed
     assert "from step 80" in run_list_html.outcome(run(state="interrupted"), History(), 80)
