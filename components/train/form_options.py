@@ -226,7 +226,7 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
     if not studio.worker.ready:
         return line_html(said, "memory and time appear once the libraries are loaded")
     try:
-        from studio.workflows.estimate_run import estimate_run
+        from studio.workflows.estimate_run import advice, estimate_run
 
         estimate = estimate_run(studio, recipe)
         tokens = estimate.cost.tokens
@@ -236,6 +236,8 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
             more.append("time based on an earlier run")
         if little := too_little(estimate.cost.steps, rows):
             more.append(little)
+        if better := advice(studio, recipe):
+            more.append(better)
         return line_html(estimate.line(), DOT.join(more), estimate.verdict)
     except StudioError as error:
         return line_html(said, sentence(error))
