@@ -33,7 +33,7 @@ class Case:
 
 def cases(items: Iterable[JudgedItem]) -> list[Case]:
     """The judgeable items of a project, in order; people's majority, where they have one."""
-    found = []
+    found: list[Case] = []
     for item in items:
         pair = llm_judge.TextPair(item.prompt, item.answer_a, item.answer_b)
         if llm_judge.judgeable([pair])[0]:
