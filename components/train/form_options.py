@@ -228,7 +228,7 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
     if not studio.worker.ready:
         return line_html(said, "memory and time appear once the libraries are loaded")
     try:
-        from studio.workflows.estimate_run import estimate_run
+        from studio.workflows.estimate_run import advice, estimate_run
 
         estimate = estimate_run(studio, recipe)
         tokens = estimate.cost.tokens
@@ -243,6 +243,8 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
         slow = estimate.cost.seconds is not None and estimate.cost.seconds[1] > _SLOW
         more += ["slow here: a GPU or a smaller model takes less"] if slow else []
         verdict = "tight" if slow and estimate.verdict == "fits" else estimate.verdict
+        if better := advice(studio, recipe):
+            more.append(better)
         return line_html(estimate.line(), DOT.join(more), verdict)
     except StudioError as error:
         return line_html(said, sentence(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.calculator.estimates import RunEstimate, estimate
 from studio.calculator.formatting import size
@@ -12,6 +12,10 @@ from studio.calculator.gpus import Verdict
 from studio.core.errors import ConfigError
 from studio.runs.methods import METHODS
 
+if TYPE_CHECKING:
+    from studio.runs.recipe import Recipe
+
+_FEW_PAIRS, _LONG_ANSWERS = 300, 300  # pairs, and trained tokens of one answer
 _CHECKPOINTING = {"activation_checkpointing": True}
 
 
@@ -27,6 +31,26 @@ class Change:
 
     def words(self) -> str:
         return f"{self.label} \N{RIGHTWARDS ARROW} {size(self.total)}"
+
+
+def dpo_mix(recipe: Recipe, rows: int, mean: float) -> str:
+    """DPO with imitation of the chosen answers mixed in, where plain DPO tends to collapse.
+
+    On few or long pairs the chosen answers become less likely together with the rejected ones.
+
+    Args:
+        mean: trained tokens of a pair, both answers together.
+    """
+    if recipe.objective != "dpo" or recipe.loss_type != ("sigmoid",):
+        return ""
+    few, long = rows < _FEW_PAIRS, mean / 2 > _LONG_ANSWERS
+    if not (few or long):
+        return ""
+    why = "few" if few else "long"
+    return (
+        f"These pairs are {why}, so DPO may make the chosen answers less likely, too: loss_type "
+        "sigmoid,sft with loss_weights 1,0.2 holds them"
+    )
 
 
 def suggestions(before: RunEstimate, limit: int = 4) -> list[Change]:

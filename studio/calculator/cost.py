@@ -69,6 +69,27 @@ class Cost:
 def flops_per_token(work: Workload) -> float:
     """Floating-point operations of training on one token of a batch."""
     model, shape, counted = work.model, work.shape, work.counted
+    matrices = _matrices(work)
+    adapter = 0 if work.whole_model else counted.trainable
+    attention = 2 * work.length * shape.query * shape.layers
+    forward = 2 * (matrices + adapter) + attention
+    trained = matrices * counted.trainable / counted.total if work.whole_model else adapter
+    total = forward + depth(model, counted) * forward + 2 * trained
+    if work.recipe.activation_checkpointing:
+        total += forward
+    if work.online:  # the completions' log-probabilities before the update, or the teacher's
+        total += _scored(work.teacher) if work.teacher else forward
+    scored = 2 * matrices + attention
+    if work.scores_reference:
+        total += scored
+    if work.estimates_kl:  # the shuffled completions, under the policy and under the reference
+        total += forward + (scored if work.scores_reference else 0)
+    return total
+
+
+def _matrices(work: Workload) -> float:
+    """Parameters of the matrices that every token passes through."""
+    model, shape = work.model, work.shape
     matrices = 0.0
     for info in model.modules:
         if len(info.shape) == 3:
@@ -77,21 +98,12 @@ def flops_per_token(work: Workload) -> float:
             matrices += info.parameters
     if model.tied:  # counted as an embedding, where it occurs first; used as the head's matrix
         matrices += shape.vocab * shape.hidden
-    adapter = 0 if work.whole_model else counted.trainable
-    attention = 2 * work.length * shape.query * shape.layers
-    forward = 2 * (matrices + adapter) + attention
-    trained = matrices * counted.trainable / counted.total if work.whole_model else adapter
-    total = forward + depth(model, counted) * forward + 2 * trained
-    if work.recipe.activation_checkpointing:
-        total += forward
-    if work.online:  # the completions' log-probabilities before the update
-        total += forward
-    scored = 2 * matrices + attention
-    if work.scores_reference:
-        total += scored
-    if work.estimates_kl:  # the shuffled completions, under the policy and under the reference
-        total += forward + (scored if work.scores_reference else 0)
-    return total
+    return matrices
+
+
+def _scored(work: Workload) -> float:
+    """Operations of reading one token without learning from it."""
+    return 2 * _matrices(work) + 2 * work.length * work.shape.query * work.shape.layers
 
 
 def estimate_cost(work: Workload, lengths: Lengths | RowCount | None = None) -> Cost:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from studio.calculator.formatting import count
 from studio.core import chat_templates
 from studio.core.errors import ModelError, StudioError
-from studio.runs.objectives import OBJECTIVES, REWARDED
+from studio.runs.objectives import OBJECTIVES, ONLINE
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
@@ -48,7 +48,7 @@ class Lengths:
 
     def of(self, objective: str) -> Lengths:
         """As an objective takes the rows: KTO and the online ones take each side by itself."""
-        if objective not in ("kto", *REWARDED):
+        if objective not in ("kto", *ONLINE):
             return self
         return replace(
             self,

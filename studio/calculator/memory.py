@@ -17,7 +17,7 @@ from studio.calculator.formatting import count, size, size_range
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
 from studio.runs.methods import METHODS, PROMPTED
-from studio.runs.objectives import WITH_REFERENCE
+from studio.runs.objectives import OBJECTIVES, WITH_REFERENCE
 
 CUDA_CONTEXT = 550_000_000
 CPU_LIBRARIES = 700_000_000
@@ -116,6 +116,8 @@ def estimate_memory(work: Workload) -> Memory:
         _overhead(work.gpu.device),
     )
     notes = [note] if note else []
+    if OBJECTIVES[work.recipe.objective].teacher and work.teacher is None:
+        notes.append("The teacher is not counted: name a model or run that is known here.")
     if work.completions:
         notes.append(f"Generating completions: {generation.formula}.")
     total, uncertain = sum(term.bytes for term in terms), work.quantization == "4bit"
@@ -300,6 +302,9 @@ def _generation(work: Workload, cache: int, room: int) -> Term:
 
 def _reference(work: Workload) -> Term:
     recipe, counted, precision = work.recipe, work.counted, work.precision
+    if work.teacher is not None:
+        weights = _weights(work.teacher)
+        return Term("teacher", weights.bytes, f"the teacher: {weights.formula}")
     referred = recipe.objective in WITH_REFERENCE
     moved = work.whole_model or METHODS[recipe.method].moves_base
     if moved and (work.loop.keeps_base or (work.whole_model and work.scores_reference)):

@@ -10,6 +10,7 @@ from studio.calculator.dataset_lengths import PAIRED
 from studio.calculator.gpus import Gpu
 from studio.calculator.meta_model import MetaModel
 from studio.calculator.parameters import ParameterCount, count, model_of
+from studio.core.errors import StudioError
 from studio.runs.defaults import optimizer
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
@@ -115,7 +116,7 @@ class Workload:
     @property
     def online(self) -> bool:
         """Whether the objective generates the completions that it learns from."""
-        return OBJECTIVES[self.recipe.objective].rewarded
+        return OBJECTIVES[self.recipe.objective].online
 
     @property
     def completions(self) -> int:
@@ -145,6 +146,26 @@ class Workload:
         """Whether each batch also runs through the reference model."""
         ahead = self.recipe.precompute_ref_log_probs
         return OBJECTIVES[self.recipe.objective].reference and not ahead
+
+    @cached_property
+    def teacher(self) -> Workload | None:
+        """The model that a distillation learns from; None without one, or for one not known here.
+
+        In 4 bits where the recipe says so, by default on CUDA.
+        """
+        name = self.recipe.teacher_model_name_or_path
+        if not OBJECTIVES[self.recipe.objective].teacher or not name:
+            return None
+        four = self.recipe.teacher_load_in_4bit
+        four = self.gpu.device == "cuda" if four is None else four
+        changes = {"objective": "sft", "method": "lora", "model_name_or_path": name}
+        try:
+            recipe = type(self.recipe).of(
+                {**changes, "dtype": self.recipe.dtype, "load_in_4bit": four}
+            )
+            return Workload(recipe, self.gpu, model_of(recipe), count(recipe), self.loop)
+        except StudioError:
+            return None
 
     @property
     def estimates_kl(self) -> bool:

@@ -119,6 +119,21 @@ def _best(found: Json) -> str:
     return f"{text}\n\n{made['rows']:,} rows saved as {made['name']}" if made else text
 
 
+def _rounds(found: Json) -> str:
+    lines = [
+        [
+            one["number"],
+            one["run"],
+            one["pairs"],
+            f"{one['margin']:.2f}",
+            f"{percent(one['win'])} [{percent(one['low'])}, {percent(one['high'])}]",
+            "even" if one["even"] else "",
+        ]
+        for one in found["rounds"]
+    ]
+    return table(lines, ["round", "run", "pairs", "margin", "won against the last", ""])
+
+
 VIEWS = {
     "generate": View(_answers, "--run pocket-sft --prompts questions.txt"),
     "pairs_make": View(_pairs, "--a base --b pocket-sft --prompts questions.txt --project first"),
@@ -129,6 +144,9 @@ VIEWS = {
     ),
     "rewards_preview": View(_previewed, "--data pocket-preference --reward length:3-28 --limit 2"),
     "rewards_report": View(_report, "--run pocket-reward"),
+    "rewards_rounds": View(
+        _rounds, "--run pocket-sft --data pocket-prompts --reward length:3-28 --rounds 3"
+    ),
     "rewards_best": View(
         _best, "--run pocket-sft --data pocket-prompts --reward length:3-28 --n 4"
     ),

@@ -100,6 +100,39 @@ def _judge_line(duel: Json) -> str:
     )
 
 
+def _panel(found: Json) -> str:
+    rows = [
+        [
+            one["judge"],
+            _share(one["people"]),
+            one["people"]["count"],
+            _alpha(one["alpha"]),
+            one["unread"],
+            "yes" if one["may_label"] else f"no: {one['why']}",
+        ]
+        for one in found["each"]
+    ]
+    heads = ["judge", "as people", "pairs", "alpha", "not readable", "may label alone"]
+    among = _alpha(found["judges"])
+    return table(rows, heads) + (f"\namong the judges: alpha {among}" if among else "")
+
+
+def _alpha(one: Json | None) -> str | None:
+    return f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" if one else None
+
+
+def _prelabeled(found: Json) -> str:
+    lines = [
+        _panel(found["agreement"]),
+        f"{found['accepted']:,} of {found['pairs']:,} pairs labeled ({percent(found['share'])})",
+    ]
+    if found["dataset"]:
+        lines.append(f"dataset {found['dataset']['name']} ({found['dataset']['id']})")
+    if found["unsure"]:
+        lines.append(f"{found['unsure']['pairs']:,} pairs to check in {found['unsure']['project']}")
+    return "\n".join(lines)
+
+
 def _ranked(found: list[Json]) -> str:
     rows = [
         [
@@ -148,6 +181,8 @@ VIEWS = {
     ),
     "labels_import": View(_imported, "testset-v1.json --name pandalm"),
     "labels_results": View(_results, "--project first"),
+    "labels_panel": View(_panel, "--project first --judge api:served-model --judge base:pocket"),
+    "labels_prelabel": View(_prelabeled, "--project first --judge api:served-model"),
     "labels_judge": View(_judged, "--project first --judge api:served-model"),
     "labels_rank": View(_ranked, "--run pocket-reward --project first"),
     "labels_rounds": View(_rounds, ""),

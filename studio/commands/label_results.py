@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from studio.engine.studio import Studio
     from studio.workflows.rounds import Round
 
+Rubric = Annotated[str, Param("What a judge goes by, in Markdown.")]
+Think = Annotated[bool, Param("Ask the judge to think before it decides.")]
+
 
 @command(read_only=True)
 def labels_results(studio: Studio, *, project: ProjectName) -> Json:
@@ -46,6 +49,8 @@ def labels_judge(
     max_new_tokens: Annotated[
         int, Param("Longest reply in tokens, thinking included.", min=1, max=8192)
     ] = 1024,
+    rubric: Rubric = "",
+    think: Think = False,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Let a model judge a project's pairs.
@@ -65,10 +70,73 @@ def labels_judge(
     asked = question or chosen.question
     on_progress(0, None, "Asking the judge")
     found = [
-        judge_pairs.ask(studio, pairs, column, a, b, asked, on_progress, max_new_tokens)
+        judge_pairs.ask(
+            studio, pairs, column, a, b, asked, on_progress, max_new_tokens, rubric, think
+        )
         for (a, b), pairs in sides.items()
     ]
     return {"project": chosen.name, "duels": found}
+
+
+@command(read_only=True)
+def labels_panel(
+    studio: Studio,
+    *,
+    project: ProjectName,
+    judge: Annotated[
+        list[str], Param("A run, base:MODEL, or api:MODEL (STUDIO_ENDPOINT_URL); repeatable.")
+    ],
+    max_new_tokens: Annotated[
+        int, Param("Longest reply in tokens, thinking included.", min=1, max=8192)
+    ] = 1024,
+    rubric: Rubric = "",
+    think: Think = False,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Compare judges with one another and with people's votes.
+
+    Krippendorff's alpha with 95 % intervals, how often each judge takes people's side, replies that
+    could not be read, and whether a judge may label this project's pairs alone.
+    """
+    from studio.labels.judge_panel import panel
+    from studio.workflows.prelabel import judged
+
+    chosen = studio.labels.get(project)
+    on_progress(0, None, "Asking the judges")
+    asking = {"rubric": rubric, "think": think, "max_new_tokens": max_new_tokens}
+    found, by_judge = judged(studio, chosen, judge, **asking, on_progress=on_progress)
+    people = [case.people for case in found]
+    return {"project": chosen.name, "pairs": len(found), **panel(by_judge, people)}
+
+
+@command()
+def labels_prelabel(
+    studio: Studio,
+    *,
+    project: ProjectName,
+    judge: Annotated[
+        list[str], Param("A run, base:MODEL, or api:MODEL (STUDIO_ENDPOINT_URL); repeatable.")
+    ],
+    share: Annotated[float, Param("Least share of the pairs that people check.", min=0, max=1)] = 1
+    / 3,
+    max_new_tokens: Annotated[
+        int, Param("Longest reply in tokens, thinking included.", min=1, max=8192)
+    ] = 1024,
+    rubric: Rubric = "",
+    think: Think = False,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Let judges label the pairs they are sure of, and people check the rest.
+
+    Only judges that agree with people's votes in this project may: on 20 pairs or more, and with a
+    lower end of the interval of 70 %. Sure pairs become a dataset, the others a new project.
+    """
+    from studio.workflows.prelabel import prelabel
+
+    chosen = studio.labels.get(project)
+    on_progress(0, None, "Asking the judges")
+    asking = {"rubric": rubric, "think": think, "max_new_tokens": max_new_tokens}
+    return prelabel(studio, chosen, judge, share, **asking, on_progress=on_progress)
 
 
 @command(read_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from studio.commands.base import Json, Limit, OnProgress, Param, Rows, RunName, command, silent
 from studio.commands.generate import NewTokens, Seed, sampling_of
@@ -125,6 +125,60 @@ def rewards_best(
         made = studio.datasets.from_rows(kept, "prompt_completion", save, made_by)
         value["dataset"] = {"id": made.id, "name": made.name, "rows": sum(made.rows.values())}
     return value
+
+
+@command()
+def rewards_rounds(
+    studio: Studio,
+    *,
+    run: RunName,
+    data: Rows,
+    reward: Rewards,
+    weight: Weights = None,
+    rubric: Rubric = "",
+    rounds: Annotated[int, Param("Rounds at most.", min=1, max=100)] = 3,
+    n: Annotated[int, Param("Answers per prompt, of which best and worst are a pair.", min=2)] = 4,
+    objective: Annotated[str, Param("dpo, or grpo with the same rewards.")] = "dpo",
+    set: Annotated[dict[str, Any] | None, Param("Change a recipe parameter; repeatable.")] = None,
+    prompts: Annotated[int, Param("Prompts a round.", min=1)] = 200,
+    held_out: Annotated[float, Param("Share of the prompts for duels.", min=0.01, max=0.9)] = 0.25,
+    limit: Limit = None,
+    temperature: Annotated[float, Param("Sampling temperature.", min=0.01)] = 1.0,
+    max_new_tokens: NewTokens = 128,
+    seed: Seed = 0,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Repeat pairs, training and a duel, with a reward or a judge in place of people.
+
+    Ends early where two duels in a row are even (their interval includes 50 %). Every round is an
+    ordinary project of pairs, an ordinary run, and a blind project of new against old.
+    """
+    from dataclasses import asdict
+
+    from studio.core.messages import prompt_and_references
+    from studio.evaluation import load_rows
+    from studio.workflows.reward_rounds import Rounds, RoundsPlan
+
+    rows = load_rows(studio.datasets, data, limit).rows
+    asked = [found[0] for row in rows if (found := prompt_and_references(row))]
+    plan = RoundsPlan(
+        run,
+        tuple(reward),
+        tuple(weight) if weight else None,
+        rubric,
+        rounds,
+        n,
+        objective,
+        set or {},
+        held_out,
+        prompts,
+        temperature,
+        max_new_tokens,
+        seed,
+    )
+    work = Rounds(studio, plan, asked, on_progress=on_progress)
+    outcomes = [asdict(one) | {"even": one.even} for one in work.run()]
+    return {"id": work.id, "rounds": outcomes}
 
 
 def _weighted(

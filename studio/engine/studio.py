@@ -34,6 +34,7 @@ from studio.labels.pair_generation import PairMaker
 from studio.labels.votes_backup import VotesBackup, votes_backup_for
 from studio.runs.dataset_entries import DatasetEntry
 from studio.runs.lineage import parent_adapter
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
@@ -204,6 +205,11 @@ class Studio:
         data = run_data.record(recipe, prepared)
         recipe = check_rewards(recipe, self.runs)
         self._check_judges(recipe)
+        if OBJECTIVES[recipe.objective].teacher:
+            self.worker.settle()
+            from studio.models import teacher
+
+            teacher.check(recipe, self.runs)
         check_trackers(recipe)
         if recipe.device is not None and self.worker.ready and on is None:
             cards.choose(recipe.device)

@@ -30,7 +30,7 @@ from studio.metrics.proportions import wilson_interval
 OnProgress = Callable[[int, int, str], None]
 MAX_NEW_TOKENS = 1024  # a verdict is one letter; what is left is for a judge that thinks first
 _INSTRUCTION = """\
-Two answers were given to the same conversation. {question}
+Two answers were given to the same conversation. {question}{rubric}
 
 {conversation}
 
@@ -40,7 +40,12 @@ Two answers were given to the same conversation. {question}
 [Answer B]
 {b}
 
-Do not let length or order sway you. Reply with one letter only: A, B, or C if neither is better."""
+Do not let length or order sway you. {reply}"""
+_AT_ONCE = "Reply with one letter only: A, B, or C if neither is better."
+_AFTER_THINKING = (
+    "Think first, as long as you need. End your reply with one letter in double brackets: [[A]], "
+    "[[B]], or [[C]] if neither is better."
+)
 _BRACKETED = re.compile(r"\[\[([ABC])\]\]")
 #: A letter alone at the start, or as in "A is better"; not the article of "A baker".
 _LETTER = re.compile(r"\W*(?:(?i:answer|verdict)\b\W*)?([ABC])(?=\s*(?:$|[^\w\s'])|\s+is\b)")
@@ -88,13 +93,18 @@ def request(
     judge: Column,
     question: str = DEFAULT_QUESTION,
     max_new_tokens: int = MAX_NEW_TOKENS,
+    rubric: str = "",
+    think: bool = False,
 ) -> GenerationRequest:
     """The judge's prompts: every pair twice, the second time with the sides swapped.
 
-    `max_new_tokens` counts what a judge thinks before its verdict.
+    `max_new_tokens` counts what a judge thinks before its verdict; `think` asks it to, where it
+    does not by itself. `rubric` is Markdown.
     """
+    reply = _AFTER_THINKING if think else _AT_ONCE
+    rules = f"\n\n[Rubric]\n{rubric.strip()}" if rubric.strip() else ""
     prompts = [
-        _asked(pair.prompt, *sides, question)
+        _asked(pair.prompt, *sides, question, rules, reply)
         for pair in pairs
         for sides in ((pair.a, pair.b), (pair.b, pair.a))
     ]
@@ -102,12 +112,16 @@ def request(
     return GenerationRequest(tuple(prompts), (judge,), Sampling(max_new_tokens=max_new_tokens))
 
 
-def _asked(prompt: Sequence[Message], a: str, b: str, question: str) -> list[Message]:
+def _asked(
+    prompt: Sequence[Message], a: str, b: str, question: str, rubric: str, reply: str
+) -> list[Message]:
     turns = [f"[{turn['role']}]\n{said(turn)}" for turn in prompt]
     if tools := tools_of(prompt):
         turns.insert(0, f"[tools]\n{json.dumps(tools, ensure_ascii=False)}")
     conversation = "\n\n".join(turns)
-    text = _INSTRUCTION.format(question=question, conversation=conversation, a=a, b=b)
+    text = _INSTRUCTION.format(
+        question=question, rubric=rubric, conversation=conversation, a=a, b=b, reply=reply
+    )
     return [{"role": "user", "content": text}]
 
 

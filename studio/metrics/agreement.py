@@ -7,8 +7,10 @@ nothing to compare, or only one category in use, so that no disagreement could o
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
 
 Label = Hashable
 Unit = Sequence[Label | None]
@@ -56,3 +58,32 @@ def krippendorff_alpha(units: Sequence[Unit]) -> float | None:
     same = sum(c * (c - 1) for c in uses.values())
     chance = total * (total - 1) - same
     return ((total - 1) * agreeing - same) / chance if chance else None
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """Krippendorff's alpha with a 95 % interval over `count` items with several labels."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def alpha_interval(units: Sequence[Unit], repeats: int = 500, seed: int = 0) -> Alpha | None:
+    """Alpha with a percentile bootstrap that draws items (Krippendorff 2011 draws pairs of labels,
+    which are not independent); None where alpha is not defined."""
+    shared = [unit for unit in units if len(_labels(unit)) > 1]
+    value = krippendorff_alpha(shared)
+    if value is None:
+        return None
+    draw = random.Random(seed)
+    drawn = (krippendorff_alpha(draw.choices(shared, k=len(shared))) for _ in range(repeats))
+    # A draw with one category alone has no alpha: nothing in it could disagree.
+    found = sorted(1.0 if each is None else each for each in drawn)
+    at = round(0.025 * (repeats - 1))
+    return Alpha(value, found[at], found[-1 - at], len(shared))

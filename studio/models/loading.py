@@ -90,7 +90,7 @@ def weight_bytes(
     """
     width = weights_dtype(dtype).itemsize
     try:
-        config = _config(reference)
+        config = config_of(reference)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
     except Exception:  # loading it says what is wrong, in a sentence
@@ -132,7 +132,7 @@ def check_vocabulary(reference: ModelRef, tokenizer: Tokenizer) -> None:
     it.
     """
     try:
-        rows = _config(reference).get_text_config().vocab_size
+        rows = config_of(reference).get_text_config().vocab_size
     except (AttributeError, OSError, ValueError):
         return  # loading it says what is wrong, in a sentence
     beyond = {id: token for token, id in tokenizer.get_vocab().items() if id >= rows}
@@ -178,7 +178,7 @@ def load_model(
     settings |= sharding.placement(on, bits is not None)
     try:
         # Read first, so that a repository with its own code is refused before any download.
-        _config(reference)
+        config_of(reference)
         model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
     except ModelError:
         raise
@@ -189,7 +189,7 @@ def load_model(
     return model.eval()
 
 
-def _config(reference: ModelRef) -> Any:
+def config_of(reference: ModelRef) -> Any:
     """A model's config, its sizes and its code looked at before anything is built from it."""
     where = {"revision": reference.revision or "main", "local_files_only": _only_local(reference)}
     values, _ = PretrainedConfig.get_config_dict(reference.location, **where)

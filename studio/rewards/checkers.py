@@ -111,6 +111,7 @@ def _validator(written: str) -> Any:
     """A schema ready to check with. It fetches nothing, and its patterns are RE2's, which cannot
     take forever. `ConfigError` for what is no schema."""
     import jsonschema
+    from jsonschema import validators
     from referencing import Registry
 
     def pattern(_: Any, wanted: str, value: Any, __: Any) -> Iterator[Any]:
@@ -118,19 +119,19 @@ def _validator(written: str) -> Any:
             yield jsonschema.ValidationError(f"{value[:60]!r} does not match {wanted!r}")
 
     try:
-        given = json.loads(written)
+        given: Any = json.loads(written)
     except ValueError as error:
         raise ConfigError(f"A JSON schema is no JSON: {error}.") from None
-    if isinstance(given, Mapping) and "patternProperties" in _keys(given):
+    if "patternProperties" in _keys(given):
         raise ConfigError("patternProperties of a JSON schema are not checked here; name the keys.")
     try:
-        made = jsonschema.validators.validator_for(given, jsonschema.Draft202012Validator)
+        made = validators.validator_for(given, jsonschema.Draft202012Validator)
         made.check_schema(given)
     except jsonschema.SchemaError as error:
         raise ConfigError(
             f"A JSON schema is wrong at {error.json_path}: {error.message}."
         ) from None
-    return jsonschema.validators.extend(made, {"pattern": pattern})(given, registry=Registry())
+    return validators.extend(made, {"pattern": pattern})(given, registry=Registry())
 
 
 def _keys(value: Any) -> set[str]:

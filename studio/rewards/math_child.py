@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from math_verify import parse, verify
 
@@ -29,7 +30,7 @@ def right(answer: str, references: Sequence[str]) -> bool:
     return bool(said) and any(verify(gold(each), said) for each in references)
 
 
-def gold(reference: str) -> list[object]:
+def gold(reference: str) -> list[Any]:
     """A reference as mathematics; LaTeX that stands without dollar signs is given them."""
     text = final(reference)
     if "\\" in text and "$" not in text and "boxed" not in text:

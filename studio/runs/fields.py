@@ -15,7 +15,9 @@ from pydantic.config import JsonDict
 
 from studio.runs.dataset_entries import DatasetEntry
 
-Objective = Literal["sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo"]
+Objective = Literal[
+    "sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo", "distillation"
+]
 Method = Literal[
     "lora",
     "dora",
@@ -62,6 +64,9 @@ LossType = Literal[
     "dr_grpo",
     "bnpo",
     "cispo",
+    "luspo",
+    "sapo",
+    "vespo",
 ]
 OptimName = Literal[
     "auto",
@@ -130,7 +135,8 @@ class RecipeFields(BaseModel):
         "what", max_length=120)
     objective: Objective = _field(
         "sft", "Training objective: sft imitates answers, dpo learns from preference pairs, reward "
-        "trains a reward model; grpo, rloo, and gmpo are online RL; orpo, cpo, simpo, and gmpo are "
+        "trains a reward model; grpo, rloo, and gmpo are online RL; distillation learns from a "
+        "teacher; orpo, cpo, simpo, and gmpo are "
         "experimental.", "what")
     method: Method = _field(
         "lora", "Fine-tuning method: most add a small adapter (qlora on a 4-bit base), full trains "
@@ -302,9 +308,15 @@ class RecipeFields(BaseModel):
         None, "Weight of each loss.", "objective", None, "dpo")
     beta: float = _field(
         0.1, "How closely the model is kept to the reference: the KL coefficient (for GRPO and "
-        "RLOO typically 0.04; 0 turns it off). For ORPO, CPO, and SimPO the weight of the "
-        "preference term.",
-        "objective", "Beta", "dpo kto orpo cpo simpo rewarded", ge=0)
+        "RLOO typically 0.04; 0: off). ORPO, CPO, SimPO: weight of the preference term. "
+        "Distillation: from 0, the forward KL divergence, to 1, the reverse.",
+        "objective", "Beta", "dpo kto orpo cpo simpo rewarded teacher", ge=0)
+    teacher_model_name_or_path: str | None = _field(
+        None, "The teacher: a finished run, or a model with the student's vocabulary.",
+        "objective", "Teacher", "teacher")
+    teacher_load_in_4bit: bool | None = _field(
+        None, "Load the teacher in 4 bits; empty: yes on CUDA.",
+        "objective", "Teacher in 4 bits", "teacher")
     label_smoothing: float = _field(
         0.0, "Assumed probability that a label is wrong.", "objective", None, "dpo cpo simpo",
         ge=0, lt=0.5)
@@ -351,16 +363,25 @@ class RecipeFields(BaseModel):
         "baseline and take longer.", "objective", "Group size", "rewarded", ge=2, le=256)
     max_completion_length: int = _field(
         128, "Maximum tokens per sampled completion; truncated ones are often scored wrongly.",
-        "objective", "Max completion length", "rewarded", ge=1, le=32768)
+        "objective", "Max completion length", "online", ge=1, le=32768)
     temperature: float = _field(
         1.0, "Sampling temperature: too low and the completions of a group are all alike, too high "
-        "and they are noise.", "objective", "Temperature", "rewarded", gt=0, le=5)
+        "and they are noise.", "objective", "Temperature", "online", gt=0, le=5)
     top_p: float = _field(
         1.0, "Nucleus sampling: sample from the tokens that make up this probability.",
-        "objective", "Top p", "rewarded", gt=0, le=1)
+        "objective", "Top p", "online", gt=0, le=1)
     epsilon: float = _field(
         0.2, "Clipping range: how far one update may change a token's probability; 0.2 is 20% up "
         "or down (GMPO: its logarithm).", "objective", "Epsilon", "rewarded", gt=0, lt=1)
+    epsilon_high: float | None = _field(
+        None, "Upper clipping range, where it differs from the lower: DAPO takes 0.28, and CISPO's "
+        "loss 5.", "objective", "Epsilon high", "rewarded", gt=0)
+    importance_sampling_level: Literal["token", "sequence"] = _field(
+        "token", "What the ratio of new to old probability is taken over; sequence is GSPO.",
+        "objective", "Importance sampling", "grpo")
+    mask_truncated_completions: bool = _field(
+        False, "Learn nothing from completions that were cut off at their maximum length.",
+        "objective", "Mask truncated", "rewarded")
     num_iterations: int = _field(
         1, "Updates per batch of completions before new ones are sampled.",
         "objective", "Iterations per batch", "rewarded", ge=1, le=64)

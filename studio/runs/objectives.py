@@ -40,7 +40,7 @@ _WITH_DIVERGENCE = {
     "sft",
 }
 # TRL's GRPO losses that need no setting of their own; the default first.
-GRPO_LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo")
+GRPO_LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo", "luspo", "sapo", "vespo")
 _PAIRS = ("preference",)
 _ASKING = ("prompt_only", "prompt_completion", "conversational", "preference")
 
@@ -61,7 +61,8 @@ class Objective:
     `types` are the dataset types it trains on, see `studio.data`; `rate` the usual peak learning
     rate of an adapter, with the reason; `defaults` its other values that differ from the plain
     ones. `losses` are its values of `loss_type`, the default first. `rewarded` ones sample
-    completions and learn from their rewards. `legacy` ones are TRL's older trainers: they hold all
+    completions and learn from their rewards, those with a `teacher` from its probabilities of
+    theirs. `legacy` ones are TRL's older trainers: they hold all
     logits, do not account for virtual tokens, and prepare a quantized model themselves.
     """
 
@@ -76,6 +77,7 @@ class Objective:
     reference: bool = False
     answers: bool = True
     rewarded: bool = False
+    teacher: bool = False
     legacy: bool = False
     defaults: tuple[Default, ...] = ()
 
@@ -91,7 +93,12 @@ class Objective:
     @property
     def trl(self) -> str | None:
         """Its subcommand of TRL's command line, if any."""
-        return None if self.experimental else self.name
+        return None if self.experimental or self.teacher else self.name
+
+    @property
+    def online(self) -> bool:
+        """Whether it generates the completions that it learns from."""
+        return self.rewarded or self.teacher
 
     @property
     def fused_loss(self) -> bool:
@@ -143,8 +150,17 @@ _ROWS = (
               "GMPOTrainer", _ASKING, _RL_RATE, module="trl.experimental.gmpo", reference=True,
               rewarded=True,
               defaults=(Default("epsilon", 0.4, "GMPO's paper clips log-ratios at 0.4"),)),
+    Objective("distillation", "Distillation",
+              "Samples answers; learns a teacher's probabilities for every token of them.",
+              "DistillationTrainer", _ASKING,
+              (2e-4, "distillation has a target for every token, as SFT has"), teacher=True,
+              defaults=(
+                  Default("beta", 1.0,
+                          "on its own answers the student takes the reverse KL divergence"),
+                  Default("warmup_steps", 0.0, "the first answers are on-policy"))),
 )  # fmt: skip
 OBJECTIVES: dict[str, Objective] = {row.name: row for row in _ROWS}
+ONLINE = tuple(row.name for row in _ROWS if row.online)
 REWARDED = tuple(row.name for row in _ROWS if row.rewarded)
 WITH_REFERENCE = tuple(row.name for row in _ROWS if row.reference)
 
@@ -171,7 +187,12 @@ def conversion(objective: str, kind: str) -> str:
 def named(only: str, objective: str) -> bool:
     """Whether a field's `only` names an objective, by its name or by a trait (see `fields`)."""
     row = OBJECTIVES[objective]
-    traits = {"rewarded": row.rewarded, "losses": bool(row.losses)}
+    traits = {
+        "rewarded": row.rewarded,
+        "losses": bool(row.losses),
+        "online": row.online,
+        "teacher": row.teacher,
+    }
     return any(traits.get(word, word == objective) for word in only.split())
 
 
@@ -197,12 +218,26 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
             "KTO estimates its KL term from the other rows of a batch; set "
             "per_device_train_batch_size to 2 or more, or loss_type: apo_zero_unpaired"
         )
+    yield from _grpo_errors(values, losses)
     if values.completion_only_loss and values.assistant_only_loss:
         yield "choose completion_only_loss or assistant_only_loss, not both"
     if values.packing_strategy != "bfd" and not values.packing:
         yield f"packing_strategy {values.packing_strategy} splits packed rows; set packing: true"
     if values.mask_history and values.assistant_only_loss is False:
         yield "mask_history trains the last answer only; leave assistant_only_loss empty"
+
+
+def _grpo_errors(values: RecipeFields, losses: tuple[str, ...]) -> Iterator[str]:
+    sequence = values.importance_sampling_level == "sequence"
+    if "luspo" in losses and not sequence:
+        yield "loss_type luspo weights whole answers; set importance_sampling_level: sequence"
+    if sequence and not {"grpo", "luspo", "sapo"} & set(losses):
+        yield (
+            f"loss_type {losses[0]} sums over tokens, which weighs the ratio of a whole answer by "
+            "its length; set loss_type: grpo, as GSPO does, or luspo"
+        )
+    if values.epsilon_high is not None and values.epsilon_high < values.epsilon:
+        yield "epsilon_high is the upper clipping range, so it cannot be below epsilon"
 
 
 def _dpo_errors(values: RecipeFields, losses: tuple[str, ...]) -> Iterator[str]:

@@ -7,12 +7,28 @@ from collections.abc import Iterator
 from studio.core.errors import StudioError
 from studio.rewards import WeightedReward
 from studio.runs.fields import RecipeFields
+from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, REWARDED
+
+
+def _teacher_errors(values: RecipeFields) -> Iterator[str]:
+    if not 0 <= values.beta <= 1:
+        yield "beta is between 0 (forward KL divergence) and 1 (reverse) for Distillation"
+    if values.accelerate_config != "single":
+        yield "Distillation runs in one process; set accelerate_config: single"
+    method = METHODS[values.method]
+    if method.prompted:
+        yield (
+            f"TRL's distillation reads a model without {method.label}'s virtual tokens; choose lora"
+        )
 
 
 def validation_errors(values: RecipeFields) -> Iterator[str]:
     """Why a recipe's rewards, group size, or beta are invalid: sentences without their period."""
     row = OBJECTIVES[values.objective]
+    if row.teacher:
+        yield from _teacher_errors(values)
+        return
     if not row.rewarded:
         if not values.beta:
             free = ", ".join(OBJECTIVES[name].label for name in REWARDED)

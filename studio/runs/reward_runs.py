@@ -28,6 +28,11 @@ def check_scores(run: Run, waiting: bool = False) -> None:
 def check_rewards(recipe: Recipe, runs: RunStore) -> Recipe:
     """The recipe with its reward models by id; refused where it names no reward."""
     row = OBJECTIVES[recipe.objective]
+    if row.teacher and not recipe.teacher_model_name_or_path:
+        raise ConfigError(
+            f"{row.label} learns from a teacher, and teacher_model_name_or_path is empty; name a "
+            "finished run, or a model with the student's vocabulary."
+        )
     if not row.rewarded:
         return recipe
     if not recipe.reward_funcs:

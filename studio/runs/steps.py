@@ -26,7 +26,10 @@ def planned_steps(recipe: Recipe, rows: int) -> int:
     if recipe.max_steps > 0:
         return recipe.max_steps
     per_step = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
-    if OBJECTIVES[recipe.objective].rewarded:
+    row = OBJECTIVES[recipe.objective]
+    if row.teacher:
+        per_epoch = rows // per_step
+    elif row.rewarded:
         prompts = max(1, per_step // recipe.num_generations)
         per_epoch = rows // prompts * recipe.num_iterations
     else:

@@ -13,7 +13,7 @@ from typing import Any
 from studio.calculator import Gpu, RowCount, RunEstimate, estimate
 from studio.calculator.formatting import size
 from studio.core.errors import StudioError
-from studio.runs.objectives import REWARDED
+from studio.runs.objectives import ONLINE
 from studio.runs.recipe import Recipe
 
 _SWITCH = {"lora": "qlora"}  # the same adapter on a 4-bit base
@@ -35,7 +35,7 @@ class Fit:
     def sentence(self) -> str:
         """What was chosen and how much memory it takes."""
         chosen = self.recipe
-        rewarded = chosen.objective in REWARDED
+        rewarded = chosen.objective in ONLINE
         what = "answers" if rewarded else "rows"
         rows = f"{chosen.per_device_train_batch_size} {what} at once"
         if chosen.gradient_accumulation_steps > 1:

@@ -19,7 +19,7 @@ from studio.core import cards, chat_templates, gguf_pre_tokenizers
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
-from studio.models import loading, trained_tokens
+from studio.models import loading, teacher, trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.rewards import WeightedReward
 from studio.rewards.weighted import Scorer
@@ -188,6 +188,11 @@ def train(
     if said := gguf_pre_tokenizers.unwritable(resident.tokenizer):
         events.write("note", message=said)
     reward = _reward(recipe, store, pool, judges)
+    teaching = None
+    if OBJECTIVES[recipe.objective].teacher:
+        events.write("phase", text=f"loading the teacher {recipe.teacher_model_name_or_path}")
+        teacher.check(recipe, store)
+        teaching = teacher.load(recipe, pool, store)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
     events.write("phase", text=f"tokenizing {len(rows):,} rows")
@@ -205,6 +210,7 @@ def train(
         store.workspace.cache / "references",
         processes,
         reward,
+        teaching,
     )
     used = len(trainer.train_dataset)
     if used < len(train) and not recipe.packing:  # packing combines rows

@@ -88,6 +88,8 @@ def export(
 
 def refusal(recipe: Recipe, runs: RunStore, to: str) -> str:
     """Why a recipe cannot be written in a format, without its period; empty where it can."""
+    if OBJECTIVES[recipe.objective].teacher:
+        return "its teacher is loaded by the studio; TRL's own example is in its documentation"
     if OBJECTIVES[recipe.objective].rewarded:
         return (
             "its rewards are the studio's own, and neither TRL's command line nor a plain script "

@@ -17,6 +17,7 @@ from studio.core.library_types import LanguageModel, Rows, Trainer
 from studio.core.messages import Message, prompt_and_references
 from studio.data.types import Row
 from studio.rewards import RewardTerm, WeightedReward, references
+from studio.runs.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Values of TRL's config that are not recipe fields."""
-    return {
+    values: dict[str, Any] = {
         "use_vllm": False,
         "log_completions": False,
-        "per_device_eval_batch_size": recipe.num_generations,
         "remove_unused_columns": False,
     }
+    if OBJECTIVES[recipe.objective].rewarded:  # whole groups
+        values["per_device_eval_batch_size"] = recipe.num_generations
+    return values
 
 
 # ---- rewards ------------------------------------------------------------------------------------
@@ -64,8 +67,8 @@ def said_by(turn: Any) -> str:
     return with_thought(turn.get("content") or "", thinking)
 
 
-def to_prompts(rows: Rows, reward: WeightedReward) -> Dataset:
-    """Rows of any type as prompts (chats) with the references that this reward compares with.
+def to_prompts(rows: Rows, reward: WeightedReward | None) -> Dataset:
+    """Rows of any type as prompts (chats) with the references that a reward compares with.
 
     Raises `DataError` for rows with tools or kwargs of their own: TRL renders all prompts alike.
     """
@@ -76,8 +79,9 @@ def to_prompts(rows: Rows, reward: WeightedReward) -> Dataset:
         asked = prompt_and_references(row)
         if asked is not None:
             _refuse_own(asked[0])
-            known = references(row, reward.columns)
-            found.append({"prompt": asked[0], "references": [known[c] for c in reward.columns]})
+            columns = reward.columns if reward else ()
+            known = references(row, columns)
+            found.append({"prompt": asked[0], "references": [known[c] for c in columns]})
     if not found:
         raise DataError("No row of this dataset asks anything, so there is nothing to answer.")
     return Dataset.from_list(found)

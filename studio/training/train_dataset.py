@@ -37,7 +37,7 @@ def check_mixture(recipe: Recipe, prepared: Sequence[PreparedDataset]) -> None:
     for dataset in prepared:
         check_fit(recipe, dataset)
     first, objective = prepared[0], OBJECTIVES[recipe.objective]
-    if recipe.objective == "sft" or objective.rewarded:
+    if recipe.objective == "sft" or objective.online:
         return
     for other in prepared[1:]:
         if other.type != first.type:
@@ -153,8 +153,10 @@ def _columns(
             most = max(_HELD_OUT, round(len(held_out) * len(used) / len(train)))
             held_out = held_out.select(range(min(most, len(held_out))))
         train = train.select(used) if len(used) < len(train) else train
-    if OBJECTIVES[recipe.objective].rewarded:
-        mix = WeightedReward(recipe.reward_funcs, recipe.reward_weights)
+    if OBJECTIVES[recipe.objective].online:
+        mix = None
+        if OBJECTIVES[recipe.objective].rewarded:
+            mix = WeightedReward(recipe.reward_funcs, recipe.reward_weights)
         wanted = recipe.eval_steps or recipe.load_best_model_at_end
         prompts = online_rl.to_prompts(held_out, mix) if wanted and held_out is not None else None
         return online_rl.to_prompts(train, mix), prompts

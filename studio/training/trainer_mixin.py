@@ -69,7 +69,7 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
         Online objectives keep the casts: a step of theirs also generates, outside of autocast.
         """
         plain = METHODS[self.recipe.method].config == "LoraConfig" and self.recipe.method != "dora"
-        plain = plain and not OBJECTIVES[self.recipe.objective].rewarded
+        plain = plain and not OBJECTIVES[self.recipe.objective].online
         model: Any = self.model
         return disable_input_dtype_casting(
             model, active=plain and (self.args.bf16 or self.args.fp16)

@@ -16,7 +16,7 @@ from transformers.integrations import TensorBoardCallback
 from studio.core import compat
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
-from studio.core.library_types import Tokenizer, Trainer
+from studio.core.library_types import LanguageModel, Tokenizer, Trainer
 from studio.core.workspace import put_in_place
 from studio.models import loading, sharding, tokenization, trained_tokens
 from studio.models.pool import LoadedModel
@@ -43,6 +43,8 @@ _OURS = {
     "report_to",
     "chat_template_path",
     "reward_funcs",
+    "teacher_model_name_or_path",  # it comes loaded
+    "teacher_load_in_4bit",
     "judge_rubric",
     "judge_max_new_tokens",
     # Rows come tokenized where answers alone are trained, see `chat_rows`.
@@ -91,7 +93,7 @@ def settings(recipe: Recipe, rows: int, has_eval: bool, processes: int = 1) -> d
         "gradient_checkpointing": recipe.activation_checkpointing,
         "activation_checkpointing": recipe.activation_checkpointing,
     }
-    if OBJECTIVES[recipe.objective].rewarded:
+    if OBJECTIVES[recipe.objective].online:
         values |= online_rl.settings(recipe)
     return values
 
@@ -150,11 +152,12 @@ def build(
     references: Path | None = None,
     processes: int = 1,
     reward: WeightedReward | None = None,
+    teacher: LanguageModel | None = None,
 ) -> Trainer:
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     One of several `processes` trains on its share of every step. `reward` is what an objective
-    that tries answers learns from.
+    that tries answers learns from, `teacher` the model that a student does.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
@@ -172,6 +175,8 @@ def build(
         "callbacks": callbacks,
         "peft_config": start.config,
     }
+    if teacher is not None:
+        given["teacher_model"] = teacher
     if reward is not None:
         given["reward_funcs"] = online_rl.functions(reward)
         if start.reference is not None:  # see online_rl.set_ref_model

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from studio.core.errors import StudioError
 from studio.data import SAMPLES, PrepareOptions
 from studio.data.readers.sources import sample_path
 
@@ -42,12 +43,32 @@ def estimate_run(
     from studio.calculator.gpus import THIS_MACHINE, gpu_for
     from studio.calculator.measured_speed import earlier_speed
 
+    recipe = _with_known_teacher(studio, recipe)
     here = gpu in (None, THIS_MACHINE)
     chosen = gpu_for(recipe, gpu)
     speed = earlier_speed(studio.runs.list(), recipe) if here else None
     if speed:
         chosen = replace(chosen, tokens_per_second=speed.tokens_per_second)
     return estimate(recipe, chosen, lengths or dataset_lengths(studio, recipe))
+
+
+def _with_known_teacher(studio: Studio, recipe: Recipe) -> Recipe:
+    """A teacher that is a run counts as its model."""
+    name = recipe.teacher_model_name_or_path
+    if not name:
+        return recipe
+    try:
+        return recipe.with_(teacher_model_name_or_path=studio.runs.get(name).model)
+    except StudioError:
+        return recipe
+
+
+def advice(studio: Studio, recipe: Recipe) -> str:
+    """What to choose otherwise before a run, from the lengths of its rows; empty for nothing."""
+    from studio.calculator.advice import dpo_mix
+
+    lengths = dataset_lengths(studio, recipe)
+    return dpo_mix(recipe, lengths.rows, lengths.trained(recipe)) if lengths else ""
 
 
 def dataset_lengths(studio: Studio, recipe: Recipe) -> Lengths | None:

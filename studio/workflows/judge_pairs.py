@@ -23,6 +23,8 @@ def ask(
     question: str = DEFAULT_QUESTION,
     on_progress: OnProgress = lambda done, total, what: None,
     max_new_tokens: int = MAX_NEW_TOKENS,
+    rubric: str = "",
+    think: bool = False,
 ) -> dict[str, Any]:
     """Let a model judge pairs to the end: `result`'s mapping.
 
@@ -32,7 +34,7 @@ def ask(
     kept, aside = judgeable(pairs)
     if not kept:
         raise ConfigError("There is nothing to judge: the answers are identical or empty.")
-    asked = request(kept, column, question, max_new_tokens)
+    asked = request(kept, column, question, max_new_tokens, rubric, think)
     seen = studio.generate(asked).watch(
         lambda now: on_progress(now.ended, len(asked.prompts), "Judging, both orders")
     )

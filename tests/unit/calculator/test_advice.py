@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from studio.calculator import estimate, suggestions
+from studio.calculator.advice import dpo_mix
+from studio.runs.recipe import Recipe
 from tests.unit.calculator.conftest import MISTRAL, TINY, recipe_of
 
 
@@ -62,3 +64,12 @@ def test_combined_changes_where_no_single_one_is_enough():
     first = suggestions(found)[0]
     assert first.verdict == "fits" and " + " in first.label
     assert "\N{RIGHTWARDS ARROW}" in first.words()
+
+
+def test_dpo_on_few_or_long_pairs_is_offered_imitation():
+    recipe = Recipe.defaults("dpo")
+    assert "sigmoid,sft" in dpo_mix(recipe, 100, 60) and "are few" in dpo_mix(recipe, 100, 60)
+    assert "are long" in dpo_mix(recipe, 5000, 900)
+    assert dpo_mix(recipe, 5000, 60) == ""
+    mixed = recipe.with_(loss_type=("sigmoid", "sft"), loss_weights=(1.0, 0.2))
+    assert dpo_mix(mixed, 100, 60) == "" and dpo_mix(Recipe.defaults("kto"), 100, 60) == ""

@@ -37,6 +37,8 @@ def test_every_field_has_help_a_group_and_known_objectives(name):
     assert extra["only"] in (None, *QUANTIZATION) or set(extra["only"].split()) <= {
         *OBJECTIVES,
         "rewarded",
+        "online",
+        "teacher",
         "losses",
     }
 

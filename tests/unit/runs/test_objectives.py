@@ -46,11 +46,16 @@ def test_legacy_objectives_alone_do_without_a_fused_loss(name):
     row = OBJECTIVES[name]
     modules = {inspect.getmodule(kind) for kind in row.classes()[0].__mro__}
     sources = [inspect.getsource(each) for each in modules if each.__name__.startswith("trl.")]
-    assert row.fused_loss == any("fused_lm_head=True" in source for source in sources)
+    heads = ("fused_lm_head=True", "ChunkedDivergenceFunction.apply")
+    assert row.fused_loss == any(head in source for source in sources for head in heads)
 
 
 def test_a_field_names_objectives_or_traits():
     assert objectives.named("rewarded", "rloo") and not objectives.named("rewarded", "dpo")
+    assert objectives.named("online", "distillation") and objectives.named(
+        "teacher", "distillation"
+    )
+    assert not objectives.named("rewarded", "distillation")
     assert objectives.named("losses", "dpo") and not objectives.named("losses", "rloo")
     assert objectives.named("sft dpo", "dpo") and not objectives.named("sft dpo", "kto")
 

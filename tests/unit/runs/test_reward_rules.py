@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from studio.core.errors import ConfigError
 from studio.runs import reward_rules
 from studio.runs.recipe import Recipe
 
@@ -35,3 +36,32 @@ def test_what_cannot_work_is_named(objective, changes, words):
 
 def test_grpo_may_do_without_a_reference():
     assert errors("grpo", beta=0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes", "words"),
+    [
+        ("grpo", {"importance_sampling_level": "sequence"}, "set loss_type: grpo, as GSPO does"),
+        ("grpo", {"loss_type": "luspo"}, "set importance_sampling_level: sequence"),
+        ("grpo", {"epsilon_high": 0.1}, "cannot be below epsilon"),
+        ("distillation", {"beta": 1.5}, "beta is between 0"),
+        ("distillation", {"accelerate_config": "multi_cpu"}, "in one process"),
+        ("distillation", {"method": "prompt_tuning"}, "virtual tokens"),
+    ],
+)
+def test_variants_that_do_not_fit(objective, changes, words):
+    with pytest.raises(ConfigError) as refused:
+        Recipe.defaults(objective, **changes)
+    assert words in str(refused.value)
+
+
+def test_gspo_and_a_teacher_are_told_to_trl():
+    from studio.training.trainers import settings
+
+    gspo = {"importance_sampling_level": "sequence", "loss_type": "grpo", "epsilon_high": 0.28}
+    found = settings(Recipe.defaults("grpo", mask_truncated_completions=True, **gspo), 64, False)
+    assert (found["loss_type"], found["importance_sampling_level"]) == ("grpo", "sequence")
+    assert found["mask_truncated_completions"] is True and found["epsilon_high"] == 0.28
+    told = settings(Recipe.defaults("distillation", teacher_model_name_or_path="pocket"), 64, False)
+    assert told["beta"] == 1.0 and "num_generations" not in told
+    assert "teacher_model_name_or_path" not in told  # it comes loaded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ def recipe_of(objective: str, method: str, **changes: Any) -> Recipe:
     if objective in REWARDED:
         values = {**values, "num_generations": 2, "max_completion_length": 8, "beta": 0.1}
         values |= {"reward_funcs": ("exact", "pattern:[aeiou]"), "temperature": 2.0, **changes}
+    if OBJECTIVES[objective].teacher:
+        values |= {"teacher_model_name_or_path": "pocket", "max_completion_length": 8, **changes}
+        values |= {"temperature": 2.0}
     if method == "adalora":  # its ranks need a step to be cut in
         values["max_steps"] = 2
     return Recipe.defaults(objective, method, **values)
@@ -66,12 +70,22 @@ def cell(objective: str, method: str, **changes: Any) -> str:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         try:
-            rows, reward = rows_of(objective), None
+            rows, reward, teaching = rows_of(objective), None, None
+            if OBJECTIVES[objective].teacher:
+                rows, teaching = online_rl.to_prompts(rows, None), _other_pocket(resident)
             if objective in REWARDED:
                 reward = WeightedReward(recipe.reward_funcs)
                 rows = online_rl.to_prompts(rows, reward)
             trainer = trainers.build(
-                recipe, resident, None, rows, None, home / "checkpoints", [], reward=reward
+                recipe,
+                resident,
+                None,
+                rows,
+                None,
+                home / "checkpoints",
+                [],
+                reward=reward,
+                teacher=teaching,
             )
             if reward is not None:
                 _uneven(trainer)
@@ -83,6 +97,16 @@ def cell(objective: str, method: str, **changes: Any) -> str:
     after = resident.model.state_dict().values()
     assert all(torch.equal(a, b) for a, b in zip(base, after, strict=True)), "the base moved"
     return "trained"
+
+
+def _other_pocket(resident: Any) -> Any:
+    """A teacher that says something else than the student."""
+    torch.manual_seed(1)
+    model = copy.deepcopy(resident.model)
+    for tensor in model.parameters():
+        if tensor.is_floating_point():
+            tensor.data.add_(0.05 * torch.randn_like(tensor))
+    return model.requires_grad_(False)
 
 
 def _uneven(trainer: Any) -> None:

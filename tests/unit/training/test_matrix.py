@@ -87,6 +87,9 @@ def test_every_dpo_loss(loss: str) -> None:
         ("kto", {"loss_type": ("apo_zero_unpaired",)}),
         ("simpo", {"loss_type": ("alphapo",)}),
         ("reward", {"center_rewards_coefficient": 0.01}),
+        ("grpo", {"importance_sampling_level": "sequence", "loss_type": ("grpo",)}),
+        ("grpo", {"loss_type": ("cispo",), "epsilon_high": 5.0}),
+        ("distillation", {"beta": 0.5}),
     ],
 )
 def test_an_objective_set_up_otherwise(objective: str, changes: dict) -> None:

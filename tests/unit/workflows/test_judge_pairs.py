@@ -11,6 +11,7 @@ import pytest
 from studio import Studio
 from studio.core.errors import ConfigError, ModelError
 from studio.generation import openai_endpoint
+from studio.generation.request import Column
 from studio.labels import Pair, llm_judge
 from studio.labels.llm_judge import TextPair
 from studio.workflows import judge_pairs
@@ -40,6 +41,17 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
     return Studio(tmp_path / "home")
+
+
+def test_a_rubric_is_shown_and_thinking_asked_for() -> None:
+    pairs, column = [TextPair(ASKED, "bad", "good")], Column("m")
+    plain = str(llm_judge.request(pairs, column).prompts[0][0]["content"])  # type: ignore[index]
+    assert "[Rubric]" not in plain and plain.endswith("if neither is better.")
+    asked = llm_judge.request(pairs, column, "Which?", 99, "**Kind?**", think=True)
+    text = str(asked.prompts[0][0]["content"])  # type: ignore[index]
+    assert "[Rubric]\n**Kind?**" in text and "[[A]], [[B]]" in text
+    assert asked.sampling.max_new_tokens == 99
+    assert llm_judge.read_verdict("A is short, yet [[B]]") == "b"
 
 
 def test_both_orders_are_asked_and_a_flip_is_a_tie(studio: Studio, server: type[StandIn]) -> None:
