@@ -69,7 +69,7 @@ def stock(studio: Studio, dataset: str, steps: int) -> dict[str, Any]:
         processing_class=AutoTokenizer.from_pretrained(location),
         args=SFTConfig(
             str(studio.workspace.cache / "stock"), max_steps=steps, logging_steps=1,
-            report_to="none", **SETTINGS,
+            report_to="none", bf16=False, **SETTINGS,  # refused on a CPU, though the default
         ),
         train_dataset=rows["train"].select_columns(["prompt", "completion"]),
         eval_dataset=rows["test"].select_columns(["prompt", "completion"]),
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for arm in ARMS:
             words = [sys.executable, "-m", "benchmarks.real_arms", home, "--arm", arm]
             words += ["--steps", str(chosen.steps)]
-            done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+            done = subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
             print(done.stdout.strip().splitlines()[-1], flush=True)
     return 0
 
