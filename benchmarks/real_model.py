@@ -117,7 +117,14 @@ class Loop:
         losses = [event["loss"] for event in events if event["kind"] == "log" and "loss" in event]
         took = next((event for event in events if event["kind"] == "time"), {})
         watched = {name: took.get(name) for name in ("samples", "checkpoints", "evaluation")}
-        self.step(objective, first_loss=losses[0], last_loss=losses[-1], watched=watched)
+        held_out = run.metrics.get("eval_loss")
+        self.step(
+            objective,
+            first_loss=losses[0],
+            last_loss=losses[-1],
+            held_out_loss=held_out,
+            watched=watched,
+        )
         return run
 
     def compare(self, name: str, run: Run, prompts: list[Any], references: dict[str, str]) -> None:

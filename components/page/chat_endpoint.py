@@ -139,7 +139,7 @@ class _Endpoint:
         ticket = await run_in_threadpool(self._admitted, asked)
         reply = Reply(asked)
         if asked.stream:
-            events = self._events(asked, reply, ticket)
+            events = self._events(asked, reply, ticket, access.login())
             return StreamingResponse(events, media_type="text/event-stream")
         try:
             answer = ticket.answer()
@@ -153,7 +153,7 @@ class _Endpoint:
         if answer.ended == "error":
             raise _Refused(500, answer.error or "The answer broke off.")
         usage, logprobs = await run_in_threadpool(self._figures, asked, ticket, answer)
-        self._remember(reply, ticket, answer)
+        self._remember(reply, _Given(access.login(), ticket, answer, asked.model))
         return JSONResponse(reply.whole(answer, usage, logprobs))
 
     def _admitted(self, asked: ChatRequest) -> Ticket:
@@ -173,7 +173,7 @@ class _Endpoint:
         return ticket
 
     async def _events(
-        self, asked: ChatRequest, reply: Reply, ticket: Ticket
+        self, asked: ChatRequest, reply: Reply, ticket: Ticket, by: str
     ) -> AsyncIterator[bytes]:
         """The stream; a client that leaves takes its request back."""
         try:
@@ -189,7 +189,7 @@ class _Endpoint:
                 if (more := reply.more(answer)) is not None:
                     yield _event(more)
             usage, logprobs = await run_in_threadpool(self._figures, asked, ticket, answer)
-            self._remember(reply, ticket, answer)
+            self._remember(reply, _Given(by, ticket, answer, asked.model))
             yield _event(reply.ended(answer, logprobs))
             if (asked.stream_options or {}).get("include_usage"):
                 yield _event(reply.counted(usage))
@@ -203,8 +203,8 @@ class _Endpoint:
             return usage, None
         return usage, chat_api.logprobs(self.studio, ticket, answer, asked.top_logprobs or 0)
 
-    def _remember(self, reply: Reply, ticket: Ticket, answer: Answer) -> None:
-        self.given[reply.id] = _Given(access.login(), ticket, answer, reply.request.model)
+    def _remember(self, reply: Reply, given: _Given) -> None:
+        self.given[reply.id] = given
         while len(self.given) > REMEMBERED:
             self.given.popitem(last=False)
 

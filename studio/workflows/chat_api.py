@@ -11,6 +11,7 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -84,7 +85,7 @@ class ChatRequest(BaseModel):
             if getattr(self, name) is not None:
                 given[name] = getattr(self, name)
         if self.seed is None:  # two requests alike are not to be answered alike
-            given["seed"] = int.from_bytes(secret_id("seed").encode()[-4:], "big")
+            given["seed"] = secrets.randbits(31)
         return Sampling.model_validate(given)
 
     def prompt(self) -> list[Message]:

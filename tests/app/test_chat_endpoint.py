@@ -127,6 +127,9 @@ def test_thumbs_become_rows_and_two_answers_a_pair_to_label(served: Server, clie
     post = httpx.Client(base_url=served.url, headers={"authorization": f"Bearer {OWNER}"}).post
     assert post("v1/feedback", json={"id": first.id, "rating": "up"}).json()["kept"]
     assert post("v1/feedback", json={"id": first.id, "rating": "down"}).json()["kept"]
+    streamed = next(iter(list(chat(client, "tuned", stream=True)))).id
+    assert post("v1/feedback", json={"id": streamed, "rating": "up"}).json()["kept"]
+    assert post("v1/feedback", json={"id": first.id, "rating": "down"}).json()["kept"]
     pair = post("v1/feedback", json={"pair": [first.id, second.id]}).json()
     assert pair["project"] == "Answers over the API" and pair["added"] + pair["set_aside"] == 1
     lines = (Path(served.home) / "feedback.jsonl").read_text().splitlines()

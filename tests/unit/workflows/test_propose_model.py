@@ -99,3 +99,27 @@ def test_the_form_shows_it_beside_the_button_and_hides_it_again(
     assert leading["method"] == "qlora"
     said, take, leading = choice.propose(Recipe.defaults("sft").to_yaml())
     assert not said["visible"] and not take["visible"] and leading == {}
+
+
+def test_the_button_fills_the_form_with_the_proposed_model(studio: Studio) -> None:
+    """The click as the page sends it: with every input that it reads."""
+    from app import build_app
+
+    page = build_app(studio)
+    (taken,) = [
+        each
+        for each in page.fns.values()
+        if any(
+            getattr(page.blocks[at], "elem_id", "") == "train-model-take"
+            for at, _ in each.targets
+            if at
+        )
+    ]
+    sent = {widget: getattr(widget, "value", None) for widget in taken.inputs}
+    (proposed,) = [widget for widget, value in sent.items() if value == {}]
+    name = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    sent[proposed] = {"model_name_or_path": name, "method": "dora"}
+    updates = taken.fn(sent)
+    found = {getattr(w, "label", ""): u for w, u in updates.items() if isinstance(u, dict)}
+    assert found["Model"]["value"] == name and found["Method"]["value"] == "dora"
+    assert found["Learning rate"]["value"] != 0.002, "the defaults follow the model"
