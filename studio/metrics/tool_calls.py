@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from studio.core.answers import ToolCall, read
 from studio.core.json_values import loads
@@ -65,7 +65,9 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(v, other[k]) for k, v in one.items())
+        first, second = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return first.keys() == second.keys() and all(_same(v, second[k]) for k, v in first.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        pairs = zip(cast("list[Any]", one), cast("list[Any]", other), strict=False)
+        return len(one) == len(other) and all(_same(*pair) for pair in pairs)  # pyright: ignore[reportUnknownArgumentType]
     return one == other
