@@ -16,54 +16,10 @@ from studio.data.types import Row
 
 _SAME = 0.1  # nats a token within which base and tuned model say the same
 _WORD = re.compile(r"\w{3,}")
-_COMMON = frozenset(
-    [
-        "and",
-        "any",
-        "are",
-        "but",
-        "can",
-        "did",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "her",
-        "here",
-        "his",
-        "how",
-        "its",
-        "just",
-        "not",
-        "our",
-        "she",
-        "some",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "they",
-        "this",
-        "was",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
+_COMMON = re.compile(
+    "and|any|are|but|can|did|does|for|from|had|has|have|her|here|his|how|its|just|not|our|she|some|"
+    "than|that|the|their|them|then|there|they|this|was|were|what|when|where|which|who|whom|why|"
+    "will|with|would|you|your"
 )
 
 
@@ -173,7 +129,8 @@ def words_of(*texts: str) -> set[str]:
     >>> sorted(words_of("Which animal? A hedgehog, it is."))
     ['animal', 'hedgehog']
     """
-    return {word.lower() for text in texts for word in _WORD.findall(text)} - _COMMON
+    every = {word.lower() for text in texts for word in _WORD.findall(text)}
+    return {word for word in every if not _COMMON.fullmatch(word)}
 
 
 def _by_dataset(
