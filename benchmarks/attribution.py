@@ -338,7 +338,7 @@ def table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--parts", nargs="+", default=["counterfactual", "planted", "cost"])
     parser.add_argument("--questions", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
