@@ -251,6 +251,7 @@ def planted(studio: Studio, options: argparse.Namespace) -> list[tuple[str, str,
     for what, (behind, asked) in questions.items():
         found.append((what, "BM25", precision(bm25(texts, text_asked(asked)), texts, behind)))
     found += harmful(studio, run, "5 % wrong answers", set(map(text_of, wrong)), texts)
+    note(f"so far: {found}")
     votes, turned = turned_round(lines_of("pocket-preference"), 0.1, draw)
     pairs = kept(studio, votes, "preference", HELD_OUT)
     tuned = trained(studio, "pocket-dpo", pairs, start_from=run.id)
