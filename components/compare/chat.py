@@ -12,6 +12,7 @@ from components.compare import chat_html as views
 from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, bring_back, keep, vote
 from components.compare.token_logprobs import TokenView
+from components.compare.why_panel import WhyPanel
 from components.ui.access import person, visitor
 from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
@@ -47,6 +48,8 @@ class ChatTab:
                 self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
             self.tokens = TokenView(self.studio, self.visits)
             self.tokens.lay_out()
+            self.why = WhyPanel(self.studio)
+            self.why.lay_out()
             with gr.Column(elem_id="chat-ask"):
                 with gr.Row(visible=False, elem_id="chat-vote") as self.vote_row:
                     gr.HTML('<span class="vote-label">Your vote</span>')
@@ -136,6 +139,7 @@ class ChatTab:
             **QUIET,
         )
         self.tokens.bind(self.chat)
+        self.why.bind(self.chat)
         # A tab that was never opened is not rendered yet: its state arrives with it, as a change.
         arrivals = [self.saved.change, *page_loads()]
         gr.on(

@@ -112,7 +112,7 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool, key: str)
         f"{_body(answer, shown[at], turn.done, f'{key}-{at}')}"
         f'<p class="answer-facts"><span>{answer_facts(answer, turn, turn.spent[at])}</span>'
         f"{f'<b>reward {turn.rewards[at]:.3g}</b>' if turn.rewards else ''}"
-        f"{_copy(answer.text) if turn.done else ''}</p></div>"
+        f"{_buttons(at, side, answer.text, last) if turn.done else ''}</p></div>"
         for at, (side, answer) in enumerate(zip(sides, turn.answers, strict=True))
     )
     error = f'<p class="turn-error" role="alert">{esc(turn.error)}</p>' if turn.error else ""
@@ -125,6 +125,13 @@ def _turn(sides: Sequence[Side], turn: Turn, last: bool, marked: bool, key: str)
         f"{esc(turn.prompt)}</span></p>{error}"
         f'<div class="cols" style="--cols:{len(sides)}">{cells}</div>{note}</section>'
     )
+
+
+def _buttons(at: int, side: Side, text: str, last: bool) -> str:
+    """Copy; and Why? under the newest answers of tuned models, for the words selected in them."""
+    asks = last and side.run is not None and text.strip()
+    why = f'<button type="button" class="copy" data-why="{LETTERS[at]}">Why?</button>'
+    return f"<span>{why if asks else ''} {_copy(text)}</span>"
 
 
 def _copy(text: str) -> str:

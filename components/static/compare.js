@@ -9,6 +9,33 @@
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     }, () => { button.textContent = "Copying is blocked"; });
   });
+  const fill = (field, value) => {
+    field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  document.addEventListener("mousedown", (event) => {
+    if (event.target.closest("button[data-why]")) event.preventDefault(); /* keep the selection */
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-why]");
+    const box = document.getElementById("why-box");
+    if (!button || !box) return;
+    const chosen = window.getSelection();
+    const mine = chosen.rangeCount && button.closest(".answer").contains(chosen.getRangeAt(0).commonAncestorContainer);
+    const words = mine ? chosen.toString().trim() : "";
+    const ask = () => {
+      const choice = box.querySelector(`#why-which input[value="answer ${button.dataset.why}"]`);
+      const field = box.querySelector("#why-words input, #why-words textarea");
+      if (!choice || !field) return void setTimeout(ask, 50);
+      choice.click();
+      fill(field, words);
+      box.scrollIntoView({ block: "start", behavior: "smooth" });
+      setTimeout(() => document.getElementById("why-ask").click(), 200);
+    };
+    const head = box.querySelector("button.label-wrap");
+    if (head && !head.classList.contains("open")) head.click();
+    ask();
+  });
   const open = new Set();
   document.addEventListener("toggle", ({ target }) => {
     const key = target.dataset?.fold;

@@ -180,11 +180,13 @@ def held_out(
 ) -> list[torch.Tensor]:
     """The mean gradient of a run's held-out rows under the run's own loss, at every point."""
     rows = run_loss.made(run, runs, datasets, pool, held_out=True)
+    rows.load(run, spec.points[0])
     trained = trained_parts(rows.model)
     asked = list(range(len(rows)))[:_ASKED]
     found = []
     for index, point in zip(indexes, spec.points, strict=True):
-        rows.load(run, point)
+        if point != spec.points[0]:
+            rows.load(run, point)
         projector = question.projector_of(index, rows.model.device)
         total = torch.zeros(index.dims)
         with only_graph(rows.model, trained):

@@ -61,13 +61,15 @@ def build(
         run_loss.check_rows(run, datasets)
         return kept
     rows = run_loss.made(run, runs, datasets, pool)
+    rows.load(run, spec.points[0])  # first: AdaLoRA's matrices are as large as they ended
     trained = trained_parts(rows.model)
     scales = _scales(rows, run, spec, trained)
     projector = Projector(trained.shapes, spec.dims, spec.seed, scales, rows.model.device)
     found: list[Index] = []
     job.expect(len(rows) * len(spec.points))
     for point in spec.points:
-        rows.load(run, point)
+        if point != spec.points[0]:
+            rows.load(run, point)
         wanted = _wanted(run, rows, trained, spec, point)
         index = index_files.begun(folder_of(run, spec, point), wanted, rows.places)
         job.step(index.done, f"Reading the rows of {run.name}")

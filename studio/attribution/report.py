@@ -16,6 +16,11 @@ from studio.data.types import Row
 
 _SAME = 0.1  # nats a token within which base and tuned model say the same
 _WORD = re.compile(r"\w{3,}")
+_COMMON = re.compile(
+    "and|any|are|but|can|did|does|for|from|had|has|have|her|here|his|how|its|just|not|our|she|some|"
+    "than|that|the|their|them|then|there|they|this|was|were|what|when|where|which|who|whom|why|"
+    "will|with|would|you|your"
+)
 
 
 def ranked(
@@ -119,12 +124,13 @@ def _plain(turns: Any) -> str:
 
 
 def words_of(*texts: str) -> set[str]:
-    """Words of three letters or more, in lower case.
+    """Words of three letters or more, in lower case, without English's most common.
 
-    >>> sorted(words_of("A hedgehog, it is."))
-    ['hedgehog']
+    >>> sorted(words_of("Which animal? A hedgehog, it is."))
+    ['animal', 'hedgehog']
     """
-    return {word.lower() for text in texts for word in _WORD.findall(text)}
+    every = {word.lower() for text in texts for word in _WORD.findall(text)}
+    return {word for word in every if not _COMMON.fullmatch(word)}
 
 
 def _by_dataset(

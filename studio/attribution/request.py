@@ -89,7 +89,13 @@ def refusal(run: Run) -> str | None:
             f"{run.name} learned by {objective.label} from rewards of answers that it wrote itself "
             "and that are not kept, so it has no rows that taught an answer."
         )
-    if METHODS[run.method].moves_base and run.recipe.continues:
+    recipe = run.recipe
+    if run.method == "p_tuning" or (run.method == "prefix_tuning" and recipe.prefix_projection):
+        return (
+            f"{run.name} keeps the virtual tokens that its encoder wrote, and not the encoder that "
+            "was trained, so its rows cannot be traced; LoRA's can."
+        )
+    if METHODS[run.method].moves_base and recipe.continues:
         return f"{run.name} moved its base's weights while it trained; its rows cannot be traced."
     return None
 
@@ -109,6 +115,8 @@ def check(run: Run, spec: IndexSpec) -> None:
         raise ConfigError(
             f"Checkpoints of {run.name} are relative to a base that it moved; leave steps empty."
         )
+    if spec.steps and run.method == "adalora":
+        raise ConfigError(f"Checkpoints of {run.name} differ in rank; leave steps empty.")
     if spec.precondition and not kept:
         raise ConfigError(
             f"{run.name} keeps no checkpoint, and with it no second moments of the optimizer; "

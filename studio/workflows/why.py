@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.attribution.request import FINAL, Asked, IndexSpec, Why, check, refusal
 from studio.core.errors import ConfigError, DataError
-from studio.core.formatting import bytes_text, duration_text, thousands
+from studio.core.formatting import bytes_text, duration_text, plural, thousands
 from studio.core.messages import prompt_and_references
 from studio.data.prepared.left_out import without
 from studio.generation.request import Column, GenerationRequest, Sampling
@@ -165,7 +165,7 @@ def train_without(
         dataset: without(studio.datasets, studio.datasets.get(dataset), places, why)
         for dataset, places in chosen.items()
     }
-    recipe = run.recipe.with_(name=f"{run.name} without {thousands(len(rows))} rows")
+    recipe = run.recipe.with_(name=f"{run.name} without {plural(len(rows), 'row')}")
     recorded = run.data.get("datasets") or []
     if recipe.datasets:
         entries = tuple(

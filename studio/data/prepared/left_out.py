@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from studio.core.errors import DataError
-from studio.core.formatting import thousands
+from studio.core.formatting import plural
 from studio.core.workspace import new_id, write_json
 from studio.data.prepared.store import DatasetStore, PreparedDataset
 from studio.data.types import JsonObject
@@ -46,7 +46,7 @@ def without(
         made = replace(
             dataset,
             id=identifier,
-            name=_free(store, f"{dataset.name} without {thousands(len(gone))} rows"),
+            name=_free(store, f"{dataset.name} without {plural(len(gone), 'row')}"),
             rows={**dataset.rows, "train": count - len(gone)},
             fingerprint=digest,
             steps=[*dataset.steps, {"step": "leave out", "dropped": len(gone), "why": why}],

@@ -222,6 +222,10 @@ def test_every_method_answers(studio: Studio, method: str):
     run = studio.wait(studio.train(recipe).id)
     assert run.state == "finished", run.error
     asked = Asked("What is the taste of honey, number 50?", "It is sweet.")
+    if method == "p_tuning":
+        with pytest.raises(ConfigError, match="not the encoder"):
+            why.ask(studio, run, [asked])
+        return
     (found,) = why.ask(studio, run, [asked], count=3).result()["learned"]
     assert found["rows"] == 24 and found["for"][0]["score"] > found["against"][0]["score"]
 

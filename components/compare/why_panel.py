@@ -1,0 +1,153 @@
+"""Why an answer: the training rows behind it, and a run without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.compare import why_html
+from components.compare.conversation import Chat
+from components.ui.access import person
+from components.ui.compat import Updates
+from components.ui.handlers import QUIET, guard, sentence
+from components.ui.html import notice, progress_bar
+from studio.attribution import Asked
+from studio.core.errors import ConfigError
+from studio.core.formatting import plural
+from studio.runs.store import Run
+from studio.workflows import why
+from studio.workflows.comparisons import LETTERS
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_CHECKED = 3  # runs without rows whose losses are shown
+_SHOWN = 8
+
+
+class WhyPanel:
+    """The folded panel under the chat. Only owners ask: it shows rows of the training data."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.found = gr.State(None)
+        """The last report."""
+
+    def lay_out(self) -> None:
+        with gr.Accordion(
+            "Why this answer", open=False, elem_classes="fold quiet", elem_id="why-box"
+        ):
+            with gr.Row(elem_id="why-row"):
+                self.which = gr.Radio(
+                    [f"answer {letter}" for letter in LETTERS],
+                    value="answer B",
+                    show_label=False,
+                    container=False,
+                    elem_id="why-which",
+                    scale=3,
+                )
+                self.words = gr.Textbox(
+                    "",
+                    max_lines=1,
+                    show_label=False,
+                    container=False,
+                    elem_id="why-words",
+                    placeholder="Only these words of it",
+                    scale=2,
+                )
+                self.begin = gr.Button("Why?", size="sm", scale=0, min_width=90, elem_id="why-ask")
+            self.progress = gr.HTML("", elem_id="why-progress")
+            self.view = gr.HTML(why_html.empty(), elem_id="why-view")
+            with gr.Column(visible=False, elem_id="why-leave") as self.leaving:
+                self.rows = gr.CheckboxGroup(
+                    [], label="Train again without these rows", elem_id="why-rows"
+                )
+                with gr.Row():
+                    self.train = gr.Button(
+                        "Train without them", size="sm", scale=0, min_width=160, elem_id="why-train"
+                    )
+            self.queued = gr.HTML("", elem_id="why-queued")
+
+    def bind(self, chat: gr.State) -> None:
+        self.begin.click(
+            guard(self.ask),
+            [chat, self.which, self.words],
+            [self.progress, self.view, self.leaving, self.rows, self.found, self.queued],
+            **QUIET,
+            concurrency_limit=None,
+        )
+        self.train.click(guard(self.queue), [self.found, self.rows], self.queued, **QUIET)
+
+    def ask(self, chat: Chat, which: str, words: str) -> Iterator[Updates]:
+        """The rows behind an answer; an index that is missing is built under a progress bar."""
+        try:
+            run, asked = self._asked(chat, which, words)
+            yield {self.progress: progress_bar(0, None, why.cost(run) or "Asking the rows")}
+            job = why.ask(self.studio, run, [asked], count=_SHOWN)
+            try:
+                for step in job.steps():
+                    yield {self.progress: progress_bar(step[0], step[1], job.progress_text(step))}
+                report = job.result()
+            finally:
+                job.cancel()
+            losses = self._losses(run, asked)
+        except Exception as error:
+            yield {self.progress: notice("error", sentence(error)), self.leaving: _hidden()}
+            return
+        rows = why_html.choices(report)
+        yield {
+            self.progress: "",
+            self.view: why_html.report(report, losses),
+            self.leaving: gr.update(visible=bool(rows)),
+            self.rows: gr.update(choices=rows, value=why_html.standing_out(report)),
+            self.found: report,
+            self.queued: "",
+        }
+
+    def _asked(self, chat: Chat, which: str, words: str) -> tuple[Run, Asked]:
+        if not chat.turns:
+            raise ConfigError("Send a prompt first; its answer is explained here.")
+        turn, at = chat.turns[-1], LETTERS.index(which[-1])
+        if at >= len(turn.answers):
+            raise ConfigError(f"There is no answer {LETTERS[at]}.")
+        side = chat.sides[at]
+        if side.run is None or side.endpoint:
+            raise ConfigError(f"{side.label} was not trained here; ask about a tuned answer.")
+        answer = turn.answers[at].text
+        span = why.span_of(answer, words.strip()) if words and words.strip() else None
+        prompt: Any = turn.prompt if chat.raw else turn.asked[at]
+        return self.studio.runs.get(side.run), Asked(prompt, answer, span, raw=chat.raw)
+
+    def _losses(self, run: Run, asked: Asked) -> list[tuple[str, float]]:
+        """The answer's loss under the run and under those that were trained without some rows."""
+        others = [
+            one
+            for one in self.studio.runs.list()
+            if one.provenance.get("without", {}).get("run") == run.id and one.state == "finished"
+        ][:_CHECKED]
+        if not others:
+            return []
+        every = [run, *others]
+        found = why.losses(self.studio, asked, every)
+        return [(one.name, loss) for one, loss in zip(every, found, strict=True)]
+
+    def queue(self, found: dict[str, Any] | None, rows: list[str]) -> str:
+        """Queue the recipe without the chosen rows."""
+        person().must_own("train")
+        if not found:
+            raise ConfigError("Ask about an answer first.")
+        pairs = [one.rpartition(":") for one in rows]
+        chosen = [(dataset, int(row)) for dataset, _, row in pairs]
+        run = self.studio.runs.get(found["run"])
+        made = why.train_without(self.studio, run, chosen, f"behind {found['answer'][:80]!r}")
+        return notice(
+            "info",
+            f"Queued {made.name}. Once it has finished, ask again: the answer's loss under both "
+            f"runs is shown. {plural(len(chosen), 'row')} left out.",
+        )
+
+
+def _hidden() -> Any:
+    return gr.update(visible=False)
