@@ -66,6 +66,9 @@ class Document:
             if message["type"] == "http.response.start":
                 start = message
                 return
+            if message["type"] != "http.response.body":  # an extension's, such as a test client's
+                await send(message)
+                return
             parts.append(message.get("body", b""))
             if message.get("more_body"):
                 return

@@ -49,8 +49,8 @@ def client(served: Server) -> Any:
 
 
 def chat(client: Any, model: str, **more: Any) -> Any:
-    settings = {"temperature": 0, "max_tokens": 24, **more}
-    return client.chat.completions.create(model=model, messages=ASKED, **settings)
+    settings = {"temperature": 0, "max_tokens": 24, "messages": ASKED, **more}
+    return client.chat.completions.create(model=model, **settings)
 
 
 def test_base_and_run_are_listed_and_answer(client: Any) -> None:
@@ -145,9 +145,10 @@ def test_thumbs_become_rows_and_two_answers_a_pair_to_label(served: Server, clie
 
 def test_a_visitor_has_the_pages_allowance(served: Server) -> None:
     ben = openai.OpenAI(base_url=f"{served.url}v1", api_key=VISITOR, max_retries=0, timeout=120)
+    other = [{"role": "user", "content": "What do you sell?"}]  # in no pair that is still open
     with pytest.raises(openai.RateLimitError, match="at most 512 new tokens"):
-        chat(ben, "pocket", max_tokens=2000)
+        chat(ben, "pocket", max_tokens=2000, messages=other)
     for _ in range(3):
-        chat(ben, "pocket", max_tokens=2)
+        chat(ben, "pocket", max_tokens=2, messages=other)
     with pytest.raises(openai.RateLimitError, match="3 answers per hour"):
-        chat(ben, "pocket", max_tokens=2)
+        chat(ben, "pocket", max_tokens=2, messages=other)

@@ -211,7 +211,7 @@ def test_a_run_trains_chats_on_their_answers(studio: Studio, packing: bool) -> N
         {"role": "user", "content": "And blue?"},
         {"role": "assistant", "content": "Another.", "weight": 0},
     ]
-    odd = [*turns, {"role": "critic", "content": "No."}]
+    odd = [*turns, {"role": "tool", "content": "No."}]
     rows = [{"messages": turns}] * 12 + [{"messages": odd}]
     dataset = studio.datasets.from_rows(rows, "conversational", f"chats {packing}")
     run = studio.wait(studio.train(small("sft", dataset.id, packing=packing, max_steps=2)).id)

@@ -110,7 +110,7 @@ def test_the_button_fills_the_form_with_the_proposed_model(studio: Studio) -> No
         each
         for each in page.fns.values()
         if any(
-            getattr(page.blocks[at], "elem_id", "") == "train-model-take"
+            getattr(page.blocks.get(at), "elem_id", "") == "train-model-take"
             for at, _ in each.targets
             if at
         )
