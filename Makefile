@@ -58,7 +58,8 @@ test-security-short: $(VENV)/.ready-dev
 # Every objective with every method; writes the table in docs/methods.md.
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py \
-	  tests/unit/training/test_export.py tests/unit/training/test_precision.py
+	  tests/unit/training/test_export.py tests/unit/training/test_precision.py \
+	  tests/unit/attribution/test_runs.py
 
 # Every family, method and format of an export; writes the table in docs/exports.md.
 test-exports: $(VENV)/.ready-dev
