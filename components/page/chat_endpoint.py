@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LARGEST = 8 << 20  # bytes of a request
 REMEMBERED = 1000  # answers that can be rated
+RATINGS = 20  # of one answer, pairs included: each is kept on disk
 PROJECT = "Answers over the API"
 _POLL = 0.05
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,14 +51,15 @@ class Feedback(BaseModel):
     pair: list[str] = Field(default=[], max_length=2)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Given:
-    """An answer that was given, and to whom."""
+    """An answer that was given, to whom, and how often it was rated."""
 
     by: str
     ticket: Ticket
     answer: Answer
     model: str
+    rated: int = 0
 
 
 class _Refused(Exception):
@@ -109,7 +111,10 @@ async def _body(request: Request, model: type[Any]) -> Any:
         if len(found) > LARGEST:
             raise _Refused(413, f"A request has at most {LARGEST >> 20} MB.")
     try:
-        return model.model_validate(json.loads(found))
+        value = json.loads(found)
+        if b"\\u" in found:  # half a character, which nothing can write down
+            json.dumps(value, ensure_ascii=False).encode()
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
@@ -183,12 +188,15 @@ class _Endpoint:
                 await asyncio.sleep(_POLL)
                 answer = ticket.answer()
                 if answer.ended == "error":
-                    error = {"message": answer.error, "type": "server_error", "code": None}
-                    yield _event({"error": error})
+                    yield _failed(answer.error or "The answer broke off.")
                     return
                 if (more := reply.more(answer)) is not None:
                     yield _event(more)
-            usage, logprobs = await run_in_threadpool(self._figures, asked, ticket, answer)
+            try:
+                usage, logprobs = await run_in_threadpool(self._figures, asked, ticket, answer)
+            except StudioError as error:  # the stream has begun: no other status can be sent
+                yield _failed(str(error))
+                return
             self._remember(reply, _Given(by, ticket, answer, asked.model))
             yield _event(reply.ended(answer, logprobs))
             if (asked.stream_options or {}).get("include_usage"):
@@ -237,6 +245,10 @@ class _Endpoint:
         if given is None or given.by != access.login():
             last = f"the last {REMEMBERED:,} answers can be rated, by whoever got them"
             raise _Refused(404, f"There is no answer {identifier!r:.60}: {last}.")
+        given.rated += 1
+        if given.rated > RATINGS:
+            said = f"An answer is rated at most {RATINGS} times."
+            raise _Refused(429, said, "rate_limit_exceeded")
         return given
 
     def _to_label(self, pair: list[str]) -> dict[str, Any]:
@@ -264,6 +276,10 @@ class _Endpoint:
 
 def _event(value: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
+
+
+def _failed(message: str) -> bytes:
+    return _event({"error": {"message": message, "type": "server_error", "code": None}})
 
 
 def check() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from studio.core import chat_templates, config_limits
+from studio.core import chat_templates, config_limits, gguf_header
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
 from studio.core.workspace import check_room, default_home, write_json
@@ -30,6 +30,18 @@ DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "
 _CONVERTER = b"2"  # changes when files are converted otherwise, so that they are converted anew
 BYTES_WHILE_CONVERTING = 6
 """Memory a parameter takes: its float32 value, and the bfloat16 one that is kept."""
+_SIZES = {
+    "num_hidden_layers": "block_count",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "max_position_embeddings": "context_length",
+    "num_experts": "expert_count",
+    "vocab_size": "vocab_size",
+}
+"""transformers' sizes by llama.cpp's names, after the architecture's."""
 _SAMPLE = 1 << 20  # bytes hashed at either end of a file
 
 
@@ -90,23 +102,25 @@ def _check(file: Path, models: Path) -> None:
     with file.open("rb") as data:
         if data.read(4) != b"GGUF":
             raise ModelError(f"{file.name} is not a GGUF file: it does not begin with GGUF.")
+    gguf_header.check(file)
     fields, parameters = _header(file)
     architecture = str(fields.get("general.architecture", ""))
     if fields.get("general.type", "model") != "model":
         raise ModelError(
-            f'{file.name} is of type "{fields["general.type"]}", not a whole model; '
+            f'{file.name} is of type "{fields["general.type"]!s:.40}", not a whole model; '
             "name the GGUF file of the model itself."
         )
-    if int(fields.get("split.count", 1)) > 1:
+    if fields.get("split.count", 1) not in (0, 1):
         raise ModelError(
-            f"{file.name} is one of {fields['split.count']} parts; join them first, with "
+            f"{file.name} is one of {fields['split.count']!r:.20} parts; join them first, with "
             "llama.cpp's `llama-gguf-split --merge`."
         )
-    sizes = {
-        "num_hidden_layers": fields.get(f"{architecture}.block_count"),
-        "hidden_size": fields.get(f"{architecture}.embedding_length"),
-        "vocab_size": len(fields.get("tokenizer.ggml.tokens", ())) or None,
-    }
+    tokens = fields.get("tokenizer.ggml.tokens", [])
+    named = {ours: fields.get(f"{architecture}.{theirs}") for ours, theirs in _SIZES.items()}
+    sizes = {name: size or None for name, size in named.items()}  # Mamba has 0 heads
+    if not isinstance(tokens, list):
+        raise ModelError(f"{file.name} has a vocabulary that is no list; it is damaged.")
+    sizes["vocab_size"] = len(tokens) or sizes["vocab_size"]
     config_limits.check_sizes(sizes, file.name)
     if not parameters:
         raise ModelError(f"{file.name} holds no weights, only a vocabulary.")

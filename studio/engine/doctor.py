@@ -72,11 +72,14 @@ def examine(studio: Studio, on_check: OnCheck = lambda what: None) -> list[Findi
 
 
 def mend(findings: Iterable[Finding]) -> list[Finding]:
-    """Call every `fix`; the findings that are mended."""
+    """Call every `fix`; the findings that are mended. One that fails takes no other with it."""
     mended: list[Finding] = []
     for one in findings:
         if one.fix is not None:
-            one.fix()
+            try:
+                one.fix()
+            except (StudioError, OSError):
+                continue  # it is found again, and stays unmended
             mended.append(one)
     return mended
 
@@ -146,7 +149,8 @@ def _run(studio: Studio, run: Run, known: set[str]) -> Iterator[Finding]:
         yield Finding("error", run.name, "It is finished, and its weights are gone; train again.")
     if weights := run.adapter or run.weights:
         yield from _weights(run, weights)
-    if run.checkpoints.is_dir() and not studio.runs.held(run):
+    linked = run.checkpoints.is_symlink() or run.folder.is_symlink()
+    if run.checkpoints.is_dir() and not linked and not studio.runs.held(run):
         yield from _checkpoints(run)
 
 
@@ -172,7 +176,7 @@ def _checkpoints(run: Run) -> Iterator[Finding]:
             continue
         if not checkpoints.is_complete(path):
             what = f"{path.name} was never completed, and nothing resumes from it."
-            yield Finding("note", run.name, what, lambda path=path: shutil.rmtree(path))
+            yield Finding("note", run.name, what, _removal(path))
         elif name := checkpoints.damaged_file(path):
             what = f"{path.name} holds other bytes in {name} than were written."
             yield Finding("error", run.name, what, lambda path=path: checkpoints.set_aside(path))
@@ -260,8 +264,9 @@ def _leftovers(studio: Studio) -> Iterator[Finding]:
         for path in home.home.glob(pattern):
             if (
                 path.parent == home.cache
+                or path.parent.is_symlink()  # what lies behind a link may be anybody's
                 or path.suffix == ".lock"
-                or time.time() - path.stat().st_mtime < _ABANDONED
+                or time.time() - path.lstat().st_mtime < _ABANDONED
             ):
                 continue
             where = str(path.relative_to(home.home))
@@ -269,8 +274,10 @@ def _leftovers(studio: Studio) -> Iterator[Finding]:
 
 
 def _removal(path: Path) -> Callable[[], None]:
+    """Takes a file or a folder away; of a link the link itself, never what it leads to."""
+
     def remove() -> None:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -143,7 +143,9 @@ class _Archive:
     def finish(self) -> dict[str, Any]:
         """Write the manifest and the end of the archive; files, version and time."""
         about = {"version": __version__, "created": time.time(), "files": len(self._digests)}
-        text = json.dumps(about | {"digests": self._digests}, ensure_ascii=False).encode()
+        text = json.dumps(
+            about | {"digests": self._digests}
+        ).encode()  # ASCII: names may not be text
         entry = tarfile.TarInfo(MANIFEST)
         entry.size = len(text)
         self._tar.addfile(entry, io.BytesIO(text))
@@ -223,28 +225,43 @@ def _extract(source: Path, folder: Path, on_file: OnFile | None) -> dict[str, An
     total, found = source.stat().st_size, dict[str, str]()
     manifest: dict[str, Any] | None = None
     try:
-        with tarfile.open(source) as tar:
+        with tarfile.open(source, "r:") as tar:  # plain: what is compressed may be a bomb
             for entry in tar:
+                tar.members = []  # else it keeps all of them
+                file = tar.extractfile(entry) if _plain(entry, total) else None
+                if file is None:
+                    raise WorkspaceError(
+                        f"{source.name} holds {entry.name!r:.200}, no file of a backup."
+                    )
                 if on_file:
                     on_file(min(entry.offset_data, total), total, entry.name)
-                file = tar.extractfile(entry) if entry.isfile() else None
-                if file is None or not _inside(entry.name):
-                    raise WorkspaceError(
-                        f"{source.name} holds {entry.name!r}, no file of a backup."
-                    )
                 if entry.name == MANIFEST:
                     manifest = json.load(file)
                 else:
                     found[entry.name] = _unpack(file, folder / entry.name)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise WorkspaceError(f"{source.name} is no whole backup ({error}).") from error
+    except (tarfile.TarError, EOFError, ValueError, RecursionError, OverflowError) as error:
+        raise WorkspaceError(f"{source.name} is no whole backup ({error!s:.100}).") from error
+    except OSError as error:  # a name that is too long, twice there, or a file and a folder at once
+        why = error.strerror or error
+        raise WorkspaceError(f"{source.name} could not be unpacked: {why}.") from error
     digests = manifest.pop("digests", None) if isinstance(manifest, dict) else None
-    if manifest is None or not isinstance(digests, dict):
+    if manifest is None or not isinstance(digests, dict) or "files" not in manifest:
         raise WorkspaceError(f"{source.name} is cut short: its manifest is missing.")
     for name in {*digests, *found}:
         if digests.get(name) != found.get(name):
-            raise WorkspaceError(f"{source.name} is damaged: {name} is not what was backed up.")
+            raise WorkspaceError(
+                f"{source.name} is damaged: {name!r:.200} is not what was backed up."
+            )
     return manifest
+
+
+def _plain(entry: tarfile.TarInfo, total: int) -> bool:
+    """Whether an entry is a file whose bytes are all in an archive of `total` bytes.
+
+    A sparse file is not: a few bytes may stand for one that fills the disk.
+    """
+    whole = entry.isfile() and not entry.issparse() and 0 <= entry.size <= total
+    return whole and _inside(entry.name)
 
 
 def _inside(name: str) -> bool:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio.core.answers import AnswerParts, ToolCall, with_thought
 from studio.core.errors import ConfigError, StudioError
 from studio.core.jobs import Job
-from studio.core.messages import Message, tools_of
+from studio.core.messages import Message, kwargs_of, tools_of
 
 logger = logging.getLogger(__name__)
 LIVE = "live"
@@ -101,9 +101,16 @@ class GenerationRequest:
 def _characters(prompt: list[Message] | str) -> int:
     if isinstance(prompt, str):
         return len(prompt)
-    tools = tools_of(prompt)
-    told = sum(len(str(turn.get("content") or "")) for turn in prompt)
-    return told + (len(json.dumps(tools)) if tools else 0)
+    beside = [value for value in (tools_of(prompt), kwargs_of(prompt)) if value]
+    return sum(map(_written, prompt)) + sum(len(json.dumps(value, default=str)) for value in beside)
+
+
+def _written(turn: Message) -> int:
+    """Characters of all that a template may write of a message: its thinking and calls too."""
+    texts = [value for key, value in turn.items() if key != "role" and value]
+    return sum(
+        len(one) if isinstance(one, str) else len(json.dumps(one, default=str)) for one in texts
+    )
 
 
 @dataclass

@@ -11,6 +11,7 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 import time
@@ -20,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studio.core import rendering
 from studio.core.answers import AnswerParts
 from studio.core.errors import ConfigError, StudioError
-from studio.core.json_values import as_object, loads
+from studio.core.json_values import as_list, as_object, loads
 from studio.core.messages import Message, Prompt
 from studio.core.model_names import POCKET
 from studio.core.workspace import secret_id
@@ -36,7 +38,10 @@ TOGETHER = 0.02  # seconds in which requests join a batch
 MOST_ROWS = 16
 MOST_ALTERNATIVES = 5
 _USUAL_TOKENS = 512
+_DEEPEST = 64  # levels of lists and objects, far below where Python's own walkers give up
+_NO_ANSWER = "The request could not be answered; the studio's log says why."
 Json = dict[str, Any]
+logger = logging.getLogger(__name__)
 
 
 class ChatRequest(BaseModel):
@@ -53,12 +58,12 @@ class ChatRequest(BaseModel):
     stream_options: Json | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
+    top_k: int | None = Field(default=None, ge=0, le=2**31 - 1)
     min_p: float | None = Field(default=None, ge=0, le=1)
     repetition_penalty: float | None = Field(default=None, gt=0, le=5)
     max_tokens: int | None = Field(default=None, ge=1, le=8192)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=8192)
-    seed: int | None = Field(default=None, ge=0)
+    seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
     stop: str | list[str] | None = None
     n: Literal[1] | None = None
     tools: list[Json] | None = Field(default=None, max_length=128)
@@ -89,9 +94,22 @@ class ChatRequest(BaseModel):
         return Sampling.model_validate(given)
 
     def prompt(self) -> list[Message]:
-        """The messages as chat templates take them. Raises `ConfigError` for what is not text."""
+        """The messages as chat templates take them.
+
+        Raises `ConfigError` for what is not text, what is nested too deep, and for a template or
+        another argument of the tokenizer's in place of a template's variable.
+        """
+        given = (self.messages, self.tools, self.chat_template_kwargs)
+        if any(map(_too_deep, given)):
+            raise ConfigError(f"The request is nested deeper than {_DEEPEST} levels.")
+        kwargs = rendering.checked(self.chat_template_kwargs or {}, rendering.COLUMN)
         tools = self.tools if self.with_tools else ()
-        return Prompt(map(_turn, self.messages), tools or (), self.chat_template_kwargs)
+        return Prompt(map(_turn, self.messages), tools or (), kwargs)
+
+
+def _too_deep(value: Any, left: int = _DEEPEST) -> bool:
+    inside = value.values() if isinstance(value, dict) else as_list(value)
+    return inside is not None and (not left or any(_too_deep(one, left - 1) for one in inside))
 
 
 def _turn(message: Json) -> Message:
@@ -103,7 +121,7 @@ def _turn(message: Json) -> Message:
     for name in ("name", "tool_call_id", "reasoning_content"):
         if isinstance(message.get(name), str):
             found[name] = message[name]
-    if calls := message.get("tool_calls"):
+    if calls := as_list(message.get("tool_calls")):
         found["tool_calls"] = [_call(call) for call in calls]
     return found
 
@@ -214,9 +232,11 @@ class Batcher:
         try:
             request = GenerationRequest((tickets[0].prompt,), columns, tickets[0].sampling)
             generation = self._generate(request)
-        except StudioError as error:
+        except Exception as error:  # somebody waits: without a word they would wait for good
+            if not isinstance(error, StudioError):
+                logger.exception("A batch of requests could not begin")
             for ticket in tickets:
-                ticket.error = str(error)
+                ticket.error = str(error) if isinstance(error, StudioError) else _NO_ANSWER
             return
         for at, ticket in enumerate(tickets):
             ticket.at, ticket.sharing, ticket.generation = at, tickets, generation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from components.page import chat_endpoint
 from components.ui import access
 from studio.core.errors import ConfigError
 from studio.engine.studio import Studio
+from studio.generation.request import Answer, Column, GenerationRequest, Sampling
 from studio.labels import feedback
+from studio.workflows.chat_api import ChatRequest, Ticket
 from tests.serving import free_port
 
 HERE, EVIL = "http://127.0.0.1:7860", "http://evil.example"
@@ -150,3 +153,84 @@ def test_a_key_counts_on_its_paths_only(monkeypatch: pytest.MonkeyPatch) -> None
     assert holder("/v1/models", KEY) == "ada"
     assert holder("/gradio_api/call/train", KEY) is None
     assert holder("/v1/models", "short") is None and holder("/v1/models", "") is None
+
+
+def deep(levels: int) -> Any:
+    found: Any = "end"
+    for _ in range(levels):
+        found = {"a": [found]}
+    return found
+
+
+SAID = {"role": "user", "content": "Hello"}
+ODD: dict[str, dict[str, Any]] = {
+    "a template of their own": {"chat_template_kwargs": {"chat_template": "{{ 'A' * 10 ** 9 }}"}},
+    "the tokenizer's arguments": {"chat_template_kwargs": {"tokenize": True}},
+    "a variable that is an object": {"chat_template_kwargs": {"x": {"y": 1}}},
+    "tools of depth 400": {"tools": [deep(200)]},
+    "kwargs of depth 400": {"chat_template_kwargs": deep(200)},
+    "a message of depth 400": {"messages": [{**SAID, "x": deep(200)}]},
+    "half a character": {"messages": [{"role": "user", "content": "\ud800"}]},
+    "content of numbers": {"messages": [{"role": "user", "content": 5}]},
+    "a role of objects": {"messages": [{"role": deep(3), "content": "a"}]},
+    "a seed without end": {"seed": 10**30},
+    "a seed past the generator's": {"seed": 2**64},
+    "top_k without end": {"top_k": 10**30},
+    "too many tokens": {"max_tokens": 10**9},
+    "no tokens": {"max_tokens": 0},
+    "a temperature that is none": {"temperature": float("nan")},
+    "stops without end": {"stop": ["x"] * 1000},
+    "long stops": {"stop": "x" * 1000},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_requests_are_refused_before_the_queue(client: TestClient, kind: str) -> None:
+    content = json.dumps({**ASKED, **ODD[kind]})
+    headers = {**WITH_KEY, "content-type": "application/json"}
+    answer = client.post("/v1/chat/completions", content=content, headers=headers)
+    assert answer.status_code == 400 and answer.json()["error"]["message"], answer.text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"reasoning_content": "x" * 40_000}, {"tool_calls": [{"function": {"name": "x" * 40_000}}]}],
+)
+def test_all_of_a_prompt_counts_for_its_length(more: dict[str, Any]) -> None:
+    """Thinking and calls are written by templates as the text is."""
+    asked = {"messages": [{"role": "assistant", "content": "a", **more}], "model": "pocket"}
+    prompt = ChatRequest.model_validate(asked).prompt()
+    with pytest.raises(ConfigError, match="characters with its history"):
+        GenerationRequest((prompt,), (Column("pocket"),)).check(32_768)
+
+
+def test_a_variable_of_a_template_counts_for_its_length() -> None:
+    kwargs = {"documents_text": "x" * 40_000}
+    prompt = ChatRequest.model_validate({**ASKED, "chat_template_kwargs": kwargs}).prompt()
+    with pytest.raises(ConfigError, match="characters with its history"):
+        GenerationRequest((prompt,), (Column("pocket"),)).check(32_768)
+
+
+@pytest.mark.parametrize("calls", [5, "abc", {"a": 1}, [5, None, "x", {"function": 3}]])
+def test_calls_of_another_kind_are_no_crash(calls: Any) -> None:
+    turn = {"role": "assistant", "content": "a", "tool_calls": calls}
+    [made] = ChatRequest.model_validate({**ASKED, "messages": [turn]}).prompt()
+    assert made["content"] == "a"
+
+
+def test_ratings_do_not_fill_the_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One answer is rated so often and no more; nobody else's is found."""
+    endpoint = chat_endpoint._Endpoint(studio)
+    ticket = Ticket(Column("pocket"), [SAID], Sampling())
+    endpoint.given["one"] = chat_endpoint._Given(
+        "ada", ticket, Answer("Hi", ended="stop"), "pocket"
+    )
+    monkeypatch.setattr(access, "login", lambda: "eve")
+    with pytest.raises(chat_endpoint._Refused, match="no answer"):
+        endpoint._own("one")
+    monkeypatch.setattr(access, "login", lambda: "ada")
+    for _ in range(chat_endpoint.RATINGS):
+        endpoint._keep(chat_endpoint.Feedback(id="one", rating="up"))
+    with pytest.raises(chat_endpoint._Refused, match="at most"):
+        endpoint._keep(chat_endpoint.Feedback(id="one", rating="up"))
+    assert len(feedback.rows(studio.workspace)) == 1

@@ -246,13 +246,13 @@ def _names(sample: list[list[Any]], path: Path) -> tuple[list[str], int]:
     texts = [["" if cell is None else str(cell) for cell in cells] for cells in sample]
     first = texts[0] + [""] * (width - len(texts[0]))
     headed = len(sample) > 1 and is_header(first, texts[1:])
-    names: list[str] = []
+    names: dict[str, None] = {}  # by name: a thousand alike would be compared for seconds
     for at, cell in enumerate(first):
         name = (cell.strip() if headed else "") or f"column_{at + 1}"
         while name in names:
             name += "_2"
-        names.append(name)
-    return names, int(headed)
+        names[name] = None
+    return list(names), int(headed)
 
 
 def _cell(value: object) -> object:

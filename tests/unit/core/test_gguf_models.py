@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,6 +120,54 @@ REFUSED = {
     ),
     "unknown": (lambda path: written(path, "martian"), "transformers cannot read"),
 }
+
+
+def headed(fields: int, tensors: int = 0, body: bytes = b"") -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, tensors, fields) + body
+
+
+def array(kind: int, count: int, values: bytes = b"") -> bytes:
+    """The header of a file whose one field, "a", is an array."""
+    return headed(1, 0, struct.pack("<Q", 1) + b"a" + struct.pack("<IIQ", 9, kind, count) + values)
+
+
+HOSTILE = {
+    "fields without end": headed(2**60),
+    "tensors without end": headed(0, 2**60),
+    "a name without end": headed(1, 0, struct.pack("<Q", 2**62) + b"x"),
+    "values without end": array(0, 2**50, bytes(1000)),
+    "more values than bytes": array(0, 2**22, bytes(1000)),
+    "texts without end": array(8, 2**22),
+    "arrays in arrays": array(9, 2**40, struct.pack("<IQ", 0, 0) * 1000),
+    "no kind": array(77, 1),
+    "only its name": b"GGUF",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_header_is_not_believed(kind: str, tmp_path: Path) -> None:
+    """The gguf package alone walks such an array for good."""
+    (tmp_path / "model.gguf").write_bytes(HOSTILE[kind])
+    with pytest.raises(ModelError, match=r"cannot be read as GGUF"):
+        folder_of(tmp_path / "model.gguf", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("split__count", "x"),
+        ("llama__block_count", "x"),
+        ("llama__feed_forward_length", 2**31),
+        ("llama__attention__head_count", 2**31),
+        ("llama__vocab_size", 2**31),
+        ("tokenizer__ggml__tokens", 5),
+    ],
+)
+def test_fields_of_another_kind_or_size_are_a_sentence(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError):
+        gguf_models._check(written(tmp_path / "model.gguf", **{name: value}), tmp_path)
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -167,6 +167,33 @@ def test_what_is_half_written_goes_after_a_day(studio: Studio):
     assert not half.exists()
 
 
+def test_nothing_behind_a_link_is_deleted(studio: Studio, run: Run, tmp_path: Path):
+    """Folders that lead out of the workspace are somebody's own; a link goes, its target stays."""
+    outside, old = tmp_path / "outside", time.time() - 2 * 86400
+    (outside / "checkpoint-9").mkdir(parents=True)
+    for name in ("hidden", "checkpoint-9/weights"):
+        (outside / name.replace("hidden", ".hidden")).write_text("mine")
+    os.utime(outside / ".hidden", (old, old))
+    (studio.workspace.home / "linked").symlink_to(outside)
+    (studio.workspace.exports / ".gone").symlink_to(tmp_path / "nowhere")
+    (studio.workspace.exports / ".folder").symlink_to(outside)
+    for name in (".gone", ".folder"):
+        os.utime(studio.workspace.exports / name, (old, old), follow_symlinks=False)
+    (run.folder / "checkpoints").rename(run.folder / "before")
+    (run.folder / "checkpoints").symlink_to(outside)
+    doctor.mend(doctor.examine(studio))
+    assert (outside / ".hidden").is_file() and (outside / "checkpoint-9" / "weights").is_file()
+    assert not [path for path in studio.workspace.exports.iterdir() if path.is_symlink()]
+
+
+def test_a_fix_that_fails_takes_no_other_with_it():
+    def broken() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    one, two = (doctor.Finding("note", "x", "y", fix) for fix in (broken, lambda: None))
+    assert doctor.mend([one, two]) == [two]
+
+
 def test_pins_are_read_from_a_requirements_file():
     text = "# why\ntorch==2.9.1 ; sys_platform != 'x'\npsycopg[binary]==3.2\nfoo>=1\n"
     assert doctor.pinned(text) == {"torch": "2.9.1", "psycopg": "3.2"}

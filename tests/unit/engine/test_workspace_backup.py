@@ -150,6 +150,76 @@ def test_links_in_an_archive_are_refused(tmp_path: Path):
         restore(Workspace(tmp_path / "there"), path)
 
 
+def entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, **pax: str) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.size, made.type, made.pax_headers, made.linkname = size, kind, pax, "runs/a"
+    return made
+
+
+HOSTILE: dict[str, list[tarfile.TarInfo | str]] = {
+    "hard link": [entry("runs/b", kind=tarfile.LNKTYPE)],
+    "device": [entry("runs/b", kind=tarfile.CHRTYPE)],
+    "pipe": [entry("runs/b", kind=tarfile.FIFOTYPE)],
+    "sparse": [
+        entry(
+            "runs/b",
+            **{"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "runs/b"},
+            **{"GNU.sparse.size": str(1 << 50), "GNU.sparse.map": f"{1 << 50},0"},
+        )
+    ],
+    "larger than the archive": [f"22 size={1 << 40}\n", entry("runs/b")],
+    "negative": ["11 size=-5\n", entry("runs/b")],
+    "size no number": ["13 size=many\n", entry("runs/b")],
+    "twice": [entry("runs/b"), entry("runs/b")],
+    "a file and a folder": [entry("runs/b"), entry("runs/b/c")],
+    "long name": [entry("runs/" + "n" * 300)],
+    "NUL": [entry("runs/a", **{"path": "runs/a\0b"})],
+    "line end": [entry("runs/a\n\x1b[2Jb")],
+    "surrogate": [entry("runs/\udcff")],
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_is_refused_in_a_sentence(tmp_path: Path, kind: str):
+    path, home = tmp_path / "evil.tar", Workspace(tmp_path / "there")
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        for each in HOSTILE[kind]:
+            if isinstance(each, str):  # a pax header as it stands
+                pax = entry("pax", len(each), tarfile.XHDTYPE)
+                tar.addfile(pax, io.BytesIO(each.encode()))
+            else:
+                tar.addfile(each, io.BytesIO())
+    with pytest.raises(WorkspaceError, match=r"evil\.tar") as said:
+        restore(home, path)
+    assert str(said.value).isprintable()
+    assert not any(home.runs.iterdir()) and not list(home.home.glob(".restore-*"))
+
+
+def test_a_compressed_archive_is_no_backup(tmp_path: Path):
+    with tarfile.open(tmp_path / "bomb.tar", "w:gz") as tar:
+        tar.addfile(entry("runs/b", 1 << 24), io.BytesIO(bytes(1 << 24)))
+    with pytest.raises(WorkspaceError, match="no whole backup"):
+        restore(Workspace(tmp_path / "there"), tmp_path / "bomb.tar")
+
+
+@pytest.mark.parametrize("manifest", ["[" * 99_999, "[]", '{"digests": {}}', '{"digests": 1}'])
+def test_a_manifest_of_another_kind_is_refused(tmp_path: Path, manifest: str):
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        tar.addfile(entry("manifest.json", len(manifest)), io.BytesIO(manifest.encode()))
+    with pytest.raises(WorkspaceError, match=r"evil\.tar"):
+        restore(Workspace(tmp_path / "there"), tmp_path / "evil.tar")
+
+
+def test_names_that_are_no_text_come_back(studio: Studio, tmp_path: Path):
+    names = ["line\nend", "not text \udcff"]
+    for name in names:
+        (studio.workspace.uploads / name).write_text("kept")
+    back_up(studio, tmp_path / "all.tar")
+    home = Workspace(tmp_path / "there")
+    restore(home, tmp_path / "all.tar")
+    assert [(home.uploads / name).read_text() for name in names] == ["kept", "kept"]
+
+
 def test_a_full_disk_is_said_before(studio: Studio, tmp_path: Path, monkeypatch):
     import shutil
 

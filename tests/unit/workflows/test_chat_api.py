@@ -99,6 +99,20 @@ def test_a_batch_that_cannot_begin_is_an_error_of_each() -> None:
     assert Ticket(Column("pocket"), [], Sampling()).answer().ended is None
 
 
+def test_a_fault_of_the_engine_is_an_answer_and_not_a_wait() -> None:
+    """What is no sentence of ours is kept from the client, who is answered all the same."""
+
+    def generate(request: GenerationRequest) -> Generation:
+        raise OverflowError("inner words")
+
+    ticket = Batcher(generate).submit(Column("pocket"), [], Sampling())
+    end = time.monotonic() + 20
+    while ticket.answer().ended is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert ticket.answer().ended == "error"
+    assert "log says why" in ticket.error and "inner" not in ticket.error
+
+
 def test_pieces_add_up_and_calls_and_thinking_come_apart() -> None:
     reply = Reply(asked(stream=True))
     first = reply.more(Answer("Hel", reasoning="Hm"))
