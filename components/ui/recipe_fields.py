@@ -32,6 +32,7 @@ SIMPLE = (
     "method",
     "learning_rate",
     "num_train_epochs",
+    "max_steps",
 )
 """The parameters that stand before "More", in order; `start_from` only where there is something."""
 EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
