@@ -392,10 +392,12 @@ window.studioLabel = (element, server, hooks) => {
     if (event.key === "Escape" && (root.contains(event.target) || !typing(event.target))) return escape();
     if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const digit = /^(?:Digit|Numpad)([012])$/.exec(event.code)?.[1];
+    const side = {q: "left", w: "right"}[event.key.toLowerCase()];
     const run = digit === "0" ? () => act.vote("tie", 0)
       : digit ? () => act.vote(digit === "1" ? "left" : "right", event.shiftKey ? 4 : 2)
+      : side ? () => act.vote(side, event.shiftKey ? 3 : 1)
       : letters[event.key.toLowerCase()];
-    if (!run || (state.revealed && digit)) return;
+    if (!run || (state.revealed && (digit || side))) return;
     event.preventDefault();
     run();
   };

@@ -4,7 +4,7 @@
 (() => {
   const STEPS = ["slightly", "better", "clearly", "much better"];
   const STEP_HINTS = ["slightly better", "better", "clearly better", "much better"];
-  const KEYS = [["1 / 2", "better"], ["Shift + 1 / 2", "much better"], ["0", "tie"],
+  const KEYS = [["q / w", "slightly better"], ["1 / 2", "better"], ["Shift + q / w", "clearly better"], ["Shift + 1 / 2", "much better"], ["0", "tie"],
     ["b", "both bad"], ["s", "skip"], ["f", "flag as broken"], ["u", "undo"],
     ["e", "edit the better one"], ["n", "note"], ["d", "mark differences"], ["h", "earlier votes"], ["g", "guidelines"], ["?", "these keys"], ["Esc", "close"]];
 
@@ -45,7 +45,8 @@
   const frame = (root, act) => {
     const part = {};
     const card = (side, key) => {
-      const steps = STEPS.map((label, i) => button(label, i === 1 ? key : i === 3 ? "⇧" + key : "",
+      const letter = side === "left" ? "q" : "w", keys = [letter, key, "⇧" + letter, "⇧" + key];
+      const steps = STEPS.map((label, i) => button(label, keys[i],
         () => act.vote(side, i + 1), {class: "lab-step lab-step-" + (i + 1),
           title: `Answer ${key} is ${STEP_HINTS[i]}`, "data-vote": `${side}-${i + 1}`}));
       part[side] = make("div", {class: "lab-text lab-answer-text", dir: "auto", tabindex: "0",
