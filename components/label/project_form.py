@@ -72,9 +72,7 @@ def build(studio: Studio) -> NewProject:
             "margin, come early. Every fourth pair is drawn at random; win rates use those only.",
         )
         more = _build_more()
-        create = gr.Button(
-            "Create project", variant="primary", size="md", elem_id="label-create"
-        )
+        create = gr.Button("Create project", variant="primary", size="md", elem_id="label-create")
         message = gr.HTML("", elem_id="label-new-message")
     gr.on(
         [kind.change, box.expand],

@@ -104,9 +104,7 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     project.change(guard(lambda: gr.Tabs(selected="pairs"), "everybody"), None, views, **QUIET)
     begin.click(None, None, None, js=projects_html.OPEN_FORM, **QUIET)
     cards.click(guard(opened), None, [project, views], **QUIET)
-    listing.select(
-        guard(lambda: projects_html.cards(studio.labels)), None, cards, **QUIET
-    )
+    listing.select(guard(lambda: projects_html.cards(studio.labels)), None, cards, **QUIET)
     panel.revealed(
         guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
     )
