@@ -57,11 +57,12 @@ window.studioLabel = (element, server, hooks) => {
     const p = state.progress;
     part.head.hidden = !p;
     if (!p) return;
-    const left = p.seconds_each && p.left ? Math.ceil(p.left * p.seconds_each / 60) : 0;
+    const seconds = p.seconds_each && p.left ? p.left * p.seconds_each : 0;
+    const left = !seconds ? "" : seconds < 60 ? "under a minute left" : `${count(Math.round(seconds / 60))} min left`;
     const all = p.wanted == null ? "" : ` · ${count(p.together)} of ${count(p.wanted)} in all`;
     part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}`;
     part.pace.textContent = [p.today ? `${count(p.today)} today` : "", p.seconds_each
-      ? `${Math.max(1, Math.round(p.seconds_each))} s per vote` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
+      ? `${Math.max(1, Math.round(p.seconds_each))} s per vote` : "", left].filter(Boolean).join(" · ");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
   };
   /* Sent with every visit: whether more pairs are being generated, how many were set aside, and the

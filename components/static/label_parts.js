@@ -26,7 +26,12 @@
   const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
     .map(byte => byte.toString(16).padStart(2, "0")).join("");
   const count = number => number.toLocaleString("en-US");
-  const percent = share => Math.round(share * 100) + " %";
+  /* As studio/core/formatting.py writes it: one digit, and only all is 100 %. */
+  const percent = share => {
+    const text = share === 0 || share === 1 ? String(100 * share)
+      : share < .01 ? String(+(100 * share).toPrecision(3)) : (100 * share).toFixed(1);
+    return (text === "100.0" ? "over 99.9" : text) + " %";
+  };
   const voteText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped",
     broken: "flagged"}[choice]
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);

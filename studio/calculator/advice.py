@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.estimates import RunEstimate, estimate
-from studio.calculator.formatting import size
 from studio.calculator.gpus import Verdict
 from studio.core.errors import ConfigError
+from studio.core.formatting import bytes_text
 from studio.runs.methods import METHODS
 
 _CHECKPOINTING = {"activation_checkpointing": True}
@@ -26,7 +26,7 @@ class Change:
     verdict: Verdict
 
     def words(self) -> str:
-        return f"{self.label} \N{RIGHTWARDS ARROW} {size(self.total)}"
+        return f"{self.label} \N{RIGHTWARDS ARROW} {bytes_text(self.total)}"
 
 
 def suggestions(before: RunEstimate, limit: int = 4) -> list[Change]:
