@@ -3,7 +3,7 @@ window.studioModels = (root, server, lead) => {
   const desk = root.querySelector(".models-desk");
   desk.innerHTML = `
     <aside class="models-left">
-      <input type="search" class="models-find" placeholder="Search by name, tag, note or dataset" aria-label="Search models">
+      <input type="search" class="models-find" placeholder="Search name, tag, note or dataset" aria-label="Search models">
       <div class="models-kinds" role="group" aria-label="Show"></div>
       <div class="models-fetch"></div>
       <div class="models-disk"></div>
