@@ -84,7 +84,11 @@ def _add_categories(figure: Figure, shape: ColumnShape, where: dict[str, int]) -
         **where,
     )
     figure.update_xaxes(
-        tickmode="array", tickvals=list(range(len(names))), ticktext=[*map(esc, names)], **where
+        tickmode="array",
+        tickvals=list(range(len(names))),
+        ticktext=[*map(esc, names)],
+        row=where["row"],
+        col=where["col"],
     )
 
 
