@@ -428,7 +428,7 @@ class ChatTab:
             chosen = sides(self.studio, self.left.columns(data))
         except StudioError:  # a list is empty, or holds what is being typed
             return gr.skip()
-        if chosen == chat.sides or chat.busy:
+        if chosen == chat.sides or chat.busy or (chat.turns and not chat.turns[-1].done):
             return gr.skip()
         former: dict[str, str] = dict(data[self.former])
         if chat.turns:
