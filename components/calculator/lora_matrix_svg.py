@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from components.calculator import memory_html
 from components.ui.html import esc
 from studio.calculator.matrices import Matrix
-from studio.core.formatting import thousands
+from studio.core.formatting import percent_text, thousands
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _WIDTH, _HEIGHT = 720.0, 300.0
@@ -72,10 +72,10 @@ def matrix_view(shape: Matrix) -> str:
     """The drawing, the three figures and their meaning."""
     saved = abs(shape.saved)
     change = "fewer" if shape.saved >= 0 else "more"
-    share = f"{shape.percent:.1f}" if shape.percent >= 10 else f"{shape.percent:.3g}"
+    share = percent_text(shape.percent / 100)
     stats = (
         memory_html.stat("W", thousands(shape.whole), "numbers in the whole matrix"),
-        memory_html.stat("B and A", thousands(shape.factors), f"{share} % of W", "tuned"),
+        memory_html.stat("B and A", thousands(shape.factors), f"{share} of W", "tuned"),
         memory_html.stat(change.capitalize(), thousands(saved), _halves(shape)),
     )
     return (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from components.ui.html import esc
-from studio.calculator import formatting
+from studio.core import formatting
 from studio.core.formatting import DOT, plural, thousands
 from studio.runs.methods import METHODS
 
@@ -40,9 +40,9 @@ def headline(estimate: RunEstimate, per_hour: float | None = None) -> str:
     total, gpu = estimate.memory.total, estimate.gpu
     trains = stat(
         "Trainable",
-        formatting.count(estimate.trainable_parameters),
-        f"{formatting.percent(estimate.trainable_percent)} of "
-        f"{formatting.count(estimate.parameters.all_parameters)}{DOT}"
+        formatting.compact(estimate.trainable_parameters),
+        f"{formatting.percent_text(estimate.trainable_percent / 100)} of "
+        f"{formatting.compact(estimate.parameters.all_parameters)}{DOT}"
         f"{_file_words(estimate)}",
         "tuned",
         f"{thousands(estimate.trainable_parameters)} of "
@@ -55,20 +55,20 @@ def headline(estimate: RunEstimate, per_hour: float | None = None) -> str:
         f"{gpu.name}{DOT}{estimate.verdict}",
         VERDICTS[estimate.verdict],
         f"{thousands(total)} of {thousands(gpu.memory)} bytes, estimated; "
-        f"{formatting.size_range(*estimate.memory.range)} as the card shows it",
+        f"{formatting.bytes_range(*estimate.memory.range)} as the card shows it",
     )
     return stats((trains, memory, _time(estimate, per_hour)))
 
 
 def _file_words(estimate: RunEstimate) -> str:
     if estimate.recipe.method == "full":
-        return f"{formatting.size(estimate.saved_bytes)} saved"
-    return f"{formatting.size(estimate.saved_bytes)} file"
+        return f"{formatting.bytes_text(estimate.saved_bytes)} saved"
+    return f"{formatting.bytes_text(estimate.saved_bytes)} file"
 
 
 def _of(first: str, whole: int) -> str:
     """`10.2 of 24 GB`, in the larger one's unit when both share it; `first` is a size in words."""
-    second = formatting.size(whole).replace(".0 ", " ")
+    second = formatting.bytes_text(whole).replace(".0 ", " ")
     number, unit = first.rsplit(" ", 1)
     if unit == second.split()[1]:
         first = number
@@ -81,9 +81,9 @@ def _time(estimate: RunEstimate, per_hour: float | None) -> str:
         return stat("Time", "\N{EN DASH}", "choose a dataset or enter rows, under More")
     below = plural(cost.steps, "step")
     if per_hour and (money := cost.money(per_hour)):
-        below += f"{DOT}{formatting.money(*money)} at {per_hour:g} per hour"
+        below += f"{DOT}{formatting.money_text(*money)} at {per_hour:g} per hour"
     exact = f"{cost.seconds[0]:,.0f} to {cost.seconds[1]:,.0f} s; {cost.basis}"
-    return stat("Time", formatting.span(*cost.seconds), below, "", exact)
+    return stat("Time", formatting.span_text(*cost.seconds), below, "", exact)
 
 
 def memory_bar(estimate: RunEstimate) -> str:
@@ -103,10 +103,10 @@ def memory_bar(estimate: RunEstimate) -> str:
             f'<b class="limit limit-{side}" style="left:{at:.2f}%">'
             f"<span>{esc(estimate.gpu.name)}</span></b>"
         )
-    spoken = f"{formatting.size(total)} of {formatting.size(room)}: {estimate.verdict}"
+    spoken = f"{formatting.bytes_text(total)} of {formatting.bytes_text(room)}: {estimate.verdict}"
     legend = "".join(
         f'<li title="{esc(_hover(term))}"><i class="t-{_slug(term.name)}"></i>'
-        f"{esc(term.name)} <b>{esc(formatting.size(term.bytes))}</b></li>"
+        f"{esc(term.name)} <b>{esc(formatting.bytes_text(term.bytes))}</b></li>"
         for term in estimate.memory.terms
     )
     return (
@@ -122,8 +122,8 @@ def _generating(estimate: RunEstimate) -> str:
     row = estimate.memory.kv_cache_per_token * length
     return (
         f'<p class="calc-note" title="{thousands(estimate.memory.kv_cache_per_token)} bytes per '
-        f'token of a row">Generating takes {formatting.size(weights)} of weights and '
-        f"{formatting.size(row)} of KV cache for each row of {thousands(length)} tokens.</p>"
+        f'token of a row">Generating takes {formatting.bytes_text(weights)} of weights and '
+        f"{formatting.bytes_text(row)} of KV cache for each row of {thousands(length)} tokens.</p>"
     )
 
 
@@ -142,7 +142,7 @@ def changes(found: Sequence[Change]) -> str:
     buttons = "".join(
         f'<button type="button" data-change="{number}" class="v-{VERDICTS[change.verdict]}" '
         f'title="{esc(change.why)}{DOT}{thousands(change.total)} bytes">{esc(change.label)}'
-        f"<span>{esc(formatting.size(change.total))}</span></button>"
+        f"<span>{esc(formatting.bytes_text(change.total))}</span></button>"
         for number, change in enumerate(found)
     )
     fitting = any(change.verdict == "fits" for change in found)
@@ -162,7 +162,7 @@ def rank_curve(points: Sequence[tuple[int, int]], rank: int) -> str:
         f'<li class="{"now" if r == rank else ""}"><button type="button" data-rank="{r}" '
         f'title="rank {r}: {thousands(trainable)}"><span>{r}</span>'
         f"<i><b style='width:{max(0.6, 100 * trainable / most):.2f}%'></b></i>"
-        f"<em>{esc(formatting.count(trainable))}</em></button></li>"
+        f"<em>{esc(formatting.compact(trainable))}</em></button></li>"
         for r, trainable in points
     )
     return f'<ol class="ranks">{rows}</ol>'
@@ -195,11 +195,11 @@ def _method_row(name: str, estimate: RunEstimate | None, why: str, chosen: bool)
     return (
         f'<tr{kind}><th scope="row">{said}</th>'
         f'<td title="{thousands(estimate.trainable_parameters)}">'
-        f"{esc(formatting.count(estimate.trainable_parameters))}</td>"
+        f"{esc(formatting.compact(estimate.trainable_parameters))}</td>"
         f'<td title="{thousands(estimate.saved_bytes)} bytes">'
-        f"{esc(formatting.size(estimate.saved_bytes))}</td>"
+        f"{esc(formatting.bytes_text(estimate.saved_bytes))}</td>"
         f'<td title="{thousands(estimate.memory.total)} bytes">'
-        f"{esc(formatting.size(estimate.memory.total))}</td>"
+        f"{esc(formatting.bytes_text(estimate.memory.total))}</td>"
         f'<td class="v-{VERDICTS[verdict]}">{esc(verdict)}</td></tr>'
     )
 
@@ -231,8 +231,8 @@ def _checked(checks: Sequence[tuple[str, str, int, int, str]]) -> str:
     if not checks:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{esc(what)}</th><td>{esc(formatting.size(peak))}</td>'
-        f"<td>{esc(formatting.size(found))}</td><td>{100 * (found / peak - 1):+.0f} %</td>"
+        f'<tr><th scope="row">{esc(what)}</th><td>{esc(formatting.bytes_text(peak))}</td>'
+        f"<td>{esc(formatting.bytes_text(found))}</td><td>{100 * (found / peak - 1):+.0f} %</td>"
         f"<td>{esc(source)}<small>{esc(assumes)}</small></td></tr>"
         for what, source, peak, found, assumes in checks
     )

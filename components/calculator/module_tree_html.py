@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.ui.html import esc
-from studio.calculator import formatting
 from studio.calculator.parameters import WHOLE_MODEL
+from studio.core import formatting
 from studio.core.formatting import plural, thousands
 from studio.runs.methods import field_applies
 
@@ -125,11 +125,11 @@ def _row(node: Node, depth: int, most: int, targets: Sequence[str], lists: dict[
     kind = "on" if on else "held" if node.infos else "group"
     trained = node.trainable if node.infos or depth == 0 else 0
     bar = f'<i style="width:{100 * node.trains / most:.1f}%"></i>' if on else ""
-    shown = esc(formatting.count(trained)) if trained else ""
+    shown = esc(formatting.compact(trained)) if trained else ""
     return (
         f'<tr class="{kind}" title="{esc(node.path)}"><th scope="row" style="--depth:{depth}">'
         f"{name}</th><td>{_shapes(node)}</td>"
-        f'<td title="{thousands(node.parameters)}">{esc(formatting.count(node.parameters))}</td>'
+        f'<td title="{thousands(node.parameters)}">{esc(formatting.compact(node.parameters))}</td>'
         f'<td title="{thousands(trained)}">{shown}{bar}</td></tr>'
     )
 

@@ -126,7 +126,8 @@ def _warnings(found: RunEstimate) -> str:
 
 
 def _remarks(found: RunEstimate, per_hour: float | None) -> list[str]:
-    from studio.calculator import formatting, prices
+    from studio.calculator import prices
+    from studio.core import formatting
 
     remarks = [UNITS_NOTE, ESTIMATE_NOTE, f"Shape: {found.model.source.origin}."]
     remarks += [note for note in found.notes if note not in remarks]
@@ -134,8 +135,8 @@ def _remarks(found: RunEstimate, per_hour: float | None) -> list[str]:
     if cost.data:
         remarks.append(f"Data: {cost.data}.")
     if cost.seconds and cost.tokens:
-        own, carried = (formatting.count(number) for number in cost.tokens)
-        trained = f", {formatting.count(cost.trained)} of them trained" if cost.trained else ""
+        own, carried = (formatting.compact(number) for number in cost.tokens)
+        trained = f", {formatting.compact(cost.trained)} of them trained" if cost.trained else ""
         remarks.append(f"{cost.steps:,} steps over {own} tokens{trained}; {carried} with padding.")
         remarks.append(f"Time: {cost.basis}.")
     if per_hour:

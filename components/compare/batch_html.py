@@ -10,7 +10,7 @@ from components.compare.diff_html import differences
 from components.ui.answer_html import calls, thought
 from components.ui.html import empty_state, esc, progress_bar
 from studio.core.answers import AnswerParts, said
-from studio.core.formatting import DOT, plural, thousands
+from studio.core.formatting import DOT, left_text, plural, thousands
 from studio.workflows.comparisons import LETTERS, Comparison
 
 _BEST = "best of its prompt"
@@ -64,7 +64,7 @@ def set_progress(done: int, total: int, seconds: float, waiting: bool) -> str:
         return progress_bar(0, None, "Waiting for the model")
     left = ""
     if done and seconds > 2:
-        left = f", {seconds / done * (total - done):.0f} s left"
+        left = f", {left_text(seconds / done * (total - done))}"
     return progress_bar(done, total, f"{thousands(done)} of {thousands(total)} answers{left}")
 
 

@@ -18,14 +18,16 @@ from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice
 from components.ui.visitor_quota import Visits
-from studio.core.errors import ConfigError
+from studio.core.errors import ConfigError, StudioError
 from studio.core.formatting import plural
 from studio.generation.request import Generation, GenerationRequest, Sampling
 from studio.rewards import parse
 from studio.workflows.asking import Asking
-from studio.workflows.comparisons import finished, sides
+from studio.workflows.comparisons import Side, finished, sides
 
 if TYPE_CHECKING:
+    from gradio.events import Dependency
+
     from studio import Studio
 
 _REFRESH = 0.12  # seconds between updates of what is being written
@@ -38,6 +40,8 @@ class ChatTab:
         self.studio, self.left, self.visits = studio, left, visits
         self.chat = gr.State(Chat())
         self.saved = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
+        self.former = gr.State({})
+        """The id of this browser's last chat with each choice of models."""
 
     def lay_out(self) -> None:
         with gr.Column(elem_id="chat-box"):
@@ -97,7 +101,9 @@ class ChatTab:
                     self.mark = gr.Button("Show differences", size="sm", min_width=60)
                     self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
 
-    def bind(self) -> None:
+    def bind(self, opening: gr.State, opened: Dependency) -> None:
+        """`opened` is what follows when another tab sets `opening` (`Controls.bind`)."""
+        self.opening = opening
         inputs = {self.prompt, self.result, self.chat, self.saved, *self.left.inputs}
         parts = [
             self.view,
@@ -128,6 +134,16 @@ class ChatTab:
             parts,
             **streaming,
         )
+        switch = {
+            "fn": guard(self.switched, "everybody"),
+            "inputs": {*inputs, self.former},
+            "outputs": [*parts, self.former],
+        }
+        gr.on([choice.input for choice in self.left.choices], **switch, **QUIET)
+        self.left.added.then(**switch, **QUIET)
+        opened.then(
+            guard(self.opened), {*inputs, self.former, opening}, [*parts, self.former], **streaming
+        )
         self.again.click(guard(self.ask_again, "everybody"), inputs, parts, **streaming)
         self.stop.click(guard(self.halt, "everybody"), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew, "everybody"), self.chat, parts, **QUIET)
@@ -146,7 +162,10 @@ class ChatTab:
             arrivals,
             guard(self.restore, "everybody"),
             {self.saved, self.chat},
-            [self.chat, self.view, self.more, self.exact, self.result, self.result_row],
+            [
+                *(self.chat, self.view, self.more, self.exact, self.result, self.result_row),
+                *(*self.left.choices, self.left.more),
+            ],
             **QUIET,
         )
         # Model B is set as soon as there is a run.
@@ -390,6 +409,9 @@ class ChatTab:
         saved = bring_back(self.studio, str(data[self.saved] or ""))
         if saved is None or not saved.turns or data[self.chat].turns:
             return gr.skip()
+        return self._brought_back(saved) | self.left.chosen(saved.sides)
+
+    def _brought_back(self, saved: Chat) -> Updates:
         return {
             self.chat: saved,
             self.view: views.chat(saved),
@@ -397,6 +419,44 @@ class ChatTab:
             self.exact: views.prompts_given(saved.turns[-1], saved.sides),
             **self._results(saved),
         }
+
+    # ---- another pair ---------------------------------------------------------------------------
+
+    def switched(self, data: Values) -> Update:
+        """Other models begin a new chat, or go on with the one they had in this browser.
+
+        While answers are being written they stay, each under its model's name.
+        """
+        chat: Chat = data[self.chat]
+        try:
+            chosen = sides(self.studio, self.left.columns(data))
+        except StudioError:  # a list is empty, or holds what is being typed
+            return gr.skip()
+        if chosen == chat.sides or chat.busy or (chat.turns and not chat.turns[-1].done):
+            return gr.skip()
+        former: dict[str, str] = dict(data[self.former])
+        if chat.turns:
+            former[_models(chat.sides)] = chat.id
+        before = bring_back(self.studio, former.get(_models(chosen), ""))
+        if before is not None and before.turns:
+            fresh = {self.message: "", self.vote_row: gr.update(visible=False)}
+            return self._brought_back(before) | fresh | {self.saved: before.id, self.former: former}
+        if not chat.turns:
+            return gr.skip()
+        said = "A new chat with these models. Choose the former ones to go back to theirs."
+        fresh = {self.message: notice("info", said), self.former: former}
+        return self.begin_anew(chat) | fresh
+
+    def opened(self, data: Values) -> Iterator[Update]:
+        """Another tab chose the models; a prompt that came with them is asked at once."""
+        wanted = data[self.opening] or {}
+        if not wanted.get("runs"):
+            return
+        prompt = str(wanted.get("prompt") or "")
+        if prompt:
+            yield from self._asked(data, Chat(), prompt)
+        else:
+            yield self.switched(data)
 
     # ---- voting ---------------------------------------------------------------------------------
 
@@ -409,3 +469,8 @@ class ChatTab:
             return {self.message: notice("good", text), self.vote_row: gr.update(visible=False)}
 
         return cast
+
+
+def _models(compared: tuple[Side, ...]) -> str:
+    """What tells one choice of models from another."""
+    return "\n".join(side.key for side in compared)

@@ -25,8 +25,13 @@ from studio.workflows.comparisons import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gradio.events import Dependency
+
     from studio import Studio
     from studio.runs.store import Run
+    from studio.workflows.comparisons import Side
 
 _SAMPLING: tuple[tuple[str, str, str], ...] = (
     ("temperature", "Temperature", "Randomness; 0 always takes the most likely token."),
@@ -155,10 +160,12 @@ class Controls:
 
     # ---- binding --------------------------------------------------------------------------------
 
-    def bind(self, opening: gr.State) -> None:
+    def bind(self, opening: gr.State, chat: gr.State) -> Dependency:
+        """`chat` is the browser's conversation. Returns what follows `opening`."""
+        self.chat = chat
         self.template.bind(self.choices)
         lists = [*self.choices, self.more, self.reward, self.seen]
-        inputs = {*self.choices, self.seen}
+        inputs = {*self.choices, self.seen, chat}
         self.ctx.status.change(
             guard(self.freshen, "everybody"),
             inputs,
@@ -167,8 +174,8 @@ class Controls:
             trigger_mode="multiple",
             **QUIET,
         )
-        opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
-        self.more.click(
+        opened = opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
+        self.added = self.more.click(
             guard(self.add, "everybody"), {*self.choices}, [*self.choices, self.more], **QUIET
         )
         self.preset.input(
@@ -177,9 +184,13 @@ class Controls:
             [*self.sampling_fields.values()],
             **QUIET,
         )
+        return opened
 
     def freshen(self, data: Values) -> Update:
-        """New runs appear in the lists; until something is chosen, the newest one is model B."""
+        """New runs appear in the lists; until something is chosen, the newest one is model B.
+
+        Under a chat that is open, nothing is chosen anew: its answers are of the models above it.
+        """
         runs = finished(self.studio)
         offered, rewards = self._values(runs), reward_choices(self.studio)
         now = tuple(value for _, value in (*offered, *rewards))
@@ -192,7 +203,7 @@ class Controls:
         }
         values = [data[choice] or "" for choice in self.choices]
         untouched = (values[0], values[1]) == self._usual_before(before, runs)
-        if before is None or untouched:
+        if (before is None or untouched) and not data[self.chat].turns:
             values[:2] = usual_columns(runs)
             return self._columns(values, runs) | seen
         # No values: others may have been chosen in the meantime.
@@ -205,6 +216,14 @@ class Controls:
     @staticmethod
     def _usual_before(before: tuple[str, ...] | None, runs: list[Run]) -> tuple[str, str]:
         return usual_columns([run for run in runs if f"run:{run.id}" in (before or ())])
+
+    def chosen(self, compared: Sequence[Side]) -> Updates:
+        """The lists as a conversation was had; as they are where a side is no run and no base."""
+        if any(side.endpoint for side in compared):
+            return {}
+        values = [f"run:{side.key}" if side.run else f"base:{side.model}" for side in compared]
+        padded = [*values, *[""] * len(self.choices)][: len(self.choices)]
+        return self._columns(padded, finished(self.studio))
 
     def _columns(self, values: list[str], runs: list[Run]) -> Updates:
         offered = self._values(runs)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.ui.html import esc, notice
+from studio.core.formatting import percent_text
 from studio.workflows.comparisons import LETTERS
 
 if TYPE_CHECKING:
@@ -125,5 +126,4 @@ def _hover(token: TokenReading, at: int) -> str:
 
 
 def _percent(logp: float) -> str:
-    share = 100 * math.exp(logp)
-    return f"{share:.1f} %" if share >= 0.1 else f"{share:.1g} %"
+    return percent_text(math.exp(logp))

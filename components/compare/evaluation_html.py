@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import forest
 from components.ui.html import empty_state, esc, notice
-from studio.core.formatting import plural
+from studio.core.formatting import percent_range, percent_text, plural
 from studio.evaluation.request import METRICS
 
 if TYPE_CHECKING:
@@ -151,9 +151,9 @@ def _leaning(found: Mapping[str, Any], side: str) -> str:
     if found["share"] is None:
         return ""
     return (
-        f"<p class='set-summary'>The {side} answer won {100 * found['share']:.0f} % of "
-        f"{plural(found['count'], 'pair')} ({100 * found['low']:.0f} to "
-        f"{100 * found['high']:.0f} %; 50 % would be no bias, p = "
+        f"<p class='set-summary'>The {side} answer won {percent_text(found['share'])} of "
+        f"{plural(found['count'], 'pair')} ({percent_range(found['low'], found['high'])}"
+        f"; 50 % would be no bias, p = "
         f"{found['p_value']:.2g}).</p>"
     )
 
@@ -169,11 +169,10 @@ def judged(found: Mapping[str, Any]) -> str:
         aside.append(f"{plural(count, 'reply', 'replies')} cut off while the judge was thinking")
     text = f"{found['judge']} was asked about {plural(found['pairs'], 'pair')} in both orders."
     if flips["value"] is not None:
-        text += (
-            f" {100 * flips['value']:.0f} % of its votes changed with the order and count as ties;"
-        )
+        turned = percent_text(flips["value"])
+        text += f" {turned} of its votes changed with the order and count as ties;"
     if first["value"] is not None:
-        text += f" the answer shown first won {100 * first['value']:.0f} %."
+        text += f" the answer shown first won {percent_text(first['value'])}."
     left = f"<p class='set-summary'>Left out: {esc(', '.join(aside))}.</p>" if aside else ""
     return (
         f'<div class="score-view"><section>{standing([found])}'

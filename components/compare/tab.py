@@ -24,16 +24,19 @@ class CompareHandles:
     """What the other tabs use."""
 
     opening: gr.State
-    """Set to `ask(runs)` to compare these runs with their base model."""
+    """Set to `ask(runs)` to compare these runs with their base model, in a chat of their own."""
     prompt: gr.Textbox
     """The chat's prompt box."""
     project: gr.State
     """The id of the labeling project last created from a prompt set's pairs."""
 
 
-def ask(runs: tuple[str, ...]) -> Reply:
-    """A value for `CompareHandles.opening`; asking for the same runs again counts as a change."""
-    return {"runs": runs, "asked": time.monotonic()}
+def ask(runs: tuple[str, ...], prompt: str = "") -> Reply:
+    """A value for `CompareHandles.opening`; asking for the same runs again counts as a change.
+
+    A `prompt` is sent to all of them at once.
+    """
+    return {"runs": runs, "prompt": prompt, "asked": time.monotonic()}
 
 
 def build(studio: Studio, ctx: PageContext) -> CompareHandles:
@@ -57,8 +60,8 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
                 prompts.lay_out()
             with gr.Tab("Scores", id="score") as score_tab:
                 score.lay_out()
-    left.bind(opening)
-    chat.bind()
+    opened = left.bind(opening, chat.chat)
+    chat.bind(opening, opened)
     prompts.bind(set_tab)
     score.bind(score_tab)
     return CompareHandles(opening, chat.prompt, prompts.reader.project)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from components.ui.html import chips, esc, notice
-from studio.core.formatting import compact, plural, thousands
+from studio.core.formatting import compact, percent_text, plural, thousands
 
 if TYPE_CHECKING:
     from studio.data import PreparedDataset, StepPreview
@@ -108,14 +108,16 @@ def pair_report(report: PreferenceReport) -> str:
     longer, shorter = report.longer_wins, report.shorter_wins
     guess = report.pick_longer
     lines = [
-        f"The longer answer is chosen in {longer:.0%} of the pairs, the shorter one in "
-        f"{shorter:.0%}.",
+        f"The longer answer is chosen in {percent_text(longer)} of the pairs, the shorter one in "
+        f"{percent_text(shorter)}.",
         f"Chosen answers average {report.chosen_length:,.0f} characters, rejected ones "
         f"{report.rejected_length:,.0f}; the median ratio is {report.length_ratio:.2f}.",
-        f"Always picking the longer answer would be right {guess:.0%} of the time.",
+        f"Always picking the longer answer would be right {percent_text(guess)} of the time.",
     ]
     if report.first_wins is not None:
-        lines.append(f"The answer shown first was chosen {report.first_wins:.0%} of the time.")
+        lines.append(
+            f"The answer shown first was chosen {percent_text(report.first_wins)} of the time."
+        )
     warned = ""
     if max(guess, 1 - guess) >= TELLING:
         kind = "long" if guess > 0.5 else "short"
@@ -140,7 +142,7 @@ def pair_report(report: PreferenceReport) -> str:
 
 def _share(which: str, part: float) -> str:
     """A segment of the bar, labeled if it is wide enough for a narrow screen."""
-    name = f"{which} {part:.0%}" if part >= 0.25 else ""
+    name = f"{which} {percent_text(part)}" if part >= 0.25 else ""
     return f'<i class="share-{which}" style="width:{part:.1%}">{name}</i>'
 
 
@@ -152,10 +154,18 @@ def limit_cost(cut: Cut) -> str:
     return chips(
         [
             (f"At {thousands(cut.max_length)} tokens", "strong"),
-            (f"{plural(cut.rows, 'row')} truncated ({share:.1%})", "warn" if cut.rows else "good"),
-            (f"{thousands(cut.tokens)} tokens lost ({lost:.1%})", "warn" if cut.tokens else "good"),
             (
-                f"{thousands(cut.trained)} of them trained ({trained:.1%})" if cut.tokens else "",
+                f"{plural(cut.rows, 'row')} truncated ({percent_text(share)})",
+                "warn" if cut.rows else "good",
+            ),
+            (
+                f"{thousands(cut.tokens)} tokens lost ({percent_text(lost)})",
+                "warn" if cut.tokens else "good",
+            ),
+            (
+                f"{thousands(cut.trained)} of them trained ({percent_text(trained)})"
+                if cut.tokens
+                else "",
                 "warn",
             ),
             (

@@ -39,7 +39,7 @@ def histogram(
     counts, _ = np.histogram(np.minimum(values, top), edges)
     middle = edges[:-1] + (width - 1) / 2
     ends = edges[1:] - 1
-    share = np.searchsorted(np.sort(values), ends, side="right") / len(values)
+    share = np.searchsorted(np.sort(values), ends, side="right") / len(values) * 100
     over = [limit is not None and start > limit for start in edges[:-1].tolist()]
     last = len(counts) - 1
     names = [
@@ -65,7 +65,7 @@ def histogram(
         mode="lines",
         customdata=ends,
         line={"color": _SHARE, "width": 1.5, "shape": "hv" if width == 1 else "linear"},
-        hovertemplate=f"%{{y:.1%}} of the rows have %{{customdata:,}} {unit} or fewer"
+        hovertemplate=f"%{{y:.1f}} % of the rows have %{{customdata:,}} {unit} or fewer"
         "<extra></extra>",
     )
     if counts.max() < 6:
@@ -141,8 +141,8 @@ def _layout(title: str, unit: str) -> dict[str, object]:
             **axis,
             "overlaying": "y",
             "side": "right",
-            "range": [0, 1.02],
-            "tickformat": ".0%",
+            "range": [0, 102],
+            "ticksuffix": " %",
             "showgrid": False,
         },
     }

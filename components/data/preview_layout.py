@@ -106,7 +106,8 @@ class Problems:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Token lengths with an adjustable limit, and length bias of preference pairs."""
+    """Token lengths with an adjustable limit, what stands in each column, and length bias of
+    preference pairs."""
 
     tab: gr.Tab
     pairs: gr.HTML
@@ -120,6 +121,8 @@ class Statistics:
     tokens: gr.Plot
     trained: gr.Plot
     turns: gr.Plot
+    head: gr.HTML
+    columns: gr.Plot
 
 
 @dataclass(frozen=True)
@@ -334,8 +337,26 @@ def _statistics() -> Statistics:
                     trained = gr.Plot(show_label=False, container=False)
                 with gr.Column(min_width=300):
                     turns = gr.Plot(show_label=False, container=False)
+        head = gr.HTML("", elem_classes="inline-notice", elem_id="columns-head")
+        with gr.Column(elem_classes="length-plots"):
+            columns = gr.Plot(
+                visible=False, show_label=False, container=False, elem_id="column-plots"
+            )
     return Statistics(
-        tab, pairs, said, cancel, bar, limit, take, cost, plots, tokens, trained, turns
+        tab,
+        pairs,
+        said,
+        cancel,
+        bar,
+        limit,
+        take,
+        cost,
+        plots,
+        tokens,
+        trained,
+        turns,
+        head,
+        columns,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.data.row_html import kind_words, shown_card
 from components.ui.html import chips, empty_state, esc, notice
-from studio.core.formatting import DOT, ago_text, plural, thousands
+from studio.core.formatting import DOT, ago_text, percent_text, plural, thousands
 from studio.data.prepared.browse import ShownRow
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def found_head(found: Inspection) -> str:
         [
             (short_source(found.source), "strong", found.source),
             (found.format, "good" if sure >= 0.7 else "warn", found.why),
-            (certainty(sure), "quiet", f"{sure:.0%}: {found.why}"),
+            (certainty(sure), "quiet", f"{percent_text(sure)}: {found.why}"),
             (type_name(found.type), "", f"TRL type: {found.type}"),
             (kept, "warn" if dropped > 0 else "", f"{thousands(dropped)} dropped"),
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from components.data import cleaning_html, histograms
+from components.data import cleaning_html, column_figures, histograms
 from components.data.open_sources import OpenSources, Subject
 from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from studio.data import Progress
+    from studio.data.prepared.browse import Rows
     from studio.data.tokens.token_lengths import Lengths
 
 _KEPT = 6
@@ -78,6 +79,8 @@ class StatisticsHandlers:
             widgets.tokens,
             widgets.trained,
             widgets.turns,
+            widgets.head,
+            widgets.columns,
         ]
         asked = [self.row_browser.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
@@ -185,11 +188,12 @@ class StatisticsHandlers:
         asked = TokenSettings(*settings)
         widgets = self.widgets
         if not subject.something:
-            yield {widgets.said: NO_STATISTICS}
+            yield {widgets.said: NO_STATISTICS, **self.columns(None)}
             return
         rows = self.sources.rows(subject)
         pairs = self.sources.pairs(subject)
-        yield {widgets.pairs: cleaning_html.pair_report(pairs) if pairs else ""}
+        report = cleaning_html.pair_report(pairs) if pairs else ""
+        yield {widgets.pairs: report, **self.columns(rows)}
         if rows.type in WHY_NOT:
             why = WHY_NOT[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
@@ -217,6 +221,11 @@ class StatisticsHandlers:
             yield {**self.cancelled(), widgets.said: notice("error", sentence(error))}
         finally:
             work.cancel()
+
+    def columns(self, rows: Rows | None) -> Updates:
+        """A histogram of each column; none without rows."""
+        head, figure = column_figures.columns(rows)
+        return {self.widgets.head: head, self.widgets.columns: figure}
 
     def measured(self, subject: Subject, asked: TokenSettings, progress: Progress) -> Lengths:
         tokenizer = self.tokens.tokenizer(asked.model, asked.template)

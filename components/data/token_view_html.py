@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.ui.html import chips, esc, notice
-from studio.core.formatting import plural, thousands
+from studio.core.formatting import percent_text, plural, thousands
 
 if TYPE_CHECKING:
     from studio.data.tokens.token_view import Token, TokenView
@@ -46,11 +46,12 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
             (name, style),
             plural(view.total, "token"),
             (
-                f"{thousands(view.trained)} trained ({view.percent:.0f} %)"
+                f"{thousands(view.trained)} trained ({percent_text(view.percent / 100)})"
                 if learns
                 else "no loss: the model answers from here",
                 "quiet" if not learns else "" if view.trained else "danger",
-                f"{view.percent:.2f} % of the {thousands(view.kept)} tokens within max length",
+                f"{percent_text(view.percent / 100)} of the {thousands(view.kept)} tokens within "
+                "max length",
             ),
             (f"{thousands(lost)} truncated", "warn") if lost else (limit, "good"),
         ]

@@ -43,7 +43,7 @@ class NewProject:
 
 
 def build(studio: Studio) -> NewProject:
-    """Build the form, collapsed."""
+    """Build the form, collapsed: out of sight until New project opens it."""
     with gr.Accordion("New project", open=False, elem_id="label-new", elem_classes="fold") as box:
         kind = gr.Radio(KINDS, value="dataset", label="Pairs from", elem_id="label-kind")
         sources, shown = _build_sources()
@@ -72,7 +72,7 @@ def build(studio: Studio) -> NewProject:
             "margin, come early. Every fourth pair is drawn at random; win rates use those only.",
         )
         more = _build_more()
-        create = gr.Button("Create project", size="md", elem_id="label-create")
+        create = gr.Button("Create project", variant="primary", size="md", elem_id="label-create")
         message = gr.HTML("", elem_id="label-new-message")
     gr.on(
         [kind.change, box.expand],

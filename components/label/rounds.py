@@ -15,7 +15,7 @@ from components.ui.access import person
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, esc, notice
 from studio.core.errors import ConfigError, StudioError
-from studio.core.formatting import DOT, plural
+from studio.core.formatting import DOT, percent_range, percent_text, plural
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -168,8 +168,8 @@ def rate_text(met: Duel | None) -> str:
         return "duel without votes yet"
     even = f", {met.even} identical" if met.even else ""
     won = f"{rate.wins} won, {rate.losses} lost, {rate.ties + rate.both_bad} tied{even}"
-    between = f"{share.low * 100:.0f} to {share.high * 100:.0f} %"
-    return f"win rate {share.value * 100:.0f} % ({between}): {won}"
+    between = percent_range(share.low, share.high)
+    return f"win rate {percent_text(share.value)} ({between}): {won}"
 
 
 def curve(line: Lineage) -> str:
@@ -217,7 +217,7 @@ def _axes(last: int) -> str:
         f'<line class="{"even" if share == 0.5 else "grid"}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" '
         f'y1="{_y(share):.1f}" y2="{_y(share):.1f}"/>'
         f'<text x="{_LEFT - 8}" y="{_y(share) + 4:.1f}" text-anchor="end">'
-        f"{100 * share:.0f} %</text>"
+        f"{percent_text(share)}</text>"
         for share in (0, 0.25, 0.5, 0.75, 1)
     )
     rounds = "".join(

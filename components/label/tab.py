@@ -71,6 +71,9 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
         with gr.Tab("Pairs", id="pairs"):
             project, annotator, panel, train = _pairs(studio)
         with gr.Tab("Projects", id="projects") as listing:
+            begin = gr.Button(
+                "New project", variant="primary", elem_id="label-begin", elem_classes="begin"
+            )
             cards = gr.HTML("", js_on_load=projects_html.OPEN, elem_id="label-projects")
             new = project_form.build(studio)
         with gr.Tab("Rounds", id="rounds") as history:
@@ -99,10 +102,9 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
         return _opened(studio, event)
 
     project.change(guard(lambda: gr.Tabs(selected="pairs"), "everybody"), None, views, **QUIET)
+    begin.click(None, None, None, js=projects_html.OPEN_FORM, **QUIET)
     cards.click(guard(opened), None, [project, views], **QUIET)
-    listing.select(
-        guard(lambda: projects_html.project_cards(studio.labels.projects())), None, cards, **QUIET
-    )
+    listing.select(guard(lambda: projects_html.cards(studio.labels)), None, cards, **QUIET)
     panel.revealed(
         guard(lambda chosen: _offer(studio, chosen), "everybody"), project, train, **QUIET
     )
@@ -194,10 +196,10 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
         for data in studio.datasets.list()
         if data.type in LABELLABLE
     ]
-    box = gr.Accordion() if projects else gr.Accordion(open=True)
+    box = gr.skip()  # shown to owners from the start
     many = len(projects) != 1 and not _pick(projects, wanted, none=True)
     views = gr.Tabs(selected="projects") if many else gr.skip()
-    listed = (projects_html.project_cards(projects), views, gr.skip(), gr.skip())
+    listed = (projects_html.cards(studio.labels), views, gr.skip(), gr.skip())
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
     if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
         return gr.Dropdown(choices=_choices(projects)), name, box, datasets, *listed

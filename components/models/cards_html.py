@@ -29,25 +29,34 @@ _PARTS = {
 _FRESH = 60  # seconds after creation in which a use does not count
 
 
-def cards(items: Sequence[LibraryEntry]) -> str:
-    """The whole list."""
+def cards(items: Sequence[LibraryEntry], shown: Sequence[LibraryEntry], fit: int) -> str:
+    """The list: the cards `shown` of `fit` entries that match, of all `items`."""
+    drawn = "".join(map(_card, shown))
     if not any(item.kind != "base" for item in items):
-        return empty_state(
-            "No models of your own yet",
-            "Every run you train, every export and every base model they use is listed here.",
-            "Start on the Train tab.",
-        ) + "".join(_card(item) for item in items)
-    return "".join(_card(item) for item in items)
+        drawn = (
+            empty_state(
+                "No models of your own yet",
+                "Every run you train, every export and every base model they use is listed here.",
+                "Start on the Train tab.",
+            )
+            + drawn
+        )
+    if not fit:
+        return f'{drawn}<p class="quiet">No match. Clear the search or the filter.</p>'
+    if fit == len(shown):
+        return drawn
+    return (
+        f'{drawn}<p class="models-more"><span>{thousands(len(shown))} of {thousands(fit)} shown'
+        f"</span>{boxes.button('more', 'Show more')}</p>"
+    )
 
 
 def _card(item: LibraryEntry) -> str:
-    words = [item.name, item.model, item.what, *item.mark.tags, item.mark.note]
-    words += [name for _, name in item.lineage]
     starred = "true" if item.mark.star else "false"
     verb = "Unstar" if item.mark.star else "Star"
     return (
         f'<article class="card-model" data-id="{esc(item.id)}" data-kind="{esc(item.kind)}" '
-        f'data-star="{starred}" data-words="{esc(" ".join(words).lower())}">'
+        f'data-star="{starred}">'
         f'<header><button type="button" class="star" data-act="star" aria-pressed="{starred}" '
         f'title="{verb}" aria-label="{verb} {esc(item.name)}">{_STAR}</button>'
         f"<h3>{esc(item.name)}</h3>{_kind(item)}"

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from components.models import card_details_html as boxes
 from components.models import cards_html as views
+from components.models.library_page import Shown, Visits, fitting
 from components.ui.access import person
 from components.ui.compat import Reply, ServerFunction
 from components.ui.handlers import checked, sentence
@@ -161,7 +162,7 @@ def server_functions(studio: Studio) -> list[ServerFunction]:
     """The functions to hand to `gr.HTML(server_functions=...)`."""
     library = LibraryApi(studio)
     return [
-        _served("models_open", "see the library", Anything, library.open),
+        _served("models_open", "see the library", Shown, library.open),
         _served("models_jobs", "see the library", Anything, library.list_jobs),
         _served("models_mark", "change the library", Mark, library.mark),
         _served("models_export", "export a model", Export, library.export),
@@ -195,17 +196,22 @@ class LibraryApi:
     """The answers, over one studio."""
 
     def __init__(self, studio: Studio):
-        self.studio, self.jobs = studio, Jobs()
+        self.studio, self.jobs, self.visits = studio, Jobs(), Visits()
 
-    def open(self, _: Anything) -> Reply:
+    def open(self, wanted: Shown) -> Reply:
         library = self.studio.collection
-        items = library.items()
-        return {
-            "cards": views.cards(items),
-            "disk": views.disk(library.usage(), library.waste(), _safety(self.studio)),
-            "fetch": boxes.fetching(),
+        items = self.visits.ordered(wanted.visit, library.items())
+        found = fitting(items, wanted)
+        reply = {
+            "cards": views.cards(items, found[: wanted.most], len(found)),
             "counts": views.counted(items),
             **self.jobs.shown(),
+        }
+        if wanted.brief:
+            return reply
+        return reply | {
+            "disk": views.disk(library.usage(), library.waste(), _safety(self.studio)),
+            "fetch": boxes.fetching(),
         }
 
     def list_jobs(self, _: Anything) -> Reply:

@@ -12,7 +12,7 @@ import gradio as gr
 from components.ui import access
 from components.ui.compat import ServerFunction
 from components.ui.html import esc
-from studio.core.formatting import DOT, bytes_text, compact, duration_text, left_text, thousands
+from studio.core.formatting import DOT, bytes_text, compact, left_text, thousands
 
 if TYPE_CHECKING:
     from studio.engine.studio import Status
@@ -201,7 +201,7 @@ def run_note(run: Run) -> str:
     if run.state == "queued":
         return f"{run.name} is queued."
     done = f"step {thousands(run.step)} of {thousands(run.total_steps)}" if run.total_steps else ""
-    left = f", {duration_text(run.eta_s)} left" if run.eta_s is not None else ""
+    left = f", {left_text(run.eta_s)}" if run.eta_s is not None else ""
     return f"Training {run.name}: {done}{left}." if done else f"Starting {run.name}."
 
 

@@ -225,6 +225,8 @@ class GuidedTour:
         if destination.project_id:
             label = self.built.label.open(destination.project_id)
         if destination.tab == "compare":
-            compare = compare_tab.ask(destination.runs)
-            prompt = guided_tour.sample_prompts()[0][0]["content"]
+            first = guided_tour.sample_prompts()[0][0]["content"]
+            last = len(destination.runs) > 1  # the tour ends on three answers side by side
+            compare = compare_tab.ask(destination.runs, first if last else "")
+            prompt = gr.skip() if last else first
         return self.ctx.go(destination.tab), data, train, label, compare, prompt

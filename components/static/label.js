@@ -57,11 +57,12 @@ window.studioLabel = (element, server, hooks) => {
     const p = state.progress;
     part.head.hidden = !p;
     if (!p) return;
-    const left = p.seconds_each && p.left ? Math.ceil(p.left * p.seconds_each / 60) : 0;
+    const seconds = p.seconds_each && p.left ? p.left * p.seconds_each : 0;
+    const left = !seconds ? "" : seconds < 60 ? "under a minute left" : `${count(Math.round(seconds / 60))} min left`;
     const all = p.wanted == null ? "" : ` · ${count(p.together)} of ${count(p.wanted)} in all`;
     part.count.textContent = `${count(p.done)} of ${count(p.total)}${all}`;
     part.pace.textContent = [p.today ? `${count(p.today)} today` : "", p.seconds_each
-      ? `${Math.max(1, Math.round(p.seconds_each))} s per vote` : "", left ? `${count(left)} min left` : ""].filter(Boolean).join(" · ");
+      ? `${Math.max(1, Math.round(p.seconds_each))} s per vote` : "", left].filter(Boolean).join(" · ");
     part.bar.style.width = (p.total ? 100 * p.done / p.total : 0) + "%";
   };
   /* Sent with every visit: whether more pairs are being generated, how many were set aside, and the
@@ -392,10 +393,12 @@ window.studioLabel = (element, server, hooks) => {
     if (event.key === "Escape" && (root.contains(event.target) || !typing(event.target))) return escape();
     if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const digit = /^(?:Digit|Numpad)([012])$/.exec(event.code)?.[1];
+    const side = {q: "left", w: "right"}[event.key.toLowerCase()];
     const run = digit === "0" ? () => act.vote("tie", 0)
       : digit ? () => act.vote(digit === "1" ? "left" : "right", event.shiftKey ? 4 : 2)
+      : side ? () => act.vote(side, event.shiftKey ? 3 : 1)
       : letters[event.key.toLowerCase()];
-    if (!run || (state.revealed && digit)) return;
+    if (!run || (state.revealed && (digit || side))) return;
     event.preventDefault();
     run();
   };

@@ -4,7 +4,7 @@
 (() => {
   const STEPS = ["slightly", "better", "clearly", "much better"];
   const STEP_HINTS = ["slightly better", "better", "clearly better", "much better"];
-  const KEYS = [["1 / 2", "better"], ["Shift + 1 / 2", "much better"], ["0", "tie"],
+  const KEYS = [["q / w", "slightly better"], ["1 / 2", "better"], ["Shift + q / w", "clearly better"], ["Shift + 1 / 2", "much better"], ["0", "tie"],
     ["b", "both bad"], ["s", "skip"], ["f", "flag as broken"], ["u", "undo"],
     ["e", "edit the better one"], ["n", "note"], ["d", "mark differences"], ["h", "earlier votes"], ["g", "guidelines"], ["?", "these keys"], ["Esc", "close"]];
 
@@ -26,7 +26,12 @@
   const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
     .map(byte => byte.toString(16).padStart(2, "0")).join("");
   const count = number => number.toLocaleString("en-US");
-  const percent = share => Math.round(share * 100) + " %";
+  /* As studio/core/formatting.py writes it: one digit, and only all is 100 %. */
+  const percent = share => {
+    const text = share === 0 || share === 1 ? String(100 * share)
+      : share < .01 ? String(+(100 * share).toPrecision(3)) : (100 * share).toFixed(1);
+    return (text === "100.0" ? "over 99.9" : text) + " %";
+  };
   const voteText = (choice, strength) => ({tie: "tie", both_bad: "both bad", skip: "skipped",
     broken: "flagged"}[choice]
     || (choice === "left" ? "1 " : "2 ") + STEP_HINTS[strength - 1]);
@@ -45,7 +50,8 @@
   const frame = (root, act) => {
     const part = {};
     const card = (side, key) => {
-      const steps = STEPS.map((label, i) => button(label, i === 1 ? key : i === 3 ? "⇧" + key : "",
+      const letter = side === "left" ? "q" : "w", keys = [letter, key, "⇧" + letter, "⇧" + key];
+      const steps = STEPS.map((label, i) => button(label, keys[i],
         () => act.vote(side, i + 1), {class: "lab-step lab-step-" + (i + 1),
           title: `Answer ${key} is ${STEP_HINTS[i]}`, "data-vote": `${side}-${i + 1}`}));
       part[side] = make("div", {class: "lab-text lab-answer-text", dir: "auto", tabindex: "0",

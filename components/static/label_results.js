@@ -25,7 +25,7 @@
     const settled = decisive > 0 && (first.low > .5 || first.high < .5);
     const head = !decisive ? "No pair was won by either side."
       : level ? `${first.name} and ${second.name} are even, ${first.wins} to ${second.wins}.`
-      : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided pairs.`;
+      : `${first.name} won ${count(first.wins)} of ${count(decisive)} decided ${decisive === 1 ? "pair" : "pairs"}.`;
     const sure = !decisive ? "" : settled ? `${first.name} is preferred: ${percent(first.wins / decisive)} of the decided pairs.`
       : tooEarly(first.wins, decisive, total);
     const figures = !decisive ? "" : `${first.name}: ${percent(first.wins / decisive)} of the decided, 95 % interval `
@@ -73,6 +73,19 @@
     bias("Left answer chosen", report.left), bias("Longer answer chosen", report.longer)];
     return lines.filter(Boolean).map(line => make("p", {}, line));
   };
+  /* Two people's votes on the same pairs: on the diagonal they agree. */
+  const table = ({people: [first, second], sides, cells, undecided}) => {
+    const sum = cells.flat().reduce((a, b) => a + b, 0), same = cells[0][0] + cells[1][1];
+    const prefers = (who, side) => make("th", {scope: "col"}, make("bdi", {}, who), " chose ", make("b", {}, side));
+    const line = (row, at) => make("tr", {}, prefers(first, sides[at]), ...row.map((size, to) =>
+      make("td", {class: at === to ? "lab-same" : ""}, count(size))));
+    return make("section", {class: "lab-two"}, make("h3", {}, sum
+      ? `${first} and ${second} agree on ${count(same)} of ${count(sum)} ${sum === 1 ? "pair" : "pairs"}`
+      : `${first} and ${second} share no decided pair`),
+    make("table", {}, make("thead", {}, make("tr", {}, make("td", {}), ...sides.map(side => prefers(second, side)))),
+      make("tbody", {}, ...cells.map(line))),
+    undecided ? make("p", {}, `${count(undecided)} more: a tie or both bad for at least one of them.`) : "");
+  };
   const people = rows => {
     const heads = ["", "votes", "s per vote", "left", "longer", "with others", "with self", "unfinished"];
     const body = rows.map(row => make("tr", {}, make("th", {scope: "row"}, row.name,
@@ -106,6 +119,7 @@
       : `All ${count(progress.total)} done`),
     progress.left ? make("p", {class: "lab-warn"}, "Names are now visible, so later votes are not blind.") : "",
     ...(duels.length ? duels.map(each => each.drawn) : [make("p", {}, "No votes yet.")]),
+    report.two ? table(report.two) : "",
     listed("Disagreements", report.disagreements, act.retire, act.settle),
     listed("Flagged as broken", report.flagged, act.retire),
     make("details", {class: "lab-listed lab-judging"}, make("summary", {}, "Statistics"),

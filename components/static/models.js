@@ -1,9 +1,9 @@
-/* Models: the library's panel. Cards arrive as markup; searching and folding happens here. */
+/* Models: the library's panel. Cards arrive as markup, those that fit the search and the filter; folding happens here. */
 window.studioModels = (root, server, lead) => {
   const desk = root.querySelector(".models-desk");
   desk.innerHTML = `
     <aside class="models-left">
-      <input type="search" class="models-find" placeholder="Search by name, tag, note or dataset" aria-label="Search models">
+      <input type="search" class="models-find" placeholder="Search name, tag, note or dataset" aria-label="Search models">
       <div class="models-kinds" role="group" aria-label="Show"></div>
       <div class="models-fetch"></div>
       <div class="models-disk"></div>
@@ -15,7 +15,8 @@ window.studioModels = (root, server, lead) => {
     </section>`;
   const part = name => desk.querySelector(`.models-${name}`);
   const names = {all: "All", run: "Runs", checkpoint: "Checkpoints", export: "Exports", base: "Base models", star: "Starred"};
-  let kind = "all", counts = {}, timer = null, stale = false;
+  const PAGE = 60;  // components/models/library_page.py
+  let kind = "all", counts = {}, timer = null, stale = false, most = PAGE, visit = "", turn = 0;
 
   const say = (text, button) => {
     part("said").replaceChildren();
@@ -41,23 +42,6 @@ window.studioModels = (root, server, lead) => {
       return button;
     }));
   };
-  const sift = () => {
-    const words = part("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    for (const card of part("cards").querySelectorAll(".card-model")) {
-      // Checkpoints are many and rarely needed: they have their own filter.
-      const fits = (kind === "all" && (card.dataset.kind !== "checkpoint" || words.length)) || card.dataset.kind === kind || (kind === "star" && card.dataset.star === "true");
-      card.hidden = !(fits && words.every(word => card.dataset.words.includes(word)));
-      shown += !card.hidden;
-    }
-    part("cards").querySelector(".models-none")?.remove();
-    if (!shown && part("cards").querySelector(".card-model")) {
-      const none = document.createElement("p");
-      none.className = "models-none quiet";
-      none.textContent = "No match. Clear the search or the filter.";
-      part("cards").append(none);
-    }
-  };
   /* Replace the cards; what is open stays open, with what was typed into it. */
   const deal = markup => {
     const unfolded = [...part("cards").querySelectorAll(".fold-body:not([hidden])")]
@@ -78,10 +62,9 @@ window.studioModels = (root, server, lead) => {
     if ("cards" in reply) {
       counts = reply.counts;
       deal(reply.cards);
-      part("disk").innerHTML = reply.disk;
-      if (!part("fetch").querySelector(".fold-body:not([hidden])")) part("fetch").innerHTML = reply.fetch;
+      if ("disk" in reply) part("disk").innerHTML = reply.disk;
+      if ("fetch" in reply && !part("fetch").querySelector(".fold-body:not([hidden])")) part("fetch").innerHTML = reply.fetch;
       kinds();
-      sift();
     }
     if (part("jobs").innerHTML !== reply.jobs) part("jobs").innerHTML = reply.jobs;
     clearTimeout(timer);
@@ -91,7 +74,16 @@ window.studioModels = (root, server, lead) => {
       if (stale && !writing()) await open(); else draw(later);
     }, 500);
   };
-  const open = async () => { stale = false; draw(await ask("models_open")); };
+  const wanted = () => ({find: part("find").value.slice(0, 200), kind, most, visit});
+  const open = async (more = {}) => {
+    stale = false;
+    const asked = turn += 1, reply = await ask("models_open", {...wanted(), ...more});
+    if (asked === turn) draw(reply);  // else the search went on meanwhile
+  };
+  const brief = () => ({brief: part("disk").childElementCount > 0});  // counting what is on disk takes longer
+  const sift = () => { most = PAGE; return open(brief()); };
+  /* The order is settled for a visit: nothing moves under the pointer until the tab is opened anew. */
+  const visiting = () => { visit = crypto.getRandomValues(new Uint32Array(3)).join("-"); return open(); };
   const writing = () => desk.querySelector(".fold-body:not([hidden])");  // redrawing would close it
   const seen = () => desk.isConnected && desk.offsetParent !== null;
 
@@ -165,6 +157,7 @@ window.studioModels = (root, server, lead) => {
       button.textContent = "Copied";
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     },
+    more: () => { most += PAGE; return open(brief()); },
     train: (card, {dataset}) => lead({do: "train", model: dataset.model, revision: dataset.revision}),
     compare: card => lead({do: "compare", run: card.dataset.id}),
     continue: card => lead({do: "continue", run: card.dataset.id}),
@@ -177,12 +170,17 @@ window.studioModels = (root, server, lead) => {
     const opener = event.target.closest("[data-fold]");
     if (opener) fold(opener.dataset.fold, opener.closest(".card-model, .disk, .models-fetch"));
   });
-  desk.addEventListener("input", event => { if (event.target === part("find")) sift(); });
+  let typed = null;
+  desk.addEventListener("input", event => {
+    if (event.target !== part("find")) return;
+    clearTimeout(typed);
+    typed = setTimeout(sift, 150);
+  });
   desk.addEventListener("keydown", event => {
     if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
   });
   // A tab that is opened reloads, unless something is being edited in it.
-  window.studioModelsRefresh = () => setTimeout(() => { if (seen() && !writing()) open(); }, 50);
+  window.studioModelsRefresh = () => setTimeout(() => { if (seen() && !writing()) visiting(); }, 50);
   kinds();
-  open();
+  visiting();
 };

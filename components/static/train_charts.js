@@ -90,11 +90,11 @@ window.studioCharts = (host) => {
   };
   const number = (value, unit) => {
     if (unit === "share") return `${(100 * value).toFixed(1)} %`;
-    if (unit === "bytes") return value >= 1e9 ? `${(value / 1e9).toFixed(2)} GB` : `${(value / 1e6).toFixed(0)} MB`;
+    if (unit === "bytes") return value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${(value / 1e6).toFixed(0)} MB`;
     const size = Math.abs(value);
     if (size >= 1e4) return Math.round(value).toLocaleString("en-US");
-    if (size && size < 1e-3) return value.toExponential(2).replace("e-", "e\u2212");
-    return String(+value.toPrecision(4));
+    if (size && size < (unit === "rate" ? 1e-2 : 1e-3)) return (+value.toPrecision(3)).toExponential();
+    return String(+value.toPrecision(3));
   };
   const short = (value, unit, digits = 3) => {
     if (unit === "share") return `${+(100 * value).toFixed(digits - 2)} %`;
@@ -102,7 +102,7 @@ window.studioCharts = (host) => {
     const size = Math.abs(value);
     if (size >= 1e6) return `${+(value / 1e6).toPrecision(digits)} M`;
     if (size >= 1e4) return `${+(value / 1e3).toPrecision(digits)} k`;
-    if (size && size < 1e-3) return (+value.toPrecision(digits)).toExponential().replace("e-", "e\u2212");
+    if (size && size < (unit === "rate" ? 1e-2 : 1e-3)) return (+value.toPrecision(digits)).toExponential();
     return String(+value.toPrecision(digits));
   };
   const labels = (marks, unit) => {  // as short as tells them apart

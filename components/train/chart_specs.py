@@ -30,7 +30,8 @@ class Line:
 class Chart:
     """A chart: its title, its series, and the unit of its values.
 
-    `unit` is "" for a plain number, "share" (a fraction, drawn in percent) or "bytes".
+    `unit` is "" for a plain number, "share" (a fraction, drawn in percent), "rate" (as 2e-4) or
+    "bytes".
     """
 
     title: str
@@ -64,7 +65,9 @@ CHARTS: tuple[Chart, ...] = (
     Chart("Entropy", (Line("entropy"),), small=True),
     Chart("Clipped updates", (Line("clip_ratio/region_mean"),), "share", small=True),
     Chart("Gradient norm", (Line("grad_norm", colour="base"),), small=True),
-    Chart("Learning rate", (Line("learning_rate", colour="base"),), small=True, smooth=False),
+    Chart(
+        "Learning rate", (Line("learning_rate", colour="base"),), "rate", small=True, smooth=False
+    ),
     Chart("Tokens/s", (Line("tokens/s", colour="base"),), small=True),
     Chart("Memory", (Line("memory", colour="base"),), "bytes", small=True, smooth=False),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from components.train import form_options
+from components.train import form_options, parameter_search
 from components.train.form_values import FormFilling
 from components.train.goal_choice import GoalChoice
 from components.train.hosted import HostedFold
@@ -60,7 +60,10 @@ class RecipeForm(FormFilling):
                 self.undo = gr.Button(
                     "Undo", size="sm", visible=False, elem_id="train-undo", min_width=60
                 )
-            with gr.Accordion("More parameters", open=False, elem_classes="fold"):
+            gr.HTML(parameter_search.html(), elem_id="train-find")
+            with gr.Accordion(
+                "More parameters", open=False, elem_classes="fold", elem_id="train-more"
+            ):
                 self._more(recipe)
             with gr.Accordion("Recipe as YAML and command", open=False, elem_classes="fold"):
                 self.texts.lay_out(recipe)
@@ -137,6 +140,7 @@ class RecipeForm(FormFilling):
             add("method", min_width=100)
             add("learning_rate")
             add("num_train_epochs")
+            add("max_steps")
         gr.HTML(HELP_LINE)
 
     def _more(self, recipe: Recipe) -> None:
@@ -163,7 +167,9 @@ class RecipeForm(FormFilling):
                 if parameter.group == group and name not in self.fields
             ]
             if names:
-                with gr.Accordion(title, open=False, elem_classes="fold inner"):
+                with gr.Accordion(
+                    title, open=False, elem_classes="fold inner", elem_id=f"train-group-{group}"
+                ):
                     for name in names:
                         self._add(recipe, name)
         self._add(recipe, "model_revision")

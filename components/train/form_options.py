@@ -12,9 +12,9 @@ from components.ui.compat import Update
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
 from components.ui.recipe_fields import choices_of, name_of, parameters
-from studio.calculator import formatting
+from studio.core import formatting
 from studio.core.errors import StudioError
-from studio.core.formatting import DOT, plural, thousands
+from studio.core.formatting import DOT, plural
 from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
 from studio.runs.methods import METHODS
@@ -224,7 +224,7 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
     except StudioError as error:
         return line_html("", sentence(error))
     steps = planned_steps(recipe, rows) if rows else None
-    said = f"{thousands(steps)} steps" if steps else ""
+    said = plural(steps, "step") if steps else ""
     if not studio.worker.ready:
         return line_html(said, "memory and time appear once the libraries are loaded")
     try:
@@ -232,8 +232,8 @@ def estimate_line(studio: Studio, recipe: Recipe) -> str:
 
         estimate = estimate_run(studio, recipe)
         tokens = estimate.cost.tokens
-        more = [f"{thousands(estimate.cost.steps)} steps"] if estimate.cost.steps else []
-        more += [f"{formatting.count(tokens[0])} tokens"] if tokens else []
+        more = [plural(estimate.cost.steps, "step")] if estimate.cost.steps else []
+        more += [f"{formatting.compact(tokens[0])} tokens"] if tokens else []
         if "measured" in estimate.cost.basis:
             more.append("time based on an earlier run")
         if any("experts stay frozen" in note for note in estimate.notes):

@@ -17,7 +17,7 @@ from components.ui.compat import ServerFunction, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import esc, notice
 from studio.core.errors import StudioError
-from studio.core.formatting import thousands
+from studio.core.formatting import percent_text, thousands
 from studio.runs import dataset_entries
 from studio.runs.dataset_entries import DatasetEntry
 from studio.runs.recipe import Recipe
@@ -120,7 +120,7 @@ def table(shares: list[dict[str, Any]]) -> str:
     """Rows and tokens of each dataset, with a bar of the tokens."""
     bar = "".join(
         f'<i style="width:{100 * one["share_of_tokens"]:.2f}%;background:var(--run-{colour})" '
-        f'title="{esc(one["name"])}: {one["share_of_tokens"]:.1%} of the tokens"></i>'
+        f'title="{esc(one["name"])}: {percent_text(one["share_of_tokens"])} of the tokens"></i>'
         for one, colour in zip(shares, _COLOURS, strict=False)
     )
     rows = "".join(
@@ -144,7 +144,7 @@ def _exact(one: Mapping[str, Any]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent_text(share)
 
 
 def _choices(studio: Studio) -> ServerFunction:

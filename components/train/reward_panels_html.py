@@ -7,7 +7,7 @@ from typing import Any
 
 from components.ui.charts import HIGH, WIDE, forest, legend
 from components.ui.html import chips, empty_state, esc, notice
-from studio.core.formatting import plural
+from studio.core.formatting import percent_range, percent_text, plural
 
 _SIDE, _EDGE = 240.0, 34.0  # of the calibration curve's square
 _COLOURS = {"chosen": "chosen", "rejected": "rejected", "base": "base"}  # others are tuned
@@ -60,8 +60,8 @@ def report(found: Mapping[str, Any]) -> str:
 
 def share(one: Mapping[str, Any]) -> str:
     """`92 % (88 to 95 %) of 120`."""
-    low, high = 100 * one["low"], 100 * one["high"]
-    return f"{100 * one['value']:.0f} % ({low:.0f} to {high:.0f} %) of {one['count']}"
+    between = percent_range(one["low"], one["high"])
+    return f"{percent_text(one['value'])} ({between}) of {one['count']}"
 
 
 def calibration(found: Mapping[str, Any]) -> str:
@@ -74,8 +74,8 @@ def calibration(found: Mapping[str, Any]) -> str:
     points = [(at(one["expected"], one["observed"]), one) for one in found["bins"]]
     line = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in points)
     dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>expected {100 * one["expected"]:.0f} %, '
-        f"observed {100 * one['observed']:.0f} % of {one['count']} pairs</title></circle>"
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>expected {percent_text(one["expected"])}, '
+        f"observed {percent_text(one['observed'])} of {one['count']} pairs</title></circle>"
         for (x, y), one in points
     )
     (x0, y0), (x1, y1) = at(0.5, 0.5), at(1.0, 1.0)

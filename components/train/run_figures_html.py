@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from components.train.run_history import WATCHED, History
 from components.ui.html import esc
-from studio.core.formatting import bytes_text, compact, duration_text, took_text
+from studio.core.formatting import (
+    bytes_text,
+    compact,
+    duration_text,
+    figure_text,
+    percent_text,
+    took_text,
+)
 
 if TYPE_CHECKING:
     from studio.runs.store import Run
@@ -72,14 +79,14 @@ def _held(values: Mapping[str, Sequence[float]], key: str, share: bool = False) 
     if not kept:
         return ""
     value = kept[2] / kept[3]
-    return f"held-out {value:.1%}" if share else f"held-out {value:.3g}"
+    return f"held-out {percent_text(value)}" if share else f"held-out {figure_text(value)}"
 
 
 def _tile(label: str, value: object, below: str, share: bool = False) -> str:
     if not isinstance(value, int | float):
         return ""
-    text = f"{value:.1%}" if share else f"{value:.3g}"
-    return _stat(label, text.replace("%", " %"), below.replace("%", " %"), str(value))
+    text = percent_text(value) if share else figure_text(value)
+    return _stat(label, text, below, str(value))
 
 
 def _stat(label: str, value: str, below: str, exact: str) -> str:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from components.train.run_history import History
 from components.ui import recipe_fields
 from components.ui.html import STATES, empty_state, esc, notice, section
-from studio.core.formatting import DOT, ago_text, duration_text, left_text, plural, thousands
+from studio.core.formatting import (
+    DOT,
+    ago_text,
+    duration_text,
+    figure_text,
+    left_text,
+    plural,
+    thousands,
+)
 from studio.runs.objectives import REWARDED
 from studio.runs.steps import too_little
 
@@ -117,7 +125,7 @@ def final_figure(run: Run) -> str:
     for key in (*rewarded, "loss", "train_loss"):
         value = run.metrics.get(key)
         if isinstance(value, int | float) and math.isfinite(value):
-            return f"{'reward' if key in rewarded else 'loss'} {value:.3g}"
+            return f"{'reward' if key in rewarded else 'loss'} {figure_text(value)}"
     return ""
 
 

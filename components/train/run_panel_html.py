@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.ui.html import esc, section
+from studio.core.formatting import figure_text
 from studio.training.health import Finding
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def stretches(answers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     for sample in answers:
         step, text, reward = sample["step"], _said(sample), ""
         if isinstance(sample.get("reward"), int | float):
-            reward = f", reward {sample['reward']:.3g}"
+            reward = f", reward {figure_text(sample['reward'])}"
         if found and found[-1][2:] == (text, reward):
             found[-1] = (found[-1][0], step, text, reward)
         else:

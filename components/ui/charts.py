@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from components.ui.html import esc
+from studio.core.formatting import percent_range, percent_text
 
 WIDE, HIGH = 480.0, 120.0  # of a curve or a histogram
 BASE, TUNED = "#64748b", "#8b63d9"
@@ -68,7 +69,7 @@ def forest(
         )
         figures = f"{value:{spec}}</b> ({left:{spec}} to {right:{spec}})"
         if shares:
-            figures = f"{100 * value:.0f} %</b> ({100 * left:.0f} to {100 * right:.0f} %)"
+            figures = f"{percent_text(value)}</b> ({percent_range(left, right)})"
         lines.append(
             f'<li title="{esc(name)}: {value:.4g} ({left:.4g} to {right:.4g})">'
             f'<span>{esc(name)}</span><i class="axis"><i class="even" style="left:{even:.1f}%"></i>'

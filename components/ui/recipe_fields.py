@@ -17,6 +17,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from studio.core.errors import ConfigError
+from studio.core.formatting import rate_text
 from studio.runs.launch_configs import LAUNCH_CONFIGS
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
@@ -32,6 +33,7 @@ SIMPLE = (
     "method",
     "learning_rate",
     "num_train_epochs",
+    "max_steps",
 )
 """The parameters that stand before "More", in order; `start_from` only where there is something."""
 EVERYDAY = ("lora_r", "lora_alpha", "max_length", "per_device_train_batch_size")
@@ -178,7 +180,7 @@ def shown(parameter: Parameter, value: Any) -> Any:
     """A recipe's value as its widget holds it."""
     match parameter.kind:
         case "number":
-            return "" if value is None else number_text(value)
+            return "" if value is None else rate_text(value)
         case "maybe":
             return {None: "auto", True: "yes", False: "no"}[value]
         case "several":
@@ -212,14 +214,6 @@ def joined(name: str, values: Iterable[Any]) -> str:
     return between.join(kept)
 
 
-def number_text(value: float) -> str:
-    """`0.0002` -> `2e-4`, `3.0` -> `3`: as people write rates."""
-    if value and abs(value) < 1e-3:
-        mantissa, exponent = f"{value:.3e}".split("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    return f"{value:g}"
-
-
 def given(parameter: Parameter, value: Any) -> Any:
     """A widget's value as the recipe takes it; a `ConfigError` for a number that is none."""
     match parameter.kind:
@@ -251,7 +245,7 @@ def _number(parameter: Parameter, value: Any) -> float | int | None:
     except ValueError:
         raise ConfigError(
             f"{parameter.label} ({parameter.name}) cannot be {text!r}; give it a number such as "
-            f"{number_text(parameter.default) if parameter.default else 10}."
+            f"{rate_text(parameter.default) if parameter.default else 10}."
         ) from None
     return int(number) if parameter.kind == "integer" else number
 

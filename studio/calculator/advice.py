@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.calculator.estimates import RunEstimate, estimate
-from studio.calculator.formatting import size
 from studio.calculator.gpus import Verdict
 from studio.core.errors import ConfigError
+from studio.core.formatting import bytes_text
 from studio.runs.methods import METHODS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Change:
     verdict: Verdict
 
     def words(self) -> str:
-        return f"{self.label} \N{RIGHTWARDS ARROW} {size(self.total)}"
+        return f"{self.label} \N{RIGHTWARDS ARROW} {bytes_text(self.total)}"
 
 
 def dpo_mix(recipe: Recipe, rows: int, mean: float) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from studio.calculator.activations import depth
 from studio.calculator.dataset_lengths import Lengths, RowCount
-from studio.calculator.formatting import span
 from studio.calculator.workload import Workload
+from studio.core.formatting import percent_range, span_text
 from studio.runs.steps import planned_steps
 
 # A quantized matrix is unpacked before each product.
@@ -46,7 +46,7 @@ class Cost:
 
     def words(self) -> str:
         """`about 2 min`, `2 to 5 min`, or nothing."""
-        return span(*self.seconds) if self.seconds else ""
+        return span_text(*self.seconds) if self.seconds else ""
 
     def money(self, per_hour: float) -> tuple[float, float] | None:
         """(low, high) at an hourly rate, in the rate's own currency."""
@@ -151,7 +151,7 @@ def _seconds(work: Workload, cost: Cost, steps: int) -> tuple[float, float]:
 def _basis(work: Workload, each: float) -> str:
     low, high = work.gpu.efficiency
     basis = (
-        f"{each:.3g} operations per token at {100 * low:.0f} to {100 * high:.0f} % of "
+        f"{each:.3g} operations per token at {percent_range(low, high)} of "
         f"{work.gpu.flops / 1e12:,.3g} TFLOP/s"
     )
     if work.online:

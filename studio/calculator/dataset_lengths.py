@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from studio.calculator.formatting import count
 from studio.core import chat_templates
 from studio.core.errors import ModelError, StudioError
+from studio.core.formatting import compact
 from studio.runs.objectives import OBJECTIVES, ONLINE
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ class Lengths:
         share = float((self.size > longest).any(axis=1).mean())
         cut = "no row is cut"
         if share:
-            lost = count(self.lost(recipe))
+            lost = compact(self.lost(recipe))
             cut = f"{max(1, round(100 * share))} % of the rows are cut, {lost} tokens lost"
         return (
-            f"{count(self.mean(longest))} tokens per row, {count(self.trained(recipe))} "
+            f"{compact(self.mean(longest))} tokens per row, {compact(self.trained(recipe))} "
             f"of them trained; {cut} ({self.basis})"
         )
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.calculator import formatting, gpus
+from studio.calculator import gpus
 from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.gpus import Gpu, Verdict
 from studio.calculator.memory import Memory, estimate_memory
 from studio.calculator.workload import Workload, workload
+from studio.core import formatting
 
 if TYPE_CHECKING:
     from studio.calculator.dataset_lengths import Lengths, RowCount
@@ -89,8 +90,8 @@ class RunEstimate:
     def line(self) -> str:
         """`1.53 M trainable (0.139 %) · 3.1 GB · about 2 min · fits`."""
         parts = [
-            f"{formatting.count(self.trainable_parameters)} trainable "
-            f"({formatting.percent(self.trainable_percent)})",
+            f"{formatting.compact(self.trainable_parameters)} trainable "
+            f"({formatting.percent_text(self.trainable_percent / 100)})",
             self.memory.words(),
             self.cost.words(),
             self.verdict,

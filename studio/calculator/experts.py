@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from studio.calculator.formatting import count as short
+from studio.core.formatting import compact as short
 
 if TYPE_CHECKING:
     from studio.calculator.meta_model import MetaModel

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from studio.core.errors import ConfigError
+from studio.core.formatting import percent_text
 
 _LARGEST = 1_000_000
 
@@ -95,4 +96,4 @@ def matrix(out_features: int, in_features: int, r: int) -> Matrix:
 
 
 def _share(percent: float) -> str:
-    return f"{percent:.1f} %" if percent >= 10 else f"{percent:.3g} %"
+    return percent_text(percent / 100)

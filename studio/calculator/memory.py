@@ -13,9 +13,9 @@ from typing import Any
 
 from studio.calculator.activations import activations
 from studio.calculator.experts import adapted_numbers
-from studio.calculator.formatting import count, size, size_range
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
+from studio.core.formatting import bytes_range, bytes_text, compact, percent_range
 from studio.runs.methods import METHODS, PROMPTED
 from studio.runs.objectives import OBJECTIVES, WITH_REFERENCE
 
@@ -80,7 +80,7 @@ class Memory:
 
     def words(self) -> str:
         """`3.1 GB`, or `6.3 to 9.2 GB` where the range is the figure."""
-        return size_range(*self.range) if self.uncertain else size(self.total)
+        return bytes_range(*self.range) if self.uncertain else bytes_text(self.total)
 
     @property
     def total(self) -> int:
@@ -101,7 +101,7 @@ def estimate_memory(work: Workload) -> Memory:
     cache = 2 * shape.layers * shape.key * precision.compute
     generation = _generation(work, cache, kept.bytes + logits.bytes)
     paged = ", paged: moves to host memory under pressure" if optimizer.paged else ""
-    each = f"{count(counted.trainable)} x {precision.trained} bytes"
+    each = f"{compact(counted.trainable)} x {precision.trained} bytes"
     trained = counted.trainable * precision.trained
     terms = (
         _weights(work),
@@ -124,7 +124,7 @@ def estimate_memory(work: Workload) -> Memory:
     spread = _range(work, total)
     if uncertain and work.gpu.device == "cuda":
         notes.append(
-            f"QLoRA's peak is a range, {size_range(*spread)}: reported peaks are "
+            f"QLoRA's peak is a range, {bytes_range(*spread)}: reported peaks are "
             f"{_over(QLORA_UNDER)} above what the terms add up to."
         )
     return Memory(
@@ -148,14 +148,14 @@ def _range(work: Workload, total: int) -> tuple[int, int]:
 
 def _over(under: tuple[float, float]) -> str:
     """How far peaks lie over an estimate that lies `under` them: `14 to 47 %`."""
-    least, most = (100 * (1 / (1 - share) - 1) for share in under)
-    return f"{least:.0f} to {most:.0f} %"
+    least, most = (1 / (1 - share) - 1 for share in under)
+    return percent_range(round(least, 2), round(most, 2))
 
 
 def _per(total: int, parameters: int) -> str:
     if not total:
         return "no state"
-    return f"{count(parameters)} x {total / max(1, parameters):.2g} bytes"
+    return f"{compact(parameters)} x {total / max(1, parameters):.2g} bytes"
 
 
 def _tensors(work: Workload) -> Iterator[tuple[int, tuple[int, ...], int]]:
@@ -167,10 +167,10 @@ def _tensors(work: Workload) -> Iterator[tuple[int, tuple[int, ...], int]]:
 def _weights(work: Workload) -> Term:
     model, width = work.model, work.precision.weights
     if work.quantization == "none":
-        formula = f"{count(model.total)} x {width} bytes ({work.loop.dtype})"
+        formula = f"{compact(model.total)} x {width} bytes ({work.loop.dtype})"
         if model.beside:
             formula = (
-                f"({count(model.total)} + the base's own head of {count(model.beside)}, which "
+                f"({compact(model.total)} + the base's own head of {compact(model.beside)}, which "
                 f"stays loaded) x {width} bytes ({work.loop.dtype})"
             )
         if work.whole_model and width != work.precision.trained:
@@ -189,8 +189,9 @@ def _weights(work: Workload) -> Term:
         each = f"{8 * packed / max(1, quantized):.2f} bits with block constants"
     largest = max((info.parameters // info.count for info in model.linears()), default=0)
     formula = (
-        f"{count(quantized)} x {each} + {count(rest)} kept at {width} bytes "
-        f"(embeddings, head, norms{_experts(work)}) + {size(2 * largest)} to unpack one matrix"
+        f"{compact(quantized)} x {each} + {compact(rest)} kept at {width} bytes "
+        f"(embeddings, head, norms{_experts(work)}) + {bytes_text(2 * largest)} to unpack one "
+        "matrix"
     )
     return Term("weights", packed + rest * width + 2 * largest, formula)
 
@@ -199,9 +200,9 @@ def _widened(work: Workload) -> Term:
     """The weights of a model that trains itself: float32 what trains, 16 bits what does not."""
     trained, width = work.counted.trainable, work.precision.weights
     frozen = work.model.total - trained + work.model.beside
-    formula = f"{count(trained)} x {work.precision.trained} bytes (float32, as they train)"
+    formula = f"{compact(trained)} x {work.precision.trained} bytes (float32, as they train)"
     if frozen:
-        formula += f" + {count(frozen)} frozen x {width} bytes ({work.loop.dtype})"
+        formula += f" + {compact(frozen)} frozen x {width} bytes ({work.loop.dtype})"
     return Term("weights", trained * work.precision.trained + frozen * width, formula)
 
 
@@ -213,7 +214,7 @@ def _working_copies(work: Workload) -> Term:
         stacked //= max(1, work.shape.layers)
     if stacked and not work.loop.autocast:
         width = work.precision.weights
-        formula = f"{count(stacked)} x {width} bytes: experts with their update added"
+        formula = f"{compact(stacked)} x {width} bytes: experts with their update added"
         return Term("working copies", stacked * width, formula)
     if not work.loop.autocast:
         return Term("working copies", 0, "none")
@@ -229,12 +230,12 @@ def _working_copies(work: Workload) -> Term:
         if work.recipe.activation_checkpointing:  # one layer's at a time
             frozen //= max(1, work.shape.layers)
     copied = trained + frozen + stacked
-    return Term("working copies", 2 * copied, f"{count(copied)} x 2 bytes under autocast")
+    return Term("working copies", 2 * copied, f"{compact(copied)} x 2 bytes under autocast")
 
 
 def _experts(work: Workload) -> str:
     fused = sum(info.parameters for info in work.model.modules if len(info.shape) == 3)
-    return f", {count(fused)} in fused experts, which bitsandbytes leaves" if fused else ""
+    return f", {compact(fused)} in fused experts, which bitsandbytes leaves" if fused else ""
 
 
 def _activations(work: Workload, logits: int) -> Term:
@@ -243,13 +244,13 @@ def _activations(work: Workload, logits: int) -> Term:
     shape = f"{work.sequences} x {work.length} tokens"
     if not work.recipe.activation_checkpointing:
         extra = max(0.0, transient - logits)
-        formula = f"{shape} x {kept.saved / 1e3:,.1f} kB in {kept.layers} layers"
+        formula = f"{shape} x {bytes_text(kept.saved)} in {kept.layers} layers"
         return Term("activations", round(kept.saved * tokens + extra), formula)
     # One layer is recomputed at a time, after the loss's working space has been freed.
     one = max(0.0, kept.layer * tokens + transient - logits)
     formula = (
         f"checkpointing keeps the {kept.layers} layers' inputs: {shape} x "
-        f"{kept.inputs / 1e3:,.1f} kB, and recomputes one layer at a time"
+        f"{bytes_text(kept.inputs)}, and recomputes one layer at a time"
     )
     return Term("activations", round(kept.inputs * tokens + one), formula)
 
@@ -293,9 +294,9 @@ def _generation(work: Workload, cache: int, room: int) -> Term:
     held = work.completions * work.length * cache
     scored = work.completions * work.shape.vocab * 8  # the last position's logits, and in float32
     formula = (
-        f"{work.completions} completions x {work.length:,} tokens x {cache / 1e3:,.1f} kB of KV "
-        f"cache and their next tokens' logits, {size(held + scored)}, of which "
-        f"{size(min(room, held + scored))} in the room of activations and logits"
+        f"{work.completions} completions x {work.length:,} tokens x {bytes_text(cache)} of KV "
+        f"cache and their next tokens' logits, {bytes_text(held + scored)}, of which "
+        f"{bytes_text(min(room, held + scored))} in the room of activations and logits"
     )
     return Term("generation", max(0, held + scored - room), formula)
 
@@ -314,7 +315,7 @@ def _reference(work: Workload) -> Term:
         copied = counted.trainable if work.whole_model else work.model.total
         return Term("reference", copied * precision.weights, formula)
     if referred and recipe.continues and not work.whole_model and recipe.method not in PROMPTED:
-        formula = f"a frozen copy of the adapter: {count(counted.trainable)} parameters"
+        formula = f"a frozen copy of the adapter: {compact(counted.trainable)} parameters"
         return Term("reference", counted.trainable * precision.trained, formula)
     return Term("reference", 0, "none: the adapter is switched off to score the reference")
 

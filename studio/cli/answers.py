@@ -5,6 +5,7 @@ from __future__ import annotations
 from studio.cli.register import View
 from studio.cli.terminal import counted, one_line, percent, table
 from studio.commands.base import Json
+from studio.core.formatting import percent_range, percent_text
 
 
 def _answers(rows: list[Json]) -> str:
@@ -107,8 +108,8 @@ def _report(found: Json) -> str:
 
 
 def _share(one: Json) -> str:
-    low, high = 100 * one["low"], 100 * one["high"]
-    return f"{100 * one['value']:.1f} % ({low:.0f} to {high:.0f} %, {one['count']} judged)"
+    between = percent_range(one["low"], one["high"])
+    return f"{percent_text(one['value'])} ({between}, {one['count']} judged)"
 
 
 def _best(found: Json) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from studio.cli.register import View
 from studio.cli.terminal import table
 from studio.commands.base import Json
+from studio.core.formatting import percent_text
 
 
 def _estimate(found: Json) -> str:
     """The summary, the modules that train, the terms of the memory, time and cost, and notes."""
-    from studio.calculator import formatting
+    from studio.core import formatting
 
     modules = [
         (one["module"], "x".join(map(str, one["shape"])), one["count"], one["trainable"])
@@ -17,31 +18,31 @@ def _estimate(found: Json) -> str:
         if one["trainable"]
     ]
     terms = [
-        (name, formatting.size(size))
+        (name, formatting.bytes_text(size))
         for name, size in found["memory"].items()
         if isinstance(size, int | float) and size
     ]
     lines = [
         f"{found['model']} on {found['gpu']}: {found['summary']}",
         f"{found['trainable_parameters']:,} of {found['all_parameters']:,} parameters train; "
-        f"the saved file takes {formatting.size(found['saved_bytes'])}",
+        f"the saved file takes {formatting.bytes_text(found['saved_bytes'])}",
         "",
         table(modules, ("module", "shape", "layers", "trainable")),
         "",
         table(terms, ("memory", "")),
-        f"with the allocator's slack {formatting.size_range(*found['memory_range'])}",
+        f"with the allocator's slack {formatting.bytes_range(*found['memory_range'])}",
     ]
     cost = found["cost"]
     if cost["seconds"]:
-        tokens = formatting.count(cost["tokens"][0])
+        tokens = formatting.compact(cost["tokens"][0])
         trained = cost["trained_tokens"]
-        trained = f", {formatting.count(trained)} of them trained" if trained else ""
+        trained = f", {formatting.compact(trained)} of them trained" if trained else ""
         time = f"{cost['time']} ({cost['basis']})"
         lines += ["", f"{cost['steps']:,} steps, {tokens} tokens{trained}: {time}"]
     if found["datasets"]:
         lines += ["", shares(found["datasets"])]
     if cost["money"]:
-        money = formatting.money(*cost["money"])
+        money = formatting.money_text(*cost["money"])
         lines.append(f"at {cost['price_per_hour']:g} per hour: {money}")
     return "\n".join([*lines, *(["", *found["notes"]] if found["notes"] else [])])
 
@@ -52,10 +53,10 @@ def shares(datasets: list[Json]) -> str:
         (
             one["name"],
             f"{one['rows']:,} of {one['of_rows']:,}",
-            f"{one['share_of_rows']:.1%}",
+            percent_text(one["share_of_rows"]),
             f"{one['tokens']:,}",
-            f"{one['share_of_tokens']:.1%}",
-            f"{one['share_of_trained_tokens']:.1%}",
+            percent_text(one["share_of_tokens"]),
+            percent_text(one["share_of_trained_tokens"]),
         )
         for one in datasets
     ]

@@ -9,6 +9,7 @@ from studio.cli.register import View
 from studio.cli.terminal import one_line, table
 from studio.commands.base import Json
 from studio.core.answers import thought, with_thought
+from studio.core.formatting import percent_text
 
 
 def _inspected(found: Json | list[Json]) -> str:
@@ -18,7 +19,7 @@ def _inspected(found: Json | list[Json]) -> str:
     kind = f"{found['format']}, {found['type'].replace('_', ' ')}"
     lines = [
         f"{found['source']}: {'undecided' if found['question'] else kind}",
-        found["question"] or f"{found['why']} ({found['confidence']:.0%} sure)",
+        found["question"] or f"{found['why']} ({percent_text(found['confidence'])} sure)",
         f"{found['rows']:,} rows, {found['kept']:,} kept; columns {', '.join(found['columns'])}",
         *found["notes"],
         *_problems(found),

@@ -14,6 +14,7 @@ from studio.cli.terminal import Terminal
 from studio.commands.base import Json, jsonable
 from studio.commands.runs import run_as_dict
 from studio.core.errors import StudioError
+from studio.core.formatting import took_text
 
 if TYPE_CHECKING:
     from studio.commands.base import OnProgress
@@ -110,7 +111,7 @@ def account(run: Json) -> str:
     parts = [f"{run['name']} {run['state']}: {run['step']:,} of {run['total_steps']:,} steps"]
     loss = run["metrics"].get("loss")
     parts += [f"loss {loss:.4g}"] if loss is not None else []
-    parts.append(f"{run['train_seconds']:.0f} s")
+    parts.append(took_text(run["train_seconds"]))
     if run.get("job", {}).get("seconds"):
         from studio.engine.hosted_runs import cost_words
 

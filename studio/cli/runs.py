@@ -8,6 +8,7 @@ from studio.cli.progress import account, follow, unfinished
 from studio.cli.register import View
 from studio.cli.terminal import table
 from studio.commands.base import Json
+from studio.core.formatting import bytes_text, percent_text
 
 
 def _ids(ended: Json | list[Json]) -> str:
@@ -53,10 +54,10 @@ def _exported(made: Json) -> str:
 
     found = made["figures"]
     lines = [
-        f"{made['folder']}: {made['bytes'] / 1e6:,.1f} MB, {', '.join(made['files'])}",
+        f"{made['folder']}: {bytes_text(made['bytes'])}, {', '.join(made['files'])}",
         f"largest difference of a logit {found['largest_difference']:.3g} "
         f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
-        f"greedy tokens that agree {found['agreement']:.1%}",
+        f"greedy tokens that agree {percent_text(found['agreement'])}",
     ]
     if made["to"] == "gguf" and not made.get("modelfile_template"):
         lines.append("The Modelfile has no TEMPLATE: Ollama reads the chat template from GGUF.")
@@ -69,7 +70,7 @@ def _files(found: Json) -> str:
 
 
 def _pushed(found: Json) -> str:
-    return f"{found['url']}: {len(found['files'])} files, {found['bytes'] / 1e6:,.1f} MB"
+    return f"{found['url']}: {len(found['files'])} files, {bytes_text(found['bytes'])}"
 
 
 def _goals(found: list[Json]) -> str:

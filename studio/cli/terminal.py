@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import typer
 
+from studio.core.formatting import percent_text
+
 if TYPE_CHECKING:
     from studio.commands.base import OnProgress
     from studio.engine.studio import Studio
@@ -165,7 +167,7 @@ def one_line(text: str) -> str:
 
 def percent(share: float | None) -> str:
     """`68 %`, or a dash where there is no share."""
-    return "-" if share is None else f"{100 * share:.0f} %"
+    return "-" if share is None else percent_text(share)
 
 
 def counted(reasons: Mapping[str, int], what: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core import zerogpu
 from studio.core.errors import ConfigError
-from studio.core.formatting import DOT
+from studio.core.formatting import DOT, bytes_of
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class Card:
 
     def label(self) -> str:
         """`GPU 1 · NVIDIA A100 · 30.1 of 80.0 GB free`."""
-        memory = f"{self.free / 1e9:.1f} of {self.total / 1e9:.1f} GB free"
+        memory = f"{bytes_of(self.free, self.total)} free"
         return DOT.join((f"GPU {self.index}", self.name, memory))
 
     def as_dict(self) -> dict[str, Any]:

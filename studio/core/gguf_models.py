@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from studio.core import chat_templates, config_limits, gguf_header
 from studio.core.errors import ModelError
+from studio.core.formatting import bytes_text
 from studio.core.hardware import host_memory
 from studio.core.workspace import check_room, default_home, write_json
 
@@ -134,8 +135,8 @@ def _check(file: Path, models: Path) -> None:
     if free < BYTES_WHILE_CONVERTING * parameters:
         raise ModelError(
             f"{file.name} has {parameters / 1e9:.1f} billion parameters; converting it takes about "
-            f"{BYTES_WHILE_CONVERTING * parameters / 1e9:.0f} GB of memory, and "
-            f"{free / 1e9:.0f} GB are free. Name the original model on the Hub instead."
+            f"{bytes_text(BYTES_WHILE_CONVERTING * parameters)} of memory, and "
+            f"{bytes_text(free)} are free. Name the original model on the Hub instead."
         )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import psutil
 
 from studio.core import cards, zerogpu
+from studio.core.formatting import bytes_of, bytes_text
 
 Device = Literal["cuda", "mps", "cpu"]
 
@@ -50,10 +51,10 @@ class Hardware:
 
     def line(self) -> str:
         """`CPU · 2 cores · 24.9 GB` or `NVIDIA L4 · 22.1 of 24.1 GB free`."""
-        total = self.memory_total / 1e9
+        total = bytes_text(self.memory_total)
         if self.device == "cpu":
-            return f"CPU · {self.cores} cores · {total:.1f} GB"
-        return f"{self.name} · {self.memory_free / 1e9:.1f} of {total:.1f} GB free"
+            return f"CPU · {self.cores} cores · {total}"
+        return f"{self.name} · {bytes_of(self.memory_free, self.memory_total)} free"
 
 
 def cores() -> int:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
 from studio.core.errors import Cancelled, StudioError
-from studio.core.formatting import duration_text, thousands
+from studio.core.formatting import left_text, thousands
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Job(Generic[Result]):
             words += f", {thousands(done)} of {thousands(total)}"
             spent = time.monotonic() - (self.started or time.monotonic())
             if 0 < done < total and spent > 2:
-                words += f", {duration_text(spent / done * (total - done))} left"
+                words += f", {left_text(spent / done * (total - done))}"
         elif done:
             words += f", {thousands(done)} so far"
         return words

@@ -32,6 +32,7 @@ from pathlib import Path
 import platformdirs
 
 from studio.core.errors import DataError, WorkspaceError
+from studio.core.formatting import bytes_text
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project folder, with `app.py`, the shipped presets, and this package."""
@@ -166,13 +167,9 @@ def check_room(folder: Path, need: int, what: str, how: str) -> None:
     free = max(0, shutil.disk_usage(folder).free - RESERVE)
     if free < need:
         raise WorkspaceError(
-            f"{what} takes about {_size(need)}, and {folder} has {_size(free)} free beside the "
-            f"{_size(RESERVE)} that stay free for votes. {how}"
+            f"{what} takes about {bytes_text(need)}, and {folder} has {bytes_text(free)} free "
+            f"beside the {bytes_text(RESERVE)} that stay free for votes. {how}"
         )
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
 
 
 class Workspace:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.core.errors import StudioError
+from studio.core.formatting import bytes_text
 from studio.core.records import DamagedRecord, checked, keep_aside, read_json
 from studio.core.workspace import RESERVE, ROOT, write_json
 from studio.exports import read_record
@@ -116,7 +117,7 @@ def _machine(studio: Studio) -> Iterator[Finding]:
 def _disk(studio: Studio) -> Iterator[Finding]:
     home = studio.workspace
     if home.free_bytes() < RESERVE:
-        free = f"{home.free_bytes() / 1e6:,.0f} MB"
+        free = bytes_text(home.free_bytes())
         yield Finding("error", str(home.home), f"The disk has {free} free; free some space.")
     if disk := home.network_disk():
         yield Finding("warning", "votes.db", f"The votes are on {disk}, whose locks may fail.")

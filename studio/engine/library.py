@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError
+from studio.core.formatting import figure_text, percent_text
 from studio.core.model_names import POCKET, fetched, hub_folder, resolve
 from studio.core.records import DamagedRecord, checked, keep_aside, read_json
 from studio.core.workspace import Workspace, write_json
@@ -217,9 +218,10 @@ class Library:
         run = related.runs.get(record["run"])
         lineage = self._lineage(run, related) if run else ()
         found = record["figures"]
+        off = percent_text(found["largest_difference"] / found["largest_logit"])
         proof = (
-            f"{found['agreement']:.0%} of tokens match the run",
-            f"logits off by {found['largest_difference'] / found['largest_logit']:.2%} at most",
+            f"{percent_text(found['agreement'])} of tokens match the run",
+            f"logits off by {off} at most",
         )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
         return LibraryEntry(
@@ -375,9 +377,9 @@ def _clean(tags: Iterable[Any]) -> tuple[str, ...]:
 def _figure(metric: str, value: dict[str, Any]) -> str:
     if value.get("value") is None:
         return ""
-    text = f"{metric.replace('_', ' ')} {value['value']:.3g}"
+    text = f"{metric.replace('_', ' ')} {figure_text(value['value'])}"
     if value.get("low") is not None:
-        text += f" [{value['low']:.3g}, {value['high']:.3g}]"
+        text += f" [{figure_text(value['low'])}, {figure_text(value['high'])}]"
     return text
 
 
@@ -391,7 +393,7 @@ def _trained(run: Run) -> tuple[str, ...]:
     }
     for key, label in names.items():
         if f"eval_{key}" in run.metrics:
-            return (f"test {label} {run.metrics[f'eval_{key}']:.3g}",)
+            return (f"test {label} {figure_text(run.metrics[f'eval_{key}'])}",)
         if key in run.metrics:
-            return (f"{label} {run.metrics[key]:.3g}",)
+            return (f"{label} {figure_text(run.metrics[key])}",)
     return ()

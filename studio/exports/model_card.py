@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import StudioError
+from studio.core.formatting import percent_text
 from studio.data import DatasetStore
 from studio.data.prepared.publish import UNKNOWN
 from studio.exports import loss_plot, serve_commands
@@ -101,8 +102,9 @@ def _proof(record: dict[str, Any]) -> str:
         f"| largest difference of a logit | {found['largest_difference']:.3g} | "
         f"{found['tolerance'] * found['largest_logit']:.3g} |",
         f"| the same, of the run's largest logit | "
-        f"{found['largest_difference'] / found['largest_logit']:.2%} | {found['tolerance']:.2%} |",
-        f"| greedy tokens that agree | {found['agreement']:.1%} | ties only |",
+        f"{percent_text(found['largest_difference'] / found['largest_logit'])} | "
+        f"{percent_text(found['tolerance'])} |",
+        f"| greedy tokens that agree | {percent_text(found['agreement'])} | ties only |",
         f"| whole answers that are the same | {found['same_answers']} of {found['prompts']} | |",
         f"| mean difference from the run | {found['mean_difference']:.3g} | below the next line |",
         f"| mean difference from the base | {found['mean_difference_from_base']:.3g} | |\n",
@@ -113,8 +115,8 @@ def _proof(record: dict[str, Any]) -> str:
         far = record["from_4bit"]
         lines.append(
             "The run was trained on a rounded base. Beside that one, this export's logits differ "
-            f"by up to {far['largest_difference']:.3g} and {far['agreement']:.1%} of the greedy "
-            "tokens agree: the rounding of the base, undone.\n"
+            f"by up to {far['largest_difference']:.3g} and {percent_text(far['agreement'])} of the "
+            "greedy tokens agree: the rounding of the base, undone.\n"
         )
     return "\n".join(lines)
 
@@ -128,9 +130,9 @@ def _llama(found: dict[str, Any] | None) -> str:
     return (
         f"Read by llama-cpp-python {found['version']}, logits differ from the run's by up to "
         f"{found['largest_difference']:.3g} "
-        f"({found['largest_difference'] / found['largest_logit']:.2%} of the largest), "
-        f"{found['agreement']:.1%} of the greedy tokens agree, and every text tried is cut into "
-        "the same tokens."
+        f"({percent_text(found['largest_difference'] / found['largest_logit'])} of the largest), "
+        f"{percent_text(found['agreement'])} of the greedy tokens agree, and every text tried is "
+        "cut into the same tokens."
     )
 
 

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from studio.labels.two_raters import two_raters
 from studio.labels.types import UNDECIDED, JudgedItem, Vote
 from studio.metrics.agreement import krippendorff_alpha, raw_agreement, unanimous
 from studio.metrics.proportions import sign_test, wilson_interval
@@ -39,6 +40,7 @@ def report(
         "left": _share([_took_left(vote) for vote in item.votes] for item in items),
         "longer": _share([_took_longer(item, vote) for vote in item.votes] for item in items),
         "people": people(items, looks),
+        "two": two_raters(items),
         "disagreements": [_brief(item) for item in items if _disagrees(item) and not item.ruling][
             :_LISTED
         ],

@@ -269,6 +269,21 @@ class LabelStore(ProjectStore):
         with self._db.reading() as db:
             return [(row.project_id, row.source_a, row.source_b) for row in db.execute(query)]
 
+    def annotators(self) -> dict[str, list[str]]:
+        """Who voted in each project, by its id: those with the most votes first."""
+        count = sa.func.count(sa.distinct(votes.c.item_id))
+        query = (
+            sa.select(votes.c.project_id, votes.c.annotator)
+            .where(votes.c.choice.is_not(None), votes.c.turn != ADJUDICATION)
+            .group_by(votes.c.project_id, votes.c.annotator)
+            .order_by(count.desc(), votes.c.annotator)
+        )
+        found: dict[str, list[str]] = {}
+        with self._db.reading() as db:
+            for row in db.execute(query):
+                found.setdefault(row.project_id, []).append(row.annotator)
+        return found
+
     def repeat_votes(self, project_id: str) -> list[tuple[Vote, Vote]]:
         """(first, repeat) current votes of an annotator on an item that was repeated."""
         again = _current_votes(project_id, turn=1)

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from studio.core.errors import DataError
+from studio.core.formatting import percent_text
 from studio.metrics.proportions import wilson_interval
 from studio.rewards.best_of_n import probability
 
@@ -108,7 +109,7 @@ def _length(
         pairs = longer["count"]
         warning = (
             f"The reward follows length: {which} answers score higher (correlation {found:.2f}), "
-            f"and of {pairs} pairs {100 * explains:.0f} % are ranked as length alone would. "
+            f"and of {pairs} pairs {percent_text(explains)} are ranked as length alone would. "
             "Check that people meant it, balance the pairs by length, or add a length reward."
         )
     return {"correlation": found, "longer_wins": longer, "warning": warning}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator import Gpu, RowCount, RunEstimate, estimate
-from studio.calculator.formatting import size
 from studio.core.errors import StudioError
+from studio.core.formatting import bytes_text
 from studio.runs.objectives import ONLINE
 from studio.runs.recipe import Recipe
 
@@ -46,7 +46,7 @@ class Fit:
             f"{'4-bit' if chosen.quantized else 'unquantized'} base",
         ]
         gpu = self.estimate.gpu
-        takes = f"{size(self.estimate.memory.total)} of {size(gpu.memory)}"
+        takes = f"{bytes_text(self.estimate.memory.total)} of {bytes_text(gpu.memory)}"
         if not self.fits:
             shorter = "Shorten max_length, lower lora_r or choose a smaller model."
             if rewarded:

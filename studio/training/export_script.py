@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError
-from studio.core.formatting import one_line
+from studio.core.formatting import bytes_text, one_line
 from studio.models import loading
 from studio.runs.defaults import AUTO_OPTIM, optimizer
 from studio.runs.methods import METHODS, peft_kwargs
@@ -78,7 +78,7 @@ def write_job(
     files = _packed(folder)
     if len(files) > _MOST_INSIDE:
         raise ConfigError(
-            f"The job's rows and model come to {len(files) / 1e6:.0f} MB, too much for one script; "
+            f"The job's rows and model come to {bytes_text(len(files))}, too much for one script; "
             "put the model on the Hub and name it as model_name_or_path, or choose --to script."
         )
     parts = _parts(run, recipe, model, "dtype")

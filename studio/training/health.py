@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from studio.core.formatting import percent_text
 from studio.runs.objectives import REWARDED
 from studio.training import health_rl
 from studio.training.health_metrics import RECENT, Finding, Level, Measures, spread, worst_first
@@ -129,7 +130,7 @@ class Watcher(Measures):
         return self._finding(
             "collapse",
             "warn",
-            f"Accuracy is {100 * accuracy:.0f} %, yet the chosen answers became less likely "
+            f"Accuracy is {percent_text(accuracy)}, yet the chosen answers became less likely "
             f"(by {fallen:.0f} nats per row).",
             "The model moves away from both answers, only faster from the rejected one: its output "
             "may degenerate although the metrics look perfect.",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from studio.core.formatting import percent_text
 from studio.training.health_metrics import Finding, worst_first
 
 _SETTLED = 20  # points before a trend is judged
@@ -57,7 +58,7 @@ def _constant(tracks: Mapping[str, Any]) -> Any:
     return (
         "constant",
         "warn",
-        f"In {100 * flat:.0f} % of the groups every answer gets the same reward.",
+        f"In {percent_text(flat)} of the groups every answer gets the same reward.",
         "Equal rewards give no gradient: the reward is too easy, too hard, or the answers are all "
         "alike.",
         "If the reward is at its maximum, stop. Otherwise raise temperature or num_generations, "
@@ -129,7 +130,7 @@ def _cut(tracks: Mapping[str, Any]) -> Any:
     return (
         "cut",
         "warn",
-        f"{100 * share:.0f} % of the answers are truncated.",
+        f"{percent_text(share)} of the answers are truncated.",
         "Rewards are computed on incomplete answers, and the model never learns to end one.",
         "Raise max_completion_length, or reward shorter answers with length:MIN-MAX.",
     )

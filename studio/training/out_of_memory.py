@@ -33,8 +33,8 @@ def explain(recipe: Recipe, device: int | None = None) -> Exhausted:
     start = "The device ran out of memory."
     try:
         from studio.calculator import estimate, suggestions
-        from studio.calculator.formatting import size
         from studio.calculator.gpus import this_machine
+        from studio.core.formatting import bytes_text
 
         found = estimate(recipe, this_machine(recipe.device if device is None else device))
         terms = [term for term in found.memory.terms if term.name != "overhead"]
@@ -47,8 +47,8 @@ def explain(recipe: Recipe, device: int | None = None) -> Exhausted:
     except StudioError:
         return Exhausted(f"{start} {_PLAIN}")
     message = (
-        f"{start} The largest part is {largest.name}, about {size(largest.bytes)} of "
-        f"{size(found.memory.total)} ({largest.formula})."
+        f"{start} The largest part is {largest.name}, about {bytes_text(largest.bytes)} of "
+        f"{bytes_text(found.memory.total)} ({largest.formula})."
     )
     if not changes:
         return Exhausted(f"{message} {_PLAIN}", largest.name)

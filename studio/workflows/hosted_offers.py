@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.core import hub_jobs
-from studio.core.formatting import DOT
+from studio.core.formatting import DOT, bytes_text
 
 if TYPE_CHECKING:
     from studio.calculator import Gpu
@@ -28,7 +28,7 @@ class Offer:
 
     def label(self) -> str:
         """`a10g-small · fits · $0.02 to $0.05 · $1.00 an hour · A10G 24 GB`."""
-        chip = f"{self.flavor.gpu} {self.flavor.memory / 1e9:.0f} GB"
+        chip = f"{self.flavor.gpu} {bytes_text(self.flavor.memory).replace('.0 ', ' ')}"
         parts = [self.flavor.name, self.verdict, self.cost()]
         parts += [f"${self.flavor.price:.2f} an hour", chip]
         return DOT.join(part for part in parts if part)

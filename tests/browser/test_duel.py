@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Path:
 def make_project(page: Page) -> None:
     """From the form: pairs of the newest run at two seeds, each to be judged by two people."""
     tab(page, "Projects")
-    page.locator("#label-new button").first.click()
+    page.locator("#label-begin").click()
     page.locator("#label-kind").get_by_text("Generate with two models").click()
     expect(page.locator("#label-a input")).not_to_have_value("", timeout=SLOW)
     page.locator("#label-prompt-count input").fill("8")

@@ -154,7 +154,7 @@ def test_four_pairs_by_keyboard(
     page.get_by_label("edited answer").fill("better by hand")
     page.keyboard.press("Control+Enter")
     progress(page, "3 of 4")
-    page.keyboard.press("2")
+    page.keyboard.press("Shift+KeyW")
     expect(page.locator(".lab-reveal")).to_contain_text("All 4 done")
     expect(page.locator("#label-train")).to_have_text(
         "Make a dataset and train DPO on these 3 pairs \N{RIGHTWARDS ARROW}"
@@ -165,9 +165,14 @@ def test_four_pairs_by_keyboard(
     assert (first.choice, first.strength) == ("a" if first.order == "ab" else "b", 4)
     assert (second.choice, second.note, second.version) == ("both_bad", "b s 0", 3)
     assert (third.edited, third.strength) == ("better by hand", 2)
-    assert last.choice == ("b" if last.order == "ab" else "a")
+    assert (last.choice, last.strength) == ("b" if last.order == "ab" else "a", 3)
     assert all(vote.seconds > 0 for vote in votes.values())
     assert studio.labels.progress(project.id, "me").done == 0
+
+    for item in studio.labels.labelled_pairs(project.id):
+        studio.labels.vote(project.id, item.item_id, "ben", item.votes[0].choice)
+    page.reload()
+    expect(page.locator(".lab-two")).to_contain_text("ada and ben agree on 3 of 3 pairs")
 
 
 def test_guidelines_are_edited_by_keyboard_and_change_under_an_annotator(
@@ -305,7 +310,7 @@ def test_two_people_at_once_share_the_pairs_out(
     expect(ada.locator(".lab-count")).to_contain_text("3 of 6 in all")
     ben.keyboard.press("s")
     expect(ben.locator(".lab-count")).to_contain_text("4 of 6 in all")
-    ada.keyboard.press("2")
+    ada.keyboard.press("w")
     expect(ada.locator(".lab-count")).to_contain_text("5 of 6 in all")
     ben.keyboard.press("Shift+Digit2")
     expect(ben.locator(".lab-rest")).to_contain_text("3 labeled")
@@ -319,6 +324,7 @@ def test_two_people_at_once_share_the_pairs_out(
     assert {vote.choice for vote in votes["ada"]} >= {"broken"}
     assert sorted(vote.choice for vote in votes["ben"])[1:] == ["both_bad", "skip"]
     first = next(vote for vote in votes["ada"] if vote.reasons)
+    assert [vote.strength for vote in votes["ada"] if vote.choice in ("a", "b")].count(1) == 1
     assert first.reasons == ["kinder"] and first.choice == first.order[0]
     last = next(vote for vote in votes["ben"] if vote.strength == 4)
     assert last.choice == last.order[1]

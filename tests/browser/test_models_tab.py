@@ -76,6 +76,17 @@ def test_find_star_delete_undo_and_go_on(
     assert sorted(handler.files) == sorted([*going, *files])
     page.get_by_role("tab", name="Models").click()
 
+    # Starring moves no card under the pointer; opening the tab anew sorts the starred ones first.
+    expect(cards).to_have_count(4)
+    before = cards.evaluate_all("cards => cards.map(card => card.dataset.id)")
+    cards.last.locator("[data-act=star]").click()
+    expect(page.locator("[data-show=star] b")).to_have_text("1", timeout=SLOW)
+    assert cards.evaluate_all("cards => cards.map(card => card.dataset.id)") == before
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.get_by_role("tab", name="Models").click()
+    expect(cards.first).to_have_attribute("data-id", before[-1])
+    cards.first.locator("[data-act=star]").click()
+
     page.locator("[data-show=run]").click()
     page.get_by_label("Search models").fill("second")
     expect(cards).to_have_count(1)

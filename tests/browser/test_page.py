@@ -54,6 +54,17 @@ def test_the_page_is_used_by_keyboard_and_remembered_by_its_address(
     expect(page.locator("#train-start")).to_be_in_viewport()
     page.get_by_role("button", name="More parameters").click()
     expect(page.locator("#train-start")).to_be_in_viewport()  # however long the form is
+
+    box = page.get_by_label("Find a parameter")
+    box.fill("max_grad_norm")  # by its name in TRL; its fold was never opened
+    expect(page.get_by_label("Max gradient norm")).to_be_in_viewport()
+    box.fill("epochs")
+    page.locator("#train-find").get_by_role("button", name="Epochs", exact=True).click()
+    expect(page.get_by_label("Epochs")).to_be_focused()
+    box.fill("simpo gamma")
+    expect(page.locator("#train-find")).to_contain_text("Not for this objective")
+    box.press("Escape")
+    expect(page.get_by_label("Max gradient norm")).to_be_hidden()
     for _ in range(15):  # what still loads draws as well, but not for ever
         before = page.evaluate("framesAsked")
         page.wait_for_timeout(2000)

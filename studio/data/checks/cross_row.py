@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import xxhash
 
+from studio.core.formatting import percent_text
 from studio.data.checks.near_duplicates import NearDuplicates
 from studio.data.checks.row_checks import Finding, Row, prompt_of, whole_text
 from studio.data.row_spool import Spool
@@ -77,7 +78,8 @@ class Across:
             return whole_text(orjson.loads(spool.one(at)))
 
         for at, before, share in self._near.pairs(copies, text, tick):
-            words = f"Near duplicate of {{where}}: {share:.0%} of their word pairs are the same."
+            same = percent_text(share)
+            words = f"Near duplicate of {{where}}: {same} of their word pairs are the same."
             yield at, before, ("near_duplicate", words, None, "warning")
 
     def _contradictions(self) -> Iterator[Found]:

@@ -24,7 +24,7 @@ WHOLE = 0.99
 """Share of rows that a suggested limit does not truncate."""
 _CHUNK = 128
 RULE = (
-    f"the smallest multiple of {STEP} that truncates at most {1 - WHOLE:.0%} of the rows, "
+    f"the smallest multiple of {STEP} that truncates at most {100 * (1 - WHOLE):g} % of the rows, "
     "capped by the model's context length"
 )
 

@@ -42,9 +42,9 @@ def run(**values: object) -> dict:
 
 
 def test_an_account_is_one_line():
-    assert account(run()) == "mine finished: 3 of 4 steps, 2 s"
+    assert account(run()) == "mine finished: 3 of 4 steps, 2.0 s"
     told = account(run(metrics={"loss": 1.25}, result="adapter"))
-    assert told == "mine finished: 3 of 4 steps, loss 1.25, 2 s; result in adapter"
+    assert told == "mine finished: 3 of 4 steps, loss 1.25, 2.0 s; result in adapter"
 
 
 def test_the_first_run_that_did_not_finish_is_told():

@@ -45,4 +45,4 @@ def test_a_table_has_numbers_to_the_right_and_a_line_per_row():
 
 def test_values_are_shortened():
     assert one_line("a\n  b") == "a b" and len(one_line("x" * 200)) == 100
-    assert (percent(0.678), percent(None)) == ("68 %", "-")
+    assert (percent(0.678), percent(None)) == ("67.8 %", "-")

@@ -35,6 +35,9 @@ def test_a_project_says_how_far_it_is(tmp_path: Path):
     shown = project_cards([replace(project, done=6)])
     assert ODD not in shown and f'data-project="{project.id}"' in shown
     assert "6 votes on 4 pairs" in shown and "width:75%" in shown and "2 left" in shown
+    assert "nobody has voted yet" in shown
+    shown = project_cards([project], {project.id: ["ada", ODD, "cleo", "dan"]})
+    assert "by ada, " in shown and "and 1 more" in shown and ODD not in shown
     assert "all done" in project_cards([replace(project, done=8)])
     assert "no pairs yet" in project_cards([replace(project, items=0)])
     assert "No project yet" in project_cards([])

@@ -79,7 +79,7 @@ def test_tokens_say_what_is_trained_and_where_the_cut_is():
     markup = token_view_html.token_view([view], 2)
     assert "&lt;b&gt;" in markup and "special" in markup
     assert "truncated at 2 tokens" in markup and "1 truncated" in markup
-    assert "1 trained (50 %)" in markup and "Why." in markup
+    assert "1 trained (50.0 %)" in markup and "Why." in markup
     assert markup.index("truncated at 2") < markup.index("lost</span>")
 
 
@@ -181,7 +181,7 @@ def test_a_histogram_counts_every_row_once_and_draws_the_limit():
     found = lengths([10] * 90 + [40] * 9 + [5000])
     figure = histograms.histogram(found.longest, "Tokens a row", "tokens", limit=30)
     assert sum(figure.data[0].y) == 100
-    assert figure.data[1].y[-1] <= 1 and list(figure.data[1].y) == sorted(figure.data[1].y)
+    assert figure.data[1].y[-1] <= 100 and list(figure.data[1].y) == sorted(figure.data[1].y)
     assert figure.layout.shapes[0].x0 == 30
     far = histograms.histogram(found.turns, "Turns a row", "turns", limit=4000)
     assert not far.layout.shapes and "limit 4,000" in far.layout.annotations[0].text
@@ -190,7 +190,7 @@ def test_a_histogram_counts_every_row_once_and_draws_the_limit():
 
 def test_what_a_limit_costs_is_said():
     markup = cleaning_html.limit_cost(lengths([10] * 9 + [50]).at(20))
-    assert "1 row truncated (10.0%)" in markup and "30 tokens lost" in markup
+    assert "1 row truncated (10.0 %)" in markup and "30 tokens lost" in markup
     facts = cleaning_html.length_facts(lengths([10] * 9 + [50]), "pocket")
     assert "Suggested max length: 64" in facts and "median 10 tokens" in facts
 

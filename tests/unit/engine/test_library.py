@@ -116,13 +116,14 @@ def test_clean_up_leaves_what_something_needs(studio: Studio, chain: tuple[Run, 
 def test_the_page_shows_names_as_text(studio: Studio) -> None:
     run = ended(studio, name="<b>bold</b>")
     studio.collection.mark(run.id, note="<script>1</script>", tags=["<u>"])
-    markup = cards_html.cards(studio.collection.items())
+    items = studio.collection.items()
+    markup = cards_html.cards(items, items, len(items))
     assert "<b>bold" not in markup and "<script>" not in markup and "<u>" not in markup
     assert 'data-act="compare"' in markup and 'data-to="gguf"' in markup
     folder = exported(studio, run)
-    assert f"llama-server -m {folder}/model-q8_0.gguf" in cards_html.cards(
-        studio.collection.items()
-    )
+    items = studio.collection.items()
+    markup = cards_html.cards(items, items, len(items))
+    assert f"llama-server -m {folder}/model-q8_0.gguf" in markup
     text = "---\nlicense: mit\n---\n\n# <i>T</i>\n\n![loss](loss.png)\n\n![x](http://other/x.png)\n"
     (folder / "README.md").write_text(text)
     shown = card_details_html.readme(folder)

@@ -42,6 +42,8 @@ def test_two_people_do_not_disturb_each_other(store, project):
     assert store.progress(project.id, "ada").done == 4
     assert store.progress(project.id, "ben").done == 3
     assert {len(item.votes) for item in store.labelled_pairs(project.id)} == {1, 2}
+    other = store.create_project("nobody voted here")
+    assert store.annotators() == {project.id: ["ada", "ben"]} and other.id
 
 
 def test_items_voted_out_of_order_are_not_asked_again(store, project):

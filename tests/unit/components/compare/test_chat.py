@@ -35,6 +35,9 @@ class Answered:
     def wait(self, seconds: float) -> bool:
         return True
 
+    def cancel(self) -> None:
+        pass
+
     def snapshot(self) -> Snapshot:
         answers = [[Answer(word, 1, "stop")] for word in self.words]
         return Snapshot(answers, True, False, None, 0.1, 2, True, False)
@@ -141,3 +144,52 @@ def test_a_result_is_sent_as_the_tools_turn_and_asked_for_only_after_a_call(tab,
     assert "calls no tool" in said[tab.message]
     back = tab.edit_last(last[tab.chat])
     assert back[tab.prompt] == "" and back[tab.result]["value"] == "By the river."
+
+
+def choose(tab: ChatTab, monkeypatch, *models: str) -> tuple[Side, ...]:
+    """Other models in the lists."""
+    chosen = tuple(Side(name, "tuned", "pocket", name) for name in models)
+    monkeypatch.setattr(chat, "sides", lambda studio, columns: chosen)
+    return chosen
+
+
+def test_another_pair_begins_a_new_chat_and_the_former_goes_on_with_its_own(tab, monkeypatch):
+    *_, last = tab.ask(typed(tab, Chat(), "Hello"))
+    talk = last[tab.chat]
+    same = typed(tab, talk) | {tab.former: {}}
+    assert tab.switched(same) == gr.skip(), "the same models"
+    choose(tab, monkeypatch, "one", "two")
+    new = tab.switched(same)
+    assert new[tab.chat].turns == () and new[tab.saved] == "" and "new chat" in new[tab.message]
+    assert "Hello" not in new[tab.view] and tab.prompt not in new, "what is being typed stays"
+    monkeypatch.setattr(chat, "sides", lambda studio, columns: SIDES)
+    back = tab.switched(typed(tab, Chat()) | {tab.former: new[tab.former]})
+    assert (back[tab.chat].id, back[tab.saved]) == (talk.id, talk.id)
+    busy = replace(talk, live=SimpleNamespace(finished=False))
+    choose(tab, monkeypatch, "one", "two")
+    assert tab.switched(typed(tab, busy) | {tab.former: {}}) == gr.skip()
+
+
+def test_another_tab_opens_a_pair_and_may_ask_at_once(tab, monkeypatch):
+    tab.opening = gr.State(None)
+    choose(tab, monkeypatch, "sft", "dpo")
+    old = Chat(SIDES, turns=(TURN,))
+    sent = typed(tab, old) | {tab.former: {}}
+    [update] = tab.opened(sent | {tab.opening: {"runs": ("dpo",), "prompt": ""}})
+    assert update[tab.chat].turns == ()
+    *_, last = tab.opened(sent | {tab.opening: {"runs": ("sft", "dpo"), "prompt": "Who?"}})
+    assert [turn.prompt for turn in last[tab.chat].turns] == ["Who?"]
+    assert last[tab.chat].id != old.id and len(last[tab.chat].turns[-1].answers) == 2
+    assert list(tab.opened(sent | {tab.opening: None})) == []
+
+
+def test_the_lists_stay_under_an_open_chat_and_come_back_with_it(tab, monkeypatch):
+    left = tab.left
+    left.chat = tab.chat
+    sent = typed(tab, Chat(SIDES, turns=(TURN,))) | {left.seen: None}
+    listed = left.freshen(sent)
+    assert all("value" not in listed[choice] for choice in left.choices)
+    listed = left.freshen(sent | {tab.chat: Chat()})
+    assert listed[left.choices[0]]["value"] == "base:pocket"
+    values = [left.chosen(SIDES)[choice]["value"] for choice in left.choices]
+    assert values == ["base:pocket", "run:run-1", "", ""]

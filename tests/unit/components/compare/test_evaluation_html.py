@@ -33,5 +33,5 @@ def test_a_judges_votes_are_drawn_and_escaped():
     cells = [Answer(said) for said in ("B", "A", "B", "A", "A", "A", "no", "A")]
     snapshot = SimpleNamespace(answers=[cells], error=None)
     markup = evaluation_html.judged(llm_judge.result(snapshot, pairs, EVIL, "base", EVIL))
-    assert "<img" not in markup and "33 % of its votes changed with the order" in markup
+    assert "<img" not in markup and "33.3 % of its votes changed with the order" in markup
     assert "1 without a readable vote" in markup and markup.count('class="dot"') == 3

@@ -37,5 +37,5 @@ def test_strip_leads_to_the_run():
     assert 'data-go="train"' in strip
     assert "&lt;dpo&gt;" in strip
     assert "84/120" in strip
-    assert "0:31 left" in strip
+    assert "under a minute left" in strip
     assert "+2 queued" in strip

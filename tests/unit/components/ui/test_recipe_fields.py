@@ -6,6 +6,7 @@ import pytest
 
 from components.ui import recipe_defaults, recipe_fields
 from studio.core.errors import ConfigError
+from studio.core.formatting import rate_text
 from studio.runs.recipe import Recipe
 
 LORA = ("sft", "lora", "someone/model")
@@ -18,7 +19,7 @@ def test_every_parameter_is_in_the_form_once():
             assert name in {*placed, "name", "model_revision", "datasets"}, name
         else:
             assert parameter.group in recipe_fields.GROUPS, name
-    assert len(recipe_fields.SIMPLE) <= 7
+    assert len(recipe_fields.SIMPLE) <= 8
     assert len(set(placed)) == len(placed)
     assert set(Recipe.model_fields) - set(recipe_fields.parameters()) == set()
 
@@ -68,7 +69,7 @@ def test_what_does_not_apply_is_left_out():
     ("value", "text"), [(2e-4, "2e-4"), (5e-6, "5e-6"), (1.5e-5, "1.5e-5"), (3.0, "3"), (0, "0")]
 )
 def test_rates_are_written_as_people_write_them(value: float, text: str):
-    assert recipe_fields.number_text(value) == text
+    assert rate_text(value) == text
 
 
 def test_dpo_brings_its_own_learning_rate_and_says_so():
@@ -80,7 +81,7 @@ def test_dpo_brings_its_own_learning_rate_and_says_so():
 def test_the_pocket_model_follows_its_shipped_recipe():
     changes, note = recipe_defaults.follow(("sft", "lora", "pocket"), ("dpo", "lora", "pocket"))
     shipped = recipe_defaults.shipped()["pocket-dpo"]
-    assert changes["learning_rate"] == recipe_fields.number_text(shipped.learning_rate)
+    assert changes["learning_rate"] == rate_text(shipped.learning_rate)
     assert "pocket-dpo" in note
 
 

@@ -112,6 +112,6 @@ def test_a_dataset_comes_from_the_hub_at_one_revision_where_there_is_room(tmp_pa
     assert stated == {"revision": "1" * 40, "license": "cc-by-4.0"}
     assert dataset["provenance"].items() >= stated.items()
     assert sum(dataset["rows"].values()) == len(rows) and dataset["format"] == "alpaca"
-    assert refused.startswith("Reading me/letters takes about 0.0 MB") and "Make room" in refused
+    assert refused.startswith("Reading me/letters takes about 2.4 kB") and "Make room" in refused
     assert locate("pocket-sft").origin == {"license": "apache-2.0"}
     assert origin("me/letters", None) == {}  # offline here
