@@ -58,11 +58,14 @@ def ranked(
         "said": "",
     }
     if not any(row["stands_out"] for row in found["for"]):
-        found["said"] = (
-            "Nothing stands out: no row scores more than random rows of this run do for one "
-            "another."
-        )
+        found["said"] = _nothing(bool((scores < low).any()))
     return found
+
+
+def _nothing(against: bool) -> str:
+    """What is said where no row stands out for an answer; some may still stand out against it."""
+    lead = "No row stands out for this answer, only against it" if against else "Nothing stands out"
+    return f"{lead}: no row scores more than random rows of this run do for one another."
 
 
 def _beyond(scores: NDArray[np.float32], side: int) -> float:

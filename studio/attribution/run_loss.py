@@ -81,6 +81,10 @@ class RunLoss:
 
 def check_rows(run: Run, datasets: DatasetStore) -> None:
     """Raise a `DataError` where the rows that a run was trained on are gone or have changed."""
+    mixed = run.provenance.get("blend", {}).get("of", ())
+    if len(mixed) > 1:  # an average of one run's checkpoints learned from that run's rows
+        names = " or ".join(one["name"] for one in mixed)
+        raise DataError(f"{run.name} is a blend and learned from no rows itself; ask {names}.")
     recorded = run.data.get("datasets") or [run.data]
     try:
         found = datasets_of(run.recipe, run, datasets)

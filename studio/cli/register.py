@@ -106,6 +106,8 @@ def _annotation(one: Parameter) -> Any:
         metavar = about.metavar or one.name.upper()
         return Annotated[kind, typer.Argument(metavar=metavar, **how)]
     how["metavar"] = about.metavar
+    if get_origin(kind) is Annotated or any(get_origin(o) is Annotated for o in get_args(kind)):
+        how["metavar"] = about.metavar or "NAME"  # Typer would print the annotation itself
     flag = f"--{one.name.replace('_', '-')}"
     if _mapping(kind):
         kind, how["metavar"] = list[str] | None, about.metavar or "KEY=VALUE"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from studio.runs.store import Run
 
 Steps = Annotated[
-    list[str] | None, Param("Average over these checkpoints too, by step.", commas=True)
+    list[str] | None,
+    Param("Average over these checkpoints too, by step.", metavar="STEP,STEP", commas=True),
 ]
 Precondition = Annotated[
     bool, Param("Weigh gradients by the optimizer's second moments, of the newest checkpoint.")
@@ -109,7 +110,8 @@ def _spec(steps: list[str] | None, precondition: bool) -> IndexSpec:
     try:
         points = tuple(int(step) for step in steps or ())
     except ValueError:
-        raise ConfigError(f"steps are numbers, such as 100,200; not {steps}.") from None
+        typed = ",".join(steps or ())
+        raise ConfigError(f"steps are numbers, such as 100,200; not {typed}.") from None
     return IndexSpec(points, precondition)
 
 
@@ -139,12 +141,24 @@ def influence(
     return workflow.listed(studio, found, weighed, count)
 
 
+def _only_dataset(run: Run) -> str:
+    """The id of the one dataset that a run was trained on."""
+    kept = run.data.get("datasets") or [run.data]
+    if len(kept) != 1:
+        names = ", ".join(one["name"] for one in kept)
+        raise ConfigError(f"{run.name} learned from {names}; name one of them as the dataset.")
+    return kept[0].get("id", "")
+
+
 @command()
 def runs_without(
     studio: Studio,
     run: RunName,
     *,
-    rows: Annotated[list[str], Param("Places in the run's training split, from 0.", commas=True)],
+    rows: Annotated[
+        list[str],
+        Param("Places in the run's training split, from 0.", metavar="ROW,ROW", commas=True),
+    ],
     dataset: Annotated[
         str | None, Param("Whose rows they are, where the run mixed several datasets.")
     ] = None,
@@ -157,9 +171,9 @@ def runs_without(
     from studio.workflows import why as workflow
 
     found = studio.runs.get(run)
-    whose = studio.datasets.get(dataset).id if dataset else found.data.get("id", "")
+    whose = studio.datasets.get(dataset).id if dataset else _only_dataset(found)
     try:
         places = [(whose, int(row)) for row in rows]
     except ValueError:
-        raise ConfigError(f"rows are places, such as 3,14; not {rows}.") from None
+        raise ConfigError(f"rows are places, such as 3,14; not {','.join(rows)}.") from None
     return run_as_dict(workflow.train_without(studio, found, places, provenance=provenance))

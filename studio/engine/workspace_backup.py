@@ -59,6 +59,8 @@ def back_up(
         raise WorkspaceError(f"There is no {unknown.pop()!r} to leave out; there are {known}.")
     if out.exists():
         raise WorkspaceError(f"{out} exists; name a new file.")
+    if not out.absolute().parent.is_dir():
+        raise WorkspaceError(f"There is no folder {out.parent} for the backup; make it first.")
     parts = [there[name] for name in sorted(there) if name not in without]
     total = sum(map(size_of, parts))
     check_room(out.parent, total, "The backup", "Choose another disk, or leave parts out.")

@@ -136,3 +136,9 @@ def test_a_stop_from_the_keyboard_is_one_sentence_and_1(shell, monkeypatch):
 
     monkeypatch.setattr("studio.core.hardware.detect", stopped)
     assert "Stopped before" in shell("hardware").refused(1)
+
+
+def test_an_annotated_option_is_shown_by_a_word(shell):
+    printed = str(shell("why", "--help"))
+    assert "--project NAME" in printed
+    assert "typing" not in printed

@@ -96,6 +96,8 @@ def test_parts_can_be_left_out(studio: Studio, tmp_path: Path):
         assert not [name for name in tar.getnames() if name.startswith("runs/")]
     with pytest.raises(WorkspaceError, match="no 'cache' to leave out; there are comparisons"):
         back_up(studio, tmp_path / "other.tar", without=("cache",))
+    with pytest.raises(WorkspaceError, match=r"no folder .*nowhere"):
+        back_up(studio, tmp_path / "nowhere" / "a.tar")
     with pytest.raises(WorkspaceError, match="exists; name a new file"):
         back_up(studio, tmp_path / "all.tar")
 
