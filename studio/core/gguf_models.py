@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock
 
@@ -121,7 +121,7 @@ def _check(file: Path, models: Path) -> None:
     sizes = {name: size or None for name, size in named.items()}  # Mamba has 0 heads
     if not isinstance(tokens, list):
         raise ModelError(f"{file.name} has a vocabulary that is no list; it is damaged.")
-    sizes["vocab_size"] = len(tokens) or sizes["vocab_size"]
+    sizes["vocab_size"] = len(cast("list[object]", tokens)) or sizes["vocab_size"]
     config_limits.check_sizes(sizes, file.name)
     if not parameters:
         raise ModelError(f"{file.name} holds no weights, only a vocabulary.")
