@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.gpus import Gpu, Verdict
 from studio.calculator.memory import Memory, estimate_memory
 from studio.calculator.workload import Workload, workload
+from studio.core import rope
 
 if TYPE_CHECKING:
     from studio.calculator.dataset_lengths import Lengths, RowCount
@@ -84,7 +86,7 @@ class RunEstimate:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self.parameters.notes, *self.memory.notes)
+        return (*self.parameters.notes, *self.memory.notes, *context_notes(self.work))
 
     def line(self) -> str:
         """`1.53 M trainable (0.139 %) · 3.1 GB · about 2 min · fits`."""
@@ -138,4 +140,21 @@ def estimate(
     if not isinstance(gpu, Gpu):
         gpu = gpus.gpu_for(recipe, gpu)
     work = workload(recipe, gpu)
+    context_notes(work)  # refuses a base whose context cannot be scaled
     return RunEstimate(work, estimate_memory(work), estimate_cost(work, lengths))
+
+
+def context_notes(work: Workload) -> tuple[str, ...]:
+    """What a recipe's `rope_parameters` and `max_length` mean for a base's context.
+
+    Raises `ModelError` where the base cannot be scaled so.
+    """
+    config, given = work.model.config, work.recipe.rope_parameters
+    found: list[str] = []
+    if given:
+        config = copy.deepcopy(config)
+        rope.apply(config, given, work.model.name)
+        reads = rope.context(config.get_text_config())
+        found.append(f"With {rope.words(given)}, the context is {reads:,} tokens.")
+    said = rope.beyond(config, work.length, work.model.name)
+    return (*found, said) if said else tuple(found)

@@ -213,7 +213,10 @@ class Studio:
             tokens = {}
             if recipe.continues:  # the adapter's own
                 tokens = {"trainable_token_indices": parent.recipe.trainable_token_indices}
-            recipe = recipe.with_(start_from=parent.id, chat_template_path=template, **tokens)
+            scaling = recipe.rope_parameters or parent.recipe.rope_parameters
+            recipe = recipe.with_(
+                start_from=parent.id, chat_template_path=template, rope_parameters=scaling, **tokens
+            )
             parent_adapter(recipe, self.runs)
         if not recipe.name:
             recipe = recipe.with_(name=self.runs.free_name(recipe.usual_name()))

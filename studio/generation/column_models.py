@@ -114,6 +114,7 @@ def _plan(
         recipe.dtype,
         recipe.quantized,
         recipe.attn_implementation,
+        tuple(recipe.rope_parameters.items()),
         recipe.start_from if recipe.start_from and not recipe.continues else None,
     )
     mixable = run is None or (column.checkpoint != LIVE and _mixes(run, recipe))

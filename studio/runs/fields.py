@@ -243,6 +243,10 @@ class RecipeFields(BaseModel):
     max_length: int = _field(
         512, "Maximum tokens per row; longer rows are truncated at the end.",
         "optimization", "Max length", ge=8, le=1_048_576)
+    rope_parameters: dict[str, str | int | float] = _field(
+        {}, "A longer context, by scaling the base's RoPE: rope_type=yarn (or linear, dynamic, "
+        "llama3), factor=4, if need be original_max_position_embeddings=4096. Applied wherever "
+        "the run is used.", "optimization", "RoPE scaling")
     lr_scheduler_type: SchedulerName = _field(
         "cosine", "Learning rate schedule: cosine, linear, constant, ...",
         "optimization", "LR scheduler")

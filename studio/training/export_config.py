@@ -239,6 +239,9 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
             "use_bnb_nested_quant": recipe.use_bnb_nested_quant,
         }
     values |= settings
+    if recipe.rope_parameters:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        values["model_init_kwargs"] = loading.scaled_config(reference, recipe.rope_parameters)
     text = yaml.safe_dump(
         {key: value for key, value in values.items() if value is not None}, sort_keys=False
     )

@@ -20,7 +20,7 @@ from transformers import set_seed
 from studio.core.errors import TrainingError
 from studio.core.library_types import LanguageModel, PeftConfig
 from studio.core.model_names import resolve
-from studio.models import loading, sharding, trained_tokens
+from studio.models import loading, rope, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
 from studio.runs import methods
@@ -90,12 +90,15 @@ def _reference(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     if resident.shared:
         return loading.clone_sharing_weights(resident.model)
     with sharding.everywhere():
-        return loading.load_model(
+        reference = loading.load_model(
             resolve(recipe.model_name_or_path, recipe.model_revision),
             recipe.dtype,
             attention=recipe.attn_implementation,
             on=torch.device("cpu"),
         )
+        if recipe.rope_parameters:
+            rope.rescale(reference, recipe.rope_parameters, recipe.model_name_or_path)
+        return reference
 
 
 def _own(base: LanguageModel, recipe: Recipe) -> LanguageModel:

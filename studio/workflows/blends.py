@@ -99,6 +99,11 @@ def _check(run: Run, first: Run, stacks: bool = False) -> None:
             f"{run.name} stands on {run.model} and {first.name} on {first.model}, or on other "
             "weights of it; blend runs of one base."
         )
+    if recipe.rope_parameters != first.recipe.rope_parameters:
+        raise ConfigError(
+            f"{run.name} and {first.name} were trained under different rope_parameters; blend runs "
+            "of one context."
+        )
 
 
 def _adapter(run: Run) -> Path:
