@@ -156,5 +156,29 @@ def context_notes(work: Workload) -> tuple[str, ...]:
         rope.apply(config, given, work.model.name)
         reads = rope.context(config.get_text_config())
         found.append(f"With {rope.words(given)}, the context is {reads:,} tokens.")
+    if work.recipe.shifted_attention:
+        found.append(_shifted_note(work))
     said = rope.beyond(config, work.length, work.model.name)
     return (*found, said) if said else tuple(found)
+
+
+_SHARE = 0.1
+
+
+def _shifted_note(work: Workload) -> str:
+    """How much of a step's operations shifted attention saves, and from which length a tenth.
+
+    A token takes two operations for each weight of its layer, and with causal attention on
+    average two for each number of the queries' width and each token of the length; in groups of a
+    quarter of the length it is a quarter of that.
+    """
+    shape = work.shape
+    weights = max(1, work.counted.total - shape.vocab * shape.hidden) / shape.layers
+    attention = work.length * shape.query
+    saved = 0.75 * attention / (weights + attention)
+    least = round(_SHARE * weights / ((0.75 - _SHARE) * shape.query), -2)
+    return (
+        f"Shifted attention saves {saved:.0%} of a step's operations at {work.length:,} tokens, "
+        f"and a tenth of them from about {max(100, least):,.0f} on; rows of up to "
+        f"{work.length // 4:,} attend in full."
+    )

@@ -395,6 +395,10 @@ class RecipeFields(BaseModel):
         "memory")
     attn_implementation: str | None = _field(
         None, "Attention implementation, by its name in transformers.", "memory", "Attention")
+    shifted_attention: bool = _field(
+        False, "LongLoRA's shifted sparse attention while training: half of the heads look within "
+        "groups of a quarter of max_length, the others within groups shifted by half. Answers "
+        "attend in full.", "memory", "Shifted attention", "sft")
 
     # --- devices
     device: int | None = _field(

@@ -271,6 +271,8 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
     if field_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
         yield from _head_refusals(values, targets)
     yield from _token_refusals(values)
+    if values.shifted_attention:
+        yield from _shifted_refusals(method, values)
     if values.lora_target_parameters:
         yield from _stack_refusals(method, values)
     if isinstance(targets, str) and values.layers_to_transform:
@@ -346,6 +348,26 @@ def _token_refusals(values: RecipeFields) -> Iterator[str]:
         yield (
             "lora_modules_to_save trains all embeddings, trainable_token_indices a few of them; "
             "choose one"
+        )
+
+
+def _shifted_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
+    if values.objective != "sft":
+        yield "shifted_attention is for sft: its groups count tokens of one row; set it to false"
+    if values.packing:
+        yield (
+            "shifted_attention cuts sequences into groups, and packed rows begin anywhere in them; "
+            "set packing: false"
+        )
+    if values.attn_implementation not in (None, "sdpa"):
+        yield (
+            f"shifted_attention stands in place of {values.attn_implementation}; leave "
+            "attn_implementation out"
+        )
+    if method.prompted or method.name == "llama_adapter":
+        yield (
+            f"{method.label} adds tokens or prompts to the attention that shifted_attention "
+            "replaces; choose lora"
         )
 
 

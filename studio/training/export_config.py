@@ -202,6 +202,8 @@ def _refusal_trl(recipe: Recipe) -> str:
         )
     if recipe.trainable_token_indices:
         return "TRL's command line trains no single tokens; choose --to script"
+    if recipe.shifted_attention:
+        return "shifted_attention is the studio's own, which TRL's command line lacks"
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""

@@ -44,6 +44,8 @@ def refusal(recipe: Recipe, runs: RunStore) -> str:
     beyond = recipe.loraplus_lr_ratio or recipe.ephemeral_gpu_offload
     if recipe.method in _STUDIO_ONLY or beyond:
         return "its method needs more than a few plain lines"
+    if recipe.shifted_attention:
+        return "shifted_attention is the studio's own; set it to false and train anew"
     if recipe.trainable_token_indices and recipe.continues:
         return "TRL's reference would lack the tokens that its start trained"
     if recipe.start_from:

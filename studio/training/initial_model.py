@@ -27,6 +27,7 @@ from studio.runs import methods
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.training import shifted_attention
 
 
 @dataclass
@@ -82,6 +83,8 @@ def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
         model.requires_grad_(True)
     if recipe.objective == "reward":
         model = with_score(model, recipe)
+    if recipe.shifted_attention:
+        shifted_attention.use(model, recipe.max_length, resident.name)
     return model
 
 
