@@ -190,7 +190,9 @@ class _Work:
             Path(name.name).name if name.kind == "folder" else name.name
         )
         model.peft_config["default"].save_pretrained(str(self.part))
-        if model.peft_config["default"].peft_type == "LORA":
+        kept = model.peft_config["default"]
+        # vLLM serves no adapter with whole modules beside its matrices.
+        if kept.peft_type == "LORA" and not getattr(kept, "modules_to_save", None):
             self.beside["lora_r"] = model.peft_config["default"].r
         held.base.tokenizer.save_pretrained(self.part)
         self.job.step(30, "Loading it back and comparing")

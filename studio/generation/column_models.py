@@ -124,7 +124,8 @@ def _plan(
 def _mixes(run: Run, recipe: Recipe) -> bool:
     """Whether PEFT can run its rows beside the base's in one batch."""
     lora = METHODS[recipe.method].config == "LoraConfig" and recipe.method != "dora"
-    alone = (recipe.lora_modules_to_save, recipe.trainable_token_indices, adapts_stacks(run))
+    beside = recipe.lora_modules_to_save or recipe.train_embeddings_and_norms
+    alone = (beside, recipe.trainable_token_indices, adapts_stacks(run))
     return lora and not any(alone)
 
 

@@ -198,6 +198,16 @@ def _config(reference: ModelRef) -> Any:
     return AutoConfig.from_pretrained(reference.location, trust_remote_code=False, **where)
 
 
+def shapes_of(reference: ModelRef) -> LanguageModel:
+    """A model's modules on the meta device, without weights."""
+    try:
+        config = _config(reference)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        raise ModelError(explain(error, reference.name, "config")) from error
+
+
 def scaled_config(reference: ModelRef, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a model's config says otherwise under a recipe's `rope_parameters`, as JSON values."""
     try:

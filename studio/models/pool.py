@@ -294,7 +294,8 @@ class ModelPool:
         # Adapters with tokens of their own would share one embedding: PEFT uses one at a time. Of
         # those on stacked weights PEFT wants the same stacks on one model.
         plain = METHODS[run.method].config == "LoraConfig"
-        own = run.recipe.trainable_token_indices or adapts_stacks(run)
+        whole = run.recipe.train_embeddings_and_norms
+        own = run.recipe.trainable_token_indices or whole or adapts_stacks(run)
         kind = "lora" if plain and not own else name
         view = resident.views.get(kind)
         if view is None:

@@ -178,6 +178,9 @@ class RecipeFields(BaseModel):
         "adapter", "Target parameters")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained in full and saved with the adapter.", "adapter", "Modules to save")
+    train_embeddings_and_norms: bool = _field(
+        False, "Train embeddings and norms in full beside the LoRA, as LongLoRA does for longer "
+        "contexts. The Calculator says what it costs.", "adapter", "Train embeddings and norms")
     trainable_token_indices: tuple[int | str, ...] = _field(
         (), "Tokens whose embeddings train too, each an id or its text, such as 128009 or "
         "<|eot_id|>: for marks that the base never learned. Tied embeddings train them in the "

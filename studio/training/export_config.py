@@ -204,6 +204,8 @@ def _refusal_trl(recipe: Recipe) -> str:
         return "TRL's command line trains no single tokens; choose --to script"
     if recipe.shifted_attention:
         return "shifted_attention is the studio's own, which TRL's command line lacks"
+    if recipe.train_embeddings_and_norms:
+        return "TRL's command line ties no head to a trained embedding; choose --to script"
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""

@@ -20,6 +20,7 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.core.model_names import resolve
 from studio.models import loading
+from studio.runs import whole_modules
 from studio.runs.defaults import AUTO_OPTIM, optimizer
 from studio.runs.methods import METHODS, peft_kwargs
 from studio.runs.objectives import OBJECTIVES
@@ -335,6 +336,9 @@ def _scaled_config(recipe: Recipe) -> dict[str, Any]:
 def _adapter_lines(recipe: Recipe) -> str:
     if not recipe.uses_adapter or recipe.continues:
         return "adapter = None"
+    if recipe.train_embeddings_and_norms:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        recipe = whole_modules.by_name(recipe, loading.shapes_of(reference))
     # The tokenizer is the model's own, wherever that lies.
     kwargs = peft_kwargs(recipe, tokenizer="model")
     return f"adapter = {METHODS[recipe.method].config}(\n{_pretty(kwargs)})"

@@ -23,7 +23,7 @@ from studio.core.model_names import resolve
 from studio.models import loading, rope, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
-from studio.runs import methods
+from studio.runs import methods, whole_modules
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
@@ -57,6 +57,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     reference = None
     if OBJECTIVES[recipe.objective].reference and (not method.adapter or method.moves_base):
         reference = _reference(recipe, resident)
+    recipe = whole_modules.by_name(recipe, model)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe), None, reference)

@@ -92,7 +92,11 @@ def _check(run: Run, first: Run, stacks: bool = False) -> None:
     if METHODS[run.method].moves_base:
         raise ConfigError(f"{run.name} moved its base's weights, which no other run shares.")
     beside = recipe.lora_modules_to_save or recipe.trainable_token_indices
-    if beside or (recipe.lora_target_parameters and not stacks):
+    if (
+        beside
+        or recipe.train_embeddings_and_norms
+        or (recipe.lora_target_parameters and not stacks)
+    ):
         raise ConfigError(f"{run.name} trained more than LoRA matrices, which PEFT cannot combine.")
     if (run.model, run.base) != (first.model, first.base):
         raise ConfigError(
