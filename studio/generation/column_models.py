@@ -88,8 +88,10 @@ def plans(
             except StudioError as error:
                 wrong[index] = str(error)
                 continue
-            # A base beside a tuned neighbour is held in the neighbour's precision: one copy.
-            recipes.setdefault(recipe.model_name_or_path, recipe)
+            # A base beside a tuned neighbour is held in the neighbour's precision: one copy. It
+            # reads no further than it did.
+            plain = recipe.model_copy(update={"rope_parameters": {}})
+            recipes.setdefault(recipe.model_name_or_path, plain)
     planned = [
         _plan(index, column, column.sampling or sampling, found.get(index), recipes)
         for index, column in enumerate(columns)

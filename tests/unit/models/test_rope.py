@@ -20,6 +20,8 @@ from transformers import (
 from studio.core import rope
 from studio.core.errors import ConfigError, ModelError
 from studio.core.workspace import PRESETS, Workspace
+from studio.generation import column_models
+from studio.generation.request import Column, Sampling
 from studio.models.pool import ModelPool
 from studio.models.rope import rescale
 from studio.runs.recipe import Recipe
@@ -120,6 +122,16 @@ def test_the_base_that_others_share_stays_as_it_is(home) -> None:
     pool.pin(scaled)
     pool.release_idle()
     assert pool.base_of(plain, runs) is base
+
+
+def test_a_base_is_compared_as_it_is(home) -> None:
+    runs, pool = RunStore(Workspace(home)), ModelPool()
+    run = runs.create(Recipe.defaults(rope_parameters={"rope_type": "yarn", "factor": 4}))
+    columns = (Column("pocket"), Column("pocket", run.id))
+    planned, _ = column_models.plans(columns, Sampling(), runs)
+    assert planned[0].weights != planned[1].weights
+    base = column_models.ready(planned[0], pool, runs)
+    assert rope.context(base.resident.model.config) == 512
 
 
 def test_a_dynamic_rope_beside_the_base_grows_and_shrinks_alone(home) -> None:

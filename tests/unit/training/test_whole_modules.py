@@ -62,6 +62,12 @@ def test_a_run_trains_them_and_leaves_the_base_alone(studio: Studio, run: Run) -
     assert f"in full: {embedding.numel() + 11 * 256:,} parameters" in " ".join(counted.notes)
 
 
+def test_a_run_that_continues_it_trains_them_on(studio: Studio, run: Run) -> None:
+    again = studio.train(small("sft", "facts", start_from=run.id))
+    assert again.recipe.train_embeddings_and_norms
+    assert studio.wait(again.id).state == "finished"
+
+
 @pytest.mark.parametrize("to", ["adapter", "merged"])
 def test_exports_answer_as_the_run_does(to: str, studio: Studio, run: Run, tmp_path: Path) -> None:
     job = studio.export(ExportRequest(run.id, to, tmp_path / "out"))
