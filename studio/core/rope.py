@@ -128,7 +128,7 @@ def _original(text: Any, own: Mapping[str, Any], nested: bool, given: Mapping[st
 def context(config: Any) -> int | None:
     """Tokens that a model reads, its scaled RoPE counted; None where its config says nothing."""
     most = getattr(config, "max_position_embeddings", None)
-    found = getattr(config, "rope_parameters", None) or {}
+    found: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
     outside = ("linear", "dynamic") if _FULL not in found else ("dynamic",)
     found = found.get(_FULL) or found
     factor = found.get("factor")
