@@ -17,6 +17,7 @@ from studio.attribution.index_files import Index
 from studio.attribution.per_row import find_parts, only_graph, row_gradients
 from studio.attribution.projection import Projector, unit
 from studio.attribution.request import FINAL, Asked
+from studio.core import rope
 from studio.core.errors import ConfigError, DataError
 from studio.data.tokens.token_view import token_texts
 from studio.generation import column_models
@@ -55,7 +56,7 @@ def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, lane: Colum
     """
     _, before = tokenization.encode(lane.tokenizer, asked.prompt, asked.raw, defaults=lane.defaults)
     ids = lane.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    context = getattr(lane.resident.model.config, "max_position_embeddings", None)
+    context = rope.context(lane.resident.model.config)
     if not before or not ids:
         raise DataError("There is nothing to ask about; give a prompt and an answer.")
     if context and len(before) + len(ids) > context:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.gpus import Gpu, Verdict
 from studio.calculator.memory import Memory, estimate_memory
 from studio.calculator.workload import Workload, workload
-from studio.core import formatting
+from studio.core import formatting, rope
 
 if TYPE_CHECKING:
     from studio.calculator.dataset_lengths import Lengths, RowCount
@@ -85,7 +86,7 @@ class RunEstimate:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (*self.parameters.notes, *self.memory.notes)
+        return (*self.parameters.notes, *self.memory.notes, *context_notes(self.work))
 
     def line(self) -> str:
         """`1.53 M trainable (0.139 %) · 3.1 GB · about 2 min · fits`."""
@@ -139,4 +140,45 @@ def estimate(
     if not isinstance(gpu, Gpu):
         gpu = gpus.gpu_for(recipe, gpu)
     work = workload(recipe, gpu)
+    context_notes(work)  # refuses a base whose context cannot be scaled
     return RunEstimate(work, estimate_memory(work), estimate_cost(work, lengths))
+
+
+def context_notes(work: Workload) -> tuple[str, ...]:
+    """What a recipe's `rope_parameters` and `max_length` mean for a base's context.
+
+    Raises `ModelError` where the base cannot be scaled so.
+    """
+    config, given = work.model.config, work.recipe.rope_parameters
+    found: list[str] = []
+    if given:
+        config = copy.deepcopy(config)
+        rope.apply(config, given, work.model.name)
+        reads = rope.context(config.get_text_config())
+        found.append(f"With {rope.words(given)}, the context is {reads:,} tokens.")
+    if work.recipe.shifted_attention:
+        found.append(_shifted_note(work))
+    said = rope.beyond(config, work.length, work.model.name)
+    return (*found, said) if said else tuple(found)
+
+
+_SHARE = 0.1
+
+
+def _shifted_note(work: Workload) -> str:
+    """How much of a step's operations shifted attention saves, and from which length a tenth.
+
+    A token takes two operations for each weight of its layer, and with causal attention on
+    average two for each number of the queries' width and each token of the length; in groups of a
+    quarter of the length it is a quarter of that.
+    """
+    shape = work.shape
+    weights = max(1, work.counted.total - shape.vocab * shape.hidden) / shape.layers
+    attention = work.length * shape.query
+    saved = 0.75 * attention / (weights + attention)
+    least = round(_SHARE * weights / ((0.75 - _SHARE) * shape.query), -2)
+    return (
+        f"Shifted attention saves {saved:.0%} of a step's operations at {work.length:,} tokens, "
+        f"and a tenth of them from about {max(100, least):,.0f} on; rows of up to "
+        f"{work.length // 4:,} attend in full."
+    )

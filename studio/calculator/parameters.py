@@ -12,6 +12,7 @@ from studio.calculator import experts
 from studio.calculator.meta_model import LAYER, MetaModel, meta_model
 from studio.calculator.peft_meta import Tensors, Wrapped, wrap
 from studio.core.errors import ConfigError, did_you_mean
+from studio.runs import whole_modules
 from studio.runs.methods import METHODS, PROMPTED
 
 if TYPE_CHECKING:
@@ -217,6 +218,13 @@ def _in_experts(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> int | Non
     return numbers[1] - numbers[0]
 
 
+def _whole(wrapped: Wrapped) -> set[str]:
+    """Names of the embedding and the norms."""
+    names = {info.name for info in wrapped.model.modules}
+    kept = whole_modules.found(wrapped.model.module)
+    return {name for name in names if name.rpartition(".")[2] in kept}
+
+
 def _notes(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> Iterator[str]:
     """What PEFT does without a word; a `ConfigError` for names that it would just pass over."""
     owners = {part.owner for part in wrapped.trained}
@@ -235,6 +243,12 @@ def _notes(model: MetaModel, recipe: Recipe, wrapped: Wrapped) -> Iterator[str]:
                 f"lora_modules_to_save names {name}, which {model.name} does not have."
                 f"{did_you_mean(name, suffixes)}"
             )
+    if recipe.train_embeddings_and_norms:
+        whole = sum(part.numbers for part in wrapped.trained if part.owner in _whole(wrapped))
+        yield (
+            f"Embeddings and norms train in full: {whole:,} parameters beside the LoRA's, each "
+            "with a gradient and an optimizer's state, in float32."
+        )
     for name in recipe.lora_target_parameters:
         if not any(f".{each}".endswith(f".{name}") for each in _stacked(model, name)):
             near = did_you_mean(name, experts.names(model)) or (

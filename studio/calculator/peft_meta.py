@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.calculator.meta_model import MetaModel
 from studio.core.errors import ConfigError, did_you_mean
+from studio.runs import whole_modules
 from studio.runs.methods import ALL_LINEAR, METHODS, PROMPTED, peft_config
 
 if TYPE_CHECKING:
@@ -91,10 +92,12 @@ def _peft_model(model: MetaModel, recipe: Recipe) -> Any:
     recipe = recipe.model_copy(update={"trainable_token_indices": tuple(range(tokens))})
     if recipe.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
         recipe = recipe.model_copy(update={"method": "lora"})
+    module = model.copy_module()
+    recipe = whole_modules.by_name(recipe, module)
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return library.get_peft_model(model.copy_module(), peft_config(recipe))
+            return library.get_peft_model(module, peft_config(recipe))
     except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
         raise _refusal(model, recipe, error) from error
 

@@ -48,7 +48,8 @@ _GROUPS = {
     "hub": "The Hugging Face Hub: preview, push, pull.",
 }
 _ORDER = (
-    *("app", "data", "calc", "train", "runs", "generate", "score", "why", "influence"),
+    *("app", "data", "calc", "train", "runs", "generate", "score", "context"),
+    *("why", "influence"),
     *("rewards", "pairs", "labels"),
 )
 

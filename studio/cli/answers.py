@@ -53,6 +53,34 @@ def _scores(result: Json) -> str:
     return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"
 
 
+def _context(result: Json) -> str:
+    """Losses by position, a line a bin; then a grid of found facts a column."""
+    columns = result["columns"]
+    places = [f"{each['start']:,} to {each['end']:,}" for each in columns[0]["bins"]]
+    rows = [
+        [place, *(_loss(column["bins"][at]) for column in columns)]
+        for at, place in enumerate(places)
+    ]
+    parts = [
+        f"{result['rows']}, up to {result['length']:,} tokens",
+        table(rows, ["loss at", *(column["label"] for column in columns)]),
+    ]
+    for column in columns:
+        cells = column.get("needles") or []
+        depths = list(dict.fromkeys(each["depth"] for each in cells))
+        lengths = list(dict.fromkeys(each["length"] for each in cells))
+        share = {(each["length"], each["depth"]): percent(each["found"]) for each in cells}
+        grid = [[f"{length:,}", *(share[length, depth] for depth in depths)] for length in lengths]
+        if grid:
+            header = ["tokens", *(f"{depth:.0%} deep" for depth in depths)]
+            parts.append(f"{column['label']}: facts found\n{table(grid, header)}")
+    return "\n\n".join(parts)
+
+
+def _loss(found: Json) -> str | None:
+    return None if found["loss"] is None else f"{found['loss']:.3f}"
+
+
 def _figure(found: Json | None, sign: str = "") -> str | None:
     if not found or found["value"] is None:
         return None
@@ -143,6 +171,7 @@ VIEWS = {
         "--run pocket-sft --data pocket-questions --metrics contains",
         failure=_failed_column,
     ),
+    "context": View(_context, "longer --data essays.txt --length 2048"),
     "rewards_preview": View(_previewed, "--data pocket-preference --reward length:3-28 --limit 2"),
     "rewards_report": View(_report, "--run pocket-reward"),
     "rewards_rounds": View(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.commands import (  # noqa: F401  importing them fills COMMANDS
     calc,
+    context,
     data,
     data_make,
     datasets,

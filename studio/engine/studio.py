@@ -218,8 +218,13 @@ class Studio:
             template = recipe.chat_template_path or parent.recipe.chat_template_path
             tokens = {}
             if recipe.continues:  # the adapter's own
-                tokens = {"trainable_token_indices": parent.recipe.trainable_token_indices}
-            recipe = recipe.with_(start_from=parent.id, chat_template_path=template, **tokens)
+                own = ("trainable_token_indices", "train_embeddings_and_norms",
+                       "lora_modules_to_save")  # fmt: skip
+                tokens = {name: getattr(parent.recipe, name) for name in own}
+            scaling = recipe.rope_parameters or parent.recipe.rope_parameters
+            recipe = recipe.with_(
+                start_from=parent.id, chat_template_path=template, rope_parameters=scaling, **tokens
+            )
             parent_adapter(recipe, self.runs)
         if not recipe.name:
             recipe = recipe.with_(name=self.runs.free_name(recipe.usual_name()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from studio.core import rope
 from studio.evaluation import answer_metrics, forward, kl_from_base, report, request
 from studio.evaluation.column_values import Measured, Value, in_column
 from studio.evaluation.eval_rows import LETTERS
@@ -95,7 +96,7 @@ def _encoded(
     """Every row as the trainer would see it: one sequence, or a chosen and a rejected one."""
     from studio.data.tokens.token_view import render
 
-    context = getattr(lane.resident.model.config, "max_position_embeddings", None)
+    context = rope.context(lane.resident.model.config)
     limit = recipe.max_length if recipe and recipe.max_length else context
     limit = min(limit, context) if limit and context else limit
     settings: dict[str, Any] = {"max_length": limit, "chat_template_kwargs": lane.defaults}

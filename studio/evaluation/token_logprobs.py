@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from studio.core import rope
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, DataError, StudioError
 from studio.core.messages import Message
@@ -118,7 +119,7 @@ def _answer_ids(tokenizer, answer: str | tuple[int, ...]) -> list[int]:
 def _check(before: list[int], ids: list[int], config) -> None:
     if not before or not ids:
         raise DataError("There is no text to read token by token; give a prompt and an answer.")
-    context = getattr(config, "max_position_embeddings", None)
+    context = rope.context(config)
     if context and len(before) + len(ids) > context:
         raise DataError(
             f"Prompt and answer are {len(before) + len(ids):,} tokens long and this model reads "

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from studio.core import compat, gguf_models
+from studio.core import compat, gguf_models, rope
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
@@ -134,6 +134,7 @@ class _Work:
             "method": run.method,
             "objective": run.objective,
             "chat_template_kwargs": recipe.chat_template_kwargs,
+            "rope_overrides": rope.overrides(base.model.config) if recipe.rope_parameters else None,
             "files": sorted(path.name for path in self.part.iterdir()),
             "figures": figures.as_dict(),
             **self.beside,
@@ -189,7 +190,9 @@ class _Work:
             Path(name.name).name if name.kind == "folder" else name.name
         )
         model.peft_config["default"].save_pretrained(str(self.part))
-        if model.peft_config["default"].peft_type == "LORA":
+        kept = model.peft_config["default"]
+        # vLLM serves no adapter with whole modules beside its matrices.
+        if kept.peft_type == "LORA" and not getattr(kept, "modules_to_save", None):
             self.beside["lora_r"] = model.peft_config["default"].r
         held.base.tokenizer.save_pretrained(self.part)
         self.job.step(30, "Loading it back and comparing")

@@ -11,11 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio.core import rope as scaled
 from studio.core.errors import ModelError
 from studio.core.library_types import ModelConfig
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
+
+_SCALED = ("linear", "yarn")
+"""Types of RoPE by their names in transformers and in GGUF alike."""
+_YARN_ONLY = ("attention_factor", "beta_fast", "beta_slow")
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def context(config: ModelConfig) -> int:
     """The context length to write: at most the sliding window where llama.cpp would ignore it."""
     window = getattr(config, "sliding_window", None)
     if config.model_type in ("mistral", "phi3") and window:
-        return min(config.max_position_embeddings, window)
-    return config.max_position_embeddings
+        return min(scaled.context(config) or window, window)
+    return scaled.context(config) or config.max_position_embeddings
 
 
 def describe(writer: GGUFWriter, config: ModelConfig, family: Family) -> None:
@@ -82,7 +87,15 @@ def describe(writer: GGUFWriter, config: ModelConfig, family: Family) -> None:
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(float(rope(config)["rope_theta"]))
+    turned = rope(config)
+    writer.add_rope_freq_base(float(turned["rope_theta"]))
+    if turned["rope_type"] in _SCALED:
+        from gguf import RopeScalingType
+
+        writer.add_rope_scaling_type(RopeScalingType(turned["rope_type"]))
+        writer.add_rope_scaling_factor(float(turned["factor"]))
+    if turned["rope_type"] == "yarn":
+        writer.add_rope_scaling_orig_ctx_len(turned["original_max_position_embeddings"])
     writer.add_vocab_size(config.vocab_size)
     if family.arch in ("qwen3", "gemma2", "gemma3") or head_dim(config) != _even_heads(config):
         writer.add_key_length(head_dim(config))
@@ -103,7 +116,10 @@ def _activation(config: ModelConfig, wanted: str) -> str:
 
 
 def _rope_refusal(config: ModelConfig, allowed: tuple[str, ...]) -> str:
-    kind = rope(config)["rope_type"]
+    found = rope(config)
+    kind = found["rope_type"]
+    if kind in _SCALED and any(found.get(key) is not None for key in _YARN_ONLY):
+        return "llama.cpp has no keys for its RoPE's attention_factor, beta_fast and beta_slow"
     return "" if kind in allowed else f"its {kind} rotary scaling has no place in the file"
 
 
@@ -112,7 +128,7 @@ def _llama(config: ModelConfig) -> str:
         return "transformers' reader would lose its biases"
     if head_dim(config) % 2:
         return "its heads have an odd width"
-    return _rope_refusal(config, ("default", "llama3")) or _activation(config, "silu")
+    return _rope_refusal(config, ("default", "llama3", *_SCALED)) or _activation(config, "silu")
 
 
 def _qwen2(config: ModelConfig) -> str:
@@ -120,7 +136,7 @@ def _qwen2(config: ModelConfig) -> str:
         return "llama.cpp ignores its sliding window"
     if head_dim(config) != _even_heads(config):
         return "llama.cpp's qwen2 has no head width of its own"
-    return _rope_refusal(config, ("default",)) or _activation(config, "silu")
+    return _rope_refusal(config, ("default", *_SCALED)) or _activation(config, "silu")
 
 
 def _qwen3(config: ModelConfig) -> str:
@@ -128,7 +144,7 @@ def _qwen3(config: ModelConfig) -> str:
         return "llama.cpp ignores its sliding window"
     if getattr(config, "attention_bias", False):
         return "llama.cpp's qwen3 has no attention biases"
-    return _rope_refusal(config, ("default",)) or _activation(config, "silu")
+    return _rope_refusal(config, ("default", *_SCALED)) or _activation(config, "silu")
 
 
 def _queries(config: ModelConfig, layers_of_largest: int) -> str:
@@ -206,13 +222,18 @@ _LLAMA = Family(
     _llama,
     _say_llama,
     rotary_pairs=True,
-    dropped=lambda config: rope(config)["rope_type"] == "llama3",
+    dropped=lambda config: rope(config)["rope_type"] != "default",
 )
 FAMILIES = {
     "llama": _LLAMA,
     "mistral": _LLAMA,
-    "qwen2": Family("qwen2", _qwen2, _say_nothing),
-    "qwen3": Family("qwen3", _qwen3, _say_nothing, dropped=lambda c: head_dim(c) != 128),
+    "qwen2": Family(
+        "qwen2", _qwen2, _say_nothing, dropped=lambda c: rope(c)["rope_type"] != "default"
+    ),
+    "qwen3": Family(
+        "qwen3", _qwen3, _say_nothing,
+        dropped=lambda c: head_dim(c) != 128 or rope(c)["rope_type"] != "default",
+    ),
     "gemma2": Family(
         "gemma2", _gemma2, _say_gemma2, norm_plus_one=True, dropped=_gemma2_unusual
     ),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from studio.core import rope
 from studio.core.errors import ConfigError, ModelError, did_you_mean
 from studio.core.model_catalog import catalog
 from studio.core.model_names import POCKET, ModelRef, resolve
@@ -36,7 +37,7 @@ def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | Non
     tensors = _shapes(folder / _WEIGHTS)
     model = _base(config, base)
     config = _by_name(config, tensors) | {"task_type": "CAUSAL_LM", "auto_mapping": None}
-    recipe = _recipe(config, model, name or folder.resolve().name)
+    recipe = _recipe(config, model, name or folder.resolve().name, _scaling(folder))
     _check_fit(model, tensors)
     run = runs.create(recipe, {"imported": folder.resolve().name, "config": config})
     target = run.folder / "adapter"
@@ -147,7 +148,7 @@ def _base(config: dict[str, Any], given: str | None) -> str:
         ) from None
 
 
-def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
+def _recipe(config: dict[str, Any], model: str, name: str, scaling: dict[str, Any]) -> Recipe:
     targets = config.get("target_modules")
     try:
         return Recipe.defaults(
@@ -166,9 +167,21 @@ def _recipe(config: dict[str, Any], model: str, name: str) -> Recipe:
             lora_target_parameters=tuple(config.get("target_parameters") or ()),
             lora_modules_to_save=tuple(config.get("modules_to_save") or ()),
             trainable_token_indices=_tokens(config.get("trainable_token_indices")),
+            rope_parameters=scaling,
         )
     except (ConfigError, TypeError) as error:
         raise ModelError(f"The adapter's config cannot be used: {error}") from None
+
+
+def _scaling(folder: Path) -> dict[str, Any]:
+    """The `rope_parameters` that an adapter of the studio has beside it, as a recipe gives them."""
+    path = folder / rope.FILE
+    if not path.is_file():
+        return {}
+    try:
+        return rope.from_overrides(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{rope.FILE} beside the adapter cannot be used: {error}.") from None
 
 
 def _tokens(given: dict[str, list[int]] | list[int] | None) -> tuple[int, ...]:

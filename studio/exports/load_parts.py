@@ -5,6 +5,7 @@ It is loaded on this machine's device where it fits beside what is in memory, el
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from studio.core import chat_templates
 from studio.core.errors import ModelError
 from studio.core.model_names import ModelRef, resolve
-from studio.models import loading
+from studio.models import loading, rope
 from studio.models.pool import LoadedModel, adapter_of, quantization
 from studio.runs.lineage import merged_parent
 from studio.runs.store import Run, RunStore
@@ -62,7 +63,7 @@ def parts(run: Run, runs: RunStore, quantized: bool, on: torch.device | None = N
             "verify an export by. Use its folder, or --to script."
         )
     if run.weights is not None:
-        base = _load(_root(run, runs), run.recipe.dtype, None, on)
+        base = _load(_root(run, runs), run.recipe.dtype, None, on, {})
         return Parts(_dressed(base, run), None)
     base = base_under(run, runs, quantization(run.recipe) if quantized else None, on)
     return Parts(_dressed(base, run), adapter_of(run, base))
@@ -76,22 +77,30 @@ def base_under(
     parent = merged_parent(recipe, runs)
     if parent is None:
         reference = resolve(recipe.model_name_or_path, recipe.model_revision)
-        return _load(reference, recipe.dtype, bits, on)
+        return _load(reference, recipe.dtype, bits, on, recipe.rope_parameters)
     if parent.weights is not None:
-        return _load(_root(parent, runs), recipe.dtype, None, on)
+        return _load(_root(parent, runs), recipe.dtype, None, on, recipe.rope_parameters)
     under = base_under(parent, runs, on=on)
     folder = adapter_of(parent, under)
     under.model = loading.merge(loading.load_adapter(under.model, folder), folder)
     under.fingerprint = f"{under.fingerprint}+{parent.id}"
+    if recipe.rope_parameters:
+        rope.rescale(under.model, recipe.rope_parameters, under.name)
     return under
 
 
 def _load(
-    reference: ModelRef, dtype: str, bits: dict[str, Any] | None, on: torch.device | None
+    reference: ModelRef,
+    dtype: str,
+    bits: dict[str, Any] | None,
+    on: torch.device | None,
+    scaling: Mapping[str, Any],
 ) -> LoadedModel:
     tokenizer = loading.load_tokenizer(reference)
     loading.check_vocabulary(reference, tokenizer)
     model = loading.load_model(reference, dtype, bits, on=on)
+    if scaling:
+        rope.rescale(model, scaling, reference.label)
     stamp = loading.fingerprint(reference, model)
     return LoadedModel((), reference.label, model, tokenizer, stamp, reference.location)
 

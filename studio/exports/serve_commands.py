@@ -10,6 +10,10 @@ from typing import Any
 _NAME = re.compile(r"[^a-z0-9._-]+")
 
 
+_LLAMA_CPP = ("linear", "yarn")
+"""Types of RoPE that llama.cpp has an option for; llama3's frequencies stand in the file."""
+
+
 def slug(name: str) -> str:
     """A run's name as a server's model name."""
     return _NAME.sub("-", name.lower()).strip("-._") or "model"
@@ -20,7 +24,29 @@ def commands(record: dict[str, Any], folder: str = ".") -> list[tuple[str, str]]
 
     Servers are told the `chat_template_kwargs` that the run was trained with.
     """
-    return [(program, _told(record, command)) for program, command in _served(record, folder)]
+    return [
+        (program, _scaled(record, _told(record, command)))
+        for program, command in _served(record, folder)
+    ]
+
+
+def _scaled(record: dict[str, Any], command: str) -> str:
+    """The command with its server's own options for a scaled RoPE.
+
+    A merged folder's config says it, and so does a GGUF file, to llama.cpp and to Ollama; told
+    again it is the same.
+    """
+    said = record.get("rope_overrides")
+    if not said:
+        return command
+    if record["to"] == "adapter" and command.startswith("vllm serve"):
+        return f"{command} --hf-overrides {shlex.quote(json.dumps(said))}"
+    given = said.get("text_config", said).get("rope_parameters", {})
+    if command.startswith(("llama-server", "llama-cli")) and given.get("rope_type") in _LLAMA_CPP:
+        told = f"--rope-scaling {given['rope_type']} --rope-scale {given['factor']:g}"
+        original = given.get("original_max_position_embeddings")
+        return f"{command} {told}" + (f" --yarn-orig-ctx {original}" if original else "")
+    return command
 
 
 def _told(record: dict[str, Any], command: str) -> str:
@@ -86,10 +112,18 @@ def loading(record: dict[str, Any], repo: str = ".") -> str:
     if record["to"] == "adapter":
         base = _base(record)
         revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""
+        auto, config, scaled = "", "", ""
+        if said := record.get("rope_overrides"):
+            auto, scaled = "AutoConfig, ", ", config=config"
+            text = said.get("text_config", said)
+            config = (
+                f"config = AutoConfig.from_pretrained({base!r}{revision})\n"
+                f"config.get_text_config().update({text!r})\n"
+            )
         return (
             "from peft import PeftModel\n"
-            "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-            f"base = AutoModelForCausalLM.from_pretrained({base!r}{revision})\n"
+            f"from transformers import {auto}AutoModelForCausalLM, AutoTokenizer\n\n"
+            f"{config}base = AutoModelForCausalLM.from_pretrained({base!r}{revision}{scaled})\n"
             f"model = PeftModel.from_pretrained(base, {repo!r})\n"
             f"tokenizer = AutoTokenizer.from_pretrained({repo!r})"
         )

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from studio.core import rope
 from studio.core.errors import DataError, ModelError, StudioError
 from studio.core.library_types import LanguageModel, Prompt
 from studio.data import DatasetStore
@@ -63,7 +64,7 @@ def sample_ids(run: Run, datasets: DatasetStore, base: LoadedModel) -> list[list
         prompts = sample_prompts(rows_for(run.recipe, run, datasets).samples())
     prompts += _ALWAYS
     tokenizer = base.tokenizer
-    context = getattr(base.model.config, "max_position_embeddings", None) or 10**6
+    context = rope.context(base.model.config) or 10**6
     room = min(_PROMPT, context - ANSWER)
     defaults = run.recipe.chat_template_kwargs
     asked = (encode(tokenizer, prompt, defaults=defaults)[1] for prompt in prompts)

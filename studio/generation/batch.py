@@ -13,7 +13,7 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from studio.core import cards
+from studio.core import cards, rope
 from studio.core.answers import read
 from studio.core.zerogpu import has_gpu
 from studio.generation import mixed_adapters, zerogpu
@@ -42,7 +42,7 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     first = rows[0].lane
     resident, sampling = first.resident, first.sampling
     longest = max(len(row.ids) for row in rows)
-    context = getattr(resident.model.config, "max_position_embeddings", None) or longest + 10**6
+    context = rope.context(resident.model.config) or longest + 10**6
     room = min(sampling.max_new_tokens, context - longest)
     pad = resident.tokenizer.pad_token_id
     padded, mask = tokenization.left_padded([row.ids for row in rows], pad)

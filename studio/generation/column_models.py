@@ -88,8 +88,10 @@ def plans(
             except StudioError as error:
                 wrong[index] = str(error)
                 continue
-            # A base beside a tuned neighbour is held in the neighbour's precision: one copy.
-            recipes.setdefault(recipe.model_name_or_path, recipe)
+            # A base beside a tuned neighbour is held in the neighbour's precision: one copy. It
+            # reads no further than it did.
+            plain = recipe.model_copy(update={"rope_parameters": {}})
+            recipes.setdefault(recipe.model_name_or_path, plain)
     planned = [
         _plan(index, column, column.sampling or sampling, found.get(index), recipes)
         for index, column in enumerate(columns)
@@ -114,6 +116,7 @@ def _plan(
         recipe.dtype,
         recipe.quantized,
         recipe.attn_implementation,
+        tuple(recipe.rope_parameters.items()),
         recipe.start_from if recipe.start_from and not recipe.continues else None,
     )
     mixable = run is None or (column.checkpoint != LIVE and _mixes(run, recipe))
@@ -123,7 +126,8 @@ def _plan(
 def _mixes(run: Run, recipe: Recipe) -> bool:
     """Whether PEFT can run its rows beside the base's in one batch."""
     lora = METHODS[recipe.method].config == "LoraConfig" and recipe.method != "dora"
-    alone = (recipe.lora_modules_to_save, recipe.trainable_token_indices, adapts_stacks(run))
+    beside = recipe.lora_modules_to_save or recipe.train_embeddings_and_norms
+    alone = (beside, recipe.trainable_token_indices, adapts_stacks(run))
     return lora and not any(alone)
 
 

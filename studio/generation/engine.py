@@ -11,6 +11,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 
+from studio.core import rope
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import ConfigError, StudioError
 from studio.generation import batch, column_models
@@ -125,7 +126,7 @@ def _named(error: Exception) -> str:
 def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
     """Every row that fits the model's context, as token ids."""
     request = generation.request
-    context = getattr(group[0].resident.model.config, "max_position_embeddings", None)
+    context = rope.context(group[0].resident.model.config)
     rows = []
     for index, prompt in enumerate(request.prompts):
         for lane in group:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from studio.core import cards, chat_templates, compat, config_limits, hub, zerogpu
+from studio.core import cards, chat_templates, compat, config_limits, hub, rope, zerogpu
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
@@ -195,6 +196,26 @@ def config_of(reference: ModelRef) -> Any:
     values, _ = PretrainedConfig.get_config_dict(reference.location, **where)
     config_limits.check(values, reference.name)
     return AutoConfig.from_pretrained(reference.location, trust_remote_code=False, **where)
+
+
+def shapes_of(reference: ModelRef) -> LanguageModel:
+    """A model's modules on the meta device, without weights."""
+    try:
+        config = config_of(reference)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except (OSError, ValueError) as error:
+        raise ModelError(explain(error, reference.name, "config")) from error
+
+
+def scaled_config(reference: ModelRef, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's config says otherwise under a recipe's `rope_parameters`, as JSON values."""
+    try:
+        config = config_of(reference)
+    except (OSError, ValueError) as error:
+        raise ModelError(explain(error, reference.name, "config")) from error
+    rope.apply(config, given, reference.label)
+    return rope.overrides(config)
 
 
 def _only_local(reference: ModelRef) -> bool:

@@ -9,17 +9,18 @@ import functools
 import gc
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from studio.core import rope as rope_parameters
 from studio.core.errors import ModelError
 from studio.core.formatting import bytes_text
 from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
 from studio.core.model_names import ModelRef, resolve
-from studio.models import loading
+from studio.models import loading, rope
 from studio.runs import checkpoints, launch_configs
 from studio.runs.lineage import merged_parent
 from studio.runs.methods import METHODS
@@ -56,6 +57,8 @@ class LoadedModel:
     used: float = 0.0
     views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
+    scaled: dict[str, LoadedModel] = field(default_factory=dict)
+    """The same weights under another RoPE, each with its own views and the base's key."""
 
     def adapted(self, name: str) -> AdaptedModel:
         """The weight-sharing view that carries an adapter."""
@@ -115,9 +118,28 @@ class ModelPool:
     ) -> LoadedModel:
         parent = merged_parent(recipe, runs)
         if parent is not None:
-            return self._merged(parent, runs, on)
+            return self._scaled(self._merged(parent, runs, on), recipe)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        return self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation, on)
+        base = self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation, on)
+        return self._scaled(base, recipe)
+
+    def _scaled(self, resident: LoadedModel, recipe: Recipe) -> LoadedModel:
+        """A base as a recipe's `rope_parameters` have it: a view of its weights of its own.
+
+        A base that is not shared is changed itself.
+        """
+        given = recipe.rope_parameters
+        if not given:
+            return resident
+        key = json.dumps(given, sort_keys=True)
+        if key not in resident.scaled:
+            model = loading.clone_sharing_weights(resident.model) if self.shared else resident.model
+            rope.rescale(model, given, resident.name)
+            name = f"{resident.name} ({rope_parameters.words(given)})"
+            resident.scaled[key] = replace(
+                resident, name=name, model=model, views={}, adapters={}, scaled={}
+            )
+        return resident.scaled[key]
 
     def _merged(self, parent: Run, runs: RunStore, on: torch.device | None) -> LoadedModel:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
@@ -272,7 +294,8 @@ class ModelPool:
         # Adapters with tokens of their own would share one embedding: PEFT uses one at a time. Of
         # those on stacked weights PEFT wants the same stacks on one model.
         plain = METHODS[run.method].config == "LoraConfig"
-        own = run.recipe.trainable_token_indices or adapts_stacks(run)
+        whole = run.recipe.train_embeddings_and_norms
+        own = run.recipe.trainable_token_indices or whole or adapts_stacks(run)
         kind = "lora" if plain and not own else name
         view = resident.views.get(kind)
         if view is None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
-from studio.core import cards, chat_templates, rendering
+from studio.core import cards, chat_templates, rendering, rope
 from studio.core.errors import ModelError, StudioError
 from studio.core.library_types import LanguageModel
 from studio.core.messages import Message
@@ -53,7 +53,7 @@ class RewardModel:
             model = loading.load_adapter(base, run.adapter)
         model.config.pad_token_id = self.tokenizer.pad_token_id
         self.model = model.eval().requires_grad_(False)
-        self.most = getattr(model.config, "max_position_embeddings", None)
+        self.most = rope.context(model.config)
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str]) -> list[float]:
         """The score of every answer, in batches of similar length."""

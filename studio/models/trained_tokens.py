@@ -87,7 +87,7 @@ def unlearned(model: LanguageModel, tokenizer: Tokenizer) -> list[str]:
 
 def advice(recipe: Recipe, model: LanguageModel, tokenizer: Tokenizer) -> str | None:
     """A sentence for marks that the base never learned and this recipe does not train."""
-    if recipe.method == "full" or model.device.type == "meta":
+    if recipe.method == "full" or recipe.train_embeddings_and_norms or model.device.type == "meta":
         return None
     trained = by_id(recipe, tokenizer).trainable_token_indices
     vocabulary = tokenizer.get_vocab()

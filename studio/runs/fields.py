@@ -184,6 +184,9 @@ class RecipeFields(BaseModel):
         "adapter", "Target parameters")
     lora_modules_to_save: tuple[str, ...] = _field(
         (), "Modules trained in full and saved with the adapter.", "adapter", "Modules to save")
+    train_embeddings_and_norms: bool = _field(
+        False, "Train embeddings and norms in full beside the LoRA, as LongLoRA does for longer "
+        "contexts. The Calculator says what it costs.", "adapter", "Train embeddings and norms")
     trainable_token_indices: tuple[int | str, ...] = _field(
         (), "Tokens whose embeddings train too, each an id or its text, such as 128009 or "
         "<|eot_id|>: for marks that the base never learned. Tied embeddings train them in the "
@@ -249,6 +252,10 @@ class RecipeFields(BaseModel):
     max_length: int = _field(
         512, "Maximum tokens per row; longer rows are truncated at the end.",
         "optimization", "Max length", ge=8, le=1_048_576)
+    rope_parameters: dict[str, str | int | float] = _field(
+        {}, "A longer context, by scaling the base's RoPE: rope_type=yarn (or linear, dynamic, "
+        "llama3), factor=4, if need be original_max_position_embeddings=4096. Applied wherever "
+        "the run is used.", "optimization", "RoPE scaling")
     lr_scheduler_type: SchedulerName = _field(
         "cosine", "Learning rate schedule: cosine, linear, constant, ...",
         "optimization", "LR scheduler")
@@ -412,6 +419,10 @@ class RecipeFields(BaseModel):
         "memory")
     attn_implementation: str | None = _field(
         None, "Attention implementation, by its name in transformers.", "memory", "Attention")
+    shifted_attention: bool = _field(
+        False, "LongLoRA's shifted sparse attention while training: half of the heads look within "
+        "groups of a quarter of max_length, the others within groups shifted by half. Answers "
+        "attend in full.", "memory", "Shifted attention", "sft")
 
     # --- devices
     device: int | None = _field(

@@ -27,7 +27,8 @@ _LORA = (
     "loraplus_lr_ratio",
 )
 _TOKENS = (*_LORA, "trainable_token_indices")
-_STACKS = (*_TOKENS, "lora_target_parameters")
+_WHOLE = (*_TOKENS, "train_embeddings_and_norms")
+_STACKS = (*_WHOLE, "lora_target_parameters")
 _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
 
 
@@ -58,7 +59,7 @@ _ROWS = (
     Method("lora", "LoRA", "Trains two low-rank matrices beside each target matrix.",
            fields=_STACKS),
     Method("dora", "DoRA", "LoRA with separate magnitude and direction; slower per step.",
-           fields=(*_TOKENS, "ephemeral_gpu_offload")),
+           fields=(*_WHOLE, "ephemeral_gpu_offload")),
     Method("qlora", "QLoRA", "LoRA on a base loaded in 4 (or 8) bits.", fields=_STACKS,
            quantized="always"),
     Method("pissa", "PiSSA", "LoRA initialized with the base's principal singular vectors.",
@@ -122,7 +123,8 @@ def peft_kwargs(
     """Keyword arguments of the method's PEFT config.
 
     Args:
-        values: with the tokens of `trainable_token_indices` by id.
+        values: with the tokens of `trainable_token_indices` by id, and what
+            `train_embeddings_and_norms` stands for among `lora_modules_to_save`.
         steps: optimizer steps of the run; AdaLoRA schedules its ranks over them.
         tokenizer: path or Hub id of the tokenizer; prompt tuning encodes its initial text with it.
     """
@@ -136,6 +138,9 @@ def peft_kwargs(
     targets = values.lora_target_modules
     kwargs["target_modules"] = list(targets) if isinstance(targets, tuple) else targets
     kwargs["modules_to_save"] = list(values.lora_modules_to_save) or None
+    if field_applies("train_embeddings_and_norms", method.name):
+        # A head that shares the embedding's weights goes on sharing them.
+        kwargs |= {"ensure_weight_tying": True} if values.train_embeddings_and_norms else {}
     if field_applies("layers_to_transform", method.name) and values.layers_to_transform:
         kwargs["layers_to_transform"] = list(values.layers_to_transform)
     if field_applies("trainable_token_indices", method.name) and values.trainable_token_indices:
@@ -271,6 +276,10 @@ def validation_errors(values: RecipeFields) -> Iterator[str]:
     if field_applies("lora_target_modules", method.name) and isinstance(targets, tuple):
         yield from _head_refusals(values, targets)
     yield from _token_refusals(values)
+    if values.train_embeddings_and_norms:
+        yield from _whole_refusals(method, values)
+    if values.shifted_attention:
+        yield from _shifted_refusals(method, values)
     if values.lora_target_parameters:
         yield from _stack_refusals(method, values)
     if isinstance(targets, str) and values.layers_to_transform:
@@ -334,6 +343,18 @@ def _prompt_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
         )
 
 
+def _whole_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
+    if not field_applies("train_embeddings_and_norms", method.name):
+        yield f"train_embeddings_and_norms is LoRA's, not {method.label}'s; choose lora or qlora"
+    if values.trainable_token_indices:
+        yield (
+            "train_embeddings_and_norms trains all embeddings, trainable_token_indices a few of "
+            "them; choose one"
+        )
+    if values.objective == "reward":
+        yield "a reward model has no head to go with its embedding; leave it frozen"
+
+
 def _token_refusals(values: RecipeFields) -> Iterator[str]:
     if not values.trainable_token_indices:
         return
@@ -346,6 +367,26 @@ def _token_refusals(values: RecipeFields) -> Iterator[str]:
         yield (
             "lora_modules_to_save trains all embeddings, trainable_token_indices a few of them; "
             "choose one"
+        )
+
+
+def _shifted_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
+    if values.objective != "sft":
+        yield "shifted_attention is for sft: its groups count tokens of one row; set it to false"
+    if values.packing:
+        yield (
+            "shifted_attention cuts sequences into groups, and packed rows begin anywhere in them; "
+            "set packing: false"
+        )
+    if values.attn_implementation not in (None, "sdpa"):
+        yield (
+            f"shifted_attention stands in place of {values.attn_implementation}; leave "
+            "attn_implementation out"
+        )
+    if method.prompted or method.name == "llama_adapter":
+        yield (
+            f"{method.label} adds tokens or prompts to the attention that shifted_attention "
+            "replaces; choose lora"
         )
 
 

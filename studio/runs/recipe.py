@@ -19,7 +19,7 @@ from typing import Any, Self, cast
 import yaml
 from pydantic import ValidationError, field_validator, model_validator
 
-from studio.core import rendering
+from studio.core import rendering, rope
 from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.formatting import one_line
@@ -168,6 +168,19 @@ class Recipe(RecipeFields):
             return rendering.checked(value or {}, "chat_template_kwargs")
         except ConfigError as error:
             raise ValueError(str(error).rstrip(".")) from None
+
+    @field_validator("rope_parameters", mode="before")
+    @classmethod
+    def _rope(cls, value: object) -> object:
+        """`rope_type=yarn, factor=4`, or a mapping."""
+        if isinstance(value, str):
+            pairs = [part.split("=", 1) for part in value.split(",") if part.strip()]
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError("write it as rope_type=yarn, factor=4")
+            value = {name.strip(): text.strip() for name, text in pairs}
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError("write it as rope_type=yarn, factor=4")
+        return rope.checked(cast(Mapping[str, Any], value or {}))
 
     @field_validator("datasets", mode="before")
     @classmethod

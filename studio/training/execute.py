@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
-from studio.core import cards, chat_templates, gguf_pre_tokenizers
+from studio.core import cards, chat_templates, gguf_pre_tokenizers, rope
 from studio.core.device_errors import is_out_of_memory, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
@@ -184,6 +184,8 @@ def train(
     resident = _base(run, store, pool)
     pool.pin(resident)
     if said := trained_tokens.advice(recipe, resident.model, resident.tokenizer):
+        events.write("note", message=said)
+    if said := rope.beyond(resident.model.config, recipe.max_length, recipe.model_name_or_path):
         events.write("note", message=said)
     if said := gguf_pre_tokenizers.unwritable(resident.tokenizer):
         events.write("note", message=said)

@@ -204,6 +204,10 @@ def _refusal_trl(recipe: Recipe) -> str:
         )
     if recipe.trainable_token_indices:
         return "TRL's command line trains no single tokens; choose --to script"
+    if recipe.shifted_attention:
+        return "shifted_attention is the studio's own, which TRL's command line lacks"
+    if recipe.train_embeddings_and_norms:
+        return "TRL's command line ties no head to a trained embedding; choose --to script"
     if recipe.loraplus_lr_ratio:
         return "TRL's command line knows no LoRA+"
     return ""
@@ -241,6 +245,9 @@ def _write_trl(run: Run, recipe: Recipe, settings: dict[str, Any], model: str, o
             "use_bnb_nested_quant": recipe.use_bnb_nested_quant,
         }
     values |= settings
+    if recipe.rope_parameters:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        values["model_init_kwargs"] = loading.scaled_config(reference, recipe.rope_parameters)
     text = yaml.safe_dump(
         {key: value for key, value in values.items() if value is not None}, sort_keys=False
     )

@@ -18,7 +18,9 @@ from typing import Any
 
 from studio.core.errors import ConfigError
 from studio.core.formatting import bytes_text, one_line
+from studio.core.model_names import resolve
 from studio.models import loading
+from studio.runs import whole_modules
 from studio.runs.defaults import AUTO_OPTIM, optimizer
 from studio.runs.methods import METHODS, peft_kwargs
 from studio.runs.objectives import OBJECTIVES
@@ -43,6 +45,8 @@ def refusal(recipe: Recipe, runs: RunStore) -> str:
     beyond = recipe.loraplus_lr_ratio or recipe.ephemeral_gpu_offload
     if recipe.method in _STUDIO_ONLY or beyond:
         return "its method needs more than a few plain lines"
+    if recipe.shifted_attention:
+        return "shifted_attention is the studio's own; set it to false and train anew"
     if recipe.trainable_token_indices and recipe.continues:
         return "TRL's reference would lack the tokens that its start trained"
     if recipe.start_from:
@@ -270,7 +274,8 @@ def _imports(recipe: Recipe) -> list[str]:
     peft = [METHODS[recipe.method].config] if recipe.uses_adapter and not recipe.continues else []
     peft += ["PeftModel"] if recipe.start_from else []
     lines += [f"from peft import {', '.join(sorted(peft))}"] if peft else []
-    lines.append(f"from transformers import {auto}, AutoTokenizer{more}, set_seed")
+    config = "AutoConfig, " if recipe.rope_parameters else ""
+    lines.append(f"from transformers import {config}{auto}, AutoTokenizer{more}, set_seed")
     lines.append("from transformers.utils import is_torch_tf32_available")
     lines.append(f"from {objective.module} import {objective.config}, {objective.trainer}")
     return lines
@@ -280,7 +285,7 @@ def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
     reward = recipe.objective == "reward"
     auto = "AutoModelForSequenceClassification" if reward else "AutoModelForCausalLM"
     given = [repr(model), f"revision={recipe.model_revision!r}", f"dtype={dtype}"]
-    given += ["num_labels=1"] if reward else []
+    given += ["num_labels=1"] if reward and not recipe.rope_parameters else []
     if recipe.attn_implementation:
         given.append(f"attn_implementation={recipe.attn_implementation!r}")
     if recipe.quantized:
@@ -290,10 +295,20 @@ def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
         plain = ", ".join(f"{key}={value!r}" for key, value in bits.items())
         plain += f", bnb_4bit_compute_dtype={dtype}"
         given.append(f"quantization_config=BitsAndBytesConfig({plain})")
+    scaled: list[str] = []
+    if recipe.rope_parameters:
+        given.append("config=base_config")
+        said = _scaled_config(recipe)
+        scaled = [
+            f"base_config = AutoConfig.from_pretrained({model!r}, "
+            f"revision={recipe.model_revision!r}{', num_labels=1' if reward else ''})",
+            f"base_config.get_text_config().update({pprint.pformat(said, width=88)})",
+        ]
     lines = [
         f"set_seed({recipe.seed})",
         f"tokenizer = AutoTokenizer.from_pretrained({model!r}, revision={recipe.model_revision!r})",
         "tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token",
+        *scaled,
         f"model = {auto}.from_pretrained(\n    " + ",\n    ".join(given) + ",\n)",
     ]
     if recipe.start_from:
@@ -310,9 +325,20 @@ def _model_lines(recipe: Recipe, model: str, dtype: str) -> str:
     return "\n".join(lines)
 
 
+def _scaled_config(recipe: Recipe) -> dict[str, Any]:
+    """What the base's text config says with the recipe's `rope_parameters`."""
+    said = loading.scaled_config(
+        resolve(recipe.model_name_or_path, recipe.model_revision), recipe.rope_parameters
+    )
+    return said.get("text_config", said)
+
+
 def _adapter_lines(recipe: Recipe) -> str:
     if not recipe.uses_adapter or recipe.continues:
         return "adapter = None"
+    if recipe.train_embeddings_and_norms:
+        reference = resolve(recipe.model_name_or_path, recipe.model_revision)
+        recipe = whole_modules.by_name(recipe, loading.shapes_of(reference))
     # The tokenizer is the model's own, wherever that lies.
     kwargs = peft_kwargs(recipe, tokenizer="model")
     return f"adapter = {METHODS[recipe.method].config}(\n{_pretty(kwargs)})"
@@ -323,7 +349,8 @@ def _reference_line(recipe: Recipe, model: str, dtype: str) -> str:
     method = METHODS[recipe.method]
     if not OBJECTIVES[recipe.objective].reference or (method.adapter and not method.moves_base):
         return ""
-    loaded = f"AutoModelForCausalLM.from_pretrained({model!r}, dtype={dtype})"
+    config = ", config=base_config" if recipe.rope_parameters else ""
+    loaded = f"AutoModelForCausalLM.from_pretrained({model!r}, dtype={dtype}{config})"
     return f"\n    ref_model={loaded},"
 
 

@@ -20,13 +20,14 @@ from transformers import set_seed
 from studio.core.errors import TrainingError
 from studio.core.library_types import LanguageModel, PeftConfig
 from studio.core.model_names import resolve
-from studio.models import loading, sharding, trained_tokens
+from studio.models import loading, rope, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
-from studio.runs import methods
+from studio.runs import methods, whole_modules
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.training import shifted_attention
 
 
 @dataclass
@@ -56,6 +57,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
     reference = None
     if OBJECTIVES[recipe.objective].reference and (not method.adapter or method.moves_base):
         reference = _reference(recipe, resident)
+    recipe = whole_modules.by_name(recipe, model)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe), None, reference)
@@ -82,6 +84,8 @@ def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
         model.requires_grad_(True)
     if recipe.objective == "reward":
         model = with_score(model, recipe)
+    if recipe.shifted_attention:
+        shifted_attention.use(model, recipe.max_length, resident.name)
     return model
 
 
@@ -90,12 +94,15 @@ def _reference(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     if resident.shared:
         return loading.clone_sharing_weights(resident.model)
     with sharding.everywhere():
-        return loading.load_model(
+        reference = loading.load_model(
             resolve(recipe.model_name_or_path, recipe.model_revision),
             recipe.dtype,
             attention=recipe.attn_implementation,
             on=torch.device("cpu"),
         )
+        if recipe.rope_parameters:
+            rope.rescale(reference, recipe.rope_parameters, recipe.model_name_or_path)
+        return reference
 
 
 def _own(base: LanguageModel, recipe: Recipe) -> LanguageModel:

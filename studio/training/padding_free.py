@@ -50,6 +50,8 @@ def use_padding_free(trainer: Trainer, recipe: Recipe) -> None:
     elif compat.attention_kernel(config) == "sdpa":
         on_cpu = trainer.args.device.type == "cpu"
         trainer.data_collator = _Layout(trainer.data_collator, config.hidden_size, flat=on_cpu)
+    elif recipe.shifted_attention:
+        trainer.data_collator = _Layout(trainer.data_collator, config.hidden_size, flat=False)
 
 
 class _Layout:

@@ -27,7 +27,8 @@ def training_arguments(recipe: Recipe) -> dict[str, Any]:
     on_cpu = loading.device().type == "cpu"
     dtype = loading.weights_dtype(recipe.dtype)
     beside = recipe.objective == "reward" or recipe.method == "last_layers"
-    if on_cpu and dtype is torch.float16 and (beside or recipe.lora_modules_to_save):
+    beside = beside or recipe.train_embeddings_and_norms or bool(recipe.lora_modules_to_save)
+    if on_cpu and dtype is torch.float16 and beside:
         raise TrainingError(
             "A CPU has no float16 autocast, which float32 layers after float16 ones need; set "
             "dtype: bfloat16 or float32."

@@ -34,6 +34,7 @@ def reference_key(recipe: Recipe, fingerprint: str, parent: Path | None) -> str:
         recipe.max_length,
         recipe.ld_alpha,
         recipe.method == "loftq" and recipe.seed,
+        *([recipe.rope_parameters] if recipe.rope_parameters else []),
     ):
         digest.update(f"{part}\n".encode())
     if parent is not None:  # the reference is the frozen copy of this adapter

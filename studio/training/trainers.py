@@ -13,11 +13,11 @@ from peft import PeftModel
 from transformers import GenerationConfig, TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
-from studio.core import compat
+from studio.core import compat, rope
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ConfigError, TrainingError
 from studio.core.library_types import LanguageModel, Tokenizer, Trainer
-from studio.core.workspace import put_in_place
+from studio.core.workspace import put_in_place, write_json
 from studio.models import loading, sharding, tokenization, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.rewards import WeightedReward
@@ -270,6 +270,8 @@ def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_fold
         _keep_stops(trainer, tokenizer, temporary if recipe.uses_adapter else None)
     trainer.model.save_pretrained(str(temporary), state_dict=state, **how)
     tokenizer.save_pretrained(temporary)
+    if recipe.uses_adapter and recipe.rope_parameters:
+        write_json(temporary / rope.FILE, rope.overrides(trainer.model.config))
     _replace(temporary, run_folder / name)
 
 

@@ -92,12 +92,21 @@ def _check(run: Run, first: Run, stacks: bool = False) -> None:
     if METHODS[run.method].moves_base:
         raise ConfigError(f"{run.name} moved its base's weights, which no other run shares.")
     beside = recipe.lora_modules_to_save or recipe.trainable_token_indices
-    if beside or (recipe.lora_target_parameters and not stacks):
+    if (
+        beside
+        or recipe.train_embeddings_and_norms
+        or (recipe.lora_target_parameters and not stacks)
+    ):
         raise ConfigError(f"{run.name} trained more than LoRA matrices, which PEFT cannot combine.")
     if (run.model, run.base) != (first.model, first.base):
         raise ConfigError(
             f"{run.name} stands on {run.model} and {first.name} on {first.model}, or on other "
             "weights of it; blend runs of one base."
+        )
+    if recipe.rope_parameters != first.recipe.rope_parameters:
+        raise ConfigError(
+            f"{run.name} and {first.name} were trained under different rope_parameters; blend runs "
+            "of one context."
         )
 
 

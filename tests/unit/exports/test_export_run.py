@@ -236,9 +236,9 @@ def test_what_gguf_cannot_say_is_refused_by_name() -> None:
             gguf_architectures.family_of(config_class(**{**own, **differs}))
         return str(caught.value)
 
-    longrope = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}
+    longrope = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
     assert "biases" in refused("Llama", attention_bias=True)
-    assert "yarn" in refused("Qwen2", rope_parameters=longrope)
+    assert "dynamic" in refused("Qwen2", rope_parameters=longrope)
     assert "query_pre_attn_scalar" in refused("Gemma-2", query_pre_attn_scalar=100)
     assert "every sixth layer" in refused("Gemma-3", sliding_window_pattern=3)
     assert "gelu" in refused("Llama", hidden_act="gelu")

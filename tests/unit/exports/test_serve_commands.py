@@ -37,3 +37,13 @@ def test_ollamas_template_is_rendered_with_the_runs_kwargs():
     usual, quiet = (ollama.go_template(tokenizer, each) for each in (None, KWARGS))
     assert usual is not None and quiet is not None
     assert quiet.endswith("<think>\n\n</think>\n\n") and "<think>" not in usual
+
+
+def test_llama_cpp_is_told_a_linear_scaling_and_no_llama3():
+    said = {"rope_parameters": {"rope_type": "linear", "factor": 2.5}}
+    record = {**RECORD, "to": "gguf", "rope_overrides": said}
+    assert dict(serve_commands.commands(record))["llama.cpp"].endswith(
+        "--rope-scaling linear --rope-scale 2.5"
+    )
+    said["rope_parameters"]["rope_type"] = "llama3"
+    assert "--rope" not in dict(serve_commands.commands(record))["llama.cpp"]
