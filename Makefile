@@ -59,7 +59,7 @@ test-security-short: $(VENV)/.ready-dev
 test-matrix: $(VENV)/.ready-dev
 	STUDIO_MATRIX=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/training/test_matrix.py \
 	  tests/unit/training/test_export.py tests/unit/training/test_precision.py \
-	  tests/unit/attribution/test_runs.py
+	  tests/unit/attribution/test_runs.py tests/unit/training/test_mixtures.py
 
 # Every family, method and format of an export; writes the table in docs/exports.md.
 test-exports: $(VENV)/.ready-dev

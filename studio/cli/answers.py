@@ -72,7 +72,7 @@ def _context(result: Json) -> str:
         share = {(each["length"], each["depth"]): percent(each["found"]) for each in cells}
         grid = [[f"{length:,}", *(share[length, depth] for depth in depths)] for length in lengths]
         if grid:
-            header = ["tokens", *(f"{depth:.0%} deep" for depth in depths)]
+            header = ["tokens", *(f"{percent(depth)} deep" for depth in depths)]
             parts.append(f"{column['label']}: facts found\n{table(grid, header)}")
     return "\n\n".join(parts)
 

@@ -59,9 +59,10 @@ def _weighed(found: Json) -> str:
         for row in found["rows"]
     ]
     said = (
-        "Rows that pushed the loss of held-out rows up, first."
+        "Rows by how far they helped the held-out rows, least first. help: below 0, the row pushed "
+        "their loss up. self: self-influence, large where the run learned a row least."
         if found["by"] == "help"
-        else "No rows were held out; rows of the largest self-influence, first."
+        else "No rows were held out: rows by self-influence, what the run learned least first."
     )
     return f"{said}\n\n{table(rows, ['self', 'help', 'row', 'prompt', 'answer'])}"
 

@@ -199,7 +199,7 @@ def runs_blend(
         list[float] | None, Param("Weight of each run; by default all the same, 1 in sum.")
     ] = None,
     density: Annotated[
-        float, Param("Share of numbers that TIES and DARE keep.", min=0, max=1)
+        float, Param("Share of numbers that TIES and DARE keep.", min=0.01, max=1)
     ] = 0.5,
     name: Annotated[str | None, Param("Name of the new run.")] = None,
 ) -> Json:

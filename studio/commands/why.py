@@ -125,10 +125,11 @@ def influence(
     precondition: Precondition = False,
     on_progress: OnProgress = silent,
 ) -> Json:
-    """List a run's training rows by how far they pushed the loss of its held-out rows up.
+    """List a run's training rows by how far they helped its held-out rows, least first.
 
-    Wrong labels and votes turned round come first. A run without held-out rows has its rows listed
-    by self-influence, the squared norm of a row's gradient: what the run learned least.
+    Wrong labels and votes turned round come early: they push the loss of held-out rows up. A run
+    without held-out rows has its rows listed by self-influence, the squared norm of a row's
+    gradient: what the run learned least.
     """
     from studio.workflows import why as workflow
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.formatting import percent_text
 from studio.labels import llm_judge
 from studio.labels.aggregation import decide
 from studio.labels.types import JudgedItem
@@ -68,8 +69,8 @@ def _with_people(name: str, verdicts: Verdicts, people: Verdicts) -> dict[str, A
     if len(both) < LEAST_PAIRS:
         why = f"people and the judge decided {len(both)} pairs both, and {LEAST_PAIRS} are needed"
     else:
-        need = f"{100 * LEAST_AGREEMENT:.0f} % are needed"
-        why = f"it agrees with people in at least {100 * low:.0f} %, and {need}"
+        need = f"{percent_text(LEAST_AGREEMENT)} are needed"
+        why = f"it agrees with people in at least {percent_text(low)}, and {need}"
     return {
         "judge": name,
         "unread": sum(one is None for one in verdicts),

@@ -148,6 +148,9 @@ def language(detail: str) -> Checker:
     wanted = detail.lower()
     if not _CODE.fullmatch(wanted):
         raise ConfigError(f"language:{detail} is no language's two letters; write language:de.")
+    if wanted not in _known_languages():
+        known = ", ".join(sorted(_known_languages()))
+        raise ConfigError(f"language:{detail} is not recognized; there are {known}.")
 
     def measure(answer: str, _: Sequence[str]) -> Mark:
         found = _languages()(answer[:_READ]) if any(map(str.isalpha, answer)) else ""
@@ -163,6 +166,13 @@ def _languages() -> Callable[[str], str]:
     import py3langid
 
     return lambda said: str(py3langid.classify(said)[0])
+
+
+@functools.cache
+def _known_languages() -> frozenset[str]:
+    import py3langid
+
+    return frozenset(str(code) for code, _ in py3langid.rank("a"))
 
 
 # ---- code ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SECONDS = 15.0  # math_verify gives up by itself after 5 for each of its steps
+_NEEDED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "SYSTEMROOT")
+"""What of the environment the process gets: no tokens, no keys."""
 _FIRST = 60.0  # the first answer waits for SymPy to be imported
 
 
@@ -67,6 +70,7 @@ class _Checker:
             text=True,
             encoding="utf-8",
             start_new_session=True,
+            env={name: os.environ[name] for name in _NEEDED if name in os.environ},
         )
         return self._child
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError
+from studio.core.formatting import plural
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 
@@ -63,7 +64,13 @@ def average(studio: Studio, run: str, last: int = 0, name: str = "") -> Run:
     """The mean of a run's kept checkpoints (the `last` of them, or all) as a finished run."""
     found = studio.runs.get(run)
     _check(found, found, stacks=True)
-    steps = checkpoints.steps(found.checkpoints)[-last:]
+    every = checkpoints.steps(found.checkpoints)
+    if last and not FEWEST <= last <= len(every) >= FEWEST:
+        raise ConfigError(
+            f"{found.name} keeps {plural(len(every), 'checkpoint')}; average from {FEWEST} to all "
+            f"of them, not {last}."
+        )
+    steps = every[-last:]
     if len(steps) < FEWEST:
         kept = ", ".join(map(str, steps)) or "none"
         raise ConfigError(

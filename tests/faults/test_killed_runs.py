@@ -66,9 +66,12 @@ def losses(run: Run) -> dict[int, float]:
 
 
 @pytest.mark.slow
+_MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
+
+
 @pytest.mark.parametrize(
     "objective",
-    ["sft", "dpo", pytest.param("grpo", marks=pytest.mark.skipif(KILLS < 2, reason=MORE))],
+    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo"))],
 )
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""

@@ -24,7 +24,9 @@ from tests.unit.training.conftest import small
 SPEC = IndexSpec()
 
 ALL = bool(os.environ.get("STUDIO_MATRIX"))
-_METHODS = [m for m in METHODS if m not in ("lora", "loftq")] if ALL else ["full", "prompt", "vera"]
+_METHODS = (
+    [m for m in METHODS if m not in ("lora", "loftq")] if ALL else ["full", "prompt_tuning", "vera"]
+)
 _OBJECTIVES = ["kto", "orpo", "cpo", "simpo", "reward"] if ALL else ["kto", "reward"]
 
 

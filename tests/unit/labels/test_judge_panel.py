@@ -13,7 +13,7 @@ def test_a_judge_that_agrees_with_people_may_label():
     found = panel({"like": like, "other": other}, people)
     good, bad = found["each"]
     assert good["may_label"] and good["people"]["value"] == 1.0 and good["alpha"]["value"] == 1.0
-    assert not bad["may_label"] and "at least 35 %" in bad["why"]
+    assert not bad["may_label"] and "at least 35.2 %" in bad["why"]
     assert found["judges"]["low"] <= found["judges"]["value"] <= found["judges"]["high"]
 
 

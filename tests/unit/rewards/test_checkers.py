@@ -159,3 +159,23 @@ def test_json_answers_suggest_their_keys_and_long_texts_nothing() -> None:
     ]
     assert suggest([{"prompt": PROMPT, "answers": ["word " * 40]}]) is None
     assert suggest([]) is None
+
+
+def test_a_language_that_is_not_recognized_is_refused() -> None:
+    with pytest.raises(ConfigError, match="language:xx is not recognized; there are"):
+        reward("language:xx", "What?")
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="told by /proc")
+def test_the_process_of_mathematics_gets_no_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.rewards import math_answers
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    checker = math_answers._Checker()
+    try:
+        assert checker.right("2", ["2"])
+        child = checker._child
+        assert child is not None
+        assert b"hf_secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+    finally:
+        checker.close()

@@ -77,8 +77,9 @@ def test_checkpoints_are_averaged_tensor_by_tensor(studio: Studio, pair: list[Ru
     for name, mean in load_file(Path(folder) / file).items():
         wanted = sum(part[name].double() for part in parts) / len(parts)
         assert torch.allclose(mean.double(), wanted, atol=1e-6)
-    with pytest.raises(ConfigError, match="too few checkpoints"):
-        average(studio, run.id, last=1)
+    for last in (1, len(steps) + 1):
+        with pytest.raises(ConfigError, match=rf"average from 2 to all of them, not {last}"):
+            average(studio, run.id, last=last)
 
 
 def test_what_cannot_be_blended_is_said_before_anything_loads(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,8 @@ from tests.unit.training.test_runs_end_to_end import logs
 TURNS = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Uma."}]
 CHATS = [{"messages": [{**TURNS[0], "content": f"Who is {n}?"}, TURNS[1]]} for n in range(32)]
 OPTIONS = PrepareOptions(test_fraction=0.25, dedupe=False)
+
+_ALL = pytest.mark.skipif(not os.environ.get("STUDIO_MATRIX"), reason="run by make test-matrix")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_rows_are_those_that_were_drawn_each_as_trained_alone(studio: Studio, mi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", ["trl", "script"])
+@pytest.mark.parametrize("to", [pytest.param("trl", marks=_ALL), "script"])
 def test_an_export_gives_the_same_losses(
     to: str, studio: Studio, mixed: Run, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ def test_the_calculator_says_from_which_length_it_saves() -> None:
     )
     notes = " ".join(estimate(llama, "A100 80 GB").notes)
     assert "the context is 8,192 tokens" in notes
-    assert "saves 20% of a step's operations at 8,192 tokens" in notes
+    assert "saves 19.7 % of a step's operations at 8,192 tokens" in notes
     assert "a tenth of them from about 3,500 on" in notes
 
 
