@@ -179,6 +179,6 @@ def _shifted_note(work: Workload) -> str:
     least = round(_SHARE * weights / ((0.75 - _SHARE) * shape.query), -2)
     return (
         f"Shifted attention saves {formatting.percent_text(saved)} of a step's operations at "
-        f"{work.length:,} tokens, and a tenth of them from about {max(100, least):,.0f} on; rows of up to "
-        f"{work.length // 4:,} attend in full."
+        f"{work.length:,} tokens, and a tenth of them from about {max(100, least):,.0f} on; rows "
+        f"of up to {work.length // 4:,} attend in full."
     )

@@ -65,10 +65,10 @@ def losses(run: Run) -> dict[int, float]:
     return {event["step"]: event["loss"] for event in events if "loss" in event}
 
 
-@pytest.mark.slow
 _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
     ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo"))],
