@@ -70,8 +70,7 @@ _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "objective",
-    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo"))],
+    "objective", ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo"))]
 )
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
