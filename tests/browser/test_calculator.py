@@ -23,7 +23,7 @@ def test_the_rank_is_the_same_here_and_there(server: Server, new_page: Callable[
     rank = page.locator("#calc-lora-r input[type=number]")
     figures = page.locator("#calc-figures .stats")
     open_tab("Train")
-    page.locator("#train-form").get_by_role("button", name="More").first.click()
+    page.locator("#train-form").get_by_role("button", name="More parameters").click()
     theirs = page.locator("#train-form").get_by_label("Rank", exact=False).first
     theirs.fill("24")
     open_tab("Calculator")
