@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from studio.commands.base import Json, Param, RunName, command, objectives
+from studio.runs.methods import Combination
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
@@ -182,17 +183,7 @@ def runs_blend(
     *,
     run: Annotated[list[str], Param("A finished LoRA run, by id or name; two or more.")],
     combination: Annotated[
-        Literal[
-            "cat",
-            "linear",
-            "ties",
-            "dare_linear",
-            "dare_ties",
-            "svd",
-            "ties_svd",
-            "dare_linear_svd",
-            "dare_ties_svd",
-        ],
+        Combination,
         Param("PEFT's way to combine them: cat is the weighted sum of their updates, exactly."),
     ] = "cat",
     weight: Annotated[

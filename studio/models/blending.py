@@ -10,23 +10,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from studio.core.errors import ModelError
 from studio.models import loading
 from studio.models.pool import LoadedModel
+from studio.runs.methods import Combination
 
-Combination = Literal[
-    "cat",
-    "linear",
-    "ties",
-    "dare_linear",
-    "dare_ties",
-    "svd",
-    "ties_svd",
-    "dare_linear_svd",
-    "dare_ties_svd",
-]
 PRUNED = ("ties", "dare")
 """Combinations that keep a share of the numbers, `density`, begin so."""
 _NAME = "blend"

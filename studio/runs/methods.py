@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from studio.core.library_types import PeftConfig
 from studio.runs.fields import RecipeFields
@@ -30,6 +30,19 @@ _TOKENS = (*_LORA, "trainable_token_indices")
 _WHOLE = (*_TOKENS, "train_embeddings_and_norms")
 _STACKS = (*_WHOLE, "lora_target_parameters")
 _WHERE = ("lora_target_modules", "lora_modules_to_save", "layers_to_transform")
+
+Combination = Literal[
+    "cat",
+    "linear",
+    "ties",
+    "dare_linear",
+    "dare_ties",
+    "svd",
+    "ties_svd",
+    "dare_linear_svd",
+    "dare_ties_svd",
+]
+"""PEFT's ways to combine adapters (`add_weighted_adapter`)."""
 
 
 @dataclass(frozen=True)
