@@ -32,6 +32,6 @@ def test_clean_up_lists_first_and_removes_when_told_to(do: Commands, studio, tun
     do.models_delete(tuned.id)
     listed = do.models_clean()
     assert listed["waste"] and listed["freed"] == 0
-    assert do.models_clean() == listed
+    assert do.models_clean()["waste"] == listed["waste"]  # the free disk moves between two calls
     assert do.models_clean(yes=True)["freed"] > 0
     assert do.models_clean()["waste"] == []
