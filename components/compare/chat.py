@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from components.compare import chat_html as views
+from components.compare.answers import Answers
+from components.compare.chat_layout import ChatLayout
 from components.compare.controls import Controls
-from components.compare.conversation import Chat, Turn, bring_back, keep, vote
-from components.compare.token_logprobs import TokenView
-from components.compare.why_panel import WhyPanel
-from components.ui.access import person, visitor
+from components.compare.conversation import Chat, bring_back, keep, vote
+from components.ui.access import person
 from components.ui.compat import Options, Update, Updates, Values
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice
 from components.ui.visitor_quota import Visits
-from studio.core.errors import ConfigError, StudioError
+from studio.core.errors import StudioError
 from studio.core.formatting import plural
-from studio.generation.request import Generation, GenerationRequest, Sampling
-from studio.rewards import parse
-from studio.workflows.asking import Asking
 from studio.workflows.comparisons import Side, finished, sides
 
 if TYPE_CHECKING:
@@ -30,95 +27,19 @@ if TYPE_CHECKING:
 
     from studio import Studio
 
-_REFRESH = 0.12  # seconds between updates of what is being written
 
-
-class ChatTab:
-    """The widgets and handlers of the Chat sub-tab. `chat` holds the browser's conversation."""
+class ChatTab(ChatLayout):
+    """The handlers of the Chat sub-tab."""
 
     def __init__(self, studio: Studio, left: Controls, visits: Visits):
-        self.studio, self.left, self.visits = studio, left, visits
-        self.chat = gr.State(Chat())
-        self.saved = gr.BrowserState("", storage_key="studio-chat", secret="alignment-studio")
-        self.former = gr.State({})
-        """The id of this browser's last chat with each choice of models."""
-
-    def lay_out(self) -> None:
-        with gr.Column(elem_id="chat-box"):
-            self.view = gr.HTML(
-                views.chat_empty(bool(finished(self.studio))), elem_id="chat-view", autoscroll=True
-            )
-            with gr.Accordion("Exact prompt", open=False, elem_classes="fold quiet"):
-                self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
-            self.tokens = TokenView(self.studio, self.visits)
-            self.tokens.lay_out()
-            self.why = WhyPanel(self.studio)
-            self.why.lay_out()
-            with gr.Column(elem_id="chat-ask"):
-                with gr.Row(visible=False, elem_id="chat-vote") as self.vote_row:
-                    gr.HTML('<span class="vote-label">Your vote</span>')
-                    self.votes = {
-                        choice: gr.Button(text, size="sm", min_width=60)
-                        for choice, text in (
-                            ("a", "A is better"),
-                            ("b", "B is better"),
-                            ("tie", "Tie"),
-                            ("both_bad", "Both bad"),
-                        )
-                    }
-                self.message = gr.HTML("", elem_id="chat-message")
-                with gr.Row(visible=False, elem_id="chat-result-line") as self.result_row:
-                    self.result = gr.Textbox(
-                        label="Result of the tool",
-                        info="Sent as the tool's turn. For several tools: an object of results.",
-                        lines=1,
-                        max_lines=8,
-                        elem_id="chat-result",
-                        scale=6,
-                    )
-                    self.give = gr.Button("Send result", elem_id="chat-give", min_width=84, scale=0)
-                with gr.Row(elem_id="chat-line"):
-                    self.prompt = gr.Textbox(
-                        label="Message",
-                        show_label=False,
-                        placeholder="Message all models",
-                        lines=1,
-                        max_lines=8,
-                        elem_id="chat-prompt",
-                        scale=6,
-                        container=False,
-                        autofocus=False,
-                    )
-                    self.send = gr.Button(
-                        "Send", variant="primary", elem_id="chat-send", min_width=84, scale=0
-                    )
-                    self.stop = gr.Button(
-                        "Stop", visible=False, elem_id="chat-stop", min_width=84, scale=0
-                    )
-                with gr.Row(visible=False, elem_id="chat-more") as self.more:
-                    self.again = gr.Button("Regenerate", size="sm", min_width=60)
-                    self.edit = gr.Button("Edit prompt", size="sm", min_width=60)
-                    self.mark = gr.Button("Show differences", size="sm", min_width=60)
-                    self.new = gr.Button("New chat", size="sm", min_width=60, elem_id="chat-new")
+        super().__init__(studio, left, visits)
+        self.answers = Answers(studio, visits)
 
     def bind(self, opening: gr.State, opened: Dependency) -> None:
         """`opened` is what follows when another tab sets `opening` (`Controls.bind`)."""
         self.opening = opening
         inputs = {self.prompt, self.result, self.chat, self.saved, *self.left.inputs}
-        parts = [
-            self.view,
-            self.prompt,
-            self.result,
-            self.result_row,
-            self.send,
-            self.stop,
-            self.chat,
-            self.exact,
-            self.vote_row,
-            self.message,
-            self.more,
-            self.saved,
-        ]
+        parts = self.parts
         streaming: Options = {**QUIET, "concurrency_limit": None}
         gr.on(
             [self.prompt.submit, self.send.click],
@@ -241,7 +162,7 @@ class ChatTab:
                 chat = Chat(chosen, system, raw=raw, marked=chat.marked)
             turns = chat.turns[:-1] if again else chat.turns
             chat = replace(chat, turns=turns, follow=self.left.followed(data))
-            chat = self._begin(chat, prompt, sampling, asking, role)
+            chat = self.answers.begin(chat, prompt, sampling, asking, role)
         except Exception as error:
             yield {self.message: notice("error", sentence(error))}
             return
@@ -260,7 +181,7 @@ class ChatTab:
                 self.vote_row: gr.update(visible=False),
                 self.more: gr.update(visible=True),
             }
-            for written in self._written(chat, generation):
+            for written in self.answers.written(chat, generation):
                 chat = written
                 # With the state: a restore that was under way must not put an older one there.
                 yield {self.view: views.chat(chat), self.chat: chat}
@@ -269,64 +190,9 @@ class ChatTab:
                 generation.cancel()
         reward, problem = data[self.left.reward], ""
         if reward:
-            scored, problem = self._score(chat.turns[-1], reward)
+            scored, problem = self.answers.scored(chat.turns[-1], reward)
             chat = replace(chat, turns=(*chat.turns[:-1], scored))
         yield self._ended(chat, problem)
-
-    def _begin(
-        self, chat: Chat, prompt: str, sampling: Sampling, asking: Asking, role: str
-    ) -> Chat:
-        """The chat with a new turn whose answers are being generated (`live`)."""
-        asked = [asking.prompt(chat.messages(at, prompt, role)) for at in range(len(chat.sides))]
-        columns = tuple(
-            replace(side.column, prompts=(messages,))
-            for side, messages in zip(chat.sides, asked, strict=True)
-        )
-        request = GenerationRequest((asked[0],), columns, sampling, raw=chat.raw)
-        generation = self.visits.generate(request)
-        answers = [cells[0] for cells in generation.snapshot().answers]
-        turn = Turn(prompt, asked, sampling, answers, [0.0] * len(answers), waiting=True, role=role)
-        return replace(chat, turns=(*chat.turns, turn), live=generation)
-
-    def _written(self, chat: Chat, generation: Generation) -> Iterator[Chat]:
-        """The chat whenever its last turn changed, until every model is done."""
-        turn = chat.turns[-1]
-        while True:
-            over = generation.wait(_REFRESH)
-            snapshot = generation.snapshot()
-            spent = [
-                snapshot.seconds if answer.ended is None or not seconds else seconds
-                for answer, seconds in zip(turn.answers, turn.spent, strict=True)
-            ]
-            after = replace(
-                turn,
-                answers=[cells[0] for cells in snapshot.answers],
-                spent=spent,
-                shared=snapshot.shared,
-                held=snapshot.held,
-                waiting=snapshot.waiting,
-                error=snapshot.error,
-                done=over,
-            )
-            if after != turn:
-                turn = after
-                yield replace(chat, turns=(*chat.turns[:-1], turn))
-            if over:
-                return
-
-    def _score(self, turn: Turn, reward: str) -> tuple[Turn, str]:
-        """The turn with a reward for every answer, or why there is none."""
-        if turn.error or any(answer.error for answer in turn.answers):
-            return turn, ""
-        texts = [answer.written for answer in turn.answers]
-        try:
-            self.visits.count(len(texts))
-            if visitor() is not None and any(not part.run for part in parse([reward])):
-                raise ConfigError("Visitors score answers with reward models only.")
-            results = self.studio.reward([reward], None, turn.asked, texts).result()
-        except Exception as error:
-            return turn, sentence(error)
-        return replace(turn, rewards=[each.total for each in results]), ""
 
     def _ended(self, chat: Chat, problem: str) -> Updates:
         turn = chat.turns[-1]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from components.compare import chat
+from components.compare import answers, chat
 from components.compare.chat import ChatTab
 from components.compare.controls import Controls
 from components.compare.conversation import Chat, Turn, keep
@@ -52,7 +52,7 @@ def tab(tmp_path, monkeypatch):
         tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
     monkeypatch.setattr(chat, "sides", lambda studio, columns: SIDES)
-    monkeypatch.setattr(tab.visits, "generate", lambda request: Answered("one", "two"))
+    monkeypatch.setattr(tab.answers.visits, "generate", lambda request: Answered("one", "two"))
     yield tab
     studio.close()
 
@@ -100,22 +100,22 @@ def test_two_browsers_share_no_conversation(tab: ChatTab) -> None:
 
 
 def test_answers_are_scored_where_a_reward_is_chosen(tab: ChatTab) -> None:
-    assert "There is no run 'gone'" in tab._score(TURN, "model:gone")[1]
-    scored, problem = tab._score(TURN, "length:1-1")
+    assert "There is no run 'gone'" in tab.answers.scored(TURN, "model:gone")[1]
+    scored, problem = tab.answers.scored(TURN, "length:1-1")
     assert (problem, scored.rewards, TURN.rewards) == ("", [1.0, 1.0], ())
 
 
 def test_visitors_run_no_judge_and_no_code(tab: ChatTab, monkeypatch) -> None:
-    monkeypatch.setattr(chat, "visitor", lambda: "somebody")
+    monkeypatch.setattr(answers, "visitor", lambda: "somebody")
     for reward in ("judge:base:pocket", "code:tests", "length:1-1"):
-        assert "reward models only" in tab._score(TURN, reward)[1]
+        assert "reward models only" in tab.answers.scored(TURN, reward)[1]
 
 
 def test_an_answer_that_is_refused_anew_stays(tab: ChatTab) -> None:
     def refuse(request):
         raise DataError("A visitor gets 3 answers per hour.")
 
-    tab.visits = SimpleNamespace(generate=refuse)
+    tab.answers.visits = SimpleNamespace(generate=refuse)
     talk = Chat(SIDES, turns=(replace(TURN, sampling=Sampling(temperature=1)),))
     [update] = tab.ask_again(typed(tab, talk))
     assert "3 answers per hour" in update[tab.message] and tab.chat not in update
@@ -130,7 +130,7 @@ def test_a_result_is_sent_as_the_tools_turn_and_asked_for_only_after_a_call(tab,
             sent.append([column.prompts[0] for column in request.columns])
             return Answered(*words)
 
-        monkeypatch.setattr(tab.visits, "generate", generate)
+        monkeypatch.setattr(tab.answers.visits, "generate", generate)
 
     answer(call, call)
     *_, last = tab.ask(typed(tab, Chat(), "Where?"))
