@@ -10,6 +10,7 @@ import gradio as gr
 
 from components.compare import evaluation_html as views
 from components.compare.controls import Controls
+from components.compare.errors_panel import ErrorsPanel
 from components.compare.figures import over_checkpoints
 from components.ui import prompt_sets
 from components.ui.compat import Update, Updates, Values, shown_plot
@@ -39,6 +40,7 @@ class ScoreTab:
     def __init__(self, studio: Studio, left: Controls):
         self.studio, self.left = studio, left
         self.live = gr.State(None)
+        self.errors = ErrorsPanel(studio)
 
     def lay_out(self) -> None:
         with gr.Row(elem_id="score-top"):
@@ -104,6 +106,7 @@ class ScoreTab:
         self.progress = gr.HTML("", elem_id="score-progress")
         self.result = gr.HTML(views.empty(), elem_id="score-result")
         self.plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="score-plot")
+        self.errors.lay_out()
         with gr.Accordion(
             "Human votes", open=False, elem_classes="fold quiet", elem_id="score-people"
         ) as self.people:
@@ -122,7 +125,10 @@ class ScoreTab:
                 self.reward,
                 *self.left.inputs,
             },
-            [self.progress, self.result, self.plot, self.begin, self.cancel, self.live],
+            [
+                *(self.progress, self.result, self.plot, self.begin, self.cancel, self.live),
+                self.errors.scored,
+            ],
             **QUIET,
             concurrency_limit=None,
         )
@@ -135,6 +141,7 @@ class ScoreTab:
         )
         arrivals = [tab.select, *page_loads()]
         gr.on(arrivals, guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
+        self.errors.bind()
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:
@@ -189,6 +196,7 @@ class ScoreTab:
             result = scoring.result()
             write_json(self.studio.workspace.comparisons / name, result)
             updates[self.result] = views.result(result)
+            updates[self.errors.scored] = result
             figure = over_checkpoints(result["columns"]) if data[self.over] else None
             updates[self.plot] = shown_plot(figure)
         yield updates

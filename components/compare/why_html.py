@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.ui.html import esc
+from components.ui.traced_rows import row_item
 from studio.core.formatting import thousands
-
-_LONGEST = 240  # characters of a row's text
 
 
 def empty(cost: str = "") -> str:
@@ -70,33 +68,8 @@ def _count(entry: Mapping[str, Any]) -> str:
 
 
 def _list(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    items = "".join(_row(row) for row in rows)
+    items = "".join(row_item(row) for row in rows)
     return f'<div><p class="why-side">{name}</p><ol class="why-rows {name}">{items}</ol></div>'
-
-
-def _row(row: Mapping[str, Any]) -> str:
-    share = min(1.0, abs(row["score"]))
-    kind = "" if row["stands_out"] else " faint"
-    over = (
-        f'<p class="why-over">over {_lit(row["rejected"], ())}</p>' if row.get("rejected") else ""
-    )
-    return (
-        f'<li class="why-row{kind}"><span class="why-bar" title="cosine {row["score"]:+.3f}">'
-        f'<i style="width:{share * 100:.0f}%"></i></span><b>{row["score"]:+.2f}</b>'
-        f'<div dir="auto"><p class="why-asked">{_lit(row["prompt"], row["shared"])}</p>'
-        f"<p>{_lit(row['answer'], row['shared'])}</p>{over}"
-        f'<p class="why-place">{esc(row["dataset"])}, row {row["row"] + 1:,}</p></div></li>'
-    )
-
-
-def _lit(text: str, words: Sequence[str]) -> str:
-    """Escaped text, cut to a length, with the shared words marked."""
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
-    known = set(words)
-    return "".join(
-        f"<mark>{esc(part)}</mark>" if part.lower() in known else esc(part)
-        for part in re.split(r"(\w+)", text)
-    )
 
 
 def choices(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from components.data.influence_layout import InfluenceView, influence_view
 from components.ui.html import chips, empty_state, key_hint
 from studio.core.chat_templates import BUNDLED, TRAINING
 from studio.data.prepared.browse import ALL, GOOD
@@ -158,6 +159,7 @@ class PreviewLayout:
     tokens: Tokens
     problems: Problems
     statistics: Statistics
+    influence: InfluenceView
     prepared_tab: gr.Tab
     prepared: gr.HTML
 
@@ -178,6 +180,7 @@ def preview_column(models: list[tuple[str, str]]) -> PreviewLayout:
             tokens = _tokens(models)
             problems = _problems()
             statistics = _statistics()
+            influence = influence_view(OPEN)
     return PreviewLayout(
         headline,
         done,
@@ -189,6 +192,7 @@ def preview_column(models: list[tuple[str, str]]) -> PreviewLayout:
         tokens,
         problems,
         statistics,
+        influence,
         prepared_tab,
         prepared,
     )

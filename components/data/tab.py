@@ -10,6 +10,7 @@ import gradio as gr
 from components.data import import_form, preview_layout
 from components.data.dataset_handlers import DatasetHandlers, show
 from components.data.import_handlers import ImportHandlers
+from components.data.influence import InfluenceHandlers
 from components.data.make_data import MakeData
 from components.data.open_sources import OpenSources
 from components.data.option_choices import sample_choices
@@ -56,5 +57,6 @@ def build(studio: Studio, ctx: PageContext) -> DataHandles:
     statistics.bind()
     source.bind()
     prepared.bind()
+    InfluenceHandlers(sources, row_browser, prepared.opening).bind()
     making.bind(prepared.opening)
     return DataHandles(row_browser.subject, preview.actions.train, tokens.chosen, prepared.opening)

@@ -7,13 +7,16 @@ from typing import Any
 
 from studio.core.errors import Cancelled, DataError
 from studio.evaluation import request
-from studio.evaluation.column_values import Measured, Value, in_column
+from studio.evaluation.column_values import Measured, Value, Wrong, in_column
 from studio.evaluation.request import Scoring
 from studio.generation import engine, judge_reward
 from studio.generation.request import Generation, GenerationRequest
 from studio.metrics import text, tool_calls
 from studio.models.pool import ModelPool
 from studio.runs.store import RunStore
+
+_RIGHT_OR_WRONG = ("right_tool", "numeric_match", "exact_match", "regex", "contains")
+"""Metrics by which an answer is wrong, the strictest first."""
 
 
 def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: RunStore) -> None:
@@ -46,6 +49,7 @@ def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: Ru
             if name in request.GENERATED and name not in ("distinct_2", "reward"):
                 values = iter(_measured(name, cells, references, asked))
                 column.values[name] = [next(values) if row is not None else None for row in rows]
+        column.wrong = _wrong(column, rows, cells)
         if "reward" in asked.metrics:
             in_column(
                 column,
@@ -55,6 +59,20 @@ def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: Ru
             )
         if "distinct_2" in asked.metrics:
             column.overall["distinct_2"] = text.distinct([cell.text for cell in cells])
+
+
+def _wrong(column: Measured, rows: Sequence[Any], cells: Sequence[Any]) -> Wrong | None:
+    """The answers that the strictest metric of right and wrong gives nothing."""
+    metric = next((name for name in _RIGHT_OR_WRONG if name in column.values), None)
+    if metric is None:
+        return None
+    asked = [(at, row[0]) for at, row in enumerate(rows) if row is not None]
+    found = Wrong(metric)
+    for (at, prompt), cell in zip(asked, cells, strict=True):
+        value = column.values[metric][at]
+        if value is not None and not value[0] and cell.text.strip():  # empty: nothing to explain
+            found.add(at, prompt, cell.text)
+    return found
 
 
 def written(

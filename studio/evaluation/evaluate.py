@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from studio.core import rope
+from studio.core.messages import prompt_and_references
 from studio.evaluation import answer_metrics, forward, kl_from_base, report, request
-from studio.evaluation.column_values import Measured, Value, in_column
+from studio.evaluation.column_values import Measured, Value, Wrong, in_column
 from studio.evaluation.eval_rows import LETTERS
 from studio.evaluation.forward import Given, Read
 from studio.evaluation.request import Scoring
@@ -78,6 +79,19 @@ def _likelihoods(
         column.values["preference_accuracy"] = [
             (float(chosen > rejected), 1.0) for chosen, rejected in column.pairs
         ]
+        column.wrong = _misordered(scoring.request.rows.rows, column.pairs)
+
+
+def _misordered(rows: Sequence[dict[str, Any]], pairs: Sequence[tuple[float, float]]) -> Wrong:
+    """Pairs whose rejected answer is likelier."""
+    found = Wrong("preference_accuracy")
+    for at, (row, (chosen, rejected)) in enumerate(zip(rows, pairs, strict=True)):
+        asked = prompt_and_references(row)
+        if chosen <= rejected and asked is not None:
+            other = row["rejected"]
+            text = other if isinstance(other, str) else str(other[-1]["content"])
+            found.add(at, asked[0], text, against=asked[1][0])
+    return found
 
 
 def _taught(metric: str, found: Sequence[Read]) -> list[Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from studio.core.messages import prompt_and_references
@@ -31,6 +32,7 @@ def build(request: ScoreRequest, columns: Sequence[Measured]) -> dict[str, Any]:
             "step": request.steps[at] if request.steps else None,
             "error": measured.error,
             "metrics": {} if measured.error else _figures(request, measured, units),
+            "wrong": asdict(measured.wrong) if measured.wrong and column.run else None,
         }
         for at, (column, measured) in enumerate(zip(request.columns, columns, strict=True))
     ]

@@ -109,6 +109,14 @@ def of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> list[Asked]:
     return found[:MOST_ROWS]
 
 
+def of_wrong(wrong: Mapping[str, Any]) -> list[Asked]:
+    """The wrong answers of a scored column (`columns[i]["wrong"]`) as questions."""
+    return [
+        Asked(row["prompt"], row["answer"], against=row.get("against"))
+        for row in wrong["rows"][:MOST_ROWS]
+    ]
+
+
 def of_votes(studio: Studio, project: str) -> list[Asked]:
     """A project's preferred answers over the others, as questions."""
     known = studio.labels.get(project)

@@ -18,7 +18,7 @@ from studio.core.errors import Cancelled, ConfigError, DataError
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run
-from studio.workflows import why
+from studio.workflows import row_influence, why
 from tests.unit.training.conftest import small
 
 SPEC = IndexSpec()
@@ -248,6 +248,9 @@ def test_every_objective_answers(studio: Studio, objective: str):
             why.ask(studio, run, [Asked("What?", "Sweet.")]).result()
         found = why.influence(studio, run).result()
         assert len(found["own"]) == 24 and (found["own"] > 0).all()
+        taste = studio.datasets.get("taste").id
+        assert run.id in [one.id for one in row_influence.runs_on(studio, taste)]
+        assert sorted(row_influence.ranked(studio, run, taste, found).rows) == list(range(24))
         return
     (found,) = why.ask(studio, run, [Asked("What is it?", "Gladly: sweet.")], count=3).result()[
         "learned"

@@ -18,6 +18,7 @@ from studio.core.model_names import resolve
 from studio.evaluation import ScoreRequest, Scoring, load_rows
 from studio.generation.request import Column, GenerationRequest, Sampling
 from studio.runs.store import Run
+from studio.workflows import why
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 
@@ -99,6 +100,11 @@ def test_preferences_and_implicit_rewards(studio: Studio, dpo: Run, tmp_path: Pa
     assert tuned["reward_accuracy"]["value"] == sum(m > 0 for m in margins) / 4
     ahead = [a > b for a, b in zip(sums["chosen", None], sums["rejected", None], strict=True)]
     assert base["preference_accuracy"]["value"] == sum(ahead) / 4
+    tuned_ahead = zip(sums["chosen", dpo.adapter], sums["rejected", dpo.adapter], strict=True)
+    behind = [at for at, (chosen, rejected) in enumerate(tuned_ahead) if chosen <= rejected]
+    wrong = [found["wrong"] for found in result["columns"]]
+    assert wrong[0] is None and wrong[1]["count"] == len(behind)
+    assert [one["row"] for one in wrong[1]["rows"]] == behind
 
 
 def test_a_run_is_measured_against_its_own_base(
@@ -145,6 +151,12 @@ def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
         assert found["error"] is None and set(found["metrics"]) == set(metrics)
         assert 0 < found["metrics"]["length"]["value"] <= 8
     assert "distinct_2" not in result["differences"][0]["metrics"]
+    base, tuned = (found["wrong"] for found in result["columns"])
+    share = result["columns"][1]["metrics"]["exact_match"]["value"]
+    assert base is None and tuned["metric"] == "exact_match"
+    assert tuned["count"] == len(tuned["rows"]) == round(6 * (1 - share)) > 0
+    asked = why.of_wrong(tuned)[0]
+    assert asked.answer == tuned["rows"][0]["answer"] and asked.prompt[-1]["role"] == "user"
 
 
 def test_kl_from_the_base_on_ones_own_samples(studio: Studio, sft: Run) -> None:

@@ -1,0 +1,232 @@
+"""The Influence view: rows by how far they helped a run's held-out rows, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from components.data.dataset_handlers import show
+from components.data.influence_layout import NO_DATASET, NO_RUN
+from components.data.open_sources import ListLink, OpenSources, Subject
+from components.data.row_browser import RowBrowser, Update, Updates
+from components.ui.access import person
+from components.ui.compat import event_data
+from components.ui.handlers import QUIET, guard, sentence
+from components.ui.html import notice, progress_bar, section
+from components.ui.traced_rows import row_item
+from studio.core.errors import Cancelled, ConfigError
+from studio.core.formatting import plural, thousands
+from studio.data.prepared.browse import ALL
+from studio.runs.store import Run
+from studio.workflows import row_influence, why
+from studio.workflows.row_influence import Ranking
+
+SHOWN = 50
+
+
+class InfluenceHandlers:
+    """Weighs the rows of the dataset that is shown."""
+
+    def __init__(self, sources: OpenSources, row_browser: RowBrowser, opening: gr.State):
+        self.sources, self.studio = sources, sources.studio
+        self.row_browser, self.opening = row_browser, opening
+        self.preview, self.widgets = row_browser.preview, row_browser.preview.influence
+        self.found = gr.State(None)
+        """The last `Ranking` of this browser."""
+
+    def bind(self) -> None:
+        widgets, subject = self.widgets, self.row_browser.subject
+        shown = [
+            widgets.ask,
+            widgets.run,
+            widgets.begin,
+            widgets.cancel,
+            widgets.progress,
+            widgets.list,
+            widgets.acts,
+            widgets.count,
+            widgets.keep,
+            widgets.said,
+            self.found,
+        ]
+        widgets.tab.select(guard(self.opened), [subject, self.found], shown, **QUIET)
+        widgets.run.input(guard(self.another), [subject, widgets.run], shown, **QUIET)
+        weighing = widgets.begin.click(
+            guard(self.weigh), [subject, widgets.run], shown, **QUIET, concurrency_limit=None
+        )
+        # In two steps: the cancelled event must end before its outputs are reset.
+        widgets.cancel.click(None, cancels=[weighing], **QUIET).then(
+            guard(self.another), [subject, widgets.run], shown, **QUIET
+        )
+        widgets.list.click(
+            guard(self.open_row),
+            [subject],
+            [
+                *self.row_browser.outputs,
+                self.preview.pager.filter,
+                self.preview.pager.search,
+                self.preview.pager.split,
+                self.preview.views,
+                self.row_browser.view,
+            ],
+            **QUIET,
+        )
+        made = [widgets.said, self.opening]
+        widgets.remove.click(guard(self.remove), [self.found, widgets.count], made, **QUIET)
+        widgets.keep.click(guard(self.keep), [self.found, widgets.share], made, **QUIET)
+        widgets.train.click(
+            guard(self.train), [self.found, widgets.count], widgets.said, **QUIET
+        )  # fmt: skip
+
+    # ---- what is shown --------------------------------------------------------------------------
+
+    def opened(self, subject: Subject, found: Ranking | None) -> Updates:
+        """Offer the runs that trained on the dataset; keep a ranking that is of it."""
+        widgets = self.widgets
+        if not subject.dataset_id:
+            return self._fresh(NO_DATASET)
+        runs = row_influence.runs_on(self.studio, subject.dataset_id)
+        if not runs:
+            return self._fresh(NO_RUN)
+        if found is not None and found.dataset == subject.dataset_id:
+            return {widgets.said: ""}
+        offered = gr.update(choices=[(run.name, run.id) for run in runs], value=runs[0].id)
+        return {**self._fresh(_cost(runs[0])), widgets.ask: gr.update(visible=True),
+                widgets.run: offered}  # fmt: skip
+
+    def another(self, subject: Subject, run: str) -> Updates:
+        """Another run was chosen, or the weighing was canceled: nothing is known of its rows."""
+        if not subject.dataset_id or not run:
+            return self._fresh(NO_DATASET)
+        cost = _cost(self.studio.runs.get(run))
+        return {**self._fresh(cost), self.widgets.ask: gr.update(visible=True)}
+
+    def _fresh(self, text: str) -> Updates:
+        widgets = self.widgets
+        return {
+            widgets.ask: gr.update(visible=False),
+            widgets.begin: gr.update(interactive=True),
+            widgets.cancel: gr.update(visible=False),
+            widgets.progress: "",
+            widgets.list: text,
+            widgets.acts: gr.update(visible=False),
+            widgets.said: "",
+            self.found: None,
+        }
+
+    def weigh(self, subject: Subject, run_id: str) -> Iterator[Updates]:
+        """Weigh every row under a progress bar; an index that is missing is built first."""
+        widgets = self.widgets
+        idle = {
+            widgets.cancel: gr.update(visible=False),
+            widgets.begin: gr.update(interactive=True),
+        }
+        try:
+            if not subject.dataset_id or not run_id:
+                raise ConfigError("Open a prepared dataset that trained a run first.")
+            run = self.studio.runs.get(run_id)
+            job = why.influence(self.studio, run)
+            try:
+                for step in job.steps():
+                    text = job.progress_text(step)
+                    yield {
+                        widgets.progress: progress_bar(step[0], step[1], text),
+                        widgets.cancel: gr.update(visible=True),
+                        widgets.begin: gr.update(interactive=False),
+                    }
+                weighed = job.result()
+            finally:
+                job.cancel()
+            ranking = row_influence.ranked(self.studio, run, subject.dataset_id, weighed)
+            yield {**idle, **self._shown(run, ranking)}
+        except Cancelled:
+            yield {**idle, widgets.progress: ""}
+        except Exception as error:
+            yield {**idle, widgets.progress: notice("error", sentence(error))}
+
+    def _shown(self, run: Run, ranking: Ranking) -> Updates:
+        widgets = self.widgets
+        rows = row_influence.texts(self.studio, ranking, SHOWN)
+        usual = min(ranking.harmful or 1, max(1, len(ranking.rows) // 20))
+        return {
+            widgets.progress: "",
+            widgets.list: listed(run.name, ranking, rows),
+            widgets.acts: gr.update(visible=len(ranking.rows) > 1),
+            widgets.count: gr.update(value=usual, maximum=max(1, len(ranking.rows) - 1)),
+            widgets.keep: gr.update(interactive=ranking.by == "help"),
+            widgets.said: "",
+            self.found: ranking,
+        }
+
+    def open_row(self, subject: Subject, event: gr.EventData) -> Updates | Update:
+        """Show a row of the list among all training rows."""
+        if not subject.dataset_id:
+            return gr.skip()
+        row = int(ListLink.model_validate(event_data(event)).open)
+        pager = self.preview.pager
+        at = replace(subject, split="train", kind=ALL, text="", at=row)
+        return {
+            **self.row_browser.show(at),
+            pager.filter: gr.update(value=ALL),
+            pager.search: gr.update(value=""),
+            pager.split: gr.update(value="train"),
+            self.preview.views: gr.Tabs(selected="rows"),
+            self.row_browser.view: "rows",
+        }
+
+    # ---- what is done with it -------------------------------------------------------------------
+
+    def remove(self, found: Ranking | None, count: float | None) -> tuple[str, Any]:
+        """A dataset without the worst rows, opened at once."""
+        made = row_influence.leave_out(self.studio, _known(found), int(count or 0))
+        return "", show(made.id)
+
+    def keep(self, found: Ranking | None, share: float | None) -> tuple[str, Any]:
+        """A dataset of the most useful rows, opened at once."""
+        made = row_influence.keep_most_useful(self.studio, _known(found), (share or 0) / 100)
+        return "", show(made.id)
+
+    def train(self, found: Ranking | None, count: float | None) -> str:
+        """Queue the run's recipe again without the worst rows."""
+        person().must_own("train")
+        ranking = _known(found)
+        rows = row_influence.worst(ranking, int(count or 0))
+        run = self.studio.runs.get(ranking.run)
+        chosen = [(ranking.dataset, row) for row in rows]
+        made = why.train_without(self.studio, run, chosen, "least useful to held-out rows")
+        return notice(
+            "info", f"Queued {made.name}. Compare its held-out loss with {run.name}'s on Train."
+        )
+
+
+def _known(found: Ranking | None) -> Ranking:
+    if found is None:
+        raise ConfigError("Weigh the rows first.")
+    return found
+
+
+def _cost(run: Run) -> str:
+    return f'<p class="none">{why.cost(run) or "The rows of this run are read already."}</p>'
+
+
+def listed(name: str, ranking: Ranking, rows: list[dict[str, Any]]) -> str:
+    """The first rows of a ranking as markup, under what may be said of them."""
+    if ranking.by == "help":
+        head = section(
+            f"{thousands(ranking.harmful)} of {plural(len(ranking.rows), 'row')} pushed the "
+            f"held-out loss of {name} up",
+            "Evidence, not proof: look at a row before you drop it, and train without it to know.",
+        )
+    else:
+        head = section(
+            f"Rows that {name} learned least",
+            "It held no rows out, so rows are sorted by the size of their own gradient.",
+        )
+    side = "against" if ranking.by == "help" else "for"
+    items = "".join(row_item(row, link=True) for row in rows)
+    more = len(ranking.rows) - len(rows)
+    rest = f'<p class="none">and {plural(more, "row")} more</p>' if more > 0 else ""
+    return f'{head}<ol class="why-rows {side}">{items}</ol>{rest}'
