@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.ui.html import esc
+from studio.core.formatting import percent_text, plural
 
 _LONGEST = 240  # characters of a row's text
 
@@ -27,6 +28,8 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
         f'<p class="why-over">over {_lit(row["rejected"], ())}</p>' if row.get("rejected") else ""
     )
     place = f"{esc(row['dataset'])}, row {row['row'] + 1:,}"
+    if votes := row.get("votes"):
+        place += f" \N{MIDDLE DOT} {_decided(votes)}"
     if note:
         place += f" \N{MIDDLE DOT} {esc(note)}"
     if link:
@@ -38,6 +41,13 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
         f"<p>{_lit(row['answer'], shared)}</p>{over}"
         f'<p class="why-place">{place}</p></div></li>'
     )
+
+
+def _decided(votes: Mapping[str, Any]) -> str:
+    """How people decided a pair: `2 votes, 100 % for it`."""
+    agreement = votes.get("agreement")
+    share = "" if agreement is None else f", {percent_text(agreement)} for it"
+    return f"{plural(votes['voters'], 'vote')}{share}"
 
 
 def _lit(text: str, words: Sequence[str]) -> str:

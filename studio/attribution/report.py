@@ -83,7 +83,8 @@ def _row(
     high: float,
 ) -> dict[str, Any]:
     dataset, number = datasets[int(place[0])], int(place[1])
-    texts = shown(dataset.page(number, 1)[0], bool(place[2]))
+    row = dataset.page(number, 1)[0]
+    texts = shown(row, bool(place[2]))
     mine = {word.lower() for text in texts.values() for word in _WORD.findall(text)}
     return {
         "score": round(score, 4),
@@ -93,7 +94,18 @@ def _row(
         **texts,
         "shared": sorted(words & mine),
         "stands_out": bool(score > high or score < low),
+        **votes_of(row),
     }
+
+
+def votes_of(row: Row) -> dict[str, Any]:
+    """Of a row that votes made: its item, how many people decided it and the share that agreed.
+
+    Who they are stays with the votes: their project may still be blind.
+    """
+    if not isinstance(row.get("voters"), int):
+        return {}
+    return {"votes": {key: row.get(key) for key in ("item", "voters", "agreement")}}
 
 
 def shown(row: Row, second: bool = False) -> dict[str, str]:

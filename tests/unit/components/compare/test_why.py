@@ -15,6 +15,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 ROW = {
     **{"score": 0.8, "dataset": EVIL, "dataset_id": "dataset-1", "row": 4, "prompt": EVIL},
     **{"answer": "A hedgehog.", "rejected": EVIL, "shared": ["hedgehog"], "stands_out": True},
+    "votes": {"item": "item-1", "voters": 2, "agreement": 1.0},
 }
 FOUND = {
     "run": "run-1",
@@ -41,7 +42,7 @@ FOUND = {
 def test_rows_are_escaped_and_the_shared_words_lit():
     markup = why_html.report(FOUND, [("first", 0.4), (EVIL, 0.6)])
     assert "<img" not in markup
-    assert "<mark>hedgehog</mark>" in markup and "row 5" in markup
+    assert "<mark>hedgehog</mark>" in markup and "row 5 \N{MIDDLE DOT} 2 votes, 100" in markup
     assert "0.40 nats a token under first" in markup and "learned in parent" in markup
     assert why_html.choices(FOUND) == [("row 5 (+0.80)", "dataset-1:4")]
     assert why_html.standing_out(FOUND) == ["dataset-1:4"]
