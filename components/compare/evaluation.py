@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from studio import Studio
 
 _REFRESH = 0.3
+_ANSWERED = "pocket-questions"
+"""The rows at first: their answers are known, so that right and wrong are scored."""
 _SUITING = "all that fit the rows"
 
 
@@ -47,7 +49,7 @@ class ScoreTab:
             sources = self._sources()
             self.source = gr.Dropdown(
                 sources,
-                value=sources[0][1],
+                value=_ANSWERED,
                 label="Rows",
                 elem_id="score-source",
                 scale=4,

@@ -15,8 +15,9 @@ from studio.metrics import text, tool_calls
 from studio.models.pool import ModelPool
 from studio.runs.store import RunStore
 
-_RIGHT_OR_WRONG = ("right_tool", "numeric_match", "exact_match", "regex", "contains")
-"""Metrics by which an answer is wrong, the strictest first."""
+_RIGHT_OR_WRONG = ("right_tool", "numeric_match", "contains", "exact_match", "regex")
+"""Metrics by which an answer may be wrong; the first of those asked for decides. An answer in a
+sentence that holds the reference is not wrong, though no exact match."""
 
 
 def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: RunStore) -> None:
@@ -62,7 +63,7 @@ def measure(scoring: Scoring, columns: list[Measured], pool: ModelPool, runs: Ru
 
 
 def _wrong(column: Measured, rows: Sequence[Any], cells: Sequence[Any]) -> Wrong | None:
-    """The answers that the strictest metric of right and wrong gives nothing."""
+    """The answers to which the metric that decides gives nothing."""
     metric = next((name for name in _RIGHT_OR_WRONG if name in column.values), None)
     if metric is None:
         return None

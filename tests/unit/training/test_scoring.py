@@ -152,8 +152,8 @@ def test_answers_are_made_and_measured(studio: Studio, sft: Run) -> None:
         assert 0 < found["metrics"]["length"]["value"] <= 8
     assert "distinct_2" not in result["differences"][0]["metrics"]
     base, tuned = (found["wrong"] for found in result["columns"])
-    share = result["columns"][1]["metrics"]["exact_match"]["value"]
-    assert base is None and tuned["metric"] == "exact_match"
+    share = result["columns"][1]["metrics"]["contains"]["value"]
+    assert base is None and tuned["metric"] == "contains"
     assert tuned["count"] == len(tuned["rows"]) == round(6 * (1 - share)) > 0
     asked = why.of_wrong(tuned)[0]
     assert asked.answer == tuned["rows"][0]["answer"] and asked.prompt[-1]["role"] == "user"
