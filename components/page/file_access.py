@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from components.page import origins
+from components.page import origins, sessions
 from components.ui import access, compat
 from studio.core.workspace import RESERVE, Workspace
 
@@ -27,11 +27,13 @@ _TORN = 3600.0  # seconds after which nobody is still sending the rest of a file
 
 
 class Gate:
-    """ASGI middleware: own pages and programs only, files for owners, MCP with its token."""
+    """ASGI middleware: own pages and programs only, files for owners, MCP with its token, and few
+    sessions for each of the others."""
 
     def __init__(self, app: ASGIApp, workspace: Workspace):
         self.app, self._workspace = app, workspace
         self._exports = workspace.exports.resolve()
+        self._sessions = sessions.Sessions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,13 +51,26 @@ class Gate:
                     headers["content-security-policy"] = origins.framed_by()
             await send(message)
 
-        refused = self._refused(request)
+        refused, status = self._refused(request), 403
+        if not refused and sessions.opens(scope["method"], scope["path"]):
+            refused, status, receive = await self._session_refused(receive)
         if refused:
-            await PlainTextResponse(refused, status_code=403)(scope, receive, answer)
+            await PlainTextResponse(refused, status_code=status)(scope, receive, answer)
         elif _preflight(scope["method"], request.headers):
             await PlainTextResponse("")(scope, receive, answer)
         else:
             await self.app(scope, receive, answer)
+
+    async def _session_refused(self, receive: Receive) -> tuple[str, int, Receive]:
+        """Why what opens a session is refused, with its status, and the body to read again."""
+        who = access.visitor()
+        if who is None:
+            return "", 200, receive
+        try:
+            body, receive = await sessions.read(receive)
+        except sessions.TooLarge:
+            return "What this page sent is too large; shorten the text.", 413, receive
+        return self._sessions.refused(body, who), 429, receive
 
     def _refused(self, request: Request) -> str:
         """Why a request is refused; empty where it is not."""
