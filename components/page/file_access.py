@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.page import origins, sessions
 from components.ui import access, compat
+from components.ui.handlers import FULL, sentence
 from studio.core.workspace import RESERVE, Workspace
 
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
@@ -59,7 +60,24 @@ class Gate:
         elif _preflight(scope["method"], request.headers):
             await PlainTextResponse("")(scope, receive, answer)
         else:
+            await self._answered(scope, receive, answer)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the routes answer; what they raise before they begin is a sentence."""
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
             await self.app(scope, receive, answer)
+        except Exception as error:
+            if begun:
+                raise
+            words, status = _raised(error)
+            await PlainTextResponse(words, status_code=status)(scope, receive, send)
 
     async def _session_refused(self, receive: Receive) -> tuple[str, int, Receive]:
         """Why what opens a session is refused, with its status, and the body to read again."""
@@ -111,6 +129,14 @@ class Gate:
             return Path(os.path.abspath(match[1])).resolve().is_relative_to(self._exports)
         except (OSError, ValueError):  # no name of a file, such as one with a NUL
             return True
+
+
+def _raised(error: Exception) -> tuple[str, int]:
+    """What Gradio's routes raised, as a sentence with its status."""
+    if isinstance(error, KeyError | IndexError):
+        return "This page is older than the studio, which has no such part; reload the page.", 404
+    words = sentence(error)
+    return words, 507 if words == FULL else 500
 
 
 def _preflight(method: str, headers: Headers) -> bool:

@@ -12,7 +12,8 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from studio.core.errors import ConfigError, ModelError, did_you_mean
 
@@ -159,6 +160,8 @@ class Command:
             if name not in self._model.model_fields:
                 known = self._model.model_fields
                 raise ConfigError(f"{self.name} takes no {name!r}.{did_you_mean(name, known)}")
+            if _holds_nul(values[name]):
+                raise ConfigError(f"{name} holds a NUL character, which no name or file has.")
         lists = {one.name for one in self.parameters if _takes_texts(one.type)}
         values = {
             name: [value] if name in lists and isinstance(value, str) else value
@@ -194,6 +197,13 @@ COMMANDS: dict[str, Command] = {}
 """Every command by name; complete once `studio.commands` is imported."""
 
 
+def _holds_nul(value: Any) -> bool:
+    """Whether a text, or one in a list, has the character that ends names for the system."""
+    if isinstance(value, list | tuple):
+        return any(isinstance(one, str) and "\0" in one for one in cast("Sequence[Any]", value))
+    return isinstance(value, str | Path) and "\0" in str(value)
+
+
 def command(*, read_only: bool = False) -> Callable[[Function], Function]:
     """Register a function as a command; `read_only` ones change nothing in the workspace."""
 
@@ -211,7 +221,7 @@ def first_problem(error: Any) -> str:
     name, message = str(issue["loc"][0]), str(issue["msg"]).removeprefix("Value error, ")
     if issue["type"] == "missing":
         return f"{name} is missing."
-    return f"{name} cannot be {issue['input']!r}: {message[0].lower()}{message[1:]}."
+    return f"{name} cannot be {issue['input']!r:.200}: {message[0].lower()}{message[1:]}."
 
 
 def jsonable(value: Any) -> Any:

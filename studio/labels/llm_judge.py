@@ -21,6 +21,7 @@ from typing import Any
 from studio.core.answers import said
 from studio.core.errors import ModelError
 from studio.core.messages import Message, tools_of
+from studio.core.quoted import quoted, rule
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
 from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_label
 from studio.labels.win_rate_report import Outcome, duel
@@ -31,6 +32,8 @@ OnProgress = Callable[[int, int, str], None]
 MAX_NEW_TOKENS = 1024  # a verdict is one letter; what is left is for a judge that thinks first
 _INSTRUCTION = """\
 Two answers were given to the same conversation. {question}{rubric}
+
+{rule}
 
 {conversation}
 
@@ -115,12 +118,19 @@ def request(
 def _asked(
     prompt: Sequence[Message], a: str, b: str, question: str, rubric: str, reply: str
 ) -> list[Message]:
-    turns = [f"[{turn['role']}]\n{said(turn)}" for turn in prompt]
+    turns = [(str(turn["role"]), said(turn)) for turn in prompt]
     if tools := tools_of(prompt):
-        turns.insert(0, f"[tools]\n{json.dumps(tools, ensure_ascii=False)}")
-    conversation = "\n\n".join(turns)
+        turns.insert(0, ("tools", json.dumps(tools, ensure_ascii=False)))
+    mark, (a, b, *texts) = quoted([a, b, *(text for _, text in turns)])
+    shown = [f"[{role}]\n{text}" for (role, _), text in zip(turns, texts, strict=True)]
     text = _INSTRUCTION.format(
-        question=question, rubric=rubric, conversation=conversation, a=a, b=b, reply=reply
+        question=question,
+        rubric=rubric,
+        rule=rule(mark),
+        conversation="\n\n".join(shown),
+        a=a,
+        b=b,
+        reply=reply,
     )
     return [{"role": "user", "content": text}]
 

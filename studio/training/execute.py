@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
 from studio.core import cards, chat_templates, gguf_pre_tokenizers, rope
-from studio.core.device_errors import is_out_of_memory, needs_restart
+from studio.core.device_errors import is_out_of_memory, lost_peer, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
 from studio.models import loading, teacher, trained_tokens
@@ -143,7 +143,7 @@ def attempt(
         # lose the run, nor end the thread that owns the models
         if not is_out_of_memory(problem):
             restart = needs_restart(problem)
-            return "failed", restart or _say_broken(run, problem)
+            return "failed", restart or lost_peer(problem) or _say_broken(run, problem)
     clear()  # out of the except block: until here the traceback held the run's tensors
     return "failed", _say_exhausted(run, events)
 

@@ -134,8 +134,8 @@ def _run_side(run: Run, step: str) -> Side:
     if step == LIVE:
         return Side(f"{run.name}, in progress", "tuned", run.model, run.id, digest, LIVE)
     if step:
-        if not step.isdigit():
-            raise ConfigError(f"A checkpoint is named by its step, not {step!r}.")
+        if not (step.isdecimal() and len(step) < 16):
+            raise ConfigError(f"A checkpoint is named by its step, not {step!r:.40}.")
         label = f"{run.name} at {int(step):,}"
         return Side(label, "tuned", run.model, run.id, digest, int(step))
     if run.adapter is None and run.weights is None:

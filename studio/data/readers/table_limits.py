@@ -101,6 +101,8 @@ def _compact_numbers(header: bytes) -> dict[int, int]:
         while at < len(header):
             byte = header[at]
             value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+            if shift > 35:
+                return {}  # no number of 32 bits: damage, which the reader says
             if byte < 0x80:
                 found[field] = (value >> 1) ^ -(value & 1)
                 break
