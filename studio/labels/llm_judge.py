@@ -23,7 +23,7 @@ from studio.core.errors import ModelError
 from studio.core.messages import Message, tools_of
 from studio.core.quoted import quoted, rule
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
-from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_label
+from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_names
 from studio.labels.win_rate_report import Outcome, duel
 from studio.labels.win_rates import WinRate
 from studio.metrics.proportions import wilson_interval
@@ -67,9 +67,11 @@ class TextPair:
 
 def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPair]]:
     """A project's pairs by the two models that met, each pair in the same order."""
+    items = list(items)
+    named = source_names(items)
     found: dict[tuple[str, str], list[TextPair]] = {}
     for item in items:
-        a, b = source_label(item.source_a), source_label(item.source_b)
+        a, b = named(item.source_a), named(item.source_b)
         pair = TextPair(item.prompt, item.answer_a, item.answer_b)
         if (b, a) in found and a != b:
             a, b, pair = b, a, TextPair(item.prompt, item.answer_b, item.answer_a)

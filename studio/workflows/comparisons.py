@@ -266,7 +266,7 @@ def saved(studio: Studio) -> list[tuple[str, str]]:
     for path in sorted(studio.workspace.comparisons.glob("comparison-*.json"), reverse=True)[:50]:
         try:
             name = json.loads(path.read_text(encoding="utf-8"))["name"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         stamp = time.strftime("%d %b %H:%M", time.localtime(path.stat().st_mtime))
         found.append((f"{name}{DOT}{stamp}", path.stem))
@@ -281,7 +281,7 @@ def load(studio: Studio, identifier: str) -> Comparison:
         sides = tuple(Side(**each) for each in kept["sides"])
         prompts = [revived(prompt) for prompt in kept["prompts"]]
         return Comparison(**{**kept, "sides": sides, "prompts": prompts})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WorkspaceError(
             f"The comparison {identifier} cannot be read; choose another."
         ) from error
