@@ -131,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, with any error already printed in one sentence."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal of ASCII still shows the rest
+        unicode = stream.encoding.lower().startswith("utf")
+        if isinstance(stream, io.TextIOWrapper) and not unicode:  # the rest is shown all the same
             stream.reconfigure(errors="backslashreplace")
     verbose = bool(arguments) and arguments[0] in ("-v", "--verbose")
     try:
