@@ -18,7 +18,7 @@ LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 .PHONY: help run setup test test-all test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
         test-exports test-gpus test-gpu-small test-real test-loop test-space test-docker test-duel \
-        test-security test-security-short check check-deps lock format
+        test-security test-security-short test-load check check-deps lock format
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -104,6 +104,10 @@ test-rounds: $(VENV)/.ready-dev
 test-vote-kills: $(VENV)/.ready-dev postgres
 	$(BIN)/python -m tests.faults.killed_votes --kills 200
 	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
+
+# Training, votes, visitors, uploads and a scorer at once, a few of each: a minute or two.
+test-load: $(VENV)/.ready-dev
+	STUDIO_LOAD=1 $(PYTEST) tests/unit/benchmarks/test_load.py
 
 # docs/api.md's longer examples, the whole loop in a short script among them: a few minutes.
 test-loop: $(VENV)/.ready-dev
