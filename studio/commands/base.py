@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -160,8 +161,8 @@ class Command:
             if name not in self._model.model_fields:
                 known = self._model.model_fields
                 raise ConfigError(f"{self.name} takes no {name!r}.{did_you_mean(name, known)}")
-            if _holds_nul(values[name]):
-                raise ConfigError(f"{name} holds a NUL character, which no name or file has.")
+            if odd := _unwritable(values[name]):
+                raise ConfigError(f"{name} holds {odd}, which no name or file has.")
         lists = {one.name for one in self.parameters if _takes_texts(one.type)}
         values = {
             name: [value] if name in lists and isinstance(value, str) else value
@@ -197,11 +198,18 @@ COMMANDS: dict[str, Command] = {}
 """Every command by name; complete once `studio.commands` is imported."""
 
 
-def _holds_nul(value: Any) -> bool:
-    """Whether a text, or one in a list, has the character that ends names for the system."""
+def _unwritable(value: Any) -> str:
+    """What a text, or one in a list, holds that nothing can write down; empty where it can."""
     if isinstance(value, list | tuple):
-        return any(isinstance(one, str) and "\0" in one for one in cast("Sequence[Any]", value))
-    return isinstance(value, str | Path) and "\0" in str(value)
+        return next(filter(None, map(_unwritable, cast("Sequence[Any]", value))), "")
+    if not isinstance(value, str):
+        return "a NUL character" if isinstance(value, Path) and "\0" in str(value) else ""
+    if "\0" in value:
+        return "a NUL character"
+    return "" if value.isascii() or not _HALF.search(value) else "half a character"
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def command(*, read_only: bool = False) -> Callable[[Function], Function]:

@@ -62,9 +62,10 @@ def folder_here(location: str) -> Path:
     """A model's folder, by its path or in the Hub cache; nothing is downloaded."""
     if (folder := Path(location)).is_dir():
         return folder
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
 
-    return Path(snapshot_download(location, allow_patterns=list(FILES), local_files_only=True))
+    hub: Any = huggingface_hub  # its overloads are partly untyped
+    return Path(hub.snapshot_download(location, allow_patterns=[*FILES], local_files_only=True))
 
 
 def templates_of(folder: Path) -> list[str]:
@@ -80,9 +81,9 @@ def templates_of(folder: Path) -> list[str]:
 
 def _named(listed: Any) -> list[object]:
     """Templates as a list of {"name", "template"}, or as an object by name."""
-    if isinstance(listed, dict):
-        return [*listed.values()]
-    return [(as_object(each) or {}).get("template") for each in listed or []]
+    if (by_name := as_object(listed)) is not None:
+        return [*by_name.values()]
+    return [(as_object(each) or {}).get("template") for each in as_list(listed) or []]
 
 
 def _names(folder: Path) -> dict[str, str]:

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers.utils.chat_template_utils import render_jinja_template
+from transformers.utils import chat_template_utils
 
+utils: Any = chat_template_utils  # partly untyped
 _LOADING = 60  # seconds of processor time that reading a tokenizer's file may take
 _RUN = 3000  # characters of a text that repeats: what takes time in their cube does not end
 _KINDS = "aZ5 \t\n.,'_-!é中"
@@ -64,7 +65,7 @@ def template_fault(template: str, names: dict[str, Any], longest: int) -> str:
 
 def _rendered(template: str, chat: list[Any], start: bool, names: dict[str, Any]) -> str:
     try:
-        found, _ = render_jinja_template(
+        found, _ = utils.render_jinja_template(
             [chat], chat_template=template, add_generation_prompt=start, **names
         )
     except MemoryError:
@@ -91,12 +92,12 @@ def texts(patterns: list[str]) -> Iterator[str]:
 def patterns_of(value: Any) -> list[str]:
     """The regular expressions in a tokenizer's file, wherever they stand."""
     if isinstance(value, dict):
-        own = value.get("Regex")
-        inside = [found for each in value.values() for found in patterns_of(each)]
+        named: dict[str, Any] = {**value}
+        own = named.get("Regex")
+        inside = [found for each in named.values() for found in patterns_of(each)]
         return [*([own] if isinstance(own, str) else []), *inside]
-    if isinstance(value, list):
-        return [found for each in value for found in patterns_of(each)]
-    return []
+    several: list[Any] = [*value] if isinstance(value, list) else []
+    return [found for each in several for found in patterns_of(each)]
 
 
 def tokenizer_fault(path: str, seconds: int, memory: int) -> str:

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
 from studio.data.readers.json_stream import MAX_RECORD
 
+pc: Any = pyarrow.compute  # its functions are made as it is imported
 MAX_BUFFER = 1 << 30
 """Bytes that a compressed buffer of an Arrow file may unpack to: writers make batches of a few."""
 _MOST_PACKED = 500  # text packs to a hundredth at best
@@ -88,7 +89,7 @@ def _dictionary_bytes(chunk: Any, data: Any) -> int:
         return 0
     data.seek(chunk.dictionary_page_offset)
     numbers = _compact_numbers(data.read(_HEADER))
-    return numbers.get(2, chunk.total_uncompressed_size)  # 1: kind, 2: unpacked, 3: packed
+    return numbers.get(2, int(chunk.total_uncompressed_size))  # 1: kind, 2: unpacked, 3: packed
 
 
 def _compact_numbers(header: bytes) -> dict[int, int]:
@@ -244,8 +245,8 @@ def _repeats(kind: pa.DataType) -> bool:
     return any(_repeats(kind.field(at).type) for at in range(kind.num_fields))
 
 
-def cell_bytes(column: Any) -> np.ndarray:
-    """Bytes of every cell with its dictionary written out: int64, as long as the column."""
+def cell_bytes(column: Any) -> Any:
+    """Bytes of every cell with its dictionary written out: int64 [rows] of numpy."""
     kind, types = column.type, pa.types
     if isinstance(column, pa.ExtensionArray):
         return cell_bytes(column.storage)
@@ -256,7 +257,7 @@ def cell_bytes(column: Any) -> np.ndarray:
         return np.asarray(pc.fill_null(pc.binary_length(column), 0)).astype(np.int64)
     if types.is_struct(kind):
         parts = [cell_bytes(part) for part in column.flatten()]
-        return np.sum(parts, axis=0, dtype=np.int64) if parts else _fixed(column, 8)
+        return np.add.reduce(np.stack(parts)) if parts else _fixed(column, 8)
     if types.is_fixed_size_list(kind):
         inner = cell_bytes(column.flatten()) if not column.null_count else cell_bytes(column.values)
         return _fixed(column, 8 + int(inner.max(initial=0)) * kind.list_size)
