@@ -54,7 +54,8 @@ test-slow: $(VENV)/.ready-dev
 test-security: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/security -n 2 --dist loadfile
 
-SECURITY := other_pages logins patterns votes_kept damaged_records chat_endpoint
+SECURITY := other_pages logins patterns votes_kept damaged_records chat_endpoint sessions bombs judges \
+            table
 test-security-short: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) $(SECURITY:%=tests/security/test_%.py)
 
