@@ -6,6 +6,7 @@ export's address could download it, and MCP has no login of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -21,6 +22,7 @@ from components.ui import access, compat
 from components.ui.handlers import FULL, sentence
 from studio.core.workspace import RESERVE, Workspace
 
+log = logging.getLogger("studio.page")
 _FILE = re.compile(r"/file[=/](.*)", re.DOTALL)
 """Gradio's file routes; what follows is the path on disk."""
 _UPLOAD = "/upload"
@@ -134,6 +136,7 @@ class Gate:
 def _raised(error: Exception) -> tuple[str, int]:
     """What Gradio's routes raised, as a sentence with its status."""
     if isinstance(error, KeyError | IndexError):
+        log.warning("A part that is not there was asked for", exc_info=error)
         return "This page is older than the studio, which has no such part; reload the page.", 404
     words = sentence(error)
     return words, 507 if words == FULL else 500
