@@ -17,8 +17,9 @@ RUN useradd --create-home --uid 1000 user \
     && chown user:user /data
 
 WORKDIR /home/user/app
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+# Every package by the hash of its file; `make lock` writes it from requirements.txt.
+COPY requirements.lock .
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 
 COPY --chown=user:user . .
 USER user

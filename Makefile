@@ -3,6 +3,7 @@
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN    := $(VENV)/bin
+TOOLS  := .tools
 ARGS   ?=
 
 # Tests never look anything up on the Hub, and never touch your own workspace.
@@ -17,7 +18,7 @@ LATER   := tests/test_readme.py tests/app tests/faults tests/gpu
 .PHONY: help run setup test test-all test-unit test-slow test-app test-browser test-matrix test-kills \
         test-launch test-shapes chromium postgres screenshots clean test-rounds test-vote-kills \
         test-exports test-gpus test-gpu-small test-real test-loop test-space test-docker test-duel \
-        test-security test-security-short check format
+        test-security test-security-short test-load check check-deps lock format
 
 help:
 	@echo "make run          set up, then open the studio on http://127.0.0.1:7860"
@@ -26,6 +27,8 @@ help:
 	@echo "make test-exports every format of an export for every family (a few minutes)"
 	@echo "make test-security  attacks from outside: pages, strangers, names, files, models"
 	@echo "make check        lint, format, types, import contracts, circles"
+	@echo "make check-deps   known vulnerabilities of the packages (needs the network)"
+	@echo "make lock         requirements.lock anew, after a change of requirements.txt"
 	@echo "make screenshots  draw the README's pictures anew"
 	@echo "make clean        remove the virtual environment and caches"
 
@@ -51,7 +54,8 @@ test-slow: $(VENV)/.ready-dev
 test-security: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) tests/security -n 2 --dist loadfile
 
-SECURITY := other_pages logins patterns votes_kept damaged_records chat_endpoint
+SECURITY := other_pages logins patterns votes_kept damaged_records chat_endpoint sessions bombs judges \
+            table
 test-security-short: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(PYTEST) $(SECURITY:%=tests/security/test_%.py)
 
@@ -102,6 +106,10 @@ test-vote-kills: $(VENV)/.ready-dev postgres
 	$(BIN)/python -m tests.faults.killed_votes --kills 200
 	$(BIN)/python -m tests.faults.killed_votes --kills 200 --database postgresql
 
+# Training, votes, visitors, uploads and a scorer at once, a few of each: a minute or two.
+test-load: $(VENV)/.ready-dev
+	STUDIO_LOAD=1 $(PYTEST) tests/unit/benchmarks/test_load.py
+
 # docs/api.md's longer examples, the whole loop in a short script among them: a few minutes.
 test-loop: $(VENV)/.ready-dev
 	STUDIO_LOOP=1 $(PYTEST) tests/app/test_api.py
@@ -130,6 +138,22 @@ check: $(VENV)/.ready-dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m benchmarks.house
+
+# Known vulnerabilities of what the lock installs; asks PyPI's advisory database.
+check-deps: $(TOOLS)/.ready
+	$(PYTHON) -m tests.audit $(TOOLS)/bin/pip-audit
+
+# requirements.lock, from requirements.txt: every package that is needed, with the hashes of its
+# files, for any platform. torch is PyPI's, with CUDA, as the image has it.
+lock: $(TOOLS)/.ready
+	$(TOOLS)/bin/uv pip compile requirements.txt --universal --generate-hashes --python-version 3.11 \
+		--no-config --quiet --custom-compile-command "make lock" --output-file requirements.lock
+
+# Tools that look at packages, apart from the studio's own.
+$(TOOLS)/.ready:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q --disable-pip-version-check uv==0.13.9 pip-audit==2.10.1
+	@touch $@
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .
@@ -160,5 +184,5 @@ $(VENV)/.ready-dev: requirements-dev.txt requirements.txt | $(BIN)/python
 	@touch $@ $(VENV)/.ready
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis test-results
+	rm -rf $(VENV) $(TOOLS) .pytest_cache .ruff_cache .hypothesis test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,7 +44,7 @@ from components.ui.handlers import QUIET, guard
 from components.ui.logins import Logins
 from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
-from studio.core.errors import ConfigError, StudioError
+from studio.core.errors import ConfigError, StudioError, WorkspaceError
 from studio.generation import zerogpu
 from studio.labels import feedback
 
@@ -205,9 +205,15 @@ def check_mcp(mcp: str) -> None:
 
 def log_to_file(studio: Studio) -> None:
     """Write tracebacks to the workspace's studio.log; people see one sentence."""
-    handler = logging.handlers.RotatingFileHandler(
-        studio.workspace.home / "studio.log", maxBytes=2_000_000, backupCount=2, encoding="utf-8"
-    )
+    file = studio.workspace.home / "studio.log"
+    try:
+        handler = logging.handlers.RotatingFileHandler(
+            file, maxBytes=2_000_000, backupCount=2, encoding="utf-8"
+        )
+    except OSError as error:
+        raise WorkspaceError(
+            f"{file} cannot be written: {error.strerror}. Set STUDIO_HOME to a folder that can."
+        ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("studio")
     logger.addHandler(handler)
@@ -238,8 +244,6 @@ def bypass_proxy() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped. Exit status: 2 for bad usage, 1 when it cannot start."""
-    from studio import Studio
-
     try:
         chosen = parse(arguments)
         check_exposure(chosen.host, chosen.auth, chosen.share)
@@ -248,11 +252,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
-        studio = Studio()
+        return _serve(chosen)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped while it was starting; nothing was begun.\n")
+    return 1
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    """Open the workspace and serve the page until it is stopped; the exit status."""
+    from studio import Studio
+
+    studio = Studio()
     log_to_file(studio)
     zerogpu.announce()
     if disk := studio.workspace.network_disk():
@@ -261,25 +276,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for backup in filter(None, (studio.votes_backup, studio.run_backup)):
             backup.restore()  # before anybody can begin something in an empty workspace
     except StudioError as error:
-        sys.stderr.write(f"The backup was not restored: {error}\n")
-        return 1
+        raise StudioError(f"The backup was not restored: {error}") from error
     os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.workspace.cache / "page"))
     file_access.remove_torn_uploads(Path(os.environ["GRADIO_TEMP_DIR"]))
     app = build_app(studio, visitors=bool(chosen.auth or access.space()), mcp=chosen.mcp)
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
     bypass_proxy()
     try:
-        app.launch(
-            server_name=chosen.host,
-            server_port=chosen.port,
-            auth=Logins(chosen.auth) if chosen.auth else None,
-            share=chosen.share,
-            inbrowser=chosen.open,
-            prevent_thread_lock=True,
-            mcp_server=chosen.mcp != "off",
-            **launch_options(studio),
-        )
+        _launch(app, studio, chosen)
     except (OSError, ValueError, httpx.HTTPError) as error:
         sys.stderr.write(
             f"The page did not start: {error or type(error).__name__}. If another program uses the "
@@ -293,6 +296,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app.close()
     studio.close()
     return 0
+
+
+def _launch(app: gr.Blocks, studio: Studio, chosen: argparse.Namespace) -> None:
+    app.launch(
+        server_name=chosen.host,
+        server_port=chosen.port,
+        auth=Logins(chosen.auth) if chosen.auth else None,
+        share=chosen.share,
+        inbrowser=chosen.open,
+        prevent_thread_lock=True,
+        mcp_server=chosen.mcp != "off",
+        **launch_options(studio),
+    )
 
 
 if __name__ == "__main__":

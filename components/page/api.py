@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import api
+from pydantic import BaseModel, Field, ValidationError
 
 from components.page import shared_folders
 from components.ui import access, compat
 from components.ui.handlers import guard, sentence
 from components.ui.visitor_quota import Visits
 from studio.commands import COMMANDS, Command
-from studio.core.errors import ModelError
-from studio.generation.request import GenerationRequest, Sampling
+from studio.commands.base import first_problem
+from studio.commands.generate import sampling_of
+from studio.core.errors import ConfigError, ModelError
+from studio.generation.request import GenerationRequest
 from studio.workflows.comparisons import side
 
 if TYPE_CHECKING:
@@ -52,11 +55,12 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
             max_new_tokens: Longest answer in tokens.
             seed: Random seed; the same seed gives the same answers.
         """
-        sampling = Sampling.model_validate(
+        sampling = sampling_of(
             {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
         )
-        chosen = tuple(side(studio, column).column for column in columns)
-        generation = visits.generate(GenerationRequest((prompt,), chosen, sampling))
+        asked = _asked(prompt, columns)
+        chosen = tuple(side(studio, column).column for column in asked.columns)
+        generation = visits.generate(GenerationRequest((asked.prompt,), chosen, sampling))
         generation.wait()
         snapshot = generation.snapshot()
         if snapshot.error:
@@ -74,6 +78,19 @@ def build(studio: Studio, visits: Visits, mcp: str = "off") -> None:
             api_visibility="public" if listed else "undocumented",
         )
     compat.take_endpoints_off_the_page()
+
+
+class _Asked(BaseModel):
+    prompt: str
+    columns: list[str] = Field(min_length=1, max_length=16)
+
+
+def _asked(prompt: object, columns: object) -> _Asked:
+    """What `compare` was sent, which Gradio does not look at; `ConfigError` names what is wrong."""
+    try:
+        return _Asked.model_validate({"prompt": prompt, "columns": columns}, strict=True)
+    except ValidationError as error:
+        raise ConfigError(first_problem(error)) from None
 
 
 def _plain_errors(function: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import logging
@@ -35,11 +36,17 @@ the frontend looks up each component that any event could ever show one on.
 
 # ---- errors -------------------------------------------------------------------------------------
 
+FULL = "The disk of this studio is full: free some space, then do it again."
+
 
 def sentence(error: BaseException) -> str:
     """What to tell a person about an error; anything but a `StudioError` is logged in full."""
     if isinstance(error, StudioError):
         return str(error)
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "A name holds a NUL character, which no file has. Type it again."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return FULL
     log.error("Unexpected error in the page", exc_info=error)
     return (
         f"Something went wrong inside the studio ({type(error).__name__}). "

@@ -54,9 +54,12 @@ def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, lane: Colum
 
     Raises `DataError` where there are none, or more than the model reads.
     """
-    _, before = tokenization.encode(lane.tokenizer, asked.prompt, asked.raw, defaults=lane.defaults)
-    ids = lane.tokenizer(answer, add_special_tokens=False)["input_ids"]
     context = rope.context(lane.resident.model.config)
+    _, before = tokenization.encode(
+        lane.tokenizer, asked.prompt, asked.raw, context, defaults=lane.defaults
+    )
+    tokenization.check_length(answer, context)
+    ids = lane.tokenizer(answer, add_special_tokens=False)["input_ids"]
     if not before or not ids:
         raise DataError("There is nothing to ask about; give a prompt and an answer.")
     if context and len(before) + len(ids) > context:

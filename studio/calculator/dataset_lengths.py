@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from studio.core import chat_templates
+from studio.core import chat_templates, tokenizer_check
 from studio.core.errors import ModelError, StudioError
 from studio.core.formatting import compact
 from studio.runs.objectives import OBJECTIVES, ONLINE
@@ -247,7 +247,10 @@ def local_tokenizer(model: str) -> Any | None:
 
     try:
         auto: Any = AutoTokenizer
-        tokenizer = auto.from_pretrained(resolve(model).location, local_files_only=True)
+        reference = resolve(model)
+        if reference.kind != "builtin":
+            tokenizer_check.check(tokenizer_check.folder_here(reference.location), model)
+        tokenizer = auto.from_pretrained(reference.location, local_files_only=True)
     except (StudioError, OSError, ValueError, KeyError, ImportError):
         return None  # not here, or not to be read: lengths go by characters, and say so
     chat_templates.ensure(tokenizer)

@@ -9,6 +9,7 @@ Nothing heavy is imported until a command needs it, so `--help` answers at once.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -129,6 +130,10 @@ app = _build()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code, with any error already printed in one sentence."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        unicode = stream.encoding.lower().startswith("utf")
+        if isinstance(stream, io.TextIOWrapper) and not unicode:  # the rest is shown all the same
+            stream.reconfigure(errors="backslashreplace")
     verbose = bool(arguments) and arguments[0] in ("-v", "--verbose")
     try:
         code = app(arguments, prog_name="python -m studio", standalone_mode=False)
@@ -149,6 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudioError as error:
         print_error(str(error))
         return 2 if isinstance(error, ConfigError) else 1
+    except UnicodeEncodeError:
+        print_error("This terminal's encoding cannot hold that name; set PYTHONUTF8=1.")
+        return 1
     except Exception as error:  # a fault of ours or a library's: still one sentence
         if verbose:
             traceback.print_exc()

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from studio.core.errors import ConfigError, ModelError, did_you_mean
 
@@ -159,6 +161,8 @@ class Command:
             if name not in self._model.model_fields:
                 known = self._model.model_fields
                 raise ConfigError(f"{self.name} takes no {name!r}.{did_you_mean(name, known)}")
+            if odd := _unwritable(values[name]):
+                raise ConfigError(f"{name} holds {odd}, which no name or file has.")
         lists = {one.name for one in self.parameters if _takes_texts(one.type)}
         values = {
             name: [value] if name in lists and isinstance(value, str) else value
@@ -194,6 +198,20 @@ COMMANDS: dict[str, Command] = {}
 """Every command by name; complete once `studio.commands` is imported."""
 
 
+def _unwritable(value: Any) -> str:
+    """What a text, or one in a list, holds that nothing can write down; empty where it can."""
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(_unwritable, cast("Sequence[Any]", value))), "")
+    if not isinstance(value, str):
+        return "a NUL character" if isinstance(value, Path) and "\0" in str(value) else ""
+    if "\0" in value:
+        return "a NUL character"
+    return "" if value.isascii() or not _HALF.search(value) else "half a character"
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def command(*, read_only: bool = False) -> Callable[[Function], Function]:
     """Register a function as a command; `read_only` ones change nothing in the workspace."""
 
@@ -211,7 +229,7 @@ def first_problem(error: Any) -> str:
     name, message = str(issue["loc"][0]), str(issue["msg"]).removeprefix("Value error, ")
     if issue["type"] == "missing":
         return f"{name} is missing."
-    return f"{name} cannot be {issue['input']!r}: {message[0].lower()}{message[1:]}."
+    return f"{name} cannot be {issue['input']!r:.200}: {message[0].lower()}{message[1:]}."
 
 
 def jsonable(value: Any) -> Any:

@@ -117,8 +117,9 @@ def labels_prelabel(
     judge: Annotated[
         list[str], Param("A run, base:MODEL, or api:MODEL (STUDIO_ENDPOINT_URL); repeatable.")
     ],
-    share: Annotated[float, Param("Least share of the pairs that people check.", min=0, max=1)] = 1
-    / 3,
+    share: Annotated[
+        float, Param("Least share of the pairs that people check.", min=0, max=1)
+    ] = 0.33,
     max_new_tokens: Annotated[
         int, Param("Longest reply in tokens, thinking included.", min=1, max=8192)
     ] = 1024,

@@ -38,6 +38,7 @@ def models_suggest(
     from studio.runs.recipe import Recipe
     from studio.workflows.propose_model import pocket_warning, propose
 
+    studio.datasets.get(dataset)  # or says that there is none
     recipe = Recipe.defaults(objective, method, dataset_name=dataset)
     found = propose(studio, recipe)
     if found is None:

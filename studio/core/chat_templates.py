@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-from studio.core import compat
+from studio.core import compat, tokenizer_check
 from studio.core.errors import ModelError, did_you_mean
 from studio.core.library_types import Tokenizer
 from studio.core.workspace import PRESETS
@@ -107,6 +107,8 @@ def with_chat_template(tokenizer: Tokenizer, wanted: str | None) -> Tokenizer:
             )
     else:
         text = read(wanted)
+        if wanted not in BUNDLED:
+            tokenizer_check.check_template(text, wanted)
         _parse(text, wanted)
     other = copy.deepcopy(tokenizer)
     other.chat_template = text

@@ -33,6 +33,18 @@ _STICKY = (
     "gpu has fallen off the bus",
     "the launch timed out and was terminated",
 )
+# Gloo's and NCCL's words for a process that is gone (torch 2.13, third_party/gloo and c10d).
+_PEER_GONE = (
+    "gloo/transport",
+    "[gloo]",
+    "connection closed by peer",
+    "connection reset by peer",
+    "nccl communicator was aborted",
+    "nccl error",
+    "tcpstore",
+    "timed out waiting for clients",
+    "no route to host",
+)
 RESTART = "The GPU reported an error from which this process cannot recover"
 """How the sentence begins that asks for a restart."""
 
@@ -58,6 +70,22 @@ def needs_restart(error: BaseException) -> str | None:
                     f"{RESTART} ({words}). Restart the app; runs resume from their last complete "
                     "checkpoint."
                 )
+    return None
+
+
+def lost_peer(error: BaseException) -> str | None:
+    """A sentence where another process of the same run is gone, in place of the transport's."""
+    for each in _chain(error):
+        words = str(each).lower()
+        kinds = {kind.__name__ for kind in type(each).__mro__}
+        if kinds & {"DistBackendError", "DistNetworkError", "DistStoreError"} or (
+            isinstance(each, RuntimeError) and any(sign in words for sign in _PEER_GONE)
+        ):
+            return (
+                "Another process of this run ended, or its machine could not be reached. What it "
+                "said is in launch.log in the run's folder, here or there; resume continues from "
+                "the last complete checkpoint."
+            )
     return None
 
 

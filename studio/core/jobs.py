@@ -22,7 +22,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
-from studio.core.errors import Cancelled, StudioError
+from studio.core.errors import Cancelled, ModelError, StudioError
 from studio.core.formatting import left_text, thousands
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,12 @@ class Job(Generic[Result]):
         except BaseException as error:
             if not isinstance(error, StudioError):
                 logger.exception("the %s broke off", self.kind)
-            self.fail(error)
+            asked = isinstance(error, Exception | KeyboardInterrupt | SystemExit)
+            self.fail(error if asked else self._panic(error))
+
+    def _panic(self, error: BaseException) -> StudioError:
+        """A panic of a library in Rust, which is no `Exception`, as one that handlers catch."""
+        return ModelError(f"The {self.kind} broke off with {type(error).__name__}: {error}.")
 
     def start(self, work: Callable[[Report], Result]) -> Self:
         """Do the work in a thread of its own, which reports its progress here."""

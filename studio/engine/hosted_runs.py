@@ -8,7 +8,6 @@ lock: where this process ends, the job goes on, and the next start of the app ta
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import shutil
@@ -25,6 +24,7 @@ from studio.core import hub, hub_jobs
 from studio.core.errors import ConfigError, ModelError, StudioError
 from studio.core.formatting import one_line
 from studio.core.hub_jobs import JobState, Unreachable
+from studio.core.json_values import as_object, loads
 from studio.runs import checkpoints
 from studio.runs.events import EventLog
 from studio.runs.store import Run, RunStore
@@ -39,6 +39,8 @@ MARK = "studio-event "
 _KINDS = ("phase", "start", "log", "checkpoint", "resume")
 _KEPT = (".safetensors", ".json", ".jinja", ".model", ".txt")
 """Suffixes of what is taken from a job's repository: never a pickle, never code."""
+_LONGEST_EVENT = 1 << 16  # characters of a line
+_MOST_METRICS = 200
 _POLL = 5.0  # seconds between looks
 _TAIL = 4  # lines of the log that a failed job's sentence ends in
 
@@ -115,6 +117,8 @@ class HostedRuns:
         run = self._runs.get(run_id)
         self._runs.clear_stop(run)
         seconds = float(run.job.get("seconds") or 0)
+        if seconds:
+            events.write("note", message=cost_words(run.job))
         self._runs.update(
             run_id,
             state=state,
@@ -125,8 +129,6 @@ class HostedRuns:
             # A result that is there and was not fetched is fetched by resuming.
             job=run.job | {"ended": state != "failed" or not run.job.get("completed")},
         )
-        if seconds:
-            events.write("note", message=cost_words(run.job))
         events.write("state", state=state, error=error)
 
 
@@ -230,29 +232,27 @@ class _Following:
         self._note(lines=len(lines))
 
     def _take(self, text: str) -> None:
-        try:
-            event = json.loads(text)
-            kind = event.pop("kind")
-        except (ValueError, AttributeError, KeyError):
-            return  # a line cut off
-        if kind not in _KINDS:
-            return
+        event = as_object(loads(text)) if len(text) <= _LONGEST_EVENT else None
+        if event is None or (kind := event.pop("kind", None)) not in _KINDS:
+            return  # a line cut off, or none of the script's
         at = event.pop("time", None)
+        event = {name: value for name, value in event.items() if name.isidentifier()}
+        event.pop("self", None)
         self.events.write(kind, **event, **({"time": at} if isinstance(at, float) else {}))
         self._progress(kind, event)
 
     def _progress(self, kind: str, event: dict[str, Any]) -> None:
         """What `run.json` says of the run: steps, metrics, time left."""
-        step, total = event.get("step"), event.get("total_steps")
         changes: dict[str, Any] = {}
-        if isinstance(step, int):
-            changes["step"] = step
-        if isinstance(total, int):
-            changes["total_steps"] = total
+        for name in ("step", "total_steps"):
+            value = event.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53:
+                changes[name] = value
         if kind == "log":
             plain = {k: v for k, v in event.items() if isinstance(v, int | float) and k != "step"}
+            plain = dict(list(plain.items())[:_MOST_METRICS])
             changes["metrics"] = self.run.metrics | {
-                k: v for k, v in plain.items() if math.isfinite(v)
+                k: v for k, v in plain.items() if abs(v) < math.inf
             }
         if changes:
             self.run = self.runs.update(self.run.id, **changes)

@@ -89,13 +89,14 @@ def restore(home: Workspace, source: Path, on_file: OnFile | None = None) -> dic
     Raises `WorkspaceError` for a workspace that holds something, and for an archive that is cut
     short, is changed, or names files outside.
     """
+    if not source.is_file():
+        raise WorkspaceError(f"There is no file {source}.")
+    _check_archive(source)
     if held := _held(home):
         raise WorkspaceError(
             f"The workspace {home.home} already holds {held}. "
             "Set STUDIO_HOME to a new folder, and restore into that."
         )
-    if not source.is_file():
-        raise WorkspaceError(f"There is no file {source}.")
     check_room(home.home, source.stat().st_size, "What is restored", "Choose another disk.")
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=home.home) as folder:
         manifest = _extract(source, Path(folder), on_file)
@@ -220,6 +221,17 @@ def _held(home: Workspace) -> str:
         if kept and (path.is_file() or any(path.iterdir())):
             return path.name
     return ""
+
+
+def _check_archive(source: Path) -> None:
+    """Raise `WorkspaceError` for a file that is no archive at all."""
+    try:
+        tarfile.open(source, "r:").close()
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise WorkspaceError(
+            f"{source.name} is no archive, and so no whole backup ({error!s:.100}). Name one that "
+            "`backup` wrote."
+        ) from error
 
 
 def _extract(source: Path, folder: Path, on_file: OnFile | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from studio.core.errors import ModelError
 from studio.core.formatting import one_line
 from studio.core.json_values import as_object, loads
 from studio.core.messages import Message, tools_of
+from studio.core.quoted import quoted, rule
 from studio.generation.request import (
     Answer,
     Column,
@@ -46,6 +47,8 @@ Rate an answer to a conversation by this rubric.
 
 [Rubric]
 {rubric}
+
+{rule}
 
 {conversation}
 
@@ -74,6 +77,7 @@ class JudgeReward:
         self._column, self._ask, self._budget = column, ask, budget
         self._rubric = rubric.strip() or RUBRIC
         who = [column.model, column.run, column.checkpoint, column.endpoint, self._rubric, budget]
+        who.append(_INSTRUCTION)  # asked otherwise, a judge may say something else
         self._file = cache / f"{_digest(who)}.jsonl"
         self._known: dict[str, int] = {}
         if self._file.is_file():
@@ -118,11 +122,13 @@ class JudgeReward:
         return found.answers[0]
 
     def _asked(self, prompt: Sequence[Message], answer: str) -> list[Message]:
-        turns = [f"[{turn['role']}]\n{said(turn)}" for turn in prompt]
+        turns = [(str(turn["role"]), said(turn)) for turn in prompt]
         if tools := tools_of(prompt):
-            turns.insert(0, f"[tools]\n{json.dumps(tools, ensure_ascii=False)}")
+            turns.insert(0, ("tools", json.dumps(tools, ensure_ascii=False)))
+        mark, (answer, *texts) = quoted([answer, *(text for _, text in turns)])
+        shown = [f"[{role}]\n{text}" for (role, _), text in zip(turns, texts, strict=True)]
         text = _INSTRUCTION.format(
-            rubric=self._rubric, conversation="\n\n".join(turns), answer=answer
+            rubric=self._rubric, rule=rule(mark), conversation="\n\n".join(shown), answer=answer
         )
         return [{"role": "user", "content": text}]
 

@@ -287,7 +287,7 @@ def _headers(url: str | None) -> dict[str, str]:
 
 def _events(response: httpx.Response) -> Iterator[_Event]:
     """The server-sent events of a streamed answer, up to `[DONE]`."""
-    answered = False
+    answered = ended = False
     for line in _lines(response):
         if not line.startswith("data:"):
             continue
@@ -298,7 +298,10 @@ def _events(response: httpx.Response) -> Iterator[_Event]:
         event = _Event.model_validate_json(data)
         if event.error:
             raise ModelError(f"The server stopped: {_message(event.error)}.")
+        ended = ended or any(choice.finish_reason for choice in event.choices)
         yield event
+    if answered and not ended:
+        raise ModelError("The server's answer broke off before its end; ask again.")
     if not answered:
         raise ModelError(
             "The server's answer is no stream of events; check that the address is that of an "

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from studio.core.answers import AnswerParts, ToolCall, with_thought
 from studio.core.errors import ConfigError, StudioError
@@ -23,16 +23,25 @@ MOST_CHARACTERS = 4_000_000  # of one prompt: half a million tokens of text
 MOST_STOPS, LONGEST_STOP = 4, 64
 
 
+def check_temperature(value: float) -> float:
+    """0, or enough that scores divided by it are numbers still."""
+    if 0 < value < 0.01:
+        raise ValueError("it should be 0 or at least 0.01")
+    return value
+
+
 class Sampling(BaseModel):
     """How the next token is chosen, under transformers' names. Temperature 0 is greedy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float = Field(default=0.0, ge=0, le=5)
+    temperature: Annotated[float, AfterValidator(check_temperature)] = Field(
+        default=0.0, ge=0, le=5
+    )
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
     min_p: float = Field(default=0.0, ge=0, le=1)
-    repetition_penalty: float = Field(default=1.0, gt=0, le=5)
+    repetition_penalty: float = Field(default=1.0, ge=0.1, le=5)
     max_new_tokens: int = Field(default=128, ge=1, le=8192)
     stop_strings: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0)

@@ -21,8 +21,9 @@ from typing import Any
 from studio.core.answers import said
 from studio.core.errors import ModelError
 from studio.core.messages import Message, tools_of
+from studio.core.quoted import quoted, rule
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
-from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_label
+from studio.labels.types import DEFAULT_QUESTION, JudgedItem, source_names
 from studio.labels.win_rate_report import Outcome, duel
 from studio.labels.win_rates import WinRate
 from studio.metrics.proportions import wilson_interval
@@ -31,6 +32,8 @@ OnProgress = Callable[[int, int, str], None]
 MAX_NEW_TOKENS = 1024  # a verdict is one letter; what is left is for a judge that thinks first
 _INSTRUCTION = """\
 Two answers were given to the same conversation. {question}{rubric}
+
+{rule}
 
 {conversation}
 
@@ -64,9 +67,11 @@ class TextPair:
 
 def by_models(items: Iterable[JudgedItem]) -> dict[tuple[str, str], list[TextPair]]:
     """A project's pairs by the two models that met, each pair in the same order."""
+    items = list(items)
+    named = source_names(items)
     found: dict[tuple[str, str], list[TextPair]] = {}
     for item in items:
-        a, b = source_label(item.source_a), source_label(item.source_b)
+        a, b = named(item.source_a), named(item.source_b)
         pair = TextPair(item.prompt, item.answer_a, item.answer_b)
         if (b, a) in found and a != b:
             a, b, pair = b, a, TextPair(item.prompt, item.answer_b, item.answer_a)
@@ -115,12 +120,19 @@ def request(
 def _asked(
     prompt: Sequence[Message], a: str, b: str, question: str, rubric: str, reply: str
 ) -> list[Message]:
-    turns = [f"[{turn['role']}]\n{said(turn)}" for turn in prompt]
+    turns = [(str(turn["role"]), said(turn)) for turn in prompt]
     if tools := tools_of(prompt):
-        turns.insert(0, f"[tools]\n{json.dumps(tools, ensure_ascii=False)}")
-    conversation = "\n\n".join(turns)
+        turns.insert(0, ("tools", json.dumps(tools, ensure_ascii=False)))
+    mark, (a, b, *texts) = quoted([a, b, *(text for _, text in turns)])
+    shown = [f"[{role}]\n{text}" for (role, _), text in zip(turns, texts, strict=True)]
     text = _INSTRUCTION.format(
-        question=question, rubric=rubric, conversation=conversation, a=a, b=b, reply=reply
+        question=question,
+        rubric=rubric,
+        rule=rule(mark),
+        conversation="\n\n".join(shown),
+        a=a,
+        b=b,
+        reply=reply,
     )
     return [{"role": "user", "content": text}]
 

@@ -17,7 +17,7 @@ and *strength* has four steps: 1 slightly better, 2 better, 3 clearly better, 4 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
@@ -248,6 +248,27 @@ def source_label(source: Mapping[str, Any]) -> str:
         if source.get(key):
             return str(source[key])
     return "unnamed"
+
+
+def source_names(items: Iterable[JudgedItem]) -> Callable[[Mapping[str, Any]], str]:
+    """`source_label`, with the run or model behind it where several share a label.
+
+    Two runs may have one name; their votes are not one model's.
+    """
+    behind: dict[str, set[str]] = {}
+    for item in items:
+        for source in (item.source_a, item.source_b):
+            behind.setdefault(source_label(source), set()).add(_behind(source))
+
+    def name(source: Mapping[str, Any]) -> str:
+        label = source_label(source)
+        return label if len(behind.get(label, ())) < 2 else f"{label} ({_behind(source)})"
+
+    return name
+
+
+def _behind(source: Mapping[str, Any]) -> str:
+    return str(source.get("run") or source.get("model") or "unnamed")
 
 
 def side_order(seed: int, annotator: str, item_id: int, turn: int = 0) -> str:

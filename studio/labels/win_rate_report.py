@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.core.errors import ConfigError
-from studio.labels.types import UNDECIDED, JudgedItem, source_label
+from studio.labels.types import UNDECIDED, JudgedItem, source_names
 from studio.labels.win_rates import WinRate, tally
 from studio.metrics.bootstrap import (
     bootstrap_mean,
@@ -80,11 +80,12 @@ def duels(items: Iterable[JudgedItem]) -> list[dict[str, Any]]:
     once too, by the mean of its votes.
     """
     items = [item for item in items if item.sampled]
+    named = source_names(items)
     found: list[dict[str, Any]] = []
     for rate in tally(items):
         outcomes: list[Outcome] = []
         for item in items:
-            sides = source_label(item.source_a), source_label(item.source_b)
+            sides = named(item.source_a), named(item.source_b)
             if sorted(sides) == sorted((rate.a, rate.b)):
                 swapped = sides != (rate.a, rate.b)
                 outcomes += [each.swap() if swapped else each for each in _outcome(item)]

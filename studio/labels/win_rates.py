@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.labels.aggregation import decide
-from studio.labels.types import JudgedItem, source_label
+from studio.labels.types import JudgedItem, source_names
 from studio.metrics.proportions import sign_test, wilson_interval
 
 
@@ -74,6 +74,8 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
     votes on one item are not independent. Items without a majority count as ties; unjudged ones not
     at all.
     """
+    items = list(items)
+    named = source_names(items)
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for item in items:
         if not item.sampled:
@@ -81,7 +83,7 @@ def tally(items: Iterable[JudgedItem]) -> list[WinRate]:
         decision = decide(item.deciding)
         if decision.outcome is None and not decision.voters:
             continue
-        a, b = source_label(item.source_a), source_label(item.source_b)
+        a, b = named(item.source_a), named(item.source_b)
         outcome = decision.outcome or "tie"
         if (b, a) in counts and a != b:
             a, b, outcome = b, a, {"a": "b", "b": "a"}.get(outcome, outcome)

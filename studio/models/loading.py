@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,7 +24,16 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from studio.core import cards, chat_templates, compat, config_limits, hub, rope, zerogpu
+from studio.core import (
+    cards,
+    chat_templates,
+    compat,
+    config_limits,
+    hub,
+    rope,
+    tokenizer_check,
+    zerogpu,
+)
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError
 from studio.core.hardware import host_memory
@@ -109,20 +119,41 @@ def weight_bytes(
 
 
 def load_tokenizer(reference: ModelRef) -> Tokenizer:
-    """A tokenizer with a padding token and a chat template, bundled where it has none."""
+    """A tokenizer with a padding token and a chat template, bundled where it has none.
+
+    One from elsewhere is tried first, see `studio.core.tokenizer_check`.
+    """
     try:
+        if reference.kind != "builtin":
+            tokenizer_check.check(_tokenizer_folder(reference), reference.name)
         tokenizer: Any = AutoTokenizer.from_pretrained(
             reference.location,
             revision=reference.revision or "main",
             trust_remote_code=False,
             local_files_only=_only_local(reference),
         )
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(explain(error, reference.name, "tokenizer")) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     chat_templates.ensure(tokenizer)
     return tokenizer
+
+
+def _tokenizer_folder(reference: ModelRef) -> Path:
+    """Where a model's tokenizer is on this machine, downloaded where it is not yet."""
+    if reference.kind != "hub":
+        return Path(reference.location)
+    return Path(
+        snapshot_download(
+            reference.location,
+            revision=reference.revision or "main",
+            allow_patterns=list(tokenizer_check.FILES),
+            local_files_only=_only_local(reference),
+        )
+    )
 
 
 def check_vocabulary(reference: ModelRef, tokenizer: Tokenizer) -> None:

@@ -29,12 +29,17 @@ def encode(
     Raises `ConfigError` for a text that a model of `context` tokens cannot read, before reading it.
     """
     text = prompt_text(tokenizer, prompt, raw, defaults)
+    check_length(text, context, "prompt")
+    return text, tokenizer(text, add_special_tokens=raw)["input_ids"]
+
+
+def check_length(text: str, context: int | None, what: str = "answer") -> None:
+    """Raise `ConfigError` for a text that no model of `context` tokens reads; nothing is read."""
     if context and len(text) > _LONGEST_TOKEN * context:
         raise ConfigError(
-            f"The prompt is {len(text):,} characters long and this model reads {context:,} tokens; "
+            f"The {what} is {len(text):,} characters long and this model reads {context:,} tokens; "
             "shorten it."
         )
-    return text, tokenizer(text, add_special_tokens=raw)["input_ids"]
 
 
 def refusal(ids: list[int], context: int | None) -> str | None:

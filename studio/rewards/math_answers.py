@@ -8,18 +8,15 @@ ended where it takes too long; such an answer is not right.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from studio.core import children
+
 _SECONDS = 15.0  # math_verify gives up by itself after 5 for each of its steps
-_NEEDED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "SYSTEMROOT")
-"""What of the environment the process gets: no tokens, no keys."""
 _FIRST = 60.0  # the first answer waits for SymPy to be imported
 
 
@@ -28,7 +25,7 @@ class _Checker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
     def right(self, answer: str, references: Sequence[str]) -> bool:
         """One comparison at a time; what ends the process twice is not right."""
@@ -48,9 +45,9 @@ class _Checker:
         timer.start()
         try:
             assert child.stdin is not None and child.stdout is not None
-            child.stdin.write(line + "\n")
+            child.stdin.write(f"{line}\n".encode())
             child.stdin.flush()
-            said = child.stdout.readline().strip()
+            said = child.stdout.readline().decode().strip()
         except BrokenPipeError:
             said = ""
         finally:
@@ -60,18 +57,8 @@ class _Checker:
             return "", late.is_set()
         return said, False
 
-    def _start(self) -> subprocess.Popen[str]:
-        program = str(Path(__file__).with_name("math_child.py"))
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-            env={name: os.environ[name] for name in _NEEDED if name in os.environ},
-        )
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._child = children.start(Path(__file__).with_name("math_child.py"))
         return self._child
 
     def close(self) -> None:
@@ -80,10 +67,7 @@ class _Checker:
             return
         child.kill()
         child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):  # a line that nobody read
-                    pipe.close()
+        children.close(child)
 
 
 _checker = _Checker()

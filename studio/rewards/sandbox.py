@@ -14,18 +14,16 @@ Whoever writes an answer in order to deceive its tests can: they share one inter
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import secrets
 import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
+from studio.core import children
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.core.json_values import as_object, loads
@@ -33,7 +31,6 @@ from studio.core.json_values import as_object, loads
 SETTING = "STUDIO_RUN_CODE"
 MEMORY, SECONDS = 512 << 20, 5
 _MACHINES = ("x86_64", "aarch64")
-_MOST_SAID = 1 << 16
 _BLOCK = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
@@ -78,52 +75,18 @@ def run(code: str, tests: str, memory: int = MEMORY, seconds: int = SECONDS) -> 
     check()
     token = secrets.token_hex(16)
     given = {"code": code, "tests": tests, "token": token, "memory": memory, "seconds": seconds}
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(Path(__file__).with_name("sandbox_child.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={},
-        cwd="/",
-        start_new_session=True,
-    )
-    late = threading.Event()
-    timer = threading.Timer(2.0 * seconds, lambda: (late.set(), child.kill()))
-    timer.start()
-    try:
-        said = _said(child, json.dumps(given).encode())
-    finally:
-        child.kill()
-        code_at_end = child.wait()
-        timer.cancel()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                pipe.close()
-    return _read(said, token, code_at_end, late.is_set(), seconds)
+    program = Path(__file__).with_name("sandbox_child.py")
+    return _read(children.run(program, given, 2.0 * seconds, bare=True), token, seconds)
 
 
-def _said(child: subprocess.Popen[bytes], given: bytes) -> bytes:
-    """What the process writes, until it ends or says too much."""
-    assert child.stdin is not None and child.stdout is not None
-    try:
-        child.stdin.write(given)
-        child.stdin.close()
-    except BrokenPipeError:
-        pass  # it ended already; how is in its exit code
-    said = child.stdout.read(_MOST_SAID)
-    if len(said) < _MOST_SAID:
-        child.wait()
-    return said
-
-
-def _read(said: bytes, token: str, ended: int, late: bool, seconds: int) -> Ran:
-    found = as_object(loads(said.decode(errors="replace"))) or {}
+def _read(ended: children.Ended, token: str, seconds: int) -> Ran:
+    found = as_object(loads(ended.said.decode(errors="replace"))) or {}
     if found.get("token") == token:
         return Ran(bool(found.get("passed")), str(found.get("why") or ""))
-    if len(said) >= _MOST_SAID:
+    if ended.too_much:
         return Ran(False, "It wrote without end.")
-    if late or ended in (-signal.SIGXCPU, -signal.SIGKILL):
+    if ended.too_long:
         return Ran(False, f"It ran longer than {plural(seconds, 'second')}.")
-    if ended < 0:
-        return Ran(False, f"It crashed with {signal.Signals(-ended).name}.")
+    if ended.status < 0:
+        return Ran(False, f"It crashed with {signal.Signals(-ended.status).name}.")
     return Ran(False, "It ended before its tests were through.")

@@ -39,7 +39,7 @@ class Shelf:
 
         What belongs to one run (`name`, `start_from`) is left out.
         """
-        slug = _UNFIT.sub("-", name.strip().lower()).strip("-._")[:_LONGEST]
+        slug = _UNFIT.sub("-", name.strip().lower()).strip("-._")[:_LONGEST].rstrip("-._")
         if not slug:
             raise ConfigError("Name the recipe with letters or digits.")
         if slug in presets():

@@ -16,7 +16,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PrinterCallback
 
 from studio.core import cards, chat_templates, gguf_pre_tokenizers, rope
-from studio.core.device_errors import is_out_of_memory, needs_restart
+from studio.core.device_errors import is_out_of_memory, lost_peer, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
 from studio.data import DatasetStore
 from studio.models import loading, teacher, trained_tokens
@@ -137,10 +137,13 @@ def attempt(
     except OSError as problem:
         why = problem.strerror or problem
         return "failed", f"The disk refused a write: {why}. Free some space; resume."
-    except Exception as problem:  # a bug of ours or a library's must not lose the run
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as problem:  # a bug of ours, a library's or a panic of Rust's must not
+        # lose the run, nor end the thread that owns the models
         if not is_out_of_memory(problem):
             restart = needs_restart(problem)
-            return "failed", restart or _say_broken(run, problem)
+            return "failed", restart or lost_peer(problem) or _say_broken(run, problem)
     clear()  # out of the except block: until here the traceback held the run's tensors
     return "failed", _say_exhausted(run, events)
 
@@ -151,7 +154,7 @@ def _say_exhausted(run: Run, events: EventLog) -> str:
     return found.sentence
 
 
-def _say_broken(run: Run, problem: Exception) -> str:
+def _say_broken(run: Run, problem: BaseException) -> str:
     (run.folder / "error.log").write_text(traceback.format_exc(), encoding="utf-8")
     first = (str(problem).splitlines() or [""])[0]
     return (

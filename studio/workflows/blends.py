@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from studio.runs.store import Run
 
 FEWEST = 2
+MOST = 10  # weight of a run's update
 
 
 def blend(
@@ -43,6 +44,8 @@ def blend(
     shares = list(weights or [1 / len(found)] * len(found))
     if len(shares) != len(found):
         raise ConfigError(f"There are {len(found)} runs and {len(shares)} weights; give one each.")
+    if not any(shares) or not all(abs(share) <= MOST for share in shares):  # nor NaN
+        raise ConfigError(f"Weights are numbers from -{MOST} to {MOST}, and not all of them 0.")
     for run in found:
         _check(run, found[0])
     parts = [(_adapter(run), share) for run, share in zip(found, shares, strict=True)]
@@ -78,6 +81,12 @@ def average(studio: Studio, run: str, last: int = 0, name: str = "") -> Run:
             "save_total_limit."
         )
     folders = [found.checkpoints / f"checkpoint-{step}" for step in steps]
+    for folder in folders:
+        if file := checkpoints.damaged_file(folder):
+            raise ConfigError(
+                f"{file} in {folder.name} of {found.name} holds other bytes than were written: run "
+                "`python -m studio doctor --fix`, which sets it aside, and average again."
+            )
     record = {"average": steps, "of": [{"run": found.id, "name": found.name}]}
 
     def write(pool: ModelPool, out: Path) -> None:

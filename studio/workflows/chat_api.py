@@ -17,9 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from studio.core import rendering
 from studio.core.answers import AnswerParts
@@ -28,7 +28,14 @@ from studio.core.json_values import as_list, as_object, loads
 from studio.core.messages import Message, Prompt
 from studio.core.model_names import POCKET
 from studio.core.workspace import secret_id
-from studio.generation.request import Answer, Column, Generation, GenerationRequest, Sampling
+from studio.generation.request import (
+    Answer,
+    Column,
+    Generation,
+    GenerationRequest,
+    Sampling,
+    check_temperature,
+)
 from studio.workflows.comparisons import finished, side
 
 if TYPE_CHECKING:
@@ -56,11 +63,13 @@ class ChatRequest(BaseModel):
     messages: list[Json] = Field(min_length=1, max_length=2000)
     stream: bool = False
     stream_options: Json | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
+    temperature: Annotated[float, AfterValidator(check_temperature)] | None = Field(
+        default=None, ge=0, le=2
+    )
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=0, le=2**31 - 1)
     min_p: float | None = Field(default=None, ge=0, le=1)
-    repetition_penalty: float | None = Field(default=None, gt=0, le=5)
+    repetition_penalty: float | None = Field(default=None, ge=0.1, le=5)
     max_tokens: int | None = Field(default=None, ge=1, le=8192)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=8192)
     seed: int | None = Field(default=None, ge=0, le=2**63 - 1)

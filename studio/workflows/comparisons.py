@@ -134,8 +134,8 @@ def _run_side(run: Run, step: str) -> Side:
     if step == LIVE:
         return Side(f"{run.name}, in progress", "tuned", run.model, run.id, digest, LIVE)
     if step:
-        if not step.isdigit():
-            raise ConfigError(f"A checkpoint is named by its step, not {step!r}.")
+        if not (step.isdecimal() and len(step) < 16):
+            raise ConfigError(f"A checkpoint is named by its step, not {step!r:.40}.")
         label = f"{run.name} at {int(step):,}"
         return Side(label, "tuned", run.model, run.id, digest, int(step))
     if run.adapter is None and run.weights is None:
@@ -266,7 +266,7 @@ def saved(studio: Studio) -> list[tuple[str, str]]:
     for path in sorted(studio.workspace.comparisons.glob("comparison-*.json"), reverse=True)[:50]:
         try:
             name = json.loads(path.read_text(encoding="utf-8"))["name"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         stamp = time.strftime("%d %b %H:%M", time.localtime(path.stat().st_mtime))
         found.append((f"{name}{DOT}{stamp}", path.stem))
@@ -281,7 +281,7 @@ def load(studio: Studio, identifier: str) -> Comparison:
         sides = tuple(Side(**each) for each in kept["sides"])
         prompts = [revived(prompt) for prompt in kept["prompts"]]
         return Comparison(**{**kept, "sides": sides, "prompts": prompts})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WorkspaceError(
             f"The comparison {identifier} cannot be read; choose another."
         ) from error

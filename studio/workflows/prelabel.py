@@ -35,6 +35,8 @@ def judged(
     found = cases(studio.labels.labelled_pairs(project.id))
     if not found:
         raise ConfigError(f"{project.name} has no pairs to judge.")
+    if not judges:
+        raise ConfigError("Name a judge: a run, base:MODEL, or api:MODEL.")
     pairs = [case.pair for case in found]
     by_judge = {}
     for name in dict.fromkeys(judges):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from studio.core.messages import Message
+from studio.core.quoted import quoted, rule
 
 _NUMBER = re.compile(
     r"^\s*(?:(?:task|question|instruction)\s*\d*\s*[:.]|\d+\s*[.):]|[-*])\s*", re.I
@@ -61,9 +62,11 @@ def unfit(text: str, cut_off: bool) -> str | None:
 
 def judge_chat(instruction: str, answer: str) -> list[Message]:
     """Ask a judge for a number from 1 to 10."""
+    mark, (asked, given) = quoted([instruction, answer])
     text = (
         "Rate from 1 to 10 how well this answer does what was asked: correct, complete and to the "
-        f"point.\n\n[Asked]\n{instruction}\n\n[Answer]\n{answer}\n\nReply with the number only."
+        f"point. {rule(mark)}\n\n[Asked]\n{asked}\n\n[Answer]\n{given}\n\n"
+        "Reply with the number only."
     )
     return [{"role": "user", "content": text}]
 

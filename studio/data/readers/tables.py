@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio.core.errors import DataError
+from studio.data.readers import table_limits
 from studio.data.readers.csv_dialect import find_dialect
 from studio.data.readers.encodings import PACKED, Note, decode_head, open_bytes, open_text
 from studio.data.readers.json_stream import MAX_RECORD
 from studio.data.types import RawRow, Row, RowError
 
-_MOST_PACKED = 500  # text packs to a hundredth at best
 MAX_COLUMNS = 1000
 """More columns than this is a matrix or a wrong delimiter, never rows of text to train on."""
 _BATCH = 1024
+_MOST_UNPACKED = 1 << 30  # bytes of columns that are packed once more, as .gz or .zst
 
 
 def read_csv(path: Path, kind: str, head: bytes, note: Note) -> Iterator[RawRow]:
@@ -184,8 +185,10 @@ def read_parquet(path: Path, note: Note) -> Iterator[RawRow]:
         source = path if path.suffix.lower() not in PACKED else pa.BufferReader(_all_bytes(path))
         file = pq.ParquetFile(source)
         _refuse_width(file.schema_arrow.names, path)
-        _refuse_packed(file.metadata, path)
-        yield from _batches(file.iter_batches(batch_size=_BATCH), path)
+        kept, rows = table_limits.check_parquet(file, source, path)
+        if kept:
+            file = pq.ParquetFile(source, read_dictionary=kept)
+        yield from _batches(file.iter_batches(batch_size=rows), path)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "Parquet", error) from error
 
@@ -195,53 +198,36 @@ def read_arrow(path: Path, head: bytes, note: Note) -> Iterator[RawRow]:
     try:
         packed = path.suffix.lower() in PACKED
         source = pa.BufferReader(_all_bytes(path)) if packed else pa.memory_map(str(path))
-        if head.startswith(b"ARROW1"):
+        stream = not head.startswith(b"ARROW1")
+        table_limits.check_arrow(source, path, stream)
+        source.seek(0)
+        if not stream:
             reader = pa.ipc.open_file(source)
-            batches = (reader.get_batch(at) for at in range(reader.num_record_batches))
+            batches = map(reader.get_batch, range(reader.num_record_batches))
         else:
             reader = pa.ipc.open_stream(source)
             batches = iter(reader)
         _refuse_width(reader.schema.names, path)
-        pieces = (
-            batch.slice(at, _BATCH) for batch in batches for at in range(0, batch.num_rows, _BATCH)
-        )
-        yield from _batches(pieces, path)
+        yield from _batches(_slices(batches), path)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "Arrow", error) from error
 
 
-def _refuse_packed(metadata: pq.FileMetaData, path: Path) -> None:
-    """Refuse what unpacks to far more than it takes on disk, before any of it is decoded."""
-    for group in range(metadata.num_row_groups):
-        for column in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(column)
-            whole, packed = chunk.total_uncompressed_size, max(1, chunk.total_compressed_size)
-            if whole > MAX_RECORD and whole > _MOST_PACKED * packed:
-                raise DataError(
-                    f"{path.name}: {chunk.path_in_schema} would unpack from {packed:,} bytes to "
-                    f"{whole:,}, which is no text. Write the file again without that column."
-                )
-
-
-def _refuse_long(batch: pa.RecordBatch, path: Path) -> None:
-    """Refuse a cell of more than `MAX_RECORD` bytes, as the readers of text do."""
-    if batch.nbytes <= MAX_RECORD:  # none can be
-        return
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if any(column.slice(at, 1).nbytes > MAX_RECORD for at in range(len(column))):
-            raise DataError(
-                f"{path.name}: a cell of {name} is longer than {MAX_RECORD >> 20} MB; "
-                "a row of text is shorter. Remove it and read the file again."
-            )
+def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches in short parts, each looked through first: what a file claims of its texts' ends is
+    read from memory as it stands, whoever it belongs to."""
+    for batch in batches:
+        batch.validate(full=True)
+        yield from (batch.slice(at, _BATCH) for at in range(0, batch.num_rows, _BATCH))
 
 
 def _batches(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[RawRow]:
     number = 0
     for batch in batches:
-        _refuse_long(batch, path)
-        for row in batch.to_pylist():
-            number += 1
-            yield RawRow(number, without_filled(row), path.name)
+        for piece in table_limits.pieces(batch, path):
+            for row in piece.to_pylist():
+                number += 1
+                yield RawRow(number, without_filled(row), path.name)
 
 
 def without_filled(row: Row) -> Row:
@@ -258,8 +244,15 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _all_bytes(path: Path) -> bytes:
+    """An unpacked file, which columns need whole."""
     with open_bytes(path) as file:
-        return file.read()
+        data = file.read(_MOST_UNPACKED + 1)
+    if len(data) > _MOST_UNPACKED:
+        raise DataError(
+            f"{path.name} unpacks to more than {_MOST_UNPACKED >> 20:,} MB. Unpack it first: "
+            "columns are packed within such a file already."
+        )
+    return data
 
 
 def _damaged(path: Path, what: str, error: Exception) -> DataError:

@@ -53,7 +53,11 @@ def test_scores_are_kept_by_content_and_unread_replies_say_so(tmp_path: Path):
     assert [mark.value for mark in marks] == [1.0, 0.0, 0.0, 0.0]
     assert "'Lovely.'" in marks[1].why and "judge_max_new_tokens" in marks[2].why
     assert "empty answer" in marks[3].why
-    assert "**Polite?**" in judge.asked[0] and "[user]\nSay hello." in judge.asked[0]
+    assert (
+        "**Polite?**" in judge.asked[0]
+        and "[user]\n<<<" in judge.asked[0]
+        and "\nSay hello.\n" in judge.asked[0]
+    )
     again = Judge(ended("[[1]]"))
     kept = JudgeReward(Column("m"), "**Polite?**", 64, again, tmp_path)
     assert [mark.value for mark in kept([PROMPT] * 2, ["Hello", "Hi"])] == [1.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -216,3 +217,24 @@ def test_tools_and_kwargs_are_sent_as_the_protocol_has_them() -> None:
     assert body["messages"][2]["tool_call_id"] == sent["id"]
     _, plain = openai_endpoint._body(column, turns[:1], Sampling(), False)
     assert not {"tools", "chat_template_kwargs"} & plain.keys()
+
+
+def test_an_answer_that_is_torn_off_is_said_and_what_came_is_kept(
+    studio: Studio, server: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that closes its connection without `[DONE]` ends it as one that is through does."""
+    piece = b'data: {"choices": [{"delta": {"content": "It is"}}]}\n\n'
+    whole = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    for torn in ((piece,), (piece, b'data: {"choi'), (piece, b"\n")):
+        with pytest.raises((ModelError, ValueError)):
+            events(*torn)
+    assert len(events(piece, whole)) == 2 and len(events(piece, b"data: [DONE]\n")) == 1
+
+    def hang_up(self: StandIn, value: dict[str, Any]) -> None:
+        if not value["choices"] or value["choices"][0]["finish_reason"]:
+            raise OSError
+        self.wfile.write(f"data: {json.dumps(value)}\n\n".encode())
+
+    monkeypatch.setattr(server, "_event", hang_up)
+    cell = ask(studio, "What?").answers[0][0]
+    assert cell.ended == "error" and "broke off" in (cell.error or "") and cell.text == "It "

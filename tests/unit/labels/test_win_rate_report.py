@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from studio.labels import Pair
+from studio.labels.llm_judge import by_models
 from studio.labels.types import JudgedItem, Vote
 from studio.labels.win_rate_report import duels, strengths
 
@@ -69,3 +70,20 @@ def test_a_ladder_needs_everybody_to_have_lost_once(store):
     ladder, why = strengths(duels(store.labelled_pairs(project.id)))
     assert why is None and {each["name"] for each in ladder} == {"a", "b", "c"}
     assert sum(each["strength"] for each in ladder) == pytest.approx(0, abs=1e-6)
+
+
+def test_two_models_with_one_name_are_two_models(store):
+    project = store.create_project("one name", order="given")
+    sources = ({"label": "mine", "run": "run-1"}, {"label": "mine", "run": "run-2"})
+    base = {"label": "base", "model": "pocket"}
+    for number, (a, b) in enumerate([sources, sources[::-1], (sources[0], base)]):
+        store.add_items(project.id, [Pair(f"q {number}", "one", f"two {number}", a, b)])
+        item = list(store.labelled_pairs(project.id))[-1].item_id
+        store.vote(project.id, item, "ada", "ab"[number == 1])
+    found = duels(store.labelled_pairs(project.id))
+    assert {(one["a"], one["b"], one["wins"]) for one in found} == {
+        ("mine (run-1)", "mine (run-2)", 2),
+        ("mine (run-1)", "base", 1),
+    }
+    pairs = by_models(store.labelled_pairs(project.id))
+    assert sorted(pairs) == [("mine (run-1)", "base"), ("mine (run-1)", "mine (run-2)")]

@@ -66,6 +66,29 @@ def test_pefts_other_combinations_land_too(
         assert torch.allclose(update, updates(same)[name], atol=1e-5), "the seed is the run's"
 
 
+@pytest.mark.parametrize(
+    "weights", [[float("nan"), 1.0], [float("inf"), 1.0], [1e308, 1e308], [0.0, 0.0], [11.0, 1.0]]
+)
+def test_weights_that_leave_no_numbers_are_refused(
+    studio: Studio, pair: list[Run], weights: list[float]
+) -> None:
+    with pytest.raises(ConfigError, match="Weights are numbers from -10 to 10"):
+        blend(studio, [run.id for run in pair], weights=weights)
+
+
+def test_a_checkpoint_with_other_bytes_is_not_averaged(studio: Studio, pair: list[Run]) -> None:
+    run = pair[1]
+    [*_, newest] = sorted(run.checkpoints.glob("checkpoint-*"))
+    file = newest / "adapter_model.safetensors"
+    kept = file.read_bytes()
+    try:
+        file.write_bytes(kept[:-8] + bytes(8 * [7]))
+        with pytest.raises(ConfigError, match="holds other bytes than were written"):
+            average(studio, run.id)
+    finally:
+        file.write_bytes(kept)
+
+
 def test_checkpoints_are_averaged_tensor_by_tensor(studio: Studio, pair: list[Run]) -> None:
     run = pair[1]
     made = average(studio, run.id)

@@ -40,7 +40,9 @@ class Models:
             thing = THINGS[(at // 2) % len(THINGS)]  # each proposal comes twice
             return Answer(f'{at}. "Where did {thing} go?"', ended="stop")
         if name == "judge":
-            return Answer("Score: 8/10" if "[Answer]\ngood" in prompt[0]["content"] else "3")
+            return Answer(
+                "Score: 8/10" if "\ngood" in prompt[0]["content"].split("[Answer]")[1] else "3"
+            )
         if name == "cut":
             return Answer("never ends", ended="length")
         return Answer(f"{name} answer", ended="stop")
