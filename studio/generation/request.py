@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio.core.answers import AnswerParts, ToolCall, with_thought
+from studio.core.answers import AnswerParts, with_thought
+from studio.core.call_forms import ToolCall
 from studio.core.errors import ConfigError, StudioError
 from studio.core.jobs import Job
 from studio.core.messages import Message, kwargs_of, tools_of
