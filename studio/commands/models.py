@@ -36,7 +36,7 @@ def models_suggest(
     Models on this machine come first; of the others only those under an open license.
     """
     from studio.runs.recipe import Recipe
-    from studio.workflows.propose_model import pocket_warning, propose
+    from studio.workflows.propose_model import pocket_warning, propose, unread
 
     recipe = Recipe.defaults(objective, method, dataset_name=dataset)
     found = propose(studio, recipe)
@@ -46,6 +46,7 @@ def models_suggest(
     return chosen | {
         "on_this_machine": found.on_this_machine,
         "warning": pocket_warning(studio, recipe),
+        "assumed": unread(studio, recipe),
     }
 
 
