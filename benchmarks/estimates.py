@@ -2,7 +2,7 @@
 
     python -m benchmarks.estimates [--plot docs/images/memory.svg]
 
-Prints the README's table: runs that others measured, the usual rules of thumb with the assumptions
+Prints the table of docs/figures.md: runs that others measured, the usual rules of thumb with the assumptions
 under which they hold, and this machine's own grid where `benchmarks/memory.json` was kept.
 """
 
