@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"of": {"type": "string"}}},
     },
 }
+COLORS = 256
 NAME = "thinks-and-calls"
 SHORT = "thinks-a-little"
 
@@ -113,8 +115,11 @@ def mixture(page: Page) -> None:
     other = choice.locator("option", has_text=NAME)
     other.wait_for(state="attached")
     choice.select_option(other.get_attribute("value"))
-    page.locator("#mixture-shares table").wait_for()
+    shares = page.locator("#mixture-shares table")
+    shares.wait_for()
     page.wait_for_timeout(2000)
+    shares.evaluate("element => element.scrollIntoView({block: 'center'})")
+    page.wait_for_timeout(500)
 
 
 def make_data(page: Page) -> None:
@@ -127,6 +132,9 @@ def make_data(page: Page) -> None:
     page.locator("#make-begin").click()
     page.locator("#make-progress .notice, #data-make .notice").first.wait_for(timeout=90_000)
     page.wait_for_timeout(1500)
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": 1560})
+    page.wait_for_timeout(500)
 
 
 PICTURES = {
@@ -135,6 +143,13 @@ PICTURES = {
     "mixture-shares": mixture,
     "make-data": make_data,
 }
+
+
+def save(page: Page, path: Path) -> None:
+    """A small picture of what is in view."""
+    page.screenshot(path=path)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(COLORS).save(path, optimize=True)
 
 
 def draw(browser: Browser, url: str, folder: Path) -> None:
@@ -150,6 +165,6 @@ def draw(browser: Browser, url: str, folder: Path) -> None:
             try:
                 show(page)
             finally:
-                page.screenshot(path=folder / f"{name}-{width}.png")
+                save(page, folder / f"{name}-{width}.png")
                 context.close()
             print(f"{name}-{width}.png", flush=True)
