@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MARK = "studio-event "
 """How the lines of a job's log begin that are events."""
-_KINDS = ("phase", "start", "log", "checkpoint", "resume")
+_KINDS = ("phase", "start", "log", "checkpoint", "resume", "sample")
 _KEPT = (".safetensors", ".json", ".jinja", ".model", ".txt")
 """Suffixes of what is taken from a job's repository: never a pickle, never code."""
 _POLL = 5.0  # seconds between looks
@@ -115,6 +115,8 @@ class HostedRuns:
         run = self._runs.get(run_id)
         self._runs.clear_stop(run)
         seconds = float(run.job.get("seconds") or 0)
+        if seconds:  # before the state: who waits for that reads the log at once
+            events.write("note", message=cost_words(run.job))
         self._runs.update(
             run_id,
             state=state,
@@ -125,8 +127,6 @@ class HostedRuns:
             # A result that is there and was not fetched is fetched by resuming.
             job=run.job | {"ended": state != "failed" or not run.job.get("completed")},
         )
-        if seconds:
-            events.write("note", message=cost_words(run.job))
         events.write("state", state=state, error=error)
 
 
