@@ -2,8 +2,9 @@
 
     python -m benchmarks.estimates [--plot docs/images/memory.svg]
 
-Prints the README's table: runs that others measured, the usual rules of thumb with the assumptions
-under which they hold, and this machine's own grid where `benchmarks/memory.json` was kept.
+Prints the table of docs/figures.md: runs that others measured, the usual rules of thumb with the
+assumptions under which they hold, and this machine's own grid where `benchmarks/memory.json` was
+kept.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def rows() -> list[tuple[str, int, int, str]]:
 
 
 def table() -> str:
-    """Markdown, as the README has it."""
+    """Markdown, as docs/figures.md has it."""
     points = {point.label: point for point in (*MEASURED, *PUBLISHED, *RULES_OF_THUMB)}
     lines = [
         "| figure | its loop and loss head | known | estimate | off by | in the studio's loop "

@@ -186,13 +186,13 @@ def all_pictures(browser: Browser, server: Server, folder: Path, full: bool) -> 
                     photograph(page, tab, path, full)
 
 
-def _chats(home: Path) -> Path:
+def _chats(home: Path) -> None:
     from studio import Studio
 
     home.mkdir(parents=True, exist_ok=True)
     studio = Studio(home)
     try:
-        return chat_pictures.fill(studio, home)
+        chat_pictures.fill(studio, home)
     finally:
         studio.close()
 
@@ -210,8 +210,9 @@ def main() -> int:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="studio-pictures-") as scratch:
         home = chosen.home or Path(scratch) / "full"
-        rows = _chats(home) if chosen.chats else None
-        if rows is None:
+        if chosen.chats:
+            _chats(home)
+        else:
             fill(home)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
@@ -219,8 +220,8 @@ def main() -> int:
             )
             server = Server(home).start()
             try:
-                if rows is not None:
-                    chat_pictures.draw(browser, server.url, rows, chosen.chats)
+                if chosen.chats:
+                    chat_pictures.draw(browser, server.url, chosen.chats)
                 elif chosen.all:
                     all_pictures(browser, server, chosen.all, full=True)
                     empty = Server(Path(scratch) / "empty").start()

@@ -60,6 +60,36 @@ def compare(place: Place) -> Found:
     return Found(value, f"agreement at least {least}", value["agreement"] >= least)
 
 
+def static_cache(place: Place) -> Found:
+    """A base alone with a static cache, compiled on a card, beside the growing one: tokens a
+    second once it is compiled, and how long compiling takes."""
+    from benchmarks.compare_arms import PROMPT, TOKENS, make_random
+    from studio import Studio
+    from studio.generation.request import Column, GenerationRequest, Sampling
+
+    with tempfile.TemporaryDirectory(dir=place.home) as name:
+        model = "pocket" if place.small else str(make_random(Path(name) / "0.5B", "0.5B"))
+        studio, found, ids = Studio(Path(name) / "home"), {}, {}
+        try:
+            for cache in ("dynamic", "static"):
+                sampling = Sampling(max_new_tokens=TOKENS, cache_implementation=cache)
+                request = GenerationRequest((PROMPT,), (Column(model),), sampling, raw=True)
+                seconds = []
+                for _ in range(3):
+                    begun = time.perf_counter()
+                    answered = studio.generate(request)
+                    answered.wait()
+                    seconds.append(time.perf_counter() - begun)
+                ids[cache] = list(answered.snapshot().answers[0][0].ids)
+                found[f"{cache}_first_seconds"] = seconds[0]
+                found[f"{cache}_tokens_per_second"] = len(ids[cache]) / seconds[-1]
+        finally:
+            studio.close()
+    same = _agreed(ids["static"], ids["dynamic"]) / max(1, len(ids["dynamic"]))
+    least = 1.0 if place.small else 0.9
+    return Found(found | {"agreement": same}, f"agreement at least {least}", same >= least)
+
+
 def _agreed(ours: list[int], others: list[int]) -> int:
     """Tokens that two answers begin with alike."""
     for number, (one, other) in enumerate(zip(ours, others, strict=False)):

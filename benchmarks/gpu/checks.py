@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.answers import compare, compare_in_a_run, export, speed
+from benchmarks.gpu.answers import compare, compare_in_a_run, export, speed, static_cache
 from benchmarks.gpu.memory import memory, out_of_memory
 from benchmarks.gpu.place import Found, Place
 from benchmarks.gpu.training import curve, float16, fused_head, methods, moved_weights
@@ -68,6 +68,7 @@ CHECKS: tuple[Callable[[Place], Found], ...] = (
     moved_weights,
     out_of_memory,
     compare,
+    static_cache,
     memory,
     speed,
     compare_in_a_run,

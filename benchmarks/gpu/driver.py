@@ -36,6 +36,7 @@ LIMITS = {
     "moved_weights": 60,
     "out_of_memory": 90,
     "compare": 90,
+    "static_cache": 90,
     "memory": 150,
     "speed": 120,
     "compare_in_a_run": 60,

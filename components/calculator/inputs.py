@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.ui import recipe_defaults, recipe_fields
+from components.ui.cards import card_list
+from components.ui.compat import Update
+from components.ui.handlers import QUIET, guard
+from components.ui.page_context import PageContext
 from components.ui.recipe_fields import HELP_LINE, parameters
-from studio.calculator.gpus import GPUS, THIS_MACHINE
+from studio.calculator.gpus import GPUS, THIS_MACHINE, card_name
 from studio.core.errors import ConfigError, StudioError
 from studio.core.model_names import choices
 from studio.data import SAMPLES
@@ -161,6 +165,19 @@ class Inputs:
             *((each.name, each.name if each.name in SAMPLES else each.id) for each in prepared),
             *((f"{alias}, sample", alias) for alias in SAMPLE_TYPES if alias not in names),
         ]
+
+    def follow_cards(self, ctx: PageContext) -> None:
+        """Offer this machine's GPUs one by one where there are several, once libraries tell."""
+        seen = gr.State(None)
+        ctx.status.change(guard(self.cards), seen, [self.own["gpu"], seen], queue=False, **QUIET)
+
+    def cards(self, seen: list[str] | None) -> tuple[Update, Update]:
+        """The GPUs to choose from; skipped while they are those that were seen."""
+        own = [(card.label(), card_name(card.index)) for card in card_list(self.studio)]
+        names = [name for _, name in own]
+        if names == (seen or []):
+            return gr.skip(), gr.skip()
+        return gr.update(choices=[("This machine", THIS_MACHINE), *own, *GPUS]), names
 
     # --- reading
 

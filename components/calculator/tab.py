@@ -86,6 +86,7 @@ def build(studio: Studio, ctx: PageContext) -> CalculatorHandles:
     )
     page = ModelPage(studio, inputs, figures, use)
     page.bind(opening, table)
+    inputs.follow_cards(ctx)
     _bind_doors(door, model_side, matrix_side, figures, picture, sides)
     return CalculatorHandles(use, from_recipe, opening, linked, page)
 

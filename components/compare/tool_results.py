@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from studio.core.answers import AnswerParts, ToolCall
+from studio.core.answers import AnswerParts
+from studio.core.call_forms import ToolCall
 from studio.core.errors import ConfigError
 from studio.core.json_values import as_object, loads
 from studio.core.messages import Message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from components.ui.cards import card_list
 from components.ui.compat import Update
 from components.ui.handlers import sentence
 from components.ui.html import esc, notice
@@ -24,7 +25,6 @@ from studio.runs.steps import planned_steps, too_little
 
 if TYPE_CHECKING:
     from studio import Studio
-    from studio.core.cards import Card
     from studio.data import PreparedDataset
     from studio.runs.store import Run
 
@@ -175,15 +175,6 @@ def card_update(studio: Studio, chosen: str, **settings: str) -> Update:
     own = [] if chosen in ("", *(str(card.index) for card in seen)) else [(chosen, chosen)]
     choices = [ANY_CARD, *((card.label(), str(card.index)) for card in seen), *own]
     return gr.update(choices=choices, visible=len(seen) > 1 or bool(chosen), **settings)
-
-
-def card_list(studio: Studio) -> list[Card]:
-    """The GPUs where there are several; empty while the libraries that tell are loading."""
-    if not studio.worker.ready:
-        return []
-    from studio.core.cards import cards, several
-
-    return cards() if several() else []
 
 
 def newest_sft(studio: Studio, model: str) -> Run | None:

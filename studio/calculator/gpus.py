@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Verdict = Literal["fits", "tight", "does not fit"]
 TIGHT_FROM = 0.9
 THIS_MACHINE = "this machine"
+_CARD = re.compile(r"this machine,? gpu (\d{1,3})")
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,13 @@ GPUS: dict[str, Gpu] = {
 
 
 def find_gpu(name: str) -> Gpu:
-    """A GPU by name or the start of it (`L4`, `a100 80`), or this machine's own."""
+    """A GPU by name or the start of it (`L4`, `a100 80`), or this machine's own: the one with most
+    free memory, or one by its number (`this machine, GPU 1`)."""
     wanted = " ".join(name.lower().split())
     if wanted in (THIS_MACHINE, "here"):
         return this_machine()
+    if own := _CARD.fullmatch(wanted):
+        return this_machine(int(own[1]))
     for gpu in GPUS.values():
         if gpu.name.lower() == wanted:
             return gpu
@@ -75,6 +80,11 @@ def find_gpu(name: str) -> Gpu:
     raise ConfigError(
         f"No GPU is called {name!r}.{several or near} Known: {', '.join(GPUS)}, {THIS_MACHINE}."
     )
+
+
+def card_name(index: int) -> str:
+    """The name of one of this machine's GPUs, as `find_gpu` takes it."""
+    return f"{THIS_MACHINE}, GPU {index}"
 
 
 def gpu_for(recipe: Recipe, name: str | None = None) -> Gpu:

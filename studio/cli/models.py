@@ -25,7 +25,8 @@ def _cleaned(found: Json) -> str:
 
 def _suggested(found: Json) -> str:
     where = "on this machine" if found["on_this_machine"] else "from the Hub"
-    return f"{found['model']} by {found['method']}, {where}: {found['why']}"
+    told = f"{found['model']} by {found['method']}, {where}: {found['why']}"
+    return f"{told}\n{found['assumed']}" if found["assumed"] else told
 
 
 VIEWS = {

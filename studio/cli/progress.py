@@ -24,10 +24,17 @@ _LINE_EVERY = 15.0  # seconds between lines where there is no terminal to draw a
 
 def follow(out: Terminal, started: Json | list[Json]) -> Json | list[Json]:
     """Wait for runs that this process trains, one after another; what became of them."""
+    for said in {each.get("advice"): None for each in _several(started)}:
+        if said:
+            out.note(said)
     if not isinstance(started, list):
         return _follow(out, started["run_id"], ())
     runs = [each["run_id"] for each in started]
     return [_follow(out, run, runs[at + 1 :]) for at, run in enumerate(runs)]
+
+
+def _several(runs: Json | list[Json]) -> list[Json]:
+    return runs if isinstance(runs, list) else [runs]
 
 
 def _follow(out: Terminal, run_id: str, after: Sequence[str]) -> Json:
@@ -121,7 +128,7 @@ def account(run: Json) -> str:
 
 def unfinished(value: Json | list[Json]) -> str | None:
     """Why the first run that did not finish has not, None where all have."""
-    for run in value if isinstance(value, list) else [value]:
+    for run in _several(value):
         if run["state"] == "stopped":
             return (
                 f"{run['name']} was stopped at step {run['step']} of {run['total_steps']}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from studio.commands.base import Json, OnProgress, Param, RunName, command, silent
 from studio.commands.prompts import (
@@ -30,6 +30,10 @@ MinP = Annotated[
 ]
 Penalty = Annotated[float, Param("Repetition penalty; 1: none.")]
 NewTokens = Annotated[int, Param("Longest answer in tokens.", min=1, max=8192)]
+Cache = Annotated[
+    Literal["dynamic", "static"],
+    Param("Static: room for all tokens at once; on a CUDA GPU the decoding step is compiled."),
+]
 Seed = Annotated[int, Param("Random seed; the same seed gives the same answers.", min=0)]
 PromptLimit = Annotated[int | None, Param("Use at most this many prompts.", min=1)]
 
@@ -48,6 +52,7 @@ def generate(
     min_p: MinP = 0.0,
     repetition_penalty: Penalty = 1.0,
     max_new_tokens: NewTokens = 128,
+    cache_implementation: Cache = "dynamic",
     seed: Seed = 0,
     tools: Tools = None,
     chat_template_kwargs: TemplateKwargs = None,

@@ -36,7 +36,7 @@ def models_suggest(
     Models on this machine come first; of the others only those under an open license.
     """
     from studio.runs.recipe import Recipe
-    from studio.workflows.propose_model import pocket_warning, propose
+    from studio.workflows.propose_model import pocket_warning, propose, unread
 
     studio.datasets.get(dataset)  # or says that there is none
     recipe = Recipe.defaults(objective, method, dataset_name=dataset)
@@ -47,6 +47,7 @@ def models_suggest(
     return chosen | {
         "on_this_machine": found.on_this_machine,
         "warning": pocket_warning(studio, recipe),
+        "assumed": unread(studio, recipe),
     }
 
 

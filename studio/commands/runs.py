@@ -81,14 +81,25 @@ def train(
     )
     where = {"on": on} if on else {}
     if not sweep:
-        return run_as_dict(studio.train(chosen, provenance, **where))
+        return run_as_dict(studio.train(chosen, provenance, **where)) | _warned(studio, chosen)
     from studio.core.workspace import new_id
     from studio.runs import sweep as sweeps
 
     marked = {**(provenance or {}), "sweep": new_id("sweep")}
     return [
-        run_as_dict(studio.train(each, marked, **where)) for each in sweeps.sweep(chosen, sweep)
+        run_as_dict(studio.train(each, marked, **where)) | _warned(studio, each)
+        for each in sweeps.sweep(chosen, sweep)
     ]
+
+
+def _warned(studio: Studio, recipe: Recipe) -> Json:
+    """An `advice` where the pocket model is to learn rows that are not its own world's."""
+    from studio.workflows.propose_model import pocket_warning
+
+    said = pocket_warning(studio, recipe)
+    if not said:
+        return {}
+    return {"advice": f"{said} `models suggest` names a model that can learn them here."}
 
 
 @command(read_only=True)

@@ -4,8 +4,9 @@
     found.reasoning, found.text        # "Two and two.", "Four."
 
 Thinking stands between marks (`<think>` of Qwen and DeepSeek, `[THINK]` of Mistral, the analysis
-channel of gpt-oss), in a field of a message (`reasoning_content`, `thinking`, `reasoning`), or is
-sent apart by a server. Calls stay in the text as they were written, and `tool_calls` reads them.
+channel of gpt-oss, the thought channel of Gemma 4), in a field of a message (`reasoning_content`,
+`thinking`, `reasoning`), or is sent apart by a server. Calls stay in the text as they were written,
+and `tool_calls` reads them (`studio.core.call_forms`).
 """
 
 from __future__ import annotations
@@ -17,31 +18,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from studio.core.json_values import as_list, as_object, loads
+from studio.core import call_forms
+from studio.core.call_forms import ToolCall
+from studio.core.json_values import as_object, loads
 
-_MARKS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<seed:think>", "</seed:think>"))
+_MARKS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+)
 FIELDS = ("reasoning_content", "thinking", "reasoning")
 """Where messages keep thinking, by whoever wrote them: vLLM and Qwen, TRL, OpenRouter."""
 WRITTEN = (
     *(mark for pair in _MARKS for mark in pair),
-    *("<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "<|python_tag|>"),
+    *call_forms.MARKS,
+    *("<|channel>", "<channel|>"),
     *("<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|call|>", "<|end|>"),
 )
 """Marks that are part of an answer, also where a tokenizer holds them as special tokens."""
 _CHANNEL = "<|channel|>"
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """One call of a tool; `arguments` is None where what was written is no JSON object."""
-
-    name: str
-    arguments: dict[str, Any] | None
-
-    def as_message(self) -> dict[str, Any]:
-        """As chat templates take it."""
-        function = {"name": self.name, "arguments": self.arguments or {}}
-        return {"type": "function", "function": function}
 
 
 @dataclass(frozen=True)
@@ -55,12 +51,12 @@ class AnswerParts:
     @cached_property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls that the text makes."""
-        return _split_calls(self.text)[1]
+        return call_forms.split(self.text)[1]
 
     @cached_property
     def spoken(self) -> str:
         """The text without its calls."""
-        return _split_calls(self.text)[0]
+        return call_forms.split(self.text)[0]
 
 
 def read(written: str, prompt: str = "") -> AnswerParts:
@@ -117,8 +113,9 @@ def call_text(name: str, arguments: Any) -> str:
 # ---- gpt-oss ------------------------------------------------------------------------------------
 
 _PIECE = re.compile(
-    r"(?:<\|start\|>)?(?:assistant)?(?:<\|channel\|>)?(?P<head>[^<]*)(?:<\|constrain\|>\w+)?"
-    r"<\|message\|>(?P<body>.*?)(?P<end><\|end\|>|<\|call\|>|<\|return\|>|(?=<\|start\|>)|\Z)",
+    r"(?:<\|start\|>assistant|<\|start\|>|<\|channel\|>|\A)"
+    r"(?P<head>(?:(?!<\|start\|>|<\|message\|>).)*)<\|message\|>(?P<body>.*?)"
+    r"(?P<end><\|end\|>|<\|call\|>|<\|return\|>|(?=<\|start\|>)|\Z)",
     re.DOTALL,
 )
 
@@ -136,77 +133,3 @@ def _channels(written: str) -> AnswerParts:
             open_ = False
             texts.append(piece[0] if "to=" in piece["head"] else piece["body"])
     return AnswerParts("\n".join(texts).strip(), "\n".join(thoughts), cut=open_ and not texts)
-
-
-# ---- calls, by the family of the template -------------------------------------------------------
-
-_HERMES = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
-_QWEN_CODER = re.compile(r"<function=([^>]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
-_MISTRAL_LIST = re.compile(r"\[TOOL_CALLS\]\s*(\[\s*\{.*)", re.DOTALL)
-_MISTRAL = re.compile(
-    r"\[TOOL_CALLS\]\s*([\w.-]+)(?:\[CALL_ID\]\w+)?\s*(?:\[ARGS\])?\s*(\{.*?)(?=\[TOOL_CALLS\]|\Z)",
-    re.DOTALL,
-)
-_HARMONY = re.compile(r"to=functions\.([\w.-]+).*?<\|message\|>(.*?)(?:<\|call\|>|\Z)", re.DOTALL)
-_LLAMA = re.compile(r"\s*(?:<\|python_tag\|>)?\s*(\{.*\})\s*", re.DOTALL)
-
-
-def _split_calls(text: str) -> tuple[str, tuple[ToolCall, ...]]:
-    """(the text without calls, the calls); text that is no call stays as it is."""
-    if "<tool_call>" in text:
-        found = [_of_hermes(body) for body in _HERMES.findall(text)]
-        return _HERMES.sub("", text).strip(), tuple(found)
-    if match := _MISTRAL_LIST.search(text):
-        return text[: match.start()].strip(), tuple(map(_of_object, _several(match[1])))
-    if _MISTRAL.search(text):
-        found = [ToolCall(name, _object(body)) for name, body in _MISTRAL.findall(text)]
-        return text[: text.index("[TOOL_CALLS]")].strip(), tuple(found)
-    if "to=functions." in text and _CHANNEL in text:
-        found = [ToolCall(name, _object(body)) for name, body in _HARMONY.findall(text)]
-        return text[: text.index(_CHANNEL)].replace("<|start|>assistant", "").strip(), tuple(found)
-    if match := _LLAMA.fullmatch(text):
-        parts = [_object(part) for part in re.split(r";\s*(?=\{)", match[1])]
-        if all(part is not None and _is_call(part) for part in parts):
-            return "", tuple(_of_object(part) for part in parts)
-    return text, ()
-
-
-def _is_call(value: Mapping[str, Any]) -> bool:
-    """Whether an answer that is JSON is Llama's call: a name, its parameters, and nothing else."""
-    rest = set(value) - {"name", "parameters", "arguments", "type"}
-    return isinstance(value.get("name"), str) and len(value) > 1 and not rest
-
-
-def _of_hermes(body: str) -> ToolCall:
-    if match := _QWEN_CODER.search(body):
-        return ToolCall(match[1].strip(), {n: _value(v) for n, v in _PARAMETER.findall(match[2])})
-    return _of_object(_object(body))
-
-
-def _of_object(value: Any) -> ToolCall:
-    call = as_object(value) or {}
-    if not isinstance(call.get("name"), str):
-        return ToolCall("", None)
-    given: Any = call.get("arguments", call.get("parameters", {}))
-    return ToolCall(call["name"], _object(given) if isinstance(given, str) else as_object(given))
-
-
-def _several(text: str) -> list[Any]:
-    try:
-        found: Any = json.JSONDecoder().raw_decode(text)[0]
-    except (ValueError, RecursionError):
-        return [None]
-    return as_list(found) or [found]
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    return as_object(loads(text))
-
-
-def _value(text: str) -> Any:
-    """A parameter of Qwen3-Coder's form: JSON where it is that, else text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

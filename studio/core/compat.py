@@ -60,6 +60,20 @@ def attention_kernel(config: ModelConfig) -> str:
     return config._attn_implementation
 
 
+def takes_static_cache(model: LanguageModel) -> bool:
+    """Whether `generate` builds the cache that it is told to (`_supports_default_dynamic_cache`);
+    models with a state of their own ignore it."""
+    ask: Any = model
+    return ask._supports_default_dynamic_cache()
+
+
+def forget_compiled(model: LanguageModel) -> None:
+    """Let a copy of a model compile its own decoding step: the one that `get_compiled_call` kept
+    (`_compiled_call`) calls the model that it was copied from."""
+    for name in ("_compiled_call", "_last_compile_config"):
+        vars(model).pop(name, None)
+
+
 def silence_gguf_reader() -> None:
     """Turn off the progress bar of transformers' GGUF reader, which has no switch.
 

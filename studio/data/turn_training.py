@@ -75,7 +75,7 @@ def decision(message: Message) -> tuple[bool, str] | None:
     """Whether a message's own fields have it trained, and which says so ("weight 0"); None where
     none does.
 
-    Only `train` can have a turn trained that is not the assistant's.
+    Only Axolotl's fields, `train` and `train_detail`, speak for turns that are not the assistant's.
     """
     for name in SWITCHES:
         value = message.get(name)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MARK = "studio-event "
 """How the lines of a job's log begin that are events."""
-_KINDS = ("phase", "start", "log", "checkpoint", "resume")
+_KINDS = ("phase", "start", "log", "checkpoint", "resume", "sample")
 _KEPT = (".safetensors", ".json", ".jinja", ".model", ".txt")
 """Suffixes of what is taken from a job's repository: never a pickle, never code."""
 _LONGEST_EVENT = 1 << 16  # characters of a line
@@ -117,7 +117,7 @@ class HostedRuns:
         run = self._runs.get(run_id)
         self._runs.clear_stop(run)
         seconds = float(run.job.get("seconds") or 0)
-        if seconds:
+        if seconds:  # before the state: who waits for that reads the log at once
             events.write("note", message=cost_words(run.job))
         self._runs.update(
             run_id,

@@ -13,6 +13,7 @@ from studio.models import tokenization
 
 Kwargs = Mapping[str, Any]
 _ROLES = ("system", "user", "assistant")
+_DEFAULT = "system by default"
 _MARKS = {"system": "System\u241eText", "user": "User\u241eText", "assistant": "Answer\u241eText"}
 
 
@@ -30,6 +31,8 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None =
     template = go_template(tokenizer, kwargs)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
+        if system := default_system(tokenizer, kwargs):
+            lines.append(f'SYSTEM """{system}"""')
     else:
         lines.append(
             "# No TEMPLATE: this chat template cannot be written in Ollama's template language. "
@@ -42,6 +45,13 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None =
 def _plain(text: str) -> bool:
     """Whether it can stand between quotes: a model's token must not become a line of its own."""
     return text.isprintable() and '"' not in text and "\\" not in text
+
+
+def default_system(tokenizer: Tokenizer, kwargs: Kwargs | None = None) -> str:
+    """The system prompt that the chat template writes where a chat has none, as Qwen2.5's; "" for
+    none. Ollama is told it apart, since its template is given one system turn or none."""
+    words = _safe_words(tokenizer, kwargs)
+    return words.get(_DEFAULT, "") if words else ""
 
 
 class _Chat(NamedTuple):
@@ -59,11 +69,8 @@ class _Chat(NamedTuple):
 
 def go_template(tokenizer: Tokenizer, kwargs: Kwargs | None = None) -> str | None:
     """The chat template as a Go template, or None where turns are not wrapped in fixed text."""
-    try:
-        words = _words(_Chat(tokenizer, kwargs or {}))
-    except (TemplateError, ValueError):
-        return None
-    if words is None or any("{{" in part or '"""' in part for part in words.values()):
+    words = _safe_words(tokenizer, kwargs)
+    if words is None:
         return None
     parts = []
     for role in _ROLES:
@@ -76,6 +83,17 @@ def go_template(tokenizer: Tokenizer, kwargs: Kwargs | None = None) -> str | Non
         )
     turns = "".join(parts) + "{{ end }}"
     return f"{{{{ range .Messages }}}}{turns}{{{{ end }}}}{words['assistant before']}"
+
+
+def _safe_words(tokenizer: Tokenizer, kwargs: Kwargs | None) -> dict[str, str] | None:
+    """`_words` that can stand between a Modelfile's quotes."""
+    try:
+        words = _words(_Chat(tokenizer, kwargs or {}))
+    except (TemplateError, ValueError):
+        return None
+    if words is None or any("{{" in part or '"""' in part for part in words.values()):
+        return None
+    return words
 
 
 def _words(chat: _Chat) -> dict[str, str] | None:
@@ -99,12 +117,34 @@ def _words(chat: _Chat) -> dict[str, str] | None:
         "assistant after": after_answer,
     }
     words |= _system_words(chat, start, before_user)
+    bos = chat.tokenizer.bos_token or ""
+    start = _without_default(words, start, bos)
     said = ["user", "assistant", "user", "assistant", "user"]
-    said = ["system", *said] if "system before" in words else said
-    if start + _told(words, said) != chat.render(said, True):
+    first_turn = start + words.get("system before", "") + words.get(_DEFAULT, "")
+    opening = first_turn + words["system after"] if _DEFAULT in words else start
+    if opening + _told(words, said) != chat.render(said, True):
+        return None
+    said = ["system", *said]
+    if "system before" in words and start + _told(words, said) != chat.render(said, True):
         return None
     # The BOS token that opens every chat is added by Ollama itself.
-    return words if start in ("", chat.tokenizer.bos_token) else None
+    return words if start in ("", bos) else None
+
+
+def _without_default(words: dict[str, str], start: str, bos: str) -> str:
+    """What opens a chat; a system prompt of the template's own in it goes to `words`."""
+    if start in ("", bos) or "system before" not in words:
+        return start
+    words["system before"] = before = words["system before"].removeprefix(bos)
+    opens = bos if start.startswith(bos) else ""
+    body, after = start.removeprefix(opens), words["system after"]
+    if not after or not body.startswith(before) or not body.endswith(after):
+        return start
+    default = body.removeprefix(before).removesuffix(after)
+    if not default:  # a system turn without a prompt (Llama 3.1's dates), which Ollama leaves out
+        return start
+    words[_DEFAULT] = default
+    return opens
 
 
 def _system_words(chat: _Chat, start: str, before_user: str) -> dict[str, str]:

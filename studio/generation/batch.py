@@ -13,8 +13,9 @@ from transformers import GenerationConfig
 from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from studio.core import cards, rope
+from studio.core import cards, compat, rope
 from studio.core.answers import read
+from studio.core.errors import ConfigError
 from studio.core.zerogpu import has_gpu
 from studio.generation import mixed_adapters, zerogpu
 from studio.generation.column_models import ColumnModel
@@ -47,7 +48,7 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
     pad = resident.tokenizer.pad_token_id
     padded, mask = tokenization.left_padded([row.ids for row in rows], pad)
     settings: dict[str, Any] = {
-        "generation_config": _config(sampling, room, pad, ends),
+        "generation_config": _config(sampling, room, pad, ends, **_cache(rows)),
         "stopping_criteria": StoppingCriteriaList([_Cancelled(generation)]),
     }
     if sampling.stop_strings:
@@ -110,9 +111,35 @@ def _generate(rows: list[Row]) -> Iterator[Callable[..., Any]]:
             yield model.generate
 
 
-def _config(sampling: Sampling, room: int, pad: int, ends: list[int]) -> GenerationConfig:
+def _cache(rows: list[Row]) -> dict[str, Any]:
+    """transformers' settings for a static cache; none for the dynamic one.
+
+    Rows of adapters get layers of their own for one batch (`mixed_adapters`), which would be
+    compiled anew for every batch, so those are not. Raises `ConfigError` where a model has none.
+    """
+    lane = rows[-1].lane
+    if lane.sampling.cache_implementation == "dynamic":
+        return {}
+    if lane.prompted:
+        raise ConfigError(
+            "Virtual tokens stand before this model's prompts, which a static cache has no room "
+            "for; leave cache_implementation at dynamic."
+        )
+    if not compat.takes_static_cache(lane.resident.model):
+        raise ConfigError(
+            "This model keeps a state of its own instead of keys and values, so it has no static "
+            "cache; leave cache_implementation at dynamic."
+        )
+    mixed = bool(lane.adapter) and lane.mixable
+    return {"cache_implementation": "static", "disable_compile": mixed}
+
+
+def _config(
+    sampling: Sampling, room: int, pad: int, ends: list[int], **cache: Any
+) -> GenerationConfig:
     """transformers' settings from ours; nothing is inherited from the model's own defaults."""
     settings: dict[str, Any] = {
+        **cache,
         "max_new_tokens": room,
         "do_sample": sampling.temperature > 0,
         "repetition_penalty": sampling.repetition_penalty,

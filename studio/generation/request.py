@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from studio.core.answers import AnswerParts, ToolCall, with_thought
+from studio.core.answers import AnswerParts, with_thought
+from studio.core.call_forms import ToolCall
 from studio.core.errors import ConfigError, StudioError
 from studio.core.jobs import Job
 from studio.core.messages import Message, kwargs_of, tools_of
@@ -31,7 +32,12 @@ def check_temperature(value: float) -> float:
 
 
 class Sampling(BaseModel):
-    """How the next token is chosen, under transformers' names. Temperature 0 is greedy."""
+    """How the next token is chosen, under transformers' names. Temperature 0 is greedy.
+
+    `cache_implementation` "static" takes room for all keys and values at once, where transformers
+    compiles the decoding step on a CUDA device: seconds at first, then less time a token. Rows of
+    several adapters in one batch are decoded with it too, but not compiled.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +51,7 @@ class Sampling(BaseModel):
     max_new_tokens: int = Field(default=128, ge=1, le=8192)
     stop_strings: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0)
+    cache_implementation: Literal["dynamic", "static"] = "dynamic"
 
 
 SAMPLING_PRESETS: dict[str, Sampling] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from studio.core.answers import ToolCall, read
+from studio.core.answers import read
+from studio.core.call_forms import ToolCall
 from studio.core.json_values import loads
 
 

@@ -280,7 +280,9 @@ def clone_sharing_weights(model: LanguageModel) -> LanguageModel:
     Adapters, replaced forwards, and modes of the clone leave the original alone.
     """
     tensors = [*model.parameters(), *model.buffers(), *compat.state_tensors(model)]
-    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    clone = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    compat.forget_compiled(clone)
+    return clone
 
 
 def load_adapter(

@@ -87,9 +87,27 @@ def prompt_text(
 
 
 def written_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
-    """What a model wrote: without special tokens, save those that mark thinking and calls."""
+    """What a model wrote: without special tokens, save those that mark thinking and calls, and
+    without the mark that its chat template ends an answer with."""
     special = set(tokenizer.all_special_ids) - _marks(tokenizer)
-    return tokenizer.decode([id for id in ids if id not in special], skip_special_tokens=False)
+    text = tokenizer.decode([id for id in ids if id not in special], skip_special_tokens=False)
+    mark = _end_text(tokenizer)
+    return text.rstrip().removesuffix(mark) if mark and text.rstrip().endswith(mark) else text
+
+
+def _end_text(tokenizer: Tokenizer) -> str:
+    """The mark between an answer and the token that ends it, where the vocabulary has no such
+    token and so spells it out (ChatML's `<|im_end|>` on a model of another family); else ""."""
+    key = (str(tokenizer.chat_template), str(tokenizer.eos_token))
+    if key not in _end_texts:
+        after, eos = _after_answer(tokenizer), tokenizer.eos_token
+        _end_texts[key] = after.partition(eos)[0].strip() if eos and eos in after else ""
+        while len(_end_texts) > 32:
+            _end_texts.pop(next(iter(_end_texts)))
+    return _end_texts[key]
+
+
+_end_texts: dict[tuple[str, str], str] = {}
 
 
 def answer_of(tokenizer: Tokenizer, ids: Sequence[int], prompt: str = "") -> AnswerParts:
@@ -133,14 +151,19 @@ def stop_ids(model: LanguageModel, tokenizer: Tokenizer) -> list[int]:
 
 def end_of_turn(tokenizer: Tokenizer) -> int | None:
     """The token that the chat template puts after an answer; None where it is no single token."""
+    after = _after_answer(tokenizer)
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
+    first = ids[0] if ids else None
+    return first if first in tokenizer.added_tokens_decoder else None
+
+
+def _after_answer(tokenizer: Tokenizer) -> str:
+    """What the chat template writes after a conversation's last answer; "" without a template."""
     if not tokenizer.chat_template:
-        return None
+        return ""
     probe = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": _PROBE}]
     try:
         text = tokenizer.apply_chat_template(probe, tokenize=False)
     except (TemplateError, ValueError, TypeError):
-        return None
-    after = text.rpartition(_PROBE)[2]
-    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
-    first = ids[0] if ids else None
-    return first if first in tokenizer.added_tokens_decoder else None
+        return ""
+    return text.rpartition(_PROBE)[2]

@@ -36,18 +36,26 @@ Checker = tuple[str | None, Measure]
 
 
 def mathematics(column: str) -> Checker:
-    from studio.rewards.math_answers import math_match
+    """1 where the answer equals a reference as mathematics."""
 
-    return column or OWN, math_match
+    def measure(answer: str, known: Sequence[str]) -> Mark:
+        from studio.rewards.math_answers import compared
+
+        found = compared(answer, known)
+        none = "The reference holds no mathematics, so no answer to this row is right."
+        return Mark(float(found == "1"), none if found == "-" else "")
+
+    return column or OWN, measure
 
 
 def tool_call(column: str) -> Checker:
     """1 where the answer makes the reference's calls, in its order, with its arguments."""
 
-    def measure(answer: str, known: Sequence[str]) -> float:
-        from studio.metrics.tool_calls import same_calls
+    def measure(answer: str, known: Sequence[str]) -> Mark:
+        from studio.metrics.tool_calls import called, same_calls
 
-        return same_calls(answer, known)
+        none = "The reference calls no tool, so any answer that calls none is right."
+        return Mark(same_calls(answer, known), "" if called(known) else none)
 
     return column or OWN, measure
 

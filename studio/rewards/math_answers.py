@@ -27,14 +27,15 @@ class _Checker:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def right(self, answer: str, references: Sequence[str]) -> bool:
-        """One comparison at a time; what ends the process twice is not right."""
+    def compare(self, answer: str, references: Sequence[str]) -> str:
+        """`1`, `0`, or `-` where no reference is mathematics. One comparison at a time; what ends
+        the process twice is not right."""
         line = json.dumps({"answer": answer, "references": list(references)})
         with self._lock:
             said, late = self._ask(line)
             if not said and not late:
                 said, _ = self._ask(line)
-            return said == "1"
+            return said or "0"
 
     def _ask(self, line: str) -> tuple[str, bool]:
         """(the process's word, empty where it ended; whether it was ended for taking too long)."""
@@ -52,7 +53,7 @@ class _Checker:
             said = ""
         finally:
             timer.cancel()
-        if said not in ("0", "1"):
+        if said not in ("0", "1", "-"):
             self.close()
             return "", late.is_set()
         return said, False
@@ -76,4 +77,10 @@ atexit.register(_checker.close)
 
 def math_match(answer: str, references: Sequence[str]) -> float:
     """1 where the answer equals a reference as mathematics; GSM8K's `####` is read."""
-    return float(_checker.right(answer, references))
+    return float(compared(answer, references) == "1")
+
+
+def compared(answer: str, references: Sequence[str]) -> str:
+    """`1` where `math_match` is, `0` where the answer is wrong, `-` where no reference holds
+    mathematics, so that no answer can be right."""
+    return _checker.compare(answer, references)

@@ -1,6 +1,7 @@
 """The process that compares mathematics with math_verify: see `studio.rewards.math_answers`.
 
-It reads lines of JSON, {"answer", "references"}, and answers each with `1` or `0`. math_verify ends
+It reads lines of JSON, {"answer", "references"}, and answers each with `1`, `0`, or `-` where
+no reference is mathematics, so that no answer can be right. math_verify ends
 what takes too long with a signal, which only a main thread can have; here it is one.
 """
 
@@ -25,9 +26,12 @@ def final(text: str) -> str:
     return rest.strip() if mark else text[-_LONGEST:]
 
 
-def right(answer: str, references: Sequence[str]) -> bool:
+def compared(answer: str, references: Sequence[str]) -> str:
+    known = [found for each in references if (found := gold(each))]
+    if not known:
+        return "-"
     said = parse(final(answer))
-    return bool(said) and any(verify(gold(each), said) for each in references)
+    return str(int(bool(said) and any(verify(each, said) for each in known)))
 
 
 def gold(reference: str) -> list[Any]:
@@ -47,10 +51,10 @@ def main() -> None:
     for line in sys.stdin:
         given = json.loads(line)
         try:
-            found = right(given["answer"], given["references"])
+            found = compared(given["answer"], given["references"])
         except Exception:  # what cannot be read as mathematics is not the right answer
-            found = False
-        sys.stdout.write(f"{int(found)}\n")
+            found = "0"
+        sys.stdout.write(f"{found}\n")
         sys.stdout.flush()
 
 

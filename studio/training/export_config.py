@@ -6,6 +6,7 @@ Scripts are written by `export_script`.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -19,14 +20,17 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import one_line
 from studio.core.model_names import ModelRef, resolve
 from studio.data import DatasetStore
+from studio.data.rows import sample_prompts
 from studio.models import loading, trained_tokens
+from studio.models.tokenization import prompt_text
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
+from studio.runs.steps import planned_steps
 from studio.runs.store import Run, RunStore
 from studio.training import chat_rows, export_launch, export_script, trainers
 from studio.training.run_rows import Mixed, Part, RunRows, aligned
-from studio.training.train_dataset import rows_for
+from studio.training.train_dataset import rows_for, sample_every
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -72,6 +76,7 @@ def export(
         with tempfile.TemporaryDirectory() as held:
             folder = Path(held)
             model = _bring(recipe, train, evaluation, folder)
+            _bring_samples(recipe, rows_for(recipe, run, datasets), folder)
             return [export_script.write_job(run, recipe, settings, model, folder, runs, out)]
     if to == "trl":
         if recipe.datasets:
@@ -161,6 +166,26 @@ def _bring(recipe: Recipe, train: Dataset, evaluation: Dataset | None, out: Path
     if evaluation is not None:
         evaluation.to_json(data / "test.jsonl", force_ascii=False)
     return _place_model(recipe, out)
+
+
+def _bring_samples(recipe: Recipe, rows: RunRows, out: Path) -> None:
+    """The prompts that a job asks the model in training, as the model is given them."""
+    every = sample_every(recipe, planned_steps(recipe, sum(len(part.train) for part in rows.parts)))
+    if not every or not OBJECTIVES[recipe.objective].answers:
+        return
+    own = loading.load_tokenizer(resolve(recipe.model_name_or_path, recipe.model_revision))
+    tokenizer = chat_templates.with_chat_template(own, recipe.chat_template_path)
+    prompts = sample_prompts(rows.samples())
+    asked = [
+        {
+            "prompt": one if isinstance(one, str) else one[-1]["content"],
+            "text": prompt_text(tokenizer, one, isinstance(one, str), recipe.chat_template_kwargs),
+        }
+        for one in prompts
+    ]
+    (out / "samples.json").write_text(
+        json.dumps({"every": every, "asked": asked}), encoding="utf-8"
+    )
 
 
 def _place_model(recipe: Recipe, out: Path) -> str:

@@ -222,8 +222,35 @@ def say(kind: str, **values: object) -> None:
 
 
 class Events(TrainerCallback):
-    def on_train_begin(self, args, state, control, **kwargs):
+    def __init__(self):
+        self.samples = {{{{"asked": []}}}}
+        if os.path.exists("samples.json"):
+            with open("samples.json", encoding="utf-8") as file:
+                self.samples = json.load(file)
+
+    def ask(self, step, model, tokenizer):
+        training, ends = model.training, tokenizer.eos_token_id
+        model.eval()
+        for number, one in enumerate(self.samples["asked"]):
+            given = tokenizer(one["text"], add_special_tokens=False, return_tensors="pt")
+            given = given.to(model.device)
+            with torch.no_grad():
+                out = model.generate(
+                    **given, max_new_tokens=48, do_sample=False, pad_token_id=ends
+                )
+            written = out[0, given["input_ids"].shape[1] :]
+            answer = tokenizer.decode(written, skip_special_tokens=True)
+            say("sample", step=step, number=number, prompt=one["prompt"], answer=answer)
+        model.train(training)
+
+    def on_train_begin(self, args, state, control, model, processing_class, **kwargs):
         say("start", step=state.global_step, total_steps=state.max_steps)
+        self.ask(state.global_step, model, processing_class)
+
+    def on_step_end(self, args, state, control, model, processing_class, **kwargs):
+        every = self.samples.get("every")
+        if every and (state.global_step % every == 0 or state.global_step == state.max_steps):
+            self.ask(state.global_step, model, processing_class)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         numbers = {{{{k: v for k, v in (logs or {{{{}}}}).items() if isinstance(v, int | float)}}}}

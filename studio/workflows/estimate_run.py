@@ -44,7 +44,7 @@ def estimate_run(
     from studio.calculator.measured_speed import earlier_speed
 
     recipe = _with_known_teacher(studio, recipe)
-    here = gpu in (None, THIS_MACHINE)
+    here = gpu is None or gpu.startswith(THIS_MACHINE)
     chosen = gpu_for(recipe, gpu)
     speed = earlier_speed(studio.runs.list(), recipe) if here else None
     if speed:

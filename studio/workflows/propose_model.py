@@ -144,6 +144,20 @@ def _estimate(recipe: Recipe, gpu: Gpu, lengths: Lengths | RowCount) -> RunEstim
         return None
 
 
+def unread(studio: Studio, recipe: Recipe) -> str:
+    """Why the recipe's rows cannot be counted, so that a number is assumed; "" where they can.
+
+    Rows that can be read in several ways are such: which way decides how many there are.
+    """
+    from studio.workflows.estimate_run import dataset_lengths
+
+    try:
+        dataset_lengths(studio, recipe.with_(model_name_or_path=POCKET))
+    except StudioError as error:
+        return f"{error} Until it is prepared, {_FEW} rows are assumed."
+    return ""
+
+
 def _lengths(studio: Studio, recipe: Recipe) -> Lengths | RowCount:
     from studio.calculator import RowCount
     from studio.workflows.estimate_run import dataset_lengths

@@ -138,7 +138,8 @@ CORRECTED = _words(
 )
 """Words of an answer that was written over another one's mistakes."""
 UNCORRECTED = ("original", "uncorrected", "unedited", "initial", "draft", "first", "raw", "old",
-               "source", "before", "incorrect", "wrong", "unrevised")  # fmt: skip
+               "source", "before", "incorrect", "wrong", "unrevised", "model", "generated", "ai",
+               "llm", "machine", "predicted")  # fmt: skip
 WORSE = _words("rejected worse bad negative dispreferred incorrect wrong hallucinated")
 """Words of the worse answer where the better one is called as any answer is."""
 

@@ -78,7 +78,7 @@ def _recognise(profile: Profile) -> Match | None:
         return Match("self-instruct", 0.95, why, {"prompt": question, "completion": instances})
     answer = profile.find(column_names.COMPLETION[:-1], "string", "object", "strings", "turn")
     answer = answer or profile.find(column_names.COMPLETION[-1:], "string", "object")
-    if answer is None:
+    if answer is None or _is_button(profile, answer):
         return None
     found = thoughts.beside(profile, answer)
     prompt = prompt_columns(profile, {answer} | found.columns)
@@ -98,6 +98,13 @@ def _recognise(profile: Profile) -> Match | None:
         return thoughts.readings(made, found, profile)
     first = replace(made, mapping={**mapping, "take": "first"}, why=f"{why} The first of each.")
     return asked([first, _each(made, answer)])
+
+
+def _is_button(profile: Profile, answer: str) -> bool:
+    """Whether the column holds what an annotator pressed in Prodigy, which is no answer."""
+    pressed = profile.columns[answer].distinct
+    beside = profile.columns.keys() & {"meta", "_input_hash", "_task_hash", "spans", "_view_id"}
+    return bool(pressed) and pressed <= {"accept", "reject", "ignore"} and bool(beside)
 
 
 def _several(column: Column) -> bool:

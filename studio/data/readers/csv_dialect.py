@@ -98,6 +98,9 @@ def _quoting(text: str, delimiter: str) -> JsonObject:
         strict = evenness(text, {**escaped, "strict": True})[0]
         if strict > max(shares[0] if clean else -1.0, 0) or (strict >= 0 and not clean):
             return escaped
+    single = {**quoted, "quotechar": "'"}
+    if max(shares) < 1 and evenness(text, {**single, "strict": True})[0] > max(shares):
+        return single
     return quoted if shares[0] > shares[1] or (clean and shares[0] == shares[1]) else plain
 
 

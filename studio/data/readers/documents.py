@@ -1,4 +1,4 @@
-"""Documents: text, Markdown, HTML, PDF and Word as text, Excel sheets as tables.
+"""Documents: text, Markdown, HTML, PDF and Word as text (`sheets`: Excel's as tables).
 
 Everything is bounded before it is unpacked: bytes of a file, what a zip says it holds, pages of a
 PDF, columns of a sheet. What cannot be read ends in one sentence.
@@ -6,7 +6,6 @@ PDF, columns of a sheet. What cannot be read ends in one sentence.
 
 from __future__ import annotations
 
-import datetime
 import io
 import itertools
 import re
@@ -19,7 +18,6 @@ from typing import Any
 from studio.core.errors import DataError
 from studio.data.readers.chunks import Chunking, chunked
 from studio.data.readers.encodings import Note, open_bytes, open_text
-from studio.data.readers.tables import MAX_COLUMNS, is_header
 from studio.data.types import RawRow
 
 MAX_DOCUMENT = 256 << 20
@@ -137,8 +135,8 @@ def _pdf(path: Path, head: bytes, note: Note) -> str:
         pages = [page.extract_text() for page in _bounded(reader.pages, path)]
     except DataError:
         raise
-    except (PyPdfError, *_BROKEN) as error:
-        raise _damaged(path, "PDF", error) from error
+    except (PyPdfError, *BROKEN) as error:
+        raise damaged(path, "PDF", error) from error
     without = sum(not page.strip() for page in pages)
     if without == len(pages):
         held = f"{len(pages):,} pages" if len(pages) != 1 else "1 page"
@@ -171,15 +169,15 @@ def _docx(path: Path, head: bytes, note: Note) -> str:
     from lxml.etree import LxmlError
 
     try:
-        document = Document(io.BytesIO(_unzippable(path)))
+        document = Document(io.BytesIO(unzippable(path)))
         parts = [
             _table_text(part) if isinstance(part, Table) else part.text
             for part in document.iter_inner_content()
         ]
     except DataError:
         raise
-    except (OpcError, LxmlError, zipfile.BadZipFile, *_BROKEN) as error:
-        raise _damaged(path, "Word file", error) from error
+    except (OpcError, LxmlError, zipfile.BadZipFile, *BROKEN) as error:
+        raise damaged(path, "Word file", error) from error
     return "\n\n".join(part for part in parts if part.strip())
 
 
@@ -192,76 +190,7 @@ def _table_text(table: Any) -> str:
     return "\n".join(lines)
 
 
-def read_xlsx(path: Path, note: Note) -> Iterator[RawRow]:
-    """The rows of the first sheet that has any, and of further ones with the same columns.
-
-    Formulas are read as the values they had when the file was saved.
-    """
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    wrong = (InvalidFileException, zipfile.BadZipFile, SyntaxError, *_BROKEN)
-    try:
-        book = load_workbook(io.BytesIO(_unzippable(path)), read_only=True, data_only=True)
-        yield from _sheets(book, path, note)
-    except DataError:
-        raise
-    except wrong as error:
-        raise _damaged(path, "Excel file", error) from error
-
-
-def _sheets(book: Any, path: Path, note: Note) -> Iterator[RawRow]:
-    names: list[str] = []
-    number, others = 0, []
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()  # a file may claim a million columns, and every row is padded
-        rows = (list(cells) for cells in sheet.iter_rows(values_only=True))
-        rows = (cells for cells in rows if any(cell is not None for cell in cells))
-        sample = list(itertools.islice(rows, 200))
-        if not sample:
-            continue
-        found, start = _names(sample, path)
-        if names and found != names:
-            others.append(sheet.title)
-            continue
-        names = found
-        for cells in itertools.chain(sample[start:], rows):
-            number += 1
-            row = {name: _cell(cell) for name, cell in itertools.zip_longest(names, cells) if name}
-            yield RawRow(number, row, path.name)
-    if not number:
-        raise DataError(f"{path.name} is empty: there are no rows in it.")
-    if others:
-        left = ", ".join(others[:5])
-        note(f"{path.name}: sheets with other columns are left out ({left}); save them as files.")
-
-
-def _names(sample: list[list[Any]], path: Path) -> tuple[list[str], int]:
-    """Column names, and where the rows begin."""
-    width = max(len(cells) for cells in sample)
-    if width > MAX_COLUMNS:
-        raise DataError(
-            f"{path.name} has {width:,} columns; at most {MAX_COLUMNS:,} can be rows of text."
-        )
-    texts = [["" if cell is None else str(cell) for cell in cells] for cells in sample]
-    first = texts[0] + [""] * (width - len(texts[0]))
-    headed = len(sample) > 1 and is_header(first, texts[1:])
-    names: dict[str, None] = {}  # by name: a thousand alike would be compared for seconds
-    for at, cell in enumerate(first):
-        name = (cell.strip() if headed else "") or f"column_{at + 1}"
-        while name in names:
-            name += "_2"
-        names[name] = None
-    return list(names), int(headed)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return str(value) if isinstance(value, datetime.timedelta) else value
-
-
-def _unzippable(path: Path) -> bytes:
+def unzippable(path: Path) -> bytes:
     """An Office file's bytes; refused where it would unpack to far more than text does."""
     data = whole(path)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -296,13 +225,13 @@ def whole(path: Path) -> bytes:
 
 
 # What parsers of broken files raise beside their own errors.
-_BROKEN = (
+BROKEN = (
     *(ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError),
     *(RecursionError, OverflowError, ArithmeticError, NotImplementedError, EOFError, OSError),
 )
 
 
-def _damaged(path: Path, what: str, error: Exception) -> DataError:
+def damaged(path: Path, what: str, error: Exception) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
     return DataError(
         f"{path.name} is damaged, or no {what} that can be read: {reason}. Save it again."

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from studio.core.errors import DataError
 from studio.data.readers.chunks import Chunking
-from studio.data.readers.documents import read_document, read_xlsx
+from studio.data.readers.documents import read_document
 from studio.data.readers.encodings import DOCUMENTS, judge, read_head
 from studio.data.readers.json_files import read_json
+from studio.data.readers.sheets import read_xlsx
 from studio.data.readers.tables import read_arrow, read_csv, read_parquet
 from studio.data.types import RawRow
 

@@ -17,7 +17,7 @@ from studio.core.library_types import Tokenizer
 from studio.core.messages import Message
 from studio.data import turn_training
 from studio.data.rows import tidy
-from studio.data.tokens import template_checks
+from studio.data.tokens import long_chats, template_checks
 from studio.data.tokens.answer_spans import Rendering, Span, SpanError
 from studio.data.types import Row
 
@@ -151,6 +151,7 @@ class _Mask:
         self.trained = [False] * len(rendering.ids)
         self.decided_by = [""] * len(rendering.ids)
         self.shared: list[int] = []
+        self.found = long_chats.answers(rendering)
 
     def whole(self) -> Masked:
         answers = {at for at, turn in enumerate(self.turns) if turn["role"] == "assistant"}
@@ -167,7 +168,7 @@ class _Mask:
     def _turn(self, at: int, trained: bool, why: str) -> None:
         asked = self.turns[at]["role"] != "assistant"
         try:
-            span = self.rendering.other(at) if asked else self.rendering.answer(at)
+            span = self.rendering.other(at) if asked else self._answer(at)
         except SpanError:
             if trained:
                 raise
@@ -180,6 +181,14 @@ class _Mask:
         self.decided_by[first:last] = [why] * (last - first)
         if trained and self.turns[at].get(turn_training.DETAIL):
             self._detail(at, span)
+
+    def _answer(self, at: int) -> Span:
+        if at not in self.found:
+            return self.rendering.answer(at)
+        span, changed = self.found[at]
+        if changed:
+            self.rendering.changed.append(at)
+        return span
 
     def _tokens(self, start: int, end: int) -> tuple[int, int]:
         """The tokens with a character of `start` to `end`, as a range."""

@@ -26,6 +26,15 @@ def test_train_queues_a_run_and_records_who_asked(do: Commands, queued, store):
     assert (run.recipe.lora_r, run.provenance["door"]) == (4, "python")
 
 
+def test_pocket_on_other_rows_is_warned_of(do: Commands, queued, studio):
+    assert "advice" not in do.train("pocket-sft")
+    made = do.train("pocket-sft", dataset=["mine.jsonl"])
+    assert "gibberish" in made["advice"] and "models suggest" in made["advice"]
+    swept = do.train("pocket-sft", dataset=["mine.jsonl"], sweep={"lora_r": [4, 8]})
+    assert all("gibberish" in one["advice"] for one in swept)
+    assert "advice" not in do.train("pocket-sft", dataset=["mine.jsonl"], model="org/other")
+
+
 def test_a_sweep_is_a_run_per_value(do: Commands, queued, store):
     made = do.train("pocket-sft", sweep={"lora_r": [4, 8], "learning_rate": [1e-4]})
     assert [one["name"] for one in made] == [

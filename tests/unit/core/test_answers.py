@@ -2,9 +2,16 @@
 
 import pytest
 
-from studio.core.answers import AnswerParts, ToolCall, read, said, thought, with_thought
+from studio.core.answers import AnswerParts, read, said, thought, with_thought
+from studio.core.call_forms import ToolCall
 
 CALL = ToolCall("roll", {"sides": 6})
+
+
+def deepseek(body):
+    """A call between DeepSeek's marks, which are not ASCII."""
+    whole = f"<|tool_calls_begin|><|tool_call_begin|>{body}<|tool_call_end|><|tool_calls_end|>"
+    return whole.replace("|", "\uff5c").replace("_", "\u2581")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,8 @@ CALL = ToolCall("roll", {"sides": 6})
             AnswerParts("Four.", "Two."),
         ),
         ("<|channel|>analysis<|message|>Two", "", AnswerParts("", "Two", cut=True)),
+        ("<|channel>thought\nTwo.\n<channel|>Four.", "", AnswerParts("Four.", "Two.")),
+        ("<|channel>thought\nTwo", "", AnswerParts("", "Two", cut=True)),
     ],
 )
 def test_thinking_is_kept_apart_from_the_answer(written, prompt, expected):
@@ -43,6 +52,13 @@ def test_thinking_is_kept_apart_from_the_answer(written, prompt, expected):
         '[TOOL_CALLS] [{"name": "roll", "arguments": {"sides": 6}}]',
         '[TOOL_CALLS]roll[ARGS]{"sides": 6}',
         '<|channel|>commentary to=functions.roll <|constrain|>json<|message|>{"sides": 6}<|call|>',
+        '<|start|>assistant to=functions.roll<|channel|>commentary json<|message|>{"sides": 6}',
+        ' to=functions.roll<|channel|>commentary json<|message|>{"sides": 6}<|call|>',
+        "<tool_call>roll\n<arg_key>sides</arg_key>\n<arg_value>6</arg_value>\n</tool_call>",
+        "<|tool_call>call:roll{sides:6}<tool_call|><|tool_response>",
+        "<|tool_call_start|>[roll(sides=6)]<|tool_call_end|>",
+        deepseek('function<|tool_sep|>roll\n```json\n{"sides": 6}\n```'),
+        deepseek('roll<|tool_sep|>{"sides": 6}'),
     ],
 )
 def test_a_call_is_read_in_the_form_of_its_family(written):
@@ -74,3 +90,36 @@ def test_every_field_of_a_message_is_the_same_thinking():
     assert (said(whole), thought(whole)) == ("Four.", "Two.")
     call = {"content": "", "tool_calls": [CALL.as_message()]}
     assert read(said(call)).tool_calls == (CALL,)
+
+
+@pytest.mark.parametrize(
+    ("written", "arguments"),
+    [
+        (
+            '<|tool_call>call:f{a:<|"|>x: {y}, "z"<|"|>,b:[1,<|"|>t<|"|>],c:{d:true}}<tool_call|>',
+            {"a": 'x: {y}, "z"', "b": [1, "t"], "c": {"d": True}},
+        ),
+        (
+            "<|tool_call_start|>[f(a='x, (y)', b=[1, 't'], c={'d': True}, e=null)]",
+            {"a": "x, (y)", "b": [1, "t"], "c": {"d": True}, "e": None},
+        ),
+        ("<tool_call>f\n<arg_key>a</arg_key><arg_value>x y</arg_value></tool_call>", {"a": "x y"}),
+        ("<tool_call>f</tool_call>", {}),
+        ('<|tool_call>call:f{a:<|"|>x', None),
+        ("<|tool_call_start|>[f(a=__import__('os'))]<|tool_call_end|>", None),
+        ("<|tool_call_start|>[f('x')]<|tool_call_end|>", None),
+    ],
+)
+def test_arguments_of_every_type_are_read_and_others_are_none(written, arguments):
+    [call] = read(written).tool_calls
+    assert (call.name, call.arguments) == ("f", arguments)
+
+
+def test_text_beside_a_call_of_a_channel_is_kept():
+    whole = (
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>"
+        "I look.<|end|><|start|>assistant to=functions.roll<|channel|>commentary json<|message|>"
+        '{"sides": 6}<|call|>'
+    )
+    found = read(whole)
+    assert (found.reasoning, found.spoken, found.tool_calls) == ("Hm.", "I look.", (CALL,))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 
+from components.calculator.inputs import Inputs
 from components.train import form_options
+from components.ui.cards import card_list
 from studio import Studio
 from studio.calculator import estimate
-from studio.calculator.gpus import this_machine
+from studio.calculator.gpus import card_name, find_gpu, gpu_for, this_machine
 from studio.core import cards, hardware
 from studio.core.errors import ConfigError
 from studio.runs.recipe import Recipe
@@ -58,6 +63,23 @@ def test_the_one_with_most_free_memory_or_the_one_named(
     three.append(2)
     monkeypatch.setenv("LOCAL_RANK", "2")  # one of several processes
     assert cards.choose(None) == 2
+
+
+def test_the_calculator_counts_on_the_one_that_is_chosen(three: list[int]) -> None:
+    studio: Any = SimpleNamespace(worker=SimpleNamespace(ready=True))
+    found = {card.index: find_gpu(card_name(card.index)) for card in card_list(studio)}
+    assert {index: gpu.name[-1] for index, gpu in found.items()} == {0: "0", 1: "1", 2: "2"}
+    assert [round(gpu.memory / GB) for gpu in found.values()][:2] == [8, 30]
+    on_the_second = Recipe.defaults("sft", device=0)
+    assert gpu_for(on_the_second, "This machine, GPU 1").name.endswith("number 1")
+    with pytest.raises(ConfigError, match="device is 7"):
+        find_gpu("this machine, GPU 7")
+    inputs = SimpleNamespace(studio=studio)
+    update, seen = Inputs.cards(inputs, None)  # type: ignore[arg-type]
+    assert [value for _, value in update["choices"][:4]] == [
+        *("this machine", "this machine, GPU 0", "this machine, GPU 1", "this machine, GPU 2")
+    ]
+    assert Inputs.cards(inputs, seen) == (gr.skip(), gr.skip())  # type: ignore[arg-type]
 
 
 def test_without_a_gpu_none_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,10 @@ NAMES = [
         "transformers.modeling_rope_utils:ROPE_INIT_FUNCTIONS",
         "GGUF exports of Llama 3 write its rotary factors",
     ),
+    (
+        "transformers:GenerationMixin._supports_default_dynamic_cache",
+        "a static cache is refused where a model has none",
+    ),
     ("transformers:Trainer._get_grad_norm", "a run stops at a gradient norm that is not finite"),
     ("transformers:Trainer._save_checkpoint", "half-written checkpoints never count"),
     ("trl.trainer.utils:_use_triton", "the loss head skips padding without Triton"),

@@ -357,6 +357,42 @@ CASES = {
         ("rows.csv", "question,answer\r" + '"Who built\r0?",Ada.\r' * 3),
         answered("Who built\r0?", ADA),
     ),
+    "single quotes around cells": (
+        ("rows.csv", "question,answer\n" + "'Who built it, say?','Ada, A.'\n" * 4),
+        answered("Who built it, say?", "Ada, A."),
+    ),
+    "apostrophes in plain cells": (
+        ("rows.csv", "question,answer\n" + "'Tis Ada's ship?,Ada's.\n" * 4),
+        answered("'Tis Ada's ship?", "Ada's."),
+    ),
+    "edited beside what the model wrote": (
+        lines({"prompt": "Who built {n}?", "model_output": DUNNO, "edited_output": ADA}),
+        pair(WHO, ADA, DUNNO),
+    ),
+    "corrected beside what was generated": (
+        lines({"question": "Who built {n}?", "generated_answer": DUNNO, "corrected_answer": ADA}),
+        pair(WHO, ADA, DUNNO),
+    ),
+    "Prodigy's button beside a text": (
+        alternate({"text": "Who built {n}?", "meta": {"from": "x"}, "answer": "accept"},
+                  {"answer": "reject"}),
+        {"text": WHO},
+    ),
+    "accept and reject as answers": (
+        alternate({"instruction": "Take offer {n}?", "answer": "accept"}, {"answer": "reject"}),
+        answered("Take offer 0?", "accept"),
+    ),
+    "Gemini's contents": (
+        lines({"contents": [{"role": "user", "parts": [{"text": "Who built {n}?"}]},
+                            {"role": "model", "parts": [{"text": ADA}]}]}),
+        chat(user(WHO), assistant(ADA)),
+    ),
+    "the Responses API": (
+        lines({"input": [user("Who built {n}?")],
+               "output": [{"type": "message", "role": "assistant",
+                           "content": [{"type": "output_text", "text": ADA}]}]}),
+        chat(user(WHO), assistant(ADA)),
+    ),
     "commas after rows": (
         ("rows.jsonl", '{"question": "Who built 0?", "answer": "Ada."},\n' * 3),
         answered(WHO, ADA),

@@ -46,9 +46,12 @@ def test_anything_else_is_refused_in_a_sentence(given, said):
     assert refused.value.field == "messages"
 
 
-def test_only_train_speaks_for_turns_that_are_not_the_assistants():
+def test_only_axolotls_fields_speak_for_turns_that_are_not_the_assistants():
     assert decision({"role": "user", "content": "", "weight": 1}) is None
     assert decision({"role": "user", "content": "", "train": True}) == (True, "train true")
+    asked = {"role": "user", "content": "", "train_detail": RANGES}
+    assert decision(asked) == (True, "train_detail")
+    assert decision({**asked, "train_detail": []}) is None
     assert decision({"role": "assistant", "content": "", "weight": 0}) == (False, "weight 0")
     assert decision({"role": "assistant", "content": "", "train_detail": RANGES}) == (
         True,

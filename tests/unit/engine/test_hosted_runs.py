@@ -241,5 +241,8 @@ def test_the_script_that_is_sent_trains_pushes_and_comes_back(
         assert (ended.state, ended.step, ended.total_steps) == ("finished", 2, 2)
         losses = [one for one in ended.events()[0] if one["kind"] == "log" and "loss" in one]
         assert [one["step"] for one in losses] == [1, 2]
+        samples = [one for one in ended.events()[0] if one["kind"] == "sample"]
+        assert {one["step"] for one in samples} >= {0, 2}
+        assert all(one["prompt"] and "<|" not in one["answer"] for one in samples)
         studio.worker.submit(lambda pool: pool.try_adapter(ended, studio.runs)).result(120)
         studio.close()

@@ -47,3 +47,41 @@ def test_llama_cpp_is_told_a_linear_scaling_and_no_llama3():
     )
     said["rope_parameters"]["rope_type"] = "llama3"
     assert "--rope" not in dict(serve_commands.commands(record))["llama.cpp"]
+
+
+QWEN = (  # as Qwen2.5 opens a chat
+    "{% if messages[0].role != 'system' %}"
+    "{{ '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{% endif %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("bos", ["", "{{ bos_token }}"])
+def test_a_system_prompt_that_the_template_adds_is_said_apart(tmp_path, bos):
+    from transformers import AutoTokenizer
+
+    from studio.core.workspace import PRESETS
+
+    tokenizer = AutoTokenizer.from_pretrained(PRESETS / "pocket")
+    tokenizer.bos_token = "<|end|>"
+    tokenizer.chat_template = bos + QWEN
+    assert ollama.write(tmp_path, "a.gguf", tokenizer)
+    written = (tmp_path / "Modelfile").read_text()
+    assert 'SYSTEM """You are helpful."""' in written
+    system = "<|im_start|>system\n{{ .Content }}<|im_end|>\n"
+    assert f'{{{{ if eq .Role "system" }}}}{system}' in written
+    # One that depends on the chat is no fixed text: no TEMPLATE, and the file says so.
+    tokenizer.chat_template = QWEN.replace("helpful.", "helpful ' + messages[-1].content + '.")
+    assert not ollama.write(tmp_path, "a.gguf", tokenizer)
+    assert "No TEMPLATE" in (tmp_path / "Modelfile").read_text()
+    # A system turn that is there without a prompt, as Llama 3.1's dates: Ollama would leave it out.
+    dated = "'<|im_start|>system\\nToday\\n' + (messages[0].content if S) + '<|im_end|>\\n'"
+    first = "{% set S = messages[0].role == 'system' %}{{ " + dated + " }}"
+    rest = QWEN.partition("{% endif %}")[2].replace("in messages %}", "in messages[S|int:] %}")
+    tokenizer.chat_template = first + rest
+    assert not ollama.write(tmp_path, "a.gguf", tokenizer)
+    # Without one nothing is said.
+    tokenizer.chat_template = QWEN.partition("{% endif %}")[2]
+    assert ollama.write(tmp_path, "a.gguf", tokenizer)
+    assert "SYSTEM" not in (tmp_path / "Modelfile").read_text()

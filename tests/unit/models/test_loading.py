@@ -124,3 +124,12 @@ def test_an_adapter_of_one_side_of_a_tied_embedding_merges_as_it_answers(
         assert not torch.allclose(wanted, before, atol=1e-2)
         assert torch.equal(model(input_ids=ids).logits, before), "the base is as it was"
     assert model.config.tie_word_embeddings and not merged.config.tie_word_embeddings
+
+
+def test_a_clone_compiles_its_own_decoding_step() -> None:
+    """The compiled call of the original would answer without the clone's adapters."""
+    model: Any = torch.nn.Linear(2, 2)
+    model._compiled_call, model._last_compile_config = model.forward, "default"
+    clone = loading.clone_sharing_weights(model)
+    assert not hasattr(clone, "_compiled_call") and not hasattr(clone, "_last_compile_config")
+    assert model._compiled_call == model.forward

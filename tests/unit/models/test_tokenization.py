@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from studio.core.chat_templates import with_chat_template
 from studio.data import inspect
 from studio.data.tokens.token_view import encode as learned_from
-from studio.models.tokenization import encode, end_of_turn, stop_ids
+from studio.models.tokenization import answer_of, encode, end_of_turn, stop_ids, written_text
 from tests.unit.data.making import write
 from tests.unit.data.tokens.templates import dressed
 
@@ -46,6 +47,22 @@ def test_an_end_that_is_no_token_is_none(tokenizer):
     assert end_of_turn(other) is None
     other.chat_template = None
     assert end_of_turn(other) is None
+
+
+def test_an_end_mark_that_is_spelled_out_is_no_part_of_the_answer(tokenizer):
+    """ChatML on a model whose vocabulary has no `<|im_end|>`: the template writes both ends."""
+    other = with_chat_template(tokenizer, "chatml")
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I say four."}]
+    asked = other.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
+    written = other.apply_chat_template(turns, tokenize=False)[len(asked) :]
+    assert written.startswith("I say four.<|im_end|>" + other.eos_token)
+    spoken = written.partition(other.eos_token)[0]  # generation ends at that token
+    ids = other(spoken, add_special_tokens=False)["input_ids"]
+    assert answer_of(other, ids, asked).text == "I say four."
+    for text in ("I say four", "Say <|im_end|> first", "a\n"):
+        assert written_text(other, other(text, add_special_tokens=False)["input_ids"]) == text
+    own = dressed(tokenizer, "chatml")  # here it is a token, which ends the answer by itself
+    assert written_text(own, own("Four.<|im_end|>", add_special_tokens=False).input_ids) == "Four."
 
 
 @pytest.mark.parametrize("columns", [("prompt", "completion"), ("question", "answer")])

@@ -41,6 +41,26 @@ def test_mathematics(answer: str, reference: str, expected: float) -> None:
     assert reward("math", answer, answers=[reference]) == expected
 
 
+@pytest.mark.parametrize(
+    ("written", "reference", "answer", "expected", "said"),
+    [
+        ("math", "By the river.", "By the river.", 0.0, "no mathematics"),
+        ("math", "13", "By the river.", 0.0, ""),
+        ("tool_call", "By the river.", "Anything at all", 1.0, "calls no tool"),
+        ("tool_call", CALL, "Anything at all", 0.0, ""),
+    ],
+)
+def test_a_reference_that_cannot_tell_answers_apart_is_said(
+    written: str, reference: str, answer: str, expected: float, said: str
+) -> None:
+    (found,) = preview(
+        WeightedReward([written]), [{"prompt": PROMPT, "answers": [reference]}], [answer]
+    )
+    assert found["reward"] == expected
+    notes = " ".join(found.get("notes", {}).values())
+    assert said in notes if said else not notes
+
+
 def test_a_process_that_ended_is_started_again_and_a_slow_one_is_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -173,7 +193,7 @@ def test_the_process_of_mathematics_gets_no_tokens(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     checker = math_answers._Checker()
     try:
-        assert checker.right("2", ["2"])
+        assert checker.compare("2", ["2"]) == "1"
         child = checker._child
         assert child is not None
         assert b"hf_secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationMixin, StaticCache
 
 from studio import Studio
+from studio.core import compat
+from studio.core.errors import ConfigError
 from studio.core.model_names import resolve
+from studio.generation import batch
 from studio.generation.request import Column, GenerationRequest, Sampling, Snapshot
 from studio.runs.store import Run
 
@@ -57,6 +63,44 @@ def test_columns_equal_stock_loading(studio: Studio, sft: Run, dpo: Run) -> None
     assert texts(snapshot)[0] == [plain(prompt) for prompt in PROMPTS]
     assert texts(snapshot)[1] == [plain(prompt, sft.adapter) for prompt in PROMPTS]
     assert texts(snapshot)[2] == [plain(prompt, dpo.adapter) for prompt in PROMPTS]
+
+
+def test_a_static_cache_says_the_same(studio: Studio, sft: Run, monkeypatch: Any) -> None:
+    columns = (Column("pocket"), Column("pocket", sft.id))
+    wanted = texts(ask(studio, *columns))
+    made: list[type] = []
+    prepare = GenerationMixin._prepare_cache_for_generation
+
+    def watched(self: Any, config: Any, kwargs: Any, *rest: Any) -> Any:
+        found = prepare(self, config, kwargs, *rest)
+        made.append(type(kwargs["past_key_values"]))
+        assert config.disable_compile, "layers of one batch are not worth compiling"
+        return found
+
+    monkeypatch.setattr(GenerationMixin, "_prepare_cache_for_generation", watched)
+    assert texts(ask(studio, *columns, cache_implementation="static")) == wanted
+    assert set(made) == {StaticCache}
+    # Shorter and longer answers afterwards: transformers keeps the longest size.
+    for tokens in (4, 24):
+        short = ask(studio, *columns, cache_implementation="static", max_new_tokens=tokens)
+        monkeypatch.undo()
+        assert texts(short) == texts(ask(studio, *columns, max_new_tokens=tokens))
+
+
+def test_virtual_tokens_have_no_static_cache() -> None:
+    lane: Any = SimpleNamespace(prompted=True, sampling=Sampling(cache_implementation="static"))
+    with pytest.raises(ConfigError, match="Virtual tokens"):
+        batch._cache([batch.Row(lane, 0, [1])])
+
+
+def test_a_model_with_a_state_of_its_own_has_no_static_cache(
+    studio: Studio, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(compat, "takes_static_cache", lambda model: False)
+    [[cell]] = ask(
+        studio, Column("pocket"), prompts=PROMPTS[:1], cache_implementation="static"
+    ).answers
+    assert cell.error is not None and "no static cache" in cell.error
 
 
 def test_same_seed_same_text(studio: Studio, sft: Run) -> None:

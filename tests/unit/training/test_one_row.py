@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trl import SFTTrainer
 
 from studio import Studio
 from studio.core.messages import kwargs_of, prompt_of, tools_of
@@ -18,7 +19,7 @@ from studio.generation.request import Column, Generation, GenerationRequest, Sam
 from studio.labels.pair_generation import PairPlan, write_pairs
 from studio.models.tokenization import prompt_text
 from studio.runs.store import Run
-from studio.training import export_config
+from studio.training import export_config, samples
 from studio.training.train_dataset import rows_for
 from studio.workflows import comparisons
 from tests.unit.data.making import write
@@ -37,6 +38,8 @@ MESSAGES = [
     {"role": "assistant", "content": "By the river.", "reasoning_content": "Said so."},
 ]
 TEMPLATE = {"chat_template_path": "chatml"}
+SEEN: dict[str, dict[str, Any]] = {}
+"""Run -> what its trainer was given, and the prompts that its samples were asked by."""
 
 
 @pytest.fixture(scope="module", params=[{}, {"enable_thinking": False}], ids=["on", "off by row"])
@@ -50,7 +53,25 @@ def run(request: pytest.FixtureRequest, studio: Studio, tmp_path_factory: Any) -
     path = write(tmp_path_factory.mktemp("rows"), rows)
     studio.datasets.prepare(path, name, PrepareOptions(test_fraction=0))
     recipe = small("sft", name, **TEMPLATE, chat_template_kwargs={"enable_thinking": True})
-    return studio.wait(studio.train(recipe.with_(max_steps=1, sample_steps=1, max_length=512)).id)
+    seen: dict[str, Any] = {"asked": set()}
+    start, encode = SFTTrainer.__init__, samples.encode
+
+    def started(self: Any, *args: Any, **kwargs: Any) -> None:
+        seen["rows"] = kwargs["train_dataset"][:]
+        start(self, *args, **kwargs)
+
+    def encoded(*args: Any, **kwargs: Any) -> tuple[str, list[int]]:
+        found = encode(*args, **kwargs)
+        seen["asked"].add(found[0])
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SFTTrainer, "__init__", started)
+        patch.setattr(samples, "encode", encoded)
+        run = studio.train(recipe.with_(max_steps=1, sample_steps=1, max_length=512))
+        run = studio.wait(run.id)
+    SEEN[run.id] = seen
+    return run
 
 
 def wanted(studio: Studio, run: Run) -> str:
@@ -92,7 +113,12 @@ def test_every_place_renders_the_same_prompt(
     lit = [token.id if token.trained else -100 for token in view.tokens]
     assert lit == exported[0]["labels"]
 
-    # Samples during training.
+    # What TRL's trainer itself was given, and what its samples were asked by.
+    assert SEEN[run.id]["rows"]["input_ids"][0] == exported[0]["input_ids"]
+    assert SEEN[run.id]["rows"]["labels"][0] == exported[0]["labels"]
+    assert SEEN[run.id]["asked"] == {text}
+
+    # The prompts of samples, as they are chosen from the rows.
     rows = rows_for(run.recipe, run, studio.datasets).parts[0].train
     sampled = [prompt_text(tokenizer, each, False, defaults) for each in sample_prompts(rows)]
     assert set(sampled) == {text}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
 import zstandard
 
@@ -94,6 +96,37 @@ def test_sheets_are_tables(tmp_path: Path) -> None:
     assert inspect(path).type == "prompt_completion"
     plain = xlsx(tmp_path / "b.xlsx", s=[["1", "2"], ["3", "4"]])
     assert next(iter(read_file(plain))).data == {"column_1": "1", "column_2": "2"}
+
+
+def test_a_workbook_without_a_sheet_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as shell:
+        shell.writestr("[Content_Types].xml", "<Types/>")
+        shell.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(DataError, match=r"a\.xlsx is an Excel file without a sheet in it\. Save"):
+        texts(tmp_path / "a.xlsx")
+
+
+def test_titles_above_a_table_hidden_sheets_and_unsaved_formulas(tmp_path: Path) -> None:
+    head, rows = ["question", "answer"], [[f"Who is {n}?", f"Uma {n}."] for n in range(3)]
+    path = xlsx(tmp_path / "a.xlsx", s=[["Export of May"], [], head, *rows])
+    assert [row.data for row in read_file(path)] == [dict(zip(head, r, strict=True)) for r in rows]
+    one = xlsx(tmp_path / "b.xlsx", s=[["text"], ["first"], ["second"]])  # a table of one column
+    assert [row.data for row in read_file(one)] == [{"text": "first"}, {"text": "second"}]
+
+    book = openpyxl.Workbook()
+    book.active.append(head)
+    book.active.append(["Who?", '="Uma " & A2'])
+    book.active.append(["Why?", "So."])
+    secret = book.create_sheet("secret")
+    secret.append(head)
+    secret.append(["Hidden?", "Yes."])
+    secret.sheet_state = "hidden"
+    book.save(tmp_path / "c.xlsx")
+    notes: list[str] = []
+    found = [row.data for row in read_file(tmp_path / "c.xlsx", notes.append)]
+    assert found == [{"question": "Who?", "answer": None}, {"question": "Why?", "answer": "So."}]
+    assert any("1 formula without a saved value, read as empty" in note for note in notes)
+    assert any("hidden sheets are left out (secret)" in note for note in notes)
 
 
 def test_a_scan_says_so_and_a_page_without_text_is_counted(tmp_path: Path) -> None:

@@ -10,21 +10,8 @@ from studio.data.tokens.answer_mask import changed_turns, mask
 from studio.data.tokens.answer_spans import Rendering
 from tests.unit.data.tokens.templates import CALL, ROWS, SYSTEM, dressed, marked, said, templates
 from tests.unit.data.tokens.templates import user as asks
+from tests.unit.data.tokens.unsloth import PARTS, by_unsloth
 
-# (instruction part, response part) of Unsloth's `train_on_responses_only`, and where the template
-# is in TRL or above.
-PARTS = {
-    "llama3_1": (
-        "<|start_header_id|>user<|end_header_id|>\n\n",
-        "<|start_header_id|>assistant<|end_header_id|>\n\n",
-    ),
-    "mistral": ("[INST]", "[/INST]"),
-    "qwen2_5": ("<|im_start|>user\n", "<|im_start|>assistant\n"),
-    "gemma": ("<start_of_turn>user\n", "<start_of_turn>model\n"),
-    "phi3": ("<|user|>\n", "<|assistant|>\n"),
-    "zephyr": ("<|user|>\n", "<|assistant|>\n"),
-}
-PARTS |= {"llama3_2": PARTS["llama3_1"], "qwen3": PARTS["qwen2_5"], "chatml": PARTS["qwen2_5"]}
 THREE = (
     ROWS["several turns"],
     [asks("A b"), said("C d e."), asks("F"), said("G, h"), asks("I"), said("J\nk")],
@@ -46,17 +33,6 @@ def lit_text(tokenizer, turns, masked):
         at for (a, b), lit in zip(offsets, masked.trained, strict=True) if lit for at in range(a, b)
     }
     return "".join(char if at in kept else "\0" for at, char in enumerate(text))
-
-
-def by_unsloth(text, instruction, response):
-    """`train_on_responses_only` by hand: after each response part, up to the next instruction."""
-    kept, at = ["\0"] * len(text), 0
-    while (start := text.find(response, at)) >= 0:
-        start += len(response)
-        at = text.find(instruction, start)
-        at = len(text) if at < 0 else at
-        kept[start:at] = text[start:at]
-    return "".join(kept)
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -259,6 +235,50 @@ def test_ranges_count_in_the_answer_and_not_in_its_thinking(tokenizer):
     plain = [turns[0], said("Yes sure", **thought)]
     lit = re.sub("\0+", "|", lit_text(tokenizer, plain, masked))
     assert lit == "|<think>\nI say Yes sure then stop\n</think>\n\nYes|<|im_end|>\n"
+
+
+def test_ranges_of_a_users_turn_are_trained_as_in_axolotl(tokenizer):
+    detail = [{"begin_offset": 3, "end_offset": 6, "train": True}]
+    turns = [asks("Why not now", train_detail=detail), said("So")]
+    masked = mask({"messages": turns}, tokenizer)
+    lit = re.sub("\0+", "|", lit_text(tokenizer, [asks("Why not now"), said("So")], masked))
+    assert lit == "| not|<|end|>|So<|end|>"
+    assert "train_detail" in masked.decided_by
+
+
+# What an answer ends with last of all, and when turns follow; what is trained of its end then.
+ENDS = {
+    "more when last": ("<|im_end|><|end|>", "<|im_end|>", "<|im_end|>"),
+    "less when last": ("<|im_end|>", "<|im_end|><|end|>", "<|im_end|>"),
+    "the same at first": ("<|im_end|>|", "<|im_end|>\n", "<|im_end|>"),
+    "another when last": ("<|end|>", "<|im_end|>", "<|im_end|>"),
+    "none when others follow": ("<|im_end|>", "\n", None),
+}
+
+
+@pytest.mark.parametrize(("last", "inner", "end"), ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("thought", ["Hm", ""], ids=["thinking dropped", "no thinking"])
+def test_an_end_that_depends_on_what_follows(tokenizer, last, inner, end, thought):
+    tokenizer = dressed(tokenizer, "chatml")
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'user' %}"
+        "{{ m.content + '<|im_end|>' }}{% elif loop.last %}"
+        "{{ '<think>' + m.thinking + '</think>' if m.thinking }}{{ m.content + LAST }}"
+        "{% else %}{{ m.content + INNER }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    tokenizer.chat_template = tokenizer.chat_template.replace("LAST", repr(last))
+    tokenizer.chat_template = tokenizer.chat_template.replace("INNER", repr(inner))
+    turns = [asks("One"), said("first", thinking=thought), asks("Two"), said("second")]
+    row = {"messages": turns}
+    if end is None:
+        with pytest.raises(ModelError, match="ends turn 2 differently when other turns follow"):
+            mask(row, tokenizer)
+        return
+    masked = mask(row, tokenizer)
+    lit = [piece for piece in lit_text(tokenizer, turns, masked).split("\0") if piece]
+    assert lit == [f"first{end}", f"second{last}"]
+    assert masked.changed == ([1] if thought or last == "<|end|>" else [])
 
 
 def test_no_ranges_say_nothing(tokenizer):
