@@ -40,7 +40,8 @@ def embed(
         raise ConfigError("There are no texts; give texts (a file) or text.")
     found = studio.runs.get(run)
     job = embeddings.embed(studio, found, given, side, base, dimensions)
-    vectors = wait_for(job, on_progress, "Loading the model").vectors
+    wait_for(job, on_progress, "Loading the model")
+    vectors = job.result().vectors
     return {
         "run": found.name,
         "by": "base" if base else "run",

@@ -98,13 +98,14 @@ class ModelPool:
         bits: dict[str, Any] | None = None,
         attention: str | None = None,
         on: torch.device | None = None,
+        encoder: bool = False,
     ) -> LoadedModel:
         """The one copy of a base model, loaded if needed.
 
-        `bits` and `attention` are as in `loading.load_model`. Without `on` a copy on any device
-        will do, and a new one goes where most memory is free.
+        `bits`, `attention` and `encoder` are as in `loading.load_model`. Without `on` a copy on any
+        device will do, and a new one goes where most memory is free.
         """
-        return self._resident(resolve(name, revision), dtype, bits, attention, on)
+        return self._resident(resolve(name, revision), dtype, bits, attention, on, encoder)
 
     def base_of(
         self, recipe: Recipe, runs: RunStore, on: torch.device | None = None
@@ -123,7 +124,10 @@ class ModelPool:
         if parent is not None:
             return self._scaled(self._merged(parent, runs, on), recipe)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        base = self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation, on)
+        encoder = OBJECTIVES[recipe.objective].embeds
+        base = self.base(
+            name, revision, recipe.dtype, bits, recipe.attn_implementation, on, encoder
+        )
         return self._scaled(base, recipe)
 
     def _scaled(self, resident: LoadedModel, recipe: Recipe) -> LoadedModel:
@@ -197,6 +201,7 @@ class ModelPool:
         bits: dict[str, Any] | None,
         attention: str | None,
         on: torch.device | None,
+        encoder: bool = False,
     ) -> LoadedModel:
         weights = (
             reference.location,
@@ -204,6 +209,7 @@ class ModelPool:
             loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
             attention,
+            *(["encoder"] if encoder and loading.headless(reference) else []),
         )
         resident = self._copy_of(weights, on)
         if resident is None:
@@ -212,7 +218,9 @@ class ModelPool:
             self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits), on)
             tokenizer = loading.load_tokenizer(reference)
             loading.check_vocabulary(reference, tokenizer)
-            model = loading.load_model(reference, dtype, bits, attention, on)
+            model = loading.load_model(
+                reference, dtype, bits, attention, on, **({"encoder": True} if encoder else {})
+            )
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)

@@ -249,14 +249,15 @@ def search(
     job: Job[dict[str, Any]] = Job(kind="search")
 
     def work(pool: ModelPool) -> dict[str, Any]:
-        scores = [_scores(studio, run, query, documents, pool, job, base) for base in (True, False)]
+        before = _scores(studio, run, query, documents, pool, job, base=True)
+        after = _scores(studio, run, query, documents, pool, job, base=False)
         return {
             "query": query,
             "documents": len(documents.texts),
             "data": documents.name,
             "run": run.name,
             "model": run.model,
-        } | _ranked(documents.texts, *scores, most)
+        } | _ranked(documents.texts, before, after, most)
 
     return studio.worker.submit(work, job)
 

@@ -289,6 +289,33 @@ def test_the_saved_folder_gives_the_same_vectors_in_stock_sentence_transformers(
     assert len(shared) == len(list(base.parameters())), "the base is held twice"
 
 
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_an_encoder_that_writes_no_text_trains_too(tmp_path: Path, kind: str) -> None:
+    """BERT, whose attention looks both ways, and ModernBERT, which has no causal form at all."""
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoConfig, AutoModel
+
+    base = tmp_path / kind
+    pocket = _POOL.base("pocket")
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 64, "vocab_size": pocket.model.config.vocab_size}
+    torch.manual_seed(0)
+    ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0)
+    ids |= dict.fromkeys(("cls_token_id", "sep_token_id"), 0) if kind == "modernbert" else {}
+    AutoModel.from_config(AutoConfig.for_model(kind, **sizes, **ids)).save_pretrained(base)
+    pocket.tokenizer.save_pretrained(base)
+    trainer = build(tmp_path / "run", model_name_or_path=str(base), max_steps=1)
+    trainer.train()
+    trainer.save_weights(str(tmp_path / "kept"))
+    texts = [row["anchor"] for row in PAIRS[:4]]
+    ours = trainer.model.eval().encode_query(texts)
+    stock = SentenceTransformer(str(tmp_path / "kept"), device="cpu")
+    assert abs(ours - stock.encode_query(texts)).max() < 1e-6
+    if kind == "modernbert":
+        with pytest.raises(StudioError):
+            _POOL.base(str(base))
+
+
 def test_full_weights_are_read_back_from_a_checkpoint(tmp_path: Path) -> None:
     trainer = build(tmp_path / "checkpoints", method="full", max_steps=1)
     trainer.train()
