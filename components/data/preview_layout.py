@@ -290,7 +290,6 @@ def _tokens(models: list[tuple[str, str]]) -> Tokens:
                 gr.Textbox(
                     label=f"{side} prompt",
                     placeholder="none",
-                    info=f"Text before every {side.lower()} of an embedding run.",
                     visible=False,
                     elem_id=f"token-{side.lower()}-prompt",
                 )
