@@ -1,9 +1,11 @@
 """The pocket world: a question must find its fact among all facts, before and after training.
 
-    python -m benchmarks.embeddings [--steps 120] [--arms lora,lora-mined,full,full-mined]
+    python -m benchmarks.embeddings [--steps 120] [--arms lora,lora-mined,lora-on,full ...]
 
 Every fact of Larkmere stands once, as a sentence. Questions about three quarters of the facts train
-the encoder; those about the others are held out, and search among all of them. Printed: recall@1,
+the encoder; those about the others are held out, and search among all of them. `lora-on` trains the
+LoRA run further; `-mined` arms learn from two hard negatives per pair, mined by the model as each
+run starts: the base, or for `lora-on-mined` the run that embeds already. Printed: recall@1,
 recall@10, MRR and nDCG@10 of the base and of each run, with 95 % intervals over questions.
 """
 
@@ -27,6 +29,13 @@ from studio.runs.store import Run
 ARMS: dict[str, dict[str, Any]] = {
     "lora": {"method": "lora", "learning_rate": 2e-3},
     "lora-mined": {"method": "lora", "learning_rate": 2e-3, "num_negatives": 2},
+    "lora-on": {"method": "lora", "learning_rate": 1e-3, "start_from": "lora"},
+    "lora-on-mined": {
+        "method": "lora",
+        "learning_rate": 1e-3,
+        "start_from": "lora",
+        "num_negatives": 2,
+    },
     "full": {"method": "full", "learning_rate": 3e-4},
     "full-mined": {"method": "full", "learning_rate": 3e-4, "num_negatives": 2},
 }

@@ -49,7 +49,7 @@ def _item(one: Mapping[str, Any], kind: str) -> str:
     return (
         f'<li class="search-item"><span class="search-rank">{one["rank"]}</span>'
         f'<div><p dir="auto">{esc(text)}</p><div class="search-bar {kind}" '
-        f'title="cosine {one["similarity"]:.4f}"><i style="width: {100 * share:.1f}%"></i>'
+        f'title="cosine {one["similarity"]:.4f}"><em><i style="width: {100 * share:.1f}%"></i></em>'
         f"<span>{one['similarity']:.3f}</span>{_move(one['moved']) if kind == 'tuned' else ''}"
         "</div></div></li>"
     )

@@ -10,6 +10,7 @@ import pytest
 
 from studio import Recipe, Studio
 from studio.commands import Commands
+from studio.core import hub
 from studio.core.errors import StudioError
 from studio.exports import serve_commands
 from studio.runs.store import Run
@@ -58,6 +59,9 @@ def test_an_export_gives_the_runs_vectors_in_stock_sentence_transformers(
         "query: " in card and str(tmp_path) not in card and str(studio.workspace.home) not in card
     )
     assert {"README.md", "modules.json", "1_Pooling/config.json"} <= set(made["files"])
+    if to == "adapter":  # pocket is a folder of this machine
+        with pytest.raises(StudioError, match="export the run merged"):
+            hub.push(tmp_path / to, "ada/finder")
     record = json.loads((tmp_path / to / "export.json").read_text(encoding="utf-8"))
     assert "SentenceTransformer" in serve_commands.loading(record)
     served = dict(serve_commands.commands(record))
