@@ -12,6 +12,7 @@ from components.compare.batch import SetTab
 from components.compare.chat import ChatTab
 from components.compare.controls import Controls
 from components.compare.evaluation import ScoreTab
+from components.compare.search import SearchTab
 from components.ui.compat import Reply
 from components.ui.page_context import PageContext
 
@@ -47,6 +48,7 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
         SetTab(studio, left),
         ScoreTab(studio, left),
     )
+    search = SearchTab(studio)
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
@@ -60,8 +62,11 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
                 prompts.lay_out()
             with gr.Tab("Scores", id="score") as score_tab:
                 score.lay_out()
+            with gr.Tab("Search", id="search") as search_tab:
+                search.lay_out()
     opened = left.bind(opening, chat.chat)
     chat.bind(opening, opened)
     prompts.bind(set_tab)
     score.bind(score_tab)
+    search.bind(search_tab)
     return CompareHandles(opening, chat.prompt, prompts.reader.project)

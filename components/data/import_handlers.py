@@ -74,6 +74,8 @@ class ImportHandlers:
             preview.actions.push_box,
             preview.views,
             preview.tokens.mask,
+            preview.tokens.query_prompt,
+            preview.tokens.document_prompt,
             problems.tab,
             problems.cleaning,
             problems.bar,

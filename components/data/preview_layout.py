@@ -86,6 +86,8 @@ class Tokens:
     max_length: gr.Number
     mask: gr.Dropdown
     thinking: gr.Dropdown
+    query_prompt: gr.Textbox
+    document_prompt: gr.Textbox
     carried: gr.HTML
     view: gr.HTML
 
@@ -288,9 +290,19 @@ def _tokens(models: list[tuple[str, str]]) -> Tokens:
                 visible=False,  # until a template is chosen that knows it
                 elem_id="token-thinking",
             )
+            query_prompt, document_prompt = (
+                gr.Textbox(
+                    label=f"{side} prompt",
+                    placeholder="none",
+                    visible=False,
+                    elem_id=f"token-{side.lower()}-prompt",
+                )
+                for side in ("Query", "Document")
+            )
         carried = gr.HTML("", elem_classes="inline-notice")
         view = gr.HTML(NO_TOKENS, elem_id="row-tokens")
-    return Tokens(tab, bar, model, template, max_length, mask, thinking, carried, view)
+    prompts = query_prompt, document_prompt
+    return Tokens(tab, bar, model, template, max_length, mask, thinking, *prompts, carried, view)
 
 
 def _problems() -> Problems:

@@ -23,6 +23,8 @@ TYPE_NAMES = {
     "preference": "preference pairs",
     "unpaired_preference": "rated answers",
     "comparison": "unlabeled pairs",
+    "embedding_pairs": "pairs for embeddings",
+    "scored_pairs": "scored pairs",
 }
 
 

@@ -38,6 +38,8 @@ class LossMask(TypedDict, total=False):
     mask_history: bool
 
 
+PROMPTED = ("embedding_pairs", "scored_pairs")
+"""Dataset types whose sides stand below a prompt of their own."""
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
 
 
@@ -56,6 +58,8 @@ class TokenHandlers:
             widgets.max_length,
             widgets.mask,
             widgets.thinking,
+            widgets.query_prompt,
+            widgets.document_prompt,
         ]
 
     def bind(self) -> None:
@@ -73,6 +77,7 @@ class TokenHandlers:
         for rendered in (opened, changes[widgets.model], changes[widgets.template]):
             rendered.then(guard(self.offer), known, widgets.thinking, **QUIET)
         carried = [widgets.model, widgets.template, widgets.max_length, widgets.thinking]
+        carried += [widgets.query_prompt, widgets.document_prompt]
         gr.on(
             [setting.input for setting in carried],
             guard(self.choose),
@@ -96,7 +101,10 @@ class TokenHandlers:
         mask = DEFAULT_MASK.get(type_, "all")
         offered = ("all", mask, "last" if mask == "assistant" else mask)
         choices = [choice for choice in MASKS if choice[1] in offered]
-        return {self.widgets.mask: gr.update(choices=choices, value=mask, visible=len(choices) > 1)}
+        offers = gr.update(choices=choices, value=mask, visible=len(choices) > 1)
+        sides = gr.update(visible=type_ in PROMPTED)
+        widgets = self.widgets
+        return {widgets.mask: offers, widgets.query_prompt: sides, widgets.document_prompt: sides}
 
     def offer(self, view: str, model: str, template: str, thinking: str) -> Update:
         """The switch of thinking that the chat template knows; none while no tokens are shown."""
@@ -110,7 +118,13 @@ class TokenHandlers:
         return gr.update(choices=[BY_ROW, *offered], value=kept, visible=bool(offered))
 
     def choose(
-        self, model: str, template: str, max_length: float | None, thinking: str
+        self,
+        model: str,
+        template: str,
+        max_length: float | None,
+        thinking: str,
+        query_prompt: str = "",
+        document_prompt: str = "",
     ) -> tuple[dict[str, Any], str]:
         """The settings that Train takes over, and the note that says so."""
         wanted: dict[str, Any] = {
@@ -118,6 +132,8 @@ class TokenHandlers:
             "chat_template_path": template or None,
             "max_length": int(max_length) if max_length and max_length >= 8 else None,
             "chat_template_kwargs": asking.chosen(thinking) or None,
+            "query_prompt": query_prompt or None,
+            "document_prompt": document_prompt or None,
         }
         usual = {"model_name_or_path": "pocket", "max_length": 512}
         chosen = {k: v for k, v in wanted.items() if v != usual.get(k) and v is not None}
@@ -134,6 +150,8 @@ class TokenHandlers:
         max_length: float | None,
         mask: str,
         thinking: str,
+        query_prompt: str = "",
+        document_prompt: str = "",
     ) -> Iterator[str | Update]:
         """Render the current row, if the token view is open."""
         if view != "tokens" or not subject.something:
@@ -150,7 +168,9 @@ class TokenHandlers:
             return
         limit = int(max_length) if max_length else None
         kwargs = asking.chosen(thinking)
-        how = {**masking(type_, mask), "chat_template_kwargs": kwargs}
+        how: dict[str, Any] = {**masking(type_, mask), "chat_template_kwargs": kwargs}
+        if type_ in PROMPTED:
+            how["prompts"] = (query_prompt or "", document_prompt or "")
         work = Job().start(lambda _: self.render(row, type_, model, template, limit, how))
         for _ in work.steps(every=1.0):
             yield progress_bar(0, None, loading_text(self.studio, model))
@@ -231,6 +251,8 @@ def carried_note(chosen: Mapping[str, Any]) -> str:
         "chat_template_path": "chat template {}",
         "max_length": "max length {:,}",
         "chat_template_kwargs": "{}",
+        "query_prompt": "query prompt \u201c{}\u201d",
+        "document_prompt": "document prompt \u201c{}\u201d",
     }
     names = {**BUNDLED, TRAINING: "TRL training variant"}
     template = names.get(str(chosen.get("chat_template_path", "")), "")

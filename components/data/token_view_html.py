@@ -21,6 +21,14 @@ NAMES = {
     "bad": ("bad answer", "rejected"),
 }
 """Label and chip style of a sequence; `chosen` and `rejected` keep their names."""
+ENCODED = {
+    "anchor": "good",
+    "positive": "chosen",
+    "negative": "rejected",
+    "sentence1": "good",
+    "sentence2": "good",
+}
+"""Chip styles of the sides that an encoder reads."""
 NEWLINE = '<i class="nl">\N{RETURN SYMBOL}</i>\n'
 LEGEND = (
     '<div class="token-legend"><span><span class="tok tok-lit">trained</span></span>'
@@ -30,9 +38,20 @@ LEGEND = (
 )
 
 
+ENCODED_LEGEND = (
+    '<div class="token-legend"><span><span class="tok tok-lit">text</span></span>'
+    '<span><span class="tok">prompt</span> before it, read as well</span>'
+    '<span><span class="tok tok-special">&lt;special&gt;</span> added token</span>'
+    '<span><span class="tok tok-lost">cut</span> beyond max length</span></div>'
+)
+
+
 def token_view(views: Sequence[TokenView], max_length: int | None, about: str = "") -> str:
     """Every token of a rendered row: trained, masked, and truncated ones told apart."""
     told: list[str] = []
+    if views and views[0].side in ENCODED:
+        sides = "".join(_encoded(view, max_length) for view in views)
+        return f'<div class="tokens">{about}{ENCODED_LEGEND}{sides}</div>'
     sides = "".join(_side(view, max_length, told) for view in views)
     return f'<div class="tokens">{about}{LEGEND}{sides}</div>'
 
@@ -60,6 +79,21 @@ def _side(view: TokenView, max_length: int | None, told: list[str]) -> str:
     told.extend(fresh)
     notes = "".join(notice("warn", note) for note in fresh) + _decided(view)
     return f'{facts}{notes}<div class="token-text" dir="auto">{_tokens(view)}</div>'
+
+
+def _encoded(view: TokenView, max_length: int | None) -> str:
+    """One side of a row as an encoder reads it: every token that is kept goes into its vector."""
+    lost, prompt = view.total - view.kept, view.kept - view.trained
+    limit = f"fits {thousands(max_length)}" if max_length else ""
+    facts = chips(
+        [
+            (view.side, ENCODED[view.side]),
+            plural(view.total, "token"),
+            (f"{thousands(prompt)} of them the prompt", "") if prompt else ("", ""),
+            (f"{thousands(lost)} cut off", "warn") if lost else (limit, "good"),
+        ]
+    )
+    return f'{facts}<div class="token-text" dir="auto">{_tokens(view)}</div>'
 
 
 def _decided(view: TokenView) -> str:

@@ -11,6 +11,7 @@ from components.ui import recipe_fields
 from components.ui.compat import Reply
 from components.ui.html import STATES, empty_state, esc, notice
 from studio.core.formatting import DOT, ago_text, bytes_text, plural, thousands
+from studio.runs.objectives import GENERATING, OBJECTIVES
 
 if TYPE_CHECKING:
     from studio.engine.disk_usage import Waste
@@ -132,14 +133,17 @@ def _actions(item: LibraryEntry) -> str:
     done = run is not None and not run.live and bool(run.adapter or run.weights)
     buttons: list[str] = []
     folds: list[boxes.Fold] = []
-    if item.kind == "run" and run is not None and done and run.objective != "reward":
-        buttons.append(boxes.button("compare", "Compare"))
+    generates = run is not None and run.objective in GENERATING
+    encodes = run is not None and OBJECTIVES[run.objective].embeds
+    if item.kind == "run" and run is not None and done and (generates or encodes):
+        if generates:
+            buttons.append(boxes.button("compare", "Compare"))
         if run.adapter:
             buttons.append(boxes.button("continue", "Continue training"))
         folds.append(boxes.export_box(item))
     if item.kind == "base":
         buttons.append(boxes.button("train", "Fine-tune", model=item.model))
-    if item.kind == "checkpoint" and run is not None and run.objective != "reward":
+    if item.kind == "checkpoint" and generates:
         buttons.append(boxes.button("compare", "Compare"))
     if item.kind == "export" and item.record is not None:
         folds += boxes.export_boxes(item, item.record)

@@ -1,4 +1,5 @@
-"""`/v1/models`, `/v1/chat/completions` and `/v1/feedback` on the running app, for OpenAI's clients.
+"""`/v1/models`, `/v1/chat/completions`, `/v1/embeddings` and `/v1/feedback` on the running app, for
+OpenAI's clients.
 
 Off unless `STUDIO_SERVE_KEYS` names keys. A key is a person: an owner may ask without limits,
 everybody else within a visitor's allowance (`components.ui.visitor_quota`). The `Gate` stands
@@ -28,8 +29,9 @@ from studio.core.errors import ConfigError, DataError, StudioError
 from studio.generation.request import Answer, GenerationRequest
 from studio.labels import feedback, pairs_from_texts
 from studio.labels.answer_source import source_of
-from studio.workflows import chat_api
+from studio.workflows import chat_api, embeddings
 from studio.workflows.chat_api import Batcher, ChatRequest, Reply, Ticket
+from studio.workflows.embeddings import EmbeddingRequest
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -62,14 +64,14 @@ class _Given:
     rated: int = 0
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """An answer in OpenAI's form of an error."""
 
     def __init__(self, status: int, message: str, code: str = ""):
         super().__init__(message)
         kind = "invalid_request_error" if status < 500 else "server_error"
-        body = {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
-        self.response = JSONResponse(body, status)
+        said = {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
+        self.response = JSONResponse(said, status)
 
 
 def routes(studio: Studio) -> list[Route]:
@@ -78,38 +80,39 @@ def routes(studio: Studio) -> list[Route]:
         return []
     served = _Endpoint(studio)
     return [
-        Route("/v1/models", _keyed(served.models), methods=["GET"]),
-        Route("/v1/chat/completions", _keyed(served.complete), methods=["POST"]),
-        Route("/v1/feedback", _keyed(served.rate), methods=["POST"]),
+        Route("/v1/models", keyed(served.models), methods=["GET"]),
+        Route("/v1/chat/completions", keyed(served.complete), methods=["POST"]),
+        Route("/v1/embeddings", keyed(served.embed), methods=["POST"]),
+        Route("/v1/feedback", keyed(served.rate), methods=["POST"]),
     ]
 
 
-def _keyed(handler: Handler) -> Handler:
+def keyed(handler: Handler) -> Handler:
     """The handler for requests that carry a key; errors as OpenAI's clients read them."""
 
     @functools.wraps(handler)
     async def call(request: Request) -> Response:
         if access.key_holder(request) is None:
             said = "Send one of the keys in STUDIO_SERVE_KEYS as `Authorization: Bearer KEY`."
-            return _Refused(401, said, "invalid_api_key").response
+            return Refused(401, said, "invalid_api_key").response
         try:
             return await handler(request)
-        except _Refused as refused:
+        except Refused as refused:
             return refused.response
         except StudioError as error:
-            return _Refused(400, str(error)).response
+            return Refused(400, str(error)).response
 
     return call
 
 
-async def _body(request: Request, model: type[Any]) -> Any:
+async def body(request: Request, model: type[Any]) -> Any:
     if not request.headers.get("content-type", "").startswith("application/json"):
-        raise _Refused(415, "Send the request as application/json.")
+        raise Refused(415, "Send the request as application/json.")
     found = bytearray()
     async for piece in request.stream():
         found += piece
         if len(found) > LARGEST:
-            raise _Refused(413, f"A request has at most {LARGEST >> 20} MB.")
+            raise Refused(413, f"A request has at most {LARGEST >> 20} MB.")
     try:
         value = json.loads(found)
         if b"\\u" in found:  # half a character, which nothing can write down
@@ -118,9 +121,9 @@ async def _body(request: Request, model: type[Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"
-        raise _Refused(400, f"{where}: {first['msg'].lower()}.") from None
+        raise Refused(400, f"{where}: {first['msg'].lower()}.") from None
     except (ValueError, RecursionError):
-        raise _Refused(400, "The body is no JSON object.") from None
+        raise Refused(400, "The body is no JSON object.") from None
 
 
 class _Endpoint:
@@ -137,10 +140,46 @@ class _Endpoint:
             {"id": name, "object": "model", "created": 0, "owned_by": choice.partition(":")[0]}
             for name, choice in names.items()
         ]
+        encoders = await run_in_threadpool(embeddings.models, self.studio)
+        found += [
+            {"id": name, "object": "model", "created": 0, "owned_by": "run"} for name in encoders
+        ]
         return JSONResponse({"object": "list", "data": found})
 
+    async def embed(self, request: Request) -> Response:
+        """Vectors of texts, by an embedding run."""
+        asked: EmbeddingRequest = await body(request, EmbeddingRequest)
+        job = await run_in_threadpool(self._embedding, asked)
+        try:
+            while not job.finished:
+                if await request.is_disconnected():
+                    return Response(status_code=499)
+                await asyncio.sleep(_POLL)
+        finally:
+            job.cancel()
+        if job.error:
+            raise Refused(400, job.error)
+        return JSONResponse(embeddings.reply(asked, job.result()))
+
+    def _embedding(self, asked: EmbeddingRequest) -> embeddings.Embedding:
+        """The request in the queue, within the limits of whoever asks."""
+        known = embeddings.models(self.studio)
+        if asked.model not in known:
+            names = ", ".join(known) or "none; train one with objective embedding"
+            said = f"There is no embedding model {asked.model!r:.80}; there are {names}."
+            raise Refused(404, said, "model_not_found")
+        try:
+            self.visits.admit_texts(asked.texts)
+        except DataError as error:
+            raise Refused(429, str(error), "rate_limit_exceeded") from None
+        run = self.studio.runs.get(known[asked.model])
+        side = asked.input_type or "plain"
+        job = embeddings.embed(self.studio, run, asked.texts, side, dimensions=asked.dimensions)
+        self.visits.waits_for(lambda: job.finished)
+        return job
+
     async def complete(self, request: Request) -> Response:
-        asked: ChatRequest = await _body(request, ChatRequest)
+        asked: ChatRequest = await body(request, ChatRequest)
         ticket = await run_in_threadpool(self._admitted, asked)
         reply = Reply(asked)
         if asked.stream:
@@ -156,7 +195,7 @@ class _Endpoint:
         finally:
             ticket.drop()
         if answer.ended == "error":
-            raise _Refused(500, answer.error or "The answer broke off.")
+            raise Refused(500, answer.error or "The answer broke off.")
         usage, logprobs = await run_in_threadpool(self._figures, asked, ticket, answer)
         self._remember(reply, _Given(access.login(), ticket, answer, asked.model))
         return JSONResponse(reply.whole(answer, usage, logprobs))
@@ -167,12 +206,12 @@ class _Endpoint:
         if column is None:
             known = ", ".join(chat_api.models(self.studio))
             said = f"There is no model {asked.model!r:.80}; there are {known}."
-            raise _Refused(404, said, "model_not_found")
+            raise Refused(404, said, "model_not_found")
         try:
             prompt, sampling = asked.prompt(), asked.sampling()
             self.visits.admit(GenerationRequest((prompt,), (column,), sampling))
         except DataError as error:
-            raise _Refused(429, str(error), "rate_limit_exceeded") from None
+            raise Refused(429, str(error), "rate_limit_exceeded") from None
         ticket = self.batcher.submit(column, prompt, sampling)
         self.visits.waits_for(lambda: ticket.answer().ended is not None or ticket.dropped)
         return ticket
@@ -218,11 +257,11 @@ class _Endpoint:
 
     async def rate(self, request: Request) -> Response:
         """Keep a thumb as a row for KTO, or two answers as a pair to label."""
-        asked: Feedback = await _body(request, Feedback)
+        asked: Feedback = await body(request, Feedback)
         if asked.pair:
             return JSONResponse(await run_in_threadpool(self._to_label, asked.pair))
         if asked.rating is None:
-            raise _Refused(400, 'Send "id" with "rating" up or down, or "pair" with two ids.')
+            raise Refused(400, 'Send "id" with "rating" up or down, or "pair" with two ids.')
         await run_in_threadpool(self._keep, asked)
         return JSONResponse({"id": asked.id, "rating": asked.rating, "kept": True})
 
@@ -244,19 +283,19 @@ class _Endpoint:
         given = self.given.get(identifier)
         if given is None or given.by != access.login():
             last = f"the last {REMEMBERED:,} answers can be rated, by whoever got them"
-            raise _Refused(404, f"There is no answer {identifier!r:.60}: {last}.")
+            raise Refused(404, f"There is no answer {identifier!r:.60}: {last}.")
         given.rated += 1
         if given.rated > RATINGS:
             said = f"An answer is rated at most {RATINGS} times."
-            raise _Refused(429, said, "rate_limit_exceeded")
+            raise Refused(429, said, "rate_limit_exceeded")
         return given
 
     def _to_label(self, pair: list[str]) -> dict[str, Any]:
         if len(pair) != 2:
-            raise _Refused(400, "A pair has two answers.")
+            raise Refused(400, "A pair has two answers.")
         first, second = map(self._own, pair)
         if first.ticket.prompt != second.ticket.prompt:
-            raise _Refused(400, "The two answers are to different prompts.")
+            raise Refused(400, "The two answers are to different prompts.")
         runs, labels = self.studio.runs, self.studio.labels
         sources = [source_of(runs, one.ticket.column, one.ticket.sampling)
                    for one in (first, second)]  # fmt: skip

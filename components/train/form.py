@@ -290,7 +290,7 @@ class RecipeForm(FormFilling):
         now = (*form_options.signature(self.studio), objective, method, model)
         if now == seen:
             return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        offered = form_options.start_choices(self.studio, model, method)
+        offered = form_options.start_choices(self.studio, model, method, objective)
         start: dict[str, Value] = {"choices": offered, "visible": len(offered) > 1}
         if (start_from or "") not in [value for _, value in offered]:
             start["value"] = ""  # the chosen run is gone

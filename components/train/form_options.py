@@ -20,6 +20,7 @@ from studio.data import SAMPLES
 from studio.data.readers.sources import sample_path
 from studio.runs.methods import METHODS
 from studio.runs.mixture import draw
+from studio.runs.objectives import EMBEDDING, GENERATING
 from studio.runs.recipe import OBJECTIVE_TYPES, Recipe
 from studio.runs.steps import planned_steps, too_little
 
@@ -43,6 +44,8 @@ _SHORT = {
     "conversational": "chats",
     "preference": "pairs",
     "unpaired_preference": "labeled answers",
+    "embedding_pairs": "texts that belong together",
+    "scored_pairs": "scored pairs",
 }
 
 
@@ -149,11 +152,14 @@ def start_label(studio: Studio, name: str | None, datasets: str | None = None) -
     return f"Train on {name}" if name in SAMPLES else "Train"
 
 
-def start_choices(studio: Studio, model: str | None, method: str) -> list[tuple[str, str]]:
-    """The base model, and the runs of this model whose adapter can be trained further."""
+def start_choices(
+    studio: Studio, model: str | None, method: str, objective: str = "sft"
+) -> list[tuple[str, str]]:
+    """The base model, and the runs of this model whose adapter the objective can train further."""
     if not METHODS[method].adapter:
         return [FROM_BASE]
-    runs = [r for r in continuable(studio) if r.model == model and r.objective != "reward"]
+    alike = EMBEDDING if objective in EMBEDDING else GENERATING
+    runs = [r for r in continuable(studio) if r.model == model and r.objective in alike]
     return [FROM_BASE, *((run_label(run), run.id) for run in runs)]
 
 

@@ -152,7 +152,7 @@ class FormFilling:
         self, values: dict[str, Any], before: Choice, after: Choice, note: str
     ) -> tuple[Update, str]:
         """Which runs can be started from; DPO takes its model's newest SFT run by default."""
-        offered = form_options.start_choices(self.studio, after[2], after[1])
+        offered = form_options.start_choices(self.studio, after[2], after[1], after[0])
         chosen = values["start_from"] or ""
         if chosen not in [value for _, value in offered]:
             chosen = ""
@@ -183,7 +183,7 @@ class FormFilling:
         updates[self.fields["loss_type"]] = recipe_defaults.losses(
             *choice[:2], value=recipe.loss_type
         )
-        offered = form_options.start_choices(self.studio, choice[2], choice[1])
+        offered = form_options.start_choices(self.studio, choice[2], choice[1], choice[0])
         updates[self.fields["start_from"]] = gr.update(
             choices=offered, value=recipe.start_from or "", visible=len(offered) > 1
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from components.train import chart_specs, run_figures_html, run_panel_html
+from components.train import chart_specs, encoder_panel_html, run_figures_html, run_panel_html
 from components.train.run_history import Cursor, Histories, History
 from components.ui import access
 from components.ui.compat import Reply, ServerFunction
@@ -90,7 +90,8 @@ def feed(studio: Studio, histories: Histories, request: FeedRequest) -> Reply:
         ],
         "health": run_panel_html.health(read[first.id].health.findings()),
         "figures": run_figures_html.figures(first, read[first.id]),
-        "samples": run_panel_html.samples({run.name: read[run.id].samples for run in runs}),
+        "samples": encoder_panel_html.found(read[first.id].retrieval, read[first.id].mined)
+        or run_panel_html.samples({run.name: read[run.id].samples for run in runs}),
         "compare": run_panel_html.differences(runs) or run_panel_html.datasets(first),
     }
     for name, part in parts.items():

@@ -139,6 +139,9 @@ class History:
     train: Table = field(default_factory=Table)
     held_out: Table = field(default_factory=Table)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    retrieval: list[dict[str, Any]] = field(default_factory=list)
+    """What an encoder found, as measured before, during and after training."""
+    mined: dict[str, Any] | None = None
     measured: deque[tuple[int, dict[str, Any]]] = field(
         default_factory=lambda: deque(maxlen=_LINES)
     )
@@ -176,6 +179,10 @@ class History:
         if kind == "sample":
             self.samples.append(event)
             return
+        if kind == "retrieval":
+            self.retrieval.append(event)
+        elif kind == "mined":
+            self.mined = event
         if kind == "phase":
             self.phase = str(event.get("text", ""))
         elif kind == "start":
@@ -187,6 +194,7 @@ class History:
             self.train.cut(step)
             self.held_out.cut(step)
             self.samples = [sample for sample in self.samples if sample.get("step", 0) <= step]
+            self.retrieval = [each for each in self.retrieval if each.get("step", 0) <= step]
         self.happened.append((self.version, event))
 
     def _add_watched(self, event: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from components.train.run_history import Histories, History
 from components.ui.compat import Update, Updates, event_data
 from components.ui.handlers import QUIET, guard, page_loads
 from components.ui.page_context import PageContext, Session
+from studio.runs.objectives import GENERATING
 from studio.runs.store import Run
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ class RunMonitor:
         if shown.head[:2] != (run.id, run.state):
             done = run.adapter is not None or run.weights is not None
             updates |= self.actions.offered(run, resume_from)
-            answers = done and not run.live and run.objective != "reward"
+            answers = done and not run.live and run.objective in GENERATING
             updates[self.compare] = gr.update(visible=answers)
             start = next((r for r in self.studio.runs.list() if r.id == run.parent), None)
             says = f"Compare with {start.name} \N{RIGHTWARDS ARROW}" if start else ""

@@ -72,6 +72,19 @@ class Visits:
                 raise DataError("Too many requests at the moment; try again in a minute.")
             self._count(who, len(request.columns) * len(request.prompts))
 
+    def admit_texts(self, texts: Sequence[str]) -> None:
+        """Check texts to embed against a visitor's limits; 64 of them count as one answer."""
+        who = access.visitor()
+        if who is None:
+            return
+        if sum(map(len, texts)) > MOST_CHARACTERS:
+            raise DataError(f"A visitor's texts have at most {MOST_CHARACTERS:,} characters.")
+        with self._lock:
+            self._live = [finished for finished in self._live if not finished()]
+            if len(self._live) >= WAITING:
+                raise DataError("Too many requests at the moment; try again in a minute.")
+            self._count(who, -(-len(texts) // 64))
+
     def waits_for(self, finished: Callable[[], bool]) -> None:
         """A visitor's admitted request is in progress until `finished` says that it is not."""
         if access.visitor() is not None:

@@ -11,6 +11,7 @@ from studio.calculator.gpus import Verdict
 from studio.core.errors import ConfigError
 from studio.core.formatting import bytes_text
 from studio.runs.methods import METHODS
+from studio.runs.objectives import RANKING_LOSSES
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
@@ -98,7 +99,9 @@ def _steps(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "Checkpoint activations", "same result, about a third slower", _CHECKPOINTING
     batch = recipe.per_device_train_batch_size
     rows = batch * recipe.gradient_accumulation_steps
-    while batch > 1:
+    if work.embeds:
+        yield from _chunks(before)
+    while batch > 1 and not work.embeds:
         batch //= 2
         smaller = _batch(rows, batch)
         accumulation = smaller["gradient_accumulation_steps"]
@@ -123,6 +126,19 @@ def _steps(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "QLoRA", "trains an adapter on a 4-bit base", quantized
 
 
+def _chunks(before: RunEstimate) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The cached loss in smaller chunks: a smaller batch would have fewer negatives."""
+    recipe, cached = before.recipe, "CachedMultipleNegativesRankingLoss"
+    if recipe.loss_type[0] not in RANKING_LOSSES:
+        return
+    size = min(recipe.per_device_train_batch_size, recipe.mini_batch_size)
+    size = size // 2 if recipe.loss_type[0] == cached else size
+    while size >= 1:
+        settings = {"loss_type": (cached,), "mini_batch_size": size}
+        yield f"Cached loss, {size} rows at once", "same loss, embedded twice", settings
+        size //= 2
+
+
 def _combined(before: RunEstimate) -> Change | None:
     """Add changes one after another until it fits; None when even all of them do not."""
     recipe = before.recipe
@@ -134,7 +150,9 @@ def _combined(before: RunEstimate) -> Change | None:
         ladder.append(("checkpoint activations", _CHECKPOINTING))
     if not recipe.quantized or recipe.load_in_8bit:
         ladder.append(("4-bit base", _four_bits(before) | {"load_in_8bit": False}))
-    if batch > 1:
+    if before.work.embeds:
+        ladder += [(label.lower(), settings) for label, _, settings in _chunks(before)][-1:]
+    elif batch > 1:
         least = 2 if before.work.estimates_kl else 1
         ladder.append((f"batch {least}", _batch(batch * recipe.gradient_accumulation_steps, least)))
     if not before.work.optim.endswith("8bit"):

@@ -228,8 +228,9 @@ def _named_in_source(config_class: Any, key: str) -> bool:
     return any(quoted.search(file.read_text("utf-8")) for file in folder.glob("*_*.py"))
 
 
-def to_config(source: Source) -> Any:
-    """transformers' own config object of a causal language model; never runs remote code."""
+def to_config(source: Source, causal: bool = True) -> Any:
+    """transformers' own config object; never runs remote code. Raises `ModelError`, also for what
+    is no `causal` language model where one is wanted."""
     from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
 
     values = {key: value for key, value in source.values.items() if key not in _IGNORED}
@@ -255,10 +256,10 @@ def to_config(source: Source) -> Any:
         raise ModelError(
             f"The config of {source.name} is not a valid {kind}: {_first_line(error)}"
         ) from error
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    if causal and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ModelError(
             f"{source.name} is a {kind}, which is not a causal language model; "
-            "the studio trains those only."
+            "only the objective embedding trains others."
         )
     return config
 

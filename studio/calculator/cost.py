@@ -77,6 +77,8 @@ def flops_per_token(work: Workload) -> float:
     total = forward + depth(model, counted) * forward + 2 * trained
     if work.recipe.activation_checkpointing:
         total += forward
+    if work.cached_loss:  # vectors first, without gradients
+        total += forward
     if work.online:  # the completions' log-probabilities before the update, or the teacher's
         total += _scored(work.teacher) if work.teacher else forward
     scored = 2 * matrices + attention

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 PAIRED = tuple(name for name, row in OBJECTIVES.items() if row.types == ("preference",))
 """Objectives that take a row's two sequences together."""
+
+
+def sides(recipe: Recipe) -> int:
+    """Sequences of a row that are in a batch together, as far as the recipe says it."""
+    if OBJECTIVES[recipe.objective].embeds:
+        triplets = recipe.loss_type[0] == "TripletLoss"
+        return 2 + (1 if triplets else recipe.num_negatives)
+    return 2 if recipe.objective in PAIRED else 1
+
+
 Row = dict[str, Any]
 Counts = npt.NDArray[np.int64]
 
@@ -147,7 +157,7 @@ class RowCount:
 
     def tokens(self, recipe: Recipe) -> tuple[float, float]:
         """Tokens per row: (its own, as a batch carries it)."""
-        longest = recipe.max_length * (2 if recipe.objective in PAIRED else 1)
+        longest = recipe.max_length * sides(recipe)
         if not self.mean_tokens:
             return longest / 4, longest
         padded = (1.1 if recipe.packing else 1.6) * self.mean_tokens
@@ -172,10 +182,13 @@ def lengths_of(
         *(recipe.completion_only_loss, recipe.assistant_only_loss, recipe.mask_history),
         json.dumps(recipe.chat_template_kwargs, sort_keys=True),
     )
+    embeds = OBJECTIVES[recipe.objective].embeds
+    if embeds:
+        key = (*key, recipe.query_prompt, recipe.document_prompt, sides(recipe))
     if key not in _measurements:
         rows = load()
         try:
-            lengths = _measured(rows, kind, recipe)
+            lengths = (_measured_pairs if embeds else _measured)(rows, kind, recipe)
         except StudioError:  # no tokenizer, or a template that refuses: training will say which
             lengths = _by_characters(list(rows))
         _measurements[key] = lengths
@@ -210,6 +223,36 @@ def _measured(rows: Any, kind: str, recipe: Recipe) -> Lengths:
         (trained[ends] - trained[ends - found.size]).reshape(shape),
         "the model's own tokenizer",
     )
+
+
+def _measured_pairs(rows: Any, kind: str, recipe: Recipe) -> Lengths:
+    """Both sides of rows as an encoder reads them; mined negatives are as long as positives."""
+    from studio.data.pair_texts import SCORED, pair_of
+    from studio.data.rows import tidy
+    from studio.data.types import RowError
+
+    tokenizer = local_tokenizer(recipe.model_name_or_path)
+
+    def size(text: str, prompt: str) -> int:
+        whole = prompt + text
+        return len(tokenizer(whole)["input_ids"]) if tokenizer else _tokens(whole)
+
+    step = max(1, len(rows) // _MOST_ROWS)
+    found: list[tuple[int, int]] = []
+    for at in range(0, len(rows), step):
+        try:
+            pair = pair_of(tidy(dict(rows[at])), kind)
+        except RowError:
+            continue
+        first, second = ("sentence1", "sentence2") if kind == SCORED else ("anchor", "positive")
+        both = (pair[first], recipe.query_prompt), (pair[second], recipe.document_prompt)
+        found.append((size(*both[0]), size(*both[1])))
+    if not found:
+        raise ModelError("No row has two sides to embed.")
+    both = np.array(found, np.int64)
+    every = np.concatenate([both, *[both[:, 1:]] * (sides(recipe) - 2)], axis=1)
+    basis = "the model's own tokenizer" if tokenizer else "four characters per token"
+    return Lengths(len(rows), every, every, basis)
 
 
 def _by_characters(rows: list[Row]) -> Lengths:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.calculator.activations import activations
+from studio.calculator.dataset_lengths import sides
 from studio.calculator.experts import adapted_numbers
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
@@ -267,6 +268,8 @@ def _logits(work: Workload) -> Term:
     tokens, vocab, compute = work.tokens, work.shape.vocab, work.precision.compute
     if work.recipe.objective == "reward":
         return Term("logits", 0, "none: a reward model gives one number per row")
+    if work.embeds:
+        return _similarities(work)
     if not work.loop.fused_loss:
         each = compute + 12
         return Term(
@@ -285,6 +288,21 @@ def _logits(work: Workload) -> Term:
     if head:
         formula += " + the head's float32 gradient"
     return Term("logits", tile_bytes + hidden + head, formula)
+
+
+def _similarities(work: Workload) -> Term:
+    """Vectors of a batch and their similarities, with the gradients of both."""
+    recipe = work.recipe
+    batch, count = recipe.per_device_train_batch_size, sides(recipe)
+    documents = batch * (count - 1)
+    queries = min(recipe.mini_batch_size, batch) if work.cached_loss else batch
+    vectors = batch * count * work.shape.hidden
+    total = 2 * 4 * vectors + 3 * 4 * queries * documents
+    formula = (
+        f"{batch * count:,} vectors of {work.shape.hidden:,} numbers and {queries:,} x "
+        f"{documents:,} similarities, with their gradients, in float32"
+    )
+    return Term("logits", total, formula, "sentence-transformers' in-batch negatives")
 
 
 def _generation(work: Workload, cache: int, room: int) -> Term:

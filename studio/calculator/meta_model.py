@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from studio.calculator.configs import Source, read_source, to_config, unread_sizes
 from studio.core import compat
@@ -23,6 +23,7 @@ from studio.core.errors import ConfigError, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+Kind = Literal["causal", "score", "encoder"]
 LAYER = re.compile(r".*?\.\d+(?=\.)")
 """Matches the layer that a module's full name begins with."""
 
@@ -71,11 +72,12 @@ class ModuleInfo:
 class MetaModel:
     """The reduced model (`module`), and what it takes to describe the whole one.
 
-    `beside` counts the base's own head, which stays loaded beside a reward model's score head.
+    `beside` counts the base's own head, which stays loaded beside a reward model's score head, or
+    above an encoder's backbone.
     """
 
     source: Source
-    scored: bool
+    kind: Kind
     config: Any
     module: nn.Module
     blocks: tuple[Block, ...]
@@ -89,6 +91,11 @@ class MetaModel:
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score of one number stands in place of the head."""
+        return self.kind == "score"
 
     @cached_property
     def modules(self) -> tuple[ModuleInfo, ...]:
@@ -160,38 +167,48 @@ class MetaModel:
 
     def whole(self) -> MetaModel:
         """The same model with every layer of its own, for settings that tell layers apart."""
-        return replace(self, module=build(self.source, self.scored)[1], blocks=(), counted={})
+        return replace(self, module=build(self.source, self.kind)[1], blocks=(), counted={})
 
     def copy_module(self) -> nn.Module:
         """A fresh copy of the reduced model for PEFT to change."""
         return copy.deepcopy(self.module)
 
 
-def meta_model(model: str | Source, scored: bool = False) -> MetaModel:
+def meta_model(model: str | Source, kind: Kind = "causal") -> MetaModel:
     """The meta model of a model, cached by its config. Raises `ModelError`.
 
-    `scored` puts a score of one number per sequence in place of the head, as a reward model has.
+    Of kind `score` a score of one number per sequence stands in place of the head, as in a reward
+    model; an `encoder` is the backbone alone.
     """
-    return _cached(model if isinstance(model, Source) else read_source(model), scored)
+    return _cached(model if isinstance(model, Source) else read_source(model), kind)
 
 
 @lru_cache(maxsize=6)
-def _cached(source: Source, scored: bool) -> MetaModel:
-    found = _reduced(source, scored, *build(source, scored))
-    if scored:
-        plain = _cached(source, False)
+def _cached(source: Source, kind: Kind) -> MetaModel:
+    found = _reduced(source, kind, *build(source, kind))
+    if kind != "causal" and (kind == "score" or _writes(found.config)):
+        plain = _cached(source, "causal")
         found.beside = sum(info.parameters for info in plain.modules if info.name == plain.head)
     return found
 
 
-def build(source: Source, scored: bool = False) -> tuple[Any, nn.Module]:
+def _writes(config: Any) -> bool:
+    """Whether transformers has a causal model of this architecture."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+
+
+def build(source: Source, kind: Kind = "causal") -> tuple[Any, nn.Module]:
     """`(config, whole model)` on the meta device: shapes only, no storage, no remote code."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    config = to_config(source)
+    config = to_config(source, causal=kind != "encoder")
     auto: Any = AutoModelForCausalLM
-    if scored:
+    if kind == "encoder" and not _writes(config):
+        auto = AutoModel
+    if kind == "score":
         config.num_labels, auto = 1, AutoModelForSequenceClassification
     try:
         # float32 is torch's default already: asking for it changes no global while others train.
@@ -203,10 +220,12 @@ def build(source: Source, scored: bool = False) -> tuple[Any, nn.Module]:
         raise ModelError(
             f"{source.name} cannot be built from its config: {lines[0][:200]}. Check its sizes."
         ) from error
+    if kind == "encoder":
+        model = getattr(model, model.base_model_prefix, model)
     return config, model
 
 
-def _reduced(source: Source, scored: bool, config: Any, model: Any) -> MetaModel:
+def _reduced(source: Source, kind: Kind, config: Any, model: Any) -> MetaModel:
     if unread := unread_sizes(source, config):
         source = replace(source, notes=(*source.notes, unread))
     total = sum(weight.numel() for weight in model.parameters())
@@ -215,7 +234,7 @@ def _reduced(source: Source, scored: bool, config: Any, model: Any) -> MetaModel
     inputs = model.get_input_embeddings()
     tied = output is not None and inputs is not None and inputs.weight is output.weight
     blocks = tuple(_reduce_lists(model, ""))
-    found = MetaModel(source, scored, config, model, blocks, total, head, tied)
+    found = MetaModel(source, kind, config, model, blocks, total, head, tied)
     named: Iterable[tuple[str, nn.Parameter]] = model.named_parameters()
     if sum(weight.numel() * found.copies(name) for name, weight in named) != total:
         raise ModelError(

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.calculator import experts
-from studio.calculator.meta_model import LAYER, MetaModel, meta_model
+from studio.calculator.meta_model import LAYER, Kind, MetaModel, meta_model
 from studio.calculator.peft_meta import Tensors, Wrapped, wrap
 from studio.core.errors import ConfigError, did_you_mean
 from studio.runs import whole_modules
 from studio.runs.methods import METHODS, PROMPTED
+from studio.runs.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from studio.runs.recipe import Recipe
@@ -103,7 +104,8 @@ def _header_bytes(saved: Iterable[Tensors]) -> int:
 
 def model_of(recipe: Recipe) -> MetaModel:
     """The meta model that a recipe trains. Raises `ModelError`."""
-    return meta_model(recipe.model_name_or_path, recipe.objective == "reward")
+    kind: Kind = "encoder" if OBJECTIVES[recipe.objective].embeds else "causal"
+    return meta_model(recipe.model_name_or_path, "score" if recipe.objective == "reward" else kind)
 
 
 def count(recipe: Recipe) -> ParameterCount:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from studio.calculator.dataset_lengths import PAIRED
+from studio.calculator.dataset_lengths import sides
 from studio.calculator.gpus import Gpu
 from studio.calculator.meta_model import MetaModel
 from studio.calculator.parameters import ParameterCount, count, model_of
@@ -126,9 +126,22 @@ class Workload:
 
     @property
     def sequences(self) -> int:
-        """Sequences in one batch: objectives on pairs run chosen and rejected together."""
-        paired = self.recipe.objective in PAIRED
-        return self.recipe.per_device_train_batch_size * (2 if paired else 1)
+        """Sequences held at once: objectives on pairs run both sides together, encoders every side,
+        and with a cached loss one chunk of a side."""
+        if self.cached_loss:
+            batch = self.recipe.per_device_train_batch_size
+            return min(self.recipe.mini_batch_size, batch)
+        return self.recipe.per_device_train_batch_size * sides(self.recipe)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the objective trains an encoder."""
+        return OBJECTIVES[self.recipe.objective].embeds
+
+    @property
+    def cached_loss(self) -> bool:
+        """Whether the loss embeds a batch in chunks, twice: once without gradients."""
+        return self.embeds and self.recipe.loss_type[0].startswith("Cached")
 
     @property
     def length(self) -> int:

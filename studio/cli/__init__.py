@@ -50,6 +50,7 @@ _GROUPS = {
 }
 _ORDER = (
     *("app", "data", "calc", "train", "runs", "generate", "score", "context"),
+    *("embed", "search"),
     *("why", "influence"),
     *("rewards", "pairs", "labels"),
 )

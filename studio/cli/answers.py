@@ -53,6 +53,34 @@ def _scores(result: Json) -> str:
     return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"
 
 
+_SHOWN = 6  # numbers of a vector
+
+
+def _vectors(found: Json) -> str:
+    """A line per text: the first numbers of its vector."""
+    lines = [
+        f"{' '.join(f'{number:+.4f}' for number in vector[:_SHOWN])} ...  {one_line(text)[:60]}"
+        for text, vector in zip(found["texts"], found["vectors"], strict=True)
+    ]
+    return "\n".join([*lines, "", f"{found['dimensions']:,} dimensions; --json prints all"])
+
+
+def _found(found: Json) -> str:
+    """Both rankings, one below the other."""
+    parts = [f"{found['documents']:,} documents of {found['data']}"]
+    for side in ("base", "tuned"):
+        rows = [
+            [one["rank"], f"{one['similarity']:.3f}", _moved(one), one_line(one["text"])[:70]]
+            for one in found[side]
+        ]
+        parts.append(f"{side}\n{table(rows, ['rank', 'similarity', 'moved', 'document'])}")
+    return "\n\n".join(parts)
+
+
+def _moved(one: Json) -> str:
+    return f"{one['moved']:+,}" if one["moved"] else "-"
+
+
 def _context(result: Json) -> str:
     """Losses by position, a line a bin; then a grid of found facts a column."""
     columns = result["columns"]
@@ -171,6 +199,8 @@ VIEWS = {
         "--run pocket-sft --data pocket-questions --metrics contains",
         failure=_failed_column,
     ),
+    "embed": View(_vectors, "--run finder --text 'Where is the lighthouse?'"),
+    "search": View(_found, "finder --query 'Where is the lighthouse?' --data places.jsonl"),
     "context": View(_context, "longer --data essays.txt --length 2048"),
     "rewards_preview": View(_previewed, "--data pocket-preference --reward length:3-28 --limit 2"),
     "rewards_report": View(_report, "--run pocket-reward"),

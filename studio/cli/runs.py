@@ -53,11 +53,13 @@ def _exported(made: Json) -> str:
     from studio.exports import serve_commands
 
     found = made["figures"]
+    encodes = made.get("objective") == "embedding"
+    what = ("number of a vector", "nearest neighbors") if encodes else ("logit", "greedy tokens")
     lines = [
         f"{made['folder']}: {bytes_text(made['bytes'])}, {', '.join(made['files'])}",
-        f"largest difference of a logit {found['largest_difference']:.3g} "
+        f"largest difference of a {what[0]} {found['largest_difference']:.3g} "
         f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
-        f"greedy tokens that agree {percent_text(found['agreement'])}",
+        f"{what[1]} that agree {percent_text(found['agreement'])}",
     ]
     if made["to"] == "gguf" and not made.get("modelfile_template"):
         lines.append("The Modelfile has no TEMPLATE: Ollama reads the chat template from GGUF.")

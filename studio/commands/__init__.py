@@ -21,6 +21,7 @@ from studio.commands import (  # noqa: F401  importing them fills COMMANDS
     data,
     data_make,
     datasets,
+    embed,
     exports,
     generate,
     label_results,

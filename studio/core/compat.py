@@ -252,6 +252,72 @@ def one_device(arguments: Any, device: torch.device | None = None) -> Any:
     return arguments
 
 
+# --- sentence-transformers 6.2
+
+
+def transformer_module(model: Any, tokenizer_folder: str, max_length: int) -> Any:
+    """sentence-transformers' `Transformer` around a model that is in memory already.
+
+    Its own constructor reads a model from disk, a second copy of the base: `_load_config` and
+    `_load_model` of `sentence_transformers.base.modules.Transformer` give the one at hand instead.
+    Saved, it is a plain `Transformer`.
+    """
+    from sentence_transformers.base.modules import Transformer
+
+    class Given(Transformer):
+        def _load_config(self, *args: Any, **kwargs: Any) -> Any:
+            return model.config, False
+
+        def _load_model(self, *args: Any, **kwargs: Any) -> Any:
+            return model
+
+    made: Any = Given(
+        tokenizer_folder,
+        modality_config={"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+        module_output_name="token_embeddings",
+        max_seq_length=max_length,
+    )
+    made.__class__ = Transformer
+    return made
+
+
+@contextlib.contextmanager
+def quiet_mining() -> Generator[None]:
+    """Turn off the progress bar of `mine_hard_negatives`, which has no switch.
+
+    `sentence_transformers.util.hard_negatives.trange`.
+    """
+    from sentence_transformers.util import hard_negatives
+
+    original = hard_negatives.trange
+    hard_negatives.trange = partial(original, disable=True)
+    try:
+        yield
+    finally:
+        hard_negatives.trange = original
+
+
+class EncoderTrainerHooks:
+    """Private methods of `SentenceTransformerTrainer`, turned into hooks with public names.
+
+    Its `_load_from_checkpoint` reads the whole model anew beside the one in memory, and `_save`
+    writes a model card into every checkpoint, for which it asks the Hub.
+    """
+
+    def load_weights(self, folder: str) -> None:
+        """Called to load the weights of a checkpoint into the model."""
+
+    def save_weights(self, folder: str) -> None:
+        """Called to write the model into a checkpoint."""
+
+    def _load_from_checkpoint(self, checkpoint_path: str, *args: Any) -> None:
+        self.load_weights(checkpoint_path)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        arguments: Any = self.args  # pyright: ignore[reportAttributeAccessIssue]
+        self.save_weights(output_dir or arguments.output_dir)
+
+
 # --- PEFT 0.21.2
 
 

@@ -7,6 +7,7 @@ stored.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -117,6 +118,22 @@ def preview(folder: Path) -> list[tuple[str, int]]:
     return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
 
 
+def _check_base(folder: Path) -> None:
+    """Refuse an encoder's adapter that names its base by a folder of this machine: nobody else has
+    it, and its path is nobody's business."""
+    if not (folder / "modules.json").is_file():
+        return
+    try:
+        held = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if Path(str(held.get("base_model_name_or_path", ""))).is_absolute():
+        raise ConfigError(
+            "This adapter names its base by a folder of this machine; export the run merged, and "
+            "push that."
+        )
+
+
 def push(
     folder: Path,
     repo: str,
@@ -129,6 +146,7 @@ def push(
 ) -> str:
     """Upload a folder's `preview` to `owner/name`; the address, as `send` gives it."""
     check_name(repo, kind)
+    _check_base(folder)
     files = [(name, folder / name) for name, _ in preview(folder)]
     message = message or f"Upload {folder.name}"
     return send(

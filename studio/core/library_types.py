@@ -21,6 +21,8 @@ Trainer: TypeAlias = Any
 """A TRL trainer of any objective, with the studio's mixin."""
 TrainerClass: TypeAlias = Any
 """A TRL trainer's or config's class, or another that is looked up by name."""
+TextEncoder: TypeAlias = Any
+"""A `SentenceTransformer`: a backbone, pooling and, where asked for, normalization."""
 Rows: TypeAlias = Any
 """A `datasets.Dataset`, or a sequence of mappings in its place."""
 Prompt: TypeAlias = "str | list[dict[str, Any]]"

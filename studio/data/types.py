@@ -21,9 +21,12 @@ TYPES = (
     "preference",
     "unpaired_preference",
     "comparison",
+    "embedding_pairs",
+    "scored_pairs",
 )
-"""TRL's dataset types, and `comparison`: several answers to a prompt without a preference
-(for the Label tab)."""
+"""TRL's dataset types; `comparison`: several answers to a prompt without a preference (for the
+Label tab); and those of sentence-transformers: `embedding_pairs`, an anchor with its positive and
+any number of negatives, and `scored_pairs`, two sentences with their similarity."""
 
 Progress = Callable[[int, int | None, str], None]
 """`progress(done, total or None, what)`; raising `studio.core.errors.Cancelled` from it stops the

@@ -387,6 +387,8 @@ def _trained(run: Run) -> tuple[str, ...]:
     """The most telling metric of training itself, on the test split if there is one."""
     names = {
         "reward": "reward",
+        "recall@1": "recall@1",
+        "spearman": "Spearman",
         "rewards/accuracies": "reward accuracy",
         "accuracy": "accuracy",
         "loss": "loss",

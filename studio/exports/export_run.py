@@ -28,6 +28,7 @@ from studio.exports import (
     RECORD,
     TOLERANCE,
     Exporting,
+    encoder_card,
     gguf_architectures,
     gguf_file,
     gguf_tokenizer,
@@ -36,11 +37,13 @@ from studio.exports import (
     ollama,
     verify,
 )
+from studio.exports.export_encoder import EncoderExport
 from studio.exports.load_parts import Parts, base_under, device_for, parts
 from studio.models import loading
 from studio.models.pool import LoadedModel, ModelPool, release_memory
 from studio.models.tokenization import end_ids
 from studio.runs import checkpoints
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run, RunStore
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32}  # of a weight
@@ -83,6 +86,15 @@ def make(job: Exporting, runs: RunStore, datasets: DatasetStore, pool: ModelPool
     return {**record, "folder": str(asked.out)}
 
 
+def _encoder_bytes(run: Run, to: str) -> int:
+    """What an encoder's folder takes: its own files, or the whole base's."""
+    if to == "adapter" or run.weights is not None:
+        folder = run.adapter or run.weights
+        files = folder.rglob("*") if folder else ()
+        return sum(path.stat().st_size for path in files if path.is_file())
+    return loading.weight_bytes(resolve(run.model, run.recipe.model_revision), run.recipe.dtype)
+
+
 class _Work:
     """One export in progress, in its temporary folder."""
 
@@ -99,6 +111,8 @@ class _Work:
         if to == "adapter" and run.adapter is None:
             kind = "a full fine-tune" if run.weights else run.state
             raise ModelError(f"{run.name} has no adapter: it is {kind}. Export it merged or gguf.")
+        if OBJECTIVES[run.objective].embeds:
+            return self._encoder()
         slowly = " on the CPU, which is slower" if self.on != loading.device() else ""
         self.job.step(0, f"Loading the run{slowly}")
         held = parts(run, self.runs, to == "adapter", self.on)
@@ -115,6 +129,21 @@ class _Work:
         self.job.step(30, "Writing the card")
         model_card.write(self.part, record, run, self.datasets)
         record["bytes"] = sum(path.stat().st_size for path in self.part.iterdir())
+        write_json(self.part / RECORD, record)
+        return record
+
+    def _encoder(self) -> dict[str, Any]:
+        """A text encoder's folder, its card sentence-transformers' own with ours below it."""
+        work = EncoderExport(self.job, self.run, self.runs, self.datasets, self.part)
+        check_room(self.part, _encoder_bytes(self.run, self.asked.to) + _BESIDE, "The export",
+                   "Make room, or choose another folder.")  # fmt: skip
+        base, figures = work.write(self.on)
+        self.beside |= work.beside
+        record = self._describe(base, figures)
+        self.job.step(30, "Writing the card")
+        encoder_card.write(self.part, record, self.run, self.datasets)
+        files = [path for path in self.part.rglob("*") if path.is_file()]
+        record["bytes"] = sum(path.stat().st_size for path in files)
         write_json(self.part / RECORD, record)
         return record
 

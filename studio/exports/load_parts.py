@@ -18,6 +18,7 @@ from studio.core.model_names import ModelRef, resolve
 from studio.models import loading, rope
 from studio.models.pool import LoadedModel, adapter_of, quantization
 from studio.runs.lineage import merged_parent
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run, RunStore
 
 _SPARE = 1.2  # weights, the buffers of merging one matrix, and logits of short rows
@@ -77,7 +78,8 @@ def base_under(
     parent = merged_parent(recipe, runs)
     if parent is None:
         reference = resolve(recipe.model_name_or_path, recipe.model_revision)
-        return _load(reference, recipe.dtype, bits, on, recipe.rope_parameters)
+        encoder = OBJECTIVES[recipe.objective].embeds
+        return _load(reference, recipe.dtype, bits, on, recipe.rope_parameters, encoder)
     if parent.weights is not None:
         return _load(_root(parent, runs), recipe.dtype, None, on, recipe.rope_parameters)
     under = base_under(parent, runs, on=on)
@@ -95,10 +97,11 @@ def _load(
     bits: dict[str, Any] | None,
     on: torch.device | None,
     scaling: Mapping[str, Any],
+    encoder: bool = False,
 ) -> LoadedModel:
     tokenizer = loading.load_tokenizer(reference)
     loading.check_vocabulary(reference, tokenizer)
-    model = loading.load_model(reference, dtype, bits, on=on)
+    model = loading.load_model(reference, dtype, bits, on=on, encoder=encoder)
     if scaling:
         rope.rescale(model, scaling, reference.label)
     stamp = loading.fingerprint(reference, model)

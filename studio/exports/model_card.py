@@ -27,15 +27,15 @@ def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore
     events, _ = run.events()
     pictures = _pictures(folder, run, events)
     parts = [
-        _front(record), f"# {_inline(run.name)}\n", _summary(record, run),
-        _proof(record), _how_to_load(record), _data(run, datasets), _recipe(run),
+        _front(record), f"# {inline(run.name)}\n", summary_of(record, run),
+        _proof(record), _how_to_load(record), data_of(run, datasets), recipe_of(run),
         _curves(pictures), _scores(run, datasets), _samples(events), _limits(record),
     ]  # fmt: skip
     (folder / "README.md").write_text("\n".join(part for part in parts if part), encoding="utf-8")
     record["files"] = sorted({*record["files"], "README.md", *pictures})
 
 
-def _inline(text: object) -> str:
+def inline(text: object) -> str:
     """Text escaped for one line of Markdown."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(str(text).split())) or "unnamed"
 
@@ -58,7 +58,7 @@ def _front(record: dict[str, Any]) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False)}---\n"
 
 
-def _summary(record: dict[str, Any], run: Run) -> str:
+def summary_of(record: dict[str, Any], run: Run) -> str:
     kind = {
         "adapter": "An adapter for",
         "merged": "A fine-tuned model from",
@@ -151,7 +151,7 @@ def _how_to_load(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _data(run: Run, datasets: DatasetStore) -> str:
+def data_of(run: Run, datasets: DatasetStore) -> str:
     several = run.data.get("datasets") or [run.data]
     return "\n".join(["## Data\n", *(_dataset(run, one, datasets) for one in several)])
 
@@ -160,18 +160,18 @@ def _dataset(run: Run, held: dict[str, Any], datasets: DatasetStore) -> str:
     rows = ", ".join(f"{count:,} {split}" for split, count in (held.get("rows") or {}).items())
     drawn = f", drawn from {held['drawn_from']:,}" if "drawn_from" in held else ""
     lines = [
-        f"{_inline(held.get('name') or run.recipe.dataset_name)}: {rows or 'rows not recorded'}"
+        f"{inline(held.get('name') or run.recipe.dataset_name)}: {rows or 'rows not recorded'}"
         f"{drawn}; fingerprint `{held.get('fingerprint') or 'not recorded'}`."
     ]
     try:
         dataset = datasets.get(str(held.get("id") or run.recipe.dataset_name))
         license = dataset.provenance.get("license")
         revision = dataset.provenance.get("revision")
-        at = f" at revision {_inline(revision)}" if revision else ""
-        lines.append(f"Source: {_inline(_nowhere(dataset.source))}{at}.")
+        at = f" at revision {inline(revision)}" if revision else ""
+        lines.append(f"Source: {inline(_nowhere(dataset.source))}{at}.")
     except StudioError:
         license = None
-    lines.append(f"License: {_inline(license or UNKNOWN)}.\n")
+    lines.append(f"License: {inline(license or UNKNOWN)}.\n")
     return "\n".join(lines)
 
 
@@ -180,7 +180,7 @@ def _nowhere(name: str) -> str:
     return Path(name).name if name.startswith((".", "/", "~")) or "\\" in name else name
 
 
-def _recipe(run: Run) -> str:
+def recipe_of(run: Run) -> str:
     recipe = run.recipe
     told = recipe.with_(model_name_or_path=_nowhere(recipe.model_name_or_path))
     if recipe.datasets:
@@ -234,10 +234,10 @@ def _scores(run: Run, datasets: DatasetStore) -> str:
 
 def _score(found: dict[str, Any], metric: str, value: dict[str, Any]) -> str:
     if value["value"] is None:
-        return f"| {_inline(found['data'])} | {metric} | none | |"
+        return f"| {inline(found['data'])} | {metric} | none | |"
     low, high = value.get("low"), value.get("high")
     interval = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
-    name = f"{_inline(found['data'])} ({found['rows']:,})"
+    name = f"{inline(found['data'])} ({found['rows']:,})"
     return f"| {name} | {metric} | {value['value']:.4g} | {interval} |"
 
 
@@ -251,10 +251,10 @@ def _samples(events: list[dict[str, Any]]) -> str:
     before = {one["number"]: one for one in samples if one["step"] == first}
     after = {one["number"]: one for one in samples if one["step"] == last}
     for number in sorted(after)[:_SAMPLES]:
-        lines.append(f"**{_inline(_short(after[number]['prompt']))}**\n")
+        lines.append(f"**{inline(_short(after[number]['prompt']))}**\n")
         if number in before and first != last:
-            lines.append(f"- before: {_inline(_short(before[number]['answer']))}")
-        lines.append(f"- after {last:,} steps: {_inline(_short(after[number]['answer']))}\n")
+            lines.append(f"- before: {inline(_short(before[number]['answer']))}")
+        lines.append(f"- after {last:,} steps: {inline(_short(after[number]['answer']))}\n")
     return "\n".join(lines)
 
 

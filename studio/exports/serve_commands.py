@@ -64,6 +64,8 @@ def _told(record: dict[str, Any], command: str) -> str:
 
 def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
     here, name = shlex.quote(folder), slug(str(record["name"]))
+    if record.get("objective") == "embedding":
+        return _encoder(record, here, name)
     if record["to"] == "adapter":
         return _adapter(record, here, name)
     if record["to"] == "merged":
@@ -79,6 +81,12 @@ def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
         ("llama.cpp", f"llama-server -m {path} --jinja"),
         ("llama.cpp, one chat", f"llama-cli -m {path} --jinja"),
     ]
+
+
+def _encoder(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
+    if record["to"] == "adapter":
+        return []
+    return [("vLLM", f"vllm serve {here} --runner pooling --served-model-name {name}")]
 
 
 def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
@@ -109,6 +117,14 @@ def _rank(rank: int) -> int:
 
 def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
+    if record.get("objective") == "embedding":
+        return (
+            "from sentence_transformers import SentenceTransformer\n\n"
+            f"model = SentenceTransformer({repo!r})\n"
+            'queries = model.encode_query(["Where is the lighthouse?"])\n'
+            'documents = model.encode_document(["The lighthouse stands on the cliff."])\n'
+            "print(model.similarity(queries, documents))"
+        )
     if record["to"] == "adapter":
         base = _base(record)
         revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""

@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
+    AutoModel,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -187,8 +189,9 @@ def load_model(
     bits: dict[str, Any] | None = None,
     attention: str | None = None,
     on: torch.device | None = None,
+    encoder: bool = False,
 ) -> LanguageModel:
-    """A causal language model, frozen and in eval mode.
+    """A causal language model, frozen and in eval mode; for an `encoder` also one without a head.
 
     `bits` are arguments of `BitsAndBytesConfig` for a quantized base; `attention` is transformers'
     `attn_implementation` (None: its own choice); `on` is this machine's device by default.
@@ -210,8 +213,10 @@ def load_model(
     settings |= sharding.placement(on, bits is not None)
     try:
         # Read first, so that a repository with its own code is refused before any download.
-        config_of(reference)
-        model: Any = AutoModelForCausalLM.from_pretrained(reference.location, **settings)
+        config = config_of(reference)
+        headless = encoder and not writes(config)
+        auto: Any = AutoModel if headless else AutoModelForCausalLM
+        model: Any = auto.from_pretrained(reference.location, **settings)
     except ModelError:
         raise
     except Exception as error:
@@ -219,6 +224,19 @@ def load_model(
     compat.keep_quantized_weights(model, eight_bit=bool(bits and bits.get("load_in_8bit")))
     model.requires_grad_(False)
     return model.eval()
+
+
+def writes(config: Any) -> bool:
+    """Whether transformers has a causal language model of a config's architecture."""
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+
+
+def headless(reference: ModelRef) -> bool:
+    """Whether a model is of an architecture without a causal form, such as ModernBERT's."""
+    try:
+        return not writes(config_of(reference))
+    except (OSError, ValueError):
+        return False  # loading it says what is wrong, in a sentence
 
 
 def config_of(reference: ModelRef) -> Any:

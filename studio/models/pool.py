@@ -18,12 +18,13 @@ import torch
 from studio.core import rope as rope_parameters
 from studio.core.errors import ModelError
 from studio.core.formatting import bytes_text
-from studio.core.library_types import AdaptedModel, LanguageModel, Tokenizer
+from studio.core.library_types import AdaptedModel, LanguageModel, TextEncoder, Tokenizer
 from studio.core.model_names import ModelRef, resolve
 from studio.models import loading, rope
 from studio.runs import checkpoints, launch_configs
 from studio.runs.lineage import merged_parent
 from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
@@ -57,6 +58,8 @@ class LoadedModel:
     used: float = 0.0
     views: dict[str, AdaptedModel] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
+    encoders: dict[tuple[Any, ...], TextEncoder] = field(default_factory=dict)
+    """Text encoders on this base, see `studio.models.text_encoder`."""
     scaled: dict[str, LoadedModel] = field(default_factory=dict)
     """The same weights under another RoPE, each with its own views and the base's key."""
 
@@ -95,13 +98,14 @@ class ModelPool:
         bits: dict[str, Any] | None = None,
         attention: str | None = None,
         on: torch.device | None = None,
+        encoder: bool = False,
     ) -> LoadedModel:
         """The one copy of a base model, loaded if needed.
 
-        `bits` and `attention` are as in `loading.load_model`. Without `on` a copy on any device
-        will do, and a new one goes where most memory is free.
+        `bits`, `attention` and `encoder` are as in `loading.load_model`. Without `on` a copy on any
+        device will do, and a new one goes where most memory is free.
         """
-        return self._resident(resolve(name, revision), dtype, bits, attention, on)
+        return self._resident(resolve(name, revision), dtype, bits, attention, on, encoder)
 
     def base_of(
         self, recipe: Recipe, runs: RunStore, on: torch.device | None = None
@@ -120,7 +124,10 @@ class ModelPool:
         if parent is not None:
             return self._scaled(self._merged(parent, runs, on), recipe)
         name, revision = recipe.model_name_or_path, recipe.model_revision
-        base = self.base(name, revision, recipe.dtype, bits, recipe.attn_implementation, on)
+        encoder = OBJECTIVES[recipe.objective].embeds
+        base = self.base(
+            name, revision, recipe.dtype, bits, recipe.attn_implementation, on, encoder
+        )
         return self._scaled(base, recipe)
 
     def _scaled(self, resident: LoadedModel, recipe: Recipe) -> LoadedModel:
@@ -137,12 +144,14 @@ class ModelPool:
             rope.rescale(model, given, resident.name)
             name = f"{resident.name} ({rope_parameters.words(given)})"
             resident.scaled[key] = replace(
-                resident, name=name, model=model, views={}, adapters={}, scaled={}
+                resident, name=name, model=model, views={}, adapters={}, encoders={}, scaled={}
             )
         return resident.scaled[key]
 
     def _merged(self, parent: Run, runs: RunStore, on: torch.device | None) -> LoadedModel:
         """A finished run as a model of its own: its adapter merged into an unquantized base."""
+        if OBJECTIVES[parent.objective].embeds:
+            raise ModelError(f"{parent.name} is a text encoder: nothing starts from it merged.")
         if parent.weights is not None:
             return self.of_folder(parent.weights, parent.name, on)
         if not self.shared:
@@ -175,6 +184,7 @@ class ModelPool:
         if short and base.key not in self._pinned:
             base.views.clear()
             base.adapters.clear()
+            base.encoders.clear()
             self.drop(base)
             return loading.merge(loading.load_adapter(base.model, folder), folder)
         self._make_room(name, base.bytes, base.device, keep=base.key)
@@ -191,6 +201,7 @@ class ModelPool:
         bits: dict[str, Any] | None,
         attention: str | None,
         on: torch.device | None,
+        encoder: bool = False,
     ) -> LoadedModel:
         weights = (
             reference.location,
@@ -198,6 +209,7 @@ class ModelPool:
             loading.weights_dtype(dtype),
             tuple(sorted(bits.items())) if bits else None,
             attention,
+            *(["encoder"] if encoder and loading.headless(reference) else []),
         )
         resident = self._copy_of(weights, on)
         if resident is None:
@@ -206,7 +218,9 @@ class ModelPool:
             self._make_room(reference.label, loading.weight_bytes(reference, dtype, bits), on)
             tokenizer = loading.load_tokenizer(reference)
             loading.check_vocabulary(reference, tokenizer)
-            model = loading.load_model(reference, dtype, bits, attention, on)
+            model = loading.load_model(
+                reference, dtype, bits, attention, on, **({"encoder": True} if encoder else {})
+            )
             kept = "8-bit" if bits and "load_in_8bit" in bits else "4-bit"
             label = reference.label + (f" ({kept})" if bits else "")
             stamp = loading.fingerprint(reference, model)
@@ -343,6 +357,8 @@ def adapter_of(run: Run, resident: LoadedModel, checkpoint: Path | None = None) 
         raise ModelError(f"{run.name} has no adapter: it is {run.state}. Finish the run first.")
     if run.objective == "reward":
         raise ModelError(f"{run.name} is a reward model: it scores answers and generates none.")
+    if OBJECTIVES[run.objective].embeds:
+        raise ModelError(f"{run.name} is a text encoder: it gives vectors and writes no answers.")
     if run.base and run.base != resident.fingerprint:
         raise ModelError(
             f"{run.name} was trained on other weights than {run.model} holds now, so its "

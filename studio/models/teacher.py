@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from studio.core.errors import ConfigError, StudioError, TrainingError
 from studio.core.model_names import resolve
 from studio.runs.methods import METHODS
+from studio.runs.objectives import GENERATING
 from studio.runs.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def check(recipe: Recipe, runs: RunStore) -> None:
 
     run, model = named(recipe, runs)
     if run is not None:
-        if run.objective == "reward":
-            raise ConfigError(f"{run.name} is a reward model; a teacher writes answers.")
+        if run.objective not in GENERATING:
+            what = "a reward model" if run.objective == "reward" else "a text encoder"
+            raise ConfigError(f"{run.name} is {what}; a teacher writes answers.")
         if run.adapter is None and run.weights is None:
             raise ConfigError(f"The teacher {run.name} has no weights yet; it is {run.state}.")
         if METHODS[run.method].prompted or run.method == "llama_adapter":

@@ -41,7 +41,7 @@ def defaults(objective: str, method: str) -> Iterator[Default]:
         yield Default("num_train_epochs", 1.0, "every epoch samples new completions")
         yield Default("lr_scheduler_type", "constant", "rewards are informative until the end")
         yield Default("warmup_steps", 0.0, "the first answers are on-policy")
-    elif objective != "sft" and not row.teacher:
+    elif objective != "sft" and not (row.teacher or row.embeds):
         yield Default("num_train_epochs", 1.0, "preferences are overfitted within an epoch or two")
         yield Default("warmup_steps", 0.1, "a slow start keeps early pairs from dominating")
     yield from row.defaults

@@ -3,7 +3,7 @@
 The form on the page, the YAML, and the shell's `--set` are all made from these fields
 (see `studio.runs.recipe`). An `adapter` field applies to the methods that list it in
 `studio.runs.methods`; `only` names the objectives another field is for, by name or by a trait
-(`rewarded`, `losses`; see `studio.runs.objectives.named`), or a key of `QUANTIZATION`.
+(`rewarded`, `losses`, `embeds`; see `studio.runs.objectives.named`), or a key of `QUANTIZATION`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from pydantic.config import JsonDict
 from studio.runs.dataset_entries import DatasetEntry
 
 Objective = Literal[
-    "sft", "dpo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "gmpo", "distillation"
+    "sft",
+    "dpo",
+    "kto",
+    "orpo",
+    "cpo",
+    "simpo",
+    "reward",
+    "grpo",
+    "rloo",
+    "gmpo",
+    "distillation",
+    "embedding",
 ]
 Method = Literal[
     "lora",
@@ -67,6 +78,10 @@ LossType = Literal[
     "luspo",
     "sapo",
     "vespo",
+    "MultipleNegativesRankingLoss",
+    "CachedMultipleNegativesRankingLoss",
+    "TripletLoss",
+    "CoSENTLoss",
 ]
 OptimName = Literal[
     "auto",
@@ -134,10 +149,9 @@ class RecipeFields(BaseModel):
         "", "Display name of the run; empty: built from model, objective, and dataset.",
         "what", max_length=120)
     objective: Objective = _field(
-        "sft", "Training objective: sft imitates answers, dpo learns from preference pairs, reward "
-        "trains a reward model; grpo, rloo, and gmpo are online RL; distillation learns from a "
-        "teacher; orpo, cpo, simpo, and gmpo are "
-        "experimental.", "what")
+        "sft", "sft imitates answers, dpo learns from preference pairs, reward trains a reward "
+        "model; grpo, rloo, and gmpo are online RL; distillation learns from a teacher; embedding "
+        "learns vectors; orpo, cpo, simpo, and gmpo are experimental.", "what")
     method: Method = _field(
         "lora", "Fine-tuning method: most add a small adapter (qlora on a 4-bit base), full trains "
         "all weights.", "what")
@@ -309,7 +323,7 @@ class RecipeFields(BaseModel):
         "long texts are trained whole; wrapped cuts rows wherever a sequence is full.",
         "objective", "Packing strategy", "sft")
     loss_type: tuple[LossType, ...] = _field(
-        ("sigmoid",), "Loss, by its name in TRL; DPO can combine several.",
+        ("sigmoid",), "Loss, by its name in TRL or sentence-transformers; DPO can combine several.",
         "objective", "Loss type", "losses")
     loss_weights: tuple[float, ...] | None = _field(
         None, "Weight of each loss.", "objective", None, "dpo")
@@ -324,6 +338,42 @@ class RecipeFields(BaseModel):
     teacher_load_in_4bit: bool | None = _field(
         None, "Load the teacher in 4 bits; empty: yes on CUDA.",
         "objective", "Teacher in 4 bits", "teacher")
+    pooling_mode: Literal["mean", "lasttoken"] = _field(
+        "mean", "How one vector is made of a text's tokens: their mean, or the last one's, which "
+        "in a causal model has read all others.", "objective", "Pooling", "embeds")
+    normalize_embeddings: bool = _field(
+        True, "Scale every vector to length 1, so that a dot product is the cosine.",
+        "objective", "Normalize", "embeds")
+    query_prompt: str = _field(
+        "", "Text before every query, such as 'query: ' or an instruction; kept with the model.",
+        "objective", "Query prompt", "embeds", max_length=2000)
+    document_prompt: str = _field(
+        "", "Text before every document, such as 'passage: '; kept with the model.",
+        "objective", "Document prompt", "embeds", max_length=2000)
+    scale: float = _field(
+        20.0, "What similarities are multiplied by in the loss: 1 / temperature. Higher attends to "
+        "the hardest negatives.", "objective", "Scale", "embeds", gt=0, le=1000)
+    mini_batch_size: int = _field(
+        32, "CachedMultipleNegativesRankingLoss: rows embedded at once. The batch may be any "
+        "larger, and its memory hardly grows.", "objective", "Mini-batch size", "embeds",
+        ge=1, le=4096)
+    triplet_margin: float = _field(
+        0.5, "TripletLoss: how much nearer the positive has to be than the negative, as a cosine "
+        "distance.", "objective", "Triplet margin", "embeds", gt=0, le=2)
+    matryoshka_dims: tuple[int, ...] = _field(
+        (), "MatryoshkaLoss: dimensions that the vectors can be cut to, such as 768, 256, 64; the "
+        "loss is summed over them.", "objective", "Matryoshka dimensions", "embeds")
+    batch_sampler: Literal["no_duplicates", "batch_sampler"] = _field(
+        "no_duplicates", "no_duplicates: no text twice in a batch, where it would be its own "
+        "negative. batch_sampler: at random.", "objective", "Batch sampler", "embeds")
+    num_negatives: int = _field(
+        0, "Hard negatives to mine per pair before training, by the model as it starts; 0: none. "
+        "The others of a batch are negatives in any case.", "objective", "Hard negatives",
+        "embeds", ge=0, le=32)
+    relative_margin: float | None = _field(
+        None, "Mining: leave out what is nearer to the query than this share below its positive, "
+        "for it may be right as well. Typically 0.05, where the model embeds already.",
+        "objective", "Relative margin", "embeds", ge=0, lt=1)
     label_smoothing: float = _field(
         0.0, "Assumed probability that a label is wrong.", "objective", None, "dpo cpo simpo",
         ge=0, lt=0.5)

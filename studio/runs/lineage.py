@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.core.errors import ConfigError, TrainingError
 from studio.runs.methods import METHODS
+from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run, RunStore
 
@@ -28,6 +29,11 @@ def parent_adapter(recipe: Recipe, store: RunStore) -> Path | None:
         raise ConfigError(
             f"{parent.name} is a reward model; start from a run that generates answers."
         )
+    encodes = OBJECTIVES[recipe.objective].embeds
+    if OBJECTIVES[parent.objective].embeds and not (encodes and recipe.continues):
+        raise ConfigError(
+            f"{parent.name} is a text encoder; only another embedding run continues it."
+        )
     if recipe.start_as == "merge":
         _check_mergeable(parent)
         return None
@@ -43,6 +49,10 @@ def parent_adapter(recipe: Recipe, store: RunStore) -> Path | None:
         raise ConfigError(
             f"{parent.name} was trained on a merged base, which is in 16 bits or more; choose a "
             "method that does not quantize, such as lora."
+        )
+    if encodes and not OBJECTIVES[parent.objective].embeds:
+        raise ConfigError(
+            "A text encoder cannot continue an adapter that generates answers; set start_as: merge."
         )
     if recipe.objective == "reward":
         raise ConfigError(

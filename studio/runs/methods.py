@@ -130,6 +130,13 @@ def adapter_fields() -> frozenset[str]:
 # --- PEFT's config
 
 
+def task_type(values: RecipeFields) -> str:
+    """PEFT's name for what the model of a recipe is for."""
+    if OBJECTIVES[values.objective].embeds:
+        return "FEATURE_EXTRACTION"
+    return "SEQ_CLS" if values.objective == "reward" else "CAUSAL_LM"
+
+
 def peft_kwargs(
     values: RecipeFields, *, steps: int = 1000, tokenizer: str | None = None
 ) -> dict[str, Any]:
@@ -142,8 +149,7 @@ def peft_kwargs(
         tokenizer: path or Hub id of the tokenizer; prompt tuning encodes its initial text with it.
     """
     method = METHODS[values.method]
-    task = "SEQ_CLS" if values.objective == "reward" else "CAUSAL_LM"
-    kwargs: dict[str, Any] = {"task_type": task}
+    kwargs: dict[str, Any] = {"task_type": task_type(values)}
     if method.prompted:
         return kwargs | _prompt_kwargs(values, tokenizer)
     if method.name == "llama_adapter":
@@ -364,8 +370,9 @@ def _whole_refusals(method: Method, values: RecipeFields) -> Iterator[str]:
             "train_embeddings_and_norms trains all embeddings, trainable_token_indices a few of "
             "them; choose one"
         )
-    if values.objective == "reward":
-        yield "a reward model has no head to go with its embedding; leave it frozen"
+    if not OBJECTIVES[values.objective].answers:
+        label = OBJECTIVES[values.objective].label
+        yield f"{label} has no head to go with the embedding; set train_embeddings_and_norms: false"
 
 
 def _token_refusals(values: RecipeFields) -> Iterator[str]:
@@ -423,3 +430,5 @@ def _head_refusals(values: RecipeFields, targets: tuple[str, ...]) -> Iterator[s
         )
     if values.objective == "reward":
         yield "lm_head cannot be a target: a reward model has a score head in its place"
+    if OBJECTIVES[values.objective].embeds:
+        yield "lm_head cannot be a target: an encoder has no head"

@@ -39,9 +39,15 @@ _WITH_DIVERGENCE = {
     "discopop",
     "sft",
 }
+# sentence-transformers' losses by name; the default first.
+RANKING_LOSSES = ("MultipleNegativesRankingLoss", "CachedMultipleNegativesRankingLoss")
+EMBEDDING_LOSSES = (*RANKING_LOSSES, "TripletLoss", "CoSENTLoss")
 # TRL's GRPO losses that need no setting of their own; the default first.
 GRPO_LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo", "luspo", "sapo", "vespo")
 _PAIRS = ("preference",)
+_EMBEDDED = (
+    "embedding_pairs", "scored_pairs", "prompt_completion", "conversational", "preference"
+)  # fmt: skip
 _ASKING = ("prompt_only", "prompt_completion", "conversational", "preference")
 
 
@@ -62,7 +68,8 @@ class Objective:
     rate of an adapter, with the reason; `defaults` its other values that differ from the plain
     ones. `losses` are its values of `loss_type`, the default first. `rewarded` ones sample
     completions and learn from their rewards, those with a `teacher` from its probabilities of
-    theirs. `legacy` ones are TRL's older trainers: they hold all
+    theirs. `embeds`: it trains a text encoder, with the trainer of sentence-transformers.
+    `answers`: what it trains generates text. `legacy` ones are TRL's older trainers: they hold all
     logits, do not account for virtual tokens, and prepare a quantized model themselves.
     """
 
@@ -79,11 +86,13 @@ class Objective:
     rewarded: bool = False
     teacher: bool = False
     legacy: bool = False
+    embeds: bool = False
     defaults: tuple[Default, ...] = ()
 
     @property
     def config(self) -> str:
-        return self.trainer.removesuffix("Trainer") + "Config"
+        suffix = "TrainingArguments" if self.embeds else "Config"
+        return self.trainer.removesuffix("Trainer") + suffix
 
     @property
     def experimental(self) -> bool:
@@ -93,7 +102,8 @@ class Objective:
     @property
     def trl(self) -> str | None:
         """Its subcommand of TRL's command line, if any."""
-        return None if self.experimental or self.teacher else self.name
+        odd = self.experimental or self.teacher or self.embeds
+        return None if odd else self.name
 
     @property
     def online(self) -> bool:
@@ -158,7 +168,17 @@ _ROWS = (
                   Default("beta", 1.0,
                           "on its own answers the student takes the reverse KL divergence"),
                   Default("warmup_steps", 0.0, "the first answers are on-policy"))),
+    Objective("embedding", "Embedding", "Learns vectors by which a query finds its documents.",
+              "SentenceTransformerTrainer", _EMBEDDED,
+              (2e-4, "contrastive LoRA typically uses 1e-4 to 5e-4"), EMBEDDING_LOSSES,
+              "sentence_transformers", answers=False, embeds=True,
+              defaults=(
+                  Default("per_device_train_batch_size", 32,
+                          "the other rows of a batch are the negatives"),)),
 )  # fmt: skip
+EMBEDDING = tuple(row.name for row in _ROWS if row.embeds)
+GENERATING = tuple(row.name for row in _ROWS if row.answers)
+"""Objectives whose runs write text: not reward models, not encoders."""
 OBJECTIVES: dict[str, Objective] = {row.name: row for row in _ROWS}
 ONLINE = tuple(row.name for row in _ROWS if row.online)
 REWARDED = tuple(row.name for row in _ROWS if row.rewarded)
@@ -172,6 +192,10 @@ _CONVERSIONS: dict[tuple[str | tuple[str, ...], str], str] = {
     (_PAIRS, "comparison"): "export the votes from the Label tab (labels export --format dpo)",
     (_PAIRS, "unpaired_preference"): "train KTO on it, which learns from single labeled answers",
     (_PAIRS, "prompt_only"): "generate pairs of answers and label them (pairs make)",
+    (_EMBEDDED, "language_modeling"): "choose rows with two sides, such as anchor and positive",
+    (_EMBEDDED, "prompt_only"): "choose rows with two sides; a query alone has no document",
+    ("sft", "embedding_pairs"): "choose rows with a prompt and an answer",
+    (_PAIRS, "embedding_pairs"): "prepare the rows with the format preference",
     (_ASKING, "language_modeling"): "choose rows with prompts; plain text has none",
 }
 
@@ -192,6 +216,7 @@ def named(only: str, objective: str) -> bool:
         "losses": bool(row.losses),
         "online": row.online,
         "teacher": row.teacher,
+        "embeds": row.embeds,
     }
     return any(traits.get(word, word == objective) for word in only.split())
 

@@ -24,7 +24,15 @@ from studio.core.config_limits import ATTENTION
 from studio.core.errors import ConfigError, did_you_mean
 from studio.core.formatting import one_line
 from studio.core.workspace import PRESETS
-from studio.runs import dataset_entries, launch_configs, methods, mixture, objectives, reward_rules
+from studio.runs import (
+    dataset_entries,
+    embedding_rules,
+    launch_configs,
+    methods,
+    mixture,
+    objectives,
+    reward_rules,
+)
 from studio.runs.defaults import defaults_for
 from studio.runs.fields import QUANTIZATION, LossType, Method, Objective, RecipeFields
 from studio.runs.goals import goals
@@ -116,6 +124,7 @@ class Recipe(RecipeFields):
         "feedforward_modules",
         "layers_to_transform",
         "trainable_token_indices",
+        "matryoshka_dims",
         "report_to",
         mode="before",
     )
@@ -190,7 +199,9 @@ class Recipe(RecipeFields):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for rules in (methods, objectives, launch_configs, reward_rules, mixture):
+        for rules in (
+            methods, objectives, launch_configs, reward_rules, embedding_rules, mixture
+        ):  # fmt: skip
             for reason in rules.validation_errors(self):
                 raise ValueError(reason)
         if self.early_stopping_patience and not self.load_best_model_at_end:

@@ -13,7 +13,7 @@ from typing import Any
 from studio.calculator import Gpu, RowCount, RunEstimate, estimate
 from studio.core.errors import StudioError
 from studio.core.formatting import bytes_text
-from studio.runs.objectives import ONLINE
+from studio.runs.objectives import OBJECTIVES, ONLINE, RANKING_LOSSES
 from studio.runs.recipe import Recipe
 
 _SWITCH = {"lora": "qlora"}  # the same adapter on a 4-bit base
@@ -90,16 +90,18 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
     methods = [recipe.method]
     if recipe.method in _SWITCH and not recipe.start_from:
         methods.append(_SWITCH[recipe.method])
-    batches = [size for size in range(1, together + 1) if together % size == 0]
+    sizes = [size for size in range(1, together + 1) if together % size == 0]
+    batches = [_batch(size, together) for size in reversed(sizes)]
+    if OBJECTIVES[recipe.objective].embeds:  # a smaller batch has fewer negatives
+        batches = _chunks(recipe)
     yield recipe
     for method in methods:
-        for batch in reversed(batches):
+        for batch in batches:
             for checkpointing in (False, True):
                 settings: dict[str, Any] = {
                     "method": method,
-                    "per_device_train_batch_size": batch,
-                    "gradient_accumulation_steps": together // batch,
                     "activation_checkpointing": checkpointing,
+                    **batch,
                 }
                 if method != recipe.method:
                     settings["load_in_4bit"] = True
@@ -107,6 +109,20 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
                     yield recipe.with_(**settings)
                 except StudioError:
                     continue  # a combination that cannot work, such as KTO on single rows
+
+
+def _batch(size: int, together: int) -> dict[str, Any]:
+    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": together // size}
+
+
+def _chunks(recipe: Recipe) -> list[dict[str, Any]]:
+    """The same batch with the loss as it is, and cached in smaller and smaller chunks."""
+    found: list[dict[str, Any]] = [{}]
+    size = recipe.per_device_train_batch_size
+    while recipe.loss_type[0] in RANKING_LOSSES and size > 1:
+        size //= 2
+        found.append({"loss_type": (RANKING_LOSSES[1],), "mini_batch_size": size})
+    return found
 
 
 def _rank(recipe: Recipe, one: tuple[Recipe, RunEstimate], fits: bool) -> tuple[float, int]:

@@ -30,7 +30,15 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, too_little
 from studio.runs.store import Run, RunStore
-from studio.training import chat_rows, launcher, out_of_memory, samples, trainers
+from studio.training import (
+    chat_rows,
+    encoder_eval,
+    encoder_rows,
+    launcher,
+    out_of_memory,
+    samples,
+    trainers,
+)
 from studio.training.callbacks import Progress, agreed
 from studio.training.run_rows import Part
 from studio.training.time_share import TimeShare
@@ -70,7 +78,7 @@ def execute(
         started=run.started or started,
         ended=None,
         error=None,
-        versions={name: version(name) for name in _STACK},
+        versions={name: version(name) for name in _stack(run.recipe)},
     )
     if run.state != "running":  # stopped just before it began
         return run
@@ -118,6 +126,11 @@ def execute(
             train_seconds=run.train_seconds + now - started,
         )
     return run
+
+
+def _stack(recipe: Recipe) -> tuple[str, ...]:
+    embeds = OBJECTIVES[recipe.objective].embeds
+    return (*_STACK, "sentence-transformers") if embeds else _STACK
 
 
 def attempt(
@@ -216,13 +229,17 @@ def train(
         processes,
         reward,
         teaching,
+        events.write,
     )
     used = len(trainer.train_dataset)
-    if used < len(train) and not recipe.packing:  # packing combines rows
+    embeds = OBJECTIVES[recipe.objective].embeds  # its own events say what is left out
+    if used < len(train) and not recipe.packing and not embeds:  # packing combines rows
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
     every = sample_every(recipe, planned_steps(recipe, len(train)))
     time_share = TimeShare(recipe, events)
+    if embeds:
+        encoder_eval.add(trainer, events, train, evaluation)
     if with_samples and every and OBJECTIVES[recipe.objective].answers:
         samples.add(trainer, resident, asked, reward, events, every, time_share)
     trainer.add_callback(time_share)  # last: it times what follows a step
@@ -266,6 +283,11 @@ def _tokenized(
     split: str,
 ) -> chat_rows.Tokenized:
     """Rows as the trainer takes them; what was refused on the way goes to the events."""
+    if OBJECTIVES[recipe.objective].embeds:
+        pairs = encoder_rows.encoded(rows, part.type)
+        if pairs.refused:
+            events.write("chats", dataset=part.name, **pairs.as_event(split))
+        return pairs
     done = chat_rows.tokenized(recipe, rows, resident.tokenizer, part.type if several else None)
     if done.refused or done.changed:
         events.write("chats", dataset=part.name, **done.as_event(split))

@@ -93,6 +93,8 @@ def export(
 
 def refusal(recipe: Recipe, runs: RunStore, to: str) -> str:
     """Why a recipe cannot be written in a format, without its period; empty where it can."""
+    if OBJECTIVES[recipe.objective].embeds:
+        return "its trainer is sentence-transformers', and TRL's command line has none of it"
     if OBJECTIVES[recipe.objective].teacher:
         return "its teacher is loaded by the studio; TRL's own example is in its documentation"
     if OBJECTIVES[recipe.objective].rewarded:

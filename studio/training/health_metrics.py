@@ -13,6 +13,7 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from studio.runs.objectives import REWARDED
+from studio.training import health_encoders
 
 Level = Literal["danger", "warn", "info"]
 RECENT = 10  # points that count as recent
@@ -97,6 +98,8 @@ class Measures:
             self._left_out(event)
         if kind == "chats":
             self._chats(event)
+        if kind in ("retrieval", "mined", "false_negatives", "negatives"):
+            health_encoders.read(kind, event, self._note)
         if kind != "log" or not isinstance(step, int):
             return
         self.step = max(step, 0)

@@ -23,6 +23,7 @@ from studio.core.model_names import resolve
 from studio.models import loading, rope, sharding, trained_tokens
 from studio.models.pool import LoadedModel
 from studio.models.reward_model import with_score
+from studio.models.text_encoder import backbone
 from studio.runs import methods, whole_modules
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
@@ -49,6 +50,8 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
             "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
         )
     model = _weights(recipe, resident)
+    if OBJECTIVES[recipe.objective].embeds:
+        return Start(_encoder(backbone(model), recipe, parent, steps))
     if parent is not None:
         adapted = loading.load_adapter(model, parent, trainable=True)
         if not resident.shared:
@@ -67,6 +70,18 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
         set_seed(recipe.seed)
         return Start(get_peft_model(cast(Any, model), config), None, reference)
     return Start(model, config, reference)
+
+
+def _encoder(model: Any, recipe: Recipe, parent: Path | None, steps: int) -> LanguageModel:
+    """A backbone with its new or its parent's adapter; sentence-transformers adds none itself."""
+    if parent is not None:
+        return loading.load_adapter(model, parent, trainable=True)
+    config = methods.peft_config(recipe, steps=steps)
+    if config is None:
+        return model
+    set_seed(recipe.seed)
+    adapted: Any = get_peft_model(model, config)
+    return adapted
 
 
 def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:

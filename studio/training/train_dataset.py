@@ -15,7 +15,7 @@ from studio.core.errors import ConfigError, DataError
 from studio.data import DatasetStore, PreparedDataset
 from studio.rewards import WeightedReward
 from studio.runs.mixture import Drawn, Indices, draw
-from studio.runs.objectives import OBJECTIVES, conversion
+from studio.runs.objectives import OBJECTIVES, RANKING_LOSSES, conversion
 from studio.runs.recipe import Recipe
 from studio.runs.store import Run
 from studio.training import online_rl
@@ -32,12 +32,14 @@ def check_mixture(recipe: Recipe, prepared: Sequence[PreparedDataset]) -> None:
     """Raise `DataError` for datasets that a recipe cannot train on, naming the one that is wrong.
 
     SFT takes texts, prompts and chats together, since each is tokenized by itself; online RL takes
-    whatever asks something. Other objectives need one type.
+    whatever asks something, and an encoder whatever has two sides. Other objectives need one type.
     """
     for dataset in prepared:
         check_fit(recipe, dataset)
     first, objective = prepared[0], OBJECTIVES[recipe.objective]
-    if recipe.objective == "sft" or objective.online:
+    if objective.embeds:
+        _check_scores(recipe, prepared)
+    if recipe.objective == "sft" or objective.online or objective.embeds:
         return
     for other in prepared[1:]:
         if other.type != first.type:
@@ -45,6 +47,19 @@ def check_mixture(recipe: Recipe, prepared: Sequence[PreparedDataset]) -> None:
                 f"{first.name} holds {first.type.replace('_', ' ')} rows and {other.name} "
                 f"{other.type.replace('_', ' ')} rows; {objective.label} needs the same type in "
                 "all datasets of a mixture."
+            )
+
+
+def _check_scores(recipe: Recipe, prepared: Sequence[PreparedDataset]) -> None:
+    """Raise `DataError` where an encoder's loss cannot learn from the rows of a dataset."""
+    learns_scores = recipe.loss_type[0] == "CoSENTLoss"
+    for dataset in prepared:
+        if (dataset.type == "scored_pairs") != learns_scores:
+            wanted = RANKING_LOSSES[0] if learns_scores else "CoSENTLoss"
+            has = "has no scores" if learns_scores else "holds scored pairs"
+            raise DataError(
+                f"{dataset.name} {has}, and {recipe.loss_type[0]} cannot learn from that; set "
+                f"loss_type: {wanted}."
             )
 
 
@@ -170,6 +185,9 @@ def _trl_columns(rows: Dataset, recipe: Recipe) -> Dataset:
     A `margin` (from the strength of votes) is the reward model's alone.
     """
     known = {"text", "messages", "prompt", "completion", "chosen", "rejected", "label", "tools"}
+    if OBJECTIVES[recipe.objective].embeds:
+        known |= {"anchor", "positive", "negatives", "sentence1", "sentence2", "score"}
+        return rows.select_columns([name for name in rows.column_names if name in known])
     known |= {rendering.COLUMN} | ({"margin"} if recipe.objective == "reward" else set())
     rows = rows.select_columns([name for name in rows.column_names if name in known])
     return _with_kwargs(rows, recipe.chat_template_kwargs)

@@ -140,7 +140,7 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
         model: LanguageModel = self.model  # pyright: ignore[reportAssignmentType]
         trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
         weights = sum(tensor.numel() * (tensor.element_size() + 8) for tensor in trained)
-        if not isinstance(model, PeftModel):
+        if not self.recipe.uses_adapter:
             weights += sum(
                 tensor.nbytes for tensor in model.parameters() if not tensor.requires_grad
             )

@@ -27,7 +27,8 @@ from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.steps import planned_steps, warmup_steps
-from studio.training import initial_model, online_rl, precision
+from studio.training import encoder_trainer, initial_model, online_rl, precision
+from studio.training.encoder_rows import Tell
 from studio.training.held_out import EarlyStopping
 from studio.training.padding_free import use_padding_free
 from studio.training.ref_logps_cache import ReferenceCache, reference_key
@@ -153,11 +154,13 @@ def build(
     processes: int = 1,
     reward: WeightedReward | None = None,
     teacher: LanguageModel | None = None,
+    tell: Tell = lambda kind, **event: None,
 ) -> Trainer:
     """A ready trainer of the recipe's objective; `references` is where scores are kept.
 
     One of several `processes` trains on its share of every step. `reward` is what an objective
-    that tries answers learns from, `teacher` the model that a student does.
+    that tries answers learns from, `teacher` the model that a student does. `tell` takes the events
+    of what comes before the first step.
 
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
@@ -166,6 +169,12 @@ def build(
     here = loading.device()  # transformers turns to the first GPU when it reads its arguments
     chosen = settings(recipe, len(train), evaluation is not None, processes)
     start = initial_model.begin(recipe, resident, parent_adapter, planned_steps(recipe, len(train)))
+    if OBJECTIVES[recipe.objective].embeds:
+        made = encoder_trainer.build(
+            recipe, resident, start.model, train, evaluation, folder, callbacks, chosen, tell
+        )
+        _keep_tracks(made, folder.parent / "tensorboard")
+        return made
     given: dict[str, Any] = {
         "model": start.model,
         "args": compat.one_device(config_class(output_dir=str(folder), **chosen), here),
@@ -256,6 +265,11 @@ def save_result(trainer: Trainer, recipe: Recipe, tokenizer: Tokenizer, run_fold
     twice the rank), so that everything else can use it like any other.
     """
     name = "adapter" if recipe.uses_adapter else "model"
+    if OBJECTIVES[recipe.objective].embeds:
+        temporary = run_folder / f".{name}.part"
+        trainer.save_weights(str(temporary))
+        _replace(temporary, run_folder / name)
+        return
     # Where the weights are divided among processes, all of them hand over what they hold.
     state = sharding.gathered(trainer, recipe.uses_adapter)
     if not trainer.is_world_process_zero():

@@ -13,6 +13,7 @@ from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.runs import checkpoints
 from studio.runs.methods import METHODS
+from studio.runs.objectives import GENERATING
 
 if TYPE_CHECKING:
     from studio.engine.studio import Studio
@@ -100,7 +101,7 @@ def average(studio: Studio, run: str, last: int = 0, name: str = "") -> Run:
 def _check(run: Run, first: Run, stacks: bool = False) -> None:
     """Refuse what cannot be combined, before anything is loaded."""
     recipe = run.recipe
-    if run.adapter is None or run.objective == "reward":
+    if run.adapter is None or run.objective not in GENERATING:
         raise ConfigError(f"{run.name} has no adapter that answers; it is {run.state}.")
     if METHODS[run.method].config != "LoraConfig" or run.method == "dora" or recipe.use_rslora:
         label = "rsLoRA" if recipe.use_rslora else METHODS[run.method].label

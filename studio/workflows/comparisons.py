@@ -22,6 +22,7 @@ from studio.core.workspace import secret_id, write_json
 from studio.generation.request import LIVE, Answer, Column, Generation, Sampling
 from studio.labels.answer_source import recipe_digest, source_of
 from studio.runs import checkpoints
+from studio.runs.objectives import GENERATING
 from studio.workflows.rewards import models
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def finished(studio: Studio) -> list[Run]:
     return [
         run
         for run in studio.runs.list()
-        if not run.live and run.objective != "reward" and (run.adapter or run.weights)
+        if not run.live and run.objective in GENERATING and (run.adapter or run.weights)
     ]
 
 
@@ -79,7 +80,7 @@ def training(studio: Studio) -> list[Run]:
     return [
         run
         for run in studio.runs.list()
-        if run.state in ("running", "stopping") and run.objective != "reward"
+        if run.state in ("running", "stopping") and run.objective in GENERATING
     ]
 
 

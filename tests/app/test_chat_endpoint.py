@@ -37,6 +37,11 @@ def served(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPat
                              sample_steps=0, per_device_train_batch_size=2)  # fmt: skip
     run = studio.wait(studio.train(recipe).id)
     assert run.state == "finished", run.error
+    small = {"max_steps": 1, "per_device_train_batch_size": 4, "max_length": 32}
+    finder = Recipe.defaults("embedding", dataset_name="pocket-preference", name="finder",
+                             query_prompt="query: ", **small)  # fmt: skip
+    run = studio.wait(studio.train(finder).id)
+    assert run.state == "finished", run.error
     studio.close()
     return start_server(
         home, STUDIO_SERVE_KEYS=f"ada:{OWNER},ben:{VISITOR}", STUDIO_VISITOR_ANSWERS="3"
@@ -141,6 +146,25 @@ def test_thumbs_become_rows_and_two_answers_a_pair_to_label(served: Server, clie
         headers={"authorization": f"Bearer {VISITOR}"},
     )
     assert other.status_code == 404
+
+
+def test_an_embedding_run_gives_vectors(client: Any) -> None:
+    assert "finder" in {model.id for model in client.models.list()}
+    create = client.embeddings.create
+    found = create(model="finder", input=["Who is Ida?", "Where?"])  # in base64, as it asks
+    assert len(found.data) == 2 and len(found.data[0].embedding) == 256
+    assert found.usage.prompt_tokens > 4
+    plain = create(model="finder", input="Who is Ida?", encoding_format="float").data[0].embedding
+    assert plain == pytest.approx(found.data[0].embedding, abs=1e-5)
+    asked = create(model="finder", input="Who is Ida?", extra_body={"input_type": "query"})
+    assert asked.data[0].embedding != pytest.approx(plain, abs=1e-4)
+    assert len(create(model="finder", input="Who?", dimensions=16).data[0].embedding) == 16
+    with pytest.raises(openai.NotFoundError, match="no embedding model"):
+        create(model="tuned", input="Who?")
+    with pytest.raises(openai.BadRequestError, match="cannot be cut out"):
+        create(model="finder", input="Who?", dimensions=999)
+    with pytest.raises(openai.BadRequestError):
+        create(model="finder", input=[])
 
 
 def test_a_visitor_has_the_pages_allowance(served: Server) -> None:

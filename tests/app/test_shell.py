@@ -16,7 +16,15 @@ import app
 from studio.core.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes")
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "bitsandbytes",
+    "sentence_transformers",
+)
 
 
 def test_first_paint_needs_no_heavy_library(tmp_path):

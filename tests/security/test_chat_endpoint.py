@@ -226,11 +226,11 @@ def test_ratings_do_not_fill_the_disk(studio: Studio, monkeypatch: pytest.Monkey
         "ada", ticket, Answer("Hi", ended="stop"), "pocket"
     )
     monkeypatch.setattr(access, "login", lambda: "eve")
-    with pytest.raises(chat_endpoint._Refused, match="no answer"):
+    with pytest.raises(chat_endpoint.Refused, match="no answer"):
         endpoint._own("one")
     monkeypatch.setattr(access, "login", lambda: "ada")
     for _ in range(chat_endpoint.RATINGS):
         endpoint._keep(chat_endpoint.Feedback(id="one", rating="up"))
-    with pytest.raises(chat_endpoint._Refused, match="at most"):
+    with pytest.raises(chat_endpoint.Refused, match="at most"):
         endpoint._keep(chat_endpoint.Feedback(id="one", rating="up"))
     assert len(feedback.rows(studio.workspace)) == 1

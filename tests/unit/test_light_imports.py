@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "pandas", "gradio")
+HEAVY = (
+    *("torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "pandas", "gradio"),
+    *("sentence_transformers", "sklearn"),
+)
 
 
 def loaded_by(statement: str, *names: str) -> list[str]:

@@ -35,7 +35,8 @@ class Across:
             bare = {name: value for name, value in row.items() if name != "provenance"}
             dumped = orjson.dumps(bare, default=str)
         self._rows.append(xxhash.xxh3_64_intdigest(dumped))
-        prompt = xxhash.xxh3_64_intdigest(orjson.dumps(prompt_of(row), default=str))
+        asked = row.get("anchor") or row.get("sentence1") or prompt_of(row)
+        prompt = xxhash.xxh3_64_intdigest(orjson.dumps(asked, default=str))
         self._prompts.append(prompt)
         if self._type == "preference":
             sides = [

@@ -100,7 +100,7 @@ def texts_of(row: Row) -> Iterator[tuple[str, str]]:
 
 _NO_TURNS = {
     *("tools", "chat_template_kwargs", "provenance", "votes", "label", "follow_ups", "answers"),
-    *("tests", "test_list", "schema", "json_schema"),
+    *("tests", "test_list", "schema", "json_schema", "negatives"),
 }
 
 

@@ -173,6 +173,8 @@ _ANSWERS = {
     "preference": ["chosen", "rejected"],
     "conversational": ["messages"],
     "prompt_only": ["prompt"],
+    "embedding_pairs": ["anchor", "positive"],
+    "scored_pairs": ["sentence1", "sentence2"],
 }
 
 

@@ -20,6 +20,8 @@ _REQUIRED = {
     "preference": ("prompt", "chosen", "rejected"),
     "unpaired_preference": ("prompt", "completion", "label"),
     "comparison": ("prompt", "answer1", "answer2"),
+    "embedding_pairs": ("anchor", "positive"),
+    "scored_pairs": ("sentence1", "sentence2", "score"),
 }
 
 
@@ -51,7 +53,9 @@ def given_format(type: str) -> Format:
                 raise RowError("missing_field", f'"{field}" is missing.', field)
             if field == "label" and not isinstance(value, bool):
                 raise RowError("wrong_type", '"label" is not true or false.', field)
-            if field != "label" and not _is_text(value):
+            if field == "score" and not _is_number(value):
+                raise RowError("wrong_type", '"score" is not a number.', field)
+            if field not in ("label", "score") and not _is_text(value):
                 raise RowError(
                     "wrong_type", f'"{field}" is neither text nor a list of turns.', field
                 )
@@ -79,6 +83,10 @@ def _check_turns(turns: list[Row], field: str) -> None:
         if calls and tool_calls(calls) is None:
             raise RowError("wrong_type", f"{where} has tool calls without a function name.", field)
         turn_training.read(turn, where, field)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_text(value: object) -> bool:

@@ -16,11 +16,14 @@ from typing import Any, NamedTuple
 from studio.core import compat, rendering
 from studio.core.errors import ConfigError, ModelError
 from studio.core.library_types import Tokenizer
+from studio.data.pair_texts import PAIRS, SCORED, pair_of
 from studio.data.tokens import answer_mask, template_checks
-from studio.data.types import Row
+from studio.data.types import Row, RowError
 
 SFT_TYPES = ("language_modeling", "prompt_completion", "conversational")
-RENDERED = (*SFT_TYPES, "preference", "unpaired_preference", "prompt_only")
+RENDERED = (
+    *SFT_TYPES, "preference", "unpaired_preference", "prompt_only", PAIRS, SCORED
+)  # fmt: skip
 """Types of rows that have a token view."""
 
 
@@ -82,9 +85,13 @@ def render(
     assistant_only_loss: bool | None = None,
     mask_history: bool = False,
     chat_template_kwargs: Mapping[str, Any] | None = None,
+    prompts: tuple[str, str] | None = None,
 ) -> list[TokenView]:
-    """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), or two
-    ("chosen", "rejected") for preferences.
+    """One view ("text"; "good" or "bad" for a judged answer, "prompt" for a prompt alone), two
+    ("chosen", "rejected") for preferences, or one for each side that an encoder reads.
+
+    `prompts`: the query's and the document's prompt of an embedding recipe, which reads rows of any
+    type side by side.
 
     `completion_only_loss=None` is TRL's default: on for prompt-completion rows, off otherwise.
     `assistant_only_loss=None`: on for chats. `mask_history`: only a chat's last answer is trained.
@@ -92,6 +99,9 @@ def render(
     Raises `ModelError` where the chat template is missing or refuses the row, or where an answer
     cannot be found in its rendering.
     """
+    if prompts is not None or type in (PAIRS, SCORED):
+        sides = pair_sides(row, type, tokenizer, prompts or ("", ""))
+        return [_view(one, tokenizer, max_length, []) for one in sides]
     row = rendering.with_defaults(row, chat_template_kwargs)
     how = (completion_only_loss, assistant_only_loss, mask_history)
     encoded = encode([row], type, tokenizer, *how)[0]
@@ -125,6 +135,8 @@ def encode(
             "The model's tokenizer has no chat template, so conversations cannot be rendered. "
             "Choose a template for it."
         )
+    if type in (PAIRS, SCORED):
+        return [pair_sides(row, type, tokenizer, ("", "")) for row in rows]
     if type == "preference":
         return _dpo(rows, tokenizer)
     if type == "unpaired_preference":
@@ -134,6 +146,32 @@ def encode(
     if answer_mask.applies(rows[0], assistant_only_loss):
         return [_answers(row, tokenizer, mask_history) for row in rows]
     return _sft(rows, tokenizer, completion_only_loss)
+
+
+def pair_sides(
+    row: Row, type: str, tokenizer: Tokenizer, prompts: tuple[str, str]
+) -> list[Encoded]:
+    """The texts that an encoder reads of a row, each with its prompt, as sentence-transformers
+    tokenizes them: whole, special tokens included. Those of the prompt count as not trained."""
+    try:
+        pair = pair_of(row, type)
+    except RowError as error:
+        raise ModelError(error.message) from None
+    names = ("sentence1", "sentence2") if type == SCORED else ("anchor", "positive")
+    texts = [(name, pair[name], prompts[at]) for at, name in enumerate(names)]
+    texts += [("negative", text, prompts[1]) for text in pair.get("negatives") or ()]
+    found: list[Encoded] = []
+    for name, text, prompt in texts:
+        ids = tokenizer(prompt + text)["input_ids"]
+        before = _shared(ids, tokenizer(prompt)["input_ids"]) if prompt else 0
+        found.append(Encoded(name, ids, [at >= before for at in range(len(ids))]))
+    return found
+
+
+def _shared(ids: list[int], others: list[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    pairs = enumerate(zip(ids, others, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(ids), len(others)))
 
 
 def _answers(row: Row, tokenizer: Tokenizer, mask_history: bool) -> list[Encoded]:

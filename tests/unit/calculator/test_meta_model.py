@@ -32,7 +32,7 @@ def test_one_layer_of_each_kind_is_kept():
 
 def test_a_reward_models_score_takes_the_heads_place():
     text = json.dumps(TINY)
-    plain, scored = meta_model(text), meta_model(text, scored=True)
+    plain, scored = meta_model(text), meta_model(text, "score")
     assert (plain.head, scored.head) == ("lm_head", "score")
     assert scored.beside == 300 * 64
     assert scored.total == plain.total - scored.beside + 64

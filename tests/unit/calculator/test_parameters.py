@@ -29,7 +29,8 @@ def pefts_own(recipe):
     import peft
     import torch
 
-    _, model = build(read_source(recipe.model_name_or_path), recipe.objective == "reward")
+    kind = "score" if recipe.objective == "reward" else "causal"
+    _, model = build(read_source(recipe.model_name_or_path), kind)
     if recipe.method == "pissa":  # starts from an SVD of real weights; its shapes are LoRA's
         recipe = recipe.with_(method="lora")
     with torch.device("meta"), warnings.catch_warnings():
@@ -89,7 +90,7 @@ def test_a_reward_models_file_to_the_byte(method, tmp_path):
     from transformers import AutoModelForSequenceClassification
 
     recipe = small("llama", method, "reward")
-    config, _ = build(read_source(recipe.model_name_or_path), scored=True)
+    config, _ = build(read_source(recipe.model_name_or_path), "score")
     model = AutoModelForSequenceClassification.from_config(config)
     peft.get_peft_model(model, peft_config(recipe)).save_pretrained(tmp_path)
     size = (tmp_path / "adapter_model.safetensors").stat().st_size

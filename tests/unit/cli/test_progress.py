@@ -7,7 +7,7 @@ import os
 import signal
 from types import SimpleNamespace
 
-from studio.cli.progress import account, follow, unfinished
+from studio.cli.progress import account, follow, found_words, unfinished
 from studio.runs.recipe import Recipe
 
 
@@ -52,3 +52,10 @@ def test_the_first_run_that_did_not_finish_is_told():
     assert "runs resume run-1" in str(unfinished([run(), run(state="stopped")]))
     assert unfinished(run(state="failed", error="Out of memory.")) == "Out of memory."
     assert unfinished(run(state="interrupted")) == "mine is interrupted."
+
+
+def test_what_an_encoder_finds_is_a_line():
+    one = {"value": 0.678, "low": 0.578, "high": 0.767}
+    event = {"kind": "retrieval", "step": 40, "figures": {"recall@1": one}}
+    assert found_words(event) == "step 40: recall@1 0.68 (0.58 to 0.77)"
+    assert found_words({**event, "figures": {}}) == ""

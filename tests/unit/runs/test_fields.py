@@ -40,6 +40,7 @@ def test_every_field_has_help_a_group_and_known_objectives(name):
         "online",
         "teacher",
         "losses",
+        "embeds",
     }
 
 

@@ -19,7 +19,7 @@ from studio.rewards import WeightedReward
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES, REWARDED
 from studio.runs.recipe import Recipe
-from studio.training import online_rl, trainers
+from studio.training import encoder_rows, online_rl, trainers
 from tests.unit.training.conftest import preference_rows, sft_rows
 
 _POOL = ModelPool()
@@ -73,6 +73,8 @@ def cell(objective: str, method: str, **changes: Any) -> str:
             rows, reward, teaching = rows_of(objective), None, None
             if OBJECTIVES[objective].teacher:
                 rows, teaching = online_rl.to_prompts(rows, None), _other_pocket(resident)
+            if OBJECTIVES[objective].embeds:
+                rows = encoder_rows.encoded(rows, "preference").rows
             if objective in REWARDED:
                 reward = WeightedReward(recipe.reward_funcs)
                 rows = online_rl.to_prompts(rows, reward)
@@ -136,6 +138,9 @@ def _check_training(trainer: Any) -> None:
 
 def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> None:
     """What was saved, loaded by PEFT and transformers alone, says the same."""
+    if OBJECTIVES[recipe.objective].embeds:
+        _check_encoder(trainer, recipe, home)
+        return
     model = trainer.model.eval()
     ids = resident.tokenizer("Who is the baker?", return_tensors="pt")["input_ids"]
     reward = recipe.objective == "reward"
@@ -160,6 +165,18 @@ def _check_reload(trainer: Any, recipe: Recipe, resident: Any, home: Path) -> No
         with torch.no_grad():
             answers = [m.generate(**asked, max_new_tokens=4).tolist() for m in (model, again)]
         assert answers[0] == answers[1]
+
+
+def _check_encoder(trainer: Any, recipe: Recipe, home: Path) -> None:
+    """What was saved, loaded by sentence-transformers alone, gives the same vectors."""
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["Who is the baker?", "The baker of Hale is called Ida, and she bakes rye bread."]
+    folder = home / ("adapter" if recipe.uses_adapter else "model")
+    said = trainer.model.eval().encode_query(texts)
+    says = SentenceTransformer(str(folder), device="cpu").encode_query(texts)
+    exact = not recipe.quantized  # a stock loader takes the base unquantized
+    assert abs(says - said).max() < (1e-6 if exact else 0.1)
 
 
 def everything() -> list[tuple[str, str]]:

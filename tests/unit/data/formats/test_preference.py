@@ -95,16 +95,6 @@ CASES = {
         "preference",
         {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
     ),
-    "passages for and against a query": (
-        {"query": "Q", "pos": ["good", "fine"], "neg": ["bad"]},
-        "preference",
-        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
-    ),
-    "an anchor with a positive and a negative": (
-        {"anchor": "Q", "positive": "good", "negative": "bad"},
-        "preference",
-        {"prompt": [user("Q")], "chosen": [assistant("good")], "rejected": [assistant("bad")]},
-    ),
 }
 """A row of each spelling, its dataset type, and the TRL row it becomes."""
 

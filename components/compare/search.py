@@ -1,0 +1,148 @@
+"""Search: a query against the documents of a dataset, by an embedding run's base and by the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.compare import search_html as views
+from components.ui.compat import Update, Updates, Values
+from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.html import notice, progress_bar
+from studio.core.errors import ConfigError
+from studio.core.jobs import Job
+from studio.workflows import embeddings
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_REFRESH = 0.3
+_SHOWN = 10
+_SEARCHED = ("embedding_pairs", "scored_pairs", "prompt_completion", "preference",
+             "conversational", "language_modeling")  # fmt: skip
+
+
+class SearchTab:
+    """The widgets and handlers of the Search sub-tab."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.live = gr.State(None)
+
+    def lay_out(self) -> None:
+        runs, data = self._runs(), self._data()
+        with gr.Row(elem_classes="search-top"):
+            self.run = gr.Dropdown(
+                runs,
+                value=runs[0][1] if runs else None,
+                label="Embedding run",
+                elem_id="search-run",
+                scale=2,
+                min_width=160,
+            )
+            self.data = gr.Dropdown(
+                data,
+                value=data[0][1] if data else None,
+                label="Documents of",
+                elem_id="search-data",
+                scale=2,
+                min_width=160,
+            )
+        with gr.Row(elem_classes="search-top"):
+            self.query = gr.Textbox(
+                label="Query",
+                placeholder="What should be found?",
+                elem_id="search-query",
+                scale=4,
+                min_width=200,
+            )
+            self.begin = gr.Button(
+                "Search", variant="primary", elem_id="search-begin", scale=0, min_width=120
+            )
+            self.cancel = gr.Button(
+                "Cancel", visible=False, elem_id="search-cancel", scale=0, min_width=120
+            )
+        self.progress = gr.HTML("", elem_id="search-progress")
+        self.result = gr.HTML(views.empty(bool(runs)), elem_id="search-result")
+
+    def bind(self, tab: gr.Tab) -> None:
+        gr.on(
+            [self.begin.click, self.query.submit],
+            guard(self.search),
+            {self.run, self.data, self.query},
+            [self.progress, self.result, self.begin, self.cancel, self.live],
+            **QUIET,
+            concurrency_limit=None,
+        )
+        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        gr.on(
+            [tab.select, *page_loads()],
+            guard(self.freshen, "quietly"),
+            [self.run, self.data],
+            [self.run, self.data],
+            **QUIET,
+        )
+
+    def _runs(self) -> list[tuple[str, str]]:
+        return [(run.name, run.id) for run in embeddings.encoders(self.studio)]
+
+    def _data(self) -> list[tuple[str, str]]:
+        listed = self.studio.datasets.list()
+        found = [(each.name, each.id) for each in listed if each.type in _SEARCHED]
+        return sorted(found, key=lambda one: self._pairs_last(one[1]))
+
+    def _pairs_last(self, identifier: str) -> bool:
+        return self.studio.datasets.get(identifier).type not in ("embedding_pairs", "scored_pairs")
+
+    def freshen(self, run: str | None, data: str | None) -> tuple[Update, Update]:
+        """New runs and datasets appear in the lists; what is chosen stays while it is there."""
+
+        def update(choices: list[tuple[str, str]], chosen: str | None) -> Update:
+            values = [value for _, value in choices]
+            kept = chosen if chosen in values else next(iter(values), None)
+            return gr.update(choices=choices, value=kept)
+
+        return update(self._runs(), run), update(self._data(), data)
+
+    def search(self, given: Values) -> Iterator[Updates]:
+        """Rank the documents with progress and a way to cancel."""
+        try:
+            job = self._begin(given)
+        except Exception as error:
+            yield {self.progress: notice("error", sentence(error))}
+            return
+        try:
+            yield {
+                self.begin: gr.update(visible=False),
+                self.cancel: gr.update(visible=True),
+                self.live: job,
+                self.progress: progress_bar(0, None, "Loading the model"),
+            }
+            while not job.wait(_REFRESH):
+                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
+        finally:
+            job.cancel()  # the page was closed: nobody waits for the rest
+        updates: Updates = {
+            self.begin: gr.update(visible=True),
+            self.cancel: gr.update(visible=False),
+            self.live: None,
+            self.progress: notice("error", job.error) if job.error else "",
+        }
+        if not job.error:
+            updates[self.result] = views.result(job.result())
+        yield updates
+
+    def _begin(self, given: Values) -> Job[dict[str, Any]]:
+        if not given[self.run]:
+            raise ConfigError("No embedding run is finished yet; train one on the Train tab.")
+        if not given[self.data]:
+            raise ConfigError("No dataset has documents; prepare one on the Data tab.")
+        run = self.studio.runs.get(str(given[self.run]))
+        documents = embeddings.documents_of(self.studio, str(given[self.data]))
+        return embeddings.search(self.studio, run, str(given[self.query] or ""), documents, _SHOWN)
+
+    def halt(self, job: Job[Any] | None) -> None:
+        if job is not None:
+            job.cancel()
