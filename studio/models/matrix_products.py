@@ -10,7 +10,6 @@ Only float32 on a CPU is touched. Rounding may differ in the last bit, as betwee
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -43,27 +42,39 @@ def swapped(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @contextlib.contextmanager
-def decoding(model: Any, rows: int, cache: Path | None) -> Iterator[None]:
+def decoding(model: Any, rows: int, cache: Path | None, shrinking: bool = False) -> Iterator[None]:
     """Decode batches of `rows` rows with the products that are fastest here.
 
-    Nothing is changed on a device, for other types than float32, or where `linear` is the fastest.
-    Whatever has more rows (a prompt being read) goes the usual way.
+    Rows are counted in powers of two: 5 to 8 are one case. Batches that are `shrinking` as rows
+    end have all cases below too. Nothing is changed on a device, for other types than float32, or
+    where `linear` is the fastest. Whatever has other rows (a prompt being read) goes the usual way.
     """
     shapes = _shapes(model) if 1 < rows <= MOST_ROWS else {}
-    chosen = chosen_shapes(shapes, rows, cache) if shapes else set[str]()
-    changed = [layer for key in chosen for layer in shapes[key]]
+    cases = [case(rows)]
+    while shrinking and cases[-1] > 2:
+        cases.append(cases[-1] // 2)
+    chosen = {each: chosen_shapes(shapes, each, cache) for each in cases} if shapes else {}
+    changed: list[nn.Linear] = []
     try:
-        for layer in changed:
-            setattr(layer, "forward", _forward(layer, rows))  # noqa: B010
+        for shape, layers in shapes.items():
+            swap = frozenset(each for each, names in chosen.items() if shape in names)
+            for layer in layers if swap else ():
+                setattr(layer, "forward", _forward(layer, swap))  # noqa: B010
+                changed.append(layer)
         yield
     finally:
         for layer in changed:
             vars(layer).pop("forward", None)  # the class's own again
 
 
-def _forward(layer: nn.Linear, rows: int) -> Callable[[Tensor], Tensor]:
+def case(rows: int) -> int:
+    """The number of rows that is measured for this one: the next power of two."""
+    return 1 << (rows - 1).bit_length()
+
+
+def _forward(layer: nn.Linear, cases: frozenset[int]) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
-        if x.numel() == rows * x.shape[-1]:
+        if case(x.numel() // x.shape[-1]) in cases:
             return swapped(x, layer.weight, layer.bias)
         return linear(x, layer.weight, layer.bias)
 
@@ -118,7 +129,7 @@ def _size(layer: nn.Linear) -> int:
 
 @torch.inference_mode()
 def measured(layers: Sequence[nn.Linear], rows: int, budget: float) -> float:
-    """The swapped product's time as a share of `linear`'s: a median of pairs that take turns."""
+    """The swapped product's time as a share of `linear`'s."""
     some = layers[:: max(1, len(layers) // _LAYERS)]
     x = torch.ones(rows, some[0].weight.shape[1])
 
@@ -150,9 +161,11 @@ def bfloat16_ratio(layer: nn.Linear, rows: int) -> float:
 
 
 def _ratio(one: Callable[[], float], other: Callable[[], float], budget: float) -> float:
-    """Median of `one() / other()`, which take turns until `budget` seconds are used up."""
+    """The least of `one()` by the least of `other()`, which take turns until `budget` seconds are
+    used up. Whatever else runs on the machine only adds to a time, so the least is the nearest."""
     one(), other()  # the first calls make threads and buffers
-    ends, found = time.perf_counter() + budget, list[float]()
-    while len(found) < _TURNS or time.perf_counter() < ends:
-        found.append(one() / max(other(), 1e-9))
-    return round(statistics.median(found), 3)
+    ends, turns = time.perf_counter() + budget, list[tuple[float, float]]()
+    while len(turns) < _TURNS or time.perf_counter() < ends:
+        turns.append((one(), other()))
+    ours, usual = (min(times) for times in zip(*turns, strict=True))
+    return round(ours / max(usual, 1e-9), 3)

@@ -189,6 +189,8 @@ def build(
     trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe
     if references is not None:
+        trainer.calibration = references.parent
+    if references is not None:
         key = reference_key(recipe, resident.fingerprint, parent_adapter)
         trainer.references = ReferenceCache(references, key)
     known = trainer.references.key if trainer.references else None
