@@ -27,7 +27,6 @@ from transformers.generation.logits_process import (
 )
 
 from studio.models import matrix_products, mixed_adapters
-from studio.runs import launch_configs
 from studio.runs.methods import METHODS
 from studio.runs.recipe import Recipe
 
@@ -35,9 +34,9 @@ _ENDED = 0.125  # share of a batch that has to have ended before it is made smal
 
 
 def fits(recipe: Recipe) -> bool:
-    """Whether a run's completions can be sampled here: one process, no virtual tokens."""
-    alone = recipe.accelerate_config == launch_configs.SINGLE
-    return alone and not METHODS[recipe.method].prompted and recipe.method != "llama_adapter"
+    """Whether a run's completions can be sampled here: not beside virtual tokens, which PEFT adds
+    to every batch. Online objectives run in one process, so nothing is divided."""
+    return not METHODS[recipe.method].prompted and recipe.method != "llama_adapter"
 
 
 @contextlib.contextmanager

@@ -138,7 +138,6 @@ def test_a_cache_of_another_kind_goes_the_stock_way(
 def test_who_samples_here() -> None:
     assert rollouts.fits(GRPO)
     assert not rollouts.fits(GRPO.with_(method="prefix_tuning"))
-    assert not rollouts.fits(GRPO.with_(accelerate_config="multi_cpu"))
 
 
 def test_cases_are_powers_of_two() -> None:
