@@ -36,7 +36,9 @@ _ENDED = 0.125  # share of a batch that has to have ended before it is made smal
 def fits(recipe: Recipe) -> bool:
     """Whether a run's completions can be sampled here: not beside virtual tokens, which PEFT adds
     to every batch. Online objectives run in one process, so nothing is divided."""
-    return not METHODS[recipe.method].prompted and recipe.method != "llama_adapter"
+    elsewhere = recipe.use_vllm or recipe.use_transformers_continuous_batching
+    beside = METHODS[recipe.method].prompted or recipe.method == "llama_adapter"
+    return not (elsewhere or beside)
 
 
 @contextlib.contextmanager
