@@ -2,11 +2,10 @@
 
     python -m benchmarks.rollouts [--repeats 5] [--groups 2] [--tokens 48] [--prompt-words 0]
 
-TRL's default is the model's `generate` on whole groups; `here` is `studio.training.rollouts`;
-Both sample the
-same prompts, in turns, at temperature 1; greedy completions are compared first. Medians of seconds a
-token of a row, by the clock and by the processor, which other programs on the machine disturb less.
-Set OMP_NUM_THREADS to 1 where they do.
+TRL's default is the model's `generate` on whole groups; `here` is `studio.training.rollouts`. Both
+sample the same prompts, in turns, at temperature 1; greedy completions are compared first. Medians
+of seconds a token of a row, by the clock and by the processor, which other programs on the machine
+disturb less. Set OMP_NUM_THREADS to 1 where they do.
 """
 
 from __future__ import annotations
