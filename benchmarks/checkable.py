@@ -85,6 +85,7 @@ REWARDS = ("schema:facts", "schema:" + json.dumps({"type": "object", "properties
            "required": list(FORM), "additionalProperties": False}))  # fmt: skip
 TOKENS = 40
 GROUP, GROUPS = 8, 2
+ARMS = ("start", "sft", "grpo")
 
 
 def rows(count: int, seed: int) -> list[dict[str, Any]]:
@@ -165,16 +166,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked.add_argument("--held-out", type=int, default=48)
     asked.add_argument("--rank", type=int, default=16)
     asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     given = asked.parse_args(arguments)
     studio = Studio(Path(tempfile.mkdtemp()) / "home")
     try:
         task = Task(studio, given.prompts, given.held_out, given.rank, given.seed)
         threads = os.environ.get("OMP_NUM_THREADS", "")
         print(json.dumps({"machine": machine(), "OMP_NUM_THREADS": threads}), flush=True)
-        task.told("start", None)
+        if "start" in given.arms:
+            task.told("start", None)
         began = time.monotonic()
-        sft = task.train("sft", 2e-4)
-        task.told("sft", sft, seconds=round(time.monotonic() - began))
+        if "sft" in given.arms:
+            sft = task.train("sft", 2e-4)
+            task.told("sft", sft, seconds=round(time.monotonic() - began))
+        if "grpo" not in given.arms:
+            return
         began = time.monotonic()
         grpo = task.train(
             "grpo", 2e-4, reward_funcs=REWARDS, reward_weights=(1.0, 0.5), num_generations=GROUP,
