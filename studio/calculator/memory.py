@@ -16,7 +16,7 @@ from studio.calculator.dataset_lengths import sides
 from studio.calculator.experts import adapted_numbers
 from studio.calculator.optimizers import find_optimizer, state_bytes
 from studio.calculator.workload import Workload
-from studio.core.formatting import bytes_range, bytes_text, compact, percent_range
+from studio.core.formatting import bytes_range, bytes_text, compact, percent_range, percent_text
 from studio.runs.methods import METHODS, PROMPTED
 from studio.runs.objectives import OBJECTIVES, WITH_REFERENCE
 
@@ -41,6 +41,7 @@ SOURCES = {
     "activations": "what autograd saves in transformers' layers; checked on PEFT's measured runs",
     "logits": "TRL's fused loss head, or plain cross-entropy's copies of the logits",
     "generation": "the KV cache of every completion being generated, in transformers' generate",
+    "vllm": "vLLM's gpu_memory_utilization; TRL lets it sleep at level 2, which frees its weights",
     "reference": "DPO, Rafailov et al. 2023: the reference model",
     "overhead": "CUDA context and libraries",
 }
@@ -113,6 +114,7 @@ def estimate_memory(work: Workload) -> Memory:
         kept,
         logits,
         generation,
+        _vllm(work, kept.bytes + logits.bytes),
         _reference(work),
         _overhead(work.gpu.device),
     )
@@ -309,6 +311,8 @@ def _generation(work: Workload, cache: int, room: int) -> Term:
     """What generating a step's completions needs beyond the room that training on them takes."""
     if not work.completions:
         return Term("generation", 0, "none: the rows hold the answers")
+    if work.recipe.use_vllm:
+        return Term("generation", 0, "vLLM's, which takes memory of its own")
     held = work.completions * work.length * cache
     scored = work.completions * work.shape.vocab * 8  # the last position's logits, and in float32
     formula = (
@@ -319,13 +323,28 @@ def _generation(work: Workload, cache: int, room: int) -> Term:
     return Term("generation", max(0, held + scored - room), formula)
 
 
+def _vllm(work: Workload, room: int) -> Term:
+    """What vLLM takes of this GPU: its own copy of the weights, and KV cache for the rest."""
+    recipe = work.recipe
+    if not (work.online and recipe.use_vllm):
+        return Term("vllm", 0, "none: transformers generates")
+    if recipe.vllm_mode == "server":
+        return Term("vllm", 0, "none here: the server's GPU")
+    share = round(recipe.vllm_gpu_memory_utilization * work.gpu.memory)
+    formula = f"{percent_text(recipe.vllm_gpu_memory_utilization)} of {bytes_text(work.gpu.memory)}"
+    if not recipe.vllm_enable_sleep_mode:
+        return Term("vllm", share, formula)
+    formula += f", of which {bytes_text(min(room, share))} in the room of activations and logits"
+    return Term("vllm", max(0, share - room), formula + ": it sleeps while a step trains")
+
+
 def _reference(work: Workload) -> Term:
     recipe, counted, precision = work.recipe, work.counted, work.precision
     if work.teacher is not None:
         weights = _weights(work.teacher)
         return Term("teacher", weights.bytes, f"the teacher: {weights.formula}")
     referred = recipe.objective in WITH_REFERENCE
-    moved = work.whole_model or METHODS[recipe.method].moves_base
+    moved = work.whole_model or METHODS[recipe.method].moves_base or recipe.merges_to_sample
     if moved and (work.loop.keeps_base or (work.whole_model and work.scores_reference)):
         formula = "the unchanged base stays loaded beside the copy that trains"
         if referred:

@@ -49,7 +49,7 @@ def studio_loop(recipe: Recipe, gpu: Gpu) -> TrainingLoop:
         # As in studio.training.precision: the Trainer has no float16 autocast on a CPU.
         autocast=dtype == "bfloat16" or (dtype == "float16" and gpu.device != "cpu"),
         fused_loss=OBJECTIVES[recipe.objective].fused_loss,
-        keeps_base=not method.adapter or method.moves_base,
+        keeps_base=not method.adapter or method.moves_base or recipe.merges_to_sample,
     )
 
 

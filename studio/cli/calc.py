@@ -70,6 +70,9 @@ def _hardware(found: Json) -> str:
         lines.append(f"bfloat16: {'yes' if found['bf16'] else 'no'}; devices: {found['devices']}")
     lines.append(f"Python {found['python']} on {found['system']}")
     lines.append(", ".join(f"{name} {version}" for name, version in found["packages"].items()))
+    for machine, products in found["measured"].items():
+        lines += ["", f"Decoding, measured here ({machine})"]
+        lines += [f"  {one['shape']}: {one['share']:.2f}  {one['said']}" for one in products]
     return "\n".join(lines)
 
 

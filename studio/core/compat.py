@@ -155,7 +155,8 @@ class TrainerHooks:
     """Private methods of the Trainer and of TRL's trainers, turned into hooks with public names.
 
     Mixed in before a trainer class. `Trainer._get_grad_norm` and `Trainer._save_checkpoint` are
-    transformers'; `_precompute_ref_logps` belongs to `DPOTrainer` and `KTOTrainer`.
+    transformers'; `_precompute_ref_logps` belongs to `DPOTrainer` and `KTOTrainer`,
+    `_generate_single_turn` to `GRPOTrainer`, `RLOOTrainer` and `DistillationTrainer` (TRL 1.16).
     """
 
     def on_grad_norm(self, norm: float) -> None:
@@ -168,6 +169,14 @@ class TrainerHooks:
     def around_ref_logps(self, dataset: Dataset, score: Callable[[], Dataset]) -> Dataset:
         """Called in place of scoring the reference; `score` does so. The dataset with columns."""
         return score()
+
+    def around_sampling(self, sample: Callable[[], Any]) -> Any:
+        """Called in place of sampling completions; `sample` does so, by the model's `generate`."""
+        return sample()
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        sample = super()._generate_single_turn  # pyright: ignore[reportAttributeAccessIssue]
+        return self.around_sampling(lambda: sample(*args, **kwargs))
 
     def _get_grad_norm(self, model: object, grad_norm: object = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # pyright: ignore[reportAttributeAccessIssue]

@@ -38,6 +38,7 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
 from studio.runs.reward_runs import check_rewards, resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
+from studio.training.online_rl import check_vllm
 from studio.training.train_dataset import check_mixture, check_trackers
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ class Studio:
 
             teacher.check(recipe, self.runs)
         check_trackers(recipe)
+        if on is None:
+            check_vllm(recipe)
         if recipe.device is not None and self.worker.ready and on is None:
             cards.choose(recipe.device)
         if recipe.start_from:

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,10 +18,10 @@ from studio.core import cards, compat, rope
 from studio.core.answers import read
 from studio.core.errors import ConfigError
 from studio.core.zerogpu import has_gpu
-from studio.generation import mixed_adapters, zerogpu
+from studio.generation import zerogpu
 from studio.generation.column_models import ColumnModel
 from studio.generation.request import Generation, Sampling
-from studio.models import tokenization
+from studio.models import matrix_products, mixed_adapters, tokenization
 from studio.models.loading import device
 
 _REFRESH = 0.08  # seconds between decodes for the page
@@ -37,8 +38,13 @@ class Row:
     """The prompt as rendered: some templates open the thinking at its end."""
 
 
-def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
-    """Answer rows of one group together; the base's rows and the adapters' in one batch."""
+def run(
+    generation: Generation, rows: list[Row], ends: list[int], cache: Path | None = None
+) -> None:
+    """Answer rows of one group together; the base's rows and the adapters' in one batch.
+
+    `cache` keeps what was measured on this machine, see `studio.models.matrix_products`.
+    """
     rows = sorted(rows, key=lambda row: row.lane.adapter or "")  # as `mixing` wants them
     first = rows[0].lane
     resident, sampling = first.resident, first.sampling
@@ -60,6 +66,7 @@ def run(generation: Generation, rows: list[Row], ends: list[int]) -> None:
             torch.inference_mode(),
             cards.at(where),
             _seeded(sampling),
+            matrix_products.decoding(rows[-1].lane.module, len(rows), cache),
             _generate(rows) as generate,
         ):
             generate(
@@ -80,9 +87,7 @@ def _moved(lane: ColumnModel) -> torch.device:
     By `Module.to` itself: transformers refuses its own for 8-bit weights, which can move.
     """
     if has_gpu():
-        resident = lane.resident
-        model: Any = resident.adapted(lane.adapter) if lane.adapter else resident.model
-        torch.nn.Module.to(model, device())
+        torch.nn.Module.to(lane.module, device())
         return device()
     return lane.resident.model.device
 

@@ -55,6 +55,13 @@ class ColumnModel:
     prompted: bool = False
     """Virtual tokens stand before the row, padding included: its rows must not be padded."""
 
+    @property
+    def module(self) -> Any:
+        """The modules that answer, whichever of their adapters is in use."""
+        if self.living is not None:
+            return self.living
+        return self.resident.adapted(self.adapter) if self.adapter else self.resident.model
+
     @contextlib.contextmanager
     def model(self) -> Iterator[Any]:
         """The model with this column's adapter in use, left as it was afterwards."""
@@ -66,7 +73,7 @@ class ColumnModel:
             finally:
                 self.living.train(was_training)
         elif self.adapter:
-            view = self.resident.adapted(self.adapter)
+            view = self.module
             view.set_adapter(self.adapter)
             yield view
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 from studio.core import rope
 from studio.core.device_errors import is_out_of_memory, needs_restart
@@ -40,7 +41,7 @@ def generate(generation: Generation, pool: ModelPool, runs: RunStore) -> None:
             break
         ready = _ready(generation, group, pool, runs)
         if ready:
-            _answer(generation, ready)
+            _answer(generation, ready, runs.workspace.cache)
 
 
 def _ready(
@@ -73,7 +74,7 @@ def _held(generation: Generation, lane: ColumnModel) -> MemoryUse:
     return MemoryUse(copies.index(resident.key), resident.bytes, adapter)
 
 
-def _answer(generation: Generation, group: list[ColumnModel]) -> None:
+def _answer(generation: Generation, group: list[ColumnModel], cache: Path) -> None:
     """All prompts for these lanes, in batches; lanes of one prompt sit in the same batch."""
     rows = _rows(generation, group)
     ends = end_ids(group[0].resident)
@@ -81,7 +82,7 @@ def _answer(generation: Generation, group: list[ColumnModel]) -> None:
     for part in _parts(rows, size, alike=group[0].prompted):
         if generation.cancelled:
             return
-        _batch(generation, part, ends)
+        _batch(generation, part, ends, cache)
 
 
 def _parts(rows: list[batch.Row], size: int, alike: bool) -> Iterator[list[batch.Row]]:
@@ -95,10 +96,10 @@ def _parts(rows: list[batch.Row], size: int, alike: bool) -> Iterator[list[batch
         yield rows[start : start + size]
 
 
-def _batch(generation: Generation, rows: list[batch.Row], ends: list[int]) -> None:
+def _batch(generation: Generation, rows: list[batch.Row], ends: list[int], cache: Path) -> None:
     """One batch; where memory runs out its halves, so that only rows that cannot fit fail."""
     try:
-        batch.run(generation, rows, ends)
+        batch.run(generation, rows, ends, cache)
         return
     except Exception as error:
         full, said = is_out_of_memory(error), isinstance(error, StudioError)
@@ -111,8 +112,8 @@ def _batch(generation: Generation, rows: list[batch.Row], ends: list[int]) -> No
     release_memory()
     if full and len(rows) > 1:
         middle = len(rows) // 2
-        _batch(generation, rows[:middle], ends)
-        _batch(generation, rows[middle:], ends)
+        _batch(generation, rows[:middle], ends, cache)
+        _batch(generation, rows[middle:], ends, cache)
         return
     for row in rows:
         generation.put(row.lane.index, row.prompt, ended="error", error=sentence)

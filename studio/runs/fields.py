@@ -439,6 +439,26 @@ class RecipeFields(BaseModel):
     mask_truncated_completions: bool = _field(
         False, "Learn nothing from completions that were cut off at their maximum length.",
         "objective", "Mask truncated", "rewarded")
+    use_vllm: bool = _field(
+        False, "Sample completions with vLLM, an extra on CUDA (pip install 'trl[vllm]'); it gets "
+        "the weights with the adapter merged before each sampling.",
+        "objective", "vLLM", "online")
+    vllm_mode: Literal["colocate", "server"] = _field(
+        "colocate", "vLLM in this process on the same GPU, or a server (trl vllm-serve).",
+        "objective", "vLLM mode", "online")
+    vllm_gpu_memory_utilization: float = _field(
+        0.3, "Share of the GPU's memory that vLLM takes in this process.",
+        "objective", "vLLM's share of memory", "online", gt=0, lt=1)
+    vllm_enable_sleep_mode: bool = _field(
+        True, "vLLM gives its memory back while a step trains.",
+        "objective", "vLLM sleeps", "online")
+    vllm_server_base_url: str | None = _field(
+        None, "Address of the vLLM server, such as http://localhost:8000.",
+        "objective", "vLLM server", "online", max_length=253)
+    use_transformers_continuous_batching: bool = _field(
+        False, "Sample completions with transformers' continuous batching instead of whole groups "
+        "at a time: for many and uneven completions on CUDA.",
+        "objective", "Continuous batching", "grpo rloo gmpo")
     num_iterations: int = _field(
         1, "Updates per batch of completions before new ones are sampled.",
         "objective", "Iterations per batch", "rewarded", ge=1, le=64)

@@ -222,6 +222,12 @@ class Recipe(RecipeFields):
         return methods.METHODS[self.method].adapter
 
     @property
+    def merges_to_sample(self) -> bool:
+        """Whether TRL merges the adapter into the base and takes it out again at every sampling,
+        which rounds: such a run needs a base of its own."""
+        return self.use_vllm and OBJECTIVES[self.objective].online and self.uses_adapter
+
+    @property
     def continues(self) -> bool:
         """Whether it continues another run's adapter."""
         return bool(self.start_from) and self.start_as == "continue"

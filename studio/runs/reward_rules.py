@@ -23,9 +23,36 @@ def _teacher_errors(values: RecipeFields) -> Iterator[str]:
         )
 
 
+def _sampling_errors(values: RecipeFields) -> Iterator[str]:
+    """What vLLM and continuous batching cannot sample from."""
+    if not values.use_vllm:
+        if values.use_transformers_continuous_batching and METHODS[values.method].prompted:
+            yield (
+                f"transformers' continuous batching writes no virtual tokens of "
+                f"{METHODS[values.method].label}; choose lora"
+            )
+        return
+    if values.use_transformers_continuous_batching:
+        yield "choose use_vllm or use_transformers_continuous_batching, not both"
+    if METHODS[values.method].adapter and METHODS[values.method].config != "LoraConfig":
+        yield "vLLM gets the weights with the adapter merged; choose lora or full"
+    if values.quantized:
+        yield (
+            "vLLM gets the weights with the adapter merged, and merging into quantized weights is "
+            "not exact; choose lora, or use_vllm: false"
+        )
+    if values.rope_parameters:
+        yield "vLLM reads the model's own RoPE; leave rope_parameters empty, or use_vllm: false"
+    address = values.vllm_server_base_url or ""
+    if values.vllm_mode == "server" and not address.startswith(("http://", "https://")):
+        yield "vllm_mode server needs vllm_server_base_url, such as http://localhost:8000"
+
+
 def validation_errors(values: RecipeFields) -> Iterator[str]:
     """Why a recipe's rewards, group size, or beta are invalid: sentences without their period."""
     row = OBJECTIVES[values.objective]
+    if row.online:
+        yield from _sampling_errors(values)
     if row.teacher:
         yield from _teacher_errors(values)
         return

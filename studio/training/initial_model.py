@@ -89,7 +89,7 @@ def _weights(recipe: Recipe, resident: LoadedModel) -> LanguageModel:
     base = resident.model
     if not resident.shared:
         model = _own(base, recipe)
-    elif recipe.method == "full" or METHODS[recipe.method].moves_base:
+    elif recipe.method == "full" or METHODS[recipe.method].moves_base or recipe.merges_to_sample:
         model = copy.deepcopy(base)
     elif recipe.method == "last_layers":
         model = _last_layers(base, recipe.num_trainable_layers)

@@ -8,11 +8,12 @@ arithmetic of groups and batches, and the reference of methods that train no pla
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from studio.core import compat, rendering
 from studio.core.answers import FIELDS, with_thought
-from studio.core.errors import DataError
+from studio.core.errors import ConfigError, DataError
 from studio.core.library_types import LanguageModel, Rows, Trainer
 from studio.core.messages import Message, prompt_and_references
 from studio.data.types import Row
@@ -27,14 +28,19 @@ if TYPE_CHECKING:
 
 def settings(recipe: Recipe) -> dict[str, Any]:
     """Values of TRL's config that are not recipe fields."""
-    values: dict[str, Any] = {
-        "use_vllm": False,
-        "log_completions": False,
-        "remove_unused_columns": False,
-    }
+    values: dict[str, Any] = {"log_completions": False, "remove_unused_columns": False}
     if OBJECTIVES[recipe.objective].rewarded:  # whole groups
         values["per_device_eval_batch_size"] = recipe.num_generations
     return values
+
+
+def check_vllm(recipe: Recipe) -> None:
+    """Refuse vLLM before a run is queued where it is not installed; none of the requirements is."""
+    if recipe.use_vllm and OBJECTIVES[recipe.objective].online and find_spec("vllm") is None:
+        raise ConfigError(
+            "use_vllm is set, and vLLM is not installed here: `pip install 'trl[vllm]'` on a "
+            "machine with CUDA, or set use_vllm: false."
+        )
 
 
 # ---- rewards ------------------------------------------------------------------------------------

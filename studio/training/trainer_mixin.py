@@ -28,7 +28,7 @@ from studio.runs import checkpoints
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
-from studio.training import held_out
+from studio.training import held_out, rollouts
 from studio.training.padding_free import without_padding_mask
 from studio.training.ref_logps_cache import ReferenceCache
 
@@ -48,6 +48,8 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
 
     recipe: Recipe
     references: ReferenceCache | None = None
+    calibration: Path | None = None
+    """The folder that keeps what was measured on this machine."""
 
     def create_accelerator_and_postprocess(self) -> None:
         super().create_accelerator_and_postprocess()
@@ -81,6 +83,13 @@ class StudioTrainerMixin(TrainerHooks, Trainer):
 
     def around_ref_logps(self, dataset: Dataset, score: Callable[[], Dataset]) -> Dataset:
         return self.references.fill(dataset, score) if self.references else score()
+
+    def around_sampling(self, sample: Callable[[], Any]) -> Any:
+        """Sample completions with prompts read once a group and ended rows left out."""
+        if not rollouts.fits(self.recipe):
+            return sample()
+        with rollouts.quick(self.model, self.recipe, self.calibration):
+            return sample()
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """One batch; raises at the very step whose loss is not finite, before weights change."""

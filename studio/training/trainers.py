@@ -165,6 +165,7 @@ def build(
     Preference learning without a parent takes the base as reference (the adapter off); with one,
     TRL freezes a copy of the parent's adapter and goes on training it.
     """
+    online_rl.check_vllm(recipe)  # a resumed run may have moved to another machine
     trainer_class, config_class = OBJECTIVES[recipe.objective].classes()
     here = loading.device()  # transformers turns to the first GPU when it reads its arguments
     chosen = settings(recipe, len(train), evaluation is not None, processes)
@@ -197,6 +198,8 @@ def build(
     kind = with_mixin(trainer_class)
     trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe
+    if references is not None:
+        trainer.calibration = references.parent
     if references is not None:
         key = reference_key(recipe, resident.fingerprint, parent_adapter)
         trainer.references = ReferenceCache(references, key)

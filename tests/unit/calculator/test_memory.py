@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.calculator import Gpu, estimate
+from studio.calculator.gpus import find_gpu
 from tests.unit.calculator.conftest import MISTRAL, TINY, recipe_of
 
 
@@ -131,3 +132,15 @@ def test_completions_count_where_generating_needs_more_than_training_on_them():
     # 1,024 completions per step, trained on 8 at a time: their cache is what fills the GPU
     many = terms("pocket", "lora", "grpo", gradient_accumulation_steps=128, **fields)
     assert many["generation"] > plain.memory.total / 10
+
+
+def test_vllm_takes_its_share_of_the_gpu_and_gives_the_room_of_training_back_asleep():
+    awake = terms("pocket", "lora", "grpo", use_vllm=True, vllm_enable_sleep_mode=False)
+    asleep = terms("pocket", "lora", "grpo", use_vllm=True)
+    share = awake["vllm"]
+    assert share == round(0.3 * find_gpu("A100 80").memory)
+    assert asleep["vllm"] == share - asleep["activations"] - asleep["logits"]
+    assert "generation" not in asleep and asleep["reference"] > 0, "a base of its own is merged"
+    address = {"vllm_mode": "server", "vllm_server_base_url": "http://localhost:8000"}
+    assert "vllm" not in terms("pocket", "lora", "grpo", use_vllm=True, **address)
+    assert "vllm" not in terms("pocket", "lora", "grpo")

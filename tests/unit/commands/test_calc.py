@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from studio import Commands
+from studio import Commands, Studio
 from studio.cli.calc import shares
+from studio.core import calibration
 from studio.core.errors import ConfigError, ModelError
 
 TINYLLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
@@ -75,3 +76,13 @@ def test_hardware(do: Commands):
     found = do.hardware()
     assert found["device"] in ("cpu", "cuda", "mps") and found["cores"] >= 1
     assert found["packages"]["torch"] and found["summary"]
+
+
+def test_hardware_says_what_was_measured(do: Commands, studio: Studio):
+    entries = {"768 x 64, 8 rows": 0.4, "768 x 64, 16 rows": 0.9, "bfloat16, 8 rows": 0.3}
+    calibration.add(studio.workspace.cache, "this machine", entries)
+    found = do.hardware()["measured"]["this machine"]
+    assert [one["share"] for one in found] == [0.4, 0.9, 0.3]
+    said = [one["said"] for one in found]
+    assert said[0].endswith("used") and said[1].endswith("linear is used")
+    assert "never chosen" in said[2]

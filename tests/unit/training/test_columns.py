@@ -132,11 +132,11 @@ def test_out_of_memory_ends_one_column_and_the_others_go_on(
     real = engine.batch.run
     sizes = []
 
-    def tight(generation: Generation, rows: list, ends: list[int]) -> None:
+    def tight(generation: Generation, rows: list, ends: list[int], *rest: Any) -> None:
         sizes.append(len(rows))
         if len(rows) > 2 or any(row.lane.adapter for row in rows):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        real(generation, rows, ends)
+        real(generation, rows, ends, *rest)
 
     monkeypatch.setattr(engine.batch, "run", tight)
     columns = (Column("pocket"), Column("pocket", sft.id))

@@ -13,6 +13,7 @@ from studio import Recipe, Studio
 from studio.core.errors import ConfigError, StudioError
 from studio.core.model_names import resolve
 from studio.models import teacher
+from studio.runs import checkpoints
 from studio.runs.store import Run
 from studio.workflows.estimate_run import estimate_run
 from tests.unit.training.conftest import small
@@ -98,3 +99,21 @@ def test_the_teacher_is_counted(studio: Studio, sft: Run) -> None:
     assert any("The teacher is not counted" in note for note in unknown.memory.notes)
     more = estimate_run(studio, taught).cost.flops_per_token
     assert more > estimate_run(studio, Recipe.of(alone)).cost.flops_per_token
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_weights_change(
+    studio: Studio, sft: Run, student: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trl import DistillationTrainer
+
+    ordinary = DistillationTrainer.compute_loss
+
+    def poisoned(self: DistillationTrainer, *args: object, **kwargs: object) -> object:
+        loss = ordinary(self, *args, **kwargs)
+        return loss if self.state.global_step < 1 else loss * float("nan")
+
+    monkeypatch.setattr(DistillationTrainer, "compute_loss", poisoned)
+    run = studio.wait(studio.train(distilled(student, sft.name, max_steps=4, save_steps=1)).id)
+    assert run.state == "failed" and "nan at step 2" in (run.error or "")
+    newest = checkpoints.newest(run.checkpoints)
+    assert newest is not None and newest.name == "checkpoint-1"

@@ -50,6 +50,34 @@ def generate_with(view: Any, adapters: Sequence[str | None]) -> Iterator[Callabl
             vars(layer).pop("forward", None)  # the class's own again
 
 
+@contextlib.contextmanager
+def settled(model: Any) -> Iterator[Any]:
+    """The model to call for batches that all use the one adapter in use.
+
+    That is the base with its layers' adapters settled once; a model without a plain LoRA, or one
+    that drops out while it trains, is itself.
+    """
+    layers: list[Any] = [module for module in model.modules() if isinstance(module, lora.LoraLayer)]
+    name = getattr(model, "active_adapter", None)
+    plain = isinstance(name, str) and all(_is_plain(layer, {name}) for layer in layers)
+    if not (layers and plain) or any(map(_altered, layers)):
+        yield model
+        return
+    try:
+        for layer in layers:
+            setattr(layer, "forward", _forward(layer.base_layer, _spans(layer, [name])))  # noqa: B010
+        yield model.get_base_model()
+    finally:
+        for layer in layers:
+            vars(layer).pop("forward", None)
+
+
+def _altered(layer: Any) -> bool:
+    """Whether a layer does more, or less, than add its adapter."""
+    drops = any(isinstance(each, torch.nn.Dropout) for each in layer.lora_dropout.values())
+    return layer.merged or layer.disable_adapters or (layer.training and drops)
+
+
 def _is_plain(layer: Any, names: set[str | None]) -> bool:
     varied = any(name in layer.lora_variant or layer.lora_bias.get(name) for name in names)
     return isinstance(layer, _PLAIN) and not varied
@@ -61,7 +89,8 @@ def _spans(layer: Any, adapters: Sequence[str | None]) -> list[Span]:
         rows = list(places)
         if name in layer.lora_A:
             a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-            found.append((slice(rows[0], rows[-1] + 1), a, b, layer.scaling[name]))
+            which = slice(rows[0], rows[-1] + 1) if len(rows) < len(adapters) else slice(None)
+            found.append((which, a, b, layer.scaling[name]))
     return found
 
 

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from studio.generation import mixed_adapters
+from studio.models import mixed_adapters
 
 IDS = torch.arange(1, 9).reshape(1, 8).repeat(4, 1)
 ADAPTERS = [None, "first", "second", "second"]
