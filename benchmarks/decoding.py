@@ -36,7 +36,8 @@ def one(model: Any, rows: int, tokens: int, repeats: int, cache: Path) -> dict[s
 
     from studio.models import matrix_products
 
-    ids = torch.randint(5, 2000, (rows, 12), generator=torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, model.config.vocab_size, (rows, 12), generator=draw)
 
     def answer(ours: bool) -> Any:
         how = matrix_products.decoding(model, rows, cache) if ours else nullcontext()

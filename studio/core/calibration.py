@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.core.errors import WorkspaceError
 from studio.core.hardware import cpu_name
+from studio.core.json_values import as_object
 from studio.core.workspace import write_json
 
 FILE = "calibration.json"
@@ -26,18 +27,20 @@ def machine(torch_version: str, threads: int) -> str:
     return f"{cpu_name()} | torch {torch_version} | {threads} threads"
 
 
-def read(cache: Path) -> dict[str, dict[str, Any]]:
-    """Everything that was measured, by machine; empty where there is nothing, or nonsense."""
+def read(cache: Path) -> dict[str, dict[str, float]]:
+    """Everything that was measured, by machine; without what is no number, whoever wrote it."""
     try:
-        found = json.loads((cache / FILE).read_text(encoding="utf-8"))
+        found = as_object(json.loads((cache / FILE).read_text(encoding="utf-8"))) or {}
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {str(key): value for key, value in found.items() if isinstance(value, dict)}
+    return {
+        here: {name: share for name, share in known.items() if isinstance(share, float)}
+        for here, entries in found.items()
+        if (known := as_object(entries)) is not None
+    }
 
 
-def told(measured: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def told(measured: dict[str, dict[str, float]]) -> dict[str, list[dict[str, Any]]]:
     """Measurements for people: {"shape", "share", "said"} each, by machine.
 
     The share is of the time that the usual product (`linear` in float32) takes.
@@ -51,7 +54,7 @@ def told(measured: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     }
 
 
-def _order(entry: tuple[str, Any]) -> tuple[bool, str, int]:
+def _order(entry: tuple[str, float]) -> tuple[bool, str, int]:
     shape, _, rows = entry[0].rpartition(", ")
     return shape == HALF, shape, int(rows.split()[0]) if rows[:1].isdigit() else 0
 
@@ -62,7 +65,7 @@ def _said(name: str, share: float) -> str:
     return "of linear's time: used" if share <= GAIN else "of linear's time: linear is used"
 
 
-def add(cache: Path, key: str, entries: dict[str, Any]) -> None:
+def add(cache: Path, key: str, entries: dict[str, float]) -> None:
     """Keep entries of one machine beside those that are there.
 
     A full disk costs a measurement at the next start, no answer.

@@ -163,7 +163,8 @@ def bfloat16_ratio(layer: nn.Linear, rows: int) -> float:
 def _ratio(one: Callable[[], float], other: Callable[[], float], budget: float) -> float:
     """The least of `one()` by the least of `other()`, which take turns until `budget` seconds are
     used up. Whatever else runs on the machine only adds to a time, so the least is the nearest."""
-    one(), other()  # the first calls make threads and buffers
+    one()  # the first calls make threads and buffers
+    other()
     ends, turns = time.perf_counter() + budget, list[tuple[float, float]]()
     while len(turns) < _TURNS or time.perf_counter() < ends:
         turns.append((one(), other()))

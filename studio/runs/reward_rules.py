@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from studio.core.errors import StudioError
 from studio.rewards import WeightedReward
 from studio.runs.fields import RecipeFields
-from studio.runs.methods import METHODS
+from studio.runs.methods import METHODS, is_quantized
 from studio.runs.objectives import OBJECTIVES, REWARDED
 
 
@@ -36,7 +36,7 @@ def _sampling_errors(values: RecipeFields) -> Iterator[str]:
         yield "choose use_vllm or use_transformers_continuous_batching, not both"
     if METHODS[values.method].adapter and METHODS[values.method].config != "LoraConfig":
         yield "vLLM gets the weights with the adapter merged; choose lora or full"
-    if values.quantized:
+    if is_quantized(values):
         yield (
             "vLLM gets the weights with the adapter merged, and merging into quantized weights is "
             "not exact; choose lora, or use_vllm: false"

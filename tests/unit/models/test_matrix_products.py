@@ -139,3 +139,8 @@ def test_a_damaged_file_is_measured_anew(text: str, tmp_path: Path) -> None:
     calibration.add(tmp_path, "here", {"x": 1.0})
     calibration.add(tmp_path, "there", {"y": 2.0})
     assert calibration.read(tmp_path) == {"here": {"x": 1.0}, "there": {"y": 2.0}}
+
+
+def test_what_is_no_number_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / calibration.FILE).write_text('{"here": {"x": "fast", "y": 0.5}}')
+    assert calibration.read(tmp_path) == {"here": {"y": 0.5}}
