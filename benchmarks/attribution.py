@@ -103,10 +103,12 @@ def scored(studio: Studio, run: Run, variant: Variant, asked: Sequence[Asked]) -
 
     def work(pool: Any) -> Scores:
         indexes = build.build(Indexing(), run, spec, pool, studio.runs, studio.datasets)
-        lanes = [question.lane_of(run, point, pool, studio.runs) for point in spec.points]
+        loaded_columns = [
+            question.column_of(run, point, pool, studio.runs) for point in spec.points
+        ]
         found = []
         for one in asked:
-            vectors = question.vectors([one], indexes, lanes)
+            vectors = question.vectors([one], indexes, loaded_columns)
             if variant.whitened:
                 found.append(whitened(indexes[0], vectors[0]))
             else:

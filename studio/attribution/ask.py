@@ -46,8 +46,8 @@ def ask(
             "pairs help or harm held-out ones (`why RUN` without a prompt)."
         )
     asked = job.asked
-    lane = question.lane_of(run, -1, pool, runs)
-    tuned, base = question.likelihoods(asked[0], lane)
+    loaded = question.column_of(run, -1, pool, runs)
+    tuned, base = question.likelihoods(asked[0], loaded)
     learned = []
     for place, one in enumerate(chain(run, runs)):
         entry = {"run": one.id, "name": one.name, "objective": one.objective, "parent": place > 0}
@@ -93,11 +93,11 @@ def _learned(
     if why := refusal(run):
         raise ConfigError(why)
     indexes = _indexes(job, run, spec, pool, runs, datasets, serve)
-    lanes = [question.lane_of(run, point, pool, runs) for point in spec.points]
+    loaded_columns = [question.column_of(run, point, pool, runs) for point in spec.points]
     sources = datasets_of(run.recipe, run, datasets)
-    whole = _ranked(job.asked, indexes, lanes, sources, count)
+    whole = _ranked(job.asked, indexes, loaded_columns, sources, count)
     if len(job.asked) > 1:
-        each = [_ranked([asked], indexes, lanes, sources, count) for asked in job.asked]
+        each = [_ranked([asked], indexes, loaded_columns, sources, count) for asked in job.asked]
         whole["behind"] = report.together(each, count)
     return whole
 
@@ -105,11 +105,11 @@ def _learned(
 def _ranked(
     asked: Sequence[Asked],
     indexes: list[Index],
-    lanes: list[Any],
+    loaded_columns: list[Any],
     sources: Sequence[PreparedDataset],
     count: int,
 ) -> dict[str, Any]:
-    found = question.scores(indexes, question.vectors(asked, indexes, lanes)).numpy()
+    found = question.scores(indexes, question.vectors(asked, indexes, loaded_columns)).numpy()
     texts = [text for one in asked for text in (_asked_text(one), one.answer)]
     return report.ranked(
         found,

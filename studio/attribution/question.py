@@ -38,7 +38,7 @@ class Tokens:
     asked: list[int]
 
 
-def lane_of(run: Run, point: int, pool: ModelPool, runs: RunStore) -> ColumnModel:
+def column_of(run: Run, point: int, pool: ModelPool, runs: RunStore) -> ColumnModel:
     """The model of a run at a point, ready to answer."""
     step = None if point == FINAL else point
     planned, wrong = column_models.plans(
@@ -49,17 +49,17 @@ def lane_of(run: Run, point: int, pool: ModelPool, runs: RunStore) -> ColumnMode
     return column_models.ready(planned[0], pool, runs)
 
 
-def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, lane: ColumnModel) -> Tokens:
+def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, loaded: ColumnModel) -> Tokens:
     """A prompt and an answer as the model reads them, and the tokens that are asked about.
 
     Raises `DataError` where there are none, or more than the model reads.
     """
-    context = rope.context(lane.resident.model.config)
+    context = rope.context(loaded.resident.model.config)
     _, before = tokenization.encode(
-        lane.tokenizer, asked.prompt, asked.raw, context, defaults=lane.defaults
+        loaded.tokenizer, asked.prompt, asked.raw, context, defaults=loaded.defaults
     )
     tokenization.check_length(answer, context)
-    ids = lane.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    ids = loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]
     if not before or not ids:
         raise DataError("There is nothing to ask about; give a prompt and an answer.")
     if context and len(before) + len(ids) > context:
@@ -67,7 +67,7 @@ def encoded(asked: Asked, answer: str, span: tuple[int, int] | None, lane: Colum
             f"Prompt and answer are {len(before) + len(ids):,} tokens long and this model reads "
             f"{context:,}; shorten them."
         )
-    places = _within(token_texts(ids, lane.tokenizer), span)
+    places = _within(token_texts(ids, loaded.tokenizer), span)
     if not places:
         raise DataError("The part that is asked about holds no token of the answer.")
     return Tokens([*before, *ids], [len(before) + at for at in places])
@@ -91,18 +91,18 @@ def _within(texts: Sequence[str], span: tuple[int, int] | None) -> list[int]:
 
 
 def vectors(
-    questions: Sequence[Asked], indexes: Sequence[Index], lanes: Sequence[ColumnModel]
+    questions: Sequence[Asked], indexes: Sequence[Index], loaded_columns: Sequence[ColumnModel]
 ) -> list[Tensor]:
     """The questions' mean gradient at every point of an index: [dims] of unit norm each."""
     found = []
-    for index, lane in zip(indexes, lanes, strict=True):
-        projector = projector_of(index, lane.resident.device)
-        with lane.model() as model:
+    for index, loaded in zip(indexes, loaded_columns, strict=True):
+        projector = projector_of(index, loaded.resident.device)
+        with loaded.model() as model:
             names = list(index.record["parts"])
-            trained = find_parts(model, names, lane.adapter, index.record["hooked"])
+            trained = find_parts(model, names, loaded.adapter, index.record["hooked"])
             with only_graph(model, trained):
                 each = torch.cat(
-                    [_gradient(one, lane, model, trained, projector) for one in questions]
+                    [_gradient(one, loaded, model, trained, projector) for one in questions]
                 )
         found.append(unit(unit(each)[0].mean(0, keepdim=True))[0][0].cpu())
     return found
@@ -120,12 +120,12 @@ def projector_of(index: Index, device: torch.device) -> Projector:
 
 
 def _gradient(
-    asked: Asked, lane: ColumnModel, model: Any, trained: Any, projector: Projector
+    asked: Asked, loaded: ColumnModel, model: Any, trained: Any, projector: Projector
 ) -> Tensor:
     """[1, dims]: of minus the log-probability of what is asked, less that of `against`."""
 
     def of(answer: str, span: tuple[int, int] | None) -> Tensor:
-        sequence = encoded(asked, answer, span, lane)
+        sequence = encoded(asked, answer, span, loaded)
         return row_gradients(trained, projector, 1, lambda _: -_logps(model, sequence).sum())
 
     found = of(asked.answer, asked.span)
@@ -140,13 +140,13 @@ def _logps(model: Any, sequence: Tokens) -> Tensor:
     return chosen.gather(-1, ids[0, places][:, None])[:, 0]
 
 
-def likelihoods(asked: Asked, lane: ColumnModel) -> tuple[float, float]:
+def likelihoods(asked: Asked, loaded: ColumnModel) -> tuple[float, float]:
     """Mean log-probability of an asked token by the run's model, and by the base."""
-    sequence = encoded(asked, asked.answer, asked.span, lane)
+    sequence = encoded(asked, asked.answer, asked.span, loaded)
     with torch.inference_mode():
-        with lane.model() as model:
+        with loaded.model() as model:
             tuned = float(_logps(model, sequence).mean())
-        base = float(_logps(lane.resident.model, sequence).mean())
+        base = float(_logps(loaded.resident.model, sequence).mean())
     return tuned, base
 
 

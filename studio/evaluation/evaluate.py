@@ -55,7 +55,7 @@ def _likelihoods(
     pool: ModelPool,
     runs: RunStore,
 ) -> None:
-    lane = column_models.ready(plan, pool, runs)
+    loaded = column_models.ready(plan, pool, runs)
     wanted = scoring.request.metrics
     label = scoring.request.columns[plan.index].label or plan.column.model
 
@@ -63,15 +63,15 @@ def _likelihoods(
         scoring.step(count, f"Reading rows, {label}")
 
     if scoring.request.rows.questions:
-        column.values["choice_accuracy"] = _choices(lane, scoring, step)
+        column.values["choice_accuracy"] = _choices(loaded, scoring, step)
         return
-    sequences = _encoded(scoring.request.rows.type, scoring.request.rows.rows, lane, recipe)
+    sequences = _encoded(scoring.request.rows.type, scoring.request.rows.rows, loaded, recipe)
     if scoring.request.rows.type != "preference":
-        found = forward.read(lane, [given for (given,) in sequences], step=step)
+        found = forward.read(loaded, [given for (given,) in sequences], step=step)
         column.values |= {name: _taught(name, found) for name in request.FORWARD if name in wanted}
         return
     flat = [given for pair in sequences for given in pair]
-    found = forward.read(lane, flat, step=lambda _: step(0))  # so that a stop is heard meanwhile
+    found = forward.read(loaded, flat, step=lambda _: step(0))  # so that a stop is heard meanwhile
     step(len(sequences))
     sums = [sum(read.logps) for read in found]
     column.pairs = list(zip(sums[::2], sums[1::2], strict=True))
@@ -105,15 +105,15 @@ def _taught(metric: str, found: Sequence[Read]) -> list[Value]:
 
 
 def _encoded(
-    type: str, rows: Sequence[dict[str, Any]], lane: ColumnModel, recipe: Recipe | None
+    type: str, rows: Sequence[dict[str, Any]], loaded: ColumnModel, recipe: Recipe | None
 ) -> list[list[Given]]:
     """Every row as the trainer would see it: one sequence, or a chosen and a rejected one."""
     from studio.data.tokens.token_view import render
 
-    context = rope.context(lane.resident.model.config)
+    context = rope.context(loaded.resident.model.config)
     limit = recipe.max_length if recipe and recipe.max_length else context
     limit = min(limit, context) if limit and context else limit
-    settings: dict[str, Any] = {"max_length": limit, "chat_template_kwargs": lane.defaults}
+    settings: dict[str, Any] = {"max_length": limit, "chat_template_kwargs": loaded.defaults}
     if recipe is not None and type != "preference":
         settings |= {
             "completion_only_loss": recipe.completion_only_loss,
@@ -122,7 +122,7 @@ def _encoded(
         }
     found = []
     for row in rows:
-        views = render(row, type, lane.tokenizer, **settings)
+        views = render(row, type, loaded.tokenizer, **settings)
         found.append(
             [
                 Given(
@@ -135,10 +135,10 @@ def _encoded(
     return found
 
 
-def _choices(lane: ColumnModel, scoring: Scoring, step: Callable[[int], None]) -> list[Value]:
+def _choices(loaded: ColumnModel, scoring: Scoring, step: Callable[[int], None]) -> list[Value]:
     """Whether the right letter is the likeliest of the letters, one forward pass a question."""
     questions = scoring.request.rows.questions
-    tokenizer = lane.tokenizer
+    tokenizer = loaded.tokenizer
     sequences, letters = [], []
     for question in questions:
         prompt = tokenizer(question.prompt)["input_ids"]
@@ -149,7 +149,7 @@ def _choices(lane: ColumnModel, scoring: Scoring, step: Callable[[int], None]) -
         ]
         letters.append(names)
         sequences.extend(Given([*prompt, name], [False] * len(prompt) + [True]) for name in names)
-    found = iter(forward.read(lane, sequences))
+    found = iter(forward.read(loaded, sequences))
     values: list[Value] = []
     for question, names in zip(questions, letters, strict=True):
         scores = [next(found).logps[0] for _ in names]

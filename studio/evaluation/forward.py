@@ -35,7 +35,7 @@ class Read:
 
 
 def read(
-    lane: ColumnModel,
+    loaded: ColumnModel,
     sequences: Sequence[Given],
     alternatives: int = 0,
     step: Callable[[int], None] = lambda _: None,
@@ -48,9 +48,9 @@ def read(
     """
     found = [Read() for _ in sequences]
     order = sorted(range(len(sequences)), key=lambda at: -len(sequences[at].ids))
-    vocabulary = int(lane.resident.model.config.get_text_config().vocab_size)
-    where = lane.resident.model.device
-    with torch.inference_mode(), cards.at(where), lane.model() as model:
+    vocabulary = int(loaded.resident.model.config.get_text_config().vocab_size)
+    where = loaded.resident.model.device
+    with torch.inference_mode(), cards.at(where), loaded.model() as model:
         start = 0
         while start < len(order):
             longest = max(1, len(sequences[order[start]].ids))
@@ -58,7 +58,7 @@ def read(
             part = order[start : start + count]
             for at, result in zip(
                 part,
-                _halving(model, lane, [sequences[at] for at in part], alternatives),
+                _halving(model, loaded, [sequences[at] for at in part], alternatives),
                 strict=True,
             ):
                 found[at] = result
@@ -67,23 +67,23 @@ def read(
     return found
 
 
-def _halving(model: Any, lane: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
+def _halving(model: Any, loaded: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
     """A batch; where memory runs out, its halves."""
     try:
-        return _batch(model, lane, part, alternatives)
+        return _batch(model, loaded, part, alternatives)
     except Exception as error:
         if not is_out_of_memory(error) or len(part) == 1:
             raise
     release_memory()
     middle = len(part) // 2
-    first = _halving(model, lane, part[:middle], alternatives)
-    return first + _halving(model, lane, part[middle:], alternatives)
+    first = _halving(model, loaded, part[:middle], alternatives)
+    return first + _halving(model, loaded, part[middle:], alternatives)
 
 
-def _batch(model: Any, lane: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
-    device = lane.resident.model.device
+def _batch(model: Any, loaded: ColumnModel, part: list[Given], alternatives: int) -> list[Read]:
+    device = loaded.resident.model.device
     longest = max(len(each.ids) for each in part)
-    pad = lane.resident.tokenizer.pad_token_id
+    pad = loaded.resident.tokenizer.pad_token_id
     ids = torch.full((len(part), longest), pad)
     mask = torch.zeros((len(part), longest), dtype=torch.long)
     wanted = torch.zeros((len(part), longest), dtype=torch.bool)

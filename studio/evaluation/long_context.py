@@ -82,14 +82,14 @@ def measure(
     """
     run = runs.get(asked.run)
     columns: list[dict[str, Any]] = []
-    for label, lane in lanes(run, pool, runs):
+    for label, loaded in compared(run, pool, runs):
         step(0, f"Reading rows, {label}")
-        texts = encoded(asked.rows, lane, asked.length)
-        bins = by_position(lane, texts, asked.length, asked.bins)
+        texts = encoded(asked.rows, loaded, asked.length)
+        bins = by_position(loaded, texts, asked.length, asked.bins)
         column: dict[str, Any] = {"label": label, "bins": [asdict(each) for each in bins]}
         if asked.trials:
             step(0, f"Hiding facts, {label}")
-            cells = needles(lane, texts, lengths_up_to(asked.length), asked.trials)
+            cells = needles(loaded, texts, lengths_up_to(asked.length), asked.trials)
             column["needles"] = [asdict(each) for each in cells]
         columns.append(column)
         step(1, label)
@@ -102,7 +102,7 @@ def measure(
     }
 
 
-def lanes(run: Run, pool: ModelPool, runs: RunStore) -> Iterator[tuple[str, ColumnModel]]:
+def compared(run: Run, pool: ModelPool, runs: RunStore) -> Iterator[tuple[str, ColumnModel]]:
     """Base, base with the run's RoPE alone (where it has one), and the run, each when it is due."""
     columns = (Column(run.model, label="base"), Column(run.model, run.id, label=run.name))
     planned, wrong = column_models.plans(columns, Sampling(), runs)
@@ -115,14 +115,18 @@ def lanes(run: Run, pool: ModelPool, runs: RunStore) -> Iterator[tuple[str, Colu
     yield run.name, column_models.ready(planned[1], pool, runs)
 
 
-def encoded(rows: ScoreRows, lane: ColumnModel, length: int) -> list[list[int]]:
+def encoded(rows: ScoreRows, loaded: ColumnModel, length: int) -> list[list[int]]:
     """Token ids of every row as the trainer sees it, cut at `length`."""
     from studio.data.tokens.token_view import render
 
     found: list[list[int]] = []
     for row in rows.rows:
         views = render(
-            row, rows.type, lane.tokenizer, max_length=length, chat_template_kwargs=lane.defaults
+            row,
+            rows.type,
+            loaded.tokenizer,
+            max_length=length,
+            chat_template_kwargs=loaded.defaults,
         )
         found += [[token.id for token in view.tokens[: view.kept]] for view in views[:1]]
     found = [ids for ids in found if len(ids) > 1]
@@ -131,11 +135,13 @@ def encoded(rows: ScoreRows, lane: ColumnModel, length: int) -> list[list[int]]:
     return found
 
 
-def by_position(lane: ColumnModel, texts: Sequence[list[int]], length: int, bins: int) -> list[Bin]:
+def by_position(
+    loaded: ColumnModel, texts: Sequence[list[int]], length: int, bins: int
+) -> list[Bin]:
     """Mean loss of all tokens, prompts too, by their place in `bins` equal parts of `length`."""
     sequences = [Given(ids, [False] + [True] * (len(ids) - 1)) for ids in texts]
     sums, counts = [0.0] * bins, [0] * bins
-    for read in forward.read(lane, sequences):
+    for read in forward.read(loaded, sequences):
         for place, logp in enumerate(read.logps, start=1):
             at = min(bins - 1, place * bins // length)
             sums[at] -= logp
@@ -153,7 +159,7 @@ def lengths_up_to(length: int) -> list[int]:
 
 
 def needles(
-    lane: ColumnModel, texts: Sequence[list[int]], lengths: Sequence[int], trials: int
+    loaded: ColumnModel, texts: Sequence[list[int]], lengths: Sequence[int], trials: int
 ) -> list[Cell]:
     """A pass key hidden among the rows' text at every depth of every length, and asked for.
 
@@ -163,8 +169,10 @@ def needles(
     for length in lengths:
         for depth in DEPTHS:
             draw = random.Random(f"{length} {depth}")
-            sequences = [hidden(lane.tokenizer, texts, length, depth, draw) for _ in range(trials)]
-            found = forward.read(lane, sequences)
+            sequences = [
+                hidden(loaded.tokenizer, texts, length, depth, draw) for _ in range(trials)
+            ]
+            found = forward.read(loaded, sequences)
             hits = sum(all(read.first) for read in found) / trials
             logps = [logp for read in found for logp in read.logps]
             cells.append(Cell(length, depth, hits, sum(logps) / len(logps)))

@@ -75,16 +75,16 @@ def read_answer(
     tokenizer = None
     for plan in planned:
         try:
-            lane = column_models.ready(plan, pool, runs)
-            _, before = tokenization.encode(lane.tokenizer, prompt, raw, defaults=lane.defaults)
-            ids = _answer_ids(lane.tokenizer, answer)
-            _check(before, ids, lane.resident.model.config)
+            loaded = column_models.ready(plan, pool, runs)
+            _, before = tokenization.encode(loaded.tokenizer, prompt, raw, defaults=loaded.defaults)
+            ids = _answer_ids(loaded.tokenizer, answer)
+            _check(before, ids, loaded.resident.model.config)
             given = Given([*before, *ids], [False] * len(before) + [True] * len(ids))
-            found[plan.index] = forward.read(lane, [given], ALTERNATIVES)[0]
+            found[plan.index] = forward.read(loaded, [given], ALTERNATIVES)[0]
             if tokenizer is None:
                 from studio.data.tokens.token_view import token_texts
 
-                tokenizer, texts = lane.tokenizer, token_texts(ids, lane.tokenizer)
+                tokenizer, texts = loaded.tokenizer, token_texts(ids, loaded.tokenizer)
         except StudioError as error:
             errors[plan.index] = str(error)
         except Exception as error:

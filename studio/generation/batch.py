@@ -29,9 +29,9 @@ _REFRESH = 0.08  # seconds between decodes for the page
 
 @dataclass(frozen=True)
 class Row:
-    """One prompt for one lane, as token ids."""
+    """One prompt for one column, as token ids."""
 
-    lane: ColumnModel
+    column: ColumnModel
     prompt: int
     ids: list[int]
     text: str = ""
@@ -45,8 +45,8 @@ def run(
 
     `cache` keeps what was measured on this machine, see `studio.models.matrix_products`.
     """
-    rows = sorted(rows, key=lambda row: row.lane.adapter or "")  # as `mixing` wants them
-    first = rows[0].lane
+    rows = sorted(rows, key=lambda row: row.column.adapter or "")  # as `mixing` wants them
+    first = rows[0].column
     resident, sampling = first.resident, first.sampling
     longest = max(len(row.ids) for row in rows)
     context = rope.context(resident.model.config) or longest + 10**6
@@ -61,12 +61,12 @@ def run(
         settings["tokenizer"] = resident.tokenizer
 
     def answer(to: Any) -> None:  # under ZeroGPU in the process that has the GPU
-        where = _moved(rows[-1].lane)
+        where = _moved(rows[-1].column)
         with (
             torch.inference_mode(),
             cards.at(where),
             _seeded(sampling),
-            matrix_products.decoding(rows[-1].lane.module, len(rows), cache),
+            matrix_products.decoding(rows[-1].column.module, len(rows), cache),
             _generate(rows) as generate,
         ):
             generate(
@@ -81,15 +81,15 @@ def run(
     streamer.close(room)
 
 
-def _moved(lane: ColumnModel) -> torch.device:
+def _moved(column: ColumnModel) -> torch.device:
     """Where a batch's model is; it is moved first in a process that ZeroGPU lent a GPU to.
 
     By `Module.to` itself: transformers refuses its own for 8-bit weights, which can move.
     """
     if has_gpu():
-        torch.nn.Module.to(lane.module, device())
+        torch.nn.Module.to(column.module, device())
         return device()
-    return lane.resident.model.device
+    return column.resident.model.device
 
 
 @contextlib.contextmanager
@@ -105,11 +105,11 @@ def _seeded(sampling: Sampling) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _generate(rows: list[Row]) -> Iterator[Callable[..., Any]]:
-    """`generate` of the model that answers these rows, each with its lane's adapter."""
-    last = rows[-1].lane  # an adapter's, if there is one
+    """`generate` of the model that answers these rows, each with its column's adapter."""
+    last = rows[-1].column  # an adapter's, if there is one
     if last.adapter and last.mixable:
         view = last.resident.adapted(last.adapter)
-        with mixed_adapters.generate_with(view, [row.lane.adapter for row in rows]) as generate:
+        with mixed_adapters.generate_with(view, [row.column.adapter for row in rows]) as generate:
             yield generate
     else:
         with last.model() as model:
@@ -122,20 +122,20 @@ def _cache(rows: list[Row]) -> dict[str, Any]:
     Rows of adapters get layers of their own for one batch (`mixed_adapters`), which would be
     compiled anew for every batch, so those are not. Raises `ConfigError` where a model has none.
     """
-    lane = rows[-1].lane
-    if lane.sampling.cache_implementation == "dynamic":
+    column = rows[-1].column
+    if column.sampling.cache_implementation == "dynamic":
         return {}
-    if lane.prompted:
+    if column.prompted:
         raise ConfigError(
             "Virtual tokens stand before this model's prompts, which a static cache has no room "
             "for; leave cache_implementation at dynamic."
         )
-    if not compat.takes_static_cache(lane.resident.model):
+    if not compat.takes_static_cache(column.resident.model):
         raise ConfigError(
             "This model keeps a state of its own instead of keys and values, so it has no static "
             "cache; leave cache_implementation at dynamic."
         )
-    mixed = bool(lane.adapter) and lane.mixable
+    mixed = bool(column.adapter) and column.mixable
     return {"cache_implementation": "static", "disable_compile": mixed}
 
 
@@ -214,7 +214,7 @@ class _Cells(BaseStreamer):
 
     def _show(self, row: int, ended: str | None = None) -> None:
         cell, ids = self._rows[row], self._ids[row]
-        tokenizer = cell.lane.tokenizer
+        tokenizer = cell.column.tokenizer
         text = tokenization.written_text(tokenizer, ids)
         cut = min((at for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
         if cut is not None:  # as everywhere, an answer does not hold the string that ended it
@@ -234,4 +234,4 @@ class _Cells(BaseStreamer):
             changes["reasoning_tokens"] = thought
         if ended:
             changes["ids"] = tuple(ids)
-        self._generation.put(cell.lane.index, cell.prompt, **changes)
+        self._generation.put(cell.column.index, cell.prompt, **changes)

@@ -152,9 +152,9 @@ def ready(plan: ColumnPlan, pool: ModelPool, runs: RunStore) -> ColumnModel:
     run, recipe = plan.run, plan.recipe
     if recipe is None:
         resident = pool.base(plan.column.model)
-        return _lane(plan, resident, None)
+        return _column_model(plan, resident, None)
     if run is None:
-        return _lane(plan, pool.base_of(recipe, runs), None)
+        return _column_model(plan, pool.base_of(recipe, runs), None)
     if plan.column.checkpoint == LIVE:
         return _living(plan, run, pool, runs)
     folder = None
@@ -165,12 +165,12 @@ def ready(plan: ColumnPlan, pool: ModelPool, runs: RunStore) -> ColumnModel:
         weights = folder or run.weights
         if weights is None:
             raise ModelError(f"{run.name} has no weights: it is {run.state}. Finish the run first.")
-        return _lane(plan, pool.of_folder(weights, run.name), None)
+        return _column_model(plan, pool.of_folder(weights, run.name), None)
     resident = pool.base_of(recipe, runs)
-    return _lane(plan, resident, pool.with_adapter(resident, run, folder))
+    return _column_model(plan, resident, pool.with_adapter(resident, run, folder))
 
 
-def _lane(
+def _column_model(
     plan: ColumnPlan, resident: LoadedModel, adapter: str | None, living: Any = None
 ) -> ColumnModel:
     prompted, tokenizer = False, resident.tokenizer
@@ -195,7 +195,7 @@ def _living(plan: ColumnPlan, run: Run, pool: ModelPool, runs: RunStore) -> Colu
     """The run in progress, as of its last step; once it has ended, its result."""
     if pool.training is not None and pool.training[0] == run.id:
         resident = pool.base_of(run.recipe, runs)
-        return _lane(plan, resident, None, pool.training[1])
+        return _column_model(plan, resident, None, pool.training[1])
     if run.live:
         raise ModelError(
             f"{run.name} is not training here right now: it waits, loads, or belongs to another "

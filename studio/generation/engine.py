@@ -51,9 +51,9 @@ def _ready(
     ready = []
     for plan in group:
         try:
-            lane = column_models.ready(plan, pool, runs)
-            generation.held[plan.index] = _held(generation, lane)
-            ready.append(lane)
+            loaded = column_models.ready(plan, pool, runs)
+            generation.held[plan.index] = _held(generation, loaded)
+            ready.append(loaded)
         except StudioError as error:
             generation.fail_column(plan.index, str(error))
         except Exception as error:
@@ -64,18 +64,18 @@ def _ready(
     return ready
 
 
-def _held(generation: Generation, lane: ColumnModel) -> MemoryUse:
+def _held(generation: Generation, loaded: ColumnModel) -> MemoryUse:
     """What a column holds; columns on one resident share its copy."""
-    resident = lane.resident
+    resident = loaded.resident
     copies = generation.copies
     if resident.key not in copies:
         copies.append(resident.key)
-    adapter = resident.adapters[lane.adapter].bytes if lane.adapter else 0
+    adapter = resident.adapters[loaded.adapter].bytes if loaded.adapter else 0
     return MemoryUse(copies.index(resident.key), resident.bytes, adapter)
 
 
 def _answer(generation: Generation, group: list[ColumnModel], cache: Path) -> None:
-    """All prompts for these lanes, in batches; lanes of one prompt sit in the same batch."""
+    """All prompts for these columns, in batches; columns of one prompt sit in the same batch."""
     rows = _rows(generation, group)
     ends = end_ids(group[0].resident)
     size = max(generation.request.batch_size, len(group))
@@ -116,7 +116,7 @@ def _batch(generation: Generation, rows: list[batch.Row], ends: list[int], cache
         _batch(generation, rows[middle:], ends, cache)
         return
     for row in rows:
-        generation.put(row.lane.index, row.prompt, ended="error", error=sentence)
+        generation.put(row.column.index, row.prompt, ended="error", error=sentence)
 
 
 def _named(error: Exception) -> str:
@@ -130,20 +130,20 @@ def _rows(generation: Generation, group: list[ColumnModel]) -> list[batch.Row]:
     context = rope.context(group[0].resident.model.config)
     rows = []
     for index, prompt in enumerate(request.prompts):
-        for lane in group:
-            own = request.columns[lane.index].prompts
+        for loaded in group:
+            own = request.columns[loaded.index].prompts
             text, ids, error = "", [], None
             try:
                 asked = own[index] if own else prompt
-                text, ids = encode(lane.tokenizer, asked, request.raw, context, lane.defaults)
+                text, ids = encode(loaded.tokenizer, asked, request.raw, context, loaded.defaults)
                 error = refusal(ids, context)
             except ConfigError as problem:
                 error = str(problem)
             except Exception as problem:  # a template that takes no system turn, say
                 error = f"The chat template refuses this prompt: {_named(problem)}"
             if error:
-                generation.put(lane.index, index, ended="error", error=error, prompt_text=text)
+                generation.put(loaded.index, index, ended="error", error=error, prompt_text=text)
                 continue
-            generation.put(lane.index, index, prompt_text=text)
-            rows.append(batch.Row(lane, index, ids, text))
+            generation.put(loaded.index, index, prompt_text=text)
+            rows.append(batch.Row(loaded, index, ids, text))
     return rows

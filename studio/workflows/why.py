@@ -197,7 +197,7 @@ def losses(studio: Studio, asked: Asked, runs: Sequence[Run]) -> list[float]:
     def work(pool: ModelPool) -> list[float]:
         from studio.attribution import question
 
-        lanes = [question.lane_of(run, FINAL, pool, studio.runs) for run in runs]
-        return [-question.likelihoods(asked, lane)[0] for lane in lanes]
+        loaded_columns = [question.column_of(run, FINAL, pool, studio.runs) for run in runs]
+        return [-question.likelihoods(asked, loaded)[0] for loaded in loaded_columns]
 
     return studio.worker.submit(work).result()

@@ -12,7 +12,7 @@ from studio import Studio
 from studio.commands import Commands
 from studio.core.errors import ConfigError
 from studio.evaluation.eval_rows import ScoreRows
-from studio.evaluation.long_context import DEPTHS, LongRequest, by_position, hidden, lanes
+from studio.evaluation.long_context import DEPTHS, LongRequest, by_position, compared, hidden
 from tests.unit.training.conftest import sft_rows, small
 
 TEXT = "Petra has a cat. Ada has a dog. The sky is blue and the grass is green. "
@@ -35,18 +35,21 @@ def run(studio: Studio) -> Any:
 
 def test_losses_by_position_are_the_models_own(studio: Studio, run: Any) -> None:
     def work(pool: Any) -> Any:
-        _, lane = next(lanes(run, pool, studio.runs))
-        ids = [lane.tokenizer(TEXT * 2)["input_ids"][:40], lane.tokenizer(TEXT)["input_ids"][:12]]
+        _, loaded = next(compared(run, pool, studio.runs))
+        ids = [
+            loaded.tokenizer(TEXT * 2)["input_ids"][:40],
+            loaded.tokenizer(TEXT)["input_ids"][:12],
+        ]
         wanted = []
         with torch.no_grad():
             for row in ids:
-                logits = lane.resident.model(input_ids=torch.tensor([row])).logits[0, :-1].float()
+                logits = loaded.resident.model(input_ids=torch.tensor([row])).logits[0, :-1].float()
                 wanted.append(
                     torch.nn.functional.cross_entropy(
                         logits, torch.tensor(row[1:]), reduction="none"
                     )
                 )
-        return by_position(lane, ids, 40, 4), wanted
+        return by_position(loaded, ids, 40, 4), wanted
 
     job = studio.worker.submit(work)
     bins, (long, short) = job.result(60)
@@ -58,7 +61,7 @@ def test_losses_by_position_are_the_models_own(studio: Studio, run: Any) -> None
 
 def test_a_fact_is_hidden_at_its_depth(studio: Studio, run: Any) -> None:
     def tokenizer_of(pool: Any) -> Any:
-        return next(lanes(run, pool, studio.runs))[1].tokenizer
+        return next(compared(run, pool, studio.runs))[1].tokenizer
 
     tokenizer = studio.worker.submit(tokenizer_of).result(60)
     filler = [tokenizer(TEXT)["input_ids"]]

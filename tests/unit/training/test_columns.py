@@ -134,7 +134,7 @@ def test_out_of_memory_ends_one_column_and_the_others_go_on(
 
     def tight(generation: Generation, rows: list, ends: list[int], *rest: Any) -> None:
         sizes.append(len(rows))
-        if len(rows) > 2 or any(row.lane.adapter for row in rows):
+        if len(rows) > 2 or any(row.column.adapter for row in rows):
             raise torch.OutOfMemoryError("CUDA out of memory")
         real(generation, rows, ends, *rest)
 

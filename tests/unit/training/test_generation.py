@@ -88,9 +88,9 @@ def test_a_static_cache_says_the_same(studio: Studio, sft: Run, monkeypatch: Any
 
 
 def test_virtual_tokens_have_no_static_cache() -> None:
-    lane: Any = SimpleNamespace(prompted=True, sampling=Sampling(cache_implementation="static"))
+    loaded: Any = SimpleNamespace(prompted=True, sampling=Sampling(cache_implementation="static"))
     with pytest.raises(ConfigError, match="Virtual tokens"):
-        batch._cache([batch.Row(lane, 0, [1])])
+        batch._cache([batch.Row(loaded, 0, [1])])
 
 
 def test_a_model_with_a_state_of_its_own_has_no_static_cache(
