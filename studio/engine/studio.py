@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from studio.core import cards, chat_templates
-from studio.core.errors import ConfigError, DataError
+from studio.core.errors import ConfigError
 from studio.core.hardware import Hardware, detect, memory_now
 from studio.core.jobs import Job
 from studio.core.library_types import Tokenizer
@@ -19,8 +19,8 @@ from studio.core.messages import Message
 from studio.core.model_names import resolve
 from studio.core.workspace import Workspace
 from studio.core.zerogpu import only_cpu
-from studio.data import DatasetStore, PreparedDataset, PrepareOptions
-from studio.engine import run_data
+from studio.data import DatasetStore, PreparedDataset
+from studio.engine import recipe_checks, run_data
 from studio.engine.hosted_runs import HostedRuns
 from studio.engine.library import Library
 from studio.engine.run_backup import RunBackup, run_backup_for
@@ -32,13 +32,9 @@ from studio.generation.request import Column, Generation, GenerationRequest, Sam
 from studio.labels import LabelStore
 from studio.labels.pair_generation import PairMaker
 from studio.labels.votes_backup import VotesBackup, votes_backup_for
-from studio.runs.dataset_entries import DatasetEntry
-from studio.runs.lineage import parent_adapter
-from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe
-from studio.runs.reward_runs import check_rewards, resolve_reward_runs
+from studio.runs.reward_runs import resolve_reward_runs
 from studio.runs.store import RESUMABLE, Run, RunStore
-from studio.training.online_rl import check_vllm
 from studio.training.train_dataset import check_mixture, check_trackers
 
 if TYPE_CHECKING:
@@ -148,14 +144,7 @@ class Studio:
 
     def dataset_for(self, name: str) -> PreparedDataset:
         """A prepared dataset by id or name; a shipped sample, file or Hub id is prepared first."""
-        try:
-            return self.datasets.get(name)
-        except DataError as unknown:
-            from studio.data import looks_like_source
-
-            if not looks_like_source(name):
-                raise unknown
-            return self.datasets.prepare(name)
+        return run_data.dataset_for(self.datasets, name)
 
     @functools.cached_property
     def hosted(self) -> HostedRuns:
@@ -163,28 +152,8 @@ class Studio:
         return HostedRuns(self.runs, self.datasets, self.worker)
 
     def datasets_for(self, recipe: Recipe) -> list[PreparedDataset]:
-        """The datasets of a recipe, in order; those that are not prepared yet are prepared first.
-
-        Raises a `DataError` for a split or configuration of what is prepared already.
-        """
-        if not recipe.datasets:
-            return [self.dataset_for(recipe.dataset_name)]
-        return [self._entry(entry) for entry in recipe.datasets]
-
-    def _entry(self, entry: DatasetEntry) -> PreparedDataset:
-        if not (entry.name or entry.split):
-            return self.dataset_for(entry.path)
-        options = PrepareOptions(config=entry.name, split=entry.split)
-        for dataset in self.datasets.list():
-            wanted = {"source": entry.path, "options": options.recorded()}
-            if wanted.items() <= dataset.provenance.items():
-                return dataset
-            if entry.path in (dataset.id, dataset.name):
-                raise DataError(
-                    f"{dataset.name} is prepared already, so name and split, which choose from the "
-                    "Hub, cannot apply; leave them out."
-                )
-        return self.datasets.prepare(entry.path, options=options)
+        """The datasets of a recipe, in order; prepared first where they are not yet."""
+        return run_data.datasets_for(self.datasets, recipe)
 
     def train(
         self, recipe: Recipe, provenance: dict[str, Any] | None = None, on: str | None = None
@@ -198,37 +167,15 @@ class Studio:
         """
         if on is None:
             zerogpu.refuse_training()
-        resolve(recipe.model_name_or_path)
-        if recipe.chat_template_path:
-            chat_templates.read(recipe.chat_template_path)
+        recipe_checks.check_models(recipe, self.worker, self.runs)
         prepared = self.datasets_for(recipe)
         check_mixture(recipe, prepared)
         data = run_data.record(recipe, prepared)
-        recipe = check_rewards(recipe, self.runs)
-        self._check_judges(recipe)
-        if OBJECTIVES[recipe.objective].teacher:
-            self.worker.settle()
-            from studio.models import teacher
-
-            teacher.check(recipe, self.runs)
+        recipe = recipe_checks.check_rewards(recipe, self.runs)
         check_trackers(recipe)
         if on is None:
-            check_vllm(recipe)
-        if recipe.device is not None and self.worker.ready and on is None:
-            cards.choose(recipe.device)
-        if recipe.start_from:
-            parent = self.runs.get(recipe.start_from)
-            template = recipe.chat_template_path or parent.recipe.chat_template_path
-            tokens = {}
-            if recipe.continues:  # the adapter's own
-                own = ("trainable_token_indices", "train_embeddings_and_norms",
-                       "lora_modules_to_save")  # fmt: skip
-                tokens = {name: getattr(parent.recipe, name) for name in own}
-            scaling = recipe.rope_parameters or parent.recipe.rope_parameters
-            recipe = recipe.with_(
-                start_from=parent.id, chat_template_path=template, rope_parameters=scaling, **tokens
-            )
-            parent_adapter(recipe, self.runs)
+            recipe_checks.check_here(recipe, self.worker)
+        recipe = recipe_checks.continued(recipe, self.runs)
         if not recipe.name:
             recipe = recipe.with_(name=self.runs.free_name(recipe.usual_name()))
         job = None if on is None else self._hosted_job(recipe, on)
@@ -239,17 +186,6 @@ class Studio:
         else:
             self.hosted.begin(run)
         return self.runs.get(run.id)
-
-    def _check_judges(self, recipe: Recipe) -> None:
-        """Refuse a judge that is none here before anything is trained."""
-        from studio.generation.judge_reward import named_column
-        from studio.rewards import parse
-
-        for part in parse(recipe.reward_funcs):
-            if part.judge:
-                column = named_column(part.judge, self.runs)
-                if not column.endpoint:
-                    resolve(column.model)
 
     def _hosted_job(self, recipe: Recipe, flavor: str) -> dict[str, Any]:
         """What a run keeps of its job; refused where a job cannot train this recipe."""
