@@ -118,7 +118,7 @@ def test_out_of_memory_says_what_took_it_and_gives_it_back(
         patch.setattr(SFTTrainer, "compute_loss", exhausted)
         first = train(studio)
         before = studio.worker.submit(held).result(60)
-        for _ in range(19):
+        for _ in range(6):
             run = train(studio)
         after = studio.worker.submit(held).result(60)
     assert first.state == run.state == "failed"
