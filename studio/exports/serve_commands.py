@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import Any
 
+from studio.exports import BASE
+
 _NAME = re.compile(r"[^a-z0-9._-]+")
 
 
@@ -73,11 +75,12 @@ def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
         ]
     file = next(file for file in record["files"] if file.endswith(".gguf"))
     path = shlex.quote(f"{folder.rstrip('/')}/{file}")
+    model = f"-m {BASE} --lora {path}" if record["to"] == "gguf-lora" else f"-m {path}"
     made = f"ollama create {name} -f Modelfile && ollama run {name}"
     return [
         ("Ollama", made if folder == "." else f"cd {here} && {made}"),
-        ("llama.cpp", f"llama-server -m {path} --jinja"),
-        ("llama.cpp, one chat", f"llama-cli -m {path} --jinja"),
+        ("llama.cpp", f"llama-server {model} --jinja"),
+        ("llama.cpp, one chat", f"llama-cli {model} --jinja"),
     ]
 
 
@@ -109,6 +112,12 @@ def _rank(rank: int) -> int:
 
 def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
+    if record["to"] == "gguf-lora":
+        file = next(file for file in record["files"] if file.endswith(".gguf"))
+        return (
+            "from llama_cpp import Llama\n\n"
+            f"model = Llama({BASE!r}, lora_path={f'{repo}/{file}'!r})"
+        )
     if record["to"] == "adapter":
         base = _base(record)
         revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""
