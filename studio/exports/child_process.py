@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from studio.core.errors import ModelError
 from studio.core.workspace import ROOT
@@ -22,10 +23,19 @@ def run(module: str, given: Sequence[str], on_wait: Callable[[], None]) -> None:
     finish([sys.executable, "-m", module, *given], on_wait)
 
 
-def finish(command: Sequence[str], on_wait: Callable[[], None]) -> None:
-    """Run a command to its end, as `run` does."""
+def finish(
+    command: Sequence[str],
+    on_wait: Callable[[], None],
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run a command to its end, as `run` does; `environment` is added to this process's own."""
     child = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
     )
     try:
         said = _until_ended(child, on_wait)

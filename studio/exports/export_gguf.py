@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from studio.core.errors import ModelError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
 from studio.data import DatasetStore
 from studio.exports import (
+    LLAMA_CPP_COMMAND,
     Exporting,
     gguf_architectures,
     gguf_file,
@@ -25,6 +26,7 @@ from studio.exports import (
     gguf_tokenizer,
     importance_matrix,
     llama_cpp_check,
+    llama_cpp_convert,
     ollama,
     perplexity,
     verify,
@@ -45,34 +47,39 @@ class GgufExport:
     part: Path
     on: torch.device
     beside: dict[str, Any]
+    converter: Path | None = None
+    """llama.cpp's own, for a family that is not written here."""
 
     def make(self, base: LoadedModel, reference: verify.Reference) -> verify.Figures:
         """Write the merged model in `base`, read it back and compare it with the run.
 
-        `base.model` is replaced by the model read back.
+        `base.model` is gone afterwards. What llama.cpp's converter wrote, llama.cpp reads where it
+        can: transformers' reader leaves out keys of families that are not written here.
         """
-        asked, model, tokenizer = self.job.request, base.model, base.tokenizer
-        path = self.part / f"model-{asked.outtype}.gguf"
+        tokenizer, ends = base.tokenizer, end_ids(base)
+        path = self.part / f"model-{self.job.request.outtype}.gguf"
         self.job.step(20, "Writing the file")
         self._write(base, path)
         self.beside["stored_types"] = stored_types(path)
         kwargs = self.run.recipe.chat_template_kwargs
         self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer, kwargs)
-        config, width = model.config, model.dtype
-        del model, base.model
+        config, width = base.model.config, base.model.dtype
+        del base.model
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
-        base.model = self._read_back(path, config, width)
         words = gguf_tokenizer.cut(tokenizer, gguf_tokenizer.texts(tokenizer))
+        asks_llama = llama_cpp_check.installed()
+        if self.converter and asks_llama:
+            return self._only_llama(path, reference, ends, words)
+        base.model = self._read_back(path, config, width)
         again = gguf_models.read_tokenizer(path)
         gguf_tokenizer.check(words, gguf_tokenizer.cut(again, words))
         figures = verify.compare(
-            reference.run, base.model, base, reference.base_logits, asked.stored_as
+            reference.run, base.model, base, reference.base_logits, self.job.request.stored_as
         )
         self._judge_rows(base.model, reference)
-        if llama_cpp_check.installed():
-            self.job.step(0, "Asking llama.cpp as well")
-            self.beside["llama_cpp"] = self._llama(path, reference, base, words)
+        if asks_llama:
+            self.beside["llama_cpp"] = self._llama(path, reference, ends, words)
         return figures
 
     def make_adapter(
@@ -118,12 +125,24 @@ class GgufExport:
             gguf_quantize.quantize(wide, path, asked.outtype, importance, self._still)
 
     def _write_as(self, base: LoadedModel, path: Path, outtype: str) -> None:
+        if self.converter is not None:
+            self.job.step(0, "llama.cpp's converter writes the file")
+            self.beside["converter"] = self.converter.name
+            llama_cpp_convert.convert(
+                self.converter, base.model, base.tokenizer, path, outtype, self._still
+            )
+            return
         name = Path(self.run.model).name
         gguf_file.write(
             base.model, base.tokenizer, path, outtype, name, self.run.name, self._written
         )
 
     def _importance(self, base: LoadedModel) -> Any:
+        if self.converter is not None:
+            raise ModelError(
+                "An importance matrix needs the names of a file that is written here, and this one "
+                "is llama.cpp's converter's. Export without it."
+            )
         rows = perplexity.training(self.run, self.datasets, base, importance_matrix.ROWS)
         found = importance_matrix.collect(base.model, rows, self._reading)
         self.beside["importance_matrix"] = {
@@ -147,12 +166,22 @@ class GgufExport:
     def _read_back(self, path: Path, config: ModelConfig, width: torch.dtype) -> LanguageModel:
         """The file as transformers reads it, completed where its reader ignores a key."""
         shape = config.get_text_config()
-        self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
+        family = None if self.converter else gguf_architectures.family_of(shape)
+        self.beside["reader_needs_config"] = family is not None and family.dropped(shape)
         given = {"config": config} if self.beside["reader_needs_config"] else {}
         compat.silence_gguf_reader()
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            self.part, gguf_file=path.name, dtype=width, **given
-        )
+        try:
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                self.part, gguf_file=path.name, dtype=width, **given
+            )
+        except (ValueError, KeyError, NotImplementedError) as error:
+            if family is not None:
+                raise
+            raise ModelError(
+                f"llama.cpp's converter wrote the file, and transformers cannot read it back "
+                f"({error}): nothing compares it with the run. Install llama-cpp-python: "
+                f"`{LLAMA_CPP_COMMAND}`."
+            ) from None
         compat.set_commit_hash(model.config, compat.commit_hash(config))
         return model.to(self.on).eval()
 
@@ -171,26 +200,47 @@ class GgufExport:
             reference.rows, reference.run_loss, reference.base_loss, loss, stored_as
         )
 
+    def _only_llama(
+        self, path: Path, reference: verify.Reference, ends: list[int], words: dict[str, list[int]]
+    ) -> verify.Figures:
+        """The figures of a file that llama.cpp alone reads."""
+        found = self._asked_llama(path, reference, ends, words)
+        gguf_tokenizer.check(words, dict(zip(words, found.tokens, strict=True)))
+        self.beside["llama_cpp"] = self._by_llama(found, reference)
+        if found.loss is not None:
+            read = self._judged(found.loss, reference, _as_read(self.job.request.stored_as))
+            self.beside["perplexity"] = read.as_dict()
+        told = self.beside["llama_cpp"]
+        return verify.Figures(**{one.name: told[one.name] for one in fields(verify.Figures)})
+
     def _llama(
-        self,
-        path: Path,
-        reference: verify.Reference,
-        base: LoadedModel,
-        words: dict[str, list[int]],
+        self, path: Path, reference: verify.Reference, ends: list[int], words: dict[str, list[int]]
     ) -> dict[str, Any]:
         """llama.cpp's reading of the file; `ModelError` where its answers differ from the run's."""
+        try:
+            found = self._asked_llama(path, reference, ends, words)
+        except ModelError as error:
+            return {"error": str(error)}
+        gguf_tokenizer.check(words, dict(zip(words, found.tokens, strict=True)))
+        return self._by_llama(found, reference)
+
+    def _asked_llama(
+        self, path: Path, reference: verify.Reference, ends: list[int], words: dict[str, list[int]]
+    ) -> llama_cpp_check.Answers:
+        """Ask llama.cpp all that is compared."""
         run, rows = reference.run, reference.rows
         assert rows is not None
+        self.job.step(0, "Asking llama.cpp as well")
         asked = llama_cpp_check.Questions(
-            list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER,
+            list(words), run.prompts, verify.sequences(run), ends, verify.ANSWER,
             rows.ids, rows.counted,
         )  # fmt: skip
         with tempfile.TemporaryDirectory(dir=self.part) as exchange:
-            try:
-                found = llama_cpp_check.ask(path, asked, Path(exchange), self._still)
-            except ModelError as error:
-                return {"error": str(error)}
-        gguf_tokenizer.check(words, dict(zip(words, found.tokens, strict=True)))
+            return llama_cpp_check.ask(path, asked, Path(exchange), self._still)
+
+    def _by_llama(
+        self, found: llama_cpp_check.Answers, reference: verify.Reference
+    ) -> dict[str, Any]:
         as_read = _as_read(self.job.request.stored_as)
         figures = _judge(found, reference, as_read)
         if found.loss is None:

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM
 from studio.core import compat, rope
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
-from studio.core.library_types import AdaptedModel, LanguageModel
+from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
 from studio.core.model_names import resolve
 from studio.core.workspace import check_room, put_in_place, write_json
 from studio.data import DatasetStore
@@ -27,9 +27,9 @@ from studio.exports import (
     BITS,
     RECORD,
     Exporting,
-    gguf_architectures,
     gguf_lora,
     llama_cpp_check,
+    llama_cpp_convert,
     model_card,
     perplexity,
     verify,
@@ -90,6 +90,7 @@ class _Work:
         self.job, self.run, self.runs, self.datasets, self.part = job, run, runs, datasets, part
         self.asked = job.request
         self.beside: dict[str, Any] = {}
+        self.converter: Path | None = None
         self.on = device_for(run, runs, self.asked.to == "adapter")
 
     def record(self) -> dict[str, Any]:
@@ -100,24 +101,25 @@ class _Work:
         slowly = " on the CPU, which is slower" if self.on != loading.device() else ""
         self.job.step(0, f"Loading the run{slowly}")
         held = parts(run, self.runs, to == "adapter", self.on)
-        self._check_room(held)
         writes: dict[str, Callable[[Parts], Any]] = {
             "adapter": self._adapter,
             "merged": self._merged,
             "gguf": self._gguf,
             "gguf-lora": self._gguf_lora,
         }
+        config = held.base.model.config
         if to == "gguf":
-            gguf_architectures.family_of(held.base.model.config.get_text_config())
+            self.converter = llama_cpp_convert.needed(config.get_text_config())
+        self._check_room(held)
         figures = writes[to](held)
-        record = self._describe(held.base, figures)
+        record = self._describe(config, figures)
         self.job.step(30, "Writing the card")
         model_card.write(self.part, record, run, self.datasets)
         record["bytes"] = sum(path.stat().st_size for path in self.part.iterdir())
         write_json(self.part / RECORD, record)
         return record
 
-    def _describe(self, base: LoadedModel, figures: verify.Figures) -> dict[str, Any]:
+    def _describe(self, config: ModelConfig, figures: verify.Figures) -> dict[str, Any]:
         run, recipe = self.run, self.run.recipe
         reference = resolve(run.model, recipe.model_revision)
         return {
@@ -127,13 +129,13 @@ class _Work:
             "created": time.time(),
             "stored_as": self.asked.stored_as,
             "base": reference.name if reference.kind != "folder" else Path(run.model).name,
-            "base_revision": compat.commit_hash(base.model.config) or "",
+            "base_revision": compat.commit_hash(config) or "",
             "base_kind": reference.kind,
             "fingerprint": run.base,
             "method": run.method,
             "objective": run.objective,
             "chat_template_kwargs": recipe.chat_template_kwargs,
-            "rope_overrides": rope.overrides(base.model.config) if recipe.rope_parameters else None,
+            "rope_overrides": rope.overrides(config) if recipe.rope_parameters else None,
             "files": sorted(path.name for path in self.part.iterdir()),
             "figures": figures.as_dict() | self._ratio(),
             **self.beside,
@@ -258,10 +260,15 @@ class _Work:
 
     def _gguf(self, held: Parts) -> verify.Figures:
         reference = self._whole(held)
-        written = GgufExport(self.job, self.run, self.datasets, self.part, self.on, self.beside)
+        written = self._writer(self.converter)
         figures = written.make(held.base, reference)
         self._trained(held, reference.run)
         return figures
+
+    def _writer(self, converter: Path | None = None) -> GgufExport:
+        return GgufExport(
+            self.job, self.run, self.datasets, self.part, self.on, self.beside, converter
+        )
 
     def _gguf_lora(self, held: Parts) -> verify.Figures:
         assert held.adapter is not None
@@ -269,14 +276,14 @@ class _Work:
         family = gguf_lora.family_of(held.adapter, held.base.model)
         reference, model = self._read(held)
         assert model is not None
-        written = GgufExport(self.job, self.run, self.datasets, self.part, self.on, self.beside)
+        written = self._writer()
         return written.make_adapter(held.base, model, reference, family)
 
     def _trained(self, held: Parts, run: verify.ModelAnswers) -> None:
         """For a run on a 4-bit base: how far an unquantized base changes its answers."""
         if not self.run.recipe.quantized:
             return
-        del held.base.model
+        vars(held.base).pop("model", None)  # it is gone where llama.cpp alone read the file
         gc.collect()
         rounded = parts(self.run, self.runs, True, self.on)
         assert rounded.adapter is not None
@@ -301,4 +308,6 @@ class _Work:
             need = int(weights * BITS[self.asked.stored_as] / 8)
             if self.asked.quantizes:  # q8_0 and more for what has partial blocks; and the source
                 need = int(weights * (BITS["q8_0"] / 8 + beside))
+            if self.converter is not None:
+                need += int(weights * beside)  # the folder it converts
         check_room(self.part, need + _BESIDE, "The export", "Make room, or choose another folder.")
