@@ -79,7 +79,7 @@ def pairs(adapted: AdaptedModel) -> list[Pair]:
     from peft.tuners.lora import LoraLayer
 
     whole: Any = adapted
-    model = whole.get_base_model()
+    model: Any = whole.get_base_model()
     tied = model.config.get_text_config().tie_word_embeddings
     name_of = gguf_file.names(model)
     found = []
@@ -92,10 +92,14 @@ def pairs(adapted: AdaptedModel) -> list[Pair]:
                 f"llama.cpp has no place for an adapter of {path}, so this adapter cannot be "
                 "written as a GGUF adapter. Export the run as gguf."
             )
-        a, b = (side[_ADAPTER].weight.detach() for side in (module.lora_A, module.lora_B))
+        a, b = _side(module.lora_A), _side(module.lora_B)
         scaling = float(module.scaling[_ADAPTER])
-        found.append(Pair(path, name, a.float().cpu(), b.float().cpu(), scaling))
+        found.append(Pair(path, name, a, b, scaling))
     return found
+
+
+def _side(matrices: Any) -> torch.Tensor:
+    return matrices[_ADAPTER].weight.detach().float().cpu()
 
 
 def write(

@@ -39,7 +39,8 @@ def quantize(
     given = [str(source.resolve()), str(target.resolve()), outtype]
     matrix = source.with_name(_MATRIX)
     if importance is not None:
-        np.savez(matrix, **dict(importance))
+        arrays: Any = dict(importance)
+        np.savez(matrix, **arrays)
         given.append(str(matrix.resolve()))
     try:
         child_process.run("studio.exports.gguf_quantize", given, on_wait)

@@ -8,9 +8,10 @@ the model before it is written, over the run's training rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils.hooks import RemovableHandle
 
 from studio.core.errors import ModelError
 from studio.core.library_types import LanguageModel
@@ -50,9 +51,7 @@ def collect(
     return {name: _weights(total / tokens) for name, total in sums.items()}
 
 
-def _watched(
-    model: LanguageModel,
-) -> tuple[dict[str, torch.Tensor], list[torch.utils.hooks.RemovableHandle]]:
+def _watched(model: Any) -> tuple[dict[str, torch.Tensor], list[RemovableHandle]]:
     """Sums of squares that grow with every forward pass, and the hooks that make them grow."""
     sums: dict[str, torch.Tensor] = {}
     hooks = []

@@ -16,7 +16,7 @@ from studio.core.library_types import LanguageModel, Tokenizer
 from studio.data import DatasetStore
 from studio.data.rows import tidy
 from studio.data.tokens import token_view
-from studio.exports import PERPLEXITY_RATIO
+from studio.exports import PERPLEXITY_RATIO, QUANTIZED
 from studio.models.pool import LoadedModel
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run
@@ -103,11 +103,14 @@ def loss(model: LanguageModel, rows: Rows) -> float:
 
 
 def judge(rows: Rows, run: float, base: float, export: float, stored_as: str) -> Perplexity:
-    """The three losses together; `ModelError` where the export's is off, or nearer to the base's
-    than to the run's though the run is better than its base."""
+    """The three losses together; `ModelError` where the export's is off.
+
+    For the types that llama.cpp quantizes to also where it is nearer to the base's than to the
+    run's though the run is better than its base: of the others the logits say that.
+    """
     allowed = PERPLEXITY_RATIO[stored_as]
     found = Perplexity(rows.source, len(rows.ids), rows.tokens, run, base, export, allowed)
-    if run < base and abs(export - run) >= abs(export - base):
+    if stored_as in QUANTIZED and run < base and abs(export - run) >= abs(export - base):
         raise ModelError(
             f"On {len(rows.ids)} of {rows.source} the export's loss of {export:.4g} is nearer to "
             f"the base's {base:.4g} than to the run's {run:.4g}: rounding to {stored_as} loses "

@@ -54,7 +54,7 @@ def _perplexity(record: dict[str, Any]) -> list[str]:
         f"{1 / rows['allowed']:.4g} to {rows['allowed']:.4g} |",
         f"| perplexity of export, run and base on {rows['rows']} of {rows['source']} "
         f"({rows['tokens']:,} tokens) | {export:.4g}, {run:.4g}, {base:.4g} | "
-        "nearer to the run's |",
+        f"{'' if record['figures']['tolerance'] else 'nearer to the run'} |",
     ]
 
 

@@ -133,6 +133,7 @@ def test_an_export_is_judged_by_its_perplexity_on_the_rows() -> None:
     assert near.ratio == pytest.approx(1.105, abs=1e-3) and near.tokens == 2
     with pytest.raises(ModelError, match="loses what was learned"):
         perplexity.judge(ROWS, 1.0, 1.1, 1.09, "q4_k_m")
+    assert perplexity.judge(ROWS, 1.0, 1.01, 1.009, "q8_0").ratio < 1.01, "its logits are compared"
     with pytest.raises(ModelError, match=r"perplexity is 1\.649 times the run's"):
         perplexity.judge(ROWS, 1.0, 9.0, 1.5, "q4_0")
     worse = perplexity.judge(ROWS, 1.0, 0.9, 0.93, "q4_k_m")
