@@ -112,12 +112,11 @@ def _rank(rank: int) -> int:
 
 def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
-    if record["to"] == "gguf-lora":
+    if record["to"] == "gguf-lora" or record.get("converter"):
         file = next(file for file in record["files"] if file.endswith(".gguf"))
-        return (
-            "from llama_cpp import Llama\n\n"
-            f"model = Llama({BASE!r}, lora_path={f'{repo}/{file}'!r})"
-        )
+        path = f"{repo}/{file}"
+        given = f"{BASE!r}, lora_path={path!r}" if record["to"] == "gguf-lora" else repr(path)
+        return f"from llama_cpp import Llama\n\nmodel = Llama({given})"
     if record["to"] == "adapter":
         base = _base(record)
         revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""

@@ -15,7 +15,7 @@ def section(record: dict[str, Any]) -> str:
     allowed = f"{share * found['largest_logit']:.3g}" if share else ""
     lines = [
         "## Checked\n",
-        "Loaded back with the stock libraries and compared with the run on "
+        f"Loaded back {_with_what(record)} and compared with the run on "
         f"{found['prompts']} prompts ({found['tokens']} greedy tokens):\n",
         "| figure | value | allowed |\n|---|---:|---:|",
         *_perplexity(record),
@@ -43,6 +43,11 @@ def section(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _with_what(record: dict[str, Any]) -> str:
+    alone = record.get("converter") and "llama_cpp" in record
+    return "by llama.cpp" if alone else "with the stock libraries"
+
+
 def _perplexity(record: dict[str, Any]) -> list[str]:
     """Rows of the table: the export's perplexity beside the run's and the base's."""
     rows = record.get("perplexity")
@@ -61,6 +66,8 @@ def _perplexity(record: dict[str, Any]) -> list[str]:
 def _stored(record: dict[str, Any]) -> list[str]:
     """How the weights are stored, and what weighed their rounding."""
     lines = []
+    if script := record.get("converter"):
+        lines.append(f"Written by llama.cpp's own `{script}`.\n")
     if types := record.get("stored_types"):
         each = ", ".join(f"{count} in {kind}" for kind, count in types.items())
         lines.append(f"Tensors of the file: {each}.\n")
