@@ -114,7 +114,8 @@ def judge(rows: Rows, run: float, base: float, export: float, stored_as: str) ->
         raise ModelError(
             f"On {len(rows.ids)} of {rows.source} the export's loss of {export:.4g} is nearer to "
             f"the base's {base:.4g} than to the run's {run:.4g}: rounding to {stored_as} loses "
-            "what was learned. Choose a wider outtype, or export the adapter."
+            "what was learned. Choose a wider outtype or an importance matrix, or export the "
+            "adapter."
         )
     if not 1 / allowed <= found.ratio <= allowed:
         raise ModelError(
