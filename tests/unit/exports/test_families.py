@@ -157,7 +157,8 @@ def test_the_table_in_the_docs_has_every_cell() -> None:
     before, _, text = TABLE.read_text(encoding="utf-8").partition(MARK)
     types = [line for line in before.partition(TYPES)[2].splitlines() if line.startswith("| ")]
     assert types[0] == f"| model | {' | '.join(OUTTYPES)} |"
-    assert all(line.count("%") == len(OUTTYPES) for line in types[1:]) and len(types) > 1
+    assert all(line.count("%") == len(OUTTYPES) for line in types[1:])
+    assert len(types) == len(SHAPES) + 2
     for part, formats in zip(text.split(LLAMA), (FORMATS, BY_LLAMA), strict=True):
         rows = [line for line in part.splitlines() if line.startswith("| ")]
         assert len(rows) == len(CASES) + 1
