@@ -67,7 +67,7 @@ test-matrix: $(VENV)/.ready-dev
 
 # Every family, method and format of an export; writes the table in docs/exports.md.
 test-exports: $(VENV)/.ready-dev
-	STUDIO_EXPORTS=1 OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
+	STUDIO_EXPORTS=$(or $(EXPORTS),1) OMP_NUM_THREADS=1 $(PYTEST) tests/unit/exports
 
 # What is chosen on which card; writes the tables in docs/gpus.md.
 test-gpus: $(VENV)/.ready-dev

@@ -12,7 +12,16 @@ from components.ui.html import esc
 from components.ui.hub_files import going_files, no_token
 from components.ui.markdown import rendered
 from studio.core.formatting import bytes_text
-from studio.exports import FORMATS, OUTTYPES, PROVEN, serve_commands
+from studio.exports import (
+    BITS,
+    FORMATS,
+    LLAMA_CPP_COMMAND,
+    PROVEN,
+    QUANTIZED,
+    WRITTEN,
+    llama_cpp_installed,
+    serve_commands,
+)
 
 if TYPE_CHECKING:
     from studio.engine.library import LibraryEntry
@@ -40,25 +49,59 @@ def button(act: str, label: str, **data: str) -> str:
 
 
 def export_box(item: LibraryEntry) -> Fold:
-    """Each format with its description; GGUF in four types."""
+    """Each format with its description; GGUF in every type that can be written here."""
     run = item.run
     assert run is not None
     rows = []
     for to in PROVEN:
         if to == "adapter" and run.adapter is None:
             continue
-        types = OUTTYPES if to == "gguf" else ("",)
-        buttons = "".join(
-            button("export", f"{to} {kind}".strip(), to=to, outtype=kind) for kind in types
-        )
-        text = FORMATS[to] + (" q8_0 is the smallest, f32 the largest." if to == "gguf" else "")
-        rows.append(f"<li><p>{esc(text)}</p><div>{buttons}</div></li>")
-    note = "Every export is loaded with the stock libraries and compared with the run."
+        if to == "gguf-lora" and (run.adapter is None or run.method not in _AS_GGUF_LORA):
+            continue
+        if to == "gguf":
+            rows += _gguf_rows()
+            continue
+        rows.append(_format(FORMATS[to], button("export", to, to=to, outtype="")))
+    note = (
+        "Every export is loaded with the stock libraries and compared with the run; what came out "
+        "stands on its card before it is downloaded."
+    )
     return (
         "export",
         "Export",
         f'<ul class="formats">{"".join(rows)}</ul><p class="quiet">{note}</p>',
     )
+
+
+_AS_GGUF_LORA = ("lora", "qlora", "pissa", "loftq")
+
+
+def _format(text: str, buttons: str) -> str:
+    return f"<li><p>{esc(text)}</p><div>{buttons}</div></li>"
+
+
+def _gguf_rows() -> list[str]:
+    """The types that are written here, and below them those that llama.cpp quantizes to."""
+    sized = f"{FORMATS['gguf']} The sizes are for each billion parameters."
+    rows = [_format(sized, "".join(map(_type, WRITTEN)))]
+    if not llama_cpp_installed():
+        absent = (
+            f"<li><p>{esc(', '.join(QUANTIZED))}: llama.cpp quantizes to these, and "
+            f"llama-cpp-python is not installed here.</p><code>{esc(LLAMA_CPP_COMMAND)}</code></li>"
+        )
+        return [*rows, absent]
+    matrix = (
+        '<label class="tick"><input type="checkbox" name="importance_matrix">Importance matrix: '
+        "round those weights least that the training rows use most</label>"
+    )
+    text = "Smaller GGUF files, quantized by llama.cpp."
+    rows.append(f"<li><p>{esc(text)}</p><div>{''.join(map(_type, QUANTIZED))}</div>{matrix}</li>")
+    return rows
+
+
+def _type(outtype: str) -> str:
+    size = f"{BITS[outtype] / 8:.2g} GB"
+    return button("export", f"{outtype}, {size}", to="gguf", outtype=outtype)
 
 
 def export_boxes(item: LibraryEntry, record: dict[str, Any]) -> list[Fold]:

@@ -22,12 +22,12 @@ from components.ui.compat import Reply, ServerFunction
 from components.ui.handlers import checked, sentence
 from studio.core import hub
 from studio.core.errors import ConfigError
-from studio.core.formatting import bytes_text
+from studio.core.formatting import DOT, bytes_text
 from studio.core.hub_backup import backup_age
 from studio.core.jobs import Job
 from studio.core.workspace import new_id, secret_id
 from studio.engine.run_backup import is_ephemeral_disk
-from studio.exports import ExportRequest
+from studio.exports import QUANTIZED, ExportRequest, proof
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -57,10 +57,12 @@ class Mark(Entry):
 
 
 class Export(Entry):
-    """A run to export in a format; `outtype` is GGUF's type."""
+    """A run to export in a format; `outtype` is GGUF's type, and `importance_matrix` its choice
+    for the types that llama.cpp quantizes to."""
 
     to: str
     outtype: str = ""
+    importance_matrix: bool = False
 
 
 class Push(Entry):
@@ -230,9 +232,10 @@ class LibraryApi:
         run = self.studio.runs.get(request.id)
         out = self.studio.workspace.exports / secret_id("export")
         outtype = request.outtype or "q8_0"
-        job = self.studio.export(ExportRequest(run.id, request.to, out, outtype))
+        matrix = request.importance_matrix and outtype in QUANTIZED
+        job = self.studio.export(ExportRequest(run.id, request.to, out, outtype, matrix))
         to = f"{request.to} {outtype}" if request.to == "gguf" else request.to
-        return self.jobs.put(JobView(job, f"{run.name} to {to}", lambda _: "exported and verified"))
+        return self.jobs.put(JobView(job, f"{run.name} to {to}", _exported))
 
     def card(self, request: Entry) -> Reply:
         return {"card": boxes.readme(self._exported(request))}
@@ -276,6 +279,10 @@ class LibraryApi:
         if item.kind != "export":
             raise ConfigError("Only exports can be pushed: export the run first.")
         return item.folder
+
+
+def _exported(record: Reply) -> str:
+    return f"exported and verified: {DOT.join(proof(record))}"
 
 
 def _downloaded(result: Reply) -> str:

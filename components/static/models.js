@@ -129,7 +129,8 @@ window.studioModels = (root, server, lead) => {
       await open();
     },
     export: (card, button) => begin("models_export",
-      {id: card.dataset.id, to: button.dataset.to, outtype: button.dataset.outtype}, button),
+      {id: card.dataset.id, to: button.dataset.to, outtype: button.dataset.outtype,
+       importance_matrix: !!card.querySelector("[name=importance_matrix]:checked")}, button),
     push: (card, button) => begin("models_push",
       {id: card.dataset.id, repo: card.querySelector("[name=repo]").value,
        public: card.querySelector("[name=public]").checked}, button),

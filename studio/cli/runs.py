@@ -55,12 +55,18 @@ def _exported(made: Json) -> str:
     found = made["figures"]
     encodes = made.get("objective") == "embedding"
     what = ("number of a vector", "nearest neighbors") if encodes else ("logit", "greedy tokens")
+    allowed = found["tolerance"]
+    within = f" ({allowed * found['largest_logit']:.3g} allowed)" if allowed else ""
     lines = [
         f"{made['folder']}: {bytes_text(made['bytes'])}, {', '.join(made['files'])}",
-        f"largest difference of a {what[0]} {found['largest_difference']:.3g} "
-        f"({found['tolerance'] * found['largest_logit']:.3g} allowed), "
+        f"largest difference of a {what[0]} {found['largest_difference']:.3g}{within}, "
         f"{what[1]} that agree {percent_text(found['agreement'])}",
     ]
+    if rows := made.get("perplexity"):
+        lines.append(
+            f"perplexity {rows['ratio']:.4g} times the run's ({rows['allowed']:.4g} allowed), on "
+            f"{rows['rows']} of {rows['source']}"
+        )
     if made["to"] == "gguf" and not made.get("modelfile_template"):
         lines.append("The Modelfile has no TEMPLATE: Ollama reads the chat template from GGUF.")
     served = serve_commands.commands(made, made["folder"])
@@ -107,6 +113,8 @@ VIEWS = {
         _exported,
         "pocket-sft --to merged --out mine",
         "pocket-sft --to gguf --outtype f16 --out mine-gguf",
+        "pocket-sft --to gguf --outtype q4_k_m --importance-matrix --out mine-q4",
+        "pocket-sft --to gguf-lora --out mine-lora",
         "pocket-sft --to trl --out exported",
         "pocket-sft --to launch --num-machines 2 --out launched",
         "pocket-sft --to job > job.py",

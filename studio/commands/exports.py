@@ -24,13 +24,17 @@ def runs_export(
     run: RunName,
     *,
     to: Annotated[
-        Literal["adapter", "merged", "gguf", "trl", "script", "launch", "job"],
+        Literal["adapter", "merged", "gguf", "gguf-lora", "trl", "script", "launch", "job"],
         Param("What to write."),
     ],
     out: Annotated[Path | None, Param("New or empty folder; without it, a job is printed.")] = None,
     outtype: Annotated[
-        Literal["q8_0", "f16", "bf16", "f32"], Param("Type of the weights in a GGUF file.")
+        Literal["q8_0", "f16", "bf16", "f32", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "iq4_xs"],
+        Param("Type of the weights in a GGUF file; those from q6_k on need llama-cpp-python."),
     ] = "q8_0",
+    importance_matrix: Annotated[
+        bool, Param("Round those weights least that the training rows use most (q6_k to iq4_xs).")
+    ] = False,
     num_machines: Annotated[
         int | None, Param("Machines that a launch export is for; without it, the run's own number.")
     ] = None,
@@ -38,20 +42,21 @@ def runs_export(
 ) -> Json:
     """Export a run's result, or what reproduces it.
 
-    A result (adapter, merged, gguf) is loaded back with the stock libraries and must answer as the
-    run does. What reproduces a run (trl, script, job) is plain TRL with its rows; a job is a single
-    script to run elsewhere. A launch is a folder that several machines with the studio train
-    together.
+    A result (adapter, merged, gguf, gguf-lora) is loaded back with the stock libraries and must
+    answer as the run does. What reproduces a run (trl, script, job) is plain TRL with its rows; a
+    job is a single script to run elsewhere. A launch is a folder that several machines with the
+    studio train together.
     """
     found = studio.runs.get(run)
     if out is None and to != "job":
         raise ConfigError(f"Name a folder (out) to write the {to} export into.")
-    if to in ("adapter", "merged", "gguf"):
+    if to in ("adapter", "merged", "gguf", "gguf-lora"):
         if num_machines is not None:
             raise ConfigError("num_machines is for --to launch.")
         from studio.exports import ExportRequest
 
-        job = studio.export(ExportRequest(found.id, to, out or Path(), outtype))
+        asked = ExportRequest(found.id, to, out or Path(), outtype, importance_matrix)
+        job = studio.export(asked)
         return wait_for(job, on_progress, "Loading the run")
     from studio.training.export_config import export
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ConfigError
-from studio.core.formatting import figure_text, percent_text
+from studio.core.formatting import figure_text
 from studio.core.model_names import POCKET, fetched, hub_folder, resolve
 from studio.core.records import DamagedRecord, checked, keep_aside, read_json
 from studio.core.workspace import Workspace, write_json
 from studio.data import DatasetStore, PreparedDataset
 from studio.engine import disk_usage
 from studio.engine.disk_usage import size_of
-from studio.exports import read_record
+from studio.exports import proof, read_record
 from studio.runs import checkpoints
 from studio.runs.store import RESUMABLE, Run, RunStore
 
@@ -217,12 +217,6 @@ class Library:
     ) -> LibraryEntry:
         run = related.runs.get(record["run"])
         lineage = self._lineage(run, related) if run else ()
-        found = record["figures"]
-        off = percent_text(found["largest_difference"] / found["largest_logit"])
-        proof = (
-            f"{percent_text(found['agreement'])} of tokens match the run",
-            f"logits off by {off} at most",
-        )
         stored = record["stored_as"] if record["to"] == "gguf" else ""
         return LibraryEntry(
             folder.name,
@@ -233,7 +227,7 @@ class Library:
             record["created"],
             record["base"],
             (*lineage, ("run", str(record["name"]))),
-            proof,
+            proof(record),
             (),
             marks.get(folder.name, Mark()),
             run,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from studio.core import compat, gguf_models, rope
+from studio.core import compat, rope
 from studio.core.device_errors import is_out_of_memory
 from studio.core.errors import ModelError, StudioError, WorkspaceError
 from studio.core.library_types import AdaptedModel, LanguageModel, ModelConfig
@@ -25,19 +24,19 @@ from studio.core.model_names import resolve
 from studio.core.workspace import check_room, put_in_place, write_json
 from studio.data import DatasetStore
 from studio.exports import (
+    BITS,
     RECORD,
-    TOLERANCE,
     Exporting,
     encoder_card,
-    gguf_architectures,
-    gguf_file,
-    gguf_tokenizer,
+    gguf_lora,
     llama_cpp_check,
+    llama_cpp_convert,
     model_card,
-    ollama,
+    perplexity,
     verify,
 )
 from studio.exports.export_encoder import EncoderExport
+from studio.exports.export_gguf import GgufExport
 from studio.exports.load_parts import Parts, base_under, device_for, parts
 from studio.models import loading
 from studio.models.pool import LoadedModel, ModelPool, release_memory
@@ -46,7 +45,6 @@ from studio.runs import checkpoints
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run, RunStore
 
-_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32}  # of a weight
 _BESIDE = 64 << 20  # tokenizer, card and pictures
 _SHARD = "4GB"
 
@@ -104,11 +102,12 @@ class _Work:
         self.job, self.run, self.runs, self.datasets, self.part = job, run, runs, datasets, part
         self.asked = job.request
         self.beside: dict[str, Any] = {}
+        self.converter: Path | None = None
         self.on = device_for(run, runs, self.asked.to == "adapter")
 
     def record(self) -> dict[str, Any]:
         run, to = self.run, self.asked.to
-        if to == "adapter" and run.adapter is None:
+        if to in ("adapter", "gguf-lora") and run.adapter is None:
             kind = "a full fine-tune" if run.weights else run.state
             raise ModelError(f"{run.name} has no adapter: it is {kind}. Export it merged or gguf.")
         if OBJECTIVES[run.objective].embeds:
@@ -116,16 +115,18 @@ class _Work:
         slowly = " on the CPU, which is slower" if self.on != loading.device() else ""
         self.job.step(0, f"Loading the run{slowly}")
         held = parts(run, self.runs, to == "adapter", self.on)
-        self._check_room(held)
         writes: dict[str, Callable[[Parts], Any]] = {
             "adapter": self._adapter,
             "merged": self._merged,
             "gguf": self._gguf,
+            "gguf-lora": self._gguf_lora,
         }
+        config = held.base.model.config
         if to == "gguf":
-            gguf_architectures.family_of(held.base.model.config.get_text_config())
+            self.converter = llama_cpp_convert.needed(config.get_text_config())
+        self._check_room(held)
         figures = writes[to](held)
-        record = self._describe(held.base, figures)
+        record = self._describe(config, figures)
         self.job.step(30, "Writing the card")
         model_card.write(self.part, record, run, self.datasets)
         record["bytes"] = sum(path.stat().st_size for path in self.part.iterdir())
@@ -139,7 +140,7 @@ class _Work:
                    "Make room, or choose another folder.")  # fmt: skip
         base, figures = work.write(self.on)
         self.beside |= work.beside
-        record = self._describe(base, figures)
+        record = self._describe(base.model.config, figures)
         self.job.step(30, "Writing the card")
         encoder_card.write(self.part, record, self.run, self.datasets)
         files = [path for path in self.part.rglob("*") if path.is_file()]
@@ -147,7 +148,7 @@ class _Work:
         write_json(self.part / RECORD, record)
         return record
 
-    def _describe(self, base: LoadedModel, figures: verify.Figures) -> dict[str, Any]:
+    def _describe(self, config: ModelConfig, figures: verify.Figures) -> dict[str, Any]:
         run, recipe = self.run, self.run.recipe
         reference = resolve(run.model, recipe.model_revision)
         return {
@@ -157,37 +158,54 @@ class _Work:
             "created": time.time(),
             "stored_as": self.asked.stored_as,
             "base": reference.name if reference.kind != "folder" else Path(run.model).name,
-            "base_revision": compat.commit_hash(base.model.config) or "",
+            "base_revision": compat.commit_hash(config) or "",
             "base_kind": reference.kind,
             "fingerprint": run.base,
             "method": run.method,
             "objective": run.objective,
             "chat_template_kwargs": recipe.chat_template_kwargs,
-            "rope_overrides": rope.overrides(base.model.config) if recipe.rope_parameters else None,
+            "rope_overrides": rope.overrides(config) if recipe.rope_parameters else None,
             "files": sorted(path.name for path in self.part.iterdir()),
-            "figures": figures.as_dict(),
+            "figures": figures.as_dict() | self._ratio(),
             **self.beside,
         }
 
+    def _ratio(self) -> dict[str, float]:
+        found = self.beside.get("perplexity")
+        return {"perplexity_ratio": found["ratio"]} if found else {}
+
     # --- reading the run
 
-    def _read(
-        self, held: Parts
-    ) -> tuple[verify.ModelAnswers, list[torch.Tensor], AdaptedModel | None]:
-        """The run's answers, its base's logits, and the adapted model where it has an adapter."""
+    def _read(self, held: Parts) -> tuple[verify.Reference, AdaptedModel | None]:
+        """What the export is compared with, and the adapted model where there is an adapter."""
         self.job.step(5, "Asking the run")
         prompts = verify.sample_ids(self.run, self.datasets, held.base)
-        if held.adapter is None:
-            run = verify.read(held.base.model, held.base, prompts)
+        whole = held.base.model
+        model = loading.load_adapter(whole, held.adapter).eval() if held.adapter else None
+        run = verify.read(model or whole, held.base, prompts)
+        rows = self._rows(held.base, run)
+        run_loss = self._loss(model or whole, rows)
+        if model is None:
             before = base_under(self.run, self.runs, on=self.on)
-            base = self._base_logits(before.model, run)
+            base, base_loss = self._base_logits(before.model, run), self._loss(before.model, rows)
             del before
-            return run, base, None
-        model = loading.load_adapter(held.base.model, held.adapter).eval()
-        run = verify.read(model, held.base, prompts)
-        with model.disable_adapter():
-            base = self._base_logits(model, run)
-        return run, base, model
+        else:
+            with model.disable_adapter():
+                base, base_loss = self._base_logits(model, run), self._loss(model, rows)
+        return verify.Reference(run, base, rows, run_loss, base_loss), model
+
+    def _rows(self, base: LoadedModel, run: verify.ModelAnswers) -> perplexity.Rows | None:
+        """The rows that a GGUF file's perplexity is measured on; None for other formats."""
+        if self.asked.to != "gguf":
+            return None
+        found = perplexity.held_out(self.run, self.datasets, base)
+        return found or perplexity.answers(run.prompts, run.answers)
+
+    def _loss(self, model: LanguageModel, rows: perplexity.Rows | None) -> float:
+        if rows is None:
+            return 0.0
+        self.job.step(0, f"Reading {len(rows.ids)} of {rows.source}")
+        return perplexity.loss(model, rows)
 
     def _base_logits(self, model: LanguageModel, run: verify.ModelAnswers) -> list[torch.Tensor]:
         logits = verify.logits_of(model, verify.sequences(run))
@@ -198,17 +216,13 @@ class _Work:
             )
         return logits
 
-    # --- the three formats
+    # --- the formats
 
     def _adapter(self, held: Parts) -> verify.Figures:
         assert held.adapter is not None
-        if "+" in self.run.base:
-            raise ModelError(
-                f"{self.run.name} was trained on a run merged into its base, and that merged model "
-                "is not stored. Export it merged or gguf."
-            )
+        self._check_base()
         bare = loading.clone_sharing_weights(held.base.model)
-        run, base, model = self._read(held)
+        reference, model = self._read(held)
         assert model is not None
         self.job.step(20, "Writing the adapter")
         for path in held.adapter.iterdir():
@@ -229,19 +243,32 @@ class _Work:
         widths = {name: tensor.dtype for name, tensor in model.named_parameters()}
         for name, tensor in again.named_parameters():
             tensor.data = tensor.data.to(widths[name])
-        return verify.compare(run, again, held.base, base, self.asked.stored_as)
+        return self._compare(reference, again, held.base)
 
-    def _whole(self, held: Parts) -> tuple[verify.ModelAnswers, list[torch.Tensor]]:
+    def _check_base(self) -> None:
+        if "+" in self.run.base:
+            raise ModelError(
+                f"{self.run.name} was trained on a run merged into its base, and that merged model "
+                "is not stored. Export it merged or gguf."
+            )
+
+    def _compare(
+        self, reference: verify.Reference, export: LanguageModel, base: LoadedModel
+    ) -> verify.Figures:
+        stored_as, logits = self.asked.stored_as, reference.base_logits
+        return verify.compare(reference.run, export, base, logits, stored_as)
+
+    def _whole(self, held: Parts) -> verify.Reference:
         """Load the run, then merge its adapter into its base, in place."""
         if self.run.recipe.quantized:
             self.beside["trained_on"] = "4-bit" if self.run.recipe.load_in_4bit else "8-bit"
-        run, base, model = self._read(held)
+        reference, model = self._read(held)
         if model is not None and held.adapter is not None:
             held.base.model = loading.merge(model, held.adapter)
-        return run, base
+        return reference
 
     def _merged(self, held: Parts) -> verify.Figures:
-        run, base = self._whole(held)
+        reference = self._whole(held)
         self.job.step(20, "Writing the model")
         own = getattr(held.base.model.config, "dtype", None)
         dtype = own if own is torch.float16 else torch.bfloat16
@@ -256,83 +283,36 @@ class _Work:
         again: Any = AutoModelForCausalLM.from_pretrained(self.part, dtype=width)
         held.base.model = again.to(self.on).eval()
         compat.set_commit_hash(held.base.model.config, compat.commit_hash(config))
-        figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
-        self._trained(held, run)
+        figures = self._compare(reference, held.base.model, held.base)
+        self._trained(held, reference.run)
         return figures
 
     def _gguf(self, held: Parts) -> verify.Figures:
-        run, base = self._whole(held)
-        model, tokenizer = held.base.model, held.base.tokenizer
-        path = self.part / f"model-{self.asked.outtype}.gguf"
-        self.job.step(20, "Writing the file")
-        base_name = Path(self.run.model).name
-        gguf_file.write(
-            model, tokenizer, path, self.asked.outtype, base_name, self.run.name, self._written
-        )
-        kwargs = self.run.recipe.chat_template_kwargs
-        self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer, kwargs)
-        config, width = model.config, model.dtype
-        del model, held.base.model
-        gc.collect()
-        self.job.step(30, "Loading it back and comparing")
-        held.base.model = self._read_gguf(path, config, width)
-        words = gguf_tokenizer.cut(tokenizer, gguf_tokenizer.texts(tokenizer))
-        again = gguf_models.read_tokenizer(path)
-        gguf_tokenizer.check(words, gguf_tokenizer.cut(again, words))
-        figures = verify.compare(run, held.base.model, held.base, base, self.asked.stored_as)
-        if llama_cpp_check.installed():
-            self.job.step(0, "Asking llama.cpp as well")
-            self.beside["llama_cpp"] = self._llama(path, run, base, held.base, words)
-        self._trained(held, run)
+        reference = self._whole(held)
+        written = self._writer(self.converter)
+        figures = written.make(held.base, reference)
+        self._trained(held, reference.run)
         return figures
 
-    def _read_gguf(self, path: Path, config: ModelConfig, width: torch.dtype) -> LanguageModel:
-        """The file as transformers reads it, completed where its reader ignores a key."""
-        shape = config.get_text_config()
-        self.beside["reader_needs_config"] = gguf_architectures.family_of(shape).dropped(shape)
-        given = {"config": config} if self.beside["reader_needs_config"] else {}
-        compat.silence_gguf_reader()
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            self.part, gguf_file=path.name, dtype=width, **given
+    def _writer(self, converter: Path | None = None) -> GgufExport:
+        return GgufExport(
+            self.job, self.run, self.datasets, self.part, self.on, self.beside, converter
         )
-        compat.set_commit_hash(model.config, compat.commit_hash(config))
-        return model.to(self.on).eval()
 
-    def _written(self, name: str) -> None:
-        self.job.step(0, f"Writing {name}")
-
-    def _llama(
-        self,
-        path: Path,
-        run: verify.ModelAnswers,
-        base_logits: list[torch.Tensor],
-        base: LoadedModel,
-        words: dict[str, list[int]],
-    ) -> dict[str, Any]:
-        """llama.cpp's reading of the file; `ModelError` where its answers differ from the run's."""
-        asked = llama_cpp_check.Questions(
-            list(words), run.prompts, verify.sequences(run), end_ids(base), verify.ANSWER
-        )
-        with tempfile.TemporaryDirectory(dir=self.part) as exchange:
-            try:
-                found = llama_cpp_check.ask(path, asked, Path(exchange))
-            except ModelError as error:
-                return {"error": str(error)}
-        gguf_tokenizer.check(words, dict(zip(words, found.tokens, strict=True)))
-        logits = [torch.from_numpy(one) for one in found.logits]
-        try:
-            # On a CPU llama.cpp looks some functions up in tables of float16.
-            as_read = max(self.asked.stored_as, "f16", key=TOLERANCE.__getitem__)
-            figures = verify.judge(run, logits, base_logits, found.answers, as_read)
-        except ModelError as error:
-            raise ModelError(f"Read by llama.cpp: {error}") from None
-        return {"version": found.version, **figures.as_dict()}
+    def _gguf_lora(self, held: Parts) -> verify.Figures:
+        assert held.adapter is not None
+        self._check_base()
+        family = gguf_lora.family_of(held.adapter, held.base.model)
+        reference, model = self._read(held)
+        assert model is not None
+        written = self._writer()
+        return written.make_adapter(held.base, model, reference, family)
 
     def _trained(self, held: Parts, run: verify.ModelAnswers) -> None:
         """For a run on a 4-bit base: how far an unquantized base changes its answers."""
         if not self.run.recipe.quantized:
             return
-        del held.base.model
+        vars(held.base).pop("model", None)  # it is gone where llama.cpp alone read the file
         gc.collect()
         rounded = parts(self.run, self.runs, True, self.on)
         assert rounded.adapter is not None
@@ -346,10 +326,17 @@ class _Work:
         held.base.model = rounded.base.model
 
     def _check_room(self, held: Parts) -> None:
-        if self.asked.to == "adapter":
+        weights = sum(tensor.numel() for tensor in held.base.model.state_dict().values())
+        beside = held.base.model.dtype.itemsize
+        if self.asked.to in ("adapter", "gguf-lora"):
             assert held.adapter is not None
             need = sum(path.stat().st_size for path in held.adapter.iterdir() if path.is_file())
+            if self.asked.to == "gguf-lora" and llama_cpp_check.installed():
+                need += weights * beside  # the base, which llama.cpp answers with
         else:
-            weights = sum(tensor.numel() for tensor in held.base.model.state_dict().values())
-            need = int(weights * _BYTES[self.asked.stored_as])
+            need = int(weights * BITS[self.asked.stored_as] / 8)
+            if self.asked.quantizes:  # q8_0 and more for what has partial blocks; and the source
+                need = int(weights * (BITS["q8_0"] / 8 + beside))
+            if self.converter is not None:
+                need += int(weights * beside)  # the folder it converts
         check_room(self.part, need + _BESIDE, "The export", "Make room, or choose another folder.")

@@ -67,26 +67,43 @@ def write(
     return path
 
 
+def names(model: LanguageModel) -> Callable[[str], str | None]:
+    """transformers' name of a tensor -> GGUF's, None where the family has no place for it."""
+    import gguf
+
+    config = model.config.get_text_config()
+    family = gguf_architectures.family_of(config)
+    arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[family.arch]
+    known = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    return lambda name: known.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
 def _tensors(
     model: LanguageModel, config: ModelConfig, family: Family
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """(GGUF name, tensor) of every weight, as the model holds it."""
-    import gguf
-
-    arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[family.arch]
-    names = gguf.get_tensor_name_map(arch, config.num_hidden_layers)
+    name_of = names(model)
     if gguf_architectures.rope(config)["rope_type"] == "llama3":
         yield "rope_freqs.weight", _rope_factors(config)
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
-        found = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        found = name_of(name)
         if found is None:
             raise ModelError(
                 f"llama.cpp's {family.arch} has no place for {name}, so this model cannot be "
                 "written as GGUF. Export it merged instead."
             )
         yield found, tensor
+
+
+def wide_type(model: LanguageModel) -> str:
+    """The outtype that llama.cpp is to quantize from: bfloat16 as it is, others as float16 where
+    that holds their numbers, else float32."""
+    if model.dtype is torch.bfloat16:
+        return "bf16"
+    largest = max(float(tensor.abs().max()) for tensor in model.state_dict().values())
+    return "f16" if largest <= _LARGEST_F16 else "f32"
 
 
 def _rope_factors(config: ModelConfig) -> torch.Tensor:
@@ -129,9 +146,7 @@ def _packed(
     values = tensor.detach().to("cpu", torch.float32).numpy()
     if family.norm_plus_one and "norm.weight" in name:
         values = values + np.float32(1)
-    if family.rotary_pairs and (".attn_q." in name or ".attn_k." in name):
-        heads = config.num_attention_heads if ".attn_q." in name else config.num_key_value_heads
-        values = _interleaved(values, heads)
+    values = as_rotated(name, values, config, family)
     if kind is GGMLQuantizationType.F16 and abs(values).max(initial=0) > _LARGEST_F16:
         raise ModelError(
             f"{name} holds numbers beyond float16's range; choose another outtype, such as bf16."
@@ -139,6 +154,14 @@ def _packed(
     if kind is GGMLQuantizationType.F32:
         return np.ascontiguousarray(values, dtype=np.float32)
     return np.ascontiguousarray(quantize(np.ascontiguousarray(values), kind))
+
+
+def as_rotated(name: str, values: np.ndarray, config: ModelConfig, family: Family) -> np.ndarray:
+    """A tensor's rows [outputs, ...] in the order that ggml rotates them in; others unchanged."""
+    if not family.rotary_pairs or not (".attn_q." in name or ".attn_k." in name):
+        return values
+    heads = config.num_attention_heads if ".attn_q." in name else config.num_key_value_heads
+    return _interleaved(values, heads)
 
 
 def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import StudioError
-from studio.core.formatting import percent_text
 from studio.data import DatasetStore
 from studio.data.prepared.publish import UNKNOWN
-from studio.exports import loss_plot, serve_commands
+from studio.exports import loss_plot, serve_commands, verified_section
 from studio.runs.store import Run
 
 _SAMPLES = 3
@@ -28,7 +27,8 @@ def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore
     pictures = _pictures(folder, run, events)
     parts = [
         _front(record), f"# {inline(run.name)}\n", summary_of(record, run),
-        _proof(record), _how_to_load(record), data_of(run, datasets), recipe_of(run),
+        verified_section.section(record), _how_to_load(record),
+        data_of(run, datasets), recipe_of(run),
         _curves(pictures), _scores(run, datasets), _samples(events), _limits(record),
     ]  # fmt: skip
     (folder / "README.md").write_text("\n".join(part for part in parts if part), encoding="utf-8")
@@ -44,15 +44,18 @@ def _front(record: dict[str, Any]) -> str:
     """The Hub's metadata."""
     import yaml
 
-    library = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}[record["to"]]
+    library = {"adapter": "peft", "merged": "transformers"}.get(record["to"], "gguf")
     values: dict[str, Any] = {
         "library_name": library,
         "pipeline_tag": "text-generation",
         "tags": ["alignment-studio", "trl", record["objective"], record["method"]],
     }
     if record["base_kind"] == "hub":
-        relation = {"adapter": "adapter", "merged": "finetune", "gguf": "quantized"}
-        values |= {"base_model": record["base"], "base_model_relation": relation[record["to"]]}
+        relation = {"merged": "finetune", "gguf": "quantized"}
+        values |= {
+            "base_model": record["base"],
+            "base_model_relation": relation.get(record["to"], "adapter"),
+        }
     elif record["base_kind"] == "builtin":
         values["license"] = "apache-2.0"
     return f"---\n{yaml.safe_dump(values, sort_keys=False)}---\n"
@@ -63,6 +66,7 @@ def summary_of(record: dict[str, Any], run: Run) -> str:
         "adapter": "An adapter for",
         "merged": "A fine-tuned model from",
         "gguf": "A GGUF file from",
+        "gguf-lora": "A GGUF adapter for",
     }[record["to"]]
     base = f"`{record['base']}`"
     if record["base_revision"]:
@@ -90,50 +94,6 @@ def summary_of(record: dict[str, Any], run: Run) -> str:
 def _kwargs(record: dict[str, Any]) -> str:
     given = record["chat_template_kwargs"]
     return ", ".join(f"`{name}={json.dumps(value)}`" for name, value in given.items())
-
-
-def _proof(record: dict[str, Any]) -> str:
-    found = record["figures"]
-    lines = [
-        "## Checked\n",
-        "Loaded back with the stock libraries and compared with the run on "
-        f"{found['prompts']} prompts ({found['tokens']} greedy tokens):\n",
-        "| figure | value | allowed |\n|---|---:|---:|",
-        f"| largest difference of a logit | {found['largest_difference']:.3g} | "
-        f"{found['tolerance'] * found['largest_logit']:.3g} |",
-        f"| the same, of the run's largest logit | "
-        f"{percent_text(found['largest_difference'] / found['largest_logit'])} | "
-        f"{percent_text(found['tolerance'])} |",
-        f"| greedy tokens that agree | {percent_text(found['agreement'])} | ties only |",
-        f"| whole answers that are the same | {found['same_answers']} of {found['prompts']} | |",
-        f"| mean difference from the run | {found['mean_difference']:.3g} | below the next line |",
-        f"| mean difference from the base | {found['mean_difference_from_base']:.3g} | |\n",
-    ]
-    if record["to"] == "gguf":
-        lines.append(_llama(record.get("llama_cpp")) + "\n")
-    if "from_4bit" in record:
-        far = record["from_4bit"]
-        lines.append(
-            "The run was trained on a rounded base. Beside that one, this export's logits differ "
-            f"by up to {far['largest_difference']:.3g} and {percent_text(far['agreement'])} of the "
-            "greedy tokens agree: the rounding of the base, undone.\n"
-        )
-    return "\n".join(lines)
-
-
-def _llama(found: dict[str, Any] | None) -> str:
-    """How llama.cpp reads the file."""
-    if found is None:
-        return "llama-cpp-python was not installed, so llama.cpp itself was not asked."
-    if "error" in found:
-        return f"Not compared in llama.cpp: {found['error']}"
-    return (
-        f"Read by llama-cpp-python {found['version']}, logits differ from the run's by up to "
-        f"{found['largest_difference']:.3g} "
-        f"({percent_text(found['largest_difference'] / found['largest_logit'])} of the largest), "
-        f"{percent_text(found['agreement'])} of the greedy tokens agree, and every text tried is "
-        "cut into the same tokens."
-    )
 
 
 def _how_to_load(record: dict[str, Any]) -> str:

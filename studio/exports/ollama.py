@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import TemplateError
 
 from studio.core.library_types import Tokenizer
+from studio.exports import BASE
 from studio.models import tokenization
 
 Kwargs = Mapping[str, Any]
@@ -23,11 +24,7 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None =
     `kwargs` are the run's `chat_template_kwargs`. A chat template that is more than fixed text
     before and after each turn is left out; Ollama then uses what it reads from the GGUF file.
     """
-    lines = [f"FROM ./{gguf}", "PARAMETER temperature 0"]
-    end = tokenization.end_of_turn(tokenizer)
-    stops = (tokenizer.eos_token, None if end is None else tokenizer.decode([end]))
-    stops = [stop for stop in dict.fromkeys(stops) if stop and _plain(stop)]
-    lines += [f'PARAMETER stop "{stop}"' for stop in stops]
+    lines = [f"FROM ./{gguf}", *_parameters(tokenizer)]
     template = go_template(tokenizer, kwargs)
     if template:
         lines.append(f'TEMPLATE """{template}"""')
@@ -40,6 +37,28 @@ def write(folder: Path, gguf: str, tokenizer: Tokenizer, kwargs: Kwargs | None =
         )
     (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return template is not None
+
+
+def write_adapter(folder: Path, gguf: str, tokenizer: Tokenizer) -> None:
+    """Write `Modelfile` beside a GGUF adapter; the base in its FROM line is the reader's to name.
+
+    Its chat template is the base's own.
+    """
+    lines = [
+        "# The base of this adapter: its GGUF file, or its name in Ollama.",
+        f"FROM ./{BASE}",
+        f"ADAPTER ./{gguf}",
+        *_parameters(tokenizer),
+    ]
+    (folder / "Modelfile").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _parameters(tokenizer: Tokenizer) -> list[str]:
+    """Greedy answers that stop where the run's do."""
+    end = tokenization.end_of_turn(tokenizer)
+    stops = (tokenizer.eos_token, None if end is None else tokenizer.decode([end]))
+    stops = [stop for stop in dict.fromkeys(stops) if stop and _plain(stop)]
+    return ["PARAMETER temperature 0", *(f'PARAMETER stop "{stop}"' for stop in stops)]
 
 
 def _plain(text: str) -> bool:

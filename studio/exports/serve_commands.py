@@ -7,6 +7,8 @@ import re
 import shlex
 from typing import Any
 
+from studio.exports import BASE
+
 _NAME = re.compile(r"[^a-z0-9._-]+")
 
 
@@ -75,11 +77,12 @@ def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
         ]
     file = next(file for file in record["files"] if file.endswith(".gguf"))
     path = shlex.quote(f"{folder.rstrip('/')}/{file}")
+    model = f"-m {BASE} --lora {path}" if record["to"] == "gguf-lora" else f"-m {path}"
     made = f"ollama create {name} -f Modelfile && ollama run {name}"
     return [
         ("Ollama", made if folder == "." else f"cd {here} && {made}"),
-        ("llama.cpp", f"llama-server -m {path} --jinja"),
-        ("llama.cpp, one chat", f"llama-cli -m {path} --jinja"),
+        ("llama.cpp", f"llama-server {model} --jinja"),
+        ("llama.cpp, one chat", f"llama-cli {model} --jinja"),
     ]
 
 
@@ -125,6 +128,11 @@ def loading(record: dict[str, Any], repo: str = ".") -> str:
             'documents = model.encode_document(["The lighthouse stands on the cliff."])\n'
             "print(model.similarity(queries, documents))"
         )
+    if record["to"] == "gguf-lora" or record.get("converter"):
+        file = next(file for file in record["files"] if file.endswith(".gguf"))
+        path = f"{repo}/{file}"
+        given = f"{BASE!r}, lora_path={path!r}" if record["to"] == "gguf-lora" else repr(path)
+        return f"from llama_cpp import Llama\n\nmodel = Llama({given})"
     if record["to"] == "adapter":
         base = _base(record)
         revision = f", revision={record['base_revision']!r}" if record["base_revision"] else ""

@@ -16,6 +16,7 @@ from studio.core.library_types import LanguageModel, Prompt
 from studio.data import DatasetStore
 from studio.data.rows import sample_prompts
 from studio.exports import TOLERANCE
+from studio.exports.perplexity import Rows
 from studio.models.pool import LoadedModel
 from studio.models.tokenization import encode, end_ids
 from studio.runs.store import Run
@@ -37,15 +38,28 @@ class ModelAnswers:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What an export is compared with: the run's answers, and its base's logits on the same
+    sequences. For a GGUF file also rows, and the mean loss of run and base on them."""
+
+    run: ModelAnswers
+    base_logits: list[torch.Tensor]
+    rows: Rows | None = None
+    run_loss: float = 0.0
+    base_loss: float = 0.0
+
+
+@dataclass(frozen=True)
 class Figures:
     """How an export compares with its run; logits in the model's own units.
 
     `agreement` is the share of the run's greedy tokens that are the export's first choice too.
+    `tolerance` is None for types that are judged by their perplexity alone.
     """
 
     largest_difference: float
     largest_logit: float
-    tolerance: float
+    tolerance: float | None
     agreement: float
     same_answers: int
     prompts: int
@@ -137,11 +151,18 @@ def judge(
     answers: list[list[int]],
     stored_as: str,
 ) -> Figures:
-    """Figures of an export's logits on the run's sequences; `ModelError` where they differ."""
-    figures = measure(run, logits, base_logits, answers, TOLERANCE[stored_as])
-    allowed = figures.tolerance * figures.largest_logit
+    """Figures of an export's logits on the run's sequences; `ModelError` where they differ.
+
+    Rounding to the types that llama.cpp quantizes to moves logits by more than short training does,
+    so that those are left to `perplexity.judge`.
+    """
+    tolerance = TOLERANCE.get(stored_as)
+    figures = measure(run, logits, base_logits, answers, tolerance)
     if figures.mean_difference_from_base == 0:
         raise ModelError("The export answers exactly as the base does: it lost what was learned.")
+    if tolerance is None:
+        return figures
+    allowed = tolerance * figures.largest_logit
     if figures.mean_difference >= figures.mean_difference_from_base:
         raise ModelError(
             f"The export is nearer to the base than to the run (mean difference of a logit "
@@ -162,7 +183,7 @@ def measure(
     logits: list[torch.Tensor],
     base_logits: list[torch.Tensor],
     answers: list[list[int]],
-    tolerance: float,
+    tolerance: float | None,
 ) -> Figures:
     """The figures alone, without a verdict."""
     agreed = tokens = 0

@@ -27,8 +27,10 @@ def sft(studio: Studio) -> Run:
     return studio.wait(studio.train(small("sft", "facts", name="first", learning_rate=1e-2)).id)
 
 
-def exported(studio: Studio, run: Run, to: str, out: Path, outtype: str = "q8_0") -> dict[str, Any]:
+def exported(
+    studio: Studio, run: Run, to: str, out: Path, outtype: str = "q8_0", matrix: bool = False
+) -> dict[str, Any]:
     """An export to its end; the record, or an AssertionError with the sentence it ended with."""
-    job = studio.export(ExportRequest(run.id, to, out, outtype))
-    job.wait(120)
+    job = studio.export(ExportRequest(run.id, to, out, outtype, matrix))
+    job.wait(240)
     return job.result()

@@ -21,6 +21,7 @@ from studio.exports import (
     ExportRequest,
     export_run,
     gguf_architectures,
+    gguf_file,
     gguf_tokenizer,
     llama_cpp_check,
     ollama,
@@ -117,13 +118,13 @@ def test_an_export_that_is_the_base_is_an_error(studio: Studio, sft: Run, tmp_pa
 
 def test_a_wrong_layout_is_caught(studio: Studio, sft: Run, tmp_path: Path) -> None:
     """As if q and k had not been laid out as ggml rotates them."""
-    keep = export_run.gguf_file._interleaved
-    export_run.gguf_file._interleaved = lambda values, heads: values
+    keep = gguf_file._interleaved
+    gguf_file._interleaved = lambda values, heads: values
     try:
         job = studio.export(ExportRequest(sft.id, "gguf", tmp_path / "out", "f32"))
         job.wait(60)
     finally:
-        export_run.gguf_file._interleaved = keep
+        gguf_file._interleaved = keep
     assert job.error and "differs from the run" in job.error
     assert not list(tmp_path.iterdir())
 

@@ -85,3 +85,21 @@ def test_a_system_prompt_that_the_template_adds_is_said_apart(tmp_path, bos):
     tokenizer.chat_template = QWEN.partition("{% endif %}")[2]
     assert ollama.write(tmp_path, "a.gguf", tokenizer)
     assert "SYSTEM" not in (tmp_path / "Modelfile").read_text()
+
+
+def test_what_llama_cpp_alone_reads_is_loaded_by_it():
+    adapter = serve_commands.loading({**RECORD, "to": "gguf-lora"})
+    assert adapter.endswith("Llama('BASE.gguf', lora_path='./my-run.gguf')")
+    converted = {**RECORD, "to": "gguf", "converter": "convert_hf_to_gguf.py"}
+    assert serve_commands.loading(converted).endswith("Llama('./my-run.gguf')")
+
+
+def test_the_shell_says_the_perplexity_of_a_type_without_a_tolerance():
+    from studio.cli.runs import VIEWS
+
+    figures = {"largest_difference": 0.5, "largest_logit": 5.0, "tolerance": None, "agreement": 0.9}
+    rows = {"ratio": 1.02, "allowed": 1.25, "rows": 64, "source": "held-out rows"}
+    made = {"folder": "out", "bytes": 5, "figures": figures, "perplexity": rows, "to": "gguf"}
+    told = VIEWS["runs_export"].render({**RECORD, **made})
+    assert "perplexity 1.02 times the run's (1.25 allowed), on 64 of held-out rows" in told
+    assert "a logit 0.5, greedy tokens that agree 90" in told
