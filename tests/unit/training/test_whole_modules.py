@@ -84,7 +84,7 @@ def test_exports_answer_as_the_run_does(to: str, studio: Studio, run: Run, tmp_p
     [
         ({"method": "vera"}, "LoRA's, not VeRA's"),
         ({"trainable_token_indices": [3]}, "choose one"),
-        ({"objective": "reward"}, "leave it frozen"),
+        ({"objective": "reward"}, "no head to go with the embedding"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(changes: dict[str, Any], said: str) -> None:
