@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from components.ui.charts import forest
 from components.ui.html import empty_state, esc, notice
 from studio.core.formatting import percent_range, percent_text, plural
-from studio.evaluation.request import METRICS
+from studio.evaluation.request import METRICS, metric_label
 
 if TYPE_CHECKING:
     from studio.labels import LabelStore
@@ -43,16 +43,29 @@ def result(found: Mapping[str, Any]) -> str:
 def _table(found: Mapping[str, Any]) -> str:
     columns = found["columns"]
     names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
+    zero = [name for name in names if _all_zero(columns, name)]
+    names = [name for name in names if name not in zero]
     heads = "".join(f'<th scope="col">{esc(column["label"])}</th>' for column in columns)
     rows = "".join(
-        f'<tr title="{esc(METRICS[name][1])}"><th scope="row">{esc(name.replace("_", " "))}</th>'
+        f'<tr title="{esc(METRICS[name][1])}"><th scope="row">{esc(metric_label(name))}</th>'
         f"{''.join(_cell(column['metrics'].get(name)) for column in columns)}</tr>"
         for name in names
     )
     return (
         f'<div class="score-table"><table><thead><tr><th></th>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f"<tbody>{rows}</tbody></table></div>{_zeros(zero)}"
     )
+
+
+def _all_zero(columns: Sequence[Mapping[str, Any]], name: str) -> bool:
+    figures = [column["metrics"][name] for column in columns if name in column["metrics"]]
+    return all(figure["value"] == 0 for figure in figures)
+
+
+def _zeros(names: Sequence[str]) -> str:
+    """What no model has any of, in one line instead of a row each."""
+    said = ", ".join(metric_label(name) for name in names)
+    return f'<p class="none">0 for every model: {esc(said)}.</p>' if names else ""
 
 
 def _cell(figure: Mapping[str, Any] | None) -> str:
@@ -66,8 +79,9 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
 
 def _difference(found: Mapping[str, Any]) -> str:
     rows = [
-        (name.replace("_", " "), figure["value"], figure["low"], figure["high"])
+        (metric_label(name), figure["value"], figure["low"], figure["high"])
         for name, figure in found["metrics"].items()
+        if (figure["value"], figure["low"], figure["high"]) != (0, 0, 0)
     ]
     return (
         f"<section><h4>{esc(found['a'])} minus {esc(found['b'])}, on the same rows</h4>"

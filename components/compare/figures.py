@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
+from studio.evaluation.request import metric_label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -38,7 +39,7 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
     if not series:
         return None
     rows = -(-len(series) // 2)
-    titles = [esc(name.replace("_", " ")) for name in series]
+    titles = [esc(metric_label(name)) for name in series]
     figure = make_subplots(rows, 2, subplot_titles=titles, vertical_spacing=0.24 / rows)
     for at, points in enumerate(series.values()):
         steps, values, lows, highs = zip(*points, strict=True)

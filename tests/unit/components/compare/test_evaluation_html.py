@@ -26,6 +26,18 @@ def test_scores_are_told_with_their_intervals():
     assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
 
+def test_metrics_have_their_makers_names_and_those_that_are_0_for_all_share_a_line():
+    none = {"value": 0.0, "low": 0.0, "high": 0.0, "count": 4}
+    some = {"value": 0.5, "low": 0.25, "high": 0.75, "count": 4}
+    metrics = {"rouge_l": some, "repeated_4grams": none, "empty_rate": none}
+    columns = [{"label": name, "error": None, "metrics": metrics} for name in ("base", "first")]
+    difference = {"a": "first", "b": "base", "metrics": {"rouge_l": some, "empty_rate": none}}
+    found = {"data": "d", "rows": 4, "columns": columns, "differences": [difference]}
+    markup = evaluation_html.result(found)
+    assert "ROUGE-L" in markup and markup.count("empty rate") == 1
+    assert "0 for every model: repeated 4-grams, empty rate." in markup
+
+
 def test_a_judges_votes_are_drawn_and_escaped():
     pairs = [
         llm_judge.TextPair([{"role": "user", "content": f"q{n}"}], "x", "longer") for n in range(4)
