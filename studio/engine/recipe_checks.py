@@ -16,11 +16,15 @@ _ADAPTERS_OWN = ("trainable_token_indices", "train_embeddings_and_norms", "lora_
 """What an adapter that is trained on keeps as it was."""
 
 
-def check_models(recipe: Recipe, worker: Worker, runs: RunStore) -> None:
-    """Refuse a model, template or teacher that is none here. Raises `ModelError`, `ConfigError`."""
+def check_model(recipe: Recipe) -> None:
+    """Refuse a model or template that is none here. Raises `ModelError` or `ConfigError`."""
     resolve(recipe.model_name_or_path)
     if recipe.chat_template_path:
         chat_templates.read(recipe.chat_template_path)
+
+
+def check_teacher(recipe: Recipe, worker: Worker, runs: RunStore) -> None:
+    """Refuse a teacher that cannot teach the recipe's model."""
     if OBJECTIVES[recipe.objective].teacher:
         worker.settle()
         from studio.models import teacher

@@ -167,11 +167,12 @@ class Studio:
         """
         if on is None:
             zerogpu.refuse_training()
-        recipe_checks.check_models(recipe, self.worker, self.runs)
+        recipe_checks.check_model(recipe)
         prepared = self.datasets_for(recipe)
         check_mixture(recipe, prepared)
         data = run_data.record(recipe, prepared)
         recipe = recipe_checks.check_rewards(recipe, self.runs)
+        recipe_checks.check_teacher(recipe, self.worker, self.runs)
         check_trackers(recipe)
         if on is None:
             recipe_checks.check_here(recipe, self.worker)

@@ -18,6 +18,7 @@ from transformers import PrinterCallback
 from studio.core import cards, chat_templates, gguf_pre_tokenizers, rope
 from studio.core.device_errors import is_out_of_memory, lost_peer, needs_restart
 from studio.core.errors import Cancelled, StudioError, TrainingError
+from studio.core.library_types import LanguageModel
 from studio.data import DatasetStore
 from studio.models import loading, teacher, trained_tokens
 from studio.models.pool import LoadedModel, ModelPool, release_memory
@@ -199,18 +200,9 @@ def train(
     events.write("phase", text=f"loading {recipe.model_name_or_path}{cards.place()}")
     resident = _base(run, store, pool)
     pool.pin(resident)
-    if said := trained_tokens.advice(recipe, resident.model, resident.tokenizer):
-        events.write("note", message=said)
-    if said := rope.beyond(resident.model.config, recipe.max_length, recipe.model_name_or_path):
-        events.write("note", message=said)
-    if said := gguf_pre_tokenizers.unwritable(resident.tokenizer):
-        events.write("note", message=said)
+    _advise(recipe, resident, events)
     reward = _reward(recipe, store, pool, judges)
-    teaching = None
-    if OBJECTIVES[recipe.objective].teacher:
-        events.write("phase", text=f"loading the teacher {recipe.teacher_model_name_or_path}")
-        teacher.check(recipe, store)
-        teaching = teacher.load(recipe, pool, store)
+    teaching = _teacher(recipe, store, pool, events)
     resume = checkpoints.newest(run.checkpoints)
     progress, change = Progress(run, store, events, serve), WeightChange()
     events.write("phase", text=f"tokenizing {len(rows):,} rows")
@@ -236,10 +228,10 @@ def train(
     if used < len(train) and not recipe.packing and not embeds:  # packing combines rows
         events.write("rows", used=used, given=len(train), max_length=recipe.max_length)
     trainer.remove_callback(PrinterCallback)  # events.jsonl is the log; stdout is the shell's
-    every = sample_every(recipe, planned_steps(recipe, len(train)))
     time_share = TimeShare(recipe, events)
     if embeds:
         encoder_eval.add(trainer, events, train, evaluation)
+    every = sample_every(recipe, planned_steps(recipe, len(train)))
     if with_samples and every and OBJECTIVES[recipe.objective].answers:
         samples.add(trainer, resident, asked, reward, events, every, time_share)
     trainer.add_callback(time_share)  # last: it times what follows a step
@@ -257,6 +249,29 @@ def train(
     warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
     store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
+
+
+def _advise(recipe: Recipe, resident: LoadedModel, events: EventLog) -> None:
+    """Note what a run should know of its tokens, its context and its tokenizer."""
+    config = resident.model.config
+    for said in (
+        trained_tokens.advice(recipe, resident.model, resident.tokenizer),
+        rope.beyond(config, recipe.max_length, recipe.model_name_or_path),
+        gguf_pre_tokenizers.unwritable(resident.tokenizer),
+    ):
+        if said:
+            events.write("note", message=said)
+
+
+def _teacher(
+    recipe: Recipe, store: RunStore, pool: ModelPool, events: EventLog
+) -> LanguageModel | None:
+    """The model that a distillation learns from; None for other objectives."""
+    if not OBJECTIVES[recipe.objective].teacher:
+        return None
+    events.write("phase", text=f"loading the teacher {recipe.teacher_model_name_or_path}")
+    teacher.check(recipe, store)
+    return teacher.load(recipe, pool, store)
 
 
 def _resume_together(resume: Path | None, processes: int) -> None:

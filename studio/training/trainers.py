@@ -176,6 +176,8 @@ def build(
         )
         _keep_tracks(made, folder.parent / "tensorboard")
         return made
+    if recipe.early_stopping_patience:
+        callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     given: dict[str, Any] = {
         "model": start.model,
         "args": compat.one_device(config_class(output_dir=str(folder), **chosen), here),
@@ -184,41 +186,19 @@ def build(
         "processing_class": resident.tokenizer,
         "callbacks": callbacks,
         "peft_config": start.config,
+        **_taught_by(start, reward, teacher),
     }
-    if teacher is not None:
-        given["teacher_model"] = teacher
-    if reward is not None:
-        given["reward_funcs"] = online_rl.functions(reward)
-        if start.reference is not None:  # see online_rl.set_ref_model
-            given["args"].beta = 0.0
-    elif start.reference is not None:
-        given["ref_model"] = start.reference
-    if recipe.early_stopping_patience:
-        callbacks.append(EarlyStopping(recipe.early_stopping_patience))
+    if reward is not None and start.reference is not None:  # see online_rl.set_ref_model
+        given["args"].beta = 0.0
     kind = with_mixin(trainer_class)
     trainer = kind.__new__(kind)  # scoring the reference is part of TRL's __init__
     trainer.recipe = recipe
     if references is not None:
         trainer.calibration = references.parent
-    if references is not None:
         key = reference_key(recipe, resident.fingerprint, parent_adapter)
         trainer.references = ReferenceCache(references, key)
-    known = trainer.references.key if trainer.references else None
-    try:
-        with compat.reference_known_as(known):
-            trainer.__init__(**given)
-    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
-    if not len(trainer.train_dataset):
-        raise TrainingError(
-            f"No row has a trained token within {recipe.max_length} tokens: the prompts alone fill "
-            "them. Raise max_length, or look at the rows in Data's token view."
-        )
-    if recipe.packing:  # packed rows are counted only now
-        planned = planned_steps(recipe, len(trainer.train_dataset))
-        trainer.args.warmup_steps = warmup_steps(recipe, planned)
+    _initialize(trainer, given)
+    _check_rows(trainer, recipe)
     _fix_peft_trl(trainer, recipe, resident)
     _keep_tracks(trainer, folder.parent / "tensorboard")
     if reward is not None and start.reference is not None:
@@ -229,6 +209,40 @@ def build(
     if METHODS[recipe.method].moves_base and trainer.is_world_process_zero():
         _keep_initial(trainer.model, folder.parent / "initial")
     return trainer
+
+
+def _taught_by(
+    start: initial_model.Start, reward: WeightedReward | None, teacher: LanguageModel | None
+) -> dict[str, Any]:
+    """What a trainer learns from besides rows: a teacher, rewards, or a reference model."""
+    found: dict[str, Any] = {} if teacher is None else {"teacher_model": teacher}
+    if reward is not None:
+        return found | {"reward_funcs": online_rl.functions(reward)}
+    return found if start.reference is None else found | {"ref_model": start.reference}
+
+
+def _initialize(trainer: Trainer, given: dict[str, Any]) -> None:
+    """TRL's own `__init__`; a `TrainingError` holds what it refuses."""
+    known = trainer.references.key if trainer.references else None
+    try:
+        with compat.reference_known_as(known):
+            trainer.__init__(**given)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise TrainingError(f"TRL cannot start this run: {_first_line(error)}") from error
+
+
+def _check_rows(trainer: Trainer, recipe: Recipe) -> None:
+    """Refuse a run without a trained token; count the steps of packed rows, known only now."""
+    rows = len(trainer.train_dataset)
+    if not rows:
+        raise TrainingError(
+            f"No row has a trained token within {recipe.max_length} tokens: the prompts alone fill "
+            "them. Raise max_length, or look at the rows in Data's token view."
+        )
+    if recipe.packing:
+        trainer.args.warmup_steps = warmup_steps(recipe, planned_steps(recipe, rows))
 
 
 def _fix_peft_trl(trainer: Trainer, recipe: Recipe, resident: LoadedModel) -> None:
