@@ -46,6 +46,7 @@ _LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup` the tests of a file share a worker, unless they are to be spread."""
     files = {item: item.nodeid.partition("::")[0] for item in items}

@@ -82,7 +82,7 @@ class ChatTab(ChatLayout):
         gr.on(
             arrivals,
             guard(self.restore, "everybody"),
-            {self.saved, self.chat},
+            {self.saved, self.chat, opening},
             [
                 *(self.chat, self.view, self.more, self.exact, self.result, self.result_row),
                 *(*self.left.choices, self.left.more),
@@ -271,7 +271,10 @@ class ChatTab(ChatLayout):
         return chat, views.chat(chat), gr.update(value=label)
 
     def restore(self, data: Values) -> Update:
-        """After a refresh, the conversation this browser had, unless another one has begun."""
+        """After a refresh, the conversation this browser had, unless another one has begun or
+        another tab has chosen the models meanwhile."""
+        if (data[self.opening] or {}).get("runs"):
+            return gr.skip()
         saved = bring_back(self.studio, str(data[self.saved] or ""))
         if saved is None or not saved.turns or data[self.chat].turns:
             return gr.skip()

@@ -51,6 +51,7 @@ def tab(tmp_path, monkeypatch):
         left.lay_out()
         tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
+        tab.opening = gr.State(None)
     monkeypatch.setattr(chat, "sides", lambda studio, columns: SIDES)
     monkeypatch.setattr(tab.answers.visits, "generate", lambda request: Answered("one", "two"))
     yield tab
@@ -67,11 +68,14 @@ def test_a_conversation_comes_back_unless_another_has_begun(tab: ChatTab) -> Non
     kept = Chat(SIDES, turns=(TURN,))
     keep(tab.studio, kept)
     fresh = Chat()
-    found = tab.restore({tab.saved: kept.id, tab.chat: fresh})
+    asked = {tab.saved: kept.id, tab.chat: fresh, tab.opening: None}
+    found = tab.restore(asked)
     assert (found[tab.chat].id, found[tab.chat].turns) == (kept.id, kept.turns)
     assert fresh.turns == ()
     begun = Chat(SIDES, turns=(TURN,))
-    assert tab.restore({tab.saved: kept.id, tab.chat: begun}) == gr.skip()
+    assert tab.restore({**asked, tab.chat: begun}) == gr.skip()
+    # A run's "Compare" that opens the tab for the first time since a refresh.
+    assert tab.restore({**asked, tab.opening: {"runs": ["run-1"]}}) == gr.skip()
 
 
 def test_a_prompt_sent_before_the_conversation_is_back_continues_it(tab: ChatTab) -> None:
