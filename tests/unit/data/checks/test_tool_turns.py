@@ -14,7 +14,7 @@ def call(name="weather", arguments=None):
     return assistant("") | {"tool_calls": [{"type": "function", "function": function}]}
 
 
-def warned(*turns, tools=TOOLS):
+def warned(*turns, tools: str | None = TOOLS):
     row = {"messages": list(turns)} | ({"tools": tools} if tools else {})
     return {kind: message for kind, message, _, _ in check(row, "conversational")}
 
