@@ -1,9 +1,10 @@
 """A written template over columns: rows of any columns become prompts, and completions.
 
 `{question}` stands for a column, `{answers.text}` for a part of an object in it, `{choices}` for a
-list, one lettered line each, and `{choices[answer]}` for the item that another column names, by its
-number or its letter. `{{` and `}}` are braces. Of several templates each row takes one at random,
-by a seed, as FLAN did (https://arxiv.org/abs/2109.01652). Nothing in a template is evaluated.
+list, one lettered line each, `{choices[0]}` for its first item, and `{choices[answer]}` for the
+item that another column names, by its number or its letter. `{{` and `}}` are braces. Of several
+templates each row takes one at random, by a seed, as FLAN did (https://arxiv.org/abs/2109.01652).
+Nothing in a template is evaluated.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def parse(template: str) -> list[Part]:
                     "{choices[answer]}; for a brace itself write {{ or }}."
                 )
             parts.append(Part("", found["path"].strip(), (found["index"] or "").strip()))
+    except ConfigError:  # a ValueError too, and a sentence already
+        raise
     except ValueError as error:
         raise ConfigError(
             f"The template has a stray brace ({error}): write {{{{ or }}}} for a brace itself."
@@ -79,6 +82,8 @@ def _field(part: Part, row: Row) -> str:
     value = _value(part.path, row)
     if not part.index:
         return _text(value, part.path)
+    if part.index.isdecimal() and part.index not in row:
+        return _text(_at(value, int(part.index), part), part.path)
     return _text(_item(value, _value(part.index, row), part), part.path)
 
 
@@ -111,6 +116,19 @@ def _items(value: Any) -> list[Any] | None:
         held = cast(Mapping[str, Any], value)
         value = next((held[name] for name in ("text", "choices") if name in held), None)
     return value if isinstance(value, list) else None
+
+
+def _at(value: Any, at: int, part: Part) -> Any:
+    """The item that the template itself names by its number."""
+    items = _items(value)
+    if items is None:
+        raise RowError("wrong_type", f"{part.path} is no list.", part.path)
+    if at >= len(items):
+        told = (
+            f"{part.path} has {len(items)} items, the first of them {part.path}[0]; none is {at}."
+        )
+        raise RowError("no_such_item", told, part.path)
+    return items[at]
 
 
 def _item(value: Any, which: Any, part: Part) -> Any:
@@ -169,7 +187,8 @@ class ColumnTemplate:
         """Raise `ConfigError` for a column that no row has, naming those there are."""
         written = [*self.prompts, *([self.completion] if self.completion else [])]
         for part in itertools.chain.from_iterable(map(parse, written)):
-            for path in filter(None, (part.path, part.index)):
+            named = "" if part.index.isdecimal() else part.index
+            for path in filter(None, (part.path, named)):
                 if path not in columns and path.split(".")[0] not in columns:
                     raise ConfigError(
                         f"There is no column {path!r}.{did_you_mean(path, columns)} "

@@ -8,6 +8,7 @@ characters in no range are not trained, as in Axolotl.
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 from studio.core.messages import Message
@@ -44,7 +45,8 @@ def _switch(value: object, name: str, where: str, field: str) -> bool | int:
     if value not in (0, 1):  # True and False among them
         raise RowError(
             "wrong_type",
-            f"{where} has {name} {str(value)[:40]}; a turn is trained (1) or not (0).",
+            f"{where} has {name} {json.dumps(value, default=str)[:40]}; write the number 1 for a "
+            "turn that is trained, 0 for one that is not.",
             field,
         )
     number = name in ("weight", "loss_weight")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from studio.core.messages import Message
+from studio.data.checks import tool_turns
 from studio.data.types import Row
 
 Finding = tuple[str, str, str | None, str]
@@ -31,16 +32,28 @@ def check(row: Row, type: str, text: str | None = None) -> list[Finding]:
         if not all(turn["content"].strip() for turn in turns):
             found.extend(_empties(row, type))
         found.extend(_told_by_roles(turns))
+        if any(len(turn) > 2 or turn["role"] == "tool" for turn in turns):
+            found.extend(tool_turns.check(turns, "messages", row.get("tools")))
+            found.extend(tool_turns.untrained(turns, "messages"))
     else:
         found.extend(_empties(row, type))
         if isinstance(row.get("prompt"), list):
             found.extend(_prompt(row["prompt"]))
+        found.extend(_calls(row))
     if type == "preference" and _plain(row["chosen"]) == _plain(row["rejected"]):
         found.append(("equal_sides", "Chosen and rejected are identical.", "rejected", "error"))
     if _worth_a_look(whole_text(row) if text is None else text):
         for name, inner in texts_of(row):
             found.extend(_in_text(name, inner, type))
     return _once(found) if len(found) > 1 else found
+
+
+def _calls(row: Row) -> Iterator[Finding]:
+    """Findings on calls in a prompt and in each answer to it."""
+    for name in ("prompt", "completion", "chosen", "rejected"):
+        turns = row.get(name)
+        if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
+            yield from tool_turns.check(turns, name, row.get("tools"))
 
 
 def whole_text(row: Row) -> str:

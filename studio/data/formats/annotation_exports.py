@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from studio.data.formats.column_profile import Profile
 from studio.data.types import Notes, RawRow, Row, RowSource
 
 _UNSENT = {"discarded", "draft", "pending"}
+_RESPONSES = ".responses"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,26 @@ def _argilla_one(row: Row) -> Row:
     return _argilla({name: value for name, value in row.items() if name not in asked}, asked)
 
 
+def _argilla_hub(row: Row) -> Row:
+    """A row as Argilla 2 pushes it to the Hub: values and states in columns of a question's."""
+    asked = [name.removesuffix(_RESPONSES) for name in row if _is_answered(name, row)]
+    questions = {
+        name: [
+            {"value": value, "status": status}
+            for value, status in zip_longest(
+                row[name + _RESPONSES] or [], row[name + _RESPONSES + ".status"] or []
+            )
+        ]
+        for name in asked
+    }
+    about = tuple(f"{name}.{part}" for name in asked for part in ("responses", "suggestion"))
+    return _argilla({n: value for n, value in row.items() if not n.startswith(about)}, questions)
+
+
+def _is_answered(name: str, row: Row) -> bool:
+    return name.endswith(_RESPONSES) and f"{name}.status" in row
+
+
 def _argilla(fields: Row, questions: Row) -> Row:
     votes: list[Any] = []
     labels: list[str] = []
@@ -177,9 +199,19 @@ def _is_argilla_one(row: Row) -> bool:
     return any(map(_responses, row.values()))
 
 
+def _is_argilla_hub(row: Row) -> bool:
+    return any(_is_answered(name, row) for name in row)
+
+
 _KNOWN = {
     "Label Studio": _is_label_studio,
     "Argilla 2": _is_argilla_two,
     "Argilla 1": _is_argilla_one,
+    "Argilla 2 on the Hub": _is_argilla_hub,
 }
-_OPENED = {"Label Studio": _label_studio, "Argilla 2": _argilla_two, "Argilla 1": _argilla_one}
+_OPENED = {
+    "Label Studio": _label_studio,
+    "Argilla 2": _argilla_two,
+    "Argilla 1": _argilla_one,
+    "Argilla 2 on the Hub": _argilla_hub,
+}

@@ -18,7 +18,8 @@ _ROLE_KEYS = ("role", "from", "speaker", "sender", "author")
 _TYPED = ("human", "ai", "system", "tool", "function")
 _TEXT_KEYS = ("content", "value", "text", "message", "utterance", "parts")
 _SPEAKERS = {name: role for name, role in ROLES.items() if role != "tool_call"}
-_KEPT = ("name", "tool_call_id", "thinking", "reasoning_content", "reasoning")
+_THOUGHTS = ("thinking", "reasoning_content", "reasoning")
+_KEPT = ("name", "tool_call_id", *_THOUGHTS)
 
 
 def shape_of(value: object) -> str:
@@ -243,11 +244,20 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
     if known == "tool" and isinstance(content, dict | list) and not content_parts.spoken(content):
         content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
+    _refuse_thoughts(turn, where, field)
     result.update({name: turn[name] for name in _KEPT if isinstance(turn.get(name), str)})
     result.update(turn_training.read(turn, where, field))
     if calls:
         result["tool_calls"] = tool_calls(calls) or _refuse_calls(where, field)
     return result
+
+
+def _refuse_thoughts(turn: Message, where: str, field: str) -> None:
+    """Thinking that is no text must not be lost while the answer after it is trained."""
+    for name in _THOUGHTS:
+        if isinstance(turn.get(name), list | dict) and turn[name]:
+            told = f"{where} holds {kind_of(turn[name])} in {name}; write the thinking as one text."
+            raise RowError("wrong_type", told, field)
 
 
 def _legacy_call(turn: Message) -> object:

@@ -211,6 +211,8 @@ class _Mask:
             trained[one["begin_offset"] : stop] = [one["train"]] * size
         for token in range(*self._tokens(stands, stands + len(shown))):
             start = max(0, self.starts[token] - begin)
-            inside = trained[start : max(start + 1, self.ends[token] - begin)]
-            self.trained[token] = all(inside)
+            chars = range(start, max(start + 1, self.ends[token] - begin))
+            said = [at for at in chars if not content[at : at + 1].isspace()] or chars
+            # the space that most tokenizers put before a word does not decide on the word
+            self.trained[token] = all(trained[at : at + 1] == [True] for at in said)
             self.decided_by[token] = turn_training.DETAIL

@@ -72,7 +72,7 @@ def test_a_row_that_does_not_fit_is_said(template: str, words: str) -> None:
         ("", "is empty"),
         ("one } two", "stray brace"),
         ("one { two", "stray brace"),
-        ("{question!r}", "is no column"),
+        ("{question!r}", r"^{question!r} is no column"),
         ("{question:>9}", "is no column"),
         ("{}", "is no column"),
         ("{choices[0}", "stray brace|no column"),
@@ -82,6 +82,16 @@ def test_a_row_that_does_not_fit_is_said(template: str, words: str) -> None:
 def test_what_is_wrong_with_a_template_is_said(template: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         ColumnTemplate((template,))
+
+
+def test_an_item_is_named_by_its_number() -> None:
+    row = {"answers": {"text": ["one", "two"]}, "says": "x", "1": "y"}
+    assert render(parse("{answers.text[0]} {answers[0]}"), row) == "one one"
+    ColumnTemplate(("{answers.text[0]}",)).check(["answers"])
+    with pytest.raises(RowError, match=r"answers has 2 items, .* none is 7\."):
+        render(parse("{answers[7]}"), row)
+    with pytest.raises(RowError, match="says is no list"):
+        render(parse("{says[0]}"), row)
 
 
 def test_nothing_in_a_template_is_evaluated() -> None:

@@ -30,8 +30,9 @@ def test_values_are_kept_as_yes_or_no(given, kept):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"weight": 0.5}, r"Turn 2 has weight 0\.5; a turn is trained \(1\) or not \(0\)"),
-        ({"train": "no"}, "Turn 2 has train no"),
+        ({"weight": 0.5}, r"Turn 2 has weight 0\.5; write the number 1 for a"),
+        ({"weight": "0"}, r'Turn 2 has weight "0"; write the number 1 for a'),
+        ({"train": "no"}, 'Turn 2 has train "no"'),
         ({"weight": 1, "loss": False}, "trained by one of weight, loss and not by another"),
         (
             {"train_detail": [{"begin_offset": 4, "end_offset": 1, "train": True}]},

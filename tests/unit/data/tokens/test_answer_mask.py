@@ -237,6 +237,15 @@ def test_ranges_count_in_the_answer_and_not_in_its_thinking(tokenizer):
     assert lit == "|<think>\nI say Yes sure then stop\n</think>\n\nYes|<|im_end|>\n"
 
 
+@pytest.mark.parametrize(("train", "lit"), [(True, " world<|end|>"), (False, "<|end|>")])
+def test_a_range_that_begins_at_a_word_has_its_first_token(tokenizer, train, lit):
+    """Though that token begins with the space before the word."""
+    detail = [{"begin_offset": 6, "end_offset": 10, "train": train}]
+    masked = mask({"messages": [asks("Hi"), said("hello world", train_detail=detail)]}, tokenizer)
+    shown = lit_text(tokenizer, [asks("Hi"), said("hello world")], masked)
+    assert shown.replace("\0", "") == lit
+
+
 def test_ranges_of_a_users_turn_are_trained_as_in_axolotl(tokenizer):
     detail = [{"begin_offset": 3, "end_offset": 6, "train": True}]
     turns = [asks("Why not now", train_detail=detail), said("So")]
