@@ -90,6 +90,11 @@ VERDICT = _words(
     "winner better preferred preference choice chosen best label verdict better_id preferred_id "
     "chosen_index overall_preference choose selected human_preference pref"
 )
+VERDICT_WORSE = _words(
+    "worse worst loser losing rejected dispreferred unpreferred disliked weaker inferior less "
+    "least not bad harmful toxic unsafe"
+)
+"""Words that turn a verdict round: it names the worse answer (two of them: the better one)."""
 SCORE_STEMS = _words(
     "score scores rating ratings reward rewards quality overall_score votes upvotes likes wins"
 )

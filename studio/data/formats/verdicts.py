@@ -241,6 +241,25 @@ def coded(value: object, first: str, columns: Sequence[str]) -> int | None:
     return None if at == -1 else at
 
 
+def turned(way: Way, seen: Iterable[object], columns: Sequence[str]) -> Way | None:
+    """A way to read verdicts that name the worse of two answers: each verdict seen is a code for
+    the other answer. None where no verdict can be turned round."""
+    codes = {}
+    for value in seen if len(columns) == 2 else ():
+        try:
+            at = coded(value, way.first, columns)
+        except LookupError:
+            continue
+        text = str(value).strip().lower()
+        if at in (None, 0, 1) and not set(text) & set(",="):
+            number = number_of(value)
+            text = str(int(number)) if number is not None and number == int(number) else text
+            codes[text] = "tie" if at is None else str(2 - at)
+    if not set(codes.values()) & {"1", "2"}:
+        return None
+    return Way(",".join(f"{code}={said}" for code, said in codes.items()), way.words)
+
+
 def answer_named(
     value: object, first: str, columns: Sequence[str], column: str, models: Sequence[object] = ()
 ) -> int | None:

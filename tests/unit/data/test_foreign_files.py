@@ -92,6 +92,18 @@ CASES = {
             {"text": DUNNO, "score": "1"}, {"text": ADA, "score": "4.5"}]}),
         pair(WHO, ADA, DUNNO),
     ),
+    # verdicts that name the worse answer
+    **{
+        f"the worse one: {name}": (
+            alternate({"prompt": "Who built {n}?", "response_a": DUNNO, "response_b": ADA,
+                       name: word}, {name: other}),
+            pair(WHO, ADA, DUNNO),
+        )
+        for name, word, other in (
+            ("worse", "A", "B"), ("loser", "response_a", "response_b"), ("less_helpful", "a", "b"),
+            ("rejected_id", 1, 2), ("less_harmful", "B", "A"), ("not_preferred", "left", "right"),
+        )
+    },
     # Prodigy
     "a rejected label": (
         alternate({"text": "Ship {n}", "label": "BOAT", "_task_hash": 1, "answer": "reject"},
