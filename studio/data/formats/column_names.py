@@ -241,7 +241,11 @@ COMPLETION = (
     COMPLETION[-1],
 )
 
-_NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)")
+ANSWER_STEMS += tuple(key(word) for words in foreign_headers.ANSWERS.values() for word in words)
+
+_NUMBERED = re.compile(
+    r"(?P<stem>[^\W\d]*[^\W\d_])_?(?P<suffix>[0-9]|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)"
+)
 
 
 def numbered(name: str) -> tuple[str, str] | None:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Files as other tools and other people write them, each kind with its neighbours: the row that is
 right, or the question that is asked."""
 
@@ -102,6 +103,19 @@ CASES = {
         for name, word, other in (
             ("worse", "A", "B"), ("loser", "response_a", "response_b"), ("less_helpful", "a", "b"),
             ("rejected_id", 1, 2), ("less_harmful", "B", "A"), ("not_preferred", "left", "right"),
+        )
+    },
+    **{
+        f"answers called {stem}": (
+            alternate({ask: "Who built {n}?", f"{stem}{one}": DUNNO, f"{stem}{two}": ADA,
+                       verdict: words[1]}, {verdict: words[0]}),
+            pair(WHO, ADA, DUNNO),
+        )
+        for stem, one, two, ask, verdict, words in (
+            ("antwort", "_a", "_b", "frage", "besser", "AB"),
+            ("Réponse ", "1", "2", "Question", "meilleure", ("Réponse 1", "Réponse 2")),
+            ("ответ", "1", "2", "вопрос", "лучше", ("ответ1", "ответ2")),
+            ("回答", "1", "2", "问题", "winner", (1, 2)),
         )
     },
     # Prodigy
