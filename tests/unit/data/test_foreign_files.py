@@ -452,6 +452,10 @@ ASKED = {
         lines(*({**SPLIT, "response_a": "x", "response_b": "y", "label": n} for n in (0, 1, 2))),
         {"better_first": "0=1,1=2,2=tie"},
     ),
+    "zero and one beside answers a and b": (
+        lines(*({**SPLIT, "response_a": "x", "response_b": "y", "label": n} for n in (0, 1, 1))),
+        {"better_first": "1=1,0=2"},
+    ),
     "several answers in a list": (
         lines({"instruction": "Name {n}.", "output": ["Ada", "Bea", "Cy"]}),
         {"take": "each"},
