@@ -98,6 +98,13 @@ VERDICT_WORSE = _words(
 SCORE_STEMS = _words(
     "score scores rating ratings reward rewards quality overall_score votes upvotes likes wins"
 )
+SCORE_FAULTS = set(
+    _words(
+        "harm harmful harmfulness toxic toxicity unsafe error errors loss penalty risk severity "
+        "hallucination hallucinations perplexity violation violations badness cost distance"
+    )
+)
+"""Words of a score that is higher for the worse answer: it is not read as a score."""
 MODEL_STEMS = ("output", "answer", "response", "completion", "reply", "generation")
 NO_MODEL = set(
     _words(

@@ -177,7 +177,10 @@ def _apart(column: str) -> tuple[str, str]:
 
 
 def _speaks_of(words: list[str], stems: tuple[str, ...]) -> bool:
-    """A score by its last word, or a verdict a column (`winner_model_a`: 1 or 0)."""
+    """A score by its last word, or a verdict a column (`winner_model_a`: 1 or 0); no score of harm,
+    which the better answer has less of."""
+    if not column_names.SCORE_FAULTS.isdisjoint(words):
+        return False
     return words[-1] in stems or (
         words[0] in ("winner", "win") and stems is column_names.SCORE_STEMS
     )

@@ -29,6 +29,8 @@ _YES = {
     "upvote",
     *("helpful", "correct", "right", "pass", "passed", "valid", "useful", "acceptable", "ok"),
     *("satisfied", "success", "successful", "approved", "approve", "desired", "high_quality"),
+    *("safe", "harmless", "faithful", "truthful", "accurate", "factual", "grounded"),
+    *("non_toxic", "not_toxic", "nontoxic", "not_harmful", "not_hallucinated"),
 }
 _NO = {
     "false",
@@ -56,6 +58,8 @@ _NO = {
         "unsuccessful",
         "not_good",
     ),
+    *("unsafe", "harmful", "unfaithful", "untruthful", "inaccurate", "not_factual", "ungrounded"),
+    *("toxic", "not_safe", "hallucinated"),
 }
 
 

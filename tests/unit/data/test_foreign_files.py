@@ -162,6 +162,15 @@ CASES = {
         alternate({**JUDGED, "feedback": "helpful"}, {"feedback": "unhelpful"}),
         rated(WHO, ADA, True),
     ),
+    **{
+        f"{bad}, {good}": (
+            alternate({**JUDGED, "label": bad}, {"label": good}), rated(WHO, ADA, False),
+        )
+        for good, bad in (
+            ("safe", "unsafe"), ("Harmless", "Harmful"), ("not toxic", "toxic"),
+            ("accurate", "inaccurate"), ("faithful", "hallucinated"),
+        )
+    },
     "thumbs": (
         alternate({**JUDGED, "reaction": "👍"}, {"reaction": "👎"}), rated(WHO, ADA, True),
     ),
@@ -479,6 +488,22 @@ ASKED = {
     ),
 }  # fmt: skip
 """Name -> (the file, what a person may say of it)."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"response_a": ADA, "response_b": DUNNO, "harm_score_a": 0.1, "harm_score_b": 0.9},
+        {"response_1": ADA, "response_2": DUNNO, "error_rating_1": 1, "error_rating_2": 5},
+        {"responses": [ADA, DUNNO], "toxicity_scores": [0.1, 0.9]},
+        {"responses": [ADA, DUNNO], "risk_scores": ["0.1", "0.9"]},
+    ],
+)
+def test_a_score_of_harm_is_no_score_of_the_better_answer(tmp_path, row):
+    content = lines({"prompt": "Who built {n}?", **row})
+    path = tmp_path / "rows.jsonl"
+    path.write_text(content)
+    assert inspect(path).type == "comparison"
 
 
 @pytest.mark.parametrize("case", ASKED)
