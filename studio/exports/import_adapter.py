@@ -25,6 +25,12 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 _EMBEDDINGS = ("embed_tokens", "wte", "embed_in", "word_embeddings", "lm_head", "embed_out")
 _KEPT = (".json", ".jinja", ".txt", ".model", ".safetensors")
 
+_CHANGING = {
+    "lora_bias": "has biases in its matrices",
+    "layer_replication": "repeats layers of the base",
+}
+"""Settings of PEFT with which an adapter cannot be attached beside others, and what they do."""
+
 
 def adopt(runs: RunStore, folder: Path, base: str | None = None, name: str | None = None) -> Run:
     """Copy a LoRA or DoRA adapter's folder into the workspace as a finished run.
@@ -90,6 +96,12 @@ def _check_kind(folder: Path, config: dict[str, Any]) -> None:
             f"This adapter trained biases (bias: {config['bias']}). They are tensors of the base "
             "itself, which all runs share here. Merge it with PEFT, and use the merged model."
         )
+    for name, what in _CHANGING.items():
+        if config.get(name):
+            raise ModelError(
+                f"This adapter {what} ({name}). That changes the base itself, which all runs share "
+                "here. Merge it with PEFT, and use the merged model."
+            )
     if config.get("trainable_token_indices"):
         raise ModelError(
             "This adapter trained single tokens (trainable_token_indices). They are rows of the "

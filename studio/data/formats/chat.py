@@ -97,6 +97,10 @@ def tools_of(row: Row, column: str | None) -> str | None:
 def _as_function(tool: Row) -> Row:
     if "function" in tool or "name" not in tool:
         return tool
+    # Anthropic calls the parameters input_schema, MCP inputSchema
+    given = next((name for name in ("input_schema", "inputSchema") if name in tool), None)
+    if given and "parameters" not in tool:
+        tool = {("parameters" if name == given else name): one for name, one in tool.items()}
     return {"type": "function", "function": tool}
 
 

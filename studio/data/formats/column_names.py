@@ -90,9 +90,21 @@ VERDICT = _words(
     "winner better preferred preference choice chosen best label verdict better_id preferred_id "
     "chosen_index overall_preference choose selected human_preference pref"
 )
+VERDICT_WORSE = _words(
+    "worse worst loser losing rejected dispreferred unpreferred disliked weaker inferior less "
+    "least not bad harmful toxic unsafe"
+)
+"""Words that turn a verdict round: it names the worse answer (two of them: the better one)."""
 SCORE_STEMS = _words(
     "score scores rating ratings reward rewards quality overall_score votes upvotes likes wins"
 )
+SCORE_FAULTS = set(
+    _words(
+        "harm harmful harmfulness toxic toxicity unsafe error errors loss penalty risk severity "
+        "hallucination hallucinations perplexity violation violations badness cost distance"
+    )
+)
+"""Words of a score that is higher for the worse answer: it is not read as a score."""
 MODEL_STEMS = ("output", "answer", "response", "completion", "reply", "generation")
 NO_MODEL = set(
     _words(
@@ -236,7 +248,11 @@ COMPLETION = (
     COMPLETION[-1],
 )
 
-_NUMBERED = re.compile(r"(?P<stem>[a-z_]*[a-z])_?(?P<suffix>\d|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)")
+ANSWER_STEMS += tuple(key(word) for words in foreign_headers.ANSWERS.values() for word in words)
+
+_NUMBERED = re.compile(
+    r"(?P<stem>[^\W\d]*[^\W\d_])_?(?P<suffix>[0-9]|(?<=_)[a-d])(?P<tail>(_[a-z]+)*)"
+)
 
 
 def numbered(name: str) -> tuple[str, str] | None:

@@ -118,7 +118,13 @@ def _recognise_list(profile: Profile) -> Match | None:
         return None
     mapping = {**prompt_columns(profile, {lists}), "answers": lists}
     words = (*column_names.SCORE_STEMS, *column_names.RANK_STEMS)
-    scores = profile.find(words, "numbers", without=[lists]) or _written_numbers(profile, words)
+    faults = {
+        column.name
+        for column in profile.columns.values()
+        if not column_names.SCORE_FAULTS.isdisjoint(column.key.split("_"))
+    }
+    scores = profile.find(words, "numbers", without={lists, *faults})
+    scores = scores or _written_numbers(profile, words, faults)
     verdict = verdict_column(profile, [lists])
     if scores and (orders := order_or_ranks(profile, lists, scores, mapping)):
         return orders if "prompt" in mapping else None
@@ -142,9 +148,9 @@ def _recognise_list(profile: Profile) -> Match | None:
     return Match("ranked", 0.9, why, mapping) if "prompt" in mapping else None
 
 
-def _written_numbers(profile: Profile, words: tuple[str, ...]) -> str | None:
+def _written_numbers(profile: Profile, words: tuple[str, ...], faults: set[str]) -> str | None:
     """A column of scores that are written as texts, as some files keep them."""
-    found = profile.find(words, "strings")
+    found = profile.find(words, "strings", without=faults)
     values = profile.columns[found].values if found else []
     read = sum(any(text.replace(".", "", 1).isdigit() for text in value) for value in values)
     return found if values and read >= 0.8 * len(values) else None

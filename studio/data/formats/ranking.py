@@ -9,7 +9,7 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Mapping, Row
 from studio.data.formats.chat_turns import Message, kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.verdicts import Way, answer_named, coded, position, ways
+from studio.data.formats.verdicts import Way, answer_named, coded, position, turned, ways
 from studio.data.types import RowError
 
 VERDICT_FIELDS = {
@@ -47,7 +47,8 @@ def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str
         if not found and by_model and _names_models(profile, column, models):
             found = [Way("name", " by its model")]
         if found:
-            how = f'"{column.name}" names the better one{{}}; ties are set aside.'
+            which = "worse" if _of_the_worse(column) else "better"
+            how = f'"{column.name}" names the {which} one{{}}; ties are set aside.'
             base = {"better": column.name, **(by_model if found[0].first == "name" else {})}
             return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
     scored = _score_columns(profile, answers)
@@ -62,6 +63,8 @@ def ways_of(profile: Profile, column: Column, answers: list[str]) -> list[Way]:
     if told := profile.told.get("better_first"):
         return [Way(told, ", as you said")]
     found = ways([*column.values, *column.distinct], answers, column.key)
+    if _of_the_worse(column):
+        found = [back for way in found if (back := turned(way, column.distinct, answers))]
     if len(found) > 1 and len(answers) == 2:
         same = [
             row.get(column.name)
@@ -125,7 +128,7 @@ def _all_name(column: Column, answers: list[str]) -> bool:
 
 def _verdict_columns(profile: Profile, answers: list[str]) -> Iterator[Column]:
     """Columns whose names speak of a verdict, the plainest name first."""
-    for word in column_names.VERDICT:
+    for word in (*column_names.VERDICT, *column_names.VERDICT_WORSE):
         for column in profile.columns.values():
             if column.name in answers or column_names.numbered(column.name):
                 continue
@@ -134,9 +137,19 @@ def _verdict_columns(profile: Profile, answers: list[str]) -> Iterator[Column]:
                 yield column
 
 
+def _of_the_worse(column: Column) -> bool:
+    """Whether a column says which answer is the worse one (`worse`, `rejected_index`)."""
+    turns = sum(word in column_names.VERDICT_WORSE for word in column.key.split("_"))
+    return turns % 2 == 1  # "less harmful" is the better one
+
+
 def verdict_column(profile: Profile, answers: list[str]) -> str | None:
-    """A column of numbers whose name speaks of a verdict."""
-    found = (c.name for c in _verdict_columns(profile, answers) if c.is_("number"))
+    """A column of numbers whose name speaks of a verdict for the better answer."""
+    found = (
+        column.name
+        for column in _verdict_columns(profile, answers)
+        if column.is_("number") and not _of_the_worse(column)
+    )
     return next(found, None)
 
 
@@ -164,7 +177,10 @@ def _apart(column: str) -> tuple[str, str]:
 
 
 def _speaks_of(words: list[str], stems: tuple[str, ...]) -> bool:
-    """A score by its last word, or a verdict a column (`winner_model_a`: 1 or 0)."""
+    """A score by its last word, or a verdict a column (`winner_model_a`: 1 or 0); no score of harm,
+    which the better answer has less of."""
+    if not column_names.SCORE_FAULTS.isdisjoint(words):
+        return False
     return words[-1] in stems or (
         words[0] in ("winner", "win") and stems is column_names.SCORE_STEMS
     )

@@ -11,6 +11,11 @@ from studio.data.formats.field_values import prompt_messages, side_messages, sys
 from studio.data.formats.instruction import prompt_columns
 from studio.data.types import RowError
 
+_VIRTUES = {
+    *("safe", "harmless", "faithful", "truthful", "accurate", "factual", "grounded"),
+    *("non_toxic", "not_toxic", "nontoxic", "not_harmful", "not_hallucinated"),
+}
+"""Words that are a judgement beside their opposites only: `is_safe` may speak of the prompt."""
 _YES = {
     "true",
     "1",
@@ -29,6 +34,7 @@ _YES = {
     "upvote",
     *("helpful", "correct", "right", "pass", "passed", "valid", "useful", "acceptable", "ok"),
     *("satisfied", "success", "successful", "approved", "approve", "desired", "high_quality"),
+    *_VIRTUES,
 }
 _NO = {
     "false",
@@ -56,6 +62,8 @@ _NO = {
         "unsuccessful",
         "not_good",
     ),
+    *("unsafe", "harmful", "unfaithful", "untruthful", "inaccurate", "not_factual", "ungrounded"),
+    *("toxic", "not_safe", "hallucinated"),
 }
 
 
@@ -131,7 +139,7 @@ def _label(profile: Profile) -> Column | None:
         words = column.key.split("_")
         if column.key in _NO_LABEL:
             continue
-        both = column.is_("bool") and len(column.distinct) == 2 and words[-1] in _YES
+        both = column.is_("bool") and len(column.distinct) == 2 and words[-1] in _YES - _VIRTUES
         if both or (column.is_("string") and says_both(column)):
             return column
     return None

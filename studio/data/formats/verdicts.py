@@ -32,6 +32,8 @@ _FILLER = re.compile(
     r"a little|marginally|definitely|better|best|wins?|won|winner|winning|preferred|prefers?|"
     r"chosen|choose|chose|verdict|preference|side|one)\b)"
 )
+_PLACES = ("id", "index", "idx", "position")
+"""Last words of columns whose numbers are places, not truths."""
 _APART = re.compile(r"[\W_]+")
 _COMPARED = re.compile(r"^(.+?)\s*(>+|<+|=+|≈|~|≻+|≺+)\s*(.+)$")
 _OVER = re.compile(r"^(.+?)\s+(?:better than|is preferred over|over|beats|than)\s+(.+)$")
@@ -190,6 +192,11 @@ def _counted(seen: set[int], columns: Sequence[str], key: str) -> list[Way]:
         ]
     if seen == {1} and "0" not in suffixes and "1" in suffixes:
         return [Way("1", ", counted from 1")]
+    if count == 2 and seen == {0, 1} and "0" not in suffixes and key.split("_")[-1] not in _PLACES:
+        return [
+            Way("0", ": 0 is the first, 1 the second"),
+            Way("1=1,0=2", ": 1 says that the first is better, 0 the second"),
+        ]
     if seen <= set(range(count)) and count not in seen:
         return [Way("0", ", counted from 0")]
     return [Way("1", ", counted from 1")] if seen <= set(range(count + 1)) else []
@@ -239,6 +246,25 @@ def coded(value: object, first: str, columns: Sequence[str]) -> int | None:
         return None if number == middle else int(number > middle)
     at = int(number) - int(first)
     return None if at == -1 else at
+
+
+def turned(way: Way, seen: Iterable[object], columns: Sequence[str]) -> Way | None:
+    """A way to read verdicts that name the worse of two answers: each verdict seen is a code for
+    the other answer. None where no verdict can be turned round."""
+    codes = {}
+    for value in seen if len(columns) == 2 else ():
+        try:
+            at = coded(value, way.first, columns)
+        except LookupError:
+            continue
+        text = str(value).strip().lower()
+        if at in (None, 0, 1) and not set(text) & set(",="):
+            number = number_of(value)
+            text = str(int(number)) if number is not None and number == int(number) else text
+            codes[text] = "tie" if at is None else str(2 - at)
+    if not set(codes.values()) & {"1", "2"}:
+        return None
+    return Way(",".join(f"{code}={said}" for code, said in codes.items()), way.words)
 
 
 def answer_named(

@@ -34,6 +34,10 @@ _NOT_HEBREW = set(
     "\u044b\u044c\u044d\u044e\u044f\u0456\u0457\u0454\u0452\u0458\u0459\u045a\u045b\u045f"
 )
 
+_TURKISH = set("\u00fe\u00de\u00f0\u00d0\u00fd\u00dd")
+"""Where cp1252 has the letters of Icelandic that Turkish has others for (cp1254)."""
+_ICELANDIC = set("\u00e1\u00e9\u00ed\u00f3\u00fa\u00e6")
+
 
 class Guess(NamedTuple):
     """An encoding by Python's name, and those that fit nearly as well but give other text."""
@@ -77,6 +81,8 @@ def guessed(head: bytes) -> Guess:
         and found[name][0][2] <= fits + 0.15
         and found[name][1] != text
     ]
+    if best == "cp1252" and _TURKISH & set(text) and not _ICELANDIC & set(text.lower()):
+        return Guess("cp1254")
     latin = best == "cp1252"  # its neighbours differ in letters that its languages do not use
     return Guess(best, () if latin else tuple(close[:2]))
 

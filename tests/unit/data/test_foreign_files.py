@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Files as other tools and other people write them, each kind with its neighbours: the row that is
 right, or the question that is asked."""
 
@@ -92,6 +93,31 @@ CASES = {
             {"text": DUNNO, "score": "1"}, {"text": ADA, "score": "4.5"}]}),
         pair(WHO, ADA, DUNNO),
     ),
+    # verdicts that name the worse answer
+    **{
+        f"the worse one: {name}": (
+            alternate({"prompt": "Who built {n}?", "response_a": DUNNO, "response_b": ADA,
+                       name: word}, {name: other}),
+            pair(WHO, ADA, DUNNO),
+        )
+        for name, word, other in (
+            ("worse", "A", "B"), ("loser", "response_a", "response_b"), ("less_helpful", "a", "b"),
+            ("rejected_id", 1, 2), ("less_harmful", "B", "A"), ("not_preferred", "left", "right"),
+        )
+    },
+    **{
+        f"answers called {stem}": (
+            alternate({ask: "Who built {n}?", f"{stem}{one}": DUNNO, f"{stem}{two}": ADA,
+                       verdict: words[1]}, {verdict: words[0]}),
+            pair(WHO, ADA, DUNNO),
+        )
+        for stem, one, two, ask, verdict, words in (
+            ("antwort", "_a", "_b", "frage", "besser", "AB"),
+            ("Réponse ", "1", "2", "Question", "meilleure", ("Réponse 1", "Réponse 2")),
+            ("ответ", "1", "2", "вопрос", "лучше", ("ответ1", "ответ2")),
+            ("回答", "1", "2", "问题", "winner", (1, 2)),
+        )
+    },
     # Prodigy
     "a rejected label": (
         alternate({"text": "Ship {n}", "label": "BOAT", "_task_hash": 1, "answer": "reject"},
@@ -136,6 +162,15 @@ CASES = {
         alternate({**JUDGED, "feedback": "helpful"}, {"feedback": "unhelpful"}),
         rated(WHO, ADA, True),
     ),
+    **{
+        f"{bad}, {good}": (
+            alternate({**JUDGED, "label": bad}, {"label": good}), rated(WHO, ADA, False),
+        )
+        for good, bad in (
+            ("safe", "unsafe"), ("Harmless", "Harmful"), ("not toxic", "toxic"),
+            ("accurate", "inaccurate"), ("faithful", "hallucinated"),
+        )
+    },
     "thumbs": (
         alternate({**JUDGED, "reaction": "👍"}, {"reaction": "👎"}), rated(WHO, ADA, True),
     ),
@@ -426,6 +461,10 @@ ASKED = {
         lines(*({**SPLIT, "response_a": "x", "response_b": "y", "label": n} for n in (0, 1, 2))),
         {"better_first": "0=1,1=2,2=tie"},
     ),
+    "zero and one beside answers a and b": (
+        lines(*({**SPLIT, "response_a": "x", "response_b": "y", "label": n} for n in (0, 1, 1))),
+        {"better_first": "1=1,0=2"},
+    ),
     "several answers in a list": (
         lines({"instruction": "Name {n}.", "output": ["Ada", "Bea", "Cy"]}),
         {"take": "each"},
@@ -449,6 +488,22 @@ ASKED = {
     ),
 }  # fmt: skip
 """Name -> (the file, what a person may say of it)."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"response_a": ADA, "response_b": DUNNO, "harm_score_a": 0.1, "harm_score_b": 0.9},
+        {"response_1": ADA, "response_2": DUNNO, "error_rating_1": 1, "error_rating_2": 5},
+        {"responses": [ADA, DUNNO], "toxicity_scores": [0.1, 0.9]},
+        {"responses": [ADA, DUNNO], "risk_scores": ["0.1", "0.9"]},
+    ],
+)
+def test_a_score_of_harm_is_no_score_of_the_better_answer(tmp_path, row):
+    content = lines({"prompt": "Who built {n}?", **row})
+    path = tmp_path / "rows.jsonl"
+    path.write_text(content)
+    assert inspect(path).type == "comparison"
 
 
 @pytest.mark.parametrize("case", ASKED)

@@ -129,6 +129,8 @@ FOREIGN = {
 }
 REFUSED = {
     "biases": ({"bias": "lora_only"}, "trained biases"),
+    "biases of its matrices": ({"lora_bias": True}, "biases in its matrices"),
+    "repeated layers": ({"layer_replication": [[0, 1], [0, 1]]}, "repeats layers"),
     "single tokens": ({"trainable_token_indices": [5, 6]}, "trained single tokens"),
     "a tied embedding": ({"modules_to_save": ["embed_tokens"]}, "shares with its output head"),
 }

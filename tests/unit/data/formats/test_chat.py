@@ -184,3 +184,12 @@ def test_a_tools_list_of_results_stays_whole_and_a_pair_keeps_its_weight():
     assert json.loads(turn["content"]) == results
     pair = to_messages([{"human": "a", "gpt": "b", "weight": 0}], "messages")
     assert [one.get("weight") for one in pair] == [None, 0]
+
+
+@pytest.mark.parametrize("name", ["input_schema", "inputSchema", "parameters"])
+def test_parameters_of_a_tool_have_one_name(name):
+    schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    tools = [{"name": "look", "description": "d", name: schema}]
+    function = {"name": "look", "description": "d", "parameters": schema}
+    read = json.loads(chat.tools_of({"tools": tools}, "tools") or "")
+    assert read == [{"type": "function", "function": function}]

@@ -64,7 +64,8 @@ def test_a_verdict_names_an_answer_a_tie_or_nothing(value, first, position):
 @pytest.mark.parametrize(
     ("values", "columns", "found"),
     [
-        ([0, 1], TWO, ["0"]),
+        ([0, 1], TWO, ["0", "1=1,0=2"]),
+        ([0, 1], ["answer_0", "answer_1"], ["0"]),
         ([1, 2], TWO, ["1"]),
         ([0, 1, 2], TWO, ["0=tie,1=1,2=2", "0=1,1=2,2=tie"]),
         ([0, 2], TWO, ["0=tie,1=1,2=2", "0=1,1=2,2=tie"]),

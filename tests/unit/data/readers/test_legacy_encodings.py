@@ -40,6 +40,19 @@ def content(kind, rows):
     return "".join(mark.join(f'"{cell}"' for cell in line) + "\r\n" for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1254", "Hangi gemi ilkbaharda oak taşıdı? Şişhane gemisi oak taşıdı."),
+        ("cp1252", "Hvaða skip flutti eikina? Þetta skip bar hana til hafnar í vor."),
+        ("cp1252", "Où pousse le chêne ? À côté du ruisseau, derrière la forêt."),
+    ],
+)
+def test_turkish_is_told_from_its_western_neighbour(encoding, text):
+    raw = "".join(f"{text} {n}\n" for n in range(6)).encode(encoding)
+    assert raw.decode(guessed(raw).encoding) == raw.decode(encoding)
+
+
 @pytest.mark.parametrize("encoding", TEXTS)
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json"])
 def test_text_is_read_as_it_was_written(tmp_path, encoding, kind):
