@@ -11,7 +11,7 @@ import gradio as gr
 
 from components.data import cleaning_html, column_figures, histograms
 from components.data.open_sources import OpenSources, Subject
-from components.data.preview_layout import NO_STATISTICS, WHY_NOT, PreviewLayout
+from components.data.preview_layout import NO_STATISTICS, NOT_COUNTED, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers, loading_text, masking
 from components.ui.compat import plot
@@ -43,6 +43,8 @@ class TokenSettings:
     max_length: float | None
     mask: str
     thinking: str
+    query_prompt: str = ""
+    document_prompt: str = ""
 
     @property
     def limit(self) -> int:
@@ -96,7 +98,12 @@ class StatisticsHandlers:
                 guard(self.move), moved, redrawn, **QUIET
             ),
         ]
-        carry = [*rendering[:2], widgets.limit, rendering[-1]], [limit, self.tokens.chosen, carried]
+        chosen = self.preview.tokens
+        carry = (
+            [chosen.model, chosen.template, widgets.limit, chosen.thinking,
+             chosen.query_prompt, chosen.document_prompt],
+            [limit, self.tokens.chosen, carried],
+        )  # fmt: skip
         self.bind_problems(
             asked, [counting, *(move.then(guard(self.carry), *carry, **QUIET) for move in moves)]
         )
@@ -194,8 +201,8 @@ class StatisticsHandlers:
         pairs = self.sources.pairs(subject)
         report = cleaning_html.pair_report(pairs) if pairs else ""
         yield {widgets.pairs: report, **self.columns(rows)}
-        if rows.type in WHY_NOT:
-            why = WHY_NOT[rows.type]
+        if rows.type in NOT_COUNTED:
+            why = NOT_COUNTED[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
         known = self._known.get(self.key(subject, asked))
@@ -312,6 +319,6 @@ class StatisticsHandlers:
         found = self._known.get(self.key(subject, asked))
         return gr.skip() if found is None else found.suggestion()
 
-    def carry(self, model: str, template: str, limit: float, thinking: str) -> tuple[object, ...]:
-        """Use the max length in the token view as well, and pass it on to Train."""
-        return int(limit), *self.tokens.choose(model, template, limit, thinking)
+    def carry(self, model: str, template: str, limit: float, *more: str) -> tuple[object, ...]:
+        """Use the max length in the token view as well, and pass it on to Train with the rest."""
+        return int(limit), *self.tokens.choose(model, template, limit, *more)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from components.data import token_view_html
 from components.data.open_sources import OpenSources, Subject
-from components.data.preview_layout import BY_ROW, MASKS, WHY_NOT, PreviewLayout
+from components.data.preview_layout import BY_ROW, MASKS, PROMPTED, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, esc, notice, progress_bar
@@ -38,8 +38,6 @@ class LossMask(TypedDict, total=False):
     mask_history: bool
 
 
-PROMPTED = ("embedding_pairs", "scored_pairs")
-"""Dataset types whose sides stand below a prompt of their own."""
 DEFAULT_MASK = {"prompt_completion": "completion", "conversational": "assistant"}
 
 

@@ -91,3 +91,22 @@ def test_train_takes_the_choice_over(handlers) -> None:
     assert chosen["chat_template_kwargs"] == {"enable_thinking": False}
     assert f"chat template ChatML, {OFF}" in note
     assert "<img" not in carried_note({"model_name_or_path": "<img src=x>"})
+
+
+def test_statistics_take_what_the_token_view_sends(studio: Studio, handlers) -> None:
+    tokens, statistics = handlers
+    values = [setting.value for setting in tokens.rendering]
+    *_, last = statistics.count(subject_of(studio), *values)
+    assert "tokens" in last[statistics.widgets.said]
+    limit, chosen, _ = statistics.carry("pocket", "", 64, OFF, "query: ", "")
+    assert limit == 64 and chosen["chat_template_kwargs"] == {"enable_thinking": False}
+    assert chosen["query_prompt"] == "query: " and "document_prompt" not in chosen
+
+
+def test_pairs_for_embedding_say_where_their_tokens_are_shown(studio: Studio, handlers) -> None:
+    tokens, statistics = handlers
+    rows = [{"anchor": f"q{at}", "positive": f"d{at}"} for at in range(4)]
+    made = studio.datasets.from_rows(rows, "embedding_pairs", "pairs")
+    values = [setting.value for setting in tokens.rendering]
+    *_, last = statistics.count(Subject(dataset_id=made.id), *values)
+    assert "the Tokens view shows each" in last[statistics.widgets.said]
