@@ -10,7 +10,13 @@ from studio.data.formats.base import Family, Mapping, Match, Row, listed, mapped
 from studio.data.formats.chat import asks, tools_of, turns_column, with_system
 from studio.data.formats.chat_turns import Message, to_messages
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.formats.field_values import prompt_messages, side_messages, system_of, turns_in
+from studio.data.formats.field_values import (
+    prompt_messages,
+    side_messages,
+    system_of,
+    text_of,
+    turns_in,
+)
 from studio.data.formats.instruction import prompt_columns
 from studio.data.formats.transcripts import open_transcript, parse_transcript
 from studio.data.types import RowError
@@ -49,6 +55,18 @@ def _corrected(usable: list[Column]) -> tuple[str, str] | None:
             for other in usable:
                 if other is not column and _uncorrected(other, rest, better):
                     return column.name, other.name
+    return _corrected_turn(usable)
+
+
+def _corrected_turn(usable: list[Column]) -> tuple[str, str] | None:
+    """A corrected answer beside a conversation that ends with the uncorrected one."""
+    chats = [c for c in usable if c.is_("turns") and not asks(c)]
+    for better in column_names.CORRECTED if len(chats) == 1 else ():
+        for column in usable:
+            rest = _without_word(column, better)
+            named = rest is not None and (not rest or "_".join(rest) in column_names.COMPLETION)
+            if named and column.is_("string") and better != "final":
+                return column.name, chats[0].name
     return None
 
 
@@ -138,6 +156,9 @@ def _named(profile: Profile, mapping: Mapping, sure: float) -> Match | None:
             why += " Each side lists several texts: the first of each makes the pair."
         return Match("preference", sure, why, mapping)
     values = [v for v in profile.columns[chosen].values if isinstance(turns_in(v), str)]
+    if values and profile.columns[rejected].is_("turns"):
+        why = f'"{chosen}" is preferred over the last answer of "{rejected}".'
+        return Match("preference-corrected", sure, why, mapping)
     if values and sum(parse_transcript(value) is not None for value in values) > 0.6 * len(values):
         why = f"{listed((chosen, rejected))} are whole transcripts; the prompt is what they share."
         return Match("preference-transcripts", sure, why, mapping)
@@ -154,7 +175,8 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     if "prompt" in mapping:
         result = _explicit(row, mapping, system)
     else:
-        sides = _whole(row, chosen), _whole(row, rejected)
+        sides = _corrected_sides(row, chosen, rejected)
+        sides = sides or (_whole(row, chosen), _whole(row, rejected))
         prompt, better, worse = split_shared(*sides, chosen, rejected)
         result = {"prompt": with_system(prompt, system), "chosen": better, "rejected": worse}
     for side in ("chosen", "rejected"):
@@ -179,6 +201,19 @@ def _explicit(row: Row, mapping: Mapping, system: str | None) -> Row:
         if len(shared) > len([m for m in prompt if m["role"] != "system"]) or not prompt:
             prompt = with_system(shared, system)
     return {"prompt": prompt, "chosen": better, "rejected": worse}
+
+
+def _corrected_sides(
+    row: Row, chosen: str, rejected: str
+) -> tuple[list[Message], list[Message]] | None:
+    """Both conversations where one column corrects the last answer of the other; else None."""
+    text, turns = turns_in(row.get(chosen)), turns_in(row.get(rejected))
+    if not isinstance(turns, list) or isinstance(text, list | dict):
+        return None
+    if isinstance(text, str) and parse_transcript(text) is not None:
+        return None
+    said = to_messages(turns, rejected)
+    return [*said[:-1], {"role": "assistant", "content": text_of(row, chosen)}], said
 
 
 def _whole(row: Row, column: str) -> list[Message]:
@@ -237,6 +272,6 @@ FAMILIES = [
         ("chosen", "rejected"),
         _recognise,
         _convert,
-        ("preference-transcripts", "preference-implicit", "hh"),
+        ("preference-transcripts", "preference-implicit", "preference-corrected", "hh"),
     )
 ]

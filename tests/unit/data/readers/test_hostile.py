@@ -2,7 +2,7 @@
 
 import gzip
 import json
-import os
+import random
 import zipfile
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ def zipped(path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.json", os.urandom(1 << 20), "binary"),
+        ("a.json", random.Random(0).randbytes(1 << 20), "binary"),
         ("a.jsonl", b"\x00\x01\x02" * 1000, "binary"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
         ("a.json", b"[]", "an empty list"),
@@ -39,6 +39,7 @@ def zipped(path):
         ("a.jsonl.gz", gzip.compress(json.dumps(ODD).encode(), mtime=0)[:100], "does not unpack"),
         ("a.parquet", b"PAR1 and no more", "damaged or not Parquet"),
     ],
+    ids=lambda value: None if len(value) < 40 else f"{len(value)} long",
 )
 def test_a_file_that_holds_no_rows_gets_one_sentence(tmp_path, name, content, sentence):
     with pytest.raises(DataError, match=sentence) as caught:
