@@ -16,6 +16,7 @@ from components.ui.page_context import PageContext, Session
 from components.ui.visitor_quota import Visits
 from studio.engine.studio import Studio
 from studio.labels import Pair, Project
+from tests.browser.walking import say_name
 from tests.serving import free_port
 
 PATIENCE = 60_000  # ms
@@ -91,9 +92,7 @@ def sit_down(page: Page, name: str) -> Locator:
     """Say who labels, as the page asks first; the pair's prompt."""
     named, asked = page.get_by_label("Name to label under"), page.locator(".lab-prompt")
     expect(named).to_be_visible()  # nobody labels under a name that is everybody's
-    named.fill(name)
-    named.press("Enter")
-    expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible()
+    say_name(page, named, name)
     expect(asked).to_contain_text("question 0")
     return asked
 

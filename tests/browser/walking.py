@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 SLOW = 120_000  # ms; a short run on two busy cores, libraries and all
 SHOTS = os.environ.get("STUDIO_TEST_SHOTS")  # a folder: keep a picture of every step
@@ -29,12 +30,23 @@ def choose(page: Page, project: str) -> None:
         page.get_by_role("option").filter(has_text=project).first.click()
 
 
+def say_name(page: Page, box: Locator, name: str) -> None:
+    """Type a name; again, as a person would, where the page was drawn anew meanwhile."""
+    named = page.locator(f'.lab[data-annotator="{name}"]')
+    for _ in range(5):
+        if not box.is_visible():
+            break
+        box.fill(name)
+        box.press("Enter")
+        with contextlib.suppress(AssertionError):
+            expect(named).to_be_visible(timeout=12_000)
+            return
+    expect(named).to_be_visible()
+
+
 def sit_down(page: Page, name: str) -> None:
     """Say who labels, and wait for this person's pairs."""
-    box = page.get_by_label("Your name")
-    box.fill(name)
-    box.press("Enter")
-    expect(page.locator(f'.lab[data-annotator="{name}"]')).to_be_visible()
+    say_name(page, page.get_by_label("Your name"), name)
 
 
 def apply_yaml(page: Page, change: Callable[[str], str], taken: str) -> None:
