@@ -33,14 +33,15 @@ def choose(page: Page, project: str) -> None:
 def say_name(page: Page, box: Locator, name: str) -> None:
     """Type a name; again, as a person would, where the page was drawn anew meanwhile."""
     named = page.locator(f'.lab[data-annotator="{name}"]')
+    expect(box).to_be_visible()
     for _ in range(5):
-        if not box.is_visible():
-            break
         box.fill(name)
         box.press("Enter")
         with contextlib.suppress(AssertionError):
             expect(named).to_be_visible(timeout=12_000)
             return
+        if not box.is_visible():
+            break
     expect(named).to_be_visible()
 
 
