@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from components.compare import why_html
 from components.ui.access import person
 from components.ui.compat import Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
@@ -66,6 +67,12 @@ class ErrorsPanel:
             [self.box, self.which, self.progress, self.view, self.leaving, self.queued, self.found],
             **QUIET,
         )
+        self.which.input(
+            guard(self._nothing, "everybody"),
+            None,
+            [self.progress, self.view, self.leaving, self.queued, self.found],
+            **QUIET,
+        )
         self.begin.click(
             guard(self.ask),
             [self.scored, self.which],
@@ -85,6 +92,12 @@ class ErrorsPanel:
         which = gr.update(choices=choices, value=choices[-1][1] if choices else None)
         return [gr.update(visible=bool(choices)), which, "", "", gr.update(visible=False), "", None]
 
+    def _nothing(self) -> Updates:
+        """No rows stand under another model's name, or under an error."""
+        hidden = gr.update(visible=False)
+        return {self.progress: "", self.view: "", self.leaving: hidden, self.queued: "",
+                self.found: None}  # fmt: skip
+
     def ask(self, scored: Mapping[str, Any] | None, which: int | None) -> Iterator[Updates]:
         """Ask about all wrong answers at once, under a progress bar."""
         try:
@@ -102,7 +115,7 @@ class ErrorsPanel:
             finally:
                 job.cancel()
         except Exception as error:
-            yield {self.progress: notice("error", sentence(error))}
+            yield {**self._nothing(), self.progress: notice("error", sentence(error))}
             return
         own = report["learned"][0]
         rows = behind(own, len(asked))
@@ -121,8 +134,7 @@ class ErrorsPanel:
         person().must_own("train")
         if not found:
             raise ConfigError("Find the rows first.")
-        pairs = [one.rpartition(":") for one in rows]
-        chosen = [(dataset, int(row)) for dataset, _, row in pairs]
+        chosen = why_html.places(rows)
         run = self.studio.runs.get(found["run"])
         because = f"behind {plural(found['errors'], 'wrong answer')}"
         made = why.train_without(self.studio, run, chosen, because)

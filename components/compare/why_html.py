@@ -85,3 +85,9 @@ def standing_out(found: Mapping[str, Any]) -> list[str]:
     """The values of `choices` that stand out."""
     own = found["learned"][0]
     return [f"{row['dataset_id']}:{row['row']}" for row in own["for"] if row["stands_out"]]
+
+
+def places(values: Sequence[str]) -> list[tuple[str, int]]:
+    """(dataset id, row) of each chosen `dataset id:row`."""
+    pairs = [one.rpartition(":") for one in values]
+    return [(dataset, int(row)) for dataset, _, row in pairs]

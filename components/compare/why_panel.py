@@ -138,8 +138,7 @@ class WhyPanel:
         person().must_own("train")
         if not found:
             raise ConfigError("Ask about an answer first.")
-        pairs = [one.rpartition(":") for one in rows]
-        chosen = [(dataset, int(row)) for dataset, _, row in pairs]
+        chosen = why_html.places(rows)
         run = self.studio.runs.get(found["run"])
         made = why.train_without(self.studio, run, chosen, f"behind {found['answer'][:80]!r}")
         return notice(

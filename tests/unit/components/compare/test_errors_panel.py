@@ -58,5 +58,6 @@ def test_rows_behind_several_errors_are_listed_with_how_many():
 def test_what_to_do_first_is_said(panel: ErrorsPanel):
     [update] = panel.ask(None, None)
     assert "Score a run on rows with reference answers first" in update[panel.progress]
+    assert update[panel.found] is None and not update[panel.leaving]["visible"]  # of before
     with pytest.raises(ConfigError, match="Find the rows first"):
         panel.queue(None, [])

@@ -46,6 +46,7 @@ def test_rows_are_escaped_and_the_shared_words_lit():
     assert "0.40 nats a token under first" in markup and "learned in parent" in markup
     assert why_html.choices(FOUND) == [("row 5 (+0.80)", "dataset-1:4")]
     assert why_html.standing_out(FOUND) == ["dataset-1:4"]
+    assert why_html.places(["dataset-1:4"]) == [("dataset-1", 4)]
 
 
 def chat_of(answer: str = "It is sweet.") -> Chat:
