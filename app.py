@@ -34,6 +34,7 @@ from components.models import tab as models_tab
 from components.page import api, chat_endpoint, file_access, header, health, status_poll
 from components.page.document import Document
 from components.page.file_access import Gate
+from components.page.gradio_scripts import GradioScripts
 from components.page.origins import is_loopback
 from components.page.strangers import Page
 from components.page.tab_links import Handles, connect
@@ -132,7 +133,11 @@ def launch_options(studio: Studio) -> Options:
         "blocked_paths": [str(path) for path in (*private, *files)],
         "app_kwargs": {
             "routes": [health.route(studio), *chat_endpoint.routes(studio)],
-            "middleware": [Middleware(Gate, workspace=home), Middleware(Document)],
+            "middleware": [
+                Middleware(Gate, workspace=home),
+                Middleware(Document),
+                Middleware(GradioScripts),
+            ],
             "lifespan": compat.without_gradios_cors,
         },
     }

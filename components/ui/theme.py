@@ -192,8 +192,8 @@ def stylesheets() -> list[Path]:
 def scripts() -> str:
     """Every script, inlined into the head: nothing is loaded from elsewhere.
 
-    Without `first.js`, which `components.page.document` puts before Gradio's own.
+    Without those that `components.page` puts before Gradio's own.
     """
-    files = sorted(p for p in STATIC.glob("*.js") if p.stem != "first")
+    files = sorted(p for p in STATIC.glob("*.js") if p.stem not in ("first", "gradio_tree"))
     sources = [p.read_text(encoding="utf-8") for p in files]
     return "".join(f"<script>\n{source}\n</script>\n" for source in sources)
