@@ -8,11 +8,13 @@ assistant's, and everybody else's as the user's.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from studio.data.formats.base import ASKED, Family, Mapping, Match, Row, asked
 from studio.data.formats.chat import with_system
 from studio.data.formats.chat_turns import Message, to_messages
+from studio.data.formats.column_names import ROLES
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import system_of
 from studio.data.types import RowError
@@ -153,42 +155,72 @@ def _recognise_people(profile: Profile) -> Match | None:
     column = profile.columns.get("spoken")
     if column is None or len(profile.columns) > 1 or not column.values:
         return None
-    counts: dict[str, int] = {}
-    for turns in column.values:
-        for turn in turns if isinstance(turns, list) else []:
-            if not isinstance(turn, dict) or not isinstance(turn.get("name"), str):
-                return None
-            counts[turn["name"]] = counts.get(turn["name"], 0) + 1
+    chats = [value for value in column.values if isinstance(value, list)]
+    turns = [turn for chat in chats for turn in chat]
+    if not all(isinstance(turn, dict) and isinstance(turn.get("name"), str) for turn in turns):
+        return None
     named = profile.told.get("assistant")
-    who = [named] if named else sorted(counts, key=lambda name: -counts[name])[:4]
-    return asked(
-        Match(
-            "people-chat",
-            0.9 if named else ASKED,
-            f'A chat of people: "{name}" is taken for the assistant, everybody else for the user.',
-            {"messages": "spoken", "assistant": name},
-        )
-        for name in who
-    )
+    who = [named] if named else _candidates([[turn["name"] for turn in chat] for chat in chats])
+    sure = 0.9 if named else 0.8 if len(who) == 1 else ASKED
+    return asked(Match("people-chat", sure, _whose(n), {**_SPOKEN, "assistant": n}) for n in who)
+
+
+_SPOKEN = {"messages": "spoken"}
+_PLACES = {"second speaker": 1, "first speaker": 0}
+"""Who is the assistant where every chat has people of its own."""
+
+
+def _candidates(chats: list[list[str]]) -> list[str]:
+    """Who may be the assistant: whoever goes by that role, whoever does not go by the user's, or
+    those who speak most; by their place in each chat where nobody is in most of them."""
+    counts = Counter(name for chat in chats for name in chat)
+    by_role = {name: ROLES.get(name.strip().lower()) for name in counts}
+    if answering := [name for name, role in by_role.items() if role == "assistant"]:
+        return answering
+    people = [name for name, _ in counts.most_common() if by_role[name] is None]
+    known = max((sum(name in chat for chat in chats) for name in people), default=0)
+    if len(chats) > 1 and 2 * known <= len(chats):
+        return [*_PLACES]
+    return people[:4]
+
+
+def _whose(assistant: str) -> str:
+    who = f"the {assistant} of each" if assistant in _PLACES else f'"{assistant}"'
+    return f"A chat of people: {who} is taken for the assistant, everybody else for the user."
 
 
 def _convert_people(row: Row, mapping: Mapping) -> Row:
-    column, assistant = mapping["messages"], mapping.get("assistant")
+    column, assistant = mapping["messages"], str(mapping.get("assistant"))
     turns: list[Message] = []
     spoken = row.get(column)
-    for turn in spoken if isinstance(spoken, list) else []:
-        if not isinstance(turn, dict) or not isinstance(turn.get("text"), str):
-            raise RowError("wrong_type", f'A turn of "{column}" has no name and text.', column)
-        role = "assistant" if turn.get("name") == assistant else "user"
+    spoken = spoken if isinstance(spoken, list) else []
+    if not all(isinstance(turn, dict) and isinstance(turn.get("text"), str) for turn in spoken):
+        raise RowError("wrong_type", f'A turn of "{column}" has no name and text.', column)
+    named = _name_in(spoken, assistant)
+    for turn in spoken:
+        role = "assistant" if turn["name"] == named else "user"
+        role = "system" if _is_system(turn) else role
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += f"\n{turn['text']}"
-        elif turns or role == "user":
+        elif (turns[-1:] != [] and turns[-1]["role"] != "system") or role != "assistant":
             turns.append({"role": role, "content": turn["text"]})
-    while turns and turns[-1]["role"] == "user":
+    while turns and turns[-1]["role"] != "assistant":
         turns.pop()
     if not turns:
         raise RowError("no_assistant", f'Nobody is answered by "{assistant}".', column)
     return {"messages": turns}
+
+
+def _name_in(spoken: list[Row], assistant: str) -> str:
+    """The assistant's name in a chat: the one given, or that of the first or second who speaks."""
+    if assistant not in _PLACES:
+        return assistant
+    people = list(dict.fromkeys(turn["name"] for turn in spoken if not _is_system(turn)))
+    return people[_PLACES[assistant]] if len(people) > 1 else ""
+
+
+def _is_system(turn: Row) -> bool:
+    return ROLES.get(str(turn["name"]).strip().lower()) == "system"
 
 
 FAMILIES = [

@@ -239,8 +239,11 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
     if known == "tool_call":
         known = "assistant"
         parsed = tool_calls(content)
-        if parsed:
-            calls, content = parsed, ""
+        if not parsed:
+            raise RowError(
+                "call_arguments", f"{where} is a call that is no JSON: {_shown(content)}.", field
+            )
+        calls, content = parsed, ""
     if known == "tool" and isinstance(content, dict | list) and not content_parts.spoken(content):
         content = json.dumps(content, ensure_ascii=False)
     result = message(known, "" if content is None and calls else content, where, field)
@@ -250,6 +253,10 @@ def _from_turn(turn: Message, role: object, where: str, field: str) -> Message:
     if calls:
         result["tool_calls"] = tool_calls(calls) or _refuse_calls(where, field)
     return result
+
+
+def _shown(content: object) -> str:
+    return " ".join(str(content).split())[:60]
 
 
 def _refuse_thoughts(turn: Message, where: str, field: str) -> None:

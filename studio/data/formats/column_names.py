@@ -95,6 +95,10 @@ VERDICT_WORSE = _words(
     "least not bad harmful toxic unsafe"
 )
 """Words that turn a verdict round: it names the worse answer (two of them: the better one)."""
+MARGINS = set(_words("margin margins diff difference delta gap advantage"))
+"""Words of a signed number that says how far one answer is better than another."""
+COUNTED = set(_words("length len tokens token chars characters words time date cost latency turns"))
+"""Words of a number that counts something else than quality."""
 SCORE_STEMS = _words(
     "score scores rating ratings reward rewards quality overall_score votes upvotes likes wins"
 )

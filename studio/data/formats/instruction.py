@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from studio.data.formats import column_names, thoughts
+from studio.data.formats import column_names, text_calls, thoughts
 from studio.data.formats.base import Family, Mapping, Match, Row, asked, listed, mapped
 from studio.data.formats.chat import tools_of
-from studio.data.formats.chat_turns import to_messages, tool_calls
+from studio.data.formats.chat_turns import to_messages
 from studio.data.formats.column_profile import Column, Profile
 from studio.data.formats.field_values import answer_of, is_json, prompt_messages, text_of
 from studio.data.formats.transcripts import open_transcript, parse_transcript
@@ -160,7 +160,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
     prompt, column = open_transcript(prompt_messages(row, mapping)), mapping["completion"]
     tools = tools_of(row, mapping.get("tools"))
     # With tools, an answer may be nothing but calls of them.
-    calls = tool_calls(row.get(column)) if tools is not None else None
+    calls = text_calls.calls_of(row.get(column), column) if tools is not None else None
     answer: Row = {
         "role": "assistant",
         "content": "" if calls else answer_of(row, column, data=True),
@@ -195,11 +195,11 @@ def _convert_ready(row: Row, mapping: Mapping) -> Row:
     """Both sides as messages: a model is asked through its chat template, and what it learns from
     is rendered by the same. A thought beside the completion goes with it."""
     tools = tools_of(row, mapping.get("tools"))
-    ready = _ready_sides(row, mapping)
+    ready = _ready_sides(row, mapping, tools is not None)
     return {**ready, "tools": tools} if tools is not None else ready
 
 
-def _ready_sides(row: Row, mapping: Mapping) -> Row:
+def _ready_sides(row: Row, mapping: Mapping, has_tools: bool) -> Row:
     prompt, completion = mapping["prompt"], mapping["completion"]
     if isinstance(row.get(prompt), list | dict):
         before = to_messages(row[prompt], prompt)
@@ -208,7 +208,10 @@ def _ready_sides(row: Row, mapping: Mapping) -> Row:
     if isinstance(row.get(completion), list | dict):
         after = to_messages(row[completion], completion)
     else:
-        after = [{"role": "assistant", "content": text_of(row, completion)}]
+        calls = text_calls.calls_of(row.get(completion), completion) if has_tools else None
+        said = {"tool_calls": calls} if calls else {}
+        text = "" if calls else text_of(row, completion)
+        after = [{"role": "assistant", "content": text, **said}]
     if after and after[-1]["role"] == "assistant":
         after = [*after[:-1], thoughts.with_thought(after[-1], row, mapping.get("reasoning"))]
     return {"prompt": before, "completion": after}

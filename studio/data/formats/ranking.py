@@ -52,7 +52,22 @@ def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str
             base = {"better": column.name, **(by_model if found[0].first == "name" else {})}
             return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
     scored = _score_columns(profile, answers)
-    return [scored] if scored else []
+    return [scored] if scored else _margins(profile, answers)
+
+
+def _margins(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str]]:
+    """A column of signed differences between two answers (`margin`, `score_diff`): asked about,
+    for it may be of the first over the second or the other way round."""
+    for column in profile.columns.values():
+        words = set(column.key.split("_"))
+        if not words & column_names.MARGINS or words & column_names.COUNTED or len(answers) != 2:
+            continue
+        found = ways_of(profile, column, answers) if column.is_("number", "string") else []
+        if found and found[0].first in ("sign", "-sign"):
+            how = f'"{column.name}" is the distance between the two{{}}; 0 is set aside.'
+            base = {"better": column.name}
+            return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
+    return []
 
 
 def ways_of(profile: Profile, column: Column, answers: list[str]) -> list[Way]:

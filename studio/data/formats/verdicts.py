@@ -34,6 +34,7 @@ _FILLER = re.compile(
 )
 _PLACES = ("id", "index", "idx", "position")
 """Last words of columns whose numbers are places, not truths."""
+_SCALE = re.compile(r"(-?)scale(\d+(?:\.\d+)?)")
 _APART = re.compile(r"[\W_]+")
 _COMPARED = re.compile(r"^(.+?)\s*(>+|<+|=+|≈|~|≻+|≺+)\s*(.+)$")
 _OVER = re.compile(r"^(.+?)\s+(?:better than|is preferred over|over|beats|than)\s+(.+)$")
@@ -59,7 +60,7 @@ def number_of(value: object) -> float | None:
         number = float(str(value).strip())
     except ValueError:
         return None
-    return number if abs(number) < 1e6 else None
+    return number if abs(number) < 1e6 else None  # NaN is none either
 
 
 def names(column: str, at: int) -> set[str]:
@@ -126,15 +127,16 @@ def ways(
 
     `key`: the verdict column's name; `models`: whether model names beside the row may be meant.
     """
-    seen = [value for value in values if value is not None and str(value).strip() != ""]
+    written = [value for value in values if value is not None]
+    seen = [value for value in written if str(value).strip().lower() not in ("", "nan")]
     numbers = [number_of(value) for value in seen]
     if not seen:
         return []
     if all(number is not None for number in numbers):
-        whole = {int(n) for n in numbers if n is not None and n == int(n)}
-        if len(whole) < len(set(numbers)):
-            return []
-        return _counted(whole, columns, key)
+        found = {number for number in numbers if number is not None}
+        if any(number != int(number) for number in found):
+            return _between(found, columns, key) if len(columns) == 2 else []
+        return _counted({int(number) for number in found}, columns, key)
     if all(isinstance(value, bool) or str(value).lower() in ("true", "false") for value in seen):
         return _truths(columns, key)
     return [Way("name", "")] if models or _mostly_named(seen, columns) else []
@@ -154,12 +156,17 @@ def _mostly_named(seen: list[object], columns: Sequence[str]) -> bool:
 
 def _truths(columns: Sequence[str], key: str) -> list[Way]:
     """True or false, in a column that says of which answer (`a_wins`)."""
-    words = set(key.split("_"))
-    own = [at for at, column in enumerate(columns) if words & _marks(column, at)]
+    own = _spoken_of(columns, key)
     if len(columns) != 2 or len(own) != 1:
         return []
     at = own[0]
     return [Way(f"true={at + 1},false={2 - at}", f": true names answer {at + 1}")]
+
+
+def _spoken_of(columns: Sequence[str], key: str) -> list[int]:
+    """The answers that a verdict column's name speaks of: the first one for `p_a_better`."""
+    words = set(key.split("_"))
+    return [at for at, column in enumerate(columns) if words & _marks(column, at)]
 
 
 def _marks(column: str, at: int) -> set[str]:
@@ -202,13 +209,34 @@ def _counted(seen: set[int], columns: Sequence[str], key: str) -> list[Way]:
     return [Way("1", ", counted from 1")] if seen <= set(range(count + 1)) else []
 
 
-def _signed(seen: set[int], count: int, key: str) -> list[Way]:
+def _signed(seen: Iterable[float], count: int, key: str) -> list[Way]:
     if count != 2 or max(seen) <= 0:
         return []
     below = Way("sign", " (below 0 the first, above 0 the second)")
     if key in ("overall_preference", "preference_strength"):
         return [below]  # HelpSteer 2 and 3
     return [below, Way("-sign", " (above 0 the first, below 0 the second)")]
+
+
+def _between(seen: set[float], columns: Sequence[str], key: str) -> list[Way]:
+    """Numbers with fractions: margins, which have signs; AlpacaEval's weighted 1 to 2; chances
+    between 0 and 1; means on a longer scale."""
+    low, high = min(seen), max(seen)
+    if low < 0:
+        return _signed(seen, 2, key)
+    if min(seen - {0.0}) >= 1 and 1 < high <= 2:
+        words = ": 1 names the first, 2 the second, the nearer one counts, and 1.5 is a tie"
+        return [Way("scale1.5", words)]
+    if high <= 1:
+        both = [
+            Way("-scale0.5", ": towards 1 the first, towards 0 the second, 0.5 a tie"),
+            Way("scale0.5", ": towards 0 the first, towards 1 the second, 0.5 a tie"),
+        ]
+        own = _spoken_of(columns, key)
+        return [both[own[0]]] if len(own) == 1 else both
+    if low >= 1 and 2 < high <= 9:
+        return [_scale(int(high) if high > 3 else 3)]
+    return []
 
 
 def _scale(high: int) -> Way:
@@ -241,9 +269,11 @@ def coded(value: object, first: str, columns: Sequence[str]) -> int | None:
         return position(value, columns)
     if first in ("sign", "-sign"):
         return None if number == 0 else int((number > 0) == (first == "sign"))
-    if first.startswith("scale"):
-        middle = int(first[5:])
-        return None if number == middle else int(number > middle)
+    if match := _SCALE.fullmatch(first):
+        middle = float(match[2])
+        if middle == 1.5 and number == 0:
+            return None  # AlpacaEval's other way to write a draw
+        return None if number == middle else int((number > middle) != bool(match[1]))
     at = int(number) - int(first)
     return None if at == -1 else at
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from studio.data.formats.chat_turns import unwrapped
+from studio.data.formats.column_names import ROLES
 from studio.data.formats.column_profile import Profile
 from studio.data.readers.chunks import Chunking
 from studio.data.readers.sources import Located
@@ -21,6 +23,8 @@ _EVENT = re.compile(_STAMP)
 LEAST_LINES = 4
 _WHOLE = Chunking(tokens=1 << 26)  # a chat is never cut
 _SAID = ("text", "content", "body", "message")
+_WHO = ("role", "from", "speaker", "name", "author", "sender", "user", "character")
+_ONE = {"user", "assistant"}
 _WHEN = ("date", "timestamp", "timestamp_ms", "sent_at", "date_unixtime", "time", "created_at")
 
 
@@ -69,6 +73,7 @@ class MessageLists:
     column: str
     speaker: str
     text: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,8 +82,10 @@ class MessageLists:
     def rows(self, note: Notes) -> Iterator[RawRow]:
         """A row a chat: `{"spoken": [{"name", "text"}]}`, messages without text left out."""
         note("Each row is a chat of people.")
+        if self.left_out:
+            note(f"Beside the chats is left out: {', '.join(self.left_out)}.")
         for raw in self.located.rows(note):
-            listed = raw.data.get(self.column)
+            listed = unwrapped(raw.data.get(self.column))
             said = [
                 {"name": str(one.get(self.speaker)), "text": written}
                 for one in (listed if isinstance(listed, list) else [])
@@ -117,6 +124,38 @@ def message_list(profile: Profile, speakers: tuple[str, ...]) -> tuple[str, str,
         if who and text:
             return column.name, who, text
     return None
+
+
+def named_turns(profile: Profile) -> tuple[str, str, str] | None:
+    """(column, who, text) of conversations whose speakers go by names, two of them or more, where
+    the roles of user and assistant do not both occur. A `role` that is neither, beside one that is,
+    is a mistake rather than a name."""
+    for column in profile.columns.values():
+        chats = [chat for value in column.values if (chat := _turns(unwrapped(value)))]
+        turns = [turn for chat in chats for turn in chat]
+        if not turns or 2 * len(chats) < len(column.values):
+            continue
+        who = next((name for name in _WHO if all(isinstance(t.get(name), str) for t in turns)), "")
+        text = next((name for name in (*_SAID, "value", "utterance") if name in turns[0]), "")
+        named = [{turn[who].strip() for turn in chat} for chat in chats] if who and text else []
+        told = who == "role" and any(ROLES.get(n.lower()) in _ONE for n in set().union(*named))
+        if named and not told and 2 * sum(map(_of_people, named)) > len(named):
+            return column.name, who, text
+    return None
+
+
+def _turns(value: object) -> list[Row]:
+    """The turns of a list of two objects or more; empty for anything else."""
+    if not isinstance(value, list) or len(value) < 2:
+        return []
+    return value if all(isinstance(turn, dict) for turn in value) else []
+
+
+def _of_people(names: set[str]) -> bool:
+    """Whether two or more speak, a name among them, and not both of user and assistant."""
+    roles = {ROLES.get(name.lower()) for name in names}
+    speak = sum(ROLES.get(name.lower()) != "system" for name in names)
+    return speak > 1 and None in roles and roles <= {None, "system", *_ONE} and not roles >= _ONE
 
 
 def _dated(message: Row) -> bool:

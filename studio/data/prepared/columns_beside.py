@@ -8,12 +8,13 @@ would be trained without it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from studio.core import rendering
 from studio.core.errors import ConfigError
 from studio.core.json_values import as_object, loads
-from studio.data.checks.row_checks import texts_of
-from studio.data.formats import column_names
+from studio.data.checks.row_checks import Finding, texts_of
+from studio.data.formats import column_names, one_thought, text_calls
 from studio.data.formats.chat import tools_of
 from studio.data.types import Row, RowError
 
@@ -45,6 +46,25 @@ def with_columns(row: Row, data: Row) -> Row:
         tools = tools_of(data, column) if column else None
         row = {**row, "tools": tools} if tools else row
     return row | _checks(data)
+
+
+def settled(row: Row, findings: list[Finding], note: Callable[[str], None]) -> Row:
+    """A converted row whose messages think once and call in fields; `findings` gets what is wrong,
+    `note` what was moved."""
+    for column in _CHATS:
+        turns = row.get(column)
+        if isinstance(turns, list) and turns and all(isinstance(turn, dict) for turn in turns):
+            if any(map(_keeps_text, turns)):
+                before, row = row, text_calls.settled(row, column, findings)
+                if row is not before:
+                    note("Tools and calls that stand as text were put in tools and tool_calls.")
+            row = one_thought.settled(row, column, findings)
+    return row
+
+
+def _keeps_text(turn: Row) -> bool:
+    text = str(turn["content"])
+    return any(mark in text for mark in ("<tools>", "<tool_call>", "<tool_response>"))
 
 
 def _checks(data: Row) -> Row:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from studio.data.formats.column_names import ROLES
 from studio.data.formats.column_profile import Column, Profile
-from studio.data.prepared.chat_files import MessageLists, find_log, message_list
+from studio.data.formats.left_out import texts
+from studio.data.prepared.chat_files import MessageLists, find_log, message_list, named_turns
 from studio.data.types import Notes, RawRow, Row, RowSource
 
 _SPEAKERS = ("author", "sender", "from", "username", "user_name", "user", "name", "speaker",
@@ -59,6 +60,8 @@ def find_people(located: RowSource, profile: Profile) -> RowSource | None:
         names = _listed_names(profile, *found[:2])
         if _people(Column("", "", len(names), values=names)):
             return MessageLists(located, *found)
+    if found := named_turns(profile):
+        return MessageLists(located, *found, left_out=tuple(texts(profile, {found[0]})))
     keys = {column.key: column for column in profile.columns.values()}
     speaker = next((keys[word] for word in _SPEAKERS if word in keys and _people(keys[word])), None)
     text = next((keys[word].name for word in _SAID if word in keys), None)

@@ -280,12 +280,18 @@ def read_located(
             located, decided=decided, format=format, mapping=mapping, limit=limit, progress=progress
         )
 
-    stream = opened(decided) if not (format or mapping) else None
+    stream, refused = None, None
+    try:
+        stream = opened(decided) if not (format or mapping) else None
+    except DataError as error:  # what an export holds may be seen only once it is opened
+        refused = error
     if decided is None:
         first_rows = stream.profile if stream else _seen(located)
         put_together = find_export(located, first_rows) or find_people(located, first_rows)
         if put_together:
-            located, stream = put_together, None
+            located, stream, refused = put_together, None, None
+    if refused:
+        raise refused
     stream = stream or opened(decided)
     threaded = None if format or mapping or decided else find_threads(located, stream.profile)
     if threaded:

@@ -11,7 +11,7 @@ from studio.data.checks.row_checks import Finding, check, whole_text
 from studio.data.checks.side_scores import against_scores
 from studio.data.formats.column_profile import PROFILE_ROWS, profile
 from studio.data.formats.detection import Format, detect
-from studio.data.prepared.columns_beside import with_columns
+from studio.data.prepared.columns_beside import settled, with_columns
 from studio.data.types import Notes, Progress, RawRow, Row, RowError, RowSource
 
 _WEAK = ("prompt_only", "language_modeling")
@@ -128,11 +128,12 @@ class Stream:
         try:
             if raw.error:
                 raise raw.error
-            row = with_columns(self.format.row(raw.data), raw.data)
+            moved: list[Finding] = []
+            row = settled(with_columns(self.format.row(raw.data), raw.data), moved, self.notes)
         except RowError as error:
             return Checked(raw, None, [(error.kind, error.message, error.field, "error")])
         text = whole_text(row)
-        findings = check(row, self.format.type, text)
+        findings = [*moved, *check(row, self.format.type, text)]
         if self.format.type == "preference" and "better" not in self.format.mapping:
             findings = [*findings, *against_scores(raw.data)]
         return Checked(raw, row, findings, text)

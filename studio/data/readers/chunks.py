@@ -59,8 +59,8 @@ class _Piece(NamedTuple):
     size: int
 
 
-_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+|\n")
+_PARAGRAPH = re.compile(r"\n(?:[ \t]*\n)+")
+_SENTENCE = re.compile(r"((?<=[.!?\u3002\uff01\uff1f])\s+|\n)")
 
 
 def chunked(text: str, how: Chunking) -> Iterator[str]:
@@ -87,28 +87,29 @@ def _joined(pieces: list[_Piece]) -> str:
 
 def _pieces(text: str, how: Chunking) -> Iterator[_Piece]:
     for paragraph in _PARAGRAPH.split(text):
-        paragraph = paragraph.strip()
+        paragraph = paragraph.rstrip().lstrip("\n")  # the first line's indentation stays
         if not paragraph:
             continue
         size = how.size(f"\n\n{paragraph}")
         if size <= how.tokens:
             yield _Piece(paragraph, "\n\n", size)
             continue
-        between = "\n\n"
-        for sentence in _parts(paragraph, how):
+        for sentence, between in _parts(paragraph, how):
             yield _Piece(sentence, between, how.size(between + sentence))
-            between = " "
 
 
-def _parts(paragraph: str, how: Chunking) -> Iterator[str]:
-    """The sentences of a paragraph, those that are too long cut into runs of words."""
-    for sentence in _SENTENCE.split(paragraph):
-        if not sentence.strip():
-            continue
-        if how.size(f"\n\n{sentence}") <= how.tokens:
-            yield sentence
-            continue
-        yield from _words(sentence, how)
+def _parts(paragraph: str, how: Chunking) -> Iterator[tuple[str, str]]:
+    """The sentences and lines of a paragraph with what stands before each, those that are too long
+    cut into runs of words."""
+    between = "\n\n"
+    for at, sentence in enumerate(_SENTENCE.split(paragraph)):
+        if at % 2:
+            between = between if between == "\n\n" else sentence
+        elif sentence.strip():
+            fits = how.size(f"\n\n{sentence}") <= how.tokens
+            for part in [sentence] if fits else _words(sentence, how):
+                yield part, between
+                between = " "
 
 
 def _words(sentence: str, how: Chunking) -> Iterator[str]:

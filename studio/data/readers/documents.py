@@ -54,6 +54,8 @@ def _plain(path: Path, head: bytes, note: Note) -> str:
     return text
 
 
+_VERBATIM = {"pre", "listing", "xmp", "textarea"}
+_KEEP, _FREE = {ord(" "): "\ufdd0"}, {0xFDD0: " "}  # a character that no text holds
 _HIDDEN = {"script", "style", "head", "template", "noscript", "svg", "nav", "iframe"}
 _BLOCKS = {
     *("p", "div", "section", "article", "header", "footer", "main", "aside", "blockquote", "pre"),
@@ -74,7 +76,7 @@ class _Visible(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _HIDDEN:
             self._hidden.append(tag)
-        self._verbatim += tag == "pre"
+        self._verbatim += tag in _VERBATIM
         self._border(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -82,7 +84,8 @@ class _Visible(HTMLParser):
             del self._hidden[self._hidden.index(tag) :]
         elif tag == "body":
             self._hidden.clear()
-        self._verbatim = max(0, self._verbatim - (tag == "pre"))
+        if tag in _VERBATIM:
+            self._verbatim = max(0, self._verbatim - 1)
         self._border(tag)
 
     def _border(self, tag: str) -> None:
@@ -96,8 +99,8 @@ class _Visible(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._hidden:
             return
-        if self._verbatim:
-            self.found.append(data)
+        if self._verbatim:  # its spaces pass under another character
+            self.found.append(data.expandtabs(8).translate(_KEEP))
             return
         words = " ".join(data.split())
         before = " " if data[:1].isspace() else ""
@@ -110,7 +113,7 @@ def _html(path: Path, head: bytes, note: Note) -> str:
     page.feed(_plain(path, head, note))
     page.close()
     lines = "".join(page.found).split("\n")
-    return "\n".join(re.sub(r"  +", " ", line).strip() for line in lines)
+    return "\n".join(re.sub(r"  +", " ", line).strip(" \t\r\f") for line in lines).translate(_FREE)
 
 
 # ---- PDF -----------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@
 To find an answer, the conversation is rendered as far as the answer, several times over
 (`studio.data.tokens.answer_spans`): the work grows with the square of the turns. Chat templates
 write a turn by what stands near it, so a long conversation is cut into pieces that begin with a
-user's turn, and each piece is rendered between its head and its neighbors. What comes out counts
-only where the pieces, laid end to end, are the whole rendering character by character, and where
-the last answers of a few pieces are found the same way by the whole. Otherwise nothing is taken
-from here, and every answer is found by the whole.
+user's turn or with a tool's result, and each piece is rendered between its head and its neighbors.
+What comes out counts only where the pieces, laid end to end, are the whole rendering character by
+character, and where the last answers of a few pieces are found the same way by the whole. Otherwise
+nothing is taken from here, and every answer is found by the whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from studio.data.tokens.answer_spans import Rendering, Span, SpanError
 
-LONG = 12  # exchanges; a shorter conversation is found as quickly by the whole
+LONG = 12  # exchanges, or calls with results; what is shorter is found as quickly by the whole
 PIECE = 4  # exchanges a piece
 _AFTER = 2  # exchanges that follow it: enough for a template to see that it is not the last
 _TRIED = 3  # pieces whose last answer is found by the whole too
@@ -31,14 +31,16 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class _Piece:
-    """Messages `start` to `end` of a conversation, rendered as `window`: messages 0 to `head` and
-    `first` to `last`."""
+    """Messages `start` to `end` of a conversation, rendered as `window`: messages 0 to `head`,
+    `first` to `last`, and where that ends within a chain of calls the user's turn `then`, after
+    which some templates write a chain without its thinking."""
 
     head: int
     first: int
     start: int
     end: int
     last: int
+    then: int | None
 
     def within(self, turn: int) -> int:
         """The place in the window of a message of the conversation."""
@@ -46,9 +48,10 @@ class _Piece:
 
     def messages(self, rendering: Rendering) -> list[dict[str, object]]:
         given = rendering.messages
+        then = [] if self.then is None else [given[self.then]]
         if self.first <= self.head:
-            return list(given[: self.last])
-        return [*given[: self.head], *given[self.first : self.last]]
+            return [*given[: self.last], *then]
+        return [*given[: self.head], *given[self.first : self.last], *then]
 
 
 def answers(rendering: Rendering) -> dict[int, Found]:
@@ -68,24 +71,37 @@ def answers(rendering: Rendering) -> dict[int, Found]:
 
 
 def _pieces(rendering: Rendering) -> list[_Piece]:
-    """The pieces of a long conversation, which meet where a user's turn follows an answer."""
+    """The pieces of a long conversation, which meet where a user's turn or a tool's result follows
+    an answer; each has the head of its kind, the first turns that one of these follows."""
     roles = [message["role"] for message in rendering.messages]
-    cuts = [
-        at for at in range(1, len(roles)) if (roles[at - 1], roles[at]) == ("assistant", "user")
-    ]
+    borders = [("assistant", role) for role in ("user", "tool")]
+    cuts = [at for at in range(1, len(roles)) if (roles[at - 1], roles[at]) in borders]
     if len(cuts) < LONG:
         return []
     edges = [0, *cuts, len(roles)]
-    return [
-        _Piece(
-            head=cuts[0],
-            first=edges[max(0, at - 1)],
-            start=edges[at],
-            end=edges[min(at + PIECE, len(edges) - 1)],
-            last=edges[min(at + PIECE + _AFTER, len(edges) - 1)],
+    heads = {roles[at]: at for at in reversed(cuts)}
+    made = []
+    for at in range(0, len(edges) - 1, PIECE):
+        first, last = edges[max(0, at - 1)], edges[min(at + PIECE + _AFTER, len(edges) - 1)]
+        made.append(
+            _Piece(
+                head=heads[roles[first]] if first else cuts[0],
+                first=first,
+                start=edges[at],
+                end=edges[min(at + PIECE, len(edges) - 1)],
+                last=last,
+                then=_next_user(roles, last),
+            )
         )
-        for at in range(0, len(edges) - 1, PIECE)
-    ]
+    return made
+
+
+def _next_user(roles: list[str], last: int) -> int | None:
+    """The user's turn after a chain of calls that is cut at `last`; None where it is not cut, or
+    where no user speaks again."""
+    if last == len(roles) or roles[last] != "tool":
+        return None
+    return next((at for at in range(last, len(roles)) if roles[at] == "user"), None)
 
 
 def _tried(pieces: list[_Piece]) -> list[int]:

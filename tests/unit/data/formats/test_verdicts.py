@@ -145,3 +145,76 @@ def test_rows_with_equal_answers_tell_which_code_is_a_tie(tmp_path):
 def test_verdicts_for_rows_without_any_are_refused(tmp_path):
     with pytest.raises(DataError, match="better_first says nothing"):
         inspected(tmp_path, [{"question": "Q", "answer": "A"}], mapping={"better_first": "0=1,1=2"})
+
+
+def between(column, numbers, **more):
+    """Rows of two answers with a number beside them."""
+    return [
+        {
+            "instruction": f"Who built {n}?",
+            "output_1": f"Ada {n}.",
+            "output_2": f"Eve {n}.",
+            column: number,
+            **more,
+        }
+        for n, number in enumerate(numbers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "first"),
+    [
+        ([1.0, 2.0, 2.0, 1.0], "Ada 0."),
+        ([1.0003, 1.9998, 1.5, 2.0], "Ada 0."),
+        ([1.0003, 1.9998, 0.0, 2.0], "Ada 0."),
+        ([1.73, 1.02, None, float("nan")], "Eve 0."),
+        (["1.0", "2.0", "1.5", ""], "Ada 0."),
+    ],
+    ids=["whole", "weighted", "0 is a draw too", "missing", "as text"],
+)
+def test_alpaca_evals_preferences_count_from_the_first_to_the_second(tmp_path, numbers, first):
+    found = inspected(tmp_path, between("preference", numbers, generator_1="m", generator_2="n"))
+    assert (found.type, found.question) == ("preference", None)
+    assert found.sample[0]["chosen"][0]["content"] == first
+    undecided = sum(number in (None, 1.5, 0.0, "1.5", "") or number != number for number in numbers)
+    assert found.kept == 4 - undecided
+
+
+@pytest.mark.parametrize("column", ["margin", "score_diff", "reward margin", "preference", "delta"])
+@pytest.mark.parametrize("numbers", [[-0.8, 1.3, 0.0, 2.4], [-2, 1, 3, -1]])
+def test_signed_numbers_are_asked_about(tmp_path, column, numbers):
+    found = inspected(tmp_path, between(column, numbers))
+    assert len(found.readings) == 2
+    chosen = [one["row"]["chosen"][0]["content"] for one in found.readings]
+    assert set(chosen) == {"Ada 0.", "Eve 0."}
+    told = inspected(tmp_path, between(column, numbers), mapping={"better_first": "-sign"})
+    assert told.sample[0]["chosen"][0]["content"] == "Eve 0."
+
+
+def test_chances_are_asked_about(tmp_path):
+    found = inspected(tmp_path, between("preference", [0.1, 0.9, 0.5, 0.7]))
+    assert [one["mapping"]["better_first"] for one in found.readings] == ["-scale0.5", "scale0.5"]
+
+
+@pytest.mark.parametrize(
+    ("column", "first"), [("p_1_better", "Eve 0."), ("prob_2_preferred", "Ada 0.")]
+)
+def test_chances_of_a_named_answer_are_not_asked_about(tmp_path, column, first):
+    found = inspected(tmp_path, between(column, [0.1, 0.9, 0.4, 0.7]))
+    assert (found.type, found.question) == ("preference", None)
+    assert found.sample[0]["chosen"][0]["content"] == first
+
+
+def test_scores_say_what_their_margin_means(tmp_path):
+    rows = [
+        {**row, "score_1": 2.0, "score_2": 3.5}
+        for row in between("margin", [-1.5, 1.5, -1.5, -1.5])
+    ]
+    found = inspected(tmp_path, rows)
+    assert found.question is None
+    assert found.sample[0]["chosen"][0]["content"] == "Eve 0."
+
+
+@pytest.mark.parametrize("column", ["length_diff", "token_delta", "time_difference"])
+def test_differences_of_something_else_choose_nothing(tmp_path, column):
+    assert inspected(tmp_path, between(column, [-8, 13, 2, -5])).type == "comparison"

@@ -39,7 +39,7 @@ def test_every_kind_of_document_is_text(tmp_path: Path) -> None:
     assert texts(written(tmp_path / "a.txt", TEXT)) == [TEXT]
     assert texts(written(tmp_path / "a.md", f"# Head\n\n{TEXT}")) == [f"# Head\n\n{TEXT}"]
     assert texts(written(tmp_path / "a.html", HTML)) == [
-        "Head\n\nA bold word & more.\n\nNext\nline\n\na b\n\nx = 1\ny"
+        "Head\n\nA bold word & more.\n\nNext\nline\n\na b\n\nx = 1\n  y"
     ]
     assert texts(written(tmp_path / "a.pdf", pdf(["Page one.", "Page two."]))) == [
         "Page one.\n\nPage two."
@@ -181,3 +181,37 @@ def test_beside_rows_a_text_in_a_folder_is_a_readme(tmp_path: Path) -> None:
     assert inspect(tmp_path).rows == 1
     written(tmp_path / "rows.jsonl", '{"text": "one"}\n{"text": "two"}\n')
     assert inspect(tmp_path).rows == 2
+
+
+CODE = "def f(x):\n    if x:\n\treturn  x\n\n    return 0"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<p>Try  this:</p><pre>{CODE}</pre>",
+        f"<p>Try this:</p><pre><code class='py'>\n{CODE}\n</code></pre>",
+        f"<p>Try this:</p><textarea>{CODE}</textarea>",
+        "<p>Try this:</p><pre>"
+        + "\n".join(f"<span class='line'>{line}</span>" for line in CODE.split("\n"))
+        + "</pre>",
+    ],
+    ids=["pre", "code in pre", "textarea", "a span a line"],
+)
+def test_code_of_a_page_keeps_its_indentation(tmp_path, page):
+    (found,) = texts(written(tmp_path / "a.html", page))
+    assert found == "Try this:\n\n" + CODE.expandtabs(8)
+
+
+def test_code_of_markdown_keeps_its_lines_where_it_is_cut(tmp_path):
+    lines = [f"    line {n} = {n}" for n in range(400)]
+    path = written(tmp_path / "a.md", "```py\n" + "\n".join(lines) + "\n```\n")
+    chunks = texts(path)
+    assert len(chunks) > 1
+    kept = [line for chunk in chunks for line in chunk.split("\n") if "line" in line]
+    assert kept == lines
+
+
+def test_an_indented_block_keeps_its_first_line_too(tmp_path):
+    text = "Run:\n\n    make\n    make install\n\nDone."
+    assert texts(written(tmp_path / "a.md", text)) == [text]

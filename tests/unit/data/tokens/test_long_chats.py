@@ -54,7 +54,16 @@ def test_pieces_and_the_whole_find_the_same(tokenizer, name, monkeypatch):
     assert found, "no chat of this template came apart"
 
 
-def counted(tokenizer, exchanges):
+def chain(calls, more=()):
+    """One question, calls with their results, and an answer; the calls think."""
+    turns = [asks("Sum?")]
+    for n in range(calls):
+        turns.append(said("", tool_calls=[CALL], reasoning_content=f"Add {n}."))
+        turns.append({"role": "tool", "name": "add", "content": str(n)})
+    return [*turns, said("Done."), *more]
+
+
+def counted(tokenizer, messages):
     """Messages rendered for a conversation, in all renderings together."""
     tokenizer, seen = copy.copy(tokenizer), []
     render = tokenizer.apply_chat_template
@@ -64,7 +73,7 @@ def counted(tokenizer, exchanges):
         return render(messages, *args, **kwargs)
 
     tokenizer.apply_chat_template = spied
-    masked = answer_mask.mask({"messages": long_chat(2, exchanges, calls=False)}, tokenizer)
+    masked = answer_mask.mask({"messages": messages, "tools": [TOOL]}, tokenizer)
     assert any(masked.trained)
     return sum(seen)
 
@@ -72,7 +81,29 @@ def counted(tokenizer, exchanges):
 @pytest.mark.parametrize("name", ["qwen3", "gptoss", "llama3_2"])
 def test_the_work_grows_with_the_turns(tokenizer, name):
     tokenizer = dressed(tokenizer, name)
-    assert counted(tokenizer, 96) < 2.5 * counted(tokenizer, 48)
+    once, twice = (counted(tokenizer, long_chat(2, size, calls=False)) for size in (48, 96))
+    assert twice < 2.5 * once
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen2_5", "glm4moe"])
+def test_the_work_on_a_chain_of_calls_grows_with_its_turns(tokenizer, name):
+    tokenizer = dressed(tokenizer, name)
+    once, twice = (counted(tokenizer, chain(size)) for size in (48, 96))
+    assert twice < 2.5 * once
+
+
+@pytest.mark.parametrize("name", templates())
+def test_a_chain_of_calls_is_found_piece_by_piece_as_by_the_whole(tokenizer, name, monkeypatch):
+    monkeypatch.setattr(long_chats, "LONG", 6)
+    monkeypatch.setattr(long_chats, "PIECE", 2)
+    tokenizer = dressed(tokenizer, name)
+    for more in ((), [asks("And?"), said("Yes.")]):
+        row = {"messages": chain(9, more), "tools": [TOOL]}
+        try:
+            wanted = by_whole(row, tokenizer, monkeypatch)
+        except ModelError:
+            continue  # the template knows no tools, or writes them within an answer
+        assert answer_mask.mask(row, tokenizer) == wanted
 
 
 # Each writes a turn by what stands far from it, in its own way.
@@ -103,11 +134,11 @@ def test_a_template_that_looks_far_is_found_by_the_whole(tokenizer, header, monk
     assert not long_chats.answers(Rendering(row["messages"], tokenizer))
 
 
-def test_a_short_chat_and_a_chain_of_calls_are_found_by_the_whole(tokenizer):
+def test_a_short_chat_is_found_by_the_whole_and_a_chain_in_pieces(tokenizer):
     tokenizer = dressed(tokenizer, "qwen3")
-    chain = [asks("Sum?")]
-    for _ in range(40):
-        chain += [said("", tool_calls=[CALL]), {"role": "tool", "name": "add", "content": "5"}]
-    for turns in (long_chat(2, exchanges=6), [*chain, said("Done.")]):
-        assert not long_chats.answers(Rendering(turns, tokenizer))
-        assert any(answer_mask.mask({"messages": turns}, tokenizer).trained)
+    short = rendering.turns(long_chat(2, exchanges=6), tokenizer)
+    assert not long_chats.answers(Rendering(short, tokenizer))
+    assert any(answer_mask.mask({"messages": short}, tokenizer).trained)
+    for more in ((), [asks("And?"), said("Yes.")]):
+        turns = rendering.turns(chain(40, more), tokenizer)
+        assert long_chats.answers(Rendering(turns, tokenizer))
