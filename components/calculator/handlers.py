@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CLICKS = """
 element.addEventListener('click', event => {
   const button = event.target.closest(
-    '[data-change], [data-target], [data-pick], [data-rank], [data-method]');
+    '[data-change], [data-target], [data-pick], [data-rank], [data-length], [data-method]');
   if (!button) return;
   const on = button.getAttribute('aria-checked');  // at once; the figures follow
   if (on) button.setAttribute('aria-checked', String(on === 'false'));
@@ -140,6 +140,8 @@ class ModelPage:
             return _shown(dict(offered[int(number)]))
         if str(clicked.get("rank", "")).isdigit():
             return {"lora_r": int(clicked["rank"])}
+        if str(clicked.get("length", "")).isdigit():
+            return {"max_length": int(clicked["length"])}
         if clicked.get("method") in METHODS:
             return {"method": clicked["method"]}
         if clicked.get("pick"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from components.calculator import lora_matrix_svg, memory_html, module_tree_html
+from components.calculator import length_html, lora_matrix_svg, memory_html, module_tree_html
 from components.ui import recipe_fields
 from components.ui.handlers import sentence
 from components.ui.html import empty_state, esc, notice, section
@@ -82,6 +82,7 @@ def model_view(
         f'<section class="panel">{memory_html.memory_bar(found)}'
         f"{memory_html.changes(offered)}</section>",
         _details(found),
+        _lengths(studio, found, asked),
         _methods(found),
         memory_html.sources(found, _remarks(found, per_hour), _checks()),
     ]
@@ -191,6 +192,29 @@ def _workshop(found: RunEstimate) -> str:
     if found.trainable_parameters != WORKSHOP:
         return ""
     return f'<p class="calc-note">{esc(WORKSHOP_NOTE)}</p>'
+
+
+def _lengths(studio: Studio, found: RunEstimate, asked: Asked) -> str:
+    """Memory by length, the rows by length, and from where shifted attention saves."""
+    from studio.calculator import by_length
+    from studio.workflows.estimate_run import dataset_lengths
+
+    recipe = found.recipe
+    known = not asked.rows and learns(studio, recipe.dataset_name, recipe.objective)
+    rows = dataset_lengths(studio, recipe) if known else None
+    points = by_length.by_length(found, rows)
+    curve = length_html.length_curve(points, recipe.max_length, found.gpu.memory)
+    drawn = ""
+    if rows is not None:
+        drawn = length_html.row_histogram(by_length.row_lengths(found, rows), recipe.max_length)
+    note = (
+        "Attention is a small share of a step until rows are long: shifted_attention saves a "
+        f"tenth of its operations from about {by_length.shifted_from(found.work):,} tokens on."
+    )
+    return (
+        f'<section class="panel">{section("By length", "click to choose max_length")}{curve}'
+        f'{drawn}<p class="calc-note">{esc(note)}</p></section>'
+    )
 
 
 def _methods(found: RunEstimate) -> str:

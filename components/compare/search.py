@@ -1,4 +1,5 @@
-"""Search: a query against the documents of a dataset, by an embedding run's base and by the run."""
+"""Search: a query, or all held-out queries, against the documents of a dataset, by an embedding
+run's base and by the run."""
 
 from __future__ import annotations
 
@@ -8,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from components.compare import search_html as views
-from components.ui.compat import Update, Updates, Values
+from components.compare.search_figures import vector_map
+from components.ui.compat import Update, Updates, Values, shown_plot
 from components.ui.handlers import QUIET, guard, page_loads, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.jobs import Job
 from studio.workflows import embeddings
+from studio.workflows import search as searching
 
 if TYPE_CHECKING:
     from studio import Studio
 
 _REFRESH = 0.3
 _SHOWN = 10
+ONE, ALL = "One query", "Held-out queries"
 _SEARCHED = ("embedding_pairs", "scored_pairs", "prompt_completion", "preference",
              "conversational", "language_modeling")  # fmt: skip
 
@@ -50,6 +54,14 @@ class SearchTab:
                 scale=2,
                 min_width=160,
             )
+            self.asked = gr.Radio(
+                [ONE, ALL],
+                value=ONE,
+                label="Search for",
+                elem_id="search-asked",
+                scale=2,
+                min_width=220,
+            )
         with gr.Row(elem_classes="search-top"):
             self.query = gr.Textbox(
                 label="Query",
@@ -64,19 +76,29 @@ class SearchTab:
             self.cancel = gr.Button(
                 "Cancel", visible=False, elem_id="search-cancel", scale=0, min_width=120
             )
+        self.with_map = gr.Checkbox(
+            False,
+            label="Draw a map of the vectors, base and tuned side by side",
+            elem_id="search-map",
+            container=False,
+        )
         self.progress = gr.HTML("", elem_id="search-progress")
+        self.plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="search-plot")
         self.result = gr.HTML(views.empty(bool(runs)), elem_id="search-result")
 
     def bind(self, tab: gr.Tab) -> None:
         gr.on(
             [self.begin.click, self.query.submit],
             guard(self.search),
-            {self.run, self.data, self.query},
-            [self.progress, self.result, self.begin, self.cancel, self.live],
+            {self.run, self.data, self.asked, self.query, self.with_map},
+            [self.progress, self.plot, self.result, self.begin, self.cancel, self.live],
             **QUIET,
             concurrency_limit=None,
         )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        self.asked.change(
+            guard(lambda asked: gr.update(visible=asked == ONE)), self.asked, self.query, **QUIET
+        )
         gr.on(
             [tab.select, *page_loads()],
             guard(self.freshen, "quietly"),
@@ -131,7 +153,9 @@ class SearchTab:
             self.progress: notice("error", job.error) if job.error else "",
         }
         if not job.error:
-            updates[self.result] = views.result(job.result())
+            found = job.result()
+            updates[self.result] = (views.result if "query" in found else views.retrieval)(found)
+            updates[self.plot] = shown_plot(vector_map(found))
         yield updates
 
     def _begin(self, given: Values) -> Job[dict[str, Any]]:
@@ -139,9 +163,13 @@ class SearchTab:
             raise ConfigError("No embedding run is finished yet; train one on the Train tab.")
         if not given[self.data]:
             raise ConfigError("No dataset has documents; prepare one on the Data tab.")
-        run = self.studio.runs.get(str(given[self.run]))
-        documents = embeddings.documents_of(self.studio, str(given[self.data]))
-        return embeddings.search(self.studio, run, str(given[self.query] or ""), documents, _SHOWN)
+        run, data = self.studio.runs.get(str(given[self.run])), str(given[self.data])
+        drawn = bool(given[self.with_map])
+        if given[self.asked] == ALL:
+            return searching.retrieval_of(self.studio, run, data, drawn)
+        documents = searching.documents_of(self.studio, data)
+        query = str(given[self.query] or "")
+        return searching.search(self.studio, run, query, documents, _SHOWN, drawn)
 
     def halt(self, job: Job[Any] | None) -> None:
         if job is not None:

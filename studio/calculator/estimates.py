@@ -15,7 +15,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.calculator import gpus
+from studio.calculator import by_length, gpus
 from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.gpus import Gpu, Verdict
 from studio.calculator.memory import Memory, estimate_memory
@@ -162,23 +162,11 @@ def context_notes(work: Workload) -> tuple[str, ...]:
     return (*found, said) if said else tuple(found)
 
 
-_SHARE = 0.1
-
-
 def _shifted_note(work: Workload) -> str:
-    """How much of a step's operations shifted attention saves, and from which length a tenth.
-
-    A token takes two operations for each weight of its layer, and with causal attention on
-    average two for each number of the queries' width and each token of the length; in groups of a
-    quarter of the length it is a quarter of that.
-    """
-    shape = work.shape
-    weights = max(1, work.counted.total - shape.vocab * shape.hidden) / shape.layers
-    attention = work.length * shape.query
-    saved = 0.75 * attention / (weights + attention)
-    least = round(_SHARE * weights / ((0.75 - _SHARE) * shape.query), -2)
+    """How much of a step's operations shifted attention saves, and from which length a tenth."""
+    saved = formatting.percent_text(by_length.shifted_saving(work, work.length))
     return (
-        f"Shifted attention saves {formatting.percent_text(saved)} of a step's operations at "
-        f"{work.length:,} tokens, and a tenth of them from about {max(100, least):,.0f} on; rows "
-        f"of up to {work.length // 4:,} attend in full."
+        f"Shifted attention saves {saved} of a step's operations at {work.length:,} tokens, and a "
+        f"tenth of them from about {by_length.shifted_from(work):,} on; rows of up to "
+        f"{work.length // 4:,} attend in full."
     )

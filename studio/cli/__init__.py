@@ -50,7 +50,7 @@ _GROUPS = {
 }
 _ORDER = (
     *("app", "data", "calc", "train", "runs", "generate", "score", "context"),
-    *("embed", "search"),
+    *("embed", "search", "retrieval"),
     *("why", "influence"),
     *("rewards", "pairs", "labels"),
 )

@@ -77,6 +77,33 @@ def _found(found: Json) -> str:
     return "\n\n".join(parts)
 
 
+_LISTED = 10
+
+
+def _retrieved(found: Json) -> str:
+    """Figures of both columns, then the queries that fell and those that rose furthest."""
+    names = list(found["tuned"])
+    rows = [
+        [name, *(_figure(found[side].get(name)) for side in ("base", "tuned")),
+         _figure(found["difference"].get(name), "+")]
+        for name in names
+    ]  # fmt: skip
+    held = "held-out" if found["split"] == "test" else "training (none are held out)"
+    parts = [
+        f"{found['queries']:,} {held} queries among {found['documents']:,} documents of "
+        f"{found['data']}: {found['rose']:,} rose, {found['fell']:,} fell",
+        table(rows, ["", "base", "tuned", "difference"]),
+    ]
+    fell = [one for one in found["each"] if one["moved"] < 0][:_LISTED]
+    rose = [one for one in reversed(found["each"]) if one["moved"] > 0][:_LISTED]
+    for title, listed in (("fell", fell), ("rose", rose)):
+        lines = [[_moved(one), one["base"], one["tuned"], one_line(one["query"])[:70]]
+                 for one in listed]  # fmt: skip
+        if lines:
+            parts.append(f"{title}\n{table(lines, ['moved', 'base', 'tuned', 'query'])}")
+    return "\n\n".join(parts)
+
+
 def _moved(one: Json) -> str:
     return f"{one['moved']:+,}" if one["moved"] else "-"
 
@@ -201,6 +228,7 @@ VIEWS = {
     ),
     "embed": View(_vectors, "--run finder --text 'Where is the lighthouse?'"),
     "search": View(_found, "finder --query 'Where is the lighthouse?' --data places.jsonl"),
+    "retrieval": View(_retrieved, "finder --data places.jsonl"),
     "context": View(_context, "longer --data essays.txt --length 2048"),
     "rewards_preview": View(_previewed, "--data pocket-preference --reward length:3-28 --limit 2"),
     "rewards_report": View(_report, "--run pocket-reward"),

@@ -31,6 +31,8 @@ def _estimate(found: Json) -> str:
         "",
         table(terms, ("memory", "")),
         f"with the allocator's slack {formatting.bytes_range(*found['memory_range'])}",
+        "",
+        lengths(found),
     ]
     cost = found["cost"]
     if cost["seconds"]:
@@ -45,6 +47,31 @@ def _estimate(found: Json) -> str:
         money = formatting.money_text(*cost["money"])
         lines.append(f"at {cost['price_per_hour']:g} per hour: {money}")
     return "\n".join([*lines, *(["", *found["notes"]] if found["notes"] else [])])
+
+
+def lengths(found: Json) -> str:
+    """Memory by length, with the share of rows that are longer, and what the base reads."""
+    from studio.core import formatting
+
+    points = [
+        (
+            f"{one['max_length']:,}",
+            formatting.bytes_text(one["memory"]),
+            one["verdict"],
+            None if one["rows_longer"] is None else percent_text(one["rows_longer"]),
+        )
+        for one in found["by_length"]
+    ]
+    said = [table(points, ("max_length", "memory", "", "rows longer"))]
+    rows = found["row_lengths"]
+    if rows and rows["reads"]:
+        said.append(
+            f"{percent_text(rows['beyond'])} of the rows need more than the {rows['reads']:,} "
+            "tokens that the base reads"
+        )
+    least = found["shifted_attention_from"]
+    said.append(f"shifted_attention saves a tenth of a step's operations from {least:,} tokens on")
+    return "\n".join(said)
 
 
 def shares(datasets: list[Json]) -> str:

@@ -8,6 +8,7 @@ from studio.commands.base import Json, Param, command, methods, objectives
 from studio.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from studio.calculator import Lengths, RunEstimate
     from studio.engine.studio import Studio
 
 
@@ -52,7 +53,7 @@ def calc(
     from studio.calculator.prices import prices
     from studio.runs import dataset_entries
     from studio.runs.recipe import Recipe
-    from studio.workflows.estimate_run import estimate_run, kind_of, mixture_shares
+    from studio.workflows.estimate_run import dataset_lengths, estimate_run, kind_of, mixture_shares
 
     named = {name: given[name] for name in Recipe.model_fields.keys() & given}
     named |= {"model_name_or_path": model}
@@ -74,7 +75,21 @@ def calc(
     cost = {"time": found.cost.words(), "price_per_hour": price, "money": money}
     value = found.as_dict()
     shares = mixture_shares(studio, recipe) if dataset else []
+    value |= _by_length(found, dataset_lengths(studio, recipe) if dataset else None)
     return value | {"summary": found.line(), "cost": value["cost"] | cost, "datasets": shares}
+
+
+def _by_length(found: RunEstimate, lengths: Lengths | None) -> Json:
+    """The estimate at other lengths, and how long the rows are where they are known."""
+    from studio.calculator import by_length
+
+    points = by_length.by_length(found, lengths)
+    rows = by_length.row_lengths(found, lengths).as_dict() if lengths else None
+    return {
+        "by_length": [point.as_dict() for point in points],
+        "row_lengths": rows,
+        "shifted_attention_from": by_length.shifted_from(found.work),
+    }
 
 
 @command(read_only=True)

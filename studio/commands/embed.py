@@ -1,4 +1,4 @@
-"""`embed` and `search`: vectors of texts, and documents found for a query, by an embedding run."""
+"""`embed`, `search` and `retrieval`: vectors of texts, and documents found, by an embedding run."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
+_WithMap = Annotated[
+    bool, Param("Also give the vectors of both in a plane, each by its own PCA (--json).")
+]
+
+
 @command(read_only=True)
 def search(
     studio: Studio,
@@ -69,6 +74,7 @@ def search(
     query: Annotated[str, Param("What should be found.")],
     data: Rows,
     limit: Annotated[int, Param("Documents to show.", min=1, max=100)] = 10,
+    map: _WithMap = False,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Rank a dataset's documents for a query, by a run's base and by the run.
@@ -76,8 +82,32 @@ def search(
     Documents are the positives and negatives of pairs, the answers to prompts, or plain texts.
     """
     from studio.workflows import embeddings
+    from studio.workflows import search as searching
 
     found = embeddings.checked(studio.runs.get(run))
-    documents = embeddings.documents_of(studio, data)
-    job = embeddings.search(studio, found, query, documents, limit)
+    documents = searching.documents_of(studio, data)
+    job = searching.search(studio, found, query, documents, limit, map)
+    return wait_for(job, on_progress, "Loading the model")
+
+
+@command(read_only=True)
+def retrieval(
+    studio: Studio,
+    run: RunName,
+    *,
+    data: Rows,
+    map: _WithMap = False,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Rank a dataset's documents for each of its held-out queries, by a run's base and by the run.
+
+    Recall, MRR and nDCG of both with 95 % intervals over queries, their differences, and every
+    query's place in both rankings: which rose, and which fell. Rows of the test split are the
+    queries; of a dataset without one, all rows, and the answer says so.
+    """
+    from studio.workflows import embeddings
+    from studio.workflows import search as searching
+
+    found = embeddings.checked(studio.runs.get(run))
+    job = searching.retrieval_of(studio, found, data, map)
     return wait_for(job, on_progress, "Loading the model")

@@ -1,4 +1,4 @@
-"""Vectors of a run's encoder, and what it finds beside its base: both on one copy of the base."""
+"""Vectors of a run's encoder or of its base, on one copy of the base, and OpenAI's form of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from studio.core.errors import ConfigError, DataError
+from studio.core.errors import ConfigError
 from studio.core.jobs import Job
-from studio.data.pair_texts import SCORED, pair_of
-from studio.data.rows import tidy
-from studio.data.types import RowError
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run
 
@@ -25,9 +22,7 @@ if TYPE_CHECKING:
 Side = Literal["query", "document", "plain"]
 MOST_TEXTS = 20_000
 MOST_INPUTS = 2048  # of one request, as OpenAI has it
-MOST_DOCUMENTS = 5_000
 _AT_ONCE = 64  # texts between two reports, and between training steps at most
-_TEXT_ONLY = ("language_modeling",)
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,8 @@ def embed(
     job: Embedding = Job(kind="embed")
 
     def work(pool: ModelPool) -> Vectors:
-        encoder = _encoder(studio, run, pool, base)
-        found = _vectors(encoder, texts, side, run, dimensions, job)
+        encoder = encoder_of(studio, run, pool, base)
+        found = vectors_of(encoder, texts, side, run, dimensions, job)
         return Vectors(found.tolist(), _tokens(encoder, texts))
 
     return studio.worker.submit(work, job)
@@ -100,7 +95,8 @@ def _tokens(encoder: Any, texts: Sequence[str]) -> int:
     return sum(len(encoder.tokenizer(text, **cut)["input_ids"]) for text in texts)
 
 
-def _encoder(studio: Studio, run: Run, pool: ModelPool, base: bool) -> Any:
+def encoder_of(studio: Studio, run: Run, pool: ModelPool, base: bool) -> Any:
+    """The run's encoder, or its base's; for the worker's thread."""
     from studio.models import text_encoder
 
     if base:
@@ -108,7 +104,7 @@ def _encoder(studio: Studio, run: Run, pool: ModelPool, base: bool) -> Any:
     return text_encoder.run_encoder(run, pool, studio.runs)
 
 
-def _vectors(
+def vectors_of(
     encoder: Any, texts: Sequence[str], side: Side, run: Run, dimensions: int | None, job: Job[Any]
 ) -> Any:
     """(texts, dimensions) float32 on the CPU; raises `Cancelled` where the job is cancelled."""
@@ -191,110 +187,3 @@ def reply(asked: EmbeddingRequest, found: Vectors) -> dict[str, Any]:
     ]
     usage = {"prompt_tokens": found.tokens, "total_tokens": found.tokens}
     return {"object": "list", "data": data, "model": asked.model, "usage": usage}
-
-
-# ---- a query against documents -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Documents:
-    """Texts to search, each once, and where they are from."""
-
-    name: str
-    texts: tuple[str, ...]
-    left_out: int = 0
-
-
-def documents_of(studio: Studio, data: str) -> Documents:
-    """The documents of a dataset: positives and negatives, answers, or texts; at most 5,000.
-
-    Raises `DataError` for rows that hold none.
-    """
-    prepared = studio.dataset_for(data)
-    texts: dict[str, None] = {}
-    for split in prepared.rows:
-        for row in prepared.load(split):
-            texts |= dict.fromkeys(_documents(tidy(dict(row)), prepared.type))
-    found = [text for text in texts if text.strip()]
-    if not found:
-        raise DataError(f"{prepared.name} holds no documents to search; choose another dataset.")
-    return Documents(
-        prepared.name, tuple(found[:MOST_DOCUMENTS]), max(0, len(found) - MOST_DOCUMENTS)
-    )
-
-
-def _documents(row: dict[str, Any], type: str) -> list[str]:
-    if type in _TEXT_ONLY:
-        return [row["text"]]
-    try:
-        pair = pair_of(row, type)
-    except (RowError, KeyError):
-        return []
-    if type == SCORED:
-        return [pair["sentence1"], pair["sentence2"]]
-    return [pair["positive"], *pair["negatives"]]
-
-
-def search(
-    studio: Studio, run: Run, query: str, documents: Documents, most: int = 10
-) -> Job[dict[str, Any]]:
-    """A live job that ranks documents for a query, by the base and by the run, side by side.
-
-    The result has `base` and `tuned`, each a list of {rank, text, similarity, moved}; `moved` is
-    how many places a document rose in the tuned ranking over the base's (negative: it fell).
-    """
-    checked(run)
-    if not query.strip():
-        raise ConfigError("The query is empty; type what should be found.")
-    job: Job[dict[str, Any]] = Job(kind="search")
-
-    def work(pool: ModelPool) -> dict[str, Any]:
-        before = _scores(studio, run, query, documents, pool, job, base=True)
-        after = _scores(studio, run, query, documents, pool, job, base=False)
-        return {
-            "query": query,
-            "documents": len(documents.texts),
-            "data": documents.name,
-            "run": run.name,
-            "model": run.model,
-        } | _ranked(documents.texts, before, after, most)
-
-    return studio.worker.submit(work, job)
-
-
-def _scores(
-    studio: Studio,
-    run: Run,
-    query: str,
-    documents: Documents,
-    pool: ModelPool,
-    job: Job[Any],
-    base: bool,
-) -> list[float]:
-    from torch.nn.functional import normalize
-
-    encoder = _encoder(studio, run, pool, base)
-    asked = _vectors(encoder, [query], "query", run, None, job)
-    found = _vectors(encoder, documents.texts, "document", run, None, job)
-    return (normalize(found, dim=-1) @ normalize(asked, dim=-1)[0]).tolist()
-
-
-def _ranked(
-    texts: Sequence[str], base: list[float], tuned: list[float], most: int
-) -> dict[str, Any]:
-    """The best of both rankings; equal similarities keep the documents' order."""
-    orders = [sorted(range(len(texts)), key=lambda at: -scores[at]) for scores in (base, tuned)]
-    places = [{at: place for place, at in enumerate(order, 1)} for order in orders]
-
-    def side(which: int, scores: list[float]) -> list[dict[str, Any]]:
-        return [
-            {
-                "rank": place,
-                "text": texts[at],
-                "similarity": scores[at],
-                "moved": places[0][at] - places[1][at],
-            }
-            for place, at in enumerate(orders[which][:most], 1)
-        ]
-
-    return {"base": side(0, base), "tuned": side(1, tuned)}

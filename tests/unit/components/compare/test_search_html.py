@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.compare import search_html
+from components.compare import search_figures, search_html
 
 FOUND = {
     "query": "<Who?>",
@@ -30,3 +30,50 @@ def test_both_rankings_with_moves_and_bars() -> None:
 
 def test_what_stands_there_before() -> None:
     assert "Train one" in search_html.empty(False) and "Type a query" in search_html.empty(True)
+
+
+def _figures(value: float) -> dict[str, object]:
+    return {"recall@1": {"value": value, "low": value - 0.1, "high": value + 0.1, "count": 3}}
+
+
+def _query(text: str, base: int, tuned: int) -> dict[str, object]:
+    return {"query": text, "document": f"<{text}>", "base": base, "tuned": tuned,
+            "moved": base - tuned, "similarity": {"base": 0.25, "tuned": 0.5}}  # fmt: skip
+
+
+SET = {
+    **{name: FOUND[name] for name in ("documents", "data", "run", "model")},
+    "queries": 3, "split": "test", "rose": 1, "fell": 1,
+    "base": _figures(0.2), "tuned": _figures(0.7), "difference": _figures(0.5),
+    "each": [_query("b", 1, 4), _query("c", 2, 2), _query("a", 30, 1)],
+}  # fmt: skip
+
+
+def test_a_held_out_set_has_figures_in_both_columns_and_its_moves() -> None:
+    html = search_html.retrieval(SET)
+    assert "held-out 3 queries among 1,200 documents" in html
+    assert "1 rose, 1 fell, 1 stayed in place" in html
+    assert "0.200<span>0.100 to 0.300" in html and "+0.500<span>+0.400" in html
+    fell, rose = html.split("Queries that rose")
+    assert "&lt;b&gt;" in fell and "search-move down" in fell and "&lt;a&gt;" in rose
+    assert "place 30" in rose and "&lt;c&gt;" not in html
+    assert "holds no rows out" in search_html.retrieval({**SET, "split": "train"})
+    many = {**SET, "fell": 25, "each": [_query(f"q{n}", 1, 9) for n in range(25)]}
+    assert "and 5 more" in search_html.retrieval(many)
+
+
+def test_the_map_names_texts_on_hover() -> None:
+    side = {"queries": [[0.0, 1.0]], "documents": [[1.0, 2.0], [3.0, 4.0]], "share": 0.5}
+    drawn = {"queries": ["<Who?>"], "documents": ["Leo <sails>.", "x " * 400], "left_out": 0,
+             "base": side, "tuned": side}  # fmt: skip
+    assert search_figures.vector_map(FOUND) is None
+    figure = search_figures.vector_map({**FOUND, "map": drawn})
+    assert figure is not None and len(figure.data) == 4
+    documents, query = figure.data[2], figure.data[3]
+    assert list(documents.x) == [1.0, 3.0] and list(query.y) == [1.0]
+    assert documents.customdata[0] == "#2, cosine -0.125<br>Leo &lt;sails&gt;."
+    assert "<br>" in documents.customdata[1] and len(documents.customdata[1]) < 300
+    assert query.customdata[0] == "<b>&lt;Who?&gt;</b>"
+    assert "50.0 % of the variance" in figure.layout.annotations[0].text
+    whole = search_figures.vector_map({**SET, "map": drawn})
+    assert whole is not None and whole.data[1].marker.symbol == "diamond-open"
