@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.ui.html import esc
-from components.ui.traced_rows import row_item
-from studio.core.formatting import thousands
+from components.ui.traced_rows import learned
+from studio.workflows.claims import Check
+from studio.workflows.rounds import duel_text
 
 
 def empty(cost: str = "") -> str:
@@ -19,57 +20,30 @@ def empty(cost: str = "") -> str:
     )
 
 
-def report(found: Mapping[str, Any], losses: Sequence[tuple[str, float]] = ()) -> str:
+def report(found: Mapping[str, Any], own: float | None = None, checks: Sequence[Check] = ()) -> str:
     """Everything that a question found.
 
     Args:
-        losses: the answer's loss, in nats a token, under this run and under those without rows.
+        own: the answer's loss under this run, in nats a token.
+        checks: the same under runs without some rows, with their duels.
     """
     said = found["base"]["said"]
     before = f'<p class="why-said">{esc(said)}</p>' if said else ""
-    checked = _checked(losses) if len(losses) > 1 else ""
-    learned = "".join(_learned(entry) for entry in found["learned"])
-    return f'<div class="why">{before}{checked}{learned}</div>'
+    checked = "" if own is None else _checked(str(found.get("name", "this run")), own, checks)
+    parts = "".join(learned(entry) for entry in found["learned"])
+    return f'<div class="why">{before}{checked}{parts}</div>'
 
 
-def _checked(losses: Sequence[tuple[str, float]]) -> str:
-    (name, own), *others = losses
-    parts = "; ".join(f"{esc(other)} {loss:.2f}" for other, loss in others)
+def _checked(name: str, own: float, checks: Sequence[Check]) -> str:
+    items = "".join(
+        f"<li>{esc(one.run.name)}: {one.loss:.2f} ({one.loss - own:+.2f}); "
+        f"{esc(duel_text(one.duel, 'no duel of the two yet'))}</li>"
+        for one in checks
+    )
     return (
         f'<p class="why-said">Checked by training: the answer\'s loss is {own:.2f} nats a token '
-        f"under {esc(name)}; {parts}.</p>"
+        f'under {esc(name)}, and without rows</p><ul class="why-datasets">{items}</ul>'
     )
-
-
-def _learned(entry: Mapping[str, Any]) -> str:
-    where = "learned in" if entry["parent"] else "rows of"
-    said = f'<p class="why-said">{esc(entry["said"])}</p>' if entry["said"] else ""
-    head = f'<p class="token-head"><b>{where} {esc(entry["name"])}</b>{_count(entry)}</p>'
-    if not entry["for"]:
-        return f"<section>{head}{said}</section>"
-    mixed = "".join(
-        f"<li>{esc(one['dataset'])}: {one['for']} of {thousands(one['rows'])} rows stand out for "
-        f"it, {one['against']} against</li>"
-        for one in entry["datasets"]
-    )
-    lists = _list("for", entry["for"]) + _list("against", entry["against"])
-    return (
-        f'<section>{head}{said}<div class="cols" style="--cols:2">{lists}</div>'
-        f"{f'<ul class=why-datasets>{mixed}</ul>' if mixed else ''}</section>"
-    )
-
-
-def _count(entry: Mapping[str, Any]) -> str:
-    if "rows" not in entry:
-        return ""
-    return (
-        f"<span>{thousands(entry['standing_out'])} of {thousands(entry['rows'])} stand out</span>"
-    )
-
-
-def _list(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    items = "".join(row_item(row) for row in rows)
-    return f'<div><p class="why-side">{name}</p><ol class="why-rows {name}">{items}</ol></div>'
 
 
 def choices(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -17,13 +17,12 @@ from studio.attribution import Asked
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.runs.store import Run
-from studio.workflows import why
+from studio.workflows import claims, votes_behind, why
 from studio.workflows.comparisons import LETTERS
 
 if TYPE_CHECKING:
     from studio import Studio
 
-_CHECKED = 3  # runs without rows whose losses are shown
 _SHOWN = 8
 
 
@@ -69,15 +68,31 @@ class WhyPanel:
                         "Train without them", size="sm", scale=0, min_width=160, elem_id="why-train"
                     )
             self.queued = gr.HTML("", elem_id="why-queued")
+            with gr.Row(visible=False, elem_id="why-checked") as self.checked:
+                self.duel = gr.Button(
+                    "Blind duel on held-out prompts", size="sm", scale=0, min_width=240,
+                    elem_id="why-duel",
+                )  # fmt: skip
+            self.dueled = gr.HTML("", elem_id="why-dueled")
 
     def bind(self, chat: gr.State) -> None:
         self.begin.click(
             guard(self.ask),
             [chat, self.which, self.words],
-            [self.progress, self.view, self.leaving, self.rows, self.found, self.queued],
+            [
+                self.progress,
+                self.view,
+                self.leaving,
+                self.rows,
+                self.found,
+                self.queued,
+                self.checked,
+                self.dueled,
+            ],
             **QUIET,
             concurrency_limit=None,
         )
+        self.duel.click(guard(self.meet), self.found, [self.dueled, self.checked], **QUIET)
         self.train.click(guard(self.queue), [self.found, self.rows], self.queued, **QUIET)
 
     def ask(self, chat: Chat, which: str, words: str) -> Iterator[Updates]:
@@ -89,21 +104,24 @@ class WhyPanel:
             try:
                 for step in job.steps():
                     yield {self.progress: progress_bar(step[0], step[1], job.progress_text(step))}
-                report = job.result()
+                report = votes_behind.named(self.studio, job.result())
             finally:
                 job.cancel()
-            losses = self._losses(run, asked)
+            own, checks = claims.checks(self.studio, run, asked)
         except Exception as error:
-            yield {self.progress: notice("error", sentence(error)), self.leaving: _hidden()}
+            yield {self.progress: notice("error", sentence(error)), self.leaving: _hidden(),
+                   self.checked: _hidden()}  # fmt: skip
             return
         rows = why_html.choices(report)
         yield {
             self.progress: "",
-            self.view: why_html.report(report, losses),
+            self.view: why_html.report(report, own, checks),
             self.leaving: gr.update(visible=bool(rows)),
             self.rows: gr.update(choices=rows, value=why_html.standing_out(report)),
             self.found: report,
             self.queued: "",
+            self.checked: gr.update(visible=bool(checks) and checks[0].duel is None),
+            self.dueled: "",
         }
 
     def _asked(self, chat: Chat, which: str, words: str) -> tuple[Run, Asked]:
@@ -120,19 +138,6 @@ class WhyPanel:
         prompt: Any = turn.prompt if chat.raw else turn.asked[at]
         return self.studio.runs.get(side.run), Asked(prompt, answer, span, raw=chat.raw)
 
-    def _losses(self, run: Run, asked: Asked) -> list[tuple[str, float]]:
-        """The answer's loss under the run and under those that were trained without some rows."""
-        others = [
-            one
-            for one in self.studio.runs.list()
-            if one.provenance.get("without", {}).get("run") == run.id and one.state == "finished"
-        ][:_CHECKED]
-        if not others:
-            return []
-        every = [run, *others]
-        found = why.losses(self.studio, asked, every)
-        return [(one.name, loss) for one, loss in zip(every, found, strict=True)]
-
     def queue(self, found: dict[str, Any] | None, rows: list[str]) -> str:
         """Queue the recipe without the chosen rows."""
         person().must_own("train")
@@ -144,8 +149,23 @@ class WhyPanel:
         return notice(
             "info",
             f"Queued {made.name}. Once it has finished, ask again: the answer's loss under both "
-            f"runs is shown. {plural(len(chosen), 'row')} left out.",
+            f"runs is shown, and a blind duel of the two is offered. {plural(len(chosen), 'row')} "
+            "left out.",
         )
+
+    def meet(self, found: dict[str, Any] | None) -> tuple[str, Any]:
+        """A blind duel of the newest run without rows and the run that was asked about."""
+        person().must_own("start a duel")
+        if not found:
+            raise ConfigError("Ask about an answer first.")
+        others = claims.runs_without(self.studio, self.studio.runs.get(found["run"]))
+        if not others:
+            raise ConfigError("No run without these rows has finished yet.")
+        project, left_out = claims.duel(self.studio, others[0])
+        said = f"{project.name}: generating the pairs. Vote on them in Label, then ask again."
+        if left_out:
+            said += f" {plural(left_out, 'prompt')} left out: trained on before."
+        return notice("good", said), _hidden()
 
 
 def _hidden() -> Any:

@@ -1,10 +1,13 @@
-"""The Influence view: rows by how far they helped a run's held-out rows, worst first."""
+"""The Influence view: rows by how far they helped a target, worst first.
+
+The target are the run's held-out rows, or rows that somebody chose: a file, a dataset, votes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -12,17 +15,22 @@ from components.data.dataset_handlers import show
 from components.data.influence_layout import NO_DATASET, NO_RUN
 from components.data.open_sources import ListLink, OpenSources, Subject
 from components.data.row_browser import RowBrowser, Update, Updates
+from components.ui import prompt_sets
 from components.ui.access import person
 from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar, section
 from components.ui.traced_rows import row_item
+from studio.attribution import Asked
 from studio.core.errors import Cancelled, ConfigError
 from studio.core.formatting import plural, thousands
 from studio.data.prepared.browse import ALL
 from studio.runs.store import Run
 from studio.workflows import row_influence, why
 from studio.workflows.row_influence import Ranking
+
+if TYPE_CHECKING:
+    from studio import Studio
 
 SHOWN = 50
 
@@ -42,6 +50,7 @@ class InfluenceHandlers:
         shown = [
             widgets.ask,
             widgets.run,
+            widgets.target,
             widgets.begin,
             widgets.cancel,
             widgets.progress,
@@ -54,8 +63,16 @@ class InfluenceHandlers:
         ]
         widgets.tab.select(guard(self.opened), [subject, self.found], shown, **QUIET)
         widgets.run.input(guard(self.another), [subject, widgets.run], shown, **QUIET)
+        widgets.target.input(guard(self.another), [subject, widgets.run], shown, **QUIET)
+        widgets.upload.upload(
+            guard(self.take_file), widgets.upload, [widgets.target, widgets.progress], **QUIET
+        )
         weighing = widgets.begin.click(
-            guard(self.weigh), [subject, widgets.run], shown, **QUIET, concurrency_limit=None
+            guard(self.weigh),
+            [subject, widgets.run, widgets.target],
+            shown,
+            **QUIET,
+            concurrency_limit=None,
         )
         # In two steps: the cancelled event must end before its outputs are reset.
         widgets.cancel.click(None, cancels=[weighing], **QUIET).then(
@@ -94,8 +111,18 @@ class InfluenceHandlers:
         if found is not None and found.dataset == subject.dataset_id:
             return {widgets.said: ""}
         offered = gr.update(choices=[(run.name, run.id) for run in runs], value=runs[0].id)
+        by = gr.update(choices=targets(self.studio), value="")
         return {**self._fresh(_cost(runs[0])), widgets.ask: gr.update(visible=True),
-                widgets.run: offered}  # fmt: skip
+                widgets.run: offered, widgets.target: by}  # fmt: skip
+
+    def take_file(self, path: str) -> Updates:
+        """Rows from a file as the target; prepared in the workspace as any other."""
+        try:
+            value = prompt_sets.from_file(self.studio, path)
+        except Exception as error:
+            return {self.widgets.progress: notice("error", sentence(error))}
+        by = gr.update(choices=targets(self.studio), value=value)
+        return {self.widgets.target: by, self.widgets.progress: ""}
 
     def another(self, subject: Subject, run: str) -> Updates:
         """Another run was chosen, or the weighing was canceled: nothing is known of its rows."""
@@ -117,7 +144,7 @@ class InfluenceHandlers:
             self.found: None,
         }
 
-    def weigh(self, subject: Subject, run_id: str) -> Iterator[Updates]:
+    def weigh(self, subject: Subject, run_id: str, by: str | None = "") -> Iterator[Updates]:
         """Weigh every row under a progress bar; an index that is missing is built first."""
         widgets = self.widgets
         idle = {
@@ -128,7 +155,8 @@ class InfluenceHandlers:
             if not subject.dataset_id or not run_id:
                 raise ConfigError("Open a prepared dataset that trained a run first.")
             run = self.studio.runs.get(run_id)
-            job = why.influence(self.studio, run)
+            name, asked = target_of(self.studio, by or "")
+            job = why.influence(self.studio, run, target=asked)
             try:
                 for step in job.steps():
                     text = job.progress_text(step)
@@ -140,7 +168,7 @@ class InfluenceHandlers:
                 weighed = job.result()
             finally:
                 job.cancel()
-            ranking = row_influence.ranked(self.studio, run, subject.dataset_id, weighed)
+            ranking = row_influence.ranked(self.studio, run, subject.dataset_id, weighed, name)
             yield {**idle, **self._shown(run, ranking)}
         except Cancelled:
             yield {**idle, widgets.progress: ""}
@@ -196,7 +224,8 @@ class InfluenceHandlers:
         rows = row_influence.worst(ranking, int(count or 0))
         run = self.studio.runs.get(ranking.run)
         chosen = [(ranking.dataset, row) for row in rows]
-        made = why.train_without(self.studio, run, chosen, "least useful to held-out rows")
+        because = f"least useful to {row_influence.aim(self.studio, ranking)}"
+        made = why.train_without(self.studio, run, chosen, because)
         return notice(
             "info", f"Queued {made.name}. Compare its held-out loss with {run.name}'s on Train."
         )
@@ -208,6 +237,27 @@ def _known(found: Ranking | None) -> Ranking:
     return found
 
 
+def targets(studio: Studio) -> list[tuple[str, str]]:
+    """(label, value) of what rows can be weighed by; "" for the run's own held-out rows."""
+    sets = [each for each in prompt_sets.source_choices(studio) if each[1] != prompt_sets.TYPED]
+    votes = [
+        (f"Votes of {project.name}", f"project:{project.id}")
+        for project in studio.labels.projects()
+        if project.done
+    ]
+    return [("The run's held-out rows", ""), *sets, *votes]
+
+
+def target_of(studio: Studio, value: str) -> tuple[str, list[Asked]]:
+    """The name and the questions of a value of `targets`; nothing for the run's held-out rows."""
+    kind, _, name = value.partition(":")
+    if not kind:
+        return "", []
+    if kind == "project":
+        return why.target(studio, project=name)
+    return why.target(studio, name.rpartition(":")[0] if kind == "dataset" else name)
+
+
 def _cost(run: Run) -> str:
     return f'<p class="none">{why.cost(run) or "The rows of this run are read already."}</p>'
 
@@ -215,15 +265,17 @@ def _cost(run: Run) -> str:
 def listed(name: str, ranking: Ranking, rows: list[dict[str, Any]]) -> str:
     """The first rows of a ranking as markup, under what may be said of them."""
     if ranking.by == "help":
+        whose = f"the loss of {ranking.target}" if ranking.target else "the held-out loss"
         head = section(
-            f"{thousands(ranking.harmful)} of {plural(len(ranking.rows), 'row')} pushed the "
-            f"held-out loss of {name} up",
+            f"{thousands(ranking.harmful)} of {plural(len(ranking.rows), 'row')} pushed {whose} up "
+            f"in {name}",
             "Evidence, not proof: look at a row before you drop it, and train without it to know.",
         )
     else:
         head = section(
             f"Rows that {name} learned least",
-            "It held no rows out, so rows are sorted by the size of their own gradient.",
+            "It held no rows out, so rows are sorted by the size of their own gradient. Choose "
+            "rows of your own to weigh them by.",
         )
     side = "against" if ranking.by == "help" else "for"
     items = "".join(row_item(row, link=True) for row in rows)

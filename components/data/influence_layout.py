@@ -15,7 +15,8 @@ NO_DATASET = empty_state(
 )
 NO_RUN = empty_state(
     "No run to ask yet",
-    "Train on this dataset, with some rows held out; then its rows can be weighed here.",
+    "Train on this dataset; then its rows can be weighed here, by the rows that were held out or "
+    "by rows of your own.",
 )
 
 
@@ -26,6 +27,8 @@ class InfluenceView:
     tab: gr.Tab
     ask: gr.Row
     run: gr.Dropdown
+    target: gr.Dropdown
+    upload: gr.UploadButton
     begin: gr.Button
     cancel: gr.Button
     progress: gr.HTML
@@ -47,6 +50,13 @@ def influence_view(open_row: str) -> InfluenceView:
                 [], label="Run", show_label=False, container=False, filterable=False,
                 elem_id="influence-run", scale=2,
             )  # fmt: skip
+            target = gr.Dropdown(
+                [], label="By what they do to", show_label=False, container=False,
+                filterable=False, elem_id="influence-target", scale=2,
+            )  # fmt: skip
+            upload = gr.UploadButton(
+                "Other rows", size="sm", scale=0, min_width=100, elem_id="influence-upload"
+            )
             begin = gr.Button("Weigh rows", size="sm", elem_id="influence-begin", scale=0)
             cancel = gr.Button("Cancel", size="sm", visible=False, elem_classes="small-button")
         progress = gr.HTML("", elem_classes="inline-notice", elem_id="influence-progress")
@@ -78,5 +88,6 @@ def influence_view(open_row: str) -> InfluenceView:
         said = gr.HTML("", elem_classes="inline-notice", elem_id="influence-said")
         list_ = gr.HTML(NO_DATASET, js_on_load=open_row, elem_id="influence-list")
     return InfluenceView(
-        tab, ask, run, begin, cancel, progress, list_, acts, count, remove, train, share, keep, said
-    )
+        tab, ask, run, target, upload, begin, cancel, progress, list_, acts, count, remove, train,
+        share, keep, said,
+    )  # fmt: skip

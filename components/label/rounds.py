@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from components.label.preference_panel import PreferencePanel
 from components.ui import prompt_sets
 from components.ui.access import person
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import empty_state, esc, notice
 from studio.core.errors import ConfigError, StudioError
-from studio.core.formatting import DOT, percent_range, percent_text, plural
+from studio.core.formatting import DOT, percent_text, plural
+from studio.workflows.rounds import duel_text
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -37,6 +39,9 @@ def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
         count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
         make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
     message = gr.HTML("")
+    behind = PreferencePanel(studio)
+    behind.lay_out()
+    behind.bind(tab)
     tab.select(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET
     )
@@ -152,24 +157,8 @@ def _votes_card(each: Round) -> str:
 def _model_card(each: Round, before: str | None) -> str:
     met = each.against(before)
     state = "" if each.run.state == "finished" else f"{DOT}{each.run.state}"
-    more = f'<span class="round-rate">{esc(rate_text(met))}</span>'
+    more = f'<span class="round-rate">{esc(duel_text(met))}</span>'
     return _card("tuned", each.run.name, f"DPO{state}", f"round {each.number}", more)
-
-
-def rate_text(met: Duel | None) -> str:
-    """`win rate 63 % (55 to 71 %): 12 won, 1 lost ...`, or that there is no duel or no vote yet."""
-    if met is None:
-        return "no duel with the previous model yet"
-    rate = met.rate
-    if rate is None or not rate.judged:
-        return f"duel without votes yet, {plural(met.items, 'pair')}"
-    share = met.share
-    if share is None:
-        return "duel without votes yet"
-    even = f", {met.even} identical" if met.even else ""
-    won = f"{rate.wins} won, {rate.losses} lost, {rate.ties + rate.both_bad} tied{even}"
-    between = percent_range(share.low, share.high)
-    return f"win rate {percent_text(share.value)} ({between}): {won}"
 
 
 def curve(line: Lineage) -> str:
@@ -235,7 +224,7 @@ def _series(points: list[_Point], last: int, kind: str) -> str:
     marks = "".join(
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_y(share.low):.1f}" y2="{_y(share.high):.1f}"/>'
         f'<circle cx="{x:.1f}" cy="{_y(share.value):.1f}" r="5">'
-        f"<title>{esc(rate_text(met))}</title></circle>"
+        f"<title>{esc(duel_text(met))}</title></circle>"
         for x, met, share in placed
     )
     return f'<g class="round-{kind}"><polyline points="{path}"/>{marks}</g>'

@@ -1,4 +1,4 @@
-"""One training row with the score that it was found by, for every list of such rows."""
+"""Training rows with the scores that they were found by, for every list of such rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.ui.html import esc
-from studio.core.formatting import percent_text, plural
+from studio.core.formatting import percent_text, plural, thousands
 
 _LONGEST = 240  # characters of a row's text
 
@@ -44,10 +44,61 @@ def row_item(row: Mapping[str, Any], link: bool = False, note: str = "") -> str:
 
 
 def _decided(votes: Mapping[str, Any]) -> str:
-    """How people decided a pair: `2 votes, 100 % for it`."""
+    """How people decided a pair: `2 votes, 100 % for it, by ada and annotator 2 in taste`."""
     agreement = votes.get("agreement")
     share = "" if agreement is None else f", {percent_text(agreement)} for it"
-    return f"{plural(votes['voters'], 'vote')}{share}"
+    by = " and ".join(dict.fromkeys(one["who"] for one in votes.get("people", ()) if one["for"]))
+    whose = f", by {esc(by)} in {esc(votes['project'])}" if by else ""
+    return f"{plural(votes['voters'], 'vote')}{share}{whose}"
+
+
+def learned(entry: Mapping[str, Any]) -> str:
+    """What one run of a question's chain holds: rows for and against, side by side."""
+    where = "learned in" if entry["parent"] else "rows of"
+    said = f'<p class="why-said">{esc(entry["said"])}</p>' if entry["said"] else ""
+    head = f'<p class="token-head"><b>{where} {esc(entry["name"])}</b>{_count(entry)}</p>'
+    if not entry["for"]:
+        return f"<section>{head}{said}</section>"
+    mixed = "".join(
+        f"<li>{esc(one['dataset'])}: {one['for']} of {thousands(one['rows'])} rows stand out for "
+        f"it, {one['against']} against</li>"
+        for one in entry["datasets"]
+    )
+    lists = _list("for", entry["for"]) + _list("against", entry["against"])
+    whose = voters(entry.get("votes") or {})
+    return (
+        f'<section>{head}{said}{whose}<div class="cols" style="--cols:2">{lists}</div>'
+        f"{f'<ul class=why-datasets>{mixed}</ul>' if mixed else ''}</section>"
+    )
+
+
+def _count(entry: Mapping[str, Any]) -> str:
+    if "rows" not in entry:
+        return ""
+    return (
+        f"<span>{thousands(entry['standing_out'])} of {thousands(entry['rows'])} stand out</span>"
+    )
+
+
+def _list(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    items = "".join(row_item(row) for row in rows)
+    return f'<div><p class="why-side">{name}</p><ol class="why-rows {name}">{items}</ol></div>'
+
+
+def voters(votes: Mapping[str, Any]) -> str:
+    """Whose votes stand behind the rows that stand out, and of which projects."""
+    people = votes.get("people") or ()
+    if not people:
+        return ""
+    items = "".join(
+        f"<li>{esc(one['who'])} in {esc(one['project'])}: behind {plural(one['rows_for'], 'row')} "
+        f"for it, {one['rows_against']} against</li>"
+        for one in people
+    )
+    hidden = any(one["blind"] for one in votes["projects"])
+    why = "People are numbered while their project still takes votes." if hidden else ""
+    note = f'<p class="none">{why}</p>' if why else ""
+    return f'<p class="why-side">votes of</p><ul class="why-datasets">{items}</ul>{note}'
 
 
 def _lit(text: str, words: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from studio.attribution import build, question, report, run_loss
 from studio.attribution.index_files import Index
 from studio.attribution.per_row import only_graph, row_gradients, trained_parts
 from studio.attribution.projection import unit
-from studio.attribution.request import Asked, Indexing, IndexSpec, Why, refusal
+from studio.attribution.request import MOST_TARGETS, Asked, Indexing, IndexSpec, Why, refusal
 from studio.core.errors import ConfigError, StudioError
 from studio.data import DatasetStore, PreparedDataset
 from studio.models.pool import ModelPool
@@ -24,7 +24,7 @@ from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run, RunStore
 from studio.training.train_dataset import datasets_of
 
-_ASKED = 256
+_ASKED = MOST_TARGETS
 """Held-out rows that are asked about at most."""
 
 
@@ -40,11 +40,7 @@ def ask(
 ) -> dict[str, Any]:
     """The rows behind an answer, or behind several: `learned` has an entry for each run of the
     chain, newest first, each with its rows or with why it has none."""
-    if not OBJECTIVES[run.objective].answers:
-        raise ConfigError(
-            f"{run.name} is a reward model: it scores answers and writes none. Ask which of its "
-            "pairs help or harm held-out ones (`why RUN` without a prompt)."
-        )
+    _check_answers(run)
     asked = job.asked
     loaded = question.column_of(run, -1, pool, runs)
     tuned, base = question.likelihoods(asked[0], loaded)
@@ -67,6 +63,16 @@ def ask(
         "base": report.beside_base(tuned, base),
         "learned": learned,
     }
+
+
+def _check_answers(run: Run) -> None:
+    if OBJECTIVES[run.objective].answers:
+        return
+    what = "a reward model: it scores answers" if run.objective == "reward" else "an encoder"
+    raise ConfigError(
+        f"{run.name} is {what} and writes none. Ask which of its rows help or harm its own "
+        "held-out ones (`influence RUN` without a target)."
+    )
 
 
 def chain(run: Run, runs: RunStore) -> list[Run]:
@@ -156,14 +162,29 @@ def influence(
     serve: Callable[[], None] = lambda: None,
 ) -> dict[str, NDArray[Any]]:
     """For every training row: `places` [rows, 3], its `own` influence (the squared norm of its
-    gradient), and its `help`: how far it pulled the loss of the held-out rows down (above 0), or
-    pushed it up. Without held-out rows there is no `help`."""
+    gradient), and its `help`: how far it pulled the loss of the target down (above 0), or pushed it
+    up. The target are the job's questions, else the run's held-out rows; without either there is no
+    `help`."""
     if why := refusal(run):
         raise ConfigError(why)
+    if job.asked:
+        _check_answers(run)
     indexes = _indexes(job, run, spec, pool, runs, datasets, serve)
     norms = np.mean([index.norms() for index in indexes], axis=0)
     found: dict[str, NDArray[Any]] = {"places": np.array(indexes[0].places()), "own": norms**2}
-    if any(one.rows.get("test") for one in datasets_of(run.recipe, run, datasets)):
+    if job.asked:
+        loaded_columns = [question.column_of(run, point, pool, runs) for point in spec.points]
+        done, total = 0, len(job.asked) * len(indexes)
+
+        def told(more: int) -> None:
+            nonlocal done
+            done += more
+            job.report(done, total, "Reading the target")
+            serve()
+
+        target = question.vectors(job.asked, indexes, loaded_columns, told)
+        found["help"] = question.scores(indexes, target).numpy()
+    elif any(one.rows.get("test") for one in datasets_of(run.recipe, run, datasets)):
         held = held_out(run, indexes, spec, pool, runs, datasets, serve)
         found["help"] = question.scores(indexes, held).numpy()
     return found

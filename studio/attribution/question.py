@@ -6,7 +6,7 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ from studio.models.pool import ModelPool
 from studio.runs.store import Run, RunStore
 
 SCALES = "scales.safetensors"
+_AT_ONCE = 8
+"""Questions between two moments in which others are served."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +93,31 @@ def _within(texts: Sequence[str], span: tuple[int, int] | None) -> list[int]:
 
 
 def vectors(
-    questions: Sequence[Asked], indexes: Sequence[Index], loaded_columns: Sequence[ColumnModel]
+    questions: Sequence[Asked],
+    indexes: Sequence[Index],
+    loaded_columns: Sequence[ColumnModel],
+    told: Callable[[int], None] = lambda done: None,
 ) -> list[Tensor]:
-    """The questions' mean gradient at every point of an index: [dims] of unit norm each."""
+    """The questions' mean gradient at every point of an index: [dims] of unit norm each.
+
+    `told` hears how many more questions are read, while nothing holds the model; it may raise.
+    """
     found = []
     for index, loaded in zip(indexes, loaded_columns, strict=True):
         projector = projector_of(index, loaded.resident.device)
-        with loaded.model() as model:
-            names = list(index.record["parts"])
-            trained = find_parts(model, names, loaded.adapter, index.record["hooked"])
-            with only_graph(model, trained):
-                each = torch.cat(
-                    [_gradient(one, loaded, model, trained, projector) for one in questions]
-                )
-        found.append(unit(unit(each)[0].mean(0, keepdim=True))[0][0].cpu())
+        total = torch.zeros(index.dims)
+        for start in range(0, len(questions), _AT_ONCE):
+            part = questions[start : start + _AT_ONCE]
+            with loaded.model() as model:
+                names = list(index.record["parts"])
+                trained = find_parts(model, names, loaded.adapter, index.record["hooked"])
+                with only_graph(model, trained):
+                    each = torch.cat(
+                        [_gradient(one, loaded, model, trained, projector) for one in part]
+                    )
+            total += unit(each)[0].sum(0).cpu()
+            told(len(part))
+        found.append(unit(total[None])[0][0])
     return found
 
 

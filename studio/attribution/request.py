@@ -15,6 +15,8 @@ from studio.runs.store import Run
 
 DIMS = 3968
 """Numbers kept of a row's gradient: 7,936 bytes in float16, below 8 kB with what stands beside."""
+MOST_TARGETS = 256
+"""Rows that others are weighed by at most: the mean of their gradients is the target."""
 FINAL = -1
 """The point that is the run's result, where a checkpoint has its step."""
 

@@ -44,6 +44,11 @@ def _learned(entry: Json) -> str:
     lines += ["", f"* beyond what random rows score for one another ({low:+.2f} to {high:+.2f})"]
     for one in entry["datasets"]:
         lines.append(f"{one['dataset']}: {one['for']} rows for, {one['against']} against")
+    for one in entry["votes"]["people"]:
+        lines.append(
+            f"votes of {one['who']} ({one['project']}): behind {one['rows_for']} rows for, "
+            f"{one['rows_against']} against"
+        )
     return "\n".join(lines)
 
 
@@ -58,13 +63,21 @@ def _weighed(found: Json) -> str:
         [f"{row['own']:.3g}", None if row["help"] is None else f"{row['help']:+.3f}", *_texts(row)]
         for row in found["rows"]
     ]
+    aim = found.get("target") or "the held-out rows"
     said = (
-        "Rows by how far they helped the held-out rows, least first. help: below 0, the row pushed "
-        "their loss up. self: self-influence, large where the run learned a row least."
+        f"Rows by how far they helped {aim}, least first. help: below 0, the row pushed their loss "
+        "up. self: self-influence, large where the run learned a row least."
         if found["by"] == "help"
         else "No rows were held out: rows by self-influence, what the run learned least first."
     )
     return f"{said}\n\n{table(rows, ['self', 'help', 'row', 'prompt', 'answer'])}"
+
+
+def _kept(found: Json) -> str:
+    return (
+        f"{found['name']}: the {found['rows']:,} of {found['of']:,} rows that help "
+        f"{found['target']} most"
+    )
 
 
 VIEWS = {
@@ -74,5 +87,8 @@ VIEWS = {
         'pocket-sft --prompt "Hi." --answer "Hello. Bye." --span Bye. --json',
         "pocket-sft --data pocket-questions",
     ),
-    "influence": View(_weighed, "pocket-dpo --count 50"),
+    "influence": View(
+        _weighed, "pocket-dpo --count 50", "pocket-sft --target questions.jsonl --count 50"
+    ),
+    "data_select": View(_kept, "facts --run pocket-sft --target questions.jsonl --share 0.2"),
 }

@@ -1,4 +1,4 @@
-"""`why` and `influence`: from an answer back to the rows that taught it."""
+"""`why`, `influence` and what follows: from an answer back to the rows that taught it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from studio.commands.base import (
     silent,
     wait_for,
 )
+from studio.commands.datasets import DatasetName
 from studio.commands.runs import run_as_dict
 from studio.core.errors import ConfigError
 
@@ -30,6 +31,9 @@ Precondition = Annotated[
     bool, Param("Weigh gradients by the optimizer's second moments, of the newest checkpoint.")
 ]
 Count = Annotated[int, Param("Rows in each list.", min=1, max=1000)]
+Target = Annotated[
+    str | None, Param("Weigh by these rows with known answers: a file, a sample or a dataset.")
+]
 
 
 @command(read_only=True)
@@ -60,17 +64,18 @@ def why(
     100 pairs of random rows of the run score for one another. That is evidence and no proof: train
     without the rows and look (`runs without`). The first question to a run reads its rows once,
     which takes about as long as an epoch; a run that started from another has its parent's rows
-    asked too. Whatever the base learned, the template and the sampling are out of sight.
+    asked too. Rows that votes made name the people behind them, by number while their project still
+    takes votes. Whatever the base learned, the template and the sampling are out of sight.
     """
+    from studio.workflows import votes_behind
     from studio.workflows import why as workflow
 
     found = studio.runs.get(run)
     questions = _questions(studio, found, prompt, answer, span, against, data, project)
     spec = _spec(steps, precondition)
     cost = workflow.cost(found, spec)
-    return wait_for(
-        workflow.ask(studio, found, questions, spec, count), on_progress, cost or "Asking the rows"
-    )
+    job = workflow.ask(studio, found, questions, spec, count)
+    return votes_behind.named(studio, wait_for(job, on_progress, cost or "Asking the rows"))
 
 
 def _questions(
@@ -120,26 +125,82 @@ def influence(
     studio: Studio,
     run: RunName,
     *,
+    target: Target = None,
+    project: Annotated[
+        ProjectName | None, Param("Weigh by a labeling project's votes instead.")
+    ] = None,
     count: Count = 20,
     steps: Steps = None,
     precondition: Precondition = False,
     on_progress: OnProgress = silent,
 ) -> Json:
-    """List a run's training rows by how far they helped its held-out rows, least first.
+    """List a run's training rows by how far they helped a target, least first.
 
-    Wrong labels and votes turned round come early: they push the loss of held-out rows up. A run
-    without held-out rows has its rows listed by self-influence, the squared norm of a row's
-    gradient: what the run learned least.
+    The target are the run's held-out rows, or those that are named. Wrong labels and votes turned
+    round come early: they push the loss of held-out rows up. A run without held-out rows has its
+    rows listed by self-influence, the squared norm of a row's gradient: what it learned least.
     """
     from studio.workflows import why as workflow
 
     found = studio.runs.get(run)
+    weighed, name = _weighed(studio, found, target, project, steps, precondition, on_progress)
+    return workflow.listed(studio, found, weighed, count) | {"target": name}
+
+
+@command()
+def data_select(
+    studio: Studio,
+    dataset: DatasetName,
+    *,
+    run: Annotated[str, Param("A run that was trained on the dataset.", metavar="RUN")],
+    target: Target = None,
+    project: Annotated[
+        ProjectName | None, Param("Weigh by a labeling project's votes instead.")
+    ] = None,
+    share: Annotated[float, Param("Share of the rows to keep.", min=0.001, max=0.999)] = 0.2,
+    steps: Steps = None,
+    precondition: Precondition = False,
+    on_progress: OnProgress = silent,
+) -> Json:
+    """Make a dataset of the rows that help a target most.
+
+    The target are the run's held-out rows, or those that are named: a file of rows with answers, a
+    dataset, a project's votes. The new dataset's held-out rows are the old one's.
+    """
+    from studio.workflows import row_influence
+
+    found, kept = studio.runs.get(run), studio.datasets.get(dataset)
+    weighed, name = _weighed(studio, found, target, project, steps, precondition, on_progress)
+    ranking = row_influence.ranked(studio, found, kept.id, weighed, name)
+    made = row_influence.keep_most_useful(studio, ranking, share)
+    return {
+        "dataset_id": made.id,
+        "name": made.name,
+        "rows": made.rows["train"],
+        "of": kept.rows["train"],
+        "target": row_influence.aim(studio, ranking),
+    }
+
+
+def _weighed(
+    studio: Studio,
+    run: Run,
+    target: str | None,
+    project: str | None,
+    steps: list[str] | None,
+    precondition: bool,
+    on_progress: OnProgress,
+) -> tuple[Json, str]:
+    """Every training row of a run weighed, and the target's name; "" for its held-out rows."""
+    from studio.workflows import why as workflow
+
+    name, asked = "", []
+    if target is not None or project is not None:
+        name, asked = workflow.target(studio, target, project)
     spec = _spec(steps, precondition)
-    cost = workflow.cost(found, spec)
-    weighed = wait_for(
-        workflow.influence(studio, found, spec), on_progress, cost or "Asking the rows"
-    )
-    return workflow.listed(studio, found, weighed, count)
+    cost = workflow.cost(run, spec)
+    job = workflow.influence(studio, run, spec, asked)
+    return wait_for(job, on_progress, cost or "Asking the rows"), name
 
 
 def _only_dataset(run: Run) -> str:

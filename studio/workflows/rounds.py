@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError, DataError, StudioError
+from studio.core.formatting import percent_range, percent_text, plural
 from studio.core.messages import Message
 from studio.generation.request import Column, Sampling
 from studio.labels.aggregation import Rule
@@ -200,6 +201,22 @@ def lineages(studio: Studio) -> list[Lineage]:
 def duels_of(studio: Studio, run: Run) -> list[Duel]:
     """Every project in which a run met another model, seen from the run."""
     return _duels(studio, run, _meetings(studio))
+
+
+def duel_text(met: Duel | None, none: str = "no duel with the previous model yet") -> str:
+    """`win rate 63 % (55 to 71 %): 12 won, 1 lost ...`, or that there is no duel or no vote yet."""
+    if met is None:
+        return none
+    rate = met.rate
+    if rate is None or not rate.judged:
+        return f"duel without votes yet, {plural(met.items, 'pair')}"
+    share = met.share
+    if share is None:
+        return "duel without votes yet"
+    even = f", {met.even} identical" if met.even else ""
+    won = f"{rate.wins} won, {rate.losses} lost, {rate.ties + rate.both_bad} tied{even}"
+    between = percent_range(share.low, share.high)
+    return f"win rate {percent_text(share.value)} ({between}): {won}"
 
 
 def _meetings(studio: Studio) -> list[tuple[Project, str | None, str | None]]:

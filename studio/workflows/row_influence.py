@@ -1,4 +1,6 @@
-"""Which rows of a dataset helped a run's held-out rows, and the dataset without those that did not.
+"""Which rows of a dataset helped a target, and the dataset without those that did not.
+
+The target are the run's held-out rows, or any other: rows with known answers, a project's votes.
 
 `why.influence` weighs the rows of a run; here they become places in one dataset, worst first.
 """
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 class Ranking:
     """A dataset's training rows as a run weighed them, worst first.
 
-    `scores[i]` is of row `rows[i]`: the cosine of its gradient with the held-out rows', below 0
-    where it pushed their loss up. With `by` "own" there were no held-out rows: scores are the
-    squared norm of a row's gradient as a share of the largest, highest first.
+    `scores[i]` is of row `rows[i]`: the cosine of its gradient with the target's, below 0 where it
+    pushed their loss up. With `by` "own" there was no target: scores are the squared norm of a
+    row's gradient as a share of the largest, highest first. `target` names it; "" for the run's own
+    held-out rows.
     """
 
     run: str
@@ -38,10 +41,11 @@ class Ranking:
     by: str
     rows: tuple[int, ...]
     scores: tuple[float, ...]
+    target: str = ""
 
     @property
     def harmful(self) -> int:
-        """How many rows pushed the held-out loss up."""
+        """How many rows pushed the target's loss up."""
         return sum(score < 0 for score in self.scores) if self.by == "help" else 0
 
 
@@ -55,7 +59,9 @@ def runs_on(studio: Studio, dataset: str) -> list[Run]:
     return found
 
 
-def ranked(studio: Studio, run: Run, dataset: str, weighed: Mapping[str, Any]) -> Ranking:
+def ranked(
+    studio: Studio, run: Run, dataset: str, weighed: Mapping[str, Any], target: str = ""
+) -> Ranking:
     """One dataset's part of what `why.influence` found.
 
     A pair that was trained as two rows counts as their sum. Raises a `DataError` for a dataset
@@ -73,7 +79,8 @@ def ranked(studio: Studio, run: Run, dataset: str, weighed: Mapping[str, Any]) -
     if by == "own":
         sums = sums / max(float(sums.max(initial=0.0)), 1e-30)
     order = np.argsort(sums if by == "help" else -sums, kind="stable")
-    return Ranking(run.id, dataset, by, tuple(rows[order].tolist()), tuple(sums[order].tolist()))
+    worst_first = tuple(rows[order].tolist()), tuple(sums[order].tolist())
+    return Ranking(run.id, dataset, by, *worst_first, target if by == "help" else "")
 
 
 def texts(studio: Studio, ranking: Ranking, count: int) -> list[dict[str, Any]]:
@@ -90,17 +97,22 @@ def leave_out(studio: Studio, ranking: Ranking, count: int) -> PreparedDataset:
     """A dataset without the first `count` rows of a ranking; its held-out rows stay."""
     return without(
         studio.datasets, studio.datasets.get(ranking.dataset), worst(ranking, count),
-        f"least useful to the held-out rows of {studio.runs.get(ranking.run).name}",
+        f"least useful to {aim(studio, ranking)}",
     )  # fmt: skip
 
 
+def aim(studio: Studio, ranking: Ranking) -> str:
+    """What the rows were weighed by, in words."""
+    return ranking.target or f"the held-out rows of {studio.runs.get(ranking.run).name}"
+
+
 def keep_most_useful(studio: Studio, ranking: Ranking, share: float) -> PreparedDataset:
-    """A dataset of the most useful `share` (0 to 1) of the rows, by a run's held-out rows."""
+    """A dataset of the most useful `share` (0 to 1) of the rows, by what they were weighed by."""
     if ranking.by != "help":
         name = studio.runs.get(ranking.run).name
         raise ConfigError(
-            f"{name} held no rows out, so which rows are useful is not known. Hold some out when "
-            "the dataset is prepared, train, and weigh the rows of that run."
+            f"{name} held no rows out, so which rows are useful is not known. Weigh the rows by a "
+            "target of your own: a file of rows with answers, a dataset, or a project's votes."
         )
     if not 0 < share < 1:
         raise ConfigError(f"Keep a share between 0 % and 100 %, not {percent_text(share)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.attribution.request import FINAL, Asked, IndexSpec, Why, check, refusal
+from studio.attribution.request import FINAL, MOST_TARGETS, Asked, IndexSpec, Why, check, refusal
 from studio.core.errors import ConfigError, DataError
 from studio.core.formatting import bytes_text, duration_text, plural, thousands
 from studio.core.messages import prompt_and_references
@@ -48,11 +48,17 @@ def ask(
     return why
 
 
-def influence(studio: Studio, run: Run, spec: IndexSpec | None = None) -> Why:
-    """Start to weigh every training row of a run: `result()` as `attribution.ask.influence`."""
+def influence(
+    studio: Studio, run: Run, spec: IndexSpec | None = None, target: Sequence[Asked] = ()
+) -> Why:
+    """Start to weigh every training row of a run: `result()` as `attribution.ask.influence`.
+
+    Args:
+        target: weigh by these answers (`target`) instead of the run's held-out rows.
+    """
     spec = spec or IndexSpec()
     check(run, spec)
-    why = Why()
+    why = Why(asked=tuple(target))
 
     def work(pool: ModelPool) -> dict[str, Any]:
         from studio.attribution.ask import influence
@@ -92,7 +98,7 @@ def answers(studio: Studio, run: Run, prompts: Sequence[list[Message]], size: in
     return [cell.text for cell in seen.answers[0]]
 
 
-def of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> list[Asked]:
+def of_rows(rows: Sequence[Mapping[str, Any]], name: str, most: int = MOST_ROWS) -> list[Asked]:
     """Rows with known answers as questions; a pair asks why its chosen answer is preferred."""
     found = []
     for row in rows:
@@ -106,7 +112,7 @@ def of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> list[Asked]:
         found.append(Asked(asked[0], asked[1][0], against=against))
     if not found:
         raise DataError(f"{name} holds no answers to ask about.")
-    return found[:MOST_ROWS]
+    return found[:most]
 
 
 def of_wrong(wrong: Mapping[str, Any]) -> list[Asked]:
@@ -117,10 +123,29 @@ def of_wrong(wrong: Mapping[str, Any]) -> list[Asked]:
     ]
 
 
-def of_votes(studio: Studio, project: str) -> list[Asked]:
+def of_votes(studio: Studio, project: str, most: int = MOST_ROWS) -> list[Asked]:
     """A project's preferred answers over the others, as questions."""
     known = studio.labels.get(project)
-    return of_rows(studio.labels.export(known.id, "dpo").rows, f"The votes of {known.name}")
+    return of_rows(studio.labels.export(known.id, "dpo").rows, f"The votes of {known.name}", most)
+
+
+def target(
+    studio: Studio, data: str | None = None, project: str | None = None
+) -> tuple[str, list[Asked]]:
+    """What rows are weighed by, and its name: rows of a file or a dataset (the held-out ones,
+    where it has some) with known answers, or a project's votes; the first `MOST_TARGETS`.
+
+    Raises a `ConfigError` where both or neither is given, a `DataError` without any answer.
+    """
+    if (data is None) == (project is None):
+        raise ConfigError("Name a target: rows with known answers, or a labeling project.")
+    if project is not None:
+        known = studio.labels.get(project)
+        return f"the votes of {known.name}", of_votes(studio, known.id, MOST_TARGETS)
+    from studio.evaluation import load_rows
+
+    rows = load_rows(studio.datasets, data or "", MOST_TARGETS)
+    return rows.name, of_rows(rows.rows, rows.name, MOST_TARGETS)
 
 
 def listed(studio: Studio, run: Run, weighed: Mapping[str, Any], count: int) -> dict[str, Any]:

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from studio import Recipe, Studio
+from studio import Commands, Recipe, Studio
 from studio.attribution import build, index_files, run_loss
 from studio.attribution.per_row import only_graph, row_gradients, trained_parts
 from studio.attribution.projection import Projector
 from studio.attribution.request import FINAL, Asked, Indexing, IndexSpec, check, refusal
 from studio.core.errors import Cancelled, ConfigError, DataError
+from studio.labels import Pair
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.store import Run
-from studio.workflows import row_influence, why
+from studio.workflows import rounds, row_influence, votes_behind, why
 from tests.unit.training.conftest import small
 
 SPEC = IndexSpec()
@@ -256,3 +257,42 @@ def test_every_objective_answers(studio: Studio, objective: str):
         "learned"
     ]
     assert found["rows"] == (48 if objective == "kto" else 24)
+
+
+def test_any_rows_can_be_the_target_and_the_most_useful_are_kept(
+    studio: Studio, sft: Run, tmp_path
+):
+    facts = studio.datasets.get(sft.data["id"])
+    rows = [{"prompt": "What is the taste of honey?", "completion": "It is sweet."}] * 9
+    path = tmp_path / "target.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    name, asked = why.target(studio, str(path))
+    assert name == "target.jsonl" and 0 < len(asked) <= 9
+    weighed = why.influence(studio, sft, target=asked).result()
+    ranking = row_influence.ranked(studio, sft, facts.id, weighed, name)
+    assert (ranking.by, ranking.target) == ("help", "target.jsonl")
+    best = [facts.page(row, 1)[0] for row in ranking.rows[-6:]]
+    assert all("sweet" in json.dumps(row) for row in best)
+    made = row_influence.keep_most_useful(studio, ranking, 0.25)
+    assert made.rows["train"] == 6 and "target.jsonl" in made.steps[-1]["why"]
+    command = Commands(studio).data_select("facts", run=sft.id, target=str(path), share=0.25)
+    assert (command["rows"], command["of"], command["target"]) == (6, 24, "target.jsonl")
+    with pytest.raises(ConfigError, match="Name a target"):
+        why.target(studio)
+
+
+def test_the_votes_behind_a_preference_are_found(studio: Studio, sft: Run):
+    project = studio.labels.create_project("sweetness", order="given")
+    answers = ("It is sweet.", "It is green.")
+    pairs = [Pair(f"What is the taste of honey, number {n}?", *answers) for n in range(6)]
+    studio.labels.add_items(project.id, pairs)
+    while item := studio.labels.next_item(project.id, "ada"):
+        studio.labels.vote(project.id, item.item_id, "ada", "a")
+    made = rounds.votes_dataset(studio, project.id)
+    run = studio.wait(studio.train(small("dpo", made.id, name="voted", max_steps=2)).id)
+    assert run.id in [one.id for one in votes_behind.runs_of_votes(studio)]
+    asked = why.of_votes(studio, project.id)
+    assert len(asked) == 6 and asked[0].against == "It is green."
+    found = votes_behind.named(studio, why.ask(studio, run, asked, count=3).result())
+    row = found["learned"][0]["for"][0]
+    assert row["votes"]["people"] == [{"who": "ada", "for": True}] and not row["votes"]["blind"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from components.compare import chat_html, why_html
@@ -9,6 +12,8 @@ from components.compare.conversation import Chat, Turn
 from components.compare.why_panel import WhyPanel
 from studio.core.errors import ConfigError
 from studio.generation.request import Answer, Sampling
+from studio.runs.store import Run
+from studio.workflows.claims import Check
 from studio.workflows.comparisons import Side
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -40,10 +45,12 @@ FOUND = {
 
 
 def test_rows_are_escaped_and_the_shared_words_lit():
-    markup = why_html.report(FOUND, [("first", 0.4), (EVIL, 0.6)])
+    checks = [Check(cast(Run, SimpleNamespace(name=EVIL)), 2, 0.6, None)]
+    markup = why_html.report({**FOUND, "name": "first"}, 0.4, checks)
     assert "<img" not in markup
     assert "<mark>hedgehog</mark>" in markup and "row 5 \N{MIDDLE DOT} 2 votes, 100" in markup
     assert "0.40 nats a token under first" in markup and "learned in parent" in markup
+    assert "0.60 (+0.20); no duel of the two yet" in markup
     assert why_html.choices(FOUND) == [("row 5 (+0.80)", "dataset-1:4")]
     assert why_html.standing_out(FOUND) == ["dataset-1:4"]
     assert why_html.places(["dataset-1:4"]) == [("dataset-1", 4)]
