@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from components.compare import evaluation_html as views
+from components.compare.benchmarks_panel import BenchmarksPanel
 from components.compare.controls import Controls
 from components.compare.errors_panel import ErrorsPanel
 from components.compare.figures import over_checkpoints
@@ -43,6 +44,7 @@ class ScoreTab:
         self.studio, self.left = studio, left
         self.live = gr.State(None)
         self.errors = ErrorsPanel(studio)
+        self.benchmarks = BenchmarksPanel(studio, left)
 
     def lay_out(self) -> None:
         with gr.Row(elem_id="score-top"):
@@ -109,6 +111,7 @@ class ScoreTab:
         self.result = gr.HTML(views.empty(), elem_id="score-result")
         self.plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="score-plot")
         self.errors.lay_out()
+        self.benchmarks.lay_out()
         with gr.Accordion(
             "Human votes", open=False, elem_classes="fold quiet", elem_id="score-people"
         ) as self.people:
@@ -144,6 +147,7 @@ class ScoreTab:
         arrivals = [tab.select, *page_loads()]
         gr.on(arrivals, guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
         self.errors.bind()
+        self.benchmarks.bind()
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)
 
     def _sources(self) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from components.ui.charts import forest
 from components.ui.html import empty_state, esc, notice
 from studio.core.formatting import percent_range, percent_text, plural
+from studio.evaluation.benchmarks import BENCHMARKS
 from studio.evaluation.request import METRICS, metric_label
 
 if TYPE_CHECKING:
@@ -86,6 +87,47 @@ def _difference(found: Mapping[str, Any]) -> str:
     return (
         f"<section><h4>{esc(found['a'])} minus {esc(found['b'])}, on the same rows</h4>"
         f"{forest(rows, each_own_scale=True)}</section>"
+    )
+
+
+# ---- benchmarks ----------------------------------------------------------------------------------
+
+
+def benchmarks(found: Mapping[str, Any]) -> str:
+    """Every column's share of each benchmark, then what each run gained and lost."""
+    labels = [column["label"] for column in found["benchmarks"][0]["columns"]]
+    heads = "".join(f'<th scope="col">{esc(label)}</th>' for label in labels)
+    rows = "".join(
+        f'<tr title="{esc(BENCHMARKS[one["benchmark"]].says)}"><th scope="row">'
+        f"{esc(one['label'])}, {esc(one['metric'])}, {plural(one['rows'], 'row')}</th>"
+        f"{''.join(_share(column) for column in one['columns'])}</tr>"
+        for one in found["benchmarks"]
+    )
+    changed = "".join(
+        _gained(label, [one["differences"][at] | {"name": one["label"]} for one in
+                        found["benchmarks"]], labels[0])
+        for at, label in enumerate(labels[1:])
+    )  # fmt: skip
+    return (
+        '<div class="score-view"><div class="score-table"><table><thead><tr><th></th>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>{changed}"
+        f'<p class="none">Measured by lm-eval {esc(found["version"])}.</p></div>'
+    )
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    interval = percent_range(found["low"], found["high"])
+    return f"<td>{percent_text(found['value'])} <small>{interval}</small></td>"
+
+
+def _gained(label: str, differences: Sequence[Mapping[str, Any]], base: str) -> str:
+    rows = [
+        (f"{one['name']}: {one['verdict']}", one["value"], one["low"], one["high"])
+        for one in differences
+    ]
+    return (
+        f"<section><h4>{esc(label)} minus {esc(base)}, on the same rows</h4>"
+        f"{forest(rows, shares=True)}</section>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio.cli.register import View
 from studio.cli.terminal import counted, one_line, percent, table
 from studio.commands.base import Json
-from studio.core.formatting import percent_range, percent_text
+from studio.core.formatting import percent_range, percent_text, points
 
 
 def _answers(rows: list[Json]) -> str:
@@ -38,6 +38,8 @@ def _pairs(made: Json) -> str:
 
 def _scores(result: Json) -> str:
     """A line per metric: each column's figure with its interval, then the differences."""
+    if "benchmarks" in result:
+        return _benchmarks(result)
     columns, differences = result["columns"], result["differences"]
     names = list(dict.fromkeys(name for column in columns for name in column["metrics"]))
     rows = [
@@ -51,6 +53,23 @@ def _scores(result: Json) -> str:
     header = ["metric", *(column["label"] for column in columns)]
     header += [f"{each['a']} - {each['b']}" for each in differences]
     return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"
+
+
+def _benchmarks(result: Json) -> str:
+    """A line per benchmark: every column's share, and what each run gained or lost."""
+    labels = [column["label"] for column in result["benchmarks"][0]["columns"]]
+    rows = [
+        [
+            f"{one['label']} ({one['metric']})",
+            one["rows"],
+            *(f"{percent_text(each['value'])} ({percent_range(each['low'], each['high'])})"
+              for each in one["columns"]),
+            *(f"{points(each)}, {each['verdict']}" for each in one["differences"]),
+        ]
+        for one in result["benchmarks"]
+    ]  # fmt: skip
+    header = ["benchmark", "rows", *labels, *(f"{label} - {labels[0]}" for label in labels[1:])]
+    return f"lm-eval {result['version']}\n\n{table(rows, header)}"
 
 
 _SHOWN = 6  # numbers of a vector

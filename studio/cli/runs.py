@@ -67,8 +67,6 @@ def _exported(made: Json) -> str:
             f"perplexity {rows['ratio']:.4g} times the run's ({rows['allowed']:.4g} allowed), on "
             f"{rows['rows']} of {rows['source']}"
         )
-    if made["to"] == "gguf" and not made.get("modelfile_template"):
-        lines.append("The Modelfile has no TEMPLATE: Ollama reads the chat template from GGUF.")
     served = serve_commands.commands(made, made["folder"])
     return "\n".join([*lines, *(f"{program}: {line}" for program, line in served)])
 

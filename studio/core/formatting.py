@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 DOT = " \N{MIDDLE DOT} "
 """Separates the facts of one line."""
@@ -52,6 +54,12 @@ def percent_text(share: float | None) -> str:
 def percent_range(low: float, high: float) -> str:
     """An interval: `40.1 to 80.2 %`."""
     return f"{_percent(low)} to {_percent(high)} %"
+
+
+def points(found: Mapping[str, Any]) -> str:
+    """A difference of shares with its interval: `+4.0 points (-1.2 to 9.1)`."""
+    value, low, high = (100 * found[name] for name in ("value", "low", "high"))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
 
 
 def _percent(share: float) -> str:

@@ -62,7 +62,7 @@ class GgufExport:
         self._write(base, path)
         self.beside["stored_types"] = stored_types(path)
         kwargs = self.run.recipe.chat_template_kwargs
-        self.beside["modelfile_template"] = ollama.write(self.part, path.name, tokenizer, kwargs)
+        ollama.write(self.part, path.name, tokenizer, kwargs)
         config, width = base.model.config, base.model.dtype
         del base.model
         gc.collect()
@@ -95,7 +95,6 @@ class GgufExport:
         layers = gguf_lora.pairs(adapted)
         gguf_lora.write(layers, config, family, path, self.run.name, self._written)
         ollama.write_adapter(self.part, path.name, base.tokenizer)
-        self.beside["modelfile_template"] = True
         self.job.step(30, "Loading it back and comparing")
         again = gguf_lora.read(path, layers, config, family)
         self.beside["largest_update_difference"] = gguf_lora.compare(adapted, again)

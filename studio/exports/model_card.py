@@ -229,9 +229,9 @@ def _limits(record: dict[str, Any]) -> str:
         f"This model has {base}, and what its data taught it. It was compared with its own run, "
         "not judged for safety or truth.",
     ]
-    if record["to"] == "gguf" and not record.get("modelfile_template"):
+    if record["to"] == "gguf":
         lines.append(
-            "Its chat template cannot be written in Ollama's template language, so the Modelfile "
-            "has none: check how Ollama writes a chat before trusting its answers."
+            "The Modelfile has no TEMPLATE: Ollama looks for the file's chat template among those "
+            "it knows. `ollama show --modelfile` says which one it took."
         )
     return "\n".join(lines) + "\n"

@@ -59,6 +59,10 @@ def _told(record: dict[str, Any], command: str) -> str:
     given = shlex.quote(json.dumps(kwargs))
     if command.startswith("vllm serve"):
         return f"{command} --default-chat-template-kwargs {given}"
+    if "ollama run" in command and isinstance(kwargs.get("enable_thinking"), bool):
+        return f"{command} --think={str(kwargs['enable_thinking']).lower()}"
+    if "ollama run" in command and isinstance(kwargs.get("enable_thinking"), bool):
+        return f"{command} --think={str(kwargs['enable_thinking']).lower()}"
     if command.startswith(("llama-server", "llama-cli", "transformers serve")):
         return f"{command} --chat-template-kwargs {given}"
     return command

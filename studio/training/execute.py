@@ -35,6 +35,7 @@ from studio.training import (
     chat_rows,
     encoder_eval,
     encoder_rows,
+    held_out,
     launcher,
     out_of_memory,
     samples,
@@ -47,7 +48,7 @@ from studio.training.train_dataset import rows_for, sample_every
 from studio.training.weight_change import WeightChange
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, DatasetDict
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets")
 _KEPT = 2  # checkpoints there must be room for before a run begins
@@ -208,7 +209,8 @@ def train(
     events.write("phase", text=f"tokenizing {len(rows):,} rows")
     asked = rows.samples()
     given = rows.mixed(partial(_tokenized, recipe, resident, events, rows.several))
-    train, evaluation = given.train, given.evaluation
+    train = given.train
+    evaluation = _held_out(recipe, given.evaluation, len(train), events)
     trainer = trainers.build(
         recipe,
         resident,
@@ -249,6 +251,18 @@ def train(
     warning = change.warning(trainer) or too_little(step, used if not recipe.packing else None)
     store.update(run.id, step=step, metrics=progress.metrics, warning=warning)
     return "stopped" if progress.stopped else "finished"
+
+
+def _held_out(
+    recipe: Recipe, held: Dataset | DatasetDict | None, rows: int, events: EventLog
+) -> Dataset | DatasetDict | None:
+    """The held-out rows that a run of so many training rows has the time to evaluate."""
+    if held is None:
+        return None
+    kept, said = held_out.subset(held, held_out.affordable(recipe, planned_steps(recipe, rows)))
+    if said:
+        events.write("note", message=said)
+    return kept
 
 
 def _advise(recipe: Recipe, resident: LoadedModel, events: EventLog) -> None:

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from studio.runs.events import EventLog
 from studio.runs.recipe import Recipe
 
-SHARES = {"samples": 0.025, "checkpoints": 0.015, "evaluation": 0.01}
+SHARES = {"samples": 0.02, "checkpoints": 0.01, "evaluation": 0.02}
 """Of the time that a run trains; together 5 %."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +167,45 @@ def test_an_embedding_run_gives_vectors(client: Any) -> None:
         create(model="finder", input="Who?", dimensions=999)
     with pytest.raises(openai.BadRequestError):
         create(model="finder", input=[])
+
+
+TASK = """task: pears
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_target: "{{answer}}"
+generation_kwargs: {until: ["Question:"], max_gen_toks: 16, do_sample: false}
+num_fewshot: 0
+metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
+filter_list:
+  - name: flexible-extract
+    filter:
+      - {function: regex, group_select: -1, regex_pattern: "(-?[0-9]+)"}
+      - {function: take_first}
+"""
+
+
+@pytest.mark.skipif(not os.environ.get("STUDIO_LM_EVAL"), reason="STUDIO_LM_EVAL is not set")
+def test_lm_evals_own_client_asks_the_endpoint(served: Server, tmp_path: Path) -> None:
+    (tmp_path / "pears.yaml").write_text(TASK)
+    row = {"question": "Ida has 2 pears and buys 3. How many?", "answer": "2 + 3 = 5\n#### 5"}
+    (tmp_path / "rows.jsonl").write_text("\n".join([json.dumps(row)] * 2))
+    asked = f"model=tuned,base_url={served.url}v1/chat/completions,max_retries=1"
+    program = [os.environ["STUDIO_LM_EVAL"], "-m", "lm_eval", "run", "--model"]
+    program += ["local-chat-completions", "--model_args", asked, "--tasks", "pears.yaml"]
+    program += ["--apply_chat_template", "--output_path", "out", "--log_samples"]
+    environ = os.environ | {"OPENAI_API_KEY": OWNER}
+    done = subprocess.run(
+        program, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    (found,) = (tmp_path / "out").rglob("results_*.json")
+    assert "exact_match,flexible-extract" in json.loads(found.read_text())["results"]["pears"]
+    (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
+    answers = [json.loads(line)["resps"][0][0] for line in samples.read_text().splitlines()]
+    assert len(answers) == 2 and all(answers) and answers[0] == answers[1]
 
 
 def test_a_visitor_has_the_pages_allowance(served: Server) -> None:

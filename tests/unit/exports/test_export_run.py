@@ -24,7 +24,6 @@ from studio.exports import (
     gguf_file,
     gguf_tokenizer,
     llama_cpp_check,
-    ollama,
     verify,
 )
 from studio.runs.store import Run
@@ -265,14 +264,10 @@ def test_a_chat_template_for_other_readers() -> None:
     tokenizer: Any = AutoTokenizer.from_pretrained(POCKET)
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
     wanted = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    told = ollama.go_template(tokenizer)
-    assert told and told.endswith("<|assistant|>") and '"user" }}<|user|>{{ .Content }}' in told
     tokenizer.chat_template = gguf_tokenizer.plain_template(tokenizer.chat_template)
     assert "generation" not in tokenizer.chat_template.replace("add_generation_prompt", "")
     again = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     assert again == wanted
-    tokenizer.chat_template = "{% for m in messages %}{{ m.content|upper }}{% endfor %}"
-    assert ollama.go_template(tokenizer) is None
 
 
 def test_a_sure_answer_may_not_change() -> None:

@@ -18,25 +18,12 @@ def test_servers_are_told_the_runs_kwargs(to):
     told = dict(serve_commands.commands({**record, "chat_template_kwargs": KWARGS}))
     assert plain.keys() == told.keys()
     for program, command in told.items():
-        if program == "Ollama":  # its Modelfile holds the template, rendered with them
-            assert command == plain[program]
+        if program == "Ollama":  # it has an option for thinking alone
+            assert command == f"{plain[program]} --think=false"
             continue
         *before, option, given = shlex.split(command)
         assert before == shlex.split(plain[program])
         assert option.endswith("chat-template-kwargs") and json.loads(given) == KWARGS
-
-
-def test_ollamas_template_is_rendered_with_the_runs_kwargs():
-    from transformers import AutoTokenizer
-
-    from studio.core import chat_templates
-    from studio.core.workspace import PRESETS
-
-    pocket = AutoTokenizer.from_pretrained(PRESETS / "pocket")
-    tokenizer = chat_templates.with_chat_template(pocket, "chatml")
-    usual, quiet = (ollama.go_template(tokenizer, each) for each in (None, KWARGS))
-    assert usual is not None and quiet is not None
-    assert quiet.endswith("<think>\n\n</think>\n\n") and "<think>" not in usual
 
 
 def test_llama_cpp_is_told_a_linear_scaling_and_no_llama3():
@@ -66,25 +53,20 @@ def test_a_system_prompt_that_the_template_adds_is_said_apart(tmp_path, bos):
     tokenizer = AutoTokenizer.from_pretrained(PRESETS / "pocket")
     tokenizer.bos_token = "<|end|>"
     tokenizer.chat_template = bos + QWEN
-    assert ollama.write(tmp_path, "a.gguf", tokenizer)
+    ollama.write(tmp_path, "a.gguf", tokenizer)
     written = (tmp_path / "Modelfile").read_text()
     assert 'SYSTEM """You are helpful."""' in written
-    system = "<|im_start|>system\n{{ .Content }}<|im_end|>\n"
-    assert f'{{{{ if eq .Role "system" }}}}{system}' in written
-    # One that depends on the chat is no fixed text: no TEMPLATE, and the file says so.
-    tokenizer.chat_template = QWEN.replace("helpful.", "helpful ' + messages[-1].content + '.")
-    assert not ollama.write(tmp_path, "a.gguf", tokenizer)
-    assert "No TEMPLATE" in (tmp_path / "Modelfile").read_text()
-    # A system turn that is there without a prompt, as Llama 3.1's dates: Ollama would leave it out.
+    assert 'PARAMETER stop "<|end|>"' in written and "\nTEMPLATE" not in written
+    depends = QWEN.replace("helpful.", "helpful ' + messages[-1].content + '.")
+    # A system turn that is there without a prompt, as Llama 3.1's dates.
     dated = "'<|im_start|>system\\nToday\\n' + (messages[0].content if S) + '<|im_end|>\\n'"
     first = "{% set S = messages[0].role == 'system' %}{{ " + dated + " }}"
-    rest = QWEN.partition("{% endif %}")[2].replace("in messages %}", "in messages[S|int:] %}")
-    tokenizer.chat_template = first + rest
-    assert not ollama.write(tmp_path, "a.gguf", tokenizer)
-    # Without one nothing is said.
-    tokenizer.chat_template = QWEN.partition("{% endif %}")[2]
-    assert ollama.write(tmp_path, "a.gguf", tokenizer)
-    assert "SYSTEM" not in (tmp_path / "Modelfile").read_text()
+    rest = QWEN.partition("{% endif %}")[2]
+    dated = first + rest.replace("in messages %}", "in messages[S|int:] %}")
+    quoted = QWEN.replace("helpful.", 'a \\"\\"\\" helper.')
+    for template in (depends, dated, rest, quoted):
+        tokenizer.chat_template = template
+        assert ollama.default_system(tokenizer) == ""
 
 
 def test_what_llama_cpp_alone_reads_is_loaded_by_it():

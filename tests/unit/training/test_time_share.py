@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from datasets import Dataset, DatasetDict
 
-from studio import Studio
-from studio.training.time_share import Pace
+from studio import Recipe, Studio
+from studio.training.held_out import affordable, subset
+from studio.training.time_share import SHARES, Pace
 from tests.unit.training.conftest import small
 
 
 def happened(cost: float, steps: int, every: int, fixed: bool = False) -> list[int]:
     """The steps at which something costing `cost` seconds happens in a run of 1 s a step."""
-    pace = Pace(share=0.025, fixed=fixed)
+    pace = Pace(share=SHARES["samples"], fixed=fixed)
     found: list[int] = []
     for step in range(steps + 1):
         scheduled = step % every == 0 or step == steps
@@ -25,8 +27,8 @@ def happened(cost: float, steps: int, every: int, fixed: bool = False) -> list[i
     ("cost", "fixed", "steps"),
     [
         (0.0, False, [0, 20, 40, 60, 80, 100]),
-        (0.4, False, [0, 20, 40, 60, 80, 100]),
-        (0.55, False, [0, 20, 60, 100]),
+        (0.3, False, [0, 20, 40, 60, 80, 100]),
+        (0.45, False, [0, 20, 60, 100]),
         (30.0, False, [0, 60, 100]),
         (30.0, True, [0, 20, 40, 60, 80, 100]),
     ],
@@ -39,7 +41,7 @@ def test_what_costs_more_happens_less_often(cost: float, fixed: bool, steps: lis
 def test_the_share_is_kept_beyond_the_first_three(cost: float) -> None:
     found = happened(cost, 1000, 10)
     assert found[0] == 0 and found[-1] == 1000 and 500 in found
-    assert len(found) * cost <= max(3 * cost, 0.025 * 1000 + 1e-9)
+    assert len(found) * cost <= max(3 * cost, SHARES["samples"] * 1000 + 1e-9)
 
 
 def test_a_run_says_what_its_watching_took(studio: Studio) -> None:
@@ -54,3 +56,53 @@ def test_a_run_says_what_its_watching_took(studio: Studio) -> None:
     steps = {event["step"] for event in events["sample"]}
     assert {0, 6} <= steps and steps & {3, 4}
     assert {3, 4, 5} & {event["step"] for event in events["checkpoint"]}
+
+
+def test_a_short_run_evaluates_a_part_of_many_held_out_rows_and_says_which() -> None:
+    recipe = Recipe.defaults("sft", dataset_name="mine", max_steps=40).with_(
+        per_device_train_batch_size=8, gradient_accumulation_steps=1
+    )
+    most = affordable(recipe, 40)
+    assert most == 32  # a fifth of a training row's time each: 2 % of 320 rows
+    held = Dataset.from_dict({"row": list(range(110))})
+    kept, said = subset(held, most)
+    assert len(kept) == 32 and kept["row"][:3] == [0, 3, 6] and kept["row"][-1] == 106
+    assert "32 of 110 held-out rows" in said
+    assert subset(held, 110) == (held, "")
+
+
+@pytest.mark.parametrize(
+    ("objective", "changes", "most"),
+    [
+        ("sft", {"eval_steps": 5}, None),
+        ("sft", {"load_best_model_at_end": True, "save_steps": 5}, None),
+        ("grpo", {}, None),
+        ("embedding", {}, None),
+        ("sft", {"max_steps": 2}, 8),
+        ("dpo", {"num_train_epochs": 3}, 80),
+    ],
+)
+def test_chosen_evaluations_stay_whole(objective: str, changes: dict, most: int | None) -> None:
+    recipe = Recipe.defaults(objective, dataset_name="mine", **changes).with_(
+        per_device_train_batch_size=8, gradient_accumulation_steps=1
+    )
+    assert affordable(recipe, changes.get("max_steps", 300)) == most
+
+
+def test_every_dataset_keeps_its_share_of_the_held_out_rows() -> None:
+    sets = {"mine": Dataset.from_dict({"a": [0] * 90}), "other": Dataset.from_dict({"a": [1]})}
+    kept, said = subset(DatasetDict(sets), 9)
+    assert {name: len(rows) for name, rows in kept.items()} == {"mine": 9, "other": 1}
+    assert "10 of 91" in said
+
+
+def test_a_run_names_the_held_out_rows_that_it_evaluated(studio: Studio) -> None:
+    recipe = small("sft", "facts", max_steps=2)
+    run = studio.wait(studio.train(recipe).id)
+    events = run.events()[0]
+    notes = [event["message"] for event in events if event["kind"] == "note"]
+    held = len(studio.datasets.get("facts").load("test"))
+    most = affordable(recipe, 2)
+    assert any(f"of {held} held-out rows" in note for note in notes) == (
+        most is not None and held > most
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from components.compare import evaluation_html
+from studio.evaluation import benchmarks as reports
 from studio.generation.request import Answer
 from studio.labels import llm_judge
 
@@ -47,3 +48,16 @@ def test_a_judges_votes_are_drawn_and_escaped():
     markup = evaluation_html.judged(llm_judge.result(snapshot, pairs, EVIL, "base", EVIL))
     assert "<img" not in markup and "33.3 % of its votes changed with the order" in markup
     assert "1 without a readable vote" in markup and markup.count('class="dot"') == 3
+
+
+def test_benchmarks_say_what_was_gained_and_lost() -> None:
+    made = [
+        {name: [{"row": f"{name} {at}", "filter": "none", "acc_norm": value} for at in range(40)]
+         for name, value in zip(("arc_easy", "hellaswag"), values, strict=True)}
+        for values in ((0.0, 1.0), (1.0, 0.0))
+    ]  # fmt: skip
+    found = reports.report(["base", "<run>"], made)
+    told = evaluation_html.benchmarks({"benchmarks": found, "version": "0.4.13"})
+    assert "ARC-Easy: gained" in told and "HellaSwag: lost" in told
+    assert "&lt;run&gt; minus base" in told and "<run>" not in told
+    assert "acc_norm, 40 rows" in told and "lm-eval 0.4.13" in told

@@ -1,0 +1,122 @@
+"""Benchmarks: what the chosen runs gained and lost beside their base, by EleutherAI's lm-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from components.compare import evaluation_html as views
+from components.compare.controls import Controls
+from components.ui.compat import Updates, Values
+from components.ui.handlers import QUIET, guard, sentence
+from components.ui.html import notice, progress_bar
+from studio.core.errors import ConfigError
+from studio.evaluation.benchmarks import BENCHMARKS, USUAL_ROWS
+from studio.generation.request import Column
+from studio.workflows import benchmarks
+from studio.workflows.benchmarks import Benchmarking
+from studio.workflows.comparisons import sides
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_REFRESH = 0.5
+
+
+class BenchmarksPanel:
+    """The accordion "Benchmarks" under the scores."""
+
+    def __init__(self, studio: Studio, left: Controls):
+        self.studio, self.left = studio, left
+        self.live = gr.State(None)
+
+    def lay_out(self) -> None:
+        with gr.Accordion(
+            "Benchmarks", open=False, elem_classes="fold quiet", elem_id="benchmarks"
+        ):
+            self.names = gr.CheckboxGroup(
+                [(known.label, name) for name, known in BENCHMARKS.items()],
+                value=["gsm8k", "arc_easy"],
+                label="Benchmarks",
+                info="What the runs gained and lost beside their base, measured by lm-eval.",
+                elem_id="benchmarks-names",
+            )
+            with gr.Row(elem_classes="search-top"):
+                self.rows = gr.Number(
+                    USUAL_ROWS, label="Rows of each", precision=0, minimum=1, scale=1,
+                    min_width=100, elem_id="benchmarks-rows",
+                )  # fmt: skip
+                self.folder = gr.Textbox(
+                    "", label="Folder with rows", placeholder="from the Hub", scale=3,
+                    info="With NAME.jsonl in each dataset's shape, in place of the Hub's.",
+                    elem_id="benchmarks-folder",
+                )  # fmt: skip
+                self.begin = gr.Button(
+                    "Run benchmarks", variant="primary", scale=0, min_width=150,
+                    elem_id="benchmarks-begin",
+                )  # fmt: skip
+                self.cancel = gr.Button(
+                    "Cancel", visible=False, scale=0, min_width=150, elem_id="benchmarks-cancel"
+                )
+            self.progress = gr.HTML("", elem_id="benchmarks-progress")
+            self.result = gr.HTML("", elem_id="benchmarks-result")
+
+    def bind(self) -> None:
+        self.begin.click(
+            guard(self.run),
+            {self.names, self.rows, self.folder, *self.left.inputs},
+            [self.progress, self.result, self.begin, self.cancel, self.live],
+            **QUIET,
+            concurrency_limit=None,
+        )
+        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+
+    def run(self, data: Values) -> Iterator[Updates]:
+        """Run them with progress and a way to cancel; the report is kept in the workspace."""
+        try:
+            job = self._begin(data)
+        except Exception as error:
+            yield {self.progress: notice("error", sentence(error))}
+            return
+        try:
+            yield {
+                self.begin: gr.update(visible=False),
+                self.cancel: gr.update(visible=True),
+                self.live: job,
+                self.progress: progress_bar(0, None, job.what),
+            }
+            while not job.wait(_REFRESH):
+                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
+        finally:
+            job.cancel()  # the page was closed: nobody waits for the rest
+        updates: Updates = {
+            self.begin: gr.update(visible=True),
+            self.cancel: gr.update(visible=False),
+            self.live: None,
+            self.progress: notice("error", job.error) if job.error else "",
+        }
+        if not job.error:
+            benchmarks.keep(self.studio, job.result())
+            updates[self.result] = views.benchmarks(job.result())
+        yield updates
+
+    def _begin(self, data: Values) -> Benchmarking:
+        chosen = [side.column for side in sides(self.studio, self.left.columns(data))]
+        runs = [column for column in chosen if column.run]
+        models = {column.model for column in runs}
+        if len(models) != 1:
+            raise ConfigError("Choose one or more runs on the same base in the columns.")
+        base = Column(models.pop(), label="base")
+        if not data[self.names]:
+            raise ConfigError("Choose at least one benchmark.")
+        rows = int(data[self.rows] or 0)
+        if rows < 1:
+            raise ConfigError("Set the rows of each benchmark to at least one.")
+        folder = str(data[self.folder] or "").strip() or None
+        return benchmarks.run(self.studio, (base, *runs), data[self.names], rows, folder)
+
+    def halt(self, job: Benchmarking | None) -> None:
+        if job is not None:
+            job.cancel()
