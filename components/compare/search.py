@@ -9,7 +9,7 @@ import gradio as gr
 
 from components.compare import search_html as views
 from components.ui.compat import Update, Updates, Values
-from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.jobs import Job
@@ -77,13 +77,8 @@ class SearchTab:
             concurrency_limit=None,
         )
         self.cancel.click(guard(self.halt), self.live, None, **QUIET)
-        gr.on(
-            [tab.select, *page_loads()],
-            guard(self.freshen, "quietly"),
-            [self.run, self.data],
-            [self.run, self.data],
-            **QUIET,
-        )
+        lists = [self.run, self.data]
+        tab.select(guard(self.freshen, "quietly"), lists, lists, **QUIET)
 
     def _runs(self) -> list[tuple[str, str]]:
         return [(run.name, run.id) for run in embeddings.encoders(self.studio)]
