@@ -88,14 +88,16 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         app.first_visit = lambda: not studio.runs.list()
         with gr.Tabs(selected="data", elem_id="tabs") as tabs:
             ctx = PageContext(studio, tabs, top.strip, session, visits)
-            built = {}
+            built, landings = {}, []
             for tab_id, label, module in TABS:
                 # A form that another tab fills while opening it must be rendered before: what is
                 # sent to widgets that are still being rendered is lost.
                 early = tab_id in ("train", "calculator")
                 with gr.Tab(label, id=tab_id, elem_id=f"tab-{tab_id}", render_children=early):
+                    if tab_id == "data":
+                        landings.append(header.build_landing())
                     built[tab_id] = module.build(studio, ctx)
-        connect(app, ctx, top, guide, Handles(**built))
+        connect(app, ctx, top, (landings[0], guide), Handles(**built))
         if visitors:
             app.load(guard(lambda: begin(ctx), "everybody"), None, tabs, **QUIET)
     return app

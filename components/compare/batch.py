@@ -13,7 +13,7 @@ from components.compare.controls import Controls
 from components.compare.llm_judge import progress
 from components.ui import prompt_sets
 from components.ui.compat import Options, Update, Updates, Values
-from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice
 from studio.core.formatting import plural
 from studio.generation.request import Generation, GenerationRequest
@@ -112,8 +112,7 @@ class SetTab:
         self.reader.bind()
         self.earlier.input(guard(self.reopen), self.earlier, shown, **QUIET)
         lists = [self.source, self.earlier]
-        arrivals = [tab.select, *page_loads()]
-        gr.on(arrivals, guard(self.freshen, "quietly"), self.source, lists, **QUIET)
+        tab.select(guard(self.freshen, "quietly"), self.source, lists, **QUIET)
 
     # ---- choosing -------------------------------------------------------------------------------
 

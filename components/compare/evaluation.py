@@ -15,7 +15,7 @@ from components.compare.errors_panel import ErrorsPanel
 from components.compare.figures import over_checkpoints
 from components.ui import prompt_sets
 from components.ui.compat import Update, Updates, Values, shown_plot
-from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
@@ -144,8 +144,7 @@ class ScoreTab:
             self.begin,
             **QUIET,
         )
-        arrivals = [tab.select, *page_loads()]
-        gr.on(arrivals, guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
+        tab.select(guard(self.freshen, "quietly"), None, [self.source, self.reward], **QUIET)
         self.errors.bind()
         self.benchmarks.bind()
         self.people.expand(guard(self.voted), None, self.votes, **QUIET)

@@ -11,7 +11,7 @@ import gradio as gr
 from components.compare import search_html as views
 from components.compare.search_figures import vector_map
 from components.ui.compat import Update, Updates, Values, shown_plot
-from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
 from studio.core.errors import ConfigError
 from studio.core.jobs import Job
@@ -99,13 +99,8 @@ class SearchTab:
         self.asked.change(
             guard(lambda asked: gr.update(visible=asked == ONE)), self.asked, self.query, **QUIET
         )
-        gr.on(
-            [tab.select, *page_loads()],
-            guard(self.freshen, "quietly"),
-            [self.run, self.data],
-            [self.run, self.data],
-            **QUIET,
-        )
+        lists = [self.run, self.data]
+        tab.select(guard(self.freshen, "quietly"), lists, lists, **QUIET)
 
     def _runs(self) -> list[tuple[str, str]]:
         return [(run.name, run.id) for run in embeddings.encoders(self.studio)]

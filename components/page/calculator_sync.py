@@ -27,6 +27,13 @@ _SET_BY_TRAIN = {"name": "", "start_from": None, "start_as": "continue"}
 """Train may change these by itself, and they have no field in the Calculator."""
 
 
+_ARRIVED = """last => {
+  const bar = document.querySelector("#tabs > .tab-wrapper");
+  const open = bar?.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId;
+  return ["calculator", "train"].includes(open) ? `${open} ${Date.now()}` : last;
+}"""
+
+
 class RecipeSync:
     """Binds the two tabs' meetings, and the buttons that hand a recipe over at any time."""
 
@@ -34,6 +41,8 @@ class RecipeSync:
         self.calculator, self.train = calculator, train
         self.met = gr.State(None)
         """The recipe that both had when they met last."""
+        self.arrived = gr.Textbox("", visible=False, elem_id="sync-arrived")
+        """Which of the two tabs was opened last, and when: `calculator 1700000000000`."""
 
     def bind(self, ctx: PageContext) -> None:
         calculator, train = self.calculator, self.train
@@ -41,11 +50,11 @@ class RecipeSync:
         both = {*calculator.inputs.read, *train.form.fields.values()}
         inputs = {*both, calculator.linked, self.met}
 
-        def opened(data: Mapping[Any, Any], event: gr.SelectData) -> Any:
-            return self.meet(data, str(event.value))
+        def opened(data: Mapping[Any, Any]) -> Any:
+            return self.meet(data, str(data[self.arrived]).partition(" ")[0])
 
         def linked(data: Mapping[Any, Any]) -> Any:
-            return self.meet({**data, self.met: None}, "Calculator")
+            return self.meet({**data, self.met: None}, "calculator")
 
         def load(data: Mapping[Any, Any]) -> Any:
             values = calculator.inputs.values(data)
@@ -58,7 +67,9 @@ class RecipeSync:
             return wanted, train_tab.filling() if changes else gr.skip(), ctx.go("train")
 
         # Through the queue: only there does a changed `gr.State` trigger its listeners.
-        ctx.tabs.select(guard(opened, "quietly"), inputs, outputs, **QUIET)
+        # An event reads both forms, so the browser says first whether one of the two was opened.
+        ctx.tabs.select(None, self.arrived, self.arrived, js=_ARRIVED, **QUIET)
+        self.arrived.change(guard(opened, "quietly"), {*inputs, self.arrived}, outputs, **QUIET)
         calculator.linked.input(guard(linked), inputs, outputs, **QUIET)
         calculator.from_recipe.click(guard(load), both, calculator.opening, **QUIET)
         calculator.use_button.click(
@@ -87,11 +98,11 @@ class RecipeSync:
     def meet(self, data: Mapping[Any, Any], tab: str) -> tuple[Any, Any, Any]:
         """What the tab that was opened takes over: values of both `opening`s and of `met`."""
         form, nothing = self._form(data), (gr.skip(), gr.skip(), gr.skip())
-        if tab == "Calculator":
+        if tab == "calculator":
             if form is None or not data[self.calculator.linked] or form == data[self.met]:
                 return handlers.ask(), gr.skip(), gr.skip()
             return handlers.ask(form, self.calculator.inputs.values(data)), gr.skip(), form
-        if tab != "Train" or form is None or not data[self.calculator.linked]:
+        if tab != "train" or form is None or not data[self.calculator.linked]:
             return nothing
         return self._to_train(data, form) or nothing
 

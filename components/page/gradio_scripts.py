@@ -1,11 +1,12 @@
 """Gradio's two scripts that build its component tree, sent with what they look up kept.
 
-Read in Gradio 6.31. Its tree is made of Svelte's proxies, and three things in it take longer with
+Read in Gradio 6.31. Its tree is made of Svelte's proxies, and four things in it take longer with
 every component and every event of the page: each component is compared with the targets of every
-event; each value that is read or set is looked for from the root down; and all of it is done a
-second time as soon as the page is there, for a reload that only Gradio's development mode asks for.
-On a page of this size that is two thirds of the script's time. A script that is not as expected is
-sent as it is, only slower; `tests/unit/components/page/test_gradio_scripts.py` says so.
+event; each value that is read or set is looked for from the root down; every input of an event is
+copied whole, with its choices, to be told that the event has begun; and the tree is built a second
+time as soon as the page is there, for a reload that only Gradio's development mode asks for. On a
+page of this size that is two thirds of the script's time. A script that is not as expected is sent
+as it is, only slower; `tests/unit/components/page/test_gradio_scripts.py` says so.
 """
 
 from __future__ import annotations
@@ -35,12 +36,17 @@ _EVENTS = re.compile(
     rb"\.map\(t=>\{let n=t\.targets\.find\(\(\[t\]\)=>t===e\.id\);return n\?n\[1\]:null\}\)"
     rb"\.filter\(Boolean\);"
 )
+_KEPT = re.compile(
+    rb"(\b\w+&&!\(`value`in t\))"
+    rb"(&&\(await this\.#\w+\(e,\w+\),await this\.#\w+\(\w+\)\))"
+)
 _AGAIN = re.compile(rb"(\b\w+\(\)),(\w+\(\(\)=>\{\w+\.reload\(\w+\.components,)")
 
 CHANGES: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
     "core": (
         (_FIND, rb"function \1(e,t){return studioFind(e,t)}"),
         (_EVENTS, rb"\1studioEvents(e.id,t);"),
+        (_KEPT, rb"\1&&!studioIsStatus(t)\2"),
     ),
     "Blocks": ((_AGAIN, rb"\1&&\2"),),  # the count of reloads: none yet, none to do
 }

@@ -126,10 +126,8 @@ def _run(run: Run | None, queued: int) -> str:
 
 @dataclass(frozen=True)
 class GuideBar:
-    """The landing with its button, and the stepper that replaces it."""
+    """The stepper, which replaces the landing."""
 
-    landing: gr.Row
-    begin: gr.Button
     bar: gr.Row
     steps: gr.HTML
     next: gr.Button
@@ -139,9 +137,17 @@ class GuideBar:
     shown: gr.State
 
 
-def build_guide() -> GuideBar:
-    """Build both, hidden; `tab_links` shows the one that fits the workspace and this browser."""
-    with gr.Row(elem_id="landing", visible=False) as landing:
+@dataclass(frozen=True)
+class Landing:
+    """What a first visit shows above the Data tab's own content."""
+
+    row: gr.Row
+    begin: gr.Button
+
+
+def build_landing() -> Landing:
+    """Build it, hidden, inside the Data tab: above the tabs, it would move them when it goes."""
+    with gr.Row(elem_id="landing", visible=False) as row:
         gr.HTML(
             f'<div class="landing-text"><p>{esc(SUMMARY)}</p>'
             f'<ol class="landing-steps">{"".join(map(_landing_step, LANDING))}</ol>'
@@ -153,13 +159,18 @@ def build_guide() -> GuideBar:
                 "Take the 5-minute tour", elem_id="begin", elem_classes="guide-action"
             )
             gr.HTML('<button type="button" class="bring-data">Bring your data</button>')
+    return Landing(row, begin)
+
+
+def build_guide() -> GuideBar:
+    """Build the stepper, hidden; `tab_links` shows it or the landing, whichever fits."""
     with gr.Row(elem_id="guide", visible=False) as bar:
         steps = gr.HTML("", elem_id="guide-steps")
         with gr.Row(elem_id="guide-buttons"):
             next_ = gr.Button("Next", elem_id="guide-next", elem_classes="guide-action")
             leave = gr.Button("Exit tour", size="sm", elem_id="guide-leave")
     progress = gr.BrowserState({}, storage_key="studio-tour", secret="alignment-studio")
-    return GuideBar(landing, begin, bar, steps, next_, leave, progress, gr.State(()))
+    return GuideBar(bar, steps, next_, leave, progress, gr.State(()))
 
 
 LANDING = (

@@ -40,12 +40,16 @@ class Handles:
 
 
 def connect(
-    app: gr.Blocks, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: Handles
+    app: gr.Blocks,
+    ctx: PageContext,
+    top: header.Top,
+    guide: tuple[header.Landing, header.GuideBar],
+    built: Handles,
 ) -> None:
     """Bind everything that involves more than one tab."""
     _next_steps(ctx, built)
     RecipeSync(built.calculator, built.train).bind(ctx)
-    GuidedTour(ctx, top, bar, built).bind(app)
+    GuidedTour(ctx, top, guide, built).bind(app)
 
     def open_tab(event: gr.EventData) -> gr.Tabs:
         return ctx.go(event_data(event)["go"])
@@ -121,8 +125,15 @@ def _next_steps(ctx: PageContext, built: Handles) -> None:
 class GuidedTour:
     """The landing's one button, and the stepper that leads from tab to tab."""
 
-    def __init__(self, ctx: PageContext, top: header.Top, bar: header.GuideBar, built: Handles):
-        self.ctx, self.top, self.bar, self.built = ctx, top, bar, built
+    def __init__(
+        self,
+        ctx: PageContext,
+        top: header.Top,
+        guide: tuple[header.Landing, header.GuideBar],
+        built: Handles,
+    ):
+        self.landing, self.bar = guide
+        self.ctx, self.top, self.built, bar = ctx, top, built, self.bar
         self.studio: Studio = ctx.studio
         self.leads = [
             bar.progress,
@@ -133,12 +144,12 @@ class GuidedTour:
             built.compare.opening,
             built.compare.prompt,
         ]
-        self.drawn = [bar.landing, top.tour, bar.bar, bar.steps, bar.next, bar.shown]
+        self.drawn = [self.landing.row, top.tour, bar.bar, bar.steps, bar.next, bar.shown]
 
     def bind(self, app: gr.Blocks) -> None:
         bar = self.bar
         app.load(guard(self.resume, "quietly"), bar.progress, self.ctx.tabs, **QUIET)
-        for begin in (bar.begin, self.top.tour):
+        for begin in (self.landing.begin, self.top.tour):
             begin.click(guard(self.begin), None, bar.progress, **QUIET).then(
                 guard(self.advance), bar.progress, [bar.next, *self.leads], **QUIET
             )

@@ -31,3 +31,8 @@ function studioEvents(id, events) {
   }
   return [...(lists.get(id) ?? [])];
 }
+/* Whether an update is of an event's progress alone: a component's values need not be read again for it. */
+function studioIsStatus(update) {
+  for (const name in update) if (name !== "loading_status") return false;
+  return true;
+}

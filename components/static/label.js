@@ -2,7 +2,7 @@
    when it appears; `server` holds the functions of components/label/annotation_api.py. */
 window.studioLabel = (element, server, hooks) => {
   const {make, button, wait, newKey, count, voteText, turns, rich, frame, mark, choices, typing,
-    KEYS} = window.studioLabelParts;
+    KEYS, kept, draft, remember, forget} = window.studioLabelParts;
   const {reveal, save} = window.studioLabelResults;
   const root = element.querySelector(".lab");
   const RULING = 2;  // studio.labels.types
@@ -36,7 +36,7 @@ window.studioLabel = (element, server, hooks) => {
   /* ---- showing ---------------------------------------------------------------------------------- */
   const showItem = item => {
     state.item = item;
-    state.note = ""; state.edit = null; state.marked = false;
+    state.note = draft(`note ${item.id}`) ?? ""; state.edit = null; state.marked = false;
     state.reasons = new Set(); state.aspects = {};
     part.extra.replaceChildren(...choices(state.project, state));
     part.extra.hidden = !part.extra.childElementCount;
@@ -146,6 +146,7 @@ window.studioLabel = (element, server, hooks) => {
       if (reply.error) { await act.open(); saved("not saved", "lost"); complain(reply.error); }
       else {
         const settled = state.revising?.settle;
+        forget(`note ${item.id}`, `edit ${item.id} left`, `edit ${item.id} right`);
         take(reply);
         if (settled) await act.results(true);
         saved("saved: " + voteText(choice, strength) + (edited ? ", edited" : ""), "safe");
@@ -169,6 +170,7 @@ window.studioLabel = (element, server, hooks) => {
         return say("Compare two answers blind",
           "Choose a project above, create one under Projects, or send pairs here from Compare."); }
       if (!seat.annotator) return askName();
+      forget("name");
       const same = state.project?.id === seat.project && state.annotator === seat.annotator;
       if (!same) { Object.assign(state, {item: null, revising: null, revealed: false}); saved("", ""); root.ariaBusy = "true"; }
       state.annotator = seat.annotator;
@@ -238,8 +240,7 @@ window.studioLabel = (element, server, hooks) => {
           placeholder: "Why? Stored with your vote on this pair. Enter closes.",
           oninput: () => { state.note = field.value; },
           onkeydown: event => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); aside(null); } }});
-        field.value = state.note;
-        return make("div", {class: "lab-note"}, field);
+        return make("div", {class: "lab-note"}, kept(field, `note ${state.item.id}`, state.note));
       });
     },
     edit() {
@@ -249,11 +250,13 @@ window.studioLabel = (element, server, hooks) => {
         const tabs = ["left", "right"].map((side, i) => button("Improve " + (i + 1), "", () => choose(side)));
         const choose = side => {
           state.edit = side;
-          field.value = state.item[side];
+          field.value = draft(`edit ${state.item.id} ${side}`) ?? state.item[side];
           tabs.forEach((tab, i) => tab.setAttribute("aria-pressed", side === ["left", "right"][i]));
           field.focus();
         };
         const done = () => act.vote(state.edit, 2, field.value);
+        const of = state.item.id;
+        field.addEventListener("input", () => remember(`edit ${of} ${state.edit}`, field.value));
         field.addEventListener("keydown", event => {
           if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); done(); }
         });
@@ -277,24 +280,26 @@ window.studioLabel = (element, server, hooks) => {
       toggle("guidelines", () => {
         const field = make("textarea", {dir: "auto", rows: 8, "aria-label": "guidelines", placeholder: "What makes an answer better? Markdown."});
         const error = make("p", {class: "lab-warn", role: "alert", hidden: true});
+        const text = `guidelines ${state.project.id}`;
         const done = async () => {
           const reply = await ask("label_guidelines", {text: field.value});
           error.textContent = reply?.error || "The server did not answer; try again.";
           error.hidden = !!reply?.project;
           if (!reply?.project) return field.focus();
+          forget(text);
           showGuidelines(reply.project);
           part.guidelines.hidden = false;
           aside(null);
           part.guide.focus();
           saved("guidelines saved", "safe");
         };
-        field.value = state.project.guidelines_text;
+        kept(field, text, state.project.guidelines_text);
         field.addEventListener("keydown", event => {
           if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); done(); }
         });
         return make("div", {class: "lab-edit"}, make("div", {class: "lab-edit-bar"},
           make("span", {}, "Annotators see the new text with their next pair; earlier votes keep the version they were cast under."),
-          button("Cancel", "Esc", () => { aside(null); part.guide.focus(); }, {class: "lab-act"}),
+          button("Cancel", "Esc", () => { forget(text); aside(null); part.guide.focus(); }, {class: "lab-act"}),
           button("Save guidelines", "Ctrl ↵", done, {class: "lab-act", "data-act": "save-guidelines"})), field, error);
       });
     },
@@ -325,7 +330,9 @@ window.studioLabel = (element, server, hooks) => {
     Object.assign(state, {project: null, progress: null, item: null, annotator: ""});
     showStanding();
     const own = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+    const redrawn = part.rest.contains(document.activeElement) || draft("name");
     const name = make("input", {type: "text", maxLength: 80, "aria-label": "Name to label under", autocomplete: "name"});
+    kept(name, "name");
     const sit = () => {
       const field = document.querySelector("#label-name input, #label-name textarea");
       if (!field || !name.value.trim()) return name.focus();
@@ -339,6 +346,8 @@ window.studioLabel = (element, server, hooks) => {
     part.rest.replaceChildren(make("div", {class: "empty lab-who"}, make("h3", {}, "Who is labeling?"),
       make("p", {}, "Your name is stored with each vote, so that agreement can be measured." + (own ? "" :
         ` Colleagues label at ${location.origin}.`)), make("p", {class: "lab-who-row"}, name, button("Start labeling", "", sit, {class: "lab-act"}))));
+    name.setSelectionRange(name.value.length, name.value.length);
+    if (redrawn && [document.body, null].includes(document.activeElement)) name.focus();
   };
   /* A name typed above that the server has not heard of yet: a vote now would go to the former one. */
   const moving = () => {

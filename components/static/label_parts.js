@@ -145,6 +145,17 @@
   const typing = node => node && (node.isContentEditable
     || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName));
 
-  window.studioLabelParts = {make, button, wait, newKey, count, percent, voteText, turns, rich, frame,
+  /* What was typed and not sent yet, by what it is for: a card that is drawn anew, or a whole panel, shows it again. */
+  const drafts = new Map();
+  const kept = (field, key, usual = "") => {
+    field.value = drafts.get(key) ?? usual;
+    field.addEventListener("input", () => drafts.set(key, field.value));
+    return field;
+  };
+  const draft = key => drafts.get(key);
+  const remember = (key, text) => drafts.set(key, text);
+  const forget = (...keys) => keys.forEach(key => drafts.delete(key));
+
+  window.studioLabelParts = {kept, draft, remember, forget, make, button, wait, newKey, count, percent, voteText, turns, rich, frame,
     mark, choices, typing, KEYS};
 })();

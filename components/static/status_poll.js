@@ -12,7 +12,7 @@ window.studioStatusPoll = (element, server, trigger) => {
     if (reply.html !== drawn.html) element.querySelector(".strip").outerHTML = reply.html;
     if (reply.lists !== drawn.lists) trigger("change");
     if (reply.live || ["lists", "runs", "votes"].some(mark => reply[mark] !== drawn[mark])) {
-      left = TRAIL;
+      left = drawn.lists === null ? 1 : TRAIL;  // the page has only just drawn itself
       stirred = Date.now();
     }
     Object.assign(drawn, reply);

@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from studio import Studio
 
 
+_READING = "() => ({__type__: 'update', value: 'Counting rows', interactive: false})"
+_ARM = """(armed, dataset, datasets) => {
+  const of = JSON.parse(armed || "{}"), same = (one, other) => (one ?? "") === (other ?? "");
+  const current = same(of.dataset, dataset) && same(of.datasets, datasets);
+  return {__type__: "update", ...(current ? {value: of.label, interactive: true} : {})};
+}"""
+"""An answer that is late is of the dataset before: label and dataset change together or not."""
+
+
 class RecipeForm(FormFilling):
     """Lays the form out and binds it; the values live in the page."""
 
@@ -94,6 +103,8 @@ class RecipeForm(FormFilling):
         self.start = gr.Button(
             "Train", variant="primary", elem_classes="main-action", elem_id="train-start"
         )
+        self.armed = gr.Textbox("", visible=False, elem_id="train-armed")
+        """The button's label with the dataset that it is of: `_ARM` shows it for no other."""
 
     def _simple(self, recipe: Recipe) -> None:
         add = functools.partial(self._add, recipe)
@@ -195,7 +206,10 @@ class RecipeForm(FormFilling):
             everything,
             **QUIET,
         )
-        texts = [self.texts.yaml, self.texts.command, self.start, self.trouble, self.restated]
+        texts = [self.texts.yaml, self.texts.command, self.armed, self.trouble, self.restated]
+        named = [self.fields["dataset_name"], self.fields["datasets"]]
+        gr.on([field.change for field in named], None, None, self.start, js=_READING, **QUIET)
+        self.armed.change(None, [self.armed, *named], self.start, js=_ARM, **QUIET)
         gr.on(
             [widget.change for widget in self.fields.values()],
             guard(self.restate, "quietly"),
@@ -209,7 +223,7 @@ class RecipeForm(FormFilling):
             [self.restated.change, self.ctx.status.change],
             guard(self.estimate, "quietly"),
             self.restated,
-            [self.line, self.start, self.fields["name"], self.mixture.shares],
+            [self.line, self.armed, self.fields["name"], self.mixture.shares],
             trigger_mode="always_last",
             **QUIET,
         )
@@ -248,18 +262,19 @@ class RecipeForm(FormFilling):
         A YAML that is current stays as it is: somebody may be editing it.
         """
         values = self.values(data)
-        label = form_options.start_label(self.studio, values["dataset_name"], values["datasets"])
+        shown = [data[self.fields[name]] for name in ("dataset_name", "datasets")]
+        armed = form_options.armed(self.studio, *shown)
         try:
             recipe = recipe_fields.read(values)
         except StudioError as error:
-            return {self.trouble: form_options.trouble_html(error), self.start: label}
+            return {self.trouble: form_options.trouble_html(error), self.armed: armed}
         text = recipe.to_yaml()
         if text == data[self.restated]:
-            return {self.start: gr.update(value=label), self.trouble: ""}
+            return {self.armed: armed, self.trouble: ""}
         return {
             self.texts.yaml: text,
             self.texts.command: recipe_defaults.command(recipe),
-            self.start: gr.update(value=label),
+            self.armed: armed,
             self.trouble: "",
             self.restated: text,
         }
@@ -273,7 +288,7 @@ class RecipeForm(FormFilling):
         recipe = Recipe.from_yaml(text)
         return (
             form_options.estimate_line(self.studio, recipe),
-            form_options.start_label(
+            form_options.armed(
                 self.studio, recipe.dataset_name, "; ".join(map(str, recipe.datasets))
             ),
             gr.update(placeholder=form_options.free_name(self.studio, recipe.with_(name=""))),

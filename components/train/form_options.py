@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -150,6 +152,16 @@ def start_label(studio: Studio, name: str | None, datasets: str | None = None) -
     if rows is not None:
         return f"Train on {plural(rows, 'row')}"
     return f"Train on {name}" if name in SAMPLES else "Train"
+
+
+def armed(studio: Studio, name: str | None, datasets: str | None = None) -> str:
+    """`start_label` as JSON, with the form's values that it is of.
+
+    Never the same twice: a value that stays as it was tells the page nothing.
+    """
+    label = start_label(studio, name, datasets)
+    of = {"label": label, "dataset": name, "datasets": datasets}
+    return json.dumps({**of, "at": time.monotonic_ns()})
 
 
 def start_choices(

@@ -104,20 +104,20 @@ def test_a_run_is_called_after_what_is_chosen_until_somebody_types_a_name(forms:
 
 def test_a_rank_changed_here_or_there_is_the_same(forms: Forms):
     forms.type("train", lora_r=24, max_length=96)
-    forms.open("Calculator")
+    forms.open("calculator")
     assert forms.see("calculator", "lora_r") == 24 and forms.see("calculator", "max_length") == 96
     forms.type("calculator", lora_r=64)
-    forms.open("Train")
+    forms.open("train")
     assert forms.see("train", "lora_r") == 64 and forms.see("train", "max_length") == 96
     assert "Taken from the Calculator: LoRA rank." in forms.data[forms.train.form.note]
-    forms.open("Calculator")
+    forms.open("calculator")
     forms.type("train", lora_r=8)
-    forms.open("Calculator")
+    forms.open("calculator")
     assert forms.see("calculator", "lora_r") == 8
 
 
 def test_both_are_one_recipe(forms: Forms):
-    forms.open("Calculator")
+    forms.open("calculator")
     forms.choose(
         model_name_or_path="TinyLlama/TinyLlama-1.1B-Chat-v1.0", method="dora", objective="dpo"
     )
@@ -134,39 +134,39 @@ def test_both_are_one_recipe(forms: Forms):
         rank_pattern="q_proj=2",
         num_train_epochs="2",
     )
-    forms.open("Train")
+    forms.open("train")
     ours, theirs = (form.recipe(forms.data) for form in (forms.calculator.inputs, forms.train.form))
     assert theirs.dataset_name == "pocket-preference"  # DPO cannot learn from the calculator's
     assert theirs.with_(dataset_name=ours.dataset_name) == ours
     assert (theirs.lora_r, theirs.lora_target_modules) == (4, ("q_proj", "v_proj"))
-    forms.open("Calculator")
+    forms.open("calculator")
     assert forms.calculator.inputs.recipe(forms.data) == theirs
 
 
 def test_fields_without_a_widget_in_the_calculator_come_along(forms: Forms):
     forms.type("train", learning_rate="3e-5", lora_alpha=7)
-    forms.open("Calculator")
+    forms.open("calculator")
     recipe = forms.calculator.inputs.recipe(forms.data)
     assert (recipe.learning_rate, recipe.lora_alpha) == (3e-5, 7)
 
 
 def test_a_late_answer_takes_nothing_back(forms: Forms):
     forms.type("train", lora_r=24, max_length=96)
-    forms.open("Calculator", meanwhile={"lora_r": 5})
+    forms.open("calculator", meanwhile={"lora_r": 5})
     assert forms.see("calculator", "lora_r") == 5 and forms.see("calculator", "max_length") == 96
     forms.type("calculator", max_length=64)
-    forms.open("Train", meanwhile={"max_length": 100})
+    forms.open("train", meanwhile={"max_length": 100})
     assert forms.see("train", "max_length") == 100 and forms.see("train", "lora_r") == 5
 
 
 def test_a_form_filled_from_elsewhere_since_is_the_newest_word(forms: Forms):
-    forms.open("Calculator")
+    forms.open("calculator")
     forms.type("calculator", lora_r=64)
     forms.type("train", num_train_epochs="9")  # another tab filled the Train form
-    forms.open("Train")
+    forms.open("train")
     assert forms.see("train", "lora_r") == 16
     forms.type("train", max_length=80)
-    forms.open("Calculator")
+    forms.open("calculator")
     assert forms.see("calculator", "lora_r") == 16
 
 
@@ -195,17 +195,17 @@ def test_what_was_typed_stays_where_it_means_the_same_and_undo_brings_the_rest_b
 
 
 def test_it_can_be_let_go(forms: Forms):
-    forms.open("Calculator")
+    forms.open("calculator")
     forms.data[forms.calculator.linked] = False
     forms.type("calculator", lora_r=64)
-    forms.open("Train")
+    forms.open("train")
     assert forms.see("train", "lora_r") == 16
 
 
 def test_a_form_that_cannot_be_read_changes_nothing(forms: Forms):
-    forms.open("Calculator")
+    forms.open("calculator")
     forms.type("train", lora_r="many")
-    forms.open("Calculator")
+    forms.open("calculator")
     assert forms.see("calculator", "lora_r") == 16
 
 

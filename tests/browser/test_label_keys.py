@@ -106,6 +106,25 @@ def arrived(page: Page, requests: list[Any]) -> None:
     raise AssertionError("the page never asked")
 
 
+def test_a_name_that_is_being_typed_stays_when_the_card_is_drawn_anew(
+    url: str, new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    page.goto(url)
+    page.get_by_role("tab", name="Label", exact=True).click()
+    named = page.get_by_label("Name to label under")
+    expect(named).to_be_visible()
+    named.press_sequentially("ad")
+    named.evaluate("node => { node.marked = true; }")
+    page.get_by_role("tab", name="Other", exact=True).click()
+    page.get_by_role("tab", name="Label", exact=True).click()
+    page.wait_for_function("() => !document.querySelector('.lab-who-row input')?.marked")
+    expect(named).to_have_value("ad")
+    named.press("End")
+    named.press_sequentially("a")
+    expect(named).to_have_value("ada")
+
+
 def test_four_pairs_by_keyboard(
     url: str, studio: Studio, project: Project, new_page: Callable[..., Page]
 ) -> None:
