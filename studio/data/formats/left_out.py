@@ -18,6 +18,7 @@ _QUALITIES = {
     *("helpfulness", "correctness", "coherence", "harmlessness", "honesty", "quality", "stars"),
     *("grade", "upvotes", "downvotes", "likes", "thumbs", "points", "accuracy", "relevance"),
     *("fluency", "truthfulness", "faithfulness", "rated"),
+    *column_names.FOREIGN_RATINGS,
 }
 _OF_OTHERS = {"prompt", "instruction", "question", "id", "count", "num", "tokens", "len", "length"}
 """Words of a number that rates or counts something else than the answer."""

@@ -9,6 +9,7 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Mapping, Row
 from studio.data.formats.chat_turns import Message, kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.orders import order_column, written_order
 from studio.data.formats.verdicts import Way, answer_named, coded, position, turned, ways
 from studio.data.types import RowError
 
@@ -51,6 +52,11 @@ def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str
             how = f'"{column.name}" names the {which} one{{}}; ties are set aside.'
             base = {"better": column.name, **(by_model if found[0].first == "name" else {})}
             return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
+    if order := order_column(profile, answers):
+        how = (
+            f'"{order}" lists them from the best to the worst: the first and the last make a pair.'
+        )
+        return [({"better": order, "better_first": "order"}, how)]
     scored = _score_columns(profile, answers)
     return [scored] if scored else _margins(profile, answers)
 
@@ -207,11 +213,24 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
     value = row.get(column)
     if value is None or value == "":
         raise RowError("not_judged", f'"{column}" is empty: nobody judged this row.', column)
+    if mapping.get("better_first") == "order":
+        return _ends(written_order(value, columns), column)
     models = [row.get(name) for field, name in mapping.items() if field.startswith("model")]
     at = answer_named(value, mapping.get("better_first", "name"), columns, column, models)
     if at is None:
         raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
     return at, next(n for n in range(len(columns)) if n != at)
+
+
+def _ends(order: list[list[int]] | None, column: str) -> tuple[int, int]:
+    """The first and the last of an order of answers."""
+    if order is None:
+        raise RowError(
+            "wrong_type", f'"{column}" does not name each answer once, in order.', column
+        )
+    if len(order) < 2 or len(order[0]) > 1:
+        raise RowError("tie", f'"{column}" names no single best answer; it makes no pair.', column)
+    return order[0][0], order[-1][0]
 
 
 def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
