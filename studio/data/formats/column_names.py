@@ -217,6 +217,7 @@ ROLES = {
          "tool_result", "ipython"),
         "tool",
     ),
+    **foreign_headers.ROLES,
     **dict.fromkeys(("function_call", "tool_call", "tool_calls", "function-call"), "tool_call"),
 }  # fmt: skip
 """Every role name we have met, in lower case, and TRL's name for it."""

@@ -124,7 +124,7 @@ def _recognise_list(profile: Profile) -> Match | None:
         if not column_names.SCORE_FAULTS.isdisjoint(column.key.split("_"))
     }
     scores = profile.find(words, "numbers", without={lists, *faults})
-    scores = scores or _written_numbers(profile, words, faults)
+    scores = scores or _written_numbers(profile, words, faults) or _weights(profile, lists)
     verdict = verdict_column(profile, [lists])
     counts = {len(value) for value in profile.columns[lists].values if isinstance(value, list)}
     named = (
@@ -154,6 +154,13 @@ def _recognise_list(profile: Profile) -> Match | None:
     else:
         return None
     return Match("ranked", 0.9, why, mapping) if "prompt" in mapping else None
+
+
+def _weights(profile: Profile, lists: str) -> str | None:
+    """A verdict that has a number with a fraction for each answer of a list."""
+    found = profile.find(column_names.VERDICT, "numbers", without={lists})
+    values = [n for value in profile.columns[found].values for n in value] if found else []
+    return found if any(isinstance(n, float) and n != int(n) for n in values) else None
 
 
 def _written_numbers(profile: Profile, words: tuple[str, ...], faults: set[str]) -> str | None:

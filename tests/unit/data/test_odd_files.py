@@ -38,6 +38,24 @@ PAIRS = {
         "responses": [TWO, ONE, THREE],
         "preference": "2 > 1 > 3",
     },
+    "weights beside a list": {"prompt": ASKED, "responses": [THREE, ONE], "preference": [0.2, 0.8]},
+    "scores out of ten after a model's letter": {
+        "instruction": ASKED,
+        "model_a_response": THREE,
+        "model_b_response": ONE,
+        "model_a_score": "3/10",
+        "model_b_score": "8/10",
+    },
+    "raters in objects": {
+        "prompt": ASKED,
+        "response_a": THREE,
+        "response_b": ONE,
+        "annotations": [
+            {"annotator": "x", "preference": "response_b"},
+            {"annotator": "y", "preference": "response_a"},
+            {"annotator": "z", "preference": "response_b"},
+        ],
+    },
     "Chinese": {"问题": ASKED, "好回答": ONE, "坏回答": THREE},
     "Japanese": {"質問": ASKED, "良い回答": ONE, "悪い回答": THREE},
     "Korean": {"질문": ASKED, "좋은 답변": ONE, "나쁜 답변": THREE},
@@ -56,6 +74,24 @@ def test_the_better_answer_is_chosen(tmp_path, row):
     assert found.sample[0]["chosen"] == [assistant("On the hill 0.")]
     worse = found.sample[0]["rejected"][0]["content"]
     assert worse == ("By the sea 0." if row.get("order") else "No idea 0.")
+
+
+def test_a_verdict_that_repeats_the_better_text(tmp_path):
+    row = {"prompt": ASKED, "output_a": ONE, "output_b": TWO}
+    found = inspected(tmp_path, rows(row, ({"winner": ONE}, {"winner": TWO})))
+    assert [one["chosen"][0]["content"][:2] for one in found.sample[:2]] == ["On", "By"]
+    found = inspected(
+        tmp_path,
+        [*rows(row, ({"winner": ONE}, {"winner": TWO}), 300), {**row, "winner": "Nowhere."}],
+        near=False,
+    )
+    assert found.problem_counts["wrong_type"] == 1
+
+
+def test_chances_in_per_cent_are_asked_about(tmp_path):
+    row = {"prompt": ASKED, "response_1": ONE, "response_2": TWO}
+    found = inspected(tmp_path, rows(row, ({"preference": "70%"}, {"preference": "15%"})))
+    assert len(found.readings) == 2
 
 
 def test_an_order_that_names_an_answer_twice_is_its_rows_problem(tmp_path):
@@ -81,6 +117,33 @@ def test_verdicts_in_other_languages_are_labels(tmp_path, name, words):
     found = inspected(tmp_path, rows(row, [{name: word} for word in words]))
     assert found.type == "unpaired_preference"
     assert [row["label"] for row in found.sample[:2]] == [True, False]
+
+
+def test_several_raters_of_one_answer_are_named(tmp_path):
+    row = {"prompt": ASKED, "response": ONE, "annotator_1": 1, "annotator_2": 0}
+    assert '"annotator_1" and "annotator_2" rate the answers' in inspected(tmp_path, rows(row)).why
+
+
+@pytest.mark.parametrize("text", ["不知道。", "모르겠다.", "わからない。"])
+def test_short_texts_in_dense_scripts_are_named(tmp_path, text):
+    row = {"question": ASKED, "answer": ONE, "remarks": text}
+    assert 'Left out: "remarks"' in inspected(tmp_path, rows(row)).why
+
+
+@pytest.mark.parametrize(
+    ("asks", "answers"),
+    [
+        ("Benutzer", "Assistent"),
+        ("пользователь", "ассистент"),
+        ("用户", "助手"),
+        ("usuario", "asistente"),
+    ],
+)
+def test_roles_in_other_languages_are_roles(tmp_path, asks, answers):
+    turns = [{"role": asks, "content": ASKED}, {"role": answers, "content": ONE}]
+    found = inspected(tmp_path, rows({"messages": turns}))
+    assert (found.question, found.kept) == (None, 6)
+    assert found.sample[0]["messages"] == [user("Where is oak 0?"), assistant("On the hill 0.")]
 
 
 @pytest.mark.parametrize("name", ["Note", "Bewertung", "оценка", "评分", "puntuación", "評価"])
