@@ -32,7 +32,7 @@ def _of_models(profile: Profile) -> list[str]:
             if column.is_("string")
             and len(words := column.key.split("_")) > 1
             and words[-1].removesuffix("s") == stem
-            and not set(words[:-1]) & column_names.NO_MODEL
+            and (not set(words[:-1]) & column_names.NO_MODEL or _lettered(words))
         ]
         if len(found) >= 2:
             return found
@@ -42,6 +42,11 @@ def _of_models(profile: Profile) -> list[str]:
         if column.is_("string") and column.key.split("_")[0] in column_names.MODELS
     ]
     return named if len(named) >= 2 else []
+
+
+def _lettered(words: list[str]) -> bool:
+    """Whether a name is a model's by letter or number: `model_a_response`."""
+    return len(words) == 3 and words[0] in ("model", "assistant") and words[1] in [*"abcd1234"]
 
 
 def vote_columns(profile: Profile) -> list[str]:

@@ -286,6 +286,7 @@ def tool_calls(value: object) -> list[Row] | None:
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             return None
         arguments = unwrapped(function.get("arguments", function.get("parameters", {})))
+        arguments = {} if arguments is None else arguments
         made: Row = {
             "type": "function",
             "function": {"name": function["name"], "arguments": arguments},

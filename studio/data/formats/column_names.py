@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from studio.data.formats import foreign_headers
+from studio.data.formats import foreign_headers, foreign_verdicts
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -217,6 +217,7 @@ ROLES = {
          "tool_result", "ipython"),
         "tool",
     ),
+    **foreign_headers.ROLES,
     **dict.fromkeys(("function_call", "tool_call", "tool_calls", "function-call"), "tool_call"),
 }  # fmt: skip
 """Every role name we have met, in lower case, and TRL's name for it."""
@@ -252,6 +253,11 @@ COMPLETION = (
     COMPLETION[-1],
 )
 
+FOREIGN_SIDES = tuple(tuple(key(word) for word in pair) for pair in foreign_verdicts.SIDES)
+FOREIGN_RATINGS = {key(word) for word in foreign_verdicts.RATINGS}
+FOREIGN_GOOD = {key(word) for word in foreign_verdicts.GOOD}
+FOREIGN_BAD = {key(word) for word in foreign_verdicts.BAD}
+MAYBE_LABEL += tuple(sorted(FOREIGN_RATINGS))
 ANSWER_STEMS += tuple(key(word) for words in foreign_headers.ANSWERS.values() for word in words)
 
 _NUMBERED = re.compile(

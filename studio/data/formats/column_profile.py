@@ -23,15 +23,21 @@ _ENDINGS = ("text", "str", "string", "content", "body")
 """Last words of a column's name that say no more than that it holds text."""
 
 
-def flattened(row: Row) -> Row:
-    """The row with objects opened one level: `{"info": {"post": ...}}` has `info.post`."""
+def flattened(row: Row, levels: int = 1) -> Row:
+    """The row with objects opened: `{"info": {"post": ...}}` has `info.post`."""
     flat: Row = {}
     for name, value in row.items():
         if isinstance(value, dict) and shape_of(value) == "object":
             flat.update({f"{name}.{inner}": held for inner, held in value.items()})
         else:
             flat[name] = value
-    return flat
+    return flat if levels <= 1 else flattened(flat, levels - 1)
+
+
+def _ends_in(word: str, parts: list[str]) -> bool:
+    """Whether a name of several words ends in one, perhaps with `_text` after it."""
+    last = 2 if len(parts) > 2 and parts[-1] in _ENDINGS and parts[-1] != word else 1
+    return len(parts) > 1 and parts[-last] == word and not _OTHER_PART & {*parts[:-last]}
 
 
 def _remark(words: list[str]) -> bool:
@@ -96,8 +102,7 @@ class Profile:
                     return column.name
         for word in vocabulary:
             for column in fit:
-                parts = column.key.split("_")
-                if len(parts) > 1 and parts[-1] == word and not _OTHER_PART & {*parts[:-1]}:
+                if _ends_in(word, column.key.split("_")):
                     return column.name
         for word in vocabulary:
             for column in fit:

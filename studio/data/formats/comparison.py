@@ -15,7 +15,7 @@ from studio.data.formats.chat_turns import Message
 from studio.data.formats.column_profile import Profile
 from studio.data.formats.field_values import listed_texts, prompt_messages, side_messages
 from studio.data.formats.instruction import prompt_columns
-from studio.data.formats.orders import order_or_ranks, places
+from studio.data.formats.orders import letters, order_column, order_or_ranks, places
 from studio.data.formats.preference import split_shared
 from studio.data.formats.ranking import (
     VERDICT_FIELDS,
@@ -124,8 +124,16 @@ def _recognise_list(profile: Profile) -> Match | None:
         if not column_names.SCORE_FAULTS.isdisjoint(column.key.split("_"))
     }
     scores = profile.find(words, "numbers", without={lists, *faults})
-    scores = scores or _written_numbers(profile, words, faults)
+    scores = scores or _written_numbers(profile, words, faults) or _weights(profile, lists)
     verdict = verdict_column(profile, [lists])
+    counts = {len(value) for value in profile.columns[lists].values if isinstance(value, list)}
+    named = (
+        order_column(profile, letters(counts.pop())) if len(counts) == 1 and not scores else None
+    )
+    if named and named != lists:
+        told = f'"{named}" lists "{lists}" from the best to the worst, by letter or number.'
+        ordered = {**mapping, "ranks": named, "rank_form": "names"}
+        return Match("ranked", 0.9, told, ordered) if "prompt" in mapping else None
     if scores and (orders := order_or_ranks(profile, lists, scores, mapping)):
         return orders if "prompt" in mapping else None
     if scores:
@@ -146,6 +154,13 @@ def _recognise_list(profile: Profile) -> Match | None:
     else:
         return None
     return Match("ranked", 0.9, why, mapping) if "prompt" in mapping else None
+
+
+def _weights(profile: Profile, lists: str) -> str | None:
+    """A verdict that has a number with a fraction for each answer of a list."""
+    found = profile.find(column_names.VERDICT, "numbers", without={lists})
+    values = [n for value in profile.columns[found].values for n in value] if found else []
+    return found if any(isinstance(n, float) and n != int(n) for n in values) else None
 
 
 def _written_numbers(profile: Profile, words: tuple[str, ...], faults: set[str]) -> str | None:

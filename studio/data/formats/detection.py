@@ -16,6 +16,8 @@ _CONFIDENT = 0.5
 MOST = 0.87
 """The most that is claimed of files that nobody has told about: how often recognition was right at
 first sight on files it was not made for (`python -m benchmarks.recognition`)."""
+_DEEPEST = 3
+"""Levels of objects in which columns are looked for."""
 _WEAK = ("prompt_only", "language_modeling")
 """Types that read rows by leaving their answers out."""
 _FAIR = ("tie", "not_judged", "empty_field", "prompt_differs", "too_few_answers")
@@ -36,12 +38,13 @@ class Format:
     why: str
     mapping: dict[str, str]
     convert: Callable[[Row, dict[str, str]], Row]
-    opened: bool = False
+    opened: int = 0
     others: tuple[Format, ...] = ()
 
     def row(self, data: Row) -> Row:
-        """One row in TRL's form; raises `RowError`. `opened`: objects are opened one level."""
-        return self.convert(flattened(data) if self.opened else data, self.mapping)
+        """One row in TRL's form; raises `RowError`. `opened`: how many levels of objects
+        are opened."""
+        return self.convert(flattened(data, self.opened) if self.opened else data, self.mapping)
 
 
 def known_formats() -> dict[str, dict[str, str]]:
@@ -85,13 +88,16 @@ def detect(
 def _detected(profile: Profile, name: str) -> Format:
     best = _best(profile)
     if best is None or best.confidence < _CONFIDENT or _guessed(best):
-        flat = [flattened(row) for row in profile.sample]
-        if any(row.keys() != flat[at].keys() for at, row in enumerate(profile.sample)):
-            opened = replace(_profile_of(flat), told=profile.told)
+        before = profile.sample
+        for levels in range(1, _DEEPEST + 1):
+            flat = [flattened(row, levels) for row in profile.sample]
+            if all(row.keys() == flat[at].keys() for at, row in enumerate(before)):
+                break  # nothing more to open
+            before, opened = flat, replace(_profile_of(flat), told=profile.told)
             inside = _best(opened)
             if inside and inside.confidence > max(_CONFIDENT, best.confidence if best else 0.0):
-                others = tuple(replace(other, opened=True) for other in inside.others)
-                return _naming_the_rest(replace(inside, opened=True, others=others), opened)
+                others = tuple(replace(other, opened=levels) for other in inside.others)
+                return _naming_the_rest(replace(inside, opened=levels, others=others), opened)
     if best is None:
         columns = ", ".join(f'"{column}"' for column in list(profile.columns)[:12]) or "none"
         raise DataError(

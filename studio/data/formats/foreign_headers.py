@@ -109,3 +109,13 @@ THOUGHTS: dict[str, tuple[str, ...]] = {
     "Spanish": ("razonamiento",),
 }
 """Language -> words for the thought before the answer."""
+
+_SPEAKERS = {
+    "user": "benutzer nutzer anwender utilisateur utilisatrice usuario usuário utente gebruiker "
+    "użytkownik kullanıcı пользователь користувач 用户 用戶 ユーザー 사용자 المستخدم",
+    "assistant": "assistent assistentin asistente assistente asystent asistan ассистент асистент "
+    "助手 アシスタント 어시스턴트 المساعد",
+    "system": "système sistema systeem система 系统 系統 システム 시스템",
+}
+ROLES = {word: role for role, words in _SPEAKERS.items() for word in words.split()}
+"""What a turn's role is called -> TRL's name for it."""

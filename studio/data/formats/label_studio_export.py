@@ -17,7 +17,7 @@ _ITEM_TEXTS = ("text", "body", "html", "answer", "response", "content", "title",
 
 def is_task(row: Row) -> bool:
     """Whether a row is a task with annotations."""
-    results = row.get("annotations") or row.get("completions")
+    results = row.get("annotations", row.get("completions"))
     return (
         isinstance(row.get("data"), dict)
         and isinstance(results, list)
@@ -34,6 +34,8 @@ def read(row: Row) -> Said:
         for result in annotation.get("result") or []:
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
                 _result(result, said)
+    if row.get("predictions"):
+        said.unread["predictions (of a model)"] += 1
     for items in [name for name, value in said.fields.items() if said.orders and _items(value)]:
         del said.fields[items]  # they stand in `answers`
     return said

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from studio.data.formats import column_names
+from studio.data.formats.answer_columns import vote_columns
 from studio.data.formats.base import listed
 from studio.data.formats.column_profile import Column, Profile, flattened
 from studio.data.formats.column_profile import profile as profile_of
@@ -18,6 +19,7 @@ _QUALITIES = {
     *("helpfulness", "correctness", "coherence", "harmlessness", "honesty", "quality", "stars"),
     *("grade", "upvotes", "downvotes", "likes", "thumbs", "points", "accuracy", "relevance"),
     *("fluency", "truthfulness", "faithfulness", "rated"),
+    *column_names.FOREIGN_RATINGS,
 }
 _OF_OTHERS = {"prompt", "instruction", "question", "id", "count", "num", "tokens", "len", "length"}
 """Words of a number that rates or counts something else than the answer."""
@@ -47,7 +49,10 @@ def ratings(profile: Profile, used: set[str], type: str) -> list[str]:
     if type not in _RATED_TYPES:
         return []
     columns = {**profile.columns, **_inner(profile)}
-    return [c.name for c in columns.values() if c.name not in used and _rates(c)]
+    raters = vote_columns(profile)
+    raters = raters if len(raters) > 1 else []
+    found = [c.name for c in columns.values() if _rates(c) or c.name in raters]
+    return [name for name in found if name not in used]
 
 
 def _inner(profile: Profile) -> dict[str, Column]:
@@ -92,7 +97,7 @@ def _is_sentence(value: object) -> bool:
     text = value.strip()
     letters = _LETTERS.findall(text)
     dense = sum(ord(letter) > 0x2E80 for letter in letters)
-    return dense >= 4 or (" " in text and len(letters) >= 0.5 * len(text))
+    return dense >= 3 or (" " in text and len(letters) >= 0.5 * len(text))
 
 
 def _lists_sentences(value: object, depth: int = 0) -> bool:

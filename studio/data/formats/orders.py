@@ -3,8 +3,13 @@ answers in order."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from studio.data.formats.base import Mapping, Match, asked
+from studio.data.formats.chat_turns import unwrapped
 from studio.data.formats.column_profile import Profile
+from studio.data.formats.verdicts import position
 from studio.data.types import RowError
 
 _NAMES = ("ranking", "rankings", "order", "ranked")
@@ -41,8 +46,52 @@ def _own_inverse(order: list[int], first: int) -> bool:
     return all(order[at - first] - first == place for place, at in enumerate(order))
 
 
+def written_order(value: object, columns: Sequence[str]) -> list[list[int]] | None:
+    """Answers from the best to the worst, those that are equal together, of `A > B = C` or of a
+    list of names; None where not each answer is named once."""
+    if isinstance(value, str) and not re.search("[>\u227b]", value):
+        value = unwrapped(value)
+    if isinstance(value, str):
+        groups = [re.split(r"\s*=+\s*", part) for part in re.split(r"\s*[>\u227b]+\s*", value)]
+    elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+        groups = [[one] for one in value]
+    else:
+        return None
+    try:
+        order = [[position(name, columns) for name in group] for group in groups]
+    except LookupError:
+        return None
+    named = [at for group in order for at in group if at is not None]
+    if sorted(named) != [*range(len(columns))] or len(named) != sum(map(len, order)):
+        return None
+    return [[at for at in group if at is not None] for group in order]
+
+
+def order_column(profile: Profile, columns: Sequence[str]) -> str | None:
+    """A column whose every value names all answers in order; two answers are a verdict's matter."""
+    for column in profile.columns.values():
+        if column.name in columns or not column.values:
+            continue
+        if all(written_order(value, columns) for value in column.values):
+            return column.name
+    return None
+
+
+def letters(count: int) -> list[str]:
+    """What the answers of a list are called: by number from 1 and by letter."""
+    return [f"answer_{at}" for at in range(1, count + 1)]
+
+
 def places(order: object, form: str) -> object:
     """An order of answers as the place of each."""
+    if form == "names":
+        count = len(re.findall(r"[^\s>=\u227b]+", order)) if isinstance(order, str) else 0
+        count = len(order) if isinstance(order, list) else count
+        found = written_order(order, letters(count))
+        if found is None:
+            raise RowError("wrong_type", "The order does not name each answer once.")
+        where = {at: place for place, group in enumerate(found) for at in group}
+        return [where[at] for at in range(count)]
     if not form.startswith("order") or not isinstance(order, list):
         return order
     first = int(form.removeprefix("order"))

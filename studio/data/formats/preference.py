@@ -41,7 +41,20 @@ def sides(profile: Profile) -> tuple[str, str] | None:
                 found.append((len(rest), order, column.name, other.name))
     if found:
         return min(found)[2:]
-    return _corrected(usable) or _rejected_beside(usable)
+    return _corrected(usable) or _rejected_beside(usable) or _foreign(usable)
+
+
+def _foreign(usable: list[Column]) -> tuple[str, str] | None:
+    """Sides in another language: one name with the word for the better or for the worse one."""
+    for better, worse in column_names.FOREIGN_SIDES:
+        for column in usable:
+            if better not in (column.key if not better.isascii() else column.key.split("_")):
+                continue
+            other = column.key.replace(better, worse, 1)
+            found = next((o for o in usable if o.key == other and o is not column), None)
+            if found:
+                return column.name, found.name
+    return None
 
 
 def _corrected(usable: list[Column]) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from studio.data.formats import column_names
 from studio.data.formats.base import Mapping, Row
 from studio.data.formats.chat_turns import Message, kind_of, to_messages
 from studio.data.formats.column_profile import Column, Profile
+from studio.data.formats.orders import order_column, written_order
 from studio.data.formats.verdicts import Way, answer_named, coded, position, turned, ways
 from studio.data.types import RowError
 
@@ -25,6 +27,7 @@ VERDICT_FIELDS = {
     **{f"rank{at}": f"the rank of answer {at}" for at in range(1, 10)},
 }
 
+_OUT_OF = re.compile(r"\s*(?:/\s*\d+|out of \d+)\s*$")
 _TEXT_KEYS = ("text", "answer", "response", "content", "output", "completion", "value")
 _SCORE_KEYS = (
     "score",
@@ -51,8 +54,28 @@ def verdicts_of(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str
             how = f'"{column.name}" names the {which} one{{}}; ties are set aside.'
             base = {"better": column.name, **(by_model if found[0].first == "name" else {})}
             return [({**base, "better_first": way.first}, how.format(way.words)) for way in found]
+    if text := _repeating(profile, answers):
+        how = f'"{text}" repeats the better one.'
+        return [({"better": text, "better_first": "text"}, how)]
+    if order := order_column(profile, answers):
+        how = (
+            f'"{order}" lists them from the best to the worst: the first and the last make a pair.'
+        )
+        return [({"better": order, "better_first": "order"}, how)]
     scored = _score_columns(profile, answers)
     return [scored] if scored else _margins(profile, answers)
+
+
+def _repeating(profile: Profile, answers: list[str]) -> str | None:
+    """A column that holds the text of one of the answers in every row, not always of the same."""
+    for column in profile.columns.values():
+        if column.name in answers or not column.is_("string"):
+            continue
+        rows = [row for row in profile.sample if row.get(column.name)]
+        same = [[row.get(answer) == row[column.name] for answer in answers] for row in rows]
+        if rows and all(map(any, same)) and len({tuple(one) for one in same}) > 1:
+            return column.name
+    return None
 
 
 def _margins(profile: Profile, answers: list[str]) -> list[tuple[Mapping, str]]:
@@ -207,11 +230,30 @@ def pair_from_verdict(row: Row, mapping: Mapping, columns: list[str]) -> tuple[i
     value = row.get(column)
     if value is None or value == "":
         raise RowError("not_judged", f'"{column}" is empty: nobody judged this row.', column)
+    if mapping.get("better_first") == "text":
+        said = [at for at, name in enumerate(columns) if row.get(name) == value]
+        if len(said) != 1:
+            kind = "tie" if said else "wrong_type"
+            raise RowError(kind, f'"{column}" repeats {len(said)} of the answers.', column)
+        return said[0], next(n for n in range(len(columns)) if n != said[0])
+    if mapping.get("better_first") == "order":
+        return _ends(written_order(value, columns), column)
     models = [row.get(name) for field, name in mapping.items() if field.startswith("model")]
     at = answer_named(value, mapping.get("better_first", "name"), columns, column, models)
     if at is None:
         raise RowError("tie", f'"{column}" calls the row a tie; it makes no pair.', column)
     return at, next(n for n in range(len(columns)) if n != at)
+
+
+def _ends(order: list[list[int]] | None, column: str) -> tuple[int, int]:
+    """The first and the last of an order of answers."""
+    if order is None:
+        raise RowError(
+            "wrong_type", f'"{column}" does not name each answer once, in order.', column
+        )
+    if len(order) < 2 or len(order[0]) > 1:
+        raise RowError("tie", f'"{column}" names no single best answer; it makes no pair.', column)
+    return order[0][0], order[-1][0]
 
 
 def pair_from_scores(row: Row, mapping: Mapping, count: int) -> tuple[int, int]:
@@ -288,7 +330,7 @@ def _own_score(item: object, column: str) -> Any:
 
 def _number(value: Any, field: str) -> float:
     try:
-        number = float(value)
+        number = float(_OUT_OF.sub("", value) if isinstance(value, str) else value)
     except (TypeError, ValueError):
         raise RowError("wrong_type", f"The {field} is {kind_of(value)}, not a number.") from None
     if number != number:

@@ -24,6 +24,7 @@ def _recognise(profile: Profile) -> Match | None:
         return None
     several = vote_columns(profile)
     listed_votes = profile.find(column_names.VOTE_LISTS, "strings", "numbers", without=answers)
+    listed_votes = listed_votes or _judgements(profile)
     prompt = prompt_columns(profile, {*answers, *several, listed_votes or ""})
     if not prompt or not (len(several) >= 2 or listed_votes):
         return None
@@ -33,7 +34,7 @@ def _recognise(profile: Profile) -> Match | None:
         who = f"{len(several)} raters"
     else:
         column = profile.columns[listed_votes or ""]
-        flat = [str(vote) for cell in column.values for vote in cell]
+        flat = [str(_vote(vote)) for cell in column.values for vote in cell]
         votes = Column(column.name, column.key, values=list(flat), distinct=set(flat))
         mapping, who = {"votes": column.name}, f'the raters in "{listed_votes}"'
     mapping = {**prompt, "answer1": answers[0], "answer2": answers[1], **mapping}
@@ -46,6 +47,22 @@ def _recognise(profile: Profile) -> Match | None:
         Match("majority", 0.95, why.format(way.words), {**mapping, "better_first": way.first})
         for way in ways_of(profile, votes, answers)
     )
+
+
+def _judgements(profile: Profile) -> str | None:
+    """A column of objects, each of which holds one rater's verdict."""
+    found = profile.find(column_names.VOTE_LISTS, "objects")
+    cells = profile.columns[found].values if found else []
+    votes = [vote for cell in cells if isinstance(cell, list) for vote in cell]
+    return found if votes and all(isinstance(_vote(v), str | int) for v in votes) else None
+
+
+def _vote(vote: object) -> object:
+    """What a rater said, also inside an object beside who said it."""
+    if not isinstance(vote, dict):
+        return vote
+    names = {column_names.key(str(name)): held for name, held in vote.items()}
+    return next((names[word] for word in ("vote", *column_names.VERDICT) if word in names), None)
 
 
 def _together(columns: list[Column]) -> Column:
@@ -67,7 +84,7 @@ def _convert(row: Row, mapping: Mapping) -> Row:
 def _votes(row: Row, mapping: Mapping) -> list[object]:
     if "votes" in mapping:
         value = row.get(mapping["votes"])
-        votes = value if isinstance(value, list) else [value]
+        votes = [_vote(vote) for vote in (value if isinstance(value, list) else [value])]
     else:
         votes = [row.get(column) for field, column in mapping.items() if field.startswith("vote")]
     votes = [vote for vote in votes if vote is not None and vote != ""]

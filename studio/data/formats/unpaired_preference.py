@@ -35,6 +35,7 @@ _YES = {
     *("helpful", "correct", "right", "pass", "passed", "valid", "useful", "acceptable", "ok"),
     *("satisfied", "success", "successful", "approved", "approve", "desired", "high_quality"),
     *_VIRTUES,
+    *column_names.FOREIGN_GOOD,
 }
 _NO = {
     "false",
@@ -64,6 +65,7 @@ _NO = {
     ),
     *("unsafe", "harmful", "unfaithful", "untruthful", "inaccurate", "not_factual", "ungrounded"),
     *("toxic", "not_safe", "hallucinated"),
+    *column_names.FOREIGN_BAD,
 }
 
 

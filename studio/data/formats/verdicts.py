@@ -56,8 +56,9 @@ def number_of(value: object) -> float | None:
     """The number a verdict is, also where it is written as text."""
     if isinstance(value, bool):
         return None
+    text = str(value).strip()
     try:
-        number = float(str(value).strip())
+        number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
         return None
     return number if abs(number) < 1e6 else None  # NaN is none either

@@ -261,6 +261,19 @@ def _seen(located: RowSource) -> Profile:
     return profile(itertools.islice(good, PROFILE_ROWS))
 
 
+def _put_together(
+    located: RowSource, seen: Profile, format: str | None, mapping: dict[str, str] | None
+) -> RowSource | None:
+    """The rows of an annotation tool's export, or the chats of people; None where the rows are
+    neither, or where a person has said to read them otherwise."""
+    if export := find_export(located, seen):
+        return export
+    own = any(column in seen.columns for column in (mapping or {}).values())
+    if format not in (None, "people-chat") or own:
+        return None
+    return find_people(located, seen)
+
+
 def read_located(
     located: RowSource,
     *,
@@ -287,7 +300,7 @@ def read_located(
         refused = error
     if decided is None:
         first_rows = stream.profile if stream else _seen(located)
-        put_together = find_export(located, first_rows) or find_people(located, first_rows)
+        put_together = _put_together(located, first_rows, format, mapping)
         if put_together:
             located, stream, refused = put_together, None, None
     if refused:

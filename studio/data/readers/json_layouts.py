@@ -28,6 +28,9 @@ def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
     lists = _lists_of_rows(root)
     if len(lists) > 1 and _is_chat(root):
         return [{key: value for key, value in root.items() if key not in _PEOPLE}]
+    if served := _served(lists.get("rows")):
+        note(f"{file} is an answer of the Hub's dataset viewer: its rows were taken out of it.")
+        return served
     if len(lists) == 1:
         key, rows = next(iter(lists.items()))
         note(f'{file} holds its rows under "{key}".')
@@ -39,6 +42,13 @@ def rows_in(root: Row, file: str, note: Callable[[str], None]) -> list[object]:
         return pairs
     table = _table(root, file, note) or _nested(root, file, note)
     return [root] if table is None else table
+
+
+def _served(rows: list[object] | None) -> list[object]:
+    """The rows of the dataset viewer's answer, each under `row` beside its number."""
+    found = [one.get("row") for one in rows or () if isinstance(one, dict) and "row_idx" in one]
+    whole = rows and len(found) == len(rows) and all(isinstance(row, dict) for row in found)
+    return list(found) if whole else []
 
 
 def _is_chat(root: Row) -> bool:

@@ -71,6 +71,16 @@ def test_what_cannot_be_read_is_named_and_counted(tmp_path):
     assert "What annotators said in topics (choices) is not read, in 4 records." in found.notes
 
 
+def test_a_models_predictions_are_named(tmp_path):
+    predicted = [{"result": [wrote("Ada.")]}]
+    rows = [
+        {"data": {"prompt": f"Who built {n}?"}, "annotations": [], "predictions": predicted}
+        for n in range(4)
+    ]
+    found = inspect(put(tmp_path, "export.json", json.dumps(rows)))
+    assert any("predictions (of a model) is not read, in 4 records" in n for n in found.notes)
+
+
 def test_two_questions_of_classes_are_not_mixed(tmp_path):
     def both(n):
         mood = result("choices", {"choices": [["sad", "glad"][n % 2]]}, "sentiment")

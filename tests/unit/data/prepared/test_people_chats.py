@@ -75,6 +75,11 @@ def test_a_system_turn_stays_one_and_texts_beside_are_named(tmp_path):
     assert "Beside the chats is left out: persona." in found.notes
 
 
+def test_a_person_may_have_them_read_otherwise(tmp_path):
+    found = inspected(tmp_path, chats(["Anna"], ["Boris"]), format="messages")
+    assert found.problem_counts == {"unknown_role": 4}
+
+
 def test_known_roles_with_a_stray_one_are_no_chat_of_people(tmp_path):
     rows = chats(["user"], ["assistant"], count=6)
     rows[0]["talk"][1]["from"] = "Boris"
