@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def needles(found: Mapping[str, Any]) -> Figure | None:
     columns = [column for column in found["columns"] if column.get("needles")]
     if not columns:
         return None
-    titles = [esc(column["label"]) for column in columns]
+    titles = [esc(textwrap.shorten(column["label"], 14, placeholder="...")) for column in columns]
     figure = make_subplots(1, len(columns), subplot_titles=titles, shared_yaxes=True)
     for at, column in enumerate(columns, 1):
         depths, lengths, shares, logps = _grid(column["needles"])
