@@ -66,7 +66,7 @@ def lookups(tokenizer: Tokenizer, seed: int, count: int, digits: int) -> Iterato
     """Prompts of many lengths with a key at any depth and the question for it, and the answer."""
     draw = random.Random(seed)
     texts = [document.text for document in write_corpus(make_world(), seed, 4000)]
-    longest, shares = zip(*_SHARES, strict=True)
+    longest, shares = [top for top, _ in _SHARES], [share for _, share in _SHARES]
     for _ in range(count):
         top = draw.choices(longest, shares)[0]
         room = draw.randint(top // 4, top - 4) - 32  # what the fact and the question take
