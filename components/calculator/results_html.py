@@ -196,7 +196,7 @@ def _workshop(found: RunEstimate) -> str:
 
 def _lengths(studio: Studio, found: RunEstimate, asked: Asked) -> str:
     """Memory by length, the rows by length, and from where shifted attention saves."""
-    from studio.calculator import by_length
+    from studio.calculator import by_length, shifted_saving
     from studio.workflows.estimate_run import dataset_lengths
 
     recipe = found.recipe
@@ -209,7 +209,7 @@ def _lengths(studio: Studio, found: RunEstimate, asked: Asked) -> str:
         drawn = length_html.row_histogram(by_length.row_lengths(found, rows), recipe.max_length)
     note = (
         "Attention is a small share of a step until rows are long: shifted_attention saves a "
-        f"tenth of its operations from about {by_length.shifted_from(found.work):,} tokens on."
+        f"tenth of its operations from about {shifted_saving.shifted_from(found.work):,} tokens on."
     )
     return (
         f'<section class="panel">{section("By length", "click to choose max_length")}{curve}'

@@ -79,6 +79,8 @@ class SearchTab:
         self.with_map = gr.Checkbox(
             False,
             label="Draw a map of the vectors, base and tuned side by side",
+            info="Each by its own PCA, with the share of the variance it holds. Gold: what was "
+            "searched for; larger dots: the first found.",
             elem_id="search-map",
             container=False,
         )

@@ -18,10 +18,12 @@ _RIGHT = "#c99a00"
 """Queries: a mid tone that neither column has."""
 _HEIGHT = 380
 _LINE, _LONGEST = 60, 240  # characters of a text on hover
+_TITLE = 16  # characters of a run's name
 
 
 def vector_map(found: Mapping[str, Any]) -> Figure | None:
-    """Two planes side by side, each the base's or the run's own PCA; texts are named on hover.
+    """Two planes side by side, each the base's or the run's own PCA, titled with the share of the
+    variance that it holds; texts are named on hover.
 
     Args:
         found: the result of a search or of a held-out set.
@@ -34,11 +36,10 @@ def vector_map(found: Mapping[str, Any]) -> Figure | None:
     drawn = found.get("map")
     if not drawn:
         return None
-    names = {"base": f"{found['model']}, the base", "tuned": found["run"]}
+    names = {"base": "base", "tuned": textwrap.shorten(found["run"], _TITLE, placeholder="...")}
     titles = [
-        f"{esc(name)}: {percent_text(drawn[side]['share'])} of the variance"
-        for side, name in names.items()
-    ]
+        f"{esc(name)}, {percent_text(drawn[side]['share'])}" for side, name in names.items()
+    ]  # short enough to stand side by side on a phone
     figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.06)
     for column, side in enumerate(names, 1):
         first = {one["text"]: one for one in found[side]} if "query" in found else {}

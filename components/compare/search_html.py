@@ -49,9 +49,9 @@ def result(found: Mapping[str, Any]) -> str:
 
 def retrieval(found: Mapping[str, Any]) -> str:
     """Figures of both columns on the same queries, then those that fell and those that rose."""
-    queries = plural(found["queries"], "query", "queries")
     held = "held-out " if found["split"] == "test" else ""
-    of = f"{held}{queries} among {thousands(found['documents'])} documents of {found['data']}"
+    queries = plural(found["queries"], f"{held}query", f"{held}queries")
+    of = f"{queries} among {thousands(found['documents'])} documents of {found['data']}"
     if not held:
         of += "; it holds no rows out, so these may be rows that the run was trained on"
     rows = "".join(

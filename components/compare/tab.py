@@ -10,6 +10,7 @@ import gradio as gr
 
 from components.compare.batch import SetTab
 from components.compare.chat import ChatTab
+from components.compare.context import ContextTab
 from components.compare.controls import Controls
 from components.compare.evaluation import ScoreTab
 from components.compare.search import SearchTab
@@ -48,7 +49,7 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
         SetTab(studio, left),
         ScoreTab(studio, left),
     )
-    search = SearchTab(studio)
+    search, context = SearchTab(studio), ContextTab(studio)
     opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
@@ -64,9 +65,12 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
                 score.lay_out()
             with gr.Tab("Search", id="search") as search_tab:
                 search.lay_out()
+            with gr.Tab("Context", id="context") as context_tab:
+                context.lay_out()
     opened = left.bind(opening, chat.chat)
     chat.bind(opening, opened)
     prompts.bind(set_tab)
     score.bind(score_tab)
     search.bind(search_tab)
+    context.bind(context_tab)
     return CompareHandles(opening, chat.prompt, prompts.reader.project)

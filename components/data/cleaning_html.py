@@ -70,7 +70,7 @@ def length_facts(found: Lengths, model: str) -> str:
             (f"longest {thousands(longest.max(initial=0))}", ""),
             (f"{compact(found.size.sum())} tokens total", "", f"{int(found.size.sum()):,}"),
             (
-                f"{compact(found.lit.sum())} trained" if found.learns else "",
+                f"{compact(found.lit.sum())} trained" if found.learns and not found.embeds else "",
                 "",
                 f"{int(found.lit.sum()):,}",
             ),
@@ -164,14 +164,24 @@ def limit_cost(cut: Cut) -> str:
             ),
             (
                 f"{thousands(cut.trained)} of them trained ({percent_text(trained)})"
-                if cut.tokens
+                if cut.tokens and not cut.sides
                 else "",
                 "warn",
             ),
             (
                 f"{plural(cut.silent, 'row')} would train nothing" if cut.silent else "",
                 "danger",
-                "Their answers lie entirely beyond the limit; the trainer drops them.",
+                "Nothing of a text is left beside its prompt."
+                if cut.sides
+                else "Their answers lie entirely beyond the limit; the trainer drops them.",
+            ),
+            *(
+                (
+                    f"{name}: {thousands(side.cut)} of {thousands(side.of)} cut",
+                    "warn" if side.cut else "good",
+                    f"{thousands(side.tokens)} tokens lost",
+                )
+                for name, side in cut.sides.items()
             ),
         ]
     )

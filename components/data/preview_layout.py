@@ -51,9 +51,6 @@ WHY_NOT = {
 """Dataset types that no trainer accepts, with the reason no tokens are shown."""
 PROMPTED = ("embedding_pairs", "scored_pairs")
 """Dataset types whose sides stand below a prompt of their own."""
-_SIDES = "Their sides are read one by one; the Tokens view shows each, and where it is cut."
-NOT_COUNTED = {**WHY_NOT, **dict.fromkeys(PROMPTED, _SIDES)}
-"""Dataset types whose tokens are not counted, with the reason."""
 # Click or Enter on a line with `data-open` sends that line's data attributes.
 OPEN = """
 const open = (event) => {

@@ -17,8 +17,8 @@ from components.data.preview_layout import (
     FILTERS,
     NO_STATISTICS,
     NO_TOKENS,
-    NOT_COUNTED,
     NOTHING,
+    WHY_NOT,
     PreviewLayout,
 )
 from components.ui.compat import event_data
@@ -176,7 +176,7 @@ class RowBrowser:
             problems.tab: gr.Tab(label=f"{name} {thousands(total)}" if total else "Problems"),
             problems.bar: gr.update(visible=True),
             problems.kind: gr.update(choices=problems_html.problem_kinds(counts), value=""),
-            problems.check: gr.update(visible=held.found.type not in NOT_COUNTED),
+            problems.check: gr.update(visible=held.found.type not in WHY_NOT),
             problems.list: problems_html.problems_table(listed, total),
         }
 

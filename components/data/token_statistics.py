@@ -11,7 +11,7 @@ import gradio as gr
 
 from components.data import cleaning_html, column_figures, histograms
 from components.data.open_sources import OpenSources, Subject
-from components.data.preview_layout import NO_STATISTICS, NOT_COUNTED, PreviewLayout
+from components.data.preview_layout import NO_STATISTICS, PROMPTED, WHY_NOT, PreviewLayout
 from components.data.row_browser import RowBrowser, Update, Updates
 from components.data.token_view import TokenHandlers, loading_text, masking
 from components.ui.compat import plot
@@ -45,6 +45,11 @@ class TokenSettings:
     thinking: str
     query_prompt: str = ""
     document_prompt: str = ""
+
+    @property
+    def prompts(self) -> tuple[str, str]:
+        """The query's and the document's; an empty field may be None."""
+        return self.query_prompt or "", self.document_prompt or ""
 
     @property
     def limit(self) -> int:
@@ -87,7 +92,7 @@ class StatisticsHandlers:
         asked = [self.row_browser.subject, *rendering]
         counting = widgets.tab.select(guard(self.count), asked, drawn, **QUIET)
         widgets.cancel.click(guard(self.cancelled), None, drawn, cancels=[counting], **QUIET)
-        redrawn = [widgets.cost, widgets.tokens]
+        redrawn = [widgets.cost, widgets.tokens, widgets.trained, widgets.turns]
         moved = [self.row_browser.subject, *rendering, widgets.limit]
         limit, carried = self.preview.tokens.max_length, self.preview.tokens.carried
         moves = [
@@ -188,7 +193,7 @@ class StatisticsHandlers:
 
     def key(self, subject: Subject, asked: TokenSettings) -> tuple[str | None, ...]:
         of = (subject.reading_id, subject.dataset_id, subject.split)
-        return (*of, asked.model, asked.template, asked.mask, asked.thinking)
+        return (*of, asked.model, asked.template, asked.mask, asked.thinking, *asked.prompts)
 
     def count(self, subject: Subject, *settings: Any) -> Iterator[Updates]:
         """Count tokens with progress, then draw."""
@@ -201,8 +206,8 @@ class StatisticsHandlers:
         pairs = self.sources.pairs(subject)
         report = cleaning_html.pair_report(pairs) if pairs else ""
         yield {widgets.pairs: report, **self.columns(rows)}
-        if rows.type in NOT_COUNTED:
-            why = NOT_COUNTED[rows.type]
+        if rows.type in WHY_NOT:
+            why = WHY_NOT[rows.type]
             yield {widgets.said: empty_state("No token counts for these rows", why)}
             return
         known = self._known.get(self.key(subject, asked))
@@ -248,6 +253,7 @@ class StatisticsHandlers:
             context=context if context and context < 10_000_000 else None,
             **masking(rows.type, asked.mask),
             chat_template_kwargs=asking.chosen(asked.thinking),
+            prompts=asked.prompts if rows.type in PROMPTED else ("", ""),
         )
         self._known[self.key(subject, asked)] = found
         while len(self._known) > _KEPT:
@@ -287,6 +293,8 @@ class StatisticsHandlers:
         }
 
     def pictures(self, found: Lengths, limit: int) -> list[PlotData]:
+        if found.embeds:
+            return [plot(figure) for figure in self.side_figures(found, limit)]
         trained = "Trained tokens, both answers" if found.paired else "Trained tokens per row"
         figures = [
             self.tokens_figure(found, limit),
@@ -295,8 +303,24 @@ class StatisticsHandlers:
         ]
         return [plot(figure) for figure in figures]
 
+    def side_figures(self, found: Lengths, limit: int) -> list[Figure]:
+        """The longest text of each row, then queries and documents by themselves."""
+        scored = "sentence1" in found.side
+        queries = ("sentence1",) if scored else ("anchor",)
+        documents = ("sentence2",) if scored else ("positive", "negative")
+        titles = ("Tokens per sentence1", "Tokens per sentence2") if scored else (
+            "Tokens per query", "Tokens per document, negatives too")  # fmt: skip
+        return [
+            self.tokens_figure(found, limit),
+            *(
+                histograms.histogram(found.of_side(*names), title, "tokens", limit=limit)
+                for names, title in zip((queries, documents), titles, strict=True)
+            ),
+        ]
+
     def tokens_figure(self, found: Lengths, limit: int) -> Figure:
         title = "Tokens of the longer answer" if found.paired else "Tokens per row"
+        title = "Tokens of a row's longest text" if found.embeds else title
         return histograms.histogram(found.longest, title, "tokens", limit=limit)
 
     # ---- the limit ------------------------------------------------------------------------------
@@ -308,10 +332,14 @@ class StatisticsHandlers:
         found = self._known.get(self.key(subject, asked))
         if found is None:
             return gr.skip()
-        figure = self.tokens_figure(found, int(limit))
+        widgets = self.widgets
+        figures = [self.tokens_figure(found, int(limit))]
+        if found.embeds:
+            figures = self.side_figures(found, int(limit))
+        drawn = zip((widgets.tokens, widgets.trained, widgets.turns), figures, strict=False)
         return {
-            self.widgets.cost: cleaning_html.limit_cost(found.at(int(limit))),
-            self.widgets.tokens: plot(figure),
+            widgets.cost: cleaning_html.limit_cost(found.at(int(limit))),
+            **{widget: plot(figure) for widget, figure in drawn},
         }
 
     def suggested(self, subject: Subject, *settings: Any) -> int | Update:

@@ -110,6 +110,7 @@ def recipe_for_rows(run: Run) -> Recipe:
         "early_stopping_patience": None,
         "report_to": (),
         "activation_checkpointing": False,
+        "activation_offloading": False,
         "neftune_noise_alpha": None,
     }
     if METHODS[recipe.method].moves_base:  # its result is a plain LoRA on the base as it was

@@ -1,5 +1,4 @@
-"""What a longer `max_length` costs and brings: memory by length, the rows that need it, and from
-which length shifted sparse attention saves."""
+"""What a longer `max_length` costs and brings: memory by length, and the rows that need it."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studio.calculator.shifted_saving import shifted_saving
 from studio.core import rope
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from studio.calculator.estimates import RunEstimate
     from studio.calculator.workload import Workload
 
-SHARE = 0.1
-"""Of a step's operations: what shifted attention has to save to be worth naming."""
 _LEAST, _STEPS = 128, 4  # tokens of the first length; doublings beyond the one in the recipe
 _BINS = 32
 
@@ -95,26 +93,3 @@ def _longest(lengths: Lengths) -> np.ndarray:
 def base_context(work: Workload) -> int | None:
     """Tokens that the base reads as it is, without the recipe's `rope_parameters`."""
     return rope.context(work.model.config.get_text_config())
-
-
-def shifted_saving(work: Workload, length: int) -> float:
-    """The share of a step's operations that shifted attention saves at a length.
-
-    A token takes two operations for each weight of its layer, and with causal attention on average
-    two for each number of the queries' width and each token of the length; in groups of a quarter
-    of the length it is a quarter of that.
-    """
-    attention = length * work.shape.query
-    return 0.75 * attention / (_weights(work) + attention)
-
-
-def shifted_from(work: Workload) -> int:
-    """The length from which shifted attention saves a tenth of a step's operations."""
-    least = SHARE * _weights(work) / ((0.75 - SHARE) * work.shape.query)
-    return max(100, int(round(least, -2)))
-
-
-def _weights(work: Workload) -> float:
-    """Of a layer."""
-    shape = work.shape
-    return max(1, work.counted.total - shape.vocab * shape.hidden) / shape.layers

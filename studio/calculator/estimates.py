@@ -15,7 +15,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studio.calculator import by_length, gpus
+from studio.calculator import gpus, shifted_saving
 from studio.calculator.cost import Cost, estimate_cost
 from studio.calculator.gpus import Gpu, Verdict
 from studio.calculator.memory import Memory, estimate_memory
@@ -164,9 +164,9 @@ def context_notes(work: Workload) -> tuple[str, ...]:
 
 def _shifted_note(work: Workload) -> str:
     """How much of a step's operations shifted attention saves, and from which length a tenth."""
-    saved = formatting.percent_text(by_length.shifted_saving(work, work.length))
+    saved = formatting.percent_text(shifted_saving.shifted_saving(work, work.length))
     return (
         f"Shifted attention saves {saved} of a step's operations at {work.length:,} tokens, and a "
-        f"tenth of them from about {by_length.shifted_from(work):,} on; rows of up to "
+        f"tenth of them from about {shifted_saving.shifted_from(work):,} on; rows of up to "
         f"{work.length // 4:,} attend in full."
     )

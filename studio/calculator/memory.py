@@ -245,6 +245,8 @@ def _activations(work: Workload, logits: int) -> Term:
     kept, tokens = activations(work), work.tokens
     transient = kept.transient * tokens + _dora_space(work)
     shape = f"{work.sequences} x {work.length} tokens"
+    if work.recipe.activation_offloading:
+        return _offloaded(work, kept.layer * tokens, transient, logits)
     if not work.recipe.activation_checkpointing:
         extra = max(0.0, transient - logits)
         formula = f"{shape} x {bytes_text(kept.saved)} in {kept.layers} layers"
@@ -256,6 +258,22 @@ def _activations(work: Workload, logits: int) -> Term:
         f"{bytes_text(kept.inputs)}, and recomputes one layer at a time"
     )
     return Term("activations", round(kept.inputs * tokens + one), formula)
+
+
+_STASH = 5  # TRL's `max_fwd_stash_size`: layers' inputs that may still be on their way
+
+
+def _offloaded(work: Workload, layer: float, transient: float, logits: int) -> Term:
+    """One layer's activations, and what is on its way to the host; the rest lies there."""
+    on_the_way = _STASH * work.tokens * work.shape.hidden * work.precision.compute
+    held = layer + on_the_way + max(0.0, transient - logits)
+    kept = activations(work)
+    there = kept.inputs if work.recipe.activation_checkpointing else kept.saved
+    formula = (
+        f"one layer's at a time; {bytes_text(round(there * work.tokens))} of the {kept.layers} "
+        "layers' lie in the host's memory"
+    )
+    return Term("activations", round(held), formula)
 
 
 def _dora_space(work: Workload) -> int:

@@ -147,7 +147,9 @@ def _context(result: Json) -> str:
         grid = [[f"{length:,}", *(share[length, depth] for depth in depths)] for length in lengths]
         if grid:
             header = ["tokens", *(f"{percent(depth)} deep" for depth in depths)]
-            parts.append(f"{column['label']}: facts found\n{table(grid, header)}")
+            parts.append(
+                f"{column['label']}: keys of {result['digits']} found\n{table(grid, header)}"
+            )
     return "\n\n".join(parts)
 
 

@@ -33,6 +33,10 @@ def _inspected(found: Json | list[Json]) -> str:
             f"Tokens of {tokens['measured']:,} of {tokens['rows']:,} rows counted with "
             f"{tokens['model']}; suggested max_length {tokens['suggested_max_length']:,}"
         )
+        lines += [
+            f"  {name}: {side['cut']:,} of {side['of']:,} cut"
+            for name, side in tokens.get("sides", {}).items()
+        ]
     if written := found.get("problems_file"):
         lines.append(f"{written['problems']:,} problems written to {written['file']}")
     return "\n".join(lines)

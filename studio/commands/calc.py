@@ -81,14 +81,14 @@ def calc(
 
 def _by_length(found: RunEstimate, lengths: Lengths | None) -> Json:
     """The estimate at other lengths, and how long the rows are where they are known."""
-    from studio.calculator import by_length
+    from studio.calculator import by_length, shifted_saving
 
     points = by_length.by_length(found, lengths)
     rows = by_length.row_lengths(found, lengths).as_dict() if lengths else None
     return {
         "by_length": [point.as_dict() for point in points],
         "row_lengths": rows,
-        "shifted_attention_from": by_length.shifted_from(found.work),
+        "shifted_attention_from": shifted_saving.shifted_from(found.work),
     }
 
 

@@ -122,7 +122,13 @@ def _count_tokens(
         reading, tokenizer, max_length=limit, progress=on_progress, chat_template_kwargs=kwargs
     )
     counts = {"measured": found.measured, "rows": found.rows, "longest": int(found.longest.max())}
-    return {"model": model, **counts, "suggested_max_length": found.suggestion()}
+    sides = {name: vars(side) for name, side in found.at(limit).sides.items()}
+    return {
+        "model": model,
+        **counts,
+        "suggested_max_length": found.suggestion(),
+        **({"sides": sides} if sides else {}),
+    }
 
 
 def _summary(source: str, **how: Any) -> Json:

@@ -25,8 +25,8 @@ from studio.runs.store import Run, RunStore
 MOST = 1 << 17
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _FACT = " The pass key is {}. Remember it."
+_KEYS = "123456789"
 _ASKED = " What is the pass key? The pass key is"
-_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class LongRequest:
-    """`length` in tokens; `bins` for the losses; `trials` facts a cell of the grid, 0 for none."""
+    """`length` in tokens; `bins` for the losses; `trials` facts a cell of the grid, 0 for none,
+    each a key of so many `digits`."""
 
     run: str
     rows: ScoreRows
     length: int
     bins: int = 8
     trials: int = 4
+    digits: int = 4
 
     def checked(self) -> LongRequest:
         """Itself, or a `ConfigError` for what cannot be measured."""
@@ -67,6 +69,8 @@ class LongRequest:
             raise ConfigError(f"length is {self.length:,}; choose 64 to {MOST:,} tokens.")
         if not 1 <= self.bins <= 64 or not 0 <= self.trials <= 100:
             raise ConfigError("Choose 1 to 64 bins, and 0 to 100 trials.")
+        if not 1 <= self.digits <= len(_KEYS):
+            raise ConfigError(f"digits is {self.digits}; choose 1 to {len(_KEYS)}.")
         return self
 
 
@@ -89,7 +93,8 @@ def measure(
         column: dict[str, Any] = {"label": label, "bins": [asdict(each) for each in bins]}
         if asked.trials:
             step(0, f"Hiding facts, {label}")
-            cells = needles(loaded, texts, lengths_up_to(asked.length), asked.trials)
+            lengths = lengths_up_to(asked.length)
+            cells = needles(loaded, texts, lengths, asked.trials, asked.digits)
             column["needles"] = [asdict(each) for each in cells]
         columns.append(column)
         step(1, label)
@@ -98,6 +103,7 @@ def measure(
         "name": run.name,
         "rows": asked.rows.name,
         "length": asked.length,
+        "digits": asked.digits,
         "columns": columns,
     }
 
@@ -159,7 +165,11 @@ def lengths_up_to(length: int) -> list[int]:
 
 
 def needles(
-    loaded: ColumnModel, texts: Sequence[list[int]], lengths: Sequence[int], trials: int
+    loaded: ColumnModel,
+    texts: Sequence[list[int]],
+    lengths: Sequence[int],
+    trials: int,
+    digits: int = 4,
 ) -> list[Cell]:
     """A pass key hidden among the rows' text at every depth of every length, and asked for.
 
@@ -170,7 +180,7 @@ def needles(
         for depth in DEPTHS:
             draw = random.Random(f"{length} {depth}")
             sequences = [
-                hidden(loaded.tokenizer, texts, length, depth, draw) for _ in range(trials)
+                hidden(loaded.tokenizer, texts, length, depth, draw, digits) for _ in range(trials)
             ]
             found = forward.read(loaded, sequences)
             hits = sum(all(read.first) for read in found) / trials
@@ -180,10 +190,15 @@ def needles(
 
 
 def hidden(
-    tokenizer: Any, texts: Sequence[list[int]], length: int, depth: float, draw: random.Random
+    tokenizer: Any,
+    texts: Sequence[list[int]],
+    length: int,
+    depth: float,
+    draw: random.Random,
+    digits: int = 4,
 ) -> Given:
     """One trial: filler, the fact at its depth, more filler, the question, the answer scored."""
-    key = " " + "".join(draw.choice("123456789") for _ in range(_DIGITS))
+    key = " " + "".join(draw.sample(_KEYS, digits))
 
     def ids(text: str) -> list[int]:
         return tokenizer(text, add_special_tokens=False)["input_ids"]

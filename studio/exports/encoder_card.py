@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.core.formatting import percent_text
 from studio.data import DatasetStore
-from studio.exports import model_card
+from studio.exports import model_card, serve_commands
 from studio.runs.store import Run
 
 
@@ -15,8 +15,9 @@ def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore
     """Add the studio's sections to `README.md`, and name every file in the record."""
     events, _ = run.events()
     path = folder / "README.md"
+    own = path.read_text(encoding="utf-8").rstrip() if path.exists() else _gguf_head(record)
     parts = [
-        path.read_text(encoding="utf-8").rstrip() + "\n",
+        f"{own}\n",
         f"## {model_card.inline(run.name)}, as it was trained\n",
         model_card.summary_of(record, run),
         _prompts(run),
@@ -28,6 +29,17 @@ def write(folder: Path, record: dict[str, Any], run: Run, datasets: DatasetStore
     path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
     files = [one for one in folder.rglob("*") if one.is_file()]
     record["files"] = sorted(one.relative_to(folder).as_posix() for one in files)
+
+
+def _gguf_head(record: dict[str, Any]) -> str:
+    """The head of a GGUF file's card; sentence-transformers does not read such a file."""
+    told = "\n".join(command for _, command in serve_commands.commands(record))
+    return (
+        "---\npipeline_tag: sentence-similarity\ntags:\n- gguf\n- sentence-similarity\n---\n\n"
+        f"# A text encoder on {record['base']}, as GGUF\n\nllama.cpp's server gives its vectors at "
+        "`/v1/embeddings`, at length 1. Put the prompts below before the texts yourself:\n\n"
+        f"```sh\n{told}\n```\n"
+    )
 
 
 def _prompts(run: Run) -> str:
@@ -64,9 +76,10 @@ def _cell(one: dict[str, Any]) -> str:
 
 def _proof(record: dict[str, Any]) -> str:
     found = record["figures"]
+    by = "transformers" if record["to"] == "gguf" else "sentence-transformers alone"
     lines = [
         "## Checked\n",
-        "Loaded back with sentence-transformers alone and compared with the run on "
+        f"Loaded back with {by} and compared with the run on "
         f"{found['prompts']} texts: its vectors differ by up to {found['largest_difference']:.3g}, "
         f"and {percent_text(found['agreement'])} have the same nearest neighbor.\n",
     ]

@@ -1,6 +1,7 @@
 """A text encoder as a folder that stock sentence-transformers loads, compared with its run.
 
-`adapter` is the adapter beside pooling and prompts, and names its base; `merged` holds all weights.
+`adapter` is the adapter beside pooling and prompts, and names its base; `merged` holds all weights;
+`gguf` is one file for llama.cpp's embedding server.
 Runs in the worker's thread, within `export_run.make`.
 """
 
@@ -20,7 +21,9 @@ from studio.core.model_names import resolve
 from studio.data import DatasetStore
 from studio.data.pair_texts import pair_of
 from studio.data.rows import tidy
-from studio.exports import Exporting, verify
+from studio.exports import TOLERANCE as GGUF_TOLERANCE
+from studio.exports import Exporting, encoder_gguf, gguf_architectures, verify
+from studio.exports.export_gguf import read_back, stored_types
 from studio.exports.load_parts import base_under
 from studio.models import loading
 from studio.models.pool import LoadedModel
@@ -48,13 +51,10 @@ class EncoderExport:
     def write(self, on: torch.device) -> tuple[LoadedModel, verify.Figures]:
         """Write the folder, load it with sentence-transformers alone, compare the vectors."""
         to, run = self.job.request.to, self.run
-        if to == "gguf":
-            raise ModelError(
-                f"{run.name} is a text encoder; export it merged, and llama.cpp's "
-                "convert_hf_to_gguf.py makes a GGUF of that folder."
-            )
         # A stock loader takes the base unquantized, so this is what it is compared with.
         base = base_under(run, self.runs, on=on)
+        if to == "gguf":
+            encoder_gguf.check(base, self.job.request)
         if run.recipe.quantized:
             self.beside["trained_on"] = "4-bit" if run.recipe.load_in_4bit else "8-bit"
         self.job.step(5, "Embedding with the run")
@@ -68,15 +68,47 @@ class EncoderExport:
                 "longer, or with a higher learning_rate."
             )
         self.job.step(20, "Writing the folder")
-        if to == "merged" and run.adapter is not None:
+        if to != "adapter" and run.adapter is not None:
             encoder[0].model = inner(encoder).merge_and_unload(safe_merge=True)
+        if to == "gguf":
+            return base, self._gguf(encoder, base, wanted, before, texts)
         self._write(encoder, to)
         dtype = base.model.dtype
         del encoder
         gc.collect()
         self.job.step(30, "Loading it back and comparing")
         again = self._loaded(on)
-        return base, _compared(wanted, before, _vectors(again, texts), dtype, to)
+        allowed = TOLERANCE[dtype] * (_MERGED if to == "merged" else 1)
+        return base, _compared(wanted, before, _vectors(again, texts), allowed, TOLERANCE[dtype])
+
+    def _gguf(
+        self,
+        encoder: TextEncoder,
+        base: LoadedModel,
+        wanted: torch.Tensor,
+        before: torch.Tensor,
+        texts: list[str],
+    ) -> verify.Figures:
+        """One file, read back by transformers and pooled as the run pools."""
+        asked = self.job.request
+        path = self.part / f"model-{asked.outtype}.gguf"
+        config = base.model.config
+        encoder_gguf.write(
+            encoder, base, self.run, path, asked.outtype,
+            lambda name: self.job.step(0, f"Writing {name}"),
+        )  # fmt: skip
+        self.beside["pooling_mode"] = self.run.recipe.pooling_mode
+        self.beside["stored_types"] = stored_types(path)
+        dtype, on = base.model.dtype, base.model.device
+        del encoder
+        gc.collect()
+        self.job.step(30, "Loading it back and comparing")
+        family = gguf_architectures.family_of(config.get_text_config())
+        model = read_back(path, config, dtype, family, self.beside).to(on).eval()
+        encoder_gguf.check_words(path, base)
+        again = text_encoder(backbone(model), base.tokenizer, self.run.recipe).eval()
+        tolerance = GGUF_TOLERANCE[asked.outtype]
+        return _compared(wanted, before, _vectors(again, texts), tolerance)
 
     def _weights(self, base: LoadedModel) -> Any:
         if self.run.weights is not None:
@@ -134,11 +166,17 @@ def _vectors(encoder: TextEncoder, texts: list[str]) -> torch.Tensor:
 
 
 def _compared(
-    run: torch.Tensor, base: torch.Tensor, export: torch.Tensor, dtype: torch.dtype, to: str
+    run: torch.Tensor,
+    base: torch.Tensor,
+    export: torch.Tensor,
+    tolerance: float,
+    least: float = 0.0,
 ) -> verify.Figures:
-    """Figures of an export's vectors; `ModelError` where they are not the run's."""
+    """Figures of an export's vectors; `ModelError` where they are not the run's.
+
+    `tolerance` is relative to the run's largest number; a difference up to `least` always passes.
+    """
     largest = float(run.abs().max())
-    tolerance = TOLERANCE[dtype] * (_MERGED if to == "merged" else 1)
     gap = (run - export).abs()
     figures = verify.Figures(
         largest_difference=float(gap.max()),
@@ -151,7 +189,7 @@ def _compared(
         mean_difference=float(gap.mean()),
         mean_difference_from_base=float((base - export).abs().mean()),
     )
-    if not figures.largest_difference <= max(tolerance * largest, TOLERANCE[dtype]):
+    if not figures.largest_difference <= max(tolerance * largest, least):
         raise ModelError(
             f"The export's vectors are off by up to {figures.largest_difference:.3g}, and "
             f"{tolerance * largest:.3g} is allowed: it differs from the run, and was deleted."

@@ -164,24 +164,8 @@ class GgufExport:
 
     def _read_back(self, path: Path, config: ModelConfig, width: torch.dtype) -> LanguageModel:
         """The file as transformers reads it, completed where its reader ignores a key."""
-        shape = config.get_text_config()
-        family = None if self.converter else gguf_architectures.family_of(shape)
-        self.beside["reader_needs_config"] = family is not None and family.dropped(shape)
-        given = {"config": config} if self.beside["reader_needs_config"] else {}
-        compat.silence_gguf_reader()
-        try:
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                self.part, gguf_file=path.name, dtype=width, **given
-            )
-        except (ValueError, KeyError, NotImplementedError) as error:
-            if family is not None:
-                raise
-            raise ModelError(
-                f"llama.cpp's converter wrote the file, and transformers cannot read it back "
-                f"({error}): nothing compares it with the run. Install llama-cpp-python: "
-                f"`{LLAMA_CPP_COMMAND}`."
-            ) from None
-        compat.set_commit_hash(model.config, compat.commit_hash(config))
+        family = None if self.converter else gguf_architectures.family_of(config.get_text_config())
+        model = read_back(path, config, width, family, self.beside)
         return model.to(self.on).eval()
 
     def _judge_rows(self, model: LanguageModel, reference: verify.Reference) -> None:
@@ -267,6 +251,34 @@ class GgufExport:
             except ModelError as error:
                 return {"error": str(error)}
         return _judge(found, reference, _as_read(kind))
+
+
+def read_back(
+    path: Path,
+    config: ModelConfig,
+    width: torch.dtype,
+    family: Family | None,
+    beside: dict[str, Any],
+) -> Any:
+    """A file as transformers reads it, completed where its reader ignores a key of the family;
+    `ModelError` for a converter's file that it cannot read."""
+    beside["reader_needs_config"] = family is not None and family.dropped(config.get_text_config())
+    given = {"config": config} if beside["reader_needs_config"] else {}
+    compat.silence_gguf_reader()
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path.parent, gguf_file=path.name, dtype=width, **given
+        )
+    except (ValueError, KeyError, NotImplementedError) as error:
+        if family is not None:
+            raise
+        raise ModelError(
+            f"llama.cpp's converter wrote the file, and transformers cannot read it back "
+            f"({error}): nothing compares it with the run. Install llama-cpp-python: "
+            f"`{LLAMA_CPP_COMMAND}`."
+        ) from None
+    compat.set_commit_hash(model.config, compat.commit_hash(config))
+    return model
 
 
 def same_type(model: LanguageModel) -> str:

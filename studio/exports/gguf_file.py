@@ -29,6 +29,7 @@ def write(
     name: str,
     finetune: str,
     on_progress: Callable[[str], None],
+    more: Callable[[GGUFWriter], None] = lambda writer: None,
 ) -> Path:
     """Write `model` (unquantized, merged) and its tokenizer; `ModelError` names what cannot be
     written.
@@ -36,7 +37,8 @@ def write(
     `name` is the base's own: llama.cpp decides by it how Phi-3's special tokens are split, so a
     run's name, which a user chose, is written as `finetune`.
 
-    `on_progress` is called with each tensor's name before it is written, and may raise to stop.
+    `on_progress` is called with each tensor's name before it is written, and may raise to stop;
+    `more` adds keys of its own.
     """
     import gguf
 
@@ -50,6 +52,7 @@ def write(
     share = "ALL" if outtype == "f32" else "MOSTLY"
     writer.add_file_type(gguf.LlamaFileType[f"{share}_{outtype.upper()}"])
     gguf_architectures.describe(writer, config, family)
+    more(writer)
     gguf_tokenizer.describe(writer, tokenizer, config.vocab_size)
     tensors = list(_tensors(model, config, family))
     kinds = {name: _kind(name, tensor, outtype) for name, tensor in tensors}

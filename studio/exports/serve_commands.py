@@ -93,6 +93,11 @@ def _served(record: dict[str, Any], folder: str) -> list[tuple[str, str]]:
 def _encoder(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
     if record["to"] == "adapter":
         return []
+    if record["to"] == "gguf":
+        file = next(file for file in record["files"] if file.endswith(".gguf"))
+        pooling = {"lasttoken": "last"}.get(record["pooling_mode"], record["pooling_mode"])
+        path = file if here == "." else f"{here.rstrip('/')}/{file}"
+        return [("llama.cpp", f"llama-server -m {path} --embeddings --pooling {pooling}")]
     return [("vLLM", f"vllm serve {here} --runner pooling --served-model-name {name}")]
 
 
@@ -124,6 +129,13 @@ def _rank(rank: int) -> int:
 
 def loading(record: dict[str, Any], repo: str = ".") -> str:
     """Python that loads the export with the stock libraries."""
+    if record.get("objective") == "embedding" and record["to"] == "gguf":
+        file = next(file for file in record["files"] if file.endswith(".gguf"))
+        return (
+            "from llama_cpp import Llama\n\n"
+            f"model = Llama({f'{repo}/{file}'!r}, embedding=True)\n"
+            'print(model.create_embedding("Where is the lighthouse?"))'
+        )
     if record.get("objective") == "embedding":
         return (
             "from sentence_transformers import SentenceTransformer\n\n"

@@ -487,6 +487,9 @@ class RecipeFields(BaseModel):
     activation_checkpointing: bool = _field(
         False, "Recompute activations in the backward pass: less memory, about 20% slower.",
         "memory")
+    activation_offloading: bool = _field(
+        False, "Keep activations in the host's memory until the backward pass, for rows that do "
+        "not fit otherwise. Needs a GPU.", "memory", "Activation offloading", "sft dpo kto reward")
     attn_implementation: str | None = _field(
         None, "Attention implementation, by its name in transformers.", "memory", "Attention")
     shifted_attention: bool = _field(

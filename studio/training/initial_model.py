@@ -49,6 +49,11 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
         raise TrainingError(
             "ephemeral_gpu_offload needs a GPU, and there is none here; turn it off."
         )
+    if recipe.activation_offloading and not torch.cuda.is_available():
+        raise TrainingError(
+            "activation_offloading moves activations from a GPU to the host, and there is no GPU "
+            "here; turn it off."
+        )
     model = _weights(recipe, resident)
     if OBJECTIVES[recipe.objective].embeds:
         return Start(_encoder(backbone(model), recipe, parent, steps))

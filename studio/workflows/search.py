@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from studio.core.errors import ConfigError, DataError
 from studio.core.jobs import Job
@@ -95,8 +95,8 @@ def search(
 
     def work(pool: ModelPool) -> dict[str, Any]:
         both = _both(studio, run, [query], documents.texts, pool, job)
-        scores = [(found @ asked[0]).tolist() for asked, found in both]
-        ranked = _ranked(documents.texts, *scores, most)
+        base, tuned = ((found @ asked[0]).tolist() for asked, found in both)
+        ranked = _ranked(documents.texts, base, tuned, most)
         first = [one["text"] for name in _COLUMNS for one in ranked[name]]
         drawn = {"map": _map([query], documents.texts, both, first)} if with_map else {}
         return _told(run, documents.name, documents.texts) | {"query": query} | ranked | drawn
@@ -230,7 +230,7 @@ def retrieval_of(
     def work(pool: ModelPool) -> dict[str, Any]:
         from studio.training import encoder_eval
 
-        asked = encoder_eval.questions(held_out, others)
+        asked = encoder_eval.questions(cast(Any, held_out), cast(Any, others))
         queries, documents = list(asked.queries.values()), list(asked.documents.values())
         both = _both(studio, run, queries, documents, pool, job)
         right = _right(asked)

@@ -41,6 +41,14 @@ def finish(process: subprocess.Popen[str]) -> dict:
     return json.loads(out)
 
 
+LONGER = {
+    "rope_parameters": "rope_type=yarn,factor=4",
+    "train_embeddings_and_norms": True,
+    "shifted_attention": True,
+}
+"""SFT of a longer context; `longer` below."""
+
+
 def train_words(objective: str, data: Path) -> list[str]:
     settings = {
         "dataset_name": data,
@@ -57,8 +65,11 @@ def train_words(objective: str, data: Path) -> list[str]:
         settings |= {"reward_funcs": "length:1-4", "num_generations": 2, "max_completion_length": 6}
     if objective == "embedding":  # what is mined again must be what was mined before
         settings |= {"num_negatives": 1, "per_device_train_batch_size": 8}
+    if objective == "longer":
+        settings |= LONGER
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    return ["train", f"pocket-{objective}", *pairs, "--json"]
+    name = "sft" if objective == "longer" else objective
+    return ["train", f"pocket-{name}", *pairs, "--json"]
 
 
 def losses(run: Run) -> dict[int, float]:
@@ -73,11 +84,11 @@ _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
-    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo", "embedding"))],
+    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "longer", "grpo", "embedding"))],
 )
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
-    rows = sft_rows(60) if objective == "sft" else preference_rows(60)
+    rows = sft_rows(60) if objective in ("sft", "longer") else preference_rows(60)
     data = tmp_path / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     home = tmp_path / "home"

@@ -22,6 +22,8 @@ STEP = 64
 """Suggested limits are multiples of this: sizes that hardware likes."""
 WHOLE = 0.99
 """Share of rows that a suggested limit does not truncate."""
+ENCODED = ("anchor", "positive", "negative", "sentence1", "sentence2")
+"""Sides that an encoder reads; see `token_view.pair_sides`."""
 _CHUNK = 128
 RULE = (
     f"the smallest multiple of {STEP} that truncates at most {100 * (1 - WHOLE):g} % of the rows, "
@@ -31,13 +33,15 @@ RULE = (
 
 @dataclass(frozen=True)
 class Lengths:
-    """Token counts of measured rows. A preference row has two sequences; both count.
+    """Token counts of measured rows. A preference row has two sequences, a pair for an encoder
+    one for each side; all count.
 
     `row_of`, `size`: for each sequence the row it belongs to and its tokens. `lit`: all sequences
     end to end, True where the loss counts the token. `turns`, `at_row` (its place among all rows)
     and `apart` (the first token in which its two sides differ, -1 where it has one): for each
     measured row. `refusals`: place -> sentence of rows that the chat template refuses;
-    `changed` of rows with a turn that it writes differently once others follow.
+    `changed` of rows with a turn that it writes differently once others follow. `side`: the name
+    of each sequence, such as `chosen` or `anchor`.
     """
 
     rows: int
@@ -51,6 +55,7 @@ class Lengths:
     apart: np.ndarray
     context: int | None = None
     changed: dict[int, str] = field(default_factory=dict)
+    side: Sequence[str] = ()
 
     @property
     def refused(self) -> int:
@@ -96,7 +101,16 @@ class Lengths:
             of_rows=len(self.turns),
             of_tokens=int(self.size.sum()),
             of_trained=int(self.lit.sum()),
+            sides=self._sides(max_length) if self.embeds else {},
         )
+
+    def _sides(self, max_length: int) -> dict[str, SideCut]:
+        found: dict[str, SideCut] = {}
+        for name in dict.fromkeys(self.side):
+            size = self.of_side(name)
+            lost = np.maximum(size - max_length, 0)
+            found[name] = SideCut(int((lost > 0).sum()), len(size), int(lost.sum()))
+        return found
 
     def _alive(self, max_length: int) -> np.ndarray:
         """Trained tokens of each sequence that a limit leaves."""
@@ -111,15 +125,29 @@ class Lengths:
 
     @property
     def paired(self) -> bool:
-        """Whether every row has two sides."""
-        return len(self.size) == 2 * len(self.turns) > 0
+        """Whether every row has two answers, of which one is preferred."""
+        return len(self.size) == 2 * len(self.turns) > 0 and not self.embeds
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the sequences are the sides that an encoder reads."""
+        return any(name in ENCODED for name in self.side)
 
     @property
     def longer(self) -> list[str]:
-        """Which sequence of each measured row is longer; empty for rows with one sequence."""
-        if not self.paired:
+        """Which sequence of each measured row is longest; empty for rows with one sequence."""
+        if not self.paired and not self.embeds:
             return [""] * len(self.turns)
-        return [("chosen", "rejected")[at] for at in self.size.reshape(-1, 2).argmax(axis=1)]
+        longest = self.longest[self.row_of] == self.size
+        found = [""] * len(self.turns)
+        for row, name, most in zip(self.row_of, self.side, longest, strict=True):
+            if most and not found[row]:
+                found[row] = name
+        return found
+
+    def of_side(self, *names: str) -> np.ndarray:
+        """Tokens of every sequence of these sides."""
+        return self.size[np.isin(np.asarray(self.side, str), names)]
 
     def suggestion(self) -> int:
         """A length limit by `RULE`."""
@@ -129,9 +157,18 @@ class Lengths:
 
 
 @dataclass(frozen=True)
+class SideCut:
+    """Of one side's texts: how many a limit cuts, how many there are, and the tokens lost."""
+
+    cut: int
+    of: int
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Cut:
     """Rows and tokens lost at a limit, beside what there is in all. `silent` rows train nothing
-    any more (on one side at least)."""
+    any more (on one side at least). `sides`: what an encoder's texts lose, by side."""
 
     max_length: int
     rows: int
@@ -141,6 +178,7 @@ class Cut:
     of_rows: int
     of_tokens: int
     of_trained: int
+    sides: dict[str, SideCut] = field(default_factory=dict)
 
 
 def measure(
@@ -155,17 +193,19 @@ def measure(
     most: int = MOST_ROWS,
     context: int | None = None,
     progress: Progress | None = None,
+    prompts: tuple[str, str] = ("", ""),
 ) -> Lengths:
     """Encode rows of one type as the trainer would, and keep their lengths and masks.
 
     Rows that the chat template refuses are counted, not measured. `context`: the tokens that the
-    model can read. Raises `ModelError` where no row can be encoded, `Cancelled` from `progress`.
+    model can read. `prompts`: the query's and the document's, before the sides of pairs. Raises
+    `ModelError` where no row can be encoded, `Cancelled` from `progress`.
     """
     count = len(rows)
     chosen = range(count)
     if count > most:
         chosen = sorted(random.Random(0).sample(chosen, most))
-    how = (completion_only_loss, assistant_only_loss, mask_history)
+    how = (completion_only_loss, assistant_only_loss, mask_history, prompts)
     encoded: list[list[Encoded]] = []
     turns: list[int] = []
     at_row: list[int] = []
@@ -202,12 +242,13 @@ def measure(
             for one in sides
             if one.notes
         },
+        side=[one.side for _, one in sequences],
     )
 
 
 def _apart(sides: list[Encoded]) -> int:
-    """The first position at which two sequences differ; -1 where there is one."""
-    if len(sides) < 2:
+    """The first position at which two answers differ; -1 where there are no two."""
+    if len(sides) < 2 or sides[0].side in ENCODED:
         return -1
     pairs = enumerate(zip(sides[0].ids, sides[1].ids, strict=False))
     shorter = min(len(side.ids) for side in sides)
@@ -215,11 +256,11 @@ def _apart(sides: list[Encoded]) -> int:
 
 
 Numbered = tuple[int, Row]
-LossChoices = tuple[bool | None, bool | None, bool]
+Choices = tuple[bool | None, bool | None, bool, tuple[str, str]]
 
 
 def _encode(
-    rows: list[Numbered], type: str, tokenizer: Tokenizer, how: LossChoices
+    rows: list[Numbered], type: str, tokenizer: Tokenizer, how: Choices
 ) -> tuple[list[tuple[int, Row, list[Encoded]]], dict[int, str]]:
     """Rows with their places and sequences, and a sentence for each row refused."""
     try:

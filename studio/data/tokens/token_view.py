@@ -119,9 +119,10 @@ def encode(
     completion_only_loss: bool | None = None,
     assistant_only_loss: bool | None = None,
     mask_history: bool = False,
+    prompts: tuple[str, str] = ("", ""),
 ) -> list[list[Encoded]]:
     """The sequences of many rows of one type, whole; errors as `render`'s, for the first that
-    fails."""
+    fails. `prompts` stand before the sides of pairs."""
     if type not in RENDERED:
         raise ConfigError(
             f"{type.replace('_', ' ').capitalize()} rows cannot be trained on directly, so they "
@@ -136,7 +137,7 @@ def encode(
             "Choose a template for it."
         )
     if type in (PAIRS, SCORED):
-        return [pair_sides(row, type, tokenizer, ("", "")) for row in rows]
+        return [pair_sides(row, type, tokenizer, prompts) for row in rows]
     if type == "preference":
         return _dpo(rows, tokenizer)
     if type == "unpaired_preference":

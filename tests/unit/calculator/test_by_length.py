@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from studio.calculator import estimate
-from studio.calculator.by_length import by_length, row_lengths, shifted_from, shifted_saving
+from studio.calculator.by_length import by_length, row_lengths
 from studio.calculator.dataset_lengths import Lengths
+from studio.calculator.shifted_saving import shifted_from, shifted_saving
 from tests.unit.calculator.conftest import MISTRAL, recipe_of
 
 ROWS = np.array([[100], [400], [600], [2000]])

@@ -144,3 +144,16 @@ def test_vllm_takes_its_share_of_the_gpu_and_gives_the_room_of_training_back_asl
     address = {"vllm_mode": "server", "vllm_server_base_url": "http://localhost:8000"}
     assert "vllm" not in terms("pocket", "lora", "grpo", use_vllm=True, **address)
     assert "vllm" not in terms("pocket", "lora", "grpo")
+
+
+def test_offloaded_activations_leave_one_layer_on_the_card():
+    recipe = recipe_of(MISTRAL).with_(max_length=8192)
+
+    def term(**changes):
+        found = estimate(recipe.with_(**changes), "A100 80").memory
+        return next(one for one in found.terms if one.name == "activations")
+
+    kept, moved = term(), term(activation_offloading=True)
+    assert moved.bytes < kept.bytes / 4 and "in the host's memory" in moved.formula
+    both = term(activation_offloading=True, activation_checkpointing=True)
+    assert both.bytes == moved.bytes < term(activation_checkpointing=True).bytes * 2

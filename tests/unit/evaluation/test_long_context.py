@@ -77,7 +77,9 @@ def test_a_fact_is_hidden_at_its_depth(studio: Studio, run: Any) -> None:
 
 
 def test_the_command_has_three_columns(studio: Studio, run: Any) -> None:
-    found = Commands(studio).context(run="longer", data="pocket-sft", length=128, trials=1, limit=4)
+    found = Commands(studio).context(
+        run="longer", data="pocket-sft", length=128, trials=1, digits=2, limit=4
+    )
     labels = [column["label"] for column in found["columns"]]
     assert labels == ["base", "base, scaled", "longer"]
     for column in found["columns"]:
@@ -87,10 +89,10 @@ def test_the_command_has_three_columns(studio: Studio, run: Any) -> None:
     from studio.cli.answers import VIEWS
 
     text = VIEWS["context"].render(found)
-    assert "0 to 16" in text and "longer: facts found" in text
+    assert "0 to 16" in text and "longer: keys of 2 found" in text
 
 
-@pytest.mark.parametrize("changes", [{"length": 8}, {"bins": 0}, {"trials": 101}])
+@pytest.mark.parametrize("changes", [{"length": 8}, {"bins": 0}, {"trials": 101}, {"digits": 10}])
 def test_what_cannot_be_measured_is_refused(changes: dict[str, int]) -> None:
     usual = {"length": 128, "bins": 8, "trials": 1}
     with pytest.raises(ConfigError):

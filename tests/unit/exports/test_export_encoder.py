@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from transformers import AutoConfig
 
 from studio import Recipe, Studio
 from studio.commands import Commands
 from studio.core import hub
 from studio.core.errors import StudioError
-from studio.exports import serve_commands
+from studio.exports import ExportRequest, encoder_gguf, serve_commands
 from studio.runs.store import Run
 
 PAIRS = [{"anchor": f"What is number {n}?", "positive": f"It is {n}, a number."} for n in range(24)]
@@ -76,8 +79,36 @@ def test_a_full_fine_tune_is_exported_merged(studio: Studio, tmp_path: Path) -> 
         Commands(studio).runs_export(run=run.id, to="adapter", out=tmp_path / "adapter")
 
 
+def _base(family: str) -> Any:
+    """What `check` reads of a base."""
+    config = AutoConfig.for_model(family)
+    return SimpleNamespace(model=SimpleNamespace(config=config))
+
+
+@pytest.mark.parametrize("outtype", ["f32", "q8_0"])
+def test_a_gguf_gives_the_runs_vectors_and_names_its_pooling(
+    studio: Studio, run: Run, outtype: str, tmp_path: Path
+) -> None:
+    from gguf import GGUFReader
+
+    out = tmp_path / "gguf"
+    made = Commands(studio).runs_export(run=run.id, to="gguf", out=out, outtype=outtype)
+    off = made["figures"]["largest_difference"] / made["figures"]["largest_logit"]
+    assert off < {"f32": 1e-4, "q8_0": 6e-2}[outtype]
+    assert made["figures"]["mean_difference_from_base"] > made["figures"]["mean_difference"]
+    reader = GGUFReader(out / f"model-{outtype}.gguf")
+    assert int(reader.fields["llama.pooling_type"].contents()) == 1  # the mean
+    assert "embedding=True" in serve_commands.loading(made)
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"llama-server -m model-{outtype}.gguf --embeddings --pooling mean" in card
+    assert "query: " in card and "recall@1" in card and "SentenceTransformer" not in card
+
+
 def test_what_an_encoder_cannot_be_exported_as(studio: Studio, run: Run, tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="text encoder"):
-        Commands(studio).runs_export(run=run.id, to="gguf", out=tmp_path / "gguf")
+    asked = ExportRequest(run.id, "gguf", tmp_path, "q4_k_m")
+    with pytest.raises(StudioError, match="choose the outtype f32"):
+        encoder_gguf.check(_base("llama"), asked)
+    with pytest.raises(StudioError, match=r"family bert .* Missing is llama.cpp's convert_hf_to"):
+        encoder_gguf.check(_base("bert"), ExportRequest(run.id, "gguf", tmp_path))
     with pytest.raises(StudioError, match="sentence-transformers"):
         Commands(studio).runs_export(run=run.id, to="script", out=tmp_path / "script")

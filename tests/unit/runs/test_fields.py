@@ -16,6 +16,7 @@ from studio.runs.fields import (
 )
 from studio.runs.methods import METHODS
 from studio.runs.objectives import OBJECTIVES
+from studio.runs.recipe import Recipe
 
 
 def test_names_are_the_libraries_own():
@@ -51,3 +52,19 @@ def test_adapter_fields_belong_to_a_method_and_other_fields_to_none():
         if field.json_schema_extra["group"] == "adapter"
     }
     assert grouped == {name for row in METHODS.values() for name in row.fields}
+
+
+@pytest.mark.parametrize(
+    ("field", "shown", "hidden"),
+    [
+        ("rope_parameters", ("sft", "lora"), None),
+        ("shifted_attention", ("sft", "lora"), ("dpo", "lora")),
+        ("train_embeddings_and_norms", ("sft", "lora"), ("sft", "full")),
+        ("query_prompt", ("embedding", "lora"), ("sft", "lora")),
+        ("matryoshka_dims", ("embedding", "full"), ("dpo", "lora")),
+        ("mini_batch_size", ("embedding", "lora"), ("sft", "lora")),
+    ],
+)
+def test_fields_of_embeddings_and_longer_contexts_stand_where_they_apply(field, shown, hidden):
+    assert Recipe.applies(field, *shown)
+    assert hidden is None or not Recipe.applies(field, *hidden)

@@ -13,7 +13,7 @@ from studio import Studio
 from studio.calculator.estimates import estimate
 from studio.core.errors import ConfigError, TrainingError
 from studio.runs.recipe import Recipe
-from studio.training import shifted_attention
+from studio.training import shifted_attention, trainers
 from studio.training.shifted_attention import group_of, use
 from tests.unit.training.conftest import small
 
@@ -134,3 +134,13 @@ def test_a_run_trains_with_it_and_leaves_the_base_alone(studio: Studio) -> None:
     assert base.config._attn_implementation == "sdpa"
     assert not any(hasattr(each, "shifted_group") for each in base.modules())
     assert group_of(64) == 16
+
+
+def test_activations_are_offloaded_by_trl_and_only_from_a_gpu(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small("sft", "facts", activation_offloading=True)
+    assert trainers.settings(recipe, 10, False)["activation_offloading"] is True
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run = studio.wait(studio.train(recipe).id)
+    assert run.state == "failed" and "there is no GPU here" in str(run.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,26 @@ def test_a_run_trains_them_and_leaves_the_base_alone(studio: Studio, run: Run) -
     assert counted.trainable_parameters == sizes - embedding.numel()  # the head is the embedding
     assert counted.saved_bytes == pytest.approx(4 * sizes, rel=0.01)
     assert f"in full: {embedding.numel() + 11 * 256:,} parameters" in " ".join(counted.notes)
+
+
+def test_a_stopped_run_of_a_longer_context_goes_on_as_if_it_had_not(studio: Studio) -> None:
+    changes = {**SWITCH, "rope_parameters": {"rope_type": "yarn", "factor": 4}}
+    changes |= {"shifted_attention": True, "max_steps": 6, "save_steps": 1, "logging_steps": 1}
+    recipe = small("sft", "facts", lr_scheduler_type="constant", **changes)
+    whole = studio.wait(studio.train(recipe).id)
+    begun = studio.train(recipe)
+    while not any(event["kind"] == "checkpoint" for event in begun.events()[0]):
+        time.sleep(0.02)
+    studio.stop(begun.id)
+    stopped = studio.wait(begun.id)
+    if stopped.state == "stopped":
+        stopped = studio.wait(studio.resume(begun.id).id)
+    assert stopped.state == "finished", stopped.error
+
+    def losses(one: Run) -> dict[int, float]:
+        return {e["step"]: e["loss"] for e in one.events()[0] if e["kind"] == "log" and "loss" in e}
+
+    assert losses(stopped) == pytest.approx(losses(whole), rel=1e-4)
 
 
 def test_a_run_that_continues_it_trains_them_on(studio: Studio, run: Run) -> None:

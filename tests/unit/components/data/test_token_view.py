@@ -103,10 +103,19 @@ def test_statistics_take_what_the_token_view_sends(studio: Studio, handlers) -> 
     assert chosen["query_prompt"] == "query: " and "document_prompt" not in chosen
 
 
-def test_pairs_for_embedding_say_where_their_tokens_are_shown(studio: Studio, handlers) -> None:
+def test_pairs_for_embedding_are_counted_side_by_side(studio: Studio, handlers) -> None:
     tokens, statistics = handlers
-    rows = [{"anchor": f"q{at}", "positive": f"d{at}"} for at in range(4)]
+    rows = [{"anchor": f"q{at}", "positive": "a day " * (at + 1)} for at in range(4)]
     made = studio.datasets.from_rows(rows, "embedding_pairs", "pairs")
+    subject = Subject(dataset_id=made.id)
     values = [setting.value for setting in tokens.rendering]
-    *_, last = statistics.count(Subject(dataset_id=made.id), *values)
-    assert "the Tokens view shows each" in last[statistics.widgets.said]
+    values[tokens.rendering.index(tokens.widgets.max_length)] = 4
+    *_, last = statistics.count(subject, *values)
+    cost = last[statistics.widgets.cost]
+    assert "anchor: 0 of 4 cut" in cost and "positive: 3 of 4 cut" in cost
+    moved = statistics.move(subject, *values, 512)
+    assert "positive: 0 of 4 cut" in moved[statistics.widgets.cost]
+    assert {statistics.widgets.trained, statistics.widgets.turns} <= set(moved)
+    values[tokens.rendering.index(tokens.widgets.query_prompt)] = "a long query prompt: "
+    *_, last = statistics.count(subject, *values)
+    assert "anchor: 4 of 4 cut" in last[statistics.widgets.cost]

@@ -71,3 +71,30 @@ def test_measuring_can_be_cancelled(tokenizer):
 
     with pytest.raises(Cancelled):
         measure([row(3)], "prompt_completion", tokenizer, progress=stop)
+
+
+def test_every_side_of_a_pair_counts_below_its_prompt(tokenizer):
+    rows = [
+        {"anchor": "Who?", "positive": WORDS, "negatives": ["No.", WORDS * 3]},
+        {"anchor": WORDS * 2, "positive": "Ida."},
+    ]
+    found = measure(rows, "embedding_pairs", tokenizer, prompts=("query: ", "text: "))
+    views = [
+        view
+        for row in rows
+        for view in render(
+            row, "embedding_pairs", tokenizer, max_length=None, prompts=("query: ", "text: ")
+        )
+    ]
+    assert found.size.tolist() == [view.total for view in views]
+    assert found.embeds and not found.paired and found.longer == ["negative", "anchor"]
+    assert found.of_side("anchor").tolist() == [views[0].total, views[4].total]
+    limit = views[1].total
+    cut = found.at(limit)
+    assert {name: (side.cut, side.of) for name, side in cut.sides.items()} == {
+        "anchor": (1, 2), "positive": (0, 2), "negative": (1, 2)
+    }  # fmt: skip
+    assert cut.sides["anchor"].tokens == views[4].total - limit and cut.rows == 2
+    assert found.apart.tolist() == [-1, -1]
+    bare = measure(rows, "embedding_pairs", tokenizer)
+    assert (bare.size < found.size).all()

@@ -1,0 +1,176 @@
+"""Context: what a run makes of a longer context than its base's, drawn side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from components.compare import context_figures as figures
+from components.ui import prompt_sets
+from components.ui.compat import Update, Updates, Values, shown_plot
+from components.ui.handlers import QUIET, guard, page_loads, sentence
+from components.ui.html import empty_state, notice, progress_bar
+from studio.core.errors import ConfigError
+from studio.core.jobs import Job
+from studio.workflows import long_context
+
+if TYPE_CHECKING:
+    from studio import Studio
+
+_REFRESH = 0.3
+_ROWS = 16
+EMPTY = (
+    "Does it read further?",
+    "Held-out loss by position, and pass keys hidden among the rows' text at 0 to 100 % of up to "
+    "the length: for the base, the base with the run's rope_parameters alone, and the run.",
+)
+
+
+class ContextTab:
+    """The widgets and handlers of the Context sub-tab."""
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+        self.live = gr.State(None)
+
+    def lay_out(self) -> None:
+        runs, data = self._runs(), self._data()
+        with gr.Row(elem_classes="search-top"):
+            self.run = gr.Dropdown(
+                runs,
+                value=runs[0][1] if runs else None,
+                label="Run",
+                elem_id="context-run",
+                scale=2,
+                min_width=160,
+            )
+            self.data = gr.Dropdown(
+                data,
+                value=data[0][1] if data else None,
+                label="Rows",
+                elem_id="context-data",
+                scale=2,
+                min_width=160,
+                allow_custom_value=True,
+            )
+        with gr.Row(elem_classes="search-top"):
+            numbers = (
+                ("length", "Length", None, 64, "Tokens; empty: the run's max_length."),
+                ("trials", "Keys per cell", 4, 0, "0: no grid."),
+                ("digits", "Digits of a key", 4, 1, None),
+            )
+            self.numbers = {
+                name: gr.Number(
+                    value,
+                    label=label,
+                    precision=0,
+                    minimum=least,
+                    info=info,
+                    elem_id=f"context-{name}",
+                    scale=1,
+                    min_width=110,
+                )
+                for name, label, value, least, info in numbers
+            }
+            self.begin = gr.Button(
+                "Measure", variant="primary", elem_id="context-begin", scale=0, min_width=120
+            )
+            self.cancel = gr.Button(
+                "Cancel", visible=False, elem_id="context-cancel", scale=0, min_width=120
+            )
+        self.progress = gr.HTML(empty_state(*EMPTY), elem_id="context-progress")
+        self.grid = gr.Plot(
+            visible=False, show_label=False, container=False, elem_id="context-grid"
+        )
+        self.losses = gr.Plot(
+            visible=False, show_label=False, container=False, elem_id="context-losses"
+        )
+
+    def bind(self, tab: gr.Tab) -> None:
+        self.begin.click(
+            guard(self.measure),
+            {self.run, self.data, *self.numbers.values()},
+            [self.progress, self.grid, self.losses, self.begin, self.cancel, self.live],
+            **QUIET,
+            concurrency_limit=None,
+        )
+        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        gr.on(
+            [tab.select, *page_loads()],
+            guard(self.freshen, "quietly"),
+            [self.run, self.data],
+            [self.run, self.data],
+            **QUIET,
+        )
+
+    def _runs(self) -> list[tuple[str, str]]:
+        return [(run.name, run.id) for run in long_context.writers(self.studio)]
+
+    def _data(self) -> list[tuple[str, str]]:
+        known = prompt_sets.source_choices(self.studio)
+        named = [(label, value.split(":")[1]) for label, value in known if ":" in value]
+        listed = self.studio.datasets.list()
+        texts = [(each.name, each.id) for each in listed if each.type == "language_modeling"]
+        return [*texts, *[one for one in named if one[1] not in dict(texts).values()]]
+
+    def freshen(self, run: str | None, data: str | None) -> tuple[Update, Update]:
+        """New runs and datasets appear in the lists; what is chosen stays while it is there."""
+        runs, rows = self._runs(), self._data()
+        values = [value for _, value in runs]
+        kept = run if run in values else next(iter(values), None)
+        return gr.update(choices=runs, value=kept), gr.update(
+            choices=rows, value=data or next((value for _, value in rows), None)
+        )
+
+    def measure(self, given: Values) -> Iterator[Updates]:
+        """Measure with progress and a way to cancel, then draw."""
+        try:
+            job = self._begin(given)
+        except Exception as error:
+            yield {self.progress: notice("error", sentence(error))}
+            return
+        try:
+            yield {
+                self.begin: gr.update(visible=False),
+                self.cancel: gr.update(visible=True),
+                self.live: job,
+                self.progress: progress_bar(0, None, "Loading the model"),
+            }
+            while not job.wait(_REFRESH):
+                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
+        finally:
+            job.cancel()  # the page was closed: nobody waits for the rest
+        updates: Updates = {
+            self.begin: gr.update(visible=True),
+            self.cancel: gr.update(visible=False),
+            self.live: None,
+            self.progress: notice("error", job.error) if job.error else "",
+        }
+        if not job.error:
+            found = job.result()
+            updates[self.grid] = shown_plot(figures.needles(found))
+            updates[self.losses] = shown_plot(figures.losses(found))
+        yield updates
+
+    def _begin(self, given: Values) -> Job[dict[str, Any]]:
+        if not given[self.run]:
+            raise ConfigError("No run that writes text is finished yet; train one on Train.")
+        if not given[self.data]:
+            raise ConfigError("Choose rows to read; prepare some on the Data tab.")
+        run = self.studio.runs.get(str(given[self.run]))
+        length, trials, digits = (given[box] for box in self.numbers.values())
+        return long_context.measure(
+            self.studio,
+            run,
+            str(given[self.data]),
+            int(length) if length else None,
+            trials=int(trials or 0),
+            digits=int(digits or 1),
+            limit=_ROWS,
+        )
+
+    def halt(self, job: Job[Any] | None) -> None:
+        if job is not None:
+            job.cancel()
