@@ -55,10 +55,15 @@ def train_words(objective: str, data: Path) -> list[str]:
     }
     if objective == "grpo":
         settings |= {"reward_funcs": "length:1-4", "num_generations": 2, "max_completion_length": 6}
+    if objective == "distillation":
+        settings |= {"teacher_model_name_or_path": "pocket", "max_completion_length": 6}
     if objective == "embedding":  # what is mined again must be what was mined before
         settings |= {"num_negatives": 1, "per_device_train_batch_size": 8}
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    return ["train", f"pocket-{objective}", *pairs, "--json"]
+    recipe = f"pocket-{objective}"
+    if objective == "distillation":  # no recipe is shipped
+        recipe, pairs = "pocket-sft", [*pairs, "--set", "objective=distillation"]
+    return ["train", recipe, *pairs, "--json"]
 
 
 def losses(run: Run) -> dict[int, float]:
@@ -73,7 +78,10 @@ _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "objective",
-    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo", "embedding"))],
+    [
+        "dpo",
+        *(pytest.param(name, marks=_MORE) for name in ("sft", "grpo", "embedding", "distillation")),
+    ],
 )
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""
