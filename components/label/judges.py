@@ -70,7 +70,7 @@ class Judges:
                     elem_id="judges-which",
                     info="Runs, base:MODEL, or api:MODEL on the server; several for a panel.",
                 )
-            with gr.Accordion("More", open=False):
+            with gr.Accordion("More", open=False, elem_classes="fold inner"):
                 self.rubric = gr.Textbox(
                     "", label="Rubric", info="what makes an answer better; Markdown", lines=3
                 )
@@ -151,13 +151,14 @@ class Judges:
     def shown(self, project: str) -> Updates:
         """What the judges last said of a project."""
         found = self._found.get(project)
-        view = ""
+        view, may = "", False
         if found is not None:
-            people = [case.people for case in found.cases]
-            view = judges_html.panel(panel(found.by_judge, people), len(found.cases), found.seconds)
+            agreement = panel(found.by_judge, [case.people for case in found.cases])
+            view = judges_html.panel(agreement, len(found.cases), found.seconds)
+            may = all(one["may_label"] for one in agreement["each"])
         return {
             self.view: view,
-            self.accepting: gr.update(visible=found is not None),
+            self.accepting: gr.update(visible=may),
             self.said: "",
             self.progress: "",
         }

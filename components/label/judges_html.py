@@ -19,7 +19,7 @@ _HEADS = ("judge", "as people", "pairs", "alpha with people", "not readable", "m
 
 def waiting(pairs: int, voted: int, judges: int, seconds: float | None) -> str:
     """Before judges are asked: what that takes."""
-    replies = f"{pairs:,} pairs in both orders by {plural(judges, 'judge')}"
+    replies = f"{plural(pairs, 'pair')} in both orders by {plural(judges, 'judge')}"
     count = f"{plural(2 * pairs * judges, 'reply', 'replies')}: {replies}."
 
     time = f" About {duration_text(seconds)}, as fast as they were last." if seconds else ""

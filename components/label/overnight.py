@@ -112,7 +112,15 @@ class Overnight:
             [self.box, self.run, self.prompts, self.reward, self.cost, *live],
             **streaming,
         )
-        priced = [self.run, self.prompts, self.objective, self.rounds, self.n, self.each]
+        priced = [
+            self.run,
+            self.prompts,
+            self.reward,
+            self.objective,
+            self.rounds,
+            self.n,
+            self.each,
+        ]
         gr.on(
             [one.change for one in (*priced, self.longest)],
             guard(self.price), self.given, self.cost, **QUIET,

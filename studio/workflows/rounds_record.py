@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import StudioError
-from studio.core.formatting import duration_text, plural, span_text, thousands
+from studio.core.formatting import duration_text, plural, span_text
 from studio.core.records import read_json
 from studio.runs.recipe import recommended_recipe
 from studio.workflows.estimate_run import estimate_run
@@ -128,6 +128,6 @@ def line(one: Kept) -> str:
     done = f"{len(one.outcomes):,} of {plural(one.wanted, 'round')}"
     spent = sum(each.seconds for each in one.outcomes)
     time = f" in {duration_text(spent)}" if spent else ""
-    pairs = thousands(sum(each.pairs for each in one.outcomes))
+    pairs = plural(sum(each.pairs for each in one.outcomes), "pair")
     end = "; ended, as two duels in a row were even" if one.settled else ""
-    return f"{done}{time}, {pairs} pairs{end}"
+    return f"{done}{time}, {pairs}{end}"
