@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
 
 from components.compare import reward_html
+from components.ui.access import person
 from components.ui.compat import Update, Updates, Widget, shown_plot
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
@@ -18,8 +19,10 @@ from studio.core.formatting import plural
 from studio.core.jobs import Job
 from studio.rewards import WeightedReward
 from studio.rewards.best_of_n import best_rows
+from studio.rewards.pairs import RewardedPair, best_and_worst
 from studio.runs.reward_runs import resolve_reward_runs
-from studio.workflows.comparisons import LETTERS, Comparison, load, reward_choices, save
+from studio.workflows import rewarded_pairs
+from studio.workflows.comparisons import LETTERS, Comparison, Side, load, reward_choices, save
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -66,12 +69,19 @@ class RewardPanel:
                     max_length=100,
                 )
                 self.keep = gr.Button("Save for SFT", scale=0, min_width=160, elem_id="set-keep")
+                self.pairs = gr.Button("Save pairs", scale=0, min_width=120, elem_id="set-pairs")
+                self.check = gr.Button(
+                    "Label the pairs", scale=0, min_width=140, elem_id="set-pairs-label"
+                )
             self.kept = gr.HTML("", elem_id="set-kept")
 
     def bind(self, found: gr.State) -> Dependency:
         """Bind the handlers; the returned event ends once the rewards are saved."""
         self.box.expand(guard(self.freshen), self.reward, self.reward, **QUIET)
-        self.keep.click(guard(self.keep_best), [found, self.whose, self.name], self.kept, **QUIET)
+        kept = [found, self.whose, self.name]
+        self.keep.click(guard(self.keep_best), kept, self.kept, **QUIET)
+        self.pairs.click(guard(self.keep_pairs), kept, self.kept, **QUIET)
+        self.check.click(guard(self.label_pairs), kept, self.kept, **QUIET)
         return self.begin.click(
             guard(self.score),
             [found, self.reward],
@@ -178,3 +188,40 @@ class RewardPanel:
             return notice("error", sentence(error))
         rows_text = plural(sum(made.rows.values()), "row")
         return notice("good", f"Saved {rows_text} as {made.name}; choose it on the Train tab.")
+
+    def keep_pairs(self, comparison: Comparison | None, column: int | None, name: str) -> str:
+        """The best and the worst answer to every prompt as preference rows, with their margin."""
+        try:
+            pairs, side, by = self._pairs(comparison, column)
+            wanted = name.strip() or f"{side.label} by reward"
+            made = rewarded_pairs.dataset(self.studio, pairs, wanted, by)
+        except Exception as error:
+            return notice("error", sentence(error))
+        said = rewarded_pairs.said(pairs)
+        return notice("good", f"Saved {said}, as {made.name}; choose it on the Train tab.")
+
+    def label_pairs(self, comparison: Comparison | None, column: int | None, name: str) -> str:
+        """The same pairs as a project for people, those with the smallest margin first."""
+        try:
+            person().must_own("create a project")
+            pairs, side, by = self._pairs(comparison, column)
+            source = {"label": side.label, "run": side.run, "model": side.model}
+            wanted = name.strip() or f"{side.label} by reward"
+            made, count = rewarded_pairs.project(self.studio, pairs, wanted, source, by)
+        except Exception as error:
+            return notice("error", sentence(error))
+        return notice(
+            "good",
+            f"{made.name}: {plural(count, 'pair')} to label, smallest margins first; every fourth "
+            "is drawn at random. Open it in Label.",
+        )
+
+    def _pairs(
+        self, comparison: Comparison | None, column: int | None
+    ) -> tuple[list[RewardedPair], Side, dict[str, Any]]:
+        if comparison is None or not comparison.rewards or column is None:
+            raise ConfigError("Score the answers first; pairs are made of the best and the worst.")
+        pairs = best_and_worst(*comparison.scored(int(column)))
+        side = comparison.sides[int(column)]
+        by = {"comparison": comparison.id, "run": side.run, "rewards": [comparison.reward]}
+        return pairs, side, by

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from components.label.overnight import Overnight
 from components.label.preference_panel import PreferencePanel
 from components.ui import prompt_sets
 from components.ui.access import person
@@ -39,9 +40,9 @@ def build(studio: Studio, project: gr.Dropdown, tab: gr.Tab) -> None:
         count = gr.Number(60, label="Limit", precision=0, minimum=1, min_width=100)
         make = gr.Button("Generate pairs", elem_id="label-duel-make", min_width=180, scale=0)
     message = gr.HTML("")
-    behind = PreferencePanel(studio)
-    behind.lay_out()
-    behind.bind(tab)
+    for panel in (Overnight(studio), PreferencePanel(studio)):
+        panel.lay_out()
+        panel.bind(tab)
     tab.select(
         guard(lambda: _shown(studio)), None, [drawing, form, run, opponent, prompts], **QUIET
     )

@@ -15,6 +15,7 @@ import gradio as gr
 
 from components.label import project_form, project_handlers, projects_html, rounds
 from components.label.annotation_api import server_functions
+from components.label.judges import Judges
 from components.ui.access import Person, person
 from components.ui.compat import event_data, open_container, outside_containers
 from components.ui.handlers import QUIET, guard, page_loads
@@ -78,6 +79,10 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
             new = project_form.build(studio)
         with gr.Tab("Rounds", id="rounds") as history:
             rounds.build(studio, project, history)
+        with gr.Tab("Judges", id="judges") as judging:
+            judges = Judges(studio)
+            judges.lay_out()
+            judges.bind(judging, project)
 
     for load in page_loads():  # in the browser: the server's answer could undo what was typed
         load(None, [seat, annotator], annotator, js=_KNOWN_NAME, **QUIET)
@@ -85,7 +90,17 @@ def build(studio: Studio, ctx: PageContext) -> LabelHandles:
     arrive = {
         "fn": guard(lambda kept, chosen: _arrive(studio, kept, chosen), "everybody"),
         "inputs": [seat, project],
-        "outputs": [project, annotator, new.box, new.dataset, cards, views, listing, history],
+        "outputs": [
+            project,
+            annotator,
+            new.box,
+            new.dataset,
+            cards,
+            views,
+            listing,
+            history,
+            judging,
+        ],
     }
     arrivals = [*page_loads(), *([tab.select] if isinstance(tab, gr.Tab) else [])]
     for come in arrivals:
@@ -188,7 +203,8 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
         projects = studio.labels.projects()
         gone, hidden = gr.Accordion(visible=False), gr.Tab(visible=False)
         first = gr.Tabs(selected="pairs")
-        return _projects(projects, chosen), name, gone, gr.skip(), "", first, hidden, hidden
+        hiding = (hidden, hidden, hidden)
+        return _projects(projects, chosen), name, gone, gr.skip(), "", first, *hiding
     wanted = chosen or (kept.get("project") if isinstance(kept, dict) else None)
     projects = studio.labels.projects()
     ready = [
@@ -199,7 +215,7 @@ def _arrive(studio: Studio, kept: Any, chosen: str | None) -> tuple[Any, ...]:
     box = gr.skip()  # shown to owners from the start
     many = len(projects) != 1 and not _pick(projects, wanted, none=True)
     views = gr.Tabs(selected="projects") if many else gr.skip()
-    listed = (projects_html.cards(studio.labels), views, gr.skip(), gr.skip())
+    listed = (projects_html.cards(studio.labels), views, gr.skip(), gr.skip(), gr.skip())
     datasets = gr.Dropdown(choices=ready, value=ready[0][1] if ready else None)
     if chosen and chosen == _pick(projects, wanted):  # another may have been opened meanwhile
         return gr.Dropdown(choices=_choices(projects)), name, box, datasets, *listed

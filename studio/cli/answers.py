@@ -220,8 +220,9 @@ def _best(found: Json) -> str:
     text = table(
         [[n, f"{value:.3f}"] for n, value in enumerate(found["gain"], 1)], ["best of", "reward"]
     )
-    made = found.get("dataset")
-    return f"{text}\n\n{made['rows']:,} rows saved as {made['name']}" if made else text
+    saved = [found[key] for key in ("dataset", "pairs") if key in found]
+    lines = [f"{made['rows']:,} rows saved as {made['name']}" for made in saved]
+    return "\n".join([text, "", *lines]) if lines else text
 
 
 def _rounds(found: Json) -> str:

@@ -85,6 +85,10 @@ def rewards_best(
     rubric: Rubric = "",
     n: Annotated[int, Param("Answers per prompt.", min=2, max=256)] = 8,
     save: Annotated[str | None, Param("Save the best answers as a dataset of this name.")] = None,
+    pairs: Annotated[
+        str | None,
+        Param("Save the best and worst answers as preference rows of this name, with margins."),
+    ] = None,
     min_reward: Annotated[float | None, Param("Save no answer whose reward is lower.")] = None,
     limit: Limit = None,
     temperature: Annotated[float, Param("Sampling temperature.", min=0.01)] = 1.0,
@@ -100,6 +104,8 @@ def rewards_best(
     from studio.evaluation import load_rows
     from studio.generation.request import Column
     from studio.rewards.best_of_n import best_rows, gain
+    from studio.rewards.pairs import best_and_worst
+    from studio.workflows import rewarded_pairs
     from studio.workflows.sample_n import answer_n
 
     found = studio.runs.get(run)
@@ -124,6 +130,11 @@ def rewards_best(
         made_by = {"run": found.id, "rewards": list(reward), "best_of": n}
         made = studio.datasets.from_rows(kept, "prompt_completion", save, made_by)
         value["dataset"] = {"id": made.id, "name": made.name, "rows": sum(made.rows.values())}
+    if pairs:
+        made_by = {"run": found.id, "rewards": list(reward), "best_of": n}
+        chosen = best_and_worst(prompts, answers, totals)
+        made = rewarded_pairs.dataset(studio, chosen, pairs, made_by)
+        value["pairs"] = {"id": made.id, "name": made.name, "rows": sum(made.rows.values())}
     return value
 
 

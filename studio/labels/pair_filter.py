@@ -198,10 +198,17 @@ def items_from_rows(
                 _answer_text(row[second], number, second),
                 {"label": _named(row, "a", first)},
                 {"label": _named(row, "b", second)},
-                {**(provenance or {}), "row": number},
+                {**(provenance or {}), **_margin(row), "row": number},
             )
         )
     return made
+
+
+def _margin(row: Mapping[str, Any]) -> dict[str, float]:
+    """How much better a reward took the chosen answer to be, where the row says so."""
+    margin = row.get("margin")
+    known = isinstance(margin, int | float) and not isinstance(margin, bool)
+    return {"margin": float(margin)} if known and math.isfinite(margin) else {}
 
 
 def _prompt(row: Mapping[str, Any], number: int) -> Sequence[Message]:

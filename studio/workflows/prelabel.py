@@ -7,12 +7,12 @@ own, for people. Judges' labels become a dataset that says so, and never votes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import ConfigError
 from studio.generation.judge_reward import named_column
-from studio.labels.judge_panel import Case, cases, panel, sure
+from studio.labels.judge_panel import Case, Verdicts, cases, panel, sure
 from studio.labels.llm_judge import MAX_NEW_TOKENS, OnProgress
 from studio.labels.types import Pair
 from studio.workflows import judge_pairs
@@ -65,10 +65,24 @@ def prelabel(
         share: of the pairs without votes that people see at least.
         asking: see `judged`.
 
+    Raises as `accept`.
+    """
+    found, by_judge = judged(studio, project, judges, **asking)
+    return accept(studio, project, found, by_judge, share)
+
+
+def accept(
+    studio: Studio,
+    project: Project,
+    found: Sequence[Case],
+    by_judge: Mapping[str, Verdicts],
+    share: float,
+) -> dict[str, Any]:
+    """`prelabel` by verdicts that are there already.
+
     Raises `ConfigError` where a judge does not agree with people's votes well enough, or where
     people have voted on every pair.
     """
-    found, by_judge = judged(studio, project, judges, **asking)
     agreement = panel(by_judge, [case.people for case in found])
     for one in agreement["each"]:
         if not one["may_label"]:

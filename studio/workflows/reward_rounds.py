@@ -12,21 +12,22 @@ verdicts are written to `rounds/<id>.json`, and never become votes.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from studio.core.errors import ConfigError, DataError, TrainingError
+from studio.core.errors import Cancelled, ConfigError, DataError, ModelError, TrainingError
 from studio.core.messages import Message
 from studio.core.workspace import new_id, write_json
 from studio.generation.request import Column, Sampling
 from studio.labels.answer_source import source_of
-from studio.labels.types import Pair
 from studio.metrics.bootstrap import bootstrap_mean
 from studio.rewards.pairs import RewardedPair, best_and_worst
 from studio.rewards.weighted import WeightedReward
 from studio.runs.objectives import OBJECTIVES
 from studio.runs.recipe import Recipe, recommended_recipe
+from studio.workflows import rewarded_pairs
 from studio.workflows.rewards import scorers
 from studio.workflows.rounds import make_duel, require_run
 from studio.workflows.sample_n import answer_n
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from studio.labels.types import Project
     from studio.runs.store import Run
 
+_POLL = 0.5  # seconds between two looks at a run or a project that is being written
 _STILL = 2  # duels in a row whose interval includes one half, which end the rounds
 OnProgress = Callable[[int, "int | None", str], None]
 
@@ -86,6 +88,7 @@ class RoundOutcome:
     low: float
     high: float
     prompts: int
+    seconds: float = 0.0
 
     @property
     def even(self) -> bool:
@@ -107,7 +110,7 @@ class Rounds:
         """`reward` takes the place of the plan's, where it is no text: a rule of one's own."""
         plan.check()
         self.studio, self.plan, self.progress = studio, plan, on_progress
-        self.id = new_id("rounds")
+        self.id, self.began = new_id("rounds"), time.time()
         self.start = require_run(studio, plan.run)
         self.reward = reward or WeightedReward(
             plan.rewards, plan.weights, scorers(studio, plan.rewards, plan.rubric)
@@ -128,6 +131,7 @@ class Rounds:
     def run(self) -> Iterator[RoundOutcome]:
         """Each round as it ends; ends early where two duels in a row were even."""
         current = self.start
+        self._keep()
         for number in range(1, self.plan.rounds + 1):
             outcome = self._round(number, current)
             self.outcomes.append(outcome)
@@ -138,7 +142,8 @@ class Rounds:
             current = self.studio.runs.get(outcome.run)
 
     def _round(self, number: int, old: Run) -> RoundOutcome:
-        self.progress(number - 1, self.plan.rounds, f"round {number}: writing answers")
+        started = time.monotonic()
+        self._tell("writing answers")
         pairs = self._pairs(number, old)
         if not pairs:
             raise DataError(
@@ -146,13 +151,12 @@ class Rounds:
                 "nothing to learn. Raise the temperature or n, or choose another reward."
             )
         project = self._project(number, old, pairs)
-        what = f"round {number}: training on {len(pairs)} pairs"
-        self.progress(number - 1, self.plan.rounds, what)
+        self._tell(f"training on {len(pairs):,} pairs")
         new = self._train(number, old, project, pairs)
-        self.progress(number - 1, self.plan.rounds, f"round {number}: new against old")
+        self._tell("new against old")
         sampling = Sampling(max_new_tokens=self.plan.max_new_tokens)
         duel, _ = make_duel(self.studio, new, old, self.held_out, sampling)
-        self.studio.pairs.wait(duel.id, timeout=24 * 3600)
+        self._wait_for_pairs(duel.id)
         scores = self._scores(duel, new)
         share = bootstrap_mean([[score] for score in scores])
         if share is None:
@@ -168,6 +172,7 @@ class Rounds:
             share.low,
             share.high,
             share.count,
+            round(time.monotonic() - started, 1),
         )
 
     def _pairs(self, number: int, old: Run) -> list[RewardedPair]:
@@ -184,41 +189,27 @@ class Rounds:
         )
         column = Column(old.model, old.id, old.name)
         rows = [{"prompt": prompt} for prompt in chosen]
+
+        def written(done: int, total: int) -> None:
+            self._tell(f"writing answers, {done:,} of {total:,}")
+
         prompts, answers, graded = answer_n(
-            self.studio, column, rows, self.reward, plan.n, sampling
+            self.studio, column, rows, self.reward, plan.n, sampling, written
         )
         totals = [[one.total for one in each] for each in graded]
         return best_and_worst(prompts, answers, totals)
 
     def _project(self, number: int, old: Run, pairs: Sequence[RewardedPair]) -> Project:
         """The pairs as people may check them: those with the smallest margin first."""
-        labels, column = self.studio.labels, Column(old.model, old.id, old.name)
+        column = Column(old.model, old.id, old.name)
         source = source_of(self.studio.runs, column, Sampling(temperature=self.plan.temperature))
-        project = labels.create_project(
-            labels.free_name(f"{old.name}, round {number}"),
-            order="uncertain",
-            provenance={"rounds": self.id, "round": number},
-        )
-        items = []
-        for at, pair in enumerate(pairs):
-            sides = (pair.chosen, pair.rejected)
-            a, b = sides if at % 2 else reversed(sides)
-            margin = pair.margin if at % 2 else -pair.margin
-            items.append(Pair(pair.prompt, a, b, source, source, {"margin": round(margin, 4)}))
-        labels.add_items(project.id, items)
-        return project
+        by = {"rounds": self.id, "round": number}
+        name = f"{old.name}, round {number}"
+        return rewarded_pairs.project(self.studio, pairs, name, source, by)[0]
 
     def _train(self, number: int, old: Run, project: Project, pairs: Sequence[RewardedPair]) -> Run:
-        rows = [
-            {
-                "prompt": pair.prompt,
-                "chosen": [{"role": "assistant", "content": pair.chosen}],
-                "rejected": [{"role": "assistant", "content": pair.rejected}],
-            }
-            for pair in pairs
-        ]
         by = {"made_by": "rounds", "rounds": self.id, "round": number, "pairs": project.id}
-        data = self.studio.datasets.from_rows(rows, "preference", project.name, by)
+        data = rewarded_pairs.dataset(self.studio, pairs, project.name, by)
         recipe = recommended_recipe(self.plan.objective, old.method, old.model)[0].with_(
             name=f"{self.start.name}, round {number}"[:110],
             dataset_name=data.id,
@@ -235,7 +226,29 @@ class Rounds:
         return run
 
     def _wait(self, recipe: Recipe) -> Run:
-        return self.studio.wait(self.studio.train(recipe, {"rounds": self.id}).id)
+        """Train to the end; whoever cancels the rounds stops the run, with its steps saved."""
+        run = self.studio.train(recipe, {"rounds": self.id})
+        try:
+            while run.live:
+                time.sleep(_POLL)
+                run = self.studio.runs.get(run.id)
+                self._tell(f"training, step {run.step:,}")
+        except Cancelled:
+            self.studio.stop(run.id)
+            raise
+        return run
+
+    def _tell(self, what: str) -> None:
+        """Where the rounds are; `on_progress` may raise `Cancelled`."""
+        number = len(self.outcomes) + 1
+        self.progress(number - 1, self.plan.rounds, f"round {number}: {what}")
+
+    def _wait_for_pairs(self, project: str) -> None:
+        while (plan := self.studio.pairs.plan(project)) is not None and not plan.done:
+            if plan.error:
+                raise ModelError(plan.error)
+            self._tell(f"new against old, {plan.written:,} of {len(plan.prompts):,} prompts")
+            time.sleep(_POLL)
 
     def _scores(self, duel: Project, new: Run) -> list[float]:
         """1 for every held-out prompt on which the new run is rewarded more, 0.5 for an even one.
@@ -260,5 +273,11 @@ class Rounds:
         folder = self.studio.workspace.home / "rounds"
         folder.mkdir(exist_ok=True)
         plan = {**asdict(self.plan), "changes": dict(self.plan.changes)}
-        outcomes = [asdict(one) for one in self.outcomes]
-        write_json(folder / f"{self.id}.json", {"id": self.id, "plan": plan, "rounds": outcomes})
+        record = {
+            "id": self.id,
+            "started": self.began,
+            "start": {"run": self.start.id, "name": self.start.name, "model": self.start.model},
+            "plan": plan,
+            "rounds": [asdict(one) for one in self.outcomes],
+        }
+        write_json(folder / f"{self.id}.json", record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import DataError, ModelError
@@ -23,8 +23,12 @@ def answer_n(
     mix: WeightedReward,
     n: int,
     sampling: Sampling,
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[list[Message]], list[list[str]], list[list[RewardResult]]]:
     """(prompts, answers[prompt][n], rewards[prompt][n]); rows that ask nothing are passed over.
+
+    Args:
+        told: hears how many answers of how many are there; it may raise `Cancelled`.
 
     Raises `ModelError` where the column cannot answer.
     """
@@ -35,8 +39,7 @@ def answer_n(
     prompts = [prompt for _, prompt in asked for _ in range(n)]
     request = GenerationRequest(tuple(prompts), (column,), sampling, batch_size=_BATCH)
     generation = studio.generate(request)
-    generation.wait()
-    snapshot = generation.snapshot()
+    snapshot = generation.watch(lambda now: told(now.ended, len(prompts)))
     cells = snapshot.answers[0]
     failed = snapshot.error or next((cell.error for cell in cells if cell.error), None)
     if failed:

@@ -160,7 +160,7 @@ def _counts(helped: Sequence[dict[str, Any]], harmed: Sequence[dict[str, Any]]) 
 
 
 def runs_of_votes(studio: Studio) -> list[Run]:
-    """Finished runs that votes stand behind, or behind a run that they started from, newest first.
+    """Finished runs that votes stand behind, then those whose parents they do, newest first.
 
     Those that cannot be asked, such as GRPO's, are left out.
     """
@@ -173,7 +173,8 @@ def runs_of_votes(studio: Studio) -> list[Run]:
             run = runs[run.parent]
         return True
 
-    return [run for run in runs.values() if refusal(run) is None and voted(run)]
+    found = [run for run in runs.values() if refusal(run) is None and voted(run)]
+    return sorted(found, key=lambda run: not run.data.get("votes"))
 
 
 @dataclass(frozen=True)

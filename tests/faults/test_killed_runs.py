@@ -63,13 +63,19 @@ def train_words(objective: str, data: Path) -> list[str]:
     }
     if objective == "grpo":
         settings |= {"reward_funcs": "length:1-4", "num_generations": 2, "max_completion_length": 6}
+    if objective == "distillation":
+        settings |= {"teacher_model_name_or_path": "pocket", "max_completion_length": 6}
     if objective == "embedding":  # what is mined again must be what was mined before
         settings |= {"num_negatives": 1, "per_device_train_batch_size": 8}
     if objective == "longer":
         settings |= LONGER
     pairs = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    name = "sft" if objective == "longer" else objective
-    return ["train", f"pocket-{name}", *pairs, "--json"]
+    recipe = f"pocket-{objective}"
+    if objective == "longer":
+        recipe = "pocket-sft"
+    if objective == "distillation":  # no recipe is shipped
+        recipe, pairs = "pocket-sft", [*pairs, "--set", "objective=distillation"]
+    return ["train", recipe, *pairs, "--json"]
 
 
 def losses(run: Run) -> dict[int, float]:
@@ -78,13 +84,13 @@ def losses(run: Run) -> dict[int, float]:
     return {event["step"]: event["loss"] for event in events if "loss" in event}
 
 
+OTHERS = ("sft", "longer", "grpo", "embedding", "distillation")
 _MORE = pytest.mark.skipif(KILLS < 2, reason=MORE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "objective",
-    ["dpo", *(pytest.param(name, marks=_MORE) for name in ("sft", "longer", "grpo", "embedding"))],
+    "objective", ["dpo", *(pytest.param(name, marks=_MORE) for name in OTHERS)]
 )
 def test_killed_and_resumed_equals_uninterrupted(objective: str, tmp_path: Path) -> None:
     """Once in `make test`; `make test-kills` does it at twenty random points."""

@@ -41,7 +41,8 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     monkeypatch.setattr(reward_rounds, "require_run", lambda _, name: runs[name])
     monkeypatch.setattr(reward_rounds, "source_of", lambda runs, column, how: {"run": column.run})
 
-    def answer_n(studio: Any, column: Any, rows: Any, mix: Any, n: int, how: Any) -> Any:
+    def answer_n(studio: Any, column: Any, rows: Any, mix: Any, n: int, how: Any, told: Any) -> Any:
+        told(len(rows) * n, len(rows) * n)
         prompts = [row["prompt"] for row in rows]
         answers = [["short", "much too long"]] * len(rows)
         graded = [mix.grade([prompt] * 2, answers[0], [{}] * 2) for prompt in prompts]

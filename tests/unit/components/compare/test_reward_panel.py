@@ -10,6 +10,7 @@ from components.compare import batch_html, reward_html
 from components.compare.reward_panel import RewardPanel
 from studio import Studio
 from studio.core.workspace import new_id
+from studio.workflows import label_projects
 from studio.workflows.comparisons import Comparison, Side, load, save
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -64,5 +65,14 @@ def test_answers_are_scored_and_the_best_become_rows(tmp_path):
         assert "Saved 2 rows as mine" in panel.keep_best(kept, 0, "mine")
         rows = studio.datasets.get("mine").head(2, "train")
         assert [row["completion"][0]["content"] for row in rows] == ["one two", "one two three"]
+        assert "Score the answers first" in panel.keep_pairs(made, 0, "")
+        assert "Saved 1 pair, mean margin 1.00, as pairs" in panel.keep_pairs(kept, 0, "pairs")
+        (pair,) = studio.datasets.get("pairs").head(2, "train")
+        assert (pair["chosen"][0]["content"], pair["margin"]) == ("one two", 1.0)
+        assert "1 pair to label" in panel.label_pairs(kept, 0, "check")
+        (project,) = studio.labels.projects()
+        assert (project.name, project.order) == ("check", "uncertain")
+        again, _ = label_projects.from_dataset(studio, "pairs", order="uncertain")
+        assert again.order == "uncertain"
     finally:
         studio.close()
