@@ -39,8 +39,7 @@ class BenchmarksPanel:
             self.names = gr.CheckboxGroup(
                 [(known.label, name) for name, known in BENCHMARKS.items()],
                 value=["gsm8k", "arc_easy"],
-                label="Benchmarks",
-                info="What the runs gained and lost beside their base, measured by lm-eval.",
+                label="What the runs gained and lost beside their base, measured by lm-eval",
                 elem_id="benchmarks-names",
             )
             with gr.Row(elem_classes="search-top"):
@@ -49,12 +48,12 @@ class BenchmarksPanel:
                     min_width=100, elem_id="benchmarks-rows",
                 )  # fmt: skip
                 self.folder = gr.Textbox(
-                    "", label="Folder with rows", placeholder="from the Hub", scale=3,
-                    info="With NAME.jsonl in each dataset's shape, in place of the Hub's.",
+                    "", label="Folder with rows", scale=3,
+                    placeholder="from the Hub; or a folder with gsm8k.jsonl and so on",
                     elem_id="benchmarks-folder",
                 )  # fmt: skip
                 self.begin = gr.Button(
-                    "Run benchmarks", variant="primary", scale=0, min_width=150,
+                    "Run", variant="primary", scale=0, min_width=150,
                     elem_id="benchmarks-begin",
                 )  # fmt: skip
                 self.cancel = gr.Button(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from studio.calculator.meta_model import MetaModel
 from studio.core.errors import ConfigError, did_you_mean
 from studio.runs import whole_modules
-from studio.runs.methods import ALL_LINEAR, METHODS, PROMPTED, peft_config
+from studio.runs.methods import ALL_LINEAR, METHODS, PROMPTED, peft_config, without_towers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +97,8 @@ def _peft_model(model: MetaModel, recipe: Recipe) -> Any:
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return library.get_peft_model(module, peft_config(recipe))
+            names = [name for name, _ in module.named_modules()]
+            return library.get_peft_model(module, without_towers(peft_config(recipe), names))
     except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
         raise _refusal(model, recipe, error) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from studio.cli.register import View
 from studio.cli.terminal import columns, table
 from studio.commands.base import Json
+from studio.core.model_catalog import size
 
 
 def _deleted(found: Json) -> str:
@@ -29,8 +30,24 @@ def _suggested(found: Json) -> str:
     return f"{told}\n{found['assumed']}" if found["assumed"] else told
 
 
+def _searched(found: list[Json]) -> str:
+    if not found:
+        return "The Hub has no such language model."
+    rows = [
+        (
+            one["id"],
+            size(one["parameters"]) if one["parameters"] else "no safetensors",
+            f"{one['downloads']:,}",
+            one["license"] + (", gated" if one["gated"] else ""),
+        )
+        for one in found
+    ]
+    return table(rows, ("model", "parameters", "downloads", "license"))
+
+
 VIEWS = {
     "models_suggest": View(_suggested, "pocket-sft"),
+    "models_search": View(_searched, "SmolLM2 --max-size 1"),
     "models_list": View(columns("id", "kind", "name", "what", "bytes"), "--json"),
     "models_tag": View("{id} is updated.", 'run-20260131-142501-9f3c --tag keep --note "ok"'),
     "models_delete": View(_deleted, "export-20260131-142501-9f3c"),

@@ -68,6 +68,8 @@ def _exported(made: Json) -> str:
             f"{rows['rows']} of {rows['source']}"
         )
     served = serve_commands.commands(made, made["folder"])
+    if why := serve_commands.withheld(made):
+        lines.append(why)
     return "\n".join([*lines, *(f"{program}: {line}" for program, line in served)])
 
 

@@ -51,6 +51,24 @@ def models_suggest(
     }
 
 
+@command(read_only=True)
+def models_search(
+    studio: Studio,
+    words: Annotated[str, Param("Part of a model's or owner's name.")],
+    *,
+    min_size: Annotated[float, Param("At least this many billions of parameters.", min=0)] = 0.0,
+    max_size: Annotated[float | None, Param("At most this many.", min=0)] = None,
+    limit: Annotated[int, Param("How many to list, 50 at most.", min=1)] = 20,
+) -> list[Json]:
+    """Search the Hub for language models, the most downloaded first.
+
+    With parameters, downloads of the last 30 days and license.
+    """
+    from studio.core.hub_search import search
+
+    return [vars(one) for one in search(words, min_size, max_size, limit)]
+
+
 @command()
 def models_tag(
     studio: Studio,

@@ -237,6 +237,7 @@ class _Work:
         # vLLM serves no adapter with whole modules beside its matrices.
         if kept.peft_type == "LORA" and not getattr(kept, "modules_to_save", None):
             self.beside["lora_r"] = model.peft_config["default"].r
+        self.beside |= self._classes(held.base.model)
         held.base.tokenizer.save_pretrained(self.part)
         self.job.step(30, "Loading it back and comparing")
         again = loading.load_adapter(bare, self.part).eval()
@@ -244,6 +245,12 @@ class _Work:
         for name, tensor in again.named_parameters():
             tensor.data = tensor.data.to(widths[name])
         return self._compare(reference, again, held.base)
+
+    def _classes(self, model: LanguageModel) -> dict[str, str]:
+        """The class that the adapter's keys are of, and the one that servers load the base in."""
+        reference = resolve(self.run.model, self.run.recipe.model_revision)
+        named = getattr(loading.config_of(reference), "architectures", None) or [""]
+        return {"trained_as": type(model).__name__, "served_as": str(named[0])}
 
     def _check_base(self) -> None:
         if "+" in self.run.base:

@@ -103,6 +103,8 @@ def _how_to_load(record: dict[str, Any]) -> str:
             "transformers' GGUF reader leaves out a setting that the file holds: give it the "
             "base's, `config=AutoConfig.from_pretrained(base)`. llama.cpp reads it.\n"
         )
+    if why := serve_commands.withheld(record):
+        lines.append(f"{why}\n")
     found = serve_commands.commands(record)
     if found:
         lines.append("Or serve it:\n\n```bash")

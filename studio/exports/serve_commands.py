@@ -101,7 +101,21 @@ def _encoder(record: dict[str, Any], here: str, name: str) -> list[tuple[str, st
     return [("vLLM", f"vllm serve {here} --runner pooling --served-model-name {name}")]
 
 
+def withheld(record: dict[str, Any]) -> str:
+    """Why an adapter is served by no command; "" where one does, or it is no adapter."""
+    trained, served = record.get("trained_as"), record.get("served_as")
+    if record["to"] != "adapter" or not served or trained == served:
+        return ""
+    return (
+        f"No command serves this adapter: its keys are those of {trained}, and servers load "
+        f"{record['base']} as {served}, whose layers have other names, so that they would answer "
+        "as the base. Export it merged."
+    )
+
+
 def _adapter(record: dict[str, Any], here: str, name: str) -> list[tuple[str, str]]:
+    if withheld(record):
+        return []
     base = shlex.quote(_base(record))
     found = []
     if record.get("lora_r"):

@@ -6,7 +6,8 @@ PEFT is imported only when a config is made. Names are PEFT's own where it has o
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -258,6 +259,22 @@ def peft_config(
 
     kwargs = peft_kwargs(values, steps=steps, tokenizer=tokenizer)
     return getattr(peft, method.config)(**kwargs)
+
+
+TOWERS = re.compile(r"vision|visual|audio|multi_modal_projector")
+"""In the names of modules that read images or sound, in Gemma 3 and 4, Qwen and Mistral."""
+
+
+def without_towers(config: Any, names: Iterable[str]) -> Any:
+    """The PEFT config with what reads images and sound left out of its targets: text trains none.
+
+    `names` are those of the model's modules; without such ones, and for methods without targets,
+    the config stays as it is.
+    """
+    beside = {name for name in names if TOWERS.search(name)}
+    if beside and hasattr(config, "exclude_modules"):
+        config.exclude_modules = rf".*({TOWERS.pattern}).*"
+    return config
 
 
 # --- what cannot work

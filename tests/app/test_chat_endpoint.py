@@ -187,24 +187,32 @@ filter_list:
 """
 
 
+HARNESS = """
+import json, sys
+import lm_eval
+from lm_eval.tasks import TaskManager
+tasks = TaskManager(include_path=".", include_defaults=False)
+asked = {"model": "tuned", "base_url": sys.argv[1], "max_retries": 1, "num_concurrent": 2}
+found = lm_eval.simple_evaluate("local-chat-completions", asked, ["pears"], task_manager=tasks,
+                                apply_chat_template=True, bootstrap_iters=0)
+answers = [one["resps"][0][0] for one in found["samples"]["pears"]]
+print(json.dumps([found["results"]["pears"], answers]))
+"""
+
+
 @pytest.mark.skipif(not os.environ.get("STUDIO_LM_EVAL"), reason="STUDIO_LM_EVAL is not set")
 def test_lm_evals_own_client_asks_the_endpoint(served: Server, tmp_path: Path) -> None:
     (tmp_path / "pears.yaml").write_text(TASK)
     row = {"question": "Ida has 2 pears and buys 3. How many?", "answer": "2 + 3 = 5\n#### 5"}
     (tmp_path / "rows.jsonl").write_text("\n".join([json.dumps(row)] * 2))
-    asked = f"model=tuned,base_url={served.url}v1/chat/completions,max_retries=1"
-    program = [os.environ["STUDIO_LM_EVAL"], "-m", "lm_eval", "run", "--model"]
-    program += ["local-chat-completions", "--model_args", asked, "--tasks", "pears.yaml"]
-    program += ["--apply_chat_template", "--output_path", "out", "--log_samples"]
+    program = [os.environ["STUDIO_LM_EVAL"], "-c", HARNESS, f"{served.url}v1/chat/completions"]
     environ = os.environ | {"OPENAI_API_KEY": OWNER}
     done = subprocess.run(
-        program, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=400
+        program, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    (found,) = (tmp_path / "out").rglob("results_*.json")
-    assert "exact_match,flexible-extract" in json.loads(found.read_text())["results"]["pears"]
-    (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
-    answers = [json.loads(line)["resps"][0][0] for line in samples.read_text().splitlines()]
+    figures, answers = json.loads(done.stdout.splitlines()[-1])
+    assert "exact_match,flexible-extract" in figures
     assert len(answers) == 2 and all(answers) and answers[0] == answers[1]
 
 

@@ -85,3 +85,13 @@ def test_the_shell_says_the_perplexity_of_a_type_without_a_tolerance():
     told = VIEWS["runs_export"].render({**RECORD, **made})
     assert "perplexity 1.02 times the run's (1.25 allowed), on 64 of held-out rows" in told
     assert "a logit 0.5, greedy tokens that agree 90" in told
+
+
+def test_an_adapter_of_another_class_than_servers_load_has_no_command():
+    record = {**RECORD, "to": "adapter", "lora_r": 8, "trained_as": "Gemma3ForCausalLM"}
+    same = {**record, "served_as": "Gemma3ForCausalLM"}
+    assert len(serve_commands.commands(same)) == 2 and not serve_commands.withheld(same)
+    other = {**record, "served_as": "Gemma3ForConditionalGeneration"}
+    assert serve_commands.commands(other) == []
+    assert "Gemma3ForConditionalGeneration" in serve_commands.withheld(other)
+    assert not serve_commands.withheld({**other, "to": "merged"})
