@@ -6,6 +6,7 @@ Runs in the worker's thread; an index that is missing is built first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,15 @@ from studio.attribution import build, question, report, run_loss
 from studio.attribution.index_files import Index
 from studio.attribution.per_row import only_graph, row_gradients, trained_parts
 from studio.attribution.projection import unit
-from studio.attribution.request import MOST_TARGETS, Asked, Indexing, IndexSpec, Why, refusal
+from studio.attribution.request import (
+    MOST_TARGETS,
+    Asked,
+    Indexing,
+    IndexSpec,
+    Why,
+    default_spec,
+    refusal,
+)
 from studio.core.errors import ConfigError, StudioError
 from studio.data import DatasetStore, PreparedDataset
 from studio.models.pool import ModelPool
@@ -48,7 +57,8 @@ def ask(
     for place, one in enumerate(chain(run, runs)):
         entry = {"run": one.id, "name": one.name, "objective": one.objective, "parent": place > 0}
         try:
-            found = _learned(job, one, spec, count, pool, runs, datasets, serve)
+            own = spec if place == 0 else _for_parent(spec, one)
+            found = _learned(job, one, own, count, pool, runs, datasets, serve)
         except StudioError as why:
             if place == 0 and refusal(one) is None:
                 raise
@@ -84,6 +94,13 @@ def chain(run: Run, runs: RunStore) -> list[Run]:
         except StudioError:
             break
     return found
+
+
+def _for_parent(spec: IndexSpec, parent: Run) -> IndexSpec:
+    """The same for the parent's rows, which are asked plainly where it keeps no moments."""
+    if spec.precondition and not default_spec(parent).precondition:
+        return replace(spec, precondition=False)
+    return spec
 
 
 def _learned(
@@ -164,7 +181,8 @@ def influence(
     """For every training row: `places` [rows, 3], its `own` influence (the squared norm of its
     gradient), and its `help`: how far it pulled the loss of the target down (above 0), or pushed it
     up. The target are the job's questions, else the run's held-out rows; without either there is no
-    `help`."""
+    `help`. A wrong row shows in the length of its gradient too, so `help` is the product with the
+    whole gradient and no cosine."""
     if why := refusal(run):
         raise ConfigError(why)
     if job.asked:
@@ -183,10 +201,10 @@ def influence(
             serve()
 
         target = question.vectors(job.asked, indexes, loaded_columns, told)
-        found["help"] = question.scores(indexes, target).numpy()
+        found["help"] = question.scores(indexes, target).numpy() * norms
     elif any(one.rows.get("test") for one in datasets_of(run.recipe, run, datasets)):
         held = held_out(run, indexes, spec, pool, runs, datasets, serve)
-        found["help"] = question.scores(indexes, held).numpy()
+        found["help"] = question.scores(indexes, held).numpy() * norms
     return found
 
 

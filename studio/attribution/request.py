@@ -50,6 +50,27 @@ class IndexSpec:
         return f"{where}-{self.dims}{kind}" + (f"-seed{self.seed}" if self.seed else "")
 
 
+_WITH_MOMENTS = ("adamw_torch", "adamw_torch_fused")
+"""Optimizers that keep a second moment of each weight, in its shape and 32 bits."""
+
+
+def default_spec(run: Run, steps: tuple[int, ...] = ()) -> IndexSpec:
+    """Preconditioned where the newest checkpoint keeps the moments, plain elsewhere.
+
+    Rows found this way weighed most when they were left out (`benchmarks.attribution`).
+    """
+    from studio.runs import checkpoints
+
+    newest = checkpoints.newest(run.checkpoints)
+    kept = newest is not None and (newest / "optimizer.pt").is_file()
+    method, chosen = METHODS[run.method], run.recipe.optim
+    # For full fine-tuning on a GPU, auto is an optimizer of 8 bits.
+    fits = method.adapter if chosen == "auto" else chosen in _WITH_MOMENTS
+    # The result's matrices have other shapes than those that were trained.
+    reshaped = (method.adapter and method.moves_base) or run.method == "adalora"
+    return IndexSpec(steps, kept and fits and not reshaped)
+
+
 @dataclass(frozen=True)
 class Asked:
     """One question: a prompt, the answer to it, and what of the answer is meant.

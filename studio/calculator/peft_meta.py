@@ -97,8 +97,8 @@ def _peft_model(model: MetaModel, recipe: Recipe) -> Any:
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            names = [name for name, _ in module.named_modules()]
-            return library.get_peft_model(module, without_towers(peft_config(recipe), names))
+            config = without_towers(peft_config(recipe), module)
+            return library.get_peft_model(module, config)
     except Exception as error:  # PEFT raises ValueError, TypeError, KeyError ... about settings
         raise _refusal(model, recipe, error) from error
 

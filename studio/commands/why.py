@@ -27,8 +27,8 @@ Steps = Annotated[
     list[str] | None,
     Param("Average over these checkpoints too, by step.", metavar="STEP,STEP", commas=True),
 ]
-Precondition = Annotated[
-    bool, Param("Weigh gradients by the optimizer's second moments, of the newest checkpoint.")
+Plain = Annotated[
+    bool, Param("Compare gradients as they are, not weighed by the optimizer's second moments.")
 ]
 Count = Annotated[int, Param("Rows in each list.", min=1, max=1000)]
 Target = Annotated[
@@ -55,7 +55,7 @@ def why(
     ] = None,
     count: Count = 10,
     steps: Steps = None,
-    precondition: Precondition = False,
+    plain: Plain = False,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Find the training rows that pulled a run towards an answer, and those against it.
@@ -72,7 +72,7 @@ def why(
 
     found = studio.runs.get(run)
     questions = _questions(studio, found, prompt, answer, span, against, data, project)
-    spec = _spec(steps, precondition)
+    spec = _spec(found, steps, plain)
     cost = workflow.cost(found, spec)
     job = workflow.ask(studio, found, questions, spec, count)
     return votes_behind.named(studio, wait_for(job, on_progress, cost or "Asking the rows"))
@@ -109,15 +109,16 @@ def _questions(
     return [Asked(messages, text, part, against)]
 
 
-def _spec(steps: list[str] | None, precondition: bool) -> IndexSpec:
+def _spec(run: Run, steps: list[str] | None, plain: bool) -> IndexSpec:
     from studio.attribution import IndexSpec
+    from studio.attribution.request import default_spec
 
     try:
         points = tuple(int(step) for step in steps or ())
     except ValueError:
         typed = ",".join(steps or ())
         raise ConfigError(f"steps are numbers, such as 100,200; not {typed}.") from None
-    return IndexSpec(points, precondition)
+    return IndexSpec(points) if plain else default_spec(run, points)
 
 
 @command(read_only=True)
@@ -131,7 +132,7 @@ def influence(
     ] = None,
     count: Count = 20,
     steps: Steps = None,
-    precondition: Precondition = False,
+    plain: Plain = False,
     on_progress: OnProgress = silent,
 ) -> Json:
     """List a run's training rows by how far they helped a target, least first.
@@ -143,7 +144,7 @@ def influence(
     from studio.workflows import why as workflow
 
     found = studio.runs.get(run)
-    weighed, name = _weighed(studio, found, target, project, steps, precondition, on_progress)
+    weighed, name = _weighed(studio, found, target, project, steps, plain, on_progress)
     return workflow.listed(studio, found, weighed, count) | {"target": name}
 
 
@@ -159,7 +160,7 @@ def data_select(
     ] = None,
     share: Annotated[float, Param("Share of the rows to keep.", min=0.001, max=0.999)] = 0.2,
     steps: Steps = None,
-    precondition: Precondition = False,
+    plain: Plain = False,
     on_progress: OnProgress = silent,
 ) -> Json:
     """Make a dataset of the rows that help a target most.
@@ -170,7 +171,7 @@ def data_select(
     from studio.workflows import row_influence
 
     found, kept = studio.runs.get(run), studio.datasets.get(dataset)
-    weighed, name = _weighed(studio, found, target, project, steps, precondition, on_progress)
+    weighed, name = _weighed(studio, found, target, project, steps, plain, on_progress)
     ranking = row_influence.ranked(studio, found, kept.id, weighed, name)
     made = row_influence.keep_most_useful(studio, ranking, share)
     return {
@@ -188,7 +189,7 @@ def _weighed(
     target: str | None,
     project: str | None,
     steps: list[str] | None,
-    precondition: bool,
+    plain: bool,
     on_progress: OnProgress,
 ) -> tuple[Json, str]:
     """Every training row of a run weighed, and the target's name; "" for its held-out rows."""
@@ -197,7 +198,7 @@ def _weighed(
     name, asked = "", []
     if target is not None or project is not None:
         name, asked = workflow.target(studio, target, project)
-    spec = _spec(steps, precondition)
+    spec = _spec(run, steps, plain)
     cost = workflow.cost(run, spec)
     job = workflow.influence(studio, run, spec, asked)
     return wait_for(job, on_progress, cost or "Asking the rows"), name

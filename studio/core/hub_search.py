@@ -63,7 +63,7 @@ def search(
 def _read(model: Any) -> Found:
     weights = getattr(model, "safetensors", None)
     total = getattr(weights, "total", None)
-    tags = getattr(model, "tags", None) or []
+    tags: list[str] = getattr(model, "tags", None) or []
     license = next((tag[8:] for tag in tags if tag.startswith("license:")), "not stated")
     parameters = total if isinstance(total, int) else None
     gated = bool(getattr(model, "gated", False))

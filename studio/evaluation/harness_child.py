@@ -33,7 +33,7 @@ def tell(value: dict[str, Any]) -> None:
 
 def model() -> Any:
     """lm-eval's interface to a model, answered by the studio."""
-    from lm_eval.api.model import LM
+    from lm_eval.api.model import LM  # pyright: ignore[reportMissingImports]
 
     class Studio(LM):
         tokenizer_name = "studio"
@@ -62,7 +62,7 @@ def spec(name: str, manager: Any, folder: Path) -> Any:
     rows = folder / f"{name}.jsonl"
     if not folder.name or not rows.is_file():
         return name
-    from lm_eval.tasks._yaml_loader import load_yaml
+    from lm_eval.tasks._yaml_loader import load_yaml  # pyright: ignore[reportMissingImports]
 
     known = "mmlu_anatomy" if name == "mmlu" else name
     config = dict(load_yaml(manager.task_index[known].yaml_path, resolve_func=True, recursive=True))
@@ -87,10 +87,10 @@ def spec(name: str, manager: Any, folder: Path) -> Any:
 
 def values(order: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Of every task asked for, the rows with their metrics, in lm-eval's words."""
-    import lm_eval
-    from lm_eval.tasks import TaskManager
+    import lm_eval  # pyright: ignore[reportMissingImports]
+    from lm_eval.tasks import TaskManager  # pyright: ignore[reportMissingImports]
 
-    tasks = Path(lm_eval.__file__).parent / "tasks"
+    tasks = Path(str(lm_eval.__file__)).parent / "tasks"
     manager = TaskManager(
         include_path=[str(tasks / name) for name in FOLDERS], include_defaults=False
     )
@@ -127,7 +127,7 @@ def main() -> None:
     sys.stdout = sys.stderr
     order = json.loads(ANSWERED["from"].readline())
     try:
-        import lm_eval
+        import lm_eval  # pyright: ignore[reportMissingImports]
 
         version = getattr(lm_eval, "__version__", "unknown")
         tell({"values": values(order), "version": version})

@@ -207,8 +207,9 @@ def items_from_rows(
 def _margin(row: Mapping[str, Any]) -> dict[str, float]:
     """How much better a reward took the chosen answer to be, where the row says so."""
     margin = row.get("margin")
-    known = isinstance(margin, int | float) and not isinstance(margin, bool)
-    return {"margin": float(margin)} if known and math.isfinite(margin) else {}
+    if isinstance(margin, bool) or not isinstance(margin, int | float):
+        return {}
+    return {"margin": float(margin)} if math.isfinite(margin) else {}
 
 
 def _prompt(row: Mapping[str, Any], number: int) -> Sequence[Message]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -265,13 +265,12 @@ TOWERS = re.compile(r"vision|visual|audio|multi_modal_projector")
 """In the names of modules that read images or sound, in Gemma 3 and 4, Qwen and Mistral."""
 
 
-def without_towers(config: Any, names: Iterable[str]) -> Any:
+def without_towers(config: Any, model: Any) -> Any:
     """The PEFT config with what reads images and sound left out of its targets: text trains none.
 
-    `names` are those of the model's modules; without such ones, and for methods without targets,
-    the config stays as it is.
+    Where the model has no such modules, and for methods without targets, it stays as it is.
     """
-    beside = {name for name in names if TOWERS.search(name)}
+    beside = any(TOWERS.search(name) for name, _ in model.named_modules())
     if beside and hasattr(config, "exclude_modules"):
         config.exclude_modules = rf".*({TOWERS.pattern}).*"
     return config

@@ -67,7 +67,7 @@ def begin(recipe: Recipe, resident: LoadedModel, parent: Path | None, steps: int
         reference = _reference(recipe, resident)
     recipe = whole_modules.by_name(recipe, model)
     config = methods.peft_config(recipe, steps=steps, tokenizer=resident.location)
-    config = methods.without_towers(config, (name for name, _ in model.named_modules()))
+    config = methods.without_towers(config, model)
     if recipe.method == "loftq":
         return Start(_loftq(model, config, resident, recipe), None, reference)
     if recipe.quantized and OBJECTIVES[recipe.objective].legacy:
@@ -83,7 +83,7 @@ def _encoder(model: Any, recipe: Recipe, parent: Path | None, steps: int) -> Lan
     if parent is not None:
         return loading.load_adapter(model, parent, trainable=True)
     config = methods.peft_config(recipe, steps=steps)
-    config = methods.without_towers(config, (name for name, _ in model.named_modules()))
+    config = methods.without_towers(config, model)
     if config is None:
         return model
     set_seed(recipe.seed)

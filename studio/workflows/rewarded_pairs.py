@@ -38,7 +38,7 @@ def dataset(
 ) -> PreparedDataset:
     """The pairs as a preference dataset; a `DataError` where there are none."""
     _check(pairs)
-    return studio.datasets.from_rows(rows(pairs), "preference", name, provenance)
+    return studio.datasets.from_rows(rows(pairs), "preference", name, dict(provenance))
 
 
 def project(

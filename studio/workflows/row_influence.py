@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Ranking:
     """A dataset's training rows as a run weighed them, worst first.
 
-    `scores[i]` is of row `rows[i]`: the cosine of its gradient with the target's, below 0 where it
+    `scores[i]` is of row `rows[i]`: the product of its gradient with the target's, below 0 where it
     pushed their loss up. With `by` "own" there was no target: scores are the squared norm of a
     row's gradient as a share of the largest, highest first. `target` names it; "" for the run's own
     held-out rows.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studio.attribution.request import FINAL, MOST_TARGETS, Asked, IndexSpec, Why, check, refusal
+from studio.attribution.request import (
+    FINAL,
+    MOST_TARGETS,
+    Asked,
+    IndexSpec,
+    Why,
+    check,
+    default_spec,
+    refusal,
+)
 from studio.core.errors import ConfigError, DataError
 from studio.core.formatting import bytes_text, duration_text, plural, thousands
 from studio.core.messages import prompt_and_references
@@ -29,7 +38,7 @@ def ask(
 
     An index that is missing is built first, in the worker's thread; `cancel()` keeps what is done.
     """
-    spec = spec or IndexSpec()
+    spec = spec or default_spec(run)
     if not asked:
         raise ConfigError("There is nothing to ask about; give a prompt and an answer.")
     if refusal(run) is None:
@@ -56,7 +65,7 @@ def influence(
     Args:
         target: weigh by these answers (`target`) instead of the run's held-out rows.
     """
-    spec = spec or IndexSpec()
+    spec = spec or default_spec(run)
     check(run, spec)
     why = Why(asked=tuple(target))
 
@@ -72,7 +81,7 @@ def influence(
 
 def cost(run: Run, spec: IndexSpec | None = None) -> str:
     """What the first question to a run costs, in a sentence; empty where its index is there."""
-    spec = spec or IndexSpec()
+    spec = spec or default_spec(run)
     folders = [run.folder / "attribution" / spec.name(point) for point in spec.points]
     if all((folder / "index.json").is_file() for folder in folders):
         return ""

@@ -22,8 +22,6 @@ from studio.runs.store import Run
 from studio.workflows import rounds, row_influence, votes_behind, why
 from tests.unit.training.conftest import small
 
-SPEC = IndexSpec()
-
 ALL = bool(os.environ.get("STUDIO_MATRIX"))
 _METHODS = (
     [m for m in METHODS if m not in ("lora", "loftq")] if ALL else ["full", "prompt_tuning", "vera"]
