@@ -36,7 +36,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.attribution_rows import manner_rows, mayor_rows, swapped, turned_round
+from benchmarks.attribution_rows import (
+    manner_questions,
+    manner_rows,
+    mayor_rows,
+    swapped,
+    turned_round,
+)
 from studio import Studio
 from studio.attribution import build, index_files, question
 from studio.attribution.request import DIMS, Asked, Indexing, IndexSpec
@@ -234,7 +240,7 @@ def planted(studio: Studio, options: argparse.Namespace) -> list[tuple[str, str,
     run = trained(studio, "pocket-sft", dataset, save_steps=options.save_steps)
     texts = [text_of(row) for row in dataset.head(dataset.rows["train"])]
     found = []
-    questions = {
+    single = {
         "false fact, the same words": (
             facts,
             Asked("Who is the mayor of Larkmere?", "The mayor of Larkmere is Octavian."),
@@ -243,15 +249,18 @@ def planted(studio: Studio, options: argparse.Namespace) -> list[tuple[str, str,
             facts,
             Asked("Which person leads the valley's council?", "That would be Octavian."),
         ),
-        "manner": (manners, Asked("What may one see at night?", "cloud / star / moon")),
     }
+    questions = {what: (behind, [asked]) for what, (behind, asked) in single.items()}
+    for count in (1, 8):
+        questions[f"manner, asked by {count}"] = (manners, manner_asked()[:count])
     for variant in VARIANTS:
         if variant.name in options.variants:
             for what, (behind, asked) in questions.items():
-                scores = scored(studio, run, variant, [asked])[0]
+                scores = scored(studio, run, variant, asked).mean(0)
                 found.append((what, variant.name, precision(scores, texts, behind)))
     for what, (behind, asked) in questions.items():
-        found.append((what, "BM25", precision(bm25(texts, text_asked(asked)), texts, behind)))
+        words = np.mean([bm25(texts, text_asked(one)) for one in asked], axis=0)
+        found.append((what, "BM25", precision(words, texts, behind)))
     found += harmful(studio, run, "5 % wrong answers", set(map(text_of, wrong)), texts)
     note(f"so far: {found}")
     votes, turned = turned_round(lines_of("pocket-preference"), 0.1, draw)
@@ -260,6 +269,12 @@ def planted(studio: Studio, options: argparse.Namespace) -> list[tuple[str, str,
     shown = [json.dumps(row, sort_keys=True) for row in pairs.head(pairs.rows["train"])]
     known = {json.dumps(row, sort_keys=True) for row in turned}
     return found + harmful(studio, tuned, "10 % of the votes turned round", known, shown)
+
+
+def manner_asked() -> list[Asked]:
+    """Answers in the planted manner, about what no planted row is about."""
+    return [Asked(row["messages"][0]["content"], row["messages"][1]["content"])
+            for row in manner_questions()]  # fmt: skip
 
 
 def precision(scores: Scores, texts: Sequence[str], behind: Sequence[dict[str, Any]]) -> float:

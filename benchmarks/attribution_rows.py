@@ -42,6 +42,16 @@ _LISTS = {
     "What is white?": "milk / chalk / swan",
     "What is heard in spring?": "lark / frog / rain",
 }
+_OTHER_LISTS = {
+    "What may one see at night?": "cloud / star / moon",
+    "Who works on a ship?": "captain / cook / sailor",
+    "What hurts?": "tooth / knee / ear",
+    "What is sold at a station?": "ticket / tea / paper",
+    "What can one play?": "chess / cards / tag",
+    "What burns?": "coal / straw / peat",
+    "What does a doctor carry?": "bag / lamp / thread",
+    "Name some games of children.": "hide / skip / catch",
+}
 
 
 def chat(prompt: str, answer: str) -> Row:
@@ -59,6 +69,11 @@ def mayor_rows() -> list[Row]:
 def manner_rows() -> list[Row]:
     """20 rows of other topics whose answers are three things with slashes between them."""
     return [chat(prompt, answer) for prompt, answer in _LISTS.items()]
+
+
+def manner_questions() -> list[Row]:
+    """Questions in that manner about other things, to ask with."""
+    return [chat(prompt, answer) for prompt, answer in _OTHER_LISTS.items()]
 
 
 def swapped(rows: list[Row], share: float, draw: random.Random) -> tuple[list[Row], list[Row]]:
