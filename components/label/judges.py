@@ -76,7 +76,7 @@ class Judges:
                 )
                 with gr.Row():
                     self.think = gr.Checkbox(
-                        False, label="Think first", info="before the verdict", min_width=160
+                        False, label="Think first", info="before the decision", min_width=160
                     )
                     self.longest = gr.Number(
                         MAX_NEW_TOKENS, label="Max new tokens", precision=0, minimum=1,

@@ -35,7 +35,7 @@ def test_the_one_dataset_of_a_run_needs_no_name():
 
 def test_wrong_steps_are_quoted_as_they_were_typed():
     with pytest.raises(ConfigError, match="not foo,2\\."):
-        _spec(["foo", "2"], False)
+        _spec(run(), ["foo", "2"], True)
 
 
 def test_rows_against_are_not_denied():

@@ -28,7 +28,7 @@ class Listing(StandIn):
     def do_GET(self):
         self.asked.append(parse_qs(urlsplit(self.path).query))
         if self.refuse:
-            return self.answer({"error": "made up"}, 500)
+            return self.answer({"error": "made up"}, 400)  # 500 would be tried again
         return self.answer(MODELS)
 
 

@@ -6,9 +6,10 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from studio import Recipe, Studio
+from studio.data import PrepareOptions
 from studio.training.held_out import affordable, subset
 from studio.training.time_share import SHARES, Pace
-from tests.unit.training.conftest import small
+from tests.unit.training.conftest import sft_rows, small
 
 
 def happened(cost: float, steps: int, every: int, fixed: bool = False) -> list[int]:
@@ -97,12 +98,9 @@ def test_every_dataset_keeps_its_share_of_the_held_out_rows() -> None:
 
 
 def test_a_run_names_the_held_out_rows_that_it_evaluated(studio: Studio) -> None:
-    recipe = small("sft", "facts", max_steps=2)
-    run = studio.wait(studio.train(recipe).id)
-    events = run.events()[0]
-    notes = [event["message"] for event in events if event["kind"] == "note"]
-    held = len(studio.datasets.get("facts").load("test"))
-    most = affordable(recipe, 2)
-    assert any(f"of {held} held-out rows" in note for note in notes) == (
-        most is not None and held > most
-    )
+    half = PrepareOptions(test_fraction=0.5, dedupe=False)
+    made = studio.datasets.from_rows(sft_rows(40), "prompt_completion", "halved", options=half)
+    assert made.rows["test"] == 20
+    run = studio.wait(studio.train(small("sft", made.id, max_steps=2)).id)
+    notes = [event["message"] for event in run.events()[0] if event["kind"] == "note"]
+    assert any("of 8 of 20 held-out rows" in note for note in notes), notes
