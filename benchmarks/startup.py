@@ -3,12 +3,14 @@
     python -m benchmarks.startup [--rounds 5] [--no-browser]
 
 Each arm is a fresh process and, in Chromium, a fresh person with an empty cache. The first round
-warms the disk and is not counted. Medians, and the ratio of each pair's two arms.
+warms the disk and is not counted. A line for each round, then medians, and the ratio of each pair's
+two arms.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -95,6 +97,7 @@ def main() -> None:
             if turn:
                 bare.append(first)
                 studio.append(second)
+                print(json.dumps({"bare": first, "studio": second}), flush=True)
     print("| | bare Gradio | studio | ratio |\n|---|---|---|---|")
     for name in bare[0]:
         pairs = [(one[name], other[name]) for one, other in zip(bare, studio, strict=True)]
