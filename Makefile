@@ -84,7 +84,7 @@ test-real: $(VENV)/.ready-dev
 
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev
-	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py
+	STUDIO_KILLS=20 $(PYTEST) tests/faults/test_killed_runs.py tests/faults/test_killed_index.py
 
 # Two processes under `accelerate launch`, whole or sharded, on one "machine" or two: SFT and DPO,
 # stopped, resumed, killed, broken, and the memory they take. Some minutes.

@@ -36,6 +36,12 @@ logger = logging.getLogger(__name__)
 ORPHANS = 15.0
 """Seconds of idleness after which runs are looked for that wait in nobody's hands, and how old they
 must be: whoever makes a run takes it a moment later."""
+ANSWERING = 0.25
+"""Seconds of answers that a second of training pays for: a run keeps four fifths of its pace,
+however many people ask beside it."""
+BURST, DEBT = 15.0, 5.0
+"""Seconds of answers that are saved up at most, so that one person hardly ever waits, and that a
+long one may owe: nobody then waits for more than `DEBT / ANSWERING` seconds."""
 
 
 class Worker:
@@ -51,6 +57,8 @@ class Worker:
         self._takes_up = False
         self._broken = ""  # why nothing will ever be done here
         self._pool: Any = None
+        self._credit = BURST
+        self._trains_since = 0.0
         self.ready = False
         self.loading = ""
         self.current: str | None = None
@@ -209,10 +217,23 @@ class Worker:
         self._refuse(Cancelled("The studio was closed."))
 
     def serve(self) -> None:
-        """Answer everything that waits; called when idle and between training steps."""
+        """Answer everything that waits; called when idle."""
         while self._jobs:
-            work, job = self._jobs.popleft()
-            job.run(functools.partial(self._call, work))
+            self._answer()
+
+    def serve_beside(self) -> None:
+        """Answer what waits as far as the training since the last time pays for it."""
+        began = time.monotonic()
+        self._credit = min(BURST, self._credit + ANSWERING * (began - self._trains_since))
+        while self._jobs and self._credit > 0:
+            began = time.monotonic()
+            self._answer()
+            self._credit = max(-DEBT, self._credit - (time.monotonic() - began))
+        self._trains_since = time.monotonic()
+
+    def _answer(self) -> None:
+        work, job = self._jobs.popleft()
+        job.run(functools.partial(self._call, work))
 
     def _call(self, work: Callable[[Any], Any]) -> Any:
         try:
@@ -294,9 +315,11 @@ class Worker:
         from studio.training.execute import execute
 
         started = time.monotonic()
+        self._credit, self._trains_since = BURST, started
         run = execute(
-            self._runs.get(run_id), self._runs, self._datasets, self._pool, self.serve, self._judges
-        )
+            self._runs.get(run_id), self._runs, self._datasets, self._pool,
+            self.serve_beside, self._judges,
+        )  # fmt: skip
         if run.error and run.error.startswith(RESTART):
             self._lose_device(run.error)
         logger.info("%s is %s after %.0f s", run_id, run.state, time.monotonic() - started)

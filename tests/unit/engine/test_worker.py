@@ -7,6 +7,7 @@ import threading
 import time
 from contextvars import ContextVar
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,6 +72,40 @@ def test_a_fault_that_stays_is_said_to_all_who_come(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Restart the app"):
         studio.worker.submit(lambda pool: pool).result(20)
     assert "Restart the app" in studio.status().loading_note
+    studio.close()
+
+
+def test_answers_beside_a_run_take_a_share_of_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is made up: a step takes a second, an answer as long as it says."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time, sleep=time.sleep)
+    monkeypatch.setattr(worker, "time", clock)
+    studio = Studio(tmp_path / "home")
+    monkeypatch.setattr(studio.worker, "start", lambda: None)  # this thread trains and serves
+
+    def takes(seconds: float) -> Job[None]:
+        def work(pool: object) -> None:
+            now[0] += seconds
+
+        return studio.worker.submit(work)
+
+    def steps_until(job: Job[None]) -> int:
+        for step in range(1_000):
+            now[0] += 1.0
+            studio.worker.serve_beside()
+            if job.finished:
+                return step
+        raise AssertionError("never answered")
+
+    asked = [takes(3.0) for _ in range(40)]
+    assert steps_until(asked[4]) == 0  # what was saved up answers the first at once
+    steps = steps_until(asked[-1])
+    assert 0.78 < steps / (steps + 35 * 3.0) < 0.82
+    long, after = takes(60.0), takes(0.1)
+    steps_until(long)
+    assert steps_until(after) <= worker.DEBT / worker.ANSWERING
     studio.close()
 
 
