@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from studio.cli.data import _row
+
 
 def test_an_inspection_for_a_person_and_for_a_program(shell, rows_file):
     printed = shell("data", "inspect", rows_file)
@@ -88,3 +90,9 @@ def test_a_thought_beside_the_answer_is_shown_and_can_be_said_by_hand(shell, tmp
     assert answer == {
         "role": "assistant", "content": "Six.", "reasoning_content": "Two rows of three.",
     }  # fmt: skip
+
+
+def test_calls_of_a_message_are_shown():
+    call = {"type": "function", "function": {"name": "look", "arguments": {"at": "sky"}}}
+    (line,) = _row({"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]})
+    assert line.startswith("   messages: assistant: <tool_call>") and '"at": "sky"' in line
