@@ -57,9 +57,9 @@ class ContextTab:
             )
         with gr.Row(elem_classes="search-top"):
             numbers = (
-                ("length", "Length", None, 64, "Tokens; empty: the run's max_length."),
+                ("length", "Length", 0, 0, "Tokens; 0: the run's max_length."),
                 ("trials", "Keys per cell", 4, 0, "0: no grid."),
-                ("digits", "Digits of a key", 4, 1, None),
+                ("digits", "Digits of a key", 4, 1, "All different."),
             )
             self.numbers = {
                 name: gr.Number(
