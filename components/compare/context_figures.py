@@ -39,10 +39,14 @@ def losses(found: Mapping[str, Any]) -> Figure:
     figure.update_layout(
         **LAYOUT,
         height=_HEIGHT,
-        title={"text": "Mean loss by position, nats a token", "font_size": 13, "x": 0},
+        title={"text": "Mean loss in nats, by position in tokens", "font_size": 13, "x": 0},
         legend={"orientation": "h", "y": -0.2},
     )
-    figure.update_xaxes(**axis(showgrid=False, title_text="tokens", tickformat=",d"))
+    read = [one for column in found["columns"] for one in column["bins"] if one["tokens"]]
+    edges = sorted({one[side] for one in read for side in ("start", "end")}) or [0]
+    shown = edges[:: 1 + len(edges) // 10]  # as many as a phone has room for
+    where = {"tickvals": shown, "range": [edges[0], edges[-1]], "nticks": None}
+    figure.update_xaxes(**axis(showgrid=False, tickformat=",d", **where))
     figure.update_yaxes(**axis())
     return figure
 

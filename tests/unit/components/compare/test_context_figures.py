@@ -38,6 +38,7 @@ def test_a_line_per_column_leaves_out_what_no_row_reaches():
     figure = context_figures.losses(FOUND)
     assert [line.name for line in figure.data] == ["base", "base, scaled", "&lt;longer&gt;"]
     assert list(figure.data[0].x) == [32.0] and list(figure.data[0].y) == [1.0]
+    assert list(figure.layout.xaxis.tickvals) == list(figure.layout.xaxis.range) == [0, 64]
     assert len({line.line.color for line in figure.data}) == 3
     two = context_figures.losses({**FOUND, "columns": FOUND["columns"][::2]})
     assert [line.line.color for line in two.data] == [
