@@ -273,8 +273,10 @@ def planted(studio: Studio, options: argparse.Namespace) -> list[tuple[str, str,
 
 def manner_asked() -> list[Asked]:
     """Answers in the planted manner, about what no planted row is about."""
-    return [Asked(row["messages"][0]["content"], row["messages"][1]["content"])
-            for row in manner_questions()]  # fmt: skip
+    return [
+        Asked(row["messages"][0]["content"], row["messages"][1]["content"])
+        for row in manner_questions()
+    ]
 
 
 def precision(scores: Scores, texts: Sequence[str], behind: Sequence[dict[str, Any]]) -> float:

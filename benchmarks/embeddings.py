@@ -150,8 +150,10 @@ def main() -> None:
                 raise SystemExit(run.error)
             before, after = found(studio, run, held_out, train)
             if not shown:
-                print(f"{given.model}: {len(train)} training pairs, {before.queries} held-out "
-                      f"questions, {before.documents} documents\n")  # fmt: skip
+                print(
+                    f"{given.model}: {len(train)} training pairs, {before.queries} held-out "
+                    f"questions, {before.documents} documents\n"
+                )
                 print("| | " + " | ".join(before.figures) + " | training |")
                 print("|---|" + "---|" * (len(before.figures) + 1))
                 print(line("base", before), flush=True)

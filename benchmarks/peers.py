@@ -31,10 +31,16 @@ from benchmarks.beside import ROOT, machine
 ARMS_PROGRAM = Path(__file__).with_name("peers_arms.py")
 PACKAGES: dict[str, tuple[str, ...]] = {
     "studio": (),
-    "trl": ("torch==2.13.0", "transformers==5.23.0", "trl==1.16.0", "peft==0.21.2",
-            "datasets==5.2.0", "accelerate==1.15.0"),
+    "trl": (
+        "torch==2.13.0",
+        "transformers==5.23.0",
+        "trl==1.16.0",
+        "peft==0.21.2",
+        "datasets==5.2.0",
+        "accelerate==1.15.0",
+    ),
     "llama-factory": ("llamafactory==0.9.5",),
-}  # fmt: skip
+}
 ARMS = {"studio": "studio", "trl": "trl", "trl-tuned": "trl", "llama-factory": "llama-factory"}
 """Each arm and its environment."""
 

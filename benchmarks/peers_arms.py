@@ -19,11 +19,19 @@ def studio(given: dict[str, Any]) -> dict[str, Any]:
 
     engine = Studio(given["home"])
     recipe = Recipe.defaults(
-        "sft", model_name_or_path=given["model"], dataset_name="rows", lora_r=8, lora_alpha=16,
-        lora_target_modules="all-linear", max_steps=given["steps"], max_length=given["max_length"],
-        per_device_train_batch_size=given["rows"], gradient_accumulation_steps=1,
-        learning_rate=given["rate"], seed=42,
-    )  # fmt: skip
+        "sft",
+        model_name_or_path=given["model"],
+        dataset_name="rows",
+        lora_r=8,
+        lora_alpha=16,
+        lora_target_modules="all-linear",
+        max_steps=given["steps"],
+        max_length=given["max_length"],
+        per_device_train_batch_size=given["rows"],
+        gradient_accumulation_steps=1,
+        learning_rate=given["rate"],
+        seed=42,
+    )
     try:
         run = engine.wait(engine.train(recipe).id)
     finally:
@@ -35,8 +43,14 @@ def studio(given: dict[str, Any]) -> dict[str, Any]:
     watched = sum(took[name] for name in ("samples", "checkpoints", "evaluation"))
     losses = [event["loss"] for event in events if event["kind"] == "log" and "loss" in event]
     tokens = [event["num_tokens"] for event in events if "num_tokens" in event]
-    return result(took["seconds"], took["seconds"] - watched, losses,
-                  tokens[-1] if tokens else None, given, str(run.adapter))  # fmt: skip
+    return result(
+        took["seconds"],
+        took["seconds"] - watched,
+        losses,
+        tokens[-1] if tokens else None,
+        given,
+        str(run.adapter),
+    )
 
 
 def trl(given: dict[str, Any], **settings: Any) -> dict[str, Any]:
@@ -52,15 +66,22 @@ def trl(given: dict[str, Any], **settings: Any) -> dict[str, Any]:
         model=AutoModelForCausalLM.from_pretrained(given["folder"], dtype="float32"),
         processing_class=AutoTokenizer.from_pretrained(given["folder"]),
         args=SFTConfig(
-            given["out"], max_steps=given["steps"], max_length=given["max_length"],
-            per_device_train_batch_size=given["rows"], learning_rate=given["rate"], seed=42,
-            logging_steps=1, report_to="none", bf16=False, **settings,
+            given["out"],
+            max_steps=given["steps"],
+            max_length=given["max_length"],
+            per_device_train_batch_size=given["rows"],
+            learning_rate=given["rate"],
+            seed=42,
+            logging_steps=1,
+            report_to="none",
+            bf16=False,
+            **settings,
         ),
         train_dataset=Dataset.from_list(rows).select_columns(["prompt", "completion"]),
         peft_config=LoraConfig(
             r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"
         ),
-    )  # fmt: skip
+    )
     began = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - began
@@ -85,21 +106,47 @@ def llama_factory(given: dict[str, Any]) -> dict[str, Any]:
     rows = [json.loads(line) for line in lines]
     made = [{"messages": [*row["prompt"], *row["completion"]]} for row in rows]
     (out / "rows.json").write_text(json.dumps(made), encoding="utf-8")
-    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user",
-            "assistant_tag": "assistant", "system_tag": "system"}  # fmt: skip
-    info = {"rows": {"file_name": "rows.json", "formatting": "sharegpt",
-                     "columns": {"messages": "messages"}, "tags": tags}}  # fmt: skip
+    tags = {
+        "role_tag": "role",
+        "content_tag": "content",
+        "user_tag": "user",
+        "assistant_tag": "assistant",
+        "system_tag": "system",
+    }
+    info = {
+        "rows": {
+            "file_name": "rows.json",
+            "formatting": "sharegpt",
+            "columns": {"messages": "messages"},
+            "tags": tags,
+        }
+    }
     (out / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
     began = time.monotonic()
-    run_exp({
-        "stage": "sft", "do_train": True, "model_name_or_path": given["folder"],
-        "finetuning_type": "lora", "lora_rank": 8, "lora_alpha": 16, "lora_target": "all",
-        "dataset": "rows", "dataset_dir": str(out), "template": "chatml",
-        "cutoff_len": given["max_length"], "output_dir": str(out / "run"),
-        "per_device_train_batch_size": given["rows"], "max_steps": given["steps"],
-        "learning_rate": given["rate"], "logging_steps": 1, "report_to": "none", "seed": 42,
-        "overwrite_output_dir": True, "include_num_input_tokens_seen": "all",
-    })  # fmt: skip
+    run_exp(
+        {
+            "stage": "sft",
+            "do_train": True,
+            "model_name_or_path": given["folder"],
+            "finetuning_type": "lora",
+            "lora_rank": 8,
+            "lora_alpha": 16,
+            "lora_target": "all",
+            "dataset": "rows",
+            "dataset_dir": str(out),
+            "template": "chatml",
+            "cutoff_len": given["max_length"],
+            "output_dir": str(out / "run"),
+            "per_device_train_batch_size": given["rows"],
+            "max_steps": given["steps"],
+            "learning_rate": given["rate"],
+            "logging_steps": 1,
+            "report_to": "none",
+            "seed": 42,
+            "overwrite_output_dir": True,
+            "include_num_input_tokens_seen": "all",
+        }
+    )
     whole = time.monotonic() - began
     state = json.loads((out / "run" / "trainer_state.json").read_text("utf-8"))
     history = state["log_history"]
@@ -110,9 +157,13 @@ def llama_factory(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def result(
-    seconds: float, steps: float, losses: list[float], tokens: float | None, given: dict[str, Any],
+    seconds: float,
+    steps: float,
+    losses: list[float],
+    tokens: float | None,
+    given: dict[str, Any],
     adapter: str,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The line that is printed; `seconds` are of training with what it is watched by."""
     rows = given["steps"] * given["rows"]
     status = Path("/proc/self/status")

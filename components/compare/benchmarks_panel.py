@@ -44,18 +44,24 @@ class BenchmarksPanel:
             )
             with gr.Row(elem_classes="search-top"):
                 self.rows = gr.Number(
-                    USUAL_ROWS, label="Rows of each", precision=0, minimum=1, scale=1,
-                    min_width=100, elem_id="benchmarks-rows",
-                )  # fmt: skip
+                    USUAL_ROWS,
+                    label="Rows of each",
+                    precision=0,
+                    minimum=1,
+                    scale=1,
+                    min_width=100,
+                    elem_id="benchmarks-rows",
+                )
                 self.folder = gr.Textbox(
-                    "", label="Folder with rows", scale=3,
+                    "",
+                    label="Folder with rows",
+                    scale=3,
                     placeholder="from the Hub; or a folder with gsm8k.jsonl and so on",
                     elem_id="benchmarks-folder",
-                )  # fmt: skip
+                )
                 self.begin = gr.Button(
-                    "Run", variant="primary", scale=0, min_width=150,
-                    elem_id="benchmarks-begin",
-                )  # fmt: skip
+                    "Run", variant="primary", scale=0, min_width=150, elem_id="benchmarks-begin"
+                )
                 self.cancel = gr.Button(
                     "Cancel", visible=False, scale=0, min_width=150, elem_id="benchmarks-cancel"
                 )

@@ -104,10 +104,13 @@ def benchmarks(found: Mapping[str, Any]) -> str:
         for one in found["benchmarks"]
     )
     changed = "".join(
-        _gained(label, [one["differences"][at] | {"name": one["label"]} for one in
-                        found["benchmarks"]], labels[0])
+        _gained(
+            label,
+            [one["differences"][at] | {"name": one["label"]} for one in found["benchmarks"]],
+            labels[0],
+        )
         for at, label in enumerate(labels[1:])
-    )  # fmt: skip
+    )
     return (
         '<div class="score-view"><div class="score-table"><table><thead><tr><th></th>'
         f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>{changed}"

@@ -70,9 +70,12 @@ class WhyPanel:
             self.queued = gr.HTML("", elem_id="why-queued")
             with gr.Row(visible=False, elem_id="why-checked") as self.checked:
                 self.duel = gr.Button(
-                    "Blind duel on held-out prompts", size="sm", scale=0, min_width=240,
+                    "Blind duel on held-out prompts",
+                    size="sm",
+                    scale=0,
+                    min_width=240,
                     elem_id="why-duel",
-                )  # fmt: skip
+                )
             self.dueled = gr.HTML("", elem_id="why-dueled")
 
     def bind(self, chat: gr.State) -> None:
@@ -109,8 +112,11 @@ class WhyPanel:
                 job.cancel()
             own, checks = claims.checks(self.studio, run, asked)
         except Exception as error:
-            yield {self.progress: notice("error", sentence(error)), self.leaving: _hidden(),
-                   self.checked: _hidden()}  # fmt: skip
+            yield {
+                self.progress: notice("error", sentence(error)),
+                self.leaving: _hidden(),
+                self.checked: _hidden(),
+            }
             return
         rows = why_html.choices(report)
         yield {

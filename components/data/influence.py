@@ -112,8 +112,12 @@ class InfluenceHandlers:
             return {widgets.said: ""}
         offered = gr.update(choices=[(run.name, run.id) for run in runs], value=runs[0].id)
         by = gr.update(choices=targets(self.studio), value="")
-        return {**self._fresh(_cost(runs[0])), widgets.ask: gr.update(visible=True),
-                widgets.run: offered, widgets.target: by}  # fmt: skip
+        return {
+            **self._fresh(_cost(runs[0])),
+            widgets.ask: gr.update(visible=True),
+            widgets.run: offered,
+            widgets.target: by,
+        }
 
     def take_file(self, path: str) -> Updates:
         """Rows from a file as the target; prepared in the workspace as any other."""

@@ -51,9 +51,14 @@ def influence_view(open_row: str) -> InfluenceView:
                 elem_id="influence-run", scale=2,
             )  # fmt: skip
             target = gr.Dropdown(
-                [], label="By what they do to", show_label=False, container=False,
-                filterable=False, elem_id="influence-target", scale=2,
-            )  # fmt: skip
+                [],
+                label="By what they do to",
+                show_label=False,
+                container=False,
+                filterable=False,
+                elem_id="influence-target",
+                scale=2,
+            )
             upload = gr.UploadButton(
                 "Other rows", size="sm", scale=0, min_width=100, elem_id="influence-upload"
             )
@@ -88,6 +93,20 @@ def influence_view(open_row: str) -> InfluenceView:
         said = gr.HTML("", elem_classes="inline-notice", elem_id="influence-said")
         list_ = gr.HTML(NO_DATASET, js_on_load=open_row, elem_id="influence-list")
     return InfluenceView(
-        tab, ask, run, target, upload, begin, cancel, progress, list_, acts, count, remove, train,
-        share, keep, said,
-    )  # fmt: skip
+        tab,
+        ask,
+        run,
+        target,
+        upload,
+        begin,
+        cancel,
+        progress,
+        list_,
+        acts,
+        count,
+        remove,
+        train,
+        share,
+        keep,
+        said,
+    )

@@ -308,8 +308,11 @@ class StatisticsHandlers:
         scored = "sentence1" in found.side
         queries = ("sentence1",) if scored else ("anchor",)
         documents = ("sentence2",) if scored else ("positive", "negative")
-        titles = ("Tokens per sentence1", "Tokens per sentence2") if scored else (
-            "Tokens per query", "Tokens per document, negatives too")  # fmt: skip
+        titles = (
+            ("Tokens per sentence1", "Tokens per sentence2")
+            if scored
+            else ("Tokens per query", "Tokens per document, negatives too")
+        )
         return [
             self.tokens_figure(found, limit),
             *(

@@ -79,10 +79,15 @@ class Judges:
                         False, label="Think first", info="before the decision", min_width=160
                     )
                     self.longest = gr.Number(
-                        MAX_NEW_TOKENS, label="Max new tokens", precision=0, minimum=1,
-                        maximum=8192, info="thinking included", min_width=160,
+                        MAX_NEW_TOKENS,
+                        label="Max new tokens",
+                        precision=0,
+                        minimum=1,
+                        maximum=8192,
+                        info="thinking included",
+                        min_width=160,
                         elem_id="judges-tokens",
-                    )  # fmt: skip
+                    )
             self.cost = gr.HTML("", elem_id="judges-cost")
             with gr.Row(elem_classes="inline-form"):
                 self.begin = gr.Button("Ask the judges", size="sm", scale=0, elem_id="judges-ask")
@@ -93,9 +98,15 @@ class Judges:
             self.view = gr.HTML("", elem_id="judges-view")
             with gr.Row(visible=False, elem_classes="inline-form") as self.accepting:
                 self.share = gr.Number(
-                    33, label="People check at least (%)", precision=0, minimum=0, maximum=100,
-                    min_width=190, scale=0, elem_id="judges-share",
-                )  # fmt: skip
+                    33,
+                    label="People check at least (%)",
+                    precision=0,
+                    minimum=0,
+                    maximum=100,
+                    min_width=190,
+                    scale=0,
+                    elem_id="judges-share",
+                )
                 self.accept = gr.Button(
                     "Label the sure pairs", size="sm", scale=0, elem_id="judges-accept"
                 )
@@ -114,8 +125,11 @@ class Judges:
         )
         gr.on(
             [self.project.change, self.judges.change],
-            guard(self.price), [self.project, self.judges], self.cost, **QUIET,
-        )  # fmt: skip
+            guard(self.price),
+            [self.project, self.judges],
+            self.cost,
+            **QUIET,
+        )
         self.project.input(guard(self.shown), self.project, live, **QUIET)
         self.begin.click(guard(self.ask), given, live, **streaming)
         self.cancel.click(guard(self.stop), None, self.progress, **QUIET)

@@ -76,22 +76,36 @@ class Overnight:
         with gr.Row():
             self.objective = gr.Radio(_OBJECTIVES, value="dpo", label="Train", min_width=260)
             self.rounds = gr.Number(
-                3, label="Rounds at most", precision=0, minimum=1, maximum=100, min_width=120,
+                3,
+                label="Rounds at most",
+                precision=0,
+                minimum=1,
+                maximum=100,
+                min_width=120,
                 elem_id="night-rounds",
-            )  # fmt: skip
+            )
         with gr.Accordion("More", open=False):
             with gr.Row():
                 self.n = gr.Number(
                     4, label="Answers a prompt", precision=0, minimum=2, maximum=64, min_width=120
                 )
                 self.each = gr.Number(
-                    200, label="Prompts a round", precision=0, minimum=1, min_width=120,
+                    200,
+                    label="Prompts a round",
+                    precision=0,
+                    minimum=1,
+                    min_width=120,
                     elem_id="night-each",
-                )  # fmt: skip
+                )
                 self.longest = gr.Number(
-                    128, label="Max new tokens", precision=0, minimum=1, maximum=8192,
-                    min_width=120, elem_id="night-tokens",
-                )  # fmt: skip
+                    128,
+                    label="Max new tokens",
+                    precision=0,
+                    minimum=1,
+                    maximum=8192,
+                    min_width=120,
+                    elem_id="night-tokens",
+                )
                 self.warm = gr.Number(
                     1.0, label="Temperature", minimum=0.01, maximum=5, step=0.1, min_width=120
                 )
@@ -101,9 +115,17 @@ class Overnight:
 
     def bind(self, tab: gr.Tab) -> None:
         self.given = [
-            self.run, self.prompts, self.reward, self.objective, self.rounds, self.n, self.each,
-            self.longest, self.warm, self.rubric,
-        ]  # fmt: skip
+            self.run,
+            self.prompts,
+            self.reward,
+            self.objective,
+            self.rounds,
+            self.n,
+            self.each,
+            self.longest,
+            self.warm,
+            self.rubric,
+        ]
         live = [self.begin, self.cancel, self.progress, self.earlier]
         streaming: Any = {**QUIET, "concurrency_limit": None}
         tab.select(
@@ -123,8 +145,11 @@ class Overnight:
         ]
         gr.on(
             [one.change for one in (*priced, self.longest)],
-            guard(self.price), self.given, self.cost, **QUIET,
-        )  # fmt: skip
+            guard(self.price),
+            self.given,
+            self.cost,
+            **QUIET,
+        )
         self.begin.click(guard(self.start), self.given, live, **streaming)
         self.cancel.click(guard(self.stop), None, self.progress, **QUIET)
 

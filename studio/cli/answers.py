@@ -62,12 +62,14 @@ def _benchmarks(result: Json) -> str:
         [
             f"{one['label']} ({one['metric']})",
             one["rows"],
-            *(f"{percent_text(each['value'])} ({percent_range(each['low'], each['high'])})"
-              for each in one["columns"]),
+            *(
+                f"{percent_text(each['value'])} ({percent_range(each['low'], each['high'])})"
+                for each in one["columns"]
+            ),
             *(f"{points(each)}, {each['verdict']}" for each in one["differences"]),
         ]
         for one in result["benchmarks"]
-    ]  # fmt: skip
+    ]
     header = ["benchmark", "rows", *labels, *(f"{label} - {labels[0]}" for label in labels[1:])]
     return f"lm-eval {result['version']}\n\n{table(rows, header)}"
 
@@ -103,10 +105,13 @@ def _retrieved(found: Json) -> str:
     """Figures of both columns, then the queries that fell and those that rose furthest."""
     names = list(found["tuned"])
     rows = [
-        [name, *(_figure(found[side].get(name)) for side in ("base", "tuned")),
-         _figure(found["difference"].get(name), "+")]
+        [
+            name,
+            *(_figure(found[side].get(name)) for side in ("base", "tuned")),
+            _figure(found["difference"].get(name), "+"),
+        ]
         for name in names
-    ]  # fmt: skip
+    ]
     held = "held-out" if found["split"] == "test" else "training (none are held out)"
     parts = [
         f"{found['queries']:,} {held} queries among {found['documents']:,} documents of "
@@ -116,8 +121,9 @@ def _retrieved(found: Json) -> str:
     fell = [one for one in found["each"] if one["moved"] < 0][:_LISTED]
     rose = [one for one in reversed(found["each"]) if one["moved"] > 0][:_LISTED]
     for title, listed in (("fell", fell), ("rose", rose)):
-        lines = [[_moved(one), one["base"], one["tuned"], one_line(one["query"])[:70]]
-                 for one in listed]  # fmt: skip
+        lines = [
+            [_moved(one), one["base"], one["tuned"], one_line(one["query"])[:70]] for one in listed
+        ]
         if lines:
             parts.append(f"{title}\n{table(lines, ['moved', 'base', 'tuned', 'query'])}")
     return "\n\n".join(parts)

@@ -317,9 +317,13 @@ class Worker:
         started = time.monotonic()
         self._credit, self._trains_since = BURST, started
         run = execute(
-            self._runs.get(run_id), self._runs, self._datasets, self._pool,
-            self.serve_beside, self._judges,
-        )  # fmt: skip
+            self._runs.get(run_id),
+            self._runs,
+            self._datasets,
+            self._pool,
+            self.serve_beside,
+            self._judges,
+        )
         if run.error and run.error.startswith(RESTART):
             self._lose_device(run.error)
         logger.info("%s is %s after %.0f s", run_id, run.state, time.monotonic() - started)

@@ -71,10 +71,13 @@ def report(labels: Sequence[str], found: Sequence[Mapping[str, Rows]]) -> list[d
 def _benchmark(name: str, labels: Sequence[str], columns: Sequence[Rows]) -> dict[str, Any]:
     known = BENCHMARKS[name]
     values = [
-        {row["row"]: float(row[known.metric]) for row in rows
-         if row["filter"] == known.filter and known.metric in row}
+        {
+            row["row"]: float(row[known.metric])
+            for row in rows
+            if row["filter"] == known.filter and known.metric in row
+        }
         for rows in columns
-    ]  # fmt: skip
+    ]
     common = [row for row in values[0] if all(row in column for column in values)]
     if not common:
         raise ConfigError(

@@ -103,9 +103,14 @@ def values(order: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
             limit = -(-limit // SUBJECTS)
         writes = name in order["generated"]  # a chat answers; choices are read as bare text
         done: Any = lm_eval.simple_evaluate(
-            model=model(), tasks=[given], limit=limit, bootstrap_iters=0, task_manager=manager,
-            apply_chat_template=writes, fewshot_as_multiturn=writes,
-        )  # fmt: skip
+            model=model(),
+            tasks=[given],
+            limit=limit,
+            bootstrap_iters=0,
+            task_manager=manager,
+            apply_chat_template=writes,
+            fewshot_as_multiturn=writes,
+        )
         samples = done["samples"].items()
         found[name] = [row(task, one) for task, rows in sorted(samples) for one in rows]
         tell({"done": name, "rows": len(found[name])})
@@ -114,8 +119,11 @@ def values(order: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def row(task: str, sample: dict[str, Any]) -> dict[str, Any]:
     """One row of a task by one filter: its metrics, and what it is told apart by."""
-    kept = {name: float(sample[name]) for name in sample.get("metrics", ())
-            if isinstance(sample.get(name), bool | int | float)}  # fmt: skip
+    kept = {
+        name: float(sample[name])
+        for name in sample.get("metrics", ())
+        if isinstance(sample.get(name), bool | int | float)
+    }
     return {"row": f"{task} {sample['doc_id']}", "filter": sample.get("filter", "none"), **kept}
 
 

@@ -94,9 +94,13 @@ class EncoderExport:
         path = self.part / f"model-{asked.outtype}.gguf"
         config = base.model.config
         encoder_gguf.write(
-            encoder, base, self.run, path, asked.outtype,
+            encoder,
+            base,
+            self.run,
+            path,
+            asked.outtype,
             lambda name: self.job.step(0, f"Writing {name}"),
-        )  # fmt: skip
+        )
         self.beside["pooling_mode"] = self.run.recipe.pooling_mode
         self.beside["stored_types"] = stored_types(path)
         dtype, on = base.model.dtype, base.model.device

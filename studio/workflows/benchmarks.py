@@ -35,8 +35,17 @@ VARIABLE = "STUDIO_LM_EVAL"
 VERSION = "0.4.13"
 _PROGRAM = Path(benchmarks.__file__).with_name("harness_child.py")
 _USUAL_TOKENS = 256  # of an answer, where a task names none, as in lm-eval
-_HUB = ("HOME", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT",
-        "NLTK_DATA", "SSL_CERT_FILE", "HTTPS_PROXY")  # fmt: skip
+_HUB = (
+    "HOME",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "HF_DATASETS_OFFLINE",
+    "HF_ENDPOINT",
+    "NLTK_DATA",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+)
 """Where it finds datasets; the studio's keys and tokens stay here."""
 Benchmarking = Job[dict[str, Any]]
 
@@ -109,13 +118,21 @@ class _Child:
         """Every row's metrics by benchmark, and lm-eval's version."""
         given = {name: os.environ[name] for name in (*children.NEEDED, *_HUB) if name in os.environ}
         if program != sys.executable:  # not this environment's packages
-            given = {name: value for name, value in given.items()
-                     if name not in ("PYTHONPATH", "VIRTUAL_ENV")}  # fmt: skip
+            given = {
+                name: value
+                for name, value in given.items()
+                if name not in ("PYTHONPATH", "VIRTUAL_ENV")
+            }
         with tempfile.TemporaryFile("w+", errors="replace") as said:
             child = subprocess.Popen(
-                [program, "-P", str(_PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=said, text=True, env=given, start_new_session=True,
-            )  # fmt: skip
+                [program, "-P", str(_PROGRAM)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env=given,
+                start_new_session=True,
+            )
             assert child.stdin is not None and child.stdout is not None
             try:
                 return self._talk(order, child.stdin, child.stdout, said)
@@ -176,9 +193,10 @@ class _Child:
         found = [""] * len(items)
         for settings in {json.dumps(kwargs, sort_keys=True) for _, kwargs in items}:
             places = [
-                at for at, (_, kwargs) in enumerate(items)
+                at
+                for at, (_, kwargs) in enumerate(items)
                 if json.dumps(kwargs, sort_keys=True) == settings
-            ]  # fmt: skip
+            ]
             given: dict[str, Any] = json.loads(settings)
             prompts = tuple(json.loads(items[at][0]) for at in places)
             for at, text in zip(places, self._answers(prompts, given), strict=True):

@@ -36,8 +36,12 @@ def asking(home: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "STUDIO_HOME": str(home), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", ASK.format(chunk=CHUNK)],
-        cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def answered(process: subprocess.Popen[str]) -> dict:

@@ -12,10 +12,15 @@ from studio.core.errors import ConfigError, ModelError
 from tests.hub import StandIn, pointing_here
 
 MODELS = [
-    {"id": "org/small", "downloads": 9000, "gated": False, "tags": ["license:apache-2.0"],
-     "safetensors": {"parameters": {"BF16": 135_000_000}, "total": 135_000_000}},
+    {
+        "id": "org/small",
+        "downloads": 9000,
+        "gated": False,
+        "tags": ["license:apache-2.0"],
+        "safetensors": {"parameters": {"BF16": 135_000_000}, "total": 135_000_000},
+    },
     {"id": "org/old", "downloads": 70, "gated": "manual", "tags": []},
-]  # fmt: skip
+]
 
 
 class Listing(StandIn):

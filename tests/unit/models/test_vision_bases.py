@@ -12,10 +12,24 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from studio.runs.methods import peft_config, without_towers
 from studio.runs.recipe import Recipe
 
-TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4, "vocab_size": 64,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}  # fmt: skip
-VISION = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "depth": 1,
-          "num_attention_heads": 2, "num_heads": 2, "out_hidden_size": 32}  # fmt: skip
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 4,
+    "vocab_size": 64,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+}
+VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "depth": 1,
+    "num_attention_heads": 2,
+    "num_heads": 2,
+    "out_hidden_size": 32,
+}
 
 
 def adapted(kind: str, method: str = "lora") -> Any:

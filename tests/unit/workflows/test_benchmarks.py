@@ -91,13 +91,20 @@ SHAPES = {
     "gsm8k": {"question": "Ida has 2 pears and buys 3. How many?", "answer": "2 + 3 = 5\n#### 5"},
     "arc_easy": {"id": "1", "question": "Which is a pet?", "choices": CHOICES, "answerKey": "A"},
     "hellaswag": {
-        "ind": 1, "activity_label": "Baking", "ctx_a": "She opens the oven.", "ctx_b": "she",
+        "ind": 1,
+        "activity_label": "Baking",
+        "ctx_a": "She opens the oven.",
+        "ctx_b": "she",
         "endings": ["takes out the bread.", "swims.", "sings to a car.", "is a stone."],
         "label": "0",
     },
-    "mmlu": {"question": "Which is a bone?", "choices": ["femur", "vein", "skin", "ear"],
-             "answer": 0, "subject": "anatomy"},
-}  # fmt: skip
+    "mmlu": {
+        "question": "Which is a bone?",
+        "choices": ["femur", "vein", "skin", "ear"],
+        "answer": 0,
+        "subject": "anatomy",
+    },
+}
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ from components.compare import context_figures
 
 
 def _column(label: str, share: float) -> dict[str, object]:
-    bins = [{"start": 0, "end": 64, "loss": 1.0, "tokens": 9},
-            {"start": 64, "end": 128, "loss": None, "tokens": 0}]  # fmt: skip
+    bins = [
+        {"start": 0, "end": 64, "loss": 1.0, "tokens": 9},
+        {"start": 64, "end": 128, "loss": None, "tokens": 0},
+    ]
     cells = [
         {"length": length, "depth": depth, "found": share * depth, "logp": -1.0}
         for length in (64, 128)

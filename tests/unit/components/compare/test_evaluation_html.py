@@ -52,10 +52,12 @@ def test_a_judges_votes_are_drawn_and_escaped():
 
 def test_benchmarks_say_what_was_gained_and_lost() -> None:
     made = [
-        {name: [{"row": f"{name} {at}", "filter": "none", "acc_norm": value} for at in range(40)]
-         for name, value in zip(("arc_easy", "hellaswag"), values, strict=True)}
+        {
+            name: [{"row": f"{name} {at}", "filter": "none", "acc_norm": value} for at in range(40)]
+            for name, value in zip(("arc_easy", "hellaswag"), values, strict=True)
+        }
         for values in ((0.0, 1.0), (1.0, 0.0))
-    ]  # fmt: skip
+    ]
     found = reports.report(["base", "<run>"], made)
     told = evaluation_html.benchmarks({"benchmarks": found, "version": "0.4.13"})
     assert "ARC-Easy: gained" in told and "HellaSwag: lost" in told

@@ -37,16 +37,27 @@ def _figures(value: float) -> dict[str, object]:
 
 
 def _query(text: str, base: int, tuned: int) -> dict[str, object]:
-    return {"query": text, "document": f"<{text}>", "base": base, "tuned": tuned,
-            "moved": base - tuned, "similarity": {"base": 0.25, "tuned": 0.5}}  # fmt: skip
+    return {
+        "query": text,
+        "document": f"<{text}>",
+        "base": base,
+        "tuned": tuned,
+        "moved": base - tuned,
+        "similarity": {"base": 0.25, "tuned": 0.5},
+    }
 
 
 SET = {
     **{name: FOUND[name] for name in ("documents", "data", "run", "model")},
-    "queries": 3, "split": "test", "rose": 1, "fell": 1,
-    "base": _figures(0.2), "tuned": _figures(0.7), "difference": _figures(0.5),
+    "queries": 3,
+    "split": "test",
+    "rose": 1,
+    "fell": 1,
+    "base": _figures(0.2),
+    "tuned": _figures(0.7),
+    "difference": _figures(0.5),
     "each": [_query("b", 1, 4), _query("c", 2, 2), _query("a", 30, 1)],
-}  # fmt: skip
+}
 
 
 def test_a_held_out_set_has_figures_in_both_columns_and_its_moves() -> None:
@@ -64,8 +75,13 @@ def test_a_held_out_set_has_figures_in_both_columns_and_its_moves() -> None:
 
 def test_the_map_names_texts_on_hover() -> None:
     side = {"queries": [[0.0, 1.0]], "documents": [[1.0, 2.0], [3.0, 4.0]], "share": 0.5}
-    drawn = {"queries": ["<Who?>"], "documents": ["Leo <sails>.", "x " * 400], "left_out": 0,
-             "base": side, "tuned": side}  # fmt: skip
+    drawn = {
+        "queries": ["<Who?>"],
+        "documents": ["Leo <sails>.", "x " * 400],
+        "left_out": 0,
+        "base": side,
+        "tuned": side,
+    }
     assert search_figures.vector_map(FOUND) is None
     figure = search_figures.vector_map({**FOUND, "map": drawn})
     assert figure is not None and len(figure.data) == 4

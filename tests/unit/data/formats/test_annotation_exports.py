@@ -17,11 +17,13 @@ def exported(folder, results, data=None, count=4):
     for n in range(count):
         given = results(n)
         given = given if isinstance(given[0], list) else [given]
-        rows.append({
-            "id": n,
-            "data": {"prompt": f"Who built {n}?", **(data or {})},
-            "annotations": [{"result": each} for each in given],
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": n,
+                "data": {"prompt": f"Who built {n}?", **(data or {})},
+                "annotations": [{"result": each} for each in given],
+            }
+        )
     return inspect(put(folder, "export.json", json.dumps(rows)))
 
 

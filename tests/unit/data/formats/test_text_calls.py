@@ -40,11 +40,11 @@ def hermes(call=CALL, prompt=HERMES, own="", block=None, told="gpt", result="too
             {"from": "system", "value": prompt.replace("{own}", own).replace("{tools}", block)},
             {"from": "human", "value": "Weather in Rye?"},
             {"from": told, "value": f"<tool_call>\n{call}\n</tool_call>"},
-            {"from": result, "value": "<tool_response>\n{\"sky\": \"dry\"}\n</tool_response>"},
+            {"from": result, "value": '<tool_response>\n{"sky": "dry"}\n</tool_response>'},
             {"from": told, "value": "Dry."},
         ],
         **more,
-    }  # fmt: skip
+    }
 
 
 SETTLED = [

@@ -92,8 +92,10 @@ def test_every_side_of_a_pair_counts_below_its_prompt(tokenizer):
     limit = views[1].total
     cut = found.at(limit)
     assert {name: (side.cut, side.of) for name, side in cut.sides.items()} == {
-        "anchor": (1, 2), "positive": (0, 2), "negative": (1, 2)
-    }  # fmt: skip
+        "anchor": (1, 2),
+        "positive": (0, 2),
+        "negative": (1, 2),
+    }
     assert cut.sides["anchor"].tokens == views[4].total - limit and cut.rows == 2
     assert found.apart.tolist() == [-1, -1]
     bare = measure(rows, "embedding_pairs", tokenizer)
