@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 _READING = "() => ({__type__: 'update', value: 'Counting rows', interactive: false})"
 _ARM = """(armed, dataset, datasets) => {
   const of = JSON.parse(armed || "{}"), same = (one, other) => (one ?? "") === (other ?? "");
-  const current = same(of.dataset, dataset) && same(of.datasets, datasets);
+  const filling = document.getElementById("train-start")?.textContent.includes("Filling in");
+  const current = !filling && same(of.dataset, dataset) && same(of.datasets, datasets);
   return {__type__: "update", ...(current ? {value: of.label, interactive: true} : {})};
 }"""
-"""An answer that is late is of the dataset before: label and dataset change together or not."""
+"""An answer that is late is of the dataset before: label and dataset change together or not, and
+what fills the form sets the label itself."""
 
 
 class RecipeForm(FormFilling):
