@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from components.compare import evaluation_html as views
 from components.compare.controls import Controls
 from components.ui.compat import Updates, Values
-from components.ui.handlers import QUIET, guard, sentence
-from components.ui.html import notice, progress_bar
+from components.ui.handlers import QUIET, guard
+from components.ui.job_progress import JobPanel
 from studio.core.errors import ConfigError
 from studio.evaluation.benchmarks import BENCHMARKS, USUAL_ROWS
 from studio.generation.request import Column
@@ -22,15 +22,13 @@ from studio.workflows.comparisons import sides
 if TYPE_CHECKING:
     from studio import Studio
 
-_REFRESH = 0.5
 
-
-class BenchmarksPanel:
+class BenchmarksPanel(JobPanel):
     """The accordion "Benchmarks" under the scores."""
 
     def __init__(self, studio: Studio, left: Controls):
+        super().__init__()
         self.studio, self.left = studio, left
-        self.live = gr.State(None)
 
     def lay_out(self) -> None:
         with gr.Accordion(
@@ -72,40 +70,19 @@ class BenchmarksPanel:
         self.begin.click(
             guard(self.run),
             {self.names, self.rows, self.folder, *self.left.inputs},
-            [self.progress, self.result, self.begin, self.cancel, self.live],
+            [self.result, *self.working],
             **QUIET,
             concurrency_limit=None,
         )
-        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        self.bind_cancel()
 
     def run(self, data: Values) -> Iterator[Updates]:
         """Run them with progress and a way to cancel; the report is kept in the workspace."""
-        try:
-            job = self._begin(data)
-        except Exception as error:
-            yield {self.progress: notice("error", sentence(error))}
-            return
-        try:
-            yield {
-                self.begin: gr.update(visible=False),
-                self.cancel: gr.update(visible=True),
-                self.live: job,
-                self.progress: progress_bar(0, None, job.what),
-            }
-            while not job.wait(_REFRESH):
-                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
-        finally:
-            job.cancel()  # the page was closed: nobody waits for the rest
-        updates: Updates = {
-            self.begin: gr.update(visible=True),
-            self.cancel: gr.update(visible=False),
-            self.live: None,
-            self.progress: notice("error", job.error) if job.error else "",
-        }
-        if not job.error:
-            benchmarks.keep(self.studio, job.result())
-            updates[self.result] = views.benchmarks(job.result())
-        yield updates
+        yield from self.work(lambda: self._begin(data), self._kept)
+
+    def _kept(self, report: dict[str, Any]) -> Updates:
+        benchmarks.keep(self.studio, report)
+        return {self.result: views.benchmarks(report)}
 
     def _begin(self, data: Values) -> Benchmarking:
         chosen = [side.column for side in sides(self.studio, self.left.columns(data))]
@@ -121,7 +98,3 @@ class BenchmarksPanel:
             raise ConfigError("Set the rows of each benchmark to at least one.")
         folder = str(data[self.folder] or "").strip() or None
         return benchmarks.run(self.studio, (base, *runs), data[self.names], rows, folder)
-
-    def halt(self, job: Benchmarking | None) -> None:
-        if job is not None:
-            job.cancel()

@@ -10,8 +10,9 @@ import gradio as gr
 from components.compare import context_figures as figures
 from components.ui import prompt_sets
 from components.ui.compat import Update, Updates, Values, shown_plot
-from components.ui.handlers import QUIET, guard, page_loads, sentence
-from components.ui.html import empty_state, notice, progress_bar
+from components.ui.handlers import QUIET, guard
+from components.ui.html import empty_state
+from components.ui.job_progress import JobPanel, refreshed
 from studio.core.errors import ConfigError
 from studio.core.jobs import Job
 from studio.workflows import long_context
@@ -19,7 +20,6 @@ from studio.workflows import long_context
 if TYPE_CHECKING:
     from studio import Studio
 
-_REFRESH = 0.3
 _ROWS = 16
 EMPTY = (
     "Does it read further?",
@@ -28,12 +28,12 @@ EMPTY = (
 )
 
 
-class ContextTab:
+class ContextTab(JobPanel):
     """The widgets and handlers of the Context sub-tab."""
 
     def __init__(self, studio: Studio):
+        super().__init__()
         self.studio = studio
-        self.live = gr.State(None)
 
     def lay_out(self) -> None:
         runs, data = self._runs(), self._data()
@@ -92,18 +92,13 @@ class ContextTab:
         self.begin.click(
             guard(self.measure),
             {self.run, self.data, *self.numbers.values()},
-            [self.progress, self.grid, self.losses, self.begin, self.cancel, self.live],
+            [self.grid, self.losses, *self.working],
             **QUIET,
             concurrency_limit=None,
         )
-        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
-        gr.on(
-            [tab.select, *page_loads()],
-            guard(self.freshen, "quietly"),
-            [self.run, self.data],
-            [self.run, self.data],
-            **QUIET,
-        )
+        self.bind_cancel()
+        lists = [self.run, self.data]
+        tab.select(guard(self.freshen, "quietly"), lists, lists, **QUIET)
 
     def _runs(self) -> list[tuple[str, str]]:
         return [(run.name, run.id) for run in long_context.writers(self.studio)]
@@ -117,42 +112,19 @@ class ContextTab:
 
     def freshen(self, run: str | None, data: str | None) -> tuple[Update, Update]:
         """New runs and datasets appear in the lists; what is chosen stays while it is there."""
-        runs, rows = self._runs(), self._data()
-        values = [value for _, value in runs]
-        kept = run if run in values else next(iter(values), None)
-        return gr.update(choices=runs, value=kept), gr.update(
-            choices=rows, value=data or next((value for _, value in rows), None)
-        )
+        rows = self._data()
+        known = [*rows, (data, data)] if data else rows  # a file's path may be typed
+        return refreshed(self._runs(), run), {**refreshed(known, data), "choices": rows}
 
     def measure(self, given: Values) -> Iterator[Updates]:
         """Measure with progress and a way to cancel, then draw."""
-        try:
-            job = self._begin(given)
-        except Exception as error:
-            yield {self.progress: notice("error", sentence(error))}
-            return
-        try:
-            yield {
-                self.begin: gr.update(visible=False),
-                self.cancel: gr.update(visible=True),
-                self.live: job,
-                self.progress: progress_bar(0, None, "Loading the model"),
-            }
-            while not job.wait(_REFRESH):
-                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
-        finally:
-            job.cancel()  # the page was closed: nobody waits for the rest
-        updates: Updates = {
-            self.begin: gr.update(visible=True),
-            self.cancel: gr.update(visible=False),
-            self.live: None,
-            self.progress: notice("error", job.error) if job.error else "",
+        yield from self.work(lambda: self._begin(given), self._drawn)
+
+    def _drawn(self, found: dict[str, Any]) -> Updates:
+        return {
+            self.grid: shown_plot(figures.needles(found)),
+            self.losses: shown_plot(figures.losses(found)),
         }
-        if not job.error:
-            found = job.result()
-            updates[self.grid] = shown_plot(figures.needles(found))
-            updates[self.losses] = shown_plot(figures.losses(found))
-        yield updates
 
     def _begin(self, given: Values) -> Job[dict[str, Any]]:
         if not given[self.run]:
@@ -170,7 +142,3 @@ class ContextTab:
             digits=int(digits or 1),
             limit=_ROWS,
         )
-
-    def halt(self, job: Job[Any] | None) -> None:
-        if job is not None:
-            job.cancel()

@@ -12,6 +12,7 @@ from components.ui.access import person
 from components.ui.compat import Update, Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar, section
+from components.ui.job_progress import followed
 from components.ui.traced_rows import row_item
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
@@ -108,12 +109,7 @@ class ErrorsPanel:
             asked = why.of_wrong(wrong)
             yield {self.progress: progress_bar(0, None, why.cost(run) or "Asking the rows")}
             job = why.ask(self.studio, run, asked, count=_ROWS)
-            try:
-                for step in job.steps():
-                    yield {self.progress: progress_bar(step[0], step[1], job.progress_text(step))}
-                report = job.result()
-            finally:
-                job.cancel()
+            report = yield from followed(job, self.progress)
         except Exception as error:
             yield {**self._nothing(), self.progress: notice("error", sentence(error))}
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -15,12 +15,12 @@ from components.compare.errors_panel import ErrorsPanel
 from components.compare.figures import over_checkpoints
 from components.ui import prompt_sets
 from components.ui.compat import Update, Updates, Values, shown_plot
-from components.ui.handlers import QUIET, guard, sentence
-from components.ui.html import notice, progress_bar
+from components.ui.handlers import QUIET, guard
+from components.ui.job_progress import JobPanel
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
 from studio.core.workspace import secret_id, write_json
-from studio.evaluation import ScoreRequest, ScoreRows, Scoring, load_rows
+from studio.evaluation import ScoreRequest, ScoreRows, load_rows
 from studio.evaluation.over_checkpoints import over_steps
 from studio.evaluation.request import METRICS, usual_metrics
 from studio.generation.request import Column
@@ -31,18 +31,17 @@ from studio.workflows.comparisons import reward_choices, sides
 if TYPE_CHECKING:
     from studio import Studio
 
-_REFRESH = 0.3
 _ANSWERED = "pocket-questions"
 """The rows at first: their answers are known, so that right and wrong are scored."""
 _SUITING = "all that fit the rows"
 
 
-class ScoreTab:
+class ScoreTab(JobPanel):
     """The widgets and handlers of the Scores sub-tab."""
 
     def __init__(self, studio: Studio, left: Controls):
+        super().__init__()
         self.studio, self.left = studio, left
-        self.live = gr.State(None)
         self.errors = ErrorsPanel(studio)
         self.benchmarks = BenchmarksPanel(studio, left)
 
@@ -130,14 +129,11 @@ class ScoreTab:
                 self.reward,
                 *self.left.inputs,
             },
-            [
-                *(self.progress, self.result, self.plot, self.begin, self.cancel, self.live),
-                self.errors.scored,
-            ],
+            [self.result, self.plot, self.errors.scored, *self.working],
             **QUIET,
             concurrency_limit=None,
         )
-        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        self.bind_cancel()
         self.limit.change(
             guard(lambda limit: gr.update(value=f"Score {plural(int(limit or 0), 'row')}")),
             self.limit,
@@ -168,43 +164,18 @@ class ScoreTab:
 
     def score(self, data: Values) -> Iterator[Updates]:
         """Score with progress and a way to cancel; the result is saved in the workspace."""
-        try:
-            scoring = self.studio.score(self._request(data))
-        except Exception as error:
-            yield {self.progress: notice("error", sentence(error))}
-            return
-        try:
-            yield {
-                self.begin: gr.update(visible=False),
-                self.cancel: gr.update(visible=True),
-                self.live: scoring,
-                self.progress: progress_bar(0, None, scoring.what),
-            }
-            while not scoring.wait(_REFRESH):
-                yield {
-                    self.progress: progress_bar(
-                        scoring.done, scoring.total, scoring.progress_text()
-                    )
-                }
-        finally:
-            scoring.cancel()  # the page was closed: nobody waits for the rest
-        updates: Updates = {
-            self.begin: gr.update(visible=True),
-            self.cancel: gr.update(visible=False),
-            self.live: None,
-            self.progress: "",
-        }
-        if scoring.error:
-            updates[self.progress] = notice("error", scoring.error)
-        else:
+
+        def shown(result: dict[str, Any]) -> Updates:
             name = f"{secret_id('score')}.json"
-            result = scoring.result()
             write_json(self.studio.workspace.comparisons / name, result)
-            updates[self.result] = views.result(result)
-            updates[self.errors.scored] = result
             figure = over_checkpoints(result["columns"]) if data[self.over] else None
-            updates[self.plot] = shown_plot(figure)
-        yield updates
+            return {
+                self.result: views.result(result),
+                self.errors.scored: result,
+                self.plot: shown_plot(figure),
+            }
+
+        yield from self.work(lambda: self.studio.score(self._request(data)), shown)
 
     def _request(self, data: Values) -> ScoreRequest:
         chosen = sides(self.studio, self.left.columns(data))
@@ -244,7 +215,3 @@ class ScoreTab:
     def _rewards(self, data: Values) -> tuple[str, ...]:
         terms = [part.strip() for part in str(data[self.reward] or "").split(";")]
         return resolve_reward_runs([part for part in terms if part], self.studio.runs)
-
-    def halt(self, scoring: Scoring | None) -> None:
-        if scoring is not None:
-            scoring.cancel()

@@ -11,8 +11,8 @@ import gradio as gr
 from components.compare import search_html as views
 from components.compare.search_figures import vector_map
 from components.ui.compat import Update, Updates, Values, shown_plot
-from components.ui.handlers import QUIET, guard, sentence
-from components.ui.html import notice, progress_bar
+from components.ui.handlers import QUIET, guard
+from components.ui.job_progress import JobPanel, refreshed
 from studio.core.errors import ConfigError
 from studio.core.jobs import Job
 from studio.workflows import embeddings
@@ -21,19 +21,18 @@ from studio.workflows import search as searching
 if TYPE_CHECKING:
     from studio import Studio
 
-_REFRESH = 0.3
 _SHOWN = 10
 ONE, ALL = "One query", "Held-out queries"
 _SEARCHED = ("embedding_pairs", "scored_pairs", "prompt_completion", "preference",
              "conversational", "language_modeling")  # fmt: skip
 
 
-class SearchTab:
+class SearchTab(JobPanel):
     """The widgets and handlers of the Search sub-tab."""
 
     def __init__(self, studio: Studio):
+        super().__init__()
         self.studio = studio
-        self.live = gr.State(None)
 
     def lay_out(self) -> None:
         runs, data = self._runs(), self._data()
@@ -93,11 +92,11 @@ class SearchTab:
             [self.begin.click, self.query.submit],
             guard(self.search),
             {self.run, self.data, self.asked, self.query, self.with_map},
-            [self.progress, self.plot, self.result, self.begin, self.cancel, self.live],
+            [self.plot, self.result, *self.working],
             **QUIET,
             concurrency_limit=None,
         )
-        self.cancel.click(guard(self.halt), self.live, None, **QUIET)
+        self.bind_cancel()
         self.asked.change(
             guard(lambda asked: gr.update(visible=asked == ONE)), self.asked, self.query, **QUIET
         )
@@ -117,43 +116,17 @@ class SearchTab:
 
     def freshen(self, run: str | None, data: str | None) -> tuple[Update, Update]:
         """New runs and datasets appear in the lists; what is chosen stays while it is there."""
-
-        def update(choices: list[tuple[str, str]], chosen: str | None) -> Update:
-            values = [value for _, value in choices]
-            kept = chosen if chosen in values else next(iter(values), None)
-            return gr.update(choices=choices, value=kept)
-
-        return update(self._runs(), run), update(self._data(), data)
+        return refreshed(self._runs(), run), refreshed(self._data(), data)
 
     def search(self, given: Values) -> Iterator[Updates]:
         """Rank the documents with progress and a way to cancel."""
-        try:
-            job = self._begin(given)
-        except Exception as error:
-            yield {self.progress: notice("error", sentence(error))}
-            return
-        try:
-            yield {
-                self.begin: gr.update(visible=False),
-                self.cancel: gr.update(visible=True),
-                self.live: job,
-                self.progress: progress_bar(0, None, "Loading the model"),
-            }
-            while not job.wait(_REFRESH):
-                yield {self.progress: progress_bar(job.done, job.total, job.progress_text())}
-        finally:
-            job.cancel()  # the page was closed: nobody waits for the rest
-        updates: Updates = {
-            self.begin: gr.update(visible=True),
-            self.cancel: gr.update(visible=False),
-            self.live: None,
-            self.progress: notice("error", job.error) if job.error else "",
+        yield from self.work(lambda: self._begin(given), self._drawn)
+
+    def _drawn(self, found: dict[str, Any]) -> Updates:
+        return {
+            self.result: (views.result if "query" in found else views.retrieval)(found),
+            self.plot: shown_plot(vector_map(found)),
         }
-        if not job.error:
-            found = job.result()
-            updates[self.result] = (views.result if "query" in found else views.retrieval)(found)
-            updates[self.plot] = shown_plot(vector_map(found))
-        yield updates
 
     def _begin(self, given: Values) -> Job[dict[str, Any]]:
         if not given[self.run]:
@@ -167,7 +140,3 @@ class SearchTab:
         documents = searching.documents_of(self.studio, data)
         query = str(given[self.query] or "")
         return searching.search(self.studio, run, query, documents, _SHOWN, drawn)
-
-    def halt(self, job: Job[Any] | None) -> None:
-        if job is not None:
-            job.cancel()

@@ -13,6 +13,7 @@ from components.ui.access import person
 from components.ui.compat import Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
+from components.ui.job_progress import followed
 from studio.attribution import Asked
 from studio.core.errors import ConfigError
 from studio.core.formatting import plural
@@ -104,12 +105,8 @@ class WhyPanel:
             run, asked = self._asked(chat, which, words)
             yield {self.progress: progress_bar(0, None, why.cost(run) or "Asking the rows")}
             job = why.ask(self.studio, run, [asked], count=_SHOWN)
-            try:
-                for step in job.steps():
-                    yield {self.progress: progress_bar(step[0], step[1], job.progress_text(step))}
-                report = votes_behind.named(self.studio, job.result())
-            finally:
-                job.cancel()
+            found = yield from followed(job, self.progress)
+            report = votes_behind.named(self.studio, found)
             own, checks = claims.checks(self.studio, run, asked)
         except Exception as error:
             yield {

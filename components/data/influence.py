@@ -20,6 +20,7 @@ from components.ui.access import person
 from components.ui.compat import event_data
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar, section
+from components.ui.job_progress import followed
 from components.ui.traced_rows import row_item
 from studio.attribution import Asked
 from studio.core.errors import Cancelled, ConfigError
@@ -160,18 +161,13 @@ class InfluenceHandlers:
                 raise ConfigError("Open a prepared dataset that trained a run first.")
             run = self.studio.runs.get(run_id)
             name, asked = target_of(self.studio, by or "")
+            yield {
+                widgets.progress: progress_bar(0, None, why.cost(run) or "Asking the rows"),
+                widgets.cancel: gr.update(visible=True),
+                widgets.begin: gr.update(interactive=False),
+            }
             job = why.influence(self.studio, run, target=asked)
-            try:
-                for step in job.steps():
-                    text = job.progress_text(step)
-                    yield {
-                        widgets.progress: progress_bar(step[0], step[1], text),
-                        widgets.cancel: gr.update(visible=True),
-                        widgets.begin: gr.update(interactive=False),
-                    }
-                weighed = job.result()
-            finally:
-                job.cancel()
+            weighed = yield from followed(job, widgets.progress)
             ranking = row_influence.ranked(self.studio, run, subject.dataset_id, weighed, name)
             yield {**idle, **self._shown(run, ranking)}
         except Cancelled:

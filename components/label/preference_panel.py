@@ -11,6 +11,7 @@ from components.ui.access import person
 from components.ui.compat import Updates
 from components.ui.handlers import QUIET, guard, sentence
 from components.ui.html import notice, progress_bar
+from components.ui.job_progress import followed
 from components.ui.traced_rows import learned
 from studio.attribution import Asked
 from studio.core.errors import Cancelled, ConfigError
@@ -142,12 +143,8 @@ class PreferencePanel:
                 self.cancel: gr.update(visible=True),
             }
             job = why.ask(self.studio, run, asked, count=_SHOWN)
-            try:
-                for step in job.steps():
-                    yield {self.progress: progress_bar(step[0], step[1], job.progress_text(step))}
-                found = votes_behind.named(self.studio, job.result())
-            finally:
-                job.cancel()
+            report = yield from followed(job, self.progress)
+            found = votes_behind.named(self.studio, report)
         except Cancelled:
             yield self._idle()
             return

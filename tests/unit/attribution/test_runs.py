@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from studio import Commands, Recipe, Studio
 from studio.attribution import build, index_files, run_loss
 from studio.attribution.per_row import only_graph, row_gradients, trained_parts
 from studio.attribution.projection import Projector
-from studio.attribution.request import FINAL, Asked, Indexing, IndexSpec, check, refusal
+from studio.attribution.request import (
+    FINAL,
+    Asked,
+    Indexing,
+    IndexSpec,
+    check,
+    default_spec,
+    refusal,
+)
 from studio.core.errors import Cancelled, ConfigError, DataError
 from studio.labels import Pair
 from studio.runs.methods import METHODS
@@ -162,6 +171,30 @@ def test_averaging_over_checkpoints_and_the_optimizers_moments(studio: Studio, s
         assert all("sweet" in row["answer"] for row in found["for"])
     with pytest.raises(ConfigError, match="no checkpoint at step 3; it keeps 2, 4"):
         check(sft, IndexSpec(steps=(3,)))
+
+
+def test_the_moments_are_used_where_the_newest_checkpoint_keeps_them(home, store, sft: Run):
+    assert default_spec(sft).precondition and default_spec(sft, (2,)).steps == (2,)
+    bare = store.create(sft.recipe)
+    assert not default_spec(bare).precondition  # no checkpoint
+    for method, optim, kept in (("lora", "adamw_torch", True), ("lora", "adafactor", False),
+                                ("full", "auto", False), ("full", "adamw_torch", True),
+                                ("pissa", "auto", False), ("adalora", "auto", False)):  # fmt: skip
+        run = store.create(Recipe.defaults("sft", method, optim=optim))
+        shutil.copytree(sft.checkpoints, run.checkpoints)
+        assert default_spec(run).precondition == kept, (method, optim)
+
+
+def test_a_row_of_a_longer_gradient_helps_or_harms_more(studio: Studio, sft: Run, monkeypatch):
+    rows = [{"prompt": "What is the taste of honey?", "completion": "It is sweet."}]
+    target = why.of_rows(rows, "mine")
+    before = why.influence(studio, sft, target=target).result()["help"]
+    norms = index_files.Index.norms
+    longer = np.ones(24)
+    longer[3] = 2.0
+    monkeypatch.setattr(index_files.Index, "norms", lambda self: norms(self) * longer)
+    after = why.influence(studio, sft, target=target).result()["help"]
+    np.testing.assert_allclose(after, before * longer, rtol=1e-4, atol=1e-9)
 
 
 def test_changed_rows_are_refused(studio: Studio, sft: Run):

@@ -16,6 +16,7 @@ from studio.core.errors import ModelError
 from studio.core.jobs import Job
 from studio.engine import worker
 from studio.generation.request import Column, GenerationRequest
+from studio.runs.store import Run
 
 
 def test_libraries_that_do_not_load_end_everything_that_waits(
@@ -106,6 +107,24 @@ def test_answers_beside_a_run_take_a_share_of_its_time(
     long, after = takes(60.0), takes(0.1)
     steps_until(long)
     assert steps_until(after) <= worker.DEBT / worker.ANSWERING
+    studio.close()
+
+
+def test_a_run_answers_by_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.training import execute
+
+    seen: list[object] = []
+
+    def note(run: Run, runs: object, datasets: object, pool: object, serve: object, _: object):
+        seen.append(serve)
+        return run
+
+    monkeypatch.setattr(execute, "execute", note)
+    studio = Studio(tmp_path / "home")
+    run = studio.runs.create(Recipe.defaults(name="one"))
+    studio.worker._credit = -worker.DEBT
+    studio.worker._train(run.id)
+    assert seen == [studio.worker.serve_beside] and studio.worker._credit == worker.BURST
     studio.close()
 
 
