@@ -134,17 +134,8 @@ class Overnight:
             [self.box, self.run, self.prompts, self.reward, self.cost, *live],
             **streaming,
         )
-        priced = [
-            self.run,
-            self.prompts,
-            self.reward,
-            self.objective,
-            self.rounds,
-            self.n,
-            self.each,
-        ]
         gr.on(
-            [one.change for one in (*priced, self.longest)],
+            [one.change for one in self.given[:8]],  # all that cost time
             guard(self.price),
             self.given,
             self.cost,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ from studio import Studio
 from studio.attribution import build
 from studio.attribution.index_files import opened
 from studio.attribution.request import FINAL, default_spec
-from tests.faults.test_killed_runs import KILLS, MORE
+from tests.faults.test_killed_runs import KILLS, MORE, finish
 from tests.unit.training.conftest import sft_rows, small
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,12 +43,6 @@ def asking(home: Path) -> subprocess.Popen[str]:
     )
 
 
-def answered(process: subprocess.Popen[str]) -> dict:
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    return json.loads(out)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(KILLS < 2, reason=MORE)
 def test_killed_and_asked_again_equals_uninterrupted(tmp_path: Path) -> None:
@@ -61,7 +54,7 @@ def test_killed_and_asked_again_equals_uninterrupted(tmp_path: Path) -> None:
     studio.close()
     folder = build.folder_of(run, default_spec(run), FINAL)
 
-    whole = answered(asking(home))
+    whole = finish(asking(home))
     index = opened(folder)
     assert index is not None and index.complete
     before = {name: (folder / name).read_bytes() for name in ("vectors.f16", "norms.f32")}
@@ -78,7 +71,7 @@ def test_killed_and_asked_again_equals_uninterrupted(tmp_path: Path) -> None:
     cut = _done(folder)
     assert cut and CHUNK <= cut < 160
 
-    again = answered(asking(home))
+    again = finish(asking(home))
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert again["learned"] == whole["learned"]
 
