@@ -276,8 +276,10 @@ class ChatTab(ChatLayout):
         if (data[self.opening] or {}).get("runs"):
             return gr.skip()
         saved = bring_back(self.studio, str(data[self.saved] or ""))
-        if saved is None or not saved.turns or data[self.chat].turns:
+        if data[self.chat].turns:
             return gr.skip()
+        if saved is None or not saved.turns:
+            return {self.view: self.invite(data[self.chat])}
         return self._brought_back(saved) | self.left.chosen(saved.sides)
 
     def _brought_back(self, saved: Chat) -> Updates:

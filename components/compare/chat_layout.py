@@ -14,6 +14,7 @@ from components.compare.conversation import Chat
 from components.compare.token_logprobs import TokenView
 from components.compare.why_panel import WhyPanel
 from components.ui.visitor_quota import Visits
+from studio.workflows.comparisons import finished
 
 if TYPE_CHECKING:
     from studio import Studio
@@ -31,8 +32,10 @@ class ChatLayout:
 
     def lay_out(self) -> None:
         with gr.Column(elem_id="chat-box"):
-            # Filled as the page opens: runs may have finished since the app began.
-            self.view = gr.HTML("", elem_id="chat-view", autoscroll=True)
+            # True as the app starts; `ChatTab.restore` says it anew as a page opens.
+            self.view = gr.HTML(
+                views.chat_empty(bool(finished(self.studio))), elem_id="chat-view", autoscroll=True
+            )
             with gr.Accordion("Exact prompt", open=False, elem_classes="fold quiet"):
                 self.exact = gr.HTML(views.prompts_given(None, ()), elem_id="chat-exact")
             self.tokens = TokenView(self.studio, self.visits)

@@ -78,6 +78,17 @@ def test_a_conversation_comes_back_unless_another_has_begun(tab: ChatTab) -> Non
     assert tab.restore({**asked, tab.opening: {"runs": ["run-1"]}}) == gr.skip()
 
 
+def test_an_empty_chat_says_what_there_is_as_the_page_opens(
+    tab: ChatTab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs may have finished since the app began, which is when the tab was laid out."""
+    opened = {tab.saved: "", tab.chat: Chat(), tab.opening: None}
+    assert "No finished run" in tab.view.value
+    assert "No finished run" in tab.restore(opened)[tab.view]
+    monkeypatch.setattr(chat, "finished", lambda studio: ["a run"])
+    assert "Ask both models" in tab.restore(opened)[tab.view]
+
+
 def test_a_prompt_sent_before_the_conversation_is_back_continues_it(tab: ChatTab) -> None:
     kept = Chat(SIDES, turns=(TURN,))
     keep(tab.studio, kept)
