@@ -35,9 +35,8 @@ class ChatTab(ChatLayout):
         super().__init__(studio, left, visits)
         self.answers = Answers(studio, visits)
 
-    def bind(self, opening: gr.State, opened: Dependency) -> None:
+    def bind(self, opened: Dependency) -> None:
         """`opened` is what follows when another tab sets `opening` (`Controls.bind`)."""
-        self.opening = opening
         inputs = {self.prompt, self.result, self.chat, self.saved, *self.left.inputs}
         parts = self.parts
         streaming: Options = {**QUIET, "concurrency_limit": None}
@@ -62,9 +61,7 @@ class ChatTab(ChatLayout):
         }
         gr.on([choice.input for choice in self.left.choices], **switch, **QUIET)
         self.left.added.then(**switch, **QUIET)
-        opened.then(
-            guard(self.opened), {*inputs, self.former, opening}, [*parts, self.former], **streaming
-        )
+        opened.then(guard(self.opened), {*inputs, self.former}, [*parts, self.former], **streaming)
         self.again.click(guard(self.ask_again, "everybody"), inputs, parts, **streaming)
         self.stop.click(guard(self.halt, "everybody"), self.chat, None, **QUIET)
         self.new.click(guard(self.begin_anew, "everybody"), self.chat, parts, **QUIET)
@@ -82,7 +79,7 @@ class ChatTab(ChatLayout):
         gr.on(
             arrivals,
             guard(self.restore, "everybody"),
-            {self.saved, self.chat, opening},
+            {self.saved, self.chat, self.left.opening},
             [
                 *(self.chat, self.view, self.more, self.exact, self.result, self.result_row),
                 *(*self.left.choices, self.left.more),
@@ -273,7 +270,7 @@ class ChatTab(ChatLayout):
     def restore(self, data: Values) -> Update:
         """After a refresh, the conversation this browser had, unless another one has begun or
         another tab has chosen the models meanwhile."""
-        if (data[self.opening] or {}).get("runs"):
+        if (data[self.left.opening] or {}).get("runs"):
             return gr.skip()
         saved = bring_back(self.studio, str(data[self.saved] or ""))
         if data[self.chat].turns:
@@ -320,7 +317,7 @@ class ChatTab(ChatLayout):
 
     def opened(self, data: Values) -> Iterator[Update]:
         """Another tab chose the models; a prompt that came with them is asked at once."""
-        wanted = data[self.opening] or {}
+        wanted = data[self.left.opening] or {}
         if not wanted.get("runs"):
             return
         prompt = str(wanted.get("prompt") or "")

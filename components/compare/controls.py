@@ -53,6 +53,9 @@ class Controls:
     def __init__(self, studio: Studio, ctx: PageContext):
         self.studio, self.ctx = studio, ctx
         self.seen = gr.State(None)
+        self.opening = gr.State(None)
+        self.taken = gr.State(None)
+        """The `opening` that the lists on the page already show."""
         self.template = TemplateOptions(studio, ctx)
 
     def lay_out(self) -> None:
@@ -131,6 +134,8 @@ class Controls:
             self.follow,
             self.reward,
             *self.template.inputs,
+            self.opening,
+            self.taken,
         ]
 
     def _column(self, at: int) -> gr.Dropdown:
@@ -168,7 +173,7 @@ class Controls:
 
     # ---- binding --------------------------------------------------------------------------------
 
-    def bind(self, opening: gr.State, chat: gr.State) -> Dependency:
+    def bind(self, chat: gr.State) -> Dependency:
         """`chat` is the browser's conversation. Returns what follows `opening`."""
         self.chat = chat
         self.template.bind(self.choices)
@@ -182,7 +187,11 @@ class Controls:
             trigger_mode="multiple",
             **QUIET,
         )
-        opened = opening.change(guard(self.open), opening, [*self.choices, self.more], **QUIET)
+        opened = self.opening.change(
+            guard(self.open), self.opening, [*self.choices, self.more], **QUIET
+        )
+        # The page sends this once it has the lists; a prompt may have been sent before.
+        opened.then(guard(lambda opening: opening), self.opening, self.taken, queue=False, **QUIET)
         self.added = self.more.click(
             guard(self.add, "everybody"), {*self.choices}, [*self.choices, self.more], **QUIET
         )
@@ -248,10 +257,13 @@ class Controls:
         """Another tab asks to compare runs with their base model."""
         if not wanted or not wanted.get("runs"):
             return gr.skip()
+        return self._columns(self._wanted(wanted), finished(self.studio))
+
+    def _wanted(self, wanted: Reply) -> list[str]:
+        """The values of the lists for the runs that another tab asks for."""
         first = self.studio.runs.get(wanted["runs"][0].partition("@")[0])
         values = [f"base:{first.model}", *(f"run:{one}" for one in wanted["runs"])]
-        values = [*values, "", "", ""][: len(self.choices)]
-        return self._columns(values, finished(self.studio))
+        return [*values, "", "", ""][: len(self.choices)]
 
     def add(self, data: Values) -> Updates:
         """One more model: the newest run that is not compared yet."""
@@ -271,6 +283,10 @@ class Controls:
     # ---- reading --------------------------------------------------------------------------------
 
     def columns(self, data: Values) -> list[str]:
+        """What is chosen; where another tab chose and the page has not shown it yet, that."""
+        wanted = data[self.opening]
+        if wanted and wanted.get("runs") and wanted != data[self.taken]:
+            return self._wanted(wanted)
         return [data[choice] or "" for choice in self.choices]
 
     def followed(self, data: Values) -> int | None:

@@ -50,7 +50,6 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
         ScoreTab(studio, left),
     )
     search, context = SearchTab(studio), ContextTab(studio)
-    opening = gr.State(None)
     with gr.Row(elem_classes="desk", elem_id="compare-desk"):
         left.lay_out()
         with (
@@ -67,10 +66,10 @@ def build(studio: Studio, ctx: PageContext) -> CompareHandles:
                 search.lay_out()
             with gr.Tab("Context", id="context") as context_tab:
                 context.lay_out()
-    opened = left.bind(opening, chat.chat)
-    chat.bind(opening, opened)
+    opened = left.bind(chat.chat)
+    chat.bind(opened)
     prompts.bind(set_tab)
     score.bind(score_tab)
     search.bind(search_tab)
     context.bind(context_tab)
-    return CompareHandles(opening, chat.prompt, prompts.reader.project)
+    return CompareHandles(left.opening, chat.prompt, prompts.reader.project)

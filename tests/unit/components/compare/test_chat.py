@@ -51,7 +51,6 @@ def tab(tmp_path, monkeypatch):
         left.lay_out()
         tab = ChatTab(studio, left, Visits(studio))
         tab.lay_out()
-        tab.opening = gr.State(None)
     monkeypatch.setattr(chat, "sides", lambda studio, columns: SIDES)
     monkeypatch.setattr(tab.answers.visits, "generate", lambda request: Answered("one", "two"))
     yield tab
@@ -68,21 +67,21 @@ def test_a_conversation_comes_back_unless_another_has_begun(tab: ChatTab) -> Non
     kept = Chat(SIDES, turns=(TURN,))
     keep(tab.studio, kept)
     fresh = Chat()
-    asked = {tab.saved: kept.id, tab.chat: fresh, tab.opening: None}
+    asked = {tab.saved: kept.id, tab.chat: fresh, tab.left.opening: None}
     found = tab.restore(asked)
     assert (found[tab.chat].id, found[tab.chat].turns) == (kept.id, kept.turns)
     assert fresh.turns == ()
     begun = Chat(SIDES, turns=(TURN,))
     assert tab.restore({**asked, tab.chat: begun}) == gr.skip()
     # A run's "Compare" that opens the tab for the first time since a refresh.
-    assert tab.restore({**asked, tab.opening: {"runs": ["run-1"]}}) == gr.skip()
+    assert tab.restore({**asked, tab.left.opening: {"runs": ["run-1"]}}) == gr.skip()
 
 
 def test_an_empty_chat_says_what_there_is_as_the_page_opens(
     tab: ChatTab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runs may have finished since the app began, which is when the tab was laid out."""
-    opened = {tab.saved: "", tab.chat: Chat(), tab.opening: None}
+    opened = {tab.saved: "", tab.chat: Chat(), tab.left.opening: None}
     assert "No finished run" in tab.view.value
     assert "No finished run" in tab.restore(opened)[tab.view]
     monkeypatch.setattr(chat, "finished", lambda studio: ["a run"])
@@ -186,16 +185,20 @@ def test_another_pair_begins_a_new_chat_and_the_former_goes_on_with_its_own(tab,
 
 
 def test_another_tab_opens_a_pair_and_may_ask_at_once(tab, monkeypatch):
-    tab.opening = gr.State(None)
     choose(tab, monkeypatch, "sft", "dpo")
     old = Chat(SIDES, turns=(TURN,))
     sent = typed(tab, old) | {tab.former: {}}
-    [update] = tab.opened(sent | {tab.opening: {"runs": ("dpo",), "prompt": ""}})
+
+    def opening(runs: tuple[str, ...], prompt: str) -> dict:
+        wanted = {"runs": runs, "prompt": prompt}
+        return {tab.left.opening: wanted, tab.left.taken: wanted}
+
+    [update] = tab.opened(sent | opening(("dpo",), ""))
     assert update[tab.chat].turns == ()
-    *_, last = tab.opened(sent | {tab.opening: {"runs": ("sft", "dpo"), "prompt": "Who?"}})
+    *_, last = tab.opened(sent | opening(("sft", "dpo"), "Who?"))
     assert [turn.prompt for turn in last[tab.chat].turns] == ["Who?"]
     assert last[tab.chat].id != old.id and len(last[tab.chat].turns[-1].answers) == 2
-    assert list(tab.opened(sent | {tab.opening: None})) == []
+    assert list(tab.opened(sent | {tab.left.opening: None})) == []
 
 
 def test_the_lists_stay_under_an_open_chat_and_come_back_with_it(tab, monkeypatch):

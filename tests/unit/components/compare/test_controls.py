@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import pytest
 
 from components.compare.controls import Controls
 from studio import Studio
@@ -29,4 +30,22 @@ def test_the_static_cache_is_a_choice(tmp_path: Path) -> None:
     given = {widget: widget.value for widget in left.inputs}
     assert left.sampling(given).cache_implementation == "dynamic"
     assert left.sampling(given | {left.static: True}).cache_implementation == "static"
+    studio.close()
+
+
+def test_a_prompt_sent_before_the_lists_are_shown_goes_to_the_runs_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tab opens Compare; who types at once still has the former lists on the page."""
+    studio = Studio(tmp_path)
+    with gr.Blocks():
+        left = Controls(studio, SimpleNamespace())
+        left.lay_out()
+    monkeypatch.setattr(studio.runs, "get", lambda id: run(model="pocket", id=id))
+    wanted = {"runs": ("run-7",), "prompt": "", "asked": 1.0}
+    given = {widget: widget.value for widget in left.inputs}
+    former = left.columns(given)
+    assert "run:run-7" not in former
+    assert left.columns(given | {left.opening: wanted})[:2] == ["base:pocket", "run:run-7"]
+    assert left.columns(given | {left.opening: wanted, left.taken: wanted}) == former
     studio.close()
