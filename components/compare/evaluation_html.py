@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import forest
 from components.ui.html import empty_state, esc, notice
-from studio.core.formatting import percent_range, percent_text, plural
+from studio.core.formatting import percent_range, percent_text, plural, points
 from studio.evaluation.benchmarks import BENCHMARKS
-from studio.evaluation.request import METRICS, metric_label
+from studio.evaluation.request import METRICS
+from studio.metrics.figures import difference_text, interval_text, metric_label, value_text
 
 if TYPE_CHECKING:
     from studio.labels import LabelStore
@@ -49,7 +50,7 @@ def _table(found: Mapping[str, Any]) -> str:
     heads = "".join(f'<th scope="col">{esc(column["label"])}</th>' for column in columns)
     rows = "".join(
         f'<tr title="{esc(METRICS[name][1])}"><th scope="row">{esc(metric_label(name))}</th>'
-        f"{''.join(_cell(column['metrics'].get(name)) for column in columns)}</tr>"
+        f"{''.join(_cell(name, column['metrics'].get(name)) for column in columns)}</tr>"
         for name in names
     )
     return (
@@ -69,24 +70,29 @@ def _zeros(names: Sequence[str]) -> str:
     return f'<p class="none">0 for every model: {esc(said)}.</p>' if names else ""
 
 
-def _cell(figure: Mapping[str, Any] | None) -> str:
+def _cell(name: str, figure: Mapping[str, Any] | None) -> str:
     if not figure or figure["value"] is None:
         return "<td>\N{EN DASH}</td>"
     spread = ""
     if figure["low"] is not None:
-        spread = f"<span>{figure['low']:.3g} to {figure['high']:.3g}</span>"
-    return f"<td>{figure['value']:.4g}{spread}</td>"
+        spread = f"<span>{interval_text(name, figure['low'], figure['high'])}</span>"
+    return f"<td>{value_text(name, figure['value'])}{spread}</td>"
 
 
 def _difference(found: Mapping[str, Any]) -> str:
-    rows = [
-        (metric_label(name), figure["value"], figure["low"], figure["high"])
+    differ = {
+        name: figure
         for name, figure in found["metrics"].items()
         if (figure["value"], figure["low"], figure["high"]) != (0, 0, 0)
+    }
+    rows = [
+        (metric_label(name), figure["value"], figure["low"], figure["high"])
+        for name, figure in differ.items()
     ]
+    written = [difference_text(name, figure) for name, figure in differ.items()]
     return (
         f"<section><h4>{esc(found['a'])} minus {esc(found['b'])}, on the same rows</h4>"
-        f"{forest(rows, each_own_scale=True)}</section>"
+        f"{forest(rows, each_own_scale=True, written=written)}</section>"
     )
 
 
@@ -130,7 +136,7 @@ def _gained(label: str, differences: Sequence[Mapping[str, Any]], base: str) -> 
     ]
     return (
         f"<section><h4>{esc(label)} minus {esc(base)}, on the same rows</h4>"
-        f"{forest(rows, shares=True)}</section>"
+        f"{forest(rows, written=[points(one) for one in differences])}</section>"
     )
 
 
@@ -180,7 +186,7 @@ def standing(found: Sequence[Mapping[str, Any]]) -> str:
             if figure and figure["value"] is not None
         ]
     said = "".join(f"<p class='set-summary'>{esc(_sentence(each))}</p>" for each in found)
-    plot = forest(rows, zero=0.5, span=(0.0, 1.0), spec=".2f") if rows else ""
+    plot = forest(rows, zero=0.5, span=(0.0, 1.0), shares=True) if rows else ""
     return plot + said
 
 

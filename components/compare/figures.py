@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
-from studio.evaluation.request import metric_label
+from studio.metrics.figures import SHARES, metric_label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _COLORS = {"base": BASE, "tuned": TUNED}
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _HEIGHT = 210  # pixels of a row of charts
+_HOVER = "step %{x:,}: %{y:.4g} (%{customdata[0]:.3g} to %{customdata[1]:.3g})<extra></extra>"
+_HOVER_SHARE = "step %{x:,}: %{y:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>"
 
 
 def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -41,7 +43,7 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
     rows = -(-len(series) // 2)
     titles = [esc(metric_label(name)) for name in series]
     figure = make_subplots(rows, 2, subplot_titles=titles, vertical_spacing=0.24 / rows)
-    for at, points in enumerate(series.values()):
+    for at, (name, points) in enumerate(series.items()):
         steps, values, lows, highs = zip(*points, strict=True)
         figure.add_scatter(
             x=steps,
@@ -55,8 +57,7 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
                 "thickness": 1.5,
             },
             customdata=list(zip(lows, highs, strict=True)),
-            hovertemplate="step %{x:,}: %{y:.4g} (%{customdata[0]:.3g} to %{customdata[1]:.3g})"
-            "<extra></extra>",
+            hovertemplate=_HOVER_SHARE if name in SHARES else _HOVER,
             row=at // 2 + 1,
             col=at % 2 + 1,
         )
@@ -64,6 +65,9 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
     figure.update_annotations(font_size=13)
     figure.update_xaxes(**axis(showgrid=False, tickformat=",d"))
     figure.update_yaxes(**axis())
+    for at, name in enumerate(series):
+        if name in SHARES:
+            figure.update_yaxes(tickformat=".0%", row=at // 2 + 1, col=at % 2 + 1)
     return figure
 
 

@@ -46,6 +46,7 @@ def forest(
     each_own_scale: bool = False,
     spec: str = "+.3g",
     shares: bool = False,
+    written: Sequence[str] = (),
 ) -> str:
     """One line per value with its interval, beside a dashed line that marks no difference.
 
@@ -55,23 +56,28 @@ def forest(
     Args:
         rows: (name, value, low, high).
         span: the axis; by default wide enough for all rows, or for each row by itself.
-        spec: the values' number format; `shares` writes percentages instead.
+        spec: the values' number format; `shares` writes percentages instead, and `written` is each
+            row's text, its value first.
     """
     reach = max((abs(end - zero) for row in rows for end in row[1:]), default=1.0) or 1.0
     low, high = span or (zero - reach, zero + reach)
     lines = []
-    for name, value, left, right in rows:
+    for at, (name, value, left, right) in enumerate(rows):
         if each_own_scale:  # metrics have units of their own: only the sign compares
             reach = max(abs(left - zero), abs(right - zero), 1e-12)
             low, high = zero - reach * 1.05, zero + reach * 1.05
         start, end, dot, even = (
-            100 * (at - low) / (high - low) for at in (left, right, value, zero)
+            100 * (point - low) / (high - low) for point in (left, right, value, zero)
         )
         figures = f"{value:{spec}}</b> ({left:{spec}} to {right:{spec}})"
         if shares:
             figures = f"{percent_text(value)}</b> ({percent_range(left, right)})"
+        if written:
+            figure, _, interval = written[at].partition(" (")
+            figures = f"{figure}</b> ({interval}" if interval else f"{figure}</b>"
+        plain = figures.replace("</b>", "")
         lines.append(
-            f'<li title="{esc(name)}: {value:.4g} ({left:.4g} to {right:.4g})">'
+            f'<li title="{esc(name)}: {plain}">'
             f'<span>{esc(name)}</span><i class="axis"><i class="even" style="left:{even:.1f}%"></i>'
             f'<i class="reach" style="left:{start:.1f}%;width:{end - start:.1f}%"></i>'
             f'<i class="dot" style="left:{dot:.1f}%"></i></i><span><b>{figures}</span></li>'

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from studio.cli.register import View
 from studio.cli.terminal import counted, one_line, percent, table
 from studio.commands.base import Json
 from studio.core.formatting import percent_range, percent_text, points
+from studio.metrics.figures import difference_text, figure_text
 
 
 def _answers(rows: list[Json]) -> str:
@@ -45,14 +48,20 @@ def _scores(result: Json) -> str:
     rows = [
         [
             name,
-            *(_figure(column["metrics"].get(name)) for column in columns),
-            *(_figure(each["metrics"].get(name), "+") for each in differences),
+            *(_metric(name, column["metrics"].get(name)) for column in columns),
+            *(_metric(name, each["metrics"].get(name), difference_text) for each in differences),
         ]
         for name in names
     ]
     header = ["metric", *(column["label"] for column in columns)]
     header += [f"{each['a']} - {each['b']}" for each in differences]
     return f"{result['data']}: {result['rows']:,} rows\n\n{table(rows, header)}"
+
+
+def _metric(
+    name: str, found: Json | None, written: Callable[[str, Json], str] = figure_text
+) -> str | None:
+    return None if not found or found["value"] is None else written(name, found)
 
 
 def _benchmarks(result: Json) -> str:

@@ -41,20 +41,6 @@ METRICS: dict[str, tuple[tuple[str, ...], str, bool | None]] = {
     "refusal_rate": (_ASKING, "Share of answers that begin as refusals do.", False),
     "kl_from_base": (_ASKING, "KL from the base a token, on a tuned model's own samples.", None),
 }
-_WRITTEN = {
-    "rouge_l": "ROUGE-L",
-    "distinct_2": "distinct-2",
-    "repeated_4grams": "repeated 4-grams",
-    "valid_json": "valid JSON",
-    "kl_from_base": "KL from base",
-}
-
-
-def metric_label(name: str) -> str:
-    """A metric's name for people, as its makers write it."""
-    return _WRITTEN.get(name, name.replace("_", " "))
-
-
 DRIFT = "kl_from_base"
 FORWARD = ("loss", "perplexity", "token_accuracy")
 REFERENCED = ("exact_match", "numeric_match", "contains", "rouge_l")

@@ -15,6 +15,7 @@ from studio.core.errors import StudioError
 from studio.data import DatasetStore
 from studio.data.prepared.publish import UNKNOWN
 from studio.exports import loss_plot, serve_commands, verified_section
+from studio.metrics.figures import interval_text, value_text
 from studio.runs.store import Run
 
 _SAMPLES = 3
@@ -198,9 +199,9 @@ def _score(found: dict[str, Any], metric: str, value: dict[str, Any]) -> str:
     if value["value"] is None:
         return f"| {inline(found['data'])} | {metric} | none | |"
     low, high = value.get("low"), value.get("high")
-    interval = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
+    interval = interval_text(metric, low, high) if low is not None and high is not None else ""
     name = f"{inline(found['data'])} ({found['rows']:,})"
-    return f"| {name} | {metric} | {value['value']:.4g} | {interval} |"
+    return f"| {name} | {metric} | {value_text(metric, value['value'])} | {interval} |"
 
 
 def _samples(events: list[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from studio.evaluation import Scoring
 
-FIGURE = {"value": 1.5, "low": 1.25, "high": 1.75, "count": 4}
+FIGURE = {"value": 0.15, "low": 0.125, "high": 0.175, "count": 4}
 
 
 def test_answers_and_pairs(shell, answering, tuned):
@@ -46,7 +46,8 @@ def test_scores_for_people_and_for_programs(shell, tuned, scored):
     printed = shell(*SCORE, "--metrics", "contains, length", "--json")
     assert printed.code == 0 and printed.json["columns"][1]["label"] == "tuned"
     text = shell(*SCORE, "--metrics", "contains").out
-    assert "pocket-questions: 4 rows" in text and "+1.5 [+1.25, +1.75]" in text
+    assert "pocket-questions: 4 rows" in text and "15.0 % (12.5 to 17.5 %)" in text
+    assert "+15.0 points (+12.5 to +17.5)" in text
 
 
 def test_a_model_that_could_not_be_scored_is_1(shell, tuned, scored):

@@ -27,6 +27,19 @@ def test_scores_are_told_with_their_intervals():
     assert "<img" not in markup and "1.25 to 1.75" in markup and 'class="forest"' in markup
 
 
+def test_shares_are_in_per_cent_and_their_differences_in_points():
+    share, loss = ({"value": v, "low": v - 0.05, "high": v + 0.05, "count": 4} for v in (0.175, 2))
+    metrics = {"exact_match": share, "loss": loss}
+    columns = [{"label": name, "error": None, "metrics": metrics} for name in ("base", "first")]
+    difference = {"a": "first", "b": "base", "metrics": metrics}
+    markup = evaluation_html.result(
+        {"data": "d", "rows": 4, "columns": columns, "differences": [difference]}
+    )
+    assert "<td>17.5 %<span>12.5 to 22.5 %</span></td>" in markup
+    assert "<b>+17.5 points</b> (+12.5 to +22.5)" in markup
+    assert "<td>2<span>1.95 to 2.05</span></td>" in markup and "<b>+2</b> (+1.95 to" in markup
+
+
 def test_metrics_have_their_makers_names_and_those_that_are_0_for_all_share_a_line():
     none = {"value": 0.0, "low": 0.0, "high": 0.0, "count": 4}
     some = {"value": 0.5, "low": 0.25, "high": 0.75, "count": 4}
