@@ -11,7 +11,7 @@ from urllib.parse import quote
 from components.ui.html import esc
 from components.ui.hub_files import going_files, no_token
 from components.ui.markdown import rendered
-from studio.core.formatting import bytes_text
+from studio.core.formatting import DOT, bytes_text, compact
 from studio.exports import (
     BITS,
     FORMATS,
@@ -24,6 +24,7 @@ from studio.exports import (
 )
 
 if TYPE_CHECKING:
+    from studio.core.hub_search import Found
     from studio.engine.library import LibraryEntry
 
 Fold = tuple[str, str, str]
@@ -151,14 +152,35 @@ def going(files: Sequence[tuple[str, int]], login: bool) -> str:
 
 
 def fetching() -> str:
-    """The form that downloads a model from the Hub."""
+    """The form that finds a model on the Hub and downloads it."""
     body = (
+        '<label>Search the Hub<input type="search" name="words" placeholder="SmolLM2"></label>'
+        '<label>Largest size, billions of parameters<input type="number" name="largest" min="0" '
+        f'step="any" placeholder="any"></label>{button("search", "Search")}'
+        '<ul class="hub-found" aria-live="polite"></ul>'
         '<label>Model<input type="text" name="pull" placeholder="owner/name"></label>'
         '<label>Revision<input type="text" name="revision" placeholder="main"></label>'
         '<p class="quiet">Safetensors, GGUF and JSON files only: no pickles, no code. The revision '
         f"is shown, so that a recipe can pin it.</p>{button('pull', 'Download')}"
     )
     return folded([("pull", "Download from the Hub", body)])
+
+
+def found_on_the_hub(found: Sequence[Found]) -> str:
+    """What a search of the Hub found, each a button that takes its name into the form."""
+    if not found:
+        return '<li class="quiet">No text model of that name and size.</li>'
+    return "".join(
+        f'<li><button type="button" class="act" data-act="choose" data-name="{esc(one.id)}">'
+        f"{esc(one.id)}</button><span>{esc(DOT.join(_hub_facts(one)))}</span></li>"
+        for one in found
+    )
+
+
+def _hub_facts(model: Found) -> list[str]:
+    size = compact(model.parameters) if model.parameters else "no safetensors"
+    facts = [size, f"{compact(model.downloads)} downloads", model.license]
+    return [*facts, "gated"] if model.gated else facts
 
 
 def note_box(item: LibraryEntry) -> Fold:

@@ -20,7 +20,7 @@ from components.models.library_page import Shown, Visits, fitting
 from components.ui.access import person
 from components.ui.compat import Reply, ServerFunction
 from components.ui.handlers import checked, sentence
-from studio.core import hub
+from studio.core import hub, hub_search
 from studio.core.errors import ConfigError
 from studio.core.formatting import DOT, bytes_text
 from studio.core.hub_backup import backup_age
@@ -77,6 +77,13 @@ class Pull(BaseModel):
 
     repo: str
     revision: str = ""
+
+
+class HubSearch(BaseModel):
+    """Words of a Hub model's name, and its largest size in billions of parameters."""
+
+    words: str
+    largest: float | None = None
 
 
 class Cancel(BaseModel):
@@ -171,6 +178,7 @@ def server_functions(studio: Studio) -> list[ServerFunction]:
         _served("models_card", "read a model's card", Entry, library.card),
         _served("models_preview", "push a model", Entry, library.preview),
         _served("models_push", "push a model", Push, library.push),
+        _served("models_search", "search the Hub", HubSearch, library.search),
         _served("models_pull", "download a model", Pull, library.pull),
         _served("models_cancel", "stop this", Cancel, library.cancel),
         _served("models_delete", "delete a model", Delete, library.delete),
@@ -256,6 +264,10 @@ class LibraryApi:
         repo = request.repo.strip()
         job = hub.start_pull(repo, request.revision.strip())
         return self.jobs.put(JobView(job, f"Download {repo}", _downloaded))
+
+    def search(self, request: HubSearch) -> Reply:
+        found = hub_search.search(request.words[:200], largest=request.largest)
+        return {"found": boxes.found_on_the_hub(found)}
 
     def cancel(self, request: Cancel) -> Reply:
         self.jobs.end(request.job)

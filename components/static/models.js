@@ -137,6 +137,22 @@ window.studioModels = (root, server, lead) => {
     pull: (card, button) => begin("models_pull",
       {repo: part("fetch").querySelector("[name=pull]").value,
        revision: part("fetch").querySelector("[name=revision]").value}, button),
+    search: async (card, button) => {
+      const typed = name => part("fetch").querySelector(`[name=${name}]`).value;
+      const list = part("fetch").querySelector(".hub-found");
+      button.disabled = true;
+      list.innerHTML = '<li class="quiet">Searching</li>';
+      const reply = await server.models_search({words: typed("words"), largest: Number(typed("largest")) || null});
+      button.disabled = false;
+      list.innerHTML = reply?.found ?? "";
+      if (!reply?.found) list.append(Object.assign(document.createElement("li"), {className: "trouble", textContent: reply?.error ?? ""}));
+    },
+    choose: (card, button) => {
+      const name = part("fetch").querySelector("[name=pull]");
+      name.value = button.dataset.name;
+      name.scrollIntoView({block: "nearest"});
+      part("fetch").querySelector("[data-act=pull]").focus();
+    },
     cancel: async (card, button) => draw(await ask("models_cancel", {job: button.dataset.job})),
     delete: async card => {
       const id = card.dataset.id, reply = await ask("models_delete", {id});
@@ -178,6 +194,7 @@ window.studioModels = (root, server, lead) => {
     typed = setTimeout(sift, 150);
   });
   desk.addEventListener("keydown", event => {
+    if (event.key === "Enter" && event.target.matches("[name=words], [name=largest]")) part("fetch").querySelector("[data-act=search]").click();
     if (event.key === "Escape" && event.target === part("find")) { part("find").value = ""; sift(); }
   });
   // A tab that is opened reloads, unless something is being edited in it.

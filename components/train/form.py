@@ -234,7 +234,9 @@ class RecipeForm(FormFilling):
         self.hosted.bind(fields, self.recipe, self.started)
         model, dataset = self.fields["model_name_or_path"], self.fields["dataset_name"]
         self.goal.bind(model, dataset, self.filled, everything)
-        self.choice.bind(self.restated, {*fields, self.settled}, self.with_choice, everything)
+        self.choice.bind(
+            self.restated, self.ctx.status, {*fields, self.settled}, self.with_choice, everything
+        )
         self.rewards.bind(self.fields, self.recipe)
         self.mixture.bind(self.fields)
         self.undo.click(guard(self.take_back), self.before, everything, **QUIET)

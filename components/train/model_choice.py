@@ -30,19 +30,24 @@ class ModelChoice:
         self.take = gr.Button("", size="sm", visible=False, elem_id="train-model-take")
         self.proposed = gr.State({})
         """The leading fields that the button sets."""
+        self.answered = gr.State(None)
+        """The recipe as YAML that was answered last, and whether the libraries were loaded."""
 
     def bind(
         self,
         restated: gr.State,
+        status: gr.HTML,
         fields: set[Field],
         use: Callable[[Values, dict[str, str]], Updates],
         everything: list[Field],
     ) -> None:
-        """Follow the form's last valid recipe; `use` sets its leading fields."""
-        restated.change(
+        """Follow the form's last valid recipe, and `status`, which says when the libraries are
+        loaded; `use` sets the form's leading fields."""
+        gr.on(
+            [restated.change, status.change],
             guard(self.propose, "quietly"),
-            restated,
-            [self.said, self.take, self.proposed],
+            [restated, self.answered],
+            [self.said, self.take, self.proposed, self.answered],
             trigger_mode="multiple",
             **QUIET,
         )
@@ -53,14 +58,18 @@ class ModelChoice:
             **QUIET,
         )
 
-    def propose(self, text: str) -> tuple[Update, Update, dict[str, str]]:
-        """The warning, the button and what it sets, for a recipe as YAML."""
+    def propose(self, text: str, answered: tuple[str, bool] | None) -> Update:
+        """The warning, the button and what it sets, for a recipe as YAML, unless `answered`."""
+        asked = (text, self.studio.worker.ready)
+        return gr.skip() if asked == answered else (*self._proposal(*asked), asked)
+
+    def _proposal(self, text: str, ready: bool) -> tuple[Update, Update, dict[str, str]]:
         recipe = Recipe.from_yaml(text)
         warning = pocket_warning(self.studio, recipe)
         if not warning:
             return gr.update(visible=False), gr.update(visible=False), {}
         plain = gr.update(value=notice("warn", warning), visible=True)
-        if not self.studio.worker.ready:
+        if not ready:
             return plain, gr.update(visible=False), {}
         try:
             found = propose(self.studio, recipe)

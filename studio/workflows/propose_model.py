@@ -58,8 +58,8 @@ def pocket_warning(studio: Studio, recipe: Recipe) -> str:
 
 
 def propose(studio: Studio, recipe: Recipe) -> Proposal | None:
-    """The largest model that trains on the recipe's rows here within `MINUTES`; the smallest that
-    fits where none is so quick, and None where none fits.
+    """The largest model that trains on the recipe's rows here within `MINUTES` by the estimate's
+    upper end; the smallest that fits where none is so quick, and None where none fits.
 
     Those on this machine come first; of the others only models for any use, without a form to sign,
     are proposed. Counts, memory and time are the Calculator's, so the libraries must be loaded.
@@ -109,7 +109,7 @@ def _largest(
             if estimate is None or estimate.verdict != "fits":
                 continue
             found = Proposal(name, changed, name in here(), _why(model, estimate))
-            if (estimate.cost.seconds or (0, 0))[0] <= 60 * MINUTES:
+            if (estimate.cost.seconds or (0, 0))[1] <= 60 * MINUTES:
                 return found
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from components.train.model_choice import ModelChoice
@@ -72,6 +73,23 @@ def test_a_slow_machine_gets_the_smallest_and_a_tiny_one_none(
     assert propose(studio, recipe) is None
 
 
+def test_a_quick_first_run_is_meant_by_the_upper_end_of_its_time(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propose_model, "here", lambda: ["pocket"])
+    recipe = Recipe.defaults("sft", dataset_name="own")
+    on(monkeypatch, "T4 16 GB", device="cpu", flops=2e10, bf16=False)
+    proposal = propose(studio, recipe)
+    assert proposal is not None and proposal.model.endswith("SmolLM2-135M-Instruct")
+    larger = proposal.recipe.with_(model_name_or_path="HuggingFaceTB/SmolLM2-360M-Instruct")
+    for tried, quick in ((proposal.recipe, True), (larger, False)):
+        gpu, lengths = gpus.this_machine(), propose_model._lengths(studio, tried)
+        estimate = propose_model._estimate(tried, gpu, lengths)
+        assert estimate is not None and estimate.cost.seconds is not None
+        low, high = estimate.cost.seconds
+        assert low < 60 * propose_model.MINUTES and (high < 60 * propose_model.MINUTES) is quick
+
+
 def test_what_is_here_comes_before_what_is_larger(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,17 +105,20 @@ def test_what_is_here_comes_before_what_is_larger(
 def test_the_form_shows_it_beside_the_button_and_hides_it_again(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choice = ModelChoice(studio)
-    own = Recipe.defaults("sft", dataset_name="own")
-    said, take, leading = choice.propose(own.to_yaml())
+    with gr.Blocks():
+        choice = ModelChoice(studio)
+        choice.lay_out()
+    own = Recipe.defaults("sft", dataset_name="own").to_yaml()
+    said, take, leading, answered = choice.propose(own, None)
     assert "gibberish" in said["value"] and not take["visible"] and leading == {}
+    assert choice.propose(own, answered) == gr.skip()
     on(monkeypatch, "T4 16 GB")
     monkeypatch.setattr(propose_model, "here", lambda: ["pocket"])
-    monkeypatch.setattr(studio.worker, "ready", True)
-    said, take, leading = choice.propose(own.to_yaml())
+    monkeypatch.setattr(studio.worker, "ready", True)  # the libraries were loaded meanwhile
+    said, take, leading, answered = choice.propose(own, answered)
     assert take["value"].startswith("Use ") and leading["model_name_or_path"] in said["value"]
     assert leading["method"] == "qlora"
-    said, take, leading = choice.propose(Recipe.defaults("sft").to_yaml())
+    said, take, leading, _ = choice.propose(Recipe.defaults("sft").to_yaml(), answered)
     assert not said["visible"] and not take["visible"] and leading == {}
 
 

@@ -10,6 +10,7 @@ import pytest
 from components.models import library_api
 from components.ui import access
 from studio.core.errors import ConfigError
+from studio.core.hub_search import Found
 from studio.core.jobs import Job
 from studio.engine.studio import Studio
 
@@ -29,6 +30,7 @@ def ask(tmp_path: Path):
         ("models_export", {"id": "run-1"}, "to"),
         ("models_push", {"id": "export-1", "repo": 7}, "repo"),
         ("models_pull", {"repo": "a/b", "revision": None}, "revision"),
+        ("models_search", {"words": "small", "largest": "huge"}, "largest"),
         ("models_cancel", {}, "job"),
         ("models_delete", "run-1", "the request"),
     ],
@@ -63,3 +65,22 @@ def test_old_jobs_are_forgotten_and_running_ones_stay() -> None:
     assert running in jobs.kept and last not in jobs.kept
     with pytest.raises(ConfigError, match="no longer running"):
         jobs.end(last)
+
+
+def test_the_hub_is_searched_and_what_it_says_is_text(ask, monkeypatch) -> None:
+    asked = []
+
+    def search(words: str, largest: float | None) -> list[Found]:
+        asked.append((words, largest))
+        return [Found("org/<small>", 135_000_000, 9000, "apache-2.0", gated=True)] * (words != "no")
+
+    monkeypatch.setattr(library_api.hub_search, "search", search)
+    found = ask["models_search"]({"words": "small", "largest": 0.5})["found"]
+    assert 'data-name="org/&lt;small&gt;"' in found and "<small>" not in found
+    assert "135 M" in found and "9,000 downloads" in found and "gated" in found
+    assert "No text model" in ask["models_search"]({"words": "no"})["found"]
+    assert asked == [("small", 0.5), ("no", None)]
+
+
+def test_a_hub_that_is_not_there_is_a_sentence(ask) -> None:
+    assert "cannot be reached" in ask["models_search"]({"words": "small"})["error"]
