@@ -72,6 +72,7 @@ def build_app(studio: Studio, visitors: bool = False, mcp: str = "off") -> gr.Bl
         visitors: people who are not owners may come; they start on Compare and see fewer tabs.
         mcp: "off", "read" (agents are listed only what changes nothing) or "write".
     """
+    compat.lighten_sessions()
     with Page(
         title="Alignment Studio",
         analytics_enabled=False,

@@ -10,9 +10,11 @@ import inspect
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import gradio as gr
+from gradio import blocks, mcp, route_utils, state_holder
 from gradio.blocks import BlockContext
 from gradio.components import Component
 from gradio.components.api_component import Api
@@ -74,6 +76,35 @@ async def without_gradios_cors(app: Any) -> AsyncIterator[None]:
     app.user_middleware = kept
     app.middleware_stack = app.build_middleware_stack()  # the old one is answering the lifespan
     yield
+
+
+def lighten_sessions() -> None:
+    """Let a session keep no copy of every block's configuration (`SessionState.config_values`).
+
+    Only a deep link reads it, and this page offers none. Made for each new session on the server's
+    event loop, and kept current with each output of each handler, it costs 2 MB of memory and a
+    tenth of a second in which nobody else is answered. The route of deep links finds nothing then.
+    """
+    for module in (state_holder, blocks, route_utils, mcp):
+        setattr(module, "SessionState", LightSession)  # noqa: B010  (a module declares no such name)
+
+
+class LightSession(state_holder.SessionState):
+    """The values of a session's states and the blocks that an update has changed in it."""
+
+    def __init__(self, page: gr.Blocks):
+        bare: Any = SimpleNamespace(default_config=page.default_config, blocks=())
+        super().__init__(bare)
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.config_values.clear()
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
 
 
 def logins() -> list[tuple[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from importlib.metadata import version
 from types import SimpleNamespace
 
 import gradio as gr
-from gradio import context
+from gradio import context, state_holder
 
 from components.ui import compat
 
@@ -45,6 +47,28 @@ def test_a_bound_request_is_the_current_one():
     finally:
         for variable, token in zip(context_before, tokens, strict=True):
             variable.reset(token)
+
+
+def test_a_session_keeps_what_was_changed_in_it_and_no_copy_of_the_page():
+    compat.lighten_sessions()
+    stock = compat.LightSession.__base__
+    modules = [one for name, one in sys.modules.items() if name.startswith("gradio")]
+    heavy = [one.__name__ for one in modules if vars(one).get("SessionState") is stock]
+    assert not heavy, broken("SessionState", f"{heavy} still copy the page for each session")
+    with gr.Blocks() as page:
+        box, kept = gr.Textbox("first"), gr.State([])
+        box.submit(lambda: (gr.update(label="changed"), [1]), None, [box, kept])
+    holder = state_holder.StateHolder()
+    page.state_session_capacity = 3
+    holder.set_blocks(page)
+    session, other = holder["one"], holder["two"]
+    assert type(session) is compat.LightSession, broken("SessionState", "sessions are 2 MB each")
+    handler = next(iter(page.fns.values()))
+    changed = [gr.update(label="changed"), [1]]
+    asyncio.run(page.postprocess_data(handler, changed, session))
+    assert session[kept._id] == [1] and other[kept._id] == []
+    assert (session[box._id].label, other[box._id].label) == ("changed", None)
+    assert list(session.components) == [], broken("config_values", "sessions hold the page")
 
 
 def test_logins_are_where_a_request_is_read():
