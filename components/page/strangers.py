@@ -6,8 +6,6 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
 from components.page import document
 from components.ui import access, compat
 
@@ -17,7 +15,7 @@ OWNERS_LISTS = frozenset(
 """Widgets (`elem_id`) that only owners use and that list datasets or saved presets."""
 
 
-class Page(gr.Blocks):
+class Page(compat.QuickBlocks):
     """A page whose configuration, which Gradio shows to all, is built for whoever asks."""
 
     first_visit: Callable[[], bool] = staticmethod(lambda: False)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import json
 import time
@@ -105,6 +106,39 @@ class LightSession(state_holder.SessionState):
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
         pass
+
+
+class QuickBlocks(gr.Blocks):
+    """A page that spends no time on the outputs that a handler leaves as they are.
+
+    Gradio makes the component of every output anew for each reply, on the event loop: a third of a
+    millisecond each, in a form of a hundred fields and for each few tokens of an answer.
+    """
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        outputs = block_fn.outputs
+        if _is_skip(predictions):
+            predictions = [predictions] * len(outputs)
+        elif isinstance(predictions, dict) and predictions:
+            predictions = blocks.convert_component_dict_to_list(outputs, predictions)
+        several = isinstance(predictions, list | tuple) and len(outputs) > 1
+        if not several or len(predictions) != len(outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        changed = [at for at, one in enumerate(predictions) if not _is_skip(one)]
+        found: list[Any] = [None if one.stateful else gr.skip() for one in outputs]
+        if changed:
+            part = copy.copy(block_fn)
+            part.outputs = [outputs[at] for at in changed]
+            values = [predictions[at] for at in changed]
+            sent = values if len(values) > 1 else values[0]
+            made = await super().postprocess_data(part, sent, state)
+            for at, one in zip(changed, made, strict=True):
+                found[at] = one
+        return found
+
+
+def _is_skip(value: Any) -> bool:
+    return isinstance(value, dict) and value == gr.skip()
 
 
 def logins() -> list[tuple[str, str]]:

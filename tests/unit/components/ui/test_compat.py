@@ -7,8 +7,10 @@ import json
 import sys
 from importlib.metadata import version
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
+import pytest
 from gradio import context, state_holder
 
 from components.ui import compat
@@ -69,6 +71,49 @@ def test_a_session_keeps_what_was_changed_in_it_and_no_copy_of_the_page():
     assert session[kept._id] == [1] and other[kept._id] == []
     assert (session[box._id].label, other[box._id].label) == ("changed", None)
     assert list(session.components) == [], broken("config_values", "sessions hold the page")
+
+
+def made_for(page: type[gr.Blocks]) -> tuple[list[Any], list[str]]:
+    """The replies of a handler of four outputs to values of all kinds, and which were made anew."""
+    anew: list[str] = []
+
+    class Counted(gr.Textbox):
+        def __init__(self, *given: Any, **named: Any):
+            super().__init__(*given, **named)
+            anew.append(self.elem_id or "")
+
+    with page() as app:
+        one, two = Counted("1", elem_id="one"), Counted("2", elem_id="two")
+        kept, table = gr.State("kept"), gr.JSON()
+        one.change(lambda: None, None, [one, two, kept, table])
+    handler, session = next(iter(app.fns.values())), compat.LightSession(app)
+    anew.clear()
+    replies = [
+        asyncio.run(app.postprocess_data(handler, value, session))
+        for value in (
+            gr.skip(),
+            {two: "changed"},
+            {two: gr.update(label="Two")},
+            {table: {"a": 1}, kept: "new"},
+            [gr.skip(), None, gr.skip(), []],
+            ["a", "b", "c", {}],
+        )
+    ]
+    return [*replies, session[kept._id], session[two._id].label], anew
+
+
+def test_outputs_that_are_left_alone_are_not_made_anew_and_replies_stay_the_same():
+    stock, often = made_for(gr.Blocks)
+    quick, changed = made_for(compat.QuickBlocks)
+    assert quick == stock, broken("Blocks.postprocess_data", "handlers reply otherwise")
+    assert changed == ["two"]
+    assert len(often) > 4, "Gradio no longer makes each output anew: QuickBlocks may go"
+    with compat.QuickBlocks() as app:
+        box = gr.Textbox()
+        box.change(lambda: None, None, [box, gr.Textbox()])
+    handler, session = next(iter(app.fns.values())), compat.LightSession(app)
+    with pytest.raises(ValueError, match="returned"):
+        asyncio.run(app.postprocess_data(handler, ["too few"], session))
 
 
 def test_logins_are_where_a_request_is_read():
