@@ -16,13 +16,15 @@ PROMPT = _words(
     "instruction prompt question query problem instructions user_prompt user_input user_message "
     "request user human task inputs input source context history goal q article document "
     "dialogue dialog passage post anchor src source_text usr pregunta frage domanda pergunta "
-    "instruccion anweisung text"
+    "instruccion anweisung customer_message client_message message inquiry enquiry ticket email "
+    "mail text body"
 )
 COMPLETION = _words(
     "output response completion answer assistant reply target solution outputs targets "
     "assistant_response model_output model_response generation bot gpt assistant_message gold a "
     "summary highlights tldr tgt mt respuesta ground_truth target_text antwort reponse risposta "
-    "resposta asst assistant_reply bot_response code answers"
+    "resposta asst assistant_reply bot_response agent_reply agent_response accepted_answer "
+    "best_answer staff_reply support_reply code answers"
 )
 THOUGHT = _words(
     "reasoning_content reasoning thinking thought thoughts think cot chain_of_thought "
@@ -153,6 +155,9 @@ CORRECTED = _words(
     "revised corrected edited improved fixed rewritten revision correction refined postedited final"
 )
 """Words of an answer that was written over another one's mistakes."""
+EDITS = _words("edit edits edited postedit rewrite correction revision")
+PEOPLE = set(_words("human annotator editor expert reviewer labeler person manual manually"))
+"""With a word of these, an edit is an answer; without, it may say what to change."""
 UNCORRECTED = ("original", "uncorrected", "unedited", "initial", "draft", "first", "raw", "old",
                "source", "before", "incorrect", "wrong", "unrevised", "model", "generated", "ai",
                "llm", "machine", "predicted")  # fmt: skip

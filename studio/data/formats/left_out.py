@@ -67,13 +67,23 @@ def sentences(profile: Profile, used: set[str], type: str, why: str) -> tuple[st
     told = f" Left out: {_named(unread)}." if unread else ""
     rated = ratings(profile, used, type)
     if not rated:
-        return told, 1.0
+        return told, UNSURE if type == "prompt_only" and unread else _beside_corrections(unread)
     verb = "rates" if len(rated) == 1 else "rate"
     told += (
         f" {_named(rated)} {verb} the answers and is not read: good and bad ones are learned "
         "alike. Leave the bad rows out first, or bring them as pairs, or with a label (kto)."
     ).replace("is not read", "is not read" if len(rated) == 1 else "are not read")
     return told, UNSURE
+
+
+def _beside_corrections(unread: list[str]) -> float:
+    """The most confidence that is left beside texts that are called corrections."""
+    corrected = {*column_names.CORRECTED, *column_names.EDITS} - {"final"}
+    return (
+        UNSURE
+        if any(corrected & set(column_names.key(name).split("_")) for name in unread)
+        else 1.0
+    )
 
 
 def _named(columns: list[str]) -> str:

@@ -68,7 +68,19 @@ def _corrected(usable: list[Column]) -> tuple[str, str] | None:
             for other in usable:
                 if other is not column and _uncorrected(other, rest, better):
                     return column.name, other.name
+    edited = [c for c in usable if _edited_by_people(c)]
+    answers = [c for c in usable if c.key in column_names.COMPLETION]
+    if len(edited) == len(answers) == 1:
+        return edited[0].name, answers[0].name
     return _corrected_turn(usable)
+
+
+def _edited_by_people(column: Column) -> bool:
+    """Whether a column is called after an edit and who made it: `human_edit`."""
+    words = set(column.key.split("_"))
+    return len(words) == 2 and any(
+        words == {person, edit} for person in column_names.PEOPLE for edit in column_names.EDITS
+    )
 
 
 def _corrected_turn(usable: list[Column]) -> tuple[str, str] | None:

@@ -146,6 +146,22 @@ CASES = {
         lines({"question": "Who built {n}?", "corrected_answer": ADA, "initial_answer": DUNNO}),
         pair(WHO, ADA, DUNNO),
     ),
+    "a person's edit over the model's": (
+        lines({"instruction": "Who built {n}?", "model_output": DUNNO, "human_edit": ADA}),
+        pair(WHO, ADA, DUNNO),
+    ),
+    "an editor's rewrite over the answer": (
+        lines({"prompt": "Who built {n}?", "answer": DUNNO, "rewrite_editor": ADA}),
+        pair(WHO, ADA, DUNNO),
+    ),
+    # letters and tickets
+    "a ticket's reply": (
+        lines({"ticket_id": "T{n}", "customer_message": "Who built {n}?", "agent_reply": ADA}),
+        answered(WHO, ADA),
+    ),
+    "a letter's reply": (
+        lines({"From": "a@x.org", "Body": "Who built {n}?", "Reply": ADA}), answered(WHO, ADA)
+    ),
     "rejected messages": (
         lines({"messages": SIDES["chosen"], "rejected_messages": SIDES["rejected"]}),
         pair(WHO, ADA, DUNNO),
@@ -544,6 +560,38 @@ def test_a_family_that_cannot_read_its_rows_is_told_and_not_replaced(tmp_path):
 def test_columns_of_sentences_that_are_left_out_are_named(tmp_path):
     rows = lines({"question": "Who built {n}?", "answer": ADA, "remark": "not so sure {n}"})
     assert 'Left out: "remark".' in inspect(put(tmp_path, "rows.jsonl", rows)).why
+
+
+@pytest.mark.parametrize(
+    ("row", "left"),
+    [
+        ({"prompt": "Who built {n}, and when?", "sampled": [["Ada and Bo built it."]]}, "sampled"),
+        (
+            {
+                "messages": [user("Who built {n}, and when?")],
+                "generations": [{"text": "Ada and Bo built it."}],
+            },
+            "generations",
+        ),
+        (
+            {
+                "instruction": "Who built {n}?",
+                "answer": DUNNO,
+                "improved_again_text": "Ada did it.",
+            },
+            "improved_again_text",
+        ),
+    ],
+)
+def test_less_is_claimed_where_what_is_left_out_may_be_the_answer(tmp_path, row, left):
+    found = inspect(put(tmp_path, "rows.jsonl", lines(row, times=8)), near=False)
+    assert found.question is None and found.confidence == 0.75
+    assert f'Left out: "{left}".' in found.why
+
+
+def test_little_is_lost_in_sureness_where_nothing_is_left_out(tmp_path):
+    rows = lines({"prompt": "Who built {n}, and when?", "id": 4}, times=8)
+    assert inspect(put(tmp_path, "rows.jsonl", rows), near=False).confidence >= 0.85
 
 
 def test_words_for_nothing_are_empty_cells(tmp_path):

@@ -73,21 +73,23 @@ def test_a_session_keeps_what_was_changed_in_it_and_no_copy_of_the_page():
     assert list(session.components) == [], broken("config_values", "sessions hold the page")
 
 
-def made_for(page: type[gr.Blocks]) -> tuple[list[Any], list[str]]:
+def made_for(
+    page: type[gr.Blocks], monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[Any], list[str | None]]:
     """The replies of a handler of four outputs to values of all kinds, and which were made anew."""
-    anew: list[str] = []
+    anew: list[str | None] = []
+    stock = gr.Textbox.__init__
 
-    class Counted(gr.Textbox):
-        def __init__(self, *given: Any, **named: Any):
-            super().__init__(*given, **named)
-            anew.append(self.elem_id or "")
+    def counted(self: gr.Textbox, *given: Any, **named: Any) -> None:
+        anew.append(named.get("elem_id"))
+        stock(self, *given, **named)
 
     with page() as app:
-        one, two = Counted("1", elem_id="one"), Counted("2", elem_id="two")
+        one, two = gr.Textbox("1", elem_id="one"), gr.Textbox("2", elem_id="two")
         kept, table = gr.State("kept"), gr.JSON()
         one.change(lambda: None, None, [one, two, kept, table])
     handler, session = next(iter(app.fns.values())), compat.LightSession(app)
-    anew.clear()
+    monkeypatch.setattr(gr.Textbox, "__init__", counted)
     replies = [
         asyncio.run(app.postprocess_data(handler, value, session))
         for value in (
@@ -99,12 +101,13 @@ def made_for(page: type[gr.Blocks]) -> tuple[list[Any], list[str]]:
             ["a", "b", "c", {}],
         )
     ]
+    monkeypatch.setattr(gr.Textbox, "__init__", stock)
     return [*replies, session[kept._id], session[two._id].label], anew
 
 
-def test_outputs_that_are_left_alone_are_not_made_anew_and_replies_stay_the_same():
-    stock, often = made_for(gr.Blocks)
-    quick, changed = made_for(compat.QuickBlocks)
+def test_outputs_that_are_left_alone_are_not_made_anew_and_replies_stay_the_same(monkeypatch):
+    stock, often = made_for(gr.Blocks, monkeypatch)
+    quick, changed = made_for(compat.QuickBlocks, monkeypatch)
     assert quick == stock, broken("Blocks.postprocess_data", "handlers reply otherwise")
     assert changed == ["two"]
     assert len(often) > 4, "Gradio no longer makes each output anew: QuickBlocks may go"
