@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import gradio as gr
 from gradio import blocks, mcp, route_utils, state_holder
@@ -117,15 +117,16 @@ class QuickBlocks(gr.Blocks):
 
     async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
         outputs = block_fn.outputs
+        if len(outputs) < 2:
+            return await super().postprocess_data(block_fn, predictions, state)
         if _is_skip(predictions):
             predictions = [predictions] * len(outputs)
         elif isinstance(predictions, dict) and predictions:
             predictions = blocks.convert_component_dict_to_list(outputs, predictions)
-        several = isinstance(predictions, list | tuple) and len(outputs) > 1
-        if not several or len(predictions) != len(outputs):
-            return await super().postprocess_data(block_fn, predictions, state)
+        if not isinstance(predictions, list | tuple) or len(predictions) != len(outputs):
+            return await super().postprocess_data(block_fn, cast(Any, predictions), state)
+        found = [_left_alone(one) for one in outputs]
         changed = [at for at, one in enumerate(predictions) if not _is_skip(one)]
-        found: list[Any] = [None if one.stateful else gr.skip() for one in outputs]
         if changed:
             part = copy.copy(block_fn)
             part.outputs = [outputs[at] for at in changed]
@@ -135,6 +136,13 @@ class QuickBlocks(gr.Blocks):
             for at, one in zip(changed, made, strict=True):
                 found[at] = one
         return found
+
+
+def _left_alone(output: Any) -> Any:
+    """What Gradio sends for an output that is skipped."""
+    if output.stateful:
+        return None
+    return {"props": gr.skip(), **gr.skip()} if isinstance(output, gr.HTML) else gr.skip()
 
 
 def _is_skip(value: Any) -> bool:
