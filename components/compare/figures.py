@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
-from studio.metrics.figures import SHARES, metric_label
+from studio.metrics.figures import SHARES, figure_text, metric_label
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 _COLORS = {"base": BASE, "tuned": TUNED}
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _HEIGHT = 210  # pixels of a row of charts
-_HOVER = "step %{x:,}: %{y:.4g} (%{customdata[0]:.3g} to %{customdata[1]:.3g})<extra></extra>"
-_HOVER_SHARE = "step %{x:,}: %{y:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>"
 
 
 def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -44,7 +42,7 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
     titles = [esc(metric_label(name)) for name in series]
     figure = make_subplots(rows, 2, subplot_titles=titles, vertical_spacing=0.24 / rows)
     for at, (name, points) in enumerate(series.items()):
-        steps, values, lows, highs = zip(*points, strict=True)
+        steps, values, _, _ = zip(*points, strict=True)
         figure.add_scatter(
             x=steps,
             y=values,
@@ -56,8 +54,11 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
                 "color": BASE,
                 "thickness": 1.5,
             },
-            customdata=list(zip(lows, highs, strict=True)),
-            hovertemplate=_HOVER_SHARE if name in SHARES else _HOVER,
+            customdata=[
+                figure_text(name, {"value": value, "low": low, "high": high})
+                for _, value, low, high in points
+            ],
+            hovertemplate="step %{x:,}: %{customdata}<extra></extra>",
             row=at // 2 + 1,
             col=at % 2 + 1,
         )
