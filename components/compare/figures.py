@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ui.charts import BASE, LAYOUT, TUNED, axis
 from components.ui.html import esc
-from studio.metrics.figures import SHARES, figure_text, metric_label
+from studio.metrics.figures import SHARES, metric_label, scored_text
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -55,7 +55,7 @@ def over_checkpoints(columns: Sequence[Mapping[str, Any]]) -> Figure | None:
                 "thickness": 1.5,
             },
             customdata=[
-                figure_text(name, {"value": value, "low": low, "high": high})
+                scored_text(name, {"value": value, "low": low, "high": high})
                 for _, value, low, high in points
             ],
             hovertemplate="step %{x:,}: %{customdata}<extra></extra>",

@@ -44,7 +44,6 @@ def forest(
     zero: float = 0.0,
     span: tuple[float, float] | None = None,
     each_own_scale: bool = False,
-    spec: str = "+.3g",
     shares: bool = False,
     written: Sequence[str] = (),
 ) -> str:
@@ -56,8 +55,8 @@ def forest(
     Args:
         rows: (name, value, low, high).
         span: the axis; by default wide enough for all rows, or for each row by itself.
-        spec: the values' number format; `shares` writes percentages instead, and `written` is each
-            row's text, its value first.
+        shares: write percentages.
+        written: each row's text instead, its value first.
     """
     reach = max((abs(end - zero) for row in rows for end in row[1:]), default=1.0) or 1.0
     low, high = span or (zero - reach, zero + reach)
@@ -69,7 +68,7 @@ def forest(
         start, end, dot, even = (
             100 * (point - low) / (high - low) for point in (left, right, value, zero)
         )
-        figures = f"{value:{spec}}</b> ({left:{spec}} to {right:{spec}})"
+        figures = f"{value:+.3g}</b> ({left:+.3g} to {right:+.3g})"
         if shares:
             figures = f"{percent_text(value)}</b> ({percent_range(left, right)})"
         if written:

@@ -8,7 +8,7 @@ from studio.cli.register import View
 from studio.cli.terminal import counted, one_line, percent, table
 from studio.commands.base import Json
 from studio.core.formatting import percent_range, percent_text, points
-from studio.metrics.figures import difference_text, figure_text
+from studio.metrics.figures import difference_text, scored_text
 
 
 def _answers(rows: list[Json]) -> str:
@@ -59,7 +59,7 @@ def _scores(result: Json) -> str:
 
 
 def _metric(
-    name: str, found: Json | None, written: Callable[[str, Json], str] = figure_text
+    name: str, found: Json | None, written: Callable[[str, Json], str] = scored_text
 ) -> str | None:
     return None if not found or found["value"] is None else written(name, found)
 

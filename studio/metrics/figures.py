@@ -41,7 +41,7 @@ def interval_text(name: str, low: float, high: float) -> str:
     return percent_range(low, high) if name in SHARES else f"{low:.3g} to {high:.3g}"
 
 
-def figure_text(name: str, figure: Mapping[str, Any]) -> str:
+def scored_text(name: str, figure: Mapping[str, Any]) -> str:
     """A value with its interval, where there is one: `83.4 % (79.0 to 87.1 %)`."""
     value = value_text(name, figure["value"])
     if figure.get("low") is None:

@@ -155,9 +155,9 @@ CORRECTED = _words(
     "revised corrected edited improved fixed rewritten revision correction refined postedited final"
 )
 """Words of an answer that was written over another one's mistakes."""
-EDITS = _words("edit edits edited postedit rewrite correction revision")
+CORRECTIONS = {*CORRECTED, "edit", "edits", "postedit", "rewrite"} - {"final"}
 PEOPLE = set(_words("human annotator editor expert reviewer labeler person manual manually"))
-"""With a word of these, an edit is an answer; without, it may say what to change."""
+"""With a word of these, a correction is an answer; without, it may say what to change."""
 UNCORRECTED = ("original", "uncorrected", "unedited", "initial", "draft", "first", "raw", "old",
                "source", "before", "incorrect", "wrong", "unrevised", "model", "generated", "ai",
                "llm", "machine", "predicted")  # fmt: skip

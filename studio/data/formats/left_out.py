@@ -78,12 +78,8 @@ def sentences(profile: Profile, used: set[str], type: str, why: str) -> tuple[st
 
 def _beside_corrections(unread: list[str]) -> float:
     """The most confidence that is left beside texts that are called corrections."""
-    corrected = {*column_names.CORRECTED, *column_names.EDITS} - {"final"}
-    return (
-        UNSURE
-        if any(corrected & set(column_names.key(name).split("_")) for name in unread)
-        else 1.0
-    )
+    words = {word for name in unread for word in column_names.key(name).split("_")}
+    return UNSURE if words & column_names.CORRECTIONS else 1.0
 
 
 def _named(columns: list[str]) -> str:

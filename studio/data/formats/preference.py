@@ -78,9 +78,8 @@ def _corrected(usable: list[Column]) -> tuple[str, str] | None:
 def _edited_by_people(column: Column) -> bool:
     """Whether a column is called after an edit and who made it: `human_edit`."""
     words = set(column.key.split("_"))
-    return len(words) == 2 and any(
-        words == {person, edit} for person in column_names.PEOPLE for edit in column_names.EDITS
-    )
+    of_people, corrects = words & column_names.PEOPLE, words & column_names.CORRECTIONS
+    return len(words) == 2 and bool(of_people and corrects)
 
 
 def _corrected_turn(usable: list[Column]) -> tuple[str, str] | None:

@@ -8,9 +8,9 @@ from studio.evaluation.request import METRICS
 from studio.metrics.figures import (
     SHARES,
     difference_text,
-    figure_text,
     interval_text,
     metric_label,
+    scored_text,
     value_text,
 )
 
@@ -30,13 +30,13 @@ def test_every_share_is_a_metric_and_every_metric_that_counts_is_a_share() -> No
 )
 def test_only_a_share_is_in_per_cent(name: str, written: str) -> None:
     assert value_text(name, 0.175) == written
-    assert figure_text(name, found(0.175)) == written
+    assert scored_text(name, found(0.175)) == written
 
 
 def test_an_interval_is_in_the_metrics_unit() -> None:
     assert interval_text("contains", 0.401, 0.802) == "40.1 to 80.2 %"
-    assert figure_text("loss", found(1.5, 1.25, 1.75)) == "1.5 (1.25 to 1.75)"
-    assert figure_text("regex", found(1.0, 0.965, 1.0)) == "100 % (96.5 to 100 %)"
+    assert scored_text("loss", found(1.5, 1.25, 1.75)) == "1.5 (1.25 to 1.75)"
+    assert scored_text("regex", found(1.0, 0.965, 1.0)) == "100 % (96.5 to 100 %)"
 
 
 def test_a_difference_of_shares_is_in_points() -> None:

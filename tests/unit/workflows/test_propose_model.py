@@ -144,3 +144,6 @@ def test_the_button_fills_the_form_with_the_proposed_model(studio: Studio) -> No
     found = {getattr(w, "label", ""): u for w, u in updates.items() if isinstance(u, dict)}
     assert found["Model"]["value"] == name and found["Method"]["value"] == "dora"
     assert found["Learning rate"]["value"] != 0.002, "the defaults follow the model"
+    (asking,) = [fn for fn in page.fns.values() if proposed in fn.outputs]
+    changed = [getattr(page.blocks[at], "elem_id", None) for at, _ in asking.targets if at]
+    assert "strip" in changed, "nothing is proposed once the libraries are loaded"

@@ -49,3 +49,20 @@ def test_a_prompt_sent_before_the_lists_are_shown_goes_to_the_runs_asked_for(
     assert left.columns(given | {left.opening: wanted})[:2] == ["base:pocket", "run:run-7"]
     assert left.columns(given | {left.opening: wanted, left.taken: wanted}) == former
     studio.close()
+
+
+def test_the_page_says_when_it_shows_the_runs_asked_for(tmp_path: Path) -> None:
+    """Else what a person chooses afterwards would be overruled forever."""
+    studio = Studio(tmp_path)
+    with gr.Blocks() as page:
+        left = Controls(studio, SimpleNamespace(status=gr.HTML()))
+        left.lay_out()
+        left.bind(gr.State(None))
+    (shown,) = [
+        fn
+        for fn in page.fns.values()
+        if fn.outputs == [*left.choices, left.more] and fn.inputs == [left.opening]
+    ]
+    (last,) = [fn for fn in page.fns.values() if fn.outputs == [left.taken]]
+    assert last.inputs == [left.opening] and last.trigger_after == shown._id
+    studio.close()
